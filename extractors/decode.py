@@ -1,0 +1,260 @@
+"""Video → frames on the time grid: for k = 0, 1, 2, … the frame on screen k / fps seconds after the first frame.
+
+Selective decoding gives the same frames, to the bit, for a fraction of the work. The packets of a group of pictures are
+read before any of them is decoded; their timestamps say which frames will be seen at a grid point, their syntax which
+of the others those depend on. Packets that no seen frame depends on never reach the decoder:
+
+    packets ─► groups ─► which are seen? ─► needed packets ─► decoder ─► RGB of the seen ones ─► samples
+
+Every frame that was expected must come out, in order and undamaged. If one does not, or if timestamps or syntax leave
+any doubt, the video is decoded whole from its start and the samples already handed out are passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, pairwise
+from typing import Any
+
+import av.error
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from extractors.bitstream import UnsureStructureError
+from extractors.full_decode import shown_frames
+from extractors.grid import Grid, as_fps, index_range
+from extractors.groups import CodedFrame, Group, read_groups
+from extractors.image import RgbConverter
+from extractors.media import MAX_PIXELS, Media, Source, open_media
+from extractors.seek import can_seek, groups_at
+from extractors.sound import PREROLL_SECONDS, Sound
+from schemas.outcomes import FailureCode, VideoError
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is on screen at one grid point.
+
+    index    k, counted from the first frame of the video
+    seconds  k / fps
+    pts      timestamp of the frame, in the stream's time base
+    image    (H, W, 3) uint8 RGB; the same object for all points at which the same frame is seen
+    """
+
+    index: int
+    seconds: Fraction
+    pts: int
+    image: NDArray[np.uint8]
+
+
+def sample_frames(
+    source: Source,
+    fps: int | float | str | Fraction = 1,
+    selective: bool = True,
+    *,
+    start_seconds: int | Fraction = 0,
+    end_seconds: int | Fraction | None = None,
+    sound: Sound | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[Sample]:
+    """Yield the samples at the grid points in [`start_seconds`, `end_seconds`), decoding as little as that takes.
+
+    `source` is a path or a seekable binary file object. `selective=False` decodes every frame, to the same samples.
+    `sound` collects the waveform in the same pass. Raises `VideoError` for a file that has no frame to show.
+    """
+    rate = as_fps(fps)
+    first, stop = index_range(rate, Fraction(start_seconds), None if end_seconds is None else Fraction(end_seconds))
+    done = first
+    with open_media(source, max_pixels=max_pixels) as media:
+        if selective:
+            try:
+                for sample in _Selective(media, rate, first, stop, sound).samples():
+                    yield sample
+                    done = sample.index + 1
+                return
+            except (UnsureStructureError, av.error.FFmpegError, IndexError) as doubt:
+                logger.debug("decoding every frame: %s", doubt)
+    if hasattr(source, "seek"):
+        source.seek(0)
+    if sound is not None:
+        sound.reset()
+    with open_media(source, max_pixels=max_pixels) as media:
+        yield from _decode_whole(media, rate, done, stop, sound)
+
+
+def _decode_whole(media: Media, fps: Fraction, first: int, stop: int | None, sound: Sound | None) -> Iterator[Sample]:
+    to_rgb = RgbConverter()
+    packets = _route(media, sound)
+    grid: Grid | None = None
+    for frame, pts, end_pts in shown_frames(media, packets):
+        if grid is None:
+            grid = _grid(media, fps, pts, first, stop, sound)
+        points = grid.points(pts, end_pts)
+        if points:
+            image = to_rgb(frame)
+            for index in points:
+                yield Sample(index, grid.seconds(index), pts, image)
+        if grid.is_over(end_pts):
+            break
+    if grid is None:
+        raise VideoError(FailureCode.NO_DECODABLE_FRAME, "its video stream holds no frame that can be decoded")
+    if sound is not None:
+        sound.finish(packets)
+
+
+def _route(media: Media, sound: Sound | None) -> Iterator[Packet[VideoStream]]:
+    """The video's packets in decoding order; sound packets go to `sound` on their way past."""
+    if sound is None or media.audio is None:
+        yield from media.container.demux(media.video)
+        return
+    packets: Iterator[Any] = media.container.demux(media.video, media.audio)
+    for packet in packets:
+        if packet.stream is media.video:
+            yield packet
+        else:
+            sound.feed(packet)
+
+
+def _grid(media: Media, fps: Fraction, origin: int, first: int, stop: int | None, sound: Sound | None) -> Grid:
+    assert media.video.time_base is not None
+    grid = Grid(fps, media.video.time_base, origin, first, stop)
+    if sound is not None:
+        sound.place(grid)
+    return grid
+
+
+class _Selective:
+    """One selective pass over one stream."""
+
+    def __init__(self, media: Media, fps: Fraction, first: int, stop: int | None, sound: Sound | None) -> None:
+        self._media = media
+        self._fps, self._first, self._stop = fps, first, stop
+        self._sound = sound
+        self._decoder = media.video.codec_context
+        self._decoder.copy_opaque = True  # a frame then carries its packet's number
+        self._to_rgb = RgbConverter()
+        self._expected: deque[tuple[CodedFrame, range]] = deque()
+        # Whether the decoder holds every picture that the next packet may refer to.
+        self._is_intact = True
+
+    def samples(self) -> Iterator[Sample]:
+        """The samples in order; raises `UnsureStructureError` as soon as they cannot be guaranteed."""
+        packets = _route(self._media, self._sound)
+        groups = read_groups(self._media, packets)
+        opening = next(groups, None)
+        if opening is None:
+            raise UnsureStructureError("the stream holds no packet")
+        grid = self._place_grid(opening[0])
+        groups = chain([opening], groups)
+        if grid.first and can_seek(self._media):
+            self._check_origin(opening[0])
+            packets = _route(self._media, self._sound)
+            preroll_seconds = Fraction(0) if self._sound is None else PREROLL_SECONDS
+            groups = groups_at(self._media, packets, grid.pts(grid.first), preroll_seconds)
+        for group, following in groups:
+            yield from self._decode_group(grid, group, following)
+            if following is not None and grid.is_over(following.shown()[0].pts):
+                break
+        yield from self._drain(grid)
+        if self._sound is not None:
+            self._sound.finish(packets)
+
+    def _place_grid(self, opening: Group) -> Grid:
+        shown = opening.shown()
+        if not shown:
+            raise UnsureStructureError("the first group shows nothing")
+        return _grid(self._media, self._fps, shown[0].pts, self._first, self._stop, self._sound)
+
+    def _check_origin(self, opening: Group) -> None:
+        """A segment that starts later still counts from the first frame, so that frame must really come out first."""
+        for frame in opening.frames:
+            frame.packet.opaque = frame.number
+            decoded = self._decoder.decode(frame.packet)
+            if decoded:
+                break
+        else:
+            decoded = self._decoder.decode(None)
+        self._decoder.flush_buffers()
+        if not decoded or decoded[0].opaque != opening.shown()[0].number:
+            raise UnsureStructureError("the first frame is not the one that its timestamps promise")
+
+    def _decode_group(self, grid: Grid, group: Group, following: Group | None) -> Iterator[Sample]:
+        seen = _seen(grid, group, following)
+        if not self._is_intact:
+            if not group.starts_afresh or any(frame.picture.needs_previous for frame, _ in seen):
+                raise UnsureStructureError("a group refers to pictures that were passed over")
+            yield from self._drain(grid)
+            sendable = [frame for frame in group.frames if not frame.picture.needs_previous]
+            self._is_intact = True
+        else:
+            sendable = group.frames
+        wanted = {frame.number for frame, _ in seen}
+        self._expected.extend(seen)
+        last = max(wanted, default=-1)
+        if following is not None and _is_continued(grid, following):
+            last = group.frames[-1].number
+        for frame in sendable:
+            picture = frame.picture
+            is_needed = frame.number in wanted or (frame.number <= last and not picture.disposable)
+            if is_needed or picture.has_parameters:
+                frame.packet.opaque = frame.number
+                yield from self._deliver(grid, self._decoder.decode(frame.packet))
+            elif not picture.disposable:
+                self._is_intact = False
+
+    def _drain(self, grid: Grid) -> Iterator[Sample]:
+        """Get the last frames out of the decoder, and leave it as if nothing had been decoded."""
+        yield from self._deliver(grid, self._decoder.decode(None))
+        self._decoder.flush_buffers()
+        if self._expected:
+            raise UnsureStructureError(f"{len(self._expected)} expected frames did not come out")
+
+    def _deliver(self, grid: Grid, frames: Iterable[VideoFrame]) -> Iterator[Sample]:
+        for frame in frames:
+            if not self._expected:
+                return
+            coded, points = self._expected[0]
+            if frame.opaque != coded.number:
+                if any(frame.opaque == later.number for later, _ in self._expected):
+                    raise UnsureStructureError(f"packet {coded.number} did not give the frame it promised")
+                continue
+            if frame.is_corrupt or frame.pts != coded.pts:
+                raise UnsureStructureError(f"packet {coded.number} gave a damaged or a displaced frame")
+            self._expected.popleft()
+            image = self._to_rgb(frame)
+            for index in points:
+                yield Sample(index, grid.seconds(index), coded.pts, image)
+
+
+def _seen(grid: Grid, group: Group, following: Group | None) -> list[tuple[CodedFrame, range]]:
+    """The frames of `group` that are on screen at a grid point, in order, with those points."""
+    shown = group.shown()
+    if not shown:
+        return []
+    takeover = following.shown()[0].pts if following is not None else shown[-1].end_pts
+    ends = [frame.pts for frame in shown[1:]] + [takeover]
+    if any(end <= frame.pts for frame, end in zip(shown, ends, strict=True)):
+        raise UnsureStructureError("frames that are shown at the same time, or groups that overlap")
+    seen = ((frame, grid.points(frame.pts, end)) for frame, end in zip(shown, ends, strict=True))
+    return [(frame, points) for frame, points in seen if points]
+
+
+def _is_continued(grid: Grid, following: Group) -> bool:
+    """Whether decoding `following` will need the whole of the group before it."""
+    if not following.starts_afresh:
+        return True
+    head = following.frames[0]
+    leading = [frame for frame in following.shown() if frame.pts <= head.pts]
+    return any(
+        earlier.picture.needs_previous and grid.points(earlier.pts, later.pts) for earlier, later in pairwise(leading)
+    )

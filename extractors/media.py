@@ -1,0 +1,137 @@
+"""A media file, opened with distrust.
+
+In: a path or a seekable binary file object. Out: `Media`, an open container with its one video stream and, where there
+is one, its sound. Whatever libav refuses becomes a `VideoError` with a code and a sentence that a person can act on.
+
+Only self-contained formats are opened: a playlist or a script in disguise (HLS, concat, DASH) could make the reader
+fetch other files or addresses.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from schemas.outcomes import FailureCode, Stage, VideoError
+
+Source = str | os.PathLike[str] | IO[bytes]
+
+# Demuxers that read one file and nothing else, by FFmpeg's names.
+FORMATS = (
+    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,mpegtsraw,flv,ogg,asf,h264,hevc,m4v,ivf,av1,obu,mjpeg,mxf,nut,rm,wtv,"
+    "dv,gif,apng,wav,mp3,flac,aac,aiff,caf,swf,vob,yuv4mpegpipe,live_flv,vc1,vc1test,3gp,amr,au,w64,ac3,eac3,dts"
+)
+MAX_PIXELS = 8192 * 8192
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Media:
+    """An open container. `video` is the stream that a player would show; `audio` is None where there is no sound."""
+
+    container: InputContainer
+    video: VideoStream
+    audio: AudioStream | None
+
+    @property
+    def format(self) -> str:
+        """The container format by FFmpeg's first name for it (`mov`, `matroska`, `avi`, …)."""
+        return self.container.format.name.split(",")[0]
+
+    @property
+    def has_presentation_times(self) -> bool:
+        """Whether packets say when they are shown; AVI only knows their order, which reordering makes worthless."""
+        return self.format != "avi" or not self.video.codec_context.has_b_frames
+
+
+@contextmanager
+def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Media]:
+    """Open `source` for demuxing and single-threaded decoding; closes it at the end.
+
+    Raises `VideoError` when it is missing, unreadable, empty, no media file, encrypted, or has no decodable video
+    stream or a picture of more than `max_pixels`.
+    """
+    _refuse_unreadable(source)
+    # `file:` keeps a hostile name from being taken for a protocol (`concat:…`, `http:…`).
+    file: Any = source if hasattr(source, "read") else f"file:{os.fspath(source)}"
+    try:
+        container = av.open(file, "r", buffer_size=READ_BYTES, container_options={"format_whitelist": FORMATS})
+    except av.error.FFmpegError as error:
+        raise _refusal(error) from error
+    except UnicodeDecodeError as error:
+        raise VideoError(FailureCode.NOT_MEDIA, "its metadata is not text; the file is damaged", Stage.READ) from error
+    with container:
+        video = _pick_video(container)
+        audio = next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+        context = video.codec_context
+        if context.width * context.height > max_pixels:
+            raise VideoError(
+                FailureCode.ABSURD_DIMENSIONS,
+                f"its pictures are {context.width} x {context.height}; the limit is {max_pixels} pixels "
+                "(raise it with --max-pixels if the file is genuine)",
+            )
+        # The codec holds later pictures, whose size may change, to the same limit.
+        context.options = {"max_pixels": str(max_pixels)}
+        context.thread_count = 1  # one decoder a core: threads inside it only add overhead
+        for stream in container.streams:
+            if stream is not video and stream is not audio:
+                stream.discard = Discard.all
+        yield Media(container, video, audio)
+
+
+def _refuse_unreadable(source: Source) -> None:
+    if not isinstance(source, str | os.PathLike):
+        return
+    path = Path(source)
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise VideoError(FailureCode.MISSING, "there is no such file", Stage.READ) from None
+    except PermissionError:
+        raise VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ) from None
+    except (OSError, ValueError) as error:
+        raise VideoError(FailureCode.MISSING, f"its path cannot be opened: {error}", Stage.READ) from error
+    if not path.is_file():
+        raise VideoError(FailureCode.NOT_MEDIA, "it is not a regular file", Stage.READ)
+    if size == 0:
+        raise VideoError(FailureCode.EMPTY, "the file is empty", Stage.READ)
+
+
+def _pick_video(container: InputContainer) -> VideoStream:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoError(FailureCode.NO_VIDEO_STREAM, "it holds no video stream", Stage.READ)
+    best = container.streams.best("video")
+    video = next((stream for stream in streams if stream is best), streams[0])
+    try:
+        context = video.codec_context
+    except (av.error.FFmpegError, ValueError):
+        context = None
+    if context is None:
+        raise VideoError(FailureCode.UNSUPPORTED_CODEC, "its video codec is unknown to this decoder")
+    if context.codec_tag in ("encv", "drmi") or video.metadata.get("encryption"):
+        raise VideoError(FailureCode.ENCRYPTED, "its video is encrypted; bring a decrypted copy")
+    return video
+
+
+def _refusal(error: av.error.FFmpegError) -> VideoError:
+    if isinstance(error, PermissionError):
+        return VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ)
+    if isinstance(error, FileNotFoundError):
+        return VideoError(FailureCode.MISSING, "there is no such file", Stage.READ)
+    if isinstance(error, av.error.EOFError):
+        return VideoError(FailureCode.TRUNCATED, "the file ends before its first stream is described", Stage.READ)
+    if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
+        return VideoError(FailureCode.UNSUPPORTED_CODEC, f"this decoder does not know it: {error.strerror}", Stage.READ)
+    return VideoError(FailureCode.NOT_MEDIA, f"it is no media file that can be read: {error.strerror}", Stage.READ)

@@ -1,0 +1,100 @@
+"""What a video is, read from its headers and, where those keep silent, from its packets; nothing is decoded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from extractors.bitstream import UnsureStructureError
+from extractors.groups import read_groups
+from extractors.media import MAX_PIXELS, Media, Source, open_media
+from extractors.seek import can_seek
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Facts about one video.
+
+    duration_seconds     how long its pictures last
+    width, height        of the coded picture, before rotation, in pixels
+    fps                  average frame rate; 0 where the container does not say
+    codec                of the pictures, by FFmpeg's name
+    first_frame_seconds  when the first frame is shown, on the container's clock
+    size_bytes           of the file; 0 where the source does not say
+    can_seek             whether a segment can be reached without reading what lies before it
+    """
+
+    duration_seconds: Fraction
+    width: int
+    height: int
+    fps: Fraction
+    codec: str
+    has_audio: bool
+    audio_codec: str | None
+    first_frame_seconds: Fraction
+    size_bytes: int
+    can_seek: bool
+
+
+def probe(source: Source, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
+    """Describe `source`, a path or a seekable binary file object; raises `VideoError` as `open_media` does."""
+    with open_media(source, max_pixels=max_pixels) as media:
+        return describe(media, _size_bytes(source))
+
+
+def describe(media: Media, size_bytes: int) -> VideoInfo:
+    """Describe an open file; reads its first packets, or all of them where no header tells the duration."""
+    video = media.video
+    assert video.time_base is not None
+    context = video.codec_context
+    first_pts = _first_pts(media)
+    if video.duration:
+        duration = video.duration * video.time_base
+    elif media.container.duration:
+        duration = Fraction(media.container.duration, av.time_base)
+    else:
+        duration = (_last_pts(media, first_pts) - first_pts) * video.time_base
+    return VideoInfo(
+        duration_seconds=duration,
+        width=context.width,
+        height=context.height,
+        fps=video.average_rate or Fraction(0),
+        codec=context.codec.canonical_name,
+        has_audio=media.audio is not None,
+        audio_codec=media.audio.codec_context.codec.canonical_name if media.audio is not None else None,
+        first_frame_seconds=first_pts * video.time_base,
+        size_bytes=size_bytes,
+        can_seek=can_seek(media),
+    )
+
+
+def _first_pts(media: Media) -> int:
+    try:
+        group, _ = next(read_groups(media, media.container.demux(media.video)))
+        return group.shown()[0].pts
+    except (UnsureStructureError, StopIteration, IndexError, av.error.FFmpegError):
+        return media.video.start_time or 0
+
+
+def _last_pts(media: Media, first_pts: int) -> int:
+    last = first_pts
+    try:
+        for packet in media.container.demux(media.video):
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None:
+                last = max(last, stamp + (packet.duration or 0))
+    except av.error.FFmpegError:
+        pass  # a damaged end: what was read up to there is the duration
+    return last
+
+
+def _size_bytes(source: Source) -> int:
+    if isinstance(source, str | os.PathLike):
+        return os.stat(source).st_size
+    position = source.tell()
+    size = source.seek(0, os.SEEK_END)
+    source.seek(position)
+    return size

@@ -1,0 +1,127 @@
+"""A video's sound → mono 16 kHz float32, on the time grid of its pictures.
+
+Packets of any codec, layout and rate come in as the demuxer meets them; `windows()` gives what the audio network hears
+at each grid point. Sample 0 of the waveform is the moment of the video's first frame. Where the track has a gap, starts
+late or ends early there is silence; what lies outside the picture is left out. Channels are averaged, as VGGish's own
+front end does (a downmix matrix would be louder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from extractors.grid import Grid
+
+RATE_HZ = 16_000
+WINDOW_SAMPLES = 15_600  # 96 log-mel frames: 95 hops of 160 samples and one frame of 400
+PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, so that the codec's own overlap has settled
+INTERLEAVING_SECONDS = 10  # how far behind its pictures a file may keep the sound
+JITTER_SECONDS = 0.04  # timestamps that stray less than this are rounding, not gaps
+
+
+class Sound:
+    """Collects the waveform of one pass over a video. `has_track` tells whether any sound was found."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the pass begins again."""
+        self.has_track = False
+        self._runs: list[tuple[float, list[NDArray[np.float32]]]] = []  # (seconds on the container's clock, samples)
+        self._resampler: AudioResampler | None = None
+        self._format: tuple[str, str, int] | None = None
+        self._next_seconds = 0.0
+        self._grid: Grid | None = None
+        self._is_complete = False
+
+    def place(self, grid: Grid) -> None:
+        """Learn when the video's first frame is seen, and which grid points are wanted."""
+        self._grid = grid
+
+    def feed(self, packet: Packet[AudioStream]) -> None:
+        """Take the next packet of the sound track; a damaged one leaves a gap."""
+        if not packet.size or self._is_unwanted(packet):
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return
+        for frame in frames:
+            self._take(frame)
+
+    def finish(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        """Read on to the end of the wanted sound; `packets` passes the rest of the track to `feed` on its way."""
+        for packet in packets:
+            if self._is_complete or self._is_late(packet, INTERLEAVING_SECONDS):
+                break
+
+    def windows(self, count: int) -> NDArray[np.float32]:
+        """(count, 15600) float32 in [-1, 1]: what is heard for 0.975 s from each of the first `count` points on."""
+        grid = self._grid
+        if grid is None or count == 0:
+            return np.zeros((count, WINDOW_SAMPLES), np.float32)
+        self._flush()
+        starts = [round(grid.seconds(grid.first + number) * RATE_HZ) for number in range(count)]
+        waveform = np.zeros(starts[-1] - starts[0] + WINDOW_SAMPLES, np.float32)
+        zero_seconds = float(grid.origin * grid.tick) + starts[0] / RATE_HZ
+        for seconds, pieces in self._runs:
+            samples = np.concatenate(pieces)
+            offset = round((seconds - zero_seconds) * RATE_HZ)
+            first, last = max(offset, 0), min(offset + len(samples), len(waveform))
+            if first < last:
+                waveform[first:last] = samples[first - offset : last - offset]
+        return np.stack([waveform[start - starts[0] :][:WINDOW_SAMPLES] for start in starts])
+
+    def _is_unwanted(self, packet: Packet[AudioStream]) -> bool:
+        grid = self._grid
+        if grid is None or packet.pts is None:
+            return False
+        if self._is_late(packet, 0):
+            self._is_complete = True
+            return True
+        end = (packet.pts + (packet.duration or 0)) * packet.time_base
+        return end < grid.origin * grid.tick + grid.seconds(grid.first) - PREROLL_SECONDS
+
+    def _is_late(self, packet: Packet[AudioStream] | Packet[VideoStream], margin_seconds: int) -> bool:
+        grid = self._grid
+        if grid is None or grid.stop is None or packet.pts is None:
+            return False
+        end = grid.origin * grid.tick + grid.seconds(grid.stop) + Fraction(WINDOW_SAMPLES, RATE_HZ)
+        return packet.pts * packet.time_base > end + margin_seconds
+
+    def _take(self, frame: AudioFrame) -> None:
+        self.has_track = True
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        seconds = self._next_seconds if frame.pts is None else float(frame.pts * (frame.time_base or 0))
+        if form != self._format or abs(seconds - self._next_seconds) > JITTER_SECONDS:
+            self._flush()
+            self._format = form
+            self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=RATE_HZ)
+            self._runs.append((seconds, []))
+            self._next_seconds = seconds
+        self._next_seconds += frame.samples / frame.sample_rate
+        frame.pts = None  # the run's own clock counts from here on
+        self._resample(frame)
+
+    def _resample(self, frame: AudioFrame | None) -> None:
+        assert self._resampler is not None
+        for resampled in self._resampler.resample(frame):
+            self._runs[-1][1].append(resampled.to_ndarray().mean(axis=0, dtype=np.float32))
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._resample(None)
+            self._resampler = None
+            self._format = None
+        self._runs = [run for run in self._runs if run[1]]
