@@ -1,0 +1,1 @@
+"""Features or clips to labels."""

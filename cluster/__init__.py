@@ -1,0 +1,1 @@
+"""Everything that touches Ray, Beam or storage: engines, datasets, manifests, progress, reports."""

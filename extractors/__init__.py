@@ -1,0 +1,1 @@
+"""Bytes of a video to arrays to embeddings; no URI, no Ray."""

@@ -37,7 +37,6 @@ from extractors.seek import can_seek, groups_at
 from extractors.sound import PREROLL_SECONDS, Sound
 from schemas.outcomes import FailureCode, VideoError
 
-
 logger = logging.getLogger(__name__)
 
 
@@ -72,24 +71,44 @@ def sample_frames(
     `source` is a path or a seekable binary file object. `selective=False` decodes every frame, to the same samples.
     `sound` collects the waveform in the same pass. Raises `VideoError` for a file that has no frame to show.
     """
-    rate = as_fps(fps)
-    first, stop = index_range(rate, Fraction(start_seconds), None if end_seconds is None else Fraction(end_seconds))
-    done = first
     with open_media(source, max_pixels=max_pixels) as media:
-        if selective:
-            try:
-                for sample in _Selective(media, rate, first, stop, sound).samples():
+        sampler = Sampler(media, source, as_fps(fps), selective=selective, sound=sound, max_pixels=max_pixels)
+        yield from sampler.samples(Fraction(start_seconds), None if end_seconds is None else Fraction(end_seconds))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Samples one freshly opened video; `media` must be `source`, opened. See `sample_frames`."""
+
+    media: Media
+    source: Source
+    fps: Fraction
+    selective: bool = True
+    sound: Sound | None = None
+    max_pixels: int = MAX_PIXELS
+
+    def samples(self, start_seconds: Fraction, end_seconds: Fraction | None) -> Iterator[Sample]:
+        """The samples at the grid points in [`start_seconds`, `end_seconds`); call it once."""
+        first, stop = index_range(self.fps, start_seconds, end_seconds)
+        if not self.selective:
+            yield from _decode_whole(self.media, self.fps, first, stop, self.sound)
+            return
+        done = first
+        try:
+            for sample in _Selective(self.media, self.fps, first, stop, self.sound).samples():
+                yield sample
+                done = sample.index + 1
+            return
+        except (UnsureStructureError, av.error.FFmpegError, IndexError) as doubt:
+            logger.debug("decoding every frame: %s", doubt)
+        if hasattr(self.source, "seek"):
+            self.source.seek(0)
+        if self.sound is not None:
+            self.sound.reset()
+        with open_media(self.source, max_pixels=self.max_pixels) as media:
+            for sample in _decode_whole(media, self.fps, first, stop, self.sound):
+                if sample.index >= done:
                     yield sample
-                    done = sample.index + 1
-                return
-            except (UnsureStructureError, av.error.FFmpegError, IndexError) as doubt:
-                logger.debug("decoding every frame: %s", doubt)
-    if hasattr(source, "seek"):
-        source.seek(0)
-    if sound is not None:
-        sound.reset()
-    with open_media(source, max_pixels=max_pixels) as media:
-        yield from _decode_whole(media, rate, done, stop, sound)
 
 
 def _decode_whole(media: Media, fps: Fraction, first: int, stop: int | None, sound: Sound | None) -> Iterator[Sample]:
@@ -113,15 +132,20 @@ def _decode_whole(media: Media, fps: Fraction, first: int, stop: int | None, sou
 
 
 def _route(media: Media, sound: Sound | None) -> Iterator[Packet[VideoStream]]:
-    """The video's packets in decoding order; sound packets go to `sound` on their way past."""
-    if sound is None or media.audio is None:
-        yield from media.container.demux(media.video)
-        return
-    packets: Iterator[Any] = media.container.demux(media.video, media.audio)
-    for packet in packets:
+    """The video's packets in decoding order; sound packets go to `sound` on their way past.
+
+    Where the container is damaged, reading ends as if the file did: what came before it counts.
+    """
+    wanted = [media.video] if sound is None or media.audio is None else [media.video, media.audio]
+    packets: Iterator[Any] = media.container.demux(*wanted)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
         if packet.stream is media.video:
             yield packet
-        else:
+        elif sound is not None:
             sound.feed(packet)
 
 

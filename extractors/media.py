@@ -32,6 +32,7 @@ FORMATS = (
     "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,mpegtsraw,flv,ogg,asf,h264,hevc,m4v,ivf,av1,obu,mjpeg,mxf,nut,rm,wtv,"
     "dv,gif,apng,wav,mp3,flac,aac,aiff,caf,swf,vob,yuv4mpegpipe,live_flv,vc1,vc1test,3gp,amr,au,w64,ac3,eac3,dts"
 )
+MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 MAX_PIXELS = 8192 * 8192
 READ_BYTES = 1 << 20
 
@@ -68,7 +69,7 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
     try:
         container = av.open(file, "r", buffer_size=READ_BYTES, container_options={"format_whitelist": FORMATS})
     except av.error.FFmpegError as error:
-        raise _refusal(error) from error
+        raise _refusal(error, source) from error
     except UnicodeDecodeError as error:
         raise VideoError(FailureCode.NOT_MEDIA, "its metadata is not text; the file is damaged", Stage.READ) from error
     with container:
@@ -125,13 +126,26 @@ def _pick_video(container: InputContainer) -> VideoStream:
     return video
 
 
-def _refusal(error: av.error.FFmpegError) -> VideoError:
+def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
     if isinstance(error, PermissionError):
         return VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ)
     if isinstance(error, FileNotFoundError):
         return VideoError(FailureCode.MISSING, "there is no such file", Stage.READ)
-    if isinstance(error, av.error.EOFError):
-        return VideoError(FailureCode.TRUNCATED, "the file ends before its first stream is described", Stage.READ)
+    if isinstance(error, MemoryError):
+        return VideoError(FailureCode.MEMORY_LIMIT, "opening it takes more memory than a worker may use", Stage.READ)
+    if isinstance(error, av.error.EOFError) or _begins_like_media(source):
+        message = "it begins like a video but its index is missing: the recording or the upload was cut short"
+        return VideoError(FailureCode.TRUNCATED, message, Stage.READ)
     if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
         return VideoError(FailureCode.UNSUPPORTED_CODEC, f"this decoder does not know it: {error.strerror}", Stage.READ)
     return VideoError(FailureCode.NOT_MEDIA, f"it is no media file that can be read: {error.strerror}", Stage.READ)
+
+
+def _begins_like_media(source: Source) -> bool:
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            head = file.read(16)
+    else:
+        source.seek(0)
+        head = source.read(16)
+    return head[4:8] == b"ftyp" or head.startswith(MATROSKA_MAGIC)

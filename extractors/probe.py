@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+import av.error
 
 from extractors.bitstream import UnsureStructureError
 from extractors.groups import read_groups
@@ -42,7 +43,7 @@ class VideoInfo:
 def probe(source: Source, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
     """Describe `source`, a path or a seekable binary file object; raises `VideoError` as `open_media` does."""
     with open_media(source, max_pixels=max_pixels) as media:
-        return describe(media, _size_bytes(source))
+        return describe(media, size_bytes(source))
 
 
 def describe(media: Media, size_bytes: int) -> VideoInfo:
@@ -51,11 +52,8 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
     assert video.time_base is not None
     context = video.codec_context
     first_pts = _first_pts(media)
-    if video.duration:
-        duration = video.duration * video.time_base
-    elif media.container.duration:
-        duration = Fraction(media.container.duration, av.time_base)
-    else:
+    duration = header_duration(media)
+    if duration is None:
         duration = (_last_pts(media, first_pts) - first_pts) * video.time_base
     return VideoInfo(
         duration_seconds=duration,
@@ -69,6 +67,15 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
         size_bytes=size_bytes,
         can_seek=can_seek(media),
     )
+
+
+def header_duration(media: Media) -> Fraction | None:
+    """How many seconds the video lasts by its headers, or None where they do not say."""
+    if media.video.duration and media.video.time_base:
+        return media.video.duration * media.video.time_base
+    if media.container.duration:
+        return Fraction(media.container.duration, av.time_base)
+    return None
 
 
 def _first_pts(media: Media) -> int:
@@ -91,7 +98,8 @@ def _last_pts(media: Media, first_pts: int) -> int:
     return last
 
 
-def _size_bytes(source: Source) -> int:
+def size_bytes(source: Source) -> int:
+    """How large the file is."""
     if isinstance(source, str | os.PathLike):
         return os.stat(source).st_size
     position = source.tell()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-from extractors.probe import VideoInfo
+from fractions import Fraction
 
 DEFAULT_SECONDS = 300
 
@@ -25,7 +24,7 @@ class Segment:
 
 
 def plan_segments(
-    info: VideoInfo,
+    duration_seconds: Fraction | None,
     *,
     segment_seconds: int = DEFAULT_SECONDS,
     start_seconds: int = 0,
@@ -33,13 +32,13 @@ def plan_segments(
 ) -> list[Segment]:
     """Cut the part of a video between `start_seconds` and `end_seconds` into segments, in order.
 
-    A file that cannot be entered in the middle stays whole: each of its segments would have to read all before it.
+    `duration_seconds` is None for a video of unknown length and for one that cannot be entered in the middle: it stays
+    whole, because each of its segments would have to read all before it.
     """
-    stop = math.ceil(info.duration_seconds)
+    stop = 0 if duration_seconds is None else math.ceil(duration_seconds)
     if end_seconds is not None:
         stop = min(stop, end_seconds)
-    starts = list(range(start_seconds, stop, segment_seconds)) if info.can_seek else []
-    starts = starts or [start_seconds]
+    starts = list(range(start_seconds, stop, segment_seconds)) or [start_seconds]
     # The last one is open: a header's duration may be short of the last frame.
     ends: list[int | None] = [*starts[1:], end_seconds]
     return [Segment(index, len(starts), start, ends[index]) for index, start in enumerate(starts)]

@@ -1,0 +1,1 @@
+"""The programs that users run, one screen each; nothing imports them."""

@@ -1,0 +1,1 @@
+"""What rows look like: types, Arrow schemas, codes. Imports nothing of ours."""

@@ -1,0 +1,47 @@
+"""Fetching weights from any URI, with a bar while somebody waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from tqdm import tqdm
+
+from cluster.storage import StorageError, filesystem
+from extractors.weights import Progress, open_http
+
+
+@contextmanager
+def open_uri(uri: str) -> Iterator[IO[bytes]]:
+    """`uri` for reading; http(s) without any library of its own, everything else through its file system."""
+    if uri.lower().startswith(("http://", "https://")):
+        with open_http(uri) as file:
+            yield file
+        return
+    try:
+        fs, path = filesystem(uri)
+        with fs.open(path, "rb") as file:
+            yield file
+    except StorageError as error:
+        raise OSError(str(error)) from error
+
+
+@contextmanager
+def show_download(name: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """A callback for `resolve_weights` that draws a bar once bytes come in."""
+    if quiet:
+        yield None
+        return
+    bars: list[tqdm] = []
+
+    def update(done_bytes: int, total_bytes: int | None) -> None:
+        if not bars:
+            bars.append(tqdm(desc=name, total=total_bytes, unit="B", unit_scale=True, leave=True))
+        bars[0].update(done_bytes - bars[0].n)
+
+    try:
+        yield update
+    finally:
+        for bar in bars:
+            bar.close()

@@ -1,0 +1,60 @@
+"""Engines: where tasks are carried out. All of them give the same outcomes, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from cluster.tasks import Outcome, TaskQueue
+from cluster.worker import Worker
+from schemas.runs import Machine
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How much of the machine an engine uses.
+
+    workers             processes that decode, and embed where that is together; None: one for each CPU
+    embed_workers       processes that only embed, where that is apart; None: one for each GPU, or one
+    pools               together, apart, or auto: apart where there are GPUs
+    time_limit_seconds  how long one segment may take before its worker is killed
+    memory_limit_bytes  how much memory one segment may take beyond the networks
+    address             of a Ray cluster; None: `RAY_ADDRESS`, a cluster on this machine, or a new one
+    """
+
+    workers: int | None = None
+    embed_workers: int | None = None
+    pools: str = "auto"
+    time_limit_seconds: float = 900.0
+    memory_limit_bytes: int = 3 << 30
+    address: str | None = None
+
+
+class Engine(Protocol):
+    """Carries out the tasks of a queue."""
+
+    def machine(self) -> Machine:
+        """What there is to work with."""
+        ...
+
+    def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
+        """Yield each task's final outcome, in any order, until the queue is over."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything that was started."""
+        ...
+
+
+# Modules that have a `make_engine(config)`; imported when asked for, because each brings a heavy library.
+ENGINES = {"ray": "cluster.ray_engine", "local": "cluster.local_engine", "beam": "cluster.beam_engine"}
+
+
+def make_engine(name: str, config: EngineConfig) -> Engine:
+    """The engine of that name."""
+    if name not in ENGINES:
+        raise ValueError(f"no engine {name!r}; known are {', '.join(ENGINES)}")
+    engine: Engine = import_module(ENGINES[name]).make_engine(config)
+    return engine

@@ -1,0 +1,157 @@
+"""Everything about a run that can be wrong before any work is done, checked and put together.
+
+A plan holds the videos that are left to do, the worker that does them and the dataset that takes their rows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import torch
+
+from cluster.dataset import FeatureDataset, Settled
+from cluster.download import open_uri, show_download
+from cluster.extraction_config import ExtractionConfig
+from cluster.manifest import ManifestError, read_videos
+from cluster.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from cluster.worker import Worker
+from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.extract import Extractor
+from extractors.precision import resolve_precision
+from extractors.pretrained import pack_weights
+from extractors.weight_formats import WeightsError
+from extractors.weights import Kind, ResolvedWeights, resolve_weights
+from schemas.videos import Video
+
+# Raised whenever the same video would be sampled in another way.
+SAMPLING_VERSION = "1"
+RETRY_ALL = ()
+
+
+class PlanError(Exception):
+    """The run cannot start; `problems` lists all that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the run was pointed at: videos and weights, read and verified."""
+
+    videos: list[Video]
+    weights: dict[Kind, ResolvedWeights | None]
+
+    @property
+    def random_weights(self) -> list[str]:
+        """Which of the weights are random numbers."""
+        return [f"{kind} {weights.spec}" for kind, weights in self.weights.items() if weights and weights.is_random]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can start."""
+
+    config: ExtractionConfig
+    run_id: str
+    videos: list[Video]
+    pending: list[Video]
+    settled: Settled
+    worker: Worker
+    dataset: FeatureDataset
+    vocabulary: Vocabulary
+    fingerprint: dict[str, str]
+    weights_warning: str | None
+
+
+def read_inputs(config: ExtractionConfig) -> Inputs:
+    """Read the manifest and get the weights; raises `PlanError` with all problems of both."""
+    problems: list[str] = []
+    videos: list[Video] = []
+    try:
+        videos = read_videos(config.input)
+    except ManifestError as error:
+        problems.append(str(error))
+    specs: dict[Kind, str] = {
+        "frames": config.weights,
+        "frame-pca": config.pca,
+        "sound": config.audio_weights,
+        "sound-pca": config.audio_pca,
+    }
+    weights: dict[Kind, ResolvedWeights | None] = {}
+    for kind, spec in specs.items():
+        try:
+            with show_download(spec, quiet=config.quiet) as progress:
+                resolved = resolve_weights(spec, kind, open_uri=open_uri, progress=progress)
+            weights[kind] = pack_weights(resolved) if resolved is not None else None
+        except WeightsError as error:
+            problems.append(str(error))
+    if problems:
+        raise PlanError(problems)
+    return Inputs(videos, weights)
+
+
+def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan:
+    """Join inputs and dataset; raises `DatasetError` where they do not fit. `on_gpu`: where the networks will run."""
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if on_gpu else resolve_precision("auto", torch.device("cpu"))
+    frame_weights, sound_weights = inputs.weights["frames"], inputs.weights["sound"]
+    assert frame_weights is not None
+    assert sound_weights is not None
+    frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, inputs.weights["frame-pca"], precision, threads=1))
+    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], precision, threads=1))
+    sampling = config.sampling()
+    fingerprint = {
+        **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
+        "sampling.version": SAMPLING_VERSION,
+        **{f"frames.{key}": value for key, value in frames.fingerprint_parts().items()},
+        **{f"sound.{key}": value for key, value in sound.fingerprint_parts().items()},
+    }
+    warning = None
+    if inputs.random_weights:
+        warning = f"random numbers in place of trained weights: {', '.join(inputs.random_weights)}"
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    dataset = FeatureDataset(
+        config.output,
+        run_id=run_id,
+        rgb_dim=frames.dim,
+        frame_features=config.frame_features,
+        fingerprint=fingerprint,
+        note=warning or "",
+    )
+    settled = dataset.open()
+    return Plan(
+        config=config,
+        run_id=run_id,
+        videos=inputs.videos,
+        pending=_pending(inputs.videos, settled, config.retry_failed),
+        settled=settled,
+        worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20),
+        dataset=dataset,
+        vocabulary=read_vocabulary(dataset.vocabulary_uri()),
+        fingerprint=fingerprint,
+        weights_warning=warning,
+    )
+
+
+def save_vocabulary(plan: Plan) -> None:
+    """Give the manifest's class names their indices, for good."""
+    if plan.vocabulary.add(plan.videos):
+        write_vocabulary(plan.dataset.vocabulary_uri(), plan.vocabulary)
+
+
+def _pending(videos: list[Video], settled: Settled, retry_failed: tuple[str, ...] | None) -> list[Video]:
+    def is_pending(video: Video) -> bool:
+        if video.id in settled.done:
+            return False
+        code = settled.failed.get(video.id)
+        if code is None:
+            return True
+        return retry_failed is not None and (retry_failed == RETRY_ALL or code in retry_failed)
+
+    return [video for video in videos if is_pending(video)]

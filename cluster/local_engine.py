@@ -1,0 +1,44 @@
+"""The engine without an engine: one task after the other in this process.
+
+For debugging, and the reference that the others must equal. A file that hangs or kills the decoder hangs or kills this
+process: the limits on time need another process to enforce them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from cluster.engines import EngineConfig
+from cluster.tasks import Outcome, TaskQueue
+from cluster.worker import Worker
+from schemas.runs import Machine
+
+
+class LocalEngine:
+    """Runs every task here and now."""
+
+    def machine(self) -> Machine:
+        """This machine; one CPU of it is used."""
+        return Machine(engine="local", nodes=1, cpus=os.cpu_count() or 1, gpus=0)
+
+    def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
+        """See `Engine.run`."""
+        worker.setup()
+        while not queue.is_over:
+            task = queue.take()
+            if task is None:
+                time.sleep(0.05)  # all that is left waits for its next attempt
+                continue
+            outcome = queue.settle(worker(task))
+            if outcome is not None:
+                yield outcome
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def make_engine(config: EngineConfig) -> LocalEngine:
+    """See `cluster.engines`; there is nothing to configure."""
+    return LocalEngine()

@@ -1,0 +1,199 @@
+"""What to do: a folder, a glob, a bucket prefix or a manifest file → `Video` rows.
+
+A manifest is CSV, JSONL or Parquet with the columns `id`, `uri` and optionally `labels`, `split`, `start_seconds` and
+`end_seconds`. Several labels in a CSV cell are separated by semicolons. URIs may be relative to the manifest. Without
+an id, a video is named by its path below the input's root, less the extension.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cluster import storage
+from schemas.videos import Video
+
+COLUMNS = ("id", "uri", "labels", "split", "start_seconds", "end_seconds")
+VIDEO_SUFFIXES = tuple(
+    f".{suffix}"
+    for line in (
+        "3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc ivf m2ts m2v m4v mkv",
+        "mov mp4 mpe mpeg mpg mts mxf ogg ogv rm rmvb ts vob webm wmv",
+    )
+    for suffix in line.split()
+)
+MAX_PROBLEMS = 20
+
+
+class ManifestError(Exception):
+    """The input cannot be used; `problems` lists everything that is wrong with it."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        shown = problems[:MAX_PROBLEMS]
+        more = [f"… and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
+        super().__init__("\n".join([f"{source}:", *(f"  - {line}" for line in [*shown, *more])]))
+        self.problems = tuple(problems)
+
+
+def read_videos(source: str) -> list[Video]:
+    """The videos that `source` names, in a fixed order; raises `ManifestError` listing all problems at once."""
+    suffix = posixpath.splitext(source)[1].lower()
+    if suffix in READERS:
+        try:
+            content = storage.read_bytes(source)
+        except (OSError, storage.StorageError) as error:
+            raise ManifestError(source, [f"it cannot be read: {error}"]) from error
+        videos, problems = _from_rows(source, READERS[suffix], content)
+    else:
+        videos, problems = _from_listing(source)
+    problems += _duplicates(videos)
+    if not videos and not problems:
+        problems = ["no video found there"]
+    if problems:
+        raise ManifestError(source, problems)
+    return videos
+
+
+def _from_listing(source: str) -> tuple[list[Video], list[str]]:
+    try:
+        files = list(storage.list_files(source))
+    except (OSError, storage.StorageError) as error:
+        return [], [f"it cannot be listed: {error}"]
+    root = _root_of(source)
+    videos = []
+    for file in files:
+        stem, suffix = posixpath.splitext(file.uri)
+        # A single file was asked for by its name; in a folder, only what is called a video counts.
+        if suffix.lower() in VIDEO_SUFFIXES or len(files) == 1:
+            name = stem[len(root) :].lstrip("/") if stem.startswith(root) else posixpath.basename(stem)
+            videos.append(Video(id=name or posixpath.basename(stem), uri=file.uri, version=file.version))
+    return videos, []
+
+
+def _root_of(source: str) -> str:
+    fs, path = storage.filesystem(source)
+    wild = min((path.index(sign) for sign in "*?[" if sign in path), default=None)
+    root = path if wild is None else posixpath.dirname(path[:wild])
+    if storage.is_local(source):
+        return root
+    full: str = fs.unstrip_protocol(root)
+    return full
+
+
+def _from_rows(
+    source: str, read: Callable[[bytes], Iterable[Mapping[str, Any]]], content: bytes
+) -> tuple[list[Video], list[str]]:
+    videos: list[Video] = []
+    problems: list[str] = []
+    folder = posixpath.dirname(source)
+    try:
+        for number, row in enumerate(read(content), 1):
+            if number == 1:
+                problems += _unknown_columns(row)
+                if "uri" not in row:
+                    problems.append("it has no column 'uri'")
+                    break
+            try:
+                videos.append(_video(row, folder))
+            except ValueError as error:
+                problems.append(f"row {number}: {error}")
+    except (ValueError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        problems.append(f"it cannot be parsed: {error}")
+    return videos, problems
+
+
+def _unknown_columns(row: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in row:
+        if name not in COLUMNS:
+            near = get_close_matches(str(name), COLUMNS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            problems.append(f"unknown column {name!r}{hint} (known: {', '.join(COLUMNS)})")
+    return problems
+
+
+def _video(row: Mapping[str, Any], folder: str) -> Video:
+    uri = str(row.get("uri") or "").strip()
+    if not uri:
+        raise ValueError("no uri")
+    name = str(row.get("id") or "").strip() or posixpath.splitext(uri)[0]
+    if not storage.has_scheme(uri) and not posixpath.isabs(uri) and folder:
+        uri = storage.join(folder, uri)
+    start = _seconds(row, "start_seconds") or 0
+    end = _seconds(row, "end_seconds")
+    if end is not None and end <= start:
+        raise ValueError(f"end_seconds {end} is not after start_seconds {start}")
+    return Video(name, uri, _labels(row.get("labels")), str(row.get("split") or ""), start, end)
+
+
+def _seconds(row: Mapping[str, Any], column: str) -> int | None:
+    value = row.get(column)
+    if value is None or value == "":
+        return None
+    number = float(value)
+    if number < 0 or number != int(number):
+        raise ValueError(f"{column} must be a whole number of seconds from 0 on, not {value!r}")
+    return int(number)
+
+
+def _labels(value: Any) -> tuple[int | str, ...]:
+    if value is None or value == "":
+        return ()
+    items = value.split(";") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    return tuple(_label(item) for item in items if str(item).strip())
+
+
+def _label(item: Any) -> int | str:
+    if isinstance(item, bool) or not isinstance(item, int | str):
+        raise ValueError(f"a label is a class index or a name, not {item!r}")
+    text = str(item).strip()
+    return int(text) if text.isdecimal() else text
+
+
+def _duplicates(videos: list[Video]) -> list[str]:
+    uris: dict[str, str] = {}
+    problems = []
+    for video in videos:
+        if video.id in uris:
+            problems.append(f"id {video.id!r} stands for both {uris[video.id]!r} and {video.uri!r}; ids must be unique")
+        else:
+            uris[video.id] = video.uri
+    return problems
+
+
+def _read_csv(content: bytes) -> Iterator[Mapping[str, Any]]:
+    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+    for row in reader:
+        if None in row:
+            raise ValueError(f"line {reader.line_num} has more cells than the header")
+        yield row
+
+
+def _read_jsonl(content: bytes) -> Iterator[Mapping[str, Any]]:
+    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is no JSON object")
+            yield row
+
+
+def _read_parquet(content: bytes) -> Iterator[Mapping[str, Any]]:
+    for batch in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
+        yield from batch.to_pylist()
+
+
+READERS: dict[str, Callable[[bytes], Iterable[Mapping[str, Any]]]] = {
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+}

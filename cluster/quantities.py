@@ -1,0 +1,75 @@
+"""Quantities as people read them: counts, rates, lengths of time and sizes, for reports and progress lines.
+
+In: a number in the unit that the function's argument names. Out: short text, with a dot for decimals and a comma for
+thousands whatever the locale, so that it is the same on every machine.
+"""
+
+SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+SHORT_UNITS = ("", "k", "M", "G")
+
+
+def count_text(count: int) -> str:
+    """Write a whole number in full: `1,234,567`."""
+    return f"{count:,}"
+
+
+def short_count_text(count: float) -> str:
+    """Write a number in at most four characters and a unit, for places without room: `412k`, `1.3M`."""
+    return _scaled(float(count), SHORT_UNITS)
+
+
+def rate_text(per_second: float) -> str:
+    """Write a number with three digits that count: `0.0213`, `5.30`, `54.3`, `1,234`."""
+    size = abs(per_second)
+    if size == 0 or size >= 99.95:
+        return f"{per_second:,.0f}"
+    if size >= 0.995:
+        return f"{per_second:.1f}" if size >= 9.995 else f"{per_second:.2f}"
+    return f"{per_second:.3g}"
+
+
+def share_text(part: float, whole: float) -> str:
+    """Write a part as a percentage that is 0 or 100 only where it is exactly so."""
+    if whole == 0 or part == 0:
+        return "0%"
+    percent = 100 * part / whole
+    if percent < 0.1:
+        return "< 0.1%"
+    if 99.9 < percent < 100:
+        return "> 99.9%"
+    return f"{percent:.1f}".removesuffix(".0") + "%"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a length of time in its two largest units: `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400:,} d {whole % 86_400 // 3600:02d} h"
+
+
+def round_duration_text(seconds: float) -> str:
+    """Write a length of time in one unit, for axes: `45 s`, `1.5 min`, `6 h`, `2 d`."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def size_text(size_bytes: int) -> str:
+    """Write a size in decimal units, as object stores bill it: `3.4 GB`."""
+    return _scaled(float(size_bytes), SIZE_UNITS, gap=" ")
+
+
+def _scaled(value: float, units: tuple[str, ...], gap: str = "") -> str:
+    for unit in units:
+        if abs(value) < 999.5 or unit == units[-1]:
+            digits = 0 if unit == units[0] and value == int(value) else 1
+            text = f"{value:,.{digits}f}" if abs(value) < 9.95 else f"{value:,.0f}"
+            return f"{text.removesuffix('.0')}{gap}{unit}"
+        value /= 1000
+    raise AssertionError("the last unit takes everything")

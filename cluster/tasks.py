@@ -1,0 +1,123 @@
+"""What an engine is given to do, what comes back, and the queue between them.
+
+The queue is the same for every engine: it cuts long videos into segments when the first has told how many there are,
+tries transient failures again after a while, and gives a video up that has killed its worker twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from itertools import count
+
+from extractors.features import SegmentFeatures
+from extractors.segments import Segment
+from schemas.outcomes import TRANSIENT, FailureCode
+from schemas.videos import Video
+
+BACKOFF_SECONDS = (1.0, 4.0, 16.0, 64.0)  # waits before the second to fifth attempt at what may pass
+KILLERS = frozenset({FailureCode.WORKER_DIED, FailureCode.TIME_LIMIT, FailureCode.MEMORY_LIMIT})
+KILLER_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One segment of one video; without a segment, the first one of a video that nobody has looked at yet."""
+
+    video: Video
+    segment: Segment | None = None
+    attempt: int = 1
+    wants_thumbnail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A segment's features. `others` are the video's remaining segments, where this was its first look."""
+
+    task: Task
+    features: SegmentFeatures
+    others: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a task has no features."""
+
+    task: Task
+    code: FailureCode
+    message: str
+    stage: str
+
+
+Outcome = Done | Failed
+
+
+class TaskQueue:
+    """Hands out tasks and takes their outcomes, until every video is settled."""
+
+    def __init__(self, videos: Iterable[Video], *, thumbnails: Iterable[str] = ()) -> None:
+        self._videos = iter(videos)
+        self._thumbnails = frozenset(thumbnails)
+        self._ready: deque[Task] = deque()
+        self._waiting: list[tuple[float, int, Task]] = []  # (when, tie-breaker, task)
+        self._order = count()
+        self._given_up: set[str] = set()
+        self._in_flight = 0
+        self.retried: set[str] = set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do and nothing is being done."""
+        return self._in_flight == 0 and not self._waiting and not self._fill()
+
+    def take(self) -> Task | None:
+        """The next task, or None when there is none right now (one may be waiting for its next attempt)."""
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            self._ready.append(heappop(self._waiting)[2])
+        while self._fill():
+            task = self._ready.popleft()
+            if task.video.id not in self._given_up:
+                self._in_flight += 1
+                return task
+        return None
+
+    def give_back(self, task: Task) -> None:
+        """Return a task that was not carried out, through no fault of its own."""
+        self._in_flight -= 1
+        self._ready.appendleft(task)
+
+    def settle(self, outcome: Outcome) -> Outcome | None:
+        """Take an outcome; returns it if it is final, None if the task will be tried again or its video is given up."""
+        self._in_flight -= 1
+        task = outcome.task
+        if task.video.id in self._given_up:
+            return None
+        if isinstance(outcome, Done):
+            self._ready.extendleft(Task(task.video, segment) for segment in reversed(outcome.others))
+            return outcome
+        if outcome.code in TRANSIENT and task.attempt <= len(BACKOFF_SECONDS):
+            self._try_again(task, BACKOFF_SECONDS[task.attempt - 1])
+            return None
+        if outcome.code in KILLERS and task.attempt < KILLER_ATTEMPTS:
+            self._try_again(task, 0.0)
+            return None
+        if task.segment is not None:
+            self._given_up.add(task.video.id)
+        return outcome
+
+    def _try_again(self, task: Task, delay_seconds: float) -> None:
+        self.retried.add(task.video.id)
+        heappush(
+            self._waiting,
+            (time.monotonic() + delay_seconds, next(self._order), replace(task, attempt=task.attempt + 1)),
+        )
+
+    def _fill(self) -> bool:
+        if not self._ready:
+            video = next(self._videos, None)
+            if video is not None:
+                self._ready.append(Task(video, wants_thumbnail=video.id in self._thumbnails))
+        return bool(self._ready)

@@ -1,0 +1,273 @@
+"""Frames and sound windows to the embeddings that are stored.
+
+- `FrameEmbedder`: uint8 (H, W, 3) RGB frames of any sizes to float32 (N, 1024), or (N, 2048) without PCA.
+- `AudioEmbedder`: float32 (N, 15600) windows at 16 kHz in [-1, 1] to float32 (N, 128), before quantisation.
+
+An embedder is cheap to make and to pickle; `setup` loads its networks, once per process. A row does not depend on the
+rows beside it, on the batch size or on the position in a batch, to the bit (`batch_runner`, `inference_form`). On CUDA,
+uint8 frames travel through pinned memory and are resized and scaled there.
+
+Agreement of bf16 with fp32 (AMD EPYC with AVX-512 BF16, `python benchmarks/precision.py`: 96 drawn frames and windows,
+random networks; give it `--weights` and `--pca` for trained ones). Relative RMS and the lowest cosine of any row:
+
+| network   | width | PCA                       | relative RMS | cosine   | 8-bit codes that differ |
+|-----------|-------|---------------------------|--------------|----------|-------------------------|
+| Inception | 2048  | before                    | 3.7e-3       | 0.999992 |                         |
+|           | 1024  | random projection         | 3.7e-3       | 0.999992 | 14 %, by 1              |
+|           | 16    | whitening fitted to these | 2.4e-2       | 0.99936  | 69 %, by at most 6      |
+| VGGish    | 128   | before                    | 6.5e-3       | 0.999970 |                         |
+|           | 128   | random projection         | 6.5e-3       | 0.999970 | 31 %, by at most 8      |
+|           | 16    | whitening fitted to these | 2.2e-2       | 0.99765  | 61 %, by at most 7      |
+
+A random network gives all pictures nearly the same features, and whitening divides by the little that tells them apart:
+those rows are the worst case. A code is 1/64 of a standard deviation.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from extractors.batch_runner import BatchRunner
+from extractors.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
+from extractors.inception import FEATURE_DIM, IMAGE_SIZE
+from extractors.inference_form import to_inference_form
+from extractors.log_mel import NUM_BANDS, NUM_FRAMES, log_mel
+from extractors.pca import OUTPUT_DIMS, Projection
+from extractors.precision import PRECISIONS, resolve_device, resolve_precision
+from extractors.pretrained import build_inception, build_pca, build_vggish
+from extractors.vggish import EMBEDDING_DIM
+from extractors.weights import Kind, ResolvedWeights
+
+EMBEDDING_VERSION = "1"  # raised whenever the same input and weights would give other numbers
+
+
+@dataclass(frozen=True)
+class EmbedderConfig:
+    """Weights and PCA, and where and how the arithmetic runs.
+
+    `threads` is torch's, for the whole process; None leaves it alone. `batch_size` None is the device's default.
+    """
+
+    weights: ResolvedWeights
+    pca: ResolvedWeights | None = None
+    precision: str = "auto"
+    batch_size: int | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("batch_size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether any part is random numbers and not trained: the run's log and metadata must say so."""
+        return self.weights.is_random or bool(self.pca and self.pca.is_random)
+
+    def fingerprint_parts(self) -> dict[str, str]:
+        """What must be equal for two embeddings to mean the same; needs no network to be loaded."""
+        return {
+            "weights": self.weights.fingerprint,
+            "pca": self.pca.fingerprint if self.pca else "none",
+            "precision": resolve_precision(self.precision, resolve_device(self.device)),
+            "embedding_version": EMBEDDING_VERSION,
+        }
+
+
+class FrameEmbedderConfig(EmbedderConfig):
+    """Weights of kind `frames`, a PCA of kind `frame-pca`."""
+
+
+class AudioEmbedderConfig(EmbedderConfig):
+    """Weights of kind `sound`, a PCA of kind `sound-pca`."""
+
+
+class Embedder(ABC):
+    """What the two embedders share: their configuration, and a network over a buffer once they are set up."""
+
+    weights_kind: Kind
+    pca_kind: Kind
+    row_shape: tuple[int, ...]
+    default_batch: dict[str, int]
+
+    def __init__(self, config: EmbedderConfig) -> None:
+        for given, needed in ((config.weights, self.weights_kind), (config.pca, self.pca_kind)):
+            if given is not None and given.kind != needed:
+                raise ValueError(f"{given.spec!r} was resolved for {given.kind}, {type(self).__name__} needs {needed}")
+        self.config = config
+        self._runner: BatchRunner | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Only the configuration travels; the other side sets up for itself."""
+        return {"config": self.config, "_runner": None}
+
+    @property
+    def is_random(self) -> bool:
+        """Whether weights or PCA are random."""
+        return self.config.is_random
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Width D of an embedding."""
+
+    @abstractmethod
+    def embed_prepared(self, rows: Iterable[Any]) -> NDArray[np.float32]:
+        """Prepared rows, as they come, to embeddings (N, D)."""
+
+    def fingerprint_parts(self) -> dict[str, str]:
+        """What must be equal for two embeddings to mean the same."""
+        return self.config.fingerprint_parts()
+
+    def setup(self) -> None:
+        """Load the network and the PCA; a second call does nothing."""
+        self._ready_runner()
+
+    def _ready_runner(self) -> BatchRunner:
+        if self._runner is None:
+            config = self.config
+            device, dtype = _configure_torch(config)
+            network, features = self._load()
+            to_inference_form(network, dtype=dtype).to(device)
+            project = Projection(build_pca(config.pca)).to(device) if config.pca else nn.Identity()
+
+            rows = config.batch_size or self.default_batch[device.type]
+            with torch.inference_mode():
+                runner = BatchRunner(
+                    lambda batch: project(features(batch)), shape=(rows, *self.row_shape), dtype=dtype, device=device
+                )
+                runner.prepare()
+            self._runner = runner
+        return self._runner
+
+    def _embed_inputs(self, inputs: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Network inputs of one row each, as they come, to embeddings (N, D)."""
+        runner = self._ready_runner()
+        embeddings: list[Tensor] = []
+        waiting = 0
+        with torch.inference_mode():
+            for row in inputs:
+                runner.buffer[waiting].copy_(row)
+                waiting += 1
+                if waiting == runner.rows:
+                    embeddings.append(runner.run(waiting))
+                    waiting = 0
+            if waiting:
+                embeddings.append(runner.run(waiting))
+            return _as_array(embeddings, self.dim)
+
+    @abstractmethod
+    def _load(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        """The network in float32, and what maps a batch of rows (B, *row_shape) to features."""
+
+
+class FrameEmbedder(Embedder):
+    """uint8 frames to float32 (N, D): D = 1024 with PCA, 2048 without."""
+
+    weights_kind: Kind = "frames"
+    pca_kind: Kind = "frame-pca"
+    row_shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
+    default_batch: dict[str, int] = {"cpu": 8, "cuda": 128}  # noqa: RUF012 - a constant of the class
+
+    @property
+    def dim(self) -> int:
+        """Width D of an embedding."""
+        return OUTPUT_DIMS[FEATURE_DIM] if self.config.pca else FEATURE_DIM
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Frames, of the same or different sizes, to embeddings (N, D)."""
+        return self.embed_stream(images)
+
+    def embed_stream(self, frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Frames as they come to embeddings (N, D); a frame is reduced to the network's input and let go at once."""
+        if self._ready_runner().buffer.is_cuda:
+            return self.embed_prepared(self.prepare(frame) for frame in frames)
+        return self._embed_inputs(self._image_input.here(as_image_tensor(frame)) for frame in frames)
+
+    def prepare(self, frame: NDArray[np.uint8]) -> PreparedFrame:
+        """What the network reads of a frame, for a network in another place; needs `prepare_for` alone."""
+        return self._image_input.on_host(as_image_tensor(frame))
+
+    def embed_prepared(self, frames: Iterable[PreparedFrame]) -> NDArray[np.float32]:
+        """Prepared frames, as they come, to embeddings (N, D): the same as those of the frames, to the bit."""
+        device = self._ready_runner().buffer.device
+        return self._embed_inputs(self._image_input.on_device(_sent(frame, device)) for frame in frames)
+
+    def prepare_for(self, variant: str) -> None:
+        """Get ready for `prepare` without a network: `variant` is that of the network in the other place."""
+        self.variant = variant
+        self._image_input = IMAGE_INPUTS[variant]
+
+    def _load(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        network, variant = build_inception(self.config.weights)
+        self.prepare_for(variant)
+        # Rows are stored as H, W, C; seen as C, H, W they are what channels-last kernels want.
+        return network, lambda rows: network.forward_features(rows.permute(0, 3, 1, 2))
+
+
+class AudioEmbedder(Embedder):
+    """Sound windows, float32 (N, 15600), to float32 (N, 128), after PCA where there is one."""
+
+    weights_kind: Kind = "sound"
+    pca_kind: Kind = "sound-pca"
+    row_shape = (NUM_FRAMES, NUM_BANDS)
+    default_batch: dict[str, int] = {"cpu": 16, "cuda": 128}  # noqa: RUF012 - a constant of the class
+
+    @property
+    def dim(self) -> int:
+        """Width of an embedding."""
+        return EMBEDDING_DIM
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Windows (N, 15600) in [-1, 1] to embeddings (N, 128)."""
+        return self.embed_prepared(self.prepare(windows))
+
+    def prepare(self, windows: NDArray[np.float32]) -> Tensor:
+        """Windows (N, 15600) to what the network reads: float32 (N, 96, 64)."""
+        return log_mel(windows)
+
+    def embed_prepared(self, examples: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Prepared windows, each (96, 64), to embeddings (N, 128)."""
+        return self._embed_inputs(examples)
+
+    def _load(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        network = build_vggish(self.config.weights)
+        return network, network
+
+
+def _configure_torch(config: EmbedderConfig) -> tuple[torch.device, torch.dtype]:
+    """Apply the process-wide settings; the device and the precision to run in."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        if precision == "fp32":  # TF32 keeps ten bits of the mantissa, which is not what fp32 promises
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cuda.matmul.allow_tf32 = False
+    return device, PRECISIONS[precision]
+
+
+def _sent(frame: PreparedFrame, device: torch.device) -> PreparedFrame:
+    """The frame where the network is; to a GPU through pinned memory."""
+    if device.type == "cpu":
+        return frame
+    pixels = frame.pixels.contiguous().pin_memory().to(device, non_blocking=True)
+    return frame._replace(pixels=pixels)
+
+
+def _as_array(embeddings: list[Tensor], dim: int) -> NDArray[np.float32]:
+    """Batches of embeddings to one array (N, dim) on the host."""
+    return torch.cat(embeddings).cpu().numpy() if embeddings else np.zeros((0, dim), dtype=np.float32)

@@ -1,0 +1,99 @@
+"""Reading protocol buffers field by field, without generated code.
+
+In: the bytes of one message. Out: its fields in order, as (number, value): an int for varints and fixed-width values
+(their raw bits), a memoryview for strings, packed arrays and nested messages. Values are views: nothing is copied.
+
+Public weights come in three protocol-buffer files (a TensorFlow graph, a TensorFlow checkpoint, MediaPipe matrices). A
+reader of the wire format is shorter than the libraries it spares the user. Every length is checked against the message
+it lies in, so that a truncated or hostile file ends in `WireError`.
+
+Source: protobuf.dev, "Encoding".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MAX_VARINT_BYTES = 10
+
+
+class WireError(ValueError):
+    """The bytes are not the protocol-buffer message they should be."""
+
+
+def read_varint(data: memoryview, position: int) -> tuple[int, int]:
+    """The base-128 integer at `position`, and the position after it."""
+    value = 0
+    for index in range(MAX_VARINT_BYTES):
+        if position + index >= len(data):
+            raise WireError(f"message of {len(data)} bytes ends inside a varint at byte {position}")
+        byte = data[position + index]
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return value, position + index + 1
+    raise WireError(f"varint at byte {position} is longer than {MAX_VARINT_BYTES} bytes")
+
+
+def fields(message: memoryview | bytes) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield (field number, value) for every field of a message, in file order."""
+    data = memoryview(message)
+    position = 0
+    while position < len(data):
+        key, position = read_varint(data, position)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == VARINT:
+            value, position = read_varint(data, position)
+            yield number, value
+            continue
+        if wire_type == BYTES:
+            length, position = read_varint(data, position)
+        elif wire_type in (FIXED32, FIXED64):
+            length = 4 if wire_type == FIXED32 else 8
+        else:
+            raise WireError(f"field {number} at byte {position} has wire type {wire_type}; allowed are 0, 1, 2, 5")
+        if length > len(data) - position:
+            raise WireError(f"field {number} at byte {position} claims {length} bytes of {len(data) - position} left")
+        chunk = data[position : position + length]
+        position += length
+        yield number, chunk if wire_type == BYTES else int.from_bytes(chunk, "little")
+
+
+def nested(message: memoryview | bytes, number: int) -> Iterator[memoryview]:
+    """Yield the byte-valued occurrences of one field."""
+    for found, value in fields(message):
+        if found == number and isinstance(value, memoryview):
+            yield value
+
+
+def text(message: memoryview | bytes, number: int) -> str:
+    """The last occurrence of a string field; empty where there is none."""
+    found = ""
+    for value in nested(message, number):
+        found = bytes(value).decode("utf-8", errors="replace")
+    return found
+
+
+def integer(message: memoryview | bytes, number: int, default: int = 0) -> int:
+    """The last occurrence of an integer field, else the default."""
+    found = default
+    for key, value in fields(message):
+        if key == number and isinstance(value, int):
+            found = value
+    return found
+
+
+def floats(message: memoryview | bytes, number: int) -> NDArray[np.float32]:
+    """All values of a repeated float field, packed or not."""
+    parts: list[NDArray[np.float32]] = []
+    for key, value in fields(message):
+        if key != number:
+            continue
+        raw = value.to_bytes(4, "little") if isinstance(value, int) else value
+        if len(raw) % 4:
+            raise WireError(f"packed floats in field {number} take {len(raw)} bytes, which is no multiple of 4")
+        parts.append(np.frombuffer(raw, dtype="<f4"))
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)

@@ -1,0 +1,38 @@
+"""The failure shard: one row for each video that has no feature row, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+
+FAILURE_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """Why the video `id` failed: `code` is one of `schemas.outcomes.FailureCode`, `stage` one of its `Stage`."""
+
+    id: str
+    uri: str
+    stage: str
+    code: str
+    message: str
+    attempts: int
+    run_id: str
+
+
+def failure_table(rows: Sequence[FailureRow]) -> pa.Table:
+    """Rows as a table of `FAILURE_SCHEMA`, ordered by id."""
+    return pa.Table.from_pylist([asdict(row) for row in sorted(rows, key=lambda row: row.id)], FAILURE_SCHEMA)

@@ -1,0 +1,120 @@
+"""Strict JSON objects: JSON text <-> frozen dataclasses, with every disagreement reported at once.
+
+In: a dataclass type whose fields are `str`, `int`, `float`, `bool`, `X | None`, `tuple[X, ...]`, `Mapping[str, X]`,
+`Any` (any JSON value) or another such dataclass, and a parsed JSON value.
+Out: an instance, or one `JsonMismatchError` that lists each unknown key (with the nearest valid name), missing key and
+wrong type by its place, as in `counts.frames`. Nothing is coerced but a whole number where a float is meant, and
+nothing has a default.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class JsonMismatchError(ValueError):
+    """A JSON document that is not what it should be; `problems` holds one line for each disagreement."""
+
+    def __init__(self, subject: str, problems: list[str]) -> None:
+        """`subject` names the document, as in 'run record'."""
+        self.problems = tuple(problems)
+        super().__init__(f"{subject}: {len(problems)} problem(s)\n" + "\n".join(f"  - {line}" for line in problems))
+
+
+def dump(value: object) -> str:
+    """Write a dataclass instance as JSON text: sorted keys, two spaces, ASCII, a newline at the end; NaN is refused."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{value!r} is not a dataclass instance")
+    return json.dumps(dataclasses.asdict(value), sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def load(kind: type[T], text: str, subject: str, *, schema_version: int) -> T:
+    """Read JSON text as `kind`, whose `schema_version` must be the one given; `subject` opens the error message."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise JsonMismatchError(subject, [f"not JSON: {error}"]) from error
+    # Another version has other keys: naming each of them would bury the one thing that matters.
+    if isinstance(value, dict) and value.get("schema_version", schema_version) != schema_version:
+        found = _shorten(value["schema_version"])
+        advice = f"this code reads {schema_version}; use the release of Framemill that wrote it"
+        raise JsonMismatchError(subject, [f"schema_version: {found}, {advice}"])
+    problems: list[str] = []
+    loaded = _convert(kind, value, "", problems)
+    if problems:
+        raise JsonMismatchError(subject, problems)
+    return typing.cast(T, loaded)
+
+
+def _convert(kind: Any, value: object, where: str, problems: list[str]) -> Any:
+    """Return `value` as `kind`; what does not fit goes to `problems`, and None comes back in its place."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _convert_object(kind, value, where, problems)
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        (kind_if_set,) = (argument for argument in arguments if argument is not types.NoneType)
+        return _convert(kind_if_set, value, where, problems)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_convert(arguments[0], item, f"{where}[{i}]", problems) for i, item in enumerate(value))
+    if origin is Mapping and isinstance(value, dict):
+        return {key: _convert(arguments[1], item, _join(where, key), problems) for key, item in value.items()}
+    # bool is an int to Python, but true is not a number in a record.
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value):
+            return float(value)
+        problems.append(f"{where}: {value} is not a finite number")
+        return None
+    if isinstance(kind, type) and type(value) is kind:
+        return value
+    problems.append(f"{where or 'document'}: expected {_spoken(kind)}, got {_shorten(value)}")
+    return None
+
+
+def _convert_object(kind: type, value: object, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, dict):
+        problems.append(f"{where or 'document'}: expected an object, got {_shorten(value)}")
+        return None
+    kinds = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    before = len(problems)
+    for key in sorted(set(value) - set(names)):
+        nearest = difflib.get_close_matches(key, names, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(sorted(names))}"
+        problems.append(f"{_join(where, key)}: unknown key; {hint}")
+    problems.extend(f"{_join(where, name)}: missing" for name in names if name not in value)
+    arguments = {
+        name: _convert(kinds[name], value[name], _join(where, name), problems) for name in names if name in value
+    }
+    if len(problems) > before:
+        return None
+    try:
+        return kind(**arguments)
+    except ValueError as error:  # the dataclass's own checks
+        problems.append(f"{where}: {error}" if where else str(error))
+        return None
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _spoken(kind: Any) -> str:
+    origin = typing.get_origin(kind)
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list"}
+    return names.get(origin or kind, "an object")
+
+
+def _shorten(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
