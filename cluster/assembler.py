@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cluster.redaction import redacted
 from cluster.tasks import Done, Failed, Outcome
 from extractors.features import SegmentFeatures, merge_segments
 from schemas.failures import FailureRow
@@ -24,8 +25,9 @@ class Assembler:
         video = outcome.task.video
         if isinstance(outcome, Failed):
             self._parts.pop(video.id, None)
+            message = redacted(outcome.message)
             return FailureRow(
-                video.id, video.uri, outcome.stage, outcome.code, outcome.message, outcome.task.attempt, self._run_id
+                video.id, video.uri, outcome.stage, outcome.code, message, outcome.task.attempt, self._run_id
             )
         return self._add_part(video, outcome)
 

@@ -37,23 +37,31 @@ def parse(kind: type[T], arguments: list[str]) -> T:
     fields = {_flag(field): field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
     problems: list[str] = []
+    named: set[str] = set()
     given: dict[str, Any] = {}
     for flag, values in _split(arguments, problems):
         field = fields.get(flag)
         if field is None:
             near = get_close_matches(flag, fields, 1)
             problems.append(f"unknown option {flag}" + (f"; did you mean {near[0]}?" if near else ""))
-        elif field.name in given:
+        elif field.name in named:
             problems.append(f"{flag} is given twice")
         else:
-            given[field.name] = _convert(flag, hints[field.name], values, field.metadata["choices"], problems)
+            named.add(field.name)
+            before = len(problems)
+            value = _convert(flag, hints[field.name], values, field.metadata["choices"], problems)
+            if len(problems) == before:
+                given[field.name] = value
     missing = [
-        flag for flag, field in fields.items() if field.default is dataclasses.MISSING and field.name not in given
+        flag for flag, field in fields.items() if field.default is dataclasses.MISSING and field.name not in named
     ]
     problems += [f"{flag} is required: {fields[flag].metadata['help']}" for flag in missing]
-    if not problems:
+    required = {field.name for field in fields.values() if field.default is dataclasses.MISSING}
+    if required <= given.keys():  # what is wrong with the values is told beside what is wrong with the words
         try:
-            return kind(**given)
+            configured = kind(**given)
+            if not problems:
+                return configured
         except ValueError as error:
             problems.append(str(error))
     raise UsageError(problems)

@@ -8,23 +8,28 @@ from typing import IO
 
 from tqdm import tqdm
 
+from cluster.redaction import redacted
 from cluster.storage import StorageError, filesystem
 from extractors.weights import Progress, open_http
 
 
 @contextmanager
 def open_uri(uri: str) -> Iterator[IO[bytes]]:
-    """`uri` for reading; http(s) without any library of its own, everything else through its file system."""
-    if uri.lower().startswith(("http://", "https://")):
-        with open_http(uri) as file:
-            yield file
-        return
+    """`uri` for reading, http(s) without any library of its own; whatever goes wrong is an `OSError`."""
     try:
+        if uri.lower().startswith(("http://", "https://")):
+            with open_http(uri) as file:
+                yield file
+            return
         fs, path = filesystem(uri)
         with fs.open(path, "rb") as file:
             yield file
+    except OSError:
+        raise
     except StorageError as error:
         raise OSError(str(error)) from error
+    except Exception as error:  # every store's library has exceptions of its own
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -37,7 +42,7 @@ def show_download(name: str, *, quiet: bool) -> Iterator[Progress | None]:
 
     def update(done_bytes: int, total_bytes: int | None) -> None:
         if not bars:
-            bars.append(tqdm(desc=name, total=total_bytes, unit="B", unit_scale=True, leave=True))
+            bars.append(tqdm(desc=redacted(name), total=total_bytes, unit="B", unit_scale=True, leave=True))
         bars[0].update(done_bytes - bars[0].n)
 
     try:

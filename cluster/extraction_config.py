@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cluster.command_line import option
@@ -52,15 +53,19 @@ class ExtractionConfig:
     def __post_init__(self) -> None:
         """Check the numbers that no other configuration checks."""
         problems = [
-            f"{name.replace('_', '-')} must be above 0, not {getattr(self, name)}"
+            f"{name.replace('_', '-')} must be above 0 and finite, not {getattr(self, name)}"
             for name in ("rows_per_shard", "workers", "embed_workers", "time_limit", "memory_limit_mib")
-            if getattr(self, name) is not None and getattr(self, name) <= 0
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf
         ]
+        problems += [f"{name} must not be empty" for name in ("input", "output") if not getattr(self, name).strip()]
         if not 0 <= self.max_failure_ratio <= 1:
             problems.append(f"max-failure-ratio must be between 0 and 1, not {self.max_failure_ratio}")
+        try:
+            self.sampling()
+        except ValueError as error:
+            problems.append(str(error))
         if problems:
             raise ValueError("; ".join(problems))
-        self.sampling()
 
     def sampling(self) -> SamplingConfig:
         """How videos are read."""

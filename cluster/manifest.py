@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster import storage
+from cluster.redaction import redacted
+from schemas.text import storable
 from schemas.videos import Video
 
 COLUMNS = ("id", "uri", "labels", "split", "start_seconds", "end_seconds")
@@ -31,6 +35,18 @@ VIDEO_SUFFIXES = tuple(
     for suffix in line.split()
 )
 MAX_PROBLEMS = 20
+MAX_CLASS_INDEX = 2**31 - 1  # shards hold int32
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be read at all, and why."""
+
+    problem: str
+
+
+Row = Mapping[str, Any] | BadRow
+Reader = Callable[[bytes], Iterable[Row]]
 
 
 class ManifestError(Exception):
@@ -54,7 +70,7 @@ def read_videos(source: str) -> list[Video]:
         videos, problems = _from_rows(source, READERS[suffix], content)
     else:
         videos, problems = _from_listing(source)
-    problems += _duplicates(videos)
+    problems += [*_mixed_labels(videos), *_duplicates(videos)]
     if not videos and not problems:
         problems = ["no video found there"]
     if problems:
@@ -65,81 +81,102 @@ def read_videos(source: str) -> list[Video]:
 def _from_listing(source: str) -> tuple[list[Video], list[str]]:
     try:
         files = list(storage.list_files(source))
+        root = _root_of(source)
     except (OSError, storage.StorageError) as error:
         return [], [f"it cannot be listed: {error}"]
-    root = _root_of(source)
     videos = []
     for file in files:
         stem, suffix = posixpath.splitext(file.uri)
         # A single file was asked for by its name; in a folder, only what is called a video counts.
-        if suffix.lower() in VIDEO_SUFFIXES or len(files) == 1:
+        if suffix.lower() in VIDEO_SUFFIXES or file.uri == root:
             name = stem[len(root) :].lstrip("/") if stem.startswith(root) else posixpath.basename(stem)
-            videos.append(Video(id=name or posixpath.basename(stem), uri=file.uri, version=file.version))
+            videos.append(Video(id=storable(name or posixpath.basename(stem)), uri=file.uri, version=file.version))
     return videos, []
 
 
 def _root_of(source: str) -> str:
     fs, path = storage.filesystem(source)
-    wild = min((path.index(sign) for sign in "*?[" if sign in path), default=None)
-    root = path if wild is None else posixpath.dirname(path[:wild])
+    root = path
+    if storage.is_glob(source):
+        root = posixpath.dirname(path[: min(path.index(sign) for sign in storage.GLOB_SIGNS if sign in path)])
     if storage.is_local(source):
         return root
     full: str = fs.unstrip_protocol(root)
     return full
 
 
-def _from_rows(
-    source: str, read: Callable[[bytes], Iterable[Mapping[str, Any]]], content: bytes
-) -> tuple[list[Video], list[str]]:
+def _from_rows(source: str, read: Reader, content: bytes) -> tuple[list[Video], list[str]]:
     videos: list[Video] = []
     problems: list[str] = []
+    unknown: set[str] = set()
     folder = posixpath.dirname(source)
     try:
         for number, row in enumerate(read(content), 1):
-            if number == 1:
-                problems += _unknown_columns(row)
-                if "uri" not in row:
-                    problems.append("it has no column 'uri'")
-                    break
+            if isinstance(row, BadRow):
+                problems.append(f"row {number}: {row.problem}")
+                continue
+            problems += _unknown_columns(row.keys() - unknown)
+            unknown |= row.keys()
+            if number == 1 and "uri" not in row:
+                problems.append("it has no column 'uri'")
+                break
             try:
                 videos.append(_video(row, folder))
             except ValueError as error:
                 problems.append(f"row {number}: {error}")
-    except (ValueError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except (ValueError, csv.Error, pa.ArrowException) as error:
         problems.append(f"it cannot be parsed: {error}")
     return videos, problems
 
 
-def _unknown_columns(row: Mapping[str, Any]) -> list[str]:
+def _unknown_columns(names: Iterable[str]) -> list[str]:
     problems = []
-    for name in row:
-        if name not in COLUMNS:
-            near = get_close_matches(str(name), COLUMNS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            problems.append(f"unknown column {name!r}{hint} (known: {', '.join(COLUMNS)})")
+    for name in sorted(set(names) - set(COLUMNS)):
+        near = get_close_matches(name, COLUMNS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        problems.append(f"unknown column {name!r}{hint} (known: {', '.join(COLUMNS)})")
     return problems
 
 
 def _video(row: Mapping[str, Any], folder: str) -> Video:
-    uri = str(row.get("uri") or "").strip()
+    uri = _text(row, "uri")
     if not uri:
         raise ValueError("no uri")
-    name = str(row.get("id") or "").strip() or posixpath.splitext(uri)[0]
+    # What signs a URL is no part of the video's name.
+    name = _text(row, "id") or posixpath.splitext(redacted(uri).removesuffix("?***"))[0]
     if not storage.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = storage.join(folder, uri)
     start = _seconds(row, "start_seconds") or 0
     end = _seconds(row, "end_seconds")
     if end is not None and end <= start:
         raise ValueError(f"end_seconds {end} is not after start_seconds {start}")
-    return Video(name, uri, _labels(row.get("labels")), str(row.get("split") or ""), start, end)
+    return Video(name, uri, _labels(row.get("labels")), _text(row, "split"), start, end)
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"{column} must be text, not {value!r}")
+    return _checked_text(str(value).strip(), column)
+
+
+def _checked_text(text: str, column: str) -> str:
+    if storable(text) != text:
+        raise ValueError(f"{column} {text!r} holds half of a surrogate pair, which is no text")
+    return text
 
 
 def _seconds(row: Mapping[str, Any], column: str) -> int | None:
     value = row.get(column)
     if value is None or value == "":
         return None
-    number = float(value)
-    if number < 0 or number != int(number):
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError, OverflowError):
+        number = float("nan")
+    if not math.isfinite(number) or number < 0 or number != int(number):
         raise ValueError(f"{column} must be a whole number of seconds from 0 on, not {value!r}")
     return int(number)
 
@@ -155,7 +192,21 @@ def _label(item: Any) -> int | str:
     if isinstance(item, bool) or not isinstance(item, int | str):
         raise ValueError(f"a label is a class index or a name, not {item!r}")
     text = str(item).strip()
-    return int(text) if text.isdecimal() else text
+    if isinstance(item, str) and not text.isdecimal():
+        return _checked_text(text, "label")
+    if not 0 <= int(text) <= MAX_CLASS_INDEX:
+        raise ValueError(f"a class index is between 0 and {MAX_CLASS_INDEX}, not {text}")
+    return int(text)
+
+
+def _mixed_labels(videos: list[Video]) -> list[str]:
+    """Names get their indices from 0 on, and would coincide with classes that are given by their index."""
+    labels = [label for video in videos for label in video.labels]
+    index = next((label for label in labels if isinstance(label, int)), None)
+    name = next((label for label in labels if isinstance(label, str)), None)
+    if index is None or name is None:
+        return []
+    return [f"labels are class indices or names, not both: there are {index} and {name!r}"]
 
 
 def _duplicates(videos: list[Video]) -> list[str]:
@@ -163,35 +214,42 @@ def _duplicates(videos: list[Video]) -> list[str]:
     problems = []
     for video in videos:
         if video.id in uris:
-            problems.append(f"id {video.id!r} stands for both {uris[video.id]!r} and {video.uri!r}; ids must be unique")
+            problems.append(
+                f"id {video.id!r} stands for both {uris[video.id]!r} and {video.uri!r}; ids must be unique "
+                "(a manifest can give each video an id of its own)"
+            )
         else:
             uris[video.id] = video.uri
     return problems
 
 
-def _read_csv(content: bytes) -> Iterator[Mapping[str, Any]]:
+def _read_csv(content: bytes) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+    names = reader.fieldnames or []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"the header holds {', '.join(map(repr, twice))} more than once")
     for row in reader:
-        if None in row:
-            raise ValueError(f"line {reader.line_num} has more cells than the header")
-        yield row
+        yield BadRow("it has more cells than the header") if None in row else row
 
 
-def _read_jsonl(content: bytes) -> Iterator[Mapping[str, Any]]:
-    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+def _read_jsonl(content: bytes) -> Iterator[Row]:
+    for line in content.decode("utf-8-sig").split("\n"):  # and not splitlines, which splits inside strings too
         if line.strip():
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError(f"line {number} is no JSON object")
-            yield row
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield BadRow(f"it is no JSON: {error}")
+                continue
+            yield row if isinstance(row, dict) else BadRow("it is no JSON object")
 
 
-def _read_parquet(content: bytes) -> Iterator[Mapping[str, Any]]:
+def _read_parquet(content: bytes) -> Iterator[Row]:
     for batch in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
         yield from batch.to_pylist()
 
 
-READERS: dict[str, Callable[[bytes], Iterable[Mapping[str, Any]]]] = {
+READERS: dict[str, Reader] = {
     ".csv": _read_csv,
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,

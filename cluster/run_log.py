@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from cluster.redaction import redacted
 from cluster.tasks import Done
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
@@ -86,7 +87,12 @@ class RunLog:
         self.failures_by_code[row.code] += 1
         if len(self.failures) < MAX_FAILURES:
             note = FailureNote(
-                id=row.id, uri=row.uri, stage=row.stage, code=row.code, message=row.message, attempts=row.attempts
+                id=row.id,
+                uri=redacted(row.uri),
+                stage=row.stage,
+                code=row.code,
+                message=row.message,
+                attempts=row.attempts,
             )
             self.failures.append(note)
         self._add_point(seconds)
@@ -113,8 +119,10 @@ class RunLog:
             status=status,
             started_at=utc_text(self.started),
             finished_at=utc_text(now),
-            command=tuple(sys.argv),
-            configuration=configuration,
+            command=tuple(redacted(word) for word in sys.argv),
+            configuration={
+                key: redacted(value) if isinstance(value, str) else value for key, value in configuration.items()
+            },
             versions=_versions(),
             fingerprint=fingerprint,
             machine=machine,

@@ -11,6 +11,8 @@ import io
 import os
 import posixpath
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +22,15 @@ from uuid import uuid4
 
 import fsspec
 
+from cluster.redaction import redacted
 from extractors.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 # What a scheme needs beside fsspec; empty where nothing.
 SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http": "", "https": ""}
 READ_AHEAD_BYTES = 4 << 20
+GLOB_SIGNS = "*?["
+MESSAGE_CHARACTERS = 500
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -46,8 +51,11 @@ def scheme_of(uri: str) -> str:
     """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for one that is not known."""
     match = _SCHEME.match(uri)
     scheme = match.group(1).lower() if match else "file"
-    if scheme not in SCHEMES or "::" in uri:
-        raise StorageError(f"{uri!r}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
+    shown = repr(redacted(uri)[:MESSAGE_CHARACTERS])
+    if scheme not in SCHEMES or ("::" in uri and "://" in uri):
+        raise StorageError(f"{shown}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
+    if match and scheme != "file" and not uri[match.end() :].strip("/"):
+        raise StorageError(f"{shown}: a bucket or host is missing after {match.group()}")
     return scheme
 
 
@@ -60,7 +68,10 @@ def filesystem(uri: str) -> tuple[Any, str]:
     """The fsspec file system of `uri` and the path within it; names the extra to install where a library is missing."""
     scheme = scheme_of(uri)
     try:
-        fs, path = fsspec.core.url_to_fs(uri if scheme != "file" else _local_path(uri))
+        if scheme == "file":
+            return fsspec.filesystem("file"), _local_path(uri)
+        with _stated(uri):
+            fs, path = fsspec.core.url_to_fs(uri)
     except ImportError as error:
         raise StorageError(f"{scheme}:// needs another library: pip install 'framemill[{SCHEMES[scheme]}]'") from error
     return fs, path
@@ -80,39 +91,74 @@ def join(root: str, *parts: str) -> str:
 def open_video(uri: str) -> Iterator[Source]:
     """The video at `uri`, as the decoder wants it; storage trouble becomes a `VideoError`."""
     try:
-        if is_local(uri):
-            yield _local_path(uri)
-            return
+        scheme = scheme_of(uri)
         fs, path = filesystem(uri)
-        with _translated(), fs.open(path, "rb", block_size=READ_AHEAD_BYTES, cache_type="readahead") as file:
-            watched = WatchedFile(file)
-            try:
-                yield cast(IO[bytes], watched)
-            except VideoError as error:
-                if watched.trouble is None:
-                    raise
-                raise watched.trouble from error  # the decoder saw only a file that ended
-            if watched.trouble is not None:
-                raise watched.trouble
     except StorageError as error:
         raise VideoError(FailureCode.MISSING, str(error), Stage.READ) from error
+    if scheme == "file":
+        yield path
+        return
+    try:
+        file = fs.open(path, "rb", block_size=READ_AHEAD_BYTES, cache_type="readahead")
+    except Exception as error:
+        raise _as_video_error(error, scheme) from error
+    with file, _seekable(file, scheme) as seekable:
+        watched = WatchedFile(seekable)
+        try:
+            yield cast(IO[bytes], watched)
+        except Exception as error:
+            if watched.trouble is None:
+                raise
+            raise _as_video_error(watched.trouble, scheme) from error  # the decoder saw only a file that ended
+        if watched.trouble is not None:
+            raise _as_video_error(watched.trouble, scheme)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _seekable(file: Any, scheme: str) -> Iterator[Any]:
+    """`file`, or a copy on this machine's disk where the server cannot serve parts of it."""
+    if file.size == 0:
+        raise VideoError(FailureCode.EMPTY, "the object is empty", Stage.READ)
+    if file.size is not None:
+        yield file
+        return
+    with tempfile.TemporaryFile() as copy:
+        try:
+            shutil.copyfileobj(file, copy, READ_AHEAD_BYTES)
+        except Exception as error:
+            raise _as_video_error(error, scheme) from error
+        if not copy.tell():
+            raise VideoError(FailureCode.EMPTY, "the object is empty", Stage.READ)
+        copy.seek(0)
+        yield copy
+
+
+def _as_video_error(error: Exception, scheme: str) -> VideoError:
+    """What a store's library raised, as one of our codes; whatever it does not tell may pass and is tried again."""
+    # The http store reports all that goes wrong on opening as a missing file, and keeps the reason as the cause.
+    is_wrapped = scheme.startswith("http") and isinstance(error, FileNotFoundError) and error.__cause__ is not None
+    cause: BaseException = error.__cause__ if is_wrapped and error.__cause__ is not None else error
+    status = getattr(cause, "status", None) or getattr(cause, "code", None)
+    if status in (404, 410) or isinstance(cause, FileNotFoundError):
+        return VideoError(FailureCode.MISSING, "there is no such object", Stage.READ)
+    if status in (401, 403) or isinstance(cause, PermissionError) or str(cause).startswith("Forbidden"):
+        return VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ)
+    detail = redacted(f"{type(cause).__name__}: {cause}")[:MESSAGE_CHARACTERS]
+    if is_wrapped and isinstance(cause, ValueError):
+        return VideoError(FailureCode.MISSING, f"its address cannot be used: {detail}", Stage.READ)
+    return VideoError(FailureCode.STORAGE, f"reading it failed: {detail}", Stage.READ)
+
+
+@contextmanager
+def _stated(uri: str) -> Iterator[None]:
+    """Every store's library has exceptions of its own; those that are no `OSError` become `StorageError`."""
     try:
         yield
-    except VideoError:
+    except (OSError, ImportError, StorageError):
         raise
-    except FileNotFoundError as error:
-        raise VideoError(FailureCode.MISSING, "there is no such object", Stage.READ) from error
-    except PermissionError as error:
-        raise VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ) from error
     except Exception as error:
-        # Every store's library has its own exceptions for trouble on the way; all of it may pass.
-        raise VideoError(
-            FailureCode.STORAGE, f"reading it failed: {type(error).__name__}: {error}", Stage.READ
-        ) from error
+        detail = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+        raise StorageError(f"{redacted(uri)}: {redacted(detail)}") from error
 
 
 class WatchedFile(io.RawIOBase):
@@ -154,21 +200,24 @@ class WatchedFile(io.RawIOBase):
 def read_bytes(uri: str) -> bytes:
     """The whole content of a small file."""
     fs, path = filesystem(uri)
-    data: bytes = fs.cat_file(path)
+    with _stated(uri):
+        data: bytes = fs.cat_file(path)
     return data
 
 
 def exists(uri: str) -> bool:
     """Whether there is anything at `uri`."""
     fs, path = filesystem(uri)
-    return bool(fs.exists(path))
+    with _stated(uri):
+        return bool(fs.exists(path))
 
 
 def write_bytes(uri: str, data: bytes) -> None:
     """Make `data` the content of `uri` in one step: nobody ever sees a part of it."""
     fs, path = filesystem(uri)
     if not is_local(uri):
-        fs.pipe_file(path, data)  # object stores show an object only once it is complete
+        with _stated(uri):
+            fs.pipe_file(path, data)  # object stores show an object only once it is complete
         return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,21 +236,32 @@ def write_bytes(uri: str, data: bytes) -> None:
 def delete(uri: str) -> None:
     """Remove a file."""
     fs, path = filesystem(uri)
-    fs.rm_file(path)
+    with _stated(uri):
+        fs.rm_file(path)
 
 
 def list_files(uri: str) -> Iterator[StoredFile]:
     """All files below a folder or prefix, or those that a glob matches, in the order of their names."""
     fs, path = filesystem(uri)
-    if any(sign in path for sign in "*?["):
-        found = fs.glob(path, detail=True)
-    else:
-        found = fs.find(path, detail=True)
+    with _stated(uri):
+        if not path.endswith("/") and fs.isfile(path):
+            found = {path: fs.info(path)}
+        elif is_glob(uri):
+            found = fs.glob(path, detail=True)
+        else:
+            # A local folder that cannot be read is an error: its videos would be missing without a word.
+            found = fs.find(path, detail=True, **({"on_error": "raise"} if is_local(uri) else {}))
     for name in sorted(found):
         info = found[name]
         if info.get("type") == "file" and not posixpath.basename(name).startswith("."):
             full = name if is_local(uri) else fs.unstrip_protocol(name)
             yield StoredFile(full, int(info.get("size") or 0), version_of(info))
+
+
+def is_glob(uri: str) -> bool:
+    """Whether `uri` is a pattern, and not the name of something that is there (`talks [2024]/`)."""
+    fs, path = filesystem(uri)
+    return any(sign in path for sign in GLOB_SIGNS) and not exists(uri)
 
 
 def version_of(info: dict[str, Any]) -> str:

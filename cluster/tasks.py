@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count
@@ -20,7 +20,7 @@ from schemas.videos import Video
 
 BACKOFF_SECONDS = (1.0, 4.0, 16.0, 64.0)  # waits before the second to fifth attempt at what may pass
 KILLERS = frozenset({FailureCode.WORKER_DIED, FailureCode.TIME_LIMIT, FailureCode.MEMORY_LIMIT})
-KILLER_ATTEMPTS = 2
+MAX_KILLS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Task:
     video: Video
     segment: Segment | None = None
     attempt: int = 1
+    kills: int = 0  # workers that earlier attempts have cost
     wants_thumbnail: bool = False
 
 
@@ -58,7 +59,14 @@ Outcome = Done | Failed
 class TaskQueue:
     """Hands out tasks and takes their outcomes, until every video is settled."""
 
-    def __init__(self, videos: Iterable[Video], *, thumbnails: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        videos: Iterable[Video],
+        *,
+        thumbnails: Iterable[str] = (),
+        backoff_seconds: Sequence[float] = BACKOFF_SECONDS,
+    ) -> None:
+        self._backoff_seconds = tuple(backoff_seconds)
         self._videos = iter(videos)
         self._thumbnails = frozenset(thumbnails)
         self._ready: deque[Task] = deque()
@@ -98,11 +106,11 @@ class TaskQueue:
         if isinstance(outcome, Done):
             self._ready.extendleft(Task(task.video, segment) for segment in reversed(outcome.others))
             return outcome
-        if outcome.code in TRANSIENT and task.attempt <= len(BACKOFF_SECONDS):
-            self._try_again(task, BACKOFF_SECONDS[task.attempt - 1])
+        if outcome.code in TRANSIENT and task.attempt <= len(self._backoff_seconds):
+            self._try_again(task, self._backoff_seconds[task.attempt - 1])
             return None
-        if outcome.code in KILLERS and task.attempt < KILLER_ATTEMPTS:
-            self._try_again(task, 0.0)
+        if outcome.code in KILLERS and task.kills + 1 < MAX_KILLS:
+            self._try_again(replace(task, kills=task.kills + 1), 0.0)
             return None
         if task.segment is not None:
             self._given_up.add(task.video.id)

@@ -40,12 +40,16 @@ def read_vocabulary(uri: str) -> Vocabulary:
     """The vocabulary at `uri`, empty where there is none yet."""
     if not storage.exists(uri):
         return Vocabulary()
-    rows = list(csv.reader(io.StringIO(storage.read_bytes(uri).decode())))
-    if not rows or tuple(rows[0]) != HEADER or [row[0] for row in rows[1:]] != [str(n) for n in range(len(rows) - 1)]:
+    try:
+        header, *rows = csv.reader(io.StringIO(storage.read_bytes(uri).decode("utf-8-sig")))
+        indices, names = zip(*rows, strict=True) if rows else ((), ())
+    except (ValueError, csv.Error):
+        header, indices, names = [], (), ()
+    if tuple(header) != HEADER or indices != tuple(map(str, range(len(indices)))) or len(set(names)) < len(names):
         raise storage.StorageError(
-            f"{uri} is no vocabulary: expected the columns {', '.join(HEADER)}, indices from 0 on"
+            f"{uri} is no vocabulary: expected the columns {', '.join(HEADER)}, indices from 0 on, each name once"
         )
-    return Vocabulary(row[1] for row in rows[1:])
+    return Vocabulary(names)
 
 
 def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:

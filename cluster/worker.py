@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import traceback
 
+from cluster.memory_guard import MemoryGuard, MemoryLimitExceededError
 from cluster.storage import open_video
 from cluster.tasks import Done, Failed, Outcome, Task
 from extractors.extract import Extractor
-from schemas.outcomes import FailureCode, VideoError
+from schemas.outcomes import FailureCode, Stage, VideoError
 
 INTERNAL_MESSAGE_CHARACTERS = 2_000
 
@@ -16,19 +16,16 @@ INTERNAL_MESSAGE_CHARACTERS = 2_000
 class Worker:
     """Opens, decodes and embeds. Cheap to make and to pickle; `setup` loads the networks, once per process.
 
-    `memory_bytes` is how much a video may take beyond what the process holds after `setup`; None for no limit.
+    `memory_bytes` is how much a task may take beyond what the process holds before it.
     """
 
-    def __init__(self, extractor: Extractor, memory_bytes: int | None = None) -> None:
+    def __init__(self, extractor: Extractor, memory_bytes: int) -> None:
         self.extractor = extractor
         self._memory_bytes = memory_bytes
 
     def setup(self) -> None:
-        """Load the networks, then have the kernel hold this process to its memory."""
+        """Load the networks."""
         self.extractor.setup()
-        if self._memory_bytes is not None:
-            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + self._memory_bytes, hard))
 
     def files(self) -> list[str]:
         """Paths of the files that `setup` reads."""
@@ -43,22 +40,14 @@ class Worker:
     def __call__(self, task: Task) -> Outcome:
         """The features of a task, or why there are none; never raises because of a video."""
         try:
-            with open_video(task.video.uri) as source:
+            with MemoryGuard(self._memory_bytes), open_video(task.video.uri) as source:
                 features, others = self.extractor(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
             return Done(task, features, tuple(others))
         except VideoError as error:
             return Failed(task, error.code, error.message, error.stage)
-        except MemoryError:
-            return Failed(
-                task, FailureCode.MEMORY_LIMIT, "decoding it takes more memory than a worker may use", "decode"
-            )
+        except (MemoryError, MemoryLimitExceededError):
+            message = f"decoding it took more than {self._memory_bytes >> 20} MiB (--memory-limit-mib)"
+            return Failed(task, FailureCode.MEMORY_LIMIT, message, Stage.DECODE)
         except Exception:
             report = traceback.format_exc()[-INTERNAL_MESSAGE_CHARACTERS:]
-            return Failed(task, FailureCode.INTERNAL, f"an error in this program: {report}", "decode")
-
-
-def _data_bytes() -> int:
-    """Private writable memory of this process, as the kernel counts it for RLIMIT_DATA."""
-    with open("/proc/self/status") as status:
-        line = next(line for line in status if line.startswith("VmData:"))
-    return int(line.split()[1]) * 1024
+            return Failed(task, FailureCode.INTERNAL, f"an error in this program: {report}", Stage.DECODE)

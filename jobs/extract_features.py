@@ -5,6 +5,9 @@ ray job submit --working-dir . -- python jobs/extract_features.py --input gs://b
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
 from cluster.command_line import parse_or_exit
 from cluster.extraction import run_extraction

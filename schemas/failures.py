@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
+from schemas.text import storable
+
 FAILURE_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -35,4 +37,6 @@ class FailureRow:
 
 def failure_table(rows: Sequence[FailureRow]) -> pa.Table:
     """Rows as a table of `FAILURE_SCHEMA`, ordered by id."""
-    return pa.Table.from_pylist([asdict(row) for row in sorted(rows, key=lambda row: row.id)], FAILURE_SCHEMA)
+    ordered = sorted(rows, key=lambda row: row.id)
+    values = [{**asdict(row), "uri": storable(row.uri), "message": storable(row.message)} for row in ordered]
+    return pa.Table.from_pylist(values, FAILURE_SCHEMA)

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.text import storable
+
 SCHEMA_VERSION = "1"
 AUDIO_DIM = 128
 
@@ -79,7 +81,7 @@ def feature_table(rows: Sequence[FeatureRow], schema: pa.Schema, metadata: Mappi
         "has_audio": [row.has_audio for row in ordered],
         "num_frames": [row.num_frames for row in ordered],
         "duration_seconds": [row.duration_seconds for row in ordered],
-        "uri": [row.uri for row in ordered],
+        "uri": [storable(row.uri) for row in ordered],
     }
     if "rgb" in schema.names:
         columns["rgb"] = _codes([row.rgb for row in ordered])

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
+from schemas.text import storable
+
 LEDGER_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -30,4 +32,5 @@ class LedgerRow:
 
 def ledger_table(rows: Sequence[LedgerRow]) -> pa.Table:
     """Rows as a table of `LEDGER_SCHEMA`, ordered by id."""
-    return pa.Table.from_pylist([asdict(row) for row in sorted(rows, key=lambda row: row.id)], LEDGER_SCHEMA)
+    values = [{**asdict(row), "uri": storable(row.uri)} for row in sorted(rows, key=lambda row: row.id)]
+    return pa.Table.from_pylist(values, LEDGER_SCHEMA)

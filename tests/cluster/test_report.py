@@ -194,7 +194,7 @@ def test_pictures_and_charts_have_words_and_tables_have_headers(name: str) -> No
 def test_every_id_is_accounted_for_in_plain_words() -> None:
     text = Page(render_run_report(SMALL)).text
     assert "Every id is accounted for: 24 in total = 20 extracted + 1 already done + 3 failed." in text
-    assert "8.00 frames per second" in text.replace("frames per second 8.00", "8.00 frames per second")
+    assert "frames per second 8.00" in text
     text = Page(render_run_report(RECORDS["million"])).text
     assert "accounted for" not in text
     assert "1,000,000 in total = 861,002 extracted + 112,345 already done + 1,207 failed + 25,446 not reached." in text

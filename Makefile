@@ -1,0 +1,39 @@
+# `make help` lists what there is. Every target makes the environment it needs.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: help demo test test-all lint bench clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed ## write sample videos, extract their features, end with a report
+	$(RUN)/python jobs/make_sample_videos.py --output $(DEMO)/videos
+	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos --output $(DEMO)/features --frame-features \
+	  --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
+
+test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
+	$(RUN)/python -m pytest
+
+test-all: $(VENV)/installed lint ## the same with the long checks
+	$(RUN)/python -m pytest -m ''
+
+lint: $(VENV)/installed ## ruff and mypy
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench: $(VENV)/installed ## speed, side by side with what else there is
+	$(RUN)/python benchmarks/decoding.py
+	$(RUN)/python benchmarks/embedding.py
+
+clean: ## remove the environment and what the demo wrote
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,279 @@
+"""The job as its users run it: on Ray, killed, hung, resumed, submitted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, rows, run_job
+from tests.videos import Clip, write_video
+
+SMALL = {"width": 96, "height": 48}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten good videos of different kinds, one of them long enough for three segments, and three bad files."""
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(6):
+        write_video(folder / f"plain-{number}.mp4", Clip(frames=50 + 10 * number, sound="aac", **SMALL))
+    write_video(folder / "long.mp4", Clip(frames=240, rate=8, gop=16, sound="aac", **SMALL))
+    write_video(folder / "silent.mkv", Clip(frames=60, **SMALL))
+    write_video(folder / "turned.mov", Clip(frames=40, rotation=90, sound="aac", **SMALL))
+    (folder / "deeper").mkdir()
+    write_video(folder / "deeper" / "old.avi", Clip(codec="mpeg4", frames=45, sound="libmp3lame", **SMALL))
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("not a video\n" * 50)
+    whole = (folder / "plain-0.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the local engine makes of them."""
+    output = tmp_path_factory.mktemp("reference") / "out"
+    done = run_job(videos, output, "--engine", "local", "--frame-features", "--segment-seconds", "10")
+    assert done.returncode == 3, done.stderr  # three of thirteen failed
+    return output
+
+
+def test_bad_files_are_rows_with_a_reason(reference: Path) -> None:
+    codes = {row["id"]: row["code"] for row in rows(reference, "failures")}
+    assert codes == {"cut": "truncated", "empty": "empty", "text": "not_media"}
+    assert len(ids(reference)) == 10
+
+
+@pytest.mark.parametrize("options", [(), ("--pools", "apart", "--workers", "1", "--embed-workers", "1")])
+def test_ray_gives_the_rows_of_the_local_engine_to_the_bit(
+    options: tuple[str, ...], videos: Path, reference: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    done = run_job(videos, output, "--frame-features", "--segment-seconds", "10", *options)
+    assert done.returncode == 3, done.stderr
+    assert rows(output) == rows(reference)
+    assert ids(output, "failures") == ids(reference, "failures")
+
+
+def test_a_second_run_does_only_what_is_missing(videos: Path, reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    shutil.copytree(videos, folder)
+    write_video(folder / "new.mp4", Clip(frames=30, **SMALL))
+    output = tmp_path / "out"
+    shutil.copytree(reference, output)
+    before = {file.name: file.stat().st_mtime_ns for file in (output / "features").iterdir()}
+    done = run_job(folder, output, "--frame-features", "--segment-seconds", "10")
+    assert done.returncode == 0, done.stderr
+    assert ids(output) == sorted([*ids(reference), "new"])
+    assert before.items() <= {file.name: file.stat().st_mtime_ns for file in (output / "features").iterdir()}.items()
+    record = newest_record(output)
+    assert record["counts"]["extracted"] == 1
+    assert record["counts"]["already_done"] == 13
+
+
+def test_a_mended_file_leaves_the_failures_when_they_are_retried(videos: Path, reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    shutil.copytree(videos, folder)
+    shutil.copy(folder / "plain-1.mp4", folder / "cut.mp4")
+    output = tmp_path / "out"
+    shutil.copytree(reference, output)
+    options = ("--engine", "local", "--frame-features", "--segment-seconds", "10")
+    assert run_job(folder, output, *options).returncode == 0
+    assert "cut" in ids(output, "failures")  # nobody asked
+    done = run_job(folder, output, *options, "--retry-failed", "truncated")
+    assert done.returncode == 0, done.stderr
+    assert "cut" in ids(output)
+    assert ids(output, "failures") == ["empty", "text"]
+
+
+def test_a_killed_driver_loses_nothing(videos: Path, reference: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    options = ("--rows-per-shard", "2", "--frame-features", "--segment-seconds", "10")
+    process = subprocess.Popen(job_command(videos, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
+    wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    committed = ids(output)
+    assert 4 <= len(committed) < 10
+    done = run_job(videos, output, *options)
+    assert done.returncode in (0, 3), done.stderr
+    assert rows(output) == rows(reference)
+    assert ids(output, "failures") == ids(reference, "failures")
+    assert newest_record(output)["counts"]["extracted"] == 10 - len(committed)
+    assert not [path for path in output.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_terminated_driver_keeps_what_is_done(videos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        job_command(videos, output, "--engine", "local", "--log-format", "json"),
+        env=job_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "to do" in line:
+            break
+    time.sleep(4.0)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode in (0, 3, 130)
+    record = newest_record(output)
+    assert record["counts"]["extracted"] == len(ids(output))
+    assert record["status"] == ("interrupted" if process.returncode == 130 else "completed")
+
+
+def test_killed_workers_are_replaced_and_nothing_is_lost(videos: Path, reference: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    options = ("--rows-per-shard", "1", "--frame-features", "--segment-seconds", "10")
+    process = subprocess.Popen(job_command(videos, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
+    wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 2)
+    killed = [pid for pid, command in processes() if "ray::WorkerActor" in command]
+    assert killed
+    os.kill(killed[0], signal.SIGKILL)
+    assert process.wait(timeout=300) in (0, 3)
+    assert rows(output) == rows(reference)
+    assert ids(output, "failures") == ids(reference, "failures")
+
+
+def test_a_video_that_takes_too_long_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("a", "b", "d"):
+        write_video(folder / f"{name}.mp4", Clip(frames=30, **SMALL))
+    # Ten minutes of pictures, each of them wanted: far more than the limit allows.
+    write_video(folder / "c.mp4", Clip(frames=600, rate=1, **SMALL))
+    output = tmp_path / "out"
+    done = run_job(folder, output, "--time-limit", "5", "--segment-seconds", "600", "--workers", "2")
+    assert done.returncode == 3, done.stderr
+    assert ids(output) == ["a", "b", "d"]
+    (failure,) = rows(output, "failures")
+    assert (failure["id"], failure["code"], failure["attempts"]) == ("c", "time_limit", 2)
+
+
+def test_a_video_that_eats_memory_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("a", "b", "d"):
+        write_video(folder / f"{name}.mp4", Clip(frames=30, **SMALL))
+    big = Clip(frames=3, width=7680, height=4320, options={"preset": "ultrafast"})
+    write_video(folder / "c.mp4", big)
+    output = tmp_path / "out"
+    done = run_job(folder, output, "--memory-limit-mib", "192", "--workers", "2")
+    assert done.returncode == 3, done.stderr
+    assert ids(output) == ["a", "b", "d"]
+    (failure,) = rows(output, "failures")
+    assert (failure["id"], failure["attempts"]) == ("c", 2)
+    assert failure["code"] in ("memory_limit", "worker_died")  # the latter where it went beyond twice the limit at once
+
+
+def test_bad_options_stop_before_any_work_with_all_problems(tmp_path: Path) -> None:
+    done = run_job(tmp_path / "nowhere", tmp_path / "out", "--fsp", "2", "--rows-per-shard", "many")
+    assert done.returncode == 2
+    assert "did you mean --fps?" in done.stderr
+    assert "--rows-per-shard takes a whole number, not 'many'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_weights_say_what_to_bring(videos: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs" / "extract_features.py"), "--input", str(videos)]
+    command += ["--output", str(tmp_path / "out"), "--engine", "local", "--quiet"]
+    environment = {
+        **job_environment(),
+        "FRAMEMILL_CACHE": str(tmp_path / "cache"),
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment)
+    assert done.returncode == 2
+    for name in ("pt_inception-2015-12-05-6726825d.pth", "yt8m_pca.tgz", "vggish-10086976.pth"):
+        assert f"put the file {name} at {tmp_path / 'cache'}" in done.stderr
+
+
+@pytest.fixture
+def job_server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A Ray head with its job server and token; gives the environment that reaches it."""
+    ray = str(Path(sys.executable).with_name("ray"))
+    environment = {
+        **job_environment(),
+        "RAY_AUTH_MODE": "token",
+        "HOME": str(tmp_path),  # where the token is kept
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    generated = subprocess.run([ray, "get-auth-token", "--generate"], capture_output=True, text=True, env=environment)
+    assert generated.returncode == 0, generated.stderr
+    ports = [free_port() for _ in range(2)]
+    command = [ray, "start", "--head", "--num-cpus=2", f"--port={ports[0]}", f"--dashboard-port={ports[1]}"]
+    command += ["--include-dashboard=true", "--disable-usage-stats", f"--temp-dir={short_folder(tmp_path)}"]
+    started = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{ports[1]}", "RAY": ray}
+    subprocess.run([ray, "stop", "--force"], capture_output=True, env=environment)
+
+
+def test_ray_job_submit(videos: Path, reference: Path, job_server: dict[str, str], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    command = [
+        job_server["RAY"],
+        "job",
+        "submit",
+        "--working-dir",
+        str(ROOT),
+        "--",
+        "python",
+        "jobs/extract_features.py",
+    ]
+    command += ["--input", str(videos), "--output", str(output), *RANDOM_WEIGHTS]
+    command += ["--frame-features", "--segment-seconds", "10", "--log-format", "json", "--max-failure-ratio", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=job_server)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(output) == rows(reference)
+    assert newest_record(output)["machine"]["engine"] == "ray"
+    assert re.search(r'"event": "progress"', done.stdout)
+
+
+def newest_record(output: Path) -> dict[str, dict[str, object]]:
+    record: dict[str, dict[str, object]] = json.loads(max((output / "runs").glob("*.json")).read_text())
+    return record
+
+
+def wait_until(condition: object, timeout_seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue  # it has ended
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def short_folder(folder: Path) -> Path:
+    """Ray keeps sockets there, whose paths may not be long."""
+    link = Path("/tmp") / f"ray-{os.getpid()}"
+    link.mkdir(exist_ok=True)
+    return link
