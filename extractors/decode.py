@@ -71,8 +71,9 @@ def sample_frames(
     `source` is a path or a seekable binary file object. `selective=False` decodes every frame, to the same samples.
     `sound` collects the waveform in the same pass. Raises `VideoError` for a file that has no frame to show.
     """
+    rate = as_fps(fps)
     with open_media(source, max_pixels=max_pixels) as media:
-        sampler = Sampler(media, source, as_fps(fps), selective=selective, sound=sound, max_pixels=max_pixels)
+        sampler = Sampler(media, source, rate, selective=selective, sound=sound, max_pixels=max_pixels)
         yield from sampler.samples(Fraction(start_seconds), None if end_seconds is None else Fraction(end_seconds))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 MAX_DENOMINATOR = 1_000_000
 
@@ -54,7 +55,13 @@ class Grid:
         return self.stop is not None and self._ceil_index(pts) >= self.stop
 
     def _ceil_index(self, pts: int) -> int:
-        return math.ceil((pts - self.origin) * self.tick * self.fps)
+        points, ticks = self._points_per_ticks
+        return -((self.origin - pts) * points // ticks)
+
+    @cached_property
+    def _points_per_ticks(self) -> tuple[int, int]:
+        # Asked for every packet: whole numbers are ten times faster than fractions.
+        return (self.tick * self.fps).as_integer_ratio()
 
 
 def index_range(fps: Fraction, start_seconds: Fraction, end_seconds: Fraction | None) -> tuple[int, int | None]:

@@ -113,8 +113,8 @@ def _pick_video(container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise VideoError(FailureCode.NO_VIDEO_STREAM, "it holds no video stream", Stage.READ)
-    best = container.streams.best("video")
-    video = next((stream for stream in streams if stream is best), streams[0])
+    # Where there are several, players show the first that is marked as default.
+    video = next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
     try:
         context = video.codec_context
     except (av.error.FFmpegError, ValueError):

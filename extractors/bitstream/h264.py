@@ -73,6 +73,7 @@ class H264Reader:
         self._sps: dict[int, Sps] = {}
         self._sps_of_pps: dict[int, int] = {}
         self._latest = list(parameter_sets)
+        self._may_have_fields = True  # until a parameter set says otherwise
         for unit in parameter_sets:
             self._remember(unit)
 
@@ -89,7 +90,8 @@ class H264Reader:
                 has_slices = True
                 idr = idr or kind == IDR
                 referred = referred or unit[0] & 0x60 != 0
-                self._refuse_fields(unit)
+                if self._may_have_fields:
+                    self._refuse_fields(unit)
             elif PARTITION_A <= kind <= PARTITION_C:
                 raise UnsureStructureError("data partitioning")
         if not has_slices:
@@ -105,6 +107,7 @@ class H264Reader:
         if kind == SPS:
             sps_id, sps = read_sps(unit)
             self._sps[sps_id] = sps
+            self._may_have_fields = not all(known.frame_mbs_only for known in self._sps.values())
         elif kind == PPS:
             bits = BitReader(without_emulation_prevention(unit[1:HEADER_BYTES]))
             pps_id = bits.ue()
