@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/installed ## write sample videos, extract their features, end with a report
 	$(RUN)/python jobs/make_sample_videos.py --output $(DEMO)/videos
-	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos --output $(DEMO)/features --frame-features \
+	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos/manifest.csv --output $(DEMO)/features --frame-features \
 	  --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
 
 test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
@@ -31,8 +31,8 @@ lint: $(VENV)/installed ## ruff and mypy
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-bench: $(VENV)/installed ## speed, side by side with what else there is
-	$(RUN)/python benchmarks/decoding.py
+bench: $(VENV)/installed ## speed, side by side with what else there is (CLIPS="a.mp4 b.mp4" for your own)
+	$(RUN)/python benchmarks/decoding.py $(CLIPS)
 	$(RUN)/python benchmarks/embedding.py
 
 clean: ## remove the environment and what the demo wrote
