@@ -22,6 +22,8 @@ class EngineConfig:
     time_limit_seconds  how long one segment may take before its worker is killed
     memory_limit_bytes  how much memory one segment may take beyond the networks
     address             of a Ray cluster; None: `RAY_ADDRESS`, a cluster on this machine, or a new one
+    staging             where Beam's workers leave outcomes: a folder or URI that all can reach
+    beam_options        NAME=VALUE of Beam's pipeline options
     """
 
     workers: int | None = None
@@ -30,6 +32,8 @@ class EngineConfig:
     time_limit_seconds: float = 900.0
     memory_limit_bytes: int = 3 << 30
     address: str | None = None
+    staging: str = "staging"
+    beam_options: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from cluster.command_line import option
 from cluster.engines import ENGINES, EngineConfig
+from cluster.storage import join
 from extractors.extract import SamplingConfig
+from extractors.grid import as_fps
 from extractors.media import MAX_PIXELS
 from extractors.precision import PRECISIONS
 from extractors.segments import DEFAULT_SECONDS
@@ -35,6 +37,7 @@ class ExtractionConfig:
     rows_per_shard: int = option("videos in one Parquet file", 1024)
     engine: str = option("what carries the work out", "ray", choices=tuple(ENGINES))
     address: str | None = option("of a Ray cluster; by default RAY_ADDRESS, or a new one on this machine", None)
+    beam_options: tuple[str, ...] = option("pipeline options as NAME=VALUE; by default Beam's local runner", ())
     workers: int | None = option("workers that decode; by default one for each CPU core", None)
     pools: str = option("networks beside the decoders, or apart on GPUs", "auto", choices=("auto", "together", "apart"))
     embed_workers: int | None = option("embedders when they are apart; by default one for each GPU", None)
@@ -51,19 +54,29 @@ class ExtractionConfig:
     log_format: str = option("of progress on a server", "text", choices=("text", "json"))
 
     def __post_init__(self) -> None:
-        """Check the numbers that no other configuration checks."""
+        """Check everything, so that all that is wrong is told at once."""
         problems = [
             f"{name.replace('_', '-')} must be above 0 and finite, not {getattr(self, name)}"
-            for name in ("rows_per_shard", "workers", "embed_workers", "time_limit", "memory_limit_mib")
+            for name in (
+                "max_seconds",
+                "segment_seconds",
+                "max_pixels",
+                "rows_per_shard",
+                "workers",
+                "embed_workers",
+                "time_limit",
+                "memory_limit_mib",
+            )
             if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf
         ]
         problems += [f"{name} must not be empty" for name in ("input", "output") if not getattr(self, name).strip()]
+        problems += [f"beam-options are NAME=VALUE, not {text!r}" for text in self.beam_options if "=" not in text]
         if not 0 <= self.max_failure_ratio <= 1:
             problems.append(f"max-failure-ratio must be between 0 and 1, not {self.max_failure_ratio}")
         try:
-            self.sampling()
-        except ValueError as error:
-            problems.append(str(error))
+            as_fps(self.fps)
+        except (ValueError, ZeroDivisionError):
+            problems.append(f"fps must be a number above 0, such as 1, 0.5 or 30000/1001, not {self.fps!r}")
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -86,4 +99,6 @@ class ExtractionConfig:
             time_limit_seconds=self.time_limit,
             memory_limit_bytes=self.memory_limit_mib << 20,
             address=self.address,
+            staging=join(self.output, "staging"),
+            beam_options=self.beam_options,
         )

@@ -52,7 +52,8 @@ def scheme_of(uri: str) -> str:
     match = _SCHEME.match(uri)
     scheme = match.group(1).lower() if match else "file"
     shown = repr(redacted(uri)[:MESSAGE_CHARACTERS])
-    if scheme not in SCHEMES or ("::" in uri and "://" in uri):
+    is_chained = "::" in uri and (scheme != "file" or "://" in uri.partition("::")[2])
+    if scheme not in SCHEMES or is_chained:
         raise StorageError(f"{shown}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
     if match and scheme != "file" and not uri[match.end() :].strip("/"):
         raise StorageError(f"{shown}: a bucket or host is missing after {match.group()}")
@@ -240,6 +241,12 @@ def delete(uri: str) -> None:
         fs.rm_file(path)
 
 
+def delete_folder(uri: str) -> None:
+    """Remove a folder and all that is in it."""
+    fs, path = filesystem(uri)
+    fs.rm(path, recursive=True)
+
+
 def list_files(uri: str) -> Iterator[StoredFile]:
     """All files below a folder or prefix, or those that a glob matches, in the order of their names."""
     fs, path = filesystem(uri)
@@ -260,7 +267,7 @@ def list_files(uri: str) -> Iterator[StoredFile]:
 
 def is_glob(uri: str) -> bool:
     """Whether `uri` is a pattern, and not the name of something that is there (`talks [2024]/`)."""
-    fs, path = filesystem(uri)
+    _, path = filesystem(uri)
     return any(sign in path for sign in GLOB_SIGNS) and not exists(uri)
 
 

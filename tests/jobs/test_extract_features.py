@@ -55,8 +55,12 @@ def test_bad_files_are_rows_with_a_reason(reference: Path) -> None:
     assert len(ids(reference)) == 10
 
 
-@pytest.mark.parametrize("options", [(), ("--pools", "apart", "--workers", "1", "--embed-workers", "1")])
-def test_ray_gives_the_rows_of_the_local_engine_to_the_bit(
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--pools", "apart", "--workers", "1", "--embed-workers", "1"), ("--engine", "beam")],
+    ids=["Ray", "Ray with two pools", "Beam"],
+)
+def test_every_engine_gives_the_rows_of_the_local_one_to_the_bit(
     options: tuple[str, ...], videos: Path, reference: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
@@ -64,6 +68,7 @@ def test_ray_gives_the_rows_of_the_local_engine_to_the_bit(
     assert done.returncode == 3, done.stderr
     assert rows(output) == rows(reference)
     assert ids(output, "failures") == ids(reference, "failures")
+    assert {path.name for path in output.iterdir()} == {"features", "ledger", "failures", "runs"}
 
 
 def test_a_second_run_does_only_what_is_missing(videos: Path, reference: Path, tmp_path: Path) -> None:
