@@ -7,11 +7,12 @@
     runs/RUN.json, runs/RUN.html      what each run did
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
-right after its row is committed, and what a crash left in between is cleared when the dataset is next opened.
+right after its row is committed, and what a crash left in between is cleared by `prepare`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import posixpath
@@ -65,43 +66,74 @@ class FeatureDataset:
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
-        self._number = 0
         self.bytes_written = 0
-        self.shards = 0
+        self._shard_names: set[str] = set()
 
     def open(self) -> Settled:
-        """Check that this run's rows belong here, and read what is settled. Raises `DatasetError` where they do not."""
+        """Check that this run's rows belong here, and read what is settled. Raises `DatasetError` where they do not.
+
+        Writes nothing.
+        """
+        storage.scheme_of(self.root)  # a place within `gs://` would be taken for a path
         shards = self._files("features")
         if shards:
             self._check_fingerprint(shards[0])
-        names = {posixpath.basename(shard) for shard in shards}
+        ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
         done: dict[str, str] = {}
-        for uri in self._files("ledger"):
-            if posixpath.basename(uri) in names:
-                table = _read(uri, ["id", "version"])
+        for shard in shards:
+            ledger = ledgers.get(posixpath.basename(shard))
+            if ledger is None:  # somebody has removed it; the rows are there all the same
+                done.update(dict.fromkeys(_read(shard, ["id"])["id"].to_pylist(), ""))
+            else:
+                table = _read(ledger, ["id", "version"])
                 done.update(zip(table["id"].to_pylist(), table["version"].to_pylist(), strict=True))
-        self._forget_failures(done)
         failed: dict[str, str] = {}
         for uri in self._files("failures"):
             table = _read(uri, ["id", "code"])
             failed.update(zip(table["id"].to_pylist(), table["code"].to_pylist(), strict=True))
         return Settled(done, failed)
 
+    def prepare(self, settled: Settled) -> Settled:
+        """Clear failures of videos that are done. Raises `DatasetError` where nothing can be written to the dataset."""
+        both = settled.done.keys() & settled.failed.keys()
+        probe = storage.join(self.root, "runs", f".{self._run_id}.probe")
+        try:
+            storage.write_bytes(probe, b"")
+        except (OSError, storage.StorageError) as error:
+            raise DatasetError(f"{self.root} cannot be written to: {error}\nGive --output another place") from error
+        # An account may be allowed to create objects and not to delete them; the probe is empty and hidden.
+        with contextlib.suppress(OSError, storage.StorageError):
+            storage.delete(probe)
+        self._forget_failures(both)
+        return Settled(settled.done, {name: code for name, code in settled.failed.items() if name not in both})
+
     def commit(
-        self, rows: Sequence[tuple[FeatureRow, str]], failures: Sequence[FailureRow], retried: Collection[str]
+        self,
+        number: int,
+        rows: Sequence[tuple[FeatureRow, str]],
+        failures: Sequence[FailureRow],
+        retried: Collection[str],
     ) -> None:
-        """Make rows (each with its content version) and failures visible; `retried` ids had failed before."""
-        name = f"part-{self._run_id}-{self._number:05d}.parquet"
-        self._number += 1
+        """Make rows (each with its content version) and failures visible; `retried` ids had failed before.
+
+        `number` names the run's commits. A commit that was cut short can be made again under its number: it writes
+        the same files.
+        """
+        name = f"part-{self._run_id}-{number:05d}.parquet"
         if rows:
             ledger = [LedgerRow(row.id, row.uri, version) for row, version in rows]
             self._write("ledger", name, ledger_table(ledger))
             self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
-            self.shards += 1
+            self._shard_names.add(name)
         again = {row.id for row, _ in rows} | {failure.id for failure in failures}
         self._forget_failures(again & set(retried))
         if failures:
             self._write("failures", name, failure_table(failures))
+
+    @property
+    def shards(self) -> int:
+        """How many feature shards this run has written."""
+        return len(self._shard_names)
 
     def vocabulary_uri(self) -> str:
         """Where the class names are."""
@@ -113,9 +145,14 @@ class FeatureDataset:
 
     def _check_fingerprint(self, shard: str) -> None:
         fs, path = storage.filesystem(shard)
-        with fs.open(path, "rb") as file:
-            stored = pq.read_schema(file)
-        found = json.loads((stored.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
+        try:
+            with fs.open(path, "rb") as file:
+                stored = pq.read_schema(file)
+            found = json.loads((stored.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
+        except ValueError as error:  # Arrow's errors are among them
+            raise DatasetError(
+                f"{shard} is no feature shard: {error}\nMove it away, or give another --output"
+            ) from error
         differences = [
             f"{key}: here {found.get(key, 'not set')}, this run {self._fingerprint.get(key, 'not set')}"
             for key in sorted({*found, *self._fingerprint})
@@ -161,4 +198,7 @@ def _as_parquet(table: pa.Table) -> bytes:
 
 
 def _read(uri: str, columns: list[str] | None = None) -> pa.Table:
-    return pq.read_table(pa.BufferReader(storage.read_bytes(uri)), columns=columns)
+    try:
+        return pq.read_table(pa.BufferReader(storage.read_bytes(uri)), columns=columns)
+    except pa.ArrowException as error:
+        raise DatasetError(f"{uri} cannot be read: {error}\nMove it away; its videos will be done again") from error

@@ -49,7 +49,6 @@ def estimate(plan: Plan, machine: Machine) -> str:
     cost = _measure(plan, sample)
     row_bytes = 4 * (plan.worker.extractor.frames.dim + AUDIO_DIM) + 200
     code_bytes = (plan.worker.extractor.frames.dim + AUDIO_DIM) * frames if config.frame_features else 0.0
-    decode_hours, embed_hours = frames * cost.decode_seconds / 3600, frames * cost.embed_seconds / 3600
     shards = -(-len(pending) // config.rows_per_shard)
     lines = [
         head,
@@ -57,6 +56,15 @@ def estimate(plan: Plan, machine: Machine) -> str:
         f"{unreadable} cannot be read",
         f"to read      {fmean(seconds) * readable / 3600:,.1f} hours of video, {fmean(sizes) * readable / 1e9:,.1f} GB",
         f"to embed     {frames:,.0f} frames at {config.fps} a second",
+        *(_time_lines(machine, frames, cost) if cost else ["no hours: none of those that were tried shows a frame"]),
+        f"to write     {shards:,} shards, about {(row_bytes * readable + code_bytes) / 1e9:,.2f} GB",
+    ]
+    return "\n".join(lines)
+
+
+def _time_lines(machine: Machine, frames: float, cost: Cost) -> list[str]:
+    decode_hours, embed_hours = frames * cost.decode_seconds / 3600, frames * cost.embed_seconds / 3600
+    return [
         f"core-hours   {decode_hours:,.2f} decoding, {embed_hours:,.2f} embedding (measured on one core here: "
         f"{1 / cost.decode_seconds:.0f} and {1 / cost.embed_seconds:.1f} frames/s)",
         f"GPU-hours    {frames / GPU_FRAMES_PER_SECOND / 3600:,.2f} in place of embedding on cores, at the "
@@ -64,9 +72,7 @@ def estimate(plan: Plan, machine: Machine) -> str:
         f"{GPU_FRAMES_PER_SECOND * cost.decode_seconds:.0f} decoding cores",
         f"this cluster {machine.cpus} CPU cores, {machine.gpus} GPUs, {machine.nodes} machines: about "
         f"{_hours_here(machine, frames, decode_hours, embed_hours):,.2f} hours",
-        f"to write     {shards:,} shards, about {(row_bytes * readable + code_bytes) / 1e9:,.2f} GB",
     ]
-    return "\n".join(lines)
 
 
 def _probe_sample(plan: Plan, sample: list[Video]) -> tuple[list[float], list[int], int]:
@@ -85,7 +91,8 @@ def _probe_sample(plan: Plan, sample: list[Video]) -> tuple[list[float], list[in
     return seconds, sizes, len(sample) - len(seconds)
 
 
-def _measure(plan: Plan, sample: list[Video]) -> Cost:
+def _measure(plan: Plan, sample: list[Video]) -> Cost | None:
+    """What a frame takes; None where none of the videos that were tried shows one."""
     extractor = plan.worker.extractor
     extractor.setup()
     frames, decode, embed = 0, 0.0, 0.0
@@ -102,7 +109,7 @@ def _measure(plan: Plan, sample: list[Video]) -> Cost:
         embed_seconds = sum(value for stage, value in features.seconds_by_stage.items() if stage.startswith("embed"))
         embed += embed_seconds
         decode += total - embed_seconds
-    return Cost(decode / max(frames, 1) or 1e-6, embed / max(frames, 1) or 1e-6)
+    return Cost(decode / frames or 1e-6, embed / frames or 1e-6) if frames else None
 
 
 def _hours_here(machine: Machine, frames: float, decode_hours: float, embed_hours: float) -> float:

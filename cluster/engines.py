@@ -36,6 +36,10 @@ class EngineConfig:
     beam_options: tuple[str, ...] = ()
 
 
+class EngineError(Exception):
+    """The engine cannot go on, whatever the video; the message says why."""
+
+
 class Engine(Protocol):
     """Carries out the tasks of a queue."""
 

@@ -10,7 +10,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import FrameType
 
 from cluster.assembler import Assembler
@@ -43,6 +43,7 @@ def run_extraction(config: ExtractionConfig) -> int:
             if config.dry_run:
                 print(estimate(plan, engine.machine()))
                 return DONE
+            plan = replace(plan, settled=plan.dataset.prepare(plan.settled))
             save_vocabulary(plan)
             record = _run(plan, engine)
     except PlanError as error:
@@ -68,8 +69,8 @@ def _run(plan: Plan, engine: Engine) -> RunRecord:
         f"run {plan.run_id}: {len(plan.videos)} videos, {len(plan.videos) - len(plan.pending)} settled before, "
         f"{len(plan.pending)} to do, into {config.output}"
     )
-    step = max(1, len(plan.pending) // PICTURES)
-    queue = TaskQueue(plan.pending, thumbnails=[video.id for video in plan.pending[::step][:PICTURES]])
+    pictured = {plan.pending[len(plan.pending) * number // PICTURES].id for number in range(PICTURES) if plan.pending}
+    queue = TaskQueue(plan.pending, thumbnails=pictured)
     log = RunLog(plan.run_id)
     sink = Sink(plan.dataset, config.rows_per_shard, plan.settled.failed)
     style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
@@ -77,7 +78,8 @@ def _run(plan: Plan, engine: Engine) -> RunRecord:
     with Progress(len(plan.pending), style=style) as progress:
         try:
             with _terminable():
-                _consume(plan, engine, queue, sink, log, progress)
+                if plan.pending:  # else there is no need for workers
+                    _consume(plan, engine, queue, sink, log, progress)
         except KeyboardInterrupt:
             status = "interrupted"
         finally:

@@ -96,10 +96,15 @@ def read_inputs(config: ExtractionConfig) -> Inputs:
 
 
 def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan:
-    """Join inputs and dataset; raises `DatasetError` where they do not fit. `on_gpu`: where the networks will run."""
+    """Join inputs and dataset; `DatasetError` or `PlanError` where that fails. `on_gpu`: where the networks are."""
     precision = config.precision
-    if precision == "auto":
-        precision = "bf16" if on_gpu else resolve_precision("auto", torch.device("cpu"))
+    if on_gpu:
+        precision = "bf16" if precision == "auto" else precision
+    else:
+        try:
+            precision = resolve_precision(precision, torch.device("cpu"))
+        except ValueError as error:
+            raise PlanError([str(error)]) from error
     frame_weights, sound_weights = inputs.weights["frames"], inputs.weights["sound"]
     assert frame_weights is not None
     assert sound_weights is not None

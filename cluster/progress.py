@@ -18,10 +18,11 @@ LINE_EVERY_SECONDS = 15.0
 class Progress:
     """Counts videos, frames and failures, and shows them."""
 
-    def __init__(self, total: int, *, style: str) -> None:
+    def __init__(self, total: int, *, style: str, line_every_seconds: float = LINE_EVERY_SECONDS) -> None:
         self.videos = self.frames = self.failures = 0
         self._total = total
         self._style = style
+        self._line_every_seconds = line_every_seconds
         self._started = self._last_line = time.monotonic()
         self._bar = tqdm(total=total, unit="video", dynamic_ncols=True, smoothing=0.05) if style == "bar" else None
 
@@ -66,7 +67,7 @@ class Progress:
             rate = self.frames / max(self.seconds, 1e-9)
             self._bar.set_postfix_str(f"{rate:.1f} frames/s, {self.failures} failed", refresh=False)
             self._bar.update(videos)
-        elif time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
+        elif time.monotonic() - self._last_line >= self._line_every_seconds:
             self._write_line()
 
     def _write_line(self) -> None:

@@ -11,6 +11,7 @@ untouched, and so do both when the whole machine was lost.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from cluster.engines import EngineConfig
+from cluster.engines import EngineConfig, EngineError
 from cluster.ray_cluster import FileCopies, cluster_size, join_cluster, node_is_alive
 from cluster.ray_embedders import EmbedderPool
 from cluster.tasks import Failed, Outcome, Task, TaskQueue
@@ -31,11 +32,10 @@ from schemas.runs import Machine
 TASKS_ON_HAND = 2
 POLL_SECONDS = 1.0
 MAX_FAILED_SETUPS = 3
+PATIENCE_SECONDS = 60.0
 NODE_LOSS_SECONDS = 2.0  # how long the cluster takes to notice that a machine is gone
 
-
-class EngineError(Exception):
-    """The engine cannot go on, whatever the video; the message says why."""
+logger = logging.getLogger("framemill")
 
 
 class WorkerActor:
@@ -75,6 +75,8 @@ class RayEngine:
         self._config = config
         self._started_cluster = join_cluster(config.address)
         self._failed_setups = 0
+        self._patient_until = time.monotonic() + PATIENCE_SECONDS
+        self._has_warned = False
 
     def machine(self) -> Machine:
         """The cluster as it is now."""
@@ -121,23 +123,27 @@ class RayEngine:
     def _hand_out(self, queue: TaskQueue, slots: list[Slot]) -> None:
         for depth in range(TASKS_ON_HAND):
             for slot in slots:
-                if len(slot.on_hand) != depth:
+                # One that has not greeted may be waiting for a core that never comes free.
+                if len(slot.on_hand) != depth or not slot.node_id:
                     continue
                 task = queue.take()
                 if task is None:
                     return
-                if not slot.on_hand:
+                if depth == 0:
                     slot.head_since = time.monotonic()
                 slot.on_hand.append((slot.actor.work.remote(task), task))
 
     def _kill_overdue(self, slots: list[Slot]) -> None:
         for slot in slots:
             limit = slot.head_since + self._config.time_limit_seconds
-            if slot.node_id and slot.on_hand and time.monotonic() > limit and not slot.is_overdue:
+            if slot.on_hand and time.monotonic() > limit and not slot.is_overdue:
                 slot.is_overdue = True
                 ray.kill(slot.actor)
 
     def _wait(self, slots: list[Slot]) -> set[Any]:
+        if not self._has_warned and not any(slot.node_id for slot in slots) and time.monotonic() > self._patient_until:
+            self._has_warned = True
+            logger.warning("no worker has started yet: the cluster has no free CPU core (others may be using them)")
         references = [slot.greeting for slot in slots if not slot.node_id]
         references += [reference for slot in slots for reference, _ in slot.on_hand]
         if not references:
@@ -154,7 +160,6 @@ class RayEngine:
         try:
             if slot.greeting in ready:
                 slot.node_id = ray.get(slot.greeting)
-                slot.head_since = time.monotonic()
                 self._failed_setups = 0
             while slot.on_hand and slot.on_hand[0][0] in ready:
                 outcome = ray.get(slot.on_hand[0][0])

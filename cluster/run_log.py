@@ -65,10 +65,8 @@ class RunLog:
             self.seconds_by_stage[stage] = self.seconds_by_stage.get(stage, 0.0) + seconds
         self._work[video.id] = self._work.get(video.id, 0.0) + sum(features.seconds_by_stage.values())
         if features.thumbnail is not None:
-            picture = base64.b64encode(features.thumbnail).decode()
-            self.pictures.append(
-                ContactPicture(id=video.id, seconds=features.segment.start_seconds, jpeg_base64=picture)
-            )
+            picture = base64.b64encode(features.thumbnail.jpeg).decode()
+            self.pictures.append(ContactPicture(id=video.id, seconds=features.thumbnail.seconds, jpeg_base64=picture))
 
     def add_row(self, row: FeatureRow, seconds: float) -> None:
         """Count a finished video, `seconds` after the start."""
@@ -120,9 +118,7 @@ class RunLog:
             started_at=utc_text(self.started),
             finished_at=utc_text(now),
             command=tuple(redacted(word) for word in sys.argv),
-            configuration={
-                key: redacted(value) if isinstance(value, str) else value for key, value in configuration.items()
-            },
+            configuration={key: _without_secrets(value) for key, value in configuration.items()},
             versions=_versions(),
             fingerprint=fingerprint,
             machine=machine,
@@ -161,6 +157,12 @@ class RunLog:
 
     def _point(self, seconds: float) -> ThroughputPoint:
         return ThroughputPoint(seconds=seconds, videos=self.extracted + self.failed, frames=self.frames)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_without_secrets, value))
+    return redacted(value) if isinstance(value, str) else value
 
 
 def _versions() -> dict[str, str]:

@@ -55,7 +55,7 @@ def read_vocabulary(uri: str) -> Vocabulary:
 def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
     """Replace the vocabulary at `uri`."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare \r would end the row
     writer.writerow(HEADER)
     writer.writerows(enumerate(vocabulary.names))
     storage.write_bytes(uri, text.getvalue().encode())

@@ -1,0 +1,125 @@
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.features import AUDIO_DIM, FeatureRow, feature_schema, feature_table
+
+METADATA = {"framemill.fingerprint": '{"sampling.fps": "1"}', "framemill.run_id": "r1"}
+LENGTHS = {"zebra": 3, "ant/Ⅱ": 1, "../mole\n": 2}
+LABELS = {"zebra": (7, 2), "ant/Ⅱ": (), "../mole\n": (0,)}
+
+
+def make_row(name: str, dim: int, *, frame_features: bool) -> FeatureRow:
+    rng, count = np.random.default_rng(len(name)), LENGTHS[name]
+    return FeatureRow(
+        id=name,
+        labels=LABELS[name],
+        mean_rgb=rng.standard_normal(dim, dtype=np.float32),
+        mean_audio=rng.standard_normal(AUDIO_DIM, dtype=np.float32),
+        has_audio=count > 1,
+        num_frames=count,
+        duration_seconds=count + 0.25,
+        uri=f"in/{name}.mp4",
+        rgb=rng.integers(0, 256, (count, dim), np.uint8) if frame_features else None,
+        audio=rng.integers(0, 256, (count, AUDIO_DIM), np.uint8) if frame_features else None,
+    )
+
+
+@pytest.fixture(params=[(1024, False), (1024, True), (2048, False), (2048, True)], ids=str)
+def shard(request, tmp_path):
+    dim, frame_features = request.param
+    rows = {name: make_row(name, dim, frame_features=frame_features) for name in LENGTHS}
+    schema = feature_schema(dim, frame_features=frame_features)
+    path = tmp_path / "part.parquet"
+    pq.write_table(feature_table(list(rows.values()), schema, METADATA), path, compression="zstd")
+    return path, rows, schema
+
+
+def check_rows(found: list[dict], rows: dict[str, FeatureRow]) -> None:
+    """Plain values, as any reader gives them, against what was written."""
+    assert [values["id"] for values in found] == sorted(rows)
+    for values in found:
+        row = rows[values["id"]]
+        assert list(values["labels"]) == list(row.labels)
+        np.testing.assert_array_equal(np.array(values["mean_rgb"], np.float32), row.mean_rgb)
+        np.testing.assert_array_equal(np.array(values["mean_audio"], np.float32), row.mean_audio)
+        assert (values["has_audio"], values["num_frames"]) == (row.has_audio, row.num_frames)
+        assert (values["duration_seconds"], values["uri"]) == (row.duration_seconds, row.uri)
+        assert ("rgb" in values) == (row.rgb is not None)
+        for name, codes in (("rgb", row.rgb), ("audio", row.audio)):
+            if codes is not None:
+                read = np.stack([np.frombuffer(code, np.uint8) for code in values[name]])
+                np.testing.assert_array_equal(read, codes)
+
+
+def test_pyarrow_reads_it(shard):
+    path, rows, schema = shard
+    table = pq.read_table(path)
+    assert table.schema.remove_metadata() == schema
+    assert table.schema.metadata == {key.encode(): value.encode() for key, value in METADATA.items()}
+    check_rows(table.to_pylist(), rows)
+
+
+def test_pandas_reads_it(shard):
+    path, rows, _ = shard
+    check_rows(pd.read_parquet(path).to_dict("records"), rows)
+
+
+def test_duckdb_reads_it(shard):
+    path, rows, schema = shard
+    relation = duckdb.sql(f"select * from read_parquet('{path}')")
+    assert relation.columns == schema.names
+    check_rows([dict(zip(relation.columns, values, strict=True)) for values in relation.fetchall()], rows)
+    assert duckdb.sql(f"select sum(num_frames), max(len(mean_rgb)) from '{path}'").fetchall() == [
+        (6, schema.field("mean_rgb").type.list_size)
+    ]
+
+
+def test_the_columns_are_youtube_8ms():
+    fields = feature_schema(1024, frame_features=True)
+    assert [(field.name, str(field.type)) for field in fields] == [
+        ("id", "string"),
+        ("labels", "list<item: int32>"),
+        ("mean_rgb", "fixed_size_list<item: float>[1024]"),
+        ("mean_audio", "fixed_size_list<item: float>[128]"),
+        ("has_audio", "bool"),
+        ("num_frames", "int32"),
+        ("duration_seconds", "float"),
+        ("rgb", "list<item: binary>"),
+        ("audio", "list<item: binary>"),
+        ("uri", "string"),
+    ]
+    assert not any(field.nullable for field in fields)
+
+
+def test_one_column_can_be_read_alone(shard):
+    path, rows, _ = shard
+    assert pq.read_table(path, columns=["id"]).to_pydict() == {"id": sorted(rows)}
+
+
+def test_the_same_rows_in_another_order_are_the_same_table():
+    rows = [make_row(name, 1024, frame_features=True) for name in LENGTHS]
+    schema = feature_schema(1024, frame_features=True)
+    assert feature_table(rows, schema, METADATA).equals(
+        feature_table(rows[::-1], schema, METADATA), check_metadata=True
+    )
+
+
+def test_a_width_that_is_not_the_schemas_is_refused():
+    row = make_row("zebra", 2048, frame_features=False)
+    with pytest.raises((TypeError, pa.ArrowException), match="1024"):
+        feature_table([row], feature_schema(1024, frame_features=False), {})
+
+
+def test_rows_with_and_without_codes_do_not_share_a_shard():
+    rows = [make_row("zebra", 1024, frame_features=True), make_row("ant/Ⅱ", 1024, frame_features=False)]
+    with pytest.raises(AssertionError, match="with and without"):
+        feature_table(rows, feature_schema(1024, frame_features=True), {})
+
+
+def test_size_counts_the_codes():
+    assert make_row("zebra", 1024, frame_features=False).size_bytes == 4 * (1024 + 128) + 200
+    assert make_row("zebra", 1024, frame_features=True).size_bytes == (4 + 3) * (1024 + 128) + 200
