@@ -16,7 +16,7 @@ from types import FrameType
 from cluster.assembler import Assembler
 from cluster.dataset import DatasetError
 from cluster.dry_run import estimate
-from cluster.engines import Engine, make_engine
+from cluster.engines import Engine, EngineError, make_engine
 from cluster.extraction_config import ExtractionConfig
 from cluster.extraction_plan import Plan, PlanError, make_plan, read_inputs, save_vocabulary
 from cluster.progress import Progress
@@ -28,14 +28,17 @@ from cluster.tasks import Done, TaskQueue
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
 
-DONE, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 2, 3, 130
+DONE, ENGINE_FAILED, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 1, 2, 3, 130
 PICTURES = 24
 
 logger = logging.getLogger("framemill")
 
 
 def run_extraction(config: ExtractionConfig) -> int:
-    """Do all that is left to do. Returns the exit code: 0, 2 (bad input), 3 (too many failures), 130 (interrupted)."""
+    """Do all that is left to do. Returns the exit code.
+
+    0 (done), 1 (the engine gave up), 2 (bad input, nothing was touched), 3 (too many failures), 130 (interrupted).
+    """
     try:
         inputs = read_inputs(config)
         with closing(make_engine(config.engine, config.engine_config())) as engine:
@@ -50,12 +53,12 @@ def run_extraction(config: ExtractionConfig) -> int:
         for problem in error.problems:
             logger.error(problem)
         return BAD_INPUT
-    except (DatasetError, StorageError) as error:
+    except (DatasetError, StorageError, ImportError) as error:
         logger.error(error)
         return BAD_INPUT
     _publish(plan, record)
-    if record.status == "interrupted":
-        return INTERRUPTED
+    if record.status != "completed":
+        return INTERRUPTED if record.status == "interrupted" else ENGINE_FAILED
     processed = record.counts.processed
     is_too_many = processed and record.counts.failed / processed > config.max_failure_ratio
     return TOO_MANY_FAILURES if is_too_many else DONE
@@ -82,6 +85,9 @@ def _run(plan: Plan, engine: Engine) -> RunRecord:
                     _consume(plan, engine, queue, sink, log, progress)
         except KeyboardInterrupt:
             status = "interrupted"
+        except EngineError as error:
+            logger.error(error)
+            status = "failed"
         finally:
             sink.commit()
     return log.record(

@@ -32,7 +32,7 @@ from extractors.full_decode import shown_frames
 from extractors.grid import Grid, as_fps, index_range
 from extractors.groups import CodedFrame, Group, read_groups
 from extractors.image import RgbConverter
-from extractors.media import MAX_PIXELS, Media, Source, open_media
+from extractors.media import MAX_PIXELS, Media, Source, encrypted_refusal, open_media
 from extractors.seek import can_seek, groups_at
 from extractors.sound import PREROLL_SECONDS, Sound
 from schemas.outcomes import FailureCode, VideoError
@@ -100,7 +100,7 @@ class Sampler:
                 yield sample
                 done = sample.index + 1
             return
-        except (UnsureStructureError, av.error.FFmpegError, IndexError) as doubt:
+        except (UnsureStructureError, av.error.FFmpegError, IndexError, OverflowError) as doubt:
             logger.debug("decoding every frame: %s", doubt)
         if hasattr(self.source, "seek"):
             self.source.seek(0)
@@ -135,16 +135,19 @@ def _decode_whole(media: Media, fps: Fraction, first: int, stop: int | None, sou
 def _route(media: Media, sound: Sound | None) -> Iterator[Packet[VideoStream]]:
     """The video's packets in decoding order; sound packets go to `sound` on their way past.
 
-    Where the container is damaged, reading ends as if the file did: what came before it counts.
+    Where the container is damaged, reading ends as if the file did: what came before it counts. PyAV 18 may also raise
+    an `IndexError` at the end of a file in which a stream appeared after it had been opened.
     """
     wanted = [media.video] if sound is None or media.audio is None else [media.video, media.audio]
     packets: Iterator[Any] = media.container.demux(*wanted)
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
+        except (StopIteration, av.error.FFmpegError, IndexError):
             return
         if packet.stream is media.video:
+            if packet.has_sidedata("encryption_info"):
+                raise encrypted_refusal()
             yield packet
         elif sound is not None:
             sound.feed(packet)

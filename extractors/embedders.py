@@ -75,12 +75,16 @@ class EmbedderConfig:
         """Whether any part is random numbers and not trained: the run's log and metadata must say so."""
         return self.weights.is_random or bool(self.pca and self.pca.is_random)
 
+    def _named_precision(self) -> str:
+        """The precision; one that is named may be meant for another machine than this."""
+        return resolve_precision("auto", resolve_device(self.device)) if self.precision == "auto" else self.precision
+
     def fingerprint_parts(self) -> dict[str, str]:
         """What must be equal for two embeddings to mean the same; needs no network to be loaded."""
         return {
             "weights": self.weights.fingerprint,
             "pca": self.pca.fingerprint if self.pca else "none",
-            "precision": resolve_precision(self.precision, resolve_device(self.device)),
+            "precision": self._named_precision(),
             "embedding_version": EMBEDDING_VERSION,
         }
 

@@ -26,7 +26,7 @@ from extractors.probe import header_duration, size_bytes
 from extractors.seek import can_seek
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
 from extractors.sound import Sound
-from extractors.thumbnail import encode_thumbnail
+from extractors.thumbnail import Thumbnail, encode_thumbnail
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
@@ -157,7 +157,7 @@ class _UniqueFrames:
 
     def __init__(self, samples: Iterator[Sample], clock: StageClock, with_thumbnail: bool) -> None:
         self.counts: list[int] = []
-        self.thumbnail: bytes | None = None
+        self.thumbnail: Thumbnail | None = None
         self._samples = samples
         self._clock = clock
         self._with_thumbnail = with_thumbnail
@@ -177,7 +177,7 @@ class _UniqueFrames:
                 self.counts.append(1)
                 # The second picture: the first is often black.
                 if self._with_thumbnail and len(self.counts) <= 2:
-                    self.thumbnail = encode_thumbnail(sample.image)
+                    self.thumbnail = Thumbnail(float(sample.seconds), encode_thumbnail(sample.image))
                 return sample.image
         finally:
             self._clock.add("decode", started)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.segments import Segment
+from extractors.thumbnail import Thumbnail
 from schemas.features import FeatureRow
 from schemas.videos import Video
 
@@ -21,7 +22,7 @@ class SegmentFeatures:
     rgb, audio          (T, D) and (T, 128) uint8 codes, or None when only the means are kept
     has_audio           whether the video has a sound track
     seconds_by_stage    CPU seconds, by stage
-    thumbnail           a small JPEG of one of its frames, where one was asked for
+    thumbnail           of one of its frames, where one was asked for
     """
 
     segment: Segment
@@ -34,7 +35,7 @@ class SegmentFeatures:
     has_audio: bool
     seconds_by_stage: dict[str, float]
     size_bytes: int
-    thumbnail: bytes | None = None
+    thumbnail: Thumbnail | None = None
 
 
 def merge_segments(video: Video, labels: tuple[int, ...], parts: Sequence[SegmentFeatures]) -> FeatureRow:

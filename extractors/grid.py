@@ -15,7 +15,10 @@ MAX_DENOMINATOR = 1_000_000
 
 def as_fps(fps: int | float | str | Fraction) -> Fraction:
     """A sampling rate in frames a second as an exact fraction; raises `ValueError` unless it is above zero."""
-    rate = Fraction(fps).limit_denominator(MAX_DENOMINATOR)
+    try:
+        rate = Fraction(fps).limit_denominator(MAX_DENOMINATOR)
+    except (ValueError, OverflowError, ZeroDivisionError):
+        raise ValueError(f"fps must be a number or a fraction above 0 (2, 0.5, 1/3), not {fps}") from None
     if rate <= 0:
         raise ValueError(f"fps must be above 0, not {fps}")
     return rate

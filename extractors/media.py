@@ -91,6 +91,11 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
         yield Media(container, video, audio)
 
 
+def encrypted_refusal() -> VideoError:
+    """What an encrypted video gets; MP4 shows only packet by packet that it is one."""
+    return VideoError(FailureCode.ENCRYPTED, "its video is encrypted; bring a decrypted copy")
+
+
 def _refuse_unreadable(source: Source) -> None:
     if not isinstance(source, str | os.PathLike):
         return
@@ -121,15 +126,16 @@ def _pick_video(container: InputContainer) -> VideoStream:
         context = None
     if context is None:
         raise VideoError(FailureCode.UNSUPPORTED_CODEC, "its video codec is unknown to this decoder")
-    if context.codec_tag in ("encv", "drmi") or video.metadata.get("encryption"):
-        raise VideoError(FailureCode.ENCRYPTED, "its video is encrypted; bring a decrypted copy")
+    if context.codec_tag in ("encv", "drmi") or "enc_key_id" in video.metadata:
+        raise encrypted_refusal()
     return video
 
 
 def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
-    if isinstance(error, PermissionError):
+    # Demuxers answer with the same errors to files that they do not understand.
+    if isinstance(error, PermissionError) and not _may_be_read(source):
         return VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not _may_be_read(source):
         return VideoError(FailureCode.MISSING, "there is no such file", Stage.READ)
     if isinstance(error, MemoryError):
         return VideoError(FailureCode.MEMORY_LIMIT, "opening it takes more memory than a worker may use", Stage.READ)
@@ -139,6 +145,10 @@ def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
     if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
         return VideoError(FailureCode.UNSUPPORTED_CODEC, f"this decoder does not know it: {error.strerror}", Stage.READ)
     return VideoError(FailureCode.NOT_MEDIA, f"it is no media file that can be read: {error.strerror}", Stage.READ)
+
+
+def _may_be_read(source: Source) -> bool:
+    return not isinstance(source, str | os.PathLike) or os.access(source, os.R_OK)
 
 
 def _begins_like_media(source: Source) -> bool:

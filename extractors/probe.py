@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import av.error
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from extractors.bitstream import UnsureStructureError
 from extractors.groups import read_groups
@@ -51,10 +57,11 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
     video = media.video
     assert video.time_base is not None
     context = video.codec_context
-    first_pts = _first_pts(media)
+    packets = _Packets(media)
+    first_pts = _first_pts(media, packets)
     duration = header_duration(media)
     if duration is None:
-        duration = (_last_pts(media, first_pts) - first_pts) * video.time_base
+        duration = max(0, packets.read_to_end() - first_pts) * video.time_base
     return VideoInfo(
         duration_seconds=duration,
         width=context.width,
@@ -78,24 +85,37 @@ def header_duration(media: Media) -> Fraction | None:
     return None
 
 
-def _first_pts(media: Media) -> int:
+class _Packets:
+    """The video's packets, once; it knows until when the pictures last that have gone past."""
+
+    def __init__(self, media: Media) -> None:
+        self._packets: Iterator[Any] = media.container.demux(media.video)
+        self._end_pts = media.video.start_time or 0
+
+    def __iter__(self) -> Iterator[Packet[VideoStream]]:
+        return self
+
+    def __next__(self) -> Packet[VideoStream]:
+        packet: Packet[VideoStream] = next(self._packets)
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None:
+            self._end_pts = max(self._end_pts, stamp + (packet.duration or 0))
+        return packet
+
+    def read_to_end(self) -> int:
+        """Read what is left; returns when the last picture ends, in ticks."""
+        # Where the end is damaged (see `decode`), what was read up to there is the duration.
+        with contextlib.suppress(av.error.FFmpegError, IndexError):
+            deque(self, maxlen=0)
+        return self._end_pts
+
+
+def _first_pts(media: Media, packets: _Packets) -> int:
     try:
-        group, _ = next(read_groups(media, media.container.demux(media.video)))
+        group, _ = next(read_groups(media, packets))
         return group.shown()[0].pts
     except (UnsureStructureError, StopIteration, IndexError, av.error.FFmpegError):
         return media.video.start_time or 0
-
-
-def _last_pts(media: Media, first_pts: int) -> int:
-    last = first_pts
-    try:
-        for packet in media.container.demux(media.video):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None:
-                last = max(last, stamp + (packet.duration or 0))
-    except av.error.FFmpegError:
-        pass  # a damaged end: what was read up to there is the duration
-    return last
 
 
 def size_bytes(source: Source) -> int:

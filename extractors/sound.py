@@ -9,6 +9,7 @@ front end does (a downmix matrix would be louder).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av.error
@@ -29,6 +30,19 @@ INTERLEAVING_SECONDS = 10  # how far behind its pictures a file may keep the sou
 JITTER_SECONDS = 0.04  # timestamps that stray less than this are rounding, not gaps
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Samples without a gap: where the first was said to lie, and by how much each frame strayed from following on."""
+
+    first_seconds: float
+    pieces: list[NDArray[np.float32]] = field(default_factory=list)
+    strays_seconds: list[float] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        """Where the run begins on the container's clock. Many round that to milliseconds; the mean does not."""
+        return self.first_seconds + float(np.mean(self.strays_seconds))
+
+
 class Sound:
     """Collects the waveform of one pass over a video. `has_track` tells whether any sound was found."""
 
@@ -38,7 +52,7 @@ class Sound:
     def reset(self) -> None:
         """Forget everything: the pass begins again."""
         self.has_track = False
-        self._runs: list[tuple[float, list[NDArray[np.float32]]]] = []  # (seconds on the container's clock, samples)
+        self._runs: list[_Run] = []
         self._resampler: AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
         self._next_seconds = 0.0
@@ -75,12 +89,14 @@ class Sound:
         starts = [round(grid.seconds(grid.first + number) * RATE_HZ) for number in range(count)]
         waveform = np.zeros(starts[-1] - starts[0] + WINDOW_SAMPLES, np.float32)
         zero_seconds = float(grid.origin * grid.tick) + starts[0] / RATE_HZ
-        for seconds, pieces in self._runs:
-            samples = np.concatenate(pieces)
-            offset = round((seconds - zero_seconds) * RATE_HZ)
+        for run in self._runs:
+            samples = np.concatenate(run.pieces)
+            offset = round((run.seconds() - zero_seconds) * RATE_HZ)
             first, last = max(offset, 0), min(offset + len(samples), len(waveform))
             if first < last:
                 waveform[first:last] = samples[first - offset : last - offset]
+        # Damaged packets, and any of a floating point codec, can decode to NaN, to infinity and far out of range.
+        waveform = np.nan_to_num(waveform, copy=False).clip(-1, 1)
         return np.stack([waveform[start - starts[0] :][:WINDOW_SAMPLES] for start in starts])
 
     def _is_unwanted(self, packet: Packet[AudioStream]) -> bool:
@@ -104,12 +120,15 @@ class Sound:
         self.has_track = True
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         seconds = self._next_seconds if frame.pts is None else float(frame.pts * (frame.time_base or 0))
-        if form != self._format or abs(seconds - self._next_seconds) > JITTER_SECONDS:
+        stray_seconds = seconds - self._next_seconds
+        if form != self._format or abs(stray_seconds) > JITTER_SECONDS:
             self._flush()
             self._format = form
-            self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=RATE_HZ)
-            self._runs.append((seconds, []))
-            self._next_seconds = seconds
+            # Interleaved: of planar frames with eight channels and more, PyAV 18 reads planes that are not there.
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=RATE_HZ)
+            self._runs.append(_Run(seconds))
+            self._next_seconds, stray_seconds = seconds, 0.0
+        self._runs[-1].strays_seconds.append(stray_seconds)
         self._next_seconds += frame.samples / frame.sample_rate
         frame.pts = None  # the run's own clock counts from here on
         self._resample(frame)
@@ -117,11 +136,12 @@ class Sound:
     def _resample(self, frame: AudioFrame | None) -> None:
         assert self._resampler is not None
         for resampled in self._resampler.resample(frame):
-            self._runs[-1][1].append(resampled.to_ndarray().mean(axis=0, dtype=np.float32))
+            samples = resampled.to_ndarray().reshape(-1, resampled.layout.nb_channels)  # (samples, channels)
+            self._runs[-1].pieces.append(samples.mean(axis=1, dtype=np.float32))
 
     def _flush(self) -> None:
         if self._resampler is not None:
             self._resample(None)
             self._resampler = None
             self._format = None
-        self._runs = [run for run in self._runs if run[1]]
+        self._runs = [run for run in self._runs if run.pieces]

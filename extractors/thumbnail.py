@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -10,6 +11,14 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 LONG_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small JPEG of what is seen `seconds` into a video."""
+
+    seconds: float
+    jpeg: bytes
 
 
 def encode_thumbnail(image: NDArray[np.uint8]) -> bytes:

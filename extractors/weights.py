@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import re
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -30,6 +31,7 @@ OpenUri = Callable[[str], AbstractContextManager[IO[bytes]]]
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
 CHUNK_BYTES = 1 << 20
+MAX_NAME_CHARACTERS = 100
 TIMEOUT_SECONDS = 60
 _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -134,6 +136,8 @@ def open_http(uri: str) -> Iterator[IO[bytes]]:
         raise OSError(f"no opener for {uri!r}: only http and https are known here")
     with urllib.request.urlopen(uri, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
         yield response
+        if response.length:  # what was announced and never came; reading in chunks does not tell
+            raise OSError(f"the connection ended {response.length:,} bytes too early")
 
 
 def resolve_weights(
@@ -162,11 +166,12 @@ def resolve_weights(
             path, sha256 = _named_file(known, cache, open_uri, progress)
             return ResolvedWeights(kind, spec, str(path), sha256)
     if _URI.match(spec):
+        name = Path(urllib.parse.urlsplit(spec).path).name[-MAX_NAME_CHARACTERS:]  # its end tells the format
         try:
-            path, sha256 = _download(spec, cache / "uri", Path(spec).name, open_uri, progress, expected_bytes=None)
+            path, sha256 = _download(spec, cache / "uri", name, open_uri, progress, expected_bytes=None)
         except OSError as error:
             raise WeightsError(f"weights {spec!r} cannot be read: {error}") from error
-        kept = path.with_name(f"{sha256[:16]}-{Path(spec).name}")
+        kept = path.with_name(f"{sha256[:16]}-{name}")
         os.replace(path, kept)
         return ResolvedWeights(kind, spec, str(kept), sha256)
     local = Path(spec).expanduser().absolute()

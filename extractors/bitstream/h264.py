@@ -16,7 +16,8 @@ from extractors.bitstream.nal import split_annex_b, split_length_prefixed
 from extractors.bitstream.picture import Picture, PictureReader, UnsureStructureError
 
 SLICE, PARTITION_A, PARTITION_C, IDR, SPS, PPS = 1, 2, 4, 5, 7, 8
-HEADER_BYTES = 64  # a slice header's first fields and the part of an SPS that is read lie well within
+HEADER_BYTES = 64  # a slice header's first fields lie well within
+SPS_BYTES = 4096  # so does the longest legal SPS; each bit of a longer one would take longer to read
 HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
 
@@ -31,7 +32,7 @@ class Sps:
 
 def read_sps(unit: bytes) -> tuple[int, Sps]:
     """Parse a sequence parameter set NAL unit up to `frame_mbs_only_flag` (7.3.2.1.1). Returns its id and facts."""
-    bits = BitReader(without_emulation_prevention(unit[1:]))
+    bits = BitReader(without_emulation_prevention(unit[1:SPS_BYTES]))
     profile = bits.u(8)
     bits.u(16)  # constraint flags, level
     sps_id = bits.ue()

@@ -78,4 +78,6 @@ def hevc_reader(extradata: bytes | None) -> PictureReader:
             size = int.from_bytes(extradata[position : position + 2], "big")
             units.append(extradata[position + 2 : position + 2 + size])
             position += 2 + size
+            if position > len(extradata):
+                raise UnsureStructureError("a decoder configuration that ends in a parameter set")
     return HevcReader(partial(split_length_prefixed, length_size=length_size), units)

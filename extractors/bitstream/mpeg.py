@@ -67,7 +67,7 @@ class Mpeg4Reader:
         if packet.find(VOP_START, start + 4) >= 0:
             raise UnsureStructureError("several video object planes in one packet")
         has_parameters = any(0 <= packet.find(code) < start for code in VOL_STARTS)
-        kind = packet[start + 4] >> 6 if len(packet) > start + 4 else -1
+        kind = BitReader(packet[start + 4 : start + 5]).u(2)
         if kind == 0:
             self._leading = True
             return Picture(random_access=True)

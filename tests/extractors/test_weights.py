@@ -1,6 +1,8 @@
 import contextlib
 import hashlib
 import io
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,20 @@ def test_names_are_unique_and_hashes_well_formed():
     for entry in WEIGHT_SETS:
         assert len(entry.sha256) in (0, 64)
         assert entry.url.endswith(entry.file_name)
+
+
+def test_a_download_that_ends_early_is_not_kept(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")
+
+        threading.Thread(target=answer, daemon=True).start()
+        uri = f"http://127.0.0.1:{port}/weights.pth?signature={'x' * 400}"
+        with pytest.raises(WeightsError, match="995 bytes too early"):
+            resolve_weights(uri, "frames", cache_dir=tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

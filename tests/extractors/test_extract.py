@@ -1,0 +1,224 @@
+"""A segment's features, with real networks on seeded weights: whole and in parts, with and without sound."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.extract import Extractor, SamplingConfig
+from extractors.features import SegmentFeatures, merge_segments
+from extractors.sound import RATE_HZ
+from extractors.weights import resolve_weights
+from schemas.features import AUDIO_DIM, FeatureRow
+from schemas.outcomes import FailureCode, VideoError
+from schemas.quantization import quantize
+from schemas.videos import Video
+from tests.sounds import Track, write_with_sound
+from tests.videos import TICKS, Clip, write_video
+
+CODES = {"frame_features": True}
+
+
+class CountingEmbedder(FrameEmbedder):
+    """Knows how many frames it was given."""
+
+    count = 0
+
+    def embed_stream(self, frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        return super().embed_stream(self._counted(frames))
+
+    def _counted(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        for frame in frames:
+            self.count += 1
+            yield frame
+
+
+@pytest.fixture(scope="module")
+def frames() -> CountingEmbedder:
+    weights, pca = resolve_weights("random:0", "frames"), resolve_weights("random:0", "frame-pca")
+    return CountingEmbedder(FrameEmbedderConfig(weights, pca, precision="fp32", threads=1, batch_size=4))
+
+
+@pytest.fixture(scope="module")
+def sound() -> AudioEmbedder:
+    weights, pca = resolve_weights("random:0", "sound"), resolve_weights("random:0", "sound-pca")
+    return AudioEmbedder(AudioEmbedderConfig(weights, pca, precision="fp32", threads=1, batch_size=4))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 7 * RATE_HZ)).astype(np.float32)
+    path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+    return write_with_sound(path, Track(((0.0, noise),), rate=RATE_HZ), seconds=7)
+
+
+@pytest.fixture(scope="module")
+def whole(clip: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> SegmentFeatures:
+    features, others = Extractor(SamplingConfig(**CODES), frames, sound)(clip, video(clip))
+    assert others == []
+    return features
+
+
+def video(path: Path, **changes: int) -> Video:
+    return Video(path.stem, str(path), **changes)  # type: ignore[arg-type]
+
+
+def row_of(extractor: Extractor, path: Path, **changes: int) -> FeatureRow:
+    first, others = extractor(path, video(path, **changes))
+    parts = [first, *(extractor(path, video(path, **changes), segment)[0] for segment in others)]
+    return merge_segments(video(path, **changes), (), parts[::-1])
+
+
+def test_the_features_of_a_video(whole: SegmentFeatures, clip: Path) -> None:
+    assert (whole.num_frames, whole.duration_seconds, whole.has_audio) == (7, 7.0, True)
+    assert whole.size_bytes == clip.stat().st_size
+    assert whole.rgb is not None
+    assert whole.audio is not None
+    assert (whole.rgb.shape, whole.audio.shape) == ((7, 1024), (7, AUDIO_DIM))
+    assert (whole.rgb.dtype, whole.audio.dtype) == (np.uint8, np.uint8)
+    assert (whole.rgb_sum.shape, whole.audio_sum.shape) == ((1024,), (AUDIO_DIM,))
+    assert len(np.unique(whole.rgb, axis=0)) == len(np.unique(whole.audio, axis=0)) == 7
+    assert whole.thumbnail is None
+    assert set(whole.seconds_by_stage) == {"open", "decode", "embed_frames", "embed_sound"}
+    assert min(whole.seconds_by_stage.values()) > 0
+
+
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_segments_merge_to_the_row_of_the_whole(
+    seconds: int, whole: SegmentFeatures, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    row = row_of(Extractor(SamplingConfig(segment_seconds=seconds, **CODES), frames, sound), clip)
+    expected = merge_segments(video(clip), (), [whole])
+    np.testing.assert_array_equal(row.rgb, expected.rgb)
+    np.testing.assert_array_equal(row.audio, expected.audio)
+    np.testing.assert_allclose(row.mean_rgb, expected.mean_rgb, atol=1e-6)
+    np.testing.assert_allclose(row.mean_audio, expected.mean_audio, atol=1e-6)
+    assert (row.num_frames, row.duration_seconds, row.has_audio) == (7, 7.0, True)
+
+
+def test_a_range_gives_its_part_of_the_whole(
+    whole: SegmentFeatures, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    assert whole.rgb is not None
+    assert whole.audio is not None
+    extractor = Extractor(SamplingConfig(segment_seconds=2, **CODES), frames, sound)
+    row = row_of(extractor, clip, start_seconds=2, end_seconds=5)
+    np.testing.assert_array_equal(row.rgb, whole.rgb[2:5])
+    np.testing.assert_array_equal(row.audio, whole.audio[2:5])
+    assert row.duration_seconds == 3.0
+
+
+@pytest.mark.parametrize(("end", "expected"), [({}, 2), ({"end_seconds": 2}, 1), ({"end_seconds": 6}, 2)])
+def test_no_more_than_max_seconds_are_used(
+    end: dict[str, int], expected: int, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    features, others = Extractor(SamplingConfig(max_seconds=2), frames, sound)(
+        clip, video(clip, start_seconds=1, **end)
+    )
+    assert (features.num_frames, features.duration_seconds, others) == (expected, expected, [])
+
+
+def test_full_decoding_gives_the_same(
+    whole: SegmentFeatures, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    features, _ = Extractor(SamplingConfig(selective=False, **CODES), frames, sound)(clip, video(clip))
+    np.testing.assert_array_equal(features.rgb, whole.rgb)
+    np.testing.assert_array_equal(features.audio, whole.audio)
+
+
+def test_only_the_means_are_kept_unless_codes_are_asked_for(
+    clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    features, _ = Extractor(SamplingConfig(max_seconds=1), frames, sound)(clip, video(clip))
+    assert features.rgb is features.audio is None
+
+
+def test_a_picture_that_stays_is_embedded_once_and_counted_as_often_as_it_is_seen(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    path = write_video(tmp_path / "slides.mp4", Clip(frames=3, pts=[0, 4 * TICKS, 9 * TICKS]))
+    before = frames.count
+    features, _ = Extractor(SamplingConfig(**CODES), frames, sound)(path, video(path), with_thumbnail=True)
+    assert frames.count - before == 3
+    assert features.rgb is not None
+    assert features.num_frames == 14  # MP4 gives the last picture the duration of the one before
+    for seen in (slice(0, 4), slice(4, 9), slice(9, 14)):
+        assert len(np.unique(features.rgb[seen], axis=0)) == 1
+    assert len(np.unique(features.rgb, axis=0)) == 3
+    assert features.thumbnail is not None
+    assert features.thumbnail.jpeg.startswith(b"\xff\xd8")
+    assert features.thumbnail.seconds == 4.0
+
+
+def test_a_video_without_sound(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+    path = write_video(tmp_path / "silent.mp4", Clip(frames=50))
+    row = row_of(Extractor(SamplingConfig(**CODES), frames, sound), path)
+    assert not row.has_audio
+    assert not row.mean_audio.any()
+    np.testing.assert_array_equal(row.audio, quantize(np.zeros((2, AUDIO_DIM), np.float32)))
+
+
+def test_sound_that_outlasts_the_picture_adds_nothing(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    track = Track(((0.0, np.zeros((1, 9 * RATE_HZ), np.float32)),), rate=RATE_HZ)
+    path = write_with_sound(tmp_path / "outlasting.mkv", track, seconds=3)
+    row = row_of(Extractor(SamplingConfig(segment_seconds=2, **CODES), frames, sound), path)
+    assert row.num_frames == 3
+    assert row.rgb is not None
+    assert row.rgb.shape == (3, 1024)
+
+
+def test_a_range_beyond_the_end_is_refused(clip: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+    extractor = Extractor(SamplingConfig(), frames, sound)
+    for start in (7, 100, 10**15):
+        with pytest.raises(VideoError, match=f"nothing is shown from second {start} on") as caught:
+            extractor(clip, video(clip, start_seconds=start))
+        assert caught.value.code == FailureCode.NO_DECODABLE_FRAME
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(b"noise" * 100)
+    with pytest.raises(VideoError) as caught:
+        Extractor(SamplingConfig(), frames, sound)(path, video(path))
+    assert caught.value.code == FailureCode.NOT_MEDIA
+
+
+def test_an_open_file_gives_the_same(
+    whole: SegmentFeatures, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    with clip.open("rb") as file:
+        features, _ = Extractor(SamplingConfig(**CODES), frames, sound)(file, video(clip))
+    np.testing.assert_array_equal(features.rgb, whole.rgb)
+    assert features.size_bytes == clip.stat().st_size
+
+
+def test_an_extractor_travels_without_its_networks(frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+    extractor = Extractor(SamplingConfig(), frames, sound)
+    extractor.setup()
+    data = pickle.dumps(extractor)
+    assert len(data) < 10_000
+    assert pickle.loads(data).sampling == extractor.sampling
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("fps", "0"), ("fps", "often"), ("segment_seconds", 0), ("max_seconds", -1), ("max_pixels", 0)],
+)
+def test_numbers_that_make_no_sense_are_refused_by_name(field: str, value: str | int) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be .*{value}"):
+        SamplingConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_the_fingerprint_holds_what_changes_the_meaning_of_features() -> None:
+    plain = SamplingConfig().fingerprint_parts()
+    assert SamplingConfig(fps="1.0", segment_seconds=7, selective=False).fingerprint_parts() == plain
+    assert SamplingConfig(fps="2").fingerprint_parts() != plain
+    assert SamplingConfig(max_seconds=10).fingerprint_parts() != plain

@@ -1,0 +1,56 @@
+"""The segments of a video cover each grid point once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from extractors.grid import index_range
+from extractors.segments import Segment, plan_segments
+
+
+@pytest.mark.parametrize("fps", [Fraction(1), Fraction(5, 2), Fraction(1, 7)])
+def test_segments_cover_each_grid_point_once(fps: Fraction) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        duration = Fraction(int(rng.integers(0, 500_000)), 1000)
+        length, start = int(rng.integers(1, 130)), int(rng.integers(0, 300))
+        end = None if rng.random() < 0.5 else start + int(rng.integers(1, 400))
+        segments = plan_segments(duration, segment_seconds=length, start_seconds=start, end_seconds=end)
+        assert [segment.index for segment in segments] == list(range(len(segments)))
+        assert {segment.count for segment in segments} == {len(segments)}
+        assert (segments[0].start_seconds, segments[-1].end_seconds) == (start, end)
+        for left, right in pairwise(segments):
+            assert left.end_seconds == right.start_seconds == left.start_seconds + length
+        ranges = [index_range(fps, Fraction(s.start_seconds), Fraction(s.end_seconds or 10_000)) for s in segments]
+        points = [index for first, stop in ranges for index in range(first, stop or 0)]
+        first, stop = index_range(fps, Fraction(start), Fraction(end or 10_000))
+        assert points == list(range(first, stop or 0))
+
+
+def test_a_short_video_is_one_open_segment() -> None:
+    assert plan_segments(Fraction(299)) == [Segment(0, 1, 0, None)]
+    assert plan_segments(Fraction(300)) == [Segment(0, 1, 0, None)]
+
+
+def test_a_long_video_is_cut_and_its_last_segment_open() -> None:
+    assert plan_segments(Fraction(601), segment_seconds=300) == [
+        Segment(0, 3, 0, 300),
+        Segment(1, 3, 300, 600),
+        Segment(2, 3, 600, None),
+    ]
+
+
+def test_a_fraction_of_a_second_beyond_a_border_is_a_segment() -> None:
+    assert len(plan_segments(Fraction(600_001, 1000), segment_seconds=300)) == 3
+
+
+def test_unknown_length_stays_whole() -> None:
+    assert plan_segments(None, segment_seconds=10, start_seconds=5, end_seconds=500) == [Segment(0, 1, 5, 500)]
+
+
+def test_a_range_beyond_the_end_is_one_segment() -> None:
+    assert plan_segments(Fraction(20), segment_seconds=10, start_seconds=50) == [Segment(0, 1, 50, None)]
