@@ -177,8 +177,7 @@ class _Selective:
 
     def samples(self) -> Iterator[Sample]:
         """The samples in order; raises `UnsureStructureError` as soon as they cannot be guaranteed."""
-        packets = _route(self._media, self._sound)
-        groups = read_groups(self._media, packets)
+        groups = read_groups(self._media, self._read())
         opening = next(groups, None)
         if opening is None:
             raise UnsureStructureError("the stream holds no packet")
@@ -186,16 +185,20 @@ class _Selective:
         groups = chain([opening], groups)
         if grid.first and can_seek(self._media):
             self._check_origin(opening[0])
-            packets = _route(self._media, self._sound)
             preroll_seconds = Fraction(0) if self._sound is None else PREROLL_SECONDS
-            groups = groups_at(self._media, packets, grid.pts(grid.first), preroll_seconds)
+            groups = groups_at(self._media, self._read, grid.pts(grid.first), preroll_seconds)
         for group, following in groups:
             yield from self._decode_group(grid, group, following)
             if following is not None and grid.is_over(following.shown()[0].pts):
                 break
         yield from self._drain(grid)
         if self._sound is not None:
-            self._sound.finish(packets)
+            self._sound.finish(self._packets)
+
+    def _read(self) -> Iterator[Packet[VideoStream]]:
+        """Start reading packets from wherever the container is."""
+        self._packets = _route(self._media, self._sound)
+        return self._packets
 
     def _place_grid(self, opening: Group) -> Grid:
         shown = opening.shown()

@@ -46,6 +46,7 @@ from extractors.pretrained import build_inception, build_pca, build_vggish
 from extractors.vggish import EMBEDDING_DIM
 from extractors.weights import Kind, ResolvedWeights
 
+PREPARED_WINDOWS = 64  # at a time: a window's spectrum takes ten times its own memory
 EMBEDDING_VERSION = "1"  # raised whenever the same input and weights would give other numbers
 
 
@@ -235,7 +236,8 @@ class AudioEmbedder(Embedder):
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Windows (N, 15600) in [-1, 1] to embeddings (N, 128)."""
-        return self.embed_prepared(self.prepare(windows))
+        starts = range(0, len(windows), PREPARED_WINDOWS)
+        return self.embed_prepared(row for start in starts for row in self.prepare(windows[start:][:PREPARED_WINDOWS]))
 
     def prepare(self, windows: NDArray[np.float32]) -> Tensor:
         """Windows (N, 15600) to what the network reads: float32 (N, 96, 64)."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from extractors.segments import Segment
 from extractors.thumbnail import Thumbnail
 from schemas.features import FeatureRow
+from schemas.quantization import quantize
 from schemas.videos import Video
 
 
@@ -47,6 +48,8 @@ def merge_segments(video: Video, labels: tuple[int, ...], parts: Sequence[Segmen
     has_audio = any(part.has_audio for part in ordered)
     rgb = [part.rgb for part in ordered if part.rgb is not None]
     audio = [part.audio for part in ordered if part.audio is not None]
+    if not has_audio:
+        audio = [np.full_like(codes, quantize(np.zeros(1, np.float32))[0]) for codes in audio]
     return FeatureRow(
         id=video.id,
         labels=labels,

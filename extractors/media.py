@@ -140,7 +140,7 @@ def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
     if isinstance(error, MemoryError):
         return VideoError(FailureCode.MEMORY_LIMIT, "opening it takes more memory than a worker may use", Stage.READ)
     if isinstance(error, av.error.EOFError) or _begins_like_media(source):
-        message = "it begins like a video but its index is missing: the recording or the upload was cut short"
+        message = "it begins like a video but its index cannot be read: the recording or the upload was cut short"
         return VideoError(FailureCode.TRUNCATED, message, Stage.READ)
     if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
         return VideoError(FailureCode.UNSUPPORTED_CODEC, f"this decoder does not know it: {error.strerror}", Stage.READ)

@@ -7,7 +7,7 @@ containers a segment is reached by reading past what lies before it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import dropwhile
 
@@ -28,19 +28,19 @@ def can_seek(media: Media) -> bool:
 
 
 def groups_at(
-    media: Media, packets: Iterable[Packet[VideoStream]], target_pts: int, preroll_seconds: Fraction
+    media: Media, read: Callable[[], Iterator[Packet[VideoStream]]], target_pts: int, preroll_seconds: Fraction
 ) -> Iterator[tuple[Group, Group | None]]:
     """The groups of `media` from the one on that holds the frame seen at `target_pts`, as `read_groups` gives them.
 
-    `packets` must read from `media.container`, wherever that is; reading starts at least `preroll_seconds` before the
-    target. An index may lead to a key frame that is shown after that; then the search goes further back.
+    `read` gives the packets of `media.container` from wherever it is; reading starts at least `preroll_seconds` before
+    the target. An index may lead to a key frame that is shown after that; then the search goes further back.
     """
     stream = media.video
     assert stream.time_base is not None
     target_pts -= math.ceil(preroll_seconds / stream.time_base)
     for margin_seconds in MARGINS_SECONDS:
         media.container.seek(target_pts - int(margin_seconds / stream.time_base), stream=stream, backward=True)
-        groups = read_groups(media, _from_random_access(stream, packets))
+        groups = read_groups(media, _from_random_access(stream, read()))
         opening = next(groups, None)
         if opening is not None and opening[0].frames[0].pts <= target_pts:
             yield opening

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 import av.error
 import numpy as np
@@ -19,6 +20,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from extractors.grid import Grid
@@ -97,7 +99,12 @@ class Sound:
                 waveform[first:last] = samples[first - offset : last - offset]
         # Damaged packets, and any of a floating point codec, can decode to NaN, to infinity and far out of range.
         waveform = np.nan_to_num(waveform, copy=False).clip(-1, 1)
-        return np.stack([waveform[start - starts[0] :][:WINDOW_SAMPLES] for start in starts])
+        windows: NDArray[np.float32] = sliding_window_view(waveform, WINDOW_SAMPLES)
+        # Evenly spaced windows, the rule, are a view of the waveform, however many there are.
+        steps = {later - earlier for earlier, later in pairwise(starts)} or {1}
+        chosen = slice(None, None, steps.pop()) if len(steps) == 1 else np.array(starts) - starts[0]
+        heard: NDArray[np.float32] = windows[chosen]
+        return heard
 
     def _is_unwanted(self, packet: Packet[AudioStream]) -> bool:
         grid = self._grid

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
+from extractors.decode import sample_frames
 from extractors.full_decode import shown_frames
 from extractors.media import open_media
 from tests.videos import Clip, read_number, remux, write_video
@@ -86,3 +87,15 @@ def test_a_damaged_packet_costs_no_more_than_its_group(tmp_path: Path) -> None:
 def test_a_stream_that_holds_nothing_decodable_shows_nothing(tmp_path: Path) -> None:
     source = write_video(tmp_path / "clip.mkv", Clip("libvpx", 20, gop=100, options={"cpu-used": "8"}))
     assert shown(remux(source, tmp_path / "cut.mkv", skip_packets=1)) == []
+
+
+def test_a_stream_that_appears_late_ends_nothing(tmp_path: Path) -> None:
+    silent = write_video(tmp_path / "silent.flv", Clip("flv", 500, width=96, height=48))
+    loud = write_video(tmp_path / "loud.flv", Clip("flv", 50, width=96, height=48, sound="libmp3lame"))
+    path = tmp_path / "late.flv"
+    path.write_bytes(silent.read_bytes() + loud.read_bytes()[13:])  # without its file header
+    with open_media(path) as media:
+        assert media.audio is None
+    for selective in (True, False):
+        numbers = [read_number(sample.image) for sample in sample_frames(path, selective=selective)]
+        assert numbers == [*range(0, 500, 25), 0, 25]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from extractors.bitstream import UnsureStructureError
 from extractors.groups import read_groups
-from extractors.media import open_media
+from extractors.media import Media, open_media
 from extractors.seek import can_seek, groups_at
 from tests.videos import Clip, write_video
 
@@ -25,6 +27,10 @@ def written(name: str, folder: Path) -> Path:
     return write_video(folder / f"clip{suffix}", Clip(frames=150, width=96, height=48, options=options))
 
 
+def reader(media: Media) -> Callable[[], Iterator[Any]]:
+    return lambda: media.container.demux(media.video)
+
+
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("preroll_seconds", [Fraction(0), Fraction(1, 4)])
 def test_the_first_group_covers_the_target(name: str, preroll_seconds: Fraction, tmp_path: Path) -> None:
@@ -36,8 +42,7 @@ def test_the_first_group_covers_the_target(name: str, preroll_seconds: Fraction,
     for index in (10, 33, 60, 99, 149):
         with open_media(path) as media:
             assert media.video.time_base is not None
-            packets = media.container.demux(media.video)
-            groups = list(groups_at(media, packets, stamps[index], preroll_seconds))
+            groups = list(groups_at(media, reader(media), stamps[index], preroll_seconds))
             opening = groups[0][0]
             assert opening.starts_afresh
             assert opening.frames[0].pts <= stamps[index] - preroll_seconds / media.video.time_base
@@ -49,14 +54,17 @@ def test_the_first_group_covers_the_target(name: str, preroll_seconds: Fraction,
 
 def test_a_target_before_the_first_frame_is_unsure(tmp_path: Path) -> None:
     with open_media(written("h264", tmp_path)) as media, pytest.raises(UnsureStructureError, match="no random access"):
-        next(groups_at(media, media.container.demux(media.video), -100_000, Fraction(0)))
+        next(groups_at(media, reader(media), -100_000, Fraction(0)))
 
 
-def test_key_frames_that_are_no_entries_do_not_count(tmp_path: Path) -> None:
+def test_the_search_goes_back_past_key_frames_that_are_no_entries(tmp_path: Path) -> None:
     options = {"x264-params": "keyint=20:bframes=3:open-gop=1:scenecut=0"}
     path = write_video(tmp_path / "open.mkv", Clip(frames=150, width=96, height=48, options=options))
-    with open_media(path) as media, pytest.raises(UnsureStructureError, match="no random access picture"):
-        next(groups_at(media, media.container.demux(media.video), 3000, Fraction(0)))
+    with open_media(path) as media:
+        opening, _ = next(groups_at(media, reader(media), 3000, Fraction(0)))
+    assert opening.starts_afresh
+    assert opening.frames[0].number == 0
+    assert opening.frames[0].pts == 0
 
 
 @pytest.mark.parametrize(
