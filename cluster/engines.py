@@ -19,8 +19,7 @@ class EngineConfig:
     workers             processes that decode, and embed where that is together; None: one for each CPU
     embed_workers       processes that only embed, where that is apart; None: one for each GPU, or one
     pools               together, apart, or auto: apart where there are GPUs
-    time_limit_seconds  how long one segment may take before its worker is killed
-    memory_limit_bytes  how much memory one segment may take beyond the networks
+    time_limit_seconds  how long one segment may take; a worker that does not stop by itself is killed
     address             of a Ray cluster; None: `RAY_ADDRESS`, a cluster on this machine, or a new one
     staging             where Beam's workers leave outcomes: a folder or URI that all can reach
     beam_options        NAME=VALUE of Beam's pipeline options
@@ -30,7 +29,6 @@ class EngineConfig:
     embed_workers: int | None = None
     pools: str = "auto"
     time_limit_seconds: float = 900.0
-    memory_limit_bytes: int = 3 << 30
     address: str | None = None
     staging: str = "staging"
     beam_options: tuple[str, ...] = ()

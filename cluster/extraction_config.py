@@ -41,7 +41,7 @@ class ExtractionConfig:
     workers: int | None = option("workers that decode; by default one for each CPU core", None)
     pools: str = option("networks beside the decoders, or apart on GPUs", "auto", choices=("auto", "together", "apart"))
     embed_workers: int | None = option("embedders when they are apart; by default one for each GPU", None)
-    time_limit: float = option("seconds that one segment may take before its worker is killed", 900.0)
+    time_limit: float = option("seconds that one segment may take", 900.0)
     memory_limit_mib: int = option("MiB that one segment may take beyond the networks", 3072)
     retry_failed: tuple[str, ...] | None = option(
         "take up failed videos again: those with the given codes, or all",
@@ -97,7 +97,6 @@ class ExtractionConfig:
             embed_workers=self.embed_workers,
             pools=self.pools,
             time_limit_seconds=self.time_limit,
-            memory_limit_bytes=self.memory_limit_mib << 20,
             address=self.address,
             staging=join(self.output, "staging"),
             beam_options=self.beam_options,

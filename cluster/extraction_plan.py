@@ -136,7 +136,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
         videos=inputs.videos,
         pending=_pending(inputs.videos, settled, config.retry_failed),
         settled=settled,
-        worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20),
+        worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20, config.time_limit),
         dataset=dataset,
         vocabulary=read_vocabulary(dataset.vocabulary_uri()),
         fingerprint=fingerprint,

@@ -11,7 +11,10 @@ untouched, and so do both when the whole machine was lost.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.engines import EngineConfig, EngineError
 from cluster.ray_cluster import FileCopies, cluster_size, join_cluster, node_is_alive
@@ -33,9 +37,17 @@ TASKS_ON_HAND = 2
 POLL_SECONDS = 1.0
 MAX_FAILED_SETUPS = 3
 PATIENCE_SECONDS = 60.0
+GUARD_SECONDS = 5.0
 NODE_LOSS_SECONDS = 2.0  # how long the cluster takes to notice that a machine is gone
 
 logger = logging.getLogger("framemill")
+
+
+def _kill(node_id: str, process_id: int) -> None:
+    """End a process of the machine `node_id`, if this is it."""
+    if ray.get_runtime_context().get_node_id() == node_id:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
 
 
 class WorkerActor:
@@ -46,10 +58,9 @@ class WorkerActor:
         worker.setup()
         self._worker = worker
 
-    def node_id(self) -> str:
-        """Which machine this is; answers once the networks are loaded."""
-        node_id: str = ray.get_runtime_context().get_node_id()
-        return node_id
+    def greet(self) -> tuple[str, int]:
+        """Which machine and which process this is; answers once the networks are loaded."""
+        return ray.get_runtime_context().get_node_id(), os.getpid()
 
     def work(self, task: Task) -> Outcome:
         """Carry out one task."""
@@ -63,6 +74,7 @@ class Slot:
     actor: Any
     greeting: Any  # a reference that is ready once the worker is
     node_id: str = ""
+    process_id: int = 0
     on_hand: deque[tuple[Any, Task]] = field(default_factory=deque)
     head_since: float = 0.0
     is_overdue: bool = False
@@ -118,7 +130,7 @@ class RayEngine:
     def _start(self, reference: Any) -> Slot:
         worker, files = ray.get(reference)
         actor = ray.remote(WorkerActor).options(num_cpus=1, max_restarts=0).remote(worker, files)
-        return Slot(actor, actor.node_id.remote())
+        return Slot(actor, actor.greet.remote())
 
     def _hand_out(self, queue: TaskQueue, slots: list[Slot]) -> None:
         for depth in range(TASKS_ON_HAND):
@@ -134,11 +146,15 @@ class RayEngine:
                 slot.on_hand.append((slot.actor.work.remote(task), task))
 
     def _kill_overdue(self, slots: list[Slot]) -> None:
+        """End the workers that are stuck beyond what their own guard (`cluster.task_guard`) would have let pass."""
+        patience_seconds = 2 * self._config.time_limit_seconds + GUARD_SECONDS
         for slot in slots:
-            limit = slot.head_since + self._config.time_limit_seconds
-            if slot.on_hand and time.monotonic() > limit and not slot.is_overdue:
+            if slot.on_hand and not slot.is_overdue and time.monotonic() > slot.head_since + patience_seconds:
                 slot.is_overdue = True
                 ray.kill(slot.actor)
+                # Ray asks the process to end itself, which one that is stuck may not do.
+                there = NodeAffinitySchedulingStrategy(slot.node_id, soft=True)
+                ray.remote(_kill).options(num_cpus=0, scheduling_strategy=there).remote(slot.node_id, slot.process_id)
 
     def _wait(self, slots: list[Slot]) -> set[Any]:
         if not self._has_warned and not any(slot.node_id for slot in slots) and time.monotonic() > self._patient_until:
@@ -159,7 +175,7 @@ class RayEngine:
         outcomes: list[Outcome | None] = []
         try:
             if slot.greeting in ready:
-                slot.node_id = ray.get(slot.greeting)
+                slot.node_id, slot.process_id = ray.get(slot.greeting)
                 self._failed_setups = 0
             while slot.on_hand and slot.on_hand[0][0] in ready:
                 outcome = ray.get(slot.on_hand[0][0])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traceback
 
-from cluster.memory_guard import MemoryGuard, MemoryLimitExceededError
 from cluster.storage import open_video
+from cluster.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.tasks import Done, Failed, Outcome, Task
 from extractors.extract import Extractor
 from schemas.outcomes import FailureCode, Stage, VideoError
@@ -16,12 +16,13 @@ INTERNAL_MESSAGE_CHARACTERS = 2_000
 class Worker:
     """Opens, decodes and embeds. Cheap to make and to pickle; `setup` loads the networks, once per process.
 
-    `memory_bytes` is how much a task may take beyond what the process holds before it.
+    `memory_bytes` is how much a task may take beyond what the process holds before it, `time_seconds` how long.
     """
 
-    def __init__(self, extractor: Extractor, memory_bytes: int) -> None:
+    def __init__(self, extractor: Extractor, memory_bytes: int, time_seconds: float) -> None:
         self.extractor = extractor
         self._memory_bytes = memory_bytes
+        self._time_seconds = time_seconds
 
     def setup(self) -> None:
         """Load the networks."""
@@ -35,19 +36,22 @@ class Worker:
 
     def with_extractor(self, extractor: Extractor) -> Worker:
         """The same worker around another extractor."""
-        return Worker(extractor, self._memory_bytes)
+        return Worker(extractor, self._memory_bytes, self._time_seconds)
 
     def __call__(self, task: Task) -> Outcome:
         """The features of a task, or why there are none; never raises because of a video."""
         try:
-            with MemoryGuard(self._memory_bytes), open_video(task.video.uri) as source:
+            with TaskGuard(self._memory_bytes, self._time_seconds), open_video(task.video.uri) as source:
                 features, others = self.extractor(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
             return Done(task, features, tuple(others))
         except VideoError as error:
             return Failed(task, error.code, error.message, error.stage)
-        except (MemoryError, MemoryLimitExceededError):
-            message = f"decoding it took more than {self._memory_bytes >> 20} MiB (--memory-limit-mib)"
+        except (MemoryError, MemoryExceededError):
+            message = f"one segment of it took more than {self._memory_bytes >> 20} MiB (--memory-limit-mib)"
             return Failed(task, FailureCode.MEMORY_LIMIT, message, Stage.DECODE)
+        except TimeExceededError:
+            message = f"one segment of it took more than {self._time_seconds:g} s (--time-limit)"
+            return Failed(task, FailureCode.TIME_LIMIT, message, Stage.DECODE)
         except Exception:
             report = traceback.format_exc()[-INTERNAL_MESSAGE_CHARACTERS:]
             return Failed(task, FailureCode.INTERNAL, f"an error in this program: {report}", Stage.DECODE)

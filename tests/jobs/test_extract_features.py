@@ -168,6 +168,22 @@ def test_a_video_that_takes_too_long_is_given_up_and_harms_no_other(tmp_path: Pa
     assert (failure["id"], failure["code"], failure["attempts"]) == ("c", "time_limit", 2)
 
 
+def test_a_worker_that_is_stuck_is_killed_and_its_video_tried_again(videos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for number in range(6):
+        shutil.copy(videos / "plain-5.mp4", folder / f"copy-{number}.mp4")
+    options = ("--rows-per-shard", "1", "--time-limit", "4", "--workers", "1")
+    process = subprocess.Popen(job_command(folder, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
+    wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 1)
+    (stuck,) = [pid for pid, command in processes() if "ray::WorkerActor" in command]
+    os.kill(stuck, signal.SIGSTOP)
+    assert process.wait(timeout=300) == 0
+    assert len(ids(output)) == 6
+    assert stuck not in dict(processes())
+
+
 def test_a_video_that_eats_memory_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
