@@ -31,7 +31,7 @@ def test_options_reach_what_they_configure():
     )
     config = parse(ExtractionConfig, [*PLACES, *line.split()])
     assert config.sampling() == SamplingConfig("30000/1001", 60, True, 360, 1000)
-    assert config.engine_config() == EngineConfig(3, 2, "apart", 1.5, 2 << 20, "auto", "out/staging")
+    assert config.engine_config() == EngineConfig(3, 2, "apart", 1.5, "auto", "out/staging")
 
 
 def test_failures_are_taken_up_by_code_or_all():
