@@ -260,7 +260,8 @@ def list_files(uri: str) -> Iterator[StoredFile]:
             found = fs.find(path, detail=True, **({"on_error": "raise"} if is_local(uri) else {}))
     for name in sorted(found):
         info = found[name]
-        if info.get("type") == "file" and not posixpath.basename(name).startswith("."):
+        is_file = info.get("type") == "file" or (info.get("islink") and os.path.isfile(name))
+        if is_file and not posixpath.basename(name).startswith("."):
             full = name if is_local(uri) else fs.unstrip_protocol(name)
             yield StoredFile(full, int(info.get("size") or 0), version_of(info))
 

@@ -305,3 +305,13 @@ def test_a_writer_that_is_killed_leaves_nothing_visible(tmp_path):
     assert [file.size_bytes for file in files] == [4_000_000] * len(files)
     assert [Path(file.uri).name for file in files] == [f"{number:06d}" for number in range(len(files))]
     assert set(tmp_path.glob("*")) - {Path(file.uri) for file in files} == set(tmp_path.glob(".*"))
+
+
+def test_links_to_files_are_listed_and_links_to_nowhere_are_not(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "real.mp4").write_bytes(b"video")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "linked.mp4").symlink_to(tmp_path / "elsewhere" / "real.mp4")
+    (folder / "dangling.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    assert [file.uri for file in storage.list_files(str(folder))] == [str(folder / "linked.mp4")]
