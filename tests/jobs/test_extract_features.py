@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,12 +237,14 @@ def job_server(tmp_path: Path) -> Iterator[dict[str, str]]:
     generated = subprocess.run([ray, "get-auth-token", "--generate"], capture_output=True, text=True, env=environment)
     assert generated.returncode == 0, generated.stderr
     ports = [free_port() for _ in range(2)]
+    sockets = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # their paths may not be long
     command = [ray, "start", "--head", "--num-cpus=2", f"--port={ports[0]}", f"--dashboard-port={ports[1]}"]
-    command += ["--include-dashboard=true", "--disable-usage-stats", f"--temp-dir={short_folder(tmp_path)}"]
+    command += ["--include-dashboard=true", "--disable-usage-stats", f"--temp-dir={sockets}"]
     started = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert started.returncode == 0, started.stdout + started.stderr
     yield {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{ports[1]}", "RAY": ray}
     subprocess.run([ray, "stop", "--force"], capture_output=True, env=environment)
+    shutil.rmtree(sockets, ignore_errors=True)
 
 
 def test_ray_job_submit(videos: Path, reference: Path, job_server: dict[str, str], tmp_path: Path) -> None:
@@ -291,10 +294,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def short_folder(folder: Path) -> Path:
-    """Ray keeps sockets there, whose paths may not be long."""
-    link = Path("/tmp") / f"ray-{os.getpid()}"
-    link.mkdir(exist_ok=True)
-    return link
