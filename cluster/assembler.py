@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cluster.increment import content_of
 from cluster.redaction import redacted
 from cluster.tasks import Done, Failed, Outcome
 from extractors.features import SegmentFeatures, merge_segments
@@ -27,7 +28,14 @@ class Assembler:
             self._parts.pop(video.id, None)
             message = redacted(outcome.message)
             return FailureRow(
-                video.id, video.uri, outcome.stage, outcome.code, message, outcome.task.attempt, self._run_id
+                id=video.id,
+                uri=video.uri,
+                stage=outcome.stage,
+                code=outcome.code,
+                message=message,
+                attempts=outcome.task.attempt,
+                run_id=self._run_id,
+                content=content_of(video),
             )
         return self._add_part(video, outcome)
 

@@ -1,46 +1,41 @@
 """A feature dataset on disk or in a bucket, and the one place that commits to it.
 
     features/part-RUN-00000.parquet   rows that are done
-    ledger/part-RUN-00000.parquet     their ids and content versions; counts once the shard of its name is there
+    ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
     vocabulary.csv                    class names, where labels were given by name
     runs/RUN.json, runs/RUN.html      what each run did
+    lease.json                        while a run is writing: which one
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
-right after its row is committed, and what a crash left in between is cleared by `prepare`.
+right after its row is committed, and what a crash left in between is cleared by `prepare`. The row of a video whose
+content has changed is withdrawn before the video is done again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import posixpath
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cluster import storage
+from cluster.increment import FailedBefore, Settled
+from cluster.lease import Lease, LeaseError
+from cluster.tables import TableError, read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
-from schemas.ledger import LedgerRow, ledger_table
+from schemas.ledger import LedgerRow, ledger_table, without_content
 
 FINGERPRINT_KEY = b"framemill.fingerprint"
+FOLDERS = ("features", "ledger", "failures", "runs")
 
 
 class DatasetError(Exception):
     """The output cannot take this run's rows; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What earlier runs brought to an end: versions of the videos that are done, codes of those that failed."""
-
-    done: Mapping[str, str]
-    failed: Mapping[str, str]
 
 
 class FeatureDataset:
@@ -66,46 +61,80 @@ class FeatureDataset:
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
+        self._lease: Lease | None = None
         self.bytes_written = 0
         self._shard_names: set[str] = set()
 
-    def open(self) -> Settled:
-        """Check that this run's rows belong here, and read what is settled. Raises `DatasetError` where they do not.
-
-        Writes nothing.
-        """
+    def check(self) -> None:
+        """Make sure that this run's rows belong here. Raises `DatasetError` where they do not. Writes nothing."""
         storage.scheme_of(self.root)  # a place within `gs://` would be taken for a path
         shards = self._files("features")
         if shards:
             self._check_fingerprint(shards[0])
-        ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
+
+    def settled(self) -> Settled:
+        """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
         done: dict[str, str] = {}
-        for shard in shards:
-            ledger = ledgers.get(posixpath.basename(shard))
-            if ledger is None:  # somebody has removed it; the rows are there all the same
-                done.update(dict.fromkeys(_read(shard, ["id"])["id"].to_pylist(), ""))
-            else:
-                table = _read(ledger, ["id", "version"])
-                done.update(zip(table["id"].to_pylist(), table["version"].to_pylist(), strict=True))
-        failed: dict[str, str] = {}
-        for uri in self._files("failures"):
-            table = _read(uri, ["id", "code"])
-            failed.update(zip(table["id"].to_pylist(), table["code"].to_pylist(), strict=True))
+        failed: dict[str, FailedBefore] = {}
+        with self._stated("read"):
+            for shard, ledger in self._shards_and_ledgers():
+                if ledger is None:  # somebody has removed it; the rows are there all the same
+                    done.update(dict.fromkeys(_values(shard, "id"), ""))
+                else:
+                    pairs = zip(*_columns(ledger, "id", "content"), strict=True)
+                    done.update((name, content) for name, content in pairs if content is not None)
+            for uri in self._files("failures"):
+                for name, code, content in zip(*_columns(uri, "id", "code", "content"), strict=True):
+                    failed[name] = FailedBefore(code, content)
         return Settled(done, failed)
 
-    def prepare(self, settled: Settled) -> Settled:
-        """Clear failures of videos that are done. Raises `DatasetError` where nothing can be written to the dataset."""
-        both = settled.done.keys() & settled.failed.keys()
-        probe = storage.join(self.root, "runs", f".{self._run_id}.probe")
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Be the one run that writes. Raises `DatasetError` where another is, or where nothing can be written."""
+        lease = Lease(storage.join(self.root, "lease.json"), self._run_id)
         try:
-            storage.write_bytes(probe, b"")
+            lease.acquire()
+        except LeaseError as error:
+            raise DatasetError(str(error)) from error
         except (OSError, storage.StorageError) as error:
             raise DatasetError(f"{self.root} cannot be written to: {error}\nGive --output another place") from error
-        # An account may be allowed to create objects and not to delete them; the probe is empty and hidden.
-        with contextlib.suppress(OSError, storage.StorageError):
-            storage.delete(probe)
+        self._lease = lease
+        try:
+            yield lease
+        finally:
+            self._lease = None
+            lease.release()
+
+    def prepare(self) -> Settled:
+        """Clear what runs that died have left half done, and read what is settled. To be called with the lease."""
+        with self._stated("written to"):
+            for folder in (self.root, *(storage.join(self.root, name) for name in FOLDERS)):
+                storage.sweep_temporaries(folder)
+            for _, ledger in self._shards_and_ledgers():
+                if ledger is not None:
+                    pairs = zip(*_columns(ledger, "id", "content"), strict=True)
+                    self.withdraw({name for name, content in pairs if content is None})
+        settled = self.settled()
+        both = settled.done.keys() & settled.failed.keys()
         self._forget_failures(both)
-        return Settled(settled.done, {name: code for name, code in settled.failed.items() if name not in both})
+        return Settled(settled.done, {name: was for name, was in settled.failed.items() if name not in both})
+
+    def withdraw(self, ids: Collection[str]) -> None:
+        """Take rows out of the shards: what readers see holds none of these ids any more.
+
+        The ledger is marked first, so that a withdrawal that was cut short is finished by the next `prepare`.
+        """
+        if not ids:
+            return
+        with self._stated("written to"):
+            for shard, ledger in self._shards_and_ledgers():
+                if set(ids).isdisjoint(_values(ledger or shard, "id")):
+                    continue
+                if ledger is not None:
+                    write_table(ledger, without_content(read_table(ledger), ids))
+                remove_rows(shard, ids)
+                if ledger is not None:
+                    remove_rows(ledger, ids)
 
     def commit(
         self,
@@ -114,21 +143,24 @@ class FeatureDataset:
         failures: Sequence[FailureRow],
         retried: Collection[str],
     ) -> None:
-        """Make rows (each with its content version) and failures visible; `retried` ids had failed before.
+        """Make rows (each with its video's content) and failures visible; `retried` ids had failed before.
 
         `number` names the run's commits. A commit that was cut short can be made again under its number: it writes
-        the same files.
+        the same files. Raises `DatasetError` where nothing can be written, or another run holds the lease by now.
         """
         name = f"part-{self._run_id}-{number:05d}.parquet"
-        if rows:
-            ledger = [LedgerRow(row.id, row.uri, version) for row, version in rows]
-            self._write("ledger", name, ledger_table(ledger))
-            self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
-            self._shard_names.add(name)
-        again = {row.id for row, _ in rows} | {failure.id for failure in failures}
-        self._forget_failures(again & set(retried))
-        if failures:
-            self._write("failures", name, failure_table(failures))
+        with self._stated("written to"):
+            if self._lease is not None:
+                self._lease.check()
+            if rows:
+                ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
+                self._write("ledger", name, ledger_table(ledger))
+                self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
+                self._shard_names.add(name)
+            again = {row.id for row, _ in rows} | {failure.id for failure in failures}
+            self._forget_failures(again & set(retried))
+            if failures:
+                self._write("failures", name, failure_table(failures))
 
     @property
     def shards(self) -> int:
@@ -139,9 +171,14 @@ class FeatureDataset:
         """Where the class names are."""
         return storage.join(self.root, "vocabulary.csv")
 
-    def run_uri(self, suffix: str) -> str:
-        """Where this run's record (`.json`) or report (`.html`) goes."""
-        return storage.join(self.root, "runs", f"{self._run_id}{suffix}")
+    def write_run(self, suffix: str, text: str, run_id: str = "") -> None:
+        """Write a run's record or report. Raises `DatasetError` where that cannot be done."""
+        with self._stated("written to"):
+            storage.write_bytes(self.run_uri(suffix, run_id), text.encode())
+
+    def run_uri(self, suffix: str, run_id: str = "") -> str:
+        """Where a run's record (`.json`) or report (`.html`) goes: this run's, or that of another."""
+        return storage.join(self.root, "runs", f"{run_id or self._run_id}{suffix}")
 
     def _check_fingerprint(self, shard: str) -> None:
         fs, path = storage.filesystem(shard)
@@ -168,16 +205,14 @@ class FeatureDataset:
             )
 
     def _forget_failures(self, ids: Collection[str]) -> None:
-        if not ids:
-            return
-        gone = pa.array(sorted(ids), pa.string())
-        for uri in self._files("failures"):
-            table = _read(uri)
-            kept = table.filter(pc.invert(pc.is_in(table["id"], gone)))
-            if not kept.num_rows:
-                storage.delete(uri)
-            elif kept.num_rows < table.num_rows:
-                storage.write_bytes(uri, _as_parquet(kept))
+        if ids:
+            with self._stated("written to"):
+                for uri in self._files("failures"):
+                    remove_rows(uri, ids)
+
+    def _shards_and_ledgers(self) -> list[tuple[str, str | None]]:
+        ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
+        return [(shard, ledgers.get(posixpath.basename(shard))) for shard in self._files("features")]
 
     def _files(self, folder: str) -> list[str]:
         place = storage.join(self.root, folder)
@@ -185,20 +220,23 @@ class FeatureDataset:
             return []
         return [file.uri for file in storage.list_files(place) if file.uri.endswith(".parquet")]
 
+    @contextmanager
+    def _stated(self, cannot: str) -> Iterator[None]:
+        try:
+            yield
+        except (TableError, LeaseError) as error:
+            raise DatasetError(str(error)) from error
+        except (OSError, storage.StorageError) as error:
+            advice = "What is committed there stays; mend this and run again"
+            raise DatasetError(f"{self.root} cannot be {cannot}: {error}\n{advice}") from error
+
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
-        data = _as_parquet(table)
-        storage.write_bytes(storage.join(self.root, folder, name), data)
-        self.bytes_written += len(data)
+        self.bytes_written += write_table(storage.join(self.root, folder, name), table)
 
 
-def _as_parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
+def _columns(uri: str, *names: str) -> list[list[str]]:
+    return [column.to_pylist() for column in read_table(uri, list(names)).columns]
 
 
-def _read(uri: str, columns: list[str] | None = None) -> pa.Table:
-    try:
-        return pq.read_table(pa.BufferReader(storage.read_bytes(uri)), columns=columns)
-    except pa.ArrowException as error:
-        raise DatasetError(f"{uri} cannot be read: {error}\nMove it away; its videos will be done again") from error
+def _values(uri: str, name: str) -> list[str]:
+    return _columns(uri, name)[0]

@@ -7,6 +7,7 @@ seconds of a few videos, on one core. GPU-hours rest on a published figure, whic
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -35,9 +36,9 @@ class Cost:
     embed_seconds: float
 
 
-def estimate(plan: Plan, machine: Machine) -> str:
+def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
     """A few lines for a person: videos, hours, core- and GPU-hours, shards, bytes."""
-    config, pending = plan.config, plan.pending
+    config = plan.config
     settled = len(plan.videos) - len(pending)
     head = f"{len(plan.videos)} videos, {settled} settled before, {len(pending)} to do"
     sample = pending[:: max(1, len(pending) // PROBED)][:PROBED]
@@ -75,7 +76,7 @@ def _time_lines(machine: Machine, frames: float, cost: Cost) -> list[str]:
     ]
 
 
-def _probe_sample(plan: Plan, sample: list[Video]) -> tuple[list[float], list[int], int]:
+def _probe_sample(plan: Plan, sample: Sequence[Video]) -> tuple[list[float], list[int], int]:
     seconds: list[float] = []
     sizes: list[int] = []
     for video in sample:
@@ -91,7 +92,7 @@ def _probe_sample(plan: Plan, sample: list[Video]) -> tuple[list[float], list[in
     return seconds, sizes, len(sample) - len(seconds)
 
 
-def _measure(plan: Plan, sample: list[Video]) -> Cost | None:
+def _measure(plan: Plan, sample: Sequence[Video]) -> Cost | None:
     """What a frame takes; None where none of the videos that were tried shows one."""
     extractor = plan.worker.extractor
     extractor.setup()

@@ -1,6 +1,6 @@
 """Everything about a run that can be wrong before any work is done, checked and put together.
 
-A plan holds the videos that are left to do, the worker that does them and the dataset that takes their rows.
+A plan holds the videos that are asked for, the worker that does them and the dataset that takes their rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import torch
 
-from cluster.dataset import FeatureDataset, Settled
+from cluster.dataset import FeatureDataset
 from cluster.download import open_uri, show_download
 from cluster.extraction_config import ExtractionConfig
 from cluster.manifest import ManifestError, read_videos
@@ -28,7 +28,6 @@ from schemas.videos import Video
 
 # Raised whenever the same video would be sampled in another way.
 SAMPLING_VERSION = "1"
-RETRY_ALL = ()
 
 
 class PlanError(Exception):
@@ -59,8 +58,6 @@ class Plan:
     config: ExtractionConfig
     run_id: str
     videos: list[Video]
-    pending: list[Video]
-    settled: Settled
     worker: Worker
     dataset: FeatureDataset
     vocabulary: Vocabulary
@@ -129,13 +126,11 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
         fingerprint=fingerprint,
         note=warning or "",
     )
-    settled = dataset.open()
+    dataset.check()
     return Plan(
         config=config,
         run_id=run_id,
         videos=inputs.videos,
-        pending=_pending(inputs.videos, settled, config.retry_failed),
-        settled=settled,
         worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20, config.time_limit),
         dataset=dataset,
         vocabulary=read_vocabulary(dataset.vocabulary_uri()),
@@ -148,15 +143,3 @@ def save_vocabulary(plan: Plan) -> None:
     """Give the manifest's class names their indices, for good."""
     if plan.vocabulary.add(plan.videos):
         write_vocabulary(plan.dataset.vocabulary_uri(), plan.vocabulary)
-
-
-def _pending(videos: list[Video], settled: Settled, retry_failed: tuple[str, ...] | None) -> list[Video]:
-    def is_pending(video: Video) -> bool:
-        if video.id in settled.done:
-            return False
-        code = settled.failed.get(video.id)
-        if code is None:
-            return True
-        return retry_failed is not None and (retry_failed == RETRY_ALL or code in retry_failed)
-
-    return [video for video in videos if is_pending(video)]

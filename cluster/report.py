@@ -43,9 +43,11 @@ ADVICE: dict[FailureCode, str] = {
     FailureCode.INTERNAL: "An error of ours. Retry once; if it stays, report it together with the message.",
 }
 STATUS_WORDS = {
+    "running": "Extraction is running",
     "completed": "Extraction completed",
     "interrupted": "Extraction was interrupted",
     "failed": "Extraction failed",
+    "died": "Extraction was killed",
 }
 # Explicit marks of direction: they could make an id read as another one.
 _DIRECTION_MARKS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}

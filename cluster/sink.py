@@ -34,10 +34,10 @@ class Sink:
         self._had_failed = had_failed
         self._batch = Batch(0)
 
-    def add_row(self, row: FeatureRow, version: str) -> None:
+    def add_row(self, row: FeatureRow, content: str) -> None:
         """Take a finished video."""
         batch = self._batch
-        batch.rows.append((row, version))
+        batch.rows.append((row, content))
         batch.size_bytes += row.size_bytes
         if len(batch.rows) >= self._rows_per_shard or batch.size_bytes >= MAX_SHARD_BYTES:
             self.commit()

@@ -31,6 +31,7 @@ SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http
 READ_AHEAD_BYTES = 4 << 20
 GLOB_SIGNS = "*?["
 MESSAGE_CHARACTERS = 500
+TEMPORARY_SUFFIX = ".framemill-tmp"
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -220,18 +221,59 @@ def write_bytes(uri: str, data: bytes) -> None:
         with _stated(uri):
             fs.pipe_file(path, data)  # object stores show an object only once it is complete
         return
-    target = Path(path)
+    with _beside(Path(path), data) as temporary:
+        os.replace(temporary, path)
+
+
+@contextmanager
+def _beside(target: Path, data: bytes) -> Iterator[Path]:
+    """A hidden file that holds `data`, on the disk of `target`; gone afterwards, unless it was moved."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
+    temporary = target.with_name(f".{uuid4().hex}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+def create_bytes(uri: str, data: bytes) -> bool:
+    """Make a new file at `uri` in one step; False where there is one already (some stores do not look)."""
+    fs, path = filesystem(uri)
+    if not is_local(uri):
+        try:
+            with _stated(uri):
+                fs.pipe_file(path, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+    with _beside(Path(path), data) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            return _create_openly(Path(path), data)
+    return True
+
+
+def _create_openly(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def sweep_temporaries(folder: str) -> None:
+    """Remove what writers that were killed have left in `folder`. Object stores keep no such thing."""
+    if is_local(folder):
+        for path in Path(filesystem(folder)[1]).glob(f".*{TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def delete(uri: str) -> None:

@@ -18,13 +18,17 @@ FAILURE_SCHEMA = pa.schema(
         pa.field("message", pa.string(), nullable=False),
         pa.field("attempts", pa.int32(), nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
     ]
 )
 
 
 @dataclass(frozen=True)
 class FailureRow:
-    """Why the video `id` failed: `code` is one of `schemas.outcomes.FailureCode`, `stage` one of its `Stage`."""
+    """Why the video `id` failed: `code` is one of `schemas.outcomes.FailureCode`, `stage` one of its `Stage`.
+
+    `content` is what it was made of then, as in the ledger: other content is tried without being asked to.
+    """
 
     id: str
     uri: str
@@ -33,6 +37,7 @@ class FailureRow:
     message: str
     attempts: int
     run_id: str
+    content: str
 
 
 def failure_table(rows: Sequence[FailureRow]) -> pa.Table:

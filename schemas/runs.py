@@ -18,7 +18,8 @@ from typing import Any
 from schemas import strict_json
 
 SCHEMA_VERSION = 1
-STATUSES = ("completed", "interrupted", "failed")
+# `running` until the end; `died` is what a later run writes where it found a run that never came to one.
+STATUSES = ("running", "completed", "interrupted", "failed", "died")
 MAX_FAILURES = 200
 
 # Lower edges of the histogram's bins; the last bin is open. Dense where web videos are (YouTube-8M: 120 to 500 s).

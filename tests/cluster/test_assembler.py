@@ -46,7 +46,7 @@ def test_a_failure_settles_the_video_and_lets_its_segments_go():
     joining = assembler()
     assert joining.add(part(0, 3)) is None
     failure = Failed(Task(VIDEO, attempt=2), FailureCode.TRUNCATED, "cut short", Stage.DECODE)
-    expected = FailureRow("a", VIDEO.uri, "decode", "truncated", "cut short", 2, "r1")
+    expected = FailureRow("a", VIDEO.uri, "decode", "truncated", "cut short", 2, "r1", VIDEO.version)
     assert joining.add(failure) == expected
     assert joining.add(part(0, 1)).num_frames == 2
 

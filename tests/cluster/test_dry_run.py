@@ -38,7 +38,7 @@ def number(text: str, pattern: str) -> float:
 
 
 def test_an_estimate_follows_from_the_videos(plan):
-    text = estimate(plan, MACHINE)
+    text = estimate(plan, plan.videos, MACHINE)
     assert text.startswith(
         "5 videos, 0 settled before, 5 to do\nfrom 5 of them: 3.0 s and 0.0 MB on average, 1 cannot be read"
     )
@@ -54,31 +54,31 @@ def test_an_estimate_follows_from_the_videos(plan):
 
 
 def test_nothing_is_written(plan):
-    estimate(replace(plan, pending=plan.pending[-1:]), MACHINE)
+    estimate(plan, plan.videos[-1:], MACHINE)
     assert sorted(os.listdir(plan.config.input)) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "text.mp4"]
 
 
 def test_limits_on_length_count(plan):
     limited = replace(plan, config=replace(plan.config, max_seconds=1))
-    assert number(estimate(limited, MACHINE), r"to embed +(\S+) frames") == 4 * 1 * 4
-    cut = replace(plan, pending=[replace(video, start_seconds=1, end_seconds=2) for video in plan.pending[:2]])
-    text = estimate(cut, MACHINE)
+    assert number(estimate(limited, plan.videos, MACHINE), r"to embed +(\S+) frames") == 4 * 1 * 4
+    cut = [replace(video, start_seconds=1, end_seconds=2) for video in plan.videos[:2]]
+    text = estimate(plan, cut, MACHINE)
     assert text.startswith("5 videos, 3 settled before, 2 to do")
     assert number(text, r"to embed +(\S+) frames") == 2 * 1 * 4
 
 
 def test_nothing_to_do_is_said(plan):
-    assert estimate(replace(plan, pending=[]), MACHINE) == "5 videos, 5 settled before, 0 to do"
+    assert estimate(plan, [], MACHINE) == "5 videos, 5 settled before, 0 to do"
 
 
 def test_nothing_that_can_be_read_is_said(plan):
-    broken = [video for video in plan.pending if video.id == "text"]
-    text = estimate(replace(plan, pending=broken), MACHINE)
+    broken = [video for video in plan.videos if video.id == "text"]
+    text = estimate(plan, broken, MACHINE)
     assert text == "5 videos, 4 settled before, 1 to do; none of 1 that were looked at can be read"
 
 
 def test_videos_that_show_nothing_give_no_made_up_rates(plan):
-    late = [replace(video, start_seconds=100) for video in plan.pending[:1]]
-    text = estimate(replace(plan, pending=late), MACHINE)
+    late = [replace(video, start_seconds=100) for video in plan.videos[:1]]
+    text = estimate(plan, late, MACHINE)
     assert "no hours: none of those that were tried shows a frame" in text
     assert "frames/s" not in text

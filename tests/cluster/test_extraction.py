@@ -2,6 +2,8 @@ import json
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster import storage
+from cluster.dataset import FeatureDataset
 from cluster.extraction import BAD_INPUT, DONE, TOO_MANY_FAILURES, run_extraction
 from cluster.extraction_config import ExtractionConfig
 from schemas.failures import FailureRow, failure_table
@@ -21,6 +24,7 @@ from tests.videos import Clip, write_video
 
 TINY = {"frames": 30, "width": 96, "height": 48}
 WEIGHTS = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+HOLD = "import os, sys; from cluster.lease import Lease; Lease(sys.argv[1], 'r0').acquire(); os._exit(0)"
 NAMES = ["a", "b", "line\nbreak", "sound", "sub/c"]
 
 
@@ -126,16 +130,74 @@ def test_a_new_file_is_all_that_is_done(output, videos, tmp_path):
     assert account(records(output)[-1]) == (8, 7, 1, 0)
 
 
-def test_failures_are_taken_up_by_their_code(output, videos, tmp_path, log):
+def test_a_replaced_video_is_done_again_and_its_old_row_is_gone(output, videos, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "replaced")
+    write_video(folder / "a.mp4", Clip(**{**TINY, "frames": 60}))
+    before = {row["id"]: row for row in rows(output)}
+    assert run_extraction(config(folder, output)) == DONE
+    after = {row["id"]: row for row in rows(output)}
+    assert ids(output) == NAMES
+    assert (before["a"]["num_frames"], after["a"]["num_frames"]) == (2, 3)
+    assert {name for name in NAMES if before[name] != after[name]} == {"a"}
+    assert account(records(output)[-1]) == (7, 6, 1, 0)
+    assert run_extraction(config(folder, output)) == DONE
+    assert account(records(output)[-1]) == (7, 7, 0, 0)
+
+
+def test_a_video_that_was_replaced_by_a_bad_one_has_no_row(output, videos, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "replaced")
+    (folder / "a.mp4").write_text("no video")
+    assert run_extraction(config(folder, output)) == TOO_MANY_FAILURES
+    assert ids(output) == [name for name in NAMES if name != "a"]
+    assert ids(output, "failures") == ["a", "empty", "text"]
+
+
+def test_replaced_videos_of_a_manifest_are_noticed(videos, tmp_path):
+    folder, output = shutil.copytree(videos, tmp_path / "copies"), tmp_path / "out"
+    (tmp_path / "m.csv").write_text("uri\ncopies/a.mp4\ncopies/b.mkv\n")
+    assert run_extraction(config(tmp_path / "m.csv", output)) == DONE
+    write_video(folder / "b.mkv", Clip(**{**TINY, "frames": 60}))
+    assert run_extraction(config(tmp_path / "m.csv", output)) == DONE
+    assert account(records(output)[-1]) == (2, 1, 1, 0)
+    assert sorted(row["num_frames"] for row in rows(output)) == [2, 3]
+
+
+def test_a_mended_failure_is_done_without_being_asked_for(output, videos, tmp_path):
     folder = shutil.copytree(videos, tmp_path / "mended")
     shutil.copy(folder / "a.mp4", folder / "text.mp4")
-    assert run_extraction(config(folder, output, retry_failed=("truncated", "empty"))) == TOO_MANY_FAILURES
-    assert (ids(output, "failures"), ids(output)) == (["empty", "text"], NAMES)
-    assert account(records(output)[-1]) == (7, 6, 0, 1)
-    assert run_extraction(config(folder, output, retry_failed=("not_media",))) == DONE
+    assert run_extraction(config(folder, output)) == DONE
     assert (ids(output, "failures"), ids(output)) == (["empty"], sorted([*NAMES, "text"]))
     assert account(records(output)[-1]) == (7, 6, 1, 0)
+
+
+def test_failures_are_taken_up_by_their_code(output, videos, log):
+    assert run_extraction(config(videos, output, retry_failed=("truncated", "empty"))) == TOO_MANY_FAILURES
+    assert (ids(output, "failures"), ids(output)) == (["empty", "text"], NAMES)
+    assert account(records(output)[-1]) == (7, 6, 0, 1)
     assert "1 × empty (try them again with --retry-failed empty)" in log.text
+
+
+def test_a_run_beside_another_is_refused_and_touches_nothing(output, videos, log):
+    other = FeatureDataset(str(output), run_id="r9", rgb_dim=1024, frame_features=False, fingerprint={})
+    with other.lease():
+        before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+        assert run_extraction(config(videos, output)) == BAD_INPUT
+        assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+        assert run_extraction(config(videos, output, dry_run=True)) == DONE
+    assert "run r9 (process" in log.text
+    assert run_extraction(config(videos, output)) == DONE
+
+
+def test_a_dead_run_is_told_by_the_next(output, videos):
+    """A lease and an unfinished record, as SIGKILL leaves them."""
+    (whole,) = records(output)
+    left = replace(whole, run_id="r0", status="running", started_at="2020-01-01T00:00:00Z")
+    (output / "runs" / "r0.json").write_text(left.to_json())
+    subprocess.run([sys.executable, "-c", HOLD, str(output / "lease.json")], check=True)
+    assert run_extraction(config(videos, output)) == DONE
+    assert [record.status for record in records(output)] == ["died", "completed", "completed"]
+    assert "Extraction was killed" in (output / "runs" / "r0.html").read_text()
+    assert not (output / "lease.json").exists()
 
 
 def test_a_removed_failure_is_done_again(output, videos):
@@ -218,7 +280,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(videos, output, tm
     assert "to write     1 shards" in text
     assert not (tmp_path / "new").exists()
     # A failure beside its row, as a crash leaves it, is not cleared either.
-    left = FailureRow("a", "a.mp4", "read", "storage", "it came to pass", 1, "r0")
+    left = FailureRow("a", "a.mp4", "read", "storage", "it came to pass", 1, "r0", "")
     pq.write_table(failure_table([left]), output / "failures" / "part-r0-00000.parquet")
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
     assert run_extraction(config(videos, output, dry_run=True)) == DONE
@@ -258,9 +320,9 @@ def test_a_bucket_gives_the_rows_of_a_folder(videos, reference):
     assert [account(record) for record in records(local)] == [(7, 0, 5, 2), (7, 7, 0, 0)]
     for folder in ("features", "failures"):
         found, expected = (
-            [{**row, "uri": "", "run_id": "", "message": ""} for row in rows(place, folder)]
+            [{**row, "uri": "", "run_id": "", "message": "", "content": ""} for row in rows(place, folder)]
             for place in (local, reference)
         )
         assert found == expected
     assert rows(local)[0]["uri"] == "gs://bucket/in/a.mp4"
-    assert all(row["version"].startswith("etag:") for row in rows(local, "ledger"))
+    assert all(row["content"].startswith("etag:") for row in rows(local, "ledger"))

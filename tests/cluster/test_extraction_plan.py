@@ -4,11 +4,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.dataset import DatasetError, Settled
+from cluster.dataset import DatasetError
 from cluster.extraction_config import ExtractionConfig
-from cluster.extraction_plan import PlanError, _pending, make_plan, read_inputs, save_vocabulary
+from cluster.extraction_plan import PlanError, make_plan, read_inputs, save_vocabulary
 from schemas.features import FeatureRow
-from schemas.videos import Video
 
 RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0", "audio_pca": "random:0", "quiet": True}
 
@@ -19,11 +18,9 @@ def config(tmp_path):
     return ExtractionConfig(f"{tmp_path}/m.csv", f"{tmp_path}/out", **RANDOM)
 
 
-def test_a_plan_holds_what_is_to_do(config, tmp_path):
+def test_a_plan_holds_what_is_asked_for(config, tmp_path):
     plan = make_plan(config, read_inputs(config), on_gpu=False)
-    assert plan.videos == plan.pending
-    assert [video.id for video in plan.pending] == ["a", "b"]
-    assert plan.settled == Settled({}, {})
+    assert [video.id for video in plan.videos] == ["a", "b"]
     assert plan.weights_warning == (
         "random numbers in place of trained weights: "
         "frames random:0, frame-pca random:0, sound random:0, sound-pca random:0"
@@ -78,24 +75,6 @@ def test_all_problems_of_manifest_and_weights_are_told_together(tmp_path):
         strict=True,
     ):
         assert words in problem
-
-
-def test_settled_videos_are_left_out():
-    videos = [Video(name, name) for name in "abcd"]
-    settled = Settled({"a": ""}, {"b": "missing", "c": "truncated"})
-
-    def names(retry_failed):
-        return "".join(video.id for video in _pending(videos, settled, retry_failed))
-
-    assert names(None) == "d"
-    assert names(()) == "bcd"
-    assert names(("missing",)) == "bd"
-    assert names(("empty",)) == "d"
-    assert names(("truncated", "missing")) == "bcd"
-
-
-def test_a_video_that_is_done_is_not_retried_for_a_failure_that_a_crash_left():
-    assert _pending([Video("a", "a")], Settled({"a": ""}, {"a": "missing"}), ()) == []
 
 
 def test_names_are_given_indices_when_the_run_begins(config, tmp_path):

@@ -28,7 +28,7 @@ def row(name: str, seconds: float = 10.0) -> FeatureRow:
 
 
 def failure(name: str, code: str = "missing", uri: str = "u") -> FailureRow:
-    return FailureRow(name, uri, "read", code, "why", 2, "r1")
+    return FailureRow(name, uri, "read", code, "why", 2, "r1", "")
 
 
 def record(log: RunLog, **changes: object) -> RunRecord:

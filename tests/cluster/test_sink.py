@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.dataset import FeatureDataset
+from cluster.dataset import DatasetError, FeatureDataset
 from cluster.sink import MAX_SHARD_BYTES, Sink
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, FeatureRow
@@ -22,7 +22,7 @@ def row(name: str, frames: int = 1) -> FeatureRow:
 
 
 def failure(name: str) -> FailureRow:
-    return FailureRow(name, name, "read", "missing", "m", 1, "r1")
+    return FailureRow(name, name, "read", "missing", "m", 1, "r1", "")
 
 
 def shards(root: Path, folder: str = "features") -> list[list[str]]:
@@ -68,7 +68,7 @@ def test_a_commit_that_failed_is_made_again_and_no_row_stands_twice(dataset, tmp
     (tmp_path / "failures").write_bytes(b"")  # a file in the way: rows are written, failures are not
     sink.add_failure(failure("x"))
     sink.add_row(row("a"), "")
-    with pytest.raises(OSError, match="failures"):
+    with pytest.raises(DatasetError, match="failures"):
         sink.add_row(row("b"), "")
     assert shards(tmp_path) == [["a", "b"]]
     (tmp_path / "failures").unlink()

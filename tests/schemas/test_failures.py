@@ -15,6 +15,7 @@ def row(name: str, **values: object) -> FailureRow:
         "message": "m",
         "attempts": 1,
         "run_id": "r",
+        "content": "v1",
     }
     return FailureRow(id=name, **{**fields, **values})
 
@@ -28,6 +29,7 @@ def test_the_columns_are_the_documented_ones():
         ("message", "string", False),
         ("attempts", "int32", False),
         ("run_id", "string", False),
+        ("content", "string", False),
     ]
 
 
@@ -37,7 +39,16 @@ def test_rows_are_ordered_by_id_and_survive_parquet():
     table = pq.read_table(pa.BufferReader(buffer.getvalue()))
     assert table.schema == FAILURE_SCHEMA
     assert table.to_pylist() == [
-        {"id": "B", "uri": "u", "stage": "read", "code": "missing", "message": "m", "attempts": 1, "run_id": "r"},
+        {
+            "id": "B",
+            "uri": "u",
+            "stage": "read",
+            "code": "missing",
+            "message": "m",
+            "attempts": 1,
+            "run_id": "r",
+            "content": "v1",
+        },
         {
             "id": "a",
             "uri": "u",
@@ -46,8 +57,18 @@ def test_rows_are_ordered_by_id_and_survive_parquet():
             "message": "line\nbreak",
             "attempts": 1,
             "run_id": "r",
+            "content": "v1",
         },
-        {"id": "b", "uri": "u", "stage": "read", "code": "missing", "message": "m", "attempts": 5, "run_id": "r"},
+        {
+            "id": "b",
+            "uri": "u",
+            "stage": "read",
+            "code": "missing",
+            "message": "m",
+            "attempts": 5,
+            "run_id": "r",
+            "content": "v1",
+        },
     ]
 
 

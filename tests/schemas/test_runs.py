@@ -110,7 +110,7 @@ def test_what_is_no_record_of_ours_is_told_in_one_line(text: str, problem: str) 
 
 
 def test_values_out_of_range_are_refused_when_made_and_when_read(record: RunRecord) -> None:
-    with pytest.raises(ValueError, match="status is 'done', allowed: completed, interrupted, failed"):
+    with pytest.raises(ValueError, match="status is 'done', allowed: running, completed, interrupted, failed, died"):
         dataclasses.replace(record, status="done")
     with pytest.raises(ValueError, match="started_at is '2025-01-31T06:00:00'"):
         dataclasses.replace(record, started_at="2025-01-31T06:00:00")

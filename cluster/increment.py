@@ -1,0 +1,70 @@
+"""What a run has to do: the videos of its manifest, less those that earlier runs have settled.
+
+A video is known by its id and done again when its content has changed: other bytes behind the URI, or another stretch
+of it that is asked for. Where a store tells nothing of the bytes they count as unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.videos import Video
+
+RETRY_ALL = ()
+
+
+@dataclass(frozen=True)
+class FailedBefore:
+    """A video that an earlier run could not do."""
+
+    code: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What earlier runs brought to an end, by id: the content of videos that are done, and those that failed."""
+
+    done: Mapping[str, str]
+    failed: Mapping[str, FailedBefore]
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What is left to do. `replaced` are those of the pending that have a row, made from content that is gone."""
+
+    pending: Sequence[Video]
+    replaced: Collection[str]
+
+
+def increment_of(videos: Sequence[Video], settled: Settled, retry_failed: tuple[str, ...] | None) -> Increment:
+    """The videos that are new, have changed, or failed with one of the codes to retry (`RETRY_ALL`; None for none)."""
+    pending: list[Video] = []
+    replaced: list[str] = []
+    for video in videos:
+        done, failed = settled.done.get(video.id), settled.failed.get(video.id)
+        if done is not None:
+            if is_same_content(done, content_of(video)):
+                continue
+            replaced.append(video.id)
+        elif failed is not None:
+            is_retried = retry_failed is not None and (retry_failed == RETRY_ALL or failed.code in retry_failed)
+            if is_same_content(failed.content, content_of(video)) and not is_retried:
+                continue
+        pending.append(video)
+    return Increment(pending, frozenset(replaced))
+
+
+def content_of(video: Video) -> str:
+    """What the ledger keeps of a video's content: the version of its bytes and, where one is asked for, the stretch."""
+    if not video.start_seconds and video.end_seconds is None:
+        return video.version
+    end = "" if video.end_seconds is None else video.end_seconds
+    return f"{video.version} [{video.start_seconds}-{end}]"
+
+
+def is_same_content(then: str, now: str) -> bool:
+    """Whether two of `content_of` are the same as far as is known."""
+    (version_then, _, stretch_then), (version_now, _, stretch_now) = then.partition(" ["), now.partition(" [")
+    return stretch_then == stretch_now and (version_then == version_now or not version_then or not version_now)
