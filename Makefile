@@ -32,8 +32,7 @@ lint: $(VENV)/installed ## ruff and mypy
 	$(RUN)/mypy
 
 bench: $(VENV)/installed ## speed, side by side with what else there is (CLIPS="a.mp4 b.mp4" for your own)
-	$(RUN)/python benchmarks/decoding.py $(CLIPS)
-	$(RUN)/python benchmarks/embedding.py
+	$(RUN)/python benchmarks/run_all.py $(CLIPS) --folder bench
 
 clean: ## remove the environment and what the demo wrote
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) bench

@@ -1,32 +1,41 @@
-"""Decoding at 1 frame a second, side by side: ours, ours without selection, PyAV and OpenCV.
+"""Decoding at 1 frame a second, side by side: ours, PyAV, OpenCV and decord.
 
     python benchmarks/decoding.py CLIP … [--repeats 5] [--json FILE]
 
-Without clips it draws its own. Each contender gives RGB pictures at 1 fps of the same file, single-threaded; contenders
-take turns within each repeat, and the medians of their CPU seconds are compared. OpenCV and PyAV decode every frame, as
-extractors do that sample by counting.
+Without clips it draws its own. Each contender gives RGB pictures at 1 fps of the same file, with one thread; contenders
+take turns within each repeat, and the medians of their CPU seconds (user + system) are compared. All but ours decode
+every frame: OpenCV and PyAV pick by timestamp, decord by the index it builds of the file's timestamps. What ours gives
+must equal, to the bit, the frames that a full decode has on screen at the same moments; where it does not, this fails.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENCV_FFMPEG_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import av
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks.measure import alternating_cpu_seconds, geometric_mean, write_json
+from benchmarks.sample_clips import natural_clips
 from extractors.decode import sample_frames
+
+try:
+    import decord
+except ImportError:  # not built for every machine and Python
+    decord = None
 
 cv2.setNumThreads(1)
 
@@ -34,11 +43,6 @@ cv2.setNumThreads(1)
 def ours(path: str) -> int:
     """Selective decoding."""
     return sum(1 for _ in sample_frames(path))
-
-
-def ours_full(path: str) -> int:
-    """The same without selection."""
-    return sum(1 for _ in sample_frames(path, selective=False))
 
 
 def pyav(path: str) -> int:
@@ -68,67 +72,82 @@ def opencv(path: str) -> int:
     return count
 
 
-CONTENDERS: dict[str, Callable[[str], int]] = {"ours": ours, "ours, full": ours_full, "PyAV": pyav, "OpenCV": opencv}
+def by_decord(path: str) -> int:
+    """Decord, the frames on screen at whole seconds in one call."""
+    reader = decord.VideoReader(path, num_threads=1)
+    starts = reader.get_frame_timestamp(range(len(reader)))[:, 0]  # (frames,) seconds
+    seconds = np.arange(starts[0], starts[-1] + 1e-3)
+    return len(reader.get_batch(np.searchsorted(starts, seconds + 1e-3, side="right") - 1).asnumpy())
 
 
-def cpu_seconds(contender: Callable[[str], int], path: str) -> tuple[float, int]:
-    """CPU seconds of all threads, and how many pictures came out."""
-    started = time.process_time()
-    count = contender(path)
-    return time.process_time() - started, count
+CONTENDERS: dict[str, Callable[[str], int]] = {"ours": ours, "PyAV": pyav, "OpenCV": opencv}
+if decord is not None:
+    CONTENDERS["decord"] = by_decord
 
 
-def main() -> None:
+def on_screen(path: str) -> Iterator[NDArray[np.uint8]]:
+    """What a full decode by PyAV shows at each whole second: the slow and simple way to say what is right."""
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        shown: tuple[int, Any] | None = None
+        assert stream.time_base is not None
+        second, origin = 0, 0
+        for frame in container.decode(stream):
+            assert frame.pts is not None
+            if shown is None:
+                origin = frame.pts
+            else:
+                while Fraction(frame.pts - origin) * stream.time_base > second:
+                    yield shown[1]
+                    second += 1
+            shown = frame.pts, frame.to_ndarray(format="rgb24")
+        if shown is not None and Fraction(shown[0] - origin) * stream.time_base >= second:
+            yield shown[1]
+
+
+def are_equal(path: str) -> bool:
+    """Whether ours gives the same pictures as a full decode (at the last second, if any, ours may know one more)."""
+    samples = (sample.image for sample in sample_frames(path))
+    return all(np.array_equal(theirs, next(samples, None)) for theirs in on_screen(path))  # type: ignore[arg-type]
+
+
+def measure(clip: str, repeats: int) -> dict[str, Any]:
+    """Medians of the CPU seconds of each contender on one clip."""
+    calls = {name: partial(contender, clip) for name, contender in CONTENDERS.items()}
+    seconds, frames = alternating_cpu_seconds(calls, repeats)
+    ratios = {name: seconds[name] / seconds["ours"] for name in seconds if name != "ours"}
+    return {
+        "clip": Path(clip).name,
+        "frames": frames,
+        "equal_to_full_decode": are_equal(clip),
+        "cpu_seconds": seconds,
+        "ratios": ratios,
+    }
+
+
+def main() -> int:
     """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", nargs="*")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        clips = arguments.clips or drawn_clips(Path(folder))
+        clips = arguments.clips or [str(clip) for clip in natural_clips(Path(folder))]
         results = [measure(clip, arguments.repeats) for clip in clips]
-    print(f"{'clip':28} {'frames':>6} " + " ".join(f"{name:>11}" for name in CONTENDERS) + "   OpenCV/ours  PyAV/ours")
+    others = [name for name in CONTENDERS if name != "ours"]
+    print(f"{'CPU seconds':26}{'frames':>7}{'equal':>6}" + "".join(f"{name:>9}" for name in CONTENDERS), end="")
+    print("".join(f"{name + '/ours':>13}" for name in others))
     for result in results:
-        seconds = result["seconds"]
-        print(
-            f"{result['clip'][:28]:28} {result['frames']:6d} "
-            + " ".join(f"{seconds[name]:10.3f}s" for name in CONTENDERS)
-            + f"  {seconds['OpenCV'] / seconds['ours']:11.2f} {seconds['PyAV'] / seconds['ours']:10.2f}"
-        )
-    for other in ("OpenCV", "PyAV"):
-        ratios = [result["seconds"][other] / result["seconds"]["ours"] for result in results]
-        print(f"geometric mean, {other} / ours: {math.exp(statistics.fmean(map(math.log, ratios))):.2f}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def measure(clip: str, repeats: int) -> dict[str, object]:
-    """Medians of the CPU seconds of each contender on one clip."""
-    times: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    frames = 0
-    for contender in CONTENDERS.values():
-        contender(clip)  # libraries load, the file comes into memory
-    for _ in range(repeats):
-        for name, contender in CONTENDERS.items():
-            seconds, count = cpu_seconds(contender, clip)
-            times[name].append(seconds)
-            frames = count if name == "ours" else frames
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    return {"clip": Path(clip).name, "frames": frames, "seconds": medians}
-
-
-def drawn_clips(folder: Path) -> list[str]:
-    """A few clips of our own, for want of real ones."""
-    from tests.videos import Clip, write_video
-
-    clips = {
-        "h264-720p.mp4": Clip(frames=750, width=1280, height=720, options={"preset": "medium"}),
-        "hevc-720p.mp4": Clip("libx265", 250, width=1280, height=720, options={"x265-params": "log-level=none"}),
-        "vp9-360p.webm": Clip("libvpx-vp9", 500, width=640, height=360, options={"cpu-used": "8"}),
-    }
-    return [str(write_video(folder / name, clip)) for name, clip in clips.items()]
+        print(f"{result['clip'][:25]:26}{result['frames']['ours']:>7}", end="")
+        print(f"{'yes' if result['equal_to_full_decode'] else 'NO':>6}", end="")
+        print("".join(f"{result['cpu_seconds'][name]:>9.3f}" for name in CONTENDERS), end="")
+        print("".join(f"{result['ratios'][name]:>13.2f}" for name in others))
+    means = {name: geometric_mean(result["ratios"][name] for result in results) for name in others}
+    print("geometric mean".ljust(39 + 9 * len(CONTENDERS)) + "".join(f"{means[name]:>13.2f}" for name in others))
+    write_json(arguments.json, {"clips": results, "geometric_means": means})
+    return 0 if all(result["equal_to_full_decode"] for result in results) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

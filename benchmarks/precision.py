@@ -1,6 +1,8 @@
-"""How far bf16 embeddings lie from fp32 ones: `python benchmarks/precision.py [VIDEO ...]`.
+"""How far bf16 and int8 embeddings lie from fp32 ones: `python benchmarks/precision.py [VIDEO ...]`.
 
-Prints relative RMS and cosine after the network, after PCA with whitening, and the 8-bit codes that differ. Frames come
+Prints relative RMS and cosine after the network, after PCA with whitening, and the 8-bit codes that differ. With them
+goes the rank agreement: all pairs of rows are ordered by their similarity (cosine about the mean row), once as fp32
+orders them and once as the other, and the two orders are compared (Spearman; 1 is the same order). Frames come
 from the given videos (1 a second), else they are drawn: gradients, blobs and noise at several sizes. Sound windows are
 drawn: tones, sweeps and noise. `--weights`, `--pca`, `--audio-weights`, `--audio-pca` take what the job takes. The
 defaults need no download: random networks, a random orthogonal projection, and a whitening fitted to the fp32 features.
@@ -17,6 +19,7 @@ import numpy as np
 from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
 from extractors.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from extractors.pca import Pca, fit_pca
+from extractors.precision import has_cpu_int8
 from extractors.pretrained import build_pca
 from extractors.weights import Kind, ResolvedWeights, resolve_weights
 from schemas.quantization import quantize
@@ -65,12 +68,23 @@ def video_frames(paths: list[str]) -> list[np.ndarray]:
     return [sample.image for path in paths for sample in sample_frames(path)]
 
 
+def pair_ranks(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """The place of each pair of rows when they are ordered by cosine about the mean."""
+    centred = rows - mean
+    centred = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    similarities = (centred @ centred.T)[np.triu_indices(len(rows), 1)]
+    order: np.ndarray = similarities.argsort(kind="stable")
+    return order.argsort(kind="stable")
+
+
 def report(stage: str, fast: np.ndarray, exact: np.ndarray) -> None:
     """Print one row of the table."""
+    mean = exact.mean(axis=0)
+    agreement = np.corrcoef(pair_ranks(fast, mean), pair_ranks(exact, mean))[0, 1]
     relative = np.sqrt(np.mean((fast - exact) ** 2) / np.mean(exact**2))
     norms = np.linalg.norm(fast, axis=1) * np.linalg.norm(exact, axis=1)
     cosine = np.sum(fast * exact, axis=1) / norms
-    print(f"| {stage:<39} | {relative:13.2e} | {cosine.min():14.6f} |")
+    print(f"| {stage:<41} | {relative:13.2e} | {cosine.min():14.6f} | {agreement:14.5f} |")
 
 
 def compare(name: str, kind: Kind, exact: np.ndarray, fast: np.ndarray, pca_spec: str | None) -> None:
@@ -85,7 +99,7 @@ def compare(name: str, kind: Kind, exact: np.ndarray, fast: np.ndarray, pca_spec
         report(f"{name}, {label} to {pca.matrix.shape[1]}", *projected)
         steps = np.abs(np.subtract(*(quantize(rows).astype(int) for rows in projected)))
         off, most = f"{np.mean(steps > 0):.1%} differ", f"by at most {steps.max()}"
-        print(f"| {'  its 8-bit codes':<39} | {off:>13} | {most:>14} |")
+        print(f"| {'  its 8-bit codes':<41} | {off:>13} | {most:>14} | {'':>14} |")
 
 
 def main() -> None:
@@ -109,11 +123,14 @@ def main() -> None:
         return EmbedderConfig(weights, precision=precision, device="cpu", threads=arguments.threads)
 
     print(f"{len(frames)} frames, {len(windows)} windows; {arguments.weights}, {arguments.audio_weights}\n")
-    print(f"| {'bf16 against fp32':<39} | relative RMS  | lowest cosine  |\n|{'-' * 41}|{'-' * 15}|{'-' * 16}|")
-    exact, fast = (FrameEmbedder(config(frame_weights, precision))(frames) for precision in ("fp32", "bf16"))
-    compare("Inception", "frame-pca", exact, fast, arguments.pca)
+    print(f"| {'against fp32':<41} | relative RMS  | lowest cosine  | rank agreement |")
+    print(f"|{'-' * 43}|{'-' * 15}|{'-' * 16}|{'-' * 16}|")
+    exact = FrameEmbedder(config(frame_weights, "fp32"))(frames)
+    for precision in ("bf16", "int8") if has_cpu_int8() else ("bf16",):
+        fast = FrameEmbedder(config(frame_weights, precision))(frames)
+        compare(f"Inception {precision}", "frame-pca", exact, fast, arguments.pca)
     exact, fast = (AudioEmbedder(config(sound_weights, precision))(windows) for precision in ("fp32", "bf16"))
-    compare("VGGish", "sound-pca", exact, fast, arguments.audio_pca)
+    compare("VGGish bf16", "sound-pca", exact, fast, arguments.audio_pca)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from cluster.increment import content_of
 from cluster.redaction import redacted
-from cluster.tasks import Done, Failed, Outcome
-from extractors.features import SegmentFeatures, merge_segments
+from cluster.tasks import Done, Outcome, Task
+from extractors.features import SegmentFeatures, is_hopeless, merge_segments
+from extractors.segments import Segment
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
+from schemas.outcomes import VideoError
 from schemas.videos import Video
 
 
@@ -20,28 +23,40 @@ class Assembler:
         self._labels_of = labels_of
         self._run_id = run_id
         self._parts: dict[str, list[SegmentFeatures]] = {}
+        self._lost: dict[str, list[Segment]] = {}
 
     def add(self, outcome: Outcome) -> FeatureRow | FailureRow | None:
-        """The video's row if this outcome settles it."""
-        video = outcome.task.video
-        if isinstance(outcome, Failed):
-            self._parts.pop(video.id, None)
-            message = redacted(outcome.message)
-            return FailureRow(
-                id=video.id,
-                uri=video.uri,
-                stage=outcome.stage,
-                code=outcome.code,
-                message=message,
-                attempts=outcome.task.attempt,
-                run_id=self._run_id,
-                content=content_of(video),
-            )
-        return self._add_part(video, outcome)
-
-    def _add_part(self, video: Video, done: Done) -> FeatureRow | None:
-        parts = self._parts.setdefault(video.id, [])
-        parts.append(done.features)
-        if len(parts) < done.features.segment.count:
+        """The video's row if this outcome settles it. A segment that cannot be decoded is a gap in its video."""
+        video, segment = outcome.task.video, outcome.task.segment
+        parts, lost = self._parts.setdefault(video.id, []), self._lost.setdefault(video.id, [])
+        if isinstance(outcome, Done):
+            segment = outcome.features.segment
+            parts.append(outcome.features)
+        elif segment is not None and outcome.leaves_a_gap and not is_hopeless(len(lost) + 1, segment.count):
+            lost.append(segment)
+        else:
+            return self._failure(outcome.task, outcome.code, outcome.message, outcome.stage)
+        if len(parts) + len(lost) < segment.count:
             return None
-        return merge_segments(video, self._labels_of(video), self._parts.pop(video.id))
+        try:
+            row = merge_segments(video, self._labels_of(video), parts, lost)
+        except VideoError as error:
+            return self._failure(outcome.task, error.code, error.message, error.stage)
+        self._forget(video)
+        return replace(row, uri=redacted(row.uri))
+
+    def _failure(self, task: Task, code: str, message: str, stage: str) -> FailureRow:
+        self._forget(task.video)
+        return FailureRow(
+            id=task.video.id,
+            uri=redacted(task.video.uri),
+            stage=stage,
+            code=code,
+            message=redacted(message),
+            attempts=task.attempt,
+            run_id=self._run_id,
+            content=content_of(task.video),
+        )
+
+    def _forget(self, video: Video) -> None:
+        del self._parts[video.id], self._lost[video.id]

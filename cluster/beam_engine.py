@@ -20,6 +20,7 @@ except ImportError as error:
 
 from cluster import storage
 from cluster.engines import EngineConfig
+from cluster.listing import list_files
 from cluster.outcome_files import read_outcomes, write_outcomes
 from cluster.tasks import Outcome, Task, TaskQueue
 from cluster.worker import Worker
@@ -65,7 +66,7 @@ class BeamEngine:
                     | beam.Reshuffle()
                     | beam.ParDo(_Work(worker, self._staging))
                 )
-            for file in list(storage.list_files(self._staging)):
+            for file in list(list_files(self._staging)):
                 for outcome in read_outcomes(storage.read_bytes(file.uri), numbered):
                     final = queue.settle(outcome)
                     if final is not None:

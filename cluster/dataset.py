@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from cluster import storage
 from cluster.increment import FailedBefore, Settled
 from cluster.lease import Lease, LeaseError
+from cluster.listing import list_files
 from cluster.tables import TableError, read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
@@ -67,7 +68,7 @@ class FeatureDataset:
 
     def check(self) -> None:
         """Make sure that this run's rows belong here. Raises `DatasetError` where they do not. Writes nothing."""
-        storage.scheme_of(self.root)  # a place within `gs://` would be taken for a path
+        storage.check_writable(self.root)
         shards = self._files("features")
         if shards:
             self._check_fingerprint(shards[0])
@@ -181,10 +182,8 @@ class FeatureDataset:
         return storage.join(self.root, "runs", f"{run_id or self._run_id}{suffix}")
 
     def _check_fingerprint(self, shard: str) -> None:
-        fs, path = storage.filesystem(shard)
         try:
-            with fs.open(path, "rb") as file:
-                stored = pq.read_schema(file)
+            stored = pq.read_schema(pa.BufferReader(storage.read_bytes(shard)))
             found = json.loads((stored.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
         except ValueError as error:  # Arrow's errors are among them
             raise DatasetError(
@@ -218,7 +217,7 @@ class FeatureDataset:
         place = storage.join(self.root, folder)
         if not storage.exists(place):
             return []
-        return [file.uri for file in storage.list_files(place) if file.uri.endswith(".parquet")]
+        return [file.uri for file in list_files(place) if file.uri.endswith(".parquet")]
 
     @contextmanager
     def _stated(self, cannot: str) -> Iterator[None]:

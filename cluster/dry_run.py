@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from cluster.extraction_plan import Plan
-from cluster.storage import open_video
+from cluster.remote_video import open_video
 from extractors.grid import as_fps
 from extractors.probe import probe
 from extractors.segments import Segment

@@ -43,6 +43,7 @@ class ExtractionConfig:
     embed_workers: int | None = option("embedders when they are apart; by default one for each GPU", None)
     time_limit: float = option("seconds that one segment may take", 900.0)
     memory_limit_mib: int = option("MiB that one segment may take beyond the networks", 3072)
+    cluster_wait: float = option("seconds for which a Ray cluster may have no CPU core at all", 600.0)
     retry_failed: tuple[str, ...] | None = option(
         "take up failed videos again: those with the given codes, or all",
         None,
@@ -65,6 +66,7 @@ class ExtractionConfig:
                 "workers",
                 "embed_workers",
                 "time_limit",
+                "cluster_wait",
                 "memory_limit_mib",
             )
             if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf
@@ -97,6 +99,7 @@ class ExtractionConfig:
             embed_workers=self.embed_workers,
             pools=self.pools,
             time_limit_seconds=self.time_limit,
+            wait_seconds=self.cluster_wait,
             address=self.address,
             staging=join(self.output, "staging"),
             beam_options=self.beam_options,

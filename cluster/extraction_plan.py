@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import torch
@@ -15,12 +15,13 @@ import torch
 from cluster.dataset import FeatureDataset
 from cluster.download import open_uri, show_download
 from cluster.extraction_config import ExtractionConfig
+from cluster.listing import versions_of
 from cluster.manifest import ManifestError, read_videos
 from cluster.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from cluster.worker import Worker
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
-from extractors.precision import resolve_precision
+from extractors.precision import resolve_precision, resolve_sound_precision
 from extractors.pretrained import pack_weights
 from extractors.weight_formats import WeightsError
 from extractors.weights import Kind, ResolvedWeights, resolve_weights
@@ -96,17 +97,21 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     """Join inputs and dataset; `DatasetError` or `PlanError` where that fails. `on_gpu`: where the networks are."""
     precision = config.precision
     if on_gpu:
-        precision = "bf16" if precision == "auto" else precision
+        if precision == "int8":
+            raise PlanError(["precision 'int8' is for networks on CPUs, and this cluster has GPUs; take auto"])
+        sound_precision = precision = "bf16" if precision == "auto" else precision
     else:
         try:
-            precision = resolve_precision(precision, torch.device("cpu"))
+            cpu = torch.device("cpu")
+            sound_precision = resolve_sound_precision(precision, cpu)
+            precision = resolve_precision(precision, cpu)
         except ValueError as error:
             raise PlanError([str(error)]) from error
     frame_weights, sound_weights = inputs.weights["frames"], inputs.weights["sound"]
     assert frame_weights is not None
     assert sound_weights is not None
     frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, inputs.weights["frame-pca"], precision, threads=1))
-    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], precision, threads=1))
+    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], sound_precision, threads=1))
     sampling = config.sampling()
     fingerprint = {
         **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
@@ -130,13 +135,19 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     return Plan(
         config=config,
         run_id=run_id,
-        videos=inputs.videos,
+        videos=_with_versions(inputs.videos),
         worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20, config.time_limit),
         dataset=dataset,
         vocabulary=read_vocabulary(dataset.vocabulary_uri()),
         fingerprint=fingerprint,
         weights_warning=warning,
     )
+
+
+def _with_versions(videos: list[Video]) -> list[Video]:
+    """Ask for the versions of videos that were not listed: a manifest knows nothing of the bytes."""
+    found = versions_of(video.uri for video in videos if not video.version)
+    return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos] if found else videos
 
 
 def save_vocabulary(plan: Plan) -> None:

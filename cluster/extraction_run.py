@@ -120,6 +120,8 @@ class ExtractionRun:
             videos_total=len(plan.videos),
             already_done=len(plan.videos) - len(self._pending),
             retried=len(self._queue.retried),
+            workers_lost=self._queue.workers_lost,
+            nodes_lost=len(self._queue.nodes_lost),
             bytes_written=plan.dataset.bytes_written,
             shards=plan.dataset.shards,
             weights_warning=plan.weights_warning,

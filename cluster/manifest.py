@@ -21,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster import storage
+from cluster.listing import before_glob, is_glob, list_files
 from cluster.redaction import redacted
+from cluster.versions import StoredFile
 from schemas.text import storable
 from schemas.videos import Video
 
@@ -80,25 +82,27 @@ def read_videos(source: str) -> list[Video]:
 
 def _from_listing(source: str) -> tuple[list[Video], list[str]]:
     try:
-        files = list(storage.list_files(source))
         root = _root_of(source)
+        videos = [
+            _listed_video(file, root)
+            for file in list_files(source)
+            # A single file was asked for by its name; in a folder, only what is called a video counts.
+            if posixpath.splitext(file.uri)[1].lower() in VIDEO_SUFFIXES or file.uri == root
+        ]
     except (OSError, storage.StorageError) as error:
         return [], [f"it cannot be listed: {error}"]
-    videos = []
-    for file in files:
-        stem, suffix = posixpath.splitext(file.uri)
-        # A single file was asked for by its name; in a folder, only what is called a video counts.
-        if suffix.lower() in VIDEO_SUFFIXES or file.uri == root:
-            name = stem[len(root) :].lstrip("/") if stem.startswith(root) else posixpath.basename(stem)
-            videos.append(Video(id=storable(name or posixpath.basename(stem)), uri=file.uri, version=file.version))
-    return videos, []
+    return sorted(videos, key=lambda video: video.uri), []  # not every store keeps to the order of names
+
+
+def _listed_video(file: StoredFile, root: str) -> Video:
+    stem = posixpath.splitext(file.uri)[0]
+    name = stem[len(root) :].lstrip("/") if stem.startswith(root) else posixpath.basename(stem)
+    return Video(id=storable(name or posixpath.basename(stem)), uri=file.uri, version=file.version)
 
 
 def _root_of(source: str) -> str:
     fs, path = storage.filesystem(source)
-    root = path
-    if storage.is_glob(source):
-        root = posixpath.dirname(path[: min(path.index(sign) for sign in storage.GLOB_SIGNS if sign in path)])
+    root = posixpath.dirname(before_glob(path)) if is_glob(source) else path
     if storage.is_local(source):
         return root
     full: str = fs.unstrip_protocol(root)

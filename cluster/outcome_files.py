@@ -21,7 +21,18 @@ from extractors.thumbnail import Thumbnail
 from schemas.outcomes import FailureCode
 
 ARRAYS = ("rgb_sum", "audio_sum", "rgb", "audio")
-PLAIN = ("num_frames", "duration_seconds", "has_audio", "seconds_by_stage", "size_bytes")
+PLAIN = (
+    "num_frames",
+    "missing_frames",
+    "gaps",
+    "ends_early",
+    "fps",
+    "duration_seconds",
+    "video_seconds",
+    "has_audio",
+    "seconds_by_stage",
+    "size_bytes",
+)
 
 
 def write_outcomes(outcomes: Iterable[tuple[int, Outcome]]) -> bytes:
@@ -68,5 +79,6 @@ def _outcome(entry: dict[str, Any], archive: Mapping[str, Any], task: Task) -> O
         **{name: archive[f"{entry['task']}.{name}"] if name in entry["arrays"] else None for name in ARRAYS},
         **{name: entry[name] for name in PLAIN},
     }
+    fields["gaps"] = tuple((start, end) for start, end in fields["gaps"])
     features = SegmentFeatures(**fields)
     return Done(task, features, tuple(Segment(**segment) for segment in entry["others"]))

@@ -1,18 +1,27 @@
-"""Joining or starting a Ray cluster, and what it has."""
+"""Joining or starting a Ray cluster, and watching what it has."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
 
+# Not public, though Ray's own libraries go by it: there is no other way to hear that a machine is about to go.
+from ray._private.state import state as ray_state
+
 from cluster.storage import write_bytes
 
 ROOT = str(Path(__file__).resolve().parent.parent)
+# Of a cluster that is started here: three chunks of 32 frames a worker, each frame at most 598 × 598 pixels.
+STORE_BYTES_PER_CPU = 128 << 20
+MAX_STORE_BYTES = 8 << 30  # beyond it, Ray refuses to start where /dev/shm is smaller
+LOOK_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,32 +40,75 @@ def join_cluster(address: str | None) -> bool:
     address = address or os.environ.get("RAY_ADDRESS")
     # Workers on this machine must import these packages however the driver came by them; in a submitted job,
     # --working-dir does the same on every machine.
-    runtime_env: dict[str, Any] = {"env_vars": {"OMP_NUM_THREADS": "1"}}
+    variables = {"OMP_NUM_THREADS": "1"}
     if "RAY_JOB_ID" not in os.environ:
-        runtime_env["env_vars"]["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
-    options: dict[str, Any] = {"runtime_env": runtime_env, "logging_level": "warning", "log_to_driver": True}
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     if address:
-        ray.init(address=address, **options)
+        ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
         return False
-    ray.init(include_dashboard=False, **options)
+    # All processes of our own cluster inherit them, so that those which Ray starts beforehand are ready to be used.
+    with _environment(variables):
+        # `local`: without it, Ray joins whatever cluster was started on this machine last.
+        store_bytes = _object_store_bytes()
+        ray.init("local", include_dashboard=False, object_store_memory=store_bytes, logging_level="warning")
     return True
+
+
+def _object_store_bytes() -> int:
+    """Room for the frames that are on their way to embedders, and no more than a third of the memory."""
+    needed = ((os.cpu_count() or 1) + 2) * STORE_BYTES_PER_CPU
+    return min(needed, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 3, MAX_STORE_BYTES)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name)
+            os.environ.update({name: before[name]} if name in before else {})
+
+
+class ClusterWatch:
+    """The machines of a cluster as they come and go."""
+
+    def __init__(self) -> None:
+        self.gone: dict[str, float] = {}  # machines that have left since the start, and when that was noticed
+        self.draining: frozenset[str] = frozenset()
+        self._alive: dict[str, dict[str, float]] = {}
+        self._looked_at = 0.0
+        self.look()
+
+    def look(self) -> bool:
+        """See what has changed, unless that has been done just now; returns whether it was done."""
+        now = time.monotonic()
+        if now < self._looked_at + LOOK_EVERY_SECONDS:
+            return False
+        self._looked_at = now
+        alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        self.gone |= dict.fromkeys(self._alive.keys() - alive.keys(), now)
+        self._alive = alive
+        self.draining = frozenset(ray_state.get_draining_nodes())
+        return True
+
+    def is_leaving(self, node_id: str) -> bool:
+        """Whether a machine has left, or has been told that it will have to."""
+        return node_id not in self._alive or node_id in self.draining
+
+    @property
+    def size(self) -> ClusterSize:
+        """What there is to work with: machines that stay."""
+        staying = [resources for node_id, resources in self._alive.items() if node_id not in self.draining]
+        cpus, gpus = (int(sum(resources.get(kind, 0) for resources in staying)) for kind in ("CPU", "GPU"))
+        return ClusterSize(len(staying), cpus, gpus)
 
 
 def cluster_size() -> ClusterSize:
     """What the cluster has now."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    total = ray.cluster_resources()
-    return ClusterSize(len(alive), int(total.get("CPU", 0)), int(total.get("GPU", 0)))
-
-
-def node_is_alive(node_id: str, patience_seconds: float = 0.0) -> bool:
-    """Whether the machine `node_id` is still part of the cluster; its loss takes a moment to be noticed."""
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        alive = any(node["Alive"] and node["NodeID"] == node_id for node in ray.nodes())
-        if not alive or time.monotonic() >= deadline:
-            return alive
-        time.sleep(0.2)
+    return ClusterWatch().size
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ A worker's frames travel in chunks through the object store, uint8, already cut 
 at most a few chunks on their way, so memory stays bounded however long the video is. An embedder takes whatever chunks
 are waiting, from any worker, as one batch.
 
-An embedder that dies is started again by Ray and its chunks are sent again; the workers notice nothing but the wait.
+An embedder that dies is started again by Ray, on another machine if need be, and its chunks are sent again; the workers
+notice nothing but the wait.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import ray
 import torch
 from numpy.typing import NDArray
+from ray.exceptions import ActorUnavailableError, ObjectLostError
 from torch import Tensor
 
 from cluster.ray_cluster import FileCopies, cluster_size
@@ -34,6 +36,7 @@ CHUNK_ROWS = 32
 CHUNKS_ON_THEIR_WAY = 3
 CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
 BATCH_CHUNKS = 16
+RESENDS = 5
 
 
 class PreparedPixels(NamedTuple):
@@ -180,14 +183,35 @@ def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
         yield chunk
 
 
+class _Sent(NamedTuple):
+    """A chunk at an embedder, kept until its answer is here: one that is lost with a machine does not come back."""
+
+    call: Any
+    chunk: Any
+    reference: Any
+
+    def answer(self) -> NDArray[np.float32]:
+        """The embeddings of the chunk."""
+        reference = self.reference
+        for _ in range(RESENDS):
+            try:
+                embeddings: NDArray[np.float32] = ray.get(reference)
+            except (ObjectLostError, ActorUnavailableError):
+                reference = self.call.remote(self.chunk)
+            else:
+                return embeddings
+        return ray.get(reference)  # type: ignore[no-any-return]
+
+
 def _embed_in_pool(chunks: Iterable[Any], calls: list[Any], dim: int) -> NDArray[np.float32]:
     """Send chunks to the embedders in turn, few at a time; the embeddings in the order of the chunks."""
     turn = os.getpid()  # workers start at different embedders
-    on_their_way: deque[Any] = deque()
+    on_their_way: deque[_Sent] = deque()
     embeddings: list[NDArray[np.float32]] = []
     for number, chunk in enumerate(chunks):
         if len(on_their_way) == CHUNKS_ON_THEIR_WAY:
-            embeddings.append(ray.get(on_their_way.popleft()))
-        on_their_way.append(calls[(turn + number) % len(calls)].remote(chunk))
-    embeddings += ray.get(list(on_their_way))
+            embeddings.append(on_their_way.popleft().answer())
+        call = calls[(turn + number) % len(calls)]
+        on_their_way.append(_Sent(call, chunk, call.remote(chunk)))
+    embeddings += [sent.answer() for sent in on_their_way]
     return np.concatenate(embeddings) if embeddings else np.zeros((0, dim), np.float32)

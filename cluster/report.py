@@ -31,6 +31,7 @@ ADVICE: dict[FailureCode, str] = {
     FailureCode.EMPTY: "The file has no bytes: upload it again, then retry.",
     FailureCode.NOT_MEDIA: "Not a video, or its index is lost. Replace the file or take it out of the manifest.",
     FailureCode.TRUNCATED: "The file ends too early, as after a broken upload. Upload it again, then retry.",
+    FailureCode.DAMAGED: "Less than half of it can be decoded. Bring another copy of the file, then retry.",
     FailureCode.NO_VIDEO_STREAM: "Sound without a picture. Take it out of the manifest.",
     FailureCode.UNSUPPORTED_CODEC: "This build has no decoder for it. Convert the file, for example to H.264.",
     FailureCode.NO_DECODABLE_FRAME: "The stream is damaged throughout. Replace the file or leave it out.",

@@ -42,6 +42,7 @@ class RunLog:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     extracted: int = 0
     failed: int = 0
+    partial: int = 0
     frames: int = 0
     decoded_seconds: float = 0.0
     bytes_read: int = 0
@@ -71,6 +72,7 @@ class RunLog:
     def add_row(self, row: FeatureRow, seconds: float) -> None:
         """Count a finished video, `seconds` after the start."""
         self.extracted += 1
+        self.partial += row.coverage < 1
         self.decoded_seconds += row.duration_seconds
         self.durations = self.durations.plus([row.duration_seconds])
         heapq.heappush(self._slowest, (self._work.pop(row.id, 0.0), row.id, row.num_frames))
@@ -105,6 +107,8 @@ class RunLog:
         videos_total: int,
         already_done: int,
         retried: int,
+        workers_lost: int,
+        nodes_lost: int,
         bytes_written: int,
         shards: int,
         weights_warning: str | None,
@@ -127,7 +131,10 @@ class RunLog:
                 already_done=already_done,
                 extracted=self.extracted,
                 failed=self.failed,
+                partial=self.partial,
                 retried=retried,
+                workers_lost=workers_lost,
+                nodes_lost=nodes_lost,
                 frames=self.frames,
                 decoded_seconds=self.decoded_seconds,
                 bytes_read=self.bytes_read,
@@ -152,7 +159,7 @@ class RunLog:
             return
         self._points.append(self._point(seconds))
         if len(self._points) > MAX_POINTS:
-            del self._points[::2]
+            del self._points[1::2]  # the first tells how long the start took
             self._point_every_seconds *= 2
 
     def _point(self, seconds: float) -> ThroughputPoint:

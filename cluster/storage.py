@@ -1,51 +1,51 @@
 """Reading and writing by URI: local paths and object stores alike, through fsspec.
 
-A video on a local disk is handed to the decoder as a path; one in a bucket as a file object that reads ahead. Writing
-is atomic: a file that can be seen is whole. URIs come from manifests and are not trusted: a scheme that is not in the
-table below, or one that wraps another (`zip://…::http://…`), is refused.
+Writing is atomic: a file that can be seen is whole. What a store does wrong in passing (an outage, too many requests, a
+connection that breaks) is waited out for `PATIENCE`; what lasts is told at once. URIs come from manifests and are not
+trusted: a scheme that is not in the table below, or one that wraps another (`zip://…::http://…`), is refused.
+
+The stores' own settings count: STORAGE_EMULATOR_HOST for gs://, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_PROFILE and
+the like for s3://.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import posixpath
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, cast
-from uuid import uuid4
+from typing import Any, TypeVar
 
+import aiohttp
 import fsspec
 
+from cluster import local_files
+from cluster.patience import Patience
 from cluster.redaction import redacted
-from extractors.media import Source
-from schemas.outcomes import FailureCode, Stage, VideoError
+from cluster.store_trouble import MESSAGE_CHARACTERS, Trouble, describe, trouble_of
 
 # What a scheme needs beside fsspec; empty where nothing.
 SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http": "", "https": ""}
-READ_AHEAD_BYTES = 4 << 20
-GLOB_SIGNS = "*?["
-MESSAGE_CHARACTERS = 500
-TEMPORARY_SUFFIX = ".framemill-tmp"
+PATIENCE = Patience(total_seconds=180.0)
+STALL_SECONDS = 60.0  # without a byte
+# Holding every listing that was ever asked for would take gigabytes, and show what is no longer there.
+OPTIONS: dict[str, Any] = {"use_listings_cache": False}
+# The limit of 300 s that aiohttp sets to a whole request would cut large files short.
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=STALL_SECONDS, sock_read=STALL_SECONDS)
+STORE_OPTIONS: dict[str, dict[str, Any]] = {
+    "": {"client_kwargs": {"timeout": _TIMEOUT}},
+    "gcs": {"requests_timeout": _TIMEOUT},
+    "s3": {"config_kwargs": {"connect_timeout": STALL_SECONDS, "read_timeout": STALL_SECONDS}},
+}
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+T = TypeVar("T")
 
 
 class StorageError(Exception):
-    """A URI that cannot be used at all; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """One file of a listing. `version` changes when the bytes do: an etag, a checksum, or size and time."""
-
-    uri: str
-    size_bytes: int
-    version: str
+    """A URI that cannot be used, or a store that refuses or has not answered for long; the message says which."""
 
 
 def scheme_of(uri: str) -> str:
@@ -66,19 +66,6 @@ def has_scheme(uri: str) -> bool:
     return _SCHEME.match(uri) is not None
 
 
-def filesystem(uri: str) -> tuple[Any, str]:
-    """The fsspec file system of `uri` and the path within it; names the extra to install where a library is missing."""
-    scheme = scheme_of(uri)
-    try:
-        if scheme == "file":
-            return fsspec.filesystem("file"), _local_path(uri)
-        with _stated(uri):
-            fs, path = fsspec.core.url_to_fs(uri)
-    except ImportError as error:
-        raise StorageError(f"{scheme}:// needs another library: pip install 'framemill[{SCHEMES[scheme]}]'") from error
-    return fs, path
-
-
 def is_local(uri: str) -> bool:
     """Whether `uri` is a path on this machine."""
     return scheme_of(uri) == "file"
@@ -89,239 +76,116 @@ def join(root: str, *parts: str) -> str:
     return posixpath.join(root.rstrip("/") or "/", *parts)
 
 
-@contextmanager
-def open_video(uri: str) -> Iterator[Source]:
-    """The video at `uri`, as the decoder wants it; storage trouble becomes a `VideoError`."""
-    try:
-        scheme = scheme_of(uri)
-        fs, path = filesystem(uri)
-    except StorageError as error:
-        raise VideoError(FailureCode.MISSING, str(error), Stage.READ) from error
+def filesystem(uri: str) -> tuple[Any, str]:
+    """The fsspec file system of `uri` and the path within it; names the extra to install where a library is missing."""
+    scheme = scheme_of(uri)
     if scheme == "file":
-        yield path
-        return
+        return fsspec.filesystem("file"), local_path(uri)
+    extra = SCHEMES[scheme]
     try:
-        file = fs.open(path, "rb", block_size=READ_AHEAD_BYTES, cache_type="readahead")
-    except Exception as error:
-        raise _as_video_error(error, scheme) from error
-    with file, _seekable(file, scheme) as seekable:
-        watched = WatchedFile(seekable)
-        try:
-            yield cast(IO[bytes], watched)
-        except Exception as error:
-            if watched.trouble is None:
-                raise
-            raise _as_video_error(watched.trouble, scheme) from error  # the decoder saw only a file that ended
-        if watched.trouble is not None:
-            raise _as_video_error(watched.trouble, scheme)
+        fs, path = answer(uri, lambda: fsspec.core.url_to_fs(uri, **OPTIONS, **STORE_OPTIONS[extra]))
+    except ImportError as error:
+        raise StorageError(f"{scheme}:// needs another library: pip install 'framemill[{extra}]'") from error
+    return fs, path
 
 
-@contextmanager
-def _seekable(file: Any, scheme: str) -> Iterator[Any]:
-    """`file`, or a copy on this machine's disk where the server cannot serve parts of it."""
-    if file.size == 0:
-        raise VideoError(FailureCode.EMPTY, "the object is empty", Stage.READ)
-    if file.size is not None:
-        yield file
-        return
-    with tempfile.TemporaryFile() as copy:
-        try:
-            shutil.copyfileobj(file, copy, READ_AHEAD_BYTES)
-        except Exception as error:
-            raise _as_video_error(error, scheme) from error
-        if not copy.tell():
-            raise VideoError(FailureCode.EMPTY, "the object is empty", Stage.READ)
-        copy.seek(0)
-        yield copy
+def local_path(uri: str) -> str:
+    """The absolute path of a local `uri`."""
+    path = uri[len("file://") :] if uri.lower().startswith("file://") else uri
+    return os.path.abspath(os.path.expanduser(path))
 
 
-def _as_video_error(error: Exception, scheme: str) -> VideoError:
-    """What a store's library raised, as one of our codes; whatever it does not tell may pass and is tried again."""
-    # The http store reports all that goes wrong on opening as a missing file, and keeps the reason as the cause.
-    is_wrapped = scheme.startswith("http") and isinstance(error, FileNotFoundError) and error.__cause__ is not None
-    cause: BaseException = error.__cause__ if is_wrapped and error.__cause__ is not None else error
-    status = getattr(cause, "status", None) or getattr(cause, "code", None)
-    if status in (404, 410) or isinstance(cause, FileNotFoundError):
-        return VideoError(FailureCode.MISSING, "there is no such object", Stage.READ)
-    if status in (401, 403) or isinstance(cause, PermissionError) or str(cause).startswith("Forbidden"):
-        return VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ)
-    detail = redacted(f"{type(cause).__name__}: {cause}")[:MESSAGE_CHARACTERS]
-    if is_wrapped and isinstance(cause, ValueError):
-        return VideoError(FailureCode.MISSING, f"its address cannot be used: {detail}", Stage.READ)
-    return VideoError(FailureCode.STORAGE, f"reading it failed: {detail}", Stage.READ)
+def answer(uri: str, call: Callable[[], T], patience: Patience | None = None) -> T:
+    """What a store answers to `call`, which may be made several times.
 
-
-@contextmanager
-def _stated(uri: str) -> Iterator[None]:
-    """Every store's library has exceptions of its own; those that are no `OSError` become `StorageError`."""
+    Raises `FileNotFoundError`, `FileExistsError`, or `StorageError` for everything else, without secrets.
+    """
     try:
-        yield
-    except (OSError, ImportError, StorageError):
+        return (patience or PATIENCE).call(redacted(uri), call)
+    except (ImportError, StorageError):
         raise
     except Exception as error:
-        detail = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
-        raise StorageError(f"{redacted(uri)}: {redacted(detail)}") from error
-
-
-class WatchedFile(io.RawIOBase):
-    """A remote file that remembers trouble: libav takes an error while reading for the end of the file."""
-
-    def __init__(self, file: Any) -> None:
-        super().__init__()
-        self._file = file
-        self.trouble: Exception | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes."""
-        try:
-            data: bytes = self._file.read(size)
-        except Exception as error:
-            self.trouble = error
-            raise
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place; returns where that is."""
-        place: int = self._file.seek(offset, whence)
-        return place
-
-    def tell(self) -> int:
-        """Where the next read starts."""
-        place: int = self._file.tell()
-        return place
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
+        message = f"{redacted(uri)}: {describe(error)}"
+        kinds = {Trouble.MISSING: FileNotFoundError, Trouble.EXISTS: FileExistsError}
+        raise kinds.get(trouble_of(error), StorageError)(message) from error
 
 
 def read_bytes(uri: str) -> bytes:
     """The whole content of a small file."""
     fs, path = filesystem(uri)
-    with _stated(uri):
-        data: bytes = fs.cat_file(path)
+    if is_local(uri):
+        return Path(path).read_bytes()
+    data: bytes = answer(uri, lambda: fs.cat_file(path))
     return data
 
 
 def exists(uri: str) -> bool:
     """Whether there is anything at `uri`."""
     fs, path = filesystem(uri)
-    with _stated(uri):
-        return bool(fs.exists(path))
-
-
-def write_bytes(uri: str, data: bytes) -> None:
-    """Make `data` the content of `uri` in one step: nobody ever sees a part of it."""
-    fs, path = filesystem(uri)
-    if not is_local(uri):
-        with _stated(uri):
-            fs.pipe_file(path, data)  # object stores show an object only once it is complete
-        return
-    with _beside(Path(path), data) as temporary:
-        os.replace(temporary, path)
-
-
-@contextmanager
-def _beside(target: Path, data: bytes) -> Iterator[Path]:
-    """A hidden file that holds `data`, on the disk of `target`; gone afterwards, unless it was moved."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{uuid4().hex}{TEMPORARY_SUFFIX}")
+    if is_local(uri):
+        return os.path.exists(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def create_bytes(uri: str, data: bytes) -> bool:
-    """Make a new file at `uri` in one step; False where there is one already (some stores do not look)."""
-    fs, path = filesystem(uri)
-    if not is_local(uri):
-        try:
-            with _stated(uri):
-                fs.pipe_file(path, data, mode="create")
-        except FileExistsError:
-            return False
-        return True
-    with _beside(Path(path), data) as temporary:
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without links
-            return _create_openly(Path(path), data)
+        answer(uri, lambda: fs.info(path))  # and not `exists`, which takes trouble for a no
+    except FileNotFoundError:
+        return False
     return True
 
 
-def _create_openly(path: Path, data: bytes) -> bool:
+def check_writable(uri: str) -> None:
+    """Raise `StorageError` for a URI of a kind that nothing can be written to."""
+    if scheme_of(uri) in ("http", "https"):
+        raise StorageError(f"{redacted(uri)} cannot be written to: give a local path, gs:// or s3://")
+
+
+def write_bytes(uri: str, data: bytes | memoryview) -> None:
+    """Make `data` the content of `uri` in one step: nobody ever sees a part of it."""
+    fs, path = filesystem(uri)
+    if is_local(uri):
+        local_files.write_file(Path(path), data)
+    else:  # object stores show an object only once it is complete
+        check_writable(uri)
+        answer(uri, lambda: fs.pipe_file(path, bytes(data)))
+
+
+def create_bytes(uri: str, data: bytes) -> bool:
+    """Make a new file at `uri` in one step; False where there is another one already (some stores do not look)."""
+    fs, path = filesystem(uri)
+    if is_local(uri):
+        return local_files.create_file(Path(path), data)
+    check_writable(uri)
     try:
-        with path.open("xb") as file:
-            file.write(data)
+        answer(uri, lambda: fs.pipe_file(path, data, mode="create"))
     except FileExistsError:
-        return False
+        # A first attempt may have succeeded without our being told.
+        return exists(uri) and read_bytes(uri) == data
     return True
 
 
 def sweep_temporaries(folder: str) -> None:
     """Remove what writers that were killed have left in `folder`. Object stores keep no such thing."""
     if is_local(folder):
-        for path in Path(filesystem(folder)[1]).glob(f".*{TEMPORARY_SUFFIX}"):
-            path.unlink(missing_ok=True)
+        local_files.sweep_temporaries(Path(local_path(folder)))
 
 
 def delete(uri: str) -> None:
-    """Remove a file."""
+    """Remove a file; an object that is not there counts as removed."""
     fs, path = filesystem(uri)
-    with _stated(uri):
-        fs.rm_file(path)
+    if is_local(uri):
+        os.unlink(path)
+    else:
+        _remove(uri, lambda: fs.rm_file(path))
 
 
 def delete_folder(uri: str) -> None:
     """Remove a folder and all that is in it."""
     fs, path = filesystem(uri)
-    fs.rm(path, recursive=True)
+    if is_local(uri):
+        shutil.rmtree(path)
+    else:
+        _remove(uri, lambda: fs.rm(path, recursive=True))
 
 
-def list_files(uri: str) -> Iterator[StoredFile]:
-    """All files below a folder or prefix, or those that a glob matches, in the order of their names."""
-    fs, path = filesystem(uri)
-    with _stated(uri):
-        if not path.endswith("/") and fs.isfile(path):
-            found = {path: fs.info(path)}
-        elif is_glob(uri):
-            found = fs.glob(path, detail=True)
-        else:
-            # A local folder that cannot be read is an error: its videos would be missing without a word.
-            found = fs.find(path, detail=True, **({"on_error": "raise"} if is_local(uri) else {}))
-    for name in sorted(found):
-        info = found[name]
-        is_file = info.get("type") == "file" or (info.get("islink") and os.path.isfile(name))
-        if is_file and not posixpath.basename(name).startswith("."):
-            full = name if is_local(uri) else fs.unstrip_protocol(name)
-            yield StoredFile(full, int(info.get("size") or 0), version_of(info))
-
-
-def is_glob(uri: str) -> bool:
-    """Whether `uri` is a pattern, and not the name of something that is there (`talks [2024]/`)."""
-    _, path = filesystem(uri)
-    return any(sign in path for sign in GLOB_SIGNS) and not exists(uri)
-
-
-def version_of(info: dict[str, Any]) -> str:
-    """What of a file's listing changes when its bytes do."""
-    for key in ("etag", "ETag", "md5Hash", "crc32c", "generation"):
-        if info.get(key):
-            return f"{key.lower()}:{str(info[key]).strip(chr(34))}"
-    return f"{info.get('size', 0)}@{info.get('mtime', '')}"
-
-
-def _local_path(uri: str) -> str:
-    path = uri[len("file://") :] if uri.lower().startswith("file://") else uri
-    return os.path.abspath(os.path.expanduser(path))
+def _remove(uri: str, call: Callable[[], object]) -> None:
+    # Whoever asks a second time, because the first answer was lost, finds nothing.
+    with contextlib.suppress(FileNotFoundError):
+        answer(uri, call)

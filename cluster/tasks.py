@@ -7,15 +7,15 @@ tries transient failures again after a while, and gives a video up that has kill
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count
 
-from extractors.features import SegmentFeatures
+from extractors.features import SegmentFeatures, is_hopeless
 from extractors.segments import Segment
-from schemas.outcomes import TRANSIENT, FailureCode
+from schemas.outcomes import TRANSIENT, FailureCode, Stage
 from schemas.videos import Video
 
 BACKOFF_SECONDS = (1.0, 4.0, 16.0, 64.0)  # waits before the second to fifth attempt at what may pass
@@ -52,6 +52,12 @@ class Failed:
     message: str
     stage: str
 
+    @property
+    def leaves_a_gap(self) -> bool:
+        """Whether the video can do without: one of its later segments cannot be decoded."""
+        is_damage = self.stage == Stage.DECODE and self.code not in (*TRANSIENT, FailureCode.INTERNAL)
+        return is_damage and self.task.segment is not None
+
 
 Outcome = Done | Failed
 
@@ -73,8 +79,11 @@ class TaskQueue:
         self._waiting: list[tuple[float, int, Task]] = []  # (when, tie-breaker, task)
         self._order = count()
         self._given_up: set[str] = set()
+        self._lost: Counter[str] = Counter()  # segments that cannot be decoded
         self._in_flight = 0
         self.retried: set[str] = set()
+        self.workers_lost = 0  # what the engine lost while it was at it
+        self.nodes_lost: set[str] = set()
 
     @property
     def is_over(self) -> bool:
@@ -113,7 +122,9 @@ class TaskQueue:
             self._try_again(replace(task, kills=task.kills + 1), 0.0)
             return None
         if task.segment is not None:
-            self._given_up.add(task.video.id)
+            self._lost[task.video.id] += 1
+            if not outcome.leaves_a_gap or is_hopeless(self._lost[task.video.id], task.segment.count):
+                self._given_up.add(task.video.id)
         return outcome
 
     def _try_again(self, task: Task, delay_seconds: float) -> None:

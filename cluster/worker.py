@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traceback
 
-from cluster.storage import open_video
+from cluster.redaction import redacted
+from cluster.remote_video import open_video
 from cluster.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.tasks import Done, Failed, Outcome, Task
 from extractors.extract import Extractor
@@ -53,5 +54,5 @@ class Worker:
             message = f"one segment of it took more than {self._time_seconds:g} s (--time-limit)"
             return Failed(task, FailureCode.TIME_LIMIT, message, Stage.DECODE)
         except Exception:
-            report = traceback.format_exc()[-INTERNAL_MESSAGE_CHARACTERS:]
+            report = redacted(traceback.format_exc())[-INTERNAL_MESSAGE_CHARACTERS:]
             return Failed(task, FailureCode.INTERNAL, f"an error in this program: {report}", Stage.DECODE)

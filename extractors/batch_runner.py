@@ -5,17 +5,20 @@ In: rows written into `buffer` (B, …). Out: float32 (rows, D) for the first `r
 - On the CPU a short batch runs as it is where that gives the same bits as a full one, which is tried out once at the
   start; else the whole buffer always runs, and the rows beyond are thrown away.
 - On CUDA the whole buffer always runs, as one captured graph: one launch instead of some three hundred, and one set of
-  kernels whatever the number of rows.
+  kernels whatever the number of rows. Runs are queued; the host stays at most `RUNS_AHEAD` of them ahead, which bounds
+  the memory of what it sends.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 WARM_UP_RUNS = 3
+RUNS_AHEAD = 2
 TRIED_ROWS = (1, 3)
 
 
@@ -35,6 +38,7 @@ class BatchRunner:
         self.runs_full = device.type == "cuda"
         self.graph: torch.cuda.CUDAGraph | None = None
         self.output = torch.empty(0)
+        self._ends: deque[torch.cuda.Event] = deque()
 
     @property
     def rows(self) -> int:
@@ -52,10 +56,20 @@ class BatchRunner:
         """Results (rows, D) for the first `rows` of the buffer, in memory of their own."""
         if self.graph is not None:
             self.graph.replay()
-            return self.output[:rows].clone()
+            results = self.output[:rows].clone()
+            self._stay_close()
+            return results
         if self.runs_full:
             return self.forward(self.buffer)[:rows]
         return self.forward(self.buffer[:rows])
+
+    def _stay_close(self) -> None:
+        """Wait for the run before the last few."""
+        end = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        end.record(torch.cuda.current_stream(self.buffer.device))
+        self._ends.append(end)
+        if len(self._ends) > RUNS_AHEAD:
+            self._ends.popleft().synchronize()
 
     def _short_batches_agree(self) -> bool:
         """Whether a row gives the same bits in a full batch, among few and alone."""
@@ -79,6 +93,6 @@ class BatchRunner:
                 self.forward(self.buffer)
         torch.cuda.current_stream(device).wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.device(device), torch.cuda.graph(graph):
             self.output = self.forward(self.buffer)
         self.graph = graph

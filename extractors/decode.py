@@ -7,18 +7,19 @@ of the others those depend on. Packets that no seen frame depends on never reach
     packets ─► groups ─► which are seen? ─► needed packets ─► decoder ─► RGB of the seen ones ─► samples
 
 Every frame that was expected must come out, in order and undamaged. If one does not, or if timestamps or syntax leave
-any doubt, the video is decoded whole from its start and the samples already handed out are passed over.
+any doubt, the video is decoded whole from its start and the samples already handed out are passed over. Then, grid
+points whose picture is lost or damaged have no sample (`extractors.coverage`).
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, pairwise
-from typing import Any
 
 import av.error
 import numpy as np
@@ -28,11 +29,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from extractors.bitstream import UnsureStructureError
-from extractors.full_decode import shown_frames
+from extractors.coverage import LEAP_SECONDS, Extent, Promise, promised_end
+from extractors.full_decode import FullDecode
 from extractors.grid import Grid, as_fps, index_range
 from extractors.groups import CodedFrame, Group, read_groups
 from extractors.image import RgbConverter
-from extractors.media import MAX_PIXELS, Media, Source, encrypted_refusal, open_media
+from extractors.media import MAX_PIXELS, Media, Source, open_media
+from extractors.packets import PacketReader
 from extractors.seek import can_seek, groups_at
 from extractors.sound import PREROLL_SECONDS, Sound
 from schemas.outcomes import FailureCode, VideoError
@@ -64,16 +67,18 @@ def sample_frames(
     start_seconds: int | Fraction = 0,
     end_seconds: int | Fraction | None = None,
     sound: Sound | None = None,
+    extent: Extent | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Sample]:
     """Yield the samples at the grid points in [`start_seconds`, `end_seconds`), decoding as little as that takes.
 
     `source` is a path or a seekable binary file object. `selective=False` decodes every frame, to the same samples.
-    `sound` collects the waveform in the same pass. Raises `VideoError` for a file that has no frame to show.
+    `sound` collects the waveform in the same pass, `extent` learns which samples there should be. Raises
+    `VideoError` for a file that has no frame to show.
     """
     rate = as_fps(fps)
     with open_media(source, max_pixels=max_pixels) as media:
-        sampler = Sampler(media, source, rate, selective=selective, sound=sound, max_pixels=max_pixels)
+        sampler = Sampler(media, source, rate, selective, sound, extent or Extent(), max_pixels)
         yield from sampler.samples(Fraction(start_seconds), None if end_seconds is None else Fraction(end_seconds))
 
 
@@ -86,17 +91,20 @@ class Sampler:
     fps: Fraction
     selective: bool = True
     sound: Sound | None = None
+    extent: Extent = field(default_factory=Extent)
     max_pixels: int = MAX_PIXELS
 
     def samples(self, start_seconds: Fraction, end_seconds: Fraction | None) -> Iterator[Sample]:
         """The samples at the grid points in [`start_seconds`, `end_seconds`); call it once."""
         first, stop = index_range(self.fps, start_seconds, end_seconds)
+        promise = promised_end(self.media, self.source)
+        wanted = _Wanted(self.fps, first, stop, self.sound, self.extent, promise, self.max_pixels)
         if not self.selective:
-            yield from _decode_whole(self.media, self.fps, first, stop, self.sound)
+            yield from _decode_whole(self.media, wanted)
             return
         done = first
         try:
-            for sample in _Selective(self.media, self.fps, first, stop, self.sound).samples():
+            for sample in _Selective(self.media, wanted).samples():
                 yield sample
                 done = sample.index + 1
             return
@@ -107,67 +115,91 @@ class Sampler:
         if self.sound is not None:
             self.sound.reset()
         with open_media(self.source, max_pixels=self.max_pixels) as media:
-            for sample in _decode_whole(media, self.fps, first, stop, self.sound):
+            for sample in _decode_whole(media, wanted):
                 if sample.index >= done:
                     yield sample
 
 
-def _decode_whole(media: Media, fps: Fraction, first: int, stop: int | None, sound: Sound | None) -> Iterator[Sample]:
+@dataclass(frozen=True)
+class _Wanted:
+    """Which grid points are wanted of a video, and who else learns from the pass over it."""
+
+    fps: Fraction
+    first: int
+    stop: int | None
+    sound: Sound | None
+    extent: Extent
+    promise: Promise | None
+    max_pixels: int
+
+    def place(self, media: Media, origin: int) -> Grid:
+        """The grid of a video whose first frame has the timestamp `origin`."""
+        assert media.video.time_base is not None
+        grid = Grid(self.fps, media.video.time_base, origin, self.first, self.stop)
+        if self.sound is not None:
+            self.sound.place(grid)
+        return grid
+
+    def promised_pts(self, media: Media) -> int | None:
+        """When the pictures end by the header, in ticks."""
+        assert media.video.time_base is not None
+        return None if self.promise is None else math.ceil(self.promise.end_seconds / media.video.time_base)
+
+    def finish(self, grid: Grid, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
+        """The pictures are through: hear the rest of the sound, and settle the extent."""
+        if self.sound is not None:
+            self.sound.finish(packets)
+        self.extent.settle(
+            grid,
+            is_exhausted=is_exhausted,
+            end_pts=end_pts,
+            head_pts=head_pts,
+            sound_seconds=packets.sound_seconds,
+            promise=self.promise,
+        )
+
+
+def _decode_whole(media: Media, wanted: _Wanted) -> Iterator[Sample]:
     to_rgb = RgbConverter()
-    packets = _route(media, sound)
+    packets = PacketReader(media, wanted.sound)
+    decode = FullDecode(media, packets, wanted.promised_pts(media))
     grid: Grid | None = None
-    for frame, pts, end_pts in shown_frames(media, packets):
+    is_exhausted = True
+    for frame, pts, end_pts in decode.frames():
         if grid is None:
-            grid = _grid(media, fps, pts, first, stop, sound)
+            grid = wanted.place(media, pts)
         points = grid.points(pts, end_pts)
         if points:
             image = to_rgb(frame)
             for index in points:
                 yield Sample(index, grid.seconds(index), pts, image)
         if grid.is_over(end_pts):
+            is_exhausted = False
             break
     if grid is None:
-        raise VideoError(FailureCode.NO_DECODABLE_FRAME, "its video stream holds no frame that can be decoded")
-    if sound is not None:
-        sound.finish(packets)
-
-
-def _route(media: Media, sound: Sound | None) -> Iterator[Packet[VideoStream]]:
-    """The video's packets in decoding order; sound packets go to `sound` on their way past.
-
-    Where the container is damaged, reading ends as if the file did: what came before it counts. PyAV 18 may also raise
-    an `IndexError` at the end of a file in which a stream appeared after it had been opened.
-    """
-    wanted = [media.video] if sound is None or media.audio is None else [media.video, media.audio]
-    packets: Iterator[Any] = media.container.demux(*wanted)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, IndexError):
-            return
-        if packet.stream is media.video:
-            if packet.has_sidedata("encryption_info"):
-                raise encrypted_refusal()
-            yield packet
-        elif sound is not None:
-            sound.feed(packet)
-
-
-def _grid(media: Media, fps: Fraction, origin: int, first: int, stop: int | None, sound: Sound | None) -> Grid:
-    assert media.video.time_base is not None
-    grid = Grid(fps, media.video.time_base, origin, first, stop)
-    if sound is not None:
-        sound.place(grid)
-    return grid
+        if not media.video.codec_context.width:
+            message = (
+                "its pictures have no size that may be decoded: they are damaged, or have more than "
+                f"{wanted.max_pixels} pixels (raise it with --max-pixels if the file is genuine)"
+            )
+            raise VideoError(FailureCode.ABSURD_DIMENSIONS, message)
+        message = (
+            "its video stream holds no frame that can be decoded: the file is damaged, or its beginning is missing"
+        )
+        raise VideoError(FailureCode.NO_DECODABLE_FRAME, message)
+    head_pts = grid.origin if decode.head_pts is None else decode.head_pts
+    wanted.finish(grid, packets, is_exhausted=is_exhausted, end_pts=decode.end_pts, head_pts=head_pts)
 
 
 class _Selective:
     """One selective pass over one stream."""
 
-    def __init__(self, media: Media, fps: Fraction, first: int, stop: int | None, sound: Sound | None) -> None:
+    def __init__(self, media: Media, wanted: _Wanted) -> None:
+        assert media.video.time_base is not None
         self._media = media
-        self._fps, self._first, self._stop = fps, first, stop
-        self._sound = sound
+        self._wanted = wanted
+        self._leap_ticks = int(LEAP_SECONDS / media.video.time_base)
+        self._promised_pts = wanted.promised_pts(media)
         self._decoder = media.video.codec_context
         self._decoder.copy_opaque = True  # a frame then carries its packet's number
         self._to_rgb = RgbConverter()
@@ -185,26 +217,29 @@ class _Selective:
         groups = chain([opening], groups)
         if grid.first and can_seek(self._media):
             self._check_origin(opening[0])
-            preroll_seconds = Fraction(0) if self._sound is None else PREROLL_SECONDS
+            preroll_seconds = Fraction(0) if self._wanted.sound is None else PREROLL_SECONDS
             groups = groups_at(self._media, self._read, grid.pts(grid.first), preroll_seconds)
+        end_pts = grid.origin
+        is_exhausted = True
         for group, following in groups:
             yield from self._decode_group(grid, group, following)
+            end_pts = max([end_pts, *(frame.end_pts for frame in group.frames if frame.shown)])
             if following is not None and grid.is_over(following.shown()[0].pts):
+                is_exhausted = False
                 break
         yield from self._drain(grid)
-        if self._sound is not None:
-            self._sound.finish(self._packets)
+        self._wanted.finish(grid, self._packets, is_exhausted=is_exhausted, end_pts=end_pts, head_pts=grid.origin)
 
     def _read(self) -> Iterator[Packet[VideoStream]]:
         """Start reading packets from wherever the container is."""
-        self._packets = _route(self._media, self._sound)
+        self._packets = PacketReader(self._media, self._wanted.sound, is_strict=True)
         return self._packets
 
     def _place_grid(self, opening: Group) -> Grid:
         shown = opening.shown()
         if not shown:
             raise UnsureStructureError("the first group shows nothing")
-        return _grid(self._media, self._fps, shown[0].pts, self._first, self._stop, self._sound)
+        return self._wanted.place(self._media, shown[0].pts)
 
     def _check_origin(self, opening: Group) -> None:
         """A segment that starts later still counts from the first frame, so that frame must really come out first."""
@@ -220,7 +255,7 @@ class _Selective:
             raise UnsureStructureError("the first frame is not the one that its timestamps promise")
 
     def _decode_group(self, grid: Grid, group: Group, following: Group | None) -> Iterator[Sample]:
-        seen = _seen(grid, group, following)
+        seen = self._seen(grid, group, following)
         if not self._is_intact:
             if not group.starts_afresh or any(frame.picture.needs_previous for frame, _ in seen):
                 raise UnsureStructureError("a group refers to pictures that were passed over")
@@ -242,6 +277,21 @@ class _Selective:
                 yield from self._deliver(grid, self._decoder.decode(frame.packet))
             elif not picture.disposable:
                 self._is_intact = False
+
+    def _seen(self, grid: Grid, group: Group, following: Group | None) -> list[tuple[CodedFrame, range]]:
+        """The frames of `group` that are on screen at a grid point, in order, with those points."""
+        shown = group.shown()
+        if not shown:
+            return []
+        takeover = following.shown()[0].pts if following is not None else shown[-1].end_pts
+        ends = [frame.pts for frame in shown[1:]] + [takeover]
+        stays = [end - frame.pts for frame, end in zip(shown, ends, strict=True)]
+        if min(stays) <= 0:
+            raise UnsureStructureError("frames that are shown at the same time, or groups that overlap")
+        if max(stays) > self._leap_ticks and (self._promised_pts is None or takeover > self._promised_pts):
+            raise UnsureStructureError("the clock leaps")
+        seen = ((frame, grid.points(frame.pts, end)) for frame, end in zip(shown, ends, strict=True))
+        return [(frame, points) for frame, points in seen if points]
 
     def _drain(self, grid: Grid) -> Iterator[Sample]:
         """Get the last frames out of the decoder, and leave it as if nothing had been decoded."""
@@ -265,19 +315,6 @@ class _Selective:
             image = self._to_rgb(frame)
             for index in points:
                 yield Sample(index, grid.seconds(index), coded.pts, image)
-
-
-def _seen(grid: Grid, group: Group, following: Group | None) -> list[tuple[CodedFrame, range]]:
-    """The frames of `group` that are on screen at a grid point, in order, with those points."""
-    shown = group.shown()
-    if not shown:
-        return []
-    takeover = following.shown()[0].pts if following is not None else shown[-1].end_pts
-    ends = [frame.pts for frame in shown[1:]] + [takeover]
-    if any(end <= frame.pts for frame, end in zip(shown, ends, strict=True)):
-        raise UnsureStructureError("frames that are shown at the same time, or groups that overlap")
-    seen = ((frame, grid.points(frame.pts, end)) for frame, end in zip(shown, ends, strict=True))
-    return [(frame, points) for frame, points in seen if points]
 
 
 def _is_continued(grid: Grid, following: Group) -> bool:

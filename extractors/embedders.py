@@ -5,22 +5,27 @@
 
 An embedder is cheap to make and to pickle; `setup` loads its networks, once per process. A row does not depend on the
 rows beside it, on the batch size or on the position in a batch, to the bit (`batch_runner`, `inference_form`). On CUDA,
-uint8 frames travel through pinned memory and are resized and scaled there.
+uint8 frames travel in groups through pinned memory (`frame_transfer`) and are resized and scaled there.
 
-Agreement of bf16 with fp32 (AMD EPYC with AVX-512 BF16, `python benchmarks/precision.py`: 96 drawn frames and windows,
-random networks; give it `--weights` and `--pca` for trained ones). Relative RMS and the lowest cosine of any row:
+Agreement with fp32 (AMD EPYC with AVX-512 BF16 and VNNI, `python benchmarks/precision.py`: 96 drawn frames and windows,
+random networks; give it videos, `--weights` and `--pca` for real ones). Relative RMS, the lowest cosine of any row, and
+how far all pairs of rows keep their order of similarity (Spearman):
 
-| network   | width | PCA                       | relative RMS | cosine   | 8-bit codes that differ |
-|-----------|-------|---------------------------|--------------|----------|-------------------------|
-| Inception | 2048  | before                    | 3.7e-3       | 0.999992 |                         |
-|           | 1024  | random projection         | 3.7e-3       | 0.999992 | 14 %, by 1              |
-|           | 16    | whitening fitted to these | 2.4e-2       | 0.99936  | 69 %, by at most 6      |
-| VGGish    | 128   | before                    | 6.5e-3       | 0.999970 |                         |
-|           | 128   | random projection         | 6.5e-3       | 0.999970 | 31 %, by at most 8      |
-|           | 16    | whitening fitted to these | 2.2e-2       | 0.99765  | 61 %, by at most 7      |
+| network        | width | PCA                       | relative RMS | cosine   | ranks  | 8-bit codes that differ |
+|----------------|-------|---------------------------|--------------|----------|--------|-------------------------|
+| Inception bf16 | 2048  | before                    | 3.7e-3       | 0.999992 | 0.9999 |                         |
+|                | 1024  | random projection         | 3.7e-3       | 0.999992 | 0.9999 | 13 %, by 1              |
+|                | 16    | whitening fitted to these | 2.4e-2       | 0.99923  | 0.9992 | 69 %, by at most 8      |
+| Inception int8 | 2048  | before                    | 2.6e-2       | 0.99972  | 0.985  |                         |
+|                | 1024  | random projection         | 2.5e-2       | 0.99973  | 0.984  | 67 %, by at most 7      |
+|                | 16    | whitening fitted to these | 1.6e-1       | 0.9630   | 0.961  | 92 %, by at most 37     |
+| VGGish bf16    | 128   | before                    | 6.5e-3       | 0.999970 | 1.0000 |                         |
+|                | 128   | random projection         | 6.5e-3       | 0.999970 | 1.0000 | 31 %, by at most 8      |
+|                | 16    | whitening fitted to these | 2.2e-2       | 0.99765  | 0.9990 | 61 %, by at most 7      |
 
 A random network gives all pictures nearly the same features, and whitening divides by the little that tells them apart:
-those rows are the worst case. A code is 1/64 of a standard deviation.
+those rows are the worst case. A code is 1/64 of a standard deviation. int8 costs seven times the error of bf16; trained
+weights have not been measured.
 """
 
 from __future__ import annotations
@@ -36,18 +41,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extractors.batch_runner import BatchRunner
+from extractors.frame_transfer import GROUP_FRAMES, sent_in_groups
 from extractors.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
-from extractors.inception import FEATURE_DIM, IMAGE_SIZE
+from extractors.inception import FEATURE_DIM, IMAGE_SIZE, InceptionV3
 from extractors.inference_form import to_inference_form
 from extractors.log_mel import NUM_BANDS, NUM_FRAMES, log_mel
 from extractors.pca import OUTPUT_DIMS, Projection
 from extractors.precision import PRECISIONS, resolve_device, resolve_precision
 from extractors.pretrained import build_inception, build_pca, build_vggish
+from extractors.quantized_form import QuantizedInception
 from extractors.vggish import EMBEDDING_DIM
 from extractors.weights import Kind, ResolvedWeights
 
 PREPARED_WINDOWS = 64  # at a time: a window's spectrum takes ten times its own memory
-EMBEDDING_VERSION = "1"  # raised whenever the same input and weights would give other numbers
+CPU_STEM_FRAMES = 2  # at a time through Inception's first layers
+EMBEDDING_VERSION = "2"  # raised whenever the same input and weights would give other numbers
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,13 @@ class FrameEmbedderConfig(EmbedderConfig):
 
 
 class AudioEmbedderConfig(EmbedderConfig):
-    """Weights of kind `sound`, a PCA of kind `sound-pca`."""
+    """Weights of kind `sound`, a PCA of kind `sound-pca`; no int8."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and the precision."""
+        super().__post_init__()
+        if self.precision == "int8":
+            raise ValueError("the sound network has no int8 form; `resolve_sound_precision` gives what goes with it")
 
 
 class Embedder(ABC):
@@ -142,39 +156,45 @@ class Embedder(ABC):
     def _ready_runner(self) -> BatchRunner:
         if self._runner is None:
             config = self.config
-            device, dtype = _configure_torch(config)
-            network, features = self._load()
-            to_inference_form(network, dtype=dtype).to(device)
+            device, precision = _configure_torch(config)
+            network, features = self._load(precision, device)
+            network.to(device)
             project = Projection(build_pca(config.pca)).to(device) if config.pca else nn.Identity()
 
             rows = config.batch_size or self.default_batch[device.type]
             with torch.inference_mode():
                 runner = BatchRunner(
-                    lambda batch: project(features(batch)), shape=(rows, *self.row_shape), dtype=dtype, device=device
+                    lambda batch: project(features(batch)),
+                    shape=(rows, *self.row_shape),
+                    dtype=PRECISIONS[precision],
+                    device=device,
                 )
                 runner.prepare()
             self._runner = runner
         return self._runner
 
-    def _embed_inputs(self, inputs: Iterable[Tensor]) -> NDArray[np.float32]:
-        """Network inputs of one row each, as they come, to embeddings (N, D)."""
+    def _embed_inputs(self, groups: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Network inputs (n, *row_shape), as they come, any n at a time, to embeddings (N, D)."""
         runner = self._ready_runner()
         embeddings: list[Tensor] = []
         waiting = 0
         with torch.inference_mode():
-            for row in inputs:
-                runner.buffer[waiting].copy_(row)
-                waiting += 1
-                if waiting == runner.rows:
-                    embeddings.append(runner.run(waiting))
-                    waiting = 0
+            for group in groups:
+                left = group
+                while len(left):
+                    taken = left[: runner.rows - waiting]
+                    runner.buffer[waiting : waiting + len(taken)].copy_(taken)
+                    waiting, left = waiting + len(taken), left[len(taken) :]
+                    if waiting == runner.rows:
+                        embeddings.append(runner.run(waiting))
+                        waiting = 0
             if waiting:
                 embeddings.append(runner.run(waiting))
             return _as_array(embeddings, self.dim)
 
     @abstractmethod
-    def _load(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-        """The network in float32, and what maps a batch of rows (B, *row_shape) to features."""
+    def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        """The network in its form for running, and what maps a batch of rows (B, *row_shape) to features."""
 
 
 class FrameEmbedder(Embedder):
@@ -198,7 +218,7 @@ class FrameEmbedder(Embedder):
         """Frames as they come to embeddings (N, D); a frame is reduced to the network's input and let go at once."""
         if self._ready_runner().buffer.is_cuda:
             return self.embed_prepared(self.prepare(frame) for frame in frames)
-        return self._embed_inputs(self._image_input.here(as_image_tensor(frame)) for frame in frames)
+        return self._embed_inputs(self._image_input.here(as_image_tensor(frame))[None] for frame in frames)
 
     def prepare(self, frame: NDArray[np.uint8]) -> PreparedFrame:
         """What the network reads of a frame, for a network in another place; needs `prepare_for` alone."""
@@ -207,18 +227,25 @@ class FrameEmbedder(Embedder):
     def embed_prepared(self, frames: Iterable[PreparedFrame]) -> NDArray[np.float32]:
         """Prepared frames, as they come, to embeddings (N, D): the same as those of the frames, to the bit."""
         device = self._ready_runner().buffer.device
-        return self._embed_inputs(self._image_input.on_device(_sent(frame, device)) for frame in frames)
+        groups = sent_in_groups(frames, device, GROUP_FRAMES[device.type])
+        return self._embed_inputs(self._image_input.on_device(group) for group in groups)
 
     def prepare_for(self, variant: str) -> None:
         """Get ready for `prepare` without a network: `variant` is that of the network in the other place."""
         self.variant = variant
         self._image_input = IMAGE_INPUTS[variant]
 
-    def _load(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-        network, variant = build_inception(self.config.weights)
+    def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        trained, variant = build_inception(self.config.weights)
         self.prepare_for(variant)
+        network: InceptionV3 | QuantizedInception
+        if precision == "int8":
+            network = QuantizedInception(trained)
+        else:
+            network = to_inference_form(trained, dtype=PRECISIONS[precision])
+        stem_frames = CPU_STEM_FRAMES if device.type == "cpu" else None
         # Rows are stored as H, W, C; seen as C, H, W they are what channels-last kernels want.
-        return network, lambda rows: network.forward_features(rows.permute(0, 3, 1, 2))
+        return network, lambda rows: network.forward_features(rows.permute(0, 3, 1, 2), stem_frames=stem_frames)
 
 
 class AudioEmbedder(Embedder):
@@ -245,14 +272,14 @@ class AudioEmbedder(Embedder):
 
     def embed_prepared(self, examples: Iterable[Tensor]) -> NDArray[np.float32]:
         """Prepared windows, each (96, 64), to embeddings (N, 128)."""
-        return self._embed_inputs(examples)
+        return self._embed_inputs(example[None] for example in examples)
 
-    def _load(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-        network = build_vggish(self.config.weights)
+    def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        network = to_inference_form(build_vggish(self.config.weights), dtype=PRECISIONS[precision])
         return network, network
 
 
-def _configure_torch(config: EmbedderConfig) -> tuple[torch.device, torch.dtype]:
+def _configure_torch(config: EmbedderConfig) -> tuple[torch.device, str]:
     """Apply the process-wide settings; the device and the precision to run in."""
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -263,15 +290,7 @@ def _configure_torch(config: EmbedderConfig) -> tuple[torch.device, torch.dtype]
         if precision == "fp32":  # TF32 keeps ten bits of the mantissa, which is not what fp32 promises
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
-    return device, PRECISIONS[precision]
-
-
-def _sent(frame: PreparedFrame, device: torch.device) -> PreparedFrame:
-    """The frame where the network is; to a GPU through pinned memory."""
-    if device.type == "cpu":
-        return frame
-    pixels = frame.pixels.contiguous().pin_memory().to(device, non_blocking=True)
-    return frame._replace(pixels=pixels)
+    return device, precision
 
 
 def _as_array(embeddings: list[Tensor], dim: int) -> NDArray[np.float32]:

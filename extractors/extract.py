@@ -17,6 +17,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.coverage import Extent
 from extractors.decode import Sample, Sampler
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.features import SegmentFeatures
@@ -100,15 +101,15 @@ class Extractor:
         config = self.sampling
         clock = StageClock()
         started = time.thread_time()
-        sound = Sound()
+        sound, extent = Sound(), Extent()
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
-            sampler = Sampler(media, source, as_fps(config.fps), config.selective, sound, config.max_pixels)
+            sampler = Sampler(media, source, as_fps(config.fps), config.selective, sound, extent, config.max_pixels)
             start = Fraction(segment.start_seconds)
             end = None if segment.end_seconds is None else Fraction(segment.end_seconds)
             has_track = media.audio is not None
-            duration = _duration(media, segment)
+            whole_seconds = header_duration(media)
             clock.add("open", started)
             frames = _UniqueFrames(sampler.samples(start, end), clock, with_thumbnail)
             started = time.thread_time()
@@ -121,13 +122,20 @@ class Extractor:
         audio = np.zeros((len(rgb), AUDIO_DIM), np.float32)
         if has_track:
             started = time.thread_time()
-            audio = self.sound(sound.windows(len(rgb)))
+            audio = self.sound(sound.windows(frames.points))
             clock.add("embed_sound", started)
         keep = config.frame_features
+        stretches = extent.missing(frames.points)
+        fps = as_fps(config.fps)
         features = SegmentFeatures(
             segment=segment,
             num_frames=len(rgb),
-            duration_seconds=duration if duration is not None else float(len(rgb) / as_fps(config.fps)),
+            missing_frames=sum(stop - first for first, stop in stretches),
+            gaps=tuple((float(first / fps), float(stop / fps)) for first, stop in stretches),
+            duration_seconds=_duration(whole_seconds, segment, len(rgb) / fps),
+            ends_early=bool(stretches) and stretches[-1][1] == extent.stop,
+            fps=config.fps,
+            video_seconds=None if whole_seconds is None else float(whole_seconds),
             rgb_sum=rgb.sum(axis=0, dtype=np.float64),
             audio_sum=audio.sum(axis=0, dtype=np.float64),
             rgb=quantize(rgb) if keep else None,
@@ -153,9 +161,13 @@ class Extractor:
 
 
 class _UniqueFrames:
-    """Iterates over the pictures of samples, each once; `counts` then holds how often each is seen."""
+    """Iterates over the pictures of samples, each once.
+
+    `points` then holds the grid points, `counts` at how many of them each picture is seen.
+    """
 
     def __init__(self, samples: Iterator[Sample], clock: StageClock, with_thumbnail: bool) -> None:
+        self.points: list[int] = []
         self.counts: list[int] = []
         self.thumbnail: Thumbnail | None = None
         self._samples = samples
@@ -170,6 +182,7 @@ class _UniqueFrames:
         started = time.thread_time()
         try:
             for sample in self._samples:
+                self.points.append(sample.index)
                 if sample.image is self._image:
                     self.counts[-1] += 1
                     continue
@@ -184,12 +197,11 @@ class _UniqueFrames:
         raise StopIteration
 
 
-def _duration(media: Media, segment: Segment) -> float | None:
-    """Seconds of the segment, None where headers do not tell."""
-    whole = header_duration(media)
+def _duration(whole_seconds: Fraction | None, segment: Segment, sampled_seconds: Fraction) -> float:
+    """Seconds of the segment by the headers, or as many as were sampled where they do not tell."""
     if segment.index < segment.count - 1 and segment.end_seconds is not None:
         return float(segment.end_seconds - segment.start_seconds)
-    if whole is None:
-        return None
-    end = float(whole) if segment.end_seconds is None else min(float(whole), segment.end_seconds)
+    if whole_seconds is None:
+        return float(sampled_seconds)
+    end = float(whole_seconds) if segment.end_seconds is None else min(float(whole_seconds), segment.end_seconds)
     return max(end - segment.start_seconds, 0.0)

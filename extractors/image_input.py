@@ -38,7 +38,10 @@ SHORT_SIDE = 342
 
 
 class PreparedFrame(NamedTuple):
-    """What is read of a frame: uint8 pixels (h, w, 3), and the height and width of the frame they were taken from."""
+    """What is read of a frame: uint8 pixels (h, w, 3), and the height and width of the frame they were taken from.
+
+    On its way to a GPU it may hold several frames alike, (N, h, w, 3).
+    """
 
     pixels: Tensor
     height: int
@@ -86,20 +89,22 @@ def tapped_pixels(image: Tensor) -> PreparedFrame:
 
 
 def tf1_bilinear_input(frame: PreparedFrame) -> Tensor:
-    """A frame to float32 (S, S, 3): TF1 bilinear resize, then (x - 128) / 128."""
+    """A frame to float32 (S, S, 3), several to (N, S, S, 3): TF1 bilinear resize, then (x - 128) / 128."""
     return tf1_bilinear_resize(frame).sub_(128.0).mul_(1.0 / 128.0)
 
 
 def tf1_bilinear_resize(frame: PreparedFrame) -> Tensor:
-    """A frame to float32 (S, S, 3) in [0, 255], by TensorFlow 1's `resize_bilinear`."""
+    """A frame to float32 (S, S, 3) in [0, 255], several to (N, S, S, 3), by TensorFlow 1's `resize_bilinear`."""
     image = frame.pixels
-    top, bottom, down = _taps(frame.height, image.shape[0], image.device)  # S each
-    left, right, along = _taps(frame.width, image.shape[1], image.device)
+    top, bottom, down = _taps(frame.height, image.shape[-3], image.device)  # S each
+    left, right, along = _taps(frame.width, image.shape[-2], image.device)
+    along = along.repeat_interleave(3)  # 3 S
 
-    upper_rows, lower_rows = image.index_select(0, top), image.index_select(0, bottom)  # S, w, 3
-    upper = _blend(upper_rows.index_select(1, left), upper_rows.index_select(1, right), along.repeat_interleave(3))
-    lower = _blend(lower_rows.index_select(1, left), lower_rows.index_select(1, right), along.repeat_interleave(3))
-    return lower.sub_(upper).mul_(down[:, None]).add_(upper).view(IMAGE_SIZE, IMAGE_SIZE, 3)
+    upper_rows, lower_rows = image.index_select(-3, top), image.index_select(-3, bottom)  # S, w, 3
+    upper = _blend(upper_rows.index_select(-2, left), upper_rows.index_select(-2, right), along)  # S, 3 S
+    lower = _blend(lower_rows.index_select(-2, left), lower_rows.index_select(-2, right), along)
+    blended = lower.sub_(upper).mul_(down[:, None]).add_(upper)
+    return blended.view(*blended.shape[:-1], IMAGE_SIZE, 3)
 
 
 def imagenet_crop(image: Tensor) -> Tensor:
@@ -122,8 +127,8 @@ def scale_imagenet(image: Tensor) -> Tensor:
 
 def _blend(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
     """left + (right - left) * weight in float32, over flattened pixels: (S, S, 3) to (S, 3 S)."""
-    start = left.reshape(IMAGE_SIZE, -1).float()
-    return right.reshape(IMAGE_SIZE, -1).float().sub_(start).mul_(weight).add_(start)
+    start = left.flatten(-2).float()
+    return right.flatten(-2).float().sub_(start).mul_(weight).add_(start)
 
 
 @lru_cache(maxsize=64)

@@ -25,6 +25,13 @@ from av.video.stream import VideoStream
 
 from schemas.outcomes import FailureCode, Stage, VideoError
 
+CUT_SHORT = (
+    "it begins like a video but its index cannot be read: the recording or the upload was cut short. "
+    "Bring the whole file"
+)
+MISSING = "there is no such file: mend its uri in the manifest, or bring the file"
+DENIED = "permission to read it is denied: let the account that runs the job read it"
+
 Source = str | os.PathLike[str] | IO[bytes]
 
 # Demuxers that read one file and nothing else, by FFmpeg's names.
@@ -34,6 +41,7 @@ FORMATS = (
 )
 MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 MAX_PIXELS = 8192 * 8192
+MAX_STREAMS = 256  # each costs up to a megabyte as soon as the file is opened
 READ_BYTES = 1 << 20
 
 
@@ -66,12 +74,16 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
     _refuse_unreadable(source)
     # `file:` keeps a hostile name from being taken for a protocol (`concat:…`, `http:…`).
     file: Any = source if hasattr(source, "read") else f"file:{os.fspath(source)}"
+    limits = {"format_whitelist": FORMATS, "max_streams": str(MAX_STREAMS)}
+    decoding = {"max_pixels": str(max_pixels)}  # the first pictures are decoded on opening
     try:
-        container = av.open(file, "r", buffer_size=READ_BYTES, container_options={"format_whitelist": FORMATS})
+        container = av.open(file, "r", buffer_size=READ_BYTES, container_options=limits, options=decoding)
     except av.error.FFmpegError as error:
         raise _refusal(error, source) from error
     except UnicodeDecodeError as error:
-        raise VideoError(FailureCode.NOT_MEDIA, "its metadata is not text; the file is damaged", Stage.READ) from error
+        raise VideoError(
+            FailureCode.NOT_MEDIA, "its metadata is not text: the file is damaged, bring another copy of it", Stage.READ
+        ) from error
     with container:
         video = _pick_video(container)
         audio = next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
@@ -83,7 +95,7 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
                 "(raise it with --max-pixels if the file is genuine)",
             )
         # The codec holds later pictures, whose size may change, to the same limit.
-        context.options = {"max_pixels": str(max_pixels)}
+        context.options = decoding
         context.thread_count = 1  # one decoder a core: threads inside it only add overhead
         for stream in container.streams:
             if stream is not video and stream is not audio:
@@ -103,21 +115,29 @@ def _refuse_unreadable(source: Source) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise VideoError(FailureCode.MISSING, "there is no such file", Stage.READ) from None
+        raise VideoError(FailureCode.MISSING, MISSING, Stage.READ) from None
     except PermissionError:
-        raise VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ) from None
+        raise VideoError(FailureCode.NO_PERMISSION, DENIED, Stage.READ) from None
     except (OSError, ValueError) as error:
         raise VideoError(FailureCode.MISSING, f"its path cannot be opened: {error}", Stage.READ) from error
     if not path.is_file():
-        raise VideoError(FailureCode.NOT_MEDIA, "it is not a regular file", Stage.READ)
+        raise VideoError(
+            FailureCode.NOT_MEDIA, "it is not a regular file: folders, pipes and devices cannot be videos", Stage.READ
+        )
     if size == 0:
-        raise VideoError(FailureCode.EMPTY, "the file is empty", Stage.READ)
+        raise VideoError(FailureCode.EMPTY, "the file is empty: its upload failed, bring it again", Stage.READ)
 
 
 def _pick_video(container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not container.streams:
+        raise VideoError(FailureCode.TRUNCATED, CUT_SHORT, Stage.READ)
     if not streams:
-        raise VideoError(FailureCode.NO_VIDEO_STREAM, "it holds no video stream", Stage.READ)
+        raise VideoError(
+            FailureCode.NO_VIDEO_STREAM,
+            "it holds no video stream, only sound or still pictures: leave it out",
+            Stage.READ,
+        )
     # Where there are several, players show the first that is marked as default.
     video = next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
     try:
@@ -125,7 +145,9 @@ def _pick_video(container: InputContainer) -> VideoStream:
     except (av.error.FFmpegError, ValueError):
         context = None
     if context is None:
-        raise VideoError(FailureCode.UNSUPPORTED_CODEC, "its video codec is unknown to this decoder")
+        raise VideoError(
+            FailureCode.UNSUPPORTED_CODEC, "its video codec is unknown to this decoder: convert it, to H.264 for one"
+        )
     if context.codec_tag in ("encv", "drmi") or "enc_key_id" in video.metadata:
         raise encrypted_refusal()
     return video
@@ -134,17 +156,25 @@ def _pick_video(container: InputContainer) -> VideoStream:
 def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
     # Demuxers answer with the same errors to files that they do not understand.
     if isinstance(error, PermissionError) and not _may_be_read(source):
-        return VideoError(FailureCode.NO_PERMISSION, "permission to read it is denied", Stage.READ)
+        return VideoError(FailureCode.NO_PERMISSION, DENIED, Stage.READ)
     if isinstance(error, FileNotFoundError) and not _may_be_read(source):
-        return VideoError(FailureCode.MISSING, "there is no such file", Stage.READ)
+        return VideoError(FailureCode.MISSING, MISSING, Stage.READ)
     if isinstance(error, MemoryError):
-        return VideoError(FailureCode.MEMORY_LIMIT, "opening it takes more memory than a worker may use", Stage.READ)
+        message = f"it says that it holds more than {MAX_STREAMS} streams, or more packets than memory has room for"
+        return VideoError(FailureCode.MEMORY_LIMIT, message, Stage.READ)
     if isinstance(error, av.error.EOFError) or _begins_like_media(source):
-        message = "it begins like a video but its index cannot be read: the recording or the upload was cut short"
-        return VideoError(FailureCode.TRUNCATED, message, Stage.READ)
+        return VideoError(FailureCode.TRUNCATED, CUT_SHORT, Stage.READ)
     if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
-        return VideoError(FailureCode.UNSUPPORTED_CODEC, f"this decoder does not know it: {error.strerror}", Stage.READ)
-    return VideoError(FailureCode.NOT_MEDIA, f"it is no media file that can be read: {error.strerror}", Stage.READ)
+        return VideoError(
+            FailureCode.UNSUPPORTED_CODEC,
+            f"this decoder does not know it ({error.strerror}): convert it, to H.264 for one",
+            Stage.READ,
+        )
+    return VideoError(
+        FailureCode.NOT_MEDIA,
+        f"it is no media file that can be read ({error.strerror}): not a video, or damaged at its beginning",
+        Stage.READ,
+    )
 
 
 def _may_be_read(source: Source) -> bool:

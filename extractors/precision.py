@@ -2,14 +2,16 @@
 
 `auto` is bf16 where the device multiplies it in hardware (AVX-512 BF16 or AMX on CPUs, compute capability 8.0 and up on
 CUDA), else fp16 on CUDA and fp32 on CPUs. On a cluster of mixed machines resolve it once and name it, since two
-precisions are two fingerprints.
+precisions are two fingerprints. `int8` is for the frame network on CPUs with VNNI and is never chosen by itself
+(`quantized_form`); sound runs in what `auto` means beside it.
 """
 
 from __future__ import annotations
 
 import torch
 
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+# The type of a network's input; inside, int8 has types of its own.
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "int8": torch.float32}
 
 
 def resolve_device(device: str) -> torch.device:
@@ -34,10 +36,22 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         raise ValueError(f"precision {precision!r} is unknown; allowed are auto, {', '.join(PRECISIONS)}")
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision 'fp16' needs CUDA; on a CPU take bf16 or fp32")
+    if precision == "int8" and not (device.type == "cpu" and has_cpu_int8()):
+        raise ValueError("precision 'int8' needs a CPU with AVX-512 VNNI and torch with oneDNN; take auto")
     return precision
+
+
+def resolve_sound_precision(precision: str, device: torch.device) -> str:
+    """Like `resolve_precision`, for the sound network, which has no int8 form."""
+    return resolve_precision("auto" if precision == "int8" else precision, device)
 
 
 def has_cpu_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
+
+
+def has_cpu_int8() -> bool:
+    """Whether this CPU multiplies int8 in hardware, and torch has oneDNN's quantised convolution."""
+    return torch.cpu._is_vnni_supported() and hasattr(torch.ops.onednn, "qconv2d_pointwise")

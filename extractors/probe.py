@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from extractors.bitstream import UnsureStructureError
+from extractors.coverage import ENDS, is_plausible
 from extractors.groups import read_groups
 from extractors.media import MAX_PIXELS, Media, Source, open_media
 from extractors.seek import can_seek
@@ -77,12 +78,20 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
 
 
 def header_duration(media: Media) -> Fraction | None:
-    """How many seconds the video lasts by its headers, or None where they do not say."""
-    if media.video.duration and media.video.time_base:
-        return media.video.duration * media.video.time_base
-    if media.container.duration:
-        return Fraction(media.container.duration, av.time_base)
-    return None
+    """How many seconds the video lasts by its headers, or None where they do not say, or promise what cannot be."""
+    video, container = media.video, media.container
+    if video.duration and video.time_base:
+        seconds, start_seconds = video.duration * video.time_base, (video.start_time or 0) * video.time_base
+    elif container.duration:
+        seconds, start_seconds = (
+            Fraction(container.duration, av.time_base),
+            Fraction(container.start_time or 0, av.time_base),
+        )
+    else:
+        return None
+    if media.format in ENDS:
+        seconds -= start_seconds
+    return seconds if seconds > 0 and is_plausible(media, seconds) else None
 
 
 class _Packets:

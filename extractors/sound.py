@@ -8,7 +8,8 @@ front end does (a downmix matrix would be louder).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -66,15 +67,13 @@ class Sound:
         self._grid = grid
 
     def feed(self, packet: Packet[AudioStream]) -> None:
-        """Take the next packet of the sound track; a damaged one leaves a gap."""
+        """Take the next packet of the sound track; a damaged one leaves a gap and costs no picture."""
         if not packet.size or self._is_unwanted(packet):
             return
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            return
-        for frame in frames:
-            self._take(frame)
+        # Besides what cannot be decoded: rates of zero, layouts without channels, times beyond any number.
+        with contextlib.suppress(av.error.FFmpegError, ArithmeticError, ValueError):
+            for frame in packet.decode():
+                self._take(frame)
 
     def finish(self, packets: Iterable[Packet[VideoStream]]) -> None:
         """Read on to the end of the wanted sound; `packets` passes the rest of the track to `feed` on its way."""
@@ -82,13 +81,13 @@ class Sound:
             if self._is_complete or self._is_late(packet, INTERLEAVING_SECONDS):
                 break
 
-    def windows(self, count: int) -> NDArray[np.float32]:
-        """(count, 15600) float32 in [-1, 1]: what is heard for 0.975 s from each of the first `count` points on."""
+    def windows(self, points: Sequence[int]) -> NDArray[np.float32]:
+        """(N, 15600) float32 in [-1, 1]: what is heard for 0.975 s from each of N grid points on, given in order."""
         grid = self._grid
-        if grid is None or count == 0:
-            return np.zeros((count, WINDOW_SAMPLES), np.float32)
+        if grid is None or not points:
+            return np.zeros((len(points), WINDOW_SAMPLES), np.float32)
         self._flush()
-        starts = [round(grid.seconds(grid.first + number) * RATE_HZ) for number in range(count)]
+        starts = [round(grid.seconds(index) * RATE_HZ) for index in points]
         waveform = np.zeros(starts[-1] - starts[0] + WINDOW_SAMPLES, np.float32)
         zero_seconds = float(grid.origin * grid.tick) + starts[0] / RATE_HZ
         for run in self._runs:

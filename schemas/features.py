@@ -16,8 +16,14 @@ from numpy.typing import NDArray
 
 from schemas.text import storable
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 AUDIO_DIM = 128
+GAP = pa.struct(
+    [
+        pa.field("start_seconds", pa.float32(), nullable=False),
+        pa.field("end_seconds", pa.float32(), nullable=False),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,11 @@ class FeatureRow:
     mean_rgb          (D,) float32, mean over the grid points, before quantisation
     mean_audio        (128,) float32; zeros where there is no sound track
     num_frames        grid points that were sampled
-    duration_seconds  of the part of the video that was sampled
+    duration_seconds  of the part of the video that was asked for, gaps included
+    coverage          num_frames / grid points that a whole file would have; 1 where nothing is missing
+    gaps              stretches of missing grid points, (start, end) in seconds after the first frame. The k-th code
+                      belongs to the k-th grid point outside of them. What was lost before the first frame is at
+                      negative times
     rgb, audio        (num_frames, D) and (num_frames, 128) uint8 codes, or None when only the means are kept
     """
 
@@ -39,6 +49,8 @@ class FeatureRow:
     num_frames: int
     duration_seconds: float
     uri: str
+    coverage: float = 1.0
+    gaps: tuple[tuple[float, float], ...] = ()
     rgb: NDArray[np.uint8] | None = None
     audio: NDArray[np.uint8] | None = None
 
@@ -64,6 +76,8 @@ def feature_schema(rgb_dim: int, *, frame_features: bool) -> pa.Schema:
             pa.field("has_audio", pa.bool_(), nullable=False),
             pa.field("num_frames", pa.int32(), nullable=False),
             pa.field("duration_seconds", pa.float32(), nullable=False),
+            pa.field("coverage", pa.float32(), nullable=False),
+            pa.field("gaps", pa.list_(GAP), nullable=False),
             *(codes if frame_features else []),
             pa.field("uri", pa.string(), nullable=False),
         ]
@@ -81,6 +95,8 @@ def feature_table(rows: Sequence[FeatureRow], schema: pa.Schema, metadata: Mappi
         "has_audio": [row.has_audio for row in ordered],
         "num_frames": [row.num_frames for row in ordered],
         "duration_seconds": [row.duration_seconds for row in ordered],
+        "coverage": [row.coverage for row in ordered],
+        "gaps": [[{"start_seconds": start, "end_seconds": end} for start, end in row.gaps] for row in ordered],
         "uri": [storable(row.uri) for row in ordered],
     }
     if "rgb" in schema.names:

@@ -17,6 +17,7 @@ class FailureCode(StrEnum):
     EMPTY = "empty"
     NOT_MEDIA = "not_media"
     TRUNCATED = "truncated"
+    DAMAGED = "damaged"
     NO_VIDEO_STREAM = "no_video_stream"
     UNSUPPORTED_CODEC = "unsupported_codec"
     NO_DECODABLE_FRAME = "no_decodable_frame"
@@ -37,8 +38,6 @@ class Stage(StrEnum):
 
     READ = "read"
     DECODE = "decode"
-    AUDIO = "audio"
-    EMBED = "embed"
 
 
 class VideoError(Exception):

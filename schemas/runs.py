@@ -41,7 +41,9 @@ class Counts:
     """What went in and what came out; the unit is one video unless the name says otherwise.
 
     `already_done` are ids settled by earlier runs, `retried` are videos that needed more than one attempt, whatever
-    their end. `decoded_seconds` is the length of the video that was decoded, not the time it took.
+    their end. `partial` are those of the extracted of which parts are missing (`coverage` below 1). `decoded_seconds`
+    is the length of the video that was decoded, not the time it took. `workers_lost` and `nodes_lost` are processes
+    and machines that went away in mid-run; what they had in hand was done by others.
     """
 
     videos_total: int
@@ -54,6 +56,9 @@ class Counts:
     bytes_read: int
     bytes_written: int
     shards: int
+    partial: int = 0
+    workers_lost: int = 0
+    nodes_lost: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a count."""

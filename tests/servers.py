@@ -1,20 +1,36 @@
-"""Real servers for tests, on this machine: files over http, and a store behind gs://."""
+"""Real servers for tests, on this machine: files over http, and stores behind gs:// and s3://."""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
+from urllib.request import Request, urlopen
 
 import fsspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from gcp_storage_emulator.server import create_server
+from moto.server import ThreadedMotoServer
 
-GCS_ENVIRONMENT = ("STORAGE_EMULATOR_HOST", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT")
+GCS_ENVIRONMENT = {"STORAGE_EMULATOR_HOST": "{address}", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+S3_ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": "{address}",
+    "AWS_ACCESS_KEY_ID": "AKIDNOBODYSKEY",
+    "AWS_SECRET_ACCESS_KEY": "nobodys/secret/key",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+Through = Callable[[str], AbstractContextManager[str]]
 
 
 class FileHandler(SimpleHTTPRequestHandler):
@@ -60,6 +76,7 @@ class FileHandler(SimpleHTTPRequestHandler):
         if code == 206:
             self.send_header("Content-Range", f"bytes {start}-{start + len(content) - 1}/{size}")
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("Last-Modified", self.date_time_string(int(file.stat().st_mtime)))
         self.end_headers()
         if has_content:
             self.wfile.write(content)
@@ -67,39 +84,85 @@ class FileHandler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def http_files(folder: Path) -> Iterator[str]:
-    """Serve `folder`; yields the root URL, without a slash at its end."""
+def http_files(folder: Path, certificate: Path | None = None) -> Iterator[str]:
+    """Serve `folder`, over TLS where there is a certificate; yields the root URL, without a slash at its end."""
 
     class Handler(FileHandler):
         def __init__(self, *args: object) -> None:
             super().__init__(*args, directory=str(folder))
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
 
 
+def write_certificate(path: Path) -> Path:
+    """A self-signed certificate of this machine with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(certificate.public_bytes(pem) + private)
+    return path
+
+
 @contextmanager
-def gs_bucket() -> Iterator[str]:
-    """An empty bucket of a store in memory; yields its URI. fsspec is pointed at it meanwhile."""
+def gs_bucket(through: Through = nullcontext) -> Iterator[str]:
+    """An empty bucket of a store in memory; yields its URI. fsspec is pointed at it meanwhile.
+
+    `through` may put something between the two: it gets the store's address and yields another.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    before = {name: os.environ.get(name) for name in GCS_ENVIRONMENT}
     server = create_server("localhost", port, in_memory=True, default_bucket="bucket")
     server.start()
-    os.environ.update(zip(GCS_ENVIRONMENT, (f"http://localhost:{port}", "false"), strict=True))
-    fsspec.get_filesystem_class("gs").clear_instance_cache()
     try:
-        yield "gs://bucket"
+        with through(f"http://localhost:{port}") as address, _pointed_at("gs", GCS_ENVIRONMENT, address):
+            yield "gs://bucket"
     finally:
-        fsspec.get_filesystem_class("gs").clear_instance_cache()
+        server.stop()
+
+
+@contextmanager
+def s3_bucket(through: Through = nullcontext) -> Iterator[str]:
+    """Likewise for s3://."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        address = f"http://{host}:{port}"
+        with urlopen(Request(f"{address}/bucket", method="PUT", headers={"Host": "s3.amazonaws.com"})):
+            pass
+        with through(address) as seen, _pointed_at("s3", S3_ENVIRONMENT, seen):
+            yield "s3://bucket"
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _pointed_at(scheme: str, environment: Mapping[str, str], address: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update({name: value.format(address=address) for name, value in environment.items()})
+    fsspec.get_filesystem_class(scheme).clear_instance_cache()
+    try:
+        yield
+    finally:
+        fsspec.get_filesystem_class(scheme).clear_instance_cache()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        server.stop()

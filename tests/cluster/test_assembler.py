@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def test_a_failure_settles_the_video_and_lets_its_segments_go():
     joining = assembler()
     assert joining.add(part(0, 3)) is None
     failure = Failed(Task(VIDEO, attempt=2), FailureCode.TRUNCATED, "cut short", Stage.DECODE)
-    expected = FailureRow("a", VIDEO.uri, "decode", "truncated", "cut short", 2, "r1", VIDEO.version)
+    expected = FailureRow("a", "https://host/a.mp4?***", "decode", "truncated", "cut short", 2, "r1", VIDEO.version)
     assert joining.add(failure) == expected
     assert joining.add(part(0, 1)).num_frames == 2
 
@@ -55,3 +56,47 @@ def test_a_message_keeps_no_secret():
     message = "403, url='https://host/a.mp4?signature=SECRET' of https://user:SECRET@host/"
     row = assembler().add(Failed(Task(VIDEO), FailureCode.STORAGE, message, Stage.READ))
     assert row.message == "403, url='https://host/a.mp4?***' of https://***@host/"
+
+
+def lost(index: int, count: int, code: FailureCode = FailureCode.TIME_LIMIT) -> Failed:
+    segment = Segment(index, count, index * 2, None if index == count - 1 else index * 2 + 2)
+    return Failed(Task(VIDEO, segment, attempt=2), code, "took too long", Stage.DECODE)
+
+
+def test_segments_that_cannot_be_decoded_are_gaps():
+    joining = assembler()
+    first = part(0, 4)
+    first = replace(first, features=replace(first.features, video_seconds=7.5))
+    assert [joining.add(outcome) for outcome in (first, lost(3, 4), part(2, 4))] == [None] * 3
+    row = joining.add(lost(1, 4))
+    assert (row.num_frames, row.coverage) == (4, 0.5)
+    assert row.gaps == ((2.0, 4.0), (6.0, 7.5))
+    assert row.duration_seconds == 7.5
+    np.testing.assert_array_equal(row.rgb[:, 0], [0, 0, 2, 2])
+
+
+def test_when_most_segments_are_lost_so_is_the_video():
+    joining = assembler()
+    assert [joining.add(outcome) for outcome in (part(0, 3), lost(1, 3))] == [None] * 2
+    row = joining.add(lost(2, 3))
+    assert isinstance(row, FailureRow)
+    assert (row.code, row.attempts) == ("time_limit", 2)
+
+
+def test_trouble_with_storage_is_no_gap():
+    joining = assembler()
+    assert joining.add(part(0, 9)) is None
+    assert joining.add(lost(1, 9, FailureCode.STORAGE)).code == "storage"
+
+
+def test_less_than_half_is_a_failure_that_says_how_much_there_is():
+    damaged = part(0, 1)
+    damaged = replace(damaged, features=replace(damaged.features, missing_frames=3, gaps=((0.0, 1.0), (3.0, 5.0))))
+    row = assembler().add(damaged)
+    assert (row.code, row.stage) == ("damaged", "decode")
+    assert row.message.startswith(
+        "only 40% of its pictures can be decoded, less than half; missing: 0 to 1 s, 3 to 5 s"
+    )
+    row = assembler().add(replace(damaged, features=replace(damaged.features, ends_early=True)))
+    assert row.code == "truncated"
+    assert "cut short" in row.message

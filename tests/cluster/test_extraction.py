@@ -16,6 +16,7 @@ from cluster import storage
 from cluster.dataset import FeatureDataset
 from cluster.extraction import BAD_INPUT, DONE, TOO_MANY_FAILURES, run_extraction
 from cluster.extraction_config import ExtractionConfig
+from cluster.listing import list_files
 from schemas.failures import FailureRow, failure_table
 from schemas.runs import RunRecord
 from tests.dataset import ids, rows
@@ -309,7 +310,7 @@ def test_secrets_of_uris_stay_out_of_logs_records_and_messages(videos, tmp_path,
 
 def test_a_bucket_gives_the_rows_of_a_folder(videos, reference):
     with gs_bucket() as bucket:
-        for file in storage.list_files(str(videos)):
+        for file in list_files(str(videos)):
             name = os.path.relpath(file.uri, videos)
             storage.write_bytes(f"{bucket}/in/{name}", Path(file.uri).read_bytes())
         source, output = f"{bucket}/in", f"{bucket}/out"

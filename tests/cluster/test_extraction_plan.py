@@ -3,10 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from cluster.dataset import DatasetError
 from cluster.extraction_config import ExtractionConfig
 from cluster.extraction_plan import PlanError, make_plan, read_inputs, save_vocabulary
+from extractors.precision import has_cpu_int8, resolve_precision
 from schemas.features import FeatureRow
 
 RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0", "audio_pca": "random:0", "quiet": True}
@@ -33,6 +35,19 @@ def test_a_plan_holds_what_is_asked_for(config, tmp_path):
 def test_a_precision_that_the_machine_lacks_is_bad_input(config):
     with pytest.raises(PlanError, match="fp16' needs CUDA"):
         make_plan(replace(config, precision="fp16"), read_inputs(config), on_gpu=False)
+
+
+def test_int8_is_for_frames_on_cpus(config):
+    config = replace(config, precision="int8")
+    with pytest.raises(PlanError, match="this cluster has GPUs"):
+        make_plan(config, read_inputs(config), on_gpu=True)
+    if has_cpu_int8():
+        fingerprint = make_plan(config, read_inputs(config), on_gpu=False).fingerprint
+        assert fingerprint["frames.precision"] == "int8"
+        assert fingerprint["sound.precision"] == resolve_precision("auto", torch.device("cpu"))
+    else:
+        with pytest.raises(PlanError, match="VNNI"):
+            make_plan(config, read_inputs(config), on_gpu=False)
 
 
 def test_what_changes_a_feature_is_in_the_fingerprint(config):

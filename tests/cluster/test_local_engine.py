@@ -1,9 +1,11 @@
 import pytest
 
+from cluster import remote_video
 from cluster.engines import EngineConfig, make_engine
 from cluster.extraction_config import ExtractionConfig
 from cluster.extraction_plan import make_plan, read_inputs
 from cluster.local_engine import LocalEngine
+from cluster.patience import Patience
 from cluster.tasks import Done, TaskQueue
 from schemas.outcomes import FailureCode
 from schemas.videos import Video
@@ -65,7 +67,8 @@ def test_every_video_is_brought_to_its_end(folder, worker):
     assert codes == {"text": FailureCode.NOT_MEDIA, "none": FailureCode.MISSING}
 
 
-def test_it_waits_for_what_may_pass(folder, worker):
+def test_it_waits_for_what_may_pass(folder, worker, monkeypatch):
+    monkeypatch.setattr(remote_video, "PATIENCE", Patience(total_seconds=0.0))
     with http_files(folder) as url:
         videos = [
             Video("busy", f"{url}/status/503/a.mp4"),

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster import storage
 from cluster.manifest import MAX_PROBLEMS, ManifestError, read_videos
+from cluster.patience import Patience
 from schemas.videos import Video
 from tests.servers import http_files
 
@@ -286,7 +288,8 @@ def test_a_file_name_that_is_no_text_becomes_an_id_that_can_be_stored(tmp_path):
     assert Path(video.uri).read_bytes() == b"x"
 
 
-def test_a_manifest_and_a_video_over_http(tmp_path):
+def test_a_manifest_and_a_video_over_http(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "PATIENCE", Patience(total_seconds=0.0))
     write(tmp_path, "m.csv", "uri\nsub/v.mp4\n")
     write(tmp_path, "v.mp4", b"x")
     with http_files(tmp_path) as url:

@@ -13,6 +13,15 @@ from cluster.redaction import redacted
             "url='HTTP://h/a?sig=secret', or (https://t:secret@h/?q=secret)",
             "url='HTTP://h/a?***', or (https://***@h/?***",
         ),
+        ("GET /a.mp4?b=c&X-Amz-Signature=secret&d=e", "GET /a.mp4?b=c&X-Amz-Signature=***&d=e"),
+        (
+            "/b/a?access_token=secret /b/a?token=secret s3://b/a?sig=secret",
+            "/b/a?access_token=*** /b/a?token=*** s3://b/a?sig=***",
+        ),
+        ("{'Authorization': 'Bearer ya29.se-cr_et'}", "{'Authorization': 'Bearer ***'}"),
+        ("the key AKIAIOSFODNN7EXAMPLE does not exist", "the key *** does not exist"),
+        ("aws_secret_access_key = wJalr/bPx+Rfi", "aws_secret_access_key = ***"),
+        ("{'aws_session_token': 'FwoG/ZX='}", "{'aws_session_token': '***'}"),
     ],
 )
 def test_secrets_are_replaced(text, safe):

@@ -40,6 +40,8 @@ def record(log: RunLog, **changes: object) -> RunRecord:
         "videos_total": 5,
         "already_done": 1,
         "retried": 1,
+        "workers_lost": 3,
+        "nodes_lost": 2,
         "bytes_written": 77,
         "shards": 1,
         "weights_warning": None,
@@ -61,6 +63,7 @@ def test_a_run_is_counted():
     assert (counts.extracted, counts.failed, counts.already_done, counts.unaccounted) == (2, 2, 1, 0)
     assert (counts.frames, counts.decoded_seconds, counts.bytes_read) == (30, 410.0, 2000)
     assert (counts.retried, counts.bytes_written, counts.shards) == (1, 77, 1)
+    assert (counts.workers_lost, counts.nodes_lost) == (3, 2)
     assert told.failures_by_code == {"missing": 1, "truncated": 1}
     assert [(note.id, note.code, note.attempts) for note in told.failures] == [
         ("c", "truncated", 2),

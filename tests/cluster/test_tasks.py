@@ -7,7 +7,7 @@ import pytest
 from cluster.tasks import BACKOFF_SECONDS, KILLERS, Done, Failed, Task, TaskQueue
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
-from schemas.outcomes import TRANSIENT, FailureCode
+from schemas.outcomes import TRANSIENT, FailureCode, Stage
 from schemas.videos import Video
 
 A, B = Video("a", "a.mp4"), Video("b", "b.mp4")
@@ -19,8 +19,8 @@ def done(task: Task, others: tuple[Segment, ...] = ()) -> Done:
     return Done(task, SegmentFeatures(task.segment or SEGMENTS[0], 1, 1.0, *sums, None, None, False, {}, 0), others)
 
 
-def failed(task: Task, code: FailureCode = FailureCode.TRUNCATED) -> Failed:
-    return Failed(task, code, "why", "decode")
+def failed(task: Task, code: FailureCode = FailureCode.TRUNCATED, stage: Stage = Stage.READ) -> Failed:
+    return Failed(task, code, "why", stage)
 
 
 def drain(queue: TaskQueue) -> list[Task]:
@@ -72,6 +72,28 @@ def test_a_segment_that_fails_ends_its_video_once():
     assert queue.take() == Task(B)
     queue.settle(done(Task(B)))
     assert queue.is_over
+
+
+def test_a_segment_that_cannot_be_decoded_leaves_a_gap_until_they_are_more_than_half():
+    segments = [Segment(index, 4, index * 10, (index + 1) * 10) for index in range(4)]
+    queue = TaskQueue([A, B])
+    queue.settle(done(queue.take(), tuple(segments[1:])))
+    for _ in range(2):
+        gap = failed(queue.take(), stage=Stage.DECODE)
+        assert gap.leaves_a_gap
+        assert queue.settle(gap) is gap
+    last = queue.take()
+    assert last == Task(A, segments[3])
+    queue.settle(failed(last, stage=Stage.DECODE))
+    assert drain(queue) == [Task(B)]
+
+
+def test_trouble_of_ours_leaves_no_gap():
+    task = Task(A, SEGMENTS[1])
+    assert not failed(task, FailureCode.STORAGE, Stage.DECODE).leaves_a_gap
+    assert not failed(task, FailureCode.INTERNAL, Stage.DECODE).leaves_a_gap
+    assert not failed(task, FailureCode.TRUNCATED, Stage.READ).leaves_a_gap
+    assert not failed(Task(A), FailureCode.TRUNCATED, Stage.DECODE).leaves_a_gap
 
 
 def test_segments_of_a_video_that_is_given_up_are_not_handed_out():

@@ -5,7 +5,7 @@ import pytest
 
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.log_mel import WINDOW_SAMPLES
-from extractors.precision import has_cpu_bf16
+from extractors.precision import has_cpu_bf16, has_cpu_int8
 from extractors.weights import resolve_weights
 
 SIZES = [(360, 640), (1080, 1920), (240, 320), (299, 299), (100, 50), (2, 3), (720, 1280)]
@@ -90,6 +90,23 @@ def test_windows_become_rows_that_do_not_depend_on_each_other(audio_embedder, wi
     assert audio_embedder(windows[:0]).shape == (0, 128)
 
 
+def test_int8_rows_do_not_depend_on_their_batch_and_are_close(frame_embedder, frames):
+    if not has_cpu_int8():
+        with pytest.raises(ValueError, match="VNNI"):
+            FrameEmbedder(frame_config(precision="int8")).setup()
+        return
+    embedder = FrameEmbedder(frame_config(precision="int8"))
+    together = embedder(frames)
+    np.testing.assert_array_equal(FrameEmbedder(frame_config(precision="int8", batch_size=3))(frames), together)
+    close = frame_embedder(frames)
+    assert 0 < np.sqrt(np.mean((together - close) ** 2) / np.mean(close**2)) < 0.06
+
+
+def test_sound_has_no_int8():
+    with pytest.raises(ValueError, match="no int8 form"):
+        sound_config(precision="int8")
+
+
 def test_a_frame_that_is_no_image_is_refused(frame_embedder):
     with pytest.raises(ValueError, match="uint8"):
         frame_embedder([np.zeros((4, 4), np.uint8)])
@@ -108,7 +125,7 @@ def test_fingerprint_needs_no_network():
         "weights": "random:0",
         "pca": "random:1",
         "precision": "fp32",
-        "embedding_version": "1",
+        "embedding_version": "2",
     }
     assert embedder.is_random
     assert AudioEmbedder(sound_config(pca=None)).fingerprint_parts()["pca"] == "none"

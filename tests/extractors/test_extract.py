@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -222,3 +223,64 @@ def test_the_fingerprint_holds_what_changes_the_meaning_of_features() -> None:
     assert SamplingConfig(fps="1.0", segment_seconds=7, selective=False).fingerprint_parts() == plain
     assert SamplingConfig(fps="2").fingerprint_parts() != plain
     assert SamplingConfig(max_seconds=10).fingerprint_parts() != plain
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A loud video of twelve seconds with a key frame every second, and the same with zeros where 30 to 50 % were."""
+    folder = tmp_path_factory.mktemp("damaged")
+    clip = Clip(frames=300, gop=25, width=96, height=48, sound="aac", container_options={"movflags": "faststart"})
+    whole = write_video(folder / "whole.mp4", clip)
+    data = whole.read_bytes()
+    first, last = int(len(data) * 0.3), int(len(data) * 0.5)
+    (folder / "holed.mp4").write_bytes(data[:first] + bytes(last - first) + data[last:])
+    return whole, folder / "holed.mp4"
+
+
+@pytest.mark.parametrize("seconds", [300, 5])
+def test_a_partly_damaged_video_gives_what_is_there(
+    seconds: int, damaged: tuple[Path, Path], frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    extractor = Extractor(SamplingConfig(segment_seconds=seconds, **CODES), frames, sound)
+    whole, holed = (row_of(extractor, path) for path in damaged)
+    assert (whole.num_frames, whole.coverage, whole.gaps) == (12, 1.0, ())
+    ((start, end),) = holed.gaps
+    missing = int(end - start)
+    assert (start, end) == (int(start), int(end))
+    assert 2 <= missing <= 5
+    assert holed.num_frames == 12 - missing
+    assert holed.coverage == pytest.approx(1 - missing / 12)
+    assert holed.duration_seconds == whole.duration_seconds
+    there = [index for index in range(12) if not start <= index < end]
+    assert whole.rgb is not None
+    assert whole.audio is not None
+    np.testing.assert_array_equal(holed.rgb, whole.rgb[there])
+    beside = [index for index in there if not start - 2 <= index <= end]  # the codec's sound overlaps
+    assert holed.audio is not None
+    heard = holed.audio[[there.index(index) for index in beside]]
+    np.testing.assert_allclose(heard, whole.audio[beside], atol=2)  # behind the hole, resampling begins anew
+
+
+def test_less_than_half_of_a_video_is_refused_with_what_is_missing(
+    damaged: tuple[Path, Path], tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    data = damaged[0].read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * 0.4)])
+    with pytest.raises(VideoError, match=r"only \d\d% of its pictures can be decoded.* to 12 s.*cut short") as caught:
+        row_of(Extractor(SamplingConfig(segment_seconds=4), frames, sound), tmp_path / "cut.mp4")
+    assert caught.value.code == FailureCode.TRUNCATED
+
+
+def test_a_broken_sound_track_costs_no_picture(
+    damaged: tuple[Path, Path], tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    data = bytearray(damaged[0].read_bytes())
+    with av.open(str(damaged[0])) as container:
+        for packet in container.demux(container.streams.audio[0]):
+            if packet.size and packet.pos is not None:
+                data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    path = tmp_path / "mute.mp4"
+    path.write_bytes(data)
+    row = row_of(Extractor(SamplingConfig(**CODES), frames, sound), path)
+    assert (row.num_frames, row.coverage, row.has_audio) == (12, 1.0, False)
+    assert not row.mean_audio.any()

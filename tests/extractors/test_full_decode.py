@@ -10,18 +10,18 @@ import av
 import pytest
 
 from extractors.decode import sample_frames
-from extractors.full_decode import shown_frames
+from extractors.full_decode import FullDecode
 from extractors.media import open_media
+from extractors.packets import PacketReader
 from tests.videos import Clip, read_number, remux, write_video
 
 
 def shown(path: Path) -> list[tuple[int, int, int]]:
     """(number drawn, pts, end_pts) of every frame."""
     with open_media(path) as media:
-        packets = media.container.demux(media.video)
         return [
             (read_number(frame.to_ndarray(format="rgb24")), pts, end_pts)
-            for frame, pts, end_pts in shown_frames(media, packets)
+            for frame, pts, end_pts in FullDecode(media, PacketReader(media)).frames()
         ]
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from extractors.inception import ConvBlock, inception_2015
-from extractors.inference_form import FusedConv, TiledLinear, to_inference_form
+from extractors.inception import ConvBlock, GridBlock35, inception_2015
+from extractors.inference_form import FusedConv, PooledConv, TiledLinear, to_inference_form
 from extractors.precision import has_cpu_bf16
 from tests import parity
 
@@ -41,6 +41,7 @@ def test_a_network_means_the_same_in_any_batch(images, dtype, tolerance):
             parts = torch.cat([network.forward_features(part) for part in images[:5].split(size)])
             assert_same(parts, together[:5])
         assert_same(network.forward_features(images.flip(0)), together.flip(0))
+        assert_same(network.forward_features(images, stem_frames=3), together)
     expected = parity.golden("inception_2015_fid")["frames299_features"]
     two = parity.weights.frames(0, (2, 299, 299, 3))
     pair = ((torch.from_numpy(two).float() - 128) / 128).permute(0, 3, 1, 2).to(dtype)
@@ -59,6 +60,20 @@ def test_batch_norm_is_folded_exactly():
         fused = to_inference_form(block, dtype=torch.float32)
         assert isinstance(fused[0], FusedConv)
         torch.testing.assert_close(fused(x.contiguous(memory_format=torch.channels_last)), expected)
+
+
+@pytest.mark.parametrize("counts_padding", [True, False])
+def test_an_average_pool_moves_behind_a_pointwise_convolution(counts_padding):
+    block = GridBlock35(8, pool_channels=4, pool_counts_padding=counts_padding).eval()
+    norm = block.branch_pool.bn
+    norm.running_mean.data.uniform_(-0.5, 0.5)
+    norm.bias.data.uniform_(-0.5, 0.5)
+    x = torch.rand(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected = block(x)
+        moved = to_inference_form(block, dtype=torch.float32)
+        assert isinstance(moved.branch_pool, PooledConv)
+        torch.testing.assert_close(moved(x), expected)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)

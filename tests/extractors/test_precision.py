@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from extractors.precision import has_cpu_bf16, resolve_device, resolve_precision
+from extractors.precision import (
+    has_cpu_bf16,
+    has_cpu_int8,
+    resolve_device,
+    resolve_precision,
+    resolve_sound_precision,
+)
 
 CPU = torch.device("cpu")
 
@@ -16,8 +22,23 @@ def test_named_precisions_are_kept(precision):
 
 
 def test_unknown_precisions_list_the_known_ones():
-    with pytest.raises(ValueError, match=r"'int8'.*auto, bf16, fp16, fp32"):
-        resolve_precision("int8", CPU)
+    with pytest.raises(ValueError, match=r"'fp8'.*auto, bf16, fp16, fp32, int8"):
+        resolve_precision("fp8", CPU)
+
+
+def test_int8_is_for_cpus_that_have_it():
+    if has_cpu_int8():
+        assert resolve_precision("int8", CPU) == "int8"
+    else:
+        with pytest.raises(ValueError, match="VNNI"):
+            resolve_precision("int8", CPU)
+    with pytest.raises(ValueError, match="needs a CPU"):
+        resolve_precision("int8", torch.device("cuda"))
+
+
+def test_sound_beside_int8_runs_in_the_fastest_precision():
+    assert resolve_sound_precision("int8", CPU) == resolve_precision("auto", CPU)
+    assert resolve_sound_precision("fp32", CPU) == "fp32"
 
 
 def test_half_precision_needs_cuda():

@@ -22,6 +22,8 @@ def make_row(name: str, dim: int, *, frame_features: bool) -> FeatureRow:
         has_audio=count > 1,
         num_frames=count,
         duration_seconds=count + 0.25,
+        coverage=count / (count + 1),
+        gaps=((0.5, 1.25), (3.0, 4.0))[: count - 1],
         uri=f"in/{name}.mp4",
         rgb=rng.integers(0, 256, (count, dim), np.uint8) if frame_features else None,
         audio=rng.integers(0, 256, (count, AUDIO_DIM), np.uint8) if frame_features else None,
@@ -48,6 +50,8 @@ def check_rows(found: list[dict], rows: dict[str, FeatureRow]) -> None:
         np.testing.assert_array_equal(np.array(values["mean_audio"], np.float32), row.mean_audio)
         assert (values["has_audio"], values["num_frames"]) == (row.has_audio, row.num_frames)
         assert (values["duration_seconds"], values["uri"]) == (row.duration_seconds, row.uri)
+        assert values["coverage"] == np.float32(row.coverage)
+        assert tuple((gap["start_seconds"], gap["end_seconds"]) for gap in values["gaps"]) == row.gaps
         assert ("rgb" in values) == (row.rgb is not None)
         for name, codes in (("rgb", row.rgb), ("audio", row.audio)):
             if codes is not None:
@@ -88,6 +92,8 @@ def test_the_columns_are_youtube_8ms():
         ("has_audio", "bool"),
         ("num_frames", "int32"),
         ("duration_seconds", "float"),
+        ("coverage", "float"),
+        ("gaps", "list<item: struct<start_seconds: float not null, end_seconds: float not null>>"),
         ("rgb", "list<item: binary>"),
         ("audio", "list<item: binary>"),
         ("uri", "string"),

@@ -1,0 +1,90 @@
+"""The real job, run as a user runs it and watched from outside: its time, its memory, its own record."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.measure import MARKER, ProcessGroup, cores
+from schemas.runs import RunRecord
+
+ROOT = Path(__file__).resolve().parent.parent
+RANDOM_WEIGHTS = (
+    "--weights",
+    "random:0",
+    "--pca",
+    "random:0",
+    "--audio-weights",
+    "random:0",
+    "--audio-pca",
+    "random:0",
+)
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One run of the job.
+
+    wall_seconds     from the command to its end
+    startup_seconds  from the command to the first finished video
+    stage_seconds    CPU seconds of opening, decoding and embedding, by the job's own count
+    peak_pss_bytes   the most that all its processes, Ray's and the object store among them, held at a time
+    """
+
+    wall_seconds: float
+    startup_seconds: float
+    stage_seconds: float
+    peak_pss_bytes: int
+    videos: int
+    frames: int
+
+    @property
+    def working_seconds(self) -> float:
+        """Time from the first finished video on."""
+        return self.wall_seconds - self.startup_seconds
+
+    @property
+    def overhead_seconds(self) -> float:
+        """Core seconds a video that no stage accounts for, start and end of the run included."""
+        return (self.wall_seconds * cores() - self.stage_seconds) / max(self.videos, 1)
+
+    @property
+    def steady_overhead_seconds(self) -> float:
+        """The same from the first finished video on."""
+        return (self.working_seconds * cores() - self.stage_seconds) / max(self.videos, 1)
+
+
+def run_job(source: Path, *options: str) -> JobRun:
+    """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own."""
+    token = secrets.token_hex(8)
+    environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "jobs/extract_features.py", "--input", str(source), "--output", output, "--quiet"]
+        launched, started = time.time(), time.monotonic()
+        with ProcessGroup(token) as group:
+            subprocess.run(
+                [*command, *RANDOM_WEIGHTS, *options], cwd=ROOT, env={**environment, MARKER: token}, check=True
+            )
+        wall_seconds = time.monotonic() - started
+        (path,) = Path(output, "runs").glob("*.json")
+        record = RunRecord.from_json(path.read_text())
+    if record.counts.failed or not record.throughput:
+        raise RuntimeError(
+            f"{record.counts.failed} of {record.counts.videos_total} videos failed: {record.failures[:3]}"
+        )
+    began = datetime.fromisoformat(record.started_at).timestamp()
+    return JobRun(
+        wall_seconds=wall_seconds,
+        startup_seconds=began - launched + record.throughput[0].seconds,
+        stage_seconds=sum(record.seconds_by_stage.values()),
+        peak_pss_bytes=group.peak_pss_bytes,
+        videos=record.counts.processed,
+        frames=record.counts.frames,
+    )

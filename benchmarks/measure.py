@@ -1,0 +1,99 @@
+"""How benchmarks measure: contenders that take turns, and the processes that a job consists of.
+
+Medians of alternating runs, because a machine's speed drifts; CPU seconds are user + system of all threads of this
+process. A job's processes are found by a variable in their environment, which Ray's daemons and workers inherit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+MARKER = "FRAMEMILL_BENCHMARK"
+SAMPLE_EVERY_SECONDS = 0.5
+
+
+def alternating_cpu_seconds(
+    contenders: Mapping[str, Callable[[], Result]], repeats: int
+) -> tuple[dict[str, float], dict[str, Result]]:
+    """Median CPU seconds of each contender, and what each gave; all run once before anything counts."""
+    results = {name: contender() for name, contender in contenders.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, contender in contenders.items():
+            started = time.process_time()
+            contender()
+            seconds[name].append(time.process_time() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}, results
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """The mean of ratios."""
+    return math.exp(statistics.fmean(map(math.log, ratios)))
+
+
+def write_json(path: Path | None, result: object) -> None:
+    """Write `result` to `path`, where one is given."""
+    if path is not None:
+        path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+class ProcessGroup:
+    """Watches all processes whose environment holds the marker with the value `token`, until closed.
+
+    `peak_pss_bytes` is the largest sum of their proportional set sizes: memory that several share, such as Ray's object
+    store, counts once.
+    """
+
+    def __init__(self, token: str) -> None:
+        self.peak_pss_bytes = 0
+        self._marker = f"{MARKER}={token}".encode()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> ProcessGroup:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(SAMPLE_EVERY_SECONDS):
+            self.peak_pss_bytes = max(self.peak_pss_bytes, sum(map(pss_bytes, self._members())))
+
+    def _members(self) -> list[Path]:
+        return [
+            process
+            for process in Path("/proc").iterdir()
+            if process.name.isdigit() and self._marker in _read(process / "environ").split(b"\0")
+        ]
+
+
+def pss_bytes(process: Path) -> int:
+    """Proportional set size of the process at `/proc/PID`; 0 once it is gone."""
+    for line in _read(process / "smaps_rollup").splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # processes come and go
+        return b""
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0))

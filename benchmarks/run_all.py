@@ -1,0 +1,48 @@
+"""Every benchmark that takes minutes and no preparation: tables on the screen, JSON in a folder.
+
+    python benchmarks/run_all.py [CLIP …] [--folder FOLDER] [--full]
+
+Without clips, drawn ones are used. `--full` takes the sizes at which the figures are meant (over an hour).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+TAKES_CLIPS = ("decoding", "end_to_end")
+QUICK: dict[str, tuple[str, ...]] = {
+    "decoding": (),
+    "embedding": (),
+    "end_to_end": ("--seconds", "30"),
+    "small_files": ("--videos", "200"),
+    "growth": ("--videos", "50"),
+    "memory": ("--videos", "20", "200", "--minutes", "1", "10"),
+    "simulation": (),
+}
+FULL: dict[str, tuple[str, ...]] = dict.fromkeys(QUICK, ())
+
+
+def main() -> int:
+    """Run them one after the other; returns 1 if any of them failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", nargs="*")
+    parser.add_argument("--folder", type=Path, default=Path("bench"))
+    parser.add_argument("--full", action="store_true")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    has_failed = False
+    for name, options in (FULL if arguments.full else QUICK).items():
+        print(f"\n== {name}", flush=True)
+        clips = arguments.clips if name in TAKES_CLIPS else []
+        result = ("--json", str(arguments.folder / f"{name}.json"))
+        command = [sys.executable, str(FOLDER / f"{name}.py"), *clips, *options, *result]
+        has_failed |= subprocess.run(command, check=False).returncode != 0
+    return int(has_failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""What stops a run from growing: a discrete-event simulation of 1 to 1,000 nodes, from costs measured here.
+
+    python benchmarks/simulation.py [--frame-seconds 0.025] [--json FILE]
+
+Simulated is the Ray engine as it is: one driver goes round all workers, takes what is ready and hands out the next
+tasks; each worker has two on hand and fetches its video before it decodes. Measured, in this process: what an outcome
+costs the driver, from Ray's reply to the shard; what going round costs for each worker; what reading the ledger costs
+for each id. Assumed are the constants below. The driver is simulated without the rest of its machine's load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import ray
+
+from benchmarks.measure import write_json
+from cluster.assembler import Assembler
+from cluster.dataset import FeatureDataset
+from cluster.ray_cluster import join_cluster
+from cluster.sink import Sink
+from cluster.tasks import Done, Task, TaskQueue
+from extractors.features import SegmentFeatures
+from extractors.segments import Segment
+from schemas.features import AUDIO_DIM
+from schemas.videos import Video
+
+NODES = (1, 10, 100, 1000)
+CORES = 16  # of a node
+NODE_BYTES_PER_SECOND = 1.25e9  # 10 Gbit/s
+STORE_BYTES_PER_SECOND = 1e11  # a bucket's share of a region
+STORE_REQUESTS_PER_SECOND = 5_000  # reads below one prefix before a store begins to refuse
+REQUESTS_PER_VIDEO = 4
+LISTED_PER_SECOND = 5_000  # 1,000 names a request, one request after the other
+BYTES_PER_SECOND = 125_000  # of video: 1 Mbit/s
+DIM = 1024
+SAMPLES = 500
+TASKS_PER_WORKER = 12
+ON_HAND = 2
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds on the driver: of an outcome, of going round once for each worker, of each id settled before."""
+
+    outcome: float
+    per_worker: float
+    per_settled_id: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the videos are, and how many core seconds one of them takes."""
+
+    name: str
+    video_seconds: int
+    work_seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """`use`: the share of the time after start-up that each resource is busy; `limit`: what the run waits for."""
+
+    load: str
+    nodes: int
+    videos: int
+    startup_seconds: float
+    seconds: float
+    use: dict[str, float]
+    limit: str
+
+
+class Echo:
+    """An actor that answers with what it was made of, or not until it is told."""
+
+    def __init__(self, features: SegmentFeatures) -> None:
+        self._features = features
+
+    def work(self, task: Task) -> Done:
+        """Carry out a task in no time."""
+        return Done(task, replace(self._features, rgb=self._features.rgb))
+
+    def rest(self, seconds: float) -> None:
+        """Be busy."""
+        time.sleep(seconds)
+
+
+def cpu_seconds(call: Callable[[], object]) -> float:
+    """Of all threads of this process."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def measure_costs(video_seconds: int) -> Costs:
+    """Go through what the driver does for each video, with the real parts and 8-bit features of every second."""
+    features = SegmentFeatures(
+        segment=Segment(),
+        num_frames=video_seconds,
+        duration_seconds=float(video_seconds),
+        rgb_sum=np.zeros(DIM),
+        audio_sum=np.zeros(AUDIO_DIM),
+        rgb=np.random.default_rng(0).integers(0, 256, (video_seconds, DIM), np.uint8),
+        audio=np.zeros((video_seconds, AUDIO_DIM), np.uint8),
+        has_audio=True,
+        seconds_by_stage={"decode": 1.0},
+        size_bytes=1,
+        video_seconds=float(Fraction(video_seconds)),
+    )
+    actor = ray.remote(Echo).options(num_cpus=0).remote(features)
+    ray.get(actor.rest.remote(0.0))
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = FeatureDataset(folder, run_id="run", rgb_dim=DIM, frame_features=True, fingerprint={})
+        dataset.prepare()
+
+        def drive() -> None:
+            queue = TaskQueue(Video(id=f"video-{number}", uri="") for number in range(SAMPLES))
+            assembler, sink = Assembler(lambda _: (), "run"), Sink(dataset, 100, ())
+            while (task := queue.take()) is not None:
+                outcome = queue.settle(ray.get(actor.work.remote(task)))
+                assert outcome is not None
+                sink.add_row(assembler.add(outcome), "")  # type: ignore[arg-type]
+            sink.commit()
+
+        outcome_seconds = cpu_seconds(drive) / SAMPLES
+        settled_seconds = cpu_seconds(dataset.settled) / SAMPLES
+    waiting = [actor.rest.remote(0.01) for _ in range(SAMPLES)]
+    per_worker = cpu_seconds(lambda: ray.wait(waiting, timeout=0, fetch_local=False)) / SAMPLES
+    ray.kill(actor)
+    return Costs(outcome_seconds, ON_HAND * per_worker, settled_seconds)
+
+
+def simulate(load: Load, nodes: int, costs: Costs) -> Result:
+    """Run `TASKS_PER_WORKER` videos through each worker of `nodes` nodes, half of all videos settled before."""
+    workers = nodes * CORES
+    videos = workers * TASKS_PER_WORKER
+    startup = 2 * videos / LISTED_PER_SECOND + videos * costs.per_settled_id
+    bytes_each = load.video_seconds * BYTES_PER_SECOND
+    fetch = bytes_each / min(NODE_BYTES_PER_SECOND / CORES, STORE_BYTES_PER_SECOND / workers)
+    fetch = max(fetch, REQUESTS_PER_VIDEO * workers / STORE_REQUESTS_PER_SECOND)
+    rng = random.Random(0)  # noqa: S311 - not for secrets
+    now = 0.0
+    free_at = [0.0] * workers
+    ends: list[tuple[float, int]] = []
+    handed_out = 0
+
+    def hand_out(worker: int) -> None:
+        nonlocal handed_out
+        if handed_out < videos:
+            handed_out += 1
+            free_at[worker] = max(free_at[worker], now) + fetch + load.work_seconds * rng.uniform(0.5, 1.5)
+            heapq.heappush(ends, (free_at[worker], worker))
+
+    for _ in range(ON_HAND):
+        for worker in range(workers):
+            hand_out(worker)
+    while ends:
+        now = max(now, ends[0][0])
+        ready = []
+        while ends and ends[0][0] <= now:
+            ready.append(heapq.heappop(ends)[1])
+        now += costs.per_worker * workers + costs.outcome * len(ready)
+        for worker in ready:
+            hand_out(worker)
+    use = {
+        "cores": videos * load.work_seconds / workers / now,
+        "driver": videos * costs.outcome / now,  # it goes round the more often the less there is to do
+        "network": videos * bytes_each / nodes / NODE_BYTES_PER_SECOND / now,
+        "store, bytes": videos * bytes_each / STORE_BYTES_PER_SECOND / now,
+        "store, requests": videos * REQUESTS_PER_VIDEO / STORE_REQUESTS_PER_SECOND / now,
+    }
+    shares = {**use, "listing and ledger": startup / (startup + now)}
+    # Cores are what should be busy, but for a run's last tasks; another limit counts where they are not.
+    limit = (
+        "cores" if use["cores"] > 0.7 and startup < now / 4 else max(set(shares) - {"cores"}, key=shares.__getitem__)
+    )
+    return Result(load.name, nodes, videos, startup, now, use, limit)
+
+
+def main() -> None:
+    """Measure, simulate and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frame-seconds", type=float, default=0.025, help="core seconds to decode and embed a frame")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    join_cluster(None)
+    results, measured = [], {}
+    for video_seconds in (300, 2):
+        costs = measure_costs(video_seconds)
+        name = f"{video_seconds} s"
+        measured[name] = asdict(costs)
+        print(f"videos of {name}: an outcome costs the driver {1e3 * costs.outcome:.2f} ms, ", end="")
+        print(f"a round {1e6 * costs.per_worker:.1f} us a worker, the ledger {1e6 * costs.per_settled_id:.1f} us an id")
+        load = Load(name, video_seconds, arguments.frame_seconds * video_seconds)
+        results += [simulate(load, nodes, costs) for nodes in NODES]
+    ray.shutdown()
+    print(f"{'videos':>7}{'nodes':>7}{'start, s':>10}{'work, s':>9}", end="")
+    print("".join(f"{name:>17}" for name in results[0].use) + "  limit")
+    for result in results:
+        print(f"{result.load:>7}{result.nodes:>7}{result.startup_seconds:>10.1f}{result.seconds:>9.1f}", end="")
+        print("".join(f"{share:>17.1%}" for share in result.use.values()) + f"  {result.limit}")
+    write_json(arguments.json, {"costs": measured, "results": [asdict(result) for result in results]})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import gpu
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *arguments])
+    gpu.main()
+
+
+@pytest.mark.heavy
+def test_the_whole_script_runs_on_a_cpu(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    run(monkeypatch, "--device", "cpu", "--seconds", "0.01", "--batch-sizes", "1", "--json", str(path))
+    figures = json.loads(path.read_text())
+    assert all(row["items_per_second"] > 0 for row in figures["networks"])
+    assert {way["limited_by"] for way in figures["product"]["ways"]}
+    assert figures["agreement"]["Inception fp32"]["relative_rms"] < 1e-5
+    assert "frames/s wanted on one H200" in capsys.readouterr().out
+
+
+def test_without_cuda_it_says_so(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="sees no CUDA device here; --device cpu"):
+        run(monkeypatch)
+
+
+def test_the_slowest_step_is_named():
+    way = {"copy": 9000.0, "resize_on_device": 30000.0, "whole_way": 8500.0}
+    assert gpu.limit_of(way, 20000.0) == "copies from the host"
+    assert gpu.limit_of(way, 8600.0) == "the network"
+    assert gpu.limit_of(way | {"whole_way": 1000.0}, 20000.0) == "the host thread that feeds the device"
+
+
+def test_equal_embeddings_agree():
+    rows = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+    assert gpu.agreement(rows, rows)["lowest_cosine"] == pytest.approx(1.0)
+    assert gpu.agreement(rows, rows)["codes_that_differ"] == 0
+    assert gpu.agreement(rows + 0.02, rows)["most_steps"] >= 1
