@@ -5,6 +5,7 @@ The order is that of the names. No more than a page of a bucket or the names in 
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections import defaultdict
@@ -80,7 +81,7 @@ def _on_disk(uri: str) -> Iterator[StoredFile]:
     for name in paths:
         found = regular_file(name)
         if found:
-            yield StoredFile(name, found.st_size, version_of({"size": found.st_size, "mtime": found.st_mtime}))
+            yield StoredFile(name, found.st_size, _version_on_disk(found))
 
 
 def _in_bucket(uri: str) -> Iterator[StoredFile]:
@@ -139,7 +140,12 @@ def _single_version(uri: str) -> str:
     try:
         fs, path = filesystem(uri)
         if is_local(uri):
-            return next((file.version for file in _on_disk(uri)), "")
+            found = regular_file(path)
+            return _version_on_disk(found) if found else ""
         return version_of(answer(uri, lambda: fs.info(path), SINGLE_PATIENCE))
-    except (OSError, StorageError):
+    except (OSError, ValueError, StorageError):  # ValueError: a name that no file can have
         return ""
+
+
+def _version_on_disk(found: os.stat_result) -> str:
+    return version_of({"size": found.st_size, "mtime": found.st_mtime})

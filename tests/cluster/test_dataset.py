@@ -13,7 +13,7 @@ from cluster.increment import FailedBefore
 from cluster.storage import StorageError
 from cluster.tables import remove_rows, write_table
 from schemas.failures import FailureRow
-from schemas.features import AUDIO_DIM, FeatureRow
+from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow
 from schemas.ledger import without_content
 from tests.servers import gs_bucket
 
@@ -64,7 +64,7 @@ def test_a_shard_says_how_it_was_made(tmp_path):
     open_dataset(tmp_path, note="random weights").commit(0, [done("a")], [], ())
     metadata = pq.read_schema(tmp_path / "features/part-r1-00000.parquet").metadata
     assert metadata == {
-        b"framemill.schema_version": b"1",
+        b"framemill.schema_version": SCHEMA_VERSION.encode(),
         b"framemill.fingerprint": b'{"frames.weights": "sha256:1", "sampling.fps": "1"}',
         b"framemill.run_id": b"r1",
         b"framemill.note": b"random weights",

@@ -27,11 +27,20 @@ def test_two_places_are_enough():
 def test_options_reach_what_they_configure():
     line = (
         "--fps 30000/1001 --max-seconds 360 --segment-seconds 60 --max-pixels 1000 --frame-features "
-        "--workers 3 --embed-workers 2 --pools apart --time-limit 1.5 --memory-limit-mib 2 --address auto"
+        "--workers 3 --embed-workers 2 --pools apart --time-limit 1.5 --memory-limit-mib 2 --address auto "
+        "--cluster-wait 9"
     )
     config = parse(ExtractionConfig, [*PLACES, *line.split()])
     assert config.sampling() == SamplingConfig("30000/1001", 60, True, 360, 1000)
-    assert config.engine_config() == EngineConfig(3, 2, "apart", 1.5, "auto", "out/staging")
+    assert config.engine_config() == EngineConfig(
+        workers=3,
+        embed_workers=2,
+        pools="apart",
+        time_limit_seconds=1.5,
+        wait_seconds=9.0,
+        address="auto",
+        staging="out/staging",
+    )
 
 
 def test_failures_are_taken_up_by_code_or_all():

@@ -18,7 +18,7 @@ def dataset(tmp_path):
 def row(name: str, frames: int = 1) -> FeatureRow:
     codes = np.zeros((frames, 1024), np.uint8), np.zeros((frames, AUDIO_DIM), np.uint8)
     means = np.zeros(1024, np.float32), np.zeros(AUDIO_DIM, np.float32)
-    return FeatureRow(name, (), *means, False, frames, 1.0, name, *codes)
+    return FeatureRow(name, (), *means, False, frames, 1.0, name, rgb=codes[0], audio=codes[1])
 
 
 def failure(name: str) -> FailureRow:
