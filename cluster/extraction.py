@@ -38,8 +38,8 @@ def run_extraction(config: ExtractionConfig) -> int:
                 print(estimate(plan, increment.pending, engine.machine()))
                 return DONE
             with plan.dataset.lease() as lease:
-                if lease.predecessor is not None:
-                    close_record_of(lease.predecessor, plan.dataset)
+                for run_id in lease.predecessors:
+                    close_record_of(run_id, plan.dataset)
                 settled = plan.dataset.prepare()
                 increment = increment_of(plan.videos, settled, config.retry_failed)
                 plan.dataset.withdraw(increment.replaced)

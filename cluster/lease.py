@@ -40,7 +40,8 @@ class LeaseError(Exception):
 class Holder:
     """Who holds a lease. `host`, `pid` are for people; `machine` and `process` tell two apart for certain.
 
-    `token` is drawn for each attempt to get the lease, `renewals` counts the signs of life since.
+    `token` is drawn for each attempt to get the lease, `renewals` counts the signs of life since. `predecessors` are
+    runs that died with the lease in their hands, one after the other.
     """
 
     run_id: str
@@ -50,13 +51,14 @@ class Holder:
     machine: str
     process: str
     renewals: int = 0
+    predecessors: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 
 class Lease:
     """The lease at `uri`, for run `run_id`.
 
-    `predecessor` is the run from which it was taken over, where that one died: None after an orderly end.
+    `predecessors` are the runs that have died since the last orderly end.
     """
 
     def __init__(
@@ -76,7 +78,11 @@ class Lease:
         self._renewed_at = 0.0
         self._lock = threading.Lock()
         self._released = threading.Event()
-        self.predecessor: str | None = None
+
+    @property
+    def predecessors(self) -> tuple[str, ...]:
+        """See above; to be asked for once the lease is held."""
+        return self._mine.predecessors
 
     def acquire(self) -> None:
         """Get the lease and keep it until `release`. Raises `LeaseError` where another run is alive."""
@@ -134,11 +140,11 @@ class Lease:
 
     def _take_over(self, found: Holder) -> None:
         logger.warning(f"taking over from run {found.run_id} on {found.host}, which has died")
+        self._mine = replace(self._mine, predecessors=(*found.predecessors, found.run_id))
         storage.write_bytes(self._uri, strict_json.dump(self._mine).encode())
         time.sleep(SETTLE_SECONDS)
         if not self._is_mine():
             raise LeaseError(self._refusal(self._read() or found))
-        self.predecessor = found.run_id
 
     def _keep(self) -> None:
         while not self._released.wait(self._renew_seconds):

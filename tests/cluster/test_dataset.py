@@ -180,7 +180,7 @@ def test_one_run_writes_at_a_time(tmp_path):
             pass
         first.commit(0, [done("a")], [], ())
     with second.lease() as lease:
-        assert lease.predecessor is None
+        assert lease.predecessors == ()
     assert sorted(os.listdir(tmp_path)) == ["features", "ledger"]
 
 

@@ -53,7 +53,7 @@ def test_a_lease_is_there_while_it_is_held(uri):
     assert not Path(uri).exists()
     again = Lease(uri, "r2", **QUICK)
     again.acquire()
-    assert again.predecessor is None
+    assert again.predecessors == ()
     again.release()
 
 
@@ -67,8 +67,18 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(uri, other_process)
     other_process.wait()
     lease = Lease(uri, "r1", expiry_seconds=1000)
     lease.acquire()
-    assert (lease.predecessor, holder(uri)["run_id"]) == ("other", "r1")
+    assert (lease.predecessors, holder(uri)["run_id"]) == (("other",), "r1")
     lease.release()
+
+
+def test_all_that_died_one_after_the_other_are_told(uri):
+    Lease(uri, "r0", renew_seconds=1000).acquire()
+    for run in ("r1", "r2"):
+        as_of_another_machine(uri)
+        lease = Lease(uri, run, **QUICK)
+        lease.acquire()
+        lease._released.set()  # no more signs of life, as after SIGKILL
+    assert lease.predecessors == ("r0", "r1")
 
 
 def test_a_lease_from_elsewhere_that_is_renewed_is_refused(uri):
@@ -92,7 +102,7 @@ def test_a_lease_from_elsewhere_that_is_not_renewed_is_taken_over(uri):
     as_of_another_machine(uri)
     lease = Lease(uri, "r1", **QUICK)
     lease.acquire()
-    assert lease.predecessor == "r0"
+    assert lease.predecessors == ("r0",)
     with pytest.raises(LeaseError, match="another run has taken"):
         dead._renew()
     with pytest.raises(LeaseError, match="another run has taken"):
@@ -109,7 +119,7 @@ def test_a_lease_that_is_released_meanwhile_is_free(uri):
     threading.Timer(0.3, first.release).start()
     lease = Lease(uri, "r1", renew_seconds=0.1, expiry_seconds=30)
     lease.acquire()
-    assert lease.predecessor is None
+    assert lease.predecessors == ()
     lease.release()
 
 
