@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cluster.command_line import option
 from cluster.engines import ENGINES, EngineConfig
 from cluster.storage import join
-from extractors.extract import SamplingConfig
+from extractors.extract import SAMPLINGS, SamplingConfig
 from extractors.grid import as_fps
 from extractors.media import MAX_PIXELS
 from extractors.precision import PRECISIONS
@@ -29,6 +29,11 @@ class ExtractionConfig:
     audio_weights: str = option("VGGish: vggish, a path, a URI, or random:SEED", "vggish")
     audio_pca: str = option("of sound features: vggish, a path, a URI, random:SEED, or none", "vggish")
     fps: str = option("frames a second that are looked at, such as 1, 0.5 or 30000/1001", "1")
+    sampling: str = option(
+        "exact, or keyframes: faster, the nearest key frame before stands for the frame that is wanted",
+        "exact",
+        choices=SAMPLINGS,
+    )
     frame_features: bool = option("keep the 8-bit features of every frame beside the means", False)
     max_seconds: int | None = option("use only the first seconds of each video (YouTube-8M used 360)", None)
     segment_seconds: int = option("length of the unit of work; longer videos are spread over workers", DEFAULT_SECONDS)
@@ -82,7 +87,7 @@ class ExtractionConfig:
         if problems:
             raise ValueError("; ".join(problems))
 
-    def sampling(self) -> SamplingConfig:
+    def sampling_config(self) -> SamplingConfig:
         """How videos are read."""
         return SamplingConfig(
             fps=self.fps,
@@ -90,6 +95,7 @@ class ExtractionConfig:
             frame_features=self.frame_features,
             max_seconds=self.max_seconds,
             max_pixels=self.max_pixels,
+            sampling=self.sampling,
         )
 
     def engine_config(self) -> EngineConfig:

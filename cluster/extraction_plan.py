@@ -112,7 +112,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     assert sound_weights is not None
     frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, inputs.weights["frame-pca"], precision, threads=1))
     sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], sound_precision, threads=1))
-    sampling = config.sampling()
+    sampling = config.sampling_config()
     fingerprint = {
         **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
         "sampling.version": SAMPLING_VERSION,

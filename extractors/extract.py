@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.coverage import Extent
-from extractors.decode import Sample, Sampler
+from extractors.decode import Sampler
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.features import SegmentFeatures
 from extractors.grid import as_fps
 from extractors.media import MAX_PIXELS, Media, Source, open_media
 from extractors.probe import header_duration, size_bytes
+from extractors.samples import Sample
 from extractors.seek import can_seek
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
 from extractors.sound import Sound
@@ -32,6 +33,8 @@ from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
 from schemas.videos import Video
+
+SAMPLINGS = ("exact", "keyframes")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class SamplingConfig:
     max_seconds      how much of each video is used, from its start; None for all of it
     max_pixels       the largest picture that is decoded
     selective        decode only what is needed; the result is the same
+    sampling         `exact`, or `keyframes`: the picture that a group of pictures starts with stands for all of it
     """
 
     fps: str = "1"
@@ -52,10 +56,13 @@ class SamplingConfig:
     max_seconds: int | None = None
     max_pixels: int = MAX_PIXELS
     selective: bool = True
+    sampling: str = "exact"
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         as_fps(self.fps)
+        if self.sampling not in SAMPLINGS:
+            raise ValueError(f"sampling is one of {', '.join(SAMPLINGS)}, not {self.sampling!r}")
         for name in ("segment_seconds", "max_seconds", "max_pixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -63,7 +70,7 @@ class SamplingConfig:
 
     def fingerprint_parts(self) -> dict[str, str]:
         """What must be equal for two datasets' features to mean the same."""
-        return {"fps": str(as_fps(self.fps)), "max_seconds": str(self.max_seconds or "all")}
+        return {"fps": str(as_fps(self.fps)), "max_seconds": str(self.max_seconds or "all"), "mode": self.sampling}
 
 
 @dataclass
@@ -105,7 +112,16 @@ class Extractor:
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
-            sampler = Sampler(media, source, as_fps(config.fps), config.selective, sound, extent, config.max_pixels)
+            sampler = Sampler(
+                media,
+                source,
+                as_fps(config.fps),
+                config.selective,
+                sound,
+                extent,
+                config.max_pixels,
+                key_frames=config.sampling == "keyframes",
+            )
             start = Fraction(segment.start_seconds)
             end = None if segment.end_seconds is None else Fraction(segment.end_seconds)
             has_track = media.audio is not None

@@ -20,7 +20,7 @@ def problems(line: str) -> tuple[str, ...]:
 def test_two_places_are_enough():
     config = parse(ExtractionConfig, PLACES)
     assert config == ExtractionConfig("in", "out")
-    assert config.sampling() == SamplingConfig()
+    assert config.sampling_config() == SamplingConfig()
     assert config.engine_config() == EngineConfig(staging="out/staging")
 
 
@@ -31,7 +31,7 @@ def test_options_reach_what_they_configure():
         "--cluster-wait 9"
     )
     config = parse(ExtractionConfig, [*PLACES, *line.split()])
-    assert config.sampling() == SamplingConfig("30000/1001", 60, True, 360, 1000)
+    assert config.sampling_config() == SamplingConfig("30000/1001", 60, True, 360, 1000)
     assert config.engine_config() == EngineConfig(
         workers=3,
         embed_workers=2,

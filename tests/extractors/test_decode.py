@@ -333,3 +333,21 @@ def test_a_playlist_in_disguise_is_not_followed(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(VideoError):
             list(sample_frames(path))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_key_frames_stand_for_their_groups(suffix: str, tmp_path: Path) -> None:
+    """25 frames a second, a key frame every 40: at second k the picture 40 * (25 k // 40) is the key frame."""
+    path = write_video(tmp_path / f"clip{suffix}", x264("keyint=40:min-keyint=40:scenecut=0:bframes=2", frames=200))
+    keys = [(sample.index, read_number(sample.image)) for sample in sample_frames(path, key_frames=True)]
+    assert keys == [(second, 25 * second // 40 * 40) for second in range(8)]
+    later = sample_frames(path, key_frames=True, start_seconds=3, end_seconds=6)
+    assert [(sample.index, read_number(sample.image)) for sample in later] == keys[3:6]
+
+
+def test_a_long_group_is_shown_by_its_first_picture(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", x264("keyint=infinite:bframes=3", frames=700, width=96, height=48))
+    samples = list(sample_frames(path, key_frames=True))
+    assert [sample.index for sample in samples] == list(range(28))
+    assert {read_number(sample.image) for sample in samples} == {0}
+    assert len({id(sample.image) for sample in samples}) == 1, "one picture is embedded once"

@@ -223,6 +223,12 @@ def test_the_fingerprint_holds_what_changes_the_meaning_of_features() -> None:
     assert SamplingConfig(fps="1.0", segment_seconds=7, selective=False).fingerprint_parts() == plain
     assert SamplingConfig(fps="2").fingerprint_parts() != plain
     assert SamplingConfig(max_seconds=10).fingerprint_parts() != plain
+    assert SamplingConfig(sampling="keyframes").fingerprint_parts() == {**plain, "mode": "keyframes"}
+
+
+def test_another_way_of_sampling_is_refused() -> None:
+    with pytest.raises(ValueError, match="sampling is one of exact, keyframes, not 'often'"):
+        SamplingConfig(sampling="often")
 
 
 @pytest.fixture(scope="module")
