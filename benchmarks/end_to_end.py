@@ -29,14 +29,18 @@ from benchmarks.sample_clips import natural_clips, short_clips
 
 def stage_seconds(clips: list[str]) -> tuple[float, int]:
     """CPU seconds that decoding and embedding `clips` takes in this process, and their frames."""
+    import torch
+
     from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
     from extractors.extract import Extractor, SamplingConfig
+    from extractors.precision import resolve_precision
     from extractors.weights import ResolvedWeights
     from schemas.videos import Video
 
     def embedder(kind: str) -> EmbedderConfig:
         pca = ResolvedWeights("frame-pca" if kind == "frames" else "sound-pca", "random:0", seed=0)
-        return EmbedderConfig(weights=ResolvedWeights(kind, "random:0", seed=0), pca=pca)  # type: ignore[arg-type]
+        weights = ResolvedWeights(kind, "random:0", seed=0)  # type: ignore[arg-type]
+        return EmbedderConfig(weights, pca, resolve_precision("auto", torch.device("cpu")), threads=1)
 
     extractor = Extractor(SamplingConfig(), FrameEmbedder(embedder("frames")), AudioEmbedder(embedder("sound")))
     extractor.setup()
