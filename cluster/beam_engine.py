@@ -40,6 +40,7 @@ class BeamEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self._staging = config.staging
+        self._has_run = False
         self._workers = config.workers or os.cpu_count() or 1
         options = dict(option.split("=", 1) for option in config.beam_options)
         if "runner" not in options:
@@ -52,6 +53,7 @@ class BeamEngine:
 
     def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
         """See `Engine.run`."""
+        self._has_run = True
         self.close()  # what a killed run left there is of no use
         while not queue.is_over:
             wave = self._take_wave(queue)
@@ -74,7 +76,9 @@ class BeamEngine:
                 storage.delete(file.uri)
 
     def close(self) -> None:
-        """Remove the staging place."""
+        """Remove the staging place; one that was never used here may be that of a run beside this one."""
+        if not self._has_run:
+            return
         with contextlib.suppress(FileNotFoundError):
             storage.delete_folder(self._staging)
 
