@@ -1,0 +1,42 @@
+"""A batch of videos' features: what every feature classifier takes, and what its loss compares with.
+
+Letters: N videos, T grid points (the most of any in the batch), D picture features, A sound features, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBatch:
+    """N videos.
+
+    rgb         float32 (N, D) means; or (N, T, D) features of every grid point, zeros beyond a video's end
+    audio       float32 (N, A) or (N, T, A), likewise
+    num_frames  int64 (N,), grid points of each video; at frame level never more than T
+    targets     int64 (N,), one class each; or float32 (N, K) of 0 and 1; None where there are no labels
+    ids         of the videos, or empty where nobody asked for them
+    """
+
+    rgb: Tensor
+    audio: Tensor
+    num_frames: Tensor
+    targets: Tensor | None = None
+    ids: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+    def to(self, device: torch.device) -> FeatureBatch:
+        """The same batch on another device."""
+        return replace(
+            self,
+            rgb=self.rgb.to(device, non_blocking=True),
+            audio=self.audio.to(device, non_blocking=True),
+            num_frames=self.num_frames.to(device, non_blocking=True),
+            targets=None if self.targets is None else self.targets.to(device, non_blocking=True),
+        )
