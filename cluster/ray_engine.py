@@ -4,9 +4,9 @@ Together (no GPU): each worker decodes and embeds, single-threaded, one a core. 
 send their frames to a pool of embedders on GPUs, which fills its batches across videos (`cluster.ray_embedders`). The
 worker is the same; only where its networks are differs.
 
-Each worker is an actor with two tasks on hand, so that it never waits for the driver, which holds nothing but tasks in
-flight. Unless their number is given, there are as many workers as cores, and they follow the cluster: a machine that is
-added gets its own; one that was told that it will have to go finishes what it has and is given no more.
+Each worker is an actor with two handfuls of tasks, so that it never waits for the driver, which holds nothing but tasks
+in flight. Unless their number is given, there are as many workers as cores, and they follow the cluster: a machine that
+is added gets its own; one that was told that it will have to go finishes what it has and is given no more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from cluster.tasks import Outcome, TaskQueue
 from cluster.worker import Worker
 from schemas.runs import Machine
 
-TASKS_ON_HAND = 2
+HANDFULS = 2
+HANDFUL_SECONDS = 1.0
+HANDFULS_PER_SECOND = 200  # that the driver can take; where there are more workers than that, handfuls last longer
 POLL_SECONDS = 1.0
 WARN_SECONDS = 60.0
 GUARD_SECONDS = 5.0
@@ -104,6 +106,11 @@ class _Run:
         for slot in self._slots:
             ray.kill(slot.actor)
 
+    @property
+    def _handful_seconds(self) -> float:
+        """How long a worker may take tasks out of what it was given at once."""
+        return max(HANDFUL_SECONDS, len(self._slots) / HANDFULS_PER_SECOND)
+
     def _follow_cluster(self) -> None:
         """Let go of workers whose machines have gone or will go; start as many as there are cores for."""
         for slot in list(self._slots):
@@ -134,8 +141,7 @@ class _Run:
 
     def _dismiss(self, slot: Slot) -> None:
         """Free a worker's core at once: an embedder that was started again may need it before the worker can go on."""
-        for _, task in reversed(slot.on_hand):
-            self._queue.give_back(task)
+        self._queue.give_back(slot.tasks)
         self._slots.remove(slot)
         ray.kill(slot.actor)
 
@@ -157,17 +163,17 @@ class _Run:
             logger.warning(f"no worker for {idle_seconds:.0f} s: waiting for a free CPU core in the cluster; {reason}")
 
     def _hand_out(self) -> None:
-        for depth in range(TASKS_ON_HAND):
+        for depth in range(HANDFULS):
             for slot in self._slots:
                 if slot.is_ready and not slot.is_leaving and len(slot.on_hand) == depth:
-                    task = self._queue.take()
-                    if task is None:
+                    handful = self._queue.take_handful(slot.capacity)
+                    if not handful:
                         return
-                    slot.give(task)
+                    slot.give(handful, self._handful_seconds)
 
     def _kill_overdue(self) -> None:
         """End the workers that are stuck beyond what their own guard (`cluster.task_guard`) would have let pass."""
-        patience_seconds = 2 * self._config.time_limit_seconds + GUARD_SECONDS
+        patience_seconds = self._handful_seconds + 2 * self._config.time_limit_seconds + GUARD_SECONDS
         for slot in self._slots:
             if slot.on_hand and not slot.is_overdue and time.monotonic() > slot.head_since + patience_seconds:
                 slot.is_overdue = True
@@ -189,13 +195,15 @@ class _Run:
         for slot in list(self._slots):
             was_ready = slot.is_ready
             try:
-                final += [self._queue.settle(outcome) for outcome in slot.collect(ready)]
+                outcomes, left = slot.collect(ready)
             except RayError as error:
                 if was_ready and not isinstance(error, RayActorError):
                     raise EngineError(f"a worker failed, through no video's fault: {error}") from error
                 self._slots.remove(slot)
                 self._lost.add(slot, error)
                 continue
+            final += [self._queue.settle(outcome) for outcome in outcomes]
+            self._queue.give_back(left)
             if slot.is_ready and not was_ready:
                 self._lost.note_start()
             if slot.is_leaving and not slot.on_hand:

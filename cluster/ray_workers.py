@@ -1,8 +1,12 @@
 """Workers as Ray actors: what one does, what the driver knows of it, and what becomes of its tasks when it is lost.
 
-A lost worker takes the blame for the task at its head alone, and only if its machine is still there: where that has
-gone, or was told that it would have to, all its tasks go back untouched. Which of the two it was is known only after a
-while, because a machine's processes may end before the machine is missed; until then the tasks wait.
+Where videos are short, a worker gets a handful of tasks at a time, so that what it costs to send them is shared: as
+many as it has lately got done in the time that a handful may take. It stops there, and what it has not begun goes back.
+
+A lost worker takes the blame for the handful at its head, each of which then goes alone, and only if its machine is
+still there: where that has gone, or was told that it would have to, all its tasks go back untouched. Which of the two
+it was is known only after a while, because a machine's processes may end before the machine is missed; until then the
+tasks wait.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from cluster.worker import Worker
 from schemas.outcomes import FailureCode, Stage
 
 MAX_FAILED_STARTS = 3
+HANDFUL_TASKS = 128
 NODE_LOSS_SECONDS = 3.0  # how long a machine whose processes have ended may take to be missed
 
 logger = logging.getLogger("framemill")
@@ -45,14 +50,20 @@ class WorkerActor:
         files.restore()
         self._worker.setup()
 
-    def work(self, task: Task) -> Outcome:
-        """Carry out one task."""
-        return self._worker(task)
+    def work(self, handful: list[Task], seconds: float) -> list[Outcome]:
+        """Carry out tasks, in order; those that are not begun within `seconds` are left out."""
+        started = time.monotonic()
+        outcomes: list[Outcome] = []
+        for task in handful:
+            if outcomes and time.monotonic() > started + seconds:
+                break
+            outcomes.append(self._worker(task))
+        return outcomes
 
 
 @dataclass(eq=False)
 class Slot:
-    """One worker and the tasks it has on hand, oldest first."""
+    """One worker and the handfuls of tasks it has, oldest first. `capacity`: how many tasks its next one may hold."""
 
     actor: Any
     greeting: Any  # references; None once they have been answered
@@ -60,7 +71,8 @@ class Slot:
     started_at: float = field(default_factory=time.monotonic)
     node_id: str = ""
     process_id: int = 0
-    on_hand: deque[tuple[Any, Task]] = field(default_factory=deque)
+    on_hand: deque[tuple[Any, list[Task]]] = field(default_factory=deque)
+    capacity: int = 1
     head_since: float = 0.0
     is_overdue: bool = False
     is_leaving: bool = False  # is given no more tasks
@@ -85,14 +97,19 @@ class Slot:
             return [reference for reference, _ in self.on_hand]
         return [self.greeting or self.loading]
 
-    def give(self, task: Task) -> None:
-        """Have it carry out another task."""
+    @property
+    def tasks(self) -> list[Task]:
+        """Those on hand, oldest first."""
+        return [task for _, handful in self.on_hand for task in handful]
+
+    def give(self, handful: list[Task], seconds: float) -> None:
+        """Have it carry out more tasks, as many as it can begin in `seconds`."""
         if not self.on_hand:
             self.head_since = time.monotonic()
-        self.on_hand.append((self.actor.work.remote(task), task))
+        self.on_hand.append((self.actor.work.remote(handful, seconds), handful))
 
-    def collect(self, ready: set[Any]) -> list[Outcome]:
-        """The outcomes that have come in."""
+    def collect(self, ready: set[Any]) -> tuple[list[Outcome], list[Task]]:
+        """The outcomes that have come in, and the tasks that it did not get to."""
         if self.greeting in ready:
             self.node_id, self.process_id = ray.get(self.greeting)
             self.greeting = None
@@ -100,16 +117,21 @@ class Slot:
             ray.get(self.loading)
             self.loading = None
         outcomes: list[Outcome] = []
+        left: list[Task] = []
         while self.on_hand and self.on_hand[0][0] in ready:
+            reference, handful = self.on_hand[0]
             try:
-                outcomes.append(ray.get(self.on_hand[0][0]))
+                done = ray.get(reference)
             except RayActorError:
                 if not outcomes:
                     raise
                 break  # found again by the next call, once these are taken
+            outcomes += done
+            left += handful[len(done) :]
             self.on_hand.popleft()
+            self.capacity = len(done) if len(done) < len(handful) else min(2 * len(done), HANDFUL_TASKS)
             self.head_since = time.monotonic()
-        return outcomes
+        return outcomes, left
 
     def kill(self) -> None:
         """End the process, by force if need be."""
@@ -192,8 +214,8 @@ class LostWorkers:
             slot.error = None
 
     def _bury(self, slot: Slot, is_blamed: bool) -> list[Outcome]:
-        tasks = [task for _, task in slot.on_hand]
-        settled: list[Outcome | None] = []
+        tasks = slot.tasks
+        suspects = slot.on_hand[0][1] if is_blamed and slot.on_hand else []
         place = f"process {slot.process_id} on machine {slot.node_id[:8]}" if slot.node_id else "one that was starting"
         reason = "the machine has gone" if not is_blamed else "it was stuck" if slot.is_overdue else "it died"
         logger.warning(f"a worker is lost ({place}): {reason}; {len(tasks)} tasks go to others")
@@ -205,10 +227,8 @@ class LostWorkers:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
                 raise EngineError(f"{self._failed_starts} workers in a row could not start: {slot.error}")
-        if is_blamed and tasks:
-            settled.append(self._queue.settle(self._blame(tasks.pop(0), slot.is_overdue)))
-        for task in reversed(tasks):
-            self._queue.give_back(task)
+        settled = [self._queue.settle(self._blame(task, slot.is_overdue)) for task in suspects]
+        self._queue.give_back(tasks[len(suspects) :])
         return [outcome for outcome in settled if outcome is not None]
 
     def _blame(self, task: Task, is_overdue: bool) -> Failed:

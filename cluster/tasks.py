@@ -33,6 +33,11 @@ class Task:
     kills: int = 0  # workers that earlier attempts have cost
     wants_thumbnail: bool = False
 
+    @property
+    def goes_alone(self) -> bool:
+        """Whether a worker is to get no other with it: it may take long, or has cost a worker."""
+        return self.segment is not None or self.kills > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -101,10 +106,22 @@ class TaskQueue:
                 return task
         return None
 
-    def give_back(self, task: Task) -> None:
-        """Return a task that was not carried out, through no fault of its own."""
-        self._in_flight -= 1
-        self._ready.appendleft(task)
+    def take_handful(self, limit: int) -> list[Task]:
+        """The next tasks for one worker, at most `limit`; empty when there is none right now."""
+        handful: list[Task] = []
+        while len(handful) < limit and (task := self.take()) is not None:
+            if handful and task.goes_alone:
+                self.give_back([task])
+                break
+            handful.append(task)
+            if task.goes_alone:
+                break
+        return handful
+
+    def give_back(self, tasks: Sequence[Task]) -> None:
+        """Return tasks that were not carried out, through no fault of their own."""
+        self._in_flight -= len(tasks)
+        self._ready.extendleft(reversed(tasks))
 
     def settle(self, outcome: Outcome) -> Outcome | None:
         """Take an outcome; returns it if it is final, None if the task will be tried again or its video is given up."""

@@ -9,6 +9,7 @@ front end does (a downmix matrix would be louder).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,6 +32,7 @@ WINDOW_SAMPLES = 15_600  # 96 log-mel frames: 95 hops of 160 samples and one fra
 PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, so that the codec's own overlap has settled
 INTERLEAVING_SECONDS = 10  # how far behind its pictures a file may keep the sound
 JITTER_SECONDS = 0.04  # timestamps that stray less than this are rounding, not gaps
+PIECE_SAMPLES = 8_000  # that the resampler collects before it hands them on
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,17 @@ class Sound:
         self._format: tuple[str, str, int] | None = None
         self._next_seconds = 0.0
         self._grid: Grid | None = None
+        self._first_seconds = -math.inf  # what of the track is wanted
+        self._last_seconds = math.inf
         self._is_complete = False
 
     def place(self, grid: Grid) -> None:
         """Learn when the video's first frame is seen, and which grid points are wanted."""
         self._grid = grid
+        zero_seconds = grid.origin * grid.tick
+        self._first_seconds = float(zero_seconds + grid.seconds(grid.first) - PREROLL_SECONDS)
+        if grid.stop is not None:
+            self._last_seconds = float(zero_seconds + grid.seconds(grid.stop) + Fraction(WINDOW_SAMPLES, RATE_HZ))
 
     def feed(self, packet: Packet[AudioStream]) -> None:
         """Take the next packet of the sound track; a damaged one leaves a gap and costs no picture."""
@@ -106,21 +114,15 @@ class Sound:
         return heard
 
     def _is_unwanted(self, packet: Packet[AudioStream]) -> bool:
-        grid = self._grid
-        if grid is None or packet.pts is None:
+        if packet.pts is None:
             return False
         if self._is_late(packet, 0):
             self._is_complete = True
             return True
-        end = (packet.pts + (packet.duration or 0)) * packet.time_base
-        return end < grid.origin * grid.tick + grid.seconds(grid.first) - PREROLL_SECONDS
+        return _seconds(packet, packet.pts + (packet.duration or 0)) < self._first_seconds
 
     def _is_late(self, packet: Packet[AudioStream] | Packet[VideoStream], margin_seconds: int) -> bool:
-        grid = self._grid
-        if grid is None or grid.stop is None or packet.pts is None:
-            return False
-        end = grid.origin * grid.tick + grid.seconds(grid.stop) + Fraction(WINDOW_SAMPLES, RATE_HZ)
-        return packet.pts * packet.time_base > end + margin_seconds
+        return packet.pts is not None and _seconds(packet, packet.pts) > self._last_seconds + margin_seconds
 
     def _take(self, frame: AudioFrame) -> None:
         self.has_track = True
@@ -131,7 +133,7 @@ class Sound:
             self._flush()
             self._format = form
             # Interleaved: of planar frames with eight channels and more, PyAV 18 reads planes that are not there.
-            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=RATE_HZ)
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=RATE_HZ, frame_size=PIECE_SAMPLES)
             self._runs.append(_Run(seconds))
             self._next_seconds, stray_seconds = seconds, 0.0
         self._runs[-1].strays_seconds.append(stray_seconds)
@@ -151,3 +153,8 @@ class Sound:
             self._resampler = None
             self._format = None
         self._runs = [run for run in self._runs if run.pieces]
+
+
+def _seconds(packet: Packet[AudioStream] | Packet[VideoStream], ticks: int) -> float:
+    """Of the packet's clock. A `Fraction` for each of a track's many packets would take as long as decoding it."""
+    return ticks * packet.time_base.numerator / packet.time_base.denominator

@@ -166,8 +166,7 @@ def test_trouble_with_storage_does_not_use_up_the_second_chance():
 def test_a_task_that_is_given_back_comes_first_and_unchanged():
     queue = TaskQueue([A, B])
     first, second = queue.take(), queue.take()
-    queue.give_back(second)
-    queue.give_back(first)
+    queue.give_back([first, second])
     assert not queue.is_over
     assert drain(queue) == [first, second]
     queue.settle(done(first))
@@ -176,12 +175,32 @@ def test_a_task_that_is_given_back_comes_first_and_unchanged():
     assert not queue.retried
 
 
+def test_a_handful_holds_videos_that_nobody_has_looked_at():
+    queue = TaskQueue([A, B])
+    handful = queue.take_handful(8)
+    assert [task.video for task in handful] == [A, B]
+    assert queue.take_handful(8) == []
+    assert not queue.is_over
+    queue.give_back(handful)
+    assert queue.take_handful(1) == handful[:1]
+
+
+def test_segments_and_what_has_cost_a_worker_go_alone():
+    queue = TaskQueue([A, B])
+    queue.settle(done(queue.take(), SEGMENTS[1:]))
+    assert [len(queue.take_handful(8)) for _ in range(3)] == [1, 1, 1]
+    queue = TaskQueue([A, B])
+    queue.settle(failed(queue.take(), FailureCode.WORKER_DIED))
+    handfuls = [queue.take_handful(8), queue.take_handful(8)]
+    assert sorted((task.video.id, task.kills) for (task,) in handfuls) == [("a", 1), ("b", 0)]
+
+
 def test_a_task_given_back_after_its_video_was_given_up_is_dropped():
     queue = TaskQueue([A])
     queue.settle(done(queue.take(), SEGMENTS[1:]))
     second, third = queue.take(), queue.take()
     queue.settle(failed(second))
-    queue.give_back(third)
+    queue.give_back([third])
     assert queue.take() is None
     assert queue.is_over
 
