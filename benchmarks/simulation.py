@@ -3,9 +3,10 @@
     python benchmarks/simulation.py [--frame-seconds 0.025] [--json FILE]
 
 Simulated is the Ray engine as it is: one driver goes round all workers, takes what is ready and hands out the next
-tasks; each worker has two on hand and fetches its video before it decodes. Measured, in this process: what an outcome
-costs the driver, from Ray's reply to the shard; what going round costs for each worker; what reading the ledger costs
-for each id. Assumed are the constants below. The driver is simulated without the rest of its machine's load.
+tasks; each worker has two handfuls and fetches a video before it decodes. Measured, in this process: what a handful and
+an outcome in it cost the driver, from Ray's reply to the shard; what going round costs for each worker; what reading
+the ledger costs for each id; how many requests a video takes. Assumed are the constants below. The driver is simulated
+without the rest of its machine's load.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ import ray
 from benchmarks.measure import write_json
 from cluster.assembler import Assembler
 from cluster.dataset import FeatureDataset
+from cluster.range_reader import RangeReader
 from cluster.ray_cluster import join_cluster
+from cluster.ray_engine import HANDFUL_SECONDS, HANDFULS, HANDFULS_PER_SECOND
+from cluster.ray_workers import HANDFUL_TASKS
 from cluster.sink import Sink
 from cluster.tasks import Done, Task, TaskQueue
 from extractors.features import SegmentFeatures
@@ -42,19 +46,20 @@ CORES = 16  # of a node
 NODE_BYTES_PER_SECOND = 1.25e9  # 10 Gbit/s
 STORE_BYTES_PER_SECOND = 1e11  # a bucket's share of a region
 STORE_REQUESTS_PER_SECOND = 5_000  # reads below one prefix before a store begins to refuse
-REQUESTS_PER_VIDEO = 4
+REQUESTS_TO_OPEN = 1  # for its size
 LISTED_PER_SECOND = 5_000  # 1,000 names a request, one request after the other
 BYTES_PER_SECOND = 125_000  # of video: 1 Mbit/s
 DIM = 1024
 SAMPLES = 500
-TASKS_PER_WORKER = 12
-ON_HAND = 2
+HANDFUL = 20
+HANDFULS_PER_WORKER = 12
 
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds on the driver: of an outcome, of going round once for each worker, of each id settled before."""
+    """CPU seconds on the driver: of a handful, of an outcome, of a round for each worker, of each id settled before."""
 
+    handful: float
     outcome: float
     per_worker: float
     per_settled_id: float
@@ -88,9 +93,9 @@ class Echo:
     def __init__(self, features: SegmentFeatures) -> None:
         self._features = features
 
-    def work(self, task: Task) -> Done:
-        """Carry out a task in no time."""
-        return Done(task, replace(self._features, rgb=self._features.rgb))
+    def work(self, handful: list[Task]) -> list[Done]:
+        """Carry out tasks in no time."""
+        return [Done(task, replace(self._features)) for task in handful]
 
     def rest(self, seconds: float) -> None:
         """Be busy."""
@@ -125,31 +130,55 @@ def measure_costs(video_seconds: int) -> Costs:
         dataset = FeatureDataset(folder, run_id="run", rgb_dim=DIM, frame_features=True, fingerprint={})
         dataset.prepare()
 
-        def drive() -> None:
+        def drive(size: int) -> None:
             queue = TaskQueue(Video(id=f"video-{number}", uri="") for number in range(SAMPLES))
             assembler, sink = Assembler(lambda _: (), "run"), Sink(dataset, 100, ())
-            while (task := queue.take()) is not None:
-                outcome = queue.settle(ray.get(actor.work.remote(task)))
-                assert outcome is not None
-                sink.add_row(assembler.add(outcome), "")  # type: ignore[arg-type]
+            while handful := queue.take_handful(size):
+                for outcome in ray.get(actor.work.remote(handful)):
+                    assert queue.settle(outcome) is outcome
+                    sink.add_row(assembler.add(outcome), "")  # type: ignore[arg-type]
             sink.commit()
 
-        outcome_seconds = cpu_seconds(drive) / SAMPLES
+        alone = cpu_seconds(lambda: drive(1)) / SAMPLES
+        in_handfuls = cpu_seconds(lambda: drive(HANDFUL)) / SAMPLES
+        handful_seconds = max(alone - in_handfuls, 0.0) * HANDFUL / (HANDFUL - 1)
         settled_seconds = cpu_seconds(dataset.settled) / SAMPLES
     waiting = [actor.rest.remote(0.01) for _ in range(SAMPLES)]
     per_worker = cpu_seconds(lambda: ray.wait(waiting, timeout=0, fetch_local=False)) / SAMPLES
     ray.kill(actor)
-    return Costs(outcome_seconds, ON_HAND * per_worker, settled_seconds)
+    return Costs(handful_seconds, max(alone - handful_seconds, 0.0), HANDFULS * per_worker, settled_seconds)
+
+
+def requests_of(size_bytes: int) -> int:
+    """How many a video of that size takes that is read from its start to its end."""
+    count = REQUESTS_TO_OPEN
+
+    def fetch(start: int, end: int) -> bytes:
+        nonlocal count
+        count += 1
+        return bytes(end - start)
+
+    with RangeReader(fetch, size_bytes) as reader:
+        reader.read(1)
+        reader.expect_all()
+        while reader.read(1 << 20):
+            pass
+    return count
 
 
 def simulate(load: Load, nodes: int, costs: Costs) -> Result:
-    """Run `TASKS_PER_WORKER` videos through each worker of `nodes` nodes, half of all videos settled before."""
+    """Run `HANDFULS_PER_WORKER` handfuls through each worker of `nodes` nodes, half of all videos settled before."""
     workers = nodes * CORES
-    videos = workers * TASKS_PER_WORKER
+    handful_seconds = max(HANDFUL_SECONDS, workers / HANDFULS_PER_SECOND)
+    size = min(max(1, int(handful_seconds / load.work_seconds)), HANDFUL_TASKS)
+    handfuls = workers * HANDFULS_PER_WORKER
+    videos = handfuls * size
     startup = 2 * videos / LISTED_PER_SECOND + videos * costs.per_settled_id
     bytes_each = load.video_seconds * BYTES_PER_SECOND
     fetch = bytes_each / min(NODE_BYTES_PER_SECOND / CORES, STORE_BYTES_PER_SECOND / workers)
-    fetch = max(fetch, REQUESTS_PER_VIDEO * workers / STORE_REQUESTS_PER_SECOND)
+    requests = requests_of(int(bytes_each))
+    fetch = max(fetch, requests * workers / STORE_REQUESTS_PER_SECOND)
+    per_handful = costs.handful + size * costs.outcome
     rng = random.Random(0)  # noqa: S311 - not for secrets
     now = 0.0
     free_at = [0.0] * workers
@@ -158,12 +187,13 @@ def simulate(load: Load, nodes: int, costs: Costs) -> Result:
 
     def hand_out(worker: int) -> None:
         nonlocal handed_out
-        if handed_out < videos:
+        if handed_out < handfuls:
             handed_out += 1
-            free_at[worker] = max(free_at[worker], now) + fetch + load.work_seconds * rng.uniform(0.5, 1.5)
+            work = sum(fetch + load.work_seconds * rng.uniform(0.5, 1.5) for _ in range(size))
+            free_at[worker] = max(free_at[worker], now) + work
             heapq.heappush(ends, (free_at[worker], worker))
 
-    for _ in range(ON_HAND):
+    for _ in range(HANDFULS):
         for worker in range(workers):
             hand_out(worker)
     while ends:
@@ -171,15 +201,15 @@ def simulate(load: Load, nodes: int, costs: Costs) -> Result:
         ready = []
         while ends and ends[0][0] <= now:
             ready.append(heapq.heappop(ends)[1])
-        now += costs.per_worker * workers + costs.outcome * len(ready)
+        now += costs.per_worker * workers + per_handful * len(ready)
         for worker in ready:
             hand_out(worker)
     use = {
         "cores": videos * load.work_seconds / workers / now,
-        "driver": videos * costs.outcome / now,  # it goes round the more often the less there is to do
+        "driver": handfuls * per_handful / now,  # it goes round the more often the less there is to do
         "network": videos * bytes_each / nodes / NODE_BYTES_PER_SECOND / now,
         "store, bytes": videos * bytes_each / STORE_BYTES_PER_SECOND / now,
-        "store, requests": videos * REQUESTS_PER_VIDEO / STORE_REQUESTS_PER_SECOND / now,
+        "store, requests": videos * requests / STORE_REQUESTS_PER_SECOND / now,
     }
     shares = {**use, "listing and ledger": startup / (startup + now)}
     # Cores are what should be busy, but for a run's last tasks; another limit counts where they are not.
@@ -201,7 +231,8 @@ def main() -> None:
         costs = measure_costs(video_seconds)
         name = f"{video_seconds} s"
         measured[name] = asdict(costs)
-        print(f"videos of {name}: an outcome costs the driver {1e3 * costs.outcome:.2f} ms, ", end="")
+        print(f"videos of {name}: a handful costs the driver {1e3 * costs.handful:.2f} ms, ", end="")
+        print(f"an outcome {1e3 * costs.outcome:.2f} ms, ", end="")
         print(f"a round {1e6 * costs.per_worker:.1f} us a worker, the ledger {1e6 * costs.per_settled_id:.1f} us an id")
         load = Load(name, video_seconds, arguments.frame_seconds * video_seconds)
         results += [simulate(load, nodes, costs) for nodes in NODES]

@@ -2,6 +2,7 @@
 
 A run is a stretch that is read without a gap. Requests grow with the run they continue, up to `MAX_BLOCK_BYTES`, and
 the next one is made while the last is being decoded; so little is read beyond where a segment ends, and no byte twice.
+They grow faster, and cost the fewer, once it is known that the file will be read to its end.
 Blocks are kept for a while: demuxers come back to the file's head after a look at an index at its end, and go to and
 fro between pictures and sound where those are stored apart.
 """
@@ -51,6 +52,7 @@ class RangeReader(io.RawIOBase):
         self._blocks: OrderedDict[int, Block] = OrderedDict()  # by start; those in use last
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._ahead: tuple[int, Future[Block]] | None = None
+        self._run_fraction = RUN_FRACTION
         self.trouble: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
@@ -80,6 +82,10 @@ class RangeReader(io.RawIOBase):
     def tell(self) -> int:
         """Where the next read starts."""
         return self._position
+
+    def expect_all(self) -> None:
+        """See `extractors.media.ReadsAhead`."""
+        self._run_fraction = 1
 
     def readable(self) -> bool:
         """Always."""
@@ -126,7 +132,7 @@ class RangeReader(io.RawIOBase):
             self._blocks.popitem(last=False)
 
     def _request(self, start: int, run_bytes: int) -> Block:
-        length = min(max(run_bytes // RUN_FRACTION, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
+        length = min(max(run_bytes // self._run_fraction, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
         if start and not run_bytes:
             length = JUMP_BYTES
         stop = min([block.start for block in tuple(self._blocks.values()) if block.start > start] + [self._size_bytes])

@@ -12,10 +12,13 @@ import ctypes
 import os
 import threading
 import time
+from functools import cache
 from types import TracebackType
 from typing import Self
 
 POLL_SECONDS = 0.02
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+STATM_BYTES = 200
 EXIT_CODE = 137  # as of a process that the kernel killed
 
 
@@ -80,6 +83,11 @@ class TaskGuard:
 
 def private_bytes() -> int:
     """Resident memory of this process that it shares with no other."""
-    with open("/proc/self/statm") as statm:
-        _, resident, shared, *_ = (int(field) for field in statm.read().split())
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    _, resident, shared, *_ = os.pread(_statm(os.getpid()), STATM_BYTES, 0).split()
+    return (int(resident) - int(shared)) * PAGE_BYTES
+
+
+@cache
+def _statm(process_id: int) -> int:
+    """The file that tells, kept open: it is read fifty times a second."""
+    return os.open(f"/proc/{process_id}/statm", os.O_RDONLY | os.O_CLOEXEC)

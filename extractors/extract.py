@@ -22,7 +22,7 @@ from extractors.decode import Sampler
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.features import SegmentFeatures
 from extractors.grid import as_fps
-from extractors.media import MAX_PIXELS, Media, Source, open_media
+from extractors.media import MAX_PIXELS, Media, ReadsAhead, Source, open_media
 from extractors.probe import header_duration, size_bytes
 from extractors.samples import Sample
 from extractors.seek import can_seek
@@ -112,6 +112,8 @@ class Extractor:
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
+            if segment.count == 1 and segment.end_seconds is None and isinstance(source, ReadsAhead):
+                source.expect_all()
             sampler = Sampler(
                 media,
                 source,

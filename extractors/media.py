@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol, runtime_checkable
 
 import av
 import av.error
@@ -43,6 +43,14 @@ MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 MAX_PIXELS = 8192 * 8192
 MAX_STREAMS = 256  # each costs up to a megabyte as soon as the file is opened
 READ_BYTES = 1 << 20
+
+
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A source that fetches what it has not been asked for yet."""
+
+    def expect_all(self) -> None:
+        """Learn that the file will be read to its end."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,17 @@ def test_little_is_read_beyond_where_a_stretch_ends(size):
     assert len(store.ranges) < 20 + size // 500_000
 
 
+def test_a_file_that_will_be_read_to_its_end_takes_few_requests():
+    store = Store(memoryview(bytearray(40_000_000)))
+    with store.reader() as reader:
+        reader.read(1)
+        reader.expect_all()
+        while reader.read(1 << 20):
+            pass
+    assert store.sent_bytes == len(store.content)
+    assert len(store.ranges) < 15
+
+
 def test_pictures_and_sound_stored_apart_are_each_read_once():
     store = Store(CONTENT)
     with store.reader() as reader:
