@@ -106,7 +106,8 @@ def test_a_machine_that_is_lost_costs_no_video_a_second_chance(
     record = check(output, reference)
     counts = record.counts
     assert (counts.extracted, counts.failed, counts.retried) == (VIDEOS, 1, 0)
-    assert (counts.workers_lost, counts.nodes_lost) == (1, 1)
+    assert counts.nodes_lost == 1
+    assert 1 <= counts.workers_lost <= 2, "its worker, and at most one that was sent there before it was missed"
     assert "the machine has gone; " in said
 
 
