@@ -1,8 +1,9 @@
 """Average precision of many lists of predictions at once, over ties as over everything else.
 
-In: M predictions, each with the list that it belongs to, its score, and whether it is right; and how many there are to
-be found in each list, which may be more than are right among those given. Out: float64, one number a list: the mean,
-over all that are to be found, of the precision at the place of each, 0 for those that were not given.
+In: M predictions in the order of falling scores, each with the list that it belongs to, its score, and whether it is
+right; and how many there are to be found in each list, which may be more than are right among those given. Out: float64,
+one number a list: the mean, over all that are to be found, of the precision at the place of each, 0 for those that were
+not given.
 
 Source: google/youtube-8m `average_precision_calculator.py`. It shuffles before it sorts, so that the order in which
 predictions come does not matter where scores are equal. Here such predictions get the mean over all their orders,
@@ -22,8 +23,7 @@ def average_precisions(
     to_be_found: NDArray[np.integer],
 ) -> NDArray[np.float64]:
     """Average precision of each of the L lists of `to_be_found` (L,); NaN where there is nothing to be found."""
-    order = np.argsort(scores)[::-1]
-    order = order[np.argsort(lists[order], kind="stable")]
+    order = np.argsort(lists, kind="stable")
     lists, scores = lists[order], scores[order]
     rights_so_far = np.concatenate([[0], np.cumsum(are_right[order])])  # (M + 1,)
     opens_list = np.ones(len(lists), bool)

@@ -105,21 +105,20 @@ class RankingMetrics:
         Raises:
             ValueError: if there were none.
         """
-        state = self.state()
-        num_videos = int(state["num_videos"][0])
+        num_videos = int(self._counts["num_videos"][0])
         if num_videos == 0:
             raise ValueError("there are no metrics of no videos: the split is empty")
-        one_list = np.zeros(len(state["scores"]), np.uint8)
-        gap = average_precisions(one_list, state["scores"], state["are_right"], state["labels"].sum(keepdims=True))
-        of_classes = self.average_precision_by_class()
-        of_classes = of_classes[~np.isnan(of_classes)]
-        found = state["right_by_num_labels"]
-        right_within = state["videos_right_within"] / num_videos
+        classes, scores, are_right = self._falling_predictions()
+        labels = self._counts["labels"]
+        gap = average_precisions(np.zeros_like(classes), scores, are_right, labels.sum(keepdims=True))
+        of_classes = average_precisions(classes, scores, are_right, labels)
+        found = self._counts["right_by_num_labels"]
+        right_within = self._counts["videos_right_within"] / num_videos
         return RankingScores(
             hit_at_one=float(right_within[1]),
             perr=float((found[1:] / np.arange(1, len(found))).sum() / num_videos),
-            gap=float(np.nan_to_num(gap[0])),
-            mean_average_precision=float(of_classes.mean()) if of_classes.size else 0.0,
+            gap=float(gap[0]) if labels.any() else 0.0,
+            mean_average_precision=float(np.nanmean(of_classes)) if labels.any() else 0.0,
             top_1_accuracy=float(right_within[1]),
             top_5_accuracy=float(right_within[5]),
             num_videos=num_videos,
@@ -127,8 +126,16 @@ class RankingMetrics:
 
     def average_precision_by_class(self) -> NDArray[np.float64]:
         """(K,), NaN for classes without a label."""
-        state = self.state()
-        return average_precisions(state["classes"], state["scores"], state["are_right"], state["labels"])
+        return average_precisions(*self._falling_predictions(), self._counts["labels"])
+
+    def _falling_predictions(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Classes, scores, and which are right, of all predictions in the order of falling scores."""
+        kept = self.state()
+        order = np.argsort(kept["scores"])[::-1]
+        for name in PREDICTIONS:
+            self._predictions[name] = [kept[name][order]]
+        classes, scores, are_right = (self._predictions[name][0] for name in PREDICTIONS)
+        return classes, scores, are_right
 
     def _count_right_by_num_labels(self, batch: ScoredBatch, found: NDArray[np.bool_]) -> None:
         """Count the right ones among the L best of each video with L labels; `found` tells of the k best."""
