@@ -1,9 +1,9 @@
 """Average precision of many lists of predictions at once, over ties as over everything else.
 
 In: M predictions in the order of falling scores, each with the list that it belongs to, its score, and whether it is
-right; and how many there are to be found in each list, which may be more than are right among those given. Out: float64,
-one number a list: the mean, over all that are to be found, of the precision at the place of each, 0 for those that were
-not given.
+right; and how many there are to be found in each list, which may be more than are right among those given.
+Out: float64, one number a list: the mean, over all that are to be found, of the precision at the place of each, 0 for
+those that were not given.
 
 Source: google/youtube-8m `average_precision_calculator.py`. It shuffles before it sorts, so that the order in which
 predictions come does not matter where scores are equal. Here such predictions get the mean over all their orders,
@@ -45,4 +45,6 @@ def average_precisions(
     rights_above = rights_before[run] + place * ((rights - 1) / np.maximum(sizes - 1, 1))[run]
     precision = (rights_above + 1) / (before[run] + place + 1)
     sums = np.bincount(lists[starts[run]], weights=precision * (rights / sizes)[run], minlength=len(to_be_found))
-    return np.divide(sums, to_be_found, out=np.full(len(to_be_found), np.nan), where=to_be_found > 0)
+    means = np.full(len(to_be_found), np.nan)
+    np.divide(sums, to_be_found, out=means, where=to_be_found > 0)
+    return means

@@ -7,8 +7,8 @@ probabilities, and loss and calibration error before and after. N videos, K clas
 Dividing by a temperature leaves the order of a video's classes as it is, and with sigmoid the order of all predictions.
 Rank by logits all the same: far from 0, different logits round to the same probability.
 
-The loss is convex in 1 / temperature, so that Newton's method on its slope, inside a bracket that shrinks, finds the one
-minimum. Where the classifier makes no mistake there is none, for surer is always better: the temperature stays 1.
+The loss is convex in 1 / temperature, so that Newton's method on its slope, inside a bracket that shrinks, finds the
+one minimum. Where the classifier makes no mistake there is none, for surer is always better: the temperature stays 1.
 
 Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (2017).
 """

@@ -8,7 +8,7 @@ In and out: `files`, the names above with their bytes, so that whoever knows a s
 folder. Reading is strict: what is unknown, missing, of a wrong type or of a newer version is an error, and a file that
 belongs to another checkpoint is told by its hash. All problems come in one `CheckpointError`.
 
-Nothing here knows a network. `load_weights` fills one that was built from the configuration, and says what does not fit.
+Nothing here knows a network. `load_weights` fills one that was built from the configuration.
 """
 
 from __future__ import annotations
@@ -181,8 +181,8 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
         problems += [f"{WEIGHTS_FILE}: {problem}" for problem in _weight_problems(state)]
         if config is not None and config.weights_sha256 != hashlib.sha256(weights).hexdigest():
             problems.append(
-                f"{WEIGHTS_FILE}: its sha256 is not the one that {CONFIG_FILE} gives, {config.weights_sha256 or 'none'}: "
-                "the files are of two trainings, or one is damaged; copy the whole folder again"
+                f"{WEIGHTS_FILE}: its sha256 is not {config.weights_sha256 or 'empty'}, as {CONFIG_FILE} says: the "
+                "files are of two trainings, or one is damaged; copy the whole folder again"
             )
     if config is None or problems:
         raise CheckpointError(subject, problems)
@@ -217,9 +217,9 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, subject: str = "check
     problems = [f"{key}: missing" for key in sorted(wanted.keys() - given.keys())]
     problems += [f"{key}: the model has no such tensor" for key in sorted(given.keys() - wanted.keys())]
     problems += [
-        f"{key}: {given[key].dtype} {tuple(given[key].shape)}, the model has {wanted[key].dtype} {tuple(wanted[key].shape)}"
+        f"{key}: {_kind(given[key])}, the model has {_kind(wanted[key])}"
         for key in sorted(wanted.keys() & given.keys())
-        if given[key].shape != wanted[key].shape or given[key].dtype != wanted[key].dtype
+        if _kind(given[key]) != _kind(wanted[key])
     ]
     if problems:
         raise CheckpointError(f"{subject}, weights for model {checkpoint.config.model!r}", problems)
@@ -241,6 +241,10 @@ def check_fingerprint(config: CheckpointConfig, found: Mapping[str, str], featur
     if differences:
         advice = f"{features} holds features of another kind than model {config.model!r} takes (extract them with the "
         raise CheckpointError(advice + "options it was trained with, or train on these)", differences)
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
 def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: list[str]) -> T | None:

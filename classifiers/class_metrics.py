@@ -113,4 +113,6 @@ class ClassMetrics:
 
 def _ratio(part: Any, whole: Any) -> Array:
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    ratio: Array = np.zeros_like(part)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio

@@ -60,7 +60,8 @@ class ConfusionMatrix:
     @property
     def shares(self) -> NDArray[np.float64]:
         """(K, K), each row divided by its sum; zeros where a class has no videos."""
-        return self._counts / np.maximum(self._counts.sum(axis=1, keepdims=True), 1)
+        shares: NDArray[np.float64] = self._counts / np.maximum(self._counts.sum(axis=1, keepdims=True), 1)
+        return shares
 
     def most_confused(self, count: int) -> tuple[ConfusedPair, ...]:
         """The pairs with the most videos, at most `count`; equal ones in the order of their classes."""

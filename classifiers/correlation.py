@@ -40,10 +40,11 @@ class ProbabilityCorrelation:
     """Streaming: `update` with batches, `merge` what other workers have, then ask. `classes` are indices 0 to K - 1."""
 
     def __init__(self, classes: Sequence[int]) -> None:
-        if not classes or len(classes) > MAX_CLASSES or len(set(classes)) < len(classes) or min(classes) < 0:
+        different = len(set(classes))
+        if not 0 < different <= MAX_CLASSES or different < len(classes) or min(classes) < 0:
             raise ValueError(
-                f"correlations are kept of 1 to {MAX_CLASSES} different classes, counted from 0, not of "
-                f"{len(classes)} ({len(set(classes))} different, lowest {min(classes, default=None)}): name those to follow"
+                f"correlations follow 1 to {MAX_CLASSES} different classes, counted from 0, not {len(classes)} of "
+                f"which {different} are different and the lowest is {min(classes, default=None)}"
             )
         self.classes = tuple(classes)
         self._moments = Moments(len(classes), len(classes), products=True)
@@ -92,4 +93,5 @@ class ProbabilityCorrelation:
         scale = deviations[:, None] * deviations
         found = np.full_like(scale, np.nan)
         np.divide(self._moments.covariances(group), scale, out=found, where=scale > 0)
-        return np.clip(found, -1.0, 1.0)
+        clipped: Array = np.clip(found, -1.0, 1.0)
+        return clipped

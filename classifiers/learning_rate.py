@@ -61,7 +61,7 @@ def _cosine(schedule: LearningRateSchedule, steps: int) -> float:
 
 
 def _exponential(schedule: LearningRateSchedule, steps: int) -> float:
-    return max(schedule.decay_rate ** (steps / schedule.decay_steps), schedule.floor)
+    return max(float(schedule.decay_rate ** (steps / schedule.decay_steps)), schedule.floor)
 
 
 def _step(schedule: LearningRateSchedule, steps: int) -> float:

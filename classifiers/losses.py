@@ -4,8 +4,8 @@ In: logits (N, K) of any float type; targets int64 (N,), one class each, or floa
 scalar. N videos, K classes.
 
 `single-label`  softmax; targets (N,). Smoothing s takes s from the right class and gives every class s / K
-`multi-label`   sigmoid; targets (N, K). Smoothing moves 0 and 1 by s / 2 towards one half. The mean over the classes, as
-                in Keras and torch; YouTube-8M's own training takes their sum, K times as much
+`multi-label`   sigmoid; targets (N, K). Smoothing moves 0 and 1 by s / 2 towards one half. The mean over the classes,
+                as in Keras and torch; YouTube-8M's own training takes their sum, K times as much
 
 The mean over videos divides by N, whatever the class weights: a video of a class with weight 2 counts as two, as in
 Keras, where torch would divide by the sum of the weights. In the multi-label case, where Keras knows no class weights,

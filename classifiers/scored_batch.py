@@ -9,6 +9,7 @@ N videos, K classes. The arrays are numpy's, or CPU tensors of torch, which nump
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,7 +47,8 @@ class ScoredBatch:
     @cached_property
     def best(self) -> NDArray[np.intp]:
         """(N,), the class with the highest score, the first of several."""
-        return np.argmax(self.scores, axis=1)
+        best: NDArray[np.intp] = np.argmax(self.scores, axis=1)
+        return best
 
     @cached_property
     def labels(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -69,11 +71,12 @@ class ScoredBatch:
     def are_right(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Which of the classes (N, k) their videos have."""
         if self.is_single_label:
-            return classes == self.targets[:, None]
+            are_right: NDArray[np.bool_] = classes == self.targets[:, None]
+            return are_right
         return np.take_along_axis(self.targets, classes, axis=1).astype(bool)
 
 
-def _checked_targets(targets: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.integer] | NDArray[np.bool_]:
+def _checked_targets(targets: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.integer] | NDArray[np.bool_]:
     num_videos, num_classes = shape
     if targets.shape == (num_videos,) and targets.dtype.kind in "iu":
         outside = targets[(targets < 0) | (targets >= num_classes)]
