@@ -253,8 +253,8 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
         return None
     try:
         return strict_json.load(kind, files[name].decode(), name, schema_version=SCHEMA_VERSION)
-    except UnicodeDecodeError as error:
-        problems.append(f"{name}: no text: {error}")
+    except (UnicodeDecodeError, RecursionError) as error:
+        problems.append(f"{name}: no JSON text: {error}")
     except strict_json.JsonMismatchError as error:
         problems += [f"{name}: {problem}" for problem in error.problems]
     return None
@@ -264,5 +264,5 @@ def _weight_problems(state: Mapping[str, Tensor]) -> list[str]:
     return [
         f"{key}: holds values that are not finite"
         for key, value in state.items()
-        if value.is_floating_point() and not torch.isfinite(value).all()
+        if value.is_floating_point() and not torch.isfinite(value.double()).all()  # float8 knows no isfinite
     ]
