@@ -25,19 +25,20 @@ def average_precisions(
     """Average precision of each of the L lists of `to_be_found` (L,); NaN where there is nothing to be found."""
     order = np.argsort(lists, kind="stable")
     lists, scores = lists[order], scores[order]
-    rights_so_far = np.concatenate([[0], np.cumsum(are_right[order])])  # (M + 1,)
+    rights_at = np.flatnonzero(are_right[order])  # (R,), few beside M: what follows looks at these alone
     opens_list = np.ones(len(lists), bool)
     opens_list[1:] = lists[1:] != lists[:-1]
     opens_run = opens_list.copy()  # a run: equal scores within a list, most often one prediction
     opens_run[1:] |= scores[1:] != scores[:-1]
-    starts = np.flatnonzero(opens_run)
-    sizes = np.diff(starts, append=len(scores))
-    rights = rights_so_far[starts + sizes] - rights_so_far[starts]
-    starts, sizes, rights = (column[rights > 0] for column in (starts, sizes, rights))
-    openings = np.flatnonzero(opens_list)
-    list_starts = openings[np.searchsorted(openings, starts, side="right") - 1]
+    openings = np.append(np.flatnonzero(opens_run), len(scores))
+    runs = np.unique(np.searchsorted(openings, rights_at, side="right") - 1)
+    starts, sizes = openings[runs], openings[runs + 1] - openings[runs]
+    rights_so_far = np.searchsorted(rights_at, starts)
+    rights = np.searchsorted(rights_at, starts + sizes) - rights_so_far
+    list_openings = np.flatnonzero(opens_list)
+    list_starts = list_openings[np.searchsorted(list_openings, starts, side="right") - 1]
     before = starts - list_starts
-    rights_before = rights_so_far[starts] - rights_so_far[list_starts]
+    rights_before = rights_so_far - np.searchsorted(rights_at, list_starts)
 
     # Each place of each run: how likely a right one stands there, times the precision that it would have.
     run = np.repeat(np.arange(len(starts)), sizes)
