@@ -16,10 +16,12 @@ Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.calibration_error import CalibrationError
@@ -67,11 +69,8 @@ def calibrate(logits: ArrayLike, targets: ArrayLike) -> Calibration:
 
 def probabilities(logits: NDArray[np.floating], *, is_single_label: bool, temperature: float = 1.0) -> Array:
     """Logits (N, K) as softmax or sigmoid probabilities."""
-    scaled = logits.astype(np.float64) / temperature
-    if not is_single_label:
-        return np.exp(-np.logaddexp(0.0, -scaled))
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    scaled = torch.from_numpy(logits.astype(np.float64)) / temperature
+    shares: Array = (scaled.softmax(dim=1) if is_single_label else scaled.sigmoid()).numpy()
     return shares
 
 
@@ -94,7 +93,7 @@ def _best_factor(batch: ScoredBatch) -> float:
         # A step that leaves the bracket is replaced by its middle, in powers.
         step = factor - slope / curvature if curvature > 0 else math.nan
         following = step if low < step < high else math.sqrt(low * high)
-        if abs(following - factor) <= 1e-12 * factor:
+        if abs(following - factor) <= 1e-9 * factor:
             break
         factor = following
     return factor
@@ -121,25 +120,16 @@ def _judged(batch: ScoredBatch, temperature: float) -> tuple[float, float]:
     """Mean cross-entropy and expected calibration error at a temperature."""
     error, loss = CalibrationError(), 0.0
     for chunk in _chunks(batch):
-        scaled = chunk.scores.astype(np.float64) / temperature
-        videos, classes = chunk.labels
-        loss += float(_log_sums[batch.is_single_label](scaled).sum() - scaled[videos, classes].sum())
-        shares = probabilities(scaled, is_single_label=batch.is_single_label)
+        scaled = torch.from_numpy(chunk.scores.astype(np.float64)) / temperature
+        if batch.is_single_label:
+            targets = torch.from_numpy(chunk.targets.astype(np.int64))
+            loss += F.cross_entropy(scaled, targets, reduction="sum").item()
+        else:
+            targets = torch.from_numpy(chunk.targets.astype(np.float64))
+            loss += F.binary_cross_entropy_with_logits(scaled, targets, reduction="sum").item()
+        shares = probabilities(scaled.numpy(), is_single_label=batch.is_single_label)
         error.update(ScoredBatch(shares, chunk.targets))
     return loss / (len(batch) if batch.is_single_label else batch.scores.size), error.expected
-
-
-def _log_sum_exp(scaled: Array) -> Array:
-    top = scaled.max(axis=1, keepdims=True)
-    logs: Array = np.log(np.exp(scaled - top).sum(axis=1)) + top[:, 0]
-    return logs
-
-
-# Cross-entropy is this minus the logits of the labels, for softmax (True) and for sigmoid.
-_log_sums: dict[bool, Callable[[Array], Array]] = {
-    True: _log_sum_exp,
-    False: lambda scaled: np.logaddexp(0.0, scaled),
-}
 
 
 def _chunks(batch: ScoredBatch) -> Iterator[ScoredBatch]:
