@@ -31,6 +31,11 @@ class FeatureBatch:
     def __len__(self) -> int:
         return len(self.rgb)
 
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What a network takes."""
+        return self.rgb, self.audio, self.num_frames
+
     def to(self, device: torch.device) -> FeatureBatch:
         """The same batch on another device."""
         return replace(
