@@ -4,7 +4,8 @@ In: rgb (N, T, D) and audio (N, T, A), float32, num_frames (N,). Out: logits (N,
 features, H hidden, L attention units, K classes.
 
 Source: the gated attention of arXiv:1802.04712 (multiple instance learning): frames to H = 512 with ReLU, the weight of
-a frame is softmax over w (tanh(V h) * sigmoid(U h)) with L = 128, the weighted mean goes to a logistic head. 726,922 parameters with 10 classes on 1024 + 128 features. Frames are a set to it: their order does not count.
+a frame is softmax over w (tanh(V h) * sigmoid(U h)) with L = 128, the weighted mean goes to a logistic head.
+726,922 parameters with 10 classes on 1024 + 128 features. Frames are a set to it: their order does not count.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ In: rgb (N, T, D) and audio (N, T, A), float32, num_frames (N,). Out: logits (N,
 (grid points that are there), D and A features, C clusters, H hidden, K classes.
 
 Source: arXiv:1706.06905 and its code antoine77340/Youtube-8M-WILLOW, `NetVLADModelLF`: batch normalisation of the
-input, 64 clusters for pictures and half as many for sound, residuals normalised by cluster and then as a whole, 1024 hidden,
-context gating, a mixture of two experts a class. 72,547,796 parameters with 10 classes on 1024 + 128 features.
+input, 64 clusters for pictures and half as many for sound, residuals normalised by cluster and then as a whole, 1024
+hidden, context gating, a mixture of two experts a class. 72,547,796 parameters with 10 classes on 1024 + 128 features.
 Without `gating` the hidden layer has batch normalisation and ReLU6 instead, the other form that was published.
 
 The source draws 300 frames of each video with replacement; here each frame counts once.
