@@ -1,6 +1,6 @@
 """Dense classifiers saved by Keras: an `.h5` file to a model, strictly.
 
-In: the path of a file in one of three layouts. Out: a `DenseClassifier` whose softmax (or sigmoid) gives Keras's numbers.
+In: the path of a file in one of three layouts. Out: a `DenseClassifier` whose softmax or sigmoid gives Keras's numbers.
 
 | written by                   | where a layer's arrays lie         |
 |------------------------------|------------------------------------|
@@ -8,9 +8,9 @@ In: the path of a file in one of three layouts. Out: a `DenseClassifier` whose s
 | Keras 2 and 3, `save`        | `model_weights/L/L/kernel`         |
 | Keras 3, `save_weights`      | `layers/dense_3/vars/0`            |
 
-Layers are found by the shape of their kernel and, where shapes repeat, by their order in the file: names are free. A file
-from `save` describes its network too, and that must be the model's (`keras_network`); in the others the picture features
-must come first in the concatenation.
+Layers are found by the shape of their kernel and, where shapes repeat, by their order in the file: names are free. A
+file from `save` describes its network too, and that must be the model's (`keras_network`); in the others the picture
+features must come first in the concatenation.
 
 Files may come from anywhere: nothing outside the file is followed or read (external links, external and virtual
 datasets), soft links neither, and sizes are checked before anything is read.
@@ -76,10 +76,10 @@ def load_keras_file(path: Path, *, name: str, rgb_dim: int = 1024, audio_dim: in
 
 def _read_layers(file: h5py.File) -> list[KerasLayer]:
     """The Dense layers, in the file's order."""
-    if "layers" in file and "layer_names" not in file.attrs:
+    if _has(file, "layers") and "layer_names" not in file.attrs:
         found = _layers_by_number(_group(file, "layers"))
     else:
-        root = _group(file, "model_weights") if "model_weights" in file else file
+        root = _group(file, "model_weights") if _has(file, "model_weights") else file
         if "layer_names" not in root.attrs:
             raise KerasFileError("it has neither layer_names nor layers: Keras did not write it as a model's weights")
         found = _layers_by_name(root)
@@ -149,13 +149,17 @@ def _dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
     return found
 
 
+def _has(group: h5py.Group, name: str) -> bool:
+    """Whether there is anything of that name; `in` would follow links to find out."""
+    return group.get(name, getlink=True) is not None
+
+
 def _inside(parent: h5py.Group, path: str) -> object:
     """What lies at `path`, reached by hard links alone: the others can lead out of the file."""
     found: object = parent
     for part in path.split("/"):
-        if not isinstance(found, h5py.Group) or part not in found:
-            # `in` follows links, so that one that leads nowhere is missing too.
-            raise KerasFileError(f"{path!r} is missing in {parent.name}, or links to another file")
+        if not isinstance(found, h5py.Group) or not _has(found, part):
+            raise KerasFileError(f"{path!r} is missing in {parent.name}")
         if not isinstance(found.get(part, getlink=True), h5py.HardLink):
             raise KerasFileError(f"{path!r} in {parent.name} is a link, which is never followed")
         found = found[part]
@@ -171,19 +175,19 @@ def _values(dataset: h5py.Dataset) -> NDArray[np.float32]:
 
 def _matched(model: DenseClassifier, layers: list[KerasLayer]) -> dict[str, Tensor]:
     """Each linear layer of the model with the file's first unused layer of its shape."""
-    wanted = [(key, module) for key, module in _linear_layers(model)]
-    left = list(layers)
-    state = {}
+    wanted, left = list(_linear_layers(model)), list(layers)
+    state: dict[str, Tensor] = {}
     for key, module in wanted:
         shape = (module.in_features, module.out_features)
         match = next((layer for layer in left if layer.kernel.shape == shape), None)
-        if match is None or len(left) > len(wanted) - len(state) // 2:
-            need = ", ".join(f"{layer.in_features} x {layer.out_features}" for _, layer in wanted)
-            have = ", ".join(f"{layer.name} {layer.kernel.shape[0]} x {layer.kernel.shape[1]}" for layer in layers)
-            raise KerasFileError(f"the model has layers {need}; the file has {have}")
-        left.remove(match)
-        state[f"{key}.weight"] = torch.from_numpy(match.kernel.T.copy())
-        state[f"{key}.bias"] = torch.from_numpy(match.bias.copy())
+        if match is not None:
+            left.remove(match)
+            state[f"{key}.weight"] = torch.from_numpy(match.kernel.T.copy())
+            state[f"{key}.bias"] = torch.from_numpy(match.bias.copy())
+    if left or len(state) < 2 * len(wanted):
+        need = ", ".join(f"{layer.in_features} x {layer.out_features}" for _, layer in wanted)
+        have = ", ".join(f"{layer.name} {layer.kernel.shape[0]} x {layer.kernel.shape[1]}" for layer in layers)
+        raise KerasFileError(f"the model has layers {need}; the file has {have}")
     return state
 
 
