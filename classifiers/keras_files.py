@@ -19,7 +19,7 @@ datasets), soft links neither, and sizes are checked before anything is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +51,21 @@ class KerasLayer:
     bias: NDArray[np.float32]
 
 
-def load_keras_file(path: Path, *, name: str, rgb_dim: int = 1024, audio_dim: int = 128) -> DenseClassifier:
+def load_keras_file(
+    path: Path,
+    *,
+    name: str,
+    rgb_dim: int = 1024,
+    audio_dim: int = 128,
+    options: Mapping[str, object] | None = None,
+) -> DenseClassifier:
     """Read a file into model `name`, one of the dense ones; the number of classes comes from the file.
 
     Raises:
         KerasFileError: if the file is damaged, or holds another network.
+        ValueError: if the name or an option is unknown, or the model is no dense one.
     """
+    config = model_config(name, options)
     if model_entry(name).model is not DenseClassifier:
         raise ValueError(f"model {name!r} is no dense classifier; Keras files are read into those alone")
     try:
@@ -64,9 +73,9 @@ def load_keras_file(path: Path, *, name: str, rgb_dim: int = 1024, audio_dim: in
             description = file.attrs.get("model_config")
             layers = _read_layers(file)
         if description is not None:
-            check_network(description, activation=model_config(name).activation, inputs=(rgb_dim, audio_dim))
+            check_network(description, activation=config.activation, inputs=(rgb_dim, audio_dim))
         classes = len(layers[-1].bias)
-        model = build_model(name, num_classes=classes, rgb_dim=rgb_dim, audio_dim=audio_dim)
+        model = build_model(name, num_classes=classes, rgb_dim=rgb_dim, audio_dim=audio_dim, options=options)
         assert isinstance(model, DenseClassifier)
         model.load_state_dict(_matched(model, layers))
     except DAMAGE as error:
