@@ -193,7 +193,7 @@ class Training:
             DivergedError: if the loss is not finite.
         """
         started = time.monotonic()
-        torch.manual_seed(_epoch_seed(self._config.seed, self.epoch, self._workers.rank))
+        torch.manual_seed(epoch_seed(self._config.seed, self.epoch, self._workers.rank))
         trained = self._train(training)
         validated = {} if validation is None else self.evaluate(validation, is_full=False).summary()
         record = EpochRecord(
@@ -310,5 +310,6 @@ def _right(logits: Tensor, targets: Tensor) -> Tensor:
     return targets.gather(1, best[:, None]).sum()
 
 
-def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
+def epoch_seed(seed: int, epoch: int, rank: int) -> int:
+    """Where an epoch's random numbers start, for one of the workers."""
     return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -76,7 +76,8 @@ def write_state(state: TrainingState, configuration: Mapping[str, Any]) -> bytes
         for key, value in getattr(state, part).items()
     }
     progress = Progress(state.step, state.history, configuration)
-    return safetensors.torch.save(tensors, metadata={PROGRESS: strict_json.dump(progress)})
+    data: bytes = safetensors.torch.save(tensors, metadata={PROGRESS: strict_json.dump(progress)})
+    return data
 
 
 def read_state(data: bytes, configuration: Mapping[str, Any]) -> TrainingState:

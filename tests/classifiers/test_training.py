@@ -1,0 +1,178 @@
+"""The training loop: what a plain loop computes, resumed anywhere, stopped in time."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from classifiers.batch import FeatureBatch
+from classifiers.learning_rate import LearningRateSchedule
+from classifiers.optimizers import OptimizerConfig
+from classifiers.registry import build_model
+from classifiers.training import DivergedError, Training, TrainingConfig, epoch_seed
+from classifiers.training_state import TrainingStateError, read_state, write_state
+
+CLASSES, RGB, AUDIO = 4, 12, 6
+ADAM = OptimizerConfig(name="adam", learning_rate=1e-2)
+
+
+def model(seed=0):
+    torch.manual_seed(seed)
+    return build_model("dense-5", num_classes=CLASSES, rgb_dim=RGB, audio_dim=AUDIO)
+
+
+def batches(count=6, seed=0, task="single-label", size=32):
+    """Classes that lie in different directions, with noise."""
+    generator = torch.Generator().manual_seed(99)
+    centres = torch.randn(CLASSES, RGB + AUDIO, generator=generator)
+    generator.manual_seed(seed)
+    made = []
+    for number in range(count):
+        classes = torch.randint(CLASSES, (size,), generator=generator)
+        features = centres[classes] + torch.randn(size, RGB + AUDIO, generator=generator)
+        targets = classes if task == "single-label" else F.one_hot(classes, CLASSES).float()
+        ids = tuple(f"{seed}-{number}-{video}" for video in range(size))
+        frames = torch.full((size,), 3)
+        made.append(FeatureBatch(features[:, :RGB], features[:, RGB:], frames, targets, ids))
+    return made
+
+
+def training(config, task="single-label", **options):
+    return Training(model(), task, config, num_classes=CLASSES, **options)
+
+
+def test_one_worker_computes_what_a_plain_loop_does():
+    trained = training(TrainingConfig(epochs=2, optimizer=ADAM))
+    records = [trained.run_epoch(batches(), batches(2, seed=1)) for _ in range(2)]
+    plain = model()
+    optimizer = torch.optim.Adam(plain.parameters(), lr=1e-2, foreach=True)
+    for epoch in range(2):
+        torch.manual_seed(epoch_seed(0, epoch, 0))
+        plain.train()
+        losses = []
+        for batch in batches():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(plain(batch.rgb, batch.audio, batch.num_frames), batch.targets)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert records[epoch].training["loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-6)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, trained.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_it_learns(task):
+    trained = training(TrainingConfig(epochs=12, optimizer=ADAM), task)
+    while not trained.is_over:
+        trained.run_epoch(batches(task=task), batches(2, seed=1, task=task))
+    first, *_, last = trained.history.epochs
+    assert last.validation["loss"] < first.validation["loss"] / 1.5
+    assert last.validation["hit_at_one"] > 0.8
+    assert set(first.training) == {"loss", "hit_at_one"}
+
+
+def test_a_training_that_was_killed_takes_the_same_course():
+    config = TrainingConfig(
+        epochs=5, optimizer=OptimizerConfig(momentum=0.5), schedule=LearningRateSchedule(decay="cosine", decay_steps=20)
+    )
+    whole = training(config)
+    while not whole.is_over:
+        whole.run_epoch(batches(), batches(2, seed=1))
+    killed = training(config)
+    for _ in range(2):
+        killed.run_epoch(batches(), batches(2, seed=1))
+    state = write_state(killed.snapshot(), {"epochs": 5})
+    resumed = training(config)
+    resumed.restore(read_state(state, {"epochs": 5}))
+    assert resumed.epoch == 2
+    while not resumed.is_over:
+        resumed.run_epoch(batches(), batches(2, seed=1))
+    for one, other in zip(whole.history.epochs, resumed.history.epochs, strict=True):
+        assert (one.training, one.validation, one.learning_rate) == (
+            other.training,
+            other.validation,
+            other.learning_rate,
+        )
+    assert resumed.history.best_epoch == whole.history.best_epoch
+    for name, value in whole.best_state.items():
+        assert torch.equal(value, resumed.best_state[name]), name
+
+
+def test_a_state_belongs_to_one_configuration_and_is_whole():
+    trained = training(TrainingConfig(epochs=2))
+    trained.run_epoch(batches(1), None)
+    state = write_state(trained.snapshot(), {"epochs": 2, "model": "dense-5"})
+    with pytest.raises(TrainingStateError, match="epochs was 2, is 3"):
+        read_state(state, {"epochs": 3, "model": "dense-5"})
+    with pytest.raises(TrainingStateError, match="cannot be read"):
+        read_state(state[:-10], {"epochs": 2, "model": "dense-5"})
+    with pytest.raises(TrainingStateError, match="cannot be read"):
+        read_state(b"", {})
+
+
+def test_the_best_epoch_is_kept_and_patience_ends():
+    trained = training(TrainingConfig(epochs=50, optimizer=ADAM, patience=2))
+    seen = {}
+    while not trained.is_over:
+        # From the fourth epoch on, the training split says the opposite of the validation split.
+        split = batches() if trained.epoch < 3 else [turned(batch) for batch in batches()]
+        record = trained.run_epoch(split, batches(2, seed=1))
+        seen[record.epoch] = record.validation["loss"]
+    best = min(seen, key=seen.__getitem__)
+    assert trained.history.best_epoch == best
+    assert len(seen) == best + 3
+    trained.load_best()
+    assert trained.evaluate(batches(2, seed=1), is_full=False).loss == pytest.approx(seen[best])
+
+
+def turned(batch):
+    return FeatureBatch(batch.rgb, batch.audio, batch.num_frames, (batch.targets + 1) % CLASSES, batch.ids)
+
+
+def test_penalties_class_weights_and_clipping_reach_the_gradient():
+    plain, penalised, weighted, clipped = (
+        training(TrainingConfig(epochs=3, optimizer=OptimizerConfig(name="sgd", learning_rate=0.1), **options))
+        for options in ({}, {"l2": 0.1}, {"class_weights": (1.0, 1.0, 1.0, 0.0)}, {"max_gradient_norm": 1e-6})
+    )
+    before = {name: value.clone() for name, value in clipped.model.state_dict().items()}
+    for trained in (plain, penalised, weighted, clipped):
+        for _ in range(3):
+            trained.run_epoch(batches(), None)
+    assert norm(penalised) < 0.8 * norm(plain)
+    assert recall(weighted, 3) < recall(plain, 3)
+    assert all(torch.allclose(value, before[name], atol=1e-4) for name, value in clipped.model.state_dict().items())
+
+
+def norm(trained):
+    return sum(float(weight.square().sum()) for weight in trained.model.parameters() if weight.ndim > 1)
+
+
+def recall(trained, index):
+    return trained.evaluate(batches(4, seed=2), is_full=True).classes.recall[index]
+
+
+def test_bf16_is_near_fp32():
+    exact, coarse = (training(TrainingConfig(epochs=3, optimizer=ADAM, precision=name)) for name in ("fp32", "bf16"))
+    for trained in (exact, coarse):
+        while not trained.is_over:
+            trained.run_epoch(batches(), batches(2, seed=1))
+    assert coarse.model.head.weight.dtype == torch.float32
+    last = [trained.history.epochs[-1].validation["loss"] for trained in (exact, coarse)]
+    assert last[0] != last[1]
+    assert last[1] == pytest.approx(last[0], rel=0.1)
+
+
+def test_a_loss_that_is_no_number_says_what_to_try():
+    trained = training(TrainingConfig(epochs=3))
+    endless = [FeatureBatch(batch.rgb * math.inf, batch.audio, batch.num_frames, batch.targets) for batch in batches()]
+    with pytest.raises(DivergedError, match="lower learning rate"):
+        trained.run_epoch(endless, None)
+
+
+def test_what_is_wrong_with_a_configuration_is_told_at_once():
+    with pytest.raises(ValueError, match=r"(?s)epochs is 0.*patience is 0.*l2 is -1.*fp64.*recall"):
+        TrainingConfig(epochs=0, patience=0, l2=-1, precision="fp64", monitor="recall")
+    with pytest.raises(ValueError, match=r"(?s)learning rate is nan.*adam takes no momentum"):
+        OptimizerConfig(name="adam", learning_rate=math.nan, momentum=0.5)
