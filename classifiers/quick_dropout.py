@@ -1,6 +1,6 @@
 """Dropout that a CPU draws quickly: any shape to the same, float.
 
-Each value is kept with probability 1 - rate and divided by that. Torch draws the choices on a CPU one Bernoulli trial at
+Each value is kept with probability 1 - rate and divided by that. Torch draws the choices on a CPU one trial at
 a time, which is a fifth of a training step of the dense classifiers; comparing uniform numbers takes a quarter of that.
 Other devices have a kernel of torch's own.
 """
