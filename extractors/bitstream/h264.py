@@ -85,7 +85,7 @@ class H264Reader:
         for unit in self._split(packet):
             header = unit[0]
             kind = header & 0x1F
-            if kind == SLICE or kind == IDR:
+            if kind in (SLICE, IDR):
                 has_slices = True
                 idr = idr or kind == IDR
                 referred = referred or header & 0x60 != 0
