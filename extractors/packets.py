@@ -65,6 +65,8 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
         self._lost_bytes_at = -NEARBY_PACKETS
         self._end_seconds: float | None = None  # until when pictures have been read
         self._sound_leap_seconds, self._sound_leapt_at = 0.0, -NEARBY_PACKETS
+        sound_tick = None if self._audio is None else self._audio.time_base
+        self._sound_tick = (1, 1) if sound_tick is None else sound_tick.as_integer_ratio()
 
     def __next__(self) -> Packet[VideoStream]:
         self.follows_hole = False
@@ -110,10 +112,11 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
     def _hear(self, packet: Packet[Any]) -> None:
         if packet.pts is None:
             return
-        seconds = float(packet.pts * packet.time_base)
+        numerator, denominator = self._sound_tick  # whole numbers: a hundred packets a second come past
+        seconds = packet.pts * numerator / denominator
         if seconds > self.sound_seconds + LEAP_SECONDS / 2:
             self._sound_leap_seconds, self._sound_leapt_at = seconds - self.sound_seconds, self._count
-        self.sound_seconds = seconds + float((packet.duration or 0) * packet.time_base)
+        self.sound_seconds = seconds + (packet.duration or 0) * numerator / denominator
 
     def _look_for_hole(self, packet: Packet[VideoStream]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts  # the latter lags behind after a hole
