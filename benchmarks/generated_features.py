@@ -11,9 +11,9 @@ What is in them, fixed before any model was compared on them:
   for other numbers they fall off as 1/(rank + 2).
 - Modes. A class is several clusters (`MODES` for pictures, as many for sound). A cluster's centre is the class's own
   direction, plus one that it shares with the class it is confused with (classes go in pairs), plus one of its own.
-- An interaction. Two more directions of a pair come with a sign each, and the product of the signs tells its two classes
-  apart; each alone says nothing. This is what a linear model cannot learn. The first is seen; the second is seen in half
-  of the clusters and heard in the others, so that pictures and sound are needed together.
+- An interaction. Two more directions of a pair come with a sign each, and the product of the signs tells its two
+  classes apart; each alone says nothing. This is what a linear model cannot learn. The first is seen; the second is
+  seen in half of the clusters and heard in the others, so that pictures and sound are needed together.
 - Label noise. `LABEL_NOISE` of the videos are labelled with a class drawn at random by frequency: no model can be right
   about them, other than by chance. Videos carry further labels behind the first, about three in all.
 - Whitened noise around the centres, heavier in some videos than in others, in a subspace and isotropic.
@@ -60,10 +60,10 @@ REPORTED_COUNTS = {
 }
 MODES = 4  # clusters of a class
 SUBSPACE = 48  # directions in which videos of a class differ most
-LABEL_NOISE = 0.04
+LABEL_NOISE = 0.06
 ORDER_ONLY = 0.3  # of the videos with frames
 # Lengths of the parts of a centre, against isotropic noise of `ISOTROPIC` a direction.
-OWN, SHARED, MODE, INTERACTION, TIME = 0.4, 2.0, 2.0, 0.9, 3.0
+OWN, SHARED, MODE, INTERACTION, TIME = 0.35, 2.0, 2.0, 2.0, 3.0
 ISOTROPIC, SUBSPACE_NOISE, FRAME_NOISE = 0.25, 0.4, 0.5
 VIDEOS_PER_SHARD = 8192
 FRAME_VIDEOS_PER_SHARD = 256

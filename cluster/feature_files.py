@@ -32,7 +32,8 @@ VIDEO, FRAME = "video", "frame"
 LEVELS = (VIDEO, FRAME)
 # So many bytes are read of a column at a time; without it, Arrow loads a row group's whole column first.
 BUFFER_BYTES = 1 << 20
-BLOCK_ROWS = {VIDEO: 4096, FRAME: 64}  # about 20 MB either way
+BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, for which allocators use the same memory again
+RECORDS_AT_ONCE = {VIDEO: 1024, FRAME: 64}
 MAX_REQUESTS = 16  # at the same time
 EXAMPLES = 5  # that an error names
 
@@ -82,11 +83,6 @@ class FeatureBlock:
 
     def __len__(self) -> int:
         return len(self.num_frames)
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that the features take."""
-        return int(self.rgb.nbytes + self.audio.nbytes)
 
 
 @dataclass(frozen=True)
@@ -352,7 +348,7 @@ def _record_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wit
     start = 0
     with on_disk(file.uri) as path, _as_feature_error():
         for _ in row_groups:  # there is one
-            for records in tfrecord_files.read_records(path, file.uri, BLOCK_ROWS[level]):
+            for records in tfrecord_files.read_records(path, file.uri, RECORDS_AT_ONCE[file.levels[-1]]):
                 ids = records.ids if with_ids else ()
                 if level == VIDEO:
                     rgb, audio, counts = *records.means(), records.num_frames()

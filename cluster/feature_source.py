@@ -11,9 +11,9 @@ Workers (`rank` of `world`) share the rows out among them: each takes a stretch 
 the same number of rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In
 order, every row is given exactly once, and one worker may have a row more than another.
 
-A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being made from its blocks),
-whatever the number of videos. There is no loop over videos; a row costs Python nothing at video level unless ids are
-asked for.
+A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and
+room to spare), whatever the number of videos. There is no loop over videos; a row costs Python nothing at video level
+unless ids are asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -30,12 +31,13 @@ from numpy.typing import NDArray
 from classifiers.batch import FeatureBatch
 from classifiers.class_choice import Targets
 from cluster.feature_files import LEVELS, FeatureFile, FeatureFileError, FeatureFiles, read_blocks
-from cluster.feature_window import FeatureWindow, concatenate, window_of
+from cluster.feature_window import FeatureBuffer, FeatureWindow, window_of
 from cluster.read_ahead import read_ahead
 
 WINDOW_BYTES = 64 << 20
 IN_ORDER_BYTES = 8 << 20
 FILES_OPEN = 4
+BUFFERS = 3  # one in use, one waiting, one being filled
 FILE_ORDER, GROUPS, ROWS = range(3)  # what a random stream is for
 
 
@@ -48,7 +50,7 @@ class SourceConfig:
     max_frames    at frame level, how many of a video's first frames are given; None for all
     shuffle       an order drawn by `seed` and epoch, instead of that of the files
     with_ids      give the videos' ids too
-    window_bytes  what is shuffled together; memory is about four times as much
+    window_bytes  what is shuffled together; memory is about four times as much, at most
     """
 
     level: str = "video"
@@ -136,11 +138,18 @@ class FeatureSource:
         """One pass over the rows. `epoch` decides the order where it is shuffled."""
         rng = np.random.default_rng((self._config.seed, epoch, ROWS, self._rank))
         size = self._config.batch_size
-        for window in read_ahead(partial(self._windows, epoch), 1):
-            order = rng.permutation(len(window)) if self._config.shuffle else None
-            for start in range(0, len(window), size):
-                stop = min(start + size, len(window))
-                yield self._batch(window, np.arange(start, stop) if order is None else order[start:stop])
+        spare: SimpleQueue[FeatureBuffer] = SimpleQueue()
+        for _ in range(BUFFERS):
+            spare.put(FeatureBuffer())
+        for buffer in read_ahead(partial(self._windows, epoch, spare), BUFFERS - 2):
+            window = buffer.window()
+            order = rng.permutation(len(window)) if self._config.shuffle else np.arange(len(window))
+            try:
+                for start in range(0, len(window), size):
+                    yield self._batch(window, order[start : start + size])
+            finally:  # also where nobody wants more: the thread may be waiting for it
+                buffer.clear()
+                spare.put(buffer)
 
     def _share(self) -> tuple[int, int]:
         total = int(self._wanted.sum())
@@ -171,23 +180,23 @@ class FeatureSource:
                     pieces.append(_Piece(file, first_row, None if is_whole else np.arange(low, high)))
         return pieces
 
-    def _windows(self, epoch: int) -> Iterator[FeatureWindow]:
+    def _windows(self, epoch: int, spare: SimpleQueue[FeatureBuffer]) -> Iterator[FeatureBuffer]:
         """All that this worker gives: a whole number of batches at a time, but for the last."""
         size = self._config.batch_size
         limit = self._config.window_bytes if self._config.shuffle else min(self._config.window_bytes, IN_ORDER_BYTES)
-        held: list[FeatureWindow] = []
+        buffer = spare.get()
         for part in self._parts(epoch):
-            held.append(part)
-            if sum(window.size_bytes for window in held) < limit or sum(map(len, held)) < size:
+            rest = (len(buffer) + len(part)) % size
+            if len(buffer) + len(part) < size or buffer.size_bytes + part.size_bytes < limit or rest > len(part):
+                buffer.add(part)
                 continue
-            window = concatenate(held)
-            whole = len(window) // size * size
-            # The rest is copied: as a view it would keep the whole window in memory.
-            held = [window.take(np.arange(whole, len(window)))] if whole < len(window) else []
-            yield window.part(0, whole)
-            del window, part
-        if held:
-            yield concatenate(held)
+            buffer.add(part.part(0, len(part) - rest))
+            yield buffer
+            buffer = spare.get()
+            if rest:
+                buffer.add(part.part(len(part) - rest, len(part)))
+        if len(buffer):
+            yield buffer
 
     def _parts(self, epoch: int) -> Iterator[FeatureWindow]:
         """The wanted rows in small windows; shuffled, by turns from several files."""

@@ -7,7 +7,7 @@ until they go into a batch, which is four times less memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -102,24 +102,80 @@ def window_of(block: FeatureBlock, first_row: int) -> FeatureWindow:
     return FeatureWindow(rows, block.rgb, block.audio, block.num_frames, block.frame_offsets, block.ids)
 
 
-def concatenate(windows: Sequence[FeatureWindow]) -> FeatureWindow:
-    """Windows as one; a single one is not copied."""
-    if len(windows) == 1:
-        return windows[0]
-    offsets = None
-    if windows[0].frame_offsets is not None:
-        counts = np.concatenate(
-            [np.diff(window.frame_offsets) for window in windows if window.frame_offsets is not None]
+class FeatureBuffer:
+    """Memory that windows are put together in, one after another.
+
+    Rows are copied in as they are read, so that the reader's memory is free for the next ones, and the memory here is
+    used again: to ask the system for as much anew costs more than to decode what goes into it.
+    """
+
+    def __init__(self) -> None:
+        self._rgb, self._audio = _Stack(), _Stack()
+        self._parts: list[FeatureWindow] = []  # less their features
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the features in it take."""
+        return self._rgb.values().nbytes + self._audio.values().nbytes if self._rows else 0
+
+    def add(self, window: FeatureWindow) -> None:
+        """Copy rows behind those that are there."""
+        self._rgb.push(window.rgb)
+        self._audio.push(window.audio)
+        self._parts.append(replace(window, rgb=_NOTHING, audio=_NOTHING))
+        self._rows += len(window)
+
+    def window(self) -> FeatureWindow:
+        """All rows, as views that hold until `clear`."""
+        offsets = None
+        if self._parts[0].frame_offsets is not None:
+            counts = [np.diff(part.frame_offsets) for part in self._parts if part.frame_offsets is not None]
+            offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+        return FeatureWindow(
+            np.concatenate([part.rows for part in self._parts]),
+            self._rgb.values(),
+            self._audio.values(),
+            np.concatenate([part.num_frames for part in self._parts]),
+            offsets,
+            list(chain.from_iterable(part.ids for part in self._parts)),
         )
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-    return FeatureWindow(
-        np.concatenate([window.rows for window in windows]),
-        np.concatenate([window.rgb for window in windows]),
-        np.concatenate([window.audio for window in windows]),
-        np.concatenate([window.num_frames for window in windows]),
-        offsets,
-        list(chain.from_iterable(window.ids for window in windows)),
-    )
+
+    def clear(self) -> None:
+        """Forget the rows and keep the memory."""
+        self._rgb.clear()
+        self._audio.clear()
+        self._parts, self._rows = [], 0
+
+
+_NOTHING = np.zeros((0, 0), np.float32)
+
+
+class _Stack:
+    """Arrays of equal width, one behind the other in memory that grows."""
+
+    def __init__(self) -> None:
+        self._memory: NDArray[Any] = _NOTHING
+        self._used = 0
+
+    def push(self, array: NDArray[Any]) -> None:
+        used = self._used + len(array)
+        if used > len(self._memory):
+            grown = np.empty((2 * used, array.shape[1]), array.dtype)  # what is never touched takes no memory
+            if self._used:
+                grown[: self._used] = self.values()
+            self._memory = grown
+        self._memory[self._used : used] = array
+        self._used = used
+
+    def values(self) -> NDArray[Any]:
+        return self._memory[: self._used]
+
+    def clear(self) -> None:
+        self._used = 0
 
 
 def _padded(frames: NDArray[Any], offsets: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
