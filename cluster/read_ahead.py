@@ -32,6 +32,7 @@ class _Channel(Generic[T]):
     def put(self, item: T | _End) -> bool:
         self._room.acquire()
         if self._is_closed:
+            self._room.release()  # for what is put next, which nobody waits for either
             return False
         self._items.put(item)
         return True

@@ -252,7 +252,7 @@ def _frame_parser(tf: ModuleType, file: RecordFile) -> Any:
             ragged = lists[name]  # (N, frames, values of a frame)
             flat = ragged.flat_values
             if file.floats:
-                tf.debugging.assert_equal(ragged.values.row_lengths(), tf.cast(width, tf.int64), f"width of {name}")
+                tf.debugging.assert_equal(ragged.values.row_lengths(), width, f"width of {name}")
                 result[key] = tf.reshape(flat, [-1, width])
             else:
                 tf.debugging.assert_equal(tf.strings.length(flat), width, f"width of {name}")
@@ -275,7 +275,7 @@ def _records(tensors: Mapping[str, Any], file: RecordFile, uri: str, done: int) 
     labels = tensors["labels"]
     return Records(
         ids,
-        LabelLists(labels.row_splits.numpy(), labels.values.numpy()),
+        LabelLists(labels.row_splits.numpy().astype(np.int64), labels.values.numpy()),
         tensors["rgb"].numpy(),
         tensors["audio"].numpy(),
         offsets,
@@ -296,7 +296,7 @@ def _segments(tensors: Mapping[str, Any], uri: str, done: int) -> SegmentLabels 
             "expected as many of each"
         )
     values = [tensors[name].values.numpy() for name in SEGMENTS]
-    return SegmentLabels(splits[0], *values)
+    return SegmentLabels(splits[0].astype(np.int64), *values)
 
 
 def _first_bad_record(tf: ModuleType, path: str, parse: Any, start: int) -> int:
