@@ -140,8 +140,10 @@ def multi_label_targets(labels: LabelLists, choice: ClassChoice, *, keep_others:
     positions = choice.positions(labels.values)
     chosen = positions >= 0
     of_label = np.repeat(np.arange(len(labels)), np.diff(labels.offsets))
-    counts = np.bincount(of_label[chosen], minlength=len(labels))
-    lists = LabelLists(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), positions[chosen])
+    # By video, then by class, each once: a label may be given twice.
+    shown = np.unique(of_label[chosen] * len(choice) + positions[chosen])
+    counts = np.bincount(shown // len(choice), minlength=len(labels))
+    lists = LabelLists(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), shown % len(choice))
     kept = np.ones(len(labels), bool) if keep_others else counts > 0
     return Targets(kept, len(choice), lists=lists)
 

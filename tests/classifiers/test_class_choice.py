@@ -104,6 +104,7 @@ def test_targets_equal_a_loop_over_videos():
 def test_a_label_that_is_given_twice_counts_once():
     targets = multi_label_targets(lists([1, 1], [0]), choose_classes(["0", "1"]))
     assert targets.of(np.arange(2)).tolist() == [[0, 1], [1, 0]]
+    assert targets.counts().tolist() == [1, 1]
 
 
 def test_balancing_takes_as_many_of_each_as_the_rarest_has():
