@@ -363,7 +363,9 @@ def _is_finite(block: FeatureBlock) -> bool:
     # A sum of squares shows any NaN, in one pass and without a mask. It overflows above 1e18: then the values decide.
     for values in (block.rgb, block.audio):
         flat = values.reshape(-1)
-        if not np.isfinite(np.dot(flat, flat)) and not np.isfinite(flat).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = np.dot(flat, flat)
+        if not np.isfinite(square) and not np.isfinite(flat).all():
             return False
     return True
 
