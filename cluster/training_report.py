@@ -65,9 +65,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "command": [shlex.quote(word) for word in record.command],
         "tables": {
             "Configuration": settings_table(record.configuration),
-            "Model": settings_table(
-                {name: getattr(record, name) for name in MODEL_FIELDS}
-            ),
+            "Model": settings_table({name: getattr(record, name) for name in MODEL_FIELDS}),
             "Fingerprint of the features": settings_table(record.feature_fingerprint),
             "Versions": settings_table(record.versions),
             "Machine": settings_table(vars(record.machine)),
