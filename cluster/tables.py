@@ -26,11 +26,16 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
 
 def write_table(uri: str, table: pa.Table) -> int:
     """Make `table` the content of `uri`; returns how many bytes that takes."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    data = buffer.getvalue()
+    data = encode_table(table)
     storage.write_bytes(uri, data)
     return len(data)
+
+
+def encode_table(table: pa.Table, *, use_dictionary: bool | list[str] = True) -> bytes:
+    """`table` as a Parquet file; `use_dictionary` may name the columns of which many values are alike."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", use_dictionary=use_dictionary)
+    return buffer.getvalue()
 
 
 def remove_rows(uri: str, ids: Collection[str]) -> None:
