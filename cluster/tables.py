@@ -26,19 +26,25 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
 
 def write_table(uri: str, table: pa.Table) -> int:
     """Make `table` the content of `uri`; returns how many bytes that takes."""
+    data = encode_table(table)
+    storage.write_bytes(uri, data)
+    return len(data)
+
+
+def encode_table(table: pa.Table, *, alike: Collection[str] | None = None) -> bytes:
+    """`table` as a Parquet file; `alike` names the columns of which many values are alike, where not all may be."""
     # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
+    plain = [leaf for leaf, is_vector in leaves.items() if not is_vector]
     buffer = io.BytesIO()
     pq.write_table(
         table,
         buffer,
         compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
-        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector],
+        use_dictionary=plain if alike is None else list(alike),
     )
-    data = buffer.getvalue()
-    storage.write_bytes(uri, data)
-    return len(data)
+    return buffer.getvalue()
 
 
 def remove_rows(uri: str, ids: Collection[str]) -> None:
