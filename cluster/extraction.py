@@ -13,7 +13,7 @@ from cluster.dataset import DatasetError
 from cluster.dry_run import estimate
 from cluster.engines import Engine, make_engine
 from cluster.extraction_config import ExtractionConfig
-from cluster.extraction_plan import Plan, PlanError, make_plan, read_inputs, save_vocabulary
+from cluster.extraction_plan import Inputs, Plan, PlanError, make_plan, read_inputs, save_vocabulary
 from cluster.extraction_run import ExtractionRun, close_record_of
 from cluster.increment import increment_of
 from cluster.lease import Lease
@@ -32,7 +32,7 @@ def run_extraction(config: ExtractionConfig) -> int:
     touched), 3 (too many failures), 130 (interrupted).
     """
     try:
-        with planned(config) as (plan, engine):
+        with planned(config, read_inputs(config)) as (plan, engine):
             if config.dry_run:
                 increment = increment_of(plan.videos, plan.dataset.settled(), config.retry_failed)
                 print(estimate(plan, increment.pending, engine.machine()))
@@ -50,12 +50,11 @@ def run_extraction(config: ExtractionConfig) -> int:
 
 
 @contextmanager
-def planned(config: ExtractionConfig) -> Iterator[tuple[Plan, Engine]]:
+def planned(config: ExtractionConfig, inputs: Inputs) -> Iterator[tuple[Plan, Engine]]:
     """A run that can start, and what carries it out.
 
     Raises `PlanError`, `DatasetError`, `StorageError` or `ImportError` where it cannot.
     """
-    inputs = read_inputs(config)
     with closing(make_engine(config.engine, config.engine_config())) as engine:
         yield make_plan(config, inputs, on_gpu=engine.machine().gpus > 0), engine
 

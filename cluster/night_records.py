@@ -1,8 +1,8 @@
 """The nights beside the labels: a record and a page for each day.
 
-    nights/YYYY-MM-DD.json, .html   the day
-    report.html                     the page of the latest day
-    nightly-lease.json              while a run is at work: which one
+nights/YYYY-MM-DD.json, .html   the day
+report.html                     the page of the latest day
+nightly-lease.json              while a run is at work: which one
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from schemas.nights import NightRecord
 SUFFIX = ".json"
 
 logger = logging.getLogger("framemill")
+
+
+class NightRecordError(Exception):
+    """A record that cannot be read; the message says which and what to do."""
 
 
 class NightRecords:
@@ -39,14 +43,14 @@ class NightRecords:
         return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 
     def read(self, day: str) -> NightRecord | None:
-        """The record of a day; None where there is none. Raises `ValueError` for one that cannot be read."""
+        """The record of a day; None where there is none. Raises `NightRecordError` for one that cannot be read."""
         uri = storage.join(self._root, "nights", day + SUFFIX)
         try:
             return NightRecord.from_json(storage.read_bytes(uri).decode())
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise ValueError(f"{uri}: {error}\nMove it away to begin the day anew") from error
+            raise NightRecordError(f"{uri}: {error}\nMove it away to begin the day anew") from error
 
     def before(self, day: str, count: int) -> list[NightRecord]:
         """The last `count` nights before a day, the earliest first; those that cannot be read are passed over."""
@@ -54,7 +58,7 @@ class NightRecords:
         for earlier in [found for found in self.days() if found < day][-count:]:
             try:
                 record = self.read(earlier)
-            except ValueError as error:
+            except NightRecordError as error:
                 logger.warning(f"a night that is not compared with: {error}")
                 continue
             if record is not None:
@@ -65,9 +69,13 @@ class NightRecords:
         """Make a record visible."""
         storage.write_bytes(storage.join(self._root, "nights", record.date + SUFFIX), record.to_json().encode())
 
+    def page_uri(self, day: str) -> str:
+        """Where the page of a day is."""
+        return storage.join(self._root, "nights", f"{day}.html")
+
     def write_page(self, day: str, page: str) -> str:
         """Make the page of a day visible, as the report where there is no later day; returns where it is."""
-        uri = storage.join(self._root, "nights", f"{day}.html")
+        uri = self.page_uri(day)
         storage.write_bytes(uri, page.encode())
         if day >= max(self.days(), default=day):
             uri = storage.join(self._root, "report.html")

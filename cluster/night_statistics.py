@@ -9,15 +9,12 @@ ids have the lowest hash, a sample drawn by `SEED`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cluster.feature_files import on_disk
 from schemas.nights import CONFIDENCE_BINS, ClassCount, LabelledVideo, LabelStatistics
 
 BATCH_ROWS = 16_384
@@ -108,14 +105,6 @@ class NightStatistics:
         assert isinstance(place, int)
         assert isinstance(score, float)
         return LabelledVideo(id=str(row["id"]), index=int(self._indices[place]), name=self._names[place], score=score)
-
-
-def label_batches(uris: Iterable[str], model: str) -> Iterator[pa.RecordBatch]:
-    """The rows of label shards that `model` gave."""
-    for uri in uris:
-        with on_disk(uri) as path, pq.ParquetFile(path) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=["id", "labels", "model"], use_threads=False):
-                yield batch.filter(pc.equal(batch.column("model"), model))
 
 
 def id_hashes(ids: pa.StringArray, seed: int = SEED) -> NDArray[np.uint64]:

@@ -51,8 +51,8 @@ class NightlyConfig:
     memory_limit_mib: int = option("MiB that one segment of a video may take beyond the networks", 3072)
     cluster_wait: float = option("seconds for which a Ray cluster may have no CPU core at all", 600.0)
     retry_failed: tuple[str, ...] | None = option(
-        "take up failed videos again: those with the given codes, or all",
-        tuple(sorted(TRANSIENT)),
+        "take up failed videos again: those with the given codes, or all; by default those that storage has failed",
+        None,
         choices=tuple(FailureCode),
     )
     max_failure_ratio: float = option("exit with 3 if more of the videos than this have failed", 0.1)
@@ -72,8 +72,8 @@ class NightlyConfig:
         for part in parts:
             try:
                 part()
-            except ValueError as error:
-                problems += str(error).split("; ")
+            except ValueError as error:  # empty places have other names here, and are among the problems
+                problems += [text for text in str(error).split("; ") if not text.startswith(("input ", "output "))]
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))  # the parts have some of them in common
 
@@ -86,6 +86,7 @@ class NightlyConfig:
         return ExtractionConfig(
             input=self.videos,
             output=self.features,
+            retry_failed=tuple(sorted(TRANSIENT)) if self.retry_failed is None else self.retry_failed,
             **{name: getattr(self, name) for name in (*COMMON, *OF_EXTRACTION)},
         )
 
@@ -101,6 +102,6 @@ class NightlyConfig:
 COMMON = ("engine", "address", "workers", "max_failure_ratio", "quiet", "log_format")
 OF_EXTRACTION = (
     *("weights", "pca", "audio_weights", "audio_pca", "fps", "sampling", "frame_features", "max_seconds", "precision"),
-    *("time_limit", "memory_limit_mib", "cluster_wait", "retry_failed"),
+    *("time_limit", "memory_limit_mib", "cluster_wait"),
 )
 OF_SCORING = ("checkpoint", "labels", "date", "top_k", "threshold")
