@@ -3,8 +3,7 @@
 In: `Portion`, rows of one or several feature files. Out: `ScoredPortion`, the bytes of a label shard and of its ledger,
 made where the features were read, so that little goes back. Nothing here is done row by row.
 
-A batch never holds rows of two files, and a file's rows are always grouped in the same way, whoever scores them: what
-a video gets depends neither on the engine nor on the files beside its own.
+A batch never holds rows of two files. What a video gets depends neither on the engine nor on the files beside its own.
 """
 
 from __future__ import annotations
