@@ -2,8 +2,8 @@
 
     python benchmarks/scoring.py [--videos 1000000] [--classes 10] [--model dense-5] [--engine local ray] [--json FILE]
 
-Features are generated (`generated_features`) for a few shards, and written again under other ids until there are enough;
-1,000,000 videos take 4.6 GB, in a folder that is removed at the end (`--folder` keeps them for the next time).
+Features are generated (`generated_features`) for a few shards, and written again under other ids until there are
+enough. 1,000,000 videos take 4.6 GB, in a folder that is removed at the end (`--folder` keeps them for the next time).
 
 Two rates are told of each run of the job. The whole one counts from the command to its end: start of Python, of Ray and
 its workers, reading checkpoint and ids, and all the rest. That after start-up counts from the moment at which the first
