@@ -39,6 +39,7 @@ from classifiers.registry import build_model
 from classifiers.trained_classifier import TrainedClassifier
 from cluster.feature_files import open_features
 from cluster.scoring_plan import read_checkpoint_at
+from cluster.tables import write_table
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWN_SHARDS = 4
@@ -73,7 +74,7 @@ def write_features(root: Path, videos: int, classes: int) -> None:
         table = drawn[number % len(drawn)].slice(0, min(VIDEOS_PER_SHARD, videos - start))
         ids = pa.array([f"r{number:05d}-{row:05d}" for row in range(len(table))])
         table = table.set_column(table.schema.get_field_index("id"), table.schema.field("id"), ids)
-        pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
+        write_table(str(folder / f"part-{number:05d}.parquet"), table)
 
 
 def write_model(folder: Path, name: str, classes: int, features: Path) -> None:

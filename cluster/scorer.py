@@ -25,8 +25,7 @@ from cluster.tables import encode_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
 from schemas.scorings import SCORE_BINS
 
-# Columns of which many values are alike; scores and ids take less without a dictionary.
-ALIKE_COLUMNS = ("labels.list.element.index", "labels.list.element.name", "model", "run_id", "scored_at")
+UNLIKE_COLUMNS = ("id", "labels.list.element.score")
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class Scorer:
             stamp=self.stamp,
             metadata=self.metadata,
         )
-        return encode_table(table, use_dictionary=list(ALIKE_COLUMNS))
+        return encode_table(table, UNLIKE_COLUMNS)
 
     def _ledger(self, pieces: list[Piece]) -> bytes:
         columns: list[Any] = [
@@ -154,4 +153,4 @@ class Scorer:
             pa.concat_arrays([piece.contents for piece in pieces]),
         ]
         table = pa.Table.from_arrays(columns, schema=LABEL_LEDGER_SCHEMA.with_metadata(dict(self.metadata)))
-        return encode_table(table.sort_by("id"))
+        return encode_table(table.sort_by("id"), UNLIKE_COLUMNS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,10 +31,18 @@ def write_table(uri: str, table: pa.Table) -> int:
     return len(data)
 
 
-def encode_table(table: pa.Table, *, use_dictionary: bool | list[str] = True) -> bytes:
-    """`table` as a Parquet file; `use_dictionary` may name the columns of which many values are alike."""
+def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
+    """`table` as a Parquet file; of the columns `unlike` (by Parquet's names) hardly two values are the same."""
+    # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
+    vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
+    leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", use_dictionary=use_dictionary)
+    pq.write_table(
+        table,
+        buffer,
+        compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
+        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in unlike],
+    )
     return buffer.getvalue()
 
 
@@ -46,3 +54,15 @@ def remove_rows(uri: str, ids: Collection[str]) -> None:
         storage.delete(uri)
     elif kept.num_rows < table.num_rows:
         write_table(uri, kept)
+
+
+def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:
+    """Parquet's names for the columns that a field is stored as."""
+    path += field.name
+    if pa.types.is_struct(field.type):
+        for child in field.type:
+            yield from _leaves(child, f"{path}.")
+    elif pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
+        yield from _leaves(pa.field("element", field.type.value_type), f"{path}.list.")
+    else:
+        yield path
