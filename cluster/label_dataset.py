@@ -47,10 +47,10 @@ class LabelDatasetError(Exception):
 class Labelled:
     """Videos that have labels of one manner, and what their features were made from then."""
 
-    ids: pa.StringArray
-    contents: pa.StringArray
+    ids: pa.ChunkedArray
+    contents: pa.ChunkedArray
 
-    def is_current(self, ids: pa.StringArray, contents: pa.StringArray) -> NDArray[np.bool_]:
+    def is_current(self, ids: pa.ChunkedArray, contents: pa.ChunkedArray) -> NDArray[np.bool_]:
         """Which of the videos have labels of the features that they have now."""
         then = self.contents.take(pc.index_in(ids, self.ids))
         is_current: NDArray[np.bool_] = _mask(pc.fill_null(pc.equal(then, contents), False))
@@ -113,21 +113,27 @@ class LabelDataset:
             names = {_day_and_name(uri) for uri in shards}
             ledgers = [uri for uri in ledgers if _day_and_name(uri) in names]
             tables = [self._of_manner(table) for table in pool.map(read_table, ledgers)]
-        latest_first = pa.concat_tables([*reversed(tables), LABEL_LEDGER_SCHEMA.empty_table()]).combine_chunks()
-        return Labelled(*(pa.concat_arrays(column.chunks) for column in latest_first.columns))
+        latest_first = pa.concat_tables([*reversed(tables), LABEL_LEDGER_SCHEMA.empty_table()])
+        return Labelled(*latest_first.columns)
 
-    def withdraw(self, ids: pa.StringArray) -> int:
+    def withdraw(self, ids: pa.ChunkedArray) -> int:
         """Take rows of the day out, of whatever manner they are; returns how many there were."""
         withdrawn = 0
         with self._stated("written to"):
-            for shard in self._shards() if len(ids) else ():
-                if not pc.any(pc.is_in(read_table(shard, ["id"])["id"], ids)).as_py():
+            shards = self._shards() if len(ids) else []
+            present = [read_table(shard, ["id"])["id"] for shard in shards]
+            ours = pa.chunked_array([chunk for column in present for chunk in column.chunks], pa.string())
+            bounds = np.cumsum([len(column) for column in present])[:-1]
+            masks = np.split(_mask(pc.is_in(ours, ids)), bounds)
+            for shard, column, is_gone in zip(shards, present, masks, strict=False):  # without shards there is a mask
+                if not is_gone.any():
                     continue
+                gone = column.filter(pa.array(is_gone))
                 self._check_lease()
                 ledger = self._place(LEDGER, self._day, posixpath.basename(shard))
                 if storage.exists(ledger):
-                    _take_out(ledger, ids)
-                withdrawn += _take_out(shard, ids)
+                    _take_out(ledger, gone)
+                withdrawn += _take_out(shard, gone)
         return withdrawn
 
     def commit(self, number: int, shard: bytes, ledger: bytes) -> None:
@@ -194,7 +200,7 @@ def _day_and_name(uri: str) -> tuple[str, str]:
     return posixpath.basename(folder), name
 
 
-def _take_out(uri: str, ids: pa.StringArray) -> int:
+def _take_out(uri: str, ids: pa.ChunkedArray) -> int:
     """Take the rows with these ids out of a table, and the file away where no row is left; returns how many."""
     table = read_table(uri)
     is_kept = pc.invert(pc.is_in(table["id"], ids))
@@ -206,6 +212,6 @@ def _take_out(uri: str, ids: pa.StringArray) -> int:
     return int(table.num_rows - kept.num_rows)
 
 
-def _mask(array: pa.BooleanArray) -> NDArray[np.bool_]:
-    values: NDArray[np.bool_] = array.to_numpy(zero_copy_only=False).copy()
+def _mask(array: pa.ChunkedArray) -> NDArray[np.bool_]:
+    values: NDArray[np.bool_] = array.to_numpy().astype(bool)
     return values

@@ -3,8 +3,7 @@
 In: `Portion`, rows of one or several feature files. Out: `ScoredPortion`, the bytes of a label shard and of its ledger,
 made where the features were read, so that little goes back. Nothing here is done row by row.
 
-A batch never holds rows of two files, and a file's rows are always grouped in the same way, whoever scores them: what
-a video gets depends neither on the engine nor on the files beside its own.
+A batch never holds rows of two files. What a video gets depends neither on the engine nor on the files beside its own.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from cluster.tables import encode_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
 from schemas.scorings import SCORE_BINS
 
-# Columns of which many values are alike; scores and ids take less without a dictionary.
-ALIKE_COLUMNS = ("labels.list.element.index", "labels.list.element.name", "model", "run_id", "scored_at")
+UNLIKE_COLUMNS = ("id", "labels.list.element.score")
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ class Scorer:
             stamp=self.stamp,
             metadata=self.metadata,
         )
-        return encode_table(table, alike=ALIKE_COLUMNS)
+        return encode_table(table, UNLIKE_COLUMNS)
 
     def _ledger(self, pieces: list[Piece]) -> bytes:
         columns: list[Any] = [
@@ -155,4 +153,4 @@ class Scorer:
             pa.concat_arrays([piece.contents for piece in pieces]),
         ]
         table = pa.Table.from_arrays(columns, schema=LABEL_LEDGER_SCHEMA.with_metadata(dict(self.metadata)))
-        return encode_table(table.sort_by("id"))
+        return encode_table(table.sort_by("id"), UNLIKE_COLUMNS)

@@ -30,7 +30,16 @@ from classifiers.checkpoint import (
 )
 from classifiers.trained_classifier import TrainedClassifier
 from cluster import storage
-from cluster.feature_files import MAX_REQUESTS, FeatureFile, FeatureFileError, FeatureFiles, open_features, read_ids
+from cluster.feature_files import (
+    FRAME,
+    MAX_REQUESTS,
+    VIDEO,
+    FeatureFile,
+    FeatureFileError,
+    FeatureFiles,
+    open_features,
+    read_ids,
+)
 from cluster.label_dataset import LabelDataset, Labelled
 from cluster.listing import versions_of
 from cluster.scorer import Piece, Portion, Scorer
@@ -39,6 +48,7 @@ from cluster.tables import TableError, read_table
 from schemas.labels import LabelStamp, unsubmittable_ids
 
 EXAMPLES = 5  # that an error names
+BATCH_SIZES = {VIDEO: 512, FRAME: 32}
 
 
 class ScoringPlanError(Exception):
@@ -80,30 +90,30 @@ class ScoringPlan:
         """What is still to be done, in portions of about `rows_per_shard` videos."""
         portions: list[Portion] = []
         pieces: list[Piece] = []
+        videos = 0
         for piece in self._pieces(labelled):
-            if pieces and sum(len(each.rows) for each in pieces) + len(piece.rows) > self.config.rows_per_shard:
+            if pieces and videos + len(piece.rows) > self.config.rows_per_shard:
                 portions.append(Portion(len(portions), tuple(pieces)))
-                pieces = []
+                pieces, videos = [], 0
             pieces.append(piece)
+            videos += len(piece.rows)
         return [*portions, Portion(len(portions), tuple(pieces))] if pieces else portions
 
     def _pieces(self, labelled: Labelled) -> Iterator[Piece]:
-        for rows in self.rows:
+        contents = [pc.fill_null(rows.contents, "") for rows in self.rows]
+        is_current = labelled.is_current(pa.chunked_array([rows.ids for rows in self.rows]), pa.chunked_array(contents))
+        bounds = np.cumsum([len(rows.ids) for rows in self.rows])[:-1]
+        for rows, known, is_done in zip(self.rows, contents, np.split(is_current, bounds), strict=True):
             is_there = rows.contents.is_valid().to_numpy(zero_copy_only=False)
-            contents = pc.fill_null(rows.contents, "")
-            wanted = np.flatnonzero(is_there & ~labelled.is_current(rows.ids, contents))
-            for part in self._parts(rows.file, wanted):
+            for part in self._parts(rows.file, np.flatnonzero(is_there & ~is_done)):
                 taken = pa.array(part)
-                yield Piece(rows.file, part, rows.ids.take(taken), contents.take(taken))
+                yield Piece(rows.file, part, rows.ids.take(taken), known.take(taken))
 
     def _parts(self, file: FeatureFile, wanted: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The wanted rows of a large file, split between row groups; one in a bucket is fetched whole, and once."""
-        if not storage.is_local(file.uri):
-            return [wanted] if len(wanted) else []
-        ends = np.cumsum(file.row_groups)
-        crossed = np.flatnonzero(np.diff((ends - 1) // self.config.rows_per_shard, prepend=0))
-        bounds = np.searchsorted(wanted, ends[crossed - 1])
-        return [part for part in np.split(wanted, bounds) if len(part)]
+        starts = np.cumsum([0, *file.row_groups[:-1]]) if storage.is_local(file.uri) else np.zeros(1, np.int64)
+        is_split = np.diff(starts // self.config.rows_per_shard) > 0
+        return [part for part in np.split(wanted, np.searchsorted(wanted, starts[1:][is_split])) if len(part)]
 
 
 def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
@@ -135,7 +145,7 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
         classifier=classifier,
         top_k=config.top_k,
         threshold=config.threshold,
-        batch_size=config.batch_size,
+        batch_size=config.batch_size or BATCH_SIZES[classifier.level],
         max_frames=config.max_frames,
         stamp=LabelStamp(classifier.name, run_id, started),
         metadata=dataset.metadata,

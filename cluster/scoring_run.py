@@ -242,8 +242,8 @@ def close_record_of(run_id: str, dataset: LabelDataset) -> None:
         dataset.write_run(replace(record, status="died").to_json(), run_id)
 
 
-def _ids_of(portions: list[Portion]) -> pa.Array:
-    return pa.concat_arrays([pa.array([], pa.string()), *(piece.ids for each in portions for piece in each.pieces)])
+def _ids_of(portions: list[Portion]) -> pa.ChunkedArray:
+    return pa.chunked_array([piece.ids for portion in portions for piece in portion.pieces], pa.string())
 
 
 def _failed(error: Exception) -> str:

@@ -31,18 +31,17 @@ def write_table(uri: str, table: pa.Table) -> int:
     return len(data)
 
 
-def encode_table(table: pa.Table, *, alike: Collection[str] | None = None) -> bytes:
-    """`table` as a Parquet file; `alike` names the columns of which many values are alike, where not all may be."""
+def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
+    """`table` as a Parquet file; of the columns `unlike` (by Parquet's names) hardly two values are the same."""
     # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
-    plain = [leaf for leaf, is_vector in leaves.items() if not is_vector]
     buffer = io.BytesIO()
     pq.write_table(
         table,
         buffer,
         compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
-        use_dictionary=plain if alike is None else list(alike),
+        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in unlike],
     )
     return buffer.getvalue()
 
