@@ -1,0 +1,31 @@
+"""YouTube-8M's `.tfrecord` files to feature shards, or back.
+
+python jobs/convert_tfrecords.py --input yt8m/ --output features/ --to parquet
+python jobs/convert_tfrecords.py --input features/ --output records/ --to tfrecord
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
+
+from cluster.command_line import parse_or_exit
+from cluster.feature_files import FeatureFileError
+from cluster.storage import StorageError
+from cluster.tfrecord_conversion import ConversionConfig, convert
+
+
+def main() -> int:
+    """Run the job; returns the exit code."""
+    config = parse_or_exit(ConversionConfig, "Convert YouTube-8M's .tfrecord files to feature shards, or back.")
+    try:
+        done = convert(config, print)
+    except (FeatureFileError, StorageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{done.files} files with {done.videos} videos written, {done.skipped} files were there already")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

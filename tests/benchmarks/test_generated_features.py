@@ -1,0 +1,79 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.generated_features import LABEL_NOISE, REPORTED_COUNTS, class_frequencies, write_dataset
+from classifiers.class_choice import choose_classes, single_label_targets
+from cluster.class_names import read_class_names
+from cluster.feature_files import open_features, read_index
+from cluster.feature_source import FeatureSource, SourceConfig
+from schemas.features import feature_schema
+from schemas.quantization import dequantize
+
+
+@pytest.fixture(scope="module")
+def means(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generated")
+    write_dataset(folder, videos=9000, classes=10, frames=0, seed=3)
+    return folder
+
+
+def arrays(folder):
+    features = open_features([str(folder)])
+    targets = single_label_targets(read_index(features).labels, choose_classes(["first:10"]))
+    batches = list(FeatureSource(features, SourceConfig(), targets=targets).batches())
+    x = np.concatenate([np.concatenate([b.rgb.numpy(), b.audio.numpy()], 1) for b in batches])
+    return x, np.concatenate([b.targets.numpy() for b in batches if b.targets is not None])
+
+
+def test_it_is_a_dataset_like_any_other(means):
+    assert read_class_names(str(means / "vocabulary.csv"), expected=10) == tuple(REPORTED_COUNTS)
+    first = sorted((means / "features").iterdir())[0]
+    assert pq.read_schema(first).remove_metadata() == feature_schema(1024, frame_features=False)
+    index = read_index(open_features([str(means)]))
+    assert len(set(index.ids)) == 9000
+    assert 2 < len(index.labels.values) / 9000 < 3.5
+
+
+def test_classes_are_as_frequent_as_reported(means):
+    _, classes = arrays(means)
+    found = np.bincount(classes, minlength=10) / len(classes)
+    np.testing.assert_allclose(found, class_frequencies(10), atol=0.02)
+
+
+def test_a_seed_gives_the_same_files_and_another_gives_others(means, tmp_path):
+    for name, seed in (("same", 3), ("other", 4)):
+        write_dataset(tmp_path / name, videos=9000, classes=10, frames=0, seed=seed)
+    for path in sorted((means / "features").iterdir()):
+        assert path.read_bytes() == (tmp_path / "same" / "features" / path.name).read_bytes()
+        assert path.read_bytes() != (tmp_path / "other" / "features" / path.name).read_bytes()
+
+
+def test_a_linear_rule_finds_classes_but_not_all(means):
+    x, classes = arrays(means)
+    one_hot = np.eye(10, dtype=np.float32)[classes]
+    train = np.arange(len(x)) < 7000
+    design = np.concatenate([x, np.ones((len(x), 1), np.float32)], 1)
+    weights = np.linalg.solve(
+        design[train].T @ design[train] + 10 * np.eye(design.shape[1]), design[train].T @ one_hot[train]
+    )
+    accuracy = ((design[~train] @ weights).argmax(1) == classes[~train]).mean()
+    assert 0.5 < accuracy < 0.9 < 1 - LABEL_NOISE
+
+
+def test_means_are_those_of_the_frames_and_order_tells_classes(tmp_path):
+    write_dataset(tmp_path, videos=200, classes=4, frames=8, seed=1)
+    (path,) = (tmp_path / "features").iterdir()
+    rows = pq.read_table(path).to_pylist()
+    assert {row["num_frames"] for row in rows} == {4, 5, 6, 7, 8}
+    way = []
+    for row in rows:
+        frames = dequantize(np.frombuffer(b"".join(row["rgb"]), np.uint8).reshape(row["num_frames"], 1024))
+        # Codes saturate at 2, which moves a few means.
+        assert np.abs(frames.mean(0) - np.array(row["mean_rgb"]) - 0.0078).mean() < 0.02
+        way.append(frames[-1] - frames[0])
+    first = np.array([row["labels"][0] for row in rows])
+    ways = np.stack([np.mean(np.array(way)[first == label], axis=0) for label in range(4)])
+    cosine = ways @ ways.T / np.linalg.norm(ways, axis=1) / np.linalg.norm(ways, axis=1)[:, None]
+    assert cosine[0, 1] < -0.5  # a pair's classes move in opposite ways
+    assert cosine[2, 3] < -0.5

@@ -1,0 +1,47 @@
+"""Small feature shards with known values, written the way extraction writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from schemas.features import AUDIO_DIM, FeatureRow, feature_schema, feature_table
+
+DIM = 16
+FINGERPRINT = {"source": "test"}
+
+
+def feature_row(number: int, *, frames: int = 0, dim: int = DIM, labels: Sequence[int] | None = None) -> FeatureRow:
+    """A video whose features say which it is: `mean_rgb[0]` is its number."""
+    rng = np.random.default_rng(number)
+    mean = rng.standard_normal(dim, dtype=np.float32)
+    mean[0] = number
+    return FeatureRow(
+        id=f"v{number:05d}",
+        labels=tuple(labels if labels is not None else [number % 3]),
+        mean_rgb=mean,
+        mean_audio=rng.standard_normal(AUDIO_DIM, dtype=np.float32),
+        has_audio=number % 2 == 0,
+        num_frames=frames or 7,
+        duration_seconds=(frames or 7) + 0.5,
+        uri=f"in/{number}.mp4",
+        coverage=0.5,
+        gaps=((0.5, 1.5),) * (number % 2),
+        rgb=rng.integers(0, 256, (frames, dim), np.uint8) if frames else None,
+        audio=rng.integers(0, 256, (frames, AUDIO_DIM), np.uint8) if frames else None,
+    )
+
+
+def write_shard(
+    path: Path, rows: Sequence[FeatureRow], fingerprint: Mapping[str, str] = FINGERPRINT, row_group_size: int = 1 << 20
+) -> Path:
+    """Write rows to one shard."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    schema = feature_schema(len(rows[0].mean_rgb), frame_features=rows[0].rgb is not None)
+    metadata = {"framemill.fingerprint": json.dumps(dict(fingerprint))}
+    pq.write_table(feature_table(rows, schema, metadata), path, compression="zstd", row_group_size=row_group_size)
+    return path
