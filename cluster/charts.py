@@ -93,8 +93,7 @@ def stages_chart(seconds_by_stage: Mapping[str, float]) -> Markup | None:
     stages = sorted(seconds_by_stage.items(), key=lambda item: (-item[1], item[0]))
     texts = [f"{duration_text(seconds)} · {share_text(seconds, total)}" for _, seconds in stages]
     parts = [
-        Part(label=seen(stage), value=seconds, text=text)
-        for (stage, seconds), text in zip(stages, texts, strict=True)
+        Part(label=seen(stage), value=seconds, text=text) for (stage, seconds), text in zip(stages, texts, strict=True)
     ]
     return bars(parts, "Seconds by stage")
 

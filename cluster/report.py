@@ -6,7 +6,6 @@ that would not let any in; see `cluster.pages`.
 """
 
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
