@@ -61,14 +61,17 @@ class JobRun:
         return (self.working_seconds * cores() - self.stage_seconds) / max(self.videos, 1)
 
 
-def run_job(source: Path, *options: str) -> JobRun:
-    """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own."""
+def run_job(source: Path, *options: str, look_every_seconds: float = 10.0) -> JobRun:
+    """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own.
+
+    To watch its memory closely takes time from it: `look_every_seconds` is for those who measure the one or the other.
+    """
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "jobs/extract_features.py", "--input", str(source), "--output", output, "--quiet"]
         launched, started = time.time(), time.monotonic()
-        with ProcessGroup(token) as group:
+        with ProcessGroup(token, look_every_seconds) as group:
             subprocess.run(
                 [*command, *RANDOM_WEIGHTS, *options], cwd=ROOT, env={**environment, MARKER: token}, check=True
             )

@@ -18,7 +18,6 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 MARKER = "FRAMEMILL_BENCHMARK"
-SAMPLE_EVERY_SECONDS = 0.5
 
 
 def alternating_cpu_seconds(
@@ -50,11 +49,12 @@ class ProcessGroup:
     """Watches all processes whose environment holds the marker with the value `token`, until closed.
 
     `peak_pss_bytes` is the largest sum of their proportional set sizes: memory that several share, such as Ray's object
-    store, counts once.
+    store, counts once. A look costs some 40 ms of a core, because the kernel goes through all their pages.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, look_every_seconds: float) -> None:
         self.peak_pss_bytes = 0
+        self._look_every_seconds = look_every_seconds
         self._marker = f"{MARKER}={token}".encode()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -68,7 +68,7 @@ class ProcessGroup:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._is_over.wait(SAMPLE_EVERY_SECONDS):
+        while not self._is_over.wait(self._look_every_seconds):
             self.peak_pss_bytes = max(self.peak_pss_bytes, sum(map(pss_bytes, self._members())))
 
     def _members(self) -> list[Path]:

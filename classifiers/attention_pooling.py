@@ -20,6 +20,7 @@ from classifiers.feature_model import FeatureModel
 from classifiers.frames import valid_frames
 from classifiers.heads import glorot_linear
 from classifiers.model_options import check_options
+from classifiers.quick_dropout import QuickDropout
 from classifiers.registration import register_model
 
 
@@ -56,7 +57,7 @@ class AttentionPooling(FeatureModel):
         self.content = glorot_linear(config.hidden, config.attention)
         self.gate = glorot_linear(config.hidden, config.attention)
         self.score = nn.Linear(config.attention, 1, bias=False)  # softmax would cancel a bias
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = QuickDropout(config.dropout)
 
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
         """Frames to their weighted mean: (N, H)."""

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from classifiers.feature_model import FeatureModel
 from classifiers.heads import glorot_linear
 from classifiers.model_options import check_options
+from classifiers.quick_dropout import QuickDropout
 from classifiers.registration import register_model
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -98,5 +99,5 @@ def _hidden_layers(sizes: tuple[int, ...], activation: str, dropout: float) -> n
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [glorot_linear(inputs, outputs), ACTIVATIONS[activation]()]
-        layers += [nn.Dropout(dropout)] if dropout else []
+        layers += [QuickDropout(dropout)] if dropout else []
     return nn.Sequential(*layers)

@@ -32,7 +32,7 @@ class KerasRMSprop(Optimizer):
         centered: bool = False,
     ) -> None:
         """Check the numbers."""
-        problems = [f"{name} must not be negative, got {value}" for name, value in (("lr", lr),) if not value >= 0]
+        problems = [f"lr must not be negative, got {lr}"] if not lr >= 0 else []
         problems += [f"eps must be above 0, got {eps}"] if not eps > 0 else []
         rates = (("rho", rho), ("momentum", momentum))
         problems += [f"{name} must be in [0, 1), got {value}" for name, value in rates if not 0 <= value < 1]

@@ -22,6 +22,7 @@ from classifiers.feature_model import FeatureModel
 from classifiers.frames import padded, valid_frames
 from classifiers.heads import glorot_linear
 from classifiers.model_options import check_options
+from classifiers.quick_dropout import QuickDropout
 from classifiers.registration import register_model
 from classifiers.row_norm import RowNorm
 
@@ -113,7 +114,7 @@ class NextVlad(FeatureModel):
         self.audio = GroupedVlad(
             dim=audio_dim, clusters=config.clusters // 2, groups=config.groups // 2, expansion=config.expansion
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = QuickDropout(config.dropout)
         self.hidden = nn.Linear(self.rgb.output_dim + self.audio.output_dim, config.hidden, bias=False)
         self.hidden_norm = RowNorm(config.hidden)
         self.gate = ExcitationGate(dim=config.hidden, reduction=config.gating_reduction)

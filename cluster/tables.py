@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,8 +26,16 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
 
 def write_table(uri: str, table: pa.Table) -> int:
     """Make `table` the content of `uri`; returns how many bytes that takes."""
+    # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
+    vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
+    leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(
+        table,
+        buffer,
+        compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
+        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector],
+    )
     data = buffer.getvalue()
     storage.write_bytes(uri, data)
     return len(data)
@@ -41,3 +49,15 @@ def remove_rows(uri: str, ids: Collection[str]) -> None:
         storage.delete(uri)
     elif kept.num_rows < table.num_rows:
         write_table(uri, kept)
+
+
+def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:
+    """Parquet's names for the columns that a field is stored as."""
+    path += field.name
+    if pa.types.is_struct(field.type):
+        for child in field.type:
+            yield from _leaves(child, f"{path}.")
+    elif pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
+        yield from _leaves(pa.field("element", field.type.value_type), f"{path}.list.")
+    else:
+        yield path

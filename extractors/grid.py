@@ -6,9 +6,11 @@ Time is exact: timestamps are integers in the stream's time base, grid points ar
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 
 MAX_DENOMINATOR = 1_000_000
 
@@ -44,6 +46,19 @@ class Grid:
         first = max(self._ceil_index(start_pts), self.first)
         stop = self._ceil_index(end_pts)
         return range(first, stop if self.stop is None else min(stop, self.stop))
+
+    def seen(self, stamps: Sequence[int]) -> Iterator[tuple[int, range]]:
+        """Which of several frames are seen: (position in `stamps`, points), in order.
+
+        `stamps` are when they come on screen, in order, and when the last of them leaves it.
+        """
+        points, ticks = self._points_per_ticks
+        indices = [-((self.origin - pts) * points // ticks) for pts in stamps]
+        for position, (start, end) in enumerate(pairwise(indices)):
+            if start < end:
+                there = range(max(start, self.first), end if self.stop is None else min(end, self.stop))
+                if there:
+                    yield position, there
 
     def seconds(self, index: int) -> Fraction:
         """Where point `index` lies, in seconds after the first frame."""

@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from extractors.bitstream import Picture, PictureReader, UnsureStructureError, reader_for
 from extractors.media import Media
+from extractors.packets import has_side_data
 
 MAX_GROUP_PACKETS = 512
 MAX_GROUP_BYTES = 32 << 20
@@ -25,8 +28,7 @@ MAX_PENDING_GROUPS = 64
 NO_DTS = -(1 << 63)
 
 
-@dataclass(frozen=True, slots=True)
-class CodedFrame:
+class CodedFrame(NamedTuple):
     """One packet with a certain timestamp. `number` counts the packets of the stream; `end_pts` is pts + duration."""
 
     number: int
@@ -46,7 +48,7 @@ class Group:
 
     def shown(self) -> list[CodedFrame]:
         """The frames that reach the screen, in the order in which they do."""
-        return sorted((frame for frame in self.frames if frame.shown), key=lambda frame: frame.pts)
+        return sorted([frame for frame in self.frames if frame.shown], key=attrgetter("pts"))
 
 
 def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Group, Group | None]]:
@@ -109,7 +111,7 @@ def _coded_frame(number: int, packet: Packet[VideoStream], read_picture: Picture
         raise UnsureStructureError(f"packet {number} has no timestamp")
     if dts is not None and pts < dts:
         raise UnsureStructureError(f"packet {number} is shown before it is decoded")
-    if packet.is_corrupt or packet.has_sidedata("new_extradata"):
+    if packet.is_corrupt or has_side_data(packet, "new_extradata"):
         raise UnsureStructureError(f"packet {number} is damaged or changes the decoder's configuration")
     picture = read_picture(bytes(packet))
     shown = picture.shown and not packet.is_discard

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
+from operator import sub
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -115,10 +116,12 @@ class SelectiveDecode:
             last = group.frames[-1].number
         for frame in sendable:
             picture = frame.picture
-            is_needed = frame.number in wanted or (frame.number <= last and not picture.disposable)
-            if is_needed or picture.has_parameters:
+            if frame.number in wanted:
                 frame.packet.opaque = frame.number
                 yield from self._deliver(grid, self._decoder.decode(frame.packet))
+            elif (frame.number <= last and not picture.disposable) or picture.has_parameters:
+                if came_out := self._decoder.decode(frame.packet):
+                    yield from self._deliver(grid, came_out)
             elif not picture.disposable:
                 self._is_intact = False
 
@@ -145,14 +148,13 @@ class SelectiveDecode:
         if not shown:
             return []
         takeover = following.shown()[0].pts if following is not None else shown[-1].end_pts
-        ends = [frame.pts for frame in shown[1:]] + [takeover]
-        stays = [end - frame.pts for frame, end in zip(shown, ends, strict=True)]
+        stamps = [*[frame.pts for frame in shown], takeover]
+        stays = list(map(sub, stamps[1:], stamps))
         if min(stays) <= 0:
             raise UnsureStructureError("frames that are shown at the same time, or groups that overlap")
         if max(stays) > self._leap_ticks and (self._promised_pts is None or takeover > self._promised_pts):
             raise UnsureStructureError("the clock leaps")
-        seen = ((frame, grid.points(frame.pts, end)) for frame, end in zip(shown, ends, strict=True))
-        return [(frame, points) for frame, points in seen if points]
+        return [(shown[position], points) for position, points in grid.seen(stamps)]
 
     def _drain(self, grid: Grid) -> Iterator[Sample]:
         """Get the last frames out of the decoder, and leave it as if nothing had been decoded."""
@@ -165,9 +167,12 @@ class SelectiveDecode:
         for frame in frames:
             if not self._expected:
                 return
+            number = frame.opaque
+            if number is None:  # nobody waits for it
+                continue
             coded, points = self._expected[0]
-            if frame.opaque != coded.number:
-                if any(frame.opaque == later.number for later, _ in self._expected):
+            if number != coded.number:
+                if any(number == later.number for later, _ in self._expected):
                     raise UnsureStructureError(f"packet {coded.number} did not give the frame it promised")
                 continue
             if frame.is_corrupt or frame.pts != coded.pts:

@@ -25,6 +25,9 @@ HOMES = {
     "av": {"extractors", "jobs"},  # a job draws and encodes the sample videos
     "torch": {"extractors", "classifiers", "cluster"},
     "pyarrow": {"schemas", "cluster"},
+    "h5py": {"classifiers"},
+    "tensorflow": {"cluster"},
+    "tensorboardX": {"cluster"},
 }
 SOURCES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
 

@@ -7,7 +7,7 @@ A stream coded in separate fields is unsure, because a packet may then hold half
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -69,7 +69,7 @@ def _skip_scaling_list(bits: BitReader, size: int) -> None:
 class H264Reader:
     """Packets of one H.264 stream, in decoding order; remembers its parameter sets."""
 
-    def __init__(self, split: Callable[[bytes], Iterator[bytes]], parameter_sets: list[bytes]) -> None:
+    def __init__(self, split: Callable[[bytes], list[bytes]], parameter_sets: list[bytes]) -> None:
         self._split = split
         self._sps: dict[int, Sps] = {}
         self._sps_of_pps: dict[int, int] = {}
@@ -83,16 +83,17 @@ class H264Reader:
         has_slices = idr = referred = False
         parameter_sets = []
         for unit in self._split(packet):
-            kind = unit[0] & 0x1F
-            if kind in (SPS, PPS):
-                self._remember(unit)
-                parameter_sets.append(unit)
-            elif kind in (SLICE, IDR):
+            header = unit[0]
+            kind = header & 0x1F
+            if kind in (SLICE, IDR):
                 has_slices = True
                 idr = idr or kind == IDR
-                referred = referred or unit[0] & 0x60 != 0
+                referred = referred or header & 0x60 != 0
                 if self._may_have_fields:
                     self._refuse_fields(unit)
+            elif kind in (SPS, PPS):
+                self._remember(unit)
+                parameter_sets.append(unit)
             elif PARTITION_A <= kind <= PARTITION_C:
                 raise UnsureStructureError("data partitioning")
         if not has_slices:
@@ -132,7 +133,7 @@ class H264Reader:
 def h264_reader(extradata: bytes | None) -> PictureReader:
     """A reader for a stream whose decoder configuration is `extradata` (an avcC record, annex B units, or nothing)."""
     if not extradata or extradata[0] != 1:
-        units = list(split_annex_b(extradata)) if extradata else []
+        units = split_annex_b(extradata) if extradata else []
         return H264Reader(split_annex_b, units)
     length_size = (extradata[4] & 3) + 1
     units, position = [], 6

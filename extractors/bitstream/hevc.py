@@ -6,7 +6,7 @@ type is "sub-layer non-reference" is referred to by nothing once it lies in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from extractors.bitstream.nal import split_annex_b, split_length_prefixed
@@ -19,7 +19,7 @@ VPS, SPS, PPS = 32, 33, 34
 class HevcReader:
     """Packets of one HEVC stream, in decoding order; remembers how many temporal sub-layers it has."""
 
-    def __init__(self, split: Callable[[bytes], Iterator[bytes]], parameter_sets: list[bytes]) -> None:
+    def __init__(self, split: Callable[[bytes], list[bytes]], parameter_sets: list[bytes]) -> None:
         self._split = split
         self._highest_layer = -1
         self._latest = list(parameter_sets)
@@ -67,7 +67,7 @@ class HevcReader:
 def hevc_reader(extradata: bytes | None) -> PictureReader:
     """A reader for a stream whose decoder configuration is `extradata` (an hvcC record, annex B units, or nothing)."""
     if not extradata or extradata[0] != 1:
-        units = list(split_annex_b(extradata)) if extradata else []
+        units = split_annex_b(extradata) if extradata else []
         return HevcReader(split_annex_b, units)
     length_size = (extradata[21] & 3) + 1
     units, position = [], 23

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from extractors.bitstream.av1 import Av1Reader
 from extractors.bitstream.h264 import h264_reader
 from extractors.bitstream.hevc import hevc_reader
 from extractors.bitstream.mpeg import Mpeg4Reader, MpegReader
 from extractors.bitstream.picture import INTRA, PictureReader, UnsureStructureError
-from extractors.bitstream.vpx_av1 import read_av1, read_vp8, read_vp9
+from extractors.bitstream.vpx import read_vp8, read_vp9
 
 # By FFmpeg's codec name; each maker takes the stream's extradata.
 READERS: dict[str, Callable[[bytes | None], PictureReader]] = {
@@ -16,7 +17,7 @@ READERS: dict[str, Callable[[bytes | None], PictureReader]] = {
     "hevc": hevc_reader,
     "vp8": lambda _: read_vp8,
     "vp9": lambda _: read_vp9,
-    "av1": lambda _: read_av1,
+    "av1": lambda _: Av1Reader(),
     "mpeg1video": lambda _: MpegReader(),
     "mpeg2video": lambda _: MpegReader(),
     "mpeg4": lambda _: Mpeg4Reader(),

@@ -10,8 +10,10 @@ import ray
 from cluster.engines import EngineConfig, EngineError
 from cluster.extraction_config import ExtractionConfig
 from cluster.extraction_plan import make_plan, read_inputs
+from cluster.ray_cluster import FileCopies
 from cluster.ray_engine import RayEngine, _Run
-from cluster.tasks import Done, TaskQueue
+from cluster.ray_workers import WorkerActor
+from cluster.tasks import Done, Task, TaskQueue
 from cluster.worker import Worker
 from schemas.videos import Video
 from tests.videos import Clip, write_video
@@ -67,6 +69,14 @@ def test_actors_that_are_killed_lose_no_video(engine: RayEngine, worker: Worker,
     assert queue.workers_lost == 1
     assert not queue.nodes_lost
     assert queue.retried <= at_its_head, "at most the handful at its head, and not the one behind it"
+
+
+def test_a_worker_begins_no_task_of_a_handful_when_its_time_is_up(worker: Worker, videos: list[Video]) -> None:
+    actor = WorkerActor()
+    actor.setup((worker, FileCopies.of([], needed=False)))
+    handful = [Task(video) for video in videos[:3]]
+    assert [outcome.task for outcome in actor.work(handful, 0.0)] == handful[:1]
+    assert [outcome.task for outcome in actor.work(handful, 600.0)] == handful
 
 
 def test_workers_that_cannot_start_end_the_run_with_the_reason(

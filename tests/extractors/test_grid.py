@@ -76,3 +76,13 @@ def test_ranges_that_meet_share_no_point(fps: Fraction) -> None:
     for (_, stop), (first, _) in pairwise(ranges):
         assert stop == first
     assert index_range(fps, seconds[-1], None) == (ranges[-1][1], None)
+
+
+@pytest.mark.parametrize("fps", RATES)
+@pytest.mark.parametrize(("first", "stop"), [(0, None), (3, 9), (5, 5)])
+def test_the_frames_that_are_seen_are_those_with_points(fps: Fraction, first: int, stop: int | None) -> None:
+    rng = np.random.default_rng(first)
+    grid = Grid(fps, Fraction(1, 1000), 12, first, stop)
+    stamps = [12, *(12 + np.cumsum(rng.integers(1, 900, 60))).tolist()]
+    points = [grid.points(start, end) for start, end in pairwise(stamps)]
+    assert list(grid.seen(stamps)) == [(position, there) for position, there in enumerate(points) if there]

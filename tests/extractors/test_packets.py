@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
+from av.packet import Packet, PacketSideData
 
 from extractors.bitstream import UnsureStructureError
 from extractors.media import open_media
-from extractors.packets import PacketReader
+from extractors.packets import PacketReader, has_side_data
 from extractors.sound import Sound
 from tests.videos import TICKS, Clip, write_video
 
@@ -80,3 +82,12 @@ def test_a_picture_that_stays_while_the_sound_goes_on_is_no_hole_in_a_stream(tmp
 def test_a_clock_that_is_set_anew_is_no_hole(tmp_path: Path) -> None:
     part = write_video(tmp_path / "part.ts", LOUD).read_bytes()
     assert holes(part + part) == []
+
+
+def test_side_data_is_found_among_others() -> None:
+    packet: Packet[Any] = Packet(b"payload")
+    assert not has_side_data(packet, "new_extradata")
+    for number in (0, 1):  # a palette, a decoder configuration
+        packet.set_sidedata(PacketSideData(number, 8))
+    assert has_side_data(packet, "new_extradata")
+    assert not has_side_data(packet, "encryption_info")

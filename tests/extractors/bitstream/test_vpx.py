@@ -1,11 +1,11 @@
-"""VP8, VP9 and AV1: key frames are entries, hidden frames are known, and nothing is thought disposable."""
+"""VP8 and VP9: key frames are entries, hidden frames are known, and nothing is thought disposable."""
 
 from __future__ import annotations
 
 import pytest
 
 from extractors.bitstream.picture import Picture, UnsureStructureError
-from extractors.bitstream.vpx_av1 import read_av1, read_vp8, read_vp9
+from extractors.bitstream.vpx import read_vp8, read_vp9
 from tests.packets import Coded, assert_damage_is_unsure_at_worst, assert_promises_hold, coded
 from tests.videos import Clip, write_video
 
@@ -13,7 +13,6 @@ CLIPS = {
     "vp8": (".webm", Clip("libvpx", gop=20, options={"cpu-used": "8", "lag-in-frames": "0"})),
     "vp9": (".webm", Clip("libvpx-vp9", gop=20, options={"cpu-used": "8", "lag-in-frames": "16"})),
     "vp9 profile 1": (".mkv", Clip("libvpx-vp9", gop=20, pix_fmt="yuv444p", options={"cpu-used": "8"})),
-    "av1": (".mp4", Clip("libsvtav1", gop=20, options={"preset": "12", "svtav1-params": "lp=1"})),
 }
 
 
@@ -71,26 +70,3 @@ def test_vp9_superframes_are_judged_by_all_their_frames() -> None:
 def test_vp9_without_its_marker_is_unsure(packet: bytes) -> None:
     with pytest.raises(UnsureStructureError):
         read_vp9(packet)
-
-
-@pytest.mark.parametrize(
-    ("packet", "reason"),
-    [
-        (b"", "without a frame"),
-        (b"\x12\x00", "without a frame"),  # a temporal delimiter alone
-        (b"\x30\x00", "without its size"),
-        (b"\x32\xff\xff", "does not end"),
-        (b"\x0a\x01\x18\x32\x01\x10", "still picture"),
-        (b"\x32\x00", "ends in the middle"),
-    ],
-)
-def test_av1_units_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:
-    with pytest.raises(UnsureStructureError, match=reason):
-        read_av1(packet)
-
-
-def test_av1_without_a_sequence_header_is_no_entry() -> None:
-    sequence, key, inter = b"\x0a\x01\x00", b"\x32\x01\x10", b"\x32\x01\x30"
-    assert read_av1(sequence + key) == Picture(random_access=True)
-    assert read_av1(key) == Picture()
-    assert read_av1(sequence + inter) == Picture(has_parameters=True)

@@ -1,4 +1,4 @@
-"""VP8 (RFC 6386), VP9 (bitstream specification v0.6) and AV1 (specification v1.0.0): key frames and hidden frames.
+"""VP8 (RFC 6386) and VP9 (bitstream specification v0.6): key frames and hidden frames.
 
 A key frame of these codecs resets every reference and every probability, so decoding can start there. No frame counts
 as disposable: even one that refreshes no reference may adapt the probabilities that later frames are coded with.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from extractors.bitstream.bits import BitReader
 from extractors.bitstream.picture import Picture, UnsureStructureError
-
-AV1_SEQUENCE_HEADER, AV1_FRAME_HEADER, AV1_FRAME = 1, 3, 6
 
 
 def read_vp8(packet: bytes) -> Picture:
@@ -58,41 +56,3 @@ def _read_vp9_frame(frame: bytes) -> tuple[bool, bool]:
         return False, True
     is_key = bits.u(1) == 0
     return is_key, bits.flag()
-
-
-def read_av1(packet: bytes) -> Picture:
-    """A temporal unit: random access when a sequence header and a shown key frame open it (7.6.1)."""
-    has_sequence_header = False
-    position = 0
-    while position < len(packet):
-        header = packet[position]
-        kind, has_extension, has_size = header >> 3 & 0xF, header >> 2 & 1, header >> 1 & 1
-        position += 1 + has_extension
-        if not has_size:
-            raise UnsureStructureError("an AV1 unit without its size")
-        size, position = _leb128(packet, position)
-        payload = packet[position : position + size]
-        position += size
-        if kind == AV1_SEQUENCE_HEADER:
-            has_sequence_header = True
-            if BitReader(payload[:1]).u(5) & 1:
-                raise UnsureStructureError("an AV1 still picture")
-        elif kind in (AV1_FRAME_HEADER, AV1_FRAME):
-            bits = BitReader(payload[:1])
-            shows_existing, is_key, shown = bits.flag(), bits.u(2) == 0, bits.flag()
-            is_start = has_sequence_header and not shows_existing and is_key and shown
-            return Picture(random_access=is_start, has_parameters=has_sequence_header and not is_start)
-    raise UnsureStructureError("an AV1 temporal unit without a frame")
-
-
-def _leb128(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 56, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, position
-    raise UnsureStructureError("an AV1 unit whose size does not end")
