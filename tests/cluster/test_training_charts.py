@@ -16,12 +16,8 @@ def names(record: TrainingRecord) -> list[str]:
 
 def titles(html: str) -> list[str]:
     """What the parts of a picture tell when pointed at."""
-    page, inside, found = Page(html), False, []
-    for text in html.split("<title>")[1:]:
-        found.append(text.split("</title>")[0])
-    assert page.open == []
-    assert not inside
-    return found
+    assert Page(html).open == []
+    return [text.split("</title>")[0] for text in html.split("<title>")[1:]]
 
 
 def of_test(record: TrainingRecord) -> SplitResult:
