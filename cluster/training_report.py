@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from classifiers.losses import SINGLE_LABEL
 from cluster import training_charts, training_tables, training_words
 from cluster.charts import stages_chart
 from cluster.measure import measure
@@ -35,7 +36,7 @@ def render_training_report(record: TrainingRecord) -> str:
 
 def _content(record: TrainingRecord) -> dict[str, Any]:
     """Everything that the template names."""
-    names = [seen(one.name) or f"class {one.index}" for one in record.classes]
+    names = [seen(one.name).strip() or f"class {one.index}" for one in record.classes]
     split = training_tables.split_of_report(record)
     lasted = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
     return {
@@ -47,7 +48,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "split": split,
         "results": {one.name: one for one in record.splits},
         "wall_seconds": max(lasted.total_seconds(), 0.0),
-        "is_single_label": record.task == "single-label",
+        "is_single_label": record.task == SINGLE_LABEL,
         "has_validation": any(epoch.validation for epoch in record.history),
         "loss_chart": training_charts.metric_curves(record, "loss", "Loss", are_shares=False),
         "accuracy_chart": training_charts.metric_curves(record, "hit_at_one", "hit@1", are_shares=True),

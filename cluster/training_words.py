@@ -73,8 +73,9 @@ def _beside_training(record: TrainingRecord) -> str:
     if trained is None or validated is None:
         return ""
     return (
-        f"At epoch {epoch.epoch + 1}, {percent_text(trained)} of the training and {percent_text(validated)} of the validation videos were "
-        "right. Training is measured while the weights still change, and with dropout: it can lie below validation."
+        f"At epoch {epoch.epoch + 1}, {percent_text(trained)} of the training and {percent_text(validated)} of the "
+        "validation videos were right. Training is measured while the weights still change, and with dropout: it can "
+        "lie below validation."
     )
 
 
