@@ -66,7 +66,7 @@ def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) 
                 style = f"dot {line.style}" if count <= MOST_DOTS or i == best else f"dot {line.style} faint"
                 down = PLOT_BOTTOM - PLOT_HEIGHT * height(value)
                 pieces.append(DOT.format(across(i), down, radius, style, title))
-    step = max(math.ceil(nice_step(count / MOST_LABELS)), 1)
+    step = _whole(nice_step(max(count / MOST_LABELS, 1)))
     for i in sorted({0, *range(step - 1, count, step)}):
         pieces.append(TEXT.format(across(i), PLOT_BOTTOM + 18, f"tick {_anchor(across(i))}", i + 1))
     kept = f"epoch {best + 1} was kept"
@@ -106,6 +106,11 @@ def _ticks(low: float, high: float) -> list[float]:
     step = nice_step((high - low) / 4)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [i * step for i in range(first, max(last, first + 1) + 1)]
+
+
+def _whole(step: float) -> int:
+    """2.5 is no step from one epoch to another: 5 is."""
+    return int(step) if step.is_integer() else int(2 * step)
 
 
 def _anchor(across: float) -> str:

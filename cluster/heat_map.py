@@ -14,7 +14,7 @@ from markupsafe import Markup
 # Up to so many classes: the style, and whether there is room for one line of text in a cell, or for two.
 SIZES = ((4, "few", 2), (12, "some", 2), (25, "more", 1), (64, "many", 0))
 MOST_CLASSES = SIZES[-1][0]
-DARK = 0.55  # a shade on which text is written in the colour of the ground
+DARK = 0.8  # above it, text is written in the colour of the ground: there both have the same contrast
 
 _MAP = Markup(
     '<div class="heat {}" style="--classes:{}"><div class="corner"><span>{} ↓</span><span>{} →</span></div>'

@@ -72,7 +72,7 @@ def correlation_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
         for column, correlation in enumerate(correlations):
             if row != column and correlation is not None:
                 title = f"among the videos of {cut(followed[row])}, with {cut(followed[column])}: {correlation:.3f}"
-                text = f"{correlation:.2f}".replace("0.", ".", 1).replace("-", "−")
+                text = f"{round(correlation, 2) + 0.0:.2f}".replace("0.", ".").replace("-", "−")
                 cells.append(Cell(row=row, column=column, shade=correlation, title=title, text=text))
     if not cells:
         return None

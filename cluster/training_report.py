@@ -10,29 +10,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
+from classifiers.losses import SINGLE_LABEL
+from cluster import training_charts, training_tables, training_words
 from cluster.charts import stages_chart
 from cluster.measure import measure
 from cluster.pages import cut, render_page, seen, settings_table
-from cluster.training_charts import (
-    confusion_map,
-    correlation_map,
-    metric_curves,
-    split_reliability,
-    temperature_chart,
-)
-from cluster.training_tables import (
-    always_the_same,
-    class_groups,
-    confidence_groups,
-    count_groups,
-    metric_lines,
-    split_of_report,
-)
-from schemas.trainings import SPLITS, TRAINING, SplitResult, TrainedClass, TrainingRecord
+from schemas.trainings import SPLITS, TRAINING, SplitResult, TrainingRecord
 
 PAIRS_IN_SIGHT = 12  # the others fold away
 MISTAKES_IN_SIGHT = 12
 TRADES_SHOWN = 10
+MODEL_FIELDS = ("model", "parameters", "level", "task", "rgb_dim", "audio_dim", "seed", "monitor")
+
+_CLASS = Markup('<bdi class="name">{}</bdi>')
+_LONG_CLASS = Markup('<bdi class="name" title="{}">{}</bdi>')
+_NO_CLASS = Markup('<span class="note">none</span>')
 
 
 def render_training_report(record: TrainingRecord) -> str:
@@ -42,26 +36,28 @@ def render_training_report(record: TrainingRecord) -> str:
 
 def _content(record: TrainingRecord) -> dict[str, Any]:
     """Everything that the template names."""
-    names = [seen(one.name) or f"class {one.index}" for one in record.classes]
-    split = split_of_report(record)
+    names = [seen(one.name).strip() or f"class {one.index}" for one in record.classes]
+    split = training_tables.split_of_report(record)
     lasted = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
     return {
         "record": record,
         "names": names,
+        "called": lambda i: _called(names[i]) if i >= 0 else _NO_CLASS,
+        "words": training_words,
+        "measure": measure,
         "split": split,
         "results": {one.name: one for one in record.splits},
         "wall_seconds": max(lasted.total_seconds(), 0.0),
-        "is_single_label": record.task == "single-label",
-        "loss_chart": metric_curves(record, "loss", "Loss", are_shares=False),
-        "accuracy_chart": metric_curves(record, "hit_at_one", "hit@1", are_shares=True),
-        "metric_lines": metric_lines(record.splits),
-        "temperature_chart": temperature_chart(record),
+        "is_single_label": record.task == SINGLE_LABEL,
+        "has_validation": any(epoch.validation for epoch in record.history),
+        "loss_chart": training_charts.metric_curves(record, "loss", "Loss", are_shares=False),
+        "accuracy_chart": training_charts.metric_curves(record, "hit_at_one", "hit@1", are_shares=True),
+        "metric_lines": training_tables.metric_lines(record.splits),
+        "temperature_chart": training_charts.temperature_chart(record),
         "stages_chart": stages_chart(record.seconds_by_stage),
         "split_sizes": {name: record.split_sizes[name] for name in SPLITS if name in record.split_sizes},
-        "count_groups": count_groups(record.classes),
-        "training_counts": _training_counts(record.classes),
-        "measure": measure,
-        "cut": cut,
+        "count_groups": training_tables.count_groups(record.classes),
+        "most_videos": max(max((one.videos.get(TRAINING, 0) for one in record.classes), default=0), 1),
         "command": [shlex.quote(word) for word in record.command],
         "tables": {
             "Configuration": settings_table(record.configuration),
@@ -70,25 +66,30 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
             "Versions": settings_table(record.versions),
             "Machine": settings_table(vars(record.machine)),
         },
-        **(_split_content(split, names) if split else {}),
+        **(_of_split(split, names) if split else {"baseline": None}),
     }
 
 
-MODEL_FIELDS = ("model", "parameters", "level", "task", "rgb_dim", "audio_dim", "seed", "monitor")
-
-
-def _split_content(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
+def _of_split(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
+    """What the template names where any split was measured."""
     return {
-        "baseline": always_the_same(split),
-        "confusion_map": confusion_map(split, names),
-        "correlation_map": correlation_map(split, names),
-        "reliability_chart": split_reliability(split),
-        "class_groups": class_groups(split),
-        "confidence_groups": confidence_groups(split),
+        "baseline": training_tables.always_the_same(split),
+        "confusion_map": training_charts.confusion_map(split, names),
+        "correlation_map": training_charts.correlation_map(split, names),
+        "reliability_chart": training_charts.split_reliability(split),
+        "class_groups": training_tables.class_groups(split),
+        "confidence_groups": training_tables.confidence_groups(split),
         "confidence_of": {row.index: row for row in split.confidence},
         "without_videos": sum(not row.support for row in split.classes),
+        "pairs_in_sight": split.confused[:PAIRS_IN_SIGHT],
+        "pairs_folded": split.confused[PAIRS_IN_SIGHT:],
+        "trades": split.most_traded[:TRADES_SHOWN],
+        "mistakes_in_sight": split.mistakes[:MISTAKES_IN_SIGHT],
+        "mistakes_folded": split.mistakes[MISTAKES_IN_SIGHT:],
     }
 
 
-def _training_counts(classes: Sequence[TrainedClass]) -> list[int]:
-    return [one.videos.get(TRAINING, 0) for one in classes]
+def _called(name: str) -> Markup:
+    """A class by its name; a long one is cut, and whole in its title."""
+    shown = cut(name)
+    return _CLASS.format(name) if shown == name else _LONG_CLASS.format(name, shown)
