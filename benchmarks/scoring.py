@@ -70,11 +70,11 @@ def write_features(root: Path, videos: int, classes: int) -> None:
         raise SystemExit(f"{root} holds {present} videos, not {videos}: give another --folder")
     write_dataset(root, videos=min(videos, DRAWN_SHARDS * VIDEOS_PER_SHARD), classes=classes, frames=0, seed=0)
     drawn = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
-    for number, start in enumerate(range(len(drawn) * VIDEOS_PER_SHARD, videos, VIDEOS_PER_SHARD), len(drawn)):
+    for number, start in enumerate(range(0, videos, VIDEOS_PER_SHARD)):
         table = drawn[number % len(drawn)].slice(0, min(VIDEOS_PER_SHARD, videos - start))
-        ids = pa.array([f"r{number:05d}-{row:05d}" for row in range(len(table))])
+        ids = pa.array([f"{number:05d}-{row:05d}" for row in range(len(table))])
         table = table.set_column(table.schema.get_field_index("id"), table.schema.field("id"), ids)
-        write_table(str(folder / f"part-{number:05d}.parquet"), table)
+        write_table(str(folder / f"part-{number:05d}.parquet"), table)  # as the extraction writes them
 
 
 def write_model(folder: Path, name: str, classes: int, features: Path) -> None:
@@ -127,7 +127,6 @@ def run_job(engine: str, features: Path, checkpoint: Path) -> JobRun:
 def bare_rates(checkpoint: Path, top_k: int = 20) -> dict[str, float]:
     """Videos a second of a loop over tensors in memory, a thread for each core."""
     classifier = TrainedClassifier({"c": read_checkpoint_at(str(checkpoint))})
-    model = classifier._model
     rng = np.random.default_rng(0)
     rgb, audio = (torch.from_numpy(rng.standard_normal((8 * BATCH, dim), dtype=np.float32)) for dim in (1024, 128))
     frames = torch.full((8 * BATCH,), 240)
@@ -138,7 +137,7 @@ def bare_rates(checkpoint: Path, top_k: int = 20) -> dict[str, float]:
 
     def network(batch: FeatureBatch) -> None:
         with torch.inference_mode():
-            model(batch.rgb, batch.audio, batch.num_frames)
+            classifier.model(batch.rgb, batch.audio, batch.num_frames)
 
     def labels(batch: FeatureBatch) -> None:
         classifier.label(batch, top_k)

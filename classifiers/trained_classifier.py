@@ -29,7 +29,7 @@ AGREED = ("task", "num_classes", "class_names", "class_indices", "rgb_dim", "aud
 
 
 class TrainedClassifier:
-    """What the checkpoints say together. `task`, classes, widths and fingerprint are those of each of them."""
+    """What the checkpoints say together. `config` is that of the first: they agree in what they take and name."""
 
     def __init__(self, checkpoints: Mapping[str, Checkpoint]) -> None:
         """`checkpoints` by what an error calls them.
@@ -43,17 +43,17 @@ class TrainedClassifier:
         heats = [config.temperature for config in self.configs]
         self.config = self.configs[0]
         self._is_single_label = self.config.task == SINGLE_LABEL
-        self._model: nn.Module = members[0]
+        self.model: nn.Module = members[0]
         self._temperature = heats[0]
         if len(members) > 1:
-            self._model = Ensemble(members=members, multi_label=not self._is_single_label, temperatures=heats)
+            self.model = Ensemble(members=members, multi_label=not self._is_single_label, temperatures=heats)
             self._temperature = 1.0
-        self._model.eval()
+        self.model.eval()
 
     @property
     def level(self) -> Level:
         """Of the features that it takes."""
-        return cast(Level, self._model.level)
+        return cast(Level, self.model.level)
 
     @property
     def name(self) -> str:
@@ -62,13 +62,13 @@ class TrainedClassifier:
 
     def to(self, device: torch.device) -> None:
         """Work on another device."""
-        self._model.to(device)
+        self.model.to(device)
 
     def label(self, batch: FeatureBatch, top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Places of the best classes and their probabilities, (N, k) each."""
         with torch.inference_mode():
-            moved = batch.to(next(self._model.parameters()).device)
-            logits: Tensor = self._model(moved.rgb, moved.audio, moved.num_frames).float().cpu()
+            moved = batch.to(next(self.model.parameters()).device)
+            logits: Tensor = self.model(moved.rgb, moved.audio, moved.num_frames).float().cpu()
         classes, values = top_predictions(logits.numpy(), top_k)
         best = torch.from_numpy(values).double() / self._temperature
         if self._is_single_label:

@@ -31,7 +31,7 @@ from cluster import storage
 from cluster.increment import is_same_content
 from cluster.lease import Lease, LeaseError
 from cluster.listing import list_files
-from cluster.tables import TableError, read_table, write_table
+from cluster.tables import TableError, read_table, remove_rows
 from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA
 
 MANNER_KEY = "framemill.manner"
@@ -132,8 +132,8 @@ class LabelDataset:
                 self._check_lease()
                 ledger = self._place(LEDGER, self._day, posixpath.basename(shard))
                 if storage.exists(ledger):
-                    _take_out(ledger, gone)
-                withdrawn += _take_out(shard, gone)
+                    remove_rows(ledger, gone)
+                withdrawn += remove_rows(shard, gone)
         return withdrawn
 
     def commit(self, number: int, shard: bytes, ledger: bytes) -> None:
@@ -198,18 +198,6 @@ def _tables_in(folder: str) -> list[str]:
 def _day_and_name(uri: str) -> tuple[str, str]:
     folder, name = posixpath.split(uri)
     return posixpath.basename(folder), name
-
-
-def _take_out(uri: str, ids: pa.ChunkedArray) -> int:
-    """Take the rows with these ids out of a table, and the file away where no row is left; returns how many."""
-    table = read_table(uri)
-    is_kept = pc.invert(pc.is_in(table["id"], ids))
-    kept = table.filter(is_kept)
-    if not kept.num_rows:
-        storage.delete(uri)
-    elif kept.num_rows < table.num_rows:
-        write_table(uri, kept)
-    return int(table.num_rows - kept.num_rows)
 
 
 def _mask(array: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import torch
 
+from cluster.engines import EngineError
 from cluster.scorer import Portion, ScoredPortion, Scorer
 from cluster.scoring_engines import ScoringEngineConfig
 from schemas.runs import Machine
@@ -39,6 +40,8 @@ class LocalScoring:
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
+        except (RuntimeError, MemoryError) as error:  # torch's own among them
+            raise EngineError(f"scoring failed, through no file's fault: {error}") from error
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads_before)

@@ -122,6 +122,7 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
     Raises:
         ScoringPlanError: with all that is wrong.
     """
+    started = datetime.now(UTC)
     config = config.dated()
     problems: list[str] = []
     classifier = _read_classifier(config.checkpoint, problems)
@@ -136,7 +137,6 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
     if problems or classifier is None or features is None:
         raise ScoringPlanError(problems)
     rows = _read_rows(features, is_submitted=config.submission is not None)
-    started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     manner = _manner_of(classifier, config)
     assert config.date is not None

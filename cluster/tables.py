@@ -46,14 +46,16 @@ def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
     return buffer.getvalue()
 
 
-def remove_rows(uri: str, ids: Collection[str]) -> None:
-    """Take the rows with these ids out of a table, and the file away where no row is left."""
+def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
+    """Take the rows with these ids out of a table, and the file away where no row is left; returns how many."""
     table = read_table(uri)
-    kept = table.filter(pc.invert(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))))
+    gone = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
+    kept = table.filter(pc.invert(pc.is_in(table["id"], gone)))
     if not kept.num_rows:
         storage.delete(uri)
     elif kept.num_rows < table.num_rows:
         write_table(uri, kept)
+    return int(table.num_rows - kept.num_rows)
 
 
 def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:

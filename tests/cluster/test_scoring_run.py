@@ -90,7 +90,8 @@ def test_every_video_gets_its_labels(features, checkpoint, tmp_path):
     assert counts(record) == (100, 0, 100, 0, 0)
     assert (record.status, record.date, record.counts.shards) == ("completed", DAY, 2)
     assert {path.name for path in tmp_path.iterdir()} == {f"date={DAY}", "ledger", "runs"}
-    assert ScoringRecord.from_json((tmp_path / "runs" / f"{record.run_id}.json").read_text()) == record
+    text = (tmp_path / "runs" / f"{record.run_id}.json").read_text()
+    assert text == record.to_json() == ScoringRecord.from_json(text).to_json()
     first = [row["labels"][0]["name"] for row in wanted if row["labels"]]
     assert dict(record.first_labels) == {name: first.count(name) for name in set(first)}
     assert sum(record.first_scores) == len(first) == 100 - record.counts.unlabelled

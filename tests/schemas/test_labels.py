@@ -86,7 +86,7 @@ def labels_of(*rows):
 
 def test_lines_of_a_submission():
     assert SUBMISSION_HEADER == "VideoId,LabelConfidencePairs"
-    labels = labels_of([(1, 0.5), (4, 0.3333333), (2, 2e-7)], [], [(3861, 1.0), (0, 1.5e-6)])
+    labels = labels_of([(1, 0.5), (4, 0.3333333), (2, 2e-7)], [], [(3861, 1.0), (0, 1.25e-6)])
     lines = submission_lines(pa.array(["A-_1", "none", "é"]), labels)
     assert lines.decode() == "A-_1,1 0.500000 4 0.333333 2 0.000000\nnone,\né,3861 1.000000 0 0.000001\n"
     assert submission_lines(pa.array(["none"]), labels.slice(1, 1)) == b"none,\n"
