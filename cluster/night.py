@@ -89,16 +89,19 @@ class Night:
         try:
             return self._work()
         except KeyboardInterrupt:
-            if self._has_begun:
-                self._end("interrupted", "")
+            self._give_up("interrupted", "")
             return INTERRUPTED
         except TROUBLE as error:
             if not self._has_begun:
                 raise
             logger.error(error)
-            with suppress(*TROUBLE):  # it may be the place of the record that is in trouble
-                self._end("failed", redacted(str(error)))
+            self._give_up("failed", redacted(str(error)))
             return FAILED
+
+    def _give_up(self, status: str, problem: str) -> None:
+        if self._has_begun:
+            with suppress(*TROUBLE):  # it may be the place of the record that is in trouble
+                self._end(status, problem)
 
     def _work(self) -> int:
         dataset = self._plan.dataset
@@ -140,6 +143,7 @@ class Night:
     def _begin(self) -> None:
         """Say that there is a run; if it is killed, that is what tells of it."""
         self._has_begun = True
+        self._records.prepare()
         self._records.write(self._record(None, None))
         logger.info(
             f"night {self._day}: {self._run.counts.new} new videos, {self._run.counts.changed} changed, "
@@ -199,8 +203,8 @@ class Night:
         drift = None if labels is None else drift_of(labels, self._classifier.name, self._earlier)
         record = self._record(labels, drift)
         pictures = {} if labels is None or self._config.without_pictures else self._pictures(labels)
-        self._records.write(record)
         page = self._records.write_page(self._day, render_night_report(record, self._earlier, pictures))
+        self._records.write(record)  # last: a day that is told of is left alone
         (logger.error if problem else logger.info)(f"{status}: {problem or night_headline(record)}")
         logger.info(f"report: {page}")
         return {"failed": FAILED, "interrupted": INTERRUPTED}.get(status, TOO_MANY_FAILURES if problem else DONE)
@@ -243,9 +247,9 @@ class Night:
         if night.status != "running":
             return night
         night = night.closed()
-        self._records.write(night)
         earlier = self._records.before(night.date, NIGHTS_COMPARED)
         self._records.write_page(night.date, render_night_report(night, earlier, {}))
+        self._records.write(night)
         return night
 
 

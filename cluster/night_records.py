@@ -34,6 +34,10 @@ class NightRecords:
         """The right to be the one nightly run."""
         return Lease(storage.join(self._root, "nightly-lease.json"), run_id)
 
+    def prepare(self) -> None:
+        """Clear what a run that died has left half written. To be called with the lease."""
+        storage.sweep_temporaries(storage.join(self._root, "nights"))
+
     def days(self) -> list[str]:
         """All days that have a record, the earliest first."""
         folder = storage.join(self._root, "nights")
