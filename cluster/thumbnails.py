@@ -8,25 +8,32 @@ too much (`cluster.task_guard`), and that may die. All together take no longer t
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from queue import Empty, SimpleQueue
+from struct import Struct
 
 from cluster.remote_video import open_video
 from cluster.task_guard import LimitExceededError, TaskGuard
 from extractors.thumbnail import Thumbnail, video_thumbnail
 from schemas.videos import Video
 
+ROOT = str(Path(__file__).resolve().parent.parent)
 PROCESSES = 2
 VIDEO_SECONDS = 15.0
 VIDEO_BYTES = 1 << 30
 ANSWER_SECONDS = 60.0  # twice `VIDEO_SECONDS`, when the guard ends the process, and a start
 TOTAL_SECONDS = 180.0
+MAX_ANSWER_BYTES = 1 << 20
+SECONDS = Struct("<d")
 
 
 def thumbnails_of(videos: Iterable[Video], *, total_seconds: float = TOTAL_SECONDS) -> dict[str, Thumbnail]:
@@ -44,12 +51,14 @@ def thumbnails_of(videos: Iterable[Video], *, total_seconds: float = TOTAL_SECON
             with _decoder() as decoder:
                 try:
                     for video in iter(waiting.get_nowait, None):
-                        decoder.send(video)
+                        question = [video.uri, video.start_seconds, video.end_seconds]
+                        decoder.send_bytes(json.dumps(question).encode())
                         if not decoder.poll(max(min(ANSWER_SECONDS, deadline - time.monotonic()), 0)):
                             break
-                        thumbnail = decoder.recv()
-                        if thumbnail is not None:
-                            found[video.id] = thumbnail
+                        content = decoder.recv_bytes(MAX_ANSWER_BYTES)
+                        if len(content) > SECONDS.size:
+                            (seconds,) = SECONDS.unpack(content[: SECONDS.size])
+                            found[video.id] = Thumbnail(seconds, content[SECONDS.size :])
                 except (Empty, EOFError, OSError):  # nothing is left, or the process has died
                     continue
 
@@ -61,29 +70,39 @@ def thumbnails_of(videos: Iterable[Video], *, total_seconds: float = TOTAL_SECON
 
 @contextmanager
 def _decoder() -> Iterator[Connection]:
-    """A process that answers each video with a thumbnail or None."""
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the locks of this process's threads
-    here, there = context.Pipe()
-    process = context.Process(target=_decode, args=(there,), daemon=True)
-    process.start()
+    """A process that runs `answer`, and the way to it."""
+    here, there = Pipe()
+    program = f"from cluster.thumbnails import answer; answer({there.fileno()})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))}
+    process = subprocess.Popen(  # noqa: S603  # nothing but this project's code
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # of processes that may die
+        pass_fds=[there.fileno()],
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the parent
+    )
     there.close()
     try:
         yield here
     finally:
         process.kill()
-        process.join()
+        process.wait()
         here.close()
 
 
-def _decode(parent: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this process
+def answer(handle: int) -> None:
+    """Answer each question on a connection, a video, with its thumbnail or nothing; until the other side has gone."""
+    asked = Connection(handle)
     while True:
         try:
-            video: Video = parent.recv()
+            uri, start_seconds, end_seconds = json.loads(asked.recv_bytes())
         except EOFError:
             return
-        thumbnail: Thumbnail | None = None
+        content = b""
         anything = (Exception, LimitExceededError)  # that the picture is missing says enough
-        with suppress(*anything), TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), open_video(video.uri) as source:
-            thumbnail = video_thumbnail(source, video.start_seconds, video.end_seconds)
-        parent.send(thumbnail)
+        with suppress(*anything), TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), open_video(uri) as source:
+            thumbnail = video_thumbnail(source, start_seconds, end_seconds)
+            content = SECONDS.pack(thumbnail.seconds) + thumbnail.jpeg
+        asked.send_bytes(content)
