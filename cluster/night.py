@@ -197,6 +197,8 @@ class Night:
     def _end(self, status: str, problem: str, plan: ScoringPlan | None = None) -> int:
         """Write the record and the page, with new statistics where there is a `plan`; returns the exit code."""
         labels = None if plan is None else self._statistics(plan)
+        if status != "completed":
+            self._run = replace(self._run, counts=self._run.counts.less_left(self._left()))
         self._lease.check()
         finished_at = utc_text(datetime.now(UTC))
         self._run = replace(self._run, status=status, problem=problem, finished_at=finished_at)
@@ -208,6 +210,13 @@ class Night:
         (logger.error if problem else logger.info)(f"{status}: {problem or night_headline(record)}")
         logger.info(f"report: {page}")
         return {"failed": FAILED, "interrupted": INTERRUPTED}.get(status, TOO_MANY_FAILURES if problem else DONE)
+
+    def _left(self) -> NightCounts:
+        """What this run took up and has not brought to an end; all of it where that cannot be told."""
+        try:
+            return _count(self._plan, self._plan.dataset.settled())
+        except TROUBLE:
+            return self._run.counts
 
     def _statistics(self, plan: ScoringPlan) -> LabelStatistics:
         config = self._classifier.config

@@ -21,16 +21,21 @@ SCORE_LABEL_EVERY = 5  # bins
 
 
 def columns(parts: Sequence[Part], spoken: str) -> Markup:
-    """Draw columns; the label of each stands below it, its text above, where they have one."""
+    """Draw columns, each over its label; the last has its text above, and so has the highest unless it is too near."""
     largest = max((part.value for part in parts), default=0.0) or 1.0
     width = 100 / max(len(parts), 1)
+    last = len(parts) - 1
+    highest = next((place for place, part in enumerate(parts) if part.value == largest), last)
     pieces = []
     for place, part in enumerate(parts):
         height = max((COLUMNS_BOTTOM - COLUMNS_TOP) * part.value / largest, 2.0 if part.value else 0.0)
         top, middle = COLUMNS_BOTTOM - height, (place + 0.5) * width
         title = f"{part.label}: {part.text}"
         pieces.append(RECT.format((place + 0.08) * width, top, 0.84 * width, height, 2, part.style, title))
-        pieces.append(TEXT.format(middle, top - 5, "tick middle", part.text))
+        if place == last:
+            pieces.append(TEXT.format((place + 0.92) * width, top - 5, "tick end strong", part.text))
+        elif place == highest and last - place > 1:
+            pieces.append(TEXT.format(middle, top - 5, "tick middle", part.text))
         pieces.append(TEXT.format(middle, COLUMNS_BOTTOM + 16, "tick middle", part.label))
     pieces.append(GRID.format(COLUMNS_BOTTOM, "axis"))
     told = "; ".join(f"{part.label} {part.text}" for part in parts)

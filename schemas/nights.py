@@ -48,6 +48,15 @@ class NightCounts:
         if negative:
             raise ValueError(f"counts cannot be negative: {', '.join(negative)}")
 
+    def less_left(self, left: NightCounts) -> NightCounts:
+        """Without those taken up of which `left` tells that they are still to be done: another run counts them."""
+        return replace(
+            self,
+            new=max(self.new - left.new, 0),
+            changed=max(self.changed - left.changed, 0),
+            retried=max(self.retried - left.retried, 0),
+        )
+
     def plus(self, other: NightCounts) -> NightCounts:
         """Both together."""
         return NightCounts(**{name: value + getattr(other, name) for name, value in vars(self).items()})
@@ -273,10 +282,14 @@ class NightRecord:
         return {code: sum(run.failures_by_code.get(code, 0) for run in self.runs) for code in codes}
 
     def closed(self) -> NightRecord:
-        """The same, with runs that never came to an end said to have died."""
-        return replace(
-            self, runs=tuple(replace(run, status="died") if run.status == "running" else run for run in self.runs)
-        )
+        """The same, with runs that never came to an end said to have died; what they took up is left to others."""
+
+        def closed(run: NightRun) -> NightRun:
+            if run.status != "running":
+                return run
+            return replace(run, status="died", counts=run.counts.less_left(run.counts))
+
+        return replace(self, runs=tuple(map(closed, self.runs)))
 
     def to_json(self) -> str:
         """Write the record as JSON text."""

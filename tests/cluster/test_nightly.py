@@ -194,7 +194,7 @@ def test_a_failed_night_says_so_and_is_made_up(root):
     ledger.write_text("not a folder")
     assert run_nightly(config(root, date=SECOND)) == FAILED
     record = night(root, SECOND)
-    assert (record.status, record.counts.extracted, record.counts.labelled) == ("failed", 1, 0)
+    assert (record.status, record.counts) == ("failed", NightCounts(new=1, extracted=1))
     ledger.unlink()
     assert run_nightly(config(root, date=SECOND)) == DONE
     assert [run.status for run in night(root, SECOND).runs] == ["failed", "completed"]

@@ -62,6 +62,7 @@ def test_only_a_run_that_came_to_no_end_has_died() -> None:
     night = night_of(runs=(run_of(), run_of(status="failed"), run_of(status="running")))
     assert [run.status for run in night.closed().runs] == ["completed", "failed", "died"]
     assert night.closed().closed() == night.closed()
+    assert [run.counts.new for run in night.closed().runs] == [8, 8, 0]
 
 
 def test_three_standard_errors_are_marked_and_no_less() -> None:
