@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from cluster.command_line import option
+from cluster.command_line import option, option_of
 from cluster.extraction_config import ExtractionConfig
 from cluster.scoring_config import ScoringConfig
 from cluster.scoring_engines import SCORING_ENGINES
 from cluster.storage import join
-from extractors.extract import SAMPLINGS
-from extractors.precision import PRECISIONS
 from schemas.outcomes import TRANSIENT, FailureCode
 
 
@@ -20,44 +18,38 @@ from schemas.outcomes import TRANSIENT, FailureCode
 class NightlyConfig:
     """One nightly run, by its options."""
 
-    videos: str = option("folder, glob, bucket prefix, video, or manifest (.csv, .jsonl, .parquet)")
+    videos: str = option_of(ExtractionConfig, "input")
     features: str = option("where the features are, or will be: a folder or URI")
-    checkpoint: tuple[str, ...] = option("folder of a trained classifier; the probabilities of several are averaged")
+    checkpoint: tuple[str, ...] = option_of(ScoringConfig, "checkpoint")
     labels: str = option("where labels, the nights' records and report.html go: a folder or URI")
     date: str | None = option("the night's day, as YYYY-MM-DD; by default today (UTC)", None)
-    weights: str = option(
-        "Inception: inception-2015, inception-imagenet, a path, a URI, or random:SEED", "inception-2015"
-    )
-    pca: str = option("of picture features: yt8m, a path, a URI, random:SEED, or none for all 2048", "yt8m")
-    audio_weights: str = option("VGGish: vggish, a path, a URI, or random:SEED", "vggish")
-    audio_pca: str = option("of sound features: vggish, a path, a URI, random:SEED, or none", "vggish")
-    fps: str = option("frames a second that are looked at, such as 1, 0.5 or 30000/1001", "1")
-    sampling: str = option(
-        "exact, or keyframes: faster, the nearest key frame before stands for the frame that is wanted",
-        "exact",
-        choices=SAMPLINGS,
-    )
-    frame_features: bool = option("keep the 8-bit features of every frame beside the means", False)
-    max_seconds: int | None = option("use only the first seconds of each video (YouTube-8M used 360)", None)
-    precision: str = option("of the networks", "auto", choices=("auto", *PRECISIONS))
-    top_k: int = option("labels a video, at most", 20)
-    threshold: float = option("leave out labels with a lower score", 0.0)
+    weights: str = option_of(ExtractionConfig, "weights")
+    pca: str = option_of(ExtractionConfig, "pca")
+    audio_weights: str = option_of(ExtractionConfig, "audio_weights")
+    audio_pca: str = option_of(ExtractionConfig, "audio_pca")
+    fps: str = option_of(ExtractionConfig, "fps")
+    sampling: str = option_of(ExtractionConfig, "sampling")
+    frame_features: bool = option_of(ExtractionConfig, "frame_features")
+    max_seconds: int | None = option_of(ExtractionConfig, "max_seconds")
+    precision: str = option_of(ExtractionConfig, "precision")
+    top_k: int = option_of(ScoringConfig, "top_k")
+    threshold: float = option_of(ScoringConfig, "threshold")
     sure_from: float = option("score from which on the report counts a label as sure", 0.5)
     without_pictures: bool = option("no frames of videos on the report", False)
     engine: str = option("what carries the work out", "ray", choices=tuple(SCORING_ENGINES))
-    address: str | None = option("of a Ray cluster; by default RAY_ADDRESS, or a new one on this machine", None)
+    address: str | None = option_of(ExtractionConfig, "address")
     workers: int | None = option("workers; by default one for each CPU core", None)
-    time_limit: float = option("seconds that one segment of a video may take", 900.0)
-    memory_limit_mib: int = option("MiB that one segment of a video may take beyond the networks", 3072)
-    cluster_wait: float = option("seconds for which a Ray cluster may have no CPU core at all", 600.0)
+    time_limit: float = option_of(ExtractionConfig, "time_limit")
+    memory_limit_mib: int = option_of(ExtractionConfig, "memory_limit_mib")
+    cluster_wait: float = option_of(ExtractionConfig, "cluster_wait")
     retry_failed: tuple[str, ...] | None = option(
         "take up failed videos again: those with the given codes, or all; by default those that storage has failed",
         None,
         choices=tuple(FailureCode),
     )
-    max_failure_ratio: float = option("exit with 3 if more of the videos than this have failed", 0.1)
-    quiet: bool = option("no progress", False)
-    log_format: str = option("of progress on a server", "text", choices=("text", "json"))
+    max_failure_ratio: float = option_of(ExtractionConfig, "max_failure_ratio")
+    quiet: bool = option_of(ExtractionConfig, "quiet")
+    log_format: str = option_of(ExtractionConfig, "log_format")
 
     def __post_init__(self) -> None:
         """Check everything, so that all that is wrong is told at once."""
