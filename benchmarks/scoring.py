@@ -44,6 +44,7 @@ from cluster.tables import write_table
 ROOT = Path(__file__).resolve().parent.parent
 DRAWN_SHARDS = 4
 BATCH = 512
+LOOK_EVERY_SECONDS = 1.0
 BARE_VIDEOS = 1 << 17
 
 
@@ -104,7 +105,10 @@ def write_model(folder: Path, name: str, classes: int, features: Path) -> None:
 def run_job(engine: str, features: Path, checkpoint: Path) -> JobRun:
     """Run the job as a user does."""
     token = secrets.token_hex(8)
-    with tempfile.TemporaryDirectory(dir=features.parent) as labels, ProcessGroup(token) as processes:
+    with (
+        tempfile.TemporaryDirectory(dir=features.parent) as labels,
+        ProcessGroup(token, LOOK_EVERY_SECONDS) as processes,
+    ):
         command = [sys.executable, str(ROOT / "jobs" / "score_videos.py"), "--features", str(features), "--quiet"]
         command += ["--checkpoint", str(checkpoint), "--labels", labels, "--date", "2026-01-01", "--engine", engine]
         started = time.perf_counter()

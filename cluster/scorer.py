@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.trained_classifier import TrainedClassifier
-from cluster.feature_files import FeatureFile, FeatureFileError, FeatureFiles
-from cluster.feature_source import FeatureSource, SourceConfig
+from cluster.feature_files import FeatureFile, FeatureFileError, read_blocks
+from cluster.feature_window import window_of
 from cluster.storage import StorageError
 from cluster.tables import encode_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
@@ -86,7 +86,6 @@ class Scorer:
     classifier: TrainedClassifier
     top_k: int
     threshold: float
-    batch_size: int
     max_frames: int | None
     stamp: LabelStamp
     metadata: Mapping[str, str]
@@ -124,14 +123,14 @@ class Scorer:
 
     def _score(self, piece: Piece) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Places of the best classes of a piece's rows and their scores, (n, k) each."""
-        is_wanted = np.zeros(piece.file.rows, bool)
-        is_wanted[piece.rows] = True
-        source = FeatureSource(
-            FeatureFiles((piece.file,), (0,)),
-            SourceConfig(level=self.classifier.level, batch_size=self.batch_size, max_frames=self.max_frames),
-            rows=None if is_wanted.all() else is_wanted,
-        )
-        labelled = [self.classifier.label(batch, self.top_k) for batch in source.batches()]
+        groups = np.unique(np.searchsorted(np.cumsum(piece.file.row_groups), piece.rows, "right"))
+        labelled = []
+        # A block as it is read makes a good batch, and what is not put together anew costs nothing.
+        for block in read_blocks(piece.file, self.classifier.level, groups.tolist()):
+            first, last = np.searchsorted(piece.rows, (block.start, block.start + len(block)))
+            if first < last:
+                batch = window_of(block, 0).batch(piece.rows[first:last] - block.start, self.max_frames)
+                labelled.append(self.classifier.label(batch, self.top_k))
         return np.concatenate([places for places, _ in labelled]), np.concatenate([scores for _, scores in labelled])
 
     def _shard(self, pieces: list[Piece], places: NDArray[np.intp], scores: NDArray[np.float32]) -> bytes:

@@ -26,7 +26,6 @@ class ScoringConfig:
     top_k: int = option("labels a video, at most", 20)
     threshold: float = option("leave out labels with a lower score", 0.0)
     submission: str | None = option("write all labels of the day and model to this CSV in YouTube-8M's form too", None)
-    batch_size: int | None = option("videos in a batch; by default 512, or 32 where every frame is looked at", None)
     max_frames: int | None = option("of frame-level features, use only the first", None)
     rows_per_shard: int = option("videos in one label file, about", 32768)
     engine: str = option("what carries the work out", "ray", choices=tuple(SCORING_ENGINES))
@@ -40,7 +39,7 @@ class ScoringConfig:
         """Check everything, so that all that is wrong is told at once."""
         problems = [
             f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
-            for name in ("top_k", "batch_size", "max_frames", "rows_per_shard", "workers")
+            for name in ("top_k", "max_frames", "rows_per_shard", "workers")
             if getattr(self, name) is not None and getattr(self, name) < 1
         ]
         problems += [f"{name} must name something" for name in ("features", "checkpoint") if not getattr(self, name)]

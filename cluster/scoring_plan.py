@@ -31,9 +31,7 @@ from classifiers.checkpoint import (
 from classifiers.trained_classifier import TrainedClassifier
 from cluster import storage
 from cluster.feature_files import (
-    FRAME,
     MAX_REQUESTS,
-    VIDEO,
     FeatureFile,
     FeatureFileError,
     FeatureFiles,
@@ -48,7 +46,6 @@ from cluster.tables import TableError, read_table
 from schemas.labels import LabelStamp, unsubmittable_ids
 
 EXAMPLES = 5  # that an error names
-BATCH_SIZES = {VIDEO: 512, FRAME: 32}
 
 
 class ScoringPlanError(Exception):
@@ -145,7 +142,6 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
         classifier=classifier,
         top_k=config.top_k,
         threshold=config.threshold,
-        batch_size=config.batch_size or BATCH_SIZES[classifier.level],
         max_frames=config.max_frames,
         stamp=LabelStamp(classifier.name, run_id, started),
         metadata=dataset.metadata,

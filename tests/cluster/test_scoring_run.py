@@ -84,7 +84,7 @@ def assert_same(found, expected):
 
 
 def test_every_video_gets_its_labels(features, checkpoint, tmp_path):
-    record = score(features, checkpoint, tmp_path, rows_per_shard=41, top_k=3, threshold=0.2, batch_size=7)
+    record = score(features, checkpoint, tmp_path, rows_per_shard=41, top_k=3, threshold=0.2)
     wanted = expected_rows(range(100), trained(temperature=1.5), top_k=3, threshold=0.2)
     assert_same(label_rows(tmp_path), wanted)
     assert counts(record) == (100, 0, 100, 0, 0)
@@ -154,7 +154,7 @@ def test_several_checkpoints_are_averaged(features, checkpoint, tmp_path):
 def test_frame_level_models(tmp_path):
     root = write_features(tmp_path / "features", {"a": range(5), "b": range(5, 9)}, frames=4)
     checkpoint = trained("attention-pooling")
-    score(root, write_trained(tmp_path / "checkpoint", checkpoint), tmp_path / "labels", max_frames=5, batch_size=2)
+    score(root, write_trained(tmp_path / "checkpoint", checkpoint), tmp_path / "labels", max_frames=5)
     classifier = TrainedClassifier({"c": checkpoint})
     for number, row in enumerate(label_rows(tmp_path / "labels")):
         video = feature_row(number, frames=4 + number % 3)
