@@ -8,10 +8,9 @@ import time
 
 import pytest
 
-from schemas.trainings import TrainingRecord
 from tests.clusters import command_of, descendants
 from tests.dataset import ROOT, job_environment
-from tests.trainings import curve, write_features
+from tests.trainings import curve, record_of, write_features
 
 EPOCHS = 60
 
@@ -29,10 +28,6 @@ def command(dataset, output, *options):
 def run(dataset, output, *options):
     done = command(dataset, output, *options)
     return subprocess.run(done, capture_output=True, text=True, timeout=300, env=job_environment())
-
-
-def record_of(output):
-    return TrainingRecord.from_json((output / "training.json").read_text())
 
 
 def test_it_trains_on_ray(dataset, tmp_path):
