@@ -13,11 +13,14 @@ from cluster.training_config import ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.features import AUDIO_DIM, FeatureRow
+from schemas.trainings import TrainingRecord
 from tests.features import FINGERPRINT, write_shard
 
 DIM = 16
 CLASSES = 3
 NAMES = "cat\ndog\nfish\n"
+# What a finished training leaves.
+FILES = {"model.safetensors", "config.json", "history.json", "training.json", "training.html", "tensorboard"}
 
 
 def write_features(
@@ -77,3 +80,8 @@ def curve(history: Any) -> list[Any]:
     """What must be equal of two histories: all but the seconds."""
     epochs = getattr(history, "epochs", history)
     return [(epoch.epoch, epoch.learning_rate, dict(epoch.training), dict(epoch.validation)) for epoch in epochs]
+
+
+def record_of(output: Path) -> TrainingRecord:
+    """The record in a training's output."""
+    return TrainingRecord.from_json((output / "training.json").read_text())

@@ -75,7 +75,15 @@ def test_two_workers_learn_and_measure_as_one_would(engine, dataset, tmp_path):
 
 def test_running_statistics_are_shared(engine, dataset, tmp_path):
     frames = write_features(tmp_path / "frames", 120, frames=4)
-    config = on_ray(frames, tmp_path / "out", workers=2, model="dbof", epochs=2, batch_size=16)
+    config = on_ray(
+        frames,
+        tmp_path / "out",
+        workers=2,
+        model="dbof",
+        model_options=("clusters=32", "hidden=16"),
+        epochs=2,
+        batch_size=16,
+    )
     outcome = train(engine, config)
     best = outcome.history.epochs[outcome.history.best_epoch]
     # Measured by both workers in the epoch, and again from the weights of the first.

@@ -90,7 +90,8 @@ def test_a_training_that_was_stopped_takes_the_same_course(dataset, tmp_path, st
 
 @pytest.mark.parametrize("model", ["attention-pooling", "gru"])
 def test_models_of_frames(frames, tmp_path, model):
-    outcome = train_here(plan_of(training_config(frames, tmp_path, model=model, epochs=6, max_frames=4)))
+    options = {"model_options": ("cells=16",) if model == "gru" else (), "epochs": 6, "max_frames": 4}
+    outcome = train_here(plan_of(training_config(frames, tmp_path, model=model, **options)))
     assert outcome.history.epochs[-1].validation["loss"] < outcome.history.epochs[0].validation["loss"]
 
 
