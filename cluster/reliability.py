@@ -48,7 +48,7 @@ def reliability(series: Sequence[Reliability], spoken: str) -> Markup:
             title += f"{percent_text(accuracy)} of them right"
             pieces.append(DOT.format(_across(confidence), _down(accuracy), radius, f"dot {one.style} sheer", title))
     for tick in TICKS:
-        label = f"{100 * tick:.0f}%{' sure' * (tick == 1)}"
+        label = f"{100 * tick:.0f}%{' sure' * (tick == 0)}"
         pieces.append(TEXT.format(_across(tick), PLOT_BOTTOM + 18, f"tick {'end' if tick == 1 else 'middle'}", label))
     told = "; ".join(
         f"{one.label} "
