@@ -40,7 +40,7 @@ def write_features(
 def _row(number: int, centres: np.ndarray, frames: int) -> FeatureRow:
     rng = np.random.default_rng(number)
     label = int(rng.choice(CLASSES, p=[0.5, 0.3, 0.2]))
-    features = centres[label] + 2 * rng.standard_normal(len(centres[0]), np.float32)
+    features = centres[label] + 4 * rng.standard_normal(len(centres[0]), np.float32)
     count = int(rng.integers(1, frames + 1)) if frames else 0
     # Codes of one byte around the middle; what they mean in numbers does not matter here.
     codes = np.clip(128 + 20 * (features + rng.standard_normal((count, len(features)))), 0, 255).astype(np.uint8)

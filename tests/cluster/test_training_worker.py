@@ -102,6 +102,7 @@ def test_several_labels_a_video(dataset, tmp_path):
     assert outcome.results[1].confusion == ()
 
 
+@pytest.mark.heavy
 def test_records_train_as_shards_do(dataset, tmp_path):
     records = tmp_path / "records"
     convert(ConversionConfig(input=str(dataset), output=str(records), to="tfrecord"), lambda line: None)
