@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from classifiers.class_choice import ALL
@@ -84,8 +86,6 @@ class ClassifierTrainingConfig:
             for name in ("features", "output", "classes")
             if not getattr(self, name) or not all(getattr(self, name))
         ]
-        if not 0 < self.decay_epochs < float("inf"):
-            problems.append(f"decay-epochs must be above 0, not {self.decay_epochs}")
         if not 0 <= self.label_smoothing < 1:
             problems.append(f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}")
         if self.split != FOLDERS and (self.validation_features or self.test_features):
@@ -96,7 +96,13 @@ class ClassifierTrainingConfig:
             problems.append("videos with several labels cannot be balanced: take --class-weights balanced")
         if self.engine == LOCAL and self.workers > 1:
             problems.append(f"--engine local has one worker, not {self.workers}: take --engine ray")
-        for check in (self.hash_split, self.model_config, lambda: self.training_config(1, None)):
+        parts = (self.hash_split, self.model_config, self.optimizer_config, self._training_config)
+        checks: list[Callable[[], object]] = [*parts]
+        if 0 < self.decay_epochs < math.inf:
+            checks.append(partial(self.schedule_config, 1))
+        else:
+            problems.append(f"decay-epochs must be above 0, not {self.decay_epochs}")
+        for check in checks:
             try:
                 check()
             except ValueError as error:
@@ -125,30 +131,41 @@ class ClassifierTrainingConfig:
         pairs = (text.split("=", 1) for text in self.model_options)
         return model_config(self.model, {name: _value(text) for name, text in pairs})
 
-    def training_config(self, steps_per_epoch: int, class_weights: tuple[float, ...] | None) -> TrainingConfig:
-        """How it is trained; what options say in epochs becomes steps."""
+    def optimizer_config(self) -> OptimizerConfig:
+        """The optimizer's numbers."""
+        return OptimizerConfig(
+            name=self.optimizer,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
+
+    def schedule_config(self, steps_per_epoch: int) -> LearningRateSchedule:
+        """The learning rate's course; what options say in epochs becomes steps."""
         all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps, 1)
-        schedule = LearningRateSchedule(
+        return LearningRateSchedule(
             decay=self.schedule,
             warmup_steps=self.warmup_steps,
             decay_steps=all_steps if self.schedule == "cosine" else max(round(self.decay_epochs * steps_per_epoch), 1),
             decay_rate=self.decay_rate,
             floor=self.decay_floor,
         )
-        optimizer = OptimizerConfig(
-            name=self.optimizer,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
+
+    def training_config(self, steps_per_epoch: int, class_weights: tuple[float, ...] | None) -> TrainingConfig:
+        """How the classifier is trained."""
+        return replace(
+            self._training_config(),
+            optimizer=self.optimizer_config(),
+            schedule=self.schedule_config(steps_per_epoch),
+            class_weights=class_weights,
         )
+
+    def _training_config(self) -> TrainingConfig:
         return TrainingConfig(
             epochs=self.epochs,
-            optimizer=optimizer,
-            schedule=schedule,
             l1=self.l1,
             l2=self.l2,
             label_smoothing=self.label_smoothing,
-            class_weights=class_weights,
             max_gradient_norm=self.max_gradient_norm,
             precision=self.precision,
             monitor=self.monitor,

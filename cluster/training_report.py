@@ -45,6 +45,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "called": lambda i: _called(names[i]) if i >= 0 else _NO_CLASS,
         "words": training_words,
         "measure": measure,
+        "fewest_videos": training_tables.FEWEST_VIDEOS,
         "split": split,
         "results": {one.name: one for one in record.splits},
         "wall_seconds": max(lasted.total_seconds(), 0.0),
@@ -83,7 +84,7 @@ def _of_split(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
         "without_videos": sum(not row.support for row in split.classes),
         "pairs_in_sight": split.confused[:PAIRS_IN_SIGHT],
         "pairs_folded": split.confused[PAIRS_IN_SIGHT:],
-        "trades": split.most_traded[:TRADES_SHOWN],
+        "trades": training_tables.trades(split, TRADES_SHOWN),
         "mistakes_in_sight": split.mistakes[:MISTAKES_IN_SIGHT],
         "mistakes_folded": split.mistakes[MISTAKES_IN_SIGHT:],
     }

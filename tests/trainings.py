@@ -13,11 +13,14 @@ from cluster.training_config import ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.features import AUDIO_DIM, FeatureRow
+from schemas.trainings import TrainingRecord
 from tests.features import FINGERPRINT, write_shard
 
 DIM = 16
 CLASSES = 3
 NAMES = "cat\ndog\nfish\n"
+# What a finished training leaves.
+FILES = {"model.safetensors", "config.json", "history.json", "training.json", "training.html", "tensorboard"}
 
 
 def write_features(
@@ -37,7 +40,7 @@ def write_features(
 def _row(number: int, centres: np.ndarray, frames: int) -> FeatureRow:
     rng = np.random.default_rng(number)
     label = int(rng.choice(CLASSES, p=[0.5, 0.3, 0.2]))
-    features = centres[label] + 2 * rng.standard_normal(len(centres[0]), np.float32)
+    features = centres[label] + 4 * rng.standard_normal(len(centres[0]), np.float32)
     count = int(rng.integers(1, frames + 1)) if frames else 0
     # Codes of one byte around the middle; what they mean in numbers does not matter here.
     codes = np.clip(128 + 20 * (features + rng.standard_normal((count, len(features)))), 0, 255).astype(np.uint8)
@@ -77,3 +80,8 @@ def curve(history: Any) -> list[Any]:
     """What must be equal of two histories: all but the seconds."""
     epochs = getattr(history, "epochs", history)
     return [(epoch.epoch, epoch.learning_rate, dict(epoch.training), dict(epoch.validation)) for epoch in epochs]
+
+
+def record_of(output: Path) -> TrainingRecord:
+    """The record in a training's output."""
+    return TrainingRecord.from_json((output / "training.json").read_text())

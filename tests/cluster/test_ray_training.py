@@ -73,16 +73,25 @@ def test_two_workers_learn_and_measure_as_one_would(engine, dataset, tmp_path):
     assert outcome.results[1].summary["hit_at_one"] > 0.8
 
 
+@pytest.mark.heavy
 def test_running_statistics_are_shared(engine, dataset, tmp_path):
     frames = write_features(tmp_path / "frames", 120, frames=4)
-    config = on_ray(frames, tmp_path / "out", workers=2, model="dbof", epochs=2, batch_size=16)
+    config = on_ray(
+        frames,
+        tmp_path / "out",
+        workers=2,
+        model="dbof",
+        model_options=("clusters=32", "hidden=16"),
+        epochs=2,
+        batch_size=16,
+    )
     outcome = train(engine, config)
     best = outcome.history.epochs[outcome.history.best_epoch]
     # Measured by both workers in the epoch, and again from the weights of the first.
     assert outcome.fit.loss_before == pytest.approx(best.validation["loss"], rel=1e-4)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.heavy), 2])
 def test_bad_features_end_a_training_at_once(engine, tmp_path, workers):
     dataset = write_features(tmp_path, 120, shards=2)
     path = sorted((dataset / "features").iterdir())[0]
@@ -103,7 +112,8 @@ def test_more_than_there_is(engine, dataset, tmp_path):
     assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None, workers=2)).cpus == 1
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_worker_that_is_killed_changes_nothing(engine, dataset, tmp_path, workers):
     options = {"epochs": 6, "workers": workers, "batch_size": 16}
     whole = train(engine, on_ray(dataset, tmp_path / "whole", **options))

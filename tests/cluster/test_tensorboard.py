@@ -44,3 +44,6 @@ def test_curves_of_a_training_that_was_interrupted(tmp_path):
     assert ("loss/validation", 1, 2.0) in found
     assert ("learning_rate", 0, 0.5) in found
     assert not [tag for tag, _, _ in found if tag.startswith("gap")]
+    # What is older and not before the start of a session does not count for TensorBoard.
+    starts = [event.step for event in events(tmp_path / "tensorboard") if event.session_log.status == 1]
+    assert starts == [0, 1]

@@ -125,6 +125,12 @@ def test_several_labels_have_no_confusion_but_all_else() -> None:
     assert "Class by class" in text
 
 
+def test_of_two_classes_trading_goes_without_saying() -> None:
+    text = text_of(RECORDS["2 classes"])
+    assert "Of two classes, one always gains what the other loses." in text
+    assert "Those that trade most" not in text
+
+
 def test_of_a_thousand_classes_the_ends_are_shown() -> None:
     text = text_of(RECORDS["1000 classes"])
     assert "1,000 classes are too many for a picture of all pairs." in text
@@ -148,16 +154,14 @@ def test_a_classifier_no_better_than_one_answer_is_said_to_be_so() -> None:
 
 
 def test_perfect_and_empty_results_read_well() -> None:
-    record = with_test(
-        RECORDS["10 classes"], confused=(), mistakes=(), most_traded=(), confidence=(), reliability=(), traded=()
-    )
+    record = with_test(RECORDS["10 classes"], confused=(), mistakes=(), confidence=(), reliability=(), traded=())
     record = dataclasses.replace(record, seconds_by_stage={}, command=(), versions={}, history=record.history[:9])
     text = text_of(record)
     for words in (
         "No video was given a wrong class.",
         "None: the most probable class was right for every video.",
         "No video of this split has a class.",
-        "No probability varies",
+        "No class has 10 videos or more among which probabilities vary",
         "No stage took any time.",
         "Nothing recorded.",
     ):

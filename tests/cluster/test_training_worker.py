@@ -90,7 +90,8 @@ def test_a_training_that_was_stopped_takes_the_same_course(dataset, tmp_path, st
 
 @pytest.mark.parametrize("model", ["attention-pooling", "gru"])
 def test_models_of_frames(frames, tmp_path, model):
-    outcome = train_here(plan_of(training_config(frames, tmp_path, model=model, epochs=6, max_frames=4)))
+    options = {"model_options": ("cells=16",) if model == "gru" else (), "epochs": 6, "max_frames": 4}
+    outcome = train_here(plan_of(training_config(frames, tmp_path, model=model, **options)))
     assert outcome.history.epochs[-1].validation["loss"] < outcome.history.epochs[0].validation["loss"]
 
 
@@ -101,6 +102,7 @@ def test_several_labels_a_video(dataset, tmp_path):
     assert outcome.results[1].confusion == ()
 
 
+@pytest.mark.heavy
 def test_records_train_as_shards_do(dataset, tmp_path):
     records = tmp_path / "records"
     convert(ConversionConfig(input=str(dataset), output=str(records), to="tfrecord"), lambda line: None)
