@@ -136,6 +136,7 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
     assert len(record.runs) == 1
 
 
+@pytest.mark.heavy
 def test_more_videos_on_a_day_are_added_to_it(root):
     write_video(root / "videos" / "new.mp4", TINY)
     assert run_nightly(config(root)) == DONE
@@ -188,6 +189,7 @@ def test_features_without_labels_are_made_up(root):
     assert night(root, SECOND).counts == NightCounts(labelled=3)
 
 
+@pytest.mark.heavy
 def test_a_failed_night_says_so_and_is_made_up(root):
     write_video(root / "videos" / "new.mp4", TINY)
     ledger = root / "labels" / "ledger" / f"date={SECOND}"
@@ -252,6 +254,7 @@ def test_another_model_labels_everything_anew(root):
     assert len(models) == 2
 
 
+@pytest.mark.heavy
 def test_an_old_day_leaves_the_report_of_the_latest(root):
     write_video(root / "videos" / "new.mp4", TINY)
     before = (root / "labels" / "report.html").read_bytes()
