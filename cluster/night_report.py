@@ -98,9 +98,7 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
         "gpu_hours": cost.gpu_seconds / 3600,
         "per_thousand": 1000 / tried if tried else 0.0,
         "tables": {
-            "Model": settings_table(
-                {"model": night.model, "checkpoint": " ".join(night.checkpoint), "weights": night.weights_warning or ""}
-            ),
+            "Model": settings_table({"model": night.model, "checkpoint": " ".join(night.checkpoint)}),
             "Fingerprint of the features": settings_table(night.fingerprint),
             "Configuration": settings_table(night.configuration),
             "Versions": settings_table(night.versions),
