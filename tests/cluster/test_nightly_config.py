@@ -1,9 +1,12 @@
 """Options of a night, and what its parts are told."""
 
+import re
+
 import pytest
 
 from cluster.command_line import parse
 from cluster.nightly_config import COMMON, OF_EXTRACTION, OF_SCORING, NightlyConfig
+from tests.dataset import ROOT
 
 PLACES = ["--videos", "in", "--features", "f", "--checkpoint", "c", "--labels", "l"]
 
@@ -55,3 +58,10 @@ def test_all_problems_are_told_at_once_and_none_twice() -> None:
 def test_features_and_labels_in_one_place_are_refused() -> None:
     with pytest.raises(ValueError, match="features and labels must be two places"):
         NightlyConfig("in", "out/", ("c",), "out")
+
+
+def test_the_cluster_files_use_options_that_are_there() -> None:
+    text = (ROOT / "cluster" / "deploy" / "nightly.yaml").read_text()
+    assert "python, jobs/nightly.py]" in text
+    config = parse(NightlyConfig, re.findall(r"- (--\S+=\S+)", text))
+    assert (config.videos, config.checkpoint) == ("gs://BUCKET/videos", ("gs://BUCKET/models/current",))
