@@ -16,6 +16,7 @@ import pytest
 
 from cluster.extraction import BAD_INPUT, DONE, FAILED, TOO_MANY_FAILURES, planned
 from cluster.extraction_plan import read_inputs
+from cluster.lease import Lease
 from cluster.night_records import NightRecords
 from cluster.nightly import run_nightly
 from cluster.nightly_config import NightlyConfig
@@ -203,10 +204,11 @@ def test_a_failed_night_says_so_and_is_made_up(root):
     assert label_ids(root / "labels", SECOND) == ["new"]
 
 
-def test_two_at_once_are_refused(root, log):
+@pytest.mark.parametrize("place", ["labels/nightly-lease.json", "features/lease.json"])
+def test_two_at_once_are_refused(place, root, log):
     (root / "videos" / "a.mp4").touch()
     before = files(root)
-    lease = NightRecords(str(root / "labels")).lease("another")
+    lease = Lease(str(root / place), "another")
     lease.acquire()
     try:
         assert run_nightly(config(root, date=SECOND)) == BAD_INPUT
