@@ -34,7 +34,7 @@ def columns(parts: Sequence[Part], spoken: str) -> Markup:
         pieces.append(RECT.format((place + 0.08) * width, top, 0.84 * width, height, 2, part.style, title))
         if place == last:
             pieces.append(TEXT.format((place + 0.92) * width, top - 5, "tick end strong", part.text))
-        elif place == highest and last - place > 1:
+        elif place == highest and (last - place > 1 or last < 4):
             pieces.append(TEXT.format(middle, top - 5, "tick middle", part.text))
         pieces.append(TEXT.format(middle, COLUMNS_BOTTOM + 16, "tick middle", part.label))
     pieces.append(GRID.format(COLUMNS_BOTTOM, "axis"))

@@ -53,7 +53,8 @@ def night_headline(night: NightRecord) -> str:
     ]
     if not came and not counts.labelled:
         return "Nothing was new, and everything had its labels."
-    taken = f"Of {_listed(came)} videos, {quantities.count_text(counts.failed)} failed" if came else "Nothing was new"
+    failed = quantities.count_text(counts.failed) if counts.failed else "none"
+    taken = f"Of {_listed(came)} videos, {failed} failed" if came else "Nothing was new"
     labelled = f"{quantities.count_text(counts.labelled)} video{'' if counts.labelled == 1 else 's'} got labels"
     return f"{taken}; {labelled}."
 
@@ -64,6 +65,7 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
     last = night.runs[-1]
     rows = _rows(night)
     tried = counts.extracted + counts.failed
+    per_thousand = 1000 / tried if tried else 0.0
     return {
         "night": night,
         "day": f"{date.fromisoformat(night.date):%A, %-d %B %Y}",
@@ -93,10 +95,12 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
         "failures_in_sight": night.failures[:FAILURES_IN_SIGHT],
         "failures_folded": night.failures[FAILURES_IN_SIGHT:],
         "command": [shlex.quote(word) for word in last.command],
-        "core_hours": cost.held_core_seconds / 3600,
-        "used_core_hours": cost.used_core_seconds / 3600,
-        "gpu_hours": cost.gpu_seconds / 3600,
-        "per_thousand": 1000 / tried if tried else 0.0,
+        "hours": {
+            "Core-hours held": (_hours(cost.held_core_seconds), _hours(cost.held_core_seconds * per_thousand)),
+            "Core-hours of work": (_hours(cost.used_core_seconds), _hours(cost.used_core_seconds * per_thousand)),
+            "GPU-hours held": (_hours(cost.gpu_seconds), _hours(cost.gpu_seconds * per_thousand)),
+        },
+        "per_thousand": per_thousand,
         "tables": {
             "Model": settings_table({"model": night.model, "checkpoint": " ".join(night.checkpoint)}),
             "Fingerprint of the features": settings_table(night.fingerprint),
@@ -184,6 +188,10 @@ def _samples(labels: LabelStatistics, pictures: Mapping[str, Thumbnail]) -> list
         {"name": videos[0].name, "count": counts[index], "figures": _figures(videos, pictures)}
         for index, videos in groups.items()
     ]
+
+
+def _hours(seconds: float) -> str:
+    return "< 0.001" if 0 < seconds < 3.6 else quantities.rate_text(seconds / 3600)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ def test_everything_is_told() -> None:
         "v 2",  # expected
         "The file ends too early",
         "bad in/bad.mp4",
-        "Core-hours held 0.278",
+        "Core-hours held 0.278 27.8",
         "20260301T020000-abcdef",
         MODEL,
         "sampling.fps",
@@ -125,7 +125,7 @@ def test_thousands_of_labels_do_not_make_a_long_page() -> None:
         (NightCounts(labelled=1), "Nothing was new; 1 video got labels."),
         (
             NightCounts(new=1200, extracted=1200, labelled=1200),
-            "Of 1,200 new videos, 0 failed; 1,200 videos got labels.",
+            "Of 1,200 new videos, none failed; 1,200 videos got labels.",
         ),
         (
             NightCounts(new=1, changed=2, retried=3, failed=4, labelled=2),
