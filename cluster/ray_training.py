@@ -10,6 +10,7 @@ time, and a training that gets on from one loss to the next is not given up for 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from queue import Empty
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ import torch
 import torch.distributed as dist
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
 from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.util.queue import Queue
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -35,6 +37,10 @@ from cluster.training_config import CPU, GPU, ClassifierTrainingConfig
 from cluster.training_engines import Report, ResourceError, WorkerResources
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker
 
+# What Ray Train is told by the environment: how often it looks whether workers have ended; and that machines need not be
+# watched in a cluster that has no other than this one.
+SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
+SETTINGS_OF_OWN_CLUSTER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 MAX_LOSSES = 3  # of workers, without an epoch in between
 POLL_SECONDS = 0.5
 # Errors that another attempt would only repeat.
@@ -69,6 +75,8 @@ class RayTraining:
     def __init__(self, address: str | None) -> None:
         self._was_connected = ray.is_initialized()
         self._started_cluster = join_cluster(address)
+        for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if self._started_cluster else {})}.items():
+            os.environ.setdefault(name, value)
 
     def resources(self, config: ClassifierTrainingConfig) -> WorkerResources:
         """See `training_engines.TrainingEngine`."""
@@ -110,6 +118,19 @@ class RayTraining:
             ray.shutdown()
 
 
+class _Trainer(TorchTrainer):
+    """Ray's trainer without its `PlacementGroupCleaner`.
+
+    That actor outlives a controller that has died, to free what it had reserved. Whether the controller is alive it asks
+    of the cluster that was started last on the machine, which may be another one, and then takes its workers away from a
+    healthy training. There is no need for it: what is reserved goes with the controller or with this process.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        callbacks = super()._create_default_callbacks()
+        return [callback for callback in callbacks if not isinstance(callback, PlacementGroupCleanerCallback)]
+
+
 class _Attempts(threading.Thread):
     """Trains until it is done, or cannot be; a thread, so that this process's own can be interrupted."""
 
@@ -140,9 +161,9 @@ class _Attempts(threading.Thread):
         assert self._outcome is not None
         return self._outcome
 
-    def _trainer(self, folder: str) -> TorchTrainer:
+    def _trainer(self, folder: str) -> _Trainer:
         config, resources = self._config, self._resources
-        return TorchTrainer(
+        return _Trainer(
             _work,
             train_loop_config={
                 "plan": [self._plan],
