@@ -69,6 +69,9 @@ class Workers(Protocol):
     def gather(self, value: Any) -> list[Any]:
         """What each of them brought, in the order of their ranks; all get the same."""
 
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give all the running statistics of the first, so that all measure the same model."""
+
 
 class Alone:
     """One worker."""
@@ -78,6 +81,9 @@ class Alone:
     def gather(self, value: Any) -> list[Any]:
         """See `Workers`."""
         return [value]
+
+    def share_buffers(self, model: nn.Module) -> None:
+        """See `Workers`."""
 
 
 class DivergedError(ValueError):
@@ -195,13 +201,14 @@ class Training:
         started = time.monotonic()
         torch.manual_seed(epoch_seed(self._config.seed, self.epoch, self._workers.rank))
         trained = self._train(training)
+        self._workers.share_buffers(self.model)
         validated = {} if validation is None else self.evaluate(validation, is_full=False).summary()
         record = EpochRecord(
             epoch=self.epoch,
             seconds=time.monotonic() - started,
             learning_rate=float(self._optimizer.param_groups[0]["lr"]),
             training=trained,
-            validation=validated,
+            validation={name: value if math.isfinite(value) else None for name, value in validated.items()},
         )
         if self._best_epoch is None or self._merit(record) > self._merit(self._epochs[self._best_epoch]):
             self._best_epoch = record.epoch

@@ -91,7 +91,8 @@ def usage(kind: type[Any], description: str) -> str:
         value = "" if base is bool else " VALUE …" if typing.get_origin(base) is tuple else f" {base.__name__.upper()}"
         choices = f" ({' | '.join(field.metadata['choices'])})" if field.metadata["choices"] else ""
         shown = field.default not in (dataclasses.MISSING, None, False, ())
-        default = f" [default: {field.default}]" if shown else ""
+        words = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = f" [default: {words}]" if shown else ""
         required = " (required)" if field.default is dataclasses.MISSING else ""
         text = f"{field.metadata['help']}{choices}{default}{required}"
         lines.append(f"  {_flag(field)}{value}")

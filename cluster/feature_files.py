@@ -10,7 +10,7 @@ reads its footer alone. Features that are NaN or infinite are refused: a model t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -176,6 +177,21 @@ def read_column(features: FeatureFiles, name: str) -> list[str]:
                 raise FeatureFileError(f"{file.uri} has no column {name!r}: {', '.join(parquet.schema_arrow.names)}")
             values += ["" if value is None else str(value) for value in parquet.read([name])[name].to_pylist()]
     return values
+
+
+def read_uris(features: FeatureFiles, ids: Collection[str]) -> dict[str, str]:
+    """Where some of the videos are, by their ids; those of `.tfrecord` files, which do not say, are left out."""
+    wanted = pa.array(sorted(ids), pa.string())
+    found: dict[str, str] = {}
+    for file in features.files:
+        if len(found) == len(wanted) or not file.is_parquet:
+            break
+        with _parquet_footer(file.uri) as parquet:
+            if "uri" in parquet.schema_arrow.names:
+                table = parquet.read(["id", "uri"])
+                rows = table.filter(pc.is_in(table["id"], wanted))
+                found |= zip(rows["id"].to_pylist(), rows["uri"].to_pylist(), strict=True)
+    return {name: uri for name, uri in found.items() if uri}
 
 
 def read_blocks(

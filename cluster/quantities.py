@@ -40,6 +40,23 @@ def share_text(part: float, whole: float) -> str:
     return f"{percent:.1f}".removesuffix(".0") + "%"
 
 
+def percent_text(share: float) -> str:
+    """Write a share with two decimals, as accuracies are given: `94.26%`; 0 or 100 only where it is exactly so."""
+    percent = 100 * share
+    if percent in (0, 100):
+        return f"{percent:.0f}%"
+    if 0 < percent < 0.01:
+        return "< 0.01%"
+    if 99.99 < percent < 100:
+        return "> 99.99%"
+    return f"{percent:.2f}%"
+
+
+def figure_text(value: float) -> str:
+    """Write a number with four digits that count, such as a loss: `0.1683`, `12.05`, `1.2e-05`."""
+    return f"{value:.4g}"
+
+
 def duration_text(seconds: float) -> str:
     """Write a length of time in its two largest units: `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
     if seconds < 59.95:

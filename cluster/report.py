@@ -2,28 +2,23 @@
 
 In: a `RunRecord`.
 Out: the text of one self-contained file: no script, no font, no picture from elsewhere, and a content security policy
-that would not let any in. Ids, paths and messages come from outside and are data: jinja2 escapes them, and what cannot
-be seen (control characters, lone surrogates, marks that turn the direction of text) is spelt out.
+that would not let any in; see `cluster.pages`.
 """
 
-import json
 import shlex
-import unicodedata
-from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from cluster import quantities
-from cluster.charts import Part, bars, histogram, line_chart, strip
+from cluster.charts import Part, histogram, line_chart, stages_chart, strip
+from cluster.pages import render_page, settings_table
 from schemas.outcomes import FailureCode
 from schemas.runs import FailureNote, RunRecord, ThroughputPoint
 
 MOST_INTERVALS = 80  # of the line over time; more than that is noise at the width of a page
 FAILURES_IN_SIGHT = 6  # the others fold away
-LONGEST_CAPTION = 44  # characters below a picture
 
 ADVICE: dict[FailureCode, str] = {
     FailureCode.MISSING: "The manifest names a file that is not there. Correct the path or upload it, then retry.",
@@ -50,33 +45,11 @@ STATUS_WORDS = {
     "failed": "Extraction failed",
     "died": "Extraction was killed",
 }
-# Explicit marks of direction: they could make an id read as another one.
-_DIRECTION_MARKS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
 
 
 def render_run_report(record: RunRecord) -> str:
     """Write the page for one run."""
-    page = _environment().get_template("run_report.html").render(_content(record))
-    return page if page.endswith("\n") else page + "\n"
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cluster"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_seen,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "count": quantities.count_text,
-        "rate": quantities.rate_text,
-        "duration": quantities.duration_text,
-        "size": quantities.size_text,
-        "shorten": _shorten,
-    }
-    return environment
+    return render_page("run_report.html", _content(record))
 
 
 def _content(record: RunRecord) -> dict[str, Any]:
@@ -93,7 +66,7 @@ def _content(record: RunRecord) -> dict[str, Any]:
         "outcomes": _outcomes(record),
         "outcomes_strip": strip(_outcomes(record), "Outcomes of all videos"),
         "throughput_chart": _throughput_chart(record.throughput, counts.frames / wall if wall else 0.0),
-        "stages_chart": _stages_chart(record.seconds_by_stage),
+        "stages_chart": stages_chart(record.seconds_by_stage),
         "durations_chart": (
             histogram(record.durations.edges_seconds, record.durations.counts, "Videos by length")
             if any(record.durations.counts)
@@ -105,10 +78,10 @@ def _content(record: RunRecord) -> dict[str, Any]:
         "command": [shlex.quote(word) for word in record.command],
         "retry_command": _retry_command(record.command),
         "tables": {
-            "Configuration": _table(record.configuration),
-            "Fingerprint of the features": _table(record.fingerprint),
-            "Versions": _table(record.versions),
-            "Machine": _table(vars(record.machine)),
+            "Configuration": settings_table(record.configuration),
+            "Fingerprint of the features": settings_table(record.fingerprint),
+            "Versions": settings_table(record.versions),
+            "Machine": settings_table(vars(record.machine)),
         },
     }
 
@@ -140,21 +113,6 @@ def _throughput_chart(points: tuple[ThroughputPoint, ...], mean: float) -> Marku
     return line_chart([float(rate) for rate in rates], span, mean, "frames per second")
 
 
-def _stages_chart(seconds_by_stage: Mapping[str, float]) -> Markup | None:
-    total = sum(seconds_by_stage.values())
-    if total == 0:
-        return None
-    parts = [
-        Part(
-            label=_seen(stage),
-            value=seconds,
-            text=f"{quantities.duration_text(seconds)} · {quantities.share_text(seconds, total)}",
-        )
-        for stage, seconds in sorted(seconds_by_stage.items(), key=lambda item: (-item[1], item[0]))
-    ]
-    return bars(parts, "Seconds by stage")
-
-
 def _failure_kinds(record: RunRecord) -> list[dict[str, Any]]:
     """One row a code, the most frequent first, with a message as an example and what to do."""
     kinds = []
@@ -175,32 +133,3 @@ def _failure_kinds(record: RunRecord) -> list[dict[str, Any]]:
 def _retry_command(command: tuple[str, ...]) -> list[str]:
     words = command if "--retry-failed" in command else (*command, "--retry-failed")
     return [shlex.quote(word) for word in words]
-
-
-def _table(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    def told(value: Any) -> str:
-        if value is None or value == "":
-            return "–"
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-    return [(key, told(value)) for key, value in sorted(values.items())]
-
-
-def _shorten(text: str) -> str:
-    """Leave out the middle of a long id: videos of one folder differ at the end."""
-    return text if len(text) <= LONGEST_CAPTION else f"{text[:12]}…{text[13 - LONGEST_CAPTION :]}"
-
-
-def _seen(value: Any) -> Any:
-    """Spell out the characters of a text that have no shape of their own; what is markup already stays as it is."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(_spelt(character) for character in value)
-
-
-def _spelt(character: str) -> str:
-    if character in "\n\t":
-        return character
-    if unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION_MARKS:
-        return character.encode("unicode_escape").decode("ascii")
-    return character

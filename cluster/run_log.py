@@ -7,6 +7,7 @@ import heapq
 import platform
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -122,8 +123,8 @@ class RunLog:
             started_at=utc_text(self.started),
             finished_at=utc_text(now),
             command=tuple(redacted(word) for word in sys.argv),
-            configuration={key: _without_secrets(value) for key, value in configuration.items()},
-            versions=_versions(),
+            configuration=without_secrets(configuration),
+            versions=package_versions(PACKAGES),
             fingerprint=fingerprint,
             machine=machine,
             counts=Counts(
@@ -166,17 +167,23 @@ class RunLog:
         return ThroughputPoint(seconds=seconds, videos=self.extracted + self.failed, frames=self.frames)
 
 
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_without_secrets, value))
-    return redacted(value) if isinstance(value, str) else value
+def without_secrets(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they may be kept."""
+    return {key: _redacted(value) for key, value in configuration.items()}
 
 
-def _versions() -> dict[str, str]:
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Python's and those of the packages that are installed."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue  # our own, when it runs from a checkout
     return found
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_redacted, value))
+    return redacted(value) if isinstance(value, str) else value

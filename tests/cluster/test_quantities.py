@@ -83,3 +83,25 @@ def test_counts(count: int, full: str, short: str) -> None:
 )
 def test_round_durations(seconds: float, text: str) -> None:
     assert quantities.round_duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0%"),
+        (0.00002, "< 0.01%"),
+        (0.9426, "94.26%"),
+        (0.94, "94.00%"),
+        (0.99999, "> 99.99%"),
+        (1, "100%"),
+    ],
+)
+def test_percentages(share: float, text: str) -> None:
+    assert quantities.percent_text(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.168349, "0.1683"), (12.0549, "12.05"), (1.2e-5, "1.2e-05"), (-0.5, "-0.5")]
+)
+def test_figures(value: float, text: str) -> None:
+    assert quantities.figure_text(value) == text

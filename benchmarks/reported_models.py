@@ -1,0 +1,156 @@
+"""The seven reported dense models on generated features, beside the figures that were reported on YouTube-8M.
+
+    python benchmarks/reported_models.py [--videos 20000] [--epochs 20] [--seed 1] [--json FILE]
+
+All are trained with the reported recipe (RMSprop with Keras's numbers, batches of 256, cross-entropy, best epoch kept)
+on 70 % of the videos; 15 % are for validation and 15 % for the test. Accuracies are those of the best epoch. Nothing is
+said about real videos: what can be compared are the findings, and the last lines say which of them show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.generated_features import write_dataset
+from benchmarks.measure import cores, write_json
+from classifiers.training import Alone
+from cluster.training_config import ClassifierTrainingConfig
+from cluster.training_data import load_training_data
+from cluster.training_worker import TrainingPlan, TrainingWorker
+
+# Training, validation and test accuracy.
+REPORTED = {
+    "dense-1": (97.12, 91.33, 91.23),
+    "dense-2": (95.32, 92.23, 92.98),
+    "dense-3": (93.22, 93.19, 93.01),
+    "dense-4": (94.65, 94.22, 94.22),
+    "dense-5": (94.73, 94.24, 94.26),
+    "dense-6": (92.45, 91.78, 91.48),
+    "dense-7": (92.03, 91.12, 93.03),
+}
+# With as many videos of each class in the test.
+REPORTED_EQUAL = {"dense-5": 90.65, "dense-7": 91.34}
+OVERFITS_BY_EPOCH = 3
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One model; accuracies in percent, `equal` the mean over the classes of the test."""
+
+    accuracies: dict[str, float]
+    equal: float
+    best_epoch: int  # counted from 1
+    training_losses: list[float]
+    validation_losses: list[float]
+    seconds: float
+
+    @property
+    def rise(self) -> float:
+        """How much of the validation loss the last epoch has on the best."""
+        return self.validation_losses[-1] / min(self.validation_losses) - 1
+
+    @property
+    def gap(self) -> float:
+        """Accuracy on videos that were trained on, less that on others."""
+        return self.accuracies["training"] - self.accuracies["validation"]
+
+
+def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Trained:
+    """One model, in this process."""
+    config = ClassifierTrainingConfig(
+        (str(dataset),), str(output), model=model, epochs=epochs, seed=seed, balance=model == "dense-7", engine="local"
+    )
+    started = time.perf_counter()
+    plan = TrainingPlan(config, load_training_data(config), {}, cores())
+    outcome = TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=lambda record: None)()
+    results = {result.name: result for result in outcome.results}
+    assert outcome.history.best_epoch is not None
+    return Trained(
+        accuracies={name: 100 * (result.summary["hit_at_one"] or 0) for name, result in results.items()},
+        equal=100 * results["test"].averages["macro"].recall,
+        best_epoch=outcome.history.best_epoch + 1,
+        training_losses=[epoch.training["loss"] or 0.0 for epoch in outcome.history.epochs],
+        validation_losses=[epoch.validation["loss"] or 0.0 for epoch in outcome.history.epochs],
+        seconds=time.perf_counter() - started,
+    )
+
+
+def findings(models: dict[str, Trained]) -> dict[str, tuple[bool, str]]:
+    """What was reported, whether it shows here, and by which figures."""
+    one, two, five, seven = (models[f"dense-{number}"] for number in (1, 2, 5, 7))
+    validation = {name: model.accuracies["validation"] for name, model in models.items()}
+    test = {name: model.accuracies["test"] for name, model in models.items()}
+    return {
+        f"model 1 overfits by epoch {OVERFITS_BY_EPOCH}": (
+            one.best_epoch <= OVERFITS_BY_EPOCH and one.rise > 0.02,
+            f"best epoch {one.best_epoch}, validation loss {100 * one.rise:+.0f} % at the end, "
+            f"{one.gap:+.2f} points on what was trained on",
+        ),
+        "dropout cures it (model 2)": (
+            two.rise < one.rise / 2 and two.gap < one.gap and validation["dense-2"] > validation["dense-1"],
+            f"best epoch {two.best_epoch}, validation loss {100 * two.rise:+.0f} % at the end, "
+            f"{two.gap:+.2f} points, validation {validation['dense-2'] - validation['dense-1']:+.2f}",
+        ),
+        "a layer for each input beats one for both (model 3 and 2)": (
+            validation["dense-3"] > validation["dense-2"],
+            f"validation {validation['dense-3'] - validation['dense-2']:+.2f}",
+        ),
+        "model 5 is the best": (
+            max(validation, key=validation.__getitem__) == "dense-5",
+            f"the best here is {max(validation, key=validation.__getitem__)}",
+        ),
+        "balancing costs accuracy over all videos (model 7 and 5)": (
+            test["dense-7"] < test["dense-5"],
+            f"test {test['dense-7'] - test['dense-5']:+.2f}, reported {93.03 - 94.26:+.2f}",
+        ),
+        "and wins it where classes count alike": (
+            seven.equal > five.equal,
+            f"test {seven.equal - five.equal:+.2f}, "
+            f"reported {REPORTED_EQUAL['dense-7'] - REPORTED_EQUAL['dense-5']:+.2f}",
+        ),
+    }
+
+
+def main() -> None:
+    """Train, print the table and what shows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--videos", type=int, default=20_000)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    models: dict[str, Trained] = {}
+    print("model     training   validation   test         classes alike   best epoch (reported in brackets)")
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = Path(folder, "features")
+        write_dataset(dataset, videos=options.videos, classes=10, frames=0, seed=options.seed)
+        for name, reported in REPORTED.items():
+            trained = models[name] = train(dataset, Path(folder, name), name, options.epochs, options.seed)
+            pairs = zip(trained.accuracies.values(), reported, strict=True)
+            cells = "  ".join(f"{found:.2f} ({was:.2f})" for found, was in pairs)
+            equal = f"{trained.equal:.2f}" + (f" ({REPORTED_EQUAL[name]:.2f})" if name in REPORTED_EQUAL else " " * 8)
+            print(f"{name}   {cells}  {equal}   {trained.best_epoch:2d}   {trained.seconds:.0f} s", flush=True)
+    shown = findings(models)
+    for finding, (is_shown, figures) in shown.items():
+        print(f"{'shows' if is_shown else 'does not show'}: {finding}: {figures}")
+    write_json(
+        options.json,
+        {
+            "videos": options.videos,
+            "models": {name: asdict(model) for name, model in models.items()},
+            "findings": {finding: is_shown for finding, (is_shown, _) in shown.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

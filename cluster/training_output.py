@@ -1,0 +1,155 @@
+"""What a finished training leaves in its output, and whether it is there already.
+
+In: the plan of a training and its outcome. Out, in this order:
+
+    model.safetensors, history.json   of the checkpoint (`classifiers.checkpoint`)
+    training.json, training.html      the record (`schemas.trainings`) and the report made of it
+    config.json                       of the checkpoint; with it, the training is finished
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from classifiers.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
+from cluster import storage
+from cluster.feature_files import FRAME, read_uris
+from cluster.redaction import redacted
+from cluster.run_log import package_versions, without_secrets
+from cluster.training_data import Split
+from cluster.training_engines import WorkerResources
+from cluster.training_report import render_training_report
+from cluster.training_results import epochs_of
+from cluster.training_worker import TrainingOutcome, TrainingPlan
+from schemas import strict_json
+from schemas.runs import utc_text
+from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainingMachine, TrainingRecord
+
+PACKAGES = ("framemill", "torch", "ray", "pyarrow", "numpy", "fsspec")
+RECORD_FILE, REPORT_FILE = "training.json", "training.html"
+
+logger = logging.getLogger("framemill")
+
+
+class OtherTrainingError(Exception):
+    """The output holds a finished training with other options; the message says which differ."""
+
+
+def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
+    """Whether the training is there already. Raises `OtherTrainingError` where another is."""
+    uri = storage.join(output, CONFIG_FILE)
+    try:
+        text = storage.read_bytes(uri).decode()
+    except FileNotFoundError:
+        return False
+    try:
+        config = strict_json.load(CheckpointConfig, text, uri, schema_version=SCHEMA_VERSION)
+    except ValueError as error:
+        raise OtherTrainingError(f"{error}\nGive another --output") from error
+    found = config.training.get("identity", {})
+    different = [
+        f"  - {name} was {found.get(name)!r}, is {identity.get(name)!r}"
+        for name in sorted({*found, *identity})
+        if found.get(name) != identity.get(name)
+    ]
+    if different:
+        raise OtherTrainingError(
+            f"{output} holds a finished training with other options:\n"
+            + "\n".join(different)
+            + "\nGive another --output"
+        )
+    return True
+
+
+def write_output(
+    plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
+) -> TrainingRecord:
+    """Write all of it; `opened_seconds` is how long it took to look at the data."""
+    record = _record(plan, resources, outcome, opened_seconds)
+    output = plan.config.output
+    files = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
+    last = files.pop(CONFIG_FILE)
+    files |= {RECORD_FILE: record.to_json().encode(), REPORT_FILE: render_training_report(record).encode()}
+    for name, content in {**files, CONFIG_FILE: last}.items():
+        storage.write_bytes(storage.join(output, name), content)
+    return record
+
+
+def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> CheckpointConfig:
+    config, data = plan.config, plan.data
+    validation = next((result.summary for result in outcome.results if result.name == VALIDATION), {})
+    columns = ("rgb", "audio") if config.level == FRAME else ("mean_rgb", "mean_audio", "num_frames")
+    return CheckpointConfig(
+        model=config.model,
+        options=asdict(config.model_config()),
+        num_classes=len(data.choice),
+        class_names=data.choice.names,
+        class_indices=data.choice.indices,
+        rgb_dim=data.features.rgb_dim,
+        audio_dim=data.features.audio_dim,
+        level=config.level,
+        task=config.task,
+        input_columns=columns,
+        feature_fingerprint=dict(data.features.fingerprint),
+        temperature=1.0 if outcome.fit is None else outcome.fit.temperature,
+        metrics={name: value for name, value in validation.items() if value is not None},
+        training={
+            "videos": {name: len(split) for name, split in data.splits.items()},
+            "epochs": len(outcome.history.epochs),
+            "best_epoch": outcome.history.best_epoch,
+            "identity": dict(plan.identity),
+        },
+        seed=config.seed,
+    )
+
+
+def _record(
+    plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
+) -> TrainingRecord:
+    config, data, now = plan.config, plan.data, utc_text(datetime.now(UTC))
+    counts = {name: split.counts().tolist() for name, split in data.splits.items()}
+    assert outcome.course is not None
+    assert outcome.history.best_epoch is not None
+    return TrainingRecord(
+        command=tuple(map(redacted, sys.argv)),
+        started_at=outcome.course.started_at,
+        finished_at=now,
+        configuration=without_secrets(asdict(config)),
+        model=config.model,
+        parameters=outcome.parameters,
+        level=config.level,
+        task=config.task,
+        monitor=config.monitor,
+        seed=config.seed,
+        rgb_dim=data.features.rgb_dim,
+        audio_dim=data.features.audio_dim,
+        classes=tuple(
+            TrainedClass(name=name, index=index, videos={split: counts[split][position] for split in counts})
+            for position, (name, index) in enumerate(zip(data.choice.names, data.choice.indices, strict=True))
+        ),
+        split_sizes={name: len(split) for name, split in data.splits.items()},
+        history=epochs_of(outcome.history),
+        best_epoch=outcome.history.best_epoch,
+        stopped_early=outcome.stopped_early,
+        resumed_at_epoch=outcome.course.resumed_at_epoch,
+        splits=tuple(_with_uris(result, data.splits[result.name]) for result in outcome.results),
+        temperature=outcome.fit,
+        seconds_by_stage={"opening": opened_seconds, **outcome.seconds_by_stage},
+        machine=TrainingMachine(
+            engine=config.engine, workers=config.workers, device=outcome.device, cpus=resources.cpus
+        ),
+        versions=package_versions(PACKAGES),
+        feature_fingerprint=dict(data.features.fingerprint),
+    )
+
+
+def _with_uris(result: SplitResult, split: Split) -> SplitResult:
+    """Say of mistakes where the videos are."""
+    uris = read_uris(split.features, {mistake.id for mistake in result.mistakes})
+    mistakes = (replace(mistake, uri=redacted(uris.get(mistake.id, ""))) for mistake in result.mistakes)
+    return replace(result, mistakes=tuple(mistakes))

@@ -1,0 +1,147 @@
+"""The training of a classifier, from options to an exit code.
+
+data ─► plan ─► lease ─► engine (workers: epochs, states, results) ─► record ─► report, checkpoint
+
+The output holds, in the order in which they are written:
+
+    lease.json                     while a training writes: which one
+    state/                         where it has got to (`cluster.training_states`)
+    tensorboard/                   curves
+    model.safetensors, history.json, training.json (`schemas.trainings`), training.html
+    config.json                    last: with it, the training is finished
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+
+from classifiers.checkpoint import EpochRecord
+from classifiers.class_choice import ClassChoiceError
+from classifiers.splits import SplitError
+from classifiers.training import DivergedError
+from classifiers.training_state import TrainingStateError
+from cluster import storage
+from cluster.class_names import ClassNamesError
+from cluster.engines import EngineError
+from cluster.feature_files import FeatureFileError
+from cluster.lease import Lease, LeaseError
+from cluster.training_config import ClassifierTrainingConfig
+from cluster.training_data import load_training_data
+from cluster.training_engines import ResourceError, make_training_engine
+from cluster.training_output import REPORT_FILE, OtherTrainingError, is_finished, write_output
+from cluster.training_states import StateFolder
+from cluster.training_worker import TrainingPlan
+from schemas.trainings import TrainingRecord
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+BAD = (
+    FeatureFileError,
+    ClassNamesError,
+    ClassChoiceError,
+    SplitError,
+    TrainingStateError,
+    OtherTrainingError,
+    ResourceError,
+    LeaseError,
+    storage.StorageError,
+    OSError,
+    ImportError,
+)
+
+logger = logging.getLogger("framemill")
+
+
+def run_training(config: ClassifierTrainingConfig) -> int:
+    """Train, or go on with a training. Returns the exit code.
+
+    0 (done, or finished before), 1 (workers were lost again and again, or the loss went out of bounds), 2 (bad options
+    or data, another training in the output), 130 (interrupted; the same command goes on).
+    """
+    try:
+        with _terminable():
+            _train(config.resolved())
+    except BAD as error:
+        logger.error(error)
+        return BAD_INPUT
+    except (EngineError, DivergedError) as error:
+        logger.error(error)
+        return FAILED
+    except KeyboardInterrupt:
+        logger.warning("interrupted: the same command goes on after the last epoch")
+        return INTERRUPTED
+    return DONE
+
+
+def _train(config: ClassifierTrainingConfig) -> None:
+    started = time.monotonic()
+    storage.check_writable(config.output)
+    data = load_training_data(config)
+    identity = {**config.identity(), **data.identity()}
+    opened_seconds = time.monotonic() - started
+    with _lease(config.output) as lease:
+        states = StateFolder(config.output, identity)
+        if is_finished(config.output, identity):
+            logger.info(f"{config.output} holds this training, finished: nothing to do")
+            states.clear()
+            return
+        state = states.latest()
+        sizes = ", ".join(f"{name} {len(split)}" for name, split in data.splits.items())
+        logger.info(f"{config.model}, {len(data.choice)} classes, videos: {sizes}")
+        if state is not None:
+            logger.info(f"going on after {len(state.history.epochs)} epochs")
+        with closing(make_training_engine(config)) as engine:
+            resources = engine.resources(config)
+            plan = TrainingPlan(config, data, identity, resources.cpus)
+            outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config))
+        lease.check()
+        _tell_results(write_output(plan, resources, outcome, opened_seconds), config)
+        states.clear()
+
+
+def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig) -> None:
+    parts = [
+        f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in ('loss', 'hit_at_one'))}"
+        for split, measured in (("training", record.training), ("validation", record.validation))
+        if measured
+    ]
+    logger.info(f"epoch {record.epoch + 1} of {config.epochs}: {', '.join(parts)}, {record.seconds:.1f} s")
+
+
+def _tell_results(record: TrainingRecord, config: ClassifierTrainingConfig) -> None:
+    for result in record.splits:
+        summary = ", ".join(f"{name} {value:.4f}" for name, value in result.summary.items() if value is not None)
+        logger.info(f"{result.name} ({result.videos} videos): {summary}")
+    report = storage.join(config.output, REPORT_FILE)
+    logger.info(f"best epoch {record.best_epoch + 1} of {len(record.history)}; report: {report}")
+
+
+@contextmanager
+def _lease(output: str) -> Iterator[Lease]:
+    """Be the one training that writes."""
+    lease = Lease(storage.join(output, "lease.json"), f"training-{os.getpid()}-{secrets.token_hex(3)}")
+    lease.acquire()
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM stop a training as Ctrl-C does."""
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,105 @@
+"""Where a training that is not over has got to: the folder `state` in its output.
+
+    epoch-0003.safetensors   all that going on after three epochs needs (`classifiers.training_state`); the last two
+    course.json              when the training began, and at which epochs it went on after an interruption
+
+Each file is written whole or not at all. The folder is removed once the checkpoint is there.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from classifiers.training_state import TrainingState, TrainingStateError, read_state, write_state
+from cluster import storage
+from cluster.listing import list_files
+from schemas import strict_json
+from schemas.runs import utc_text
+
+KEPT = 2
+SCHEMA_VERSION = 1
+COURSE_FILE = "course.json"
+_STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Course:
+    """`resumed_at_epoch`: the numbers of the epochs with which a training went on."""
+
+    started_at: str
+    resumed_at_epoch: tuple[int, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+class StateFolder:
+    """The states of the training whose output is `output`; `identity` is what makes it this training."""
+
+    def __init__(self, output: str, identity: Mapping[str, Any]) -> None:
+        self._uri = storage.join(output, "state")
+        self._identity = identity
+
+    def latest(self) -> TrainingState | None:
+        """The last state, None where no epoch has ended.
+
+        Raises:
+            TrainingStateError: where it is damaged, or of a training with other options.
+        """
+        states = self._states()
+        if not states:
+            return None
+        try:
+            return read_state(storage.read_bytes(states[-1]), self._identity)
+        except TrainingStateError as error:
+            raise TrainingStateError(
+                f"{states[-1]}: {error}\nGive the same options again, or another --output, or remove the folder"
+            ) from error
+
+    def begin(self, epoch: int) -> Course:
+        """Note that training starts, or goes on, with `epoch`."""
+        course = self.course()
+        if course is None:
+            course = Course(utc_text(datetime.now(UTC)))
+        else:
+            course = replace(course, resumed_at_epoch=(*course.resumed_at_epoch, epoch))
+        storage.write_bytes(self._course_uri, strict_json.dump(course).encode())
+        return course
+
+    def course(self) -> Course | None:
+        """How the training went so far; None before it has begun."""
+        try:
+            text = storage.read_bytes(self._course_uri).decode()
+        except FileNotFoundError:
+            return None
+        return strict_json.load(Course, text, self._course_uri, schema_version=SCHEMA_VERSION)
+
+    def write(self, state: TrainingState) -> None:
+        """Keep a state, and of those before it the last one."""
+        name = f"epoch-{len(state.history.epochs):04d}.safetensors"
+        storage.write_bytes(storage.join(self._uri, name), write_state(state, self._identity))
+        for uri in self._states()[:-KEPT]:
+            with suppress(FileNotFoundError):
+                storage.delete(uri)
+
+    def clear(self) -> None:
+        """Remove all of it."""
+        with suppress(FileNotFoundError):
+            storage.delete_folder(self._uri)
+
+    @property
+    def _course_uri(self) -> str:
+        return storage.join(self._uri, COURSE_FILE)
+
+    def _states(self) -> list[str]:
+        """By the number of their epochs."""
+        try:
+            uris = [file.uri for file in list_files(self._uri)]
+        except FileNotFoundError:
+            return []
+        numbered = [(match, uri) for uri in uris if (match := _STATE_FILE.fullmatch(posixpath.basename(uri)))]
+        return [uri for _, uri in sorted((int(match[1]), uri) for match, uri in numbered)]

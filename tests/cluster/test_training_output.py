@@ -1,0 +1,78 @@
+"""What a finished training leaves behind."""
+
+import json
+
+import pytest
+import torch
+
+from classifiers.checkpoint import load_weights, read_checkpoint, read_folder
+from classifiers.registry import build_model
+from cluster.feature_source import SourceConfig
+from cluster.training_run import run_training
+from tests.trainings import FILES, curve, plan_of, record_of, training_config, write_features
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_features(tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory):
+    output = tmp_path_factory.mktemp("trained") / "classifier"
+    assert run_training(training_config(dataset, output)) == 0
+    return output
+
+
+def test_what_a_training_leaves(dataset, trained):
+    assert {path.name for path in trained.iterdir()} == FILES
+    record = record_of(trained)
+    assert record.split_sizes == {name: sum(one.videos[name] for one in record.classes) for name in record.split_sizes}
+    assert [one.name for one in record.classes] == ["cat", "dog", "fish"]
+    assert len(record.history) == 3
+    assert record.resumed_at_epoch == ()
+    assert record.machine.engine == "local"
+    assert {"opening", "training", "calibration", "evaluation"} <= set(record.seconds_by_stage)
+    assert all(mistake.uri == f"in/{int(mistake.id[1:])}.mp4" for mistake in record.splits[0].mistakes)
+    assert sum(len(result.mistakes) for result in record.splits) > 0
+    assert "<html" in (trained / "training.html").read_text()
+
+
+def test_the_checkpoint_is_the_model_that_was_measured(dataset, trained):
+    checkpoint = read_checkpoint(read_folder(trained))
+    config, record = checkpoint.config, record_of(trained)
+    model = build_model(
+        config.model,
+        num_classes=config.num_classes,
+        rgb_dim=config.rgb_dim,
+        audio_dim=config.audio_dim,
+        options=config.options,
+    )
+    load_weights(model, checkpoint)
+    model.eval()
+    split = plan_of(training_config(dataset, trained)).data.splits["test"]
+    right = 0
+    with torch.inference_mode():
+        for batch in split.source(SourceConfig()).batches():
+            right += int((model(*batch.inputs).argmax(dim=1) == batch.targets).sum())
+    test = record.splits[-1]
+    assert (test.name, right / test.videos) == ("test", test.summary["hit_at_one"])
+    assert config.temperature == record.temperature.temperature
+    assert config.metrics["gap"] == record.splits[1].summary["gap"]
+    assert config.feature_fingerprint == {"source": "test"}
+    assert curve(checkpoint.history) == curve(record.history)
+
+
+def test_no_checkpoint_without_its_report(dataset, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    config = training_config(dataset, output, epochs=1)
+
+    def fail(record):
+        raise OSError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cluster.training_output.render_training_report", fail)
+        assert run_training(config) == 2
+    assert not (output / "config.json").exists()
+    assert run_training(config) == 0
+    assert json.loads((output / "config.json").read_text())["model"] == "dense-5"

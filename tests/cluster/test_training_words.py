@@ -1,0 +1,86 @@
+"""What is said of a training: every sentence from its numbers, and none where there is nothing to say."""
+
+import dataclasses
+
+import pytest
+
+from cluster import training_words
+from schemas.trainings import Confidence, TrainedClass
+from tests.training_records import training_record
+
+
+def trained(*counts: int) -> list[TrainedClass]:
+    return [TrainedClass(name=f"{i}", index=i, videos={"training": count}) for i, count in enumerate(counts)]
+
+
+def test_the_course_says_what_was_kept_and_why() -> None:
+    record = dataclasses.replace(training_record(), resumed_at_epoch=(4, 9))
+    assert training_words.course(record) == [
+        "Epoch 9 was kept: its validation loss, 0.168, was the best of all; the last, epoch 20, had 0.2688.",
+        "In it, 95.10% of the training and 94.20% of the validation videos were right. Training is measured while the "
+        "weights still change, and with dropout: it can lie below validation.",
+        "It was interrupted, and went on at epoch 5 and 10.",
+        "An epoch took 8.5 s, the median of 20. The learning rate was 0.001.",
+    ]
+
+
+def test_without_validation_training_decides() -> None:
+    record = training_record(splits=("test",))
+    first, *others = training_words.course(record)
+    assert first == "Epoch 9 was kept: its training loss, 0.1601, was the best of all; the last, epoch 20, had 0.1121."
+    assert not any("validation" in sentence for sentence in others)
+
+
+def test_another_monitor_is_named() -> None:
+    sentence = training_words.course(dataclasses.replace(training_record(), monitor="hit_at_one"))[0]
+    assert sentence.startswith("Epoch 9 was kept: its validation hit@1, 94.20%, was the best of all;")
+
+
+def test_an_early_end_and_a_falling_rate_are_said() -> None:
+    record = training_record()
+    history = (*record.history[:11], dataclasses.replace(record.history[11], learning_rate=1e-5))
+    sentences = training_words.course(dataclasses.replace(record, history=history, stopped_early=True))
+    assert "It stopped early: 3 epochs in a row brought nothing better." in sentences
+    assert sentences[-1].endswith("The learning rate went from 0.001 to 1e-05.")
+
+
+def test_the_last_epoch_is_not_compared_with_itself() -> None:
+    record = training_record()
+    last = dataclasses.replace(record, history=record.history[:9])
+    assert training_words.course(last)[0] == "Epoch 9 was kept: its validation loss, 0.168, was the best of all."
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((5, 5), "Balanced: every class has 5 training videos."),
+        (
+            (11_202, 102_216),
+            "Not balanced: from 11,202 training videos of the rarest class to 102,216 of the most common one, "
+            "9.1 times as many.",
+        ),
+        ((0, 7), "Not balanced: from 0 training videos of the rarest class to 7 of the most common one."),
+    ],
+)
+def test_balance(counts: tuple[int, ...], words: str) -> None:
+    assert training_words.balance(trained(*counts)) == words
+
+
+def test_temperature() -> None:
+    fit = training_record().temperature
+    assert fit is not None
+    told = {
+        value: training_words.temperature(dataclasses.replace(fit, temperature=value)) for value in (0.5, 1.01, 2.0)
+    }
+    assert told == {
+        0.5: "below 1, it was not sure enough",
+        1.01: "as near to 1 as makes no difference",
+        2.0: "above 1, it was too sure",
+    }
+
+
+def test_spread_and_correlation() -> None:
+    assert (
+        training_words.spread(Confidence(index=0, support=1, mean=0.912, standard_deviation=0.0831)) == "91.20 ± 8.31%"
+    )
+    assert training_words.correlation(-0.912) == "−0.91"

@@ -1,0 +1,126 @@
+"""A training from features to results, in this process."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from classifiers.registry import build_model
+from classifiers.training import Alone, epoch_seed
+from cluster.feature_source import SourceConfig
+from cluster.tfrecord_conversion import ConversionConfig, convert
+from cluster.training_worker import TrainingWorker
+from tests.trainings import CLASSES, DIM, curve, plan_of, train_here, training_config, write_features
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_features(tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return write_features(tmp_path_factory.mktemp("frames"), 120, frames=5)
+
+
+def test_it_computes_what_a_plain_loop_does(dataset, tmp_path):
+    plan = plan_of(training_config(dataset, tmp_path, optimizer="adam"))
+    outcome = train_here(plan)
+    torch.manual_seed(0)
+    model = build_model("dense-5", num_classes=CLASSES, rgb_dim=DIM, audio_dim=128)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, foreach=True)
+    split = plan.data.splits["training"]
+    source = split.source(SourceConfig(batch_size=32, shuffle=True))
+    losses, states = [], []
+    for epoch in range(3):
+        torch.manual_seed(epoch_seed(0, epoch, 0))
+        model.train()
+        for batch in source.batches(epoch):
+            optimizer.zero_grad()
+            F.cross_entropy(model(*batch.inputs), batch.targets).backward()
+            optimizer.step()
+        model.eval()
+        batches = list(plan.data.splits["validation"].source(SourceConfig()).batches())
+        with torch.inference_mode():
+            losses.append(float(F.cross_entropy(model(*batches[0].inputs), batches[0].targets)))
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+    for record, loss in zip(outcome.history.epochs, losses, strict=True):
+        assert record.validation["loss"] == pytest.approx(loss, rel=1e-5)
+    for name, value in states[int(np.argmin(losses))].items():
+        assert torch.equal(value, outcome.state[name]), name
+
+
+def test_results_are_those_of_the_best_epoch(dataset, tmp_path):
+    plan = plan_of(training_config(dataset, tmp_path, epochs=5))
+    outcome = train_here(plan)
+    assert [result.name for result in outcome.results] == ["training", "validation", "test"]
+    best = outcome.history.epochs[outcome.history.best_epoch]
+    validation = outcome.results[1]
+    assert validation.summary["hit_at_one"] == best.validation["hit_at_one"]
+    assert validation.summary["loss"] == pytest.approx(outcome.fit.loss_after, rel=1e-5)
+    assert outcome.fit.loss_before == pytest.approx(best.validation["loss"], rel=1e-5)
+    assert outcome.fit.videos == validation.videos == len(plan.data.splits["validation"])
+    assert validation.summary["hit_at_one"] > 0.8
+    assert outcome.parameters == sum(value.numel() for value in outcome.state.values())
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stops", [(1,), (2, 3, 4)])
+def test_a_training_that_was_stopped_takes_the_same_course(dataset, tmp_path, stops):
+    options = {"epochs": 5, "schedule": "cosine", "momentum": 0.5, "patience": 3}
+    whole = train_here(plan_of(training_config(dataset, tmp_path / "whole", **options)))
+    plan = plan_of(training_config(dataset, tmp_path / "stopped", **options))
+    for stop in stops:
+
+        def report(record, stop=stop):
+            if record.epoch + 1 == stop:
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=report)()
+    resumed = train_here(plan)
+    assert curve(resumed.history) == curve(whole.history)
+    assert resumed.course.resumed_at_epoch == stops
+    assert resumed.results[1].summary == whole.results[1].summary
+    assert all(torch.equal(value, whole.state[name]) for name, value in resumed.state.items())
+
+
+@pytest.mark.parametrize("model", ["attention-pooling", "gru"])
+def test_models_of_frames(frames, tmp_path, model):
+    options = {"model_options": ("cells=16",) if model == "gru" else (), "epochs": 6, "max_frames": 4}
+    outcome = train_here(plan_of(training_config(frames, tmp_path, model=model, **options)))
+    assert outcome.history.epochs[-1].validation["loss"] < outcome.history.epochs[0].validation["loss"]
+
+
+def test_several_labels_a_video(dataset, tmp_path):
+    options = {"task": "multi-label", "class_weights": "balanced", "monitor": "gap", "epochs": 6}
+    outcome = train_here(plan_of(training_config(dataset, tmp_path, **options)))
+    assert outcome.results[1].summary["gap"] > 0.8
+    assert outcome.results[1].confusion == ()
+
+
+@pytest.mark.heavy
+def test_records_train_as_shards_do(dataset, tmp_path):
+    records = tmp_path / "records"
+    convert(ConversionConfig(input=str(dataset), output=str(records), to="tfrecord"), lambda line: None)
+    options = {"classes": ("first:3",), "fractions": ("0.8", "0.2", "0")}
+    of_records = train_here(plan_of(training_config(records, tmp_path / "one", **options)))
+    of_shards = train_here(plan_of(training_config(dataset, tmp_path / "other", **options)))
+    last, expected = (outcome.history.epochs[-1].validation for outcome in (of_records, of_shards))
+    assert last["hit_at_one"] == pytest.approx(expected["hit_at_one"], abs=0.1)
+    assert [result.name for result in of_records.results] == ["training", "validation"]
+
+
+def test_without_a_validation_split_nothing_is_calibrated(dataset, tmp_path):
+    outcome = train_here(plan_of(training_config(dataset, tmp_path, fractions=("0.9", "0", "0.1"))))
+    assert outcome.fit is None
+    assert [result.name for result in outcome.results] == ["training", "test"]
+
+
+def test_it_stops_early(dataset, tmp_path):
+    outcome = train_here(plan_of(training_config(dataset, tmp_path, epochs=60, patience=2, learning_rate=0.05)))
+    assert outcome.stopped_early
+    assert len(outcome.history.epochs) == outcome.history.best_epoch + 3
