@@ -24,7 +24,8 @@ from cluster.scoring_engines import ScoringEngineConfig
 from schemas.runs import Machine
 
 ON_HAND = 2
-MAX_LOSSES = 5  # of workers, with the same portion at their head
+MAX_LOSSES = 5  # of workers with the same portion at their head, or before they had any
+NO_PORTION = -1
 POLL_SECONDS = 1.0
 
 logger = logging.getLogger("framemill")
@@ -36,6 +37,9 @@ class ScorerActor:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         scorer.setup()
+
+    def greet(self) -> None:
+        """Answer, once it has started."""
 
     def score(self, portion: Portion) -> ScoredPortion:
         """Score a portion."""
@@ -70,10 +74,14 @@ class RayScoring:
 
 
 class ScorerPool:
-    """The actors of one run, at most `workers` of them; as many as there is room for by default."""
+    """The actors of one run, at most `workers` of them; as many as there is room for by default.
+
+    One that has not started yet, because no machine has room for it, is given nothing.
+    """
 
     def __init__(self, portions: Sequence[Portion], scorer: Scorer, workers: int | None) -> None:
-        self.actors: list[Any] = []
+        self.actors: list[Any] = []  # that have started
+        self._starting: dict[Any, Any] = {}  # by reference of their greeting
         self._workers = workers
         self._waiting = deque(portions)
         self._on_hand: dict[Any, tuple[Any, Portion]] = {}  # by reference of the outcome: its actor, what it is of
@@ -86,8 +94,10 @@ class ScorerPool:
         """Those of all portions, as they come."""
         self._follow_cluster()
         while self._on_hand or self._waiting:
-            if self._on_hand:
-                ready, _ = ray.wait(list(self._on_hand), num_returns=1, timeout=POLL_SECONDS)
+            self._feed()
+            references = [*self._on_hand, *self._starting]
+            if references:
+                ready, _ = ray.wait(references, num_returns=1, timeout=POLL_SECONDS)
                 yield from self._collect(ready)
             else:
                 time.sleep(0.1)  # all workers are lost, and new ones start once a second
@@ -96,49 +106,53 @@ class ScorerPool:
 
     def close(self) -> None:
         """Stop the actors."""
-        for actor in self.actors:
+        for actor in [*self.actors, *self._starting.values()]:
             ray.kill(actor)
 
     def _follow_cluster(self) -> None:
         """Start actors for which there is room and work; one at least, which may wait for a machine to come."""
         room = self._workers or (self._watch.size.gpus if self._is_on_gpus else self._watch.size.cpus)
         needs = {"num_gpus": 1} if self._is_on_gpus else {"num_cpus": 1}
-        number = min(max(room, 1) - len(self.actors), len(self._waiting))
-        self.actors += [ray.remote(ScorerActor).options(**needs).remote(self._scorer) for _ in range(number)]
+        number = min(max(room, 1) - len(self.actors) - len(self._starting), len(self._waiting))
+        for _ in range(number):
+            actor = ray.remote(ScorerActor).options(**needs).remote(self._scorer)
+            self._starting[actor.greet.remote()] = actor
+
+    def _feed(self) -> None:
         held = Counter(id(actor) for actor, _ in self._on_hand.values())
         for depth in range(ON_HAND):
             for actor in self.actors:
-                if held[id(actor)] <= depth:  # a new one, or one that had nothing left to do before a loss
-                    self._give(actor)
-
-    def _give(self, actor: Any) -> None:
-        if self._waiting:
-            portion = self._waiting.popleft()
-            self._on_hand[actor.score.remote(portion)] = (actor, portion)
+                if self._waiting and held[id(actor)] <= depth:
+                    portion = self._waiting.popleft()
+                    self._on_hand[actor.score.remote(portion)] = (actor, portion)
 
     def _collect(self, ready: list[Any]) -> Iterator[ScoredPortion]:
         for reference in ready:
-            actor, portion = self._on_hand[reference]
             try:
-                scored: ScoredPortion = ray.get(reference)
+                answer = ray.get(reference)
             except RayActorError as error:
-                self._lose(actor, portion, error)
+                self._lose(reference, error)
                 continue
-            del self._on_hand[reference]
-            self._give(actor)
-            yield scored
+            if reference in self._starting:
+                self.actors.append(self._starting.pop(reference))
+            else:
+                del self._on_hand[reference]
+                yield answer
 
-    def _lose(self, actor: Any, suspect: Portion, error: RayActorError) -> None:
-        """Take back what an actor had in hand that can no longer be reached."""
-        self._losses[suspect.number] += 1
-        if self._losses[suspect.number] >= MAX_LOSSES:
+    def _lose(self, reference: Any, error: RayActorError) -> None:
+        """Take back what an actor had in hand that can no longer be reached; the first of it may be to blame."""
+        starting = self._starting.pop(reference, None)
+        actor, suspect = (starting, None) if starting is not None else self._on_hand[reference]
+        blamed = NO_PORTION if suspect is None else suspect.number
+        self._losses[blamed] += 1
+        if self._losses[blamed] >= MAX_LOSSES:
             raise error
         lost = {reference: portion for reference, (holder, portion) in self._on_hand.items() if holder is actor}
         logger.warning(f"a worker is lost; {len(lost)} portions go to others")
-        for reference, portion in reversed(lost.items()):
-            del self._on_hand[reference]
+        for held, portion in reversed(lost.items()):
+            del self._on_hand[held]
             self._waiting.appendleft(portion)
-        self.actors.remove(actor)
+        self.actors = [other for other in self.actors if other is not actor]
         ray.kill(actor)  # one that only could not be reached may still live
 
 
