@@ -10,6 +10,7 @@ time, and a training that gets on from one loss to the next is not given up for 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from queue import Empty
 from tempfile import TemporaryDirectory
@@ -18,27 +19,30 @@ from typing import Any
 import ray
 import torch
 import torch.distributed as dist
+from ray.exceptions import RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
 from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.util.queue import Queue
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from classifiers.checkpoint import EpochRecord
-from classifiers.training import Alone, DivergedError, Workers
-from classifiers.training_state import TrainingStateError
+from classifiers.training import Alone, Workers
 from cluster.engines import EngineError
-from cluster.feature_files import FeatureFileError
 from cluster.ray_cluster import cluster_size, join_cluster
-from cluster.storage import StorageError
 from cluster.training_config import CPU, GPU, ClassifierTrainingConfig
 from cluster.training_engines import Report, ResourceError, WorkerResources
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker
 
+# What Ray Train is told by the environment: how often to look whether workers have ended; and that machines need not
+# be watched in a cluster that has no other than this one.
+SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
+SETTINGS_OF_OWN_CLUSTER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 MAX_LOSSES = 3  # of workers, without an epoch in between
 POLL_SECONDS = 0.5
-# Errors that another attempt would only repeat.
-LASTING = (FeatureFileError, DivergedError, TrainingStateError, StorageError)
+# What a worker may end with through no fault of program or data: it died, or the others' connection to it broke.
+PASSING = (RayError, RuntimeError, OSError)
 
 logger = logging.getLogger("framemill")
 
@@ -69,6 +73,8 @@ class RayTraining:
     def __init__(self, address: str | None) -> None:
         self._was_connected = ray.is_initialized()
         self._started_cluster = join_cluster(address)
+        for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if self._started_cluster else {})}.items():
+            os.environ.setdefault(name, value)
 
     def resources(self, config: ClassifierTrainingConfig) -> WorkerResources:
         """See `training_engines.TrainingEngine`."""
@@ -101,6 +107,7 @@ class RayTraining:
             while not epochs.empty():
                 report(epochs.get())
         finally:
+            attempts.has_to_end = True
             epochs.shutdown(force=True)
         return attempts.outcome()
 
@@ -110,12 +117,26 @@ class RayTraining:
             ray.shutdown()
 
 
+class _Trainer(TorchTrainer):
+    """Ray's trainer without its `PlacementGroupCleaner`.
+
+    That actor outlives a controller that has died, to free what it had reserved. Whether the controller is alive it
+    asks of the cluster that was started last on the machine, which may be another one, and then takes its workers away
+    from a healthy training. There is no need for it: what is reserved goes with the controller or with this process.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        callbacks = super()._create_default_callbacks()
+        return [callback for callback in callbacks if not isinstance(callback, PlacementGroupCleanerCallback)]
+
+
 class _Attempts(threading.Thread):
-    """Trains until it is done, or cannot be; a thread, so that this process's own can be interrupted."""
+    """Trains until it is done, or cannot be, or `has_to_end`; a thread, so that the main one can be interrupted."""
 
     def __init__(self, plan: TrainingPlan, resources: WorkerResources, epochs: Queue) -> None:
         super().__init__(name="training", daemon=True)
         self.losses = 0
+        self.has_to_end = False
         self._config, self._resources, self._epochs = plan.config, resources, epochs
         self._plan = ray.put(plan)
         self._outcome: TrainingOutcome | None = None
@@ -125,7 +146,7 @@ class _Attempts(threading.Thread):
     def run(self) -> None:
         """Try, and try again where workers were lost."""
         with TemporaryDirectory(prefix="framemill-") as folder:
-            while self._outcome is None and self._error is None:
+            while self._outcome is None and self._error is None and not self.has_to_end:
                 try:
                     self._outcome = self._trainer(folder).fit().return_value
                 except TrainingFailedError as error:
@@ -140,14 +161,11 @@ class _Attempts(threading.Thread):
         assert self._outcome is not None
         return self._outcome
 
-    def _trainer(self, folder: str) -> TorchTrainer:
+    def _trainer(self, folder: str) -> _Trainer:
         config, resources = self._config, self._resources
-        return TorchTrainer(
+        return _Trainer(
             _work,
-            train_loop_config={
-                "plan": [self._plan],
-                "epochs": self._epochs,
-            },  # in a list, references stay what they are
+            train_loop_config={"plan": self._plan, "epochs": self._epochs},
             scaling_config=ScalingConfig(
                 num_workers=config.workers,
                 use_gpu=resources.on_gpu,
@@ -162,10 +180,9 @@ class _Attempts(threading.Thread):
 
     def _reason_to_stop(self, error: TrainingFailedError) -> BaseException | None:
         """Why there is no sense in another attempt; None where there is."""
-        failures = [
-            getattr(failure, "_base_exc", failure) for failure in getattr(error, "worker_failures", {}).values()
-        ]
-        lasting = next((failure for failure in failures if isinstance(failure, LASTING)), None)
+        brought = getattr(error, "worker_failures", {}).values()
+        failures: list[BaseException] = [getattr(failure, "_base_exc", failure) for failure in brought]
+        lasting = next((failure for failure in failures if not isinstance(failure, PASSING)), None)
         if lasting is not None:
             return lasting
         self.losses += 1
@@ -178,7 +195,7 @@ class _Attempts(threading.Thread):
 
 def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     """What runs in each worker."""
-    plan: TrainingPlan = ray.get(given["plan"][0])
+    plan: TrainingPlan = ray.get(given["plan"])
     epochs: Queue = given["epochs"]
     context = get_context()
     world = context.get_world_size()

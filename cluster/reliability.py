@@ -36,7 +36,7 @@ def reliability(series: Sequence[Reliability], spoken: str) -> Markup:
     for one in series:
         points = "L".join(f"{10 * _across(bin[0]):.1f},{1000 - 1000 * bin[1]:.1f}" for bin in one.bins)
         if points:
-            pieces.append(plot(PATH.format(f"M{points}", f"curve {one.style}")))
+            pieces.append(plot(PATH.format(f"M{points}", f"curve {one.style} sheer")))
     pieces += [
         TEXT.format(0, _down(tick) - 5, "tick halo", f"{100 * tick:.0f}%{' right' * (tick == 1)}") for tick in TICKS
     ]

@@ -249,7 +249,9 @@ def _rows_of(file: FeatureFile, version: str) -> FileRows:
     if posixpath.basename(folder) != "features" or not file.is_parquet or not storage.exists(ledger):
         return FileRows(file, ids, pa.repeat(pa.scalar(version), len(ids)))  # the file's own, for want of a ledger
     known = read_table(ledger, ["id", "content"])
-    return FileRows(file, ids, known["content"].combine_chunks().take(pc.index_in(ids, known["id"])))
+    places = pc.index_in(ids, known["id"])
+    contents = known["content"].combine_chunks().take(places)
+    return FileRows(file, ids, pc.if_else(places.is_null(), version, contents))  # null where a row is being withdrawn
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from classifiers.calibration import calibrate, probabilities
 from classifiers.calibration_error import CalibrationError
 from classifiers.checkpoint import TrainingHistory
 from classifiers.class_metrics import ClassMetrics
+from classifiers.confusion import ConfusionMatrix
 from classifiers.evaluation import Evaluation
 from classifiers.losses import SINGLE_LABEL
 from classifiers.scored_batch import ScoredBatch
@@ -39,7 +40,6 @@ CHUNK_VIDEOS = 4096
 def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResult:
     """All of a full evaluation; `seconds` is the time that it took."""
     confusion, correlation = evaluation.confusion, evaluation.correlation
-    counts = [] if confusion is None else confusion.counts.tolist()
     return SplitResult(
         name=name,
         videos=evaluation.videos,
@@ -51,10 +51,8 @@ def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResu
             "weighted": ScoreAverage(**asdict(evaluation.classes.weighted())),
             "micro": ScoreAverage(**asdict(evaluation.classes.micro())),
         },
-        confusion=tuple(map(tuple, counts)) if len(counts) <= MAX_MATRIX_CLASSES else (),
-        confused=tuple(ConfusedClasses(**asdict(pair)) for pair in confusion.most_confused(MAX_PAIRS))
-        if confusion is not None
-        else (),
+        confusion=_whole(confusion),
+        confused=_pairs(confusion),
         followed=correlation.classes,
         traded=tuple(tuple(map(finite, row)) for row in correlation.traded().tolist()),
         most_traded=tuple(TradedClasses(**asdict(pair)) for pair in correlation.most_traded(MAX_PAIRS)),
@@ -90,6 +88,18 @@ def _class_scores(metrics: ClassMetrics) -> tuple[ClassScore, ...]:
         ClassScore(index=index, precision=precision, recall=recall, f1=f1, support=support)
         for index, (precision, recall, f1, support) in enumerate(zip(*columns, strict=True))
     )
+
+
+def _whole(confusion: ConfusionMatrix | None) -> tuple[tuple[int, ...], ...]:
+    if confusion is None or len(confusion.counts) > MAX_MATRIX_CLASSES:
+        return ()
+    return tuple(map(tuple, confusion.counts.tolist()))
+
+
+def _pairs(confusion: ConfusionMatrix | None) -> tuple[ConfusedClasses, ...]:
+    if confusion is None:
+        return ()
+    return tuple(ConfusedClasses(**asdict(pair)) for pair in confusion.most_confused(MAX_PAIRS))
 
 
 def _reliability(

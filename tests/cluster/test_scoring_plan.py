@@ -77,6 +77,16 @@ def test_rows_that_are_being_withdrawn_are_left_out(tmp_path, checkpoint):
     assert plan.videos == 2
 
 
+def test_a_row_that_its_ledger_does_not_know_is_scored(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0, 1]})
+    ledger = root / "ledger" / "a.parquet"
+    pq.write_table(pq.read_table(ledger).slice(0, 1), ledger)
+    (portion,) = plan_of(root, checkpoint, tmp_path).portions(NOTHING)
+    known, unknown = portion.pieces[0].contents.to_pylist()
+    assert (known, portion.videos) == ("etag:1", 2)
+    assert "@" in unknown
+
+
 def test_without_a_ledger_the_files_own_version_counts(tmp_path, checkpoint):
     path = write_shard(tmp_path / "a.parquet", [feature_row(0)])
     (portion,) = plan_of(path, checkpoint, tmp_path).portions(NOTHING)
