@@ -33,6 +33,12 @@ def test_the_error_of_one_night_against_another_is_that_of_two_shares() -> None:
     assert row.difference == pytest.approx(0.1)
 
 
+def test_more_nights_make_the_error_smaller() -> None:
+    row, _ = compared({"a": 60, "b": 40}, {"a": 50, "b": 50}, {"a": 150, "b": 150}).classes
+    pooled = 260 / 500
+    assert row.error == pytest.approx(math.sqrt(pooled * (1 - pooled) * (1 / 100 + (1 / 100 + 1 / 300) / 4)))
+
+
 def test_nights_that_differ_among_themselves_widen_the_error() -> None:
     before = [{"a": 500 + swing, "b": 500 - swing} for swing in (-200, 200, -200, 200)]
     row, _ = compared({"a": 650, "b": 350}, *before).classes
