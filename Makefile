@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 DEMO := demo
+EXTRACTION := --frame-features --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
 
 .PHONY: help demo test test-all lint bench clean
 
@@ -15,10 +16,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/installed ## write sample videos, extract their features, end with a report
+demo: $(VENV)/installed ## sample videos all the way: features, a classifier, labels and their reports
 	$(RUN)/python jobs/make_sample_videos.py --output $(DEMO)/videos
-	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos/manifest.csv --output $(DEMO)/features --frame-features \
-	  --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
+	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos/manifest.csv --output $(DEMO)/features $(EXTRACTION)
+	$(RUN)/python jobs/train_classifier.py --features $(DEMO)/features --output $(DEMO)/classifier --split column \
+	  --model logistic --optimizer adam --learning-rate 0.01 --batch-size 9 --epochs 30
+	$(RUN)/python jobs/nightly.py --videos $(DEMO)/videos/manifest.csv --features $(DEMO)/features \
+	  --checkpoint $(DEMO)/classifier --labels $(DEMO)/labels $(EXTRACTION)
 
 test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
 	$(RUN)/python -m pytest

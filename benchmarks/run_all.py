@@ -24,6 +24,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "growth": ("--videos", "50"),
     "memory": ("--videos", "20", "200", "--minutes", "1", "10"),
     "simulation": (),
+    "scoring": ("--videos", "100000"),
 }
 FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
 
