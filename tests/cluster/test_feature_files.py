@@ -88,9 +88,9 @@ def test_rows_of_wanted_groups_alone(tmp_path):
 
 def test_a_column_that_somebody_added(tmp_path):
     path = some(tmp_path, 3)
-    pq.write_table(pq.read_table(path).append_column("part", pa.array(["train", None, "test"])), path)
+    pq.write_table(pq.read_table(path).append_column("stage", pa.array(["train", None, "test"])), path)
     features = open_features([str(path)])
-    assert read_column(features, "part") == ["train", "", "test"]
+    assert read_column(features, "stage") == ["train", "", "test"]
     with pytest.raises(FeatureFileError, match=r"no column 'part': id, labels"):
         read_column(features, "part")
 
