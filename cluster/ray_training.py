@@ -118,7 +118,7 @@ class RayTraining:
             ray.shutdown()
 
 
-class _Trainer(TorchTrainer):
+class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray ships no types
     """Ray's trainer without its `PlacementGroupCleaner`.
 
     That actor outlives a controller that has died, to free what it had reserved. Whether the controller is alive it
