@@ -1,10 +1,11 @@
 """The real job against the bound that its stages give, and against the usual way of doing it.
 
-    python benchmarks/end_to_end.py CLIP … [--seconds 180] [--json FILE]
+    python benchmarks/end_to_end.py CLIP … [--seconds 180] [--without-sound] [--json FILE]
 
 The clips are listed again and again until the bound is `--seconds`. The bound: each core decodes and embeds the same
 clips in a process of its own, with nothing between them but the memory they share; their CPU seconds, over the cores.
-The usual way (`benchmarks/reference_way.py`) does each clip once. Frames a second are compared, start-up included.
+The usual way (`benchmarks/reference_way.py`) does each clip once. Frames a second are compared, start-up included. It
+knows no sound, which the job embeds too; `--without-sound` takes the sound out of the clips, so that both do the same.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.job_run import ROOT, run_job
 from benchmarks.measure import cores, write_json
-from benchmarks.sample_clips import natural_clips, short_clips
+from benchmarks.sample_clips import natural_clips, pictures_of, short_clips
 
 
 def stage_seconds(clips: list[str]) -> tuple[float, int]:
@@ -67,11 +68,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", nargs="*")
     parser.add_argument("--seconds", type=float, default=180, help="how long the run should take at best")
+    parser.add_argument("--without-sound", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clips = arguments.clips or [str(clip) for clip in natural_clips(Path(folder, "clips"))]
         clips = [str(Path(clip).absolute()) for clip in clips]
+        if arguments.without_sound:
+            clips = [str(pictures_of(Path(clip), Path(folder, str(n)))) for n, clip in enumerate(clips)]
         reference = reference_in_own_process(clips, Path(folder, "reference.json"))
         bound_seconds, frames = bound(clips)
         times = max(1, math.ceil(arguments.seconds / bound_seconds))
@@ -85,6 +89,7 @@ def main() -> None:
         job = run_job(manifest)
     result = {
         "clips": len(clips),
+        "has_sound": not arguments.without_sound,
         "times": times,
         "job": asdict(job),
         "bound_seconds": bound_seconds * times,

@@ -5,8 +5,8 @@
 Writes feature shards (`OUTPUT/features/*.parquet`) and `OUTPUT/vocabulary.csv`. `--frames T` adds the codes of each
 frame, T/2 to T of them a video; the means are then those of the frames before quantisation, as in real shards.
 
-What is in them. The numbers were chosen on seed 0, with a linear model and models 1 and 5, until they met the aim below;
-compare models on another seed.
+What is in them. The numbers were chosen on seed 0, with a linear model and models 1 and 5, until they met the aim
+below; compare models on another seed.
 
 - Class frequencies. For 10 classes those reported for the ten of YouTube-8M (Game 102,216 … Performance Art 11,202);
   for other numbers they fall off as 1/(rank + 2).
@@ -37,11 +37,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from cluster.tables import write_table
 from cluster.vocabulary import Vocabulary, write_vocabulary
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, feature_schema
 from schemas.quantization import quantize
@@ -212,6 +212,7 @@ def write_shard(path: Path, number: int, count: int, classes: int, frames: int, 
         "num_frames": pa.array(counts.astype(np.int32)),
         "duration_seconds": pa.array(counts.astype(np.float32)),
         "coverage": pa.array(np.ones(count, np.float32)),
+        "split": pa.array([""] * count),
         "uri": pa.array([""] * count),
         **codes,
     }
@@ -223,7 +224,7 @@ def write_shard(path: Path, number: int, count: int, classes: int, frames: int, 
         "framemill.run_id": f"generated-{seed}",
     }
     table = pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema.with_metadata(metadata))
-    pq.write_table(table, path, compression="zstd")
+    write_table(str(path), table)
 
 
 def write_dataset(output: Path, *, videos: int, classes: int, frames: int, seed: int) -> None:

@@ -14,16 +14,18 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 TAKES_CLIPS = ("decoding", "end_to_end")
+# By the name of the result; what follows a point tells two runs of one script apart.
 QUICK: dict[str, tuple[str, ...]] = {
     "decoding": (),
     "embedding": (),
     "end_to_end": ("--seconds", "30"),
+    "end_to_end.pictures": ("--without-sound", "--seconds", "30"),
     "small_files": ("--videos", "200"),
     "growth": ("--videos", "50"),
     "memory": ("--videos", "20", "200", "--minutes", "1", "10"),
     "simulation": (),
 }
-FULL: dict[str, tuple[str, ...]] = dict.fromkeys(QUICK, ())
+FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
 
 
 def main() -> int:
@@ -37,9 +39,10 @@ def main() -> int:
     has_failed = False
     for name, options in (FULL if arguments.full else QUICK).items():
         print(f"\n== {name}", flush=True)
-        clips = arguments.clips if name in TAKES_CLIPS else []
+        script = name.partition(".")[0]
+        clips = arguments.clips if script in TAKES_CLIPS else []
         result = ("--json", str(arguments.folder / f"{name}.json"))
-        command = [sys.executable, str(FOLDER / f"{name}.py"), *clips, *options, *result]
+        command = [sys.executable, str(FOLDER / f"{script}.py"), *clips, *options, *result]
         has_failed |= subprocess.run(command, check=False).returncode != 0
     return int(has_failed)
 

@@ -1,7 +1,8 @@
 """Several classifiers as one: the mean of their probabilities.
 
 In: features as the members take them; frame-level ones where any member is frame-level. Out: logits (N, K) whose
-softmax (or sigmoid, for `multi_label`) is the mean of the members' probabilities. N videos, T grid points, K classes.
+softmax (or sigmoid, for `multi_label`) is the mean of what the members say, each at its own temperature where they
+have been calibrated. N videos, T grid points, K classes.
 
 Video-level members of a mixed ensemble get the mean over each video's frames.
 """
@@ -23,8 +24,10 @@ from classifiers.frames import mean_over_frames
 class Ensemble(nn.Module):
     """Members, which somebody else has made and loaded."""
 
-    def __init__(self, *, members: Sequence[FeatureModel], multi_label: bool) -> None:
-        """Check that the members agree on classes and widths."""
+    def __init__(
+        self, *, members: Sequence[FeatureModel], multi_label: bool, temperatures: Sequence[float] | None = None
+    ) -> None:
+        """Check that the members agree on classes and widths. A member's logits are divided by its temperature."""
         super().__init__()
         kinds = {(member.num_classes, member.rgb_dim, member.audio_dim) for member in members}
         if len(kinds) != 1:
@@ -32,6 +35,7 @@ class Ensemble(nn.Module):
             raise ValueError(f"members must agree on (num_classes, rgb_dim, audio_dim); found {found}")
         self.members = nn.ModuleList(members)
         self.multi_label = multi_label
+        self.temperatures = tuple(temperatures or (1.0,) * len(members))
         self.level: Level = "frame" if any(member.level == "frame" for member in members) else "video"
 
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
@@ -49,8 +53,8 @@ class Ensemble(nn.Module):
     def forward_head(self, features: Tensor) -> Tensor:
         """Logits (N, K) of the mean probability."""
         parts = torch.split(features, [member.feature_dim for member in self._models()], dim=1)
-        pairs = zip(self._models(), parts, strict=True)
-        logits = torch.stack([member.forward_head(part) for member, part in pairs])  # (members, N, K)
+        each = zip(self._models(), parts, self.temperatures, strict=True)
+        logits = torch.stack([member.forward_head(part) / heat for member, part, heat in each])  # (members, N, K)
         if self.multi_label:  # means of p and of 1 - p share their divisor
             return torch.logsumexp(F.logsigmoid(logits), 0) - torch.logsumexp(F.logsigmoid(-logits), 0)
         return torch.logsumexp(F.log_softmax(logits, dim=2), 0) - math.log(len(logits))

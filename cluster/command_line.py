@@ -32,6 +32,12 @@ def option(text: str, default: Any = dataclasses.MISSING, *, choices: tuple[str,
     return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
 
 
+def option_of(kind: type[Any], name: str) -> Any:
+    """The same option as the field `name` of another configuration."""
+    field = next(field for field in dataclasses.fields(kind) if field.name == name)
+    return dataclasses.field(default=field.default, metadata=field.metadata)
+
+
 def parse(kind: type[T], arguments: list[str]) -> T:
     """The instance of `kind` that `arguments` describe; raises `UsageError` with every problem."""
     fields = {_flag(field): field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]

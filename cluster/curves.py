@@ -13,7 +13,7 @@ from markupsafe import Markup
 from cluster.quantities import figure_text, percent_text
 from cluster.svg import CHART, DOT, GRID, PATH, PLOT_BOTTOM, PLOT_HEIGHT, PLOT_TOP, TEXT, UPRIGHT, nice_step, plot
 
-EDGE = 1.5  # percent that are left free at both sides, so that the outermost dots are whole
+LEFT, RIGHT = 10.0, 1.5  # percent that are left free: for the names of the grid's lines, and for a dot to be whole
 MOST_LABELS = 8  # of epochs
 MOST_DOTS = 60  # of more than that a line alone is clearer; the dots stay to be pointed at
 
@@ -37,7 +37,7 @@ def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) 
     count = max(len(line.values) for line in lines)
 
     def across(i: int) -> float:
-        return 50.0 if count == 1 else EDGE + (100 - 2 * EDGE) * i / (count - 1)
+        return 50.0 if count == 1 else LEFT + (100 - LEFT - RIGHT) * i / (count - 1)
 
     def height(value: float) -> float:
         return (value - ticks[0]) / (ticks[-1] - ticks[0])
@@ -48,7 +48,6 @@ def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) 
         parts = [[f"{10 * across(i):.1f},{1000 - 1000 * height(value):.1f}" for i, value in run] for run in _runs(line)]
         path = "".join(f"M{'L'.join(part)}" for part in parts)
         pieces.append(plot(PATH.format(path, f"curve {line.style}")))
-    # The names of the grid's lines go above the curves: a halo keeps both legible.
     pieces += [
         TEXT.format(
             0,
@@ -66,7 +65,7 @@ def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) 
                 style = f"dot {line.style}" if count <= MOST_DOTS or i == best else f"dot {line.style} faint"
                 down = PLOT_BOTTOM - PLOT_HEIGHT * height(value)
                 pieces.append(DOT.format(across(i), down, radius, style, title))
-    step = max(math.ceil(nice_step(count / MOST_LABELS)), 1)
+    step = _whole(nice_step(max(count / MOST_LABELS, 1)))
     for i in sorted({0, *range(step - 1, count, step)}):
         pieces.append(TEXT.format(across(i), PLOT_BOTTOM + 18, f"tick {_anchor(across(i))}", i + 1))
     kept = f"epoch {best + 1} was kept"
@@ -108,5 +107,10 @@ def _ticks(low: float, high: float) -> list[float]:
     return [i * step for i in range(first, max(last, first + 1) + 1)]
 
 
+def _whole(step: float) -> int:
+    """2.5 is no step from one epoch to another: 5 is."""
+    return int(step) if step.is_integer() else int(2 * step)
+
+
 def _anchor(across: float) -> str:
-    return "start" if across < 12 else "end" if across > 88 else "middle"
+    return "end" if across > 90 else "middle"

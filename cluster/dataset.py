@@ -92,7 +92,7 @@ class FeatureDataset:
     @contextmanager
     def lease(self) -> Iterator[Lease]:
         """Be the one run that writes. Raises `DatasetError` where another is, or where nothing can be written."""
-        lease = Lease(storage.join(self.root, "lease.json"), self._run_id)
+        lease = Lease(self.lease_uri(), self._run_id)
         try:
             lease.acquire()
         except LeaseError as error:
@@ -167,6 +167,14 @@ class FeatureDataset:
     def shards(self) -> int:
         """How many feature shards this run has written."""
         return len(self._shard_names)
+
+    def is_empty(self) -> bool:
+        """Whether there is no row yet."""
+        return not self._files("features")
+
+    def lease_uri(self) -> str:
+        """Where the lease is while a run is writing, or after one that has died."""
+        return storage.join(self.root, "lease.json")
 
     def vocabulary_uri(self) -> str:
         """Where the class names are."""

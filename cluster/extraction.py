@@ -6,15 +6,17 @@ manifest ─► plan ─ lease ─► increment (what earlier runs have not sett
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from cluster.dataset import DatasetError
 from cluster.dry_run import estimate
-from cluster.engines import make_engine
+from cluster.engines import Engine, make_engine
 from cluster.extraction_config import ExtractionConfig
-from cluster.extraction_plan import PlanError, make_plan, read_inputs, save_vocabulary
+from cluster.extraction_plan import Inputs, Plan, PlanError, make_plan, read_inputs, save_vocabulary
 from cluster.extraction_run import ExtractionRun, close_record_of
 from cluster.increment import increment_of
+from cluster.lease import Lease
 from cluster.storage import StorageError
 from schemas.runs import RunRecord
 
@@ -30,21 +32,13 @@ def run_extraction(config: ExtractionConfig) -> int:
     touched), 3 (too many failures), 130 (interrupted).
     """
     try:
-        inputs = read_inputs(config)
-        with closing(make_engine(config.engine, config.engine_config())) as engine:
-            plan = make_plan(config, inputs, on_gpu=engine.machine().gpus > 0)
+        with planned(config, read_inputs(config)) as (plan, engine):
             if config.dry_run:
                 increment = increment_of(plan.videos, plan.dataset.settled(), config.retry_failed)
                 print(estimate(plan, increment.pending, engine.machine()))
                 return DONE
             with plan.dataset.lease() as lease:
-                for run_id in lease.predecessors:
-                    close_record_of(run_id, plan.dataset)
-                settled = plan.dataset.prepare()
-                increment = increment_of(plan.videos, settled, config.retry_failed)
-                plan.dataset.withdraw(increment.replaced)
-                save_vocabulary(plan)
-                record = ExtractionRun(plan, increment, engine, had_failed=settled.failed.keys())()
+                record = extract(plan, engine, lease)
     except PlanError as error:
         for problem in error.problems:
             logger.error(problem)
@@ -52,10 +46,32 @@ def run_extraction(config: ExtractionConfig) -> int:
     except (DatasetError, StorageError, ImportError) as error:
         logger.error(error)
         return BAD_INPUT
-    return _exit_code(record, config.max_failure_ratio)
+    return exit_code(record, config.max_failure_ratio)
 
 
-def _exit_code(record: RunRecord, max_failure_ratio: float) -> int:
+@contextmanager
+def planned(config: ExtractionConfig, inputs: Inputs) -> Iterator[tuple[Plan, Engine]]:
+    """A run that can start, and what carries it out.
+
+    Raises `PlanError`, `DatasetError`, `StorageError` or `ImportError` where it cannot.
+    """
+    with closing(make_engine(config.engine, config.engine_config())) as engine:
+        yield make_plan(config, inputs, on_gpu=engine.machine().gpus > 0), engine
+
+
+def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
+    """Carry a plan out, with the `lease` of its dataset."""
+    for run_id in lease.predecessors:
+        close_record_of(run_id, plan.dataset)
+    settled = plan.dataset.prepare()
+    increment = increment_of(plan.videos, settled, plan.config.retry_failed)
+    plan.dataset.withdraw(increment.replaced)
+    save_vocabulary(plan)
+    return ExtractionRun(plan, increment, engine, had_failed=settled.failed.keys())()
+
+
+def exit_code(record: RunRecord, max_failure_ratio: float) -> int:
+    """What a run ends with."""
     if record.status != "completed":
         return INTERRUPTED if record.status == "interrupted" else FAILED
     processed = record.counts.processed

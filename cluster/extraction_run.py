@@ -10,12 +10,10 @@ next run closes.
 from __future__ import annotations
 
 import logging
-import signal
 import time
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import asdict, replace
-from types import FrameType
 
 from cluster.assembler import Assembler
 from cluster.dataset import DatasetError, FeatureDataset
@@ -28,6 +26,7 @@ from cluster.run_log import RunLog
 from cluster.sink import Sink
 from cluster.storage import read_bytes
 from cluster.tasks import Done, Outcome, TaskQueue
+from cluster.termination import terminable
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
 
@@ -81,7 +80,7 @@ class ExtractionRun:
         style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
         with Progress(len(self._pending), style=style) as progress:
             try:
-                with _terminable():
+                with terminable():
                     if self._pending:  # else there is no need for workers
                         outcomes = self._engine.run(self._queue, self._plan.worker)
                         with closing(outcomes):  # type: ignore[type-var]  # engines are generators
@@ -157,17 +156,3 @@ def close_record_of(run_id: str, dataset: FeatureDataset) -> None:
 def _failed(error: Exception) -> str:
     logger.error(error)
     return "failed"
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does, so that what is finished is committed."""
-
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

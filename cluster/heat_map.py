@@ -14,7 +14,7 @@ from markupsafe import Markup
 # Up to so many classes: the style, and whether there is room for one line of text in a cell, or for two.
 SIZES = ((4, "few", 2), (12, "some", 2), (25, "more", 1), (64, "many", 0))
 MOST_CLASSES = SIZES[-1][0]
-DARK = 0.55  # a shade on which text is written in the colour of the ground
+DARK = 0.8  # above it, text is written in the colour of the ground: there both have the same contrast
 
 _MAP = Markup(
     '<div class="heat {}" style="--classes:{}"><div class="corner"><span>{} ↓</span><span>{} →</span></div>'
@@ -26,11 +26,11 @@ _CELL = Markup(
     '<rect x="{:.3f}%" y="{:.3f}%" width="{:.3f}%" height="{:.3f}%" class="{}" fill-opacity="{:.3f}">'
     "<title>{}</title></rect>"
 )
-_GROUND = Markup('<rect x="0" y="{:.3f}%" width="100%" height="{:.3f}%" class="ground"/>')
+_LINE = Markup('<line x1="{:.3f}%" x2="{:.3f}%" y1="{:.3f}%" y2="{:.3f}%" class="grid"/>')
 _TEXT = Markup('<text x="{:.3f}%" y="{:.3f}%" dy="{}" class="{}">{}</text>')
 _SCALE = Markup('<ul class="legend scale">{}</ul>')
 _STEP = Markup('<li><svg width="14" height="14" aria-hidden="true">{}</svg>{}</li>')
-_PATCH = Markup('<rect width="14" height="14" rx="3" class="{}" fill-opacity="{:.3f}"/>')
+_PATCH = Markup('<rect width="14" height="14" rx="3" class="{} patch" fill-opacity="{:.3f}"/>')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +55,8 @@ def heat_map(names: Sequence[str], cells: Iterable[Cell], *, rows: str, columns:
         raise ValueError(f"a heat map of {len(names)} classes; 1 to {MOST_CLASSES} can be drawn: show a table instead")
     style, lines = next((style, lines) for most, style, lines in SIZES if len(names) <= most)
     width = 100 / len(names)
-    # Every second row is darker, so that the eye keeps to it where nothing is.
-    pieces = [_GROUND.format(row * width, width) for row in range(0, len(names), 2)]
+    edges = [i * width for i in range(len(names) + 1)]
+    pieces = [_LINE.format(*ends) for edge in edges for ends in ((0, 100, edge, edge), (edge, edge, 0, 100))]
     for cell in cells:
         pieces.append(
             _CELL.format(cell.column * width, cell.row * width, width, width, *_style(cell.shade), cell.title)

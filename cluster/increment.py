@@ -1,7 +1,8 @@
 """What a run has to do: the videos of its manifest, less those that earlier runs have settled.
 
 A video is known by its id and done again when its content has changed: other bytes behind the URI, or another stretch
-of it that is asked for. Where a store tells nothing of the bytes they count as unchanged.
+of it that is asked for. Where a store tells nothing of the bytes they count as unchanged; but a file that was missing,
+and of which something is told now, has come.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.outcomes import FailureCode
 from schemas.videos import Video
 
 RETRY_ALL = ()
@@ -50,10 +52,16 @@ def increment_of(videos: Sequence[Video], settled: Settled, retry_failed: tuple[
             replaced.append(video.id)
         elif failed is not None:
             is_retried = retry_failed is not None and (retry_failed == RETRY_ALL or failed.code in retry_failed)
-            if is_same_content(failed.content, content_of(video)) and not is_retried:
+            if not is_retried and not is_replaced(failed, video):
                 continue
         pending.append(video)
     return Increment(pending, frozenset(replaced))
+
+
+def is_replaced(failed: FailedBefore, video: Video) -> bool:
+    """Whether there is something else now than what has failed."""
+    has_come = failed.code == FailureCode.MISSING and not failed.content and video.version
+    return bool(has_come) or not is_same_content(failed.content, content_of(video))
 
 
 def content_of(video: Video) -> str:

@@ -6,8 +6,6 @@ In: the number as a share of the most, and optionally its standard deviation. Ou
 
 from markupsafe import Markup
 
-HEIGHT = 14
-
 _MEASURE = Markup('<svg class="measure" aria-hidden="true" width="100%" height="14">{}</svg>')
 _BAR = Markup('<rect x="0" y="3" width="{:.2f}%" height="8" rx="4" class="{}"/>')
 _SPREAD = Markup('<rect x="{:.2f}%" y="6" width="{:.2f}%" height="2" class="spread"/>')

@@ -15,7 +15,7 @@ from cluster.quantities import percent_text
 from cluster.svg import CHART, DOT, GRID, PATH, PLOT_BOTTOM, PLOT_HEIGHT, TEXT, plot
 
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-EDGE = 2.0  # percent that are left free at both sides, so that the outermost dots are whole
+LEFT, RIGHT = 10.0, 2.0  # percent that are left free: for the names of the grid's lines, and for a dot to be whole
 SMALLEST_DOT, LARGEST_DOT = 2.5, 8.0
 
 
@@ -36,8 +36,10 @@ def reliability(series: Sequence[Reliability], spoken: str) -> Markup:
     for one in series:
         points = "L".join(f"{10 * _across(bin[0]):.1f},{1000 - 1000 * bin[1]:.1f}" for bin in one.bins)
         if points:
-            pieces.append(plot(PATH.format(f"M{points}", f"curve {one.style}")))
-    pieces += [TEXT.format(0, _down(tick) - 5, "tick halo", f"{100 * tick:.0f}% right") for tick in TICKS[1:]]
+            pieces.append(plot(PATH.format(f"M{points}", f"curve {one.style} sheer")))
+    pieces += [
+        TEXT.format(0, _down(tick) - 5, "tick halo", f"{100 * tick:.0f}%{' right' * (tick == 1)}") for tick in TICKS
+    ]
     for one in series:
         most = max((count for _, _, count in one.bins), default=1)
         for confidence, accuracy, count in one.bins:
@@ -46,8 +48,8 @@ def reliability(series: Sequence[Reliability], spoken: str) -> Markup:
             title += f"{percent_text(accuracy)} of them right"
             pieces.append(DOT.format(_across(confidence), _down(accuracy), radius, f"dot {one.style} sheer", title))
     for tick in TICKS:
-        anchor = "start" if tick == 0 else "end" if tick == 1 else "middle"
-        pieces.append(TEXT.format(_across(tick), PLOT_BOTTOM + 18, f"tick {anchor}", f"{100 * tick:.0f}% sure"))
+        label = f"{100 * tick:.0f}%{' sure' * (tick == 0)}"
+        pieces.append(TEXT.format(_across(tick), PLOT_BOTTOM + 18, f"tick {'end' if tick == 1 else 'middle'}", label))
     told = "; ".join(
         f"{one.label} "
         + ", ".join(f"{percent_text(sure)} sure {percent_text(right)} right" for sure, right, _ in one.bins)
@@ -57,7 +59,7 @@ def reliability(series: Sequence[Reliability], spoken: str) -> Markup:
 
 
 def _across(confidence: float) -> float:
-    return EDGE + (100 - 2 * EDGE) * confidence
+    return LEFT + (100 - LEFT - RIGHT) * confidence
 
 
 def _down(accuracy: float) -> float:

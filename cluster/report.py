@@ -6,6 +6,7 @@ that would not let any in; see `cluster.pages`.
 """
 
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def _content(record: RunRecord) -> dict[str, Any]:
             if any(record.durations.counts)
             else None
         ),
-        "failure_kinds": _failure_kinds(record),
+        "failure_kinds": failure_kinds(record.failures_by_code, record.failures),
         "failures_in_sight": record.failures[:FAILURES_IN_SIGHT],
         "failures_folded": record.failures[FAILURES_IN_SIGHT:],
         "command": [shlex.quote(word) for word in record.command],
@@ -113,16 +114,16 @@ def _throughput_chart(points: tuple[ThroughputPoint, ...], mean: float) -> Marku
     return line_chart([float(rate) for rate in rates], span, mean, "frames per second")
 
 
-def _failure_kinds(record: RunRecord) -> list[dict[str, Any]]:
+def failure_kinds(failures_by_code: Mapping[str, int], failures: Sequence[FailureNote]) -> list[dict[str, Any]]:
     """One row a code, the most frequent first, with a message as an example and what to do."""
     kinds = []
-    for code, count in sorted(record.failures_by_code.items(), key=lambda item: (-item[1], item[0])):
-        example: FailureNote | None = next((note for note in record.failures if note.code == code), None)
+    for code, count in sorted(failures_by_code.items(), key=lambda item: (-item[1], item[0])):
+        example: FailureNote | None = next((note for note in failures if note.code == code), None)
         kinds.append(
             {
                 "code": code,
                 "count": count,
-                "share": quantities.share_text(count, record.counts.failed),
+                "share": quantities.share_text(count, sum(failures_by_code.values())),
                 "message": example.message if example else "The failure shards hold the messages.",
                 "advice": ADVICE[FailureCode(code)] if code in set(FailureCode) else "See the messages below.",
             }

@@ -26,6 +26,13 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
 
 def write_table(uri: str, table: pa.Table) -> int:
     """Make `table` the content of `uri`; returns how many bytes that takes."""
+    data = encode_table(table)
+    storage.write_bytes(uri, data)
+    return len(data)
+
+
+def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
+    """`table` as a Parquet file; of the columns `unlike` (by Parquet's names) hardly two values are the same."""
     # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
@@ -34,21 +41,21 @@ def write_table(uri: str, table: pa.Table) -> int:
         table,
         buffer,
         compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
-        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector],
+        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in unlike],
     )
-    data = buffer.getvalue()
-    storage.write_bytes(uri, data)
-    return len(data)
+    return buffer.getvalue()
 
 
-def remove_rows(uri: str, ids: Collection[str]) -> None:
-    """Take the rows with these ids out of a table, and the file away where no row is left."""
+def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
+    """Take the rows with these ids out of a table, and the file away where no row is left; returns how many."""
     table = read_table(uri)
-    kept = table.filter(pc.invert(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))))
+    gone = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
+    kept = table.filter(pc.invert(pc.is_in(table["id"], gone)))
     if not kept.num_rows:
         storage.delete(uri)
     elif kept.num_rows < table.num_rows:
         write_table(uri, kept)
+    return int(table.num_rows - kept.num_rows)
 
 
 def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:

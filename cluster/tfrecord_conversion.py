@@ -54,7 +54,7 @@ SEGMENT_SCHEMA = pa.schema(
     ]
 )
 # Of a row, what YouTube-8M's records have no field for.
-EXTRA_COLUMNS = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "uri")
+EXTRA_COLUMNS = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
 
 
 @dataclass(frozen=True)

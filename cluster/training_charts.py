@@ -14,6 +14,7 @@ from cluster.heat_map import MOST_CLASSES, Cell, heat_map, scale
 from cluster.pages import cut
 from cluster.quantities import percent_text, short_count_text
 from cluster.reliability import Reliability, reliability
+from cluster.training_tables import correlated_classes
 from schemas.trainings import TEST, ReliabilityBin, SplitResult, TrainingRecord
 
 SERIES = {"training": "train", "validation": "valid"}  # splits that are followed over the epochs, with their style
@@ -67,12 +68,15 @@ def correlation_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
     followed = [names[i] for i in split.followed]
     if not 1 < len(followed) <= MOST_CLASSES:
         return None
+    enough = correlated_classes(split)
     cells = []
     for row, correlations in enumerate(split.traded):
+        if split.followed[row] not in enough:
+            continue
         for column, correlation in enumerate(correlations):
             if row != column and correlation is not None:
                 title = f"among the videos of {cut(followed[row])}, with {cut(followed[column])}: {correlation:.3f}"
-                text = f"{correlation:.2f}".replace("0.", ".", 1).replace("-", "−")
+                text = f"{round(correlation, 2) + 0.0:.2f}".replace("0.", ".").replace("-", "−")
                 cells.append(Cell(row=row, column=column, shade=correlation, title=title, text=text))
     if not cells:
         return None

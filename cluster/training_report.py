@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from classifiers.losses import SINGLE_LABEL
 from cluster import training_charts, training_tables, training_words
 from cluster.charts import stages_chart
 from cluster.measure import measure
@@ -35,7 +36,7 @@ def render_training_report(record: TrainingRecord) -> str:
 
 def _content(record: TrainingRecord) -> dict[str, Any]:
     """Everything that the template names."""
-    names = [seen(one.name) or f"class {one.index}" for one in record.classes]
+    names = [seen(one.name).strip() or f"class {one.index}" for one in record.classes]
     split = training_tables.split_of_report(record)
     lasted = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
     return {
@@ -44,10 +45,11 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "called": lambda i: _called(names[i]) if i >= 0 else _NO_CLASS,
         "words": training_words,
         "measure": measure,
+        "fewest_videos": training_tables.FEWEST_VIDEOS,
         "split": split,
         "results": {one.name: one for one in record.splits},
         "wall_seconds": max(lasted.total_seconds(), 0.0),
-        "is_single_label": record.task == "single-label",
+        "is_single_label": record.task == SINGLE_LABEL,
         "has_validation": any(epoch.validation for epoch in record.history),
         "loss_chart": training_charts.metric_curves(record, "loss", "Loss", are_shares=False),
         "accuracy_chart": training_charts.metric_curves(record, "hit_at_one", "hit@1", are_shares=True),
@@ -82,7 +84,7 @@ def _of_split(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
         "without_videos": sum(not row.support for row in split.classes),
         "pairs_in_sight": split.confused[:PAIRS_IN_SIGHT],
         "pairs_folded": split.confused[PAIRS_IN_SIGHT:],
-        "trades": split.most_traded[:TRADES_SHOWN],
+        "trades": training_tables.trades(split, TRADES_SHOWN),
         "mistakes_in_sight": split.mistakes[:MISTAKES_IN_SIGHT],
         "mistakes_folded": split.mistakes[MISTAKES_IN_SIGHT:],
     }

@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cluster.quantities import figure_text, percent_text
-from schemas.trainings import SPLITS, TRAINING, ClassScore, Confidence, SplitResult, TrainedClass, TrainingRecord
+from schemas.trainings import (
+    SPLITS,
+    TRAINING,
+    ClassScore,
+    Confidence,
+    SplitResult,
+    TradedClasses,
+    TrainedClass,
+    TrainingRecord,
+)
 
 MOST_ROWS = 64
 END_ROWS = 20
+FEWEST_VIDEOS = 10  # of a class, for a correlation among them to say anything: that of two videos is always 1 or -1
 DASH = "–"
 
 # What the numbers are called, and what they mean.
@@ -69,22 +79,41 @@ def metric_lines(splits: Sequence[SplitResult]) -> list[Line]:
 
 
 def class_groups(split: SplitResult) -> list[Group[ClassScore]]:
-    """All classes in their order; or the worst and the best by F1, of those that have videos."""
+    """All classes in their order; or the worst and the best by F1 of those that have videos, most videos first."""
     if len(split.classes) <= MOST_ROWS:
         return [Group("", split.classes)]
-    ranked = sorted((row for row in split.classes if row.support), key=lambda row: (row.f1, -row.support, row.index))
-    return _ends(ranked, "Lowest F1", "Highest F1")
+    known = [row for row in split.classes if row.support]
+    lowest = sorted(known, key=lambda row: (row.f1, -row.support))
+    highest = sorted(known, key=lambda row: (-row.f1, -row.support))
+    return _ends(lowest, highest, "Lowest F1", "Highest F1")
 
 
 def confidence_groups(split: SplitResult) -> list[Group[Confidence]]:
     """Classes that have videos, the surest first."""
-    return _ends(split.confidence, "Surest", "Least sure")
+    return _ends(split.confidence, split.confidence[::-1], "Surest", "Least sure")
 
 
 def count_groups(classes: Sequence[TrainedClass]) -> list[Group[tuple[int, TrainedClass]]]:
     """Classes with their positions, those with the most training videos first."""
     ranked = sorted(enumerate(classes), key=lambda item: (-item[1].videos.get(TRAINING, 0), item[0]))
-    return _ends(ranked, "Most videos", "Fewest videos")
+    return _ends(ranked, ranked[::-1], "Most videos", "Fewest videos")
+
+
+def correlated_classes(split: SplitResult) -> set[int]:
+    """Those with enough videos for correlations among them to mean something."""
+    return {row.index for row in split.classes if row.support >= FEWEST_VIDEOS}
+
+
+def trades(split: SplitResult, count: int) -> list[TradedClasses]:
+    """The pairs of classes that trade most probability, at most `count`, of classes with enough videos."""
+    enough = correlated_classes(split)
+    pairs = [
+        TradedClasses(true=true, other=other, correlation=correlation)
+        for true, correlations in zip(split.followed, split.traded, strict=False)
+        for other, correlation in zip(split.followed, correlations, strict=True)
+        if true in enough and true != other and correlation is not None and correlation < 0
+    ]
+    return sorted(pairs, key=lambda pair: pair.correlation)[:count]
 
 
 def split_of_report(record: TrainingRecord) -> SplitResult | None:
@@ -100,10 +129,11 @@ def always_the_same(split: SplitResult) -> tuple[int, float] | None:
     return most.index, most.support / split.videos
 
 
-def _ends(ranked: Sequence[T], first: str, last: str) -> list[Group[T]]:
+def _ends(ranked: Sequence[T], reverse: Sequence[T], first: str, last: str) -> list[Group[T]]:
+    """Rows in their order; or the first few of it, and of the opposite one."""
     if len(ranked) <= MOST_ROWS:
         return [Group("", ranked)]
     return [
-        Group(f"{first} ({END_ROWS} of {len(ranked):,} classes)", ranked[:END_ROWS]),
-        Group(f"{last} ({END_ROWS} of {len(ranked):,} classes)", ranked[-END_ROWS:]),
+        Group(f"{caption} ({END_ROWS} of {len(ranked):,} classes)", rows[:END_ROWS])
+        for caption, rows in ((first, ranked), (last, reverse))
     ]

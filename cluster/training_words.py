@@ -73,8 +73,9 @@ def _beside_training(record: TrainingRecord) -> str:
     if trained is None or validated is None:
         return ""
     return (
-        f"In it, {percent_text(trained)} of the training and {percent_text(validated)} of the validation videos were "
-        "right. Training is measured while the weights still change, and with dropout: it can lie below validation."
+        f"At epoch {epoch.epoch + 1}, {percent_text(trained)} of the training and {percent_text(validated)} of the "
+        "validation videos were right. Training is measured while the weights still change, and with dropout: it can "
+        "lie below validation."
     )
 
 
@@ -95,7 +96,7 @@ def _pace(record: TrainingRecord) -> str:
     seconds = duration_text(median(epoch.seconds for epoch in record.history))
     first, last = record.history[0].learning_rate, record.history[-1].learning_rate
     rate = f"was {figure_text(first)}" if first == last else f"went from {figure_text(first)} to {figure_text(last)}"
-    return f"An epoch took {seconds}, the median of {len(record.history)}. The learning rate {rate}."
+    return f"An epoch took {seconds} (the median of {len(record.history)}). The learning rate {rate}."
 
 
 def _called(metric: str) -> str:

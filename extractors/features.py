@@ -92,6 +92,7 @@ def merge_segments(
         duration_seconds=sum([part.duration_seconds for part in ordered] + [end - start for start, end in away]),
         coverage=coverage,
         gaps=gaps,
+        split=video.split,
         uri=video.uri,
         rgb=np.concatenate(rgb) if rgb else None,
         audio=np.concatenate(audio) if audio else None,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.text import storable
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 AUDIO_DIM = 128
 GAP = pa.struct(
     [
@@ -38,6 +38,7 @@ class FeatureRow:
     gaps              stretches of missing grid points, (start, end) in seconds after the first frame. The k-th code
                       belongs to the k-th grid point outside of them. What was lost before the first frame is at
                       negative times
+    split             train, validation, test or empty, as the manifest says
     rgb, audio        (num_frames, D) and (num_frames, 128) uint8 codes, or None when only the means are kept
     """
 
@@ -51,6 +52,7 @@ class FeatureRow:
     uri: str
     coverage: float = 1.0
     gaps: tuple[tuple[float, float], ...] = ()
+    split: str = ""
     rgb: NDArray[np.uint8] | None = None
     audio: NDArray[np.uint8] | None = None
 
@@ -78,6 +80,7 @@ def feature_schema(rgb_dim: int, *, frame_features: bool) -> pa.Schema:
             pa.field("duration_seconds", pa.float32(), nullable=False),
             pa.field("coverage", pa.float32(), nullable=False),
             pa.field("gaps", pa.list_(GAP), nullable=False),
+            pa.field("split", pa.string(), nullable=False),
             *(codes if frame_features else []),
             pa.field("uri", pa.string(), nullable=False),
         ]
@@ -97,6 +100,7 @@ def feature_table(rows: Sequence[FeatureRow], schema: pa.Schema, metadata: Mappi
         "duration_seconds": [row.duration_seconds for row in ordered],
         "coverage": [row.coverage for row in ordered],
         "gaps": [[{"start_seconds": start, "end_seconds": end} for start, end in row.gaps] for row in ordered],
+        "split": [row.split for row in ordered],
         "uri": [storable(row.uri) for row in ordered],
     }
     if "rgb" in schema.names:

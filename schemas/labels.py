@@ -1,16 +1,25 @@
 """The label shard: what a classifier says of each video, and the same as YouTube-8M's submission CSV.
 
-`labels` holds the best classes of a video, the surest first; classes of equal score stand by their index. All rows of
-a shard are ordered by id. Scores are probabilities as the model (and its calibration) gives them.
+`labels` holds the best classes of a video, the surest first; those that are equally sure stand by their place in the
+model. Far from one half different logits round to the same probability: their order is kept, though their scores are
+equal. All rows of a shard are ordered by id, and of one model. Scores are probabilities as the model (and its
+calibration) gives them.
+
+Beside each shard is a ledger of the same name, which says what the features of its videos were made from.
+
+n videos, K classes, k classes that are considered for each video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 SCHEMA_VERSION = "1"
 LABEL = pa.struct(
@@ -20,74 +29,110 @@ LABEL = pa.struct(
         pa.field("score", pa.float32(), nullable=False),
     ]
 )
+LABEL_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("labels", pa.list_(LABEL), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("scored_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+LABEL_LEDGER_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
+    ]
+)
 SUBMISSION_HEADER = "VideoId,LabelConfidencePairs"
+UNSUBMITTABLE = '[,"\r\n]'  # the submission form has no quotes
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A class that a video is said to belong to, with its probability."""
+@dataclass(frozen=True)
+class LabelStamp:
+    """What all rows of a run have in common. `scored_at` is when the run began (UTC)."""
 
-    index: int
-    name: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class LabelRow:
-    """The labels of one video. `scored_at` is when its shard was begun, the same in all rows of a run (UTC)."""
-
-    id: str
-    labels: tuple[Label, ...]
     model: str
     run_id: str
     scored_at: datetime
 
     def __post_init__(self) -> None:
-        """Refuse labels that are not in their order, and a time without a zone."""
-        order = [(-label.score, label.index) for label in self.labels]
-        if order != sorted(order):
-            raise ValueError(f"labels of {self.id!r} must be ordered by score, the highest first, then by index")
+        """Refuse a time without a zone."""
         if self.scored_at.tzinfo is None:
-            raise ValueError(f"scored_at {self.scored_at} of {self.id!r} must have a time zone")
+            raise ValueError(f"scored_at {self.scored_at} must have a time zone")
 
 
-def label_schema() -> pa.Schema:
-    """The one schema of label shards."""
-    return pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("labels", pa.list_(LABEL), nullable=False),
-            pa.field("model", pa.string(), nullable=False),
-            pa.field("run_id", pa.string(), nullable=False),
-            pa.field("scored_at", pa.timestamp("us", tz="UTC"), nullable=False),
-        ]
-    )
+@dataclass(frozen=True)
+class LabelClasses:
+    """The K classes of a model: their indices in labels (int32), and their names."""
+
+    indices: NDArray[np.int32]
+    names: pa.StringArray
 
 
-def label_table(rows: Sequence[LabelRow], metadata: Mapping[str, str]) -> pa.Table:
-    """Rows as a table, ordered by id, with `metadata` for the file."""
-    ordered = sorted(rows, key=lambda row: row.id)
-    columns = {
-        "id": [row.id for row in ordered],
-        "labels": [
-            [{"index": label.index, "name": label.name, "score": label.score} for label in row.labels]
-            for row in ordered
-        ],
-        "model": [row.model for row in ordered],
-        "run_id": [row.run_id for row in ordered],
-        "scored_at": [row.scored_at for row in ordered],
-    }
-    return pa.Table.from_pydict(columns, schema=label_schema().with_metadata(dict(metadata)))
+def label_table(
+    ids: pa.StringArray,
+    places: NDArray[np.intp],
+    scores: NDArray[np.float32],
+    *,
+    classes: LabelClasses,
+    threshold: float,
+    stamp: LabelStamp,
+    metadata: Mapping[str, str],
+) -> pa.Table:
+    """The labels of n videos as a table, ordered by id, with `metadata` for the file.
 
-
-def submission_line(video_id: str, indices: Sequence[int], scores: Sequence[float]) -> str:
-    """One line of YouTube-8M's submission CSV, without its end: `id,index score index score …`.
-
-    The form has no quotes: an id that holds a comma, a quote or a line's end cannot be submitted.
+    places  (n, k) of the best classes among `classes`, the surest first
+    scores  (n, k) float32, those below `threshold` are left out
     """
-    if any(sign in video_id for sign in ',"\r\n'):
-        raise ValueError(f"id {video_id!r} holds a comma, a quote or a line's end: the submission form cannot hold it")
-    if len(indices) != len(scores):
-        raise ValueError(f"{len(indices)} classes but {len(scores)} scores for {video_id!r}")
-    pairs = " ".join(f"{index} {score:.6f}" for index, score in zip(indices, scores, strict=True))
-    return f"{video_id},{pairs}"
+    order = pc.sort_indices(ids).to_numpy()
+    if (order[1:] < order[:-1]).any():
+        ids, places, scores = ids.take(pa.array(order)), places[order], scores[order]
+    is_label = scores >= threshold
+    offsets = np.concatenate([[0], np.cumsum(is_label.sum(axis=1))]).astype(np.int32)
+    chosen = places[is_label]
+    labels = pa.StructArray.from_arrays(
+        [
+            pa.array(classes.indices[chosen]),
+            classes.names.take(pa.array(chosen)),
+            pa.array(scores[is_label]),
+        ],
+        fields=list(LABEL),
+    )
+    columns = [
+        ids,
+        pa.ListArray.from_arrays(pa.array(offsets), labels, type=LABEL_SCHEMA.field("labels").type),
+        pa.repeat(pa.scalar(stamp.model), len(ids)),
+        pa.repeat(pa.scalar(stamp.run_id), len(ids)),
+        pa.repeat(pa.scalar(stamp.scored_at, LABEL_SCHEMA.field("scored_at").type), len(ids)),
+    ]
+    return pa.Table.from_arrays(columns, schema=LABEL_SCHEMA.with_metadata(dict(metadata)))
+
+
+def unsubmittable_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:
+    """Ids that hold a comma, a quote or a line's end, which the submission form cannot hold."""
+    found: list[str] = ids.filter(pc.match_substring_regex(ids, UNSUBMITTABLE)).to_pylist()
+    return found
+
+
+def submission_lines(ids: pa.StringArray, labels: pa.ListArray) -> bytes:
+    """The lines of YouTube-8M's submission CSV: `id,index score index score …`, scores with six decimals.
+
+    Raises:
+        ValueError: for an id that the form cannot hold.
+    """
+    wrong = unsubmittable_ids(ids)
+    if wrong:
+        raise ValueError(f"id {wrong[0]!r} holds a comma, a quote or a line's end: the submission form cannot hold it")
+    flat = labels.flatten()
+    # A float32 times a million is exact in float64, so that this rounds as the decimal number would be.
+    millionths = np.rint(flat.field("score").to_numpy().astype(np.float64) * 1e6).astype(np.int64)
+    digits = pc.utf8_lpad(pa.array(millionths).cast(pa.string()), 7, "0")
+    decimals = pc.binary_replace_slice(digits.cast(pa.binary()), 1, 1, b".").cast(pa.string())
+    pairs = pc.binary_join_element_wise(flat.field("index").cast(pa.string()), decimals, " ")
+    offsets = pc.subtract(labels.offsets, labels.offsets[0])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, pairs), " ")
+    lines = pc.binary_join_element_wise(ids, joined, ",")
+    one = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+    text: str = pc.binary_join(one, "\n")[0].as_py()
+    return f"{text}\n".encode() if len(lines) else b""

@@ -57,3 +57,12 @@ def test_members_must_agree() -> None:
     ensemble = Ensemble(members=[member("logistic", 1)], multi_label=False)
     with pytest.raises(ValueError, match="takes video-level features"):
         ensemble(RGB, AUDIO, LENGTHS)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_each_member_has_its_own_temperature(multi_label: bool) -> None:
+    members = [member("logistic", 1), member("dense-5", 2)]
+    ensemble = Ensemble(members=members, multi_label=multi_label, temperatures=(0.5, 4.0))
+    to_probabilities = torch.sigmoid if multi_label else lambda logits: torch.softmax(logits, 1)
+    wanted = (to_probabilities(members[0](*MEANS) / 0.5) + to_probabilities(members[1](*MEANS) / 4.0)) / 2
+    torch.testing.assert_close(to_probabilities(ensemble(*MEANS)), wanted)

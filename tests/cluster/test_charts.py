@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from cluster.charts import Part, bars, histogram, line_chart, strip
+from cluster.charts import Part, bars, histogram, line_chart, stages_chart, strip
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -52,6 +52,13 @@ def test_bars_are_as_long_as_their_values() -> None:
     svg = bars([Part(label="embed", value=4.0, text="4 s"), Part(label="read", value=1.0, text="1 s")], "Seconds")
     assert [percent(rect["width"]) for rect in rectangles(svg, "fill")] == [100.0, 25.0]
     assert parsed(svg).get("aria-label") == "Seconds: embed 4 s; read 1 s"
+
+
+def test_stages_come_the_longest_first_with_their_share() -> None:
+    svg = stages_chart({"read\u202e": 25.0, "embed": 75.0})
+    assert svg is not None
+    assert parsed(svg).get("aria-label") == "Seconds by stage: embed 1 min 15 s · 75%; read\\u202e 25 s · 25%"
+    assert stages_chart({}) is stages_chart({"read": 0.0}) is None
 
 
 def test_histogram_leaves_out_empty_ends_and_keeps_small_columns_in_sight() -> None:

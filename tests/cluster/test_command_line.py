@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cluster.command_line import HELP_WIDTH, UsageError, option, parse, parse_or_exit, usage
+from cluster.command_line import HELP_WIDTH, UsageError, option, option_of, parse, parse_or_exit, usage
 
 
 @dataclass(frozen=True)
@@ -131,3 +131,20 @@ def test_a_job_prints_its_problems_and_exits_with_2(capsys):
 
 def test_a_job_goes_on_with_a_good_line():
     assert parse_or_exit(Config, "What it does.", ["--input", "a"]) == Config("a")
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What hands an option on to a part."""
+
+    place: str = option_of(Config, "input")
+    colour: str = option_of(Config, "colour")
+
+
+def test_an_option_of_another_configuration_is_the_same_here():
+    assert parse(Whole, ["--place", "a"]) == Whole("a", "red")
+    with pytest.raises(UsageError, match="--place is required: where videos are"):
+        parse(Whole, ["--colour", "red"])
+    with pytest.raises(UsageError, match="--colour is one of red, green"):
+        parse(Whole, ["--place", "a", "--colour", "blue"])
+    assert "where videos are (required)" in usage(Whole, "")

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster import storage
-from cluster.feature_files import FeatureFileError, open_features, read_blocks, read_column, read_index
+from cluster.feature_files import FeatureFileError, open_features, read_blocks, read_column, read_ids, read_index
 from schemas.features import AUDIO_DIM
 from tests.features import DIM, FINGERPRINT, feature_row, write_shard
 from tests.parity import FOLDER
@@ -51,6 +51,28 @@ def test_records_too():
     index = read_index(open_features([str(FOLDER / "video_level.tfrecord")]))
     assert index.ids[:2] == ["Ab-_0", "v001"]
     assert index.labels.values[:4].tolist() == [0, 3861, 129, 300]
+
+
+@pytest.mark.parametrize("name", ["video_level.tfrecord", "frame_level.tfrecord"])
+def test_ids_alone_are_those_of_the_index(name):
+    features = open_features([str(FOLDER / name)])
+    assert read_ids(features.files[0]).to_pylist() == read_index(features).ids
+
+
+def test_ids_of_a_shard(tmp_path):
+    path = some(tmp_path)
+    (file,) = open_features([str(path)]).files
+    assert read_ids(file).to_pylist() == [f"v{number:05d}" for number in range(5)]
+    replaced(path, "id", pa.array(["a", None, "c", "d", "e"]))
+    with pytest.raises(FeatureFileError, match="ids are missing"):
+        read_ids(file)
+
+
+def test_ids_of_a_shard_in_a_bucket(tmp_path):
+    path = some(tmp_path)
+    with gs_bucket() as bucket:
+        storage.write_bytes(f"{bucket}/a.parquet", path.read_bytes())
+        assert len(read_ids(open_features([f"{bucket}/a.parquet"]).files[0])) == 5
 
 
 def test_rows_of_wanted_groups_alone(tmp_path):

@@ -57,7 +57,7 @@ def test_a_scale_says_what_shades_mean() -> None:
     items = list(ElementTree.fromstring(scale([(-0.5, "half wrong"), (1.0, "all right")])).iter("li"))
     patches = [next(item.iter("rect")) for item in items]
     assert [(patch.get("class"), patch.get("fill-opacity")) for patch in patches] == [
-        ("cell down", "0.500"),
-        ("cell up", "1.000"),
+        ("cell down patch", "0.500"),
+        ("cell up patch", "1.000"),
     ]
     assert ["".join(item.itertext()) for item in items] == ["half wrong", "all right"]

@@ -46,3 +46,11 @@ def test_other_content_is_done_again(then, now, is_done_again):
     assert (len(after_row.pending), "a" in after_row.replaced) == (is_done_again, is_done_again)
     after_failure = increment_of([replace(video, **now)], Settled({}, {"a": FailedBefore("empty", content)}), None)
     assert (len(after_failure.pending), "a" in after_failure.replaced) == (is_done_again, False)
+
+
+def test_a_missing_file_that_has_come_is_done():
+    came, gone = Video("a", "a", version="1"), Video("a", "a")
+    settled = Settled({}, {"a": FailedBefore("missing", content_of(gone))})
+    assert (names([came], settled), names([gone], settled)) == ("a", "")
+    assert names([came], Settled({}, {"a": FailedBefore("missing", "1")})) == ""
+    assert names([came], Settled({}, {"a": FailedBefore("storage", "")})) == ""

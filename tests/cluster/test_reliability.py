@@ -18,7 +18,7 @@ def drawn(*bins: list[tuple[float, float, int]]) -> ElementTree.Element:
 def test_dots_stand_at_probability_and_accuracy() -> None:
     circles = list(drawn(BINS).iter("circle"))
     across = [float((circle.get("cx") or "")[:-1]) for circle in circles]
-    assert across == pytest.approx([2, 50, 98])
+    assert across == pytest.approx([10, 54, 98])
     down = [float(circle.get("cy") or "") for circle in circles]
     assert down == pytest.approx([PLOT_BOTTOM, PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) / 4, PLOT_TOP])
     radii = [float(circle.get("r") or "") for circle in circles]

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.tables import TableError, read_table, remove_rows, write_table
+from cluster.tables import TableError, encode_table, read_table, remove_rows, write_table
 
 TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]}).replace_schema_metadata({"made": "here"})
 
@@ -17,13 +17,20 @@ def test_rows_go_and_the_rest_stays_as_it_was(tmp_path):
     uri = f"{tmp_path}/t.parquet"
     write_table(uri, TABLE)
     untouched = (tmp_path / "t.parquet").stat().st_mtime_ns
-    remove_rows(uri, {"x"})
+    assert remove_rows(uri, {"x"}) == 0
     assert (tmp_path / "t.parquet").stat().st_mtime_ns == untouched
-    remove_rows(uri, {"a", "x"})
+    assert remove_rows(uri, pa.chunked_array([["a"], ["x"]])) == 1
     kept = pq.read_table(uri)
     assert (kept["id"].to_pylist(), kept.schema.metadata) == (["b", "c"], {b"made": b"here"})
     remove_rows(uri, {"b", "c"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_without_two_values_alike_have_no_dictionary():
+    unlike = pq.ParquetFile(pa.BufferReader(encode_table(TABLE, ["n"])))
+    encodings = [unlike.metadata.row_group(0).column(place).encodings for place in (0, 1)]
+    assert ["RLE_DICTIONARY" in names for names in encodings] == [True, False]
+    assert unlike.read().equals(TABLE)
 
 
 def test_what_is_no_table_is_told(tmp_path):

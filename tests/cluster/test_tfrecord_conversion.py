@@ -36,8 +36,8 @@ def test_what_records_do_not_know(tmp_path):
     run(FRAME, tmp_path / "f", "parquet")
     (video,), (frame,) = ([*(tmp_path / name / "features").iterdir()] for name in "vf")
     row = pq.read_table(video).to_pylist()[0]
-    told = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "uri")
-    assert [row[name] for name in told] == [True, 0, 0, 1, [], ""]
+    told = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
+    assert [row[name] for name in told] == [True, 0, 0, 1, [], "", ""]
     rows = pq.read_table(frame).to_pylist()
     assert [row["num_frames"] for row in rows] == [3, 12, 5, 10, 7]
     assert [row["duration_seconds"] for row in rows] == [3, 12, 5, 10, 7]

@@ -16,12 +16,8 @@ def names(record: TrainingRecord) -> list[str]:
 
 def titles(html: str) -> list[str]:
     """What the parts of a picture tell when pointed at."""
-    page, inside, found = Page(html), False, []
-    for text in html.split("<title>")[1:]:
-        found.append(text.split("</title>")[0])
-    assert page.open == []
-    assert not inside
-    return found
+    assert Page(html).open == []
+    return [text.split("</title>")[0] for text in html.split("<title>")[1:]]
 
 
 def of_test(record: TrainingRecord) -> SplitResult:
@@ -61,9 +57,20 @@ def test_correlations_are_drawn_but_of_a_class_with_itself() -> None:
     split = of_test(record)
     html = training_charts.correlation_map(split, names(record))
     assert html is not None
+    assert min(row.support for row in split.classes) >= 10
     known = sum(value is not None for i, row in enumerate(split.traded) for j, value in enumerate(row) if i != j)
     assert len(titles(html)) == known
     assert f"among the videos of Game, with Vehicle: {split.traded[0][1]:.3f}" in titles(html)
+
+
+def test_a_class_with_too_few_videos_has_an_empty_row() -> None:
+    record = training_record(10)
+    split = of_test(record)
+    rare = (*split.classes[:9], dataclasses.replace(split.classes[9], support=9))
+    html = training_charts.correlation_map(dataclasses.replace(split, classes=rare), names(record))
+    assert html is not None
+    assert "among the videos of Performance Art" not in html
+    assert "with Performance Art" in html
 
 
 def test_of_many_classes_the_followed_ones_are_drawn_and_the_confusion_is_not() -> None:

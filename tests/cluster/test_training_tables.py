@@ -53,7 +53,17 @@ def test_confidence_goes_from_the_surest_to_the_least_sure() -> None:
     split = training_record(1000).splits[-1]
     surest, least = training_tables.confidence_groups(split)
     assert surest.rows == split.confidence[:20]
-    assert least.rows == split.confidence[-20:]
+    assert least.rows == split.confidence[:-21:-1]
+
+
+def test_trades_are_the_most_negative_correlations_of_classes_with_enough_videos() -> None:
+    split = training_record().splits[-1]
+    assert training_tables.trades(split, 10) == list(split.most_traded[:10])
+    first = split.most_traded[0].true
+    rare = tuple(dataclasses.replace(row, support=9) if row.index == first else row for row in split.classes)
+    others = training_tables.trades(dataclasses.replace(split, classes=rare), 100)
+    assert others == [pair for pair in training_tables.trades(split, 100) if pair.true != first]
+    assert training_tables.trades(dataclasses.replace(split, followed=(), traded=()), 10) == []
 
 
 def test_counts_fall() -> None:

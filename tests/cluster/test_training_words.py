@@ -16,18 +16,18 @@ def trained(*counts: int) -> list[TrainedClass]:
 def test_the_course_says_what_was_kept_and_why() -> None:
     record = dataclasses.replace(training_record(), resumed_at_epoch=(4, 9))
     assert training_words.course(record) == [
-        "Epoch 9 was kept: its validation loss, 0.168, was the best of all; the last, epoch 20, had 0.2688.",
-        "In it, 95.10% of the training and 94.20% of the validation videos were right. Training is measured while the "
-        "weights still change, and with dropout: it can lie below validation.",
+        "Epoch 9 was kept: its validation loss, 0.168, was the best of all; the last, epoch 20, had 0.2527.",
+        "At epoch 9, 95.10% of the training and 94.20% of the validation videos were right. Training is measured while "
+        "the weights still change, and with dropout: it can lie below validation.",
         "It was interrupted, and went on at epoch 5 and 10.",
-        "An epoch took 8.5 s, the median of 20. The learning rate was 0.001.",
+        "An epoch took 8.5 s (the median of 20). The learning rate was 0.001.",
     ]
 
 
 def test_without_validation_training_decides() -> None:
     record = training_record(splits=("test",))
     first, *others = training_words.course(record)
-    assert first == "Epoch 9 was kept: its training loss, 0.1601, was the best of all; the last, epoch 20, had 0.1121."
+    assert first == "Epoch 20 was kept: its training loss, 0.1121, was the best of all."
     assert not any("validation" in sentence for sentence in others)
 
 

@@ -1,0 +1,76 @@
+"""Drift: whether tonight's labels are distributed as those of the nights before.
+
+In: tonight's `LabelStatistics` and the records of earlier nights. Out: `Drift`.
+
+What is compared is each class's share of the surest labels with the mean of the nights' shares. The standard error of
+the difference is the larger of two estimates. The first knows of chance alone, as if all nights drew from one
+population: p (1 - p) (1/n + mean of 1/n_i / m), with p from all nights together, n videos tonight and n_i in each of
+the m nights. The second is what nights differ by among themselves, s² (1 + 1/m): weekends are no drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.nights import ClassCount, ClassDrift, Drift, LabelStatistics, NightRecord
+
+
+def drift_of(tonight: LabelStatistics, model: str, nights: Sequence[NightRecord]) -> Drift | None:
+    """Compare; None where there is nothing to compare, tonight or before."""
+    earlier = [(night, night.labels) for night in nights if night.labels is not None and night.labels.videos]
+    if not earlier or not tonight.videos:
+        return None
+    everything = [labels for _, labels in earlier] + [tonight]
+    names = {entry.index: entry.name for labels in everything for entry in labels.classes if entry.first}
+    indices = sorted(names)
+    counts = np.array([_first_counts(labels.classes, indices) for labels in everything])  # (nights + 1, K)
+    videos = np.array([labels.videos for labels in everything], np.float64)  # (nights + 1,)
+    shares = counts / videos[:, None]
+    before, now = shares[:-1].mean(axis=0), shares[-1]
+    errors = _errors(counts, videos, shares[:-1])
+    return Drift(
+        nights=tuple(night.date for night, _ in earlier),
+        other_models=sum(night.model != model for night, _ in earlier),
+        divergence=_divergence(before, now),
+        classes=tuple(
+            ClassDrift(
+                index=index,
+                name=names[index],
+                count=int(counts[-1, place]),
+                expected=float(before[place] * videos[-1]),
+                share=float(now[place]),
+                share_before=float(before[place]),
+                error=float(errors[place]),
+            )
+            for place, index in enumerate(indices)
+        ),
+    )
+
+
+def _first_counts(classes: Sequence[ClassCount], indices: Sequence[int]) -> list[int]:
+    counts = {entry.index: entry.first for entry in classes}
+    return [counts.get(index, 0) for index in indices]
+
+
+def _errors(counts: NDArray[np.int64], videos: NDArray[np.float64], before: NDArray[np.float64]) -> NDArray[np.float64]:
+    nights = len(before)
+    pooled = counts.sum(axis=0) / videos.sum()
+    by_chance: NDArray[np.float64] = pooled * (1 - pooled) * (1 / videos[-1] + (1 / videos[:-1]).sum() / nights**2)
+    if nights == 1:
+        return np.sqrt(by_chance)
+    among_nights: NDArray[np.float64] = before.var(axis=0, ddof=1) * (1 + 1 / nights)
+    return np.sqrt(np.maximum(by_chance, among_nights))
+
+
+def _divergence(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
+    """In bits. What is missing to 1 are videos without a label, one more outcome."""
+    p, q = (np.append(shares, max(1.0 - shares.sum(), 0.0)) for shares in (before, now))
+    middle = (p + q) / 2
+    total = 0.0
+    for shares in (p, q):
+        there = shares > 0
+        total += 0.5 * float(np.sum(shares[there] * np.log2(shares[there] / middle[there])))
+    return min(max(total, 0.0), 1.0)

@@ -1,0 +1,258 @@
+"""Everything about a scoring run that can be wrong before any work is done, checked and put together.
+
+A plan holds the scorer, every row of the features with what it was made from, and the dataset that takes the labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from classifiers.checkpoint import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    CheckpointError,
+    check_fingerprint,
+    read_checkpoint,
+)
+from classifiers.trained_classifier import TrainedClassifier
+from cluster import storage
+from cluster.feature_files import (
+    MAX_REQUESTS,
+    FeatureFile,
+    FeatureFileError,
+    FeatureFiles,
+    open_features,
+    read_ids,
+)
+from cluster.label_dataset import LabelDataset, Labelled
+from cluster.listing import versions_of
+from cluster.scorer import Piece, Portion, Scorer
+from cluster.scoring_config import ScoringConfig
+from cluster.tables import TableError, read_table
+from schemas.labels import LabelStamp, unsubmittable_ids
+
+EXAMPLES = 5  # that an error names
+
+
+class ScoringPlanError(Exception):
+    """The run cannot start; `problems` lists all that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """All rows of a feature file: ids, and what their features were made from; null where a row is being withdrawn."""
+
+    file: FeatureFile
+    ids: pa.StringArray
+    contents: pa.StringArray
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """A run that can start; `config` has its day."""
+
+    config: ScoringConfig
+    run_id: str
+    started: datetime
+    scorer: Scorer
+    manner: Mapping[str, str]
+    features: FeatureFiles
+    rows: tuple[FileRows, ...]
+    dataset: LabelDataset
+
+    @property
+    def videos(self) -> int:
+        """How many there are, whether labelled or not."""
+        return sum(len(rows.ids) - rows.contents.null_count for rows in self.rows)
+
+    def portions(self, labelled: Labelled) -> list[Portion]:
+        """What is still to be done, in portions of about `rows_per_shard` videos."""
+        portions: list[Portion] = []
+        pieces: list[Piece] = []
+        videos = 0
+        for piece in self._pieces(labelled):
+            if pieces and videos + len(piece.rows) > self.config.rows_per_shard:
+                portions.append(Portion(len(portions), tuple(pieces)))
+                pieces, videos = [], 0
+            pieces.append(piece)
+            videos += len(piece.rows)
+        return [*portions, Portion(len(portions), tuple(pieces))] if pieces else portions
+
+    def _pieces(self, labelled: Labelled) -> Iterator[Piece]:
+        contents = [pc.fill_null(rows.contents, "") for rows in self.rows]
+        is_current = labelled.is_current(pa.chunked_array([rows.ids for rows in self.rows]), pa.chunked_array(contents))
+        bounds = np.cumsum([len(rows.ids) for rows in self.rows])[:-1]
+        for rows, known, is_done in zip(self.rows, contents, np.split(is_current, bounds), strict=True):
+            is_there = rows.contents.is_valid().to_numpy(zero_copy_only=False)
+            for part in self._parts(rows.file, np.flatnonzero(is_there & ~is_done)):
+                taken = pa.array(part)
+                yield Piece(rows.file, part, rows.ids.take(taken), known.take(taken))
+
+    def _parts(self, file: FeatureFile, wanted: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The wanted rows of a large file, split between row groups; one in a bucket is fetched whole, and once."""
+        starts = np.cumsum([0, *file.row_groups[:-1]]) if storage.is_local(file.uri) else np.zeros(1, np.int64)
+        is_split = np.diff(starts // self.config.rows_per_shard) > 0
+        return [part for part in np.split(wanted, np.searchsorted(wanted, starts[1:][is_split])) if len(part)]
+
+
+def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
+    """Read checkpoints and features, and join them.
+
+    Raises:
+        ScoringPlanError: with all that is wrong.
+    """
+    started = datetime.now(UTC)
+    config = config.dated()
+    problems: list[str] = []
+    classifier = _read_classifier(config.checkpoint, problems)
+    features = _open_features(config.features, problems)
+    if classifier is not None and features is not None:
+        problems += _misfits(classifier, features, ", ".join(config.features))
+    for uri in filter(None, (config.labels, config.submission)):
+        try:
+            storage.check_writable(uri)
+        except storage.StorageError as error:
+            problems.append(str(error))
+    if problems or classifier is None or features is None:
+        raise ScoringPlanError(problems)
+    rows = _read_rows(features, is_submitted=config.submission is not None)
+    run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    manner = _manner_of(classifier, config)
+    assert config.date is not None
+    dataset = LabelDataset(config.labels, date=config.date, run_id=run_id, manner=manner)
+    scorer = Scorer(
+        classifier=classifier,
+        top_k=config.top_k,
+        threshold=config.threshold,
+        max_frames=config.max_frames,
+        stamp=LabelStamp(classifier.name, run_id, started),
+        metadata=dataset.metadata,
+    )
+    return ScoringPlan(config, run_id, started, scorer, manner, features, rows, dataset)
+
+
+def read_checkpoint_at(uri: str) -> Checkpoint:
+    """The checkpoint in a folder, on disk or in a bucket; `CheckpointError` or `StorageError` where there is none."""
+    files: dict[str, bytes] = {}
+    for name in (WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE):
+        try:
+            files[name] = storage.read_bytes(storage.join(uri, name))
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # what must be there is missed by who reads it
+    return read_checkpoint(files, uri)
+
+
+def _read_classifier(uris: Sequence[str], problems: list[str]) -> TrainedClassifier | None:
+    checkpoints: dict[str, Checkpoint] = {}
+    for uri in uris:
+        try:
+            checkpoints[uri] = read_checkpoint_at(uri)
+        except (CheckpointError, storage.StorageError, OSError) as error:
+            problems.append(str(error))
+    if len(checkpoints) < len(uris):
+        return None
+    try:
+        return TrainedClassifier(checkpoints)
+    except CheckpointError as error:
+        problems.append(str(error))
+        return None
+
+
+def _open_features(uris: Sequence[str], problems: list[str]) -> FeatureFiles | None:
+    try:
+        return open_features(uris)
+    except (FeatureFileError, storage.StorageError, OSError) as error:
+        problems.append(str(error))
+        return None
+
+
+def _misfits(classifier: TrainedClassifier, features: FeatureFiles, place: str) -> list[str]:
+    config = classifier.config
+    problems = []
+    try:
+        check_fingerprint(config, features.fingerprint, place)
+    except CheckpointError as error:
+        problems.append(str(error))
+    found = (features.rgb_dim, features.audio_dim)
+    if found != (config.rgb_dim, config.audio_dim):
+        problems.append(
+            f"{place} holds features {found[0]} + {found[1]} wide, but model {config.model!r} takes "
+            f"{config.rgb_dim} + {config.audio_dim}"
+        )
+    if classifier.level not in features.levels:
+        problems.append(
+            f"model {classifier.name} takes the features of single frames, and not all files in {place} have them: "
+            "extract with --frame-features, or give another checkpoint"
+        )
+    return problems
+
+
+def _manner_of(classifier: TrainedClassifier, config: ScoringConfig) -> dict[str, str]:
+    """What makes labels comparable: those made in another manner are old."""
+    classes = json.dumps([classifier.config.class_indices, classifier.config.class_names])
+    return {
+        "models": " ".join(f"{one.model}:{one.weights_sha256}" for one in classifier.configs),
+        "temperatures": " ".join(repr(one.temperature) for one in classifier.configs),
+        "task": classifier.config.task,
+        "classes": hashlib.sha256(classes.encode()).hexdigest(),
+        "top_k": str(config.top_k),
+        "threshold": repr(config.threshold),
+        "max_frames": str(config.max_frames),
+    }
+
+
+def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows, ...]:
+    versions = versions_of(file.uri for file in features.files)
+    try:
+        with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+            rows = tuple(pool.map(lambda file: _rows_of(file, versions.get(file.uri, "")), features.files))
+    except (FeatureFileError, TableError, storage.StorageError, OSError) as error:
+        raise ScoringPlanError([str(error)]) from error
+    ids = pa.chunked_array([each.ids for each in rows])
+    problems = []
+    if pc.count_distinct(ids).as_py() < len(ids):
+        counted = pc.value_counts(ids)
+        twice = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+        problems.append(f"{len(twice)} ids have more than one row in these features: {_some(twice.to_pylist())}")
+    wrong = unsubmittable_ids(ids) if is_submitted else []
+    if wrong:
+        problems.append(
+            f"{len(wrong)} ids hold a comma, a quote or a line's end, which a submission cannot: {_some(wrong)}"
+        )
+    if problems:
+        raise ScoringPlanError(problems)
+    return rows
+
+
+def _rows_of(file: FeatureFile, version: str) -> FileRows:
+    ids = read_ids(file)
+    folder, name = posixpath.split(file.uri)
+    ledger = storage.join(posixpath.dirname(folder), "ledger", name)
+    if posixpath.basename(folder) != "features" or not file.is_parquet or not storage.exists(ledger):
+        return FileRows(file, ids, pa.repeat(pa.scalar(version), len(ids)))  # the file's own, for want of a ledger
+    known = read_table(ledger, ["id", "content"])
+    places = pc.index_in(ids, known["id"])
+    contents = known["content"].combine_chunks().take(places)
+    return FileRows(file, ids, pc.if_else(places.is_null(), version, contents))  # null where a row is being withdrawn
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:EXAMPLES])) + (" …" if len(names) > EXAMPLES else "")

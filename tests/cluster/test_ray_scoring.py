@@ -1,0 +1,58 @@
+"""Scoring on a real cluster: equal to scoring here, and no worse for the loss of a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+
+import pyarrow as pa
+import pytest
+
+from cluster.label_dataset import Labelled
+from cluster.ray_scoring import RayScoring
+from cluster.scoring_engines import ScoringEngineConfig, make_scoring_engine
+from cluster.scoring_plan import make_scoring_plan
+from tests.checkpoints import trained, write_trained
+from tests.clusters import command_of, descendants
+from tests.scoring import scoring_config, write_features
+
+NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with closing(RayScoring(ScoringEngineConfig(workers=2))) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scoring")
+    features = write_features(folder / "features", {f"{n:02d}": range(n * 50, n * 50 + 50) for n in range(16)})
+    checkpoint = write_trained(folder / "checkpoint", trained("dense-6"))
+    return make_scoring_plan(scoring_config(features, checkpoint, folder / "labels", rows_per_shard=50))
+
+
+def outcomes_of(engine, plan):
+    found = list(engine.run(plan.portions(NOTHING), plan.scorer))
+    return {scored.number: (scored.shard, scored.ledger) for scored in found}, len(found)
+
+
+def test_it_says_what_the_local_engine_says_to_the_bit(engine, plan):
+    local = make_scoring_engine("local", ScoringEngineConfig(workers=3))
+    expected, number = outcomes_of(local, plan)
+    assert number == len(expected) == 16
+    assert outcomes_of(engine, plan) == (expected, 16)
+    assert engine.machine().engine == "ray"
+
+
+def test_a_worker_that_is_killed_costs_nothing(engine, plan):
+    outcomes = engine.run(plan.portions(NOTHING), plan.scorer)
+    found = [next(outcomes)]
+    actors = [process for process in descendants(os.getpid()) if "ray::ScorerActor" in command_of(process)]
+    assert actors
+    os.kill(actors[0], signal.SIGKILL)
+    found += outcomes
+    assert sorted(scored.number for scored in found) == list(range(16))
+    assert all(scored.shard and not scored.unread for scored in found)

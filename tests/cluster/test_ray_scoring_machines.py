@@ -1,0 +1,44 @@
+"""Scoring while machines of a real cluster come and go."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+import ray
+
+from cluster.label_dataset import Labelled
+from cluster.ray_scoring import RayScoring, ScorerPool
+from cluster.scoring_engines import ScoringEngineConfig
+from cluster.scoring_plan import make_scoring_plan
+from tests.checkpoints import trained, write_trained
+from tests.clusters import running_cluster
+from tests.features import feature_row, write_shard
+from tests.scoring import scoring_config
+
+PORTIONS = 2000
+pytestmark = pytest.mark.heavy
+
+
+def test_a_machine_that_comes_gets_work_and_one_that_goes_costs_nothing(tmp_path):
+    features = write_shard(tmp_path / "a.parquet", [feature_row(n) for n in range(PORTIONS)], row_group_size=1)
+    checkpoint = write_trained(tmp_path / "checkpoint", trained())
+    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=1))
+    portions = plan.portions(Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string())))
+    with running_cluster() as nodes:
+        first = nodes.add()
+        RayScoring(ScoringEngineConfig(address=nodes.address))
+        try:
+            pool = ScorerPool(portions, plan.scorer, None)
+            outcomes = pool.outcomes()
+            found = [next(outcomes)]
+            assert len(pool.actors) == 1
+            nodes.add()
+            while len(pool.actors) < 2:
+                found.append(next(outcomes))
+            nodes.kill(first)
+            found += outcomes
+            pool.close()
+        finally:
+            ray.shutdown()
+    assert sorted(scored.number for scored in found) == list(range(PORTIONS))
+    assert all(scored.shard and not scored.unread for scored in found)

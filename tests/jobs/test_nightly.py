@@ -1,0 +1,141 @@
+"""The job as a scheduler runs it: on Ray, over a bucket, killed and stopped in mid-run."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.extraction import planned
+from cluster.extraction_plan import read_inputs
+from cluster.listing import list_files
+from cluster.nightly_config import NightlyConfig
+from cluster.storage import read_bytes, write_bytes
+from schemas.nights import NightRecord
+from tests.checkpoints import trained, write_trained
+from tests.dataset import RANDOM_WEIGHTS, ROOT, ids, job_environment
+from tests.scoring import label_ids
+from tests.servers import gs_bucket
+from tests.videos import Clip, write_video
+
+VIDEOS = 12
+DAY, NEXT_DAY = "2026-03-01", "2026-03-02"
+
+
+def job(root: Path | str, *options: str, date: str = DAY) -> list[str]:
+    places = [word for name in ("videos", "features", "labels") for word in (f"--{name}", f"{root}/{name}")]
+    command = [sys.executable, str(ROOT / "jobs" / "nightly.py"), *places, "--checkpoint", f"{root}/classifier"]
+    return [*command, *RANDOM_WEIGHTS, "--date", date, "--quiet", *options]
+
+
+def run(root: Path | str, *options: str, date: str = DAY) -> subprocess.CompletedProcess[str]:
+    command = job(root, *options, date=date)
+    return subprocess.run(command, capture_output=True, text=True, timeout=400, env=job_environment())
+
+
+def night(root: Path, date: str = DAY) -> NightRecord:
+    return NightRecord.from_json((root / "labels" / "nights" / f"{date}.json").read_text())
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Videos, and a classifier for their features."""
+    (tmp_path / "videos").mkdir()
+    for number in range(VIDEOS):
+        write_video(
+            tmp_path / "videos" / f"{number:02d}.mp4", Clip(frames=200 + 40 * (number % 3), rate=16, sound="aac")
+        )
+    values = dict(zip(("weights", "pca", "audio_weights", "audio_pca"), RANDOM_WEIGHTS[1::2], strict=True))
+    places = (str(tmp_path / "videos"), str(tmp_path / "features"), ("none",), str(tmp_path / "labels"))
+    extraction = NightlyConfig(*places, engine="local", **values).extraction()
+    with planned(extraction, read_inputs(extraction)) as (plan, _):
+        checkpoint = trained("logistic", classes=3, rgb_dim=1024, fingerprint=plan.fingerprint)
+    write_trained(tmp_path / "classifier", checkpoint)
+    return tmp_path
+
+
+def test_wrong_options_are_told_at_once(tmp_path: Path) -> None:
+    done = run(tmp_path, "--top-k", "0", "--engine", "beam", "--sure", "1", date="today")
+    assert done.returncode == 2
+    for words in (
+        "did you mean --sure-from?",
+        "--engine is one of ray, local",
+        "top-k must be at least 1",
+        "date must be",
+    ):
+        assert words in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_nights_that_are_killed_are_made_up(engine: str, root: Path) -> None:
+    moments = random.Random(5)
+    days = [f"2026-03-{day:02d}" for day in range(1, 9)]
+    killed = []
+    for day in days:
+        process = subprocess.Popen(job(root, "--engine", engine, date=day), env=job_environment())
+        try:
+            process.wait(moments.uniform(2.0, 16.0))
+            assert process.returncode == 0
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed.append(day)
+    assert killed
+    last = "2026-03-20"
+    done = run(root, "--engine", engine, date=last)
+    assert done.returncode == 0, done.stderr
+    names = [f"{number:02d}" for number in range(VIDEOS)]
+    assert ids(root / "features") == names
+    assert sorted(name for day in [*days, last] for name in label_ids(root / "labels", day)) == names
+    told = sorted(path.stem for path in (root / "labels" / "nights").glob("*.json"))
+    assert told[-1] == last
+    for day in told:
+        assert night(root, day).status == ("died" if day in killed else "completed")
+    assert not [path for path in root.rglob("*") if path.name.endswith("lease.json") or path.name.startswith(".")]
+
+
+@pytest.mark.heavy
+def test_a_night_that_is_stopped_says_so_and_is_gone_on_with(root: Path) -> None:
+    process = subprocess.Popen(job(root, "--engine", "local"), env=job_environment())
+    record = root / "labels" / "nights" / f"{DAY}.json"
+    while process.poll() is None and not record.exists():
+        try:
+            process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert night(root).status == "interrupted"
+    assert run(root).returncode == 0
+    assert [one.status for one in night(root).runs] == ["interrupted", "completed"]
+    assert len(label_ids(root / "labels", DAY)) == VIDEOS
+
+
+@pytest.mark.heavy
+def test_over_a_bucket(root: Path) -> None:
+    with gs_bucket() as bucket:
+        for folder in ("videos", "classifier"):
+            for path in sorted((root / folder).iterdir())[:4]:
+                write_bytes(f"{bucket}/{folder}/{path.name}", path.read_bytes())
+        done = run(bucket)
+        assert done.returncode == 0, done.stderr
+        record = NightRecord.from_json(read_bytes(f"{bucket}/labels/nights/{DAY}.json").decode())
+        assert (record.status, record.counts.labelled) == ("completed", 4)
+        page = read_bytes(f"{bucket}/labels/report.html").decode()
+        assert page.count("<img") == 8
+        assert str(root) not in page
+        before = list(list_files(bucket))
+        assert run(bucket).returncode == 0
+        assert list(list_files(bucket)) == before
+        write_bytes(f"{bucket}/videos/new.mp4", (root / "videos" / "05.mp4").read_bytes())
+        assert run(bucket, date=NEXT_DAY).returncode == 0
+        record = NightRecord.from_json(read_bytes(f"{bucket}/labels/nights/{NEXT_DAY}.json").decode())
+        assert (record.counts.new, record.counts.changed, record.counts.labelled) == (1, 0, 1)

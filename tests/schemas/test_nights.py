@@ -1,0 +1,78 @@
+"""Night records: strict, and right in their sums."""
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.nights import MAX_FAILURES, ClassDrift, Drift, NightCounts, NightRecord
+from schemas.strict_json import JsonMismatchError
+from tests.nights import labels_of, night_of, run_of
+
+
+def drift_row(name: str, **changes: float) -> ClassDrift:
+    values = {"count": 30, "expected": 20.0, "share": 0.3, "share_before": 0.2, "error": 0.03}
+    return ClassDrift(index=ord(name), name=name, **{**values, **changes})
+
+
+def test_a_record_survives_the_way_through_json() -> None:
+    drift = Drift(nights=("2026-02-28",), other_models=1, divergence=0.25, classes=(drift_row("a"),))
+    record = night_of(labels=labels_of({"a": 3, "b": 1}, unlabelled=2), drift=drift)
+    assert NightRecord.from_json(record.to_json()) == record
+    assert record.to_json() == night_of(labels=labels_of({"b": 1, "a": 3}, unlabelled=2), drift=drift).to_json()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"date": "2026-03-01"', '"date": "1 March"', "date is '1 March'"),
+        ('"model"', '"modell"', "did you mean 'model'"),
+        ('"schema_version": 1', '"schema_version": 2', "use the release of Framemill that wrote it"),
+        ('"status": "completed"', '"status": "done"', "status is 'done', allowed: running, completed"),
+        ('"unlabelled": 0', '"unlabelled": 5', "do not add up to all videos"),
+        ('"extracted": 9', '"extracted": -9', "counts cannot be negative: extracted=-9"),
+    ],
+)
+def test_what_is_wrong_is_refused(old: str, new: str, problem: str) -> None:
+    text = night_of(labels=labels_of({"a": 3})).to_json()
+    assert old in text
+    with pytest.raises(JsonMismatchError, match=problem):
+        NightRecord.from_json(text.replace(old, new))
+
+
+def test_a_day_without_runs_or_with_endless_failures_is_no_record() -> None:
+    night = night_of()
+    with pytest.raises(ValueError, match=rf"there are no runs; {MAX_FAILURES + 1} failures, at most {MAX_FAILURES}"):
+        replace(night, runs=(), failures=night.failures * (MAX_FAILURES + 1))
+
+
+def test_runs_add_up() -> None:
+    second = run_of(
+        status="interrupted",
+        counts=NightCounts(new=1, retried=3, extracted=2, failed=2, labelled=11, unread=4),
+        failures_by_code={"truncated": 1, "empty": 1},
+    )
+    night = night_of(runs=(run_of(), second))
+    assert night.counts == NightCounts(new=9, changed=2, retried=3, extracted=11, failed=3, labelled=20, unread=4)
+    assert (night.cost.held_core_seconds, night.cost.bytes_read) == (2000.0, 10_000_000)
+    assert night.failures_by_code == {"empty": 1, "truncated": 2}
+    assert (night.status, night.wall_seconds) == ("interrupted", 1200.0)
+
+
+def test_only_a_run_that_came_to_no_end_has_died() -> None:
+    night = night_of(runs=(run_of(), run_of(status="failed"), run_of(status="running")))
+    assert [run.status for run in night.closed().runs] == ["completed", "failed", "died"]
+    assert night.closed().closed() == night.closed()
+    assert [run.counts.new for run in night.closed().runs] == [8, 8, 0]
+
+
+def test_three_standard_errors_are_marked_and_no_less() -> None:
+    assert not drift_row("a", share=0.29, share_before=0.2, error=0.03).is_marked
+    assert drift_row("a", share=0.2901, share_before=0.2, error=0.03).is_marked
+    assert drift_row("a", share=0.1, share_before=0.2, error=0.03).is_marked
+    assert not drift_row("a", share=0.2, share_before=0.2, error=0.0).is_marked
+
+
+def test_new_and_vanished() -> None:
+    rows = (drift_row("a"), drift_row("b", share_before=0.0), drift_row("c", count=0, share=0.0))
+    drift = Drift(nights=("2026-02-28",), other_models=0, divergence=0.5, classes=rows)
+    assert ([row.name for row in drift.new], [row.name for row in drift.vanished]) == (["b"], ["c"])
