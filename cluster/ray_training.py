@@ -41,7 +41,8 @@ SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
 SETTINGS_OF_OWN_CLUSTER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 MAX_LOSSES = 3  # of workers, without an epoch in between
 POLL_SECONDS = 0.5
-# What a worker may end with through no fault of program or data: it died, or the others' connection to it broke.
+REASON_CHARACTERS = 200
+# What our code in a worker may end with through no fault of its own or of the data: the connection to another broke.
 PASSING = (RayError, RuntimeError, OSError)
 
 logger = logging.getLogger("framemill")
@@ -117,7 +118,7 @@ class RayTraining:
             ray.shutdown()
 
 
-class _Trainer(TorchTrainer):
+class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray ships no types
     """Ray's trainer without its `PlacementGroupCleaner`.
 
     That actor outlives a controller that has died, to free what it had reserved. Whether the controller is alive it
@@ -174,22 +175,24 @@ class _Attempts(threading.Thread):
             run_config=RunConfig(
                 storage_path=folder,
                 failure_config=FailureConfig(max_failures=0),
-                logging_config=LoggingConfig(log_level="ERROR"),
+                logging_config=LoggingConfig(log_level="CRITICAL"),
             ),
         )
 
     def _reason_to_stop(self, error: TrainingFailedError) -> BaseException | None:
         """Why there is no sense in another attempt; None where there is."""
-        brought = getattr(error, "worker_failures", {}).values()
-        failures: list[BaseException] = [getattr(failure, "_base_exc", failure) for failure in brought]
-        lasting = next((failure for failure in failures if not isinstance(failure, PASSING)), None)
-        if lasting is not None:
-            return lasting
+        failures = list(getattr(error, "worker_failures", {}).values())
+        for failure in failures:
+            # What our code has raised comes wrapped in its traceback; a worker that died has nothing of the kind.
+            raised: BaseException | None = getattr(failure, "_base_exc", None)
+            if raised is not None and not isinstance(raised, PASSING):
+                raised.__cause__ = failure
+                return raised
         self.losses += 1
         if self.losses > MAX_LOSSES:
             return EngineError(f"workers were lost {self.losses} times without an epoch in between: {error}")
-        reasons = "; ".join(sorted({str(failure).strip().splitlines()[-1] for failure in failures if str(failure)}))
-        logger.warning(f"workers were lost, and start again from the last epoch: {reasons or error}")
+        reason = min((f"{failure}".strip().rpartition("\n")[2] for failure in failures or [error]), key=len)
+        logger.warning(f"workers were lost, and start again from the last epoch: {reason[:REASON_CHARACTERS]}")
         return None
 
 

@@ -96,13 +96,16 @@ def test_workers_killed_in_mid_run_change_nothing(dataset, reference, tmp_path, 
         env=job_environment(),
     )
     killed = 0
+    said = []
     for line in process.stderr:
+        said.append(line)
         if line.startswith(("epoch 3 ", "epoch 20 ")):
             victim = next(pid for pid in descendants(process.pid) if "RayTrainWorker" in command_of(pid))
             subprocess.run(["kill", "-9", str(victim)], check=True)
             killed += 1
-    assert process.wait() == 0
+    assert process.wait() == 0, "".join(said)
     assert killed == 2
+    assert sum(line.startswith("workers were lost") for line in said) == 2
     check(output, reference[workers])
 
 
