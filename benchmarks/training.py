@@ -40,6 +40,7 @@ from benchmarks.measure import MARKER, ProcessGroup, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 256
+LOOK_EVERY_SECONDS = 2.0  # at the memory of all processes; a look takes as long as they are many
 TRAINING_SHARE = 0.9
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
 
@@ -52,7 +53,7 @@ def ours(dataset: Path, epochs: int) -> dict[str, float]:
         command = [sys.executable, "jobs/train_classifier.py", "--features", str(dataset), "--output", output]
         command += ["--epochs", str(epochs), "--fractions", str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0"]
         started = time.perf_counter()
-        with ProcessGroup(token) as group:
+        with ProcessGroup(token, LOOK_EVERY_SECONDS) as group:
             subprocess.run([*command, "--quiet"], cwd=ROOT, env={**environment, MARKER: token}, check=True)
         seconds = time.perf_counter() - started
         record = json.loads(Path(output, "training.json").read_text())
