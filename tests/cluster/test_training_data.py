@@ -84,7 +84,8 @@ def test_parts_by_column(dataset, tmp_path):
     table = pq.read_table(dataset / "features")
     names = ["train"] * 200 + ["validate"] * 60 + [None] * 40
     (tmp_path / "features").mkdir()
-    pq.write_table(table.append_column("split", pa.array(names)), tmp_path / "features" / "all.parquet")
+    table = table.drop_columns(["split"]).append_column("split", pa.array(names))
+    pq.write_table(table, tmp_path / "features" / "all.parquet")
     data = load(tmp_path, split="column", classes=("first:3",))
     assert {name: len(split) for name, split in data.splits.items()} == {"training": 200, "validation": 60}
     with pytest.raises(FeatureFileError, match="no column 'part'"):
