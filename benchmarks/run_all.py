@@ -25,6 +25,8 @@ QUICK: dict[str, tuple[str, ...]] = {
     "memory": ("--videos", "20", "200", "--minutes", "1", "10"),
     "simulation": (),
     "scoring": ("--videos", "100000"),
+    "training": ("--videos", "20000", "--epochs", "2", "--rounds", "1"),
+    "reported_models": ("--videos", "4000", "--epochs", "6"),
 }
 FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
 
