@@ -23,6 +23,7 @@ from ray.exceptions import RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.exceptions import RayTrainError
 from ray.util.queue import Queue
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -42,8 +43,8 @@ SETTINGS_OF_OWN_CLUSTER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 MAX_LOSSES = 3  # of workers, without an epoch in between
 POLL_SECONDS = 0.5
 REASON_CHARACTERS = 200
-# What our code in a worker may end with through no fault of its own or of the data: the connection to another broke.
-PASSING = (RayError, RuntimeError, OSError)
+# What a worker may end with through no fault of our code or of the data: it was lost, or its connection to another.
+PASSING = (RayError, RayTrainError, RuntimeError, OSError)
 
 logger = logging.getLogger("framemill")
 
@@ -183,10 +184,9 @@ class _Attempts(threading.Thread):
         """Why there is no sense in another attempt; None where there is."""
         failures = list(getattr(error, "worker_failures", {}).values())
         for failure in failures:
-            # What our code has raised comes wrapped in its traceback; a worker that died has nothing of the kind.
-            raised: BaseException | None = getattr(failure, "_base_exc", None)
-            if raised is not None and not isinstance(raised, PASSING):
-                raised.__cause__ = failure
+            # What our code has raised may come wrapped in its traceback.
+            raised: BaseException = getattr(failure, "_base_exc", failure)
+            if not isinstance(raised, PASSING):
                 return raised
         self.losses += 1
         if self.losses > MAX_LOSSES:
