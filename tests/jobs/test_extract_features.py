@@ -188,7 +188,8 @@ def test_a_video_that_eats_memory_is_given_up_and_harms_no_other(tmp_path: Path)
     folder.mkdir()
     for name in ("a", "b", "d"):
         write_video(folder / f"{name}.mp4", Clip(frames=30, **SMALL))
-    big = Clip(frames=3, width=7680, height=4320, options={"preset": "ultrafast"})
+    # All frames are wanted, so that it stays beyond the limit for seconds.
+    big = Clip(frames=3, rate=1, width=8192, height=8192, options={"preset": "ultrafast"})
     write_video(folder / "c.mp4", big)
     output = tmp_path / "out"
     done = run_job(folder, output, "--memory-limit-mib", "192", "--workers", "2")
