@@ -1,0 +1,53 @@
+"""What a clip classifier looks at: so many frames of a video, of one size, as numbers of one scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFormat:
+    """How frames become a network's input, as its weights were trained.
+
+    frames         T, of a clip
+    height, width  H and W of the part of each frame that is seen
+    resize         what a frame is brought to before that part is cut out: (height, width), or (shorter side,)
+    fps            frames a second, as a decimal or a fraction; None: as many as the video has
+    mean, std      of each channel: x of 0..255 becomes (x / 255 - mean) / std
+    """
+
+    frames: int
+    height: int
+    width: int
+    resize: tuple[int, ...]
+    fps: str | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be, all of it at once."""
+        sizes = {"frames": self.frames, "height": self.height, "width": self.width}
+        problems = [f"{name} is {size}, it must be at least 1" for name, size in sizes.items() if size < 1]
+        if len(self.resize) not in (1, 2):
+            problems.append(f"resize is {self.resize}: (height, width) or (shorter side,) is wanted")
+        elif self.resize[0] < self.height or self.resize[-1] < self.width:
+            problems.append(f"resize {self.resize} is too small to cut {self.height} x {self.width} out of it")
+        if not self.mean or len(self.mean) != len(self.std):
+            problems.append(f"{len(self.mean)} means and {len(self.std)} deviations: one of each a channel is wanted")
+        if min(self.std, default=1.0) <= 0:
+            problems.append(f"std is {self.std}, each must be above 0")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @property
+    def channels(self) -> int:
+        """C: 3 for pictures, 2 for optical flow."""
+        return len(self.mean)
+
+
+# How published weights want their pixels.
+UNIT = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # 0..1
+SIGNED = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # -1..1
+BYTES = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0..255
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+KINETICS = {"mean": (0.43216, 0.394666, 0.37645), "std": (0.22803, 0.22145, 0.216989)}  # torchvision's video models
