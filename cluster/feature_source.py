@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 
 from classifiers.batch import FeatureBatch
 from classifiers.class_choice import Targets
-from cluster.feature_files import LEVELS, FeatureFile, FeatureFileError, FeatureFiles, read_blocks
+from cluster.feature_blocks import read_blocks
+from cluster.feature_files import LEVELS, FeatureFile, FeatureFileError, FeatureFiles
 from cluster.feature_window import FeatureBuffer, FeatureWindow, window_of
 from cluster.read_ahead import read_ahead
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.batch import FeatureBatch
-from cluster.feature_files import FeatureBlock
+from cluster.feature_blocks import FeatureBlock
 from schemas.quantization import dequantize
 
 

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.trained_classifier import TrainedClassifier
-from cluster.feature_files import FeatureFile, FeatureFileError, read_blocks
+from cluster.feature_blocks import read_blocks
+from cluster.feature_files import FeatureFile, FeatureFileError
 from cluster.feature_window import window_of
 from cluster.storage import StorageError
 from cluster.tables import encode_table

@@ -33,12 +33,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from classifiers.class_choice import LabelLists
-from cluster import storage, tfrecord_files
+from cluster import storage
 from cluster.command_line import option
 from cluster.dataset import FINGERPRINT_KEY
 from cluster.feature_files import PARQUET, TFRECORD, FeatureFileError, on_disk, open_features
 from cluster.tables import read_table, write_table
-from cluster.tfrecord_files import Records, SegmentLabels
+from cluster.tfrecord_files import FRAME, YOUTUBE_8M, RecordError, inspect_records
+from cluster.tfrecord_records import Records, SegmentLabels, read_records
+from cluster.tfrecord_writer import write_records
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.quantization import quantize
 
@@ -113,16 +115,16 @@ def _to_shard(uri: str, target: str, segments_target: str) -> None:
     """Write a file of records as a shard, and its segments as a table."""
     with on_disk(uri) as path:
         try:
-            found = tfrecord_files.inspect_records(path, uri)
-            blocks = list(tfrecord_files.read_records(path, uri))
-        except tfrecord_files.RecordError as error:
+            found = inspect_records(path, uri)
+            blocks = list(read_records(path, uri))
+        except RecordError as error:
             raise FeatureFileError(str(error)) from error
     if found.audio_dim != AUDIO_DIM:
         raise FeatureFileError(f"{uri}: sound features are {found.audio_dim} wide, shards hold {AUDIO_DIM}")
     segments = [_segment_table(block) for block in blocks if block.segments is not None]
     if segments:
         write_table(segments_target, pa.concat_tables(segments))
-    schema = feature_schema(found.rgb_dim, frame_features=found.level == tfrecord_files.FRAME)
+    schema = feature_schema(found.rgb_dim, frame_features=found.level == FRAME)
     metadata = {
         "framemill.schema_version": SCHEMA_VERSION,
         "framemill.fingerprint": json.dumps(dict(found.fingerprint), sort_keys=True),
@@ -173,9 +175,9 @@ def _to_records(uri: str, target: str, level: str) -> None:
         made = Path(folder, "records")
         with pq.ParquetFile(path) as parquet:
             fingerprint = json.loads((parquet.schema_arrow.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
-            extra = _no_extra if fingerprint == tfrecord_files.YOUTUBE_8M else _extra
+            extra = _no_extra if fingerprint == YOUTUBE_8M else _extra
             blocks = _record_blocks(parquet, level, _segments_beside(uri), extra)
-            tfrecord_files.write_records(str(made), blocks, fingerprint)
+            write_records(str(made), blocks, fingerprint)
         storage.write_bytes(target, made.read_bytes())
 
 

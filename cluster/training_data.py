@@ -29,7 +29,8 @@ from classifiers.losses import SINGLE_LABEL
 from classifiers.splits import check_disjoint, check_not_empty, hash_ids, split_by_column, split_by_hash
 from cluster import storage
 from cluster.class_names import ClassNamesError, read_class_names
-from cluster.feature_files import FeatureFileError, FeatureFiles, open_features, read_column, read_index
+from cluster.feature_columns import read_column, read_index
+from cluster.feature_files import FeatureFileError, FeatureFiles, open_features
 from cluster.feature_source import FeatureSource, SourceConfig
 from cluster.training_config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
 from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION

@@ -18,7 +18,8 @@ from typing import Any
 
 from classifiers.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster import storage
-from cluster.feature_files import FRAME, read_uris
+from cluster.feature_columns import read_uris
+from cluster.feature_files import FRAME
 from cluster.redaction import redacted
 from cluster.run_log import package_versions, without_secrets
 from cluster.training_data import Split

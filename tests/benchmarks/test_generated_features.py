@@ -5,7 +5,8 @@ import pytest
 from benchmarks.generated_features import LABEL_NOISE, REPORTED_COUNTS, class_frequencies, write_dataset
 from classifiers.class_choice import choose_classes, single_label_targets
 from cluster.class_names import read_class_names
-from cluster.feature_files import open_features, read_index
+from cluster.feature_columns import read_index
+from cluster.feature_files import open_features
 from cluster.feature_source import FeatureSource, SourceConfig
 from schemas.features import feature_schema
 from schemas.quantization import dequantize

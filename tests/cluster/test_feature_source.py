@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from classifiers.class_choice import choose_classes, multi_label_targets, single_label_targets
-from cluster.feature_files import FeatureFileError, open_features, read_index
+from cluster.feature_columns import read_index
+from cluster.feature_files import FeatureFileError, open_features
 from cluster.feature_source import FeatureSource, SourceConfig
 from schemas.quantization import dequantize
 from tests.dataset import ROOT

@@ -4,10 +4,12 @@ import pytest
 
 from cluster.feature_files import FeatureFileError
 from cluster.tfrecord_conversion import ConversionConfig, Converted, convert
-from cluster.tfrecord_files import YOUTUBE_8M, read_records, tensorflow, write_records
-from tests.cluster.test_tfrecord_files import FRAME, VIDEO, frame_records
+from cluster.tfrecord_files import YOUTUBE_8M, tensorflow
+from cluster.tfrecord_records import read_records
+from cluster.tfrecord_writer import write_records
 from tests.features import feature_row, write_shard
 from tests.parity import golden
+from tests.records import FRAME, VIDEO, frame_records
 
 
 def run(source, output, to, level="auto"):
