@@ -98,7 +98,7 @@ class FeatureDataset:
         except LeaseError as error:
             raise DatasetError(str(error)) from error
         except (OSError, storage.StorageError) as error:
-            raise DatasetError(f"{self.root} cannot be written to: {error}\nGive --output another place") from error
+            raise DatasetError(f"{self.root} cannot be written to: {error}\nWrite to another place") from error
         self._lease = lease
         try:
             yield lease
@@ -195,7 +195,7 @@ class FeatureDataset:
             found = json.loads((stored.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
         except ValueError as error:  # Arrow's errors are among them
             raise DatasetError(
-                f"{shard} is no feature shard: {error}\nMove it away, or give another --output"
+                f"{shard} is no feature shard: {error}\nMove it away, or write to another place"
             ) from error
         differences = [
             f"{key}: here {found.get(key, 'not set')}, this run {self._fingerprint.get(key, 'not set')}"
@@ -208,7 +208,7 @@ class FeatureDataset:
             lines = "\n".join(f"  - {line}" for line in differences)
             raise DatasetError(
                 f"{self.root} holds features made in another way:\n{lines}\n"
-                "Give --output another place, or run with the same options"
+                "Write to another place, or run with the same options"
             )
 
     def _forget_failures(self, ids: Collection[str]) -> None:
