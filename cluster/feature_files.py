@@ -9,7 +9,6 @@ wanted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster import storage, tfrecord_files
-from cluster.dataset import FINGERPRINT_KEY
 from cluster.listing import list_files
+from schemas.fingerprint import fingerprint_of
 
 PARQUET, TFRECORD = ".parquet", ".tfrecord"
 VIDEO, FRAME = "video", "frame"
@@ -209,9 +208,9 @@ def _inspect_parquet(uri: str) -> FeatureFile:
     if problems:
         raise FeatureFileError(f"{uri} is no feature shard: {'; '.join(problems)}\nIt has {', '.join(schema.names)}")
     try:
-        fingerprint = json.loads((schema.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
+        fingerprint = fingerprint_of(schema.metadata)
     except ValueError as error:
-        raise FeatureFileError(f"{uri}: the fingerprint in its metadata is no JSON: {error}") from error
+        raise FeatureFileError(f"{uri}: the fingerprint in its metadata cannot be read: {error}") from error
     levels = LEVELS if len(frames) == 2 else (VIDEO,)
     return FeatureFile(uri, groups, widths["mean_rgb"], widths["mean_audio"], levels, fingerprint)
 

@@ -35,7 +35,6 @@ from numpy.typing import NDArray
 from classifiers.class_choice import LabelLists
 from cluster import storage
 from cluster.command_line import option
-from cluster.dataset import FINGERPRINT_KEY
 from cluster.feature_files import (
     PARQUET,
     TFRECORD,
@@ -50,6 +49,7 @@ from cluster.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
 from cluster.tfrecord_records import Records, SegmentLabels, read_records
 from cluster.tfrecord_writer import write_records
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
+from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.quantization import quantize
 
 FORMATS = ("parquet", "tfrecord")
@@ -132,7 +132,7 @@ def _to_shard(uri: str, target: str, segments_target: str) -> None:
     schema = feature_schema(found.rgb_dim, frame_features=found.level == FRAME)
     metadata = {
         "framemill.schema_version": SCHEMA_VERSION,
-        "framemill.fingerprint": json.dumps(dict(found.fingerprint), sort_keys=True),
+        **fingerprint_metadata(found.fingerprint),
     }
     rows = [row for block in blocks for row in _rows(block)]
     write_table(target, feature_table(rows, schema, metadata))
@@ -179,7 +179,7 @@ def _to_records(uri: str, target: str, level: str) -> None:
     with TemporaryDirectory(prefix="framemill-") as folder:
         made = Path(folder, "records")
         with whole_parquet(uri) as parquet:
-            fingerprint = json.loads((parquet.schema_arrow.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
+            fingerprint = fingerprint_of(parquet.schema_arrow.metadata)
             extra = _no_extra if fingerprint == YOUTUBE_8M else _extra
             blocks = _record_blocks(parquet, level, _segments_beside(uri), extra)
             write_records(str(made), blocks, fingerprint)

@@ -17,13 +17,14 @@ Source: google/youtube-8m, `readers.py` (names and types); google-ai-edge/mediap
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import cast
+
+from schemas.fingerprint import parse_fingerprint
 
 VIDEO, FRAME = "video", "frame"
 MEANS = ("mean_rgb", "mean_audio")
@@ -87,7 +88,10 @@ def inspect_records(path: str, uri: str) -> RecordFile:
     context, lists = sequence.context.feature, sequence.feature_lists.feature_list
     fingerprint = dict(YOUTUBE_8M)
     if FINGERPRINT in context:
-        fingerprint = json.loads(context[FINGERPRINT].bytes_list.value[0])
+        try:
+            fingerprint = parse_fingerprint(b"".join(context[FINGERPRINT].bytes_list.value))
+        except ValueError as error:
+            raise RecordError(f"{uri}, record 0: {FINGERPRINT} cannot be read: {error}") from error
     if all(name in context for name in MEANS):
         widths = [len(context[name].float_list.value) for name in MEANS]
         return RecordFile(VIDEO, False, widths[0], widths[1], count, fingerprint)

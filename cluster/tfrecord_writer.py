@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from cluster.tfrecord_files import CODES, EXTRA, FINGERPRINT, MEDIAPIPE_FLOATS, SEGMENTS, YOUTUBE_8M, tensorflow
 from cluster.tfrecord_records import Records
+from schemas.fingerprint import fingerprint_text
 
 
 def write_records(path: str, blocks: Iterable[Records], fingerprint: Mapping[str, str]) -> int:
@@ -42,7 +42,7 @@ def _message(tf: ModuleType, block: Records, row: int, fingerprint: dict[str, st
     if block.extras[row]:
         context[EXTRA] = data(block.extras[row].encode())
     if fingerprint is not None and fingerprint != YOUTUBE_8M:
-        context[FINGERPRINT] = data(json.dumps(fingerprint, sort_keys=True).encode())
+        context[FINGERPRINT] = data(fingerprint_text(fingerprint).encode())
     if block.frame_offsets is None:
         context["mean_rgb"], context["mean_audio"] = floats(block.rgb[row]), floats(block.audio[row])
         return train.Example(features=train.Features(feature=context))

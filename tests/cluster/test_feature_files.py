@@ -40,6 +40,14 @@ def test_buckets(tmp_path):
         assert block.rgb.shape == (12, 1024)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"fps": 1}'])
+def test_a_damaged_fingerprint_is_told(tmp_path, text):
+    path = some_rows(tmp_path)
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"framemill.fingerprint": text}), path)
+    with pytest.raises(FeatureFileError, match=r"part\.parquet: the fingerprint in its metadata cannot be read"):
+        open_features([str(path)])
+
+
 @pytest.mark.parametrize("name", ["id", "labels", "mean_rgb", "mean_audio", "num_frames"])
 def test_a_missing_column_is_told(tmp_path, name):
     path = some_rows(tmp_path)

@@ -20,6 +20,17 @@ def test_records_of_another_kind_are_told(tmp_path):
         inspect_records(str(tmp_path / "r"), "r")
 
 
+def test_a_damaged_fingerprint_is_told(tmp_path):
+    tf = tensorflow()
+    (original,) = tf.data.TFRecordDataset(str(FOLDER / "video_level.tfrecord")).take(1)
+    record = tf.train.Example.FromString(original.numpy())
+    record.features.feature["framemill/fingerprint"].bytes_list.value.append(b"[]")
+    with tf.io.TFRecordWriter(str(tmp_path / "r")) as writer:
+        writer.write(record.SerializeToString())
+    with pytest.raises(RecordError, match="record 0: framemill/fingerprint cannot be read: a fingerprint is"):
+        inspect_records(str(tmp_path / "r"), "r")
+
+
 def test_an_empty_file_holds_no_record(tmp_path):
     (tmp_path / "r").touch()
     assert inspect_records(str(tmp_path / "r"), "r").records == 0
