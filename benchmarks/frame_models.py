@@ -46,7 +46,7 @@ MODELS = {
     "attention-pooling": (SET, ("hidden=128", "attention=32")),
     "netvlad": (SET, ("clusters=8", "hidden=64")),
     "nextvlad": (SET, ("clusters=16", "hidden=64")),
-    "dbof": (SET, ("clusters=512", "hidden=128", "sampled_frames=16")),
+    "dbof": (SET, ("clusters=512", "hidden=128", "sampled_frames=32")),
 }
 CLUES = (BY_ORDER, BY_GLIMPSES)
 NEAR = 4.0  # points: two standard errors of an accuracy on 800 videos
