@@ -27,7 +27,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "scoring": ("--videos", "100000"),
     "training": ("--videos", "20000", "--epochs", "2", "--rounds", "1"),
     "reported_models": ("--videos", "4000", "--epochs", "6"),
-    "frame_models": ("--videos", "1500", "--epochs", "4"),
+    "frame_models": ("--videos", "1200"),
 }
 FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
 
