@@ -32,6 +32,8 @@ from schemas.trainings import TRAINING, VALIDATION, SplitResult, TemperatureFit
 # The temperature is fitted to a sample: more would tell nothing more about one number.
 MAX_CALIBRATION_VIDEOS = 200_000
 MAX_CALIBRATION_VALUES = 64 << 20
+# Means that are kept in memory between the epochs, of each split.
+RESIDENT_BYTES = 1536 << 20
 MAX_TRAINING_VIDEOS = 50_000  # of the training split that are looked at in the end
 
 
@@ -53,6 +55,7 @@ class TrainingPlan:
             shuffle=shuffle,
             seed=self.config.seed,
             with_ids=with_ids,
+            resident_bytes=0 if with_ids else RESIDENT_BYTES,
         )
 
     def training_config(self, world: int) -> TrainingConfig:
@@ -111,6 +114,12 @@ class TrainingWorker:
             wrap=wrap,
         )
         self._states = StateFolder(config.output, plan.identity)
+        # For all epochs, since a source may keep what it has read.
+        self._sources = {
+            name: plan.data.splits[name].source(plan.source_config(shuffle=name == TRAINING), workers.rank, world)
+            for name in (TRAINING, VALIDATION)
+            if name in plan.data.splits
+        }
         self._seconds: dict[str, float] = {}
 
     def __call__(self) -> TrainingOutcome:
@@ -157,14 +166,10 @@ class TrainingWorker:
         return course
 
     def _run_epoch(self) -> EpochRecord:
-        splits = self._plan.data.splits
-        source = splits[TRAINING].source(self._plan.source_config(shuffle=True), self._workers.rank, self._world)
-        validation = None
-        if VALIDATION in splits:
-            validation = (
-                splits[VALIDATION].source(self._plan.source_config(), self._workers.rank, self._world).batches()
-            )
-        return self._training.run_epoch(source.batches(self._training.epoch), validation)
+        training, validation = self._sources[TRAINING], self._sources.get(VALIDATION)
+        return self._training.run_epoch(
+            training.batches(self._training.epoch), None if validation is None else validation.batches()
+        )
 
     def _fit(self, split: Split) -> TemperatureFit:
         """The temperature, from an even sample of the split."""
