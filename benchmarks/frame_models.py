@@ -11,6 +11,7 @@ glimpse  a few frames show the class, and their order is drawn
 All models are trained alike, by the job's own code (Adam, batches of 64, best epoch kept), on 70 % of the videos; 10 %
 are for validation, and the accuracy is that on 20 %. The models of frames have a fraction of their published width, to
 be done in minutes on two cores: what can be compared is what a kind of model can see at all, not how good it may get.
+A recurrent network could find glimpses too; whether it does, from so few videos, is what the table tells.
 Three lines for comparison follow from how the data are made: what one gets who always says the most frequent class,
 who knows the pair, and who knows the class, whose label is wrong at times.
 """
