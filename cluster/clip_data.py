@@ -156,8 +156,8 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
-            f"{config.videos}: no video has a label. A manifest gives them in its column labels; in a folder, each class "
-            "has a folder of its own"
+            f"{config.videos}: no video has a label. A manifest gives them in its column labels; in a folder, each "
+            "class has a folder of its own"
         )
     if unlabelled:
         shown = ", ".join(map(repr, unlabelled[:EXAMPLES])) + (", …" if len(unlabelled) > EXAMPLES else "")
@@ -212,8 +212,8 @@ def _splits(
     few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < FEWEST_VIDEOS)]
     if few:
         raise ClassChoiceError(
-            f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one to "
-            "see whether it was learnt. Bring more of them, or leave the class out by --classes"
+            f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one "
+            "to see whether it was learnt. Bring more of them, or leave the class out by --classes"
         )
     return splits
 

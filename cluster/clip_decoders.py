@@ -177,7 +177,7 @@ def _start() -> _Process:
     # One thread each: they are as many as is good already. And no GPU, on which they would take room.
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     with theirs:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this program, with a number
             [sys.executable, "-m", "cluster.clip_decoder", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,

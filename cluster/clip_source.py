@@ -6,8 +6,8 @@ In order: as the videos stand in the manifest. Shuffled: in an order drawn anew 
 from the seed, the epoch and the video, whoever decodes it. Same seed, epoch and number of workers: same batches.
 
 Workers share the rows out among them: each takes a stretch of the epoch's order. Shuffled, all have the same number of
-rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In order, every row is given
-exactly once, and one worker may have a row more than another.
+rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In order, every row is
+given exactly once, and one worker may have a row more than another.
 """
 
 from __future__ import annotations

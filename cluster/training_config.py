@@ -27,7 +27,8 @@ from cluster.training_phases import (
     TRANSFER_LEARNING_RATES,
     PhaseOptions,
     phases_of,
-)from extractors.clip_sampling import PLACEMENTS, SHORT, ClipSampling
+)
+from extractors.clip_sampling import PLACEMENTS, SHORT, ClipSampling
 from schemas.clips import ClipFormat
 
 FEATURES, CLIPS = "features", "clips"
@@ -45,9 +46,9 @@ OF_NO_CONSEQUENCE = (
 # Options that mean something for the one kind of data alone.
 OF_FEATURES = ("split_column", "validation_features", "test_features", "max_frames")
 OF_CLIPS = (
-    *("placement", "short", "start_seconds", "speed", "random_crop", "fps", "views", "crops", "init_weights", "init_head"),
-    *("recipe", "recompute", "decoders", "time_limit", "memory_limit_mib"),
-    *("keep_frozen_mib", "max_failure_ratio"),
+    *("placement", "short", "start_seconds", "speed", "random_crop", "fps", "views", "crops", "init_weights"),
+    *("init_head", "recipe", "recompute", "decoders", "time_limit", "memory_limit_mib", "keep_frozen_mib"),
+    "max_failure_ratio",
 )
 
 
@@ -288,7 +289,8 @@ class ClassifierTrainingConfig:
     def _check_channels(self) -> None:
         if self.model in clip_model_names() and (channels := self.clip_format().channels) != 3:
             raise ValueError(
-                f"model {self.model!r} looks at {channels} channels (optical flow); videos give 3 (RGB): take a model of RGB"
+                f"model {self.model!r} looks at {channels} channels (optical flow), but videos give 3 (RGB): "
+                "take a model of RGB"
             )
 
     def _default_learning_rate(self) -> float:

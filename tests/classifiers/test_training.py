@@ -41,9 +41,7 @@ def batches(count=6, seed=0, task="single-label", size=32):
 
 def whole(*, epochs=20, optimizer=None, schedule=None, **options):
     """One phase that trains everything."""
-    phase = Phase(
-        epochs=epochs, optimizer=optimizer or OptimizerConfig(), schedule=schedule or LearningRateSchedule()
-    )
+    phase = Phase(epochs=epochs, optimizer=optimizer or OptimizerConfig(), schedule=schedule or LearningRateSchedule())
     return TrainingConfig(phases=(phase,), **options)
 
 
