@@ -13,6 +13,7 @@ given exactly once, and one worker may have a row more than another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -123,13 +124,10 @@ class ClipSource:
 
     def _batches(self, epoch: int) -> Iterator[ClipBatch]:
         tasks = (self._task(row, epoch) for rows in self.row_batches(epoch) for row in rows)
-        clips = self._decoders.decode(tasks)
-        try:
+        with closing(self._decoders.decode(tasks)) as clips:
             for rows in self.row_batches(epoch):
                 stacked = np.stack([self._checked(next(clips), row) for row in rows])
                 yield ClipBatch(torch.from_numpy(stacked), self.targets(rows), self.ids(rows))
-        finally:
-            clips.close()
 
     def _task(self, row: int, epoch: int) -> ClipTask:
         seed = epoch_seed(self._order.seed, epoch, row)

@@ -316,11 +316,9 @@ class ClassifierTrainingConfig:
         return replace(
             self,
             output=_resolved(self.output),
-            **{
-                name: _resolved(uri)
-                for name in ("vocabulary", "videos", "init_weights")
-                if (uri := getattr(self, name)) is not None
-            },
+            vocabulary=None if self.vocabulary is None else _resolved(self.vocabulary),
+            videos=None if self.videos is None else _resolved(self.videos),
+            init_weights=None if self.init_weights is None else _resolved(self.init_weights),
             features=tuple(map(_resolved, self.features)),
             validation_features=tuple(map(_resolved, self.validation_features)),
             test_features=tuple(map(_resolved, self.test_features)),

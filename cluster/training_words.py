@@ -93,7 +93,9 @@ def _phases(record: TrainingRecord) -> list[str]:
             continue
         what = {None: "all of the network", 1: "the head alone"}.get(phase.stages, f"the last {phase.stages} stages")
         which = f"Epoch {epochs[0] + 1}" if len(epochs) == 1 else f"Epochs {epochs[0] + 1} to {epochs[-1] + 1}"
-        sentences.append(f"{which} trained {what} ({phase.optimizer}, learning rate {figure_text(phase.learning_rate)}).")
+        sentences.append(
+            f"{which} trained {what} ({phase.optimizer}, learning rate {figure_text(phase.learning_rate)})."
+        )
     return sentences
 
 
