@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import numpy as np
-from extractors.clip_decode import decode_clips
 from numpy.typing import NDArray
 
 from cluster.redaction import redacted
 from cluster.remote_video import open_video
 from cluster.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
+from extractors.clip_decode import decode_clips
 from extractors.clip_sampling import ClipSampling
 from schemas.clips import ClipFormat
 from schemas.outcomes import FailureCode, VideoError
