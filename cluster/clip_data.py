@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from classifiers.class_choice import ClassChoice, ClassChoiceError, LabelLists, choose_classes
+from classifiers.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
 from classifiers.clip_registry import build_clip_model
 from classifiers.phases import train_stages
 from classifiers.splits import SPLIT_NAMES, split_by_column, split_by_hash
@@ -66,6 +67,11 @@ class ClipData(TrainingData):
     def is_repeatable(self) -> bool:
         """See `TrainingData`."""
         return self.config.clip_sampling() == self.config.steady_sampling() and self.changes() is None
+
+    def changes(self) -> nn.Module | None:
+        """See `TrainingData`."""
+        config = self.config.augmentation()
+        return None if config == ClipAugmentationConfig() else ClipAugmentation(config)
 
     def build_model(self) -> nn.Module:
         """See `TrainingData`."""
