@@ -64,6 +64,18 @@ class ClipData(TrainingData):
         return ModelInput(clips=ClipInput(format=config.clip_format(), sampling=asdict(config.scoring_sampling())))
 
     @property
+    def reading(self) -> ClipReading:
+        """How clips are decoded."""
+        config = self.config
+        return ClipReading(
+            format=config.clip_format(),
+            sampling=config.clip_sampling(),
+            steady=config.steady_sampling(),
+            memory_bytes=config.memory_limit_mib << 20,
+            time_seconds=config.time_limit,
+        )
+
+    @property
     def is_repeatable(self) -> bool:
         """See `TrainingData`."""
         return self.config.clip_sampling() == self.config.steady_sampling() and self.changes() is None
@@ -114,16 +126,9 @@ class ClipFeed:
     """Decodes clips."""
 
     def __init__(self, data: ClipData, worker: Worker) -> None:
-        config = data.config
         self._data, self._worker = data, worker
-        self._decoders = ClipDecoders(config.decoders or worker.threads)
-        self._reading = ClipReading(
-            format=config.clip_format(),
-            sampling=config.clip_sampling(),
-            steady=config.steady_sampling(),
-            memory_bytes=config.memory_limit_mib << 20,
-            time_seconds=config.time_limit,
-        )
+        self._reading = data.reading
+        self._decoders = ClipDecoders(data.config.decoders or worker.threads)
 
     def source(self, split: Split, order: BatchOrder) -> ClipSource:
         """See `training_data.Feed`."""
