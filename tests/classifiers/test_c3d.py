@@ -80,7 +80,7 @@ def test_stages_are_the_published_layers() -> None:
 
 def test_pixels_are_0_to_255_unless_wanted_otherwise() -> None:
     clips = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 1).expand(1, 16, 32, 2, 3)
-    assert build(3, width_factor=1 / 32).prepare(clips).unique().tolist() == [0.0, 255.0]
+    assert build(3, width_factor=1 / 32).prepare(clips).unique().tolist() == pytest.approx([0.0, 255.0])
     assert build(3, width_factor=1 / 32, pixels="signed").prepare(clips).unique().tolist() == [-1.0, 1.0]
 
 
