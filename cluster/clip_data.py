@@ -104,18 +104,20 @@ class ClipData(TrainingData):
         """See `TrainingData`."""
         return {video.id: video.uri for video in self.videos if video.id in ids}
 
-    def without(self, lost: Collection[str]) -> ClipData:
+    def without(self, lost: Sequence[LostVideo]) -> ClipData:
         """See `TrainingData`."""
         if not lost:
             return self
         most = self.config.max_failure_ratio
         if len(lost) > most * len(self.videos):
-            shown = ", ".join(map(repr, sorted(lost)[:EXAMPLES])) + (", …" if len(lost) > EXAMPLES else "")
+            lines = [f"  - {video.id}: {video.message}" for video in lost[:EXAMPLES]]
+            lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
             raise ClipDataError(
-                f"{len(lost)} of {len(self.videos)} videos cannot be decoded, which is more than --max-failure-ratio "
-                f"{most:g} allows: {shown}\nstate/lost.json in the output says why; remove it once they are mended"
+                f"{len(lost)} of {len(self.videos)} videos cannot be decoded, more than --max-failure-ratio {most:g} "
+                "allows:\n" + "\n".join(lines)
             )
-        kept = np.array([video.id not in lost for video in self.videos])
+        gone = {video.id for video in lost}
+        kept = np.array([video.id not in gone for video in self.videos])
         return replace(self, splits=_splits(self.config, self.videos, self.labels, self.choice, kept))
 
     def identity(self) -> Mapping[str, Any]:
