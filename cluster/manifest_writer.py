@@ -37,10 +37,14 @@ def write_manifest(uri: str, videos: Sequence[Video]) -> None:
     """
     write = WRITERS[posixpath.splitext(uri)[1].lower()]
     names = sorted({label for video in videos for label in video.labels if isinstance(label, str)})
+    reasons: dict[str, Callable[[str], bool]] = {
+        "digits alone are read as a class index": str.isdecimal,
+        "spaces at its ends are not read": lambda name: name != name.strip(),
+        "; parts labels from each other": lambda name: ";" in name,
+    }
     problems = [
-        f"class {name!r}: digits alone are read as a class index; rename it" for name in names if _is_index(name)
+        f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)
     ]
-    problems += [f"class {name!r}: ; parts labels from each other; rename it" for name in names if ";" in name]
     if problems:
         raise ManifestError(uri, problems)
     storage.write_bytes(uri, write(videos))
