@@ -124,8 +124,9 @@ class Block(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to as many outputs, with the stride taken."""
-        passed: Tensor = self.shortcut(halve(values) if self.halved else values)
-        return passed + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        passed = self.shortcut(halve(values) if self.halved else values)
+        added: Tensor = passed + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        return added
 
 
 def halve(values: Tensor) -> Tensor:
