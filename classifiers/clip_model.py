@@ -10,8 +10,10 @@ that what frozen ones give can be kept, and any of them computed anew in the bac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +21,19 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from classifiers.heads import glorot_linear
+from classifiers.published_layout import Layout
 from schemas.clips import ClipFormat
 
 HEAD = "head"
 
 
 class ClipModel(nn.Module):
-    """A network over clips. `clip_format` says what it looks at, `feature_dim` is F, `dropout` is that of the head."""
+    """A network over clips. `clip_format` says what it looks at, `feature_dim` is F, `dropout` is that of the head.
+
+    `layouts` are those of public files with weights of the network; see `published_clips.fill`.
+    """
+
+    layouts: ClassVar[tuple[Layout, ...]] = ()
 
     def __init__(
         self,
@@ -73,7 +81,7 @@ class ClipModel(nn.Module):
         """What stages `first` to `stop` (exclusive; None: all but the head) make of `values`."""
         for stage in list(self.trunk.values())[first:stop]:
             if self.recompute and torch.is_grad_enabled():
-                values = checkpoint(stage, values, use_reentrant=False)
+                values = checkpoint(stage, values, use_reentrant=False, context_fn=partial(_contexts, stage))
             else:
                 values = stage(values)
         return values
@@ -87,9 +95,11 @@ class ClipModel(nn.Module):
         logits: Tensor = self.head(F.dropout(features, self.dropout, self.head.training))
         return logits
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Logits (N, K) of clips, uint8 (N, T, H, W, C)."""
-        return self.forward_head(self.forward_features(self.prepare(clips)))
+    def forward(self, clips: Tensor, first_stage: int | None = None) -> Tensor:
+        """Logits (N, K) of clips, uint8 (N, T, H, W, C); or of what the stages before `first_stage` make of them."""
+        if first_stage is None:
+            return self.forward_head(self.forward_features(self.prepare(clips)))
+        return self.forward_head(self.forward_stages(clips, first_stage))
 
     def reset_head(self, num_classes: int) -> None:
         """Put a fresh head for other classes on the trained network."""
@@ -123,3 +133,23 @@ class ClipModel(nn.Module):
         for stage in list(self.trunk.values())[: self._frozen]:
             stage.eval()
         return self
+
+
+def _contexts(stage: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """What a stage is computed in, and computed anew in."""
+    return nullcontext(), _statistics_kept(stage)
+
+
+@contextmanager
+def _statistics_kept(stage: nn.Module) -> Iterator[None]:
+    """Keep the statistics of batch normalisation as they are: a batch that is looked at twice counts once."""
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+    norms = [module for module in stage.modules() if isinstance(module, kinds)]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, counter) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter

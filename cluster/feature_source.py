@@ -156,12 +156,17 @@ class FeatureSource:
                 buffer.clear()
                 spare.put(buffer)
 
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that all rows take, where they stay there; else 0."""
+        size_bytes = self.rows * (self._features.rgb_dim + self._features.audio_dim) * np.dtype(np.float32).itemsize
+        stays = self._config.level == VIDEO and self._world == 1 and size_bytes <= self._config.resident_bytes
+        return size_bytes if stays else 0
+
     @cached_property
     def _resident(self) -> FeatureWindow | None:
-        """All rows, where they may stay in memory."""
-        features = self._features
-        size_bytes = self.rows * (features.rgb_dim + features.audio_dim) * np.dtype(np.float32).itemsize
-        if self._config.level != VIDEO or self._world > 1 or size_bytes > self._config.resident_bytes:
+        """All rows, where they stay in memory."""
+        if not self.resident_bytes:
             return None
         buffer = FeatureBuffer(self.rows)
         for part in self._parts(0):

@@ -22,9 +22,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from extractors.coverage import LEAP_SECONDS
-from extractors.groups import usual_duration
+from extractors.groups import FIRST_NUMBER, usual_duration
 from extractors.media import Media
 from extractors.packets import PacketReader
+from schemas.outcomes import FailureCode, VideoError
 
 SPLICE_SECONDS = 1
 STALE_SECONDS = Fraction(1, 2)  # packets without a frame are losses only where the screen stands still for longer
@@ -94,7 +95,7 @@ class FullDecode:
         is_broken = False
         key_number, key_stamp = 0, None
         end_stamp: int | None = None
-        for number, packet in enumerate(packet for packet in self._packets if packet.size):
+        for number, packet in enumerate((packet for packet in self._packets if packet.size), FIRST_NUMBER):
             stamp = self._timeline.stamp(packet)
             if self._packets.follows_hole:
                 is_broken = True
@@ -234,3 +235,15 @@ class _Timeline:
     def is_leap(self, earlier_pts: int, pts: int) -> bool:
         """Whether that much time cannot pass between one picture and the next."""
         return pts > earlier_pts + self._leap_ticks and (self._promised_pts is None or pts > self._promised_pts)
+
+
+def nothing_decoded(media: Media, max_pixels: int) -> VideoError:
+    """What a video gets of which no frame came out."""
+    if not media.video.codec_context.width:
+        message = (
+            "its pictures have no size that may be decoded: they are damaged, or have more than "
+            f"{max_pixels} pixels (raise it with --max-pixels if the file is genuine)"
+        )
+        return VideoError(FailureCode.ABSURD_DIMENSIONS, message)
+    message = "its video stream holds no frame that can be decoded: the file is damaged, or its beginning is missing"
+    return VideoError(FailureCode.NO_DECODABLE_FRAME, message)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +47,22 @@ class ClipFormat:
         return len(self.mean)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClipInput:
+    """What a trained clip classifier takes, and how clips were taken from the videos that it was measured on.
+
+    sampling   the fields of `extractors.clip_sampling.ClipSampling`
+    """
+
+    format: ClipFormat
+    sampling: Mapping[str, Any]
+
+
 # How published weights want their pixels.
 UNIT = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # 0..1
 SIGNED = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # -1..1
 BYTES = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0..255
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 KINETICS = {"mean": (0.43216, 0.394666, 0.37645), "std": (0.22803, 0.22145, 0.216989)}  # torchvision's video models
+# By the names that configurations give them.
+PIXELS = {"unit": UNIT, "signed": SIGNED, "bytes": BYTES, "imagenet": IMAGENET, "kinetics": KINETICS}
