@@ -59,7 +59,7 @@ class Plan:
     config: ExtractionConfig
     run_id: str
     videos: list[Video]
-    worker: Worker
+    worker: Worker[Extractor]
     dataset: FeatureDataset
     vocabulary: Vocabulary
     fingerprint: dict[str, str]

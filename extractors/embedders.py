@@ -119,6 +119,7 @@ class Embedder(ABC):
     pca_kind: Kind
     row_shape: tuple[int, ...]
     default_batch: dict[str, int]
+    variant = ""  # which of several networks it is, where that is known from the weights alone
 
     def __init__(self, config: EmbedderConfig) -> None:
         for given, needed in ((config.weights, self.weights_kind), (config.pca, self.pca_kind)):
@@ -140,6 +141,11 @@ class Embedder(ABC):
     @abstractmethod
     def dim(self) -> int:
         """Width D of an embedding."""
+
+    def files(self) -> list[str]:
+        """Paths of the files that `setup` reads."""
+        parts = (self.config.weights, self.config.pca)
+        return [part.path for part in parts if part is not None and part.path is not None]
 
     @abstractmethod
     def embed_prepared(self, rows: Iterable[Any]) -> NDArray[np.float32]:
@@ -176,21 +182,8 @@ class Embedder(ABC):
     def _embed_inputs(self, groups: Iterable[Tensor]) -> NDArray[np.float32]:
         """Network inputs (n, *row_shape), as they come, any n at a time, to embeddings (N, D)."""
         runner = self._ready_runner()
-        embeddings: list[Tensor] = []
-        waiting = 0
         with torch.inference_mode():
-            for group in groups:
-                left = group
-                while len(left):
-                    taken = left[: runner.rows - waiting]
-                    runner.buffer[waiting : waiting + len(taken)].copy_(taken)
-                    waiting, left = waiting + len(taken), left[len(taken) :]
-                    if waiting == runner.rows:
-                        embeddings.append(runner.run(waiting))
-                        waiting = 0
-            if waiting:
-                embeddings.append(runner.run(waiting))
-            return _as_array(embeddings, self.dim)
+            return _as_array(list(runner.results(groups)), self.dim)
 
     @abstractmethod
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
