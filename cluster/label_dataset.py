@@ -117,7 +117,8 @@ class LabelDataset:
 
     def settled(self, *, on_any_day: bool) -> Settled:
         """What was labelled in this manner or has failed, on this day or on any; the latest of each video counts."""
-        failures = _tables_in(self._place(FAILURES) if on_any_day else self._place(FAILURES, self._day))
+        with self._stated("read"):
+            failures = set(_tables_in(self._place(FAILURES) if on_any_day else self._place(FAILURES, self._day)))
         done: dict[str, str] = {}
         failed: dict[str, FailedBefore] = {}
         for uri, table in self._tables_of_manner([*self._ledgers(on_any_day), *failures]):

@@ -162,7 +162,7 @@ class Embedder(ABC):
     def _ready_runner(self) -> BatchRunner:
         if self._runner is None:
             config = self.config
-            device, precision = _configure_torch(config)
+            device, precision = configure_torch(config.device, config.precision, config.threads)
             network, features = self._load(precision, device)
             network.to(device)
             project = Projection(build_pca(config.pca)).to(device) if config.pca else nn.Identity()
@@ -270,20 +270,6 @@ class AudioEmbedder(Embedder):
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
         network = to_inference_form(build_vggish(self.config.weights), dtype=PRECISIONS[precision])
         return network, network
-
-
-def _configure_torch(config: EmbedderConfig) -> tuple[torch.device, str]:
-    """Apply the process-wide settings; the device and the precision to run in."""
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    device = resolve_device(config.device)
-    precision = resolve_precision(config.precision, device)
-    if device.type == "cuda":
-        torch.backends.cudnn.deterministic = True
-        if precision == "fp32":  # TF32 keeps ten bits of the mantissa, which is not what fp32 promises
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
-    return device, precision
 
 
 def _as_array(embeddings: list[Tensor], dim: int) -> NDArray[np.float32]:

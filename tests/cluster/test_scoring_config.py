@@ -39,4 +39,4 @@ def test_all_that_is_wrong_is_told_at_once():
 
 def test_a_shard_cannot_hold_any_number_of_labels():
     with pytest.raises(ValueError, match="top-k times rows-per-shard must be below"):
-        ScoringConfig(("f",), ("c",), "l", top_k=1 << 12, rows_per_shard=1 << 20)
+        ScoringConfig(("c",), "l", ("f",), top_k=1 << 12, rows_per_shard=1 << 20)
