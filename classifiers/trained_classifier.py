@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classifiers.batch import FeatureBatch
-from classifiers.checkpoint import Checkpoint, CheckpointConfig, CheckpointError, load_weights
+from classifiers.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, load_weights
 from classifiers.ensemble import Ensemble
 from classifiers.feature_model import FeatureModel, Level
 from classifiers.losses import SINGLE_LABEL
@@ -102,6 +102,8 @@ def best_classes(
 
 def _build(subject: str, checkpoint: Checkpoint) -> FeatureModel:
     config = checkpoint.config
+    if config.level == CLIP:
+        raise CheckpointError(subject, [f"model {config.model!r} takes clips of videos, not features"])
     try:
         model = build_model(
             config.model,

@@ -25,6 +25,7 @@ from classifiers.clip_model import ClipModel
 from classifiers.ensemble import mean_probability
 from classifiers.trained_classifier import Trained, best_classes
 from schemas.clips import ClipInput
+
 REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from cluster.clip_network import ClipNetwork
 from cluster.ray_cluster import FileCopies, cluster_size
-from cluster.stages import Network, Stage
+from cluster.stages import Network, VideoStage
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.image_input import PreparedFrame
 
@@ -41,7 +41,7 @@ CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
 BATCH_CHUNKS = 16
 RESENDS = 5
 
-StageT = TypeVar("StageT", bound=Stage)
+StageT = TypeVar("StageT", bound=VideoStage)
 
 
 class PreparedPixels(NamedTuple):
@@ -206,7 +206,7 @@ PROXIES: dict[type[Any], Callable[[Any, Line], Network]] = {
 class EmbedderPool:
     """The embedders of a run: one actor a GPU, or on CPU cores where there is none."""
 
-    def __init__(self, stage: Stage, files: FileCopies, count: int) -> None:
+    def __init__(self, stage: VideoStage, files: FileCopies, count: int) -> None:
         on_gpu = cluster_size().gpus > 0
         self.cpus = 0 if on_gpu else count
         actor = ray.remote(EmbedderActor).options(

@@ -169,7 +169,9 @@ def read_checkpoint_at(uri: str) -> Checkpoint:
     return read_checkpoint(files, uri)
 
 
-def read_trained(kind: Callable[[Mapping[str, Checkpoint]], TrainedT], config: ScoringConfig, problems: list[str]) -> TrainedT | None:
+def read_trained(
+    kind: Callable[[Mapping[str, Checkpoint]], TrainedT], config: ScoringConfig, problems: list[str]
+) -> TrainedT | None:
     """The classifier of the checkpoints, or None and what is wrong with them."""
     checkpoints: dict[str, Checkpoint] = {}
     for uri in config.checkpoint:
@@ -182,7 +184,8 @@ def read_trained(kind: Callable[[Mapping[str, Checkpoint]], TrainedT], config: S
         if (level == CLIP) != (config.kind == OF_VIDEOS):
             takes, which = ("clips of videos", OF_VIDEOS) if level == CLIP else ("features", OF_FEATURES)
             problems.append(
-                f"{uri}: model {checkpoints[uri].config.model!r} takes {takes}: give --{which} in place of --{config.kind}"
+                f"{uri}: model {checkpoints[uri].config.model!r} takes {takes}: "
+                f"give --{which} in place of --{config.kind}"
             )
     if problems:
         return None
@@ -215,13 +218,9 @@ def label_dataset(config: ScoringConfig, run_id: str, manner: Mapping[str, str])
     return LabelDataset(config.labels, date=config.date, run_id=run_id, manner=manner)
 
 
-def label_writer(
-    classifier: Trained, config: ScoringConfig, dataset: LabelDataset, stamp: LabelStamp
-) -> LabelWriter:
+def label_writer(classifier: Trained, config: ScoringConfig, dataset: LabelDataset, stamp: LabelStamp) -> LabelWriter:
     """What makes the shards of a run."""
-    return LabelWriter(
-        config=classifier.config, threshold=config.threshold, stamp=stamp, metadata=dataset.metadata
-    )
+    return LabelWriter(config=classifier.config, threshold=config.threshold, stamp=stamp, metadata=dataset.metadata)
 
 
 def _open_features(uris: Sequence[str], problems: list[str]) -> FeatureFiles | None:

@@ -1,6 +1,7 @@
 """Scoring, from options to an exit code.
 
-checkpoints, features or videos ─► plan ─ lease ─► what has no labels yet ─► engine ─► label shards ─► submission, record
+checkpoints, features or videos ─► plan ─ lease ─► what has no labels yet ─► engine ─► label shards
+                                                                                       └► submission, record
 
 A run always ends in a record, whatever ends it. One that is killed leaves the record of how far it had come, which the
 next run closes; the videos of its label shards are not done again.

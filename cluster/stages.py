@@ -40,7 +40,7 @@ class Network(Protocol):
         ...
 
 
-class Stage(Protocol):
+class VideoStage(Protocol):
     """What is done with a video. Cheap to make and to pickle."""
 
     @property

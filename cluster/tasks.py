@@ -44,7 +44,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Features]):
-    """A segment's features, as the stage gives them. `others` are the video's remaining segments, where this was its first look."""
+    """A segment's features, as the stage gives them.
+
+    `others` are the video's remaining segments, where this was its first look.
+    """
 
     task: Task
     features: Features

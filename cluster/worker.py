@@ -7,18 +7,20 @@ from typing import Generic, TypeVar
 
 from cluster.redaction import redacted
 from cluster.remote_video import open_video
-from cluster.stages import Stage
+from cluster.stages import VideoStage
 from cluster.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.tasks import Done, Failed, Outcome, Task
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 INTERNAL_MESSAGE_CHARACTERS = 2_000
 
-StageT = TypeVar("StageT", bound=Stage)
+StageT = TypeVar("StageT", bound=VideoStage)
 
 
 class Worker(Generic[StageT]):
-    """Opens a video and has a stage look at it. Cheap to make and to pickle; `setup` loads the networks, once per process.
+    """Opens a video and has a stage look at it.
+
+    Cheap to make and to pickle; `setup` loads the networks, once per process.
 
     `memory_bytes` is how much a task may take beyond what the process holds before it, `time_seconds` how long.
     """

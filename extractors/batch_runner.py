@@ -53,7 +53,7 @@ class BatchRunner:
             self.runs_full = not self._short_batches_agree()
 
     def results(self, groups: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Results of rows (n, …) that come any n at a time, (rows, D) for each time that the buffer is full, or over."""
+        """Results of rows (n, …) that come any n at a time: (rows, D) whenever the buffer is full, and at the end."""
         waiting = 0
         for group in groups:
             left = group

@@ -47,7 +47,7 @@ from extractors.inception import FEATURE_DIM, IMAGE_SIZE, InceptionV3
 from extractors.inference_form import to_inference_form
 from extractors.log_mel import NUM_BANDS, NUM_FRAMES, log_mel
 from extractors.pca import OUTPUT_DIMS, Projection
-from extractors.precision import PRECISIONS, resolve_device, resolve_precision
+from extractors.precision import PRECISIONS, configure_torch, resolve_device, resolve_precision
 from extractors.pretrained import build_inception, build_pca, build_vggish
 from extractors.quantized_form import QuantizedInception
 from extractors.vggish import EMBEDDING_DIM

@@ -31,7 +31,7 @@ class ScoredModel:
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadableFile:
-    """A feature file or video that could not be read: how many videos were wanted of it, and why they have no labels."""
+    """A feature file or a video that could not be read: how many videos were wanted of it, and why it has no labels."""
 
     uri: str
     videos: int

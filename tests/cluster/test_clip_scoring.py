@@ -161,7 +161,9 @@ def test_exit_codes(videos, checkpoint, tmp_path):
 def test_embeddings_are_features_of_their_own_kind(videos, checkpoint, tmp_path):
     labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
     manifest = tmp_path / "manifest.csv"
-    lines = [f"{path.stem},{path},{'walk' if place % 2 else 'run'}" for place, path in enumerate(sorted(videos.iterdir()))]
+    lines = [
+        f"{path.stem},{path},{'walk' if place % 2 else 'run'}" for place, path in enumerate(sorted(videos.iterdir()))
+    ]
     manifest.write_text("\n".join(["id,uri,labels", *lines]))
     record = score(manifest, checkpoint, labels, embeddings=str(embeddings), views=2, rows_per_shard=2, **LENIENT)
     assert (counts(record), record.counts.embedded) == ((7, 0, 0, 5, 2), 5)
@@ -247,7 +249,9 @@ def test_several_checkpoints_are_averaged(videos, checkpoint, tmp_path):
     parts = [label_rows(tmp_path / one.rpartition("/")[2] / "labels") for one in (checkpoint, other)]
     for row, *singles in zip(label_rows(tmp_path / "labels"), *parts, strict=True):
         for label in row["labels"]:
-            shares = [each["score"] for single in singles for each in single["labels"] if each["index"] == label["index"]]
+            shares = [
+                each["score"] for single in singles for each in single["labels"] if each["index"] == label["index"]
+            ]
             assert label["score"] == pytest.approx(np.mean(shares), rel=1e-4)
 
 

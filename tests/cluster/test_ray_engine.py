@@ -55,7 +55,9 @@ def engine() -> Iterator[RayEngine]:
     engine.close()
 
 
-def test_actors_that_are_killed_lose_no_video(engine: RayEngine, worker: Worker[Extractor], videos: list[Video]) -> None:
+def test_actors_that_are_killed_lose_no_video(
+    engine: RayEngine, worker: Worker[Extractor], videos: list[Video]
+) -> None:
     queue = TaskQueue(videos)
     run = _Run(CONFIG, queue, ray.put((worker, engine.file_copies(worker))), 0)
     outcomes = run.outcomes()
@@ -72,7 +74,9 @@ def test_actors_that_are_killed_lose_no_video(engine: RayEngine, worker: Worker[
     assert queue.retried <= at_its_head, "at most the handful at its head, and not the one behind it"
 
 
-def test_a_worker_begins_no_task_of_a_handful_when_its_time_is_up(worker: Worker[Extractor], videos: list[Video]) -> None:
+def test_a_worker_begins_no_task_of_a_handful_when_its_time_is_up(
+    worker: Worker[Extractor], videos: list[Video]
+) -> None:
     actor = WorkerActor()
     actor.setup((worker, FileCopies.of([], needed=False)))
     handful = [Task(video) for video in videos[:3]]

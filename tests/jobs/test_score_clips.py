@@ -69,7 +69,11 @@ def test_ray_says_what_one_process_says_to_the_bit(pools, videos, checkpoint, re
 def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path):
     done = run(videos, checkpoint, tmp_path / "labels", "--features", "f", "--views", 0, "--crops", 2)
     assert done.returncode == 2
-    for part in ("features must name something, or videos, not both", "views must be at least 1", "crops must be 1 or 3"):
+    for part in (
+        "features must name something, or videos, not both",
+        "views must be at least 1",
+        "crops must be 1 or 3",
+    ):
         assert part in done.stderr
     done = run(videos, checkpoint, tmp_path / "labels", "--max-frames", 3)
     assert (done.returncode, "max-frames is for --features alone" in done.stderr) == (2, True)
@@ -114,13 +118,19 @@ def test_sigterm_keeps_what_is_finished(videos, checkpoint, tmp_path):
     assert 5 <= len(label_ids(labels)) < VIDEOS
     assert ids(embeddings) == label_ids(labels)
     (record,) = records(labels)
-    assert (record.status, record.counts.scored, record.counts.embedded) == ("interrupted", *[len(label_ids(labels))] * 2)
+    assert (record.status, record.counts.scored, record.counts.embedded) == (
+        "interrupted",
+        *[len(label_ids(labels))] * 2,
+    )
     assert not (labels / "lease.json").exists()
 
 
 def test_a_dense_classifier_trains_on_the_embeddings(videos, checkpoint, reference, tmp_path):
     manifest = tmp_path / "manifest.csv"
-    lines = [f"{path.stem},{path},{'narrow' if place % 2 else 'wide'}" for place, path in enumerate(sorted(videos.glob("v*")))]
+    lines = [
+        f"{path.stem},{path},{'narrow' if place % 2 else 'wide'}"
+        for place, path in enumerate(sorted(videos.glob("v*")))
+    ]
     manifest.write_text("\n".join(["id,uri,labels", *lines]))
     embeddings, classifier = tmp_path / "embeddings", tmp_path / "classifier"
     done = run(manifest, checkpoint, tmp_path / "labels", "--engine", "local", "--embeddings", embeddings)
