@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from classifiers.checkpoint import CLIP, Checkpoint, CheckpointError, load_weights
 from classifiers.clip_model import ClipModel
 from classifiers.clip_registry import build_clip_model
@@ -20,7 +22,8 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
         model = build_clip_model(config.model, num_classes=config.num_classes, options=config.options)
     except ValueError as error:
         raise CheckpointError(subject, [str(error)]) from error
-    if model.clip_format != config.clips.format:
+    # The rate may have been chosen for the videos; all else is the model's own.
+    if replace(config.clips.format, fps=None) != replace(model.clip_format, fps=None):
         raise CheckpointError(
             subject,
             [f"its clips are {config.clips.format}, those of {config.model!r} as its options say {model.clip_format}"],
