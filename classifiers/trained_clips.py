@@ -43,9 +43,9 @@ class TrainedClips(Trained):
         assert self.config.clips is not None  # or there were no model of clips
         self.clips: ClipInput = self.config.clips
         others = [
-            f"{subject}: {model.clip_format}, not {self.clips.format}"
-            for subject, model in zip(checkpoints, models, strict=True)
-            if model.clip_format != self.clips.format
+            f"{subject}: {config.clips.format}, not {self.clips.format}"
+            for subject, config in zip(checkpoints, self.configs, strict=True)
+            if config.clips is not None and config.clips.format != self.clips.format
         ]
         if others:
             raise CheckpointError("checkpoints that look at other clips cannot be averaged", others)

@@ -177,12 +177,12 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
 
 
 def _sampling_of(trained: TrainedClips, config: ScoringConfig) -> ClipSampling:
-    """As the classifier was validated, but for what the options say."""
-    validated = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
-    if validated.placement == "random":
-        raise ValueError("the checkpoint was validated on random clips, and labels must not depend on chance")
+    """As the checkpoint says, but for what the options say."""
+    said = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
+    if said.placement == "random":
+        raise ValueError("the checkpoint looks at random clips, and labels must not depend on chance")
     given = {"views": config.views, "crops": config.crops}
-    return replace(validated, **{name: value for name, value in given.items() if value is not None})
+    return replace(said, **{name: value for name, value in given.items() if value is not None})
 
 
 def _embeddings(root: str, run_id: str, trained: TrainedClips, clips: Mapping[str, str]) -> Embeddings:

@@ -40,8 +40,8 @@ class ScoringConfig:
     embeddings: str | None = option(
         "of videos: folder or URI of a dataset that takes what the network sees before its head, as features", None
     )
-    views: int | None = option("of videos: clips that are averaged; by default as the classifier was validated", None)
-    crops: int | None = option("of videos: crops of each clip, 1 or 3; by default as it was validated", None)
+    views: int | None = option("of videos: clips that are averaged; by default as the checkpoint says", None)
+    crops: int | None = option("of videos: crops of each clip, 1 or 3; by default as the checkpoint says", None)
     date: str | None = option("the day that the labels are of, as YYYY-MM-DD; by default today (UTC)", None)
     only_new: bool = option(
         "leave out videos that this model has labelled on any day, and not on this one alone", False

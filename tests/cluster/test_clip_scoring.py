@@ -237,7 +237,7 @@ def test_all_that_is_wrong_is_told_at_once(videos, checkpoint, tmp_path, caplog,
 def test_labels_must_not_depend_on_chance(videos, tmp_path, caplog, monkeypatch):
     chance = write_trained(tmp_path / "c", trained_clips(sampling=ClipSampling(placement="random")))
     text = problems_of(caplog, monkeypatch, config(videos, chance, tmp_path / "labels"))
-    assert "validated on random clips" in text
+    assert "looks at random clips" in text
 
 
 def test_several_checkpoints_are_averaged(videos, checkpoint, tmp_path):
