@@ -181,8 +181,7 @@ def _sampling_of(trained: TrainedClips, config: ScoringConfig) -> ClipSampling:
     said = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
     if said.placement == "random":
         raise ValueError("the checkpoint looks at random clips, and labels must not depend on chance")
-    given = {"views": config.views, "crops": config.crops}
-    return replace(said, **{name: value for name, value in given.items() if value is not None})
+    return replace(said, views=config.views or said.views, crops=config.crops or said.crops)
 
 
 def _embeddings(root: str, run_id: str, trained: TrainedClips, clips: Mapping[str, str]) -> Embeddings:

@@ -102,7 +102,7 @@ class ScoringWay(ABC):
 
     def rest(self) -> Iterator[ScoredPortion]:
         """What is finished and was not taken, after an end or an interruption."""
-        return iter(())
+        yield from ()
 
     def course(self) -> Course:
         """What has happened until now."""

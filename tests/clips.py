@@ -64,7 +64,8 @@ def write_clip_videos(folder: Path, number: int, **changes: Any) -> list[Path]:
     """Videos `v00000.mp4` and so on, no two of which are alike."""
     folder.mkdir(parents=True, exist_ok=True)
     shape = {**TINY, **changes}
+    sizes = [(shape["width"] + 16 * (place % 6), shape["height"] + 16 * (place // 6)) for place in range(number)]
     return [
-        write_video(folder / f"v{place:05d}.mp4", Clip(**{**shape, "width": shape["width"] + 16 * (place % 4)}))
-        for place in range(number)
+        write_video(folder / f"v{place:05d}.mp4", Clip(**{**shape, "width": width, "height": height}))
+        for place, (width, height) in enumerate(sizes)
     ]

@@ -91,7 +91,8 @@ def test_every_video_ends_among_the_labels_or_the_failures(videos, checkpoint, t
     assert label_ids(labels) == names(*range(5))
     assert failures(labels) == {"empty": "empty", "text": "not_media"}
     assert {path.name for path in labels.iterdir()} == {f"date={DAY}", "ledger", "failures", "runs"}
-    assert ScoringRecord.from_json((labels / "runs" / f"{record.run_id}.json").read_text()) == record
+    text = (labels / "runs" / f"{record.run_id}.json").read_text()
+    assert text == record.to_json() == ScoringRecord.from_json(text).to_json()
     assert record.failures_by_code == {"empty": 1, "not_media": 1}
     assert [(failure.videos, failure.message[:7]) for failure in record.failures] == [(1, "empty: "), (1, "not_med")]
     assert set(record.seconds_by_stage) == {"decode", "network"}
@@ -226,9 +227,9 @@ def test_checkpoints_of_the_other_kind_say_which_option_is_right(videos, checkpo
 
 
 def test_all_that_is_wrong_is_told_at_once(videos, checkpoint, tmp_path, caplog, monkeypatch):
-    (tmp_path / "file").touch()
     both = (checkpoint, write_trained(tmp_path / "other", trained_clips(classes=5)))
-    given = config(tmp_path / "none", both, tmp_path / "file" / "labels", embeddings=str(tmp_path / "e"))
+    places = {"embeddings": str(tmp_path / "e"), "submission": "https://example.com/s.csv"}
+    given = config(tmp_path / "none", both, tmp_path / "labels", **places)
     text = problems_of(caplog, monkeypatch, given)
     for part in ("num_classes 5", "give one checkpoint with --embeddings", "none", "cannot be written to"):
         assert part in text
