@@ -144,11 +144,12 @@ def _contexts(stage: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
 def _statistics_kept(stage: nn.Module) -> Iterator[None]:
     """Keep the statistics of batch normalisation as they are: a batch that is looked at twice counts once."""
     kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
-    norms = [module for module in stage.modules() if isinstance(module, kinds) and module.track_running_stats]
+    norms = [module for module in stage.modules() if isinstance(module, kinds)]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, counter) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter

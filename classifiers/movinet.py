@@ -124,18 +124,17 @@ class Block(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to as many outputs, with the stride taken."""
-        passed: Tensor = self.shortcut(halve(values) if self.halved else values)
-        return passed + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        passed = self.shortcut(halve(values) if self.halved else values)
+        added: Tensor = passed + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        return added
 
 
 def halve(values: Tensor) -> Tensor:
-    """Means of 3 x 3, every other one, of (N, C, T, H, W); at the borders of what is there."""
-    odd = (
-        0,
-        values.shape[3] % 2,
-        values.shape[4] % 2,
-    )  # an even size is padded behind alone: there windows are cut off
-    return F.avg_pool3d(values, (1, 3, 3), (1, 2, 2), padding=odd, ceil_mode=True, count_include_pad=False)
+    """Means of 3 x 3, every other one, of (N, C, T, H, W); at the borders, of what is there."""
+    kernel, stride = (1, 3, 3), (1, 2, 2)
+    there = values.new_ones(1, 1, 1, *values.shape[3:])
+    means, shares = (F.avg_pool3d(pad_same(grid, kernel, stride), kernel, stride) for grid in (values, there))
+    return means / shares
 
 
 def divisible(channels: int) -> int:
@@ -163,22 +162,22 @@ def kinetics_600(percent: float) -> Accuracy:
 
 
 @register_clip_model(
-    "movinet-a0", published("a0"), parameters=3_111_799, classes=600, gflops=5.3, accuracy=kinetics_600(72.28)
+    "movinet-a0", published("a0"), parameters=3_111_799, classes=600, gflops=5.26, accuracy=kinetics_600(72.28)
 )
 @register_clip_model(
-    "movinet-a1", published("a1"), parameters=4_690_296, classes=600, gflops=11.8, accuracy=kinetics_600(76.69)
+    "movinet-a1", published("a1"), parameters=4_690_296, classes=600, gflops=11.73, accuracy=kinetics_600(76.69)
 )
 @register_clip_model(
-    "movinet-a2", published("a2"), parameters=5_249_562, classes=600, gflops=23.2, accuracy=kinetics_600(78.62)
+    "movinet-a2", published("a2"), parameters=5_249_562, classes=600, gflops=23.12, accuracy=kinetics_600(78.62)
 )
 @register_clip_model(
-    "movinet-a3", published("a3"), parameters=7_397_545, classes=600, gflops=0, accuracy=kinetics_600(81.79)
+    "movinet-a3", published("a3"), parameters=7_397_545, classes=600, gflops=111.19, accuracy=kinetics_600(81.79)
 )
 @register_clip_model(
-    "movinet-a4", published("a4"), parameters=11_349_463, classes=600, gflops=0, accuracy=kinetics_600(83.48)
+    "movinet-a4", published("a4"), parameters=11_349_463, classes=600, gflops=206.68, accuracy=kinetics_600(83.48)
 )
 @register_clip_model(
-    "movinet-a5", published("a5"), parameters=18_650_523, classes=600, gflops=0, accuracy=kinetics_600(84.27)
+    "movinet-a5", published("a5"), parameters=18_650_523, classes=600, gflops=552.67, accuracy=kinetics_600(84.27)
 )
 class MoViNet(ClipModel):
     """A convolution, five groups of blocks, a convolution, the mean over time and space, and a dense layer."""

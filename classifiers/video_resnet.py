@@ -10,7 +10,7 @@ block looks along time:
     2d     1 x 3 x 3; time is left as it is
     2+1d   1 x 3 x 3, then 3 x 1 x 1 over M channels between, so that both together have the parameters of a 3 x 3 x 3
 
-R(2+1)D-34 is the network of the public IG-65M weights (VMZ's, as moabitcoin/ig65m-pytorch publishes them), 63,546,447
+R(2+1)D-34 is the network of the public IG-65M weights (VMZ's, as moabitcoin/ig65m-pytorch publishes them), 63,697,175
 parameters: M belongs to each convolution of a block, where torchvision takes the first one's for both, and batch
 normalisation's epsilon is 1e-3.
 """
@@ -136,7 +136,7 @@ VMZ = "https://github.com/facebookresearch/VMZ/blob/main/c2/tutorials/model_zoo.
     VideoResNetConfig(),
     parameters=33_371_472,
     classes=400,
-    gflops=81.4,
+    gflops=81.39,
     accuracy=Accuracy(63.2, "Kinetics-400", TORCHVISION),
 )
 @register_clip_model(
@@ -144,7 +144,7 @@ VMZ = "https://github.com/facebookresearch/VMZ/blob/main/c2/tutorials/model_zoo.
     VideoResNetConfig(convolutions=("3d", "2d", "2d", "2d")),
     parameters=11_695_440,
     classes=400,
-    gflops=86.7,
+    gflops=86.69,
     accuracy=Accuracy(63.96, "Kinetics-400", TORCHVISION),
 )
 @register_clip_model(
@@ -152,15 +152,15 @@ VMZ = "https://github.com/facebookresearch/VMZ/blob/main/c2/tutorials/model_zoo.
     VideoResNetConfig(convolutions=R2PLUS1D),
     parameters=31_505_325,
     classes=400,
-    gflops=81.0,
+    gflops=81.04,
     accuracy=Accuracy(67.463, "Kinetics-400", TORCHVISION),
 )
 @register_clip_model(
     "r2plus1d-34",
     VideoResNetConfig(blocks=(3, 4, 6, 3), convolutions=R2PLUS1D, own_middle=True, epsilon=1e-3, frames=32, fps=None),
-    parameters=63_546_447,
+    parameters=63_697_175,
     classes=400,
-    gflops=0.0,
+    gflops=304.7,
     accuracy=Accuracy(80.0, "Kinetics-400, after IG-65M", VMZ),
 )
 class VideoResNet(ClipModel):

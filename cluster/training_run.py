@@ -107,14 +107,15 @@ def _train(config: ClassifierTrainingConfig) -> None:
         with closing(make_training_engine(config)) as engine:
             resources = engine.resources(config)
             plan = TrainingPlan(config, data, identity, resources.cpus)
-            outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config))
-        _tell_lost(outcome.lost)
+            outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config, states))
         lease.check()
         _tell_results(write_output(plan, resources, outcome, opened_seconds), config)
         states.clear()
 
 
-def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig) -> None:
+def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig, states: StateFolder) -> None:
+    if not record.epoch:
+        _tell_lost(states.lost() or ())
     parts = [
         f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in ('loss', 'hit_at_one'))}"
         for split, measured in (("training", record.training), ("validation", record.validation))

@@ -84,7 +84,8 @@ def test_what_is_saved_gives_the_same_and_no_video_sees_another(name: str) -> No
         assert not torch.equal(loaded(clips), expected)
         loaded.load_state_dict(model.state_dict())
         assert torch.equal(loaded(clips), expected)
-        torch.testing.assert_close(loaded(clips[1:2]), expected[1:2])
+        alone = torch.cat([loaded(clip) for clip in clips.split(1)])
+        assert (alone - expected).abs().max() < 1e-4 * expected.std()
 
 
 def test_a_new_head_is_all_that_is_new(name: str) -> None:
@@ -103,7 +104,7 @@ def test_frozen_stages_stay_and_the_others_learn(name: str) -> None:
     model.freeze(trained)
     model.train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.1)
+    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=100.0)
     gradients(model, clips_for(model))
     optimizer.step()
     learning = list(model.stages())[-trained:]

@@ -9,9 +9,7 @@ from classifiers.movinet import Block, divisible, halve
 from tests import clip_parity
 
 
-@pytest.mark.parametrize(
-    "size", ["a0", pytest.param("a1", marks=pytest.mark.heavy), pytest.param("a2", marks=pytest.mark.heavy)]
-)
+@pytest.mark.parametrize("size", ["a0", "a1", "a2"])
 def test_published_weights_give_the_published_network(size: str) -> None:
     fixture = f"movinet_{size}_base"
     model = clip_parity.filled(f"movinet-{size}", fixture)
