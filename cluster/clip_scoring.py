@@ -59,12 +59,12 @@ class ClipScoring(ScoringWay):
     def begin(self) -> Beginning:
         """See `ScoringWay.begin`."""
         plan, config, videos = self._plan, self._plan.config, self._plan.inputs.videos
-        settled = plan.dataset.settled(on_any_day=config.only_new)
-        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, config.retry_failed).pending)
-        replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
         if plan.embeddings is not None:
             self._stack.enter_context(plan.embeddings.dataset.lease())
             self._embeddings = ClipEmbeddings(plan.embeddings, videos, config.retry_failed, config.shard_rows)
+        settled = plan.dataset.settled(on_any_day=config.only_new)
+        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, config.retry_failed).pending)
+        replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
         wanted = self._unlabelled | (self._embeddings.lacking if self._embeddings else frozenset())
         self._pending = [video for video in videos if video.id in wanted]
         self._queue = TaskQueue(self._pending)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ import torch
 
 from cluster import storage
 from cluster.feature_files import open_features
+from cluster.lease import Lease
 from cluster.listing import list_files
 from cluster.scoring_config import ScoringConfig
 from cluster.scoring_run import BAD_INPUT, DONE, TOO_MANY_FAILURES, Scoring, run_scoring
@@ -69,6 +71,14 @@ def config(videos, checkpoint, labels, **options):
 
 def score(*arguments, **options):
     return Scoring(config(*arguments, **options))()
+
+
+@contextmanager
+def leased(root):
+    lease = Lease(str(root / "lease.json"), "another")
+    lease.acquire()
+    yield
+    lease.release()
 
 
 def counts(record):
@@ -247,6 +257,17 @@ def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, ca
     assert "clips.sampling" in caplog.text
     assert "Give --embeddings another place" in caplog.text
     assert not (tmp_path / "more").exists()
+
+
+def test_embeddings_that_another_run_is_writing_leave_the_labels_alone(videos, checkpoint, tmp_path):
+    embeddings = tmp_path / "embeddings"
+    score(videos, checkpoint, tmp_path / "labels")
+    before = files_of(tmp_path)
+    (videos / "v00000.mp4").write_bytes(b"replaced")
+    with leased(embeddings):
+        given = config(videos, checkpoint, tmp_path / "labels", embeddings=str(embeddings))
+        assert run_scoring(given) == BAD_INPUT
+    assert files_of(tmp_path) == before
 
 
 def problems_of(caplog, monkeypatch, given):
