@@ -11,7 +11,7 @@ that what frozen ones give can be kept, and any of them computed anew in the bac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +19,19 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from classifiers.heads import glorot_linear
+from classifiers.published_layout import Layout
 from schemas.clips import ClipFormat
 
 HEAD = "head"
 
 
 class ClipModel(nn.Module):
-    """A network over clips. `clip_format` says what it looks at, `feature_dim` is F, `dropout` is that of the head."""
+    """A network over clips. `clip_format` says what it looks at, `feature_dim` is F, `dropout` is that of the head.
+
+    `layouts` are those of public files with weights of the network; see `published_clips.fill`.
+    """
+
+    layouts: ClassVar[tuple[Layout, ...]] = ()
 
     def __init__(
         self,

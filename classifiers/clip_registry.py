@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from classifiers import c3d, i3d, s3d
 from classifiers.clip_model import ClipModel
 from classifiers.clip_registration import CLIP_MODELS, ClipModelEntry
 from classifiers.model_options import parse_options
 
-MODULES: tuple[ModuleType, ...] = ()
+MODULES: tuple[ModuleType, ...] = (
+    c3d,
+    i3d,
+    s3d,
+)
 
 
 def clip_model_names() -> tuple[str, ...]:

@@ -12,8 +12,7 @@ Layers are found by the shape of their kernel and, where shapes repeat, by their
 file from `save` describes its network too, and that must be the model's (`keras_network`); in the others the picture
 features must come first in the concatenation.
 
-Files may come from anywhere: nothing outside the file is followed or read (external links, external and virtual
-datasets), soft links neither, and sizes are checked before anything is read.
+Files may come from anywhere: see `hdf5_file`.
 """
 
 from __future__ import annotations
@@ -30,12 +29,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classifiers.dense import DenseClassifier
+from classifiers.hdf5_file import DAMAGE, MAX_VALUES, find_array, find_group, has, values
 from classifiers.keras_network import check_network
 from classifiers.registry import build_model, model_config, model_entry
-
-MAX_VALUES = 1 << 27  # in all arrays of a file; the largest of the models has a third of a million
-# What h5py raises on files that are damaged or made to harm.
-DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError)
 
 
 class KerasFileError(ValueError):
@@ -85,10 +81,10 @@ def load_keras_file(
 
 def _read_layers(file: h5py.File) -> list[KerasLayer]:
     """The Dense layers, in the file's order."""
-    if _has(file, "layers") and "layer_names" not in file.attrs:
-        found = _layers_by_number(_group(file, "layers"))
+    if has(file, "layers") and "layer_names" not in file.attrs:
+        found = _layers_by_number(find_group(file, "layers"))
     else:
-        root = _group(file, "model_weights") if _has(file, "model_weights") else file
+        root = find_group(file, "model_weights") if has(file, "model_weights") else file
         if "layer_names" not in root.attrs:
             raise KerasFileError("it has neither layer_names nor layers: Keras did not write it as a model's weights")
         found = _layers_by_name(root)
@@ -99,7 +95,7 @@ def _read_layers(file: h5py.File) -> list[KerasLayer]:
         budget -= kernel.size + bias.size
         if budget < 0:
             raise KerasFileError(f"its arrays have more than {MAX_VALUES} values up to layer {name!r}")
-        layers.append(KerasLayer(name, _values(kernel), _values(bias)))
+        layers.append(KerasLayer(name, values(kernel), values(bias)))
     if not layers:
         raise KerasFileError("it has no layer with weights")
     return layers
@@ -107,23 +103,23 @@ def _read_layers(file: h5py.File) -> list[KerasLayer]:
 
 def _layers_by_name(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset, h5py.Dataset]]:
     for name in _texts(root, "layer_names"):
-        group = _group(root, name)
+        group = find_group(root, name)
         paths = {path.rsplit("/", 1)[-1].removesuffix(":0"): path for path in _texts(group, "weight_names")}
         if not paths:
             continue  # inputs, dropout, concatenation
         if set(paths) != {"kernel", "bias"}:
             raise KerasFileError(f"layer {name!r} has weights {', '.join(sorted(paths))}; a Dense has kernel and bias")
-        yield name, _dataset(group, paths["kernel"]), _dataset(group, paths["bias"])
+        yield name, find_array(group, paths["kernel"]), find_array(group, paths["bias"])
 
 
 def _layers_by_number(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset, h5py.Dataset]]:
     for name in sorted(root, key=_natural):
-        arrays = _group(_group(root, name), "vars")
+        arrays = find_group(find_group(root, name), "vars")
         if not len(arrays):
             continue
         if set(arrays) != {"0", "1"}:
             raise KerasFileError(f"layer {name!r} has {len(arrays)} arrays; a Dense has kernel and bias")
-        yield name, _dataset(arrays, "0"), _dataset(arrays, "1")
+        yield name, find_array(arrays, "0"), find_array(arrays, "1")
 
 
 def _natural(name: str) -> tuple[str, int]:
@@ -138,48 +134,6 @@ def _texts(group: h5py.Group, attribute: str) -> list[str]:
         raise KerasFileError(f"{group.name} has no attribute {attribute}")
     values = np.asarray(group.attrs[attribute]).reshape(-1)
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
-
-
-def _group(parent: h5py.Group, path: str) -> h5py.Group:
-    found = _inside(parent, path)
-    if not isinstance(found, h5py.Group):
-        raise KerasFileError(f"{path!r} in {parent.name} is no group")
-    return found
-
-
-def _dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
-    found = _inside(parent, path)
-    if not isinstance(found, h5py.Dataset):
-        raise KerasFileError(f"{path!r} in {parent.name} is no array")
-    if found.external or found.is_virtual:
-        raise KerasFileError(f"array {path!r} in {parent.name} lies in another file, which is never read")
-    if found.dtype.kind != "f":
-        raise KerasFileError(f"array {path!r} in {parent.name} holds {found.dtype}, not floating-point numbers")
-    return found
-
-
-def _has(group: h5py.Group, name: str) -> bool:
-    """Whether there is anything of that name; `in` would follow links to find out."""
-    return group.get(name, getlink=True) is not None
-
-
-def _inside(parent: h5py.Group, path: str) -> object:
-    """What lies at `path`, reached by hard links alone: the others can lead out of the file."""
-    found: object = parent
-    for part in path.split("/"):
-        if not isinstance(found, h5py.Group) or not _has(found, part):
-            raise KerasFileError(f"{path!r} is missing in {parent.name}")
-        if not isinstance(found.get(part, getlink=True), h5py.HardLink):
-            raise KerasFileError(f"{path!r} in {parent.name} is a link, which is never followed")
-        found = found[part]
-    return found
-
-
-def _values(dataset: h5py.Dataset) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = np.asarray(dataset[()], dtype=np.float32)
-    if not np.isfinite(values).all():
-        raise KerasFileError(f"array {dataset.name} holds values that are not finite")
-    return values
 
 
 def _matched(model: DenseClassifier, layers: list[KerasLayer]) -> dict[str, Tensor]:

@@ -29,26 +29,34 @@ def check_options(
     config: object,
     *,
     at_least: Mapping[str, int] | None = None,
+    above_zero: Collection[str] = (),
     dropouts: Collection[str] = (),
     choices: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Check the fields named: whole numbers (or lists of them) against a least value, rates in [0, 1), and choices.
+    """Check the fields named: numbers (or lists of them) against a least value or 0, rates in [0, 1), and choices.
 
     Raises:
         ValueError: with every field that is out of range.
     """
     problems = []
     for name, least in (at_least or {}).items():
-        value: Any = getattr(config, name)
-        numbers = value if isinstance(value, tuple) else (value,)
-        problems += [f"{name} must be at least {least}, got {number}" for number in numbers if number < least]
+        problems += [
+            f"{name} must be at least {least}, got {value}" for value in _values(config, name) if value < least
+        ]
+    for name in above_zero:
+        problems += [f"{name} must be above 0, got {value}" for value in _values(config, name) if value <= 0]
     for name in dropouts:
-        rate = getattr(config, name)
-        if not 0 <= rate < 1:
-            problems.append(f"{name} must be at least 0 and below 1, got {rate}")
+        wrong = [rate for rate in _values(config, name) if not 0 <= rate < 1]
+        problems += [f"{name} must be at least 0 and below 1, got {rate}" for rate in wrong]
     for name, allowed in (choices or {}).items():
-        choice = getattr(config, name)
-        if choice not in allowed:
-            problems.append(f"{name} must be one of {', '.join(sorted(allowed))}, got {choice!r}")
+        known = ", ".join(sorted(allowed))
+        strange = [choice for choice in _values(config, name) if choice not in allowed]
+        problems += [f"{name} must be one of {known}, got {choice!r}" for choice in strange]
     if problems:
         raise ValueError("; ".join(problems))
+
+
+def _values(config: object, name: str) -> tuple[Any, ...]:
+    """The values of a field that holds one or a list of them."""
+    value = getattr(config, name)
+    return value if isinstance(value, tuple) else (value,)

@@ -56,29 +56,36 @@ def read_checkpoint(checkpoint: bytes) -> Constants:
     Raises:
         WireError: if the file is no such table, is compressed, or holds a variable in several slices.
     """
-    data = memoryview(checkpoint)
-    footer = data[-TABLE_FOOTER_BYTES:]
-    if len(data) < TABLE_FOOTER_BYTES or int.from_bytes(footer[-8:], "little") != TABLE_MAGIC:
-        raise WireError("not a one-file TensorFlow checkpoint: the table's magic number is missing at its end")
-    _, after_offset = read_varint(footer, 0)
-    _, after_metaindex = read_varint(footer, after_offset)
     variables: Constants = {}
     shapes: dict[str, tuple[int, ...]] = {}
-    for _, handle in _block_entries(data, footer[after_metaindex:]):
-        for _, value in _block_entries(data, handle):
-            for number, part in fields(value):
-                if number == 1 and isinstance(part, memoryview):  # the first record describes all variables
-                    shapes |= {text(m, 1): _shape(next(nested(m, 2), memoryview(b""))) for m in nested(part, 1)}
-                elif number == 2 and isinstance(part, memoryview):
-                    name, values = text(part, 1), floats(next(nested(part, 3), b""), 5)
-                    if len(values) == 0:
-                        continue  # not float32
-                    if name not in shapes or len(values) != math.prod(shapes[name]):
-                        raise WireError(
-                            f"variable {name!r} has {len(values)} values in a slice, not {shapes.get(name)}"
-                        )
-                    variables[name] = values.reshape(shapes[name])
+    for _, value in table_entries(checkpoint):
+        for number, part in fields(value):
+            if number == 1 and isinstance(part, memoryview):  # the first record describes all variables
+                shapes |= {text(m, 1): shape_of(next(nested(m, 2), memoryview(b""))) for m in nested(part, 1)}
+            elif number == 2 and isinstance(part, memoryview):
+                name, values = text(part, 1), floats(next(nested(part, 3), b""), 5)
+                if len(values) == 0:
+                    continue  # not float32
+                if name not in shapes or len(values) != math.prod(shapes[name]):
+                    raise WireError(f"variable {name!r} has {len(values)} values in a slice, not {shapes.get(name)}")
+                variables[name] = values.reshape(shapes[name])
     return variables
+
+
+def table_entries(table: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """(key, value) pairs of a sorted table, the form of a checkpoint in one file and of another's index.
+
+    Raises:
+        WireError: if the bytes are no such table, or it is compressed.
+    """
+    data = memoryview(table)
+    footer = data[-TABLE_FOOTER_BYTES:]
+    if len(data) < TABLE_FOOTER_BYTES or int.from_bytes(footer[-8:], "little") != TABLE_MAGIC:
+        raise WireError("not a TensorFlow checkpoint: the table's magic number is missing at its end")
+    _, after_offset = read_varint(footer, 0)
+    _, after_metaindex = read_varint(footer, after_offset)
+    for _, handle in _block_entries(data, footer[after_metaindex:]):
+        yield from _block_entries(data, handle)
 
 
 def _block_entries(data: memoryview, handle: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -114,14 +121,14 @@ def _attribute(node: memoryview, name: str, number: int) -> memoryview | int | N
     return None
 
 
-def _shape(message: memoryview) -> tuple[int, ...]:
+def shape_of(message: memoryview) -> tuple[int, ...]:
     """TensorShapeProto to a shape."""
     return tuple(integer(dimension, 1) for dimension in nested(message, 2))
 
 
 def _tensor(message: memoryview) -> NDArray[np.float32]:
     """TensorProto of float32 to an array: raw content, a list of values, or one value for all."""
-    shape = _shape(next(nested(message, 2), memoryview(b"")))
+    shape = shape_of(next(nested(message, 2), memoryview(b"")))
     content = next(nested(message, 4), None)
     size = math.prod(shape)
     if content is not None and len(content) % 4 == 0:

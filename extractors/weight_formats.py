@@ -57,7 +57,12 @@ def read_state(path: Path) -> StateDict:
     raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
 
 
-def _read_torch(path: Path) -> StateDict:
+def read_torch_state(path: Path) -> StateDict:
+    """A PyTorch file's state dict; where it holds a training's state, the one under `state_dict`.
+
+    Raises:
+        WeightsError: if it holds more than plain tensors.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -65,6 +70,8 @@ def _read_torch(path: Path) -> StateDict:
             "it is not a plain PyTorch state dict. Loading it would run code from the file, which is always refused. "
             "Load it where you trust it and save `model.state_dict()` instead"
         ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"it holds {type(state).__name__}, not a state dict of tensors")
     return state
@@ -85,8 +92,8 @@ def _read_checkpoint(path: Path) -> StateDict:
 
 READERS: dict[str, Callable[[Path], StateDict]] = {
     ".safetensors": load_file,
-    ".pth": _read_torch,
-    ".pt": _read_torch,
+    ".pth": read_torch_state,
+    ".pt": read_torch_state,
     ".tgz": _read_graph_archive,
     ".tar.gz": _read_graph_archive,
     ".pb": _read_graph,
