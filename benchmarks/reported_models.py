@@ -67,7 +67,7 @@ class Trained:
 def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Trained:
     """One model, in this process."""
     config = ClassifierTrainingConfig(
-        (str(dataset),), str(output), model=model, epochs=epochs, seed=seed, balance=model == "dense-7", engine="local"
+        str(output), (str(dataset),), model=model, epochs=epochs, seed=seed, balance=model == "dense-7", engine="local"
     )
     started = time.perf_counter()
     plan = TrainingPlan(config, load_training_data(config), {}, cores())

@@ -73,7 +73,7 @@ def load(dataset: Path, name: str) -> Arrays:
     from cluster.training_data import load_training_data
 
     fractions = (str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0")
-    split = load_training_data(ClassifierTrainingConfig((str(dataset),), "out", fractions=fractions)).splits[name]
+    split = load_training_data(ClassifierTrainingConfig("out", (str(dataset),), fractions=fractions)).splits[name]
     rgb, audio = (np.empty((len(split), dim), np.float32) for dim in (1024, 128))
     classes = np.empty(len(split), np.int64)
     start = 0

@@ -6,7 +6,8 @@
 
 In and out: `files`, the names above with their bytes, so that whoever knows a store can keep them there; or a local
 folder. Reading is strict: what is unknown, missing, of a wrong type or of a newer version is an error, and a file that
-belongs to another checkpoint is told by its hash. All problems come in one `CheckpointError`.
+belongs to another checkpoint is told by its hash. All problems come in one `CheckpointError`. Version 1, which knew
+neither clips nor phases, is read as what it was.
 
 Nothing here knows a network. `load_weights` fills one that was built from the configuration.
 """
@@ -14,6 +15,7 @@ Nothing here knows a network. `load_weights` fills one that was built from the c
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -29,9 +31,11 @@ from torch import Tensor, nn
 
 from classifiers.losses import TASKS
 from schemas import strict_json
+from schemas.clips import ClipInput
 
-SCHEMA_VERSION = 1
-LEVELS = ("video", "frame")
+SCHEMA_VERSION = 2
+CLIP = "clip"
+LEVELS = ("video", "frame", CLIP)
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "model.safetensors", "config.json", "history.json"
 SHOWN_PROBLEMS = 20
 
@@ -59,10 +63,11 @@ class CheckpointConfig:
     class_names          K, in the order of the outputs
     class_indices        K, the index that each class has in the labels of the dataset
     rgb_dim, audio_dim   width of the features; 0 where the model does not look at them
-    level                video (means) or frame
+    level                video (means), frame or clip
     task                 single-label (softmax) or multi-label (sigmoid)
     input_columns        columns of the feature shards that the model reads
     feature_fingerprint  of the features that it was trained on, and the only ones that it takes
+    clips                what a clip classifier takes instead of features; None for all others
     temperature          logits are divided by it before they become probabilities
     metrics              of the validation split, by name
     training             a summary for people: split sizes, epochs, optimizer and the like
@@ -85,6 +90,7 @@ class CheckpointConfig:
     metrics: Mapping[str, float]
     training: Mapping[str, Any]
     seed: int
+    clips: ClipInput | None = None
     weights_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -103,7 +109,13 @@ class CheckpointConfig:
             problems.append(f"{len(self.class_indices)} class_indices for {self.num_classes} classes")
         if len(set(self.class_indices)) < len(self.class_indices) or min(self.class_indices, default=0) < 0:
             problems.append("class_indices must be different from each other and 0 or more")
-        if min(self.rgb_dim, self.audio_dim) < 0 or self.rgb_dim + self.audio_dim == 0:
+        if (self.level == CLIP) != (self.clips is not None):
+            problems.append(f"level is {self.level!r}, {'with' if self.clips else 'without'} clips: they go together")
+        if self.clips is not None and (self.rgb_dim, self.audio_dim) != (0, 0):
+            problems.append(
+                f"rgb_dim {self.rgb_dim} and audio_dim {self.audio_dim}, a clip classifier takes no features"
+            )
+        elif min(self.rgb_dim, self.audio_dim) < 0 or (self.clips is None and self.rgb_dim + self.audio_dim == 0):
             problems.append(f"rgb_dim {self.rgb_dim} and audio_dim {self.audio_dim}, expected one above 0, none below")
         if not 0 < self.temperature < math.inf:
             problems.append(f"temperature is {self.temperature}, expected a finite number above 0")
@@ -116,7 +128,8 @@ class CheckpointConfig:
 class EpochRecord:
     """One pass over the training split: what was measured on it and on the validation split, by name.
 
-    None stands for a number that was not finite, for which JSON has no word.
+    None stands for a number that was not finite, for which JSON has no word. `phase` is the place of its phase among
+    those of the training.
     """
 
     epoch: int
@@ -124,6 +137,7 @@ class EpochRecord:
     learning_rate: float
     training: Mapping[str, float | None]
     validation: Mapping[str, float | None]
+    phase: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,12 +266,28 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
         problems.append(f"{name}: missing; a checkpoint is a folder with {WEIGHTS_FILE} and {CONFIG_FILE}")
         return None
     try:
-        return strict_json.load(kind, files[name].decode(), name, schema_version=SCHEMA_VERSION)
+        text = _upgraded(files[name].decode(), name)
+        return strict_json.load(kind, text, name, schema_version=SCHEMA_VERSION)
     except (UnicodeDecodeError, RecursionError) as error:
         problems.append(f"{name}: no JSON text: {error}")
     except strict_json.JsonMismatchError as error:
         problems += [f"{name}: {problem}" for problem in error.problems]
     return None
+
+
+def _upgraded(text: str, name: str) -> str:
+    """A file of version 1 as this version has it; any other text as it is."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    if not isinstance(document, dict) or document.get("schema_version") != 1:
+        return text
+    if name == HISTORY_FILE:
+        document["epochs"] = [{"phase": 0, **epoch} for epoch in document.get("epochs", [])]
+    else:
+        document = {"clips": None, **document}
+    return json.dumps({**document, "schema_version": SCHEMA_VERSION})
 
 
 def _weight_problems(state: Mapping[str, Tensor]) -> list[str]:

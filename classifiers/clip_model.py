@@ -93,9 +93,11 @@ class ClipModel(nn.Module):
         logits: Tensor = self.head(F.dropout(features, self.dropout, self.head.training))
         return logits
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Logits (N, K) of clips, uint8 (N, T, H, W, C)."""
-        return self.forward_head(self.forward_features(self.prepare(clips)))
+    def forward(self, clips: Tensor, first_stage: int | None = None) -> Tensor:
+        """Logits (N, K) of clips, uint8 (N, T, H, W, C); or of what the stages before `first_stage` make of them."""
+        if first_stage is None:
+            return self.forward_head(self.forward_features(self.prepare(clips)))
+        return self.forward_head(self.forward_stages(clips, first_stage))
 
     def reset_head(self, num_classes: int) -> None:
         """Put a fresh head for other classes on the trained network."""

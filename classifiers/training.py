@@ -1,4 +1,4 @@
-"""Training of a classifier: epochs over batches, the best one kept, each of them a place to go on from.
+"""Training of a classifier: phases of epochs over batches, the best epoch kept, each of them a place to go on from.
 
     training batches   ─► network ─► loss and penalties ─► optimizer
     validation batches ─► model ─► evaluation ─► is it the best so far? is it time to stop?
@@ -14,20 +14,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from classifiers.checkpoint import EpochRecord, TrainingHistory
 from classifiers.evaluation import Evaluation
-from classifiers.learning_rate import LearningRateSchedule
 from classifiers.losses import build_loss, weight_penalty
-from classifiers.optimizers import OptimizerConfig, build_optimizer
+from classifiers.optimizers import build_optimizer
+from classifiers.phases import Phase, train_stages
 from classifiers.training_state import TrainingState, optimizer_state, optimizer_tensors
 
 MONITORS = {
@@ -41,10 +43,10 @@ PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat1
 
 
 class Batch(Protocol):
-    """What a network is trained on; see `classifiers.batch`."""
+    """What a network is trained on; see `classifiers.batch` and `classifiers.clip_batch`."""
 
     @property
-    def inputs(self) -> tuple[Tensor, ...]:
+    def inputs(self) -> tuple[Any, ...]:
         """The network's arguments."""
 
     @property
@@ -94,19 +96,18 @@ class DivergedError(ValueError):
 class TrainingConfig:
     """How a classifier is trained.
 
-    epochs             passes over the training split
-    schedule           factor on the learning rate, by step
+    phases             one after the other
+    accumulate         batches whose gradients make one step; batch norm still sees them one by one
     l1, l2             penalties on the weights, as Keras means them
     class_weights      K factors on the loss of each class
     max_gradient_norm  gradients are scaled down to it
     precision          fp32, or bf16: the network's arithmetic, while weights stay fp32
     monitor            what of the validation split decides which epoch is kept
-    patience           stop after so many epochs in a row without a better one
+    patience           a phase ends after so many epochs in a row without a better one
     """
 
-    epochs: int = 20
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
+    phases: tuple[Phase, ...] = (Phase(),)
+    accumulate: int = 1
     l1: float = 0.0
     l2: float = 0.0
     label_smoothing: float = 0.0
@@ -120,8 +121,10 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be, all of it at once."""
         problems = []
-        if self.epochs < 1:
-            problems.append(f"epochs is {self.epochs}, it must be at least 1")
+        if not self.phases:
+            problems.append("there is no phase")
+        if self.accumulate < 1:
+            problems.append(f"accumulate is {self.accumulate}, it must be at least 1 batch")
         if self.patience is not None and self.patience < 1:
             problems.append(f"patience is {self.patience}, it must be at least 1 epoch")
         if self.seed < 0:
@@ -138,11 +141,17 @@ class TrainingConfig:
         if problems:
             raise ValueError("\n".join(problems))
 
+    @property
+    def epochs(self) -> int:
+        """Of all phases."""
+        return sum(phase.epochs for phase in self.phases)
+
 
 class Training:
     """One model's training, epoch by epoch.
 
-    `wrap` turns the model into what computes its gradients together with the other workers.
+    `wrap` turns the model into what computes its gradients: with the other workers, say, or from changed inputs. It is
+    called at the beginning of each phase.
     """
 
     def __init__(
@@ -158,16 +167,15 @@ class Training:
     ) -> None:
         self._device = device or torch.device("cpu")
         self.model = model.to(self._device)
-        self._network = wrap(self.model) if wrap else self.model
+        self._wrap = wrap or (lambda model: model)
         self._task, self._config, self._num_classes = task, config, num_classes
         self._workers = workers or Alone()
         self._loss = build_loss(task, class_weights=config.class_weights, label_smoothing=config.label_smoothing)
         self._loss.to(self._device)
-        self._optimizer = build_optimizer(config.optimizer, self.model.parameters())
-        self._step = 0
         self._epochs: list[EpochRecord] = []
         self._best_epoch: int | None = None
         self._best_state: dict[str, Tensor] = {}
+        self._phase: int | None = None  # none has begun
 
     @property
     def epoch(self) -> int:
@@ -176,11 +184,8 @@ class Training:
 
     @property
     def is_over(self) -> bool:
-        """Whether all epochs are done, or too many in a row were no better."""
-        if self.epoch >= self._config.epochs:
-            return True
-        patience = self._config.patience
-        return patience is not None and self._best_epoch is not None and self.epoch - 1 - self._best_epoch >= patience
+        """Whether all phases are done."""
+        return self._due_phase() == len(self._config.phases)
 
     @property
     def history(self) -> TrainingHistory:
@@ -192,6 +197,13 @@ class Training:
         """The weights of the best epoch."""
         return self._best_state
 
+    def enter_phase(self) -> Phase:
+        """Freeze and train what the next epoch wants frozen and trained; gives its phase."""
+        due = self._due_phase()
+        if due != self._phase:
+            self._begin(due)
+        return self._config.phases[due]
+
     def run_epoch(self, training: Iterable[Batch], validation: Iterable[Batch] | None) -> EpochRecord:
         """Train on one pass of `training`, measure on `validation`; without it, training alone decides what is best.
 
@@ -199,8 +211,9 @@ class Training:
             DivergedError: if the loss is not finite.
         """
         started = time.monotonic()
+        phase = self.enter_phase()
         torch.manual_seed(epoch_seed(self._config.seed, self.epoch, self._workers.rank))
-        trained = self._train(training)
+        trained = self._train(training, phase)
         self._workers.share_buffers(self.model)
         validated = {} if validation is None else self.evaluate(validation, is_full=False).summary()
         record = EpochRecord(
@@ -209,6 +222,7 @@ class Training:
             learning_rate=float(self._optimizer.param_groups[0]["lr"]),
             training=trained,
             validation={name: value if math.isfinite(value) else None for name, value in validated.items()},
+            phase=self._due_phase(),
         )
         if self._best_epoch is None or self._merit(record) > self._merit(self._epochs[self._best_epoch]):
             self._best_epoch = record.epoch
@@ -234,7 +248,7 @@ class Training:
         with torch.inference_mode():
             for batch in batches:
                 placed = batch.to(self._device)
-                with self._arithmetic():
+                with self.arithmetic():
                     logits = self.model(*placed.inputs)
                 yield logits.float(), placed
 
@@ -254,36 +268,61 @@ class Training:
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a snapshot."""
+        self._begin(state.history.epochs[-1].phase)
         self.model.load_state_dict(state.model)
         self._optimizer.load_state_dict(optimizer_state(self._optimizer, state.optimizer))
         self._best_state = {key: value.to(self._device) for key, value in state.best.items()}
         self._step = state.step
         self._epochs, self._best_epoch = list(state.history.epochs), state.history.best_epoch
 
-    def _train(self, batches: Iterable[Batch]) -> dict[str, float]:
+    def _begin(self, number: int) -> None:
+        phase = self._config.phases[number]
+        train_stages(self.model, phase.stages)
+        self.model.zero_grad(set_to_none=True)  # what is frozen from now on would keep its last gradient
+        self._network = self._wrap(self.model)
+        self._optimizer = build_optimizer(phase.optimizer, self.model.parameters())
+        self._step = 0
+        self._phase = number
+
+    def _due_phase(self) -> int:
+        """The phase of the next epoch; their number where there is none."""
+        if not self._epochs:
+            return 0
+        phase = self._epochs[-1].phase
+        done = [record.epoch for record in self._epochs if record.phase == phase]
+        patience, better = self._config.patience, max(self._best_epoch or 0, done[0] - 1)
+        is_over = len(done) >= self._config.phases[phase].epochs
+        return phase + (is_over or (patience is not None and done[-1] - better >= patience))
+
+    def _train(self, batches: Iterable[Batch], phase: Phase) -> dict[str, float]:
         self._network.train()
         config = self._config
         # Sums stay where they are computed: a look at them in each step would wait for the device.
         losses, right = torch.zeros(2, dtype=torch.float64, device=self._device)
         videos = 0
-        for unplaced in batches:
-            batch = unplaced.to(self._device)
-            assert batch.targets is not None
-            for group in self._optimizer.param_groups:
-                group["lr"] = config.optimizer.learning_rate * config.schedule.factor(self._step)
+        for group in _groups(batches, config.accumulate):
+            for parameters in self._optimizer.param_groups:
+                parameters["lr"] = phase.optimizer.learning_rate * phase.schedule.factor(self._step)
             self._optimizer.zero_grad(set_to_none=True)
-            with self._arithmetic():
-                logits = self._network(*batch.inputs)
-            loss = self._loss(logits, batch.targets)
-            goal = loss + weight_penalty(self.model, l1=config.l1, l2=config.l2) if config.l1 or config.l2 else loss
-            goal.backward()
+            size = sum(map(len, group))
+            for number, unplaced in enumerate(group, 1):
+                batch = unplaced.to(self._device)
+                assert batch.targets is not None
+                with self._sharing(is_last=number == len(group)):
+                    with self.arithmetic():
+                        logits = self._network(*batch.inputs)
+                    loss = self._loss(logits, batch.targets)
+                    goal = loss * (len(batch) / size)
+                    if number == len(group) and (config.l1 or config.l2):
+                        goal = goal + weight_penalty(self.model, l1=config.l1, l2=config.l2)
+                    goal.backward()
+                losses.add_(loss.detach(), alpha=len(batch))
+                right.add_(_right(logits.detach(), batch.targets))
             if config.max_gradient_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), config.max_gradient_norm)
             self._optimizer.step()
             self._step += 1
-            losses.add_(loss.detach(), alpha=len(batch))
-            right.add_(_right(logits.detach(), batch.targets))
-            videos += len(batch)
+            videos += size
         return self._means(float(losses), float(right), videos)
 
     def _means(self, *sums: float) -> dict[str, float]:
@@ -304,9 +343,23 @@ class Training:
         value = measured[name]
         return -math.inf if value is None else MONITORS[name] * value
 
-    def _arithmetic(self) -> AbstractContextManager[Any]:
+    def arithmetic(self) -> AbstractContextManager[Any]:
+        """What the network computes in."""
         dtype = PRECISIONS[self._config.precision]
         return nullcontext() if dtype is None else torch.autocast(self._device.type, dtype)
+
+    def _sharing(self, *, is_last: bool) -> AbstractContextManager[Any]:
+        """Workers share their gradients with the last batch of a step."""
+        if is_last or not isinstance(self._network, DistributedDataParallel):
+            return nullcontext()
+        return self._network.no_sync()
+
+
+def _groups(batches: Iterable[Batch], size: int) -> Iterator[Sequence[Batch]]:
+    """So many at a time; the last may be fewer."""
+    waiting = iter(batches)
+    while group := tuple(islice(waiting, size)):
+        yield group
 
 
 def _right(logits: Tensor, targets: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from classifiers.checkpoint import TrainingHistory
 from schemas import strict_json
 
 PROGRESS = "progress"
-VERSION = 1
+VERSION = 2
 PARTS = ("model", "best", "optimizer")
 
 

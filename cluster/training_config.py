@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from classifiers.class_choice import ALL
-from classifiers.learning_rate import DECAYS, LearningRateSchedule
+from classifiers.clip_registry import clip_model_config, clip_model_names
+from classifiers.learning_rate import DECAYS
 from classifiers.losses import SINGLE_LABEL, TASKS
-from classifiers.optimizers import OPTIMIZERS, OptimizerConfig
+from classifiers.optimizers import OPTIMIZERS
 from classifiers.registry import model_config, model_entry, model_names
 from classifiers.splits import HashSplit
 from classifiers.training import MONITORS, PRECISIONS, TrainingConfig
 from cluster import storage
 from cluster.command_line import option
+from cluster.initial_weights import AUTO as AUTO_HEAD
+from cluster.initial_weights import HEADS
 from cluster.run_log import without_secrets
+from cluster.training_phases import (
+    NO_RECIPE,
+    RECIPES,
+    TRANSFER_LEARNING_RATE,
+    TRANSFER_LEARNING_RATES,
+    PhaseOptions,
+    phases_of,
+)from extractors.clip_sampling import PLACEMENTS, SHORT, ClipSampling
+from schemas.clips import ClipFormat
 
+FEATURES, CLIPS = "features", "clips"
 HASH, COLUMN, FOLDERS = SPLIT_KINDS = ("hash", "column", "folders")
 RAY, LOCAL = ENGINES = ("ray", "local")
+RANDOM = "random"  # placement
 AUTO, CPU, GPU = DEVICES = ("auto", "cpu", "gpu")
+EPOCHS, LEARNING_RATE = 20, 1e-3
+BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
 # Options that say where and how loudly a training runs, and nothing of what comes out.
-OF_NO_CONSEQUENCE = ("output", "engine", "address", "device", "cpus_per_worker", "quiet", "log_format")
+OF_NO_CONSEQUENCE = (
+    *("output", "engine", "address", "device", "cpus_per_worker", "quiet", "log_format"),
+    *("recompute", "decoders", "time_limit", "memory_limit_mib", "keep_frozen_mib"),
+)
+# Options that mean something for the one kind of data alone.
+OF_FEATURES = ("split_column", "validation_features", "test_features", "max_frames")
+OF_CLIPS = (
+    *("placement", "short", "start_seconds", "speed", "random_crop", "fps", "views", "crops", "init_weights", "init_head"),
+    *("recipe", "recompute", "decoders", "time_limit", "memory_limit_mib"),
+    *("keep_frozen_mib", "max_failure_ratio"),
+)
 
 
 @dataclass(frozen=True)
 class ClassifierTrainingConfig:
-    """One training of a classifier, by its options."""
+    """One training of a classifier, by its options. Of `features` and `videos`, one is given."""
 
-    features: tuple[str, ...] = option("datasets, folders, globs or files of feature shards, or of .tfrecord")
     output: str = option("folder or URI for the checkpoint, the report and the logs; what is there is gone on with")
-    model: str = option("which network", "dense-5", choices=model_names())
+    features: tuple[str, ...] = option("datasets, folders, globs or files of feature shards, or of .tfrecord", ())
+    videos: str | None = option("instead of features: a manifest (CSV, JSONL, Parquet), or a folder of videos", None)
+    model: str = option(
+        "which network: the first ones take features, the others clips",
+        "dense-5",
+        choices=(*model_names(), *clip_model_names()),
+    )
     model_options: tuple[str, ...] = option("the model's own numbers as NAME=VALUE, such as shared_hidden=[60,60]", ())
+    init_weights: str | None = option("weights to start from: a public file, or a checkpoint of the same model", None)
+    init_head: str = option(
+        "the head of --init-weights: auto keeps it where its classes are the same",
+        AUTO_HEAD,
+        choices=HEADS,
+    )
     classes: tuple[str, ...] = option("all of the vocabulary, first:50, names, or indices", (ALL,))
     vocabulary: str | None = option("names of the classes; by default vocabulary.csv beside the features", None)
     task: str = option("one class a video, its first label, or any number of them", SINGLE_LABEL, choices=TASKS)
@@ -46,10 +81,27 @@ class ClassifierTrainingConfig:
     validation_features: tuple[str, ...] = option("with --split folders: where those of validation are", ())
     test_features: tuple[str, ...] = option("with --split folders: likewise of the test", ())
     max_frames: int | None = option("models of frames see the first so many of a video", None)
-    epochs: int = option("passes over the training split", 20)
-    batch_size: int = option("videos in a step, of each worker", 256)
+    recipe: str = option(
+        "transfer: first the head alone, then the last three stages", NO_RECIPE, choices=tuple(RECIPES)
+    )
+    phases: tuple[str, ...] = option(
+        "one after the other, each as 'epochs=20 stages=1 optimizer=sgd learning-rate=0.1': stages is how many of the "
+        "last are trained, or all; what is left out is as the other options say",
+        (),
+    )
+    placement: str = option("which frames of a video make its clip", "central", choices=PLACEMENTS)
+    short: str = option("what becomes of videos shorter than a clip", "loop", choices=SHORT)
+    start_seconds: float = option("with --placement start: where", 0.0)
+    speed: tuple[str, ...] = option("with --placement random: the slowest and the fastest", ("1", "1"))
+    random_crop: bool = option("show any part of a frame in training, instead of its middle", False)
+    fps: str | None = option("frames a second of a clip; by default those that the model was made for", None)
+    views: int = option("clips of a video that scoring averages; training looks at one", 1)
+    crops: int = option("of each of these: 1, or 3 along the longer side", 1)
+    epochs: int = option(f"passes over the training split; by default {EPOCHS}, or those of the phases", None)
+    batch_size: int = option("videos in a batch, of each worker; by default 256, of clips 8", None)
+    accumulate: int = option("batches whose gradients make one step", 1)
     optimizer: str = option("by name", "rmsprop", choices=tuple(OPTIMIZERS))
-    learning_rate: float = option("at its highest", 1e-3)
+    learning_rate: float = option("at its highest; by default 1e-3, with a recipe that of the recipe", None)
     momentum: float = option("of rmsprop and sgd", 0.0)
     weight_decay: float = option("of adamw and sgd", 0.0)
     schedule: str = option("of the learning rate, after the warm-up", "constant", choices=tuple(DECAYS))
@@ -69,23 +121,39 @@ class ClassifierTrainingConfig:
     workers: int = option("processes that train together, each on its own share of the videos", 1)
     cpus_per_worker: int | None = option("CPU cores of each; by default all that there are, shared out evenly", None)
     device: str = option("what the workers compute on; auto: GPUs where there are enough", AUTO, choices=DEVICES)
+    recompute: bool = option("compute stages again for the gradients, instead of remembering all they gave", False)
+    decoders: int | None = option("processes of each worker that decode; by default one a core", None)
+    time_limit: float = option("seconds that one clip may take to decode", 60.0)
+    memory_limit_mib: int = option("MiB that one clip may take to decode", 2048)
+    keep_frozen_mib: int = option("MiB, of each worker, for what frozen stages make of clips that stay the same", 1024)
+    max_failure_ratio: float = option("stop where more of the videos cannot be decoded", 0.1)
     engine: str = option("Ray Train, or this process alone", RAY, choices=ENGINES)
     address: str | None = option("of a Ray cluster; by default RAY_ADDRESS, or a new one on this machine", None)
     quiet: bool = option("no progress", False)
     log_format: str = option("of progress on a server", "text", choices=("text", "json"))
 
     def __post_init__(self) -> None:
-        """Check everything, so that all that is wrong is told at once."""
+        """Fill in what depends on other options, and check everything, so that all that is wrong is told at once."""
+        epochs = self.epochs
+        # A frozen instance sets its own fields like this.
+        for name, default in (
+            ("batch_size", BATCH_SIZES[self.kind]),
+            ("learning_rate", self._default_learning_rate()),
+            ("epochs", EPOCHS),
+        ):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
         problems = [
             f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
-            for name in ("batch_size", "workers", "cpus_per_worker", "max_frames")
+            for name in ("batch_size", "accumulate", "workers", "cpus_per_worker", "max_frames", "decoders")
             if getattr(self, name) is not None and getattr(self, name) < 1
         ]
         problems += [
             f"{name.replace('_', '-')} must not be empty"
-            for name in ("features", "output", "classes")
+            for name in ("output", "classes")
             if not getattr(self, name) or not all(getattr(self, name))
         ]
+        problems += self._problems_of_kind()
         if not 0 <= self.label_smoothing < 1:
             problems.append(f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}")
         if self.split != FOLDERS and (self.validation_features or self.test_features):
@@ -96,24 +164,65 @@ class ClassifierTrainingConfig:
             problems.append("videos with several labels cannot be balanced: take --class-weights balanced")
         if self.engine == LOCAL and self.workers > 1:
             problems.append(f"--engine local has one worker, not {self.workers}: take --engine ray")
-        parts = (self.hash_split, self.model_config, self.optimizer_config, self._training_config)
-        checks: list[Callable[[], object]] = [*parts]
-        if 0 < self.decay_epochs < math.inf:
-            checks.append(partial(self.schedule_config, 1))
-        else:
-            problems.append(f"decay-epochs must be above 0, not {self.decay_epochs}")
+        checks: list[Callable[[], object]] = [self.hash_split, self.model_config, self._training_config]
+        if self.kind == CLIPS:
+            checks += [self.clip_sampling, self.scoring_sampling, self._check_channels]
         for check in checks:
             try:
                 check()
             except ValueError as error:
                 problems.append(str(error))
+        try:
+            total = sum(phase.epochs for phase in self.phase_options())
+            if epochs not in (None, total):
+                problems.append(f"epochs is {epochs}, but those of the phases are {total}: leave --epochs out")
+            object.__setattr__(self, "epochs", total)
+        except ValueError as error:
+            problems.append(str(error))
         if problems:
             raise ValueError("\n".join(problems))
 
+    def _problems_of_kind(self) -> list[str]:
+        """What does not go together with the kind of data."""
+        if bool(self.features) == (self.videos is not None) or (self.features and not all(self.features)):
+            return ["give --features or --videos, one of them"]
+        problems = []
+        if (self.model in model_names()) != (self.kind == FEATURES):
+            names, noun = (
+                (model_names(), "features") if self.kind == FEATURES else (clip_model_names(), "clips of --videos")
+            )
+            problems.append(f"model {self.model!r} does not take {noun}; those that do: {', '.join(names)}")
+        defaults = {field.name: field.default for field in fields(self)}
+        problems += [
+            f"--{name.replace('_', '-')} goes with --{'features' if self.kind == CLIPS else 'videos'}"
+            for name in (OF_FEATURES if self.kind == CLIPS else OF_CLIPS)
+            if getattr(self, name) != defaults[name]
+        ]
+        if self.kind == CLIPS and self.split == FOLDERS:
+            problems.append(
+                "--split folders goes with --features; a manifest's column split says as much: --split column"
+            )
+        if not 0 <= self.max_failure_ratio <= 1:
+            problems.append(f"max-failure-ratio lies between 0 and 1, not at {self.max_failure_ratio}")
+        if not self.time_limit > 0:
+            problems.append(f"time-limit must be above 0, not {self.time_limit}")
+        if self.memory_limit_mib < 1 or self.keep_frozen_mib < 0:
+            problems.append("memory-limit-mib must be at least 1, and keep-frozen-mib not below 0")
+        if self.init_head != AUTO_HEAD and self.init_weights is None:
+            problems.append("--init-head goes with --init-weights")
+        if self.phases and self.recipe != NO_RECIPE:
+            problems.append(f"--recipe {self.recipe} has its own phases: leave --phases out")
+        return problems
+
+    @property
+    def kind(self) -> str:
+        """What is trained on: `FEATURES` or `CLIPS`."""
+        return FEATURES if self.videos is None else CLIPS
+
     @property
     def level(self) -> str:
-        """What the model looks at: `video` (means) or `frame`."""
-        return model_entry(self.model).model.level
+        """What the model looks at: `video` (means), `frame` or `clip`."""
+        return "clip" if self.kind == CLIPS else model_entry(self.model).model.level
 
     def hash_split(self) -> HashSplit:
         """How ids are shared out."""
@@ -129,40 +238,67 @@ class ClassifierTrainingConfig:
         if wrong:
             raise ValueError(f"model-options are NAME=VALUE, not {', '.join(map(repr, wrong))}")
         pairs = (text.split("=", 1) for text in self.model_options)
-        return model_config(self.model, {name: _value(text) for name, text in pairs})
+        make = clip_model_config if self.model in clip_model_names() else model_config
+        return make(self.model, {name: _value(text) for name, text in pairs})
 
-    def optimizer_config(self) -> OptimizerConfig:
-        """The optimizer's numbers."""
-        return OptimizerConfig(
-            name=self.optimizer,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
+    def clip_format(self) -> ClipFormat:
+        """What a clip model looks at."""
+        own: ClipFormat = self.model_config().clip_format()
+        return own if self.fps is None else replace(own, fps=self.fps)
+
+    def clip_sampling(self) -> ClipSampling:
+        """How clips are taken in training."""
+        try:
+            slowest, fastest = map(float, self.speed)
+        except ValueError:
+            raise ValueError(f"speed is two numbers, not {' '.join(self.speed)}") from None
+        return ClipSampling(
+            placement=self.placement,
+            short=self.short,
+            start_seconds=self.start_seconds,
+            speed=(slowest, fastest),
+            random_crop=self.random_crop,
         )
 
-    def schedule_config(self, steps_per_epoch: int) -> LearningRateSchedule:
-        """The learning rate's course; what options say in epochs becomes steps."""
-        all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps, 1)
-        return LearningRateSchedule(
-            decay=self.schedule,
-            warmup_steps=self.warmup_steps,
-            decay_steps=all_steps if self.schedule == "cosine" else max(round(self.decay_epochs * steps_per_epoch), 1),
-            decay_rate=self.decay_rate,
-            floor=self.decay_floor,
-        )
+    def steady_sampling(self) -> ClipSampling:
+        """The same without anything random in it: how clips are taken to measure."""
+        if self.placement == RANDOM:
+            return ClipSampling(short=self.short)
+        return replace(self.clip_sampling(), random_crop=False)
 
-    def training_config(self, steps_per_epoch: int, class_weights: tuple[float, ...] | None) -> TrainingConfig:
+    def scoring_sampling(self) -> ClipSampling:
+        """How scoring is to take clips."""
+        return replace(self.steady_sampling(), views=self.views, crops=self.crops)
+
+    def phase_options(self) -> tuple[PhaseOptions, ...]:
+        """The phases, their lengths in epochs."""
+        names = [field.name for field in fields(PhaseOptions) if field.name != "stages"]
+        given = PhaseOptions(**{name: getattr(self, name) for name in names})
+        given.phase(1)  # for its checks
+        phases = phases_of(self.phases or RECIPES[self.recipe], given) or (given,)
+        if self.kind == FEATURES and any(phase.stages is not None for phase in phases):
+            raise ValueError("models of features have no stages: leave stages out of the phases")
+        return phases
+
+    def training_config(self, batches_per_epoch: int, class_weights: tuple[float, ...] | None) -> TrainingConfig:
         """How the classifier is trained."""
-        return replace(
-            self._training_config(),
-            optimizer=self.optimizer_config(),
-            schedule=self.schedule_config(steps_per_epoch),
-            class_weights=class_weights,
-        )
+        phases = tuple(phase.phase(-(-batches_per_epoch // self.accumulate)) for phase in self.phase_options())
+        return replace(self._training_config(), phases=phases, class_weights=class_weights)
+
+    def _check_channels(self) -> None:
+        if self.model in clip_model_names() and (channels := self.clip_format().channels) != 3:
+            raise ValueError(
+                f"model {self.model!r} looks at {channels} channels (optical flow); videos give 3 (RGB): take a model of RGB"
+            )
+
+    def _default_learning_rate(self) -> float:
+        if self.recipe == NO_RECIPE:
+            return LEARNING_RATE
+        return TRANSFER_LEARNING_RATES.get(self.model, TRANSFER_LEARNING_RATE)
 
     def _training_config(self) -> TrainingConfig:
         return TrainingConfig(
-            epochs=self.epochs,
+            accumulate=self.accumulate,
             l1=self.l1,
             l2=self.l2,
             label_smoothing=self.label_smoothing,
@@ -178,7 +314,11 @@ class ClassifierTrainingConfig:
         return replace(
             self,
             output=_resolved(self.output),
-            vocabulary=None if self.vocabulary is None else _resolved(self.vocabulary),
+            **{
+                name: _resolved(uri)
+                for name in ("vocabulary", "videos", "init_weights")
+                if (uri := getattr(self, name)) is not None
+            },
             features=tuple(map(_resolved, self.features)),
             validation_features=tuple(map(_resolved, self.validation_features)),
             test_features=tuple(map(_resolved, self.test_features)),

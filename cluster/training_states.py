@@ -2,6 +2,7 @@
 
     epoch-0003.safetensors   all that going on after three epochs needs (`classifiers.training_state`); the last two
     course.json              when the training began, and at which epochs it went on after an interruption
+    lost.json                the videos that cannot be used, which are looked for once
 
 Each file is written whole or not at all. The folder is removed once the checkpoint is there.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,10 +22,11 @@ from cluster import storage
 from cluster.listing import list_files
 from schemas import strict_json
 from schemas.runs import utc_text
+from schemas.trainings import LostVideo
 
 KEPT = 2
 SCHEMA_VERSION = 1
-COURSE_FILE = "course.json"
+COURSE_FILE, LOST_FILE = "course.json", "lost.json"
 _STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
 
 
@@ -34,6 +36,14 @@ class Course:
 
     started_at: str
     resumed_at_epoch: tuple[int, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class LostVideos:
+    """Those that one look at all of them has found."""
+
+    videos: tuple[LostVideo, ...]
     schema_version: int = SCHEMA_VERSION
 
 
@@ -77,6 +87,20 @@ class StateFolder:
         except FileNotFoundError:
             return None
         return strict_json.load(Course, text, self._course_uri, schema_version=SCHEMA_VERSION)
+
+    def lost(self) -> Sequence[LostVideo] | None:
+        """The videos that cannot be used; None where nobody has looked."""
+        uri = storage.join(self._uri, LOST_FILE)
+        try:
+            text = storage.read_bytes(uri).decode()
+        except FileNotFoundError:
+            return None
+        return strict_json.load(LostVideos, text, uri, schema_version=SCHEMA_VERSION).videos
+
+    def write_lost(self, videos: Sequence[LostVideo]) -> None:
+        """Note the videos that cannot be used."""
+        text = strict_json.dump(LostVideos(tuple(videos)))
+        storage.write_bytes(storage.join(self._uri, LOST_FILE), text.encode())
 
     def write(self, state: TrainingState) -> None:
         """Keep a state, and of those before it the last one."""

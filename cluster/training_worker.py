@@ -2,6 +2,8 @@
 
 In: a `TrainingPlan`, the same for all. Out: a `TrainingOutcome`, the same from all but for what only the first knows.
 
+    videos that cannot be used are looked for, once ─► epochs of all phases ─► calibration ─► results on all splits
+
 The first worker (rank 0) writes the state after each epoch; all of them begin with the last one that is there. So a
 worker that starts again, after whatever end of the one before, takes the same course.
 """
@@ -9,9 +11,9 @@ worker that starts again, after whatever end of the one before, takes the same c
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,15 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.checkpoint import EpochRecord, TrainingHistory
-from classifiers.registry import build_model
-from classifiers.training import Training, TrainingConfig, Workers
-from cluster.feature_source import SourceConfig
+from classifiers.training import Training, Workers
+from cluster.frozen_stages import FrozenStages
 from cluster.tensorboard import TensorBoardLog
 from cluster.training_config import ClassifierTrainingConfig
-from cluster.training_data import Split, TrainingData
+from cluster.training_data import BatchOrder, Feed, Source, TrainingData, Worker
 from cluster.training_results import split_result, temperature_fit
+from cluster.training_splits import Split
 from cluster.training_states import Course, StateFolder
-from schemas.trainings import TRAINING, VALIDATION, SplitResult, TemperatureFit
+from schemas.trainings import TRAINING, VALIDATION, LostVideo, SplitResult, TemperatureFit
 
 # The temperature is fitted to a sample: more would tell nothing more about one number.
 MAX_CALIBRATION_VIDEOS = 200_000
@@ -44,22 +46,10 @@ class TrainingPlan:
     identity: Mapping[str, Any]
     threads: int
 
-    def source_config(self, *, shuffle: bool = False, with_ids: bool = False) -> SourceConfig:
-        """How features are streamed."""
-        return SourceConfig(
-            level=self.config.level,
-            batch_size=self.config.batch_size,
-            max_frames=self.config.max_frames,
-            shuffle=shuffle,
-            seed=self.config.seed,
-            with_ids=with_ids,
-        )
-
-    def training_config(self, world: int) -> TrainingConfig:
-        """How the classifier is trained by so many workers."""
-        weights = self.data.class_weights() if self.config.class_weights == "balanced" else None
-        source = self.data.splits[TRAINING].source(self.source_config(shuffle=True), 0, world)
-        return self.config.training_config(source.steps, weights)
+    def order(self, *, shuffle: bool = False, with_ids: bool = False) -> BatchOrder:
+        """How batches are given."""
+        config = self.config
+        return BatchOrder(batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, with_ids=with_ids)
 
 
 @dataclass(frozen=True)
@@ -74,6 +64,7 @@ class TrainingOutcome:
     course: Course | None
     fit: TemperatureFit | None
     results: tuple[SplitResult, ...]
+    lost: tuple[LostVideo, ...]
     seconds_by_stage: Mapping[str, float]
 
 
@@ -91,37 +82,26 @@ class TrainingWorker:
         report: Callable[[EpochRecord], None],
     ) -> None:
         torch.set_num_threads(plan.threads)
-        self._plan, self._workers, self._world, self._device, self._report = plan, workers, world, device, report
-        config, choice, features = plan.config, plan.data.choice, plan.data.features
-        torch.manual_seed(config.seed)
-        model = build_model(
-            config.model,
-            num_classes=len(choice),
-            rgb_dim=features.rgb_dim,
-            audio_dim=features.audio_dim,
-            options=asdict(config.model_config()),
-        )
-        self._training = Training(
-            model,
-            config.task,
-            plan.training_config(world),
-            num_classes=len(choice),
-            device=device,
-            workers=workers,
-            wrap=wrap,
-        )
-        self._states = StateFolder(config.output, plan.identity)
+        self._plan, self._workers, self._device, self._report = plan, workers, device, report
+        self._worker = Worker(rank=workers.rank, world=world, threads=plan.threads)
+        self._wrap = wrap or (lambda network: network)
+        self._states = StateFolder(plan.config.output, plan.identity)
         self._seconds: dict[str, float] = {}
 
     def __call__(self) -> TrainingOutcome:
         """Train to the end, and measure."""
-        course = self._train()
-        training, splits = self._training, self._plan.data.splits
-        training.load_best()
-        with self._timed("calibration"):
-            fit = self._fit(splits[VALIDATION]) if VALIDATION in splits else None
-        temperature = 1.0 if fit is None else fit.temperature
-        results = tuple(self._measure(name, split, temperature) for name, split in splits.items())
+        with closing(self._plan.data.feed(self._worker)) as feed:
+            lost = self._find_lost(feed)
+            data = self._plan.data.without({video.id for video in lost})
+            training = self._training(data, feed)
+            course = self._train(training, data, feed)
+            training.load_best()
+            with self._timed("calibration"):
+                fit = self._fit(training, data, feed) if VALIDATION in data.splits else None
+            temperature = 1.0 if fit is None else fit.temperature
+            results = tuple(
+                self._measure(name, split, temperature, training, feed) for name, split in data.splits.items()
+            )
         return TrainingOutcome(
             state={key: value.cpu() for key, value in training.best_state.items()},
             history=training.history,
@@ -131,48 +111,89 @@ class TrainingWorker:
             course=course,
             fit=fit,
             results=results,
+            lost=tuple(lost),
             seconds_by_stage={
                 "training": sum(record.seconds for record in training.history.epochs),
                 **self._seconds,
             },
         )
 
-    def _train(self) -> Course | None:
+    def _find_lost(self, feed: Feed) -> Sequence[LostVideo]:
+        """All workers' videos that cannot be used: they are looked for once, whatever interrupts the training."""
+        # The first looks for all: another might look before a state is written, and the next one after.
+        known = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)[0]
+        if known is not None:
+            return known
+        with self._timed("checking"):
+            found = [video for share in self._workers.gather(list(feed.find_lost())) for video in share]
+        found.sort(key=lambda video: video.id)
+        if self._workers.rank == 0:
+            self._states.write_lost(found)
+        return found
+
+    def _training(self, data: TrainingData, feed: Feed) -> Training:
+        """The training, before its first epoch."""
+        config = self._plan.config
+        source = feed.source(data.splits[TRAINING], self._plan.order(shuffle=True))
+        weights = data.class_weights() if config.class_weights == "balanced" else None
+        torch.manual_seed(config.seed)
+        changes = data.changes()
+
+        def wrap(model: nn.Module) -> nn.Module:
+            return self._wrap(model if changes is None else nn.Sequential(changes.to(self._device), model))
+
+        return Training(
+            data.build_model(),
+            config.task,
+            config.training_config(source.steps, weights),
+            num_classes=len(data.choice),
+            device=self._device,
+            workers=self._workers,
+            wrap=wrap,
+        )
+
+    def _train(self, training: Training, data: TrainingData, feed: Feed) -> Course | None:
         """Do the epochs that are left."""
-        training = self._training
         state = self._states.latest()
         if state is not None:
             training.restore(state)
+        frozen = FrozenStages(training, self._workers, limit_bytes=self._plan.config.keep_frozen_mib << 20)
+
+        def run_epoch() -> EpochRecord:
+            training.enter_phase()
+            sources = {
+                name: self._source(name, data, feed, frozen) for name in (TRAINING, VALIDATION) if name in data.splits
+            }
+            validation = sources[VALIDATION].batches() if VALIDATION in sources else None
+            return training.run_epoch(sources[TRAINING].batches(training.epoch), validation)
+
         if self._workers.rank:
             while not training.is_over:
-                self._run_epoch()
+                run_epoch()
             return None
         course = self._states.begin(training.epoch)
         with closing(TensorBoardLog(self._plan.config.output, training.epoch)) as log:
             while not training.is_over:
-                record = self._run_epoch()
+                record = run_epoch()
                 log.add(record)
                 self._states.write(training.snapshot())
                 self._report(record)
         return course
 
-    def _run_epoch(self) -> EpochRecord:
-        splits = self._plan.data.splits
-        source = splits[TRAINING].source(self._plan.source_config(shuffle=True), self._workers.rank, self._world)
-        validation = None
-        if VALIDATION in splits:
-            validation = (
-                splits[VALIDATION].source(self._plan.source_config(), self._workers.rank, self._world).batches()
-            )
-        return self._training.run_epoch(source.batches(self._training.epoch), validation)
+    def _source(self, name: str, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Source:
+        """Batches of a split for an epoch: of inputs, or of what the frozen stages make of them."""
+        source = feed.source(data.splits[name], self._plan.order(shuffle=name == TRAINING))
+        if not data.is_repeatable:
+            return source
+        with self._timed("frozen stages"):
+            return frozen.source(name, source, feed.source(data.splits[name], self._plan.order()))
 
-    def _fit(self, split: Split) -> TemperatureFit:
-        """The temperature, from an even sample of the split."""
-        num_classes = len(self._plan.data.choice)
-        sample = split.thinned(min(MAX_CALIBRATION_VIDEOS, max(MAX_CALIBRATION_VALUES // num_classes, self._world)))
+    def _fit(self, training: Training, data: TrainingData, feed: Feed) -> TemperatureFit:
+        """The temperature, from an even sample of the validation split."""
+        most = max(MAX_CALIBRATION_VALUES // len(data.choice), self._worker.world)
+        sample = data.splits[VALIDATION].thinned(min(MAX_CALIBRATION_VIDEOS, most))
         logits, targets = [], []
-        source = sample.source(self._plan.source_config(), self._workers.rank, self._world)
-        for scores, batch in self._training.predict(source.batches()):
+        for scores, batch in training.predict(feed.source(sample, self._plan.order()).batches()):
             assert batch.targets is not None
             logits.append(scores.cpu().numpy())
             targets.append(batch.targets.cpu().numpy())
@@ -180,13 +201,13 @@ class TrainingWorker:
         all_logits, all_targets = (np.concatenate(arrays) for arrays in zip(*brought, strict=True))
         return temperature_fit(all_logits, all_targets, self._plan.config.task)
 
-    def _measure(self, name: str, split: Split, temperature: float) -> SplitResult:
+    def _measure(self, name: str, split: Split, temperature: float, training: Training, feed: Feed) -> SplitResult:
         started = time.monotonic()
         if name == TRAINING:
-            split = split.thinned(max(MAX_TRAINING_VIDEOS, self._world))
+            split = split.thinned(max(MAX_TRAINING_VIDEOS, self._worker.world))
         with self._timed("evaluation"):
-            source = split.source(self._plan.source_config(with_ids=True), self._workers.rank, self._world)
-            evaluation = self._training.evaluate(source.batches(), is_full=True, temperature=temperature)
+            source = feed.source(split, self._plan.order(with_ids=True))
+            evaluation = training.evaluate(source.batches(), is_full=True, temperature=temperature)
             return split_result(name, evaluation, time.monotonic() - started)
 
     @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,17 @@ class ClipFormat:
     def channels(self) -> int:
         """C: 3 for pictures, 2 for optical flow."""
         return len(self.mean)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipInput:
+    """What a trained clip classifier takes, and how clips were taken from the videos that it was measured on.
+
+    sampling   the fields of `extractors.clip_sampling.ClipSampling`
+    """
+
+    format: ClipFormat
+    sampling: Mapping[str, Any]
 
 
 # How published weights want their pixels.

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas import strict_json
+from schemas.clips import ClipInput
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TRAINING, VALIDATION, TEST = SPLITS = ("training", "validation", "test")
 MAX_MATRIX_CLASSES = 64
 MAX_PAIRS = 50
@@ -37,13 +38,38 @@ class TrainedClass:
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """One pass over the training split: what was measured on it and on the validation split, by name."""
+    """One pass over the training split: what was measured on it and on the validation split, by name.
+
+    `phase` is the place of its phase among those of the record.
+    """
 
     epoch: int
     seconds: float
     learning_rate: float
     training: Mapping[str, float | None]
     validation: Mapping[str, float | None]
+    phase: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedPhase:
+    """Epochs that train the last `stages` of the network (None: all of it) in the same way."""
+
+    epochs: int
+    stages: int | None
+    optimizer: str
+    learning_rate: float
+    schedule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostVideo:
+    """A video that could not be used, and why: `code` is one of `schemas.outcomes.FailureCode`."""
+
+    id: str
+    uri: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +220,9 @@ class TrainingRecord:
     splits              results, validation always among them, in the order of `SPLITS`
     temperature         None where there was no validation split to fit it to
     seconds_by_stage    by name: opening, training, evaluation, calibration and the like
+    phases              as they were meant to be; one may have ended early
+    clips               what a clip classifier takes; None for one that takes features
+    lost                videos that could not be decoded, and are in no split
     """
 
     command: tuple[str, ...]
@@ -220,6 +249,9 @@ class TrainingRecord:
     machine: TrainingMachine
     versions: Mapping[str, str]
     feature_fingerprint: Mapping[str, str]
+    phases: tuple[TrainedPhase, ...] = ()
+    clips: ClipInput | None = None
+    lost: tuple[LostVideo, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -61,7 +61,7 @@ def _row(number: int, centres: np.ndarray, frames: int) -> FeatureRow:
 def training_config(features: Path, output: Path, **options: Any) -> ClassifierTrainingConfig:
     """A short training in this process."""
     defaults = {"epochs": 3, "batch_size": 32, "engine": "local", "cpus_per_worker": 1, "learning_rate": 0.01}
-    config = ClassifierTrainingConfig((str(features),), str(output), **{**defaults, **options})
+    config = ClassifierTrainingConfig(str(output), (str(features),), **{**defaults, **options})
     return config.resolved()
 
 

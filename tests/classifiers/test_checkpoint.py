@@ -23,6 +23,7 @@ from classifiers.checkpoint import (
     write_checkpoint,
     write_folder,
 )
+from schemas.clips import UNIT, ClipFormat, ClipInput
 
 CONFIG = CheckpointConfig(
     model="dense-5",
@@ -106,8 +107,38 @@ def test_a_folder_on_a_disk(tmp_path, files):
 
 
 def test_a_newer_version_is_told_in_one_line(files):
-    (problem,) = problems_of(with_config(files, schema_version=2, novelty=1))
-    assert problem.startswith("config.json: schema_version: 2, this code reads 1")
+    (problem,) = problems_of(with_config(files, schema_version=3, novelty=1))
+    assert problem.startswith("config.json: schema_version: 3, this code reads 2")
+
+
+def test_the_version_before_clips_and_phases_is_read(files):
+    config, history = json.loads(files[CONFIG_FILE]), json.loads(files[HISTORY_FILE])
+    del config["clips"], history["epochs"][0]["phase"]
+    older = {
+        **files,
+        CONFIG_FILE: json.dumps({**config, "schema_version": 1}).encode(),
+        HISTORY_FILE: json.dumps({**history, "schema_version": 1}).encode(),
+    }
+    found = read_checkpoint(older)
+    assert dataclasses.replace(found.config, weights_sha256="") == CONFIG
+    assert found.history == HISTORY
+
+
+def test_what_a_clip_classifier_takes():
+    clips = ClipInput(
+        format=ClipFormat(frames=16, height=112, width=112, resize=(128, 171), fps=None, **UNIT),
+        sampling={"placement": "central", "views": 1},
+    )
+    features = {"rgb_dim": 0, "audio_dim": 0, "level": "clip", "input_columns": (), "feature_fingerprint": {}}
+    config = dataclasses.replace(CONFIG, **features, clips=clips)
+    files = write_checkpoint(Checkpoint(config, model().state_dict()))
+    assert read_checkpoint(files).config.clips == clips
+    (problem,) = problems_of(with_config(files, clips={**json.loads(files[CONFIG_FILE])["clips"], "fps": 5}))
+    assert problem.startswith("config.json: clips.fps: unknown key")
+    with pytest.raises(ValueError, match="level is 'video', with clips: they go together"):
+        dataclasses.replace(config, level="video")
+    with pytest.raises(ValueError, match="takes no features"):
+        dataclasses.replace(config, rgb_dim=4)
 
 
 def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
@@ -136,7 +167,8 @@ def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
         ({"class_indices": [1, 2, 2]}, "class_indices must be different"),
         ({"class_indices": [1, 2, -2]}, "class_indices must be different from each other and 0 or more"),
         ({"num_classes": 0, "class_names": [], "class_indices": []}, "num_classes is 0"),
-        ({"level": "clip"}, "level is 'clip', allowed: video, frame"),
+        ({"level": "clips"}, "level is 'clips', allowed: video, frame, clip"),
+        ({"level": "clip"}, "level is 'clip', without clips"),
         ({"task": "both"}, "task is 'both', allowed: single-label, multi-label"),
         ({"rgb_dim": 0, "audio_dim": 0}, "expected one above 0"),
         ({"temperature": 0}, "temperature is 0.0"),

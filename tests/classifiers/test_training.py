@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from classifiers.batch import FeatureBatch
 from classifiers.learning_rate import LearningRateSchedule
 from classifiers.optimizers import OptimizerConfig
+from classifiers.phases import Phase
 from classifiers.registry import build_model
 from classifiers.training import DivergedError, Training, TrainingConfig, epoch_seed
 from classifiers.training_state import TrainingStateError, read_state, write_state
@@ -38,12 +39,20 @@ def batches(count=6, seed=0, task="single-label", size=32):
     return made
 
 
+def whole(*, epochs=20, optimizer=None, schedule=None, **options):
+    """One phase that trains everything."""
+    phase = Phase(
+        epochs=epochs, optimizer=optimizer or OptimizerConfig(), schedule=schedule or LearningRateSchedule()
+    )
+    return TrainingConfig(phases=(phase,), **options)
+
+
 def training(config, task="single-label", **options):
     return Training(model(), task, config, num_classes=CLASSES, **options)
 
 
 def test_one_worker_computes_what_a_plain_loop_does():
-    trained = training(TrainingConfig(epochs=2, optimizer=ADAM))
+    trained = training(whole(epochs=2, optimizer=ADAM))
     records = [trained.run_epoch(batches(), batches(2, seed=1)) for _ in range(2)]
     plain = model()
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-2, foreach=True)
@@ -64,7 +73,7 @@ def test_one_worker_computes_what_a_plain_loop_does():
 
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
 def test_it_learns(task):
-    trained = training(TrainingConfig(epochs=12, optimizer=ADAM), task)
+    trained = training(whole(epochs=12, optimizer=ADAM), task)
     while not trained.is_over:
         trained.run_epoch(batches(task=task), batches(2, seed=1, task=task))
     first, *_, last = trained.history.epochs
@@ -74,12 +83,12 @@ def test_it_learns(task):
 
 
 def test_a_training_that_was_killed_takes_the_same_course():
-    config = TrainingConfig(
+    config = whole(
         epochs=5, optimizer=OptimizerConfig(momentum=0.5), schedule=LearningRateSchedule(decay="cosine", decay_steps=20)
     )
-    whole = training(config)
-    while not whole.is_over:
-        whole.run_epoch(batches(), batches(2, seed=1))
+    unbroken = training(config)
+    while not unbroken.is_over:
+        unbroken.run_epoch(batches(), batches(2, seed=1))
     killed = training(config)
     for _ in range(2):
         killed.run_epoch(batches(), batches(2, seed=1))
@@ -89,19 +98,19 @@ def test_a_training_that_was_killed_takes_the_same_course():
     assert resumed.epoch == 2
     while not resumed.is_over:
         resumed.run_epoch(batches(), batches(2, seed=1))
-    for one, other in zip(whole.history.epochs, resumed.history.epochs, strict=True):
+    for one, other in zip(unbroken.history.epochs, resumed.history.epochs, strict=True):
         assert (one.training, one.validation, one.learning_rate) == (
             other.training,
             other.validation,
             other.learning_rate,
         )
-    assert resumed.history.best_epoch == whole.history.best_epoch
-    for name, value in whole.best_state.items():
+    assert resumed.history.best_epoch == unbroken.history.best_epoch
+    for name, value in unbroken.best_state.items():
         assert torch.equal(value, resumed.best_state[name]), name
 
 
 def test_a_state_belongs_to_one_configuration_and_is_whole():
-    trained = training(TrainingConfig(epochs=2))
+    trained = training(whole(epochs=2))
     trained.run_epoch(batches(1), None)
     state = write_state(trained.snapshot(), {"epochs": 2, "model": "dense-5"})
     with pytest.raises(TrainingStateError, match="epochs was 2, is 3"):
@@ -113,7 +122,7 @@ def test_a_state_belongs_to_one_configuration_and_is_whole():
 
 
 def test_the_best_epoch_is_kept_and_patience_ends():
-    trained = training(TrainingConfig(epochs=50, optimizer=ADAM, patience=2))
+    trained = training(whole(epochs=50, optimizer=ADAM, patience=2))
     seen = {}
     while not trained.is_over:
         # From the fourth epoch on, the training split says the opposite of the validation split.
@@ -133,7 +142,7 @@ def turned(batch):
 
 def test_penalties_class_weights_and_clipping_reach_the_gradient():
     plain, penalised, weighted, clipped = (
-        training(TrainingConfig(epochs=3, optimizer=OptimizerConfig(name="sgd", learning_rate=0.1), **options))
+        training(whole(epochs=3, optimizer=OptimizerConfig(name="sgd", learning_rate=0.1), **options))
         for options in ({}, {"l2": 0.1}, {"class_weights": (1.0, 1.0, 1.0, 0.0)}, {"max_gradient_norm": 1e-6})
     )
     before = {name: value.clone() for name, value in clipped.model.state_dict().items()}
@@ -154,7 +163,7 @@ def recall(trained, index):
 
 
 def test_bf16_is_near_fp32():
-    exact, coarse = (training(TrainingConfig(epochs=3, optimizer=ADAM, precision=name)) for name in ("fp32", "bf16"))
+    exact, coarse = (training(whole(epochs=3, optimizer=ADAM, precision=name)) for name in ("fp32", "bf16"))
     for trained in (exact, coarse):
         while not trained.is_over:
             trained.run_epoch(batches(), batches(2, seed=1))
@@ -165,14 +174,14 @@ def test_bf16_is_near_fp32():
 
 
 def test_a_loss_that_is_no_number_says_what_to_try():
-    trained = training(TrainingConfig(epochs=3))
+    trained = training(whole(epochs=3))
     endless = [FeatureBatch(batch.rgb * math.inf, batch.audio, batch.num_frames, batch.targets) for batch in batches()]
     with pytest.raises(DivergedError, match="lower learning rate"):
         trained.run_epoch(endless, None)
 
 
 def test_what_is_wrong_with_a_configuration_is_told_at_once():
-    with pytest.raises(ValueError, match=r"(?s)epochs is 0.*patience is 0.*l2 is -1.*fp64.*recall"):
-        TrainingConfig(epochs=0, patience=0, l2=-1, precision="fp64", monitor="recall")
+    with pytest.raises(ValueError, match=r"(?s)patience is 0.*l2 is -1.*fp64.*recall"):
+        whole(patience=0, l2=-1, precision="fp64", monitor="recall")
     with pytest.raises(ValueError, match=r"(?s)learning rate is nan.*adam takes no momentum"):
         OptimizerConfig(name="adam", learning_rate=math.nan, momentum=0.5)

@@ -16,17 +16,19 @@ def test_the_recipe_that_was_reported_is_the_default():
     given = config()
     trained = given.training_config(100, None)
     assert (given.model, given.batch_size, given.task, given.level) == ("dense-5", 256, "single-label", "video")
-    assert (trained.epochs, trained.optimizer.name, trained.optimizer.learning_rate) == (20, "rmsprop", 1e-3)
-    assert [trained.schedule.factor(step) for step in (0, 500, 1999)] == [1, 1, 1]
+    (phase,) = trained.phases
+    assert (phase.epochs, phase.stages, phase.optimizer.name, phase.optimizer.learning_rate) == (20, None, "rmsprop", 1e-3)
+    assert [phase.schedule.factor(step) for step in (0, 500, 1999)] == [1, 1, 1]
 
 
 def test_epochs_become_steps():
-    cosine = config("--schedule", "cosine", "--warmup-steps", "10", "--epochs", "4").training_config(100, None).schedule
+    words = ("--schedule", "cosine", "--warmup-steps", "10", "--epochs", "4")
+    cosine = config(*words).training_config(100, None).phases[0].schedule
     assert cosine.factor(10) == 1
     assert cosine.factor(205) == pytest.approx(0.5)
     assert cosine.factor(400) == pytest.approx(0)
     stepped = config("--schedule", "step", "--decay-epochs", "2", "--decay-rate", "0.5").training_config(100, None)
-    assert [stepped.schedule.factor(step) for step in (199, 200, 400)] == [1, 0.5, 0.25]
+    assert [stepped.phases[0].schedule.factor(step) for step in (199, 200, 400)] == [1, 0.5, 0.25]
 
 
 def test_all_that_is_wrong_is_told_at_once():

@@ -1,0 +1,247 @@
+"""Clips as training data: which videos of a manifest belong to training, validation and test, and what they teach.
+
+In: the options. Out: `ClipData`. No video is opened for it.
+
+Every video is in one part at most: a hash of its id or the manifest's column `split` says in which. In a folder without
+a manifest, a video's class is the folder that it lies in, and its part the folder around that, where it is called so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from classifiers.class_choice import ClassChoice, ClassChoiceError, LabelLists, choose_classes
+from classifiers.clip_registry import build_clip_model
+from classifiers.phases import train_stages
+from classifiers.splits import SPLIT_NAMES, split_by_column, split_by_hash
+from cluster import storage
+from cluster.class_names import ClassNamesError, read_class_names
+from cluster.clip_decoders import ClipDecoders
+from cluster.clip_source import ClipReading, ClipSource
+from cluster.initial_weights import InitialWeights
+from cluster.manifest import read_videos
+from cluster.redaction import redacted
+from cluster.training_config import COLUMN, HASH, ClassifierTrainingConfig
+from cluster.training_data import BatchOrder, ModelInput, TrainingData, Worker
+from cluster.training_splits import PARTS, Part, Split, share_out
+from cluster.vocabulary import Vocabulary
+from schemas.clips import ClipInput
+from schemas.outcomes import VideoError
+from schemas.trainings import LostVideo
+from schemas.videos import Video
+
+VOCABULARY = "vocabulary.csv"
+FEWEST_VIDEOS = 2  # of a class: one to learn from, and one to see whether it was learnt
+EXAMPLES = 5  # that an error names
+
+logger = logging.getLogger("framemill")
+
+
+class ClipDataError(Exception):
+    """Videos that cannot be trained on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ClipData(TrainingData):
+    """Videos, all of the manifest, and their labels; a split's rows are places among them."""
+
+    videos: Sequence[Video]
+    labels: LabelLists
+
+    @property
+    def input(self) -> ModelInput:
+        """See `TrainingData`."""
+        config = self.config
+        return ModelInput(clips=ClipInput(format=config.clip_format(), sampling=asdict(config.scoring_sampling())))
+
+    @property
+    def is_repeatable(self) -> bool:
+        """See `TrainingData`."""
+        return self.config.clip_sampling() == self.config.steady_sampling() and self.changes() is None
+
+    def build_model(self) -> nn.Module:
+        """See `TrainingData`."""
+        config = self.config
+        model = build_clip_model(config.model, num_classes=len(self.choice), options=asdict(config.model_config()))
+        if config.init_weights is not None:
+            InitialWeights(config.init_weights, config.init_head).fill(model, config.model, self.choice.names)
+        model.recompute = config.recompute
+        return model
+
+    def feed(self, worker: Worker) -> ClipFeed:
+        """See `TrainingData`."""
+        return ClipFeed(self, worker)
+
+    def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
+        """See `TrainingData`."""
+        return {video.id: video.uri for video in self.videos if video.id in ids}
+
+    def without(self, lost: Collection[str]) -> ClipData:
+        """See `TrainingData`."""
+        if not lost:
+            return self
+        most = self.config.max_failure_ratio
+        if len(lost) > most * len(self.videos):
+            shown = ", ".join(map(repr, sorted(lost)[:EXAMPLES])) + (", …" if len(lost) > EXAMPLES else "")
+            raise ClipDataError(
+                f"{len(lost)} of {len(self.videos)} videos cannot be decoded, which is more than --max-failure-ratio "
+                f"{most:g} allows: {shown}\nstate/lost.json in the output says why; remove it once they are mended"
+            )
+        kept = np.array([video.id not in lost for video in self.videos])
+        return replace(self, splits=_splits(self.config, self.videos, self.labels, self.choice, kept))
+
+    def identity(self) -> Mapping[str, Any]:
+        """See `TrainingData`."""
+        told = "\n".join(f"{video.id}\t{video.start_seconds}\t{video.end_seconds}" for video in self.videos)
+        return {**super().identity(), "data.videos": hashlib.sha256(told.encode()).hexdigest()}
+
+
+class ClipFeed:
+    """Decodes clips."""
+
+    def __init__(self, data: ClipData, worker: Worker) -> None:
+        config = data.config
+        self._data, self._worker = data, worker
+        self._decoders = ClipDecoders(config.decoders or worker.threads)
+        self._reading = ClipReading(
+            format=config.clip_format(),
+            sampling=config.clip_sampling(),
+            steady=config.steady_sampling(),
+            memory_bytes=config.memory_limit_mib << 20,
+            time_seconds=config.time_limit,
+        )
+
+    def source(self, split: Split, order: BatchOrder) -> ClipSource:
+        """See `training_data.Feed`."""
+        return ClipSource(
+            self._data.videos,
+            split.rows,
+            split.targets,
+            reading=self._reading,
+            order=order,
+            worker=self._worker,
+            decoders=self._decoders,
+        )
+
+    def find_lost(self) -> Sequence[LostVideo]:
+        """Those that cannot be decoded: each is tried once, the way it will be looked at to measure."""
+        wanted = np.logical_or.reduce([split.rows for split in self._data.splits.values()])
+        videos = [self._data.videos[row] for row in np.flatnonzero(wanted)[self._worker.rank :: self._worker.world]]
+        outcomes = self._decoders.decode(self._reading.task(video, 0, is_steady=True) for video in videos)
+        return [
+            LostVideo(id=video.id, uri=redacted(video.uri), code=outcome.code, message=outcome.message)
+            for video, outcome in zip(videos, outcomes, strict=True)
+            if isinstance(outcome, VideoError)
+        ]
+
+    def close(self) -> None:
+        """See `training_data.Feed`."""
+        self._decoders.close()
+
+
+def load(config: ClassifierTrainingConfig) -> ClipData:
+    """See `training_data.load_training_data`."""
+    assert config.videos is not None
+    videos = read_videos(config.videos)
+    if not any(video.labels for video in videos):
+        videos = [_labelled_by_folder(video) for video in videos]
+    unlabelled = [video.id for video in videos if not video.labels]
+    if len(unlabelled) == len(videos):
+        raise ClipDataError(
+            f"{config.videos}: no video has a label. A manifest gives them in its column labels; in a folder, each class "
+            "has a folder of its own"
+        )
+    if unlabelled:
+        shown = ", ".join(map(repr, unlabelled[:EXAMPLES])) + (", …" if len(unlabelled) > EXAMPLES else "")
+        logger.warning(f"{len(unlabelled)} of {len(videos)} videos have no label, and are left out: {shown}")
+    labels, names = _labels(config, videos)
+    choice = choose_classes(config.classes, names)
+    splits = _splits(config, videos, labels, choice, np.ones(len(videos), bool))
+    data = ClipData(config, choice, splits, videos, labels)
+    _check_model(data)
+    return data
+
+
+def _labelled_by_folder(video: Video) -> Video:
+    """A video of a folder: its class is the name of the folder that it is in, its part that of the one around it."""
+    *around, folder, _ = ("", "", *video.id.split("/"))
+    if not folder:
+        return video
+    return replace(video, labels=(folder,), split=around[-1] if around[-1].lower() in SPLIT_NAMES else "")
+
+
+def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
+    """Labels as indices, and the names of the classes where they are known."""
+    uri = config.vocabulary
+    if uri is None and config.videos is not None:
+        beside = storage.join(config.videos.rpartition("/")[0], VOCABULARY)
+        uri = beside if storage.exists(beside) else None
+    names = None if uri is None else read_class_names(uri)
+    vocabulary = Vocabulary(names or ())
+    if vocabulary.add(videos) and names is not None:
+        new = vocabulary.names[len(names) :]
+        raise ClassNamesError(f"{uri} does not name all labels of the videos: {', '.join(map(repr, new[:EXAMPLES]))}")
+    lists = [vocabulary.indices(video) for video in videos]
+    values = np.array([index for indices in lists for index in indices], np.int64)
+    if names is not None and values.max(initial=-1) >= len(names):
+        raise ClassNamesError(f"{uri} names {len(names)} classes, but the labels go up to class {values.max()}")
+    offsets = np.cumsum([0, *map(len, lists)]).astype(np.int64)
+    return LabelLists(offsets, values), tuple(vocabulary.names) or None
+
+
+def _splits(
+    config: ClassifierTrainingConfig,
+    videos: Sequence[Video],
+    labels: LabelLists,
+    choice: ClassChoice,
+    kept: NDArray[np.bool_],
+) -> Mapping[str, Split]:
+    """The parts of the `kept` videos."""
+    ids = [video.id for video in videos]
+    masks = SPLITTERS[config.split](config, videos, ids)
+    splits = share_out({PARTS[name]: Part(ids, labels, mask & kept) for name, mask in masks.items()}, config, choice)
+    counts = np.sum([split.counts() for split in splits.values()], axis=0)
+    few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < FEWEST_VIDEOS)]
+    if few:
+        raise ClassChoiceError(
+            f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one to "
+            "see whether it was learnt. Bring more of them, or leave the class out by --classes"
+        )
+    return splits
+
+
+Masks = Mapping[str, NDArray[np.bool_]]
+
+
+def _by_hash(config: ClassifierTrainingConfig, videos: Sequence[Video], ids: Sequence[str]) -> Masks:
+    return split_by_hash(ids, config.hash_split())
+
+
+def _by_column(config: ClassifierTrainingConfig, videos: Sequence[Video], ids: Sequence[str]) -> Masks:
+    if not any(video.split for video in videos):
+        raise ClipDataError(f"--split column: {config.videos} says of no video to which part it belongs")
+    return split_by_column([video.split for video in videos])
+
+
+SPLITTERS: Mapping[str, Callable[[ClassifierTrainingConfig, Sequence[Video], Sequence[str]], Masks]] = {
+    HASH: _by_hash,
+    COLUMN: _by_column,
+}
+
+
+def _check_model(data: ClipData) -> None:
+    """Build it once before workers do, so that what is wrong with it is told at once."""
+    model = data.build_model()
+    for phase in data.config.phase_options():
+        try:
+            train_stages(model, phase.stages)
+        except ValueError as error:
+            raise ClipDataError(str(error)) from error

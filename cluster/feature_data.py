@@ -1,0 +1,176 @@
+"""Features as training data: which rows of which files belong to training, validation and test, and what they teach.
+
+In: the options. Out: `FeatureData`. Nothing is read of the features themselves but their widths.
+
+Every video is in one part at most: a hash of its id, a column of the shards or the folder it lies in says in which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from torch import nn
+
+from classifiers.class_choice import choose_classes
+from classifiers.registry import build_model
+from classifiers.splits import split_by_column, split_by_hash
+from cluster import storage
+from cluster.class_names import ClassNamesError, read_class_names
+from cluster.feature_files import (
+    FRAME,
+    FeatureFileError,
+    FeatureFiles,
+    open_features,
+    read_column,
+    read_index,
+    read_uris,
+)
+from cluster.feature_source import FeatureSource, SourceConfig
+from cluster.training_config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
+from cluster.training_data import BatchOrder, ModelInput, TrainingData, Worker
+from cluster.training_splits import PARTS, Part, Split, share_out
+from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
+
+VOCABULARY = "vocabulary.csv"
+
+
+@dataclass(frozen=True)
+class FeatureSplit(Split):
+    """Rows of `features`."""
+
+    features: FeatureFiles
+
+    def source(self, config: SourceConfig, rank: int = 0, world: int = 1) -> FeatureSource:
+        """Batches of it, those of one worker."""
+        return FeatureSource(self.features, config, rows=self.rows, targets=self.targets, rank=rank, world=world)
+
+
+@dataclass(frozen=True)
+class FeatureData(TrainingData):
+    """Features, means or those of frames."""
+
+    splits: Mapping[str, FeatureSplit]
+
+    @property
+    def features(self) -> FeatureFiles:
+        """The files that are trained on."""
+        return self.splits[TRAINING].features
+
+    @property
+    def input(self) -> ModelInput:
+        """See `TrainingData`."""
+        features = self.features
+        columns = ("rgb", "audio") if self.config.level == FRAME else ("mean_rgb", "mean_audio", "num_frames")
+        return ModelInput(
+            rgb_dim=features.rgb_dim,
+            audio_dim=features.audio_dim,
+            columns=columns,
+            fingerprint=dict(features.fingerprint),
+        )
+
+    def build_model(self) -> nn.Module:
+        """See `TrainingData`."""
+        return build_model(
+            self.config.model,
+            num_classes=len(self.choice),
+            rgb_dim=self.features.rgb_dim,
+            audio_dim=self.features.audio_dim,
+            options=asdict(self.config.model_config()),
+        )
+
+    def feed(self, worker: Worker) -> FeatureFeed:
+        """See `TrainingData`."""
+        return FeatureFeed(self.config, worker)
+
+    def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
+        """See `TrainingData`."""
+        return read_uris(self.splits[split].features, set(ids))
+
+
+class FeatureFeed:
+    """Streams features."""
+
+    def __init__(self, config: ClassifierTrainingConfig, worker: Worker) -> None:
+        self._config, self._worker = config, worker
+
+    def source(self, split: FeatureSplit, order: BatchOrder) -> FeatureSource:
+        """See `training_data.Feed`."""
+        config = SourceConfig(level=self._config.level, max_frames=self._config.max_frames, **asdict(order))
+        return split.source(config, self._worker.rank, self._worker.world)
+
+    def find_lost(self) -> Sequence[LostVideo]:
+        """None: features that cannot be used end the training."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def load(config: ClassifierTrainingConfig) -> FeatureData:
+    """See `training_data.load_training_data`."""
+    given = READERS[config.split](config)
+    parts = {name: part for name, (_, part) in given.items()}
+    highest = max(int(part.labels.values.max(initial=-1)) for part in parts.values())
+    choice = choose_classes(config.classes, _class_names(config, highest))
+    splits = share_out(parts, config, choice)
+    return FeatureData(
+        config,
+        choice,
+        {name: FeatureSplit(split.rows, split.targets, given[name][0]) for name, split in splits.items()},
+    )
+
+
+Given = Mapping[str, tuple[FeatureFiles, Part]]
+
+
+def _by_hash(config: ClassifierTrainingConfig) -> Given:
+    features = open_features(config.features)
+    index = read_index(features)
+    masks = split_by_hash(index.ids, config.hash_split())
+    return {PARTS[name]: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
+
+
+def _by_column(config: ClassifierTrainingConfig) -> Given:
+    features = open_features(config.features)
+    index = read_index(features)
+    masks = split_by_column(read_column(features, config.split_column))
+    return {PARTS[name]: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
+
+
+def _by_folder(config: ClassifierTrainingConfig) -> Given:
+    folders = {TRAINING: config.features, VALIDATION: config.validation_features, TEST: config.test_features}
+    given: dict[str, tuple[FeatureFiles, Part]] = {}
+    for name, uris in folders.items():
+        if not uris:
+            continue
+        first = given[TRAINING][0] if given else None
+        features = open_features(uris, fingerprint=first.fingerprint if first else None)
+        if first and (features.rgb_dim, features.audio_dim) != (first.rgb_dim, first.audio_dim):
+            raise FeatureFileError(
+                f"features of different widths: {first.files[0].uri} has {first.rgb_dim} + {first.audio_dim}, "
+                f"{features.files[0].uri} has {features.rgb_dim} + {features.audio_dim}"
+            )
+        index = read_index(features)
+        given[name] = features, Part(index.ids, index.labels, np.ones(features.rows, bool))
+    return given
+
+
+READERS = {HASH: _by_hash, COLUMN: _by_column, FOLDERS: _by_folder}
+
+
+def _class_names(config: ClassifierTrainingConfig, highest: int) -> tuple[str, ...] | None:
+    """Names of the dataset's classes; `highest` is the highest index in the labels."""
+    uri = config.vocabulary or next(
+        (name for folder in config.features if storage.exists(name := storage.join(folder, VOCABULARY))), None
+    )
+    if uri is None:
+        return None
+    names = read_class_names(uri)
+    if highest >= len(names):
+        raise ClassNamesError(
+            f"{uri} names {len(names)} classes, but the labels go up to class {highest}: "
+            "it belongs to other features; give theirs by --vocabulary"
+        )
+    return names
