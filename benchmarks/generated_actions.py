@@ -2,7 +2,7 @@
 
     python benchmarks/generated_actions.py OUTPUT [--set actions] [--scenes 120 20 40] [--size 48] [--frames 16]
 
-Writes `OUTPUT/<class>/<split>-<nnnnn>.mp4`, so that each folder is a class, and `OUTPUT/manifest.csv` with
+Writes `OUTPUT/<split>/<class>/<nnnnn>.mp4`, so that each folder is a class, and `OUTPUT/manifest.csv` with
 `id,uri,labels,split`. `--scenes` are those of training, validation and test; a scene gives one video of each class.
 
 A scene is two acts in front of a still background, one after the other; in each act one shape is seen, alone. What the
@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import av
@@ -229,15 +230,14 @@ def write_actions(
     output: Path, action_set: str, *, scenes: Mapping[str, int], frames: int = 16, size: int = 48, seed: int = 0
 ) -> Path:
     """Write `scenes` of each split, and the manifest, whose path is returned."""
-    names = class_names(action_set)
-    for name in names:
-        (output / name).mkdir(parents=True)
+    for split, name in product(scenes, class_names(action_set)):
+        (output / split / name).mkdir(parents=True)
     rows = []
     for split, number in ((split, number) for split, count in scenes.items() for number in range(count)):
         rng = np.random.default_rng((seed, list(ACTION_SETS).index(action_set), list(OUTLINES).index(split), number))
         acts = draw_scene(rng, ACTION_SETS[action_set], OUTLINES[split], frames, size)
         for name, video in videos_of_scene(action_set, acts).items():
-            path = f"{name}/{split}-{number:05d}.mp4"
+            path = f"{split}/{name}/{number:05d}.mp4"
             write_clip(output / path, video)
             rows.append((path.removesuffix(".mp4"), path, name, split))
     manifest = output / "manifest.csv"

@@ -28,8 +28,8 @@ def decoded(path):
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def scene(folder, action_set, name="train-00001"):
-    return {label: decoded(folder / label / f"{name}.mp4") for label in class_names(action_set)}
+def scene(folder, action_set, split="train", number=1):
+    return {label: decoded(folder / split / label / f"{number:05d}.mp4") for label in class_names(action_set)}
 
 
 def distance_from_background(video):
@@ -43,17 +43,16 @@ def test_each_folder_is_a_class_and_the_manifest_says_so(written):
     assert len(videos) == sum(SCENES.values()) * 8
     assert len(set(class_names(action_set))) == 8
     for video in videos:
-        label, name = video.id.split("/")
-        assert video.labels == (label,)
-        assert name.startswith(video.split)
+        split, label, _ = video.id.split("/")
+        assert (split, (label,)) == (video.split, video.labels)
     for split, count in SCENES.items():
         assert sum(video.split == split for video in videos) == count * 8
 
 
 def test_all_classes_show_the_same_pictures_to_the_bit(written):
     action_set, folder = written
-    for name in ("train-00000", "train-00001", "test-00000"):
-        videos = scene(folder, action_set, name)
+    for split, number in (("train", 0), ("train", 1), ("test", 0)):
+        videos = scene(folder, action_set, split, number)
         pictures = {label: sorted(frame.tobytes() for frame in video) for label, video in videos.items()}
         assert {len(frames) for frames in pictures.values()} == {16}
         assert all(frames == pictures[class_names(action_set)[0]] for frames in pictures.values())
@@ -74,14 +73,14 @@ def test_acts_go_the_way_that_their_names_say(tmp_path):
         write_actions(tmp_path / action_set, action_set, scenes={"test": 6}, size=48, seed=1)
     axis = np.arange(48)
     for number in range(6):
-        slides = scene(tmp_path / "actions", "actions", f"test-{number:05d}")
+        slides = scene(tmp_path / "actions", "actions", "test", number)
         shape = distance_from_background(slides["right-grow"])
         shape[shape < 20] = 0
         across = (shape.sum(1) * axis).sum(1) / shape.sum((1, 2))
         assert across[5] - across[0] > 4  # the first act has at least six frames
         area = (shape > 0).sum((1, 2))
         assert area[-1] > 1.5 * area[-6]
-        rises = distance_from_background(scene(tmp_path / "other", "other", f"test-{number:05d}")["up-clockwise"])
+        rises = distance_from_background(scene(tmp_path / "other", "other", "test", number)["up-clockwise"])
         rises[rises < 20] = 0
         down = (rises.sum(2) * axis).sum(1) / rises.sum((1, 2))
         assert down[0] - down[5] > 4  # rows count from the top
@@ -95,7 +94,7 @@ def test_shapes_and_textures_of_the_splits_differ(written):
     masks = [(outline(*grid) < 0).tobytes() for outline in outlines]
     assert len(set(masks)) == len(masks)
     label = class_names(action_set)[0]
-    grounds = [np.median(decoded(folder / label / f"{name}-00000.mp4"), axis=0).ravel() for name in ("train", "test")]
+    grounds = [np.median(decoded(folder / name / label / "00000.mp4"), axis=0).ravel() for name in ("train", "test")]
     assert abs(np.corrcoef(grounds)[0, 1]) < 0.6
 
 
@@ -113,15 +112,15 @@ def test_a_seed_gives_the_same_files_and_another_gives_others(written, tmp_path)
     for name, seed in (("same", 3), ("other", 4)):
         write_actions(tmp_path / name, action_set, scenes={"train": 1}, size=32, seed=seed)
     for label in class_names(action_set):
-        first = folder / label / "train-00000.mp4"
-        assert first.read_bytes() == (tmp_path / "same" / label / first.name).read_bytes()
-        assert first.read_bytes() != (tmp_path / "other" / label / first.name).read_bytes()
+        first = folder / "train" / label / "00000.mp4"
+        assert first.read_bytes() == (tmp_path / "same" / "train" / label / first.name).read_bytes()
+        assert first.read_bytes() != (tmp_path / "other" / "train" / label / first.name).read_bytes()
 
 
 def test_the_command_line(tmp_path, capsys):
     main([str(tmp_path / "out"), "--scenes", "1", "0", "0", "--size", "32", "--frames", "8"])
     assert "8 videos" in capsys.readouterr().out
-    assert len(decoded(tmp_path / "out" / "right-grow" / "train-00000.mp4")) == 8
+    assert len(decoded(tmp_path / "out" / "train" / "right-grow" / "00000.mp4")) == 8
     for bad in (("--size", "31"), ("--frames", "2"), ("--scenes", "1", "1", "-1")):
         with pytest.raises(SystemExit):
             main([str(tmp_path / "new"), *bad])
