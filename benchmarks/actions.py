@@ -94,7 +94,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Learnt:
-    """One training: validation accuracy after each epoch, the test's, and that with each video's frames in any order."""
+    """One training: validation accuracy after each epoch, the test's, and that of its frames in any order."""
 
     validation: list[float]
     test: float
