@@ -16,7 +16,7 @@ import av.error
 
 from extractors.bitstream import UnsureStructureError
 from extractors.coverage import Extent, promised_end
-from extractors.full_decode import FullDecode
+from extractors.full_decode import FullDecode, nothing_decoded
 from extractors.grid import Grid, as_fps, index_range
 from extractors.image import RgbConverter
 from extractors.media import MAX_PIXELS, Media, Source, open_media
@@ -24,7 +24,6 @@ from extractors.packets import PacketReader
 from extractors.samples import Sample, Wanted
 from extractors.selective_decode import SelectiveDecode
 from extractors.sound import Sound
-from schemas.outcomes import FailureCode, VideoError
 
 logger = logging.getLogger(__name__)
 
@@ -111,15 +110,6 @@ def _decode_whole(media: Media, wanted: Wanted) -> Iterator[Sample]:
             is_exhausted = False
             break
     if grid is None:
-        if not media.video.codec_context.width:
-            message = (
-                "its pictures have no size that may be decoded: they are damaged, or have more than "
-                f"{wanted.max_pixels} pixels (raise it with --max-pixels if the file is genuine)"
-            )
-            raise VideoError(FailureCode.ABSURD_DIMENSIONS, message)
-        message = (
-            "its video stream holds no frame that can be decoded: the file is damaged, or its beginning is missing"
-        )
-        raise VideoError(FailureCode.NO_DECODABLE_FRAME, message)
+        raise nothing_decoded(media, wanted.max_pixels)
     head_pts = grid.origin if decode.head_pts is None else decode.head_pts
     wanted.finish(grid, packets, is_exhausted=is_exhausted, end_pts=decode.end_pts, head_pts=head_pts)

@@ -25,6 +25,7 @@ from extractors.coverage import LEAP_SECONDS
 from extractors.groups import usual_duration
 from extractors.media import Media
 from extractors.packets import PacketReader
+from schemas.outcomes import FailureCode, VideoError
 
 SPLICE_SECONDS = 1
 STALE_SECONDS = Fraction(1, 2)  # packets without a frame are losses only where the screen stands still for longer
@@ -234,3 +235,15 @@ class _Timeline:
     def is_leap(self, earlier_pts: int, pts: int) -> bool:
         """Whether that much time cannot pass between one picture and the next."""
         return pts > earlier_pts + self._leap_ticks and (self._promised_pts is None or pts > self._promised_pts)
+
+
+def nothing_decoded(media: Media, max_pixels: int) -> VideoError:
+    """What a video gets of which no frame came out."""
+    if not media.video.codec_context.width:
+        message = (
+            "its pictures have no size that may be decoded: they are damaged, or have more than "
+            f"{max_pixels} pixels (raise it with --max-pixels if the file is genuine)"
+        )
+        return VideoError(FailureCode.ABSURD_DIMENSIONS, message)
+    message = "its video stream holds no frame that can be decoded: the file is damaged, or its beginning is missing"
+    return VideoError(FailureCode.NO_DECODABLE_FRAME, message)

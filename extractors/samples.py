@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,53 @@ class Sample:
     seconds: Fraction
     pts: int
     image: NDArray[np.uint8]
+
+
+class Points(Protocol):
+    """Points in time at which frames are wanted, in order: a `Grid`, or `extractors.moments.Moments`."""
+
+    @property
+    def origin(self) -> int:
+        """Timestamp of the first frame, in ticks."""
+
+    @property
+    def first(self) -> int:
+        """Index of the first point."""
+
+    def points(self, start_pts: int, end_pts: int) -> range:
+        """Those at which a frame is seen that is on screen from `start_pts` until `end_pts` (exclusive)."""
+
+    def seen(self, stamps: Sequence[int]) -> Iterator[tuple[int, range]]:
+        """Which of several frames are seen: (position in `stamps`, points), in order; the last stamp ends the last."""
+
+    def seconds(self, index: int) -> Fraction:
+        """Where a point lies, in seconds after the first frame."""
+
+    def pts(self, index: int) -> int:
+        """The last timestamp at or before a point."""
+
+    def is_over(self, pts: int) -> bool:
+        """Whether every point lies before `pts`."""
+
+
+P = TypeVar("P", bound=Points)
+
+
+class Asks(Protocol[P]):
+    """What a pass over a video is asked for: `Wanted`, or `extractors.moments.WantedMoments`."""
+
+    @property
+    def sound(self) -> Sound | None:
+        """Where sound goes that comes past."""
+
+    def place(self, media: Media, origin: int) -> P:
+        """The points of a video whose first frame has the timestamp `origin`."""
+
+    def promised_pts(self, media: Media) -> int | None:
+        """When the pictures end by the header, in ticks."""
+
+    def finish(self, grid: P, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
+        """The pass is over."""
 
 
 @dataclass(frozen=True)

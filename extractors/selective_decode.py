@@ -17,27 +17,32 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from operator import sub
+from typing import Generic
 
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from extractors.bitstream import UnsureStructureError
 from extractors.coverage import LEAP_SECONDS
-from extractors.grid import Grid
 from extractors.groups import CodedFrame, Group, read_groups
 from extractors.image import RgbConverter
 from extractors.media import Media
 from extractors.packets import PacketReader
-from extractors.samples import Sample, Wanted
+from extractors.samples import Asks, P, Points, Sample
 from extractors.seek import can_seek, groups_at
 from extractors.sound import PREROLL_SECONDS
 
 
-class SelectiveDecode:
-    """One selective pass over one stream. `key_frames` has a whole group shown by the picture that it starts with."""
+class SelectiveDecode(Generic[P]):
+    """One selective pass over one stream.
 
-    def __init__(self, media: Media, wanted: Wanted, *, key_frames: bool = False) -> None:
+    `key_frames` has a whole group shown by the picture that it starts with. `origin` is the timestamp of the first
+    frame, where that is known; the stream may then be anywhere, if it can seek.
+    """
+
+    def __init__(self, media: Media, wanted: Asks[P], *, key_frames: bool = False, origin: int | None = None) -> None:
         assert media.video.time_base is not None
         self._media = media
         self._wanted = wanted
@@ -47,6 +52,7 @@ class SelectiveDecode:
         self._decoder.copy_opaque = True  # a frame then carries its packet's number
         self._to_rgb = RgbConverter()
         self._key_frames = key_frames
+        self._origin = origin
         self._held: Sample | None = None  # the latest
         self._expected: deque[tuple[CodedFrame, range]] = deque()
         # Whether the decoder holds every picture that the next packet may refer to.
@@ -54,16 +60,7 @@ class SelectiveDecode:
 
     def samples(self) -> Iterator[Sample]:
         """The samples in order; raises `UnsureStructureError` as soon as they cannot be guaranteed."""
-        groups = read_groups(self._media, self._read())
-        opening = next(groups, None)
-        if opening is None:
-            raise UnsureStructureError("the stream holds no packet")
-        grid = self._place_grid(opening[0])
-        groups = chain([opening], groups)
-        if grid.first and can_seek(self._media):
-            self._check_origin(opening[0])
-            preroll_seconds = Fraction(0) if self._wanted.sound is None else PREROLL_SECONDS
-            groups = groups_at(self._media, self._read, grid.pts(grid.first), preroll_seconds)
+        grid, groups = self._enter()
         end_pts = grid.origin
         is_exhausted = True
         for group, following in groups:
@@ -80,26 +77,23 @@ class SelectiveDecode:
         self._packets = PacketReader(self._media, self._wanted.sound, is_strict=True)
         return self._packets
 
-    def _place_grid(self, opening: Group) -> Grid:
-        shown = opening.shown()
-        if not shown:
-            raise UnsureStructureError("the first group shows nothing")
-        return self._wanted.place(self._media, shown[0].pts)
-
-    def _check_origin(self, opening: Group) -> None:
-        """A segment that starts later still counts from the first frame, so that frame must really come out first."""
-        for frame in opening.frames:
-            frame.packet.opaque = frame.number
-            decoded = self._decoder.decode(frame.packet)
-            if decoded:
-                break
+    def _enter(self) -> tuple[P, Iterator[tuple[Group, Group | None]]]:
+        """Go to where the first point lies."""
+        if self._origin is not None:
+            grid = self._wanted.place(self._media, self._origin)
         else:
-            decoded = self._decoder.decode(None)
-        self._decoder.flush_buffers()
-        if not decoded or decoded[0].opaque != opening.shown()[0].number:
-            raise UnsureStructureError("the first frame is not the one that its timestamps promise")
+            groups = read_groups(self._media, self._read())
+            opening = next(groups, None)
+            if opening is None:
+                raise UnsureStructureError("the stream holds no packet")
+            grid = self._wanted.place(self._media, first_pts(opening[0]))
+            if grid.pts(grid.first) <= grid.origin or not can_seek(self._media):
+                return grid, chain([opening], groups)
+            check_origin(self._decoder, opening[0])
+        preroll_seconds = Fraction(0) if self._wanted.sound is None else PREROLL_SECONDS
+        return grid, groups_at(self._media, self._read, grid.pts(grid.first), preroll_seconds)
 
-    def _decode_group(self, grid: Grid, group: Group, following: Group | None) -> Iterator[Sample]:
+    def _decode_group(self, grid: P, group: Group, following: Group | None) -> Iterator[Sample]:
         seen = self._seen(grid, group, following)
         if not self._is_intact:
             if not group.starts_afresh or any(frame.picture.needs_previous for frame, _ in seen):
@@ -125,7 +119,7 @@ class SelectiveDecode:
             elif not picture.disposable:
                 self._is_intact = False
 
-    def _decode_key(self, grid: Grid, group: Group, following: Group | None) -> Iterator[Sample]:
+    def _decode_key(self, grid: P, group: Group, following: Group | None) -> Iterator[Sample]:
         """Its first picture alone, for all grid points at which any of its pictures is seen."""
         points = [index for _, seen in self._seen(grid, group, following) for index in seen]
         if not points:
@@ -142,7 +136,7 @@ class SelectiveDecode:
         yield from self._deliver(grid, self._decoder.decode(head.packet))
         yield from self._drain(grid)
 
-    def _seen(self, grid: Grid, group: Group, following: Group | None) -> list[tuple[CodedFrame, range]]:
+    def _seen(self, grid: P, group: Group, following: Group | None) -> list[tuple[CodedFrame, range]]:
         """The frames of `group` that are on screen at a grid point, in order, with those points."""
         shown = group.shown()
         if not shown:
@@ -156,14 +150,14 @@ class SelectiveDecode:
             raise UnsureStructureError("the clock leaps")
         return [(shown[position], points) for position, points in grid.seen(stamps)]
 
-    def _drain(self, grid: Grid) -> Iterator[Sample]:
+    def _drain(self, grid: P) -> Iterator[Sample]:
         """Get the last frames out of the decoder, and leave it as if nothing had been decoded."""
         yield from self._deliver(grid, self._decoder.decode(None))
         self._decoder.flush_buffers()
         if self._expected:
             raise UnsureStructureError(f"{len(self._expected)} expected frames did not come out")
 
-    def _deliver(self, grid: Grid, frames: Iterable[VideoFrame]) -> Iterator[Sample]:
+    def _deliver(self, grid: P, frames: Iterable[VideoFrame]) -> Iterator[Sample]:
         for frame in frames:
             if not self._expected:
                 return
@@ -184,7 +178,7 @@ class SelectiveDecode:
                 yield self._held
 
 
-def _is_continued(grid: Grid, following: Group) -> bool:
+def _is_continued(grid: Points, following: Group) -> bool:
     """Whether decoding `following` will need the whole of the group before it."""
     if not following.starts_afresh:
         return True
@@ -193,3 +187,26 @@ def _is_continued(grid: Grid, following: Group) -> bool:
     return any(
         earlier.picture.needs_previous and grid.points(earlier.pts, later.pts) for earlier, later in pairwise(leading)
     )
+
+
+def first_pts(opening: Group) -> int:
+    """When the first frame of a video is shown."""
+    shown = opening.shown()
+    if not shown:
+        raise UnsureStructureError("the first group shows nothing")
+    return shown[0].pts
+
+
+def check_origin(decoder: VideoCodecContext, opening: Group) -> None:
+    """What starts later still counts from the first frame, so that frame must really come out first."""
+    decoder.copy_opaque = True
+    for frame in opening.frames:
+        frame.packet.opaque = frame.number
+        decoded = decoder.decode(frame.packet)
+        if decoded:
+            break
+    else:
+        decoded = decoder.decode(None)
+    decoder.flush_buffers()
+    if not decoded or decoded[0].opaque != opening.shown()[0].number:
+        raise UnsureStructureError("the first frame is not the one that its timestamps promise")
