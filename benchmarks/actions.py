@@ -44,7 +44,6 @@ from classifiers.training import Training, TrainingConfig
 from cluster.manifest import read_videos
 from extractors.clip_decode import decode_clips
 from extractors.clip_sampling import ClipSampling
-from extractors.precision import has_cpu_bf16
 from schemas.clips import UNIT, ClipFormat
 
 FRAMES, SIZE = 16, 48
@@ -151,7 +150,6 @@ def train(model: nn.Module, data: Mapping[str, Examples], epochs: int, seed: int
     config = TrainingConfig(
         phases=(phase,),
         max_gradient_norm=1.0,
-        precision="bf16" if has_cpu_bf16() else "fp32",
         seed=seed,
     )
     started = time.perf_counter()
