@@ -10,7 +10,9 @@ that what frozen ones give can be kept, and any of them computed anew in the bac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import ClassVar, Self
 
 import torch
@@ -79,7 +81,7 @@ class ClipModel(nn.Module):
         """What stages `first` to `stop` (exclusive; None: all but the head) make of `values`."""
         for stage in list(self.trunk.values())[first:stop]:
             if self.recompute and torch.is_grad_enabled():
-                values = checkpoint(stage, values, use_reentrant=False)
+                values = checkpoint(stage, values, use_reentrant=False, context_fn=partial(_contexts, stage))
             else:
                 values = stage(values)
         return values
@@ -131,3 +133,23 @@ class ClipModel(nn.Module):
         for stage in list(self.trunk.values())[: self._frozen]:
             stage.eval()
         return self
+
+
+def _contexts(stage: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """What a stage is computed in, and computed anew in."""
+    return nullcontext(), _statistics_kept(stage)
+
+
+@contextmanager
+def _statistics_kept(stage: nn.Module) -> Iterator[None]:
+    """Keep the statistics of batch normalisation as they are: a batch that is looked at twice counts once."""
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+    norms = [module for module in stage.modules() if isinstance(module, kinds)]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, counter) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter

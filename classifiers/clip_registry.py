@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from classifiers import c3d, i3d, s3d
+from classifiers import c3d, fast3d, i3d, movinet, p3d, s3d, video_resnet
 from classifiers.clip_model import ClipModel
 from classifiers.clip_registration import CLIP_MODELS, ClipModelEntry
 from classifiers.model_options import parse_options
@@ -16,6 +16,10 @@ MODULES: tuple[ModuleType, ...] = (
     c3d,
     i3d,
     s3d,
+    video_resnet,
+    p3d,
+    fast3d,
+    movinet,
 )
 
 
