@@ -63,9 +63,10 @@ class Unit(nn.Module):
     ) -> None:
         super().__init__()
         self.pads = same and max(stride) > 1  # else both paddings are the same, and the convolution's own
-        padding = (0, 0, 0) if self.pads else tuple(size // 2 for size in kernel)
-        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
+        half: Size = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, (0, 0, 0) if self.pads else half, bias=False)
         self.bn = nn.BatchNorm3d(outputs, eps=epsilon)
+        nn.init.kaiming_normal_(self.conv3d.weight, nonlinearity="relu")
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to as many outputs, with strides taken."""

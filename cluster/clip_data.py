@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from classifiers.class_choice import ClassChoice, ClassChoiceError, LabelLists, choose_classes
+from classifiers.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
 from classifiers.clip_registry import build_clip_model
 from classifiers.phases import train_stages
 from classifiers.splits import SPLIT_NAMES, split_by_column, split_by_hash
@@ -63,9 +64,26 @@ class ClipData(TrainingData):
         return ModelInput(clips=ClipInput(format=config.clip_format(), sampling=asdict(config.scoring_sampling())))
 
     @property
+    def reading(self) -> ClipReading:
+        """How clips are decoded."""
+        config = self.config
+        return ClipReading(
+            format=config.clip_format(),
+            sampling=config.clip_sampling(),
+            steady=config.steady_sampling(),
+            memory_bytes=config.memory_limit_mib << 20,
+            time_seconds=config.time_limit,
+        )
+
+    @property
     def is_repeatable(self) -> bool:
         """See `TrainingData`."""
         return self.config.clip_sampling() == self.config.steady_sampling() and self.changes() is None
+
+    def changes(self) -> nn.Module | None:
+        """See `TrainingData`."""
+        config = self.config.augmentation()
+        return None if config == ClipAugmentationConfig() else ClipAugmentation(config)
 
     def build_model(self) -> nn.Module:
         """See `TrainingData`."""
@@ -108,16 +126,9 @@ class ClipFeed:
     """Decodes clips."""
 
     def __init__(self, data: ClipData, worker: Worker) -> None:
-        config = data.config
         self._data, self._worker = data, worker
-        self._decoders = ClipDecoders(config.decoders or worker.threads)
-        self._reading = ClipReading(
-            format=config.clip_format(),
-            sampling=config.clip_sampling(),
-            steady=config.steady_sampling(),
-            memory_bytes=config.memory_limit_mib << 20,
-            time_seconds=config.time_limit,
-        )
+        self._reading = data.reading
+        self._decoders = ClipDecoders(data.config.decoders or worker.threads)
 
     def source(self, split: Split, order: BatchOrder) -> ClipSource:
         """See `training_data.Feed`."""
@@ -156,8 +167,8 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
-            f"{config.videos}: no video has a label. A manifest gives them in its column labels; in a folder, each class "
-            "has a folder of its own"
+            f"{config.videos}: no video has a label. A manifest gives them in its column labels; in a folder, each "
+            "class has a folder of its own"
         )
     if unlabelled:
         shown = ", ".join(map(repr, unlabelled[:EXAMPLES])) + (", …" if len(unlabelled) > EXAMPLES else "")
@@ -212,8 +223,8 @@ def _splits(
     few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < FEWEST_VIDEOS)]
     if few:
         raise ClassChoiceError(
-            f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one to "
-            "see whether it was learnt. Bring more of them, or leave the class out by --classes"
+            f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one "
+            "to see whether it was learnt. Bring more of them, or leave the class out by --classes"
         )
     return splits
 

@@ -67,7 +67,8 @@ def decode(task: ClipTask) -> NDArray[np.uint8]:
     except Exception as error:
         report = redacted(traceback.format_exc())[-MESSAGE_CHARACTERS:]
         raise VideoError(FailureCode.INTERNAL, f"an error in this program: {report}") from error
-    (clip,) = clips
+    assert len(clips) == 1, f"{len(clips)} clips, but a task is one"
+    clip: NDArray[np.uint8] = clips[0]
     return clip
 
 
@@ -84,7 +85,7 @@ def serve(connection: Connection) -> None:
             connection.send(error)
             continue
         connection.send(clip.shape)
-        connection.send_bytes(memoryview(clip).cast("B"))
+        connection.send_bytes(clip.data.cast("B"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
@@ -66,7 +66,7 @@ class _Process:
         outcome: Outcome = head
         if not isinstance(head, VideoError):
             outcome = np.empty(head, np.uint8)
-            self.connection.recv_bytes_into(memoryview(outcome).cast("B"))
+            self.connection.recv_bytes_into(outcome.data.cast("B"))
         self.since = time.monotonic()
         return self.asked.popleft(), outcome
 
@@ -89,7 +89,7 @@ class ClipDecoders:
         self._count = count
         self._processes: list[_Process] = []
 
-    def decode(self, tasks: Iterable[ClipTask]) -> Iterator[Outcome]:
+    def decode(self, tasks: Iterable[ClipTask]) -> Generator[Outcome, None, None]:
         """The outcome of each task, in their order."""
         while len(self._processes) < self._count:
             self._processes.append(_start())
@@ -177,7 +177,7 @@ def _start() -> _Process:
     # One thread each: they are as many as is good already. And no GPU, on which they would take room.
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     with theirs:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this program, with a number
             [sys.executable, "-m", "cluster.clip_decoder", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,

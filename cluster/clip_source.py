@@ -6,13 +6,14 @@ In order: as the videos stand in the manifest. Shuffled: in an order drawn anew 
 from the seed, the epoch and the video, whoever decodes it. Same seed, epoch and number of workers: same batches.
 
 Workers share the rows out among them: each takes a stretch of the epoch's order. Shuffled, all have the same number of
-rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In order, every row is given
-exactly once, and one worker may have a row more than another.
+rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In order, every row is
+given exactly once, and one worker may have a row more than another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -123,13 +124,10 @@ class ClipSource:
 
     def _batches(self, epoch: int) -> Iterator[ClipBatch]:
         tasks = (self._task(row, epoch) for rows in self.row_batches(epoch) for row in rows)
-        clips = self._decoders.decode(tasks)
-        try:
+        with closing(self._decoders.decode(tasks)) as clips:
             for rows in self.row_batches(epoch):
                 stacked = np.stack([self._checked(next(clips), row) for row in rows])
                 yield ClipBatch(torch.from_numpy(stacked), self.targets(rows), self.ids(rows))
-        finally:
-            clips.close()
 
     def _task(self, row: int, epoch: int) -> ClipTask:
         seed = epoch_seed(self._order.seed, epoch, row)

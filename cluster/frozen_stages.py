@@ -1,8 +1,8 @@
 """What the frozen stages of a model make of each video, computed once instead of in each epoch.
 
-In: the source of a split, whose clips are the same in every epoch. Out: a source of the same batches, in the same order,
-of what the frozen stages give (`StageBatch`); or the source itself where nothing is frozen, or where that would take more
-memory than it may.
+In: the source of a split, whose clips are the same in every epoch. Out: a source of the same batches, in the same
+order, of what the frozen stages give (`StageBatch`); or the source itself where nothing is frozen, or where that would
+take more memory than it may.
 
 Each worker computes its share and gets those of the others, because the order of the next epoch deals all videos out
 anew. What is kept holds as long as the same stages are frozen.
@@ -67,8 +67,8 @@ class FrozenStages:
             needed = parts[0][0].nbytes * len(source.rows)
             if used + needed > self._limit_bytes:
                 logger.warning(
-                    f"what the frozen stages make of the {name} videos takes {needed >> 20} MiB: it is computed anew in "
-                    "each epoch (--keep-frozen-mib)"
+                    f"what the frozen stages make of the {name} videos takes {needed >> 20} MiB: it is computed anew "
+                    "in each epoch (--keep-frozen-mib)"
                 )
                 return None
         shares = self._workers.gather(torch.cat(parts))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from classifiers.class_choice import ALL
+from classifiers.clip_augmentation import ClipAugmentationConfig
 from classifiers.clip_registry import clip_model_config, clip_model_names
 from classifiers.learning_rate import DECAYS
 from classifiers.losses import SINGLE_LABEL, TASKS
+from classifiers.model_options import parse_options
 from classifiers.optimizers import OPTIMIZERS
 from classifiers.registry import model_config, model_entry, model_names
 from classifiers.splits import HashSplit
@@ -27,7 +29,8 @@ from cluster.training_phases import (
     TRANSFER_LEARNING_RATES,
     PhaseOptions,
     phases_of,
-)from extractors.clip_sampling import PLACEMENTS, SHORT, ClipSampling
+)
+from extractors.clip_sampling import PLACEMENTS, SHORT, ClipSampling
 from schemas.clips import ClipFormat
 
 FEATURES, CLIPS = "features", "clips"
@@ -45,9 +48,18 @@ OF_NO_CONSEQUENCE = (
 # Options that mean something for the one kind of data alone.
 OF_FEATURES = ("split_column", "validation_features", "test_features", "max_frames")
 OF_CLIPS = (
-    *("placement", "short", "start_seconds", "speed", "random_crop", "fps", "views", "crops", "init_weights", "init_head"),
-    *("recipe", "recompute", "decoders", "time_limit", "memory_limit_mib"),
-    *("keep_frozen_mib", "max_failure_ratio"),
+    *("placement", "short", "start_seconds", "speed", "random_crop", "augment", "fps", "views", "crops"),
+    *(
+        "init_weights",
+        "init_head",
+        "recipe",
+        "recompute",
+        "decoders",
+        "time_limit",
+        "memory_limit_mib",
+        "keep_frozen_mib",
+    ),
+    "max_failure_ratio",
 )
 
 
@@ -93,6 +105,9 @@ class ClassifierTrainingConfig:
     short: str = option("what becomes of videos shorter than a clip", "loop", choices=SHORT)
     start_seconds: float = option("with --placement start: where", 0.0)
     speed: tuple[str, ...] = option("with --placement random: the slowest and the fastest", ("1", "1"))
+    augment: tuple[str, ...] = option(
+        "changes of clips in training, on the device that trains, as NAME=VALUE: flip=0.5 rotation=0.3 colour=0.8 …", ()
+    )
     random_crop: bool = option("show any part of a frame in training, instead of its middle", False)
     fps: str | None = option("frames a second of a clip; by default those that the model was made for", None)
     views: int = option("clips of a video that scoring averages; training looks at one", 1)
@@ -166,7 +181,7 @@ class ClassifierTrainingConfig:
             problems.append(f"--engine local has one worker, not {self.workers}: take --engine ray")
         checks: list[Callable[[], object]] = [self.hash_split, self.model_config, self._training_config]
         if self.kind == CLIPS:
-            checks += [self.clip_sampling, self.scoring_sampling, self._check_channels]
+            checks += [self.augmentation, self.clip_sampling, self.scoring_sampling, self._check_channels]
         for check in checks:
             try:
                 check()
@@ -234,17 +249,17 @@ class ClassifierTrainingConfig:
 
     def model_config(self) -> Any:
         """The model's numbers."""
-        wrong = [text for text in self.model_options if "=" not in text]
-        if wrong:
-            raise ValueError(f"model-options are NAME=VALUE, not {', '.join(map(repr, wrong))}")
-        pairs = (text.split("=", 1) for text in self.model_options)
         make = clip_model_config if self.model in clip_model_names() else model_config
-        return make(self.model, {name: _value(text) for name, text in pairs})
+        return make(self.model, _values("model-options", self.model_options))
 
     def clip_format(self) -> ClipFormat:
         """What a clip model looks at."""
         own: ClipFormat = self.model_config().clip_format()
         return own if self.fps is None else replace(own, fps=self.fps)
+
+    def augmentation(self) -> ClipAugmentationConfig:
+        """How clips are changed in training."""
+        return parse_options(ClipAugmentationConfig(), _values("augment", self.augment), "augment")
 
     def clip_sampling(self) -> ClipSampling:
         """How clips are taken in training."""
@@ -288,7 +303,8 @@ class ClassifierTrainingConfig:
     def _check_channels(self) -> None:
         if self.model in clip_model_names() and (channels := self.clip_format().channels) != 3:
             raise ValueError(
-                f"model {self.model!r} looks at {channels} channels (optical flow); videos give 3 (RGB): take a model of RGB"
+                f"model {self.model!r} looks at {channels} channels (optical flow), but videos give 3 (RGB): "
+                "take a model of RGB"
             )
 
     def _default_learning_rate(self) -> float:
@@ -314,11 +330,9 @@ class ClassifierTrainingConfig:
         return replace(
             self,
             output=_resolved(self.output),
-            **{
-                name: _resolved(uri)
-                for name in ("vocabulary", "videos", "init_weights")
-                if (uri := getattr(self, name)) is not None
-            },
+            vocabulary=None if self.vocabulary is None else _resolved(self.vocabulary),
+            videos=None if self.videos is None else _resolved(self.videos),
+            init_weights=None if self.init_weights is None else _resolved(self.init_weights),
             features=tuple(map(_resolved, self.features)),
             validation_features=tuple(map(_resolved, self.validation_features)),
             test_features=tuple(map(_resolved, self.test_features)),
@@ -333,6 +347,13 @@ class ClassifierTrainingConfig:
 
 def _resolved(uri: str) -> str:
     return storage.local_path(uri) if storage.is_local(uri) else uri
+
+
+def _values(name: str, texts: Sequence[str]) -> dict[str, Any]:
+    wrong = [text for text in texts if "=" not in text]
+    if wrong:
+        raise ValueError(f"{name} are NAME=VALUE, not {', '.join(map(repr, wrong))}")
+    return {key: _value(value) for key, value in (text.split("=", 1) for text in texts)}
 
 
 def _value(text: str) -> Any:

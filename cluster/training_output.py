@@ -18,17 +18,23 @@ from typing import Any
 
 from classifiers.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster import storage
-from cluster.feature_files import FRAME, read_uris
 from cluster.redaction import redacted
 from cluster.run_log import package_versions, without_secrets
-from cluster.training_data import Split
+from cluster.training_data import TrainingData
 from cluster.training_engines import WorkerResources
 from cluster.training_report import render_training_report
 from cluster.training_results import epochs_of
 from cluster.training_worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.runs import utc_text
-from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainingMachine, TrainingRecord
+from schemas.trainings import (
+    VALIDATION,
+    SplitResult,
+    TrainedClass,
+    TrainedPhase,
+    TrainingMachine,
+    TrainingRecord,
+)
 
 PACKAGES = ("framemill", "torch", "ray", "pyarrow", "numpy", "fsspec")
 RECORD_FILE, REPORT_FILE = "training.json", "training.html"
@@ -70,6 +76,7 @@ def write_output(
     plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
 ) -> TrainingRecord:
     """Write all of it; `opened_seconds` is how long it took to look at the data."""
+    plan = replace(plan, data=plan.data.without({video.id for video in outcome.lost}))
     record = _record(plan, resources, outcome, opened_seconds)
     output = plan.config.output
     files = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
@@ -81,21 +88,21 @@ def write_output(
 
 
 def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> CheckpointConfig:
-    config, data = plan.config, plan.data
+    config, data, given = plan.config, plan.data, plan.data.input
     validation = next((result.summary for result in outcome.results if result.name == VALIDATION), {})
-    columns = ("rgb", "audio") if config.level == FRAME else ("mean_rgb", "mean_audio", "num_frames")
     return CheckpointConfig(
         model=config.model,
         options=asdict(config.model_config()),
         num_classes=len(data.choice),
         class_names=data.choice.names,
         class_indices=data.choice.indices,
-        rgb_dim=data.features.rgb_dim,
-        audio_dim=data.features.audio_dim,
+        rgb_dim=given.rgb_dim,
+        audio_dim=given.audio_dim,
         level=config.level,
         task=config.task,
-        input_columns=columns,
-        feature_fingerprint=dict(data.features.fingerprint),
+        input_columns=given.columns,
+        feature_fingerprint=given.fingerprint,
+        clips=given.clips,
         temperature=1.0 if outcome.fit is None else outcome.fit.temperature,
         metrics={name: value for name, value in validation.items() if value is not None},
         training={
@@ -126,8 +133,8 @@ def _record(
         task=config.task,
         monitor=config.monitor,
         seed=config.seed,
-        rgb_dim=data.features.rgb_dim,
-        audio_dim=data.features.audio_dim,
+        rgb_dim=data.input.rgb_dim,
+        audio_dim=data.input.audio_dim,
         classes=tuple(
             TrainedClass(name=name, index=index, videos={split: counts[split][position] for split in counts})
             for position, (name, index) in enumerate(zip(data.choice.names, data.choice.indices, strict=True))
@@ -137,19 +144,31 @@ def _record(
         best_epoch=outcome.history.best_epoch,
         stopped_early=outcome.stopped_early,
         resumed_at_epoch=outcome.course.resumed_at_epoch,
-        splits=tuple(_with_uris(result, data.splits[result.name]) for result in outcome.results),
+        splits=tuple(_with_uris(result, data) for result in outcome.results),
         temperature=outcome.fit,
         seconds_by_stage={"opening": opened_seconds, **outcome.seconds_by_stage},
         machine=TrainingMachine(
             engine=config.engine, workers=config.workers, device=outcome.device, cpus=resources.cpus
         ),
         versions=package_versions(PACKAGES),
-        feature_fingerprint=dict(data.features.fingerprint),
+        feature_fingerprint=data.input.fingerprint,
+        phases=tuple(
+            TrainedPhase(
+                epochs=phase.epochs,
+                stages=phase.stages,
+                optimizer=phase.optimizer,
+                learning_rate=phase.learning_rate,
+                schedule=phase.schedule,
+            )
+            for phase in config.phase_options()
+        ),
+        clips=data.input.clips,
+        lost=outcome.lost,
     )
 
 
-def _with_uris(result: SplitResult, split: Split) -> SplitResult:
+def _with_uris(result: SplitResult, data: TrainingData) -> SplitResult:
     """Say of mistakes where the videos are."""
-    uris = read_uris(split.features, {mistake.id for mistake in result.mistakes})
+    uris = data.uris(result.name, {mistake.id for mistake in result.mistakes})
     mistakes = (replace(mistake, uri=redacted(uris.get(mistake.id, ""))) for mistake in result.mistakes)
     return replace(result, mistakes=tuple(mistakes))

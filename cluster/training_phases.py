@@ -111,8 +111,7 @@ def _read(word: str, values: dict[str, Any], problems: list[str]) -> None:
         try:
             values[name] = READERS[name](text)
         except ValueError:
-            kind = {float: "a number", int: "a whole number"}.get(READERS[name], f"a whole number, or {ALL_STAGES}")
-            problems.append(f"{flag} is {kind}, not {text!r}")
+            problems.append(f"{flag} is {SPOKEN[READERS[name]]}, not {text!r}")
 
 
 def _stages(text: str) -> int | None:
@@ -131,6 +130,11 @@ READERS: dict[str, Callable[[str], Any]] = {
     "decay_epochs": float,
     "decay_rate": float,
     "decay_floor": float,
+}
+SPOKEN: Mapping[Callable[[str], Any], str] = {
+    int: "a whole number",
+    float: "a number",
+    _stages: f"a whole number, or {ALL_STAGES}",
 }
 # The reported way to other classes: 20 epochs of the head alone, then 5 of the last three layers, all with plain SGD.
 RECIPES: Mapping[str, tuple[str, ...]] = {

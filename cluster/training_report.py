@@ -63,11 +63,21 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "tables": {
             "Configuration": settings_table(record.configuration),
             "Model": settings_table({name: getattr(record, name) for name in MODEL_FIELDS}),
-            "Fingerprint of the features": settings_table(record.feature_fingerprint),
+            **_input_tables(record),
             "Versions": settings_table(record.versions),
             "Machine": settings_table(vars(record.machine)),
         },
         **(_of_split(split, names) if split else {"baseline": None}),
+    }
+
+
+def _input_tables(record: TrainingRecord) -> dict[str, Any]:
+    """What the classifier takes."""
+    if record.clips is None:
+        return {"Fingerprint of the features": settings_table(record.feature_fingerprint)}
+    return {
+        "Format of the clips": settings_table(vars(record.clips.format)),
+        "Sampling of the clips": settings_table(record.clips.sampling),
     }
 
 

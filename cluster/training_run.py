@@ -18,7 +18,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from types import FrameType
 
@@ -29,20 +29,27 @@ from classifiers.training import DivergedError
 from classifiers.training_state import TrainingStateError
 from cluster import storage
 from cluster.class_names import ClassNamesError
+from cluster.clip_data import ClipDataError
+from cluster.clip_source import LostClipError
 from cluster.engines import EngineError
 from cluster.feature_files import FeatureFileError
+from cluster.initial_weights import InitialWeightsError
 from cluster.lease import Lease, LeaseError
+from cluster.manifest import ManifestError
 from cluster.training_config import ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_engines import ResourceError, make_training_engine
-from cluster.training_output import REPORT_FILE, OtherTrainingError, is_finished, write_output
+from cluster.training_output import RECORD_FILE, REPORT_FILE, OtherTrainingError, is_finished, write_output
 from cluster.training_states import StateFolder
 from cluster.training_worker import TrainingPlan
-from schemas.trainings import TrainingRecord
+from schemas.trainings import LostVideo, TrainingRecord
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 BAD = (
     FeatureFileError,
+    ManifestError,
+    ClipDataError,
+    InitialWeightsError,
     ClassNamesError,
     ClassChoiceError,
     SplitError,
@@ -54,6 +61,7 @@ BAD = (
     OSError,
     ImportError,
 )
+MAX_LOST_TOLD = 20
 
 logger = logging.getLogger("framemill")
 
@@ -61,8 +69,8 @@ logger = logging.getLogger("framemill")
 def run_training(config: ClassifierTrainingConfig) -> int:
     """Train, or go on with a training. Returns the exit code.
 
-    0 (done, or finished before), 1 (workers were lost again and again, or the loss went out of bounds), 2 (bad options
-    or data, another training in the output), 130 (interrupted; the same command goes on).
+    0 (done, or finished before), 1 (workers were lost again and again, the loss went out of bounds, or videos went away
+    meanwhile), 2 (bad options or data, another training in the output), 130 (interrupted; the same command goes on).
     """
     try:
         with _terminable():
@@ -70,7 +78,7 @@ def run_training(config: ClassifierTrainingConfig) -> int:
     except BAD as error:
         logger.error(error)
         return BAD_INPUT
-    except (EngineError, DivergedError) as error:
+    except (EngineError, DivergedError, LostClipError) as error:
         logger.error(error)
         return FAILED
     except KeyboardInterrupt:
@@ -99,19 +107,30 @@ def _train(config: ClassifierTrainingConfig) -> None:
         with closing(make_training_engine(config)) as engine:
             resources = engine.resources(config)
             plan = TrainingPlan(config, data, identity, resources.cpus)
-            outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config))
+            outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config, states))
         lease.check()
         _tell_results(write_output(plan, resources, outcome, opened_seconds), config)
         states.clear()
 
 
-def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig) -> None:
+def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig, states: StateFolder) -> None:
+    if not record.epoch:
+        _tell_lost(states.lost() or ())
     parts = [
         f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in ('loss', 'hit_at_one'))}"
         for split, measured in (("training", record.training), ("validation", record.validation))
         if measured
     ]
-    logger.info(f"epoch {record.epoch + 1} of {config.epochs}: {', '.join(parts)}, {record.seconds:.1f} s")
+    phases = len(config.phase_options())
+    phase = f" (phase {record.phase + 1} of {phases})" if phases > 1 else ""
+    logger.info(f"epoch {record.epoch + 1} of {config.epochs}{phase}: {', '.join(parts)}, {record.seconds:.1f} s")
+
+
+def _tell_lost(lost: Sequence[LostVideo]) -> None:
+    for video in lost[:MAX_LOST_TOLD]:
+        logger.warning(f"left out: {video.id} ({video.uri}), {video.code}: {video.message}")
+    if len(lost) > MAX_LOST_TOLD:
+        logger.warning(f"and {len(lost) - MAX_LOST_TOLD} more, which {RECORD_FILE} lists")
 
 
 def _tell_results(record: TrainingRecord, config: ClassifierTrainingConfig) -> None:

@@ -16,7 +16,10 @@ def course(record: TrainingRecord) -> list[str]:
     """How training went: what was kept and why, how it ended, how long it took."""
     return [
         sentence
-        for sentence in (_kept(record), _beside_training(record), _ended(record), _resumed(record), _pace(record))
+        for sentence in (
+            *(_kept(record), _beside_training(record), *_phases(record)),
+            *(_ended(record), _resumed(record), _pace(record)),
+        )
         if sentence
     ]
 
@@ -77,6 +80,23 @@ def _beside_training(record: TrainingRecord) -> str:
         "validation videos were right. Training is measured while the weights still change, and with dropout: it can "
         "lie below validation."
     )
+
+
+def _phases(record: TrainingRecord) -> list[str]:
+    """Of several phases, what each trained."""
+    if len(record.phases) < 2:
+        return []
+    sentences = []
+    for number, phase in enumerate(record.phases):
+        epochs = [epoch.epoch for epoch in record.history if epoch.phase == number]
+        if not epochs:
+            continue
+        what = {None: "all of the network", 1: "the head alone"}.get(phase.stages, f"the last {phase.stages} stages")
+        which = f"Epoch {epochs[0] + 1}" if len(epochs) == 1 else f"Epochs {epochs[0] + 1} to {epochs[-1] + 1}"
+        sentences.append(
+            f"{which} trained {what} ({phase.optimizer}, learning rate {figure_text(phase.learning_rate)})."
+        )
+    return sentences
 
 
 def _ended(record: TrainingRecord) -> str:

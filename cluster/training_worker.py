@@ -121,7 +121,8 @@ class TrainingWorker:
     def _find_lost(self, feed: Feed) -> Sequence[LostVideo]:
         """All workers' videos that cannot be used: they are looked for once, whatever interrupts the training."""
         # The first looks for all: another might look before a state is written, and the next one after.
-        known = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)[0]
+        known: Sequence[LostVideo] | None
+        known, *_ = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)
         if known is not None:
             return known
         with self._timed("checking"):

@@ -103,7 +103,9 @@ def test_two_arrays_for_one_place_are_refused() -> None:
 
 
 def test_another_network_is_named_with_what_is_known() -> None:
-    with pytest.raises(PublishedWeightsError, match=r"c3d\.pickle, .*Framemill; of these 1 arrays none .*: stem\.w"):
+    with pytest.raises(
+        PublishedWeightsError, match=r"layouts of Framemill, c3d\.pickle, .*; of these 1 arrays none .*: stem\.w"
+    ):
         fill(small(0), {"stem.w": torch.zeros(1)})
 
 

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from classifiers.batch import FeatureBatch
+from classifiers.clip_batch import ClipBatch, StageBatch
+from classifiers.clip_registry import build_clip_model
 from classifiers.learning_rate import LearningRateSchedule
 from classifiers.optimizers import OptimizerConfig
 from classifiers.phases import Phase
@@ -41,9 +43,7 @@ def batches(count=6, seed=0, task="single-label", size=32):
 
 def whole(*, epochs=20, optimizer=None, schedule=None, **options):
     """One phase that trains everything."""
-    phase = Phase(
-        epochs=epochs, optimizer=optimizer or OptimizerConfig(), schedule=schedule or LearningRateSchedule()
-    )
+    phase = Phase(epochs=epochs, optimizer=optimizer or OptimizerConfig(), schedule=schedule or LearningRateSchedule())
     return TrainingConfig(phases=(phase,), **options)
 
 
@@ -185,3 +185,124 @@ def test_what_is_wrong_with_a_configuration_is_told_at_once():
         whole(patience=0, l2=-1, precision="fp64", monitor="recall")
     with pytest.raises(ValueError, match=r"(?s)learning rate is nan.*adam takes no momentum"):
         OptimizerConfig(name="adam", learning_rate=math.nan, momentum=0.5)
+
+
+def clips(count=4, seed=0, size=4):
+    """Clips that are bright or dark."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    for number in range(count):
+        classes = torch.randint(2, (size,), generator=generator)
+        noise = torch.randint(100, (size, 16, 16, 16, 3), generator=generator)
+        values = (noise + 100 * classes[:, None, None, None, None]).to(torch.uint8)
+        made.append(ClipBatch(values, classes, tuple(f"{seed}-{number}-{clip}" for clip in range(size))))
+    return made
+
+
+def clip_training(*phases, **options):
+    torch.manual_seed(0)
+    small = {"frames": 16, "height": 16, "width": 16, "width_factor": 0.05, "pixels": "signed"}
+    model = build_clip_model("c3d", num_classes=2, options=small)
+    return Training(model, "single-label", TrainingConfig(phases=phases, **options), num_classes=2)
+
+
+SGD = OptimizerConfig(name="sgd", learning_rate=0.05, momentum=0.5)
+HEAD_THEN_ALL = (Phase(epochs=3, stages=1, optimizer=SGD), Phase(epochs=2, stages=3), Phase(epochs=2, optimizer=SGD))
+
+
+def run(trained, epochs=100):
+    while not trained.is_over and trained.epoch < epochs:
+        trained.run_epoch(clips(), clips(2, seed=1))
+    return trained
+
+
+def test_each_phase_trains_its_stages():
+    trained = clip_training(*HEAD_THEN_ALL)
+    changed = []
+    while not trained.is_over:
+        before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+        record = trained.run_epoch(clips(), clips(2, seed=1))
+        now = trained.model.state_dict()
+        changed.append(
+            (record.phase, {name.split(".")[-2] for name in now if not torch.equal(now[name], before[name])})
+        )
+    everything = {name.split(".")[-2] for name, _ in trained.model.named_parameters()}
+    assert changed == [
+        *[(0, {"head"})] * 3,
+        *[(1, {"fc6", "fc7", "head"})] * 2,
+        *[(2, everything)] * 2,
+    ]
+    assert [record.learning_rate for record in trained.history.epochs] == [0.05] * 3 + [1e-3] * 2 + [0.05] * 2
+    best = min(trained.history.epochs, key=lambda record: record.validation["loss"])
+    assert trained.history.best_epoch == best.epoch
+
+
+@pytest.mark.parametrize("stop", [2, 3, 4, 5, 6])
+def test_a_training_killed_in_any_phase_takes_the_same_course(stop):
+    unbroken = run(clip_training(*HEAD_THEN_ALL))
+    state = write_state(run(clip_training(*HEAD_THEN_ALL), stop).snapshot(), {})
+    resumed = clip_training(*HEAD_THEN_ALL)
+    resumed.restore(read_state(state, {}))
+    run(resumed)
+    for one, other in zip(unbroken.history.epochs, resumed.history.epochs, strict=True):
+        assert (one.training, one.validation, one.phase) == (other.training, other.validation, other.phase)
+    for name, value in unbroken.best_state.items():
+        assert torch.equal(value, resumed.best_state[name]), name
+
+
+def test_patience_ends_a_phase_and_the_next_begins():
+    still = OptimizerConfig(name="sgd", learning_rate=1e-30)
+    trained = run(clip_training(Phase(epochs=9, optimizer=still), Phase(epochs=4, optimizer=SGD), patience=2))
+    assert [record.phase for record in trained.history.epochs] == [0, 0, 0, 1, 1, 1, 1][: trained.epoch]
+    assert trained.history.epochs[-1].phase == 1
+
+
+def test_gradients_of_several_batches_make_one_step():
+    def trained(batches, accumulate):
+        # No dropout, which would be drawn otherwise.
+        torch.manual_seed(0)
+        model = build_model("dense-1", num_classes=CLASSES, rgb_dim=RGB, audio_dim=AUDIO)
+        phase = Phase(epochs=1, optimizer=SGD)
+        config = TrainingConfig(phases=(phase,), accumulate=accumulate, l2=0.01, max_gradient_norm=1.0)
+        training = Training(model, "single-label", config, num_classes=CLASSES)
+        return training.run_epoch(batches, None), training
+
+    whole = [*batches(2), *batches(1, seed=3, size=16)]
+    parts = [part for batch in whole for part in halves(batch)]
+    (record, one), (other_record, other) = trained(whole, 1), trained(parts, 2)
+    assert record.training == pytest.approx(other_record.training, rel=1e-5)
+    for name, value in one.model.state_dict().items():
+        assert torch.allclose(value, other.model.state_dict()[name], atol=1e-6), name
+    assert one.snapshot().step == other.snapshot().step == 3
+
+
+def halves(batch):
+    """Of different sizes, so that their weights matter."""
+    cut = len(batch) // 4
+    return [
+        FeatureBatch(batch.rgb[part], batch.audio[part], batch.num_frames[part], batch.targets[part])
+        for part in (slice(cut), slice(cut, None))
+    ]
+
+
+def test_values_of_frozen_stages_stand_for_clips():
+    trained = clip_training(*HEAD_THEN_ALL[:1])
+    trained.enter_phase()
+    model = trained.model
+    frozen = model.frozen_stages
+
+    def kept(batches):
+        with torch.no_grad():
+            return [
+                StageBatch(
+                    model.forward_stages(model.prepare(batch.clips), 0, frozen), frozen, batch.targets, batch.ids
+                )
+                for batch in batches
+            ]
+
+    model.eval()
+    for _ in range(3):
+        trained.run_epoch(kept(clips()), kept(clips(2, seed=1)))
+    other = run(clip_training(*HEAD_THEN_ALL[:1]))
+    for one, another in zip(trained.history.epochs, other.history.epochs, strict=True):
+        assert (one.training, one.validation) == (another.training, another.validation)

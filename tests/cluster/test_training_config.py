@@ -17,7 +17,8 @@ def test_the_recipe_that_was_reported_is_the_default():
     trained = given.training_config(100, None)
     assert (given.model, given.batch_size, given.task, given.level) == ("dense-5", 256, "single-label", "video")
     (phase,) = trained.phases
-    assert (phase.epochs, phase.stages, phase.optimizer.name, phase.optimizer.learning_rate) == (20, None, "rmsprop", 1e-3)
+    assert (phase.epochs, phase.stages) == (20, None)
+    assert (phase.optimizer.name, phase.optimizer.learning_rate) == ("rmsprop", 1e-3)
     assert [phase.schedule.factor(step) for step in (0, 500, 1999)] == [1, 1, 1]
 
 

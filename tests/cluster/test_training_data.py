@@ -109,7 +109,7 @@ def test_bad_choices_are_told(dataset, tmp_path):
         load(dataset, classes=("cat", "dgo"))
     with pytest.raises(SplitError, match="no video is left for test"):
         load(dataset, fractions=("0.5", "0.4999999", "0.0000001"))
-    with pytest.raises(FeatureFileError, match=r"too few videos for 60 workers: validation \d+, test \d+"):
+    with pytest.raises(SplitError, match=r"too few videos for 60 workers: validation \d+, test \d+"):
         load(dataset, workers=60, engine="ray")
     short = tmp_path / "short.csv"
     short.write_text("cat\ndog\n")

@@ -51,7 +51,7 @@ def test_an_interrupted_training_goes_on(dataset, trained, tmp_path, said, monke
     output = tmp_path / "out"
     config = training_config(dataset, output)
 
-    def interrupt(record, config):
+    def interrupt(record, config, states):
         if record.epoch == 1:
             raise KeyboardInterrupt
 

@@ -85,4 +85,4 @@ def test_text_that_is_no_record_is_refused():
     with pytest.raises(JsonMismatchError, match="parameters: expected a whole number"):
         TrainingRecord.from_json(text.replace('"parameters": 10', '"parameters": "ten"'))
     with pytest.raises(JsonMismatchError, match="use the release"):
-        TrainingRecord.from_json(text.replace('"schema_version": 1', '"schema_version": 9'))
+        TrainingRecord.from_json(text.replace('"schema_version": 2', '"schema_version": 9'))

@@ -1,0 +1,124 @@
+import pytest
+import torch
+
+from classifiers.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint
+from classifiers.clip_checkpoint import clip_model_of
+from classifiers.clip_registry import build_clip_model
+from cluster.initial_weights import InitialWeights, InitialWeightsError
+from schemas.clips import ClipInput
+
+SMALL = {"frames": 16, "height": 16, "width": 16, "width_factor": 0.05}
+NAMES = ("go", "stop", "turn")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.manual_seed(1)
+    model = build_clip_model("c3d", num_classes=3, options=SMALL)
+    config = CheckpointConfig(
+        model="c3d",
+        options=SMALL,
+        num_classes=3,
+        class_names=NAMES,
+        class_indices=(0, 1, 2),
+        rgb_dim=0,
+        audio_dim=0,
+        level="clip",
+        task="single-label",
+        input_columns=(),
+        feature_fingerprint={},
+        temperature=1.0,
+        metrics={},
+        training={},
+        seed=1,
+        clips=ClipInput(format=model.clip_format, sampling={"placement": "central"}),
+    )
+    checkpoint = Checkpoint(config, model.state_dict())
+    path = tmp_path_factory.mktemp("trained")
+    for name, content in write_checkpoint(checkpoint).items():
+        (path / name).write_bytes(content)
+    return path, clip_model_of(checkpoint)
+
+
+def fresh(classes=3, name="c3d", **options):
+    torch.manual_seed(2)
+    return build_clip_model(name, num_classes=classes, options={**SMALL, **options})
+
+
+def same(model, other):
+    """The stages whose weights are equal."""
+    theirs = other.stages()
+    return {
+        name
+        for name, stage in model.stages().items()
+        if all(
+            value.shape == theirs[name].state_dict()[key].shape and torch.equal(value, theirs[name].state_dict()[key])
+            for key, value in stage.state_dict().items()
+        )
+    }
+
+
+TRUNK = {"conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"}
+
+
+@pytest.mark.parametrize(
+    ("head", "names", "kept"),
+    [
+        ("auto", NAMES, {*TRUNK, "head"}),
+        ("auto", ("go", "stop", "wait"), TRUNK),
+        ("auto", ("go", "stop", "turn", "wait"), TRUNK),
+        ("auto", ("stop", "go", "turn"), TRUNK),
+        ("reset", NAMES, TRUNK),
+        ("keep", NAMES, {*TRUNK, "head"}),
+    ],
+)
+def test_the_head_goes_with_its_classes(folder, head, names, kept):
+    path, trained = folder
+    model, untouched = fresh(len(names)), fresh(len(names))
+    InitialWeights(str(path), head).fill(model, "c3d", names)
+    assert same(model, trained) == kept
+    assert same(model, untouched) == {*TRUNK, "head"} - kept
+
+
+@pytest.mark.parametrize(
+    ("names", "part"),
+    [
+        (("go", "wait", "turn"), "tells other classes apart, without 'wait' and with 'stop'"),
+        (("go", "turn", "stop"), "in another order"),
+        ((*NAMES, "wait"), "without 'wait'"),
+    ],
+)
+def test_a_head_that_is_to_be_kept_must_fit(folder, names, part):
+    with pytest.raises(InitialWeightsError, match=part):
+        InitialWeights(str(folder[0]), "keep").fill(fresh(len(names)), "c3d", names)
+
+
+def test_weights_of_another_model_are_told(folder):
+    with pytest.raises(InitialWeightsError, match="it is of model 'c3d', and 's3d' is to be trained"):
+        InitialWeights(str(folder[0])).fill(fresh(name="s3d", height=32, width=32), "s3d", NAMES)
+    with pytest.raises(InitialWeightsError, match=r"conv1\.conv1\.weight: .* the model has"):
+        InitialWeights(str(folder[0])).fill(fresh(width_factor=0.1), "c3d", NAMES)
+    with pytest.raises(InitialWeightsError, match="nowhere"):
+        InitialWeights(str(folder[0] / "nowhere.pt")).fill(fresh(), "c3d", NAMES)
+
+
+def test_public_weights_get_a_new_head(tmp_path):
+    public = fresh(5)
+    with torch.no_grad():
+        for value in public.parameters():
+            value.add_(1)
+    path = tmp_path / "c3d.pt"
+    state = {}
+    for key, value in public.state_dict().items():
+        *_, layer, kind = key.split(".")
+        state[f"{'fc8' if layer == 'head' else layer}.{kind}"] = value
+    torch.save(state, path)
+    model, untouched = fresh(), fresh()
+    InitialWeights(str(path)).fill(model, "c3d", NAMES)
+    assert same(model, public) == TRUNK
+    assert same(model, untouched) == {"head"}
+    with pytest.raises(InitialWeightsError, match=r"fc8\.weight"):
+        InitialWeights(str(path), "keep").fill(fresh(), "c3d", NAMES)
+    five = fresh(5)
+    InitialWeights(str(path), "keep").fill(five, "c3d", tuple("abcde"))
+    assert same(five, public) == {*TRUNK, "head"}
