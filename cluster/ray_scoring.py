@@ -19,7 +19,8 @@ from ray.exceptions import RayActorError, RayError
 
 from cluster.engines import EngineError
 from cluster.ray_cluster import ClusterWatch, cluster_size, join_cluster
-from cluster.scorer import Portion, ScoredPortion, Scorer
+from cluster.scored_portion import ScoredPortion
+from cluster.scorer import Portion, Scorer
 from cluster.scoring_engines import ScoringEngineConfig
 from schemas.runs import Machine
 

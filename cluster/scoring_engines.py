@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from cluster.scorer import Portion, ScoredPortion, Scorer
+from cluster.scored_portion import ScoredPortion
+from cluster.scorer import Portion, Scorer
 from schemas.runs import Machine
 
 
