@@ -46,7 +46,7 @@ from extractors.clip_decode import decode_clips
 from extractors.clip_sampling import ClipSampling
 from schemas.clips import UNIT, ClipFormat
 
-FRAMES, SIZE = 16, 48
+FRAMES, SIZE = 16, 32
 CLASSES = len(class_names("actions"))
 # The numbers of each family that make it small: what two cores train in about two minutes.
 FAMILIES: dict[str, dict[str, object]] = {

@@ -11,7 +11,7 @@ from benchmarks.generated_actions import class_names, write_actions
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
-    manifest = write_actions(tmp_path_factory.mktemp("set") / "videos", "actions", scenes={"train": 3, "test": 2})
+    manifest = write_actions(tmp_path_factory.mktemp("set") / "v", "actions", scenes={"train": 3, "test": 2}, size=32)
     return read_examples(manifest, "actions")
 
 
@@ -21,7 +21,7 @@ def learnt(*validation, test=0.0):
 
 def test_videos_become_clips_with_their_classes(examples):
     assert set(examples) == {"train", "test"}
-    assert examples["train"].clips.shape == (24, 16, 48, 48, 3)
+    assert examples["train"].clips.shape == (24, 16, 32, 32, 3)
     assert examples["train"].clips.dtype == torch.uint8
     assert examples["train"].targets.bincount().tolist() == [3] * CLASSES
     forward, backward = (class_names("actions").index(name) for name in ("right-grow", "shrink-left"))
