@@ -181,8 +181,7 @@ class _Draws:
 
 def _grey(values: Tensor) -> Tensor:
     """(N, T, 3, H, W) to (N, T, 1, H, W)."""
-    red, green, blue = values.split(1, 2)
-    return GREY[0] * red + GREY[1] * green + GREY[2] * blue
+    return GREY[0] * values[:, :, 0:1] + GREY[1] * values[:, :, 1:2] + GREY[2] * values[:, :, 2:3]
 
 
 def _blend(base: Tensor, values: Tensor, factor: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from cluster.clip_datasets import DATASETS, VOCABULARY, ClipDataset, Place
 from cluster.clip_splits import Listed, with_splits
 from cluster.command_line import option
 from cluster.manifest import ManifestError
-from cluster.manifest_writer import write_manifest
+from cluster.manifest_writer import WRITERS, write_manifest
 from cluster.vocabulary import Vocabulary, write_vocabulary
 from schemas.videos import Video
 
@@ -44,6 +44,8 @@ class ManifestConfig:
         for name, fraction in (("test", self.test), ("validation", self.validation)):
             if not 0 <= fraction < 1:
                 problems.append(f"--{name} must be at least 0 and below 1, not {fraction}")
+        if posixpath.splitext(self.output)[1].lower() not in WRITERS:
+            problems.append(f"--output ends in {', '.join(WRITERS)}, which says its format, not like {self.output!r}")
         if self.split_number < 1:
             problems.append(f"--split-number counts from 1, not {self.split_number}")
         if problems:

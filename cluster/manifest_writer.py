@@ -32,23 +32,22 @@ def write_manifest(uri: str, videos: Sequence[Video]) -> None:
     """Make `videos` the manifest at `uri`.
 
     Raises:
-        ManifestError: for another suffix, and for labels that would be read back as something else.
+        KeyError: for a suffix that is not in `WRITERS`.
+        ManifestError: for labels that would be read back as something else.
     """
-    suffix = posixpath.splitext(uri)[1].lower()
-    if suffix not in WRITERS:
-        raise ManifestError(uri, [f"a manifest ends in {', '.join(WRITERS)}, which says its format, not in {suffix!r}"])
+    write = WRITERS[posixpath.splitext(uri)[1].lower()]
     names = sorted({label for video in videos for label in video.labels if isinstance(label, str)})
+    reasons: dict[str, Callable[[str], bool]] = {
+        "digits alone are read as a class index": str.isdecimal,
+        "spaces at its ends are not read": lambda name: name != name.strip(),
+        "; parts labels from each other": lambda name: ";" in name,
+    }
     problems = [
-        f"class {name!r}: digits alone are read as a class index; rename it" for name in names if _is_index(name)
+        f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)
     ]
-    problems += [f"class {name!r}: ; parts labels from each other; rename it" for name in names if ";" in name]
     if problems:
         raise ManifestError(uri, problems)
-    storage.write_bytes(uri, WRITERS[suffix](videos))
-
-
-def _is_index(name: str) -> bool:
-    return name.strip().isdecimal() or name != name.strip()
+    storage.write_bytes(uri, write(videos))
 
 
 def _as_csv(videos: Sequence[Video]) -> bytes:

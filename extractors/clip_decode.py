@@ -106,7 +106,8 @@ class _Wish:
         stop = times.end_pts if self.end_seconds is None else times.origin + ceil(self.end_seconds / tick)
         stop = max(min(stop, times.end_pts), times.origin + floor(start_ticks) + 1)
         if self.clip_format.fps is None and sampling.placement != "equal":
-            stretch = times.stretch(times.origin + floor(start_ticks + rounding), stop)
+            start_pts = times.origin + (floor(start_ticks + rounding) if start_ticks else 0)
+            stretch = times.stretch(start_pts, stop)
             return [stretch.stamps(view) for view in sampling.positions(frames, stretch.count, rng)]
         rate = as_fps(self.clip_format.fps or 1)  # of equal distances, any
         length = (stop - times.origin - start_ticks) * tick * rate

@@ -40,7 +40,7 @@ class Stretch(Protocol):
 
     @property
     def count(self) -> Fraction:
-        """How many there are; an estimate may be a fraction."""
+        """How many there are."""
 
     def stamps(self, positions: Sequence[Fraction]) -> list[int]:
         """When the frames at these positions come on screen, of which the first is the lowest."""
@@ -138,7 +138,8 @@ class IndexedTimes:
         rate = self._media.video.average_rate
         if not rate:
             raise UnsureStructureError("the container does not say how many frames a second there are")
-        return _Timed(self, start_pts, (end_pts - start_pts) * self.tick * rate, 1 / (rate * self.tick))
+        count = max(round((end_pts - start_pts) * self.tick * rate), 1)
+        return _Timed(self, start_pts, Fraction(count), 1 / (rate * self.tick))
 
     def following(self, start_pts: int, count: int) -> list[int]:
         """`count` frames, the first of them the one that is on screen at `start_pts`."""
@@ -157,7 +158,7 @@ class IndexedTimes:
         """Frames `first` to `stop` (exclusive) of the video."""
         stamps: list[int] = []
         rank: int | None = None
-        for group in self._groups_at(ranks.earliest_pts(first)):
+        for group in self._groups_at(max(ranks.earliest_pts(first), self.origin)):
             if rank is None:
                 rank = ranks.of_first(group)
             if not all(frame.shown for frame in group.frames):

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from extractors.coverage import LEAP_SECONDS
-from extractors.groups import usual_duration
+from extractors.groups import FIRST_NUMBER, usual_duration
 from extractors.media import Media
 from extractors.packets import PacketReader
 from schemas.outcomes import FailureCode, VideoError
@@ -95,7 +95,7 @@ class FullDecode:
         is_broken = False
         key_number, key_stamp = 0, None
         end_stamp: int | None = None
-        for number, packet in enumerate(packet for packet in self._packets if packet.size):
+        for number, packet in enumerate((packet for packet in self._packets if packet.size), FIRST_NUMBER):
             stamp = self._timeline.stamp(packet)
             if self._packets.follows_hole:
                 is_broken = True

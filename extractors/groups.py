@@ -26,10 +26,13 @@ MAX_GROUP_PACKETS = 512
 MAX_GROUP_BYTES = 32 << 20
 MAX_PENDING_GROUPS = 64
 NO_DTS = -(1 << 63)
+# PyAV keeps what a packet carries by the identity of the object: small integers, which Python has once each, would get
+# lost as soon as another packet of any decoder has carried the same.
+FIRST_NUMBER = 1 << 10
 
 
 class CodedFrame(NamedTuple):
-    """One packet with a certain timestamp. `number` counts the packets of the stream; `end_pts` is pts + duration."""
+    """One packet with a certain timestamp. `number` counts packets as they are read; `end_pts` is pts + duration."""
 
     number: int
     packet: Packet[VideoStream]
@@ -69,7 +72,7 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
     latest_pts = NO_DTS
     group_bytes = 0
     is_opening = False
-    for number, packet in enumerate(packet for packet in packets if packet.size):
+    for number, packet in enumerate((packet for packet in packets if packet.size), FIRST_NUMBER):
         frame = _coded_frame(number, packet, read_picture, usual_ticks)
         if frame.pts < horizon or (packet.dts is not None and packet.dts < horizon):
             raise UnsureStructureError(f"timestamps run backwards at packet {number}")

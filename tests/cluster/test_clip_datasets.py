@@ -57,14 +57,18 @@ def test_a_video_outside_of_all_folders(tmp_path: Path) -> None:
 
 
 def ucf(tmp_path: Path, **lists: str) -> tuple[Path, Path]:
-    names = [f"{label}/v_{label}_g{group:02d}_c{clip:02d}.avi" for label in CLASSES for group in (1, 2, 3) for clip in (1, 2)]
+    names = [
+        f"{label}/v_{label}_g{group:02d}_c{clip:02d}.avi" for label in CLASSES for group in (1, 2, 3) for clip in (1, 2)
+    ]
     train = "".join(f"{name} {CLASSES.index(name.split('/')[0]) + 1}\n" for name in names if "_g01_" not in name)
     files = {
         "classInd.txt": "1 BabyCrawling\r\n2 IceDancing\r\n",
         "trainlist01.txt": train,
         "testlist01.txt": "\n".join(name for name in names if "_g01_" in name),
     }
-    return touch(tmp_path / "UCF-101", *names), write(tmp_path / "lists", files | {f"{key}.txt": text for key, text in lists.items()})
+    return touch(tmp_path / "UCF-101", *names), write(
+        tmp_path / "lists", files | {f"{key}.txt": text for key, text in lists.items()}
+    )
 
 
 def test_ucf101(tmp_path: Path) -> None:
@@ -80,7 +84,11 @@ def test_ucf101_with_lists_that_cannot_be(tmp_path: Path) -> None:
     wrong = "Surfing/v_Surfing_g01_c01.avi\nIceDancing/v_IceDancing_g02_c01.avi\nnonsense.avi\n"
     with pytest.raises(ManifestError) as told:
         find("ucf101", *ucf(tmp_path, testlist01=wrong))
-    for words in ("class 'Surfing' is not in classInd.txt", "v_IceDancing_g02 is in the training list", "'nonsense.avi'"):
+    for words in (
+        "class 'Surfing' is not in classInd.txt",
+        "v_IceDancing_g02 is in the training list",
+        "'nonsense.avi'",
+    ):
         assert words in str(told.value)
     with pytest.raises(ManifestError, match=r"testlist02\.txt|trainlist02\.txt"):
         find("ucf101", tmp_path / "UCF-101", tmp_path / "lists", 2)
@@ -95,8 +103,14 @@ def test_videos_that_are_missing_are_named(tmp_path: Path) -> None:
 
 
 def test_hmdb51(tmp_path: Path) -> None:
-    names = {"April_09_brush_hair_u_nm_np1_ba_goo_0": 1, "April_09_brush_hair_u_nm_np1_ba_goo_1": 1, "Jen_brush_hair_f_0": 2}
-    videos = touch(tmp_path / "videos", *(f"brush_hair/{name}.avi" for name in names), "run/x_run_f_0.avi", "run/y_run_f_0.avi")
+    names = {
+        "April_09_brush_hair_u_nm_np1_ba_goo_0": 1,
+        "April_09_brush_hair_u_nm_np1_ba_goo_1": 1,
+        "Jen_brush_hair_f_0": 2,
+    }
+    videos = touch(
+        tmp_path / "videos", *(f"brush_hair/{name}.avi" for name in names), "run/x_run_f_0.avi", "run/y_run_f_0.avi"
+    )
     lists = {
         "brush_hair_test_split1.txt": "".join(f"{name}.avi {digit} \n" for name, digit in names.items()),
         "run_test_split1.txt": "x_run_f_0.avi 0 \ny_run_f_0.avi 2 \n",
@@ -119,13 +133,16 @@ def test_kinetics(tmp_path: Path) -> None:
     videos = touch(tmp_path / "videos", "abseiling/-abc_000010_000020.mp4", "whole.mp4")
     header = "label,youtube_id,time_start,time_end,split,is_cc\n"
     lists = {
-        "train.csv": f"{header}abseiling,-abc,10,20,train,0\nair drumming,whole,5,15,train,0\nair drumming,whole,30,40,train,0\n",
+        "train.csv": f"{header}abseiling,-abc,10,20,train,0\n"
+        "air drumming,whole,5,15,train,0\nair drumming,whole,30,40,train,0\n",
         "validate.csv": f"{header}abseiling,gone,0,10,validate,0\n",
     }
     found = find("kinetics", videos, write(tmp_path / "lists", lists))
     assert found.classes == ("abseiling", "air drumming")
     assert found.missing == ("gone_000000_000010",)
-    parts = {entry.video.id: (entry.video.start_seconds, entry.video.end_seconds, entry.group) for entry in found.listed}
+    parts = {
+        entry.video.id: (entry.video.start_seconds, entry.video.end_seconds, entry.group) for entry in found.listed
+    }
     assert parts == {
         "-abc_000010_000020": (0, None, "-abc"),
         "whole_000005_000015": (5, 15, "whole"),

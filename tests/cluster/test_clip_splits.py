@@ -40,7 +40,9 @@ def test_the_seed_decides_and_the_order_of_the_videos_does_not() -> None:
     entries = listed(2, 20, 1)
     assert split(entries, seed=1) == split(entries, seed=1)
     assert split(entries, seed=1) != split(entries, seed=2)
-    assert sorted(split(entries[::-1]), key=lambda video: video.id) == sorted(split(entries), key=lambda video: video.id)
+    assert sorted(split(entries[::-1]), key=lambda video: video.id) == sorted(
+        split(entries), key=lambda video: video.id
+    )
 
 
 def test_new_videos_move_hardly_any_other() -> None:

@@ -36,8 +36,3 @@ def test_class_indices(suffix: str, tmp_path: Path) -> None:
 def test_labels_that_would_be_read_as_something_else_are_refused(label: str, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="rename it"):
         write_manifest(str(tmp_path / "manifest.csv"), [Video("a", "/a.mp4", (label,))])
-
-
-def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"\.csv, \.jsonl"):
-        write_manifest(str(tmp_path / "manifest.txt"), VIDEOS)

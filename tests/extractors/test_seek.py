@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from extractors.bitstream import UnsureStructureError
-from extractors.groups import read_groups
+from extractors.groups import FIRST_NUMBER, read_groups
 from extractors.media import Media, open_media
 from extractors.seek import can_seek, groups_at
 from tests.videos import Clip, write_video
@@ -63,7 +63,7 @@ def test_the_search_goes_back_past_key_frames_that_are_no_entries(tmp_path: Path
     with open_media(path) as media:
         opening, _ = next(groups_at(media, reader(media), 3000, Fraction(0)))
     assert opening.starts_afresh
-    assert opening.frames[0].number == 0
+    assert opening.frames[0].number == FIRST_NUMBER
     assert opening.frames[0].pts == 0
 
 

@@ -1,20 +1,35 @@
-"""From a folder or lists to a manifest that is read back, and errors that name what is wrong."""
-
-from __future__ import annotations
-
-import runpy
+import subprocess
 import sys
-from pathlib import Path
 
-import pytest
-
-from cluster.class_names import read_class_names
 from cluster.manifest import read_videos
-from tests.servers import ROOT
+from tests.cluster.test_clip_manifest import classes
+from tests.dataset import ROOT
 
 
-def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(sys, "argv", ["make_manifest.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / "jobs" / "make_manifest.py"), run_name="__main__")
-    return int(ended.value.code or 0)
+def job(*arguments):
+    command = [sys.executable, str(ROOT / "jobs" / "make_manifest.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_it_makes_a_manifest_as_a_user_runs_it(tmp_path):
+    output = tmp_path / "manifest.csv"
+    videos = classes(tmp_path, run=5, jump=5)
+    done = job("--dataset", "folders", "--input", videos, "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{output}: 10 videos of 2 classes (test 2, train 6, validation 2)\n"
+    assert len(read_videos(str(output))) == 10
+
+
+def test_what_is_wrong_exits_with_2(tmp_path):
+    videos = classes(tmp_path, run=5, jump=1)
+    for arguments, told in (
+        (("--dataset", "folders", "--input", videos, "--output", tmp_path / "m.csv"), "class 'jump' has one video"),
+        (("--dataset", "folders", "--input", tmp_path / "none", "--output", tmp_path / "m.csv"), "none"),
+        (("--dataset", "folders", "--input", videos, "--output", tmp_path / "m.txt"), "m.txt"),
+        (("--dataset", "ucf", "--input", videos, "--output", tmp_path / "m.csv"), "did you mean ucf101"),
+        (("--dataset", "hmdb51", "--input", videos, "--output", tmp_path / "m.csv"), "--annotations is required"),
+    ):
+        done = job(*arguments)
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
