@@ -264,6 +264,7 @@ class Training:
             optimizer=optimizer_tensors(self._optimizer),
             step=self._step,
             history=self.history,
+            frozen=frozenset(name for name, value in self.model.named_parameters() if not value.requires_grad),
         )
 
     def restore(self, state: TrainingState) -> None:

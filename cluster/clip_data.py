@@ -3,13 +3,14 @@
 In: the options. Out: `ClipData`. No video is opened for it.
 
 Every video is in one part at most: a hash of its id or the manifest's column `split` says in which. In a folder without
-a manifest, a video's class is the folder that it lies in, and its part the folder around that, where it is called so.
+a manifest, a video's class is the folder that it lies in (`cluster.clip_datasets.folders`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import posixpath
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -22,13 +23,14 @@ from classifiers.class_choice import ClassChoice, ClassChoiceError, LabelLists, 
 from classifiers.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
 from classifiers.clip_registry import build_clip_model
 from classifiers.phases import train_stages
-from classifiers.splits import SPLIT_NAMES, split_by_column, split_by_hash
+from classifiers.splits import split_by_column, split_by_hash
 from cluster import storage
 from cluster.class_names import ClassNamesError, read_class_names
+from cluster.clip_datasets import Place, folders
 from cluster.clip_decoders import ClipDecoders
 from cluster.clip_source import ClipReading, ClipSource
 from cluster.initial_weights import InitialWeights
-from cluster.manifest import read_videos
+from cluster.manifest import READERS, read_videos
 from cluster.redaction import redacted
 from cluster.training_config import COLUMN, HASH, ClassifierTrainingConfig
 from cluster.training_data import BatchOrder, ModelInput, TrainingData, Worker
@@ -102,18 +104,20 @@ class ClipData(TrainingData):
         """See `TrainingData`."""
         return {video.id: video.uri for video in self.videos if video.id in ids}
 
-    def without(self, lost: Collection[str]) -> ClipData:
+    def without(self, lost: Sequence[LostVideo]) -> ClipData:
         """See `TrainingData`."""
         if not lost:
             return self
         most = self.config.max_failure_ratio
         if len(lost) > most * len(self.videos):
-            shown = ", ".join(map(repr, sorted(lost)[:EXAMPLES])) + (", …" if len(lost) > EXAMPLES else "")
+            lines = [f"  - {video.id}: {video.message}" for video in lost[:EXAMPLES]]
+            lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
             raise ClipDataError(
-                f"{len(lost)} of {len(self.videos)} videos cannot be decoded, which is more than --max-failure-ratio "
-                f"{most:g} allows: {shown}\nstate/lost.json in the output says why; remove it once they are mended"
+                f"{len(lost)} of {len(self.videos)} videos cannot be decoded, more than --max-failure-ratio {most:g} "
+                "allows:\n" + "\n".join(lines)
             )
-        kept = np.array([video.id not in lost for video in self.videos])
+        gone = {video.id for video in lost}
+        kept = np.array([video.id not in gone for video in self.videos])
         return replace(self, splits=_splits(self.config, self.videos, self.labels, self.choice, kept))
 
     def identity(self) -> Mapping[str, Any]:
@@ -161,14 +165,12 @@ class ClipFeed:
 def load(config: ClassifierTrainingConfig) -> ClipData:
     """See `training_data.load_training_data`."""
     assert config.videos is not None
-    videos = read_videos(config.videos)
-    if not any(video.labels for video in videos):
-        videos = [_labelled_by_folder(video) for video in videos]
+    videos = _read(config.videos)
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
-            f"{config.videos}: no video has a label. A manifest gives them in its column labels; in a folder, each "
-            "class has a folder of its own"
+            f"{config.videos}: no video has a label; they stand in the column labels (jobs/make_manifest.py makes "
+            "manifests of public data sets)"
         )
     if unlabelled:
         shown = ", ".join(map(repr, unlabelled[:EXAMPLES])) + (", …" if len(unlabelled) > EXAMPLES else "")
@@ -181,12 +183,11 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
     return data
 
 
-def _labelled_by_folder(video: Video) -> Video:
-    """A video of a folder: its class is the name of the folder that it is in, its part that of the one around it."""
-    *around, folder, _ = ("", "", *video.id.split("/"))
-    if not folder:
-        return video
-    return replace(video, labels=(folder,), split=around[-1] if around[-1].lower() in SPLIT_NAMES else "")
+def _read(source: str) -> Sequence[Video]:
+    """The videos of a manifest; or of a folder, where each is of the class whose folder it is in."""
+    if posixpath.splitext(source)[1].lower() in READERS:
+        return read_videos(source)
+    return [listed.video for listed in folders(Place(source, "", 1)).listed]
 
 
 def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:

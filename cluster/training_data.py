@@ -116,8 +116,8 @@ class TrainingData(ABC):
         """What changes inputs at random while the model is trained; None where nothing does."""
         return None
 
-    def without(self, lost: Collection[str]) -> TrainingData:
-        """The same without the videos of these ids."""
+    def without(self, lost: Sequence[LostVideo]) -> TrainingData:
+        """The same without the videos that are `lost`."""
         if lost:
             raise ValueError(f"{type(self).__name__} has lost {len(lost)} videos, which cannot be")
         return self

@@ -76,7 +76,7 @@ def write_output(
     plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
 ) -> TrainingRecord:
     """Write all of it; `opened_seconds` is how long it took to look at the data."""
-    plan = replace(plan, data=plan.data.without({video.id for video in outcome.lost}))
+    plan = replace(plan, data=plan.data.without(outcome.lost))
     record = _record(plan, resources, outcome, opened_seconds)
     output = plan.config.output
     files = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))

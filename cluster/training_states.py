@@ -1,6 +1,7 @@
 """Where a training that is not over has got to: the folder `state` in its output.
 
     epoch-0003.safetensors   all that going on after three epochs needs (`classifiers.training_state`); the last two
+    frozen-0.safetensors     but for the weights that phase 0 (counted from 0) does not change
     course.json              when the training began, and at which epochs it went on after an interruption
     lost.json                the videos that cannot be used, which are looked for once
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from classifiers.training_state import TrainingState, TrainingStateError, read_state, write_state
+from classifiers.training_state import TrainingState, TrainingStateError, read_state, write_frozen, write_state
 from cluster import storage
 from cluster.listing import list_files
 from schemas import strict_json
@@ -53,6 +54,7 @@ class StateFolder:
     def __init__(self, output: str, identity: Mapping[str, Any]) -> None:
         self._uri = storage.join(output, "state")
         self._identity = identity
+        self._frozen_phase: int | None = None  # whose weights have been written
 
     def latest(self) -> TrainingState | None:
         """The last state, None where no epoch has ended.
@@ -64,7 +66,7 @@ class StateFolder:
         if not states:
             return None
         try:
-            return read_state(storage.read_bytes(states[-1]), self._identity)
+            return read_state(storage.read_bytes(states[-1]), self._identity, self._read_frozen)
         except TrainingStateError as error:
             raise TrainingStateError(
                 f"{states[-1]}: {error}\nGive the same options again, or another --output, or remove the folder"
@@ -104,8 +106,12 @@ class StateFolder:
 
     def write(self, state: TrainingState) -> None:
         """Keep a state, and of those before it the last one."""
+        phase = state.history.epochs[-1].phase
+        if state.frozen and phase != self._frozen_phase:
+            storage.write_bytes(self._frozen_uri(phase), write_frozen(state))
+            self._frozen_phase = phase
         name = f"epoch-{len(state.history.epochs):04d}.safetensors"
-        storage.write_bytes(storage.join(self._uri, name), write_state(state, self._identity))
+        storage.write_bytes(storage.join(self._uri, name), write_state(state, self._identity, with_frozen=False))
         for uri in self._states()[:-KEPT]:
             with suppress(FileNotFoundError):
                 storage.delete(uri)
@@ -114,6 +120,15 @@ class StateFolder:
         """Remove all of it."""
         with suppress(FileNotFoundError):
             storage.delete_folder(self._uri)
+
+    def _read_frozen(self, phase: int) -> bytes:
+        try:
+            return storage.read_bytes(self._frozen_uri(phase))
+        except FileNotFoundError as error:
+            raise TrainingStateError(f"{self._frozen_uri(phase)}, which belongs to it, is missing") from error
+
+    def _frozen_uri(self, phase: int) -> str:
+        return storage.join(self._uri, f"frozen-{phase}.safetensors")
 
     @property
     def _course_uri(self) -> str:

@@ -91,8 +91,7 @@ class TrainingWorker:
     def __call__(self) -> TrainingOutcome:
         """Train to the end, and measure."""
         with closing(self._plan.data.feed(self._worker)) as feed:
-            lost = self._find_lost(feed)
-            data = self._plan.data.without({video.id for video in lost})
+            lost, data = self._find_lost(feed)
             training = self._training(data, feed)
             course = self._train(training, data, feed)
             training.load_best()
@@ -118,19 +117,23 @@ class TrainingWorker:
             },
         )
 
-    def _find_lost(self, feed: Feed) -> Sequence[LostVideo]:
-        """All workers' videos that cannot be used: they are looked for once, whatever interrupts the training."""
-        # The first looks for all: another might look before a state is written, and the next one after.
-        known: Sequence[LostVideo] | None
-        known, *_ = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)
-        if known is not None:
-            return known
+    def _find_lost(self, feed: Feed) -> tuple[Sequence[LostVideo], TrainingData]:
+        """All workers' videos that cannot be used, and the data without them.
+
+        They are looked for once, whatever interrupts the training after that.
+        """
+        # One reads for all: they must not come to different conclusions while it is being written.
+        lost: Sequence[LostVideo] | None
+        lost, *_ = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)
+        if lost is not None:
+            return lost, self._plan.data.without(lost)
         with self._timed("checking"):
-            found = [video for share in self._workers.gather(list(feed.find_lost())) for video in share]
-        found.sort(key=lambda video: video.id)
+            shares = self._workers.gather(list(feed.find_lost()))
+        lost = sorted((video for share in shares for video in share), key=lambda video: video.id)
+        data = self._plan.data.without(lost)
         if self._workers.rank == 0:
-            self._states.write_lost(found)
-        return found
+            self._states.write_lost(lost)
+        return lost, data
 
     def _training(self, data: TrainingData, feed: Feed) -> Training:
         """The training, before its first epoch."""

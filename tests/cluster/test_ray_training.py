@@ -17,6 +17,7 @@ from cluster.feature_files import FeatureFileError
 from cluster.feature_source import SourceConfig
 from cluster.ray_training import RayTraining
 from cluster.training_engines import ResourceError
+from tests.clip_trainings import clip_config, write_videos
 from tests.clusters import command_of, descendants
 from tests.trainings import CLASSES, DIM, curve, plan_of, train_here, training_config, write_features
 
@@ -131,3 +132,40 @@ def test_a_worker_that_is_killed_changes_nothing(engine, dataset, tmp_path, work
     assert killed
     assert curve(outcome.history) == curve(whole.history)
     assert outcome.results[1].summary == whole.results[1].summary
+
+
+PHASES = ("epochs=2 stages=1", "epochs=2 stages=3", "epochs=2 stages=all")
+
+
+@pytest.mark.heavy
+def test_clips_on_one_worker_give_what_this_process_gives(engine, tmp_path):
+    videos = write_videos(tmp_path / "videos", 8)
+    here = train_here(plan_of(clip_config(videos, tmp_path / "here", phases=PHASES)))
+    there = train(engine, clip_config(videos, tmp_path / "there", phases=PHASES, engine="ray"))
+    assert curve(there.history) == curve(here.history)
+    assert all(torch.equal(value, there.state[name]) for name, value in here.state.items())
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("augment", [(), ("flip=0.5",)])
+def test_clips_on_two_workers_killed_in_the_second_phase(engine, tmp_path, augment):
+    videos = write_videos(tmp_path / "videos", 10)
+    (videos / "blue" / "broken.mp4").write_bytes(b"0" * 100)
+    options = {"phases": PHASES, "engine": "ray", "workers": 2, "augment": augment, "fractions": ("0.6", "0.4", "0")}
+    whole = train(engine, clip_config(videos, tmp_path / "whole", **options))
+    killed = []
+
+    def kill(record):
+        if record.epoch == 2 and not killed:
+            for process in descendants(os.getpid()):
+                if "RayTrainWorker" in command_of(process) and not killed:
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+                    killed.append(process)
+
+    outcome = train(engine, clip_config(videos, tmp_path / "killed", **options), kill)
+    assert killed
+    assert curve(outcome.history) == curve(whole.history)
+    assert [video.id for video in outcome.lost] == [video.id for video in whole.lost] == ["blue/broken"]
+    assert sum(result.videos for result in outcome.results) == 30
+    assert all(torch.equal(value, whole.state[name]) for name, value in outcome.state.items())

@@ -1,14 +1,18 @@
 """What a finished training leaves behind."""
 
 import json
+from contextlib import closing
 
 import pytest
 import torch
 
 from classifiers.checkpoint import load_weights, read_checkpoint, read_folder
+from classifiers.clip_checkpoint import clip_model_of
 from classifiers.registry import build_model
 from cluster.feature_source import SourceConfig
+from cluster.training_data import BatchOrder, Worker
 from cluster.training_run import run_training
+from tests.clip_trainings import clip_config, write_videos
 from tests.trainings import FILES, curve, plan_of, record_of, training_config, write_features
 
 
@@ -76,3 +80,23 @@ def test_no_checkpoint_without_its_report(dataset, tmp_path, monkeypatch):
     assert not (output / "config.json").exists()
     assert run_training(config) == 0
     assert json.loads((output / "config.json").read_text())["model"] == "dense-5"
+
+
+def test_the_checkpoint_of_a_clip_classifier_is_the_model_that_was_measured(tmp_path):
+    videos, output = write_videos(tmp_path / "videos", 8), tmp_path / "out"
+    config = clip_config(videos, output, epochs=4, placement="random", views=4, crops=3, fps="10")
+    assert run_training(config) == 0
+    checkpoint = read_checkpoint(read_folder(output))
+    clips = checkpoint.config.clips
+    assert (clips.format.fps, clips.format.frames, clips.format.height, clips.format.width) == ("10", 16, 16, 16)
+    assert (clips.sampling["placement"], clips.sampling["views"], clips.sampling["crops"]) == ("central", 4, 3)
+    assert (checkpoint.config.level, checkpoint.config.rgb_dim, checkpoint.config.input_columns) == ("clip", 0, ())
+    model = clip_model_of(checkpoint, str(output)).eval()
+    data = plan_of(config).data
+    right = 0
+    with closing(data.feed(Worker())) as feed, torch.inference_mode():
+        for batch in feed.source(data.splits["test"], BatchOrder(batch_size=3)).batches():
+            right += int((model(batch.clips).argmax(dim=1) == batch.targets).sum())
+    test = record_of(output).splits[-1]
+    assert (test.name, right / test.videos) == ("test", test.summary["hit_at_one"])
+    assert record_of(output).clips == clips

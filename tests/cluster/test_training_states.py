@@ -30,6 +30,35 @@ def test_the_last_state_counts_and_two_are_kept(tmp_path):
     states.clear()
 
 
+def test_what_is_frozen_is_written_once(tmp_path):
+    states = StateFolder(str(tmp_path), {})
+
+    def after(epochs, phase):
+        record = EpochRecord(
+            epoch=epochs, seconds=1.0, learning_rate=0.1, training={"loss": 1.0}, validation={}, phase=phase
+        )
+        model = {"trunk": torch.full((5000,), float(phase)), "head": torch.full((2,), float(epochs))}
+        best = {**model, "head": torch.zeros(2)}
+        history = TrainingHistory(epochs=(record,) * epochs, best_epoch=0)
+        return TrainingState(model, best, {}, epochs, history, frozenset({"trunk"}))
+
+    folder = tmp_path / "state"
+    for epochs, phase in ((1, 0), (2, 0), (3, 1)):
+        states.write(after(epochs, phase))
+        found = StateFolder(str(tmp_path), {}).latest()
+        expected = after(epochs, phase)
+        for part in ("model", "best"):
+            assert getattr(found, part).keys() == getattr(expected, part).keys()
+            assert all(torch.equal(value, getattr(expected, part)[key]) for key, value in getattr(found, part).items())
+    assert (
+        (folder / "epoch-0003.safetensors").stat().st_size < 4 * 5000 < (folder / "frozen-1.safetensors").stat().st_size
+    )
+    assert {path.name for path in folder.glob("frozen*")} == {"frozen-0.safetensors", "frozen-1.safetensors"}
+    (folder / "frozen-1.safetensors").unlink()
+    with pytest.raises(TrainingStateError, match="which belongs to it, is missing"):
+        states.latest()
+
+
 def test_another_training_is_refused_and_a_damaged_state_too(tmp_path):
     StateFolder(str(tmp_path), {"epochs": 20}).write(state(3))
     with pytest.raises(TrainingStateError, match=r"epochs was 20, is 10(.|\n)*another --output"):

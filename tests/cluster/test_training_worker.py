@@ -1,15 +1,21 @@
 """A training from features to results, in this process."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from classifiers.clip_registry import build_clip_model
 from classifiers.registry import build_model
 from classifiers.training import Alone, epoch_seed
 from cluster.feature_source import SourceConfig
 from cluster.tfrecord_conversion import ConversionConfig, convert
+from cluster.training_data import BatchOrder, Worker
 from cluster.training_worker import TrainingWorker
+from tests.clip_trainings import clip_config, write_videos
 from tests.trainings import CLASSES, DIM, curve, plan_of, train_here, training_config, write_features
 
 
@@ -124,3 +130,99 @@ def test_it_stops_early(dataset, tmp_path):
     outcome = train_here(plan_of(training_config(dataset, tmp_path, epochs=60, patience=2, learning_rate=0.05)))
     assert outcome.stopped_early
     assert len(outcome.history.epochs) == outcome.history.best_epoch + 3
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    return write_videos(tmp_path_factory.mktemp("videos"), 8)
+
+
+PHASES = ("epochs=3 stages=1 learning-rate=0.1", "epochs=2 stages=3", "epochs=2 stages=all optimizer=adam")
+
+
+def test_clips_are_trained_on_as_by_a_plain_loop(videos, tmp_path):
+    plan = plan_of(clip_config(videos, tmp_path, epochs=2, batch_size=5, optimizer="adam", learning_rate=1e-3))
+    outcome = train_here(plan)
+    torch.manual_seed(0)
+    small = {"frames": 16, "height": 16, "width": 16, "width_factor": 0.05, "pixels": "signed"}
+    model = build_clip_model("c3d", num_classes=3, options=small)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, foreach=True)
+    losses, states = [], []
+    with closing(plan.data.feed(Worker())) as feed:
+        source = feed.source(plan.data.splits["training"], BatchOrder(batch_size=5, shuffle=True))
+        measured = feed.source(plan.data.splits["validation"], BatchOrder(batch_size=100))
+        for epoch in range(2):
+            torch.manual_seed(epoch_seed(0, epoch, 0))
+            model.train()
+            for batch in source.batches(epoch):
+                optimizer.zero_grad()
+                F.cross_entropy(model(batch.clips), batch.targets).backward()
+                optimizer.step()
+            model.eval()
+            (batch,) = measured.batches()
+            with torch.inference_mode():
+                losses.append(float(F.cross_entropy(model(batch.clips), batch.targets)))
+            states.append({name: value.clone() for name, value in model.state_dict().items()})
+    for record, loss in zip(outcome.history.epochs, losses, strict=True):
+        assert record.validation["loss"] == pytest.approx(loss, rel=1e-5)
+    for name, value in states[int(np.argmin(losses))].items():
+        assert torch.equal(value, outcome.state[name]), name
+
+
+def test_what_frozen_stages_give_is_kept_and_changes_nothing(videos, tmp_path):
+    config = clip_config(videos, tmp_path / "kept", phases=PHASES[:2])
+    kept = train_here(plan_of(config))
+    anew = train_here(plan_of(replace(config, output=str(tmp_path / "anew"), keep_frozen_mib=0)))
+    assert "frozen stages" in kept.seconds_by_stage
+    for one, other in zip(kept.history.epochs, anew.history.epochs, strict=True):
+        for name in ("training", "validation"):
+            # Batches are composed otherwise, which the last bits of a convolution may depend on.
+            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-5)
+    assert all(torch.allclose(value, anew.state[name], atol=1e-6) for name, value in kept.state.items())
+
+
+@pytest.mark.parametrize("stops", [(3, 5), (4,), (1, 6)])
+def test_a_training_that_was_stopped_in_any_phase_takes_the_same_course(videos, tmp_path, stops):
+    options = {"phases": PHASES, "placement": "random", "augment": ("flip=0.5", "colour=0.5"), "patience": 5}
+    whole = train_here(plan_of(clip_config(videos, tmp_path / "whole", **options)))
+    plan = plan_of(clip_config(videos, tmp_path / "stopped", **options))
+    for stop in stops:
+
+        def report(record, stop=stop):
+            if record.epoch + 1 == stop:
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=report)()
+    resumed = train_here(plan)
+    assert curve(resumed.history) == curve(whole.history)
+    assert [record.phase for record in resumed.history.epochs] == [0] * 3 + [1] * 2 + [2] * 2
+    assert resumed.course.resumed_at_epoch == stops
+    assert all(torch.equal(value, whole.state[name]) for name, value in resumed.state.items())
+
+
+def test_lost_videos_are_looked_for_once(videos, tmp_path):
+    folder = write_videos(tmp_path / "videos", 6)
+    broken = folder / "red" / "broken.mp4"
+    broken.write_bytes(b"\0" * 100)
+    plan = plan_of(clip_config(folder, tmp_path / "out", fractions=("0.6", "0.4", "0")))
+
+    def report(record):
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=report)()
+    # What is mended meanwhile belongs to another training: this one has begun without it.
+    broken.write_bytes((folder / "red" / "000.mp4").read_bytes())
+    outcome = train_here(plan)
+    assert [(video.id, video.code) for video in outcome.lost] == [("red/broken", "not_media")]
+    assert sum(result.videos for result in outcome.results) == 18
+
+
+def test_stages_that_are_computed_again_change_nothing(videos, tmp_path):
+    small = ("frames=16", "height=32", "width=32", "width_factor=0.1")
+    options = {"epochs": 1, "model": "s3d", "model_options": small, "fractions": ("0.3", "0.7", "0")}
+    plain = train_here(plan_of(clip_config(videos, tmp_path / "plain", **options)))
+    anew = train_here(plan_of(clip_config(videos, tmp_path / "anew", **options, recompute=True)))
+    assert curve(anew.history) == curve(plain.history)
+    assert all(torch.equal(value, plain.state[name]) for name, value in anew.state.items())

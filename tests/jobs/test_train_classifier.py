@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.clip_trainings import SMALL, write_videos
 from tests.clusters import command_of, descendants
 from tests.dataset import ROOT, job_environment
 from tests.trainings import curve, record_of, write_features
@@ -47,6 +48,27 @@ def test_bad_options_exit_with_2_and_touch_nothing(dataset, tmp_path):
     assert "did you mean dense-5?" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_it_trains_on_a_folder_of_videos(tmp_path):
+    videos, output = write_videos(tmp_path / "videos", 6), tmp_path / "out"
+    job = [sys.executable, str(ROOT / "jobs" / "train_classifier.py"), "--videos", str(videos), "--output", str(output)]
+    job += ["--model", "c3d", "--model-options", *SMALL, "--recipe", "transfer", "--batch-size", "4"]
+    job += ["--fractions", "0.6", "0.4", "0", "--cpus-per-worker", "1"]
+    done = subprocess.run(job, capture_output=True, text=True, timeout=300, env=job_environment())
+    assert done.returncode == 0, done.stderr
+    assert "epoch 21 of 25 (phase 2 of 2): training loss" in done.stderr
+    record = record_of(output)
+    assert [(phase.epochs, phase.stages, phase.learning_rate) for phase in record.phases] == [(20, 1, 0.1), (5, 3, 0.1)]
+    assert [epoch.phase for epoch in record.history] == [0] * 20 + [1] * 5
+
+
+def test_a_model_of_the_other_kind_is_told(tmp_path):
+    job = [sys.executable, str(ROOT / "jobs" / "train_classifier.py"), "--videos", str(tmp_path), "--output", "out"]
+    done = subprocess.run(job, capture_output=True, text=True, timeout=300, env=job_environment())
+    assert done.returncode == 2
+    assert "model 'dense-5' does not take clips of --videos; those that do: c3d, " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture(scope="module")
