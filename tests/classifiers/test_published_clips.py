@@ -77,6 +77,15 @@ def test_everything_that_does_not_fit_is_told_at_once_and_nothing_is_changed() -
     assert same(model, before)
 
 
+def test_a_kernel_over_another_dimension_does_not_fit() -> None:
+    model = build_clip_model("s3d", num_classes=2, options={"width_factor": 1 / 16})
+    key = "trunk.Conv3d_1a_7x7.body.time.conv3d.weight"
+    arrays = model.state_dict()
+    arrays[key] = arrays[key].transpose(2, 3)
+    with pytest.raises(PublishedWeightsError, match=r"has shape \(4, 4, 1, 7, 1\), trunk.* has \(4, 4, 7, 1, 1\)"):
+        fill(model, arrays)
+
+
 def test_a_long_list_is_cut() -> None:
     arrays = {key: value for key, value in published(small(0)).items() if key == "conv1.bias"}
     with pytest.raises(PublishedWeightsError, match=r"; and 9 more$"):

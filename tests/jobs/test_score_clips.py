@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.scorings import ScoringRecord
 from tests.checkpoints import write_trained
 from tests.clips import trained_clips, write_clip_videos
 from tests.dataset import ROOT, ids, job_environment, rows
+from tests.poison import decompression_bomb
 from tests.scoring import DAY, label_ids, label_rows, names
 
 VIDEOS = 24
@@ -148,3 +151,17 @@ def test_a_dense_classifier_trains_on_the_embeddings(videos, checkpoint, referen
     )  # fmt: skip
     assert scored.returncode == 0, scored.stderr
     assert label_ids(tmp_path / "dense") == names(*range(VIDEOS))
+
+
+@pytest.mark.heavy
+def test_a_file_that_bloats_the_decoder_costs_itself_alone(videos, checkpoint, reference, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "videos")
+    decompression_bomb(folder / "bomb.mov", 16_000, frames=3)
+    limits = ("--max-pixels", 16_000**2, "--memory-limit-mib", 512)
+    done = run(folder, checkpoint, tmp_path / "labels", "--views", 2, "--workers", 2, *limits)
+    assert done.returncode == 0, done.stderr
+    assert label_rows(tmp_path / "labels") == label_rows(reference / "labels")
+    found = [row for path in tmp_path.glob("labels/failures/*/*") for row in pq.read_table(path).to_pylist()]
+    codes = {row["id"]: (row["code"], row["attempts"]) for row in found}
+    assert codes.pop("text") == ("not_media", 1)
+    assert codes["bomb"] in (("memory_limit", 2), ("worker_died", 2))  # the latter where it went beyond twice the limit
