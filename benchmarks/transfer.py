@@ -29,8 +29,8 @@ from benchmarks.measure import write_json
 from schemas.trainings import TEST, SplitResult, TrainingRecord
 
 ROOT = Path(__file__).resolve().parent.parent
-FRAMES, SIZE = 16, 48
-MODEL = ("--model", "c3d", "--model-options", "width_factor=0.125", "height=48", "width=48", "pixels=signed")
+FRAMES, SIZE = 16, 32
+MODEL = ("--model", "c3d", "--model-options", "width_factor=0.125", "height=32", "width=32", "pixels=signed")
 FROM_SCRATCH = ("--epochs", "20", "--optimizer", "adam", "--learning-rate", "1e-3", "--schedule", "cosine")
 THREE = ("right-grow", "left-grow", "grow-right")
 OWN = "shrink-right"
@@ -61,6 +61,7 @@ WAYS = {
 class Run:
     """What one job left."""
 
+    classes: tuple[str, ...]
     seconds: float
     parameters: int
     epochs: int
@@ -79,7 +80,14 @@ def run_job(videos: Path, output: Path, *options: str) -> Run:
         raise RuntimeError(f"{output} has no report")
     record = TrainingRecord.from_json((output / "training.json").read_text())
     (test,) = (split for split in record.splits if split.name == TEST)
-    return Run(seconds, record.parameters, len(record.history), record.best_epoch + 1, test)
+    return Run(
+        tuple(each.name for each in record.classes),
+        seconds,
+        record.parameters,
+        len(record.history),
+        record.best_epoch + 1,
+        test,
+    )
 
 
 def link_classes(source: Path, target: Path, classes: tuple[str, ...]) -> None:
@@ -103,7 +111,7 @@ def show(name: str, way: Way, run: Run) -> None:
         f"{run.epochs}, {run.test.videos} videos (reported in brackets)"
     )
     print(f"{'':<14}precision  recall  F1      confusion, rows the true class")
-    for label, score, counts in zip(sorted(way.classes), run.test.classes, run.test.confusion, strict=True):
+    for label, score, counts in zip(run.classes, run.test.classes, run.test.confusion, strict=True):
         row = " ".join(f"{count:4d}" for count in counts)
         print(f"{label:<14}{score.precision:>9.2f}{score.recall:>8.2f}{score.f1:>6.2f}    {row}", flush=True)
 
