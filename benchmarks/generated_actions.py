@@ -7,7 +7,7 @@ Writes `OUTPUT/<split>/<class>/<nnnnn>.mp4`, so that each folder is a class, and
 
 A scene is two acts in front of a still background, one after the other; in each act one shape is seen, alone. What the
 shapes do makes the set; for `actions` one slides and one changes its size, for `other` (to train on before) one rises
-or falls and one turns. Classes are which act comes first, and which way each of them goes, eight in all:
+or falls and one circles the middle. Classes are which act comes first, and which way each of them goes, eight in all:
 
     right-grow  right-shrink  left-grow  left-shrink  grow-right  shrink-right  grow-left  shrink-left
 
@@ -44,8 +44,8 @@ SHORTEST_ACT = 0.375  # of a video's frames
 # Of brightness, 0 to 255.
 CONTRAST, COLOUR, SENSOR_NOISE, FLICKER = 28.0, 14.0, 5.0, 3.0
 DISTINCT = 60.0  # how far shapes are from the background's mean
-# Lengths in halves of a frame's side; an act goes from one end of its reach to the other.
-RADIUS, REACH, GROWTH, TURN = 0.42, 0.5, 2.4, 1.1
+# Lengths in halves of a frame's side; an act goes from one end of its reach to the other. The arc is half of that gone.
+RADIUS, REACH, GROWTH, ARC = 0.42, 0.5, 2.4, 1.6
 # One quantiser and key frames alone: how a frame is coded depends on that frame alone.
 X264 = {"preset": "veryfast", "qp": "20", "threads": "1", "bf": "0"}
 
@@ -81,13 +81,14 @@ def _grow(progress: Field, at: Poses) -> Poses:
     return Poses(at.x, at.y, at.radius * np.float32(GROWTH) ** (progress / 2), at.angle)
 
 
-def _turn(progress: Field, at: Poses) -> Poses:
-    return Poses(at.x, at.y, at.radius, at.angle + TURN * progress)
+def _circle(progress: Field, at: Poses) -> Poses:
+    turned = at.angle + ARC * progress
+    return Poses(REACH * np.cos(turned), REACH * np.sin(turned), at.radius, turned)
 
 
 ACTION_SETS: dict[str, tuple[Motion, Motion]] = {
     "actions": (Motion("right", "left", _slide), Motion("grow", "shrink", _grow)),
-    "other": (Motion("up", "down", _rise), Motion("clockwise", "counter", _turn)),
+    "other": (Motion("up", "down", _rise), Motion("clockwise", "counter", _circle)),
 }
 
 
