@@ -23,8 +23,8 @@ def resized(image: NDArray[np.uint8], resize: tuple[int, ...]) -> NDArray[np.uin
         return image
     planes = torch.from_numpy(image).permute(2, 0, 1)[None]  # 1, 3, H, W; channels-last in memory, the fast path
     planes = functional.interpolate(planes, (height, width), mode="bilinear", antialias=False)
-    image = planes[0].permute(1, 2, 0).numpy()
-    return image
+    pixels: NDArray[np.uint8] = planes[0].permute(1, 2, 0).numpy()
+    return pixels
 
 
 def resized_size(height: int, width: int, resize: tuple[int, ...]) -> tuple[int, int]:
