@@ -27,17 +27,15 @@ from classifiers.splits import split_by_column, split_by_hash
 from cluster import storage
 from cluster.class_names import ClassNamesError, read_class_names
 from cluster.clip_datasets import Place, folders
-from cluster.clip_decoders import ClipDecoders
-from cluster.clip_source import ClipReading, ClipSource
+from cluster.clip_feed import ClipFeed
+from cluster.clip_source import ClipReading
 from cluster.initial_weights import InitialWeights
 from cluster.manifest import READERS, read_videos
-from cluster.redaction import redacted
 from cluster.training_config import COLUMN, HASH, ClassifierTrainingConfig
-from cluster.training_data import BatchOrder, ModelInput, TrainingData, Worker
+from cluster.training_data import ModelInput, TrainingData, Worker
 from cluster.training_splits import PARTS, Part, Split, share_out
 from cluster.vocabulary import Vocabulary
 from schemas.clips import ClipInput
-from schemas.outcomes import VideoError
 from schemas.trainings import LostVideo
 from schemas.videos import Video
 
@@ -62,29 +60,34 @@ class ClipData(TrainingData):
     @property
     def input(self) -> ModelInput:
         """See `TrainingData`."""
-        config = self.config
-        return ModelInput(clips=ClipInput(format=config.clip_format(), sampling=asdict(config.scoring_sampling())))
+        options = self.config.clip_options()
+        return ModelInput(clips=ClipInput(format=options.format, sampling=asdict(options.scoring)))
+
+    def labels_of(self, row: int) -> tuple[int, ...]:
+        """The labels of a video."""
+        first, stop = self.labels.offsets[row : row + 2]
+        return tuple(self.labels.values[first:stop].tolist())
 
     @property
     def reading(self) -> ClipReading:
         """How clips are decoded."""
-        config = self.config
+        options = self.config.clip_options()
         return ClipReading(
-            format=config.clip_format(),
-            sampling=config.clip_sampling(),
-            steady=config.steady_sampling(),
-            memory_bytes=config.memory_limit_mib << 20,
-            time_seconds=config.time_limit,
+            format=options.format,
+            sampling=options.sampling,
+            steady=options.steady,
+            memory_bytes=self.config.memory_limit_mib << 20,
+            time_seconds=self.config.time_limit,
         )
 
     @property
     def is_repeatable(self) -> bool:
         """See `TrainingData`."""
-        return self.config.clip_sampling() == self.config.steady_sampling() and self.changes() is None
+        return self.config.clip_options().is_repeatable
 
     def changes(self) -> nn.Module | None:
         """See `TrainingData`."""
-        config = self.config.augmentation()
+        config = self.config.clip_options().augmentation
         return None if config == ClipAugmentationConfig() else ClipAugmentation(config)
 
     def build_model(self) -> nn.Module:
@@ -124,42 +127,6 @@ class ClipData(TrainingData):
         """See `TrainingData`."""
         told = "\n".join(f"{video.id}\t{video.start_seconds}\t{video.end_seconds}" for video in self.videos)
         return {**super().identity(), "data.videos": hashlib.sha256(told.encode()).hexdigest()}
-
-
-class ClipFeed:
-    """Decodes clips."""
-
-    def __init__(self, data: ClipData, worker: Worker) -> None:
-        self._data, self._worker = data, worker
-        self._reading = data.reading
-        self._decoders = ClipDecoders(data.config.decoders or worker.threads)
-
-    def source(self, split: Split, order: BatchOrder) -> ClipSource:
-        """See `training_data.Feed`."""
-        return ClipSource(
-            self._data.videos,
-            split.rows,
-            split.targets,
-            reading=self._reading,
-            order=order,
-            worker=self._worker,
-            decoders=self._decoders,
-        )
-
-    def find_lost(self) -> Sequence[LostVideo]:
-        """Those that cannot be decoded: each is tried once, the way it will be looked at to measure."""
-        wanted = np.logical_or.reduce([split.rows for split in self._data.splits.values()])
-        videos = [self._data.videos[row] for row in np.flatnonzero(wanted)[self._worker.rank :: self._worker.world]]
-        outcomes = self._decoders.decode(self._reading.task(video, 0, is_steady=True) for video in videos)
-        return [
-            LostVideo(id=video.id, uri=redacted(video.uri), code=outcome.code, message=outcome.message)
-            for video, outcome in zip(videos, outcomes, strict=True)
-            if isinstance(outcome, VideoError)
-        ]
-
-    def close(self) -> None:
-        """See `training_data.Feed`."""
-        self._decoders.close()
 
 
 def load(config: ClassifierTrainingConfig) -> ClipData:

@@ -12,10 +12,11 @@ given exactly once, and one worker may have a row more than another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,7 +27,6 @@ from classifiers.class_choice import Targets
 from classifiers.clip_batch import ClipBatch
 from classifiers.training import epoch_seed
 from cluster.clip_decoder import ClipTask
-from cluster.clip_decoders import ClipDecoders
 from cluster.read_ahead import read_ahead
 from cluster.training_data import BatchOrder, Worker
 from extractors.clip_sampling import ClipSampling
@@ -39,6 +39,13 @@ BATCHES_AHEAD = 1  # that wait to be taken, while another is being filled
 
 class LostClipError(Exception):
     """A video that could be decoded before, and now cannot."""
+
+
+class Decoders(Protocol):
+    """What gives clips: `ClipDecoders`, or `CachedClips`."""
+
+    def decode(self, tasks: Iterable[ClipTask]) -> Generator[NDArray[np.uint8] | VideoError, None, None]:
+        """The outcome of each task, in their order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +84,7 @@ class ClipSource:
         reading: ClipReading,
         order: BatchOrder,
         worker: Worker,
-        decoders: ClipDecoders,
+        decoders: Decoders,
     ) -> None:
         self._videos, self._targets, self._reading = videos, targets, reading
         self._order, self._worker, self._decoders = order, worker, decoders

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from classifiers.class_choice import ALL
-from classifiers.clip_augmentation import ClipAugmentationConfig
 from classifiers.clip_registry import clip_model_config, clip_model_names
 from classifiers.learning_rate import DECAYS
 from classifiers.losses import SINGLE_LABEL, TASKS
-from classifiers.model_options import parse_options
 from classifiers.optimizers import OPTIMIZERS
 from classifiers.registry import model_config, model_entry, model_names
 from classifiers.splits import HashSplit
 from classifiers.training import MONITORS, PRECISIONS, TrainingConfig
 from cluster import storage
+from cluster.clip_options import ClipOptions, clip_options
 from cluster.command_line import option
 from cluster.initial_weights import AUTO as AUTO_HEAD
 from cluster.initial_weights import HEADS
+from cluster.option_values import named_values
 from cluster.run_log import without_secrets
 from cluster.training_phases import (
     NO_RECIPE,
@@ -30,13 +30,11 @@ from cluster.training_phases import (
     PhaseOptions,
     phases_of,
 )
-from extractors.clip_sampling import PLACEMENTS, SHORT, ClipSampling
-from schemas.clips import ClipFormat
+from extractors.clip_sampling import PLACEMENTS, SHORT
 
 FEATURES, CLIPS = "features", "clips"
 HASH, COLUMN, FOLDERS = SPLIT_KINDS = ("hash", "column", "folders")
 RAY, LOCAL = ENGINES = ("ray", "local")
-RANDOM = "random"  # placement
 AUTO, CPU, GPU = DEVICES = ("auto", "cpu", "gpu")
 EPOCHS, LEARNING_RATE = 20, 1e-3
 BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
@@ -49,17 +47,8 @@ OF_NO_CONSEQUENCE = (
 OF_FEATURES = ("split_column", "validation_features", "test_features", "max_frames")
 OF_CLIPS = (
     *("placement", "short", "start_seconds", "speed", "random_crop", "augment", "fps", "views", "crops"),
-    *(
-        "init_weights",
-        "init_head",
-        "recipe",
-        "recompute",
-        "decoders",
-        "time_limit",
-        "memory_limit_mib",
-        "keep_frozen_mib",
-    ),
-    "max_failure_ratio",
+    *("init_weights", "init_head", "recipe", "recompute", "decoders", "clip_cache", "time_limit"),
+    *("memory_limit_mib", "keep_frozen_mib", "max_failure_ratio"),
 )
 
 
@@ -138,6 +127,7 @@ class ClassifierTrainingConfig:
     device: str = option("what the workers compute on; auto: GPUs where there are enough", AUTO, choices=DEVICES)
     recompute: bool = option("compute stages again for the gradients, instead of remembering all they gave", False)
     decoders: int | None = option("processes of each worker that decode; by default one a core", None)
+    clip_cache: str | None = option("folder or URI for decoded clips, for several epochs or trainings to share", None)
     time_limit: float = option("seconds that one clip may take to decode", 60.0)
     memory_limit_mib: int = option("MiB that one clip may take to decode", 2048)
     keep_frozen_mib: int = option("MiB, of each worker, for what frozen stages make of clips that stay the same", 1024)
@@ -180,8 +170,8 @@ class ClassifierTrainingConfig:
         if self.engine == LOCAL and self.workers > 1:
             problems.append(f"--engine local has one worker, not {self.workers}: take --engine ray")
         checks: list[Callable[[], object]] = [self.hash_split, self.model_config, self._training_config]
-        if self.kind == CLIPS:
-            checks += [self.augmentation, self.clip_sampling, self.scoring_sampling, self._check_channels]
+        if self.kind == CLIPS and self.model in clip_model_names():
+            checks[1] = self.clip_options
         for check in checks:
             try:
                 check()
@@ -217,12 +207,6 @@ class ClassifierTrainingConfig:
             problems.append(
                 "--split folders goes with --features; a manifest's column split says as much: --split column"
             )
-        if not 0 <= self.max_failure_ratio <= 1:
-            problems.append(f"max-failure-ratio lies between 0 and 1, not at {self.max_failure_ratio}")
-        if not self.time_limit > 0:
-            problems.append(f"time-limit must be above 0, not {self.time_limit}")
-        if self.memory_limit_mib < 1 or self.keep_frozen_mib < 0:
-            problems.append("memory-limit-mib must be at least 1, and keep-frozen-mib not below 0")
         if self.init_head != AUTO_HEAD and self.init_weights is None:
             problems.append("--init-head goes with --init-weights")
         if self.phases and self.recipe != NO_RECIPE:
@@ -250,40 +234,11 @@ class ClassifierTrainingConfig:
     def model_config(self) -> Any:
         """The model's numbers."""
         make = clip_model_config if self.model in clip_model_names() else model_config
-        return make(self.model, _values("model-options", self.model_options))
+        return make(self.model, named_values("model-options", self.model_options))
 
-    def clip_format(self) -> ClipFormat:
-        """What a clip model looks at."""
-        own: ClipFormat = self.model_config().clip_format()
-        return own if self.fps is None else replace(own, fps=self.fps)
-
-    def augmentation(self) -> ClipAugmentationConfig:
-        """How clips are changed in training."""
-        return parse_options(ClipAugmentationConfig(), _values("augment", self.augment), "augment")
-
-    def clip_sampling(self) -> ClipSampling:
-        """How clips are taken in training."""
-        try:
-            slowest, fastest = map(float, self.speed)
-        except ValueError:
-            raise ValueError(f"speed is two numbers, not {' '.join(self.speed)}") from None
-        return ClipSampling(
-            placement=self.placement,
-            short=self.short,
-            start_seconds=self.start_seconds,
-            speed=(slowest, fastest),
-            random_crop=self.random_crop,
-        )
-
-    def steady_sampling(self) -> ClipSampling:
-        """The same without anything random in it: how clips are taken to measure."""
-        if self.placement == RANDOM:
-            return ClipSampling(short=self.short)
-        return replace(self.clip_sampling(), random_crop=False)
-
-    def scoring_sampling(self) -> ClipSampling:
-        """How scoring is to take clips."""
-        return replace(self.steady_sampling(), views=self.views, crops=self.crops)
+    def clip_options(self) -> ClipOptions:
+        """How clips are taken from videos."""
+        return clip_options(self)
 
     def phase_options(self) -> tuple[PhaseOptions, ...]:
         """The phases, their lengths in epochs."""
@@ -299,13 +254,6 @@ class ClassifierTrainingConfig:
         """How the classifier is trained."""
         phases = tuple(phase.phase(-(-batches_per_epoch // self.accumulate)) for phase in self.phase_options())
         return replace(self._training_config(), phases=phases, class_weights=class_weights)
-
-    def _check_channels(self) -> None:
-        if self.model in clip_model_names() and (channels := self.clip_format().channels) != 3:
-            raise ValueError(
-                f"model {self.model!r} looks at {channels} channels (optical flow), but videos give 3 (RGB): "
-                "take a model of RGB"
-            )
 
     def _default_learning_rate(self) -> float:
         if self.recipe == NO_RECIPE:
@@ -332,6 +280,7 @@ class ClassifierTrainingConfig:
             output=_resolved(self.output),
             vocabulary=None if self.vocabulary is None else _resolved(self.vocabulary),
             videos=None if self.videos is None else _resolved(self.videos),
+            clip_cache=None if self.clip_cache is None else _resolved(self.clip_cache),
             init_weights=None if self.init_weights is None else _resolved(self.init_weights),
             features=tuple(map(_resolved, self.features)),
             validation_features=tuple(map(_resolved, self.validation_features)),
@@ -347,18 +296,3 @@ class ClassifierTrainingConfig:
 
 def _resolved(uri: str) -> str:
     return storage.local_path(uri) if storage.is_local(uri) else uri
-
-
-def _values(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise ValueError(f"{name} are NAME=VALUE, not {', '.join(map(repr, wrong))}")
-    return {key: _value(value) for key, value in (text.split("=", 1) for text in texts)}
-
-
-def _value(text: str) -> Any:
-    """A number, a list, true or false as JSON has them; anything else is text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

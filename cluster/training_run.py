@@ -29,6 +29,7 @@ from classifiers.training import DivergedError
 from classifiers.training_state import TrainingStateError
 from cluster import storage
 from cluster.class_names import ClassNamesError
+from cluster.clip_cache import ClipCacheError
 from cluster.clip_data import ClipDataError
 from cluster.clip_source import LostClipError
 from cluster.engines import EngineError
@@ -49,6 +50,7 @@ BAD = (
     FeatureFileError,
     ManifestError,
     ClipDataError,
+    ClipCacheError,
     InitialWeightsError,
     ClassNamesError,
     ClassChoiceError,

@@ -100,16 +100,3 @@ def test_a_source_can_be_left_in_the_middle(videos):
         first = next(left)
         left.close()
         assert torch.equal(next(source.batches()).clips, first.clips)
-
-
-def test_videos_that_cannot_be_decoded_are_found(videos, tmp_path):
-    folder = write_videos(tmp_path / "videos", 5)
-    (folder / "red" / "empty.mp4").write_bytes(b"")
-    (folder / "blue" / "text.mp4").write_text("no video")
-    data = load(folder, fractions=("1", "0", "0"))
-    found = []
-    for rank in range(2):
-        with closing(data.feed(Worker(rank=rank, world=2, threads=1))) as feed:
-            found += feed.find_lost()
-    assert {(video.id, video.code) for video in found} == {("red/empty", "empty"), ("blue/text", "not_media")}
-    assert all(video.message and video.uri.endswith(f"{video.id}.mp4") for video in found)
