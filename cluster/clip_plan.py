@@ -148,10 +148,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         "clips.version": CLIPS_VERSION,
     }
     run_id = new_run_id(inputs.started)
-    manner = {
-        **manner_of(trained, config),
-        **{key: clips[key] for key in ("clips.sampling", "clips.precision", "clips.version")},
-    }
+    manner = {**manner_of(trained, config), **clips}
     dataset = label_dataset(config, run_id, manner)
     stage = ClipScorer(
         network=ClipNetwork(trained, precision),

@@ -86,7 +86,9 @@ class ClipScorer:
         )
         duration_seconds = self._duration(source, video) if self.with_embedding else 0.0
         decoded = time.thread_time()
-        said = self.network.embed_prepared(torch.from_numpy(clip) for clip in clips)
+        said = self.network.embed_prepared(torch.from_numpy(clip) for clip in clips)  # (V, F + K)
+        if not np.isfinite(said).all():
+            raise FloatingPointError("the network says numbers that are not finite: take another --precision")
         places, scores = self.views.best(said, self.top_k)
         seconds = {"decode": decoded - started, "network": time.thread_time() - decoded}
         embedding = self.views.embedding(said) if self.with_embedding else None

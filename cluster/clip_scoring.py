@@ -9,6 +9,7 @@ lacking is written. One that cannot be looked at stands among the failures of wh
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
@@ -28,6 +29,8 @@ from cluster.scoring_way import Beginning, Course, ScoringWay
 from cluster.tasks import Done, Outcome, TaskQueue
 from schemas.runs import Machine
 from schemas.videos import Video
+
+logger = logging.getLogger("framemill")
 
 
 class ClipScoring(ScoringWay):
@@ -59,13 +62,17 @@ class ClipScoring(ScoringWay):
     def begin(self) -> Beginning:
         """See `ScoringWay.begin`."""
         plan, config, videos = self._plan, self._plan.config, self._plan.inputs.videos
-        settled = plan.dataset.settled(on_any_day=config.only_new)
-        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, config.retry_failed).pending)
-        replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
         if plan.embeddings is not None:
             self._stack.enter_context(plan.embeddings.dataset.lease())
             self._embeddings = ClipEmbeddings(plan.embeddings, videos, config.retry_failed, config.shard_rows)
+        settled = plan.dataset.settled(on_any_day=config.only_new)
+        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, config.retry_failed).pending)
+        replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
         wanted = self._unlabelled | (self._embeddings.lacking if self._embeddings else frozenset())
+        if self._embeddings is not None:
+            logger.info(
+                f"{len(self._embeddings.lacking)} of {len(videos)} videos lack embeddings in {config.embeddings}"
+            )
         self._pending = [video for video in videos if video.id in wanted]
         self._queue = TaskQueue(self._pending)
         given_up = sum(video.id in settled.failed and video.id not in self._unlabelled for video in videos)

@@ -10,6 +10,7 @@ from cluster.command_line import option, option_of
 from cluster.engines import EngineConfig
 from cluster.extraction_config import ExtractionConfig
 from cluster.scoring_engines import SCORING_ENGINES, ScoringEngineConfig
+from cluster.storage import join
 from schemas.scorings import is_date
 
 MAX_LABELS = 1 << 31  # of a shard: their places are 32 bits wide
@@ -40,7 +41,9 @@ class ScoringConfig:
     embeddings: str | None = option(
         "of videos: folder or URI of a dataset that takes what the network sees before its head, as features", None
     )
-    views: int | None = option("of videos: clips that are averaged; by default as the checkpoint says", None)
+    views: int | None = option(
+        "of videos: clips whose probabilities are averaged; by default as the checkpoint says", None
+    )
     crops: int | None = option("of videos: crops of each clip, 1 or 3; by default as the checkpoint says", None)
     date: str | None = option("the day that the labels are of, as YYYY-MM-DD; by default today (UTC)", None)
     only_new: bool = option(
@@ -89,6 +92,8 @@ class ScoringConfig:
             for name in ("labels", "videos", "embeddings")
             if getattr(self, name) is not None and not getattr(self, name).strip()
         ]
+        if self.embeddings is not None and join(self.embeddings) == join(self.labels):
+            problems.append(f"labels and embeddings must be two places, not both {self.labels!r}")
         problems += self._misplaced()
         if self.crops not in (None, 1, 3):
             problems.append(f"crops must be 1 or 3, not {self.crops}")

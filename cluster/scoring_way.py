@@ -49,13 +49,13 @@ class ScoringBasis(ABC):
         """How many there are, whether labelled or not."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Beginning:
     """What a way finds when it begins.
 
-    left           videos to label
-    settled        others that failed in earlier runs, and are not tried again
-    replaced       labels of this day that were withdrawn, because those videos are labelled again
+    left      videos to label
+    settled   others that failed in earlier runs, and are not tried again
+    replaced  labels of this day that were withdrawn, because those videos are labelled again
     """
 
     left: int
@@ -63,7 +63,7 @@ class Beginning:
     replaced: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Course:
     """What happened on the way beside labels.
 

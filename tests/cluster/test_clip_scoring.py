@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,13 +13,16 @@ import torch
 
 from cluster import storage
 from cluster.feature_files import open_features
+from cluster.lease import Lease
 from cluster.listing import list_files
 from cluster.scoring_config import ScoringConfig
 from cluster.scoring_run import BAD_INPUT, DONE, TOO_MANY_FAILURES, Scoring, run_scoring
+from cluster.training_config import ClassifierTrainingConfig
+from cluster.training_run import run_training
 from extractors.clip_sampling import ClipSampling
 from schemas.scorings import ScoringRecord
 from tests.checkpoints import trained, write_trained
-from tests.clips import OPTIONS, TINY, trained_clips, write_clip_videos
+from tests.clips import MODEL, OPTIONS, TINY, trained_clips, write_clip_videos
 from tests.dataset import ids, rows
 from tests.scoring import DAY, label_ids, label_rows, names, scoring_config, write_features
 from tests.servers import gs_bucket
@@ -67,6 +71,14 @@ def config(videos, checkpoint, labels, **options):
 
 def score(*arguments, **options):
     return Scoring(config(*arguments, **options))()
+
+
+@contextmanager
+def leased(root):
+    lease = Lease(str(root / "lease.json"), "another")
+    lease.acquire()
+    yield
+    lease.release()
 
 
 def counts(record):
@@ -186,6 +198,43 @@ def test_embeddings_are_features_of_their_own_kind(videos, checkpoint, tmp_path)
     assert files_of(tmp_path) == before
 
 
+@pytest.fixture
+def classes(tmp_path):
+    """A manifest of videos of two classes, wide and narrow."""
+    lines = ["id,uri,labels"]
+    for name, width in (("wide", 256), ("narrow", 96)):
+        lines += [f"{name}-{path.stem},{path},{name}" for path in write_clip_videos(tmp_path / name, 8, width=width)]
+    manifest = tmp_path / "classes.csv"
+    manifest.write_text("\n".join(lines))
+    return manifest
+
+
+def test_a_dense_classifier_trains_on_embeddings(classes, checkpoint, tmp_path):
+    embeddings = tmp_path / "embeddings"
+    score(classes, checkpoint, tmp_path / "labels", embeddings=str(embeddings))
+    options = {"features": (str(embeddings),), "model": "logistic", "epochs": 2, "fractions": ("0.5", "0.25", "0.25")}
+    dense = tmp_path / "dense"
+    assert run_training(ClassifierTrainingConfig(output=str(dense), engine="local", quiet=True, **options)) == 0
+    Scoring(scoring_config(embeddings, dense, tmp_path / "of-features"))()
+    rows = label_rows(tmp_path / "of-features")
+    assert [row["id"] for row in rows] == ids(embeddings)
+    assert {label["name"] for row in rows for label in row["labels"]} == {"narrow", "wide"}
+
+
+def test_what_was_trained_on_clips_scores_them_as_its_validation_did(classes, tmp_path):
+    trained_here = tmp_path / "trained"
+    options = {"videos": str(classes), "model": MODEL, "epochs": 1, "fractions": ("0.5", "0.25", "0.25"), "views": 2}
+    numbers = tuple(f"{name}={value}" for name, value in OPTIONS.items())
+    config = ClassifierTrainingConfig(
+        output=str(trained_here), engine="local", quiet=True, model_options=numbers, batch_size=4, decoders=1, **options
+    )
+    assert run_training(config) == 0
+    record = score(classes, trained_here, tmp_path / "labels")
+    assert counts(record) == (16, 0, 0, 16, 0)
+    assert '"views": 2' in record.manner["clips.sampling"]
+    assert {label["name"] for row in label_rows(tmp_path / "labels") for label in row["labels"]} == {"narrow", "wide"}
+
+
 def test_labels_and_embeddings_each_get_what_they_lack(videos, checkpoint, tmp_path):
     labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
     score(videos, checkpoint, labels, **LENIENT)
@@ -208,6 +257,17 @@ def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, ca
     assert "clips.sampling" in caplog.text
     assert "Give --embeddings another place" in caplog.text
     assert not (tmp_path / "more").exists()
+
+
+def test_embeddings_that_another_run_is_writing_leave_the_labels_alone(videos, checkpoint, tmp_path):
+    embeddings = tmp_path / "embeddings"
+    score(videos, checkpoint, tmp_path / "labels")
+    before = files_of(tmp_path)
+    (videos / "v00000.mp4").write_bytes(b"replaced")
+    with leased(embeddings):
+        given = config(videos, checkpoint, tmp_path / "labels", embeddings=str(embeddings))
+        assert run_scoring(given) == BAD_INPUT
+    assert files_of(tmp_path) == before
 
 
 def problems_of(caplog, monkeypatch, given):

@@ -58,6 +58,8 @@ def test_one_of_the_two_kinds_is_scored_and_has_options_of_its_own():
         assert part in text
     with pytest.raises(UsageError, match="features must name something, or videos, not both"):
         parse(ScoringConfig, [*NEEDED, *videos[:2]])
+    with pytest.raises(UsageError, match="labels and embeddings must be two places, not both 'l'"):
+        parse(ScoringConfig, [*videos, "--embeddings", "l/"])
     with pytest.raises(UsageError, match="max-frames is for --features alone"):
         parse(ScoringConfig, [*videos, "--max-frames", "3"])
 

@@ -16,7 +16,7 @@ from tests.checkpoints import write_trained
 from tests.clips import trained_clips, write_clip_videos
 from tests.dataset import ROOT, ids, job_environment, rows
 from tests.poison import decompression_bomb
-from tests.scoring import DAY, label_ids, label_rows, names
+from tests.scoring import DAY, label_ids, label_rows
 
 VIDEOS = 24
 
@@ -126,31 +126,6 @@ def test_sigterm_keeps_what_is_finished(videos, checkpoint, tmp_path):
         *[len(label_ids(labels))] * 2,
     )
     assert not (labels / "lease.json").exists()
-
-
-def test_a_dense_classifier_trains_on_the_embeddings(videos, checkpoint, reference, tmp_path):
-    manifest = tmp_path / "manifest.csv"
-    lines = [
-        f"{path.stem},{path},{'narrow' if place % 2 else 'wide'}"
-        for place, path in enumerate(sorted(videos.glob("v*")))
-    ]
-    manifest.write_text("\n".join(["id,uri,labels", *lines]))
-    embeddings, classifier = tmp_path / "embeddings", tmp_path / "classifier"
-    done = run(manifest, checkpoint, tmp_path / "labels", "--engine", "local", "--embeddings", embeddings)
-    assert done.returncode == 0, done.stderr
-    train = [sys.executable, ROOT / "jobs" / "train_classifier.py", "--features", embeddings, "--output", classifier]
-    options = ["--model", "logistic", "--epochs", 3, "--engine", "local", "--fractions", 0.5, 0.25, 0.25]
-    trained = subprocess.run(
-        list(map(str, [*train, *options])), capture_output=True, text=True, timeout=300, env=job_environment()
-    )
-    assert trained.returncode == 0, trained.stderr
-    score = [sys.executable, ROOT / "jobs" / "score_videos.py", "--features", embeddings, "--checkpoint", classifier]
-    scored = subprocess.run(
-        list(map(str, [*score, "--labels", tmp_path / "dense", "--date", DAY, "--engine", "local"])),
-        capture_output=True, text=True, timeout=300, env=job_environment(),
-    )  # fmt: skip
-    assert scored.returncode == 0, scored.stderr
-    assert label_ids(tmp_path / "dense") == names(*range(VIDEOS))
 
 
 @pytest.mark.heavy
