@@ -61,6 +61,7 @@ FAMILIES: dict[str, dict[str, object]] = {
     "movinet-a0": {"width_factor": 0.5},
 }
 BATCH = 16
+PATIENCE = 6  # epochs
 LEARNING_RATE = 3e-3
 LEARNING_RATES = {"c3d": 3e-4}  # which has no normalisation
 WANTED, REACHED, GOOD_ENOUGH = 0.95, 0.90, 0.985
@@ -151,6 +152,7 @@ def train(model: nn.Module, data: Mapping[str, Examples], learning_rate: float, 
     config = TrainingConfig(
         phases=(phase,),
         max_gradient_norm=1.0,
+        patience=PATIENCE,
         seed=seed,
     )
     started = time.perf_counter()

@@ -49,7 +49,7 @@ from tests.videos import Clip, write_video
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ("first", "second")
-OPTIONS = {"width_factor": 0.25}
+OPTIONS = {"width_factor": 0.125}
 BATCH = 8
 EPOCHS = 4
 VALIDATION_SHARE = 8  # of so many videos one is for validation
@@ -63,7 +63,7 @@ class Videos(Dataset[tuple[np.ndarray, int]]):
     """Clips as a user of torch would read them."""
 
     def __init__(self, folder: Path, form: ClipFormat) -> None:
-        self._paths = sorted(folder.glob("*/*.mp4"))
+        self._paths = sorted(folder.rglob("*.mp4"))
         self._form = form
 
     def __len__(self) -> int:
