@@ -28,6 +28,9 @@ QUICK: dict[str, tuple[str, ...]] = {
     "training": ("--videos", "20000", "--epochs", "2", "--rounds", "1"),
     "reported_models": ("--videos", "4000", "--epochs", "6"),
     "frame_models": ("--videos", "1200"),
+    "actions": ("--families", "r3d-18"),
+    "transfer": ("--scenes", "30", "8", "15"),
+    "clips": ("--videos", "64", "--rounds", "1"),
 }
 FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
 
