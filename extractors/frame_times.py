@@ -137,7 +137,7 @@ class IndexedTimes:
         if self._ranks is not None and start_pts <= self.origin and end_pts >= self.end_pts:
             return _Ranked(self, self._ranks)
         if (end_pts - start_pts) * self.tick <= LISTED_SECONDS:
-            return _Listed(self._on_screen(start_pts, end_pts))
+            return self._listed(start_pts, end_pts)
         rate = self._media.video.average_rate
         if not rate:
             raise UnsureStructureError("the container does not say how many frames a second there are")
@@ -147,12 +147,12 @@ class IndexedTimes:
     def following(self, start_pts: int, count: int) -> list[int]:
         """`count` frames, the first of them the one that is on screen at `start_pts`."""
         stamps: list[int] = []
+        first = 0
         for group in self._groups_at(start_pts):
             stamps += [frame.pts for frame in group.shown()]
             first = max(bisect_right(stamps, start_pts) - 1, 0)
             if len(stamps) - first > count:  # one more, since the last of them may be before `start_pts`
-                return stamps[first : first + count]
-        first = max(bisect_right(stamps, start_pts) - 1, 0)
+                break
         if len(stamps) - first < count:
             raise UnsureStructureError("the frames come less often than the average rate says")
         return stamps[first : first + count]
@@ -173,14 +173,13 @@ class IndexedTimes:
             raise UnsureStructureError("the index counts other frames than there are")
         return stamps[first - rank : stop - rank]
 
-    def _on_screen(self, start_pts: int, end_pts: int) -> list[int]:
+    def _listed(self, start_pts: int, end_pts: int) -> Stretch:
         stamps: list[int] = []
         for group in self._groups_at(start_pts):
             stamps += [frame.pts for frame in group.shown()]
             if stamps and stamps[-1] >= end_pts:
                 break
-        first = max(bisect_right(stamps, start_pts) - 1, 0)
-        return stamps[first : max(bisect_left(stamps, end_pts), first + 1)]
+        return ListedTimes(stamps, self.end_pts).stretch(start_pts, end_pts)
 
     def _groups_at(self, target_pts: int) -> Iterator[Group]:
         def read() -> PacketReader:
