@@ -1,7 +1,7 @@
 """What feature files tell of their videos beside the features: ids, labels, places, columns that somebody has added.
 
 In: `FeatureFiles`, or one of them. Out: a value for each row, in the order of the files. Of a shard only the columns
-that are asked for are read; records have to be read as a whole.
+that are asked for are decoded; records have to be parsed as a whole.
 """
 
 from __future__ import annotations

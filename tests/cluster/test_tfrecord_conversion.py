@@ -105,3 +105,12 @@ def test_what_cannot_be_converted_is_refused(tmp_path):
     path = write_shard(tmp_path / "a.parquet", [feature_row(1)])
     with pytest.raises(FeatureFileError, match="no features of single frames"):
         run(path, tmp_path / "r", "tfrecord", "frame")
+
+
+def test_a_damaged_shard_is_told(tmp_path):
+    path = write_shard(tmp_path / "a.parquet", [feature_row(number) for number in range(500)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20_000] + bytes(4000) + whole[24_000:])
+    with pytest.raises(FeatureFileError, match=r"a\.parquet cannot be read"):
+        run(path, tmp_path / "out", "tfrecord")
+    assert not (tmp_path / "out" / "a.tfrecord").exists()
