@@ -43,7 +43,7 @@ _OUR_KEYS = ((r"^fc8\.", "head."), (r"^(fc\d|conv\d)(\w?)\.", r"trunk.\1.\1\2.")
 
 def _channels_first(model: C3d, weight: Tensor) -> Tensor:
     """`fc6` with inputs that TensorFlow flattened as (T, H, W, C), for those flattened as (C, T, H, W)."""
-    return weight.unflatten(1, (*model.grid, -1)).permute(0, 4, 1, 2, 3).flatten(1)
+    return weight.reshape(len(weight), *model.grid, -1).permute(0, 4, 1, 2, 3).flatten(1)
 
 
 LAYOUTS = (
@@ -122,6 +122,7 @@ class C3d(ClipModel):
         self.grid = grid  # T, H, W before `fc6`
         for layer in self.trunk.modules():
             if isinstance(layer, nn.Conv3d | nn.Linear):
+                assert layer.bias is not None
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
 

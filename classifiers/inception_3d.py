@@ -33,6 +33,7 @@ BLOCKS: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_5b": (256, 160, 320, 32, 128, 128),
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
+WINDOW: Size = (2, 7, 7)  # of the last pooling
 STRIDE_POOLS: dict[str, tuple[Size, Size]] = {  # before a stage: kernel and stride
     "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)),
     "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
@@ -63,9 +64,10 @@ class Unit(nn.Module):
     ) -> None:
         super().__init__()
         self.pads = same and max(stride) > 1  # else both paddings are the same, and the convolution's own
-        padding = (0, 0, 0) if self.pads else tuple(size // 2 for size in kernel)
-        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
+        half: Size = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, (0, 0, 0) if self.pads else half, bias=False)
         self.bn = nn.BatchNorm3d(outputs, eps=epsilon)
+        nn.init.kaiming_normal_(self.conv3d.weight, nonlinearity="relu")
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to as many outputs, with strides taken."""
@@ -116,16 +118,16 @@ class Block(nn.Module):
 
 
 class WindowMean(nn.Module):
-    """Mean over space, and over time that of all windows of two steps: (N, C, T, H, W) to (N, C).
+    """Mean of all windows of 2 x 7 x 7, or of what there is: (N, C, T, H, W) to (N, C).
 
-    The published pooling is 2 x 7 x 7 with stride 1, and logits are averaged over its positions; the head is linear, so
-    features may be averaged instead. Frames of other sizes than 224 have one window of all their height and width.
+    The published networks take the head's logits of each window and average those; the head is linear, so features may
+    be averaged instead.
     """
 
     def forward(self, values: Tensor) -> Tensor:
         """Take the means."""
-        means = values.mean(dim=(3, 4))  # (N, C, T)
-        return F.avg_pool1d(means, 2, 1).mean(dim=2) if means.shape[2] > 1 else means[:, :, 0]
+        window = [min(size, most) for size, most in zip(values.shape[2:], WINDOW, strict=True)]
+        return F.avg_pool3d(values, window, stride=1).mean(dim=(2, 3, 4))
 
 
 def inception_stages(

@@ -71,7 +71,7 @@ def layout_of(model: ClipModel, arrays: Iterable[str]) -> Layout:
     """
     ours = model.state_dict().keys()
     names = [key.removeprefix(PARALLEL_PREFIX) for key in arrays]
-    layouts = (*model.layouts, OURS)
+    layouts = (OURS, *model.layouts)  # ours first: other patterns leave our keys as they are
     shares = [len(ours & {layout.key_of(name) for name in names}) for layout in layouts]
     if not any(shares):
         raise PublishedWeightsError(

@@ -76,10 +76,10 @@ def _read_file(path: Path) -> Arrays:
     reader: Callable[[Path], Arrays]
     if start.startswith(HDF5_SIGNATURE):
         reader = read_arrays
+    elif start[8:9] == b"{":  # after the length of the header, which may begin with any byte
+        reader = load_file
     elif start.startswith(TORCH_SIGNATURES):
         reader = read_torch_state
-    elif start[8:9] == b"{":  # after the length of the header
-        reader = load_file
     elif end == TABLE_END:
         reader = _read_checkpoint_file
     else:

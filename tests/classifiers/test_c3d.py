@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from classifiers.c3d import C3d
 from classifiers.clip_registry import build_clip_model
-from classifiers.published_clips import fill
+from classifiers.hdf5_file import read_arrays
+from classifiers.published_clips import fill, published_options
 from tests import clip_parity
 from tests.clip_parity import TOLERANCE, error, golden
+
+KERAS = Path(__file__).parent.parent / "fixtures" / "keras"  # written by Keras: make_c3d.py beside the files
 
 
 def build(classes: int, **options: object) -> C3d:
@@ -40,6 +46,18 @@ def test_the_pytorch_port_gives_its_numbers() -> None:
     fill(model, {_keras_key(key): _keras_array(array) for key, array in state.items()})
     flat = model.forward_head(model.forward_stages(pooled, 5))
     assert error(flat, expected["logits_fc6_channels_last_flatten"]) < TOLERANCE
+
+
+@torch.inference_mode()
+def test_a_file_that_keras_wrote_gives_its_numbers() -> None:
+    """Kernels lie the way Keras's do in T, H and W, which all differ here, and so does the order of `fc6`."""
+    arrays = read_arrays(KERAS / "c3d.h5")
+    options = published_options("c3d", arrays)
+    model = build(3, **options, frames=32, height=48, width=32, width_factor=1 / 64)
+    assert fill(model, arrays) == "Sports-1M of Keras with TensorFlow"
+    with np.load(KERAS / "c3d.npz") as expected:
+        probabilities = model(torch.from_numpy(expected["clips"])).softmax(1)
+        np.testing.assert_allclose(probabilities, expected["probabilities"], atol=1e-5)
 
 
 def _fifth_stage(model: C3d, pool5: str) -> nn.Module:
@@ -80,7 +98,7 @@ def test_stages_are_the_published_layers() -> None:
 
 def test_pixels_are_0_to_255_unless_wanted_otherwise() -> None:
     clips = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 1).expand(1, 16, 32, 2, 3)
-    assert build(3, width_factor=1 / 32).prepare(clips).unique().tolist() == [0.0, 255.0]
+    assert build(3, width_factor=1 / 32).prepare(clips).unique().tolist() == pytest.approx([0.0, 255.0])
     assert build(3, width_factor=1 / 32, pixels="signed").prepare(clips).unique().tolist() == [-1.0, 1.0]
 
 

@@ -29,8 +29,8 @@ def test_strided_convolutions_pad_as_tensorflow_does_or_by_half(size: tuple[int,
         torch.testing.assert_close(unit(values), expected)
 
 
-def test_the_mean_counts_inner_steps_twice() -> None:
-    values = torch.randn(2, 3, 4, 7, 7)
-    windows = F.avg_pool3d(values, (2, 7, 7), 1).mean(dim=(2, 3, 4))
-    torch.testing.assert_close(WindowMean()(values), windows)
-    torch.testing.assert_close(WindowMean()(values[:, :, :1]), values[:, :, 0].mean(dim=(2, 3)))
+def test_the_last_mean_is_over_windows() -> None:
+    values = torch.randn(2, 3, 4, 8, 7)
+    windows = [values[:, :, t : t + 2, h : h + 7].mean(dim=(2, 3, 4)) for t in range(3) for h in range(2)]
+    torch.testing.assert_close(WindowMean()(values), torch.stack(windows).mean(dim=0))
+    torch.testing.assert_close(WindowMean()(values[:, :, :1, :5]), values[:, :, 0, :5].mean(dim=(2, 3)))

@@ -77,6 +77,15 @@ def test_everything_that_does_not_fit_is_told_at_once_and_nothing_is_changed() -
     assert same(model, before)
 
 
+def test_a_kernel_over_another_dimension_does_not_fit() -> None:
+    model = build_clip_model("s3d", num_classes=2, options={"width_factor": 1 / 16})
+    key = "trunk.Conv3d_1a_7x7.body.time.conv3d.weight"
+    arrays = model.state_dict()
+    arrays[key] = arrays[key].transpose(2, 3)
+    with pytest.raises(PublishedWeightsError, match=r"has shape \(4, 4, 1, 7, 1\), trunk.* has \(4, 4, 7, 1, 1\)"):
+        fill(model, arrays)
+
+
 def test_a_long_list_is_cut() -> None:
     arrays = {key: value for key, value in published(small(0)).items() if key == "conv1.bias"}
     with pytest.raises(PublishedWeightsError, match=r"; and 9 more$"):
@@ -103,7 +112,9 @@ def test_two_arrays_for_one_place_are_refused() -> None:
 
 
 def test_another_network_is_named_with_what_is_known() -> None:
-    with pytest.raises(PublishedWeightsError, match=r"c3d\.pickle, .*Framemill; of these 1 arrays none .*: stem\.w"):
+    with pytest.raises(
+        PublishedWeightsError, match=r"layouts of Framemill, c3d\.pickle, .*; of these 1 arrays none .*: stem\.w"
+    ):
         fill(small(0), {"stem.w": torch.zeros(1)})
 
 
