@@ -188,7 +188,6 @@ def _embeddings(root: str, run_id: str, trained: TrainedClips, clips: Mapping[st
         rgb_dim=trained.views.feature_dim,
         frame_features=False,
         fingerprint=clips,
-        option="--embeddings",
     )
     dataset.check()
     return Embeddings(dataset, read_vocabulary(dataset.vocabulary_uri()))

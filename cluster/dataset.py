@@ -39,7 +39,7 @@ class DatasetError(Exception):
 
 
 class FeatureDataset:
-    """The dataset at `root`. One run writes at a time. `option` is what errors call the place."""
+    """The dataset at `root`. One run writes at a time."""
 
     def __init__(
         self,
@@ -50,10 +50,8 @@ class FeatureDataset:
         frame_features: bool,
         fingerprint: Mapping[str, str],
         note: str = "",
-        option: str = "--output",
     ) -> None:
         self.root = root
-        self._option = option
         self._run_id = run_id
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
@@ -99,9 +97,7 @@ class FeatureDataset:
         except LeaseError as error:
             raise DatasetError(str(error)) from error
         except (OSError, storage.StorageError) as error:
-            raise DatasetError(
-                f"{self.root} cannot be written to: {error}\nGive {self._option} another place"
-            ) from error
+            raise DatasetError(f"{self.root} cannot be written to: {error}\nWrite to another place") from error
         self._lease = lease
         try:
             yield lease
@@ -198,7 +194,7 @@ class FeatureDataset:
             found = fingerprint_of(stored.metadata)
         except ValueError as error:  # Arrow's errors are among them
             raise DatasetError(
-                f"{shard} is no feature shard: {error}\nMove it away, or give another {self._option}"
+                f"{shard} is no feature shard: {error}\nMove it away, or write to another place"
             ) from error
         differences = [
             f"{key}: here {found.get(key, 'not set')}, this run {self._fingerprint.get(key, 'not set')}"
@@ -211,7 +207,7 @@ class FeatureDataset:
             lines = "\n".join(f"  - {line}" for line in differences)
             raise DatasetError(
                 f"{self.root} holds features made in another way:\n{lines}\n"
-                f"Give {self._option} another place, or run with the same options"
+                "Write to another place, or run with the same options"
             )
 
     def _forget_failures(self, ids: Collection[str]) -> None:

@@ -255,7 +255,7 @@ def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, ca
     score(videos, checkpoint, tmp_path / "labels", **embeddings)
     assert run_scoring(config(videos, checkpoint, tmp_path / "more", views=3, **embeddings)) == BAD_INPUT
     assert "clips.sampling" in caplog.text
-    assert "Give --embeddings another place" in caplog.text
+    assert "Write to another place" in caplog.text
     assert not (tmp_path / "more").exists()
 
 

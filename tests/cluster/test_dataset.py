@@ -81,7 +81,7 @@ def test_another_fingerprint_is_refused_with_every_difference(tmp_path):
     assert lines[1] == "  - frames.weights: here sha256:1, this run random:0"
     assert lines[2] == "  - sound.pca: here not set, this run none"
     assert lines[3].startswith("  - columns: here id, labels, mean_rgb")
-    assert lines[4] == "Give --output another place, or run with the same options"
+    assert lines[4] == "Write to another place, or run with the same options"
     assert len(lines) == 5
 
 
