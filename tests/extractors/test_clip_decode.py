@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from extractors.clip_decode import decode_clips
 from extractors.clip_sampling import ClipSampling
 from schemas.clips import UNIT, ClipFormat
 from schemas.outcomes import FailureCode, VideoError
+from tests.damage import DAMAGES
 from tests.videos import TICKS, Clip, read_number, write_video
 
 B_FRAMES = {"x264-params": "keyint=25:min-keyint=25:scenecut=0:bframes=3:b-pyramid=normal:b-adapt=0"}
@@ -69,7 +71,7 @@ def test_the_videos_own_rate_as_a_number_gives_the_same(name: str, videos: dict[
 
 
 @pytest.mark.parametrize("name", CLIPS)
-@pytest.mark.parametrize("fps", [None, "5", "12.5", "60"])
+@pytest.mark.parametrize("fps", [None, "12.5", *(pytest.param(fps, marks=pytest.mark.heavy) for fps in ("5", "60"))])
 def test_selective_clips_are_those_of_a_full_decode(name: str, fps: str | None, videos: dict[str, Path]) -> None:
     for sampling in (
         ClipSampling(views=3),
@@ -214,3 +216,21 @@ def test_flow_is_refused(videos: dict[str, Path]) -> None:
     flow = ClipFormat(frames=4, height=96, width=192, resize=(96, 192), fps=None, mean=(0.5, 0.5), std=(0.5, 0.5))
     with pytest.raises(ValueError, match="2 channels"):
         decode_clips(videos["h264"], flow, ClipSampling())
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ["h264", "h264 in Matroska", "h264 in MPEG-TS", "mpeg4 in AVI", "vp9"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_gives_clips_or_a_video_error(
+    name: str, damage: Callable[[bytes, np.random.Generator], bytes], videos: dict[str, Path]
+) -> None:
+    content = videos[name].read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        damaged = damage(content, rng)
+        for selective in (True, False):
+            try:
+                clips = decode_clips(io.BytesIO(damaged), form(4, "5"), ClipSampling(views=2), selective=selective)
+            except VideoError:
+                continue
+            assert clips.shape == (2, 4, 96, 192, 3)
