@@ -7,7 +7,8 @@ Runs wherever torch sees CUDA; besides torch it needs numpy and safetensors, and
 - items/s of Inception and VGGish on inputs that lie on the device, by form, precision and batch,
 - what a frame's way to the network costs: cutting on one host core, copying, resizing on the device,
 - items/s of the product's own embedders, fed with uint8 frames and windows on the host, and which step limits them,
-- how far the embeddings lie from those of fp32 on the CPU.
+- how far the embeddings lie from those of fp32 on the CPU,
+- clips/s of the clip classifiers (`--clip-models`; `--only clips` measures nothing else).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.gpu_bench import Bench
+from benchmarks.gpu_clips import FAMILIES, measure_clip_models
 from extractors.batch_runner import BatchRunner
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.frame_transfer import GROUP_FRAMES
@@ -32,18 +34,16 @@ from extractors.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
 from extractors.inception import IMAGE_SIZE
 from extractors.inference_form import FusedConv, to_inference_form
 from extractors.log_mel import NUM_BANDS, NUM_FRAMES, WINDOW_SAMPLES
-from extractors.precision import PRECISIONS, has_cpu_bf16
+from extractors.precision import PRECISIONS
 from extractors.pretrained import build_inception, build_vggish
 from extractors.weights import ResolvedWeights
 from schemas.quantization import quantize
 
 WANTED_FRAMES_PER_SECOND = 15_000
-MATRIX_SIZES = {"cuda": (4096, 8192, 16384), "cpu": (1024,)}
 BATCH_SIZES = {"cuda": (32, 128, 256, 512), "cpu": (1, 4)}
 VARIANT = "inception-2015"
 FRAME_SIZES = ((360, 640), (1080, 1920))  # height, width
 COMPARED_ROWS = 4
-WARM_UP_CALLS = 1
 FRAME_WEIGHTS = ResolvedWeights("frames", "random:0", seed=0)
 SOUND_WEIGHTS = ResolvedWeights("sound", "random:0", seed=0)
 FRAME_PCA = ResolvedWeights("frame-pca", "random:1", seed=1)
@@ -51,50 +51,6 @@ SOUND_PCA = ResolvedWeights("sound-pca", "random:1", seed=1)
 
 Forward = Callable[[Tensor], Tensor]
 Row = dict[str, Any]
-
-
-class Bench:
-    """A device, and how long to measure on it."""
-
-    def __init__(self, device: torch.device, seconds: float) -> None:
-        self.device, self.seconds = device, seconds
-        self.is_cuda = device.type == "cuda"
-        self.precisions = ["fp32", *(["bf16", "fp16"] if self.is_cuda else ["bf16"] * has_cpu_bf16())]
-
-    def synchronize(self) -> None:
-        """Wait for the device."""
-        if self.is_cuda:
-            torch.cuda.synchronize(self.device)
-
-    def calls_per_second(self, call: Callable[[], object]) -> float:
-        """Calls a second, queued one after another."""
-        for _ in range(WARM_UP_CALLS):
-            call()
-        self.synchronize()
-        count, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < self.seconds or count == 0:
-            call()
-            count += 1
-            if count % 8 == 0:
-                self.synchronize()  # else the queue takes calls long after the time is up
-        self.synchronize()
-        elapsed = time.perf_counter() - start
-        return count / elapsed
-
-    def matrix_flops_per_second(self) -> float:
-        """Operations a second of the best bf16 matrix product."""
-        best = 0.0
-        for size in MATRIX_SIZES[self.device.type]:
-            left, right = (torch.randn(size, size, device=self.device).bfloat16() for _ in range(2))
-            best = max(best, 2 * size**3 * self.calls_per_second(lambda a=left, b=right: a @ b))  # type: ignore[misc]
-        return best
-
-    def copy_bytes_per_second(self, *, pinned: bool) -> float:
-        """Rate of copies from the host of as many pixels as a group of cut frames has."""
-        host = torch.zeros(GROUP_FRAMES["cuda"], 2 * IMAGE_SIZE, 2 * IMAGE_SIZE, 3, dtype=torch.uint8)
-        host = host.pin_memory() if pinned and self.is_cuda else host
-        there = torch.empty_like(host, device=self.device)
-        return host.numel() * self.calls_per_second(lambda: there.copy_(host, non_blocking=True))
 
 
 class CudnnFusedConv(nn.Module):
@@ -265,15 +221,8 @@ def agreement(device: np.ndarray, host: np.ndarray) -> Row:
     }
 
 
-def measure(bench: Bench, batch_sizes: list[int], *, compiled: bool) -> Row:
-    """Everything, printed as it comes."""
-    name = torch.cuda.get_device_name(bench.device) if bench.is_cuda else "CPU"
-    if bench.is_cuda:  # as the embedders set it
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    peak = bench.matrix_flops_per_second()
-    print(f"{name}, torch {torch.__version__}: bf16 matrix product {peak / 1e12:.1f} TFLOP/s\n")
-
+def measure_extractors(bench: Bench, batch_sizes: list[int], peak: float, *, compiled: bool) -> Row:
+    """The networks of the extraction and the ways to them, printed as they come."""
     networks = measure_networks(bench, batch_sizes, peak, compiled=compiled)
     print(f"{'network':<10}{'form':<28}{'precision':<10}{'batch':>6}{'items/s':>10}{'of peak':>9}")
     for row in networks:
@@ -321,15 +270,27 @@ def measure(bench: Bench, batch_sizes: list[int], *, compiled: bool) -> Row:
     verdict = "reached" if best >= WANTED_FRAMES_PER_SECOND else "missed"
     print(f"\n{WANTED_FRAMES_PER_SECOND:,} frames/s wanted on one H200: {best:,.0f}, {verdict}")
     return {
-        "device": name,
-        "torch": torch.__version__,
-        "bf16_flops_per_second": peak,
         "networks": networks,
         "product": {"precision": precision, "batch": batch, "network_frames_per_second": network, "ways": ways},
         "sound_windows_per_second": sound_rate,
         "copy_bytes_per_second": {"pinned": pinned, "pageable": pageable},
         "agreement": agreements,
     }
+
+
+def measure(bench: Bench, options: argparse.Namespace) -> Row:
+    """What was asked for, printed as it comes."""
+    name = torch.cuda.get_device_name(bench.device) if bench.is_cuda else "CPU"
+    peak = bench.matrix_flops_per_second()
+    print(f"{name}, torch {torch.__version__}: bf16 matrix product {peak / 1e12:.1f} TFLOP/s\n")
+    figures: Row = {"device": name, "torch": torch.__version__, "bf16_flops_per_second": peak}
+    if options.only in (None, "frames"):
+        batch_sizes = options.batch_sizes or list(BATCH_SIZES[bench.device.type])
+        with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):  # as the embedders set it
+            figures |= measure_extractors(bench, batch_sizes, peak, compiled=options.compile)
+    if options.only in (None, "clips"):
+        figures["clip_models"] = measure_clip_models(bench, options.clip_models, peak)
+    return figures
 
 
 def main() -> None:
@@ -339,6 +300,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="time spent on each figure")
     parser.add_argument("--batch-sizes", type=int, nargs="+", help="default: 32 128 256 512")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, which takes minutes")
+    parser.add_argument("--only", choices=("frames", "clips"), help="one half of it: each takes some minutes")
+    parser.add_argument(
+        "--clip-models", nargs="+", default=FAMILIES, metavar="NAME", help="default: one of each family"
+    )
     parser.add_argument("--json", type=Path, help="where to write the figures as well")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -346,9 +311,8 @@ def main() -> None:
         sys.exit(f"torch {torch.__version__} sees no CUDA device here; --device cpu tries the script out on the CPU")
     if device.type == "cpu":
         torch.set_num_threads(1)
-    batch_sizes = arguments.batch_sizes or list(BATCH_SIZES[device.type])
     with torch.inference_mode():
-        figures = measure(Bench(device, arguments.seconds), batch_sizes, compiled=arguments.compile)
+        figures = measure(Bench(device, arguments.seconds), arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -21,6 +21,13 @@ from classifiers.feature_model import FeatureModel, Level
 from classifiers.frames import mean_over_frames
 
 
+def mean_probability(logits: Tensor, *, multi_label: bool) -> Tensor:
+    """Logits (…, K) whose softmax (or sigmoid) is the mean over those of `logits` (M, …, K)."""
+    if multi_label:  # means of p and of 1 - p share their divisor
+        return torch.logsumexp(F.logsigmoid(logits), 0) - torch.logsumexp(F.logsigmoid(-logits), 0)
+    return torch.logsumexp(F.log_softmax(logits, dim=-1), 0) - math.log(len(logits))
+
+
 class Ensemble(nn.Module):
     """Members, which somebody else has made and loaded."""
 
@@ -55,9 +62,7 @@ class Ensemble(nn.Module):
         parts = torch.split(features, [member.feature_dim for member in self._models()], dim=1)
         each = zip(self._models(), parts, self.temperatures, strict=True)
         logits = torch.stack([member.forward_head(part) / heat for member, part, heat in each])  # (members, N, K)
-        if self.multi_label:  # means of p and of 1 - p share their divisor
-            return torch.logsumexp(F.logsigmoid(logits), 0) - torch.logsumexp(F.logsigmoid(-logits), 0)
-        return torch.logsumexp(F.log_softmax(logits, dim=2), 0) - math.log(len(logits))
+        return mean_probability(logits, multi_label=self.multi_label)
 
     def forward(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
         """Logits (N, K)."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cluster.increment import content_of
 from cluster.redaction import redacted
-from cluster.tasks import Done, Outcome, Task
+from cluster.tasks import Done, Failed, Outcome
 from extractors.features import SegmentFeatures, is_hopeless, merge_segments
 from extractors.segments import Segment
 from schemas.failures import FailureRow
@@ -35,28 +35,34 @@ class Assembler:
         elif segment is not None and outcome.leaves_a_gap and not is_hopeless(len(lost) + 1, segment.count):
             lost.append(segment)
         else:
-            return self._failure(outcome.task, outcome.code, outcome.message, outcome.stage)
+            return self._failure(outcome)
         if len(parts) + len(lost) < segment.count:
             return None
         try:
             row = merge_segments(video, self._labels_of(video), parts, lost)
         except VideoError as error:
-            return self._failure(outcome.task, error.code, error.message, error.stage)
+            return self._failure(Failed(outcome.task, error.code, error.message, error.stage))
         self._forget(video)
         return replace(row, uri=redacted(row.uri))
 
-    def _failure(self, task: Task, code: str, message: str, stage: str) -> FailureRow:
-        self._forget(task.video)
-        return FailureRow(
-            id=task.video.id,
-            uri=redacted(task.video.uri),
-            stage=stage,
-            code=code,
-            message=redacted(message),
-            attempts=task.attempt,
-            run_id=self._run_id,
-            content=content_of(task.video),
-        )
+    def _failure(self, failed: Failed) -> FailureRow:
+        self._forget(failed.task.video)
+        return failure_row(failed, self._run_id)
 
     def _forget(self, video: Video) -> None:
         del self._parts[video.id], self._lost[video.id]
+
+
+def failure_row(failed: Failed, run_id: str) -> FailureRow:
+    """What is kept of a video that failed."""
+    video = failed.task.video
+    return FailureRow(
+        id=video.id,
+        uri=redacted(video.uri),
+        stage=failed.stage,
+        code=failed.code,
+        message=redacted(failed.message),
+        attempts=failed.task.attempt,
+        run_id=run_id,
+        content=content_of(video),
+    )

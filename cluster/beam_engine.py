@@ -11,6 +11,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 try:
     import apache_beam as beam
@@ -51,7 +52,7 @@ class BeamEngine:
         """This machine; what a remote runner has is not known here."""
         return Machine(engine="beam", nodes=1, cpus=self._workers, gpus=0)
 
-    def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
         """See `Engine.run`."""
         self._has_run = True
         self.close()  # what a killed run left there is of no use
@@ -95,7 +96,7 @@ class BeamEngine:
 class _Work(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
     """Numbered tasks to files of outcomes, one a task."""
 
-    def __init__(self, worker: Worker, staging: str) -> None:
+    def __init__(self, worker: Worker[Any], staging: str) -> None:
         self._worker = worker
         self._staging = staging
 

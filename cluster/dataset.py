@@ -14,7 +14,6 @@ content has changed is withdrawn before the video is done again.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +28,9 @@ from cluster.listing import list_files
 from cluster.tables import TableError, read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
+from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.ledger import LedgerRow, ledger_table, without_content
 
-FINGERPRINT_KEY = b"framemill.fingerprint"
 FOLDERS = ("features", "ledger", "failures", "runs")
 
 
@@ -40,7 +39,7 @@ class DatasetError(Exception):
 
 
 class FeatureDataset:
-    """The dataset at `root`. One run writes at a time."""
+    """The dataset at `root`. One run writes at a time. `option` is what errors call the place."""
 
     def __init__(
         self,
@@ -51,13 +50,15 @@ class FeatureDataset:
         frame_features: bool,
         fingerprint: Mapping[str, str],
         note: str = "",
+        option: str = "--output",
     ) -> None:
         self.root = root
+        self._option = option
         self._run_id = run_id
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
             "framemill.schema_version": SCHEMA_VERSION,
-            "framemill.fingerprint": json.dumps(dict(fingerprint), sort_keys=True),
+            **fingerprint_metadata(fingerprint),
             "framemill.run_id": run_id,
             **({"framemill.note": note} if note else {}),
         }
@@ -98,7 +99,9 @@ class FeatureDataset:
         except LeaseError as error:
             raise DatasetError(str(error)) from error
         except (OSError, storage.StorageError) as error:
-            raise DatasetError(f"{self.root} cannot be written to: {error}\nGive --output another place") from error
+            raise DatasetError(
+                f"{self.root} cannot be written to: {error}\nGive {self._option} another place"
+            ) from error
         self._lease = lease
         try:
             yield lease
@@ -192,10 +195,10 @@ class FeatureDataset:
     def _check_fingerprint(self, shard: str) -> None:
         try:
             stored = pq.read_schema(pa.BufferReader(storage.read_bytes(shard)))
-            found = json.loads((stored.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
+            found = fingerprint_of(stored.metadata)
         except ValueError as error:  # Arrow's errors are among them
             raise DatasetError(
-                f"{shard} is no feature shard: {error}\nMove it away, or give another --output"
+                f"{shard} is no feature shard: {error}\nMove it away, or give another {self._option}"
             ) from error
         differences = [
             f"{key}: here {found.get(key, 'not set')}, this run {self._fingerprint.get(key, 'not set')}"
@@ -208,7 +211,7 @@ class FeatureDataset:
             lines = "\n".join(f"  - {line}" for line in differences)
             raise DatasetError(
                 f"{self.root} holds features made in another way:\n{lines}\n"
-                "Give --output another place, or run with the same options"
+                f"Give {self._option} another place, or run with the same options"
             )
 
     def _forget_failures(self, ids: Collection[str]) -> None:

@@ -48,8 +48,8 @@ def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
     readable = len(pending) * len(seconds) / len(sample)
     frames = fmean(seconds) * float(as_fps(config.fps)) * readable
     cost = _measure(plan, sample)
-    row_bytes = 4 * (plan.worker.extractor.frames.dim + AUDIO_DIM) + 200
-    code_bytes = (plan.worker.extractor.frames.dim + AUDIO_DIM) * frames if config.frame_features else 0.0
+    row_bytes = 4 * (plan.worker.stage.frames.dim + AUDIO_DIM) + 200
+    code_bytes = (plan.worker.stage.frames.dim + AUDIO_DIM) * frames if config.frame_features else 0.0
     shards = -(-len(pending) // config.rows_per_shard)
     lines = [
         head,
@@ -94,7 +94,7 @@ def _probe_sample(plan: Plan, sample: Sequence[Video]) -> tuple[list[float], lis
 
 def _measure(plan: Plan, sample: Sequence[Video]) -> Cost | None:
     """What a frame takes; None where none of the videos that were tried shows one."""
-    extractor = plan.worker.extractor
+    extractor = plan.worker.stage
     extractor.setup()
     frames, decode, embed = 0, 0.0, 0.0
     for video in sample[:: max(1, len(sample) // MEASURED)][:MEASURED]:

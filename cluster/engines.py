@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from cluster.tasks import Outcome, TaskQueue
 from cluster.worker import Worker
@@ -47,7 +47,7 @@ class Engine(Protocol):
         """What there is to work with."""
         ...
 
-    def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
         """Yield each task's final outcome, in any order, until the queue is over."""
         ...
 

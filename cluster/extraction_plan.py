@@ -59,7 +59,7 @@ class Plan:
     config: ExtractionConfig
     run_id: str
     videos: list[Video]
-    worker: Worker
+    worker: Worker[Extractor]
     dataset: FeatureDataset
     vocabulary: Vocabulary
     fingerprint: dict[str, str]
@@ -135,7 +135,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     return Plan(
         config=config,
         run_id=run_id,
-        videos=_with_versions(inputs.videos),
+        videos=with_versions(inputs.videos),
         worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20, config.time_limit),
         dataset=dataset,
         vocabulary=read_vocabulary(dataset.vocabulary_uri()),
@@ -144,7 +144,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     )
 
 
-def _with_versions(videos: list[Video]) -> list[Video]:
+def with_versions(videos: list[Video]) -> list[Video]:
     """Ask for the versions of videos that were not listed: a manifest knows nothing of the bytes."""
     found = versions_of(video.uri for video in videos if not video.version)
     return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos] if found else videos

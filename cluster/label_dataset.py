@@ -1,23 +1,25 @@
 """Labels on disk or in a bucket, and the one place that commits to them.
 
-    date=YYYY-MM-DD/part-RUN-00000.parquet         labels of videos, as given on that day
-    ledger/date=YYYY-MM-DD/part-RUN-00000.parquet  their ids, and what the features were made from that they are of
-    runs/RUN.json                                  what each run did
-    lease.json                                     while a run is writing: which one
+    date=YYYY-MM-DD/part-RUN-00000.parquet           labels of videos, as given on that day
+    ledger/date=YYYY-MM-DD/part-RUN-00000.parquet    their ids, and what they, or the features that they are of, were
+                                                     made from
+    failures/date=YYYY-MM-DD/part-RUN-00000.parquet  videos that have no labels, with the reason
+    runs/RUN.json                                    what each run did
+    lease.json                                       while a run is writing: which one
 
-Within a day every id has one row. Shards and ledgers name in their metadata the manner of their labels: the model, and
-how labels are chosen.
+Within a day every id has one row, among the labels or the failures. All three name in their metadata the manner of the
+labels: the model, and how labels are chosen.
 
 A ledger is written before its shard and counts once that is there. Rows that are to be replaced are withdrawn before
-the new ones are made, from the ledger first: whatever a crash leaves in between, an id without a line in a ledger is
-still to be done, and what shards hold of it is withdrawn before.
+the new ones are made, from the ledger first: whatever a crash leaves in between, an id without a line in a ledger or
+among the failures is still to be done, and what shards hold of it is withdrawn before.
 """
 
 from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,14 +30,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cluster import storage
-from cluster.increment import is_same_content
+from cluster.increment import FailedBefore, Settled, is_same_content
 from cluster.lease import Lease, LeaseError
 from cluster.listing import list_files
-from cluster.tables import TableError, read_table, remove_rows
+from cluster.tables import TableError, read_table, remove_rows, write_table
+from schemas.failures import FailureRow, failure_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA
 
 MANNER_KEY = "framemill.manner"
-LEDGER = "ledger"
+LEDGER, FAILURES = "ledger", "failures"
 MAX_REQUESTS = 16  # at the same time
 
 
@@ -98,7 +101,8 @@ class LabelDataset:
     def prepare(self) -> None:
         """Clear what runs that died have left half done. To be called with the lease."""
         with self._stated("written to"):
-            for folder in (self.root, self._place("runs"), self._place(self._day), self._place(LEDGER, self._day)):
+            of_the_day = (self._place(*folder, self._day) for folder in ((), (LEDGER,), (FAILURES,)))
+            for folder in (self.root, self._place("runs"), *of_the_day):
                 storage.sweep_temporaries(folder)
             shards = {posixpath.basename(uri) for uri in self._shards()}
             for ledger in _tables_in(self._place(LEDGER, self._day)):
@@ -107,19 +111,33 @@ class LabelDataset:
 
     def labelled(self, *, on_any_day: bool) -> Labelled:
         """What has labels of this manner already, on this day or on any; the latest of them."""
-        with self._stated("read"), ThreadPoolExecutor(MAX_REQUESTS) as pool:
-            ledgers = _tables_in(self._place(LEDGER) if on_any_day else self._place(LEDGER, self._day))
-            shards = set(_tables_in(self.root) if on_any_day else self._shards()).difference(ledgers)
-            names = {_day_and_name(uri) for uri in shards}
-            ledgers = [uri for uri in ledgers if _day_and_name(uri) in names]
-            tables = [self._of_manner(table) for table in pool.map(read_table, ledgers)]
+        tables = [table for _, table in self._tables_of_manner(self._ledgers(on_any_day))]
         latest_first = pa.concat_tables([*reversed(tables), LABEL_LEDGER_SCHEMA.empty_table()])
         return Labelled(*latest_first.columns)
 
+    def settled(self, *, on_any_day: bool) -> Settled:
+        """What was labelled in this manner or has failed, on this day or on any; the latest of each video counts."""
+        with self._stated("read"):
+            failures = set(_tables_in(self._place(FAILURES) if on_any_day else self._place(FAILURES, self._day)))
+        done: dict[str, str] = {}
+        failed: dict[str, FailedBefore] = {}
+        for uri, table in self._tables_of_manner([*self._ledgers(on_any_day), *failures]):
+            ids, contents = table["id"].to_pylist(), table["content"].to_pylist()
+            if uri in failures:
+                failed |= zip(ids, map(FailedBefore, table["code"].to_pylist(), contents), strict=True)
+            else:
+                done |= zip(ids, contents, strict=True)
+            for name in ids:
+                (done if uri in failures else failed).pop(name, None)
+        return Settled(done, failed)
+
     def withdraw(self, ids: pa.ChunkedArray) -> int:
-        """Take rows of the day out, of whatever manner they are; returns how many there were."""
+        """Take rows of the day out, of whatever manner they are; returns how many there were with labels."""
         withdrawn = 0
         with self._stated("written to"):
+            for uri in _tables_in(self._place(FAILURES, self._day)) if len(ids) else []:
+                self._check_lease()
+                remove_rows(uri, ids)
             shards = self._shards() if len(ids) else []
             present = [read_table(shard, ["id"])["id"] for shard in shards]
             ours = pa.chunked_array([chunk for column in present for chunk in column.chunks], pa.string())
@@ -136,15 +154,21 @@ class LabelDataset:
                 withdrawn += remove_rows(shard, gone)
         return withdrawn
 
-    def commit(self, number: int, shard: bytes, ledger: bytes) -> None:
-        """Make labels visible; `number` names the run's commits, and one made twice writes the same files."""
+    def commit(
+        self, number: int, shard: bytes | None, ledger: bytes | None, failures: Sequence[FailureRow] = ()
+    ) -> None:
+        """Make labels and failures visible; `number` names the run's commits, and one made twice writes the same."""
         name = f"part-{self._run_id}-{number:05d}.parquet"
         with self._stated("written to"):
             self._check_lease()
-            storage.write_bytes(self._place(LEDGER, self._day, name), ledger)
-            storage.write_bytes(self._place(self._day, name), shard)
-        self.shards += 1
-        self.bytes_written += len(shard) + len(ledger)
+            if shard is not None and ledger is not None:
+                storage.write_bytes(self._place(LEDGER, self._day, name), ledger)
+                storage.write_bytes(self._place(self._day, name), shard)
+                self.shards += 1
+                self.bytes_written += len(shard) + len(ledger)
+            if failures:
+                table = failure_table(failures).replace_schema_metadata(self.metadata)
+                self.bytes_written += write_table(self._place(FAILURES, self._day, name), table)
 
     def tables(self) -> Iterator[pa.Table]:
         """The day's labels of this manner, shard by shard; raises `LabelDatasetError` for what is no label shard."""
@@ -169,6 +193,22 @@ class LabelDataset:
 
     def _shards(self) -> list[str]:
         return _tables_in(self._place(self._day))
+
+    def _ledgers(self, on_any_day: bool) -> list[str]:
+        """Those that count, by day and name."""
+        with self._stated("read"):
+            ledgers = _tables_in(self._place(LEDGER) if on_any_day else self._place(LEDGER, self._day))
+            shards = set(_tables_in(self.root)) if on_any_day else set(self._shards())
+            shards -= {*ledgers, *(_tables_in(self._place(FAILURES)) if on_any_day else ())}
+        names = {_day_and_name(uri) for uri in shards}
+        return [uri for uri in ledgers if _day_and_name(uri) in names]
+
+    def _tables_of_manner(self, uris: Iterable[str]) -> Iterator[tuple[str, pa.Table]]:
+        """Ledgers and failures, each with its rows of this manner, by day and name."""
+        ordered = sorted(uris, key=_day_and_name)
+        with self._stated("read"), ThreadPoolExecutor(MAX_REQUESTS) as pool:
+            for uri, table in zip(ordered, pool.map(read_table, ordered), strict=True):
+                yield uri, self._of_manner(table)
 
     def _of_manner(self, table: pa.Table) -> pa.Table:
         is_ours = (table.schema.metadata or {}).get(MANNER_KEY.encode()) == self._manner.encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from cluster.engines import EngineConfig
 from cluster.tasks import Outcome, TaskQueue
@@ -23,7 +24,7 @@ class LocalEngine:
         """This machine; one CPU of it is used."""
         return Machine(engine="local", nodes=1, cpus=os.cpu_count() or 1, gpus=0)
 
-    def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
         """See `Engine.run`."""
         worker.setup()
         while not queue.is_over:

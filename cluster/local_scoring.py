@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 import torch
 
 from cluster.engines import EngineError
-from cluster.scorer import Portion, ScoredPortion, Scorer
+from cluster.scored_portion import ScoredPortion
+from cluster.scorer import Portion, Scorer
 from cluster.scoring_engines import ScoringEngineConfig
 from schemas.runs import Machine
 

@@ -1,8 +1,9 @@
 """A pool of embedders apart from the workers that decode: networks on GPUs, batches filled across videos.
 
-A worker's frames travel in chunks through the object store, uint8, already cut down to what the network reads. It has
-at most a few chunks on their way, so memory stays bounded however long the video is. An embedder takes whatever chunks
-are waiting, from any worker, as one batch.
+A stage's networks are replaced by proxies. What a worker prepares for them (frames and clips as uint8, already cut down
+to what the network reads) travels in chunks through the object store. It has at most a few chunks on their way, so
+memory stays bounded however long the video is. An embedder takes whatever chunks are waiting, from any worker, as one
+batch.
 
 An embedder that dies is started again by Ray, on another machine if need be, and its chunks are sent again; the workers
 notice nothing but the wait.
@@ -15,10 +16,11 @@ import queue
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import ray
@@ -27,16 +29,19 @@ from numpy.typing import NDArray
 from ray.exceptions import ActorUnavailableError, ObjectLostError
 from torch import Tensor
 
+from cluster.clip_network import ClipNetwork
 from cluster.ray_cluster import FileCopies, cluster_size
-from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
-from extractors.extract import Extractor
+from cluster.stages import Network, VideoStage
+from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.image_input import PreparedFrame
 
-CHUNK_ROWS = 32
+CHUNK_ROWS = 32  # frames and windows; a clip is a chunk by itself
 CHUNKS_ON_THEIR_WAY = 3
 CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
 BATCH_CHUNKS = 16
 RESENDS = 5
+
+StageT = TypeVar("StageT", bound=VideoStage)
 
 
 class PreparedPixels(NamedTuple):
@@ -48,10 +53,10 @@ class PreparedPixels(NamedTuple):
 
 
 class Batcher:
-    """Runs an embedder in one thread over whatever many callers have brought."""
+    """Runs a network in one thread over whatever many callers have brought."""
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._waiting: queue.SimpleQueue[tuple[list[Any], Future[NDArray[np.float32]]]] = queue.SimpleQueue()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -67,7 +72,7 @@ class Batcher:
             while len(calls) < BATCH_CHUNKS and not self._waiting.empty():
                 calls.append(self._waiting.get())
             try:
-                embeddings = self._embedder.embed_prepared([row for rows, _ in calls for row in rows])
+                embeddings = self._network.embed_prepared([row for rows, _ in calls for row in rows])
             except Exception as error:
                 for _, future in calls:
                     future.set_exception(error)
@@ -79,37 +84,58 @@ class Batcher:
 
 
 class EmbedderActor:
-    """Both networks on one GPU, or on one CPU core."""
+    """The networks of a stage on one GPU, or on one CPU core."""
 
-    def __init__(self, frames: FrameEmbedder, sound: AudioEmbedder, files: FileCopies) -> None:
+    def __init__(self, networks: Mapping[str, Network], files: FileCopies) -> None:
         # Rows lie read-only in the object store, and are only read.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         files.restore()
-        frames.setup()
-        sound.setup()
-        self._variant = frames.variant
-        self._frames, self._sound = Batcher(frames), Batcher(sound)
+        for network in networks.values():
+            network.setup()
+        self._variants = {name: network.variant for name, network in networks.items()}
+        self._batchers = {name: Batcher(network) for name, network in networks.items()}
 
-    def variant(self) -> str:
-        """Which Inception this is; answers once the networks are loaded."""
-        return self._variant
+    def variants(self) -> dict[str, str]:
+        """Which networks these are; answers once they are loaded."""
+        return self._variants
 
-    def embed_frames(self, rows: list[PreparedPixels]) -> NDArray[np.float32]:
-        """Embeddings (N, D) of prepared frames."""
-        return self._frames.embed([PreparedFrame(torch.from_numpy(row.pixels), row.height, row.width) for row in rows])
+    def embed(self, name: str, chunk: NDArray[Any] | list[PreparedPixels]) -> NDArray[np.float32]:
+        """What the network `name` makes of the rows of a chunk: (N, D)."""
+        if isinstance(chunk, np.ndarray):
+            return self._batchers[name].embed(list(torch.from_numpy(chunk)))
+        frames = [PreparedFrame(torch.from_numpy(row.pixels), row.height, row.width) for row in chunk]
+        return self._batchers[name].embed(frames)
 
-    def embed_sound(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embeddings (N, 128) of prepared windows (N, 96, 64)."""
-        return self._sound.embed(list(torch.from_numpy(rows)))
+
+@dataclass(frozen=True)
+class Line:
+    """The way from a proxy to its network, `name`, of which every actor has a copy."""
+
+    actors: list[Any]
+    name: str
+    variant: str
+
+    def embed(self, chunks: Iterable[Any], dim: int) -> NDArray[np.float32]:
+        """Send chunks to the embedders in turn, few at a time; the embeddings in the order of the chunks."""
+        turn = os.getpid()  # workers start at different embedders
+        on_their_way: deque[_Sent] = deque()
+        embeddings: list[NDArray[np.float32]] = []
+        for number, chunk in enumerate(chunks):
+            if len(on_their_way) == CHUNKS_ON_THEIR_WAY:
+                embeddings.append(on_their_way.popleft().answer())
+            actor = self.actors[(turn + number) % len(self.actors)]
+            on_their_way.append(_Sent(actor, self.name, chunk, actor.embed.remote(self.name, chunk)))
+        embeddings += [sent.answer() for sent in on_their_way]
+        return np.concatenate(embeddings) if embeddings else np.zeros((0, dim), np.float32)
 
 
 class RemoteFrames(FrameEmbedder):
     """A frame embedder whose network is in the pool."""
 
-    def __init__(self, local: FrameEmbedder, variant: str, actors: list[Any]) -> None:
+    def __init__(self, local: FrameEmbedder, line: Line) -> None:
         super().__init__(local.config)
-        self.prepare_for(variant)
-        self._actors = actors
+        self.prepare_for(line.variant)
+        self._line = line
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything: the handles of the pool travel."""
@@ -127,15 +153,15 @@ class RemoteFrames(FrameEmbedder):
         chunks = (
             [PreparedPixels(row.pixels.numpy(), row.height, row.width) for row in chunk] for chunk in _chunks(rows)
         )
-        return _embed_in_pool(chunks, [actor.embed_frames for actor in self._actors], self.dim)
+        return self._line.embed(chunks, self.dim)
 
 
 class RemoteSound(AudioEmbedder):
     """A sound embedder whose network is in the pool."""
 
-    def __init__(self, local: AudioEmbedder, actors: list[Any]) -> None:
+    def __init__(self, local: AudioEmbedder, line: Line) -> None:
         super().__init__(local.config)
-        self._actors = actors
+        self._line = line
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything: the handles of the pool travel."""
@@ -147,13 +173,40 @@ class RemoteSound(AudioEmbedder):
     def embed_prepared(self, examples: Iterable[Tensor]) -> NDArray[np.float32]:
         """Prepared windows, each (96, 64), to embeddings (N, 128)."""
         chunks = (np.stack([row.numpy() for row in chunk]) for chunk in _chunks(examples))
-        return _embed_in_pool(chunks, [actor.embed_sound for actor in self._actors], self.dim)
+        return self._line.embed(chunks, self.dim)
+
+
+class RemoteClips:
+    """A network over clips that is in the pool."""
+
+    def __init__(self, local: ClipNetwork, line: Line) -> None:
+        self.dim = local.dim
+        self.variant = line.variant
+        self._line = line
+
+    def setup(self) -> None:
+        """Nothing to load: the network is elsewhere."""
+
+    def files(self) -> list[str]:
+        """None."""
+        return []
+
+    def embed_prepared(self, clips: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Clips, each uint8 (T, H, W, C), to what the network says of them (N, D)."""
+        return self._line.embed((clip[None].numpy() for clip in clips), self.dim)
+
+
+PROXIES: dict[type[Any], Callable[[Any, Line], Network]] = {
+    FrameEmbedder: RemoteFrames,
+    AudioEmbedder: RemoteSound,
+    ClipNetwork: RemoteClips,
+}
 
 
 class EmbedderPool:
     """The embedders of a run: one actor a GPU, or on CPU cores where there is none."""
 
-    def __init__(self, extractor: Extractor, files: FileCopies, count: int) -> None:
+    def __init__(self, stage: VideoStage, files: FileCopies, count: int) -> None:
         on_gpu = cluster_size().gpus > 0
         self.cpus = 0 if on_gpu else count
         actor = ray.remote(EmbedderActor).options(
@@ -163,13 +216,18 @@ class EmbedderPool:
             max_task_retries=-1,
             max_concurrency=CALLS_AT_ONCE,
         )
-        self._actors = [actor.remote(extractor.frames, extractor.sound, files) for _ in range(count)]
-        self._variant: str = ray.get(self._actors[0].variant.remote())
+        networks = ray.put(dict(stage.networks))
+        self._actors = [actor.remote(networks, files) for _ in range(count)]
+        self._variants: dict[str, str] = ray.get(self._actors[0].variants.remote())
 
-    def proxied(self, extractor: Extractor) -> Extractor:
-        """The same extractor, its networks replaced by the pool's."""
-        frames = RemoteFrames(extractor.frames, self._variant, self._actors)
-        return Extractor(extractor.sampling, frames, RemoteSound(extractor.sound, self._actors))
+    def proxied(self, stage: StageT) -> StageT:
+        """The same stage, its networks replaced by the pool's."""
+        return stage.with_networks(
+            {
+                name: PROXIES[type(network)](network, Line(self._actors, name, self._variants[name]))
+                for name, network in stage.networks.items()
+            }
+        )
 
     def close(self) -> None:
         """Stop the actors."""
@@ -186,7 +244,8 @@ def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
 class _Sent(NamedTuple):
     """A chunk at an embedder, kept until its answer is here: one that is lost with a machine does not come back."""
 
-    call: Any
+    actor: Any
+    name: str
     chunk: Any
     reference: Any
 
@@ -197,21 +256,7 @@ class _Sent(NamedTuple):
             try:
                 embeddings: NDArray[np.float32] = ray.get(reference)
             except (ObjectLostError, ActorUnavailableError):
-                reference = self.call.remote(self.chunk)
+                reference = self.actor.embed.remote(self.name, self.chunk)
             else:
                 return embeddings
         return ray.get(reference)  # type: ignore[no-any-return]
-
-
-def _embed_in_pool(chunks: Iterable[Any], calls: list[Any], dim: int) -> NDArray[np.float32]:
-    """Send chunks to the embedders in turn, few at a time; the embeddings in the order of the chunks."""
-    turn = os.getpid()  # workers start at different embedders
-    on_their_way: deque[_Sent] = deque()
-    embeddings: list[NDArray[np.float32]] = []
-    for number, chunk in enumerate(chunks):
-        if len(on_their_way) == CHUNKS_ON_THEIR_WAY:
-            embeddings.append(on_their_way.popleft().answer())
-        call = calls[(turn + number) % len(calls)]
-        on_their_way.append(_Sent(call, chunk, call.remote(chunk)))
-    embeddings += [sent.answer() for sent in on_their_way]
-    return np.concatenate(embeddings) if embeddings else np.zeros((0, dim), np.float32)

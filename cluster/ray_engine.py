@@ -54,18 +54,18 @@ class RayEngine:
         if self._started_cluster:
             ray.shutdown()
 
-    def file_copies(self, worker: Worker) -> FileCopies:
+    def file_copies(self, worker: Worker[Any]) -> FileCopies:
         """What machines need that join; one cluster of our own has no other than this."""
         return FileCopies.of(worker.files(), needed=not self._started_cluster)
 
-    def run(self, queue: TaskQueue, worker: Worker) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
         """See `Engine.run`."""
         files = self.file_copies(worker)
         embedders: EmbedderPool | None = None
         gpus = cluster_size().gpus
         if self._config.pools == "apart" or (self._config.pools == "auto" and gpus):
-            embedders = EmbedderPool(worker.extractor, files, self._config.embed_workers or max(gpus, 1))
-            worker = worker.with_extractor(embedders.proxied(worker.extractor))
+            embedders = EmbedderPool(worker.stage, files, self._config.embed_workers or max(gpus, 1))
+            worker = worker.with_stage(embedders.proxied(worker.stage))
         run = _Run(self._config, queue, ray.put((worker, files)), embedders.cpus if embedders else 0)
         try:
             yield from run.outcomes()

@@ -44,7 +44,7 @@ class WorkerActor:
         """Which machine and which process this is."""
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def setup(self, worker_and_files: tuple[Worker, FileCopies]) -> None:
+    def setup(self, worker_and_files: tuple[Worker[Any], FileCopies]) -> None:
         """Load the networks."""
         self._worker, files = worker_and_files
         files.restore()

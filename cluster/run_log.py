@@ -15,6 +15,7 @@ from typing import Any
 
 from cluster.redaction import redacted
 from cluster.tasks import Done
+from extractors.features import SegmentFeatures
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
 from schemas.runs import (
@@ -57,7 +58,7 @@ class RunLog:
     _work: dict[str, float] = field(default_factory=dict)  # CPU seconds of videos that are not settled yet
     _slowest: list[tuple[float, str, int]] = field(default_factory=list)
 
-    def add_segment(self, done: Done) -> None:
+    def add_segment(self, done: Done[SegmentFeatures]) -> None:
         """Count a finished segment."""
         features, video = done.features, done.task.video
         self.frames += features.num_frames

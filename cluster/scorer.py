@@ -8,9 +8,7 @@ A batch never holds rows of two files. What a video gets depends neither on the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.trained_classifier import TrainedClassifier
-from cluster.feature_files import FeatureFile, FeatureFileError, read_blocks
+from cluster.feature_blocks import read_blocks
+from cluster.feature_files import FeatureFile, FeatureFileError
 from cluster.feature_window import window_of
+from cluster.scored_portion import LabelWriter, ScoredPortion, Unread
 from cluster.storage import StorageError
-from cluster.tables import encode_table
-from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
-from schemas.scorings import SCORE_BINS
-
-UNLIKE_COLUMNS = ("id", "labels.list.element.score")
 
 
 @dataclass(frozen=True)
@@ -51,44 +46,14 @@ class Portion:
         return sum(len(piece.rows) for piece in self.pieces)
 
 
-@dataclass(frozen=True)
-class Unread:
-    """A file of a portion that could not be read, and how many of its videos have no labels for that."""
-
-    uri: str
-    videos: int
-    message: str
-
-
-@dataclass(frozen=True)
-class ScoredPortion:
-    """The label shard `number` and its ledger as files; None where no file of the portion could be read.
-
-    first_labels  (K,) how many videos have each class as their surest
-    first_scores  (SCORE_BINS,) how sure the model was of it
-    unlabelled    videos of which no class reached the threshold; they count in neither of the two
-    """
-
-    number: int
-    shard: bytes | None
-    ledger: bytes | None
-    videos: int
-    unread: tuple[Unread, ...]
-    first_labels: NDArray[np.int64]
-    first_scores: NDArray[np.int64]
-    unlabelled: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """Labels portions. `metadata` is what label shards and ledgers carry."""
+    """Labels portions."""
 
     classifier: TrainedClassifier
     top_k: int
-    threshold: float
     max_frames: int | None
-    stamp: LabelStamp
-    metadata: Mapping[str, str]
+    writer: LabelWriter
 
     def setup(self) -> None:
         """Take the GPU, where this process has one, or one CPU core: engines have several workers at a time."""
@@ -105,20 +70,14 @@ class Scorer:
                 done.append((piece, *self._score(piece)))
             except (FeatureFileError, StorageError, OSError) as error:
                 unread.append(Unread(piece.file.uri, len(piece.rows), str(error)))
-        config = self.classifier.config
-        places = np.concatenate([np.zeros((0, 1), np.intp)] if not done else [found for _, found, _ in done])
-        scores = np.concatenate([np.zeros((0, 1), np.float32)] if not done else [found for _, _, found in done])
-        is_labelled = scores[:, 0] >= self.threshold
-        bins = np.minimum((scores[is_labelled, 0] * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
-        return ScoredPortion(
+        no_text = pa.array([], pa.string())
+        return self.writer.portion(
             portion.number,
-            self._shard([piece for piece, _, _ in done], places, scores) if done else None,
-            self._ledger([piece for piece, _, _ in done]) if done else None,
-            len(places),
-            tuple(unread),
-            np.bincount(places[is_labelled, 0], minlength=config.num_classes),
-            np.bincount(bins, minlength=SCORE_BINS),
-            int(np.count_nonzero(~is_labelled)),
+            pa.concat_arrays([no_text, *(piece.ids for piece, _, _ in done)]),
+            pa.concat_arrays([no_text, *(piece.contents for piece, _, _ in done)]),
+            np.concatenate([places for _, places, _ in done]) if done else np.zeros((0, 1), np.intp),
+            np.concatenate([scores for _, _, scores in done]) if done else np.zeros((0, 1), np.float32),
+            unread=tuple(unread),
         )
 
     def _score(self, piece: Piece) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
@@ -132,24 +91,3 @@ class Scorer:
                 batch = window_of(block, 0).batch(piece.rows[first:last] - block.start, self.max_frames)
                 labelled.append(self.classifier.label(batch, self.top_k))
         return np.concatenate([places for places, _ in labelled]), np.concatenate([scores for _, scores in labelled])
-
-    def _shard(self, pieces: list[Piece], places: NDArray[np.intp], scores: NDArray[np.float32]) -> bytes:
-        config = self.classifier.config
-        table = label_table(
-            pa.concat_arrays([piece.ids for piece in pieces]),
-            places,
-            scores,
-            classes=LabelClasses(np.array(config.class_indices, np.int32), pa.array(config.class_names, pa.string())),
-            threshold=self.threshold,
-            stamp=self.stamp,
-            metadata=self.metadata,
-        )
-        return encode_table(table, UNLIKE_COLUMNS)
-
-    def _ledger(self, pieces: list[Piece]) -> bytes:
-        columns: list[Any] = [
-            pa.concat_arrays([piece.ids for piece in pieces]),
-            pa.concat_arrays([piece.contents for piece in pieces]),
-        ]
-        table = pa.Table.from_arrays(columns, schema=LABEL_LEDGER_SCHEMA.with_metadata(dict(self.metadata)))
-        return encode_table(table.sort_by("id"), UNLIKE_COLUMNS)

@@ -1,6 +1,7 @@
-"""Everything about a scoring run that can be wrong before any work is done, checked and put together.
+"""Everything about a scoring of features that can be wrong before any work is done, checked and put together.
 
 A plan holds the scorer, every row of the features with what it was made from, and the dataset that takes the labels.
+What scoring videos (`cluster.clip_plan`) checks as well is here too.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import hashlib
 import json
 import posixpath
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from classifiers.checkpoint import (
+    CLIP,
     CONFIG_FILE,
     HISTORY_FILE,
     WEIGHTS_FILE,
@@ -28,24 +31,22 @@ from classifiers.checkpoint import (
     check_fingerprint,
     read_checkpoint,
 )
-from classifiers.trained_classifier import TrainedClassifier
+from classifiers.trained_classifier import Trained, TrainedClassifier
 from cluster import storage
-from cluster.feature_files import (
-    MAX_REQUESTS,
-    FeatureFile,
-    FeatureFileError,
-    FeatureFiles,
-    open_features,
-    read_ids,
-)
+from cluster.feature_columns import read_ids
+from cluster.feature_files import MAX_REQUESTS, FeatureFile, FeatureFileError, FeatureFiles, open_features
 from cluster.label_dataset import LabelDataset, Labelled
 from cluster.listing import versions_of
+from cluster.scored_portion import LabelWriter
 from cluster.scorer import Piece, Portion, Scorer
-from cluster.scoring_config import ScoringConfig
+from cluster.scoring_config import OF_FEATURES, OF_VIDEOS, ScoringConfig
+from cluster.scoring_way import ScoringBasis
 from cluster.tables import TableError, read_table
 from schemas.labels import LabelStamp, unsubmittable_ids
 
 EXAMPLES = 5  # that an error names
+
+TrainedT = TypeVar("TrainedT", bound=Trained)
 
 
 class ScoringPlanError(Exception):
@@ -65,18 +66,23 @@ class FileRows:
     contents: pa.StringArray
 
 
-@dataclass(frozen=True)
-class ScoringPlan:
-    """A run that can start; `config` has its day."""
+@dataclass(frozen=True, kw_only=True)
+class ScoringPlan(ScoringBasis):
+    """A run that can start."""
 
-    config: ScoringConfig
-    run_id: str
-    started: datetime
     scorer: Scorer
-    manner: Mapping[str, str]
     features: FeatureFiles
     rows: tuple[FileRows, ...]
-    dataset: LabelDataset
+
+    @property
+    def classifier(self) -> TrainedClassifier:
+        """See `ScoringBasis.classifier`."""
+        return self.scorer.classifier
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """Of the features."""
+        return self.features.fingerprint
 
     @property
     def videos(self) -> int:
@@ -89,7 +95,7 @@ class ScoringPlan:
         pieces: list[Piece] = []
         videos = 0
         for piece in self._pieces(labelled):
-            if pieces and videos + len(piece.rows) > self.config.rows_per_shard:
+            if pieces and videos + len(piece.rows) > self.config.shard_rows:
                 portions.append(Portion(len(portions), tuple(pieces)))
                 pieces, videos = [], 0
             pieces.append(piece)
@@ -109,7 +115,7 @@ class ScoringPlan:
     def _parts(self, file: FeatureFile, wanted: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The wanted rows of a large file, split between row groups; one in a bucket is fetched whole, and once."""
         starts = np.cumsum([0, *file.row_groups[:-1]]) if storage.is_local(file.uri) else np.zeros(1, np.int64)
-        is_split = np.diff(starts // self.config.rows_per_shard) > 0
+        is_split = np.diff(starts // self.config.shard_rows) > 0
         return [part for part in np.split(wanted, np.searchsorted(wanted, starts[1:][is_split])) if len(part)]
 
 
@@ -122,31 +128,28 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
     started = datetime.now(UTC)
     config = config.dated()
     problems: list[str] = []
-    classifier = _read_classifier(config.checkpoint, problems)
+    classifier = read_trained(TrainedClassifier, config, problems)
     features = _open_features(config.features, problems)
     if classifier is not None and features is not None:
         problems += _misfits(classifier, features, ", ".join(config.features))
-    for uri in filter(None, (config.labels, config.submission)):
-        try:
-            storage.check_writable(uri)
-        except storage.StorageError as error:
-            problems.append(str(error))
+    problems += unwritable(config)
     if problems or classifier is None or features is None:
         raise ScoringPlanError(problems)
     rows = _read_rows(features, is_submitted=config.submission is not None)
-    run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    manner = _manner_of(classifier, config)
-    assert config.date is not None
-    dataset = LabelDataset(config.labels, date=config.date, run_id=run_id, manner=manner)
-    scorer = Scorer(
-        classifier=classifier,
-        top_k=config.top_k,
-        threshold=config.threshold,
-        max_frames=config.max_frames,
-        stamp=LabelStamp(classifier.name, run_id, started),
-        metadata=dataset.metadata,
+    run_id = new_run_id(started)
+    manner = {**manner_of(classifier, config), "max_frames": str(config.max_frames)}
+    dataset = label_dataset(config, run_id, manner)
+    writer = label_writer(classifier, config, dataset, LabelStamp(classifier.name, run_id, started))
+    return ScoringPlan(
+        config=config,
+        run_id=run_id,
+        started=started,
+        manner=manner,
+        dataset=dataset,
+        scorer=Scorer(classifier=classifier, top_k=config.top_k, max_frames=config.max_frames, writer=writer),
+        features=features,
+        rows=rows,
     )
-    return ScoringPlan(config, run_id, started, scorer, manner, features, rows, dataset)
 
 
 def read_checkpoint_at(uri: str) -> Checkpoint:
@@ -160,20 +163,58 @@ def read_checkpoint_at(uri: str) -> Checkpoint:
     return read_checkpoint(files, uri)
 
 
-def _read_classifier(uris: Sequence[str], problems: list[str]) -> TrainedClassifier | None:
+def read_trained(
+    kind: Callable[[Mapping[str, Checkpoint]], TrainedT], config: ScoringConfig, problems: list[str]
+) -> TrainedT | None:
+    """The classifier of the checkpoints, or None and what is wrong with them."""
     checkpoints: dict[str, Checkpoint] = {}
-    for uri in uris:
+    for uri in config.checkpoint:
         try:
             checkpoints[uri] = read_checkpoint_at(uri)
         except (CheckpointError, storage.StorageError, OSError) as error:
             problems.append(str(error))
-    if len(checkpoints) < len(uris):
+            continue
+        level = checkpoints[uri].config.level
+        if (level == CLIP) != (config.kind == OF_VIDEOS):
+            takes, which = ("clips of videos", OF_VIDEOS) if level == CLIP else ("features", OF_FEATURES)
+            problems.append(
+                f"{uri}: model {checkpoints[uri].config.model!r} takes {takes}: "
+                f"give --{which} in place of --{config.kind}"
+            )
+    if problems:
         return None
     try:
-        return TrainedClassifier(checkpoints)
+        return kind(checkpoints)
     except CheckpointError as error:
         problems.append(str(error))
         return None
+
+
+def unwritable(config: ScoringConfig) -> list[str]:
+    """Of the places that a run writes to, those where it cannot."""
+    problems = []
+    for uri in filter(None, (config.labels, config.submission, config.embeddings)):
+        try:
+            storage.check_writable(uri)
+        except storage.StorageError as error:
+            problems.append(str(error))
+    return problems
+
+
+def new_run_id(started: datetime) -> str:
+    """A name that no other run has."""
+    return f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def label_dataset(config: ScoringConfig, run_id: str, manner: Mapping[str, str]) -> LabelDataset:
+    """Where the labels of a run go."""
+    assert config.date is not None
+    return LabelDataset(config.labels, date=config.date, run_id=run_id, manner=manner)
+
+
+def label_writer(classifier: Trained, config: ScoringConfig, dataset: LabelDataset, stamp: LabelStamp) -> LabelWriter:
+    """What makes the shards of a run."""
+    return LabelWriter(config=classifier.config, threshold=config.threshold, stamp=stamp, metadata=dataset.metadata)
 
 
 def _open_features(uris: Sequence[str], problems: list[str]) -> FeatureFiles | None:
@@ -205,8 +246,8 @@ def _misfits(classifier: TrainedClassifier, features: FeatureFiles, place: str) 
     return problems
 
 
-def _manner_of(classifier: TrainedClassifier, config: ScoringConfig) -> dict[str, str]:
-    """What makes labels comparable: those made in another manner are old."""
+def manner_of(classifier: Trained, config: ScoringConfig) -> dict[str, str]:
+    """What makes labels comparable, whatever they are made of: those made in another manner are old."""
     classes = json.dumps([classifier.config.class_indices, classifier.config.class_names])
     return {
         "models": " ".join(f"{one.model}:{one.weights_sha256}" for one in classifier.configs),
@@ -215,7 +256,6 @@ def _manner_of(classifier: TrainedClassifier, config: ScoringConfig) -> dict[str
         "classes": hashlib.sha256(classes.encode()).hexdigest(),
         "top_k": str(config.top_k),
         "threshold": repr(config.threshold),
-        "max_frames": str(config.max_frames),
     }
 
 
@@ -232,14 +272,18 @@ def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows,
         counted = pc.value_counts(ids)
         twice = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
         problems.append(f"{len(twice)} ids have more than one row in these features: {_some(twice.to_pylist())}")
-    wrong = unsubmittable_ids(ids) if is_submitted else []
-    if wrong:
-        problems.append(
-            f"{len(wrong)} ids hold a comma, a quote or a line's end, which a submission cannot: {_some(wrong)}"
-        )
+    problems += unsubmittable(ids) if is_submitted else []
     if problems:
         raise ScoringPlanError(problems)
     return rows
+
+
+def unsubmittable(ids: pa.ChunkedArray) -> list[str]:
+    """What is wrong with ids for a submission."""
+    wrong = unsubmittable_ids(ids)
+    if not wrong:
+        return []
+    return [f"{len(wrong)} ids hold a comma, a quote or a line's end, which a submission cannot: {_some(wrong)}"]
 
 
 def _rows_of(file: FeatureFile, version: str) -> FileRows:

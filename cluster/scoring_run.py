@@ -1,6 +1,7 @@
 """Scoring, from options to an exit code.
 
-checkpoints, features ─► plan ─ lease ─► what has no labels yet ─► engine ─► label shards ─► submission, record
+checkpoints, features or videos ─► plan ─ lease ─► what has no labels yet ─► engine ─► label shards
+                                                                                       └► submission, record
 
 A run always ends in a record, whatever ends it. One that is killed leaves the record of how far it had come, which the
 next run closes; the videos of its label shards are not done again.
@@ -11,21 +12,25 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import pyarrow as pa
 
+from cluster.clip_scoring import ClipScoring
+from cluster.dataset import DatasetError
 from cluster.engines import EngineError
+from cluster.feature_scoring import FeatureScoring
 from cluster.label_dataset import LabelDataset, LabelDatasetError
 from cluster.redaction import redacted
 from cluster.run_log import package_versions, without_secrets
-from cluster.scorer import Portion, ScoredPortion
-from cluster.scoring_config import ScoringConfig
-from cluster.scoring_engines import ScoringEngine, make_scoring_engine
-from cluster.scoring_plan import ScoringPlan, ScoringPlanError, make_scoring_plan
+from cluster.scored_portion import ScoredPortion
+from cluster.scoring_config import OF_FEATURES, OF_VIDEOS, ScoringConfig
+from cluster.scoring_plan import ScoringPlanError
+from cluster.scoring_way import Beginning, ScoringWay
 from cluster.storage import StorageError, read_bytes
 from cluster.submission import write_submission
 from cluster.termination import terminable
@@ -42,7 +47,7 @@ from schemas.scorings import (
 DONE, FAILED, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 1, 2, 3, 130
 PACKAGES = ("framemill", "torch", "ray", "pyarrow", "numpy", "fsspec")
 RECORD_EVERY_SECONDS = 60.0
-LINE_EVERY_SECONDS = 15.0
+WAYS: dict[str, Callable[[ScoringConfig], ScoringWay]] = {OF_FEATURES: FeatureScoring, OF_VIDEOS: ClipScoring}
 
 logger = logging.getLogger("framemill")
 
@@ -51,7 +56,7 @@ def run_scoring(config: ScoringConfig) -> int:
     """Score all that has no labels yet. Returns the exit code.
 
     0 (done), 1 (the engine gave up, or the output takes no more), 2 (bad input, or another run is writing: nothing was
-    touched), 3 (too many videos in files that are damaged), 130 (interrupted).
+    touched), 3 (too many videos failed, or are in files that are damaged), 130 (interrupted).
     """
     try:
         record = Scoring(config)()
@@ -59,13 +64,13 @@ def run_scoring(config: ScoringConfig) -> int:
         for problem in error.problems:
             logger.error(problem)
         return BAD_INPUT
-    except (LabelDatasetError, StorageError, ImportError) as error:
+    except (LabelDatasetError, DatasetError, StorageError, ImportError) as error:
         logger.error(error)
         return BAD_INPUT
     if record.status != "completed":
         return INTERRUPTED if record.status == "interrupted" else FAILED
     counts = record.counts
-    is_too_many = counts.failed and counts.failed / counts.processed > config.max_failure_ratio
+    is_too_many = counts.failed and counts.failed / counts.processed > config.failure_limit
     return TOO_MANY_FAILURES if is_too_many else DONE
 
 
@@ -80,20 +85,13 @@ class Scoring:
 
         Raises:
             ScoringPlanError: for bad input, before anything is touched; all problems at once.
-            LabelDatasetError: where another run is writing, or nothing can be written.
+            LabelDatasetError, cluster.dataset.DatasetError: where another run is writing, or nothing can be written.
         """
-        plan = make_scoring_plan(self._config)
-        with (
-            closing(make_scoring_engine(plan.config.engine, plan.config.engine_config())) as engine,
-            plan.dataset.lease() as lease,
-        ):
+        with closing(WAYS[self._config.kind](self._config)) as way, way.plan.dataset.lease() as lease:
             for run_id in lease.predecessors:
-                close_record_of(run_id, plan.dataset)
-            plan.dataset.prepare()
-            labelled = plan.dataset.labelled(on_any_day=plan.config.only_new)
-            portions = plan.portions(labelled)
-            replaced = plan.dataset.withdraw(_ids_of(portions))
-            return _Run(plan, engine, portions, replaced)()
+                close_record_of(run_id, way.plan.dataset)
+            way.plan.dataset.prepare()
+            return _Run(way, way.begin())()
 
 
 @dataclass
@@ -105,38 +103,47 @@ class _Tally:
     failed: int = 0
     unlabelled: int = 0
     failures: list[UnreadableFile] = field(default_factory=list)
+    failures_by_code: Counter[str] = field(default_factory=Counter)
+    portions: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.first_labels = np.zeros(self.classes, np.int64)
         self.first_scores = np.zeros(SCORE_BINS, np.int64)
 
     def add(self, scored: ScoredPortion) -> None:
-        """Count a portion."""
+        """Count a portion, once: after an interruption it may come again."""
+        if scored.number in self.portions:
+            return
+        self.portions.add(scored.number)
         self.scored += scored.videos
         self.unlabelled += scored.unlabelled
         self.first_labels += scored.first_labels
         self.first_scores += scored.first_scores
-        for unread in scored.unread:
-            self.failed += unread.videos
-            if len(self.failures) < MAX_FAILURES:
-                message = redacted(unread.message)
-                self.failures.append(UnreadableFile(uri=redacted(unread.uri), videos=unread.videos, message=message))
+        failures = [
+            *(UnreadableFile(uri=one.uri, videos=one.videos, message=redacted(one.message)) for one in scored.unread),
+            *(UnreadableFile(uri=row.uri, videos=1, message=f"{row.code}: {row.message}") for row in scored.failures),
+        ]
+        self.failed += sum(failure.videos for failure in failures)
+        self.failures_by_code.update(row.code for row in scored.failures)
+        self.failures += [
+            replace(failure, uri=redacted(failure.uri)) for failure in failures[: MAX_FAILURES - len(self.failures)]
+        ]
 
 
 class _Run:
     """Does what is left to do; the dataset's lease is held meanwhile."""
 
-    def __init__(self, plan: ScoringPlan, engine: ScoringEngine, portions: list[Portion], replaced: int) -> None:
-        self._plan, self._engine, self._portions, self._replaced = plan, engine, portions, replaced
-        self._tally = _Tally(plan.scorer.classifier.config.num_classes)
-        self._left = sum(portion.videos for portion in portions)
-        self._started = self._recorded_at = self._told_at = time.monotonic()
+    def __init__(self, way: ScoringWay, beginning: Beginning) -> None:
+        self._way, self._plan, self._beginning = way, way.plan, beginning
+        self._tally = _Tally(way.plan.classifier.config.num_classes)
+        self._recorded_at = time.monotonic()
 
     def __call__(self) -> ScoringRecord:
-        plan = self._plan
+        plan, left = self._plan, self._beginning.left
+        settled = f", {self._beginning.settled} failed before" if self._beginning.settled else ""
         logger.info(
-            f"run {plan.run_id}: {plan.videos} videos, {plan.videos - self._left} labelled before, {self._left} to do "
-            f"with {plan.scorer.classifier.name}, into {plan.config.labels}"
+            f"run {plan.run_id}: {plan.videos} videos, {self._labelled_before} labelled before{settled}, {left} to do "
+            f"with {plan.classifier.name}, into {plan.config.labels}"
         )
         plan.dataset.write_run(self._record("running").to_json())
         status = self._work()
@@ -150,45 +157,58 @@ class _Run:
             f"{record.status}: {counts.scored} videos scored, {counts.failed} failed, {counts.already_labelled} "
             f"labelled before, in {record.wall_seconds:.1f} s"
         )
+        for code, number in sorted(record.failures_by_code.items()):
+            logger.info(f"  {number} × {code} (try them again with --retry-failed {code})")
         return record
 
+    @property
+    def _labelled_before(self) -> int:
+        return self._plan.videos - self._beginning.left - self._beginning.settled
+
     def _work(self) -> str:
-        """Score all portions, and write the submission where one is wanted; returns the status."""
-        config = self._plan.config
+        """Score all that is left, and write the submission where one is wanted; returns the status."""
+        status = self._guarded(lambda: self._take_all(self._way.outcomes()))
+        # What was finished is kept, whatever ended the work.
+        rest = self._guarded(lambda: self._take_all(self._way.rest()))
+        if status == rest == "completed":
+            return self._guarded(self._write_submission)
+        return rest if status == "completed" else status
+
+    def _guarded(self, part: Callable[[], None]) -> str:
         try:
             with terminable():
-                if self._portions:  # else there is no need for workers
-                    with closing(self._engine.run(self._portions, self._plan.scorer)) as outcomes:  # type: ignore[type-var]
-                        for scored in outcomes:
-                            self._take(scored)
-                if config.submission is not None:
-                    rows = write_submission(config.submission, self._plan.dataset.tables())
-                    logger.info(f"{config.submission}: {rows} videos")
+                part()
         except KeyboardInterrupt:
             return "interrupted"
-        except (EngineError, LabelDatasetError, StorageError, OSError, ValueError) as error:
+        except (EngineError, LabelDatasetError, DatasetError, StorageError, OSError, ValueError) as error:
             return _failed(error)
         return "completed"
 
+    def _write_submission(self) -> None:
+        uri = self._plan.config.submission
+        if uri is not None:
+            rows = write_submission(uri, self._plan.dataset.tables())
+            logger.info(f"{uri}: {rows} videos")
+
+    def _take_all(self, outcomes: Iterator[ScoredPortion]) -> None:
+        with closing(outcomes):  # type: ignore[type-var]  # ways are generators
+            for scored in outcomes:
+                self._take(scored)
+
     def _take(self, scored: ScoredPortion) -> None:
         dataset = self._plan.dataset
-        if scored.shard is not None and scored.ledger is not None:
-            dataset.commit(scored.number, scored.shard, scored.ledger)
+        dataset.commit(scored.number, scored.shard, scored.ledger, scored.failures)
         for unread in scored.unread:
             logger.error(unread.message)
         self._tally.add(scored)
         now = time.monotonic()
-        if now - self._told_at > LINE_EVERY_SECONDS:
-            self._told_at = now
-            done = self._tally.scored + self._tally.failed
-            logger.info(f"{done}/{self._left} videos, {done / (now - self._started):.0f} videos/s")
         if now - self._recorded_at > RECORD_EVERY_SECONDS:
             self._recorded_at = now
             dataset.write_run(self._record("running").to_json())
 
     def _record(self, status: str) -> ScoringRecord:
-        plan, tally = self._plan, self._tally
-        classifier = plan.scorer.classifier
+        plan, tally, course = self._plan, self._tally, self._way.course()
+        classifier = plan.classifier
         names = classifier.config.class_names
         assert plan.config.date is not None
         return ScoringRecord(
@@ -211,23 +231,30 @@ class _Run:
                 for uri, config in zip(plan.config.checkpoint, classifier.configs, strict=True)
             ),
             manner=plan.manner,
-            feature_fingerprint=dict(plan.features.fingerprint),
-            machine=self._engine.machine(),
+            feature_fingerprint=dict(plan.fingerprint),
+            machine=self._way.machine(),
             counts=ScoringCounts(
                 videos_total=plan.videos,
-                already_labelled=plan.videos - self._left,
+                already_labelled=self._labelled_before,
+                failed_before=self._beginning.settled,
                 scored=tally.scored,
                 failed=tally.failed,
-                replaced=self._replaced,
+                replaced=self._beginning.replaced,
                 unlabelled=tally.unlabelled,
                 shards=plan.dataset.shards,
                 bytes_written=plan.dataset.bytes_written,
+                embedded=course.embedded,
+                retried=course.retried,
+                workers_lost=course.workers_lost,
+                nodes_lost=course.nodes_lost,
             ),
             first_labels={
                 names[place]: int(tally.first_labels[place]) for place in np.flatnonzero(tally.first_labels).tolist()
             },
             first_scores=tuple(tally.first_scores.tolist()),
             failures=tuple(sorted(tally.failures, key=lambda failure: failure.uri)),
+            failures_by_code=dict(tally.failures_by_code),
+            seconds_by_stage=dict(course.seconds_by_stage),
             submission=None if plan.config.submission is None else redacted(plan.config.submission),
         )
 
@@ -240,10 +267,6 @@ def close_record_of(run_id: str, dataset: LabelDataset) -> None:
         return  # it died before its first record, or was made by another release
     if record.status == "running":
         dataset.write_run(replace(record, status="died").to_json(), run_id)
-
-
-def _ids_of(portions: list[Portion]) -> pa.ChunkedArray:
-    return pa.chunked_array([piece.ids for portion in portions for piece in portion.pieces], pa.string())
 
 
 def _failed(error: Exception) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count
+from typing import Any, Generic, TypeVar
 
-from extractors.features import SegmentFeatures, is_hopeless
+from extractors.features import is_hopeless
 from extractors.segments import Segment
 from schemas.outcomes import TRANSIENT, FailureCode, Stage
 from schemas.videos import Video
@@ -21,6 +22,8 @@ from schemas.videos import Video
 BACKOFF_SECONDS = (1.0, 4.0, 16.0, 64.0)  # waits before the second to fifth attempt at what may pass
 KILLERS = frozenset({FailureCode.WORKER_DIED, FailureCode.TIME_LIMIT, FailureCode.MEMORY_LIMIT})
 MAX_KILLS = 2
+
+Features = TypeVar("Features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,14 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A segment's features. `others` are the video's remaining segments, where this was its first look."""
+class Done(Generic[Features]):
+    """A segment's features, as the stage gives them.
+
+    `others` are the video's remaining segments, where this was its first look.
+    """
 
     task: Task
-    features: SegmentFeatures
+    features: Features
     others: tuple[Segment, ...] = ()
 
 
@@ -64,7 +70,7 @@ class Failed:
         return is_damage and self.task.segment is not None
 
 
-Outcome = Done | Failed
+Outcome = Done[Any] | Failed
 
 
 class TaskQueue:

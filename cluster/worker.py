@@ -1,49 +1,52 @@
-"""The stage that every engine runs: a task → its outcome. The one boundary where a bad video becomes a row."""
+"""What every engine runs: a task → its outcome. The one boundary where a bad video becomes a row."""
 
 from __future__ import annotations
 
 import traceback
+from typing import Generic, TypeVar
 
 from cluster.redaction import redacted
 from cluster.remote_video import open_video
+from cluster.stages import VideoStage
 from cluster.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.tasks import Done, Failed, Outcome, Task
-from extractors.extract import Extractor
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 INTERNAL_MESSAGE_CHARACTERS = 2_000
 
+StageT = TypeVar("StageT", bound=VideoStage)
 
-class Worker:
-    """Opens, decodes and embeds. Cheap to make and to pickle; `setup` loads the networks, once per process.
+
+class Worker(Generic[StageT]):
+    """Opens a video and has a stage look at it.
+
+    Cheap to make and to pickle; `setup` loads the networks, once per process.
 
     `memory_bytes` is how much a task may take beyond what the process holds before it, `time_seconds` how long.
     """
 
-    def __init__(self, extractor: Extractor, memory_bytes: int, time_seconds: float) -> None:
-        self.extractor = extractor
+    def __init__(self, stage: StageT, memory_bytes: int, time_seconds: float) -> None:
+        self.stage = stage
         self._memory_bytes = memory_bytes
         self._time_seconds = time_seconds
 
     def setup(self) -> None:
         """Load the networks."""
-        self.extractor.setup()
+        self.stage.setup()
 
     def files(self) -> list[str]:
         """Paths of the files that `setup` reads."""
-        embedders = (self.extractor.frames, self.extractor.sound)
-        parts = [part for embedder in embedders for part in (embedder.config.weights, embedder.config.pca)]
-        return [part.path for part in parts if part is not None and part.path is not None]
+        return [path for network in self.stage.networks.values() for path in network.files()]
 
-    def with_extractor(self, extractor: Extractor) -> Worker:
-        """The same worker around another extractor."""
-        return Worker(extractor, self._memory_bytes, self._time_seconds)
+    def with_stage(self, stage: StageT) -> Worker[StageT]:
+        """The same worker around another stage."""
+        return Worker(stage, self._memory_bytes, self._time_seconds)
 
     def __call__(self, task: Task) -> Outcome:
-        """The features of a task, or why there are none; never raises because of a video."""
+        """What the stage makes of a task, or why it is nothing; never raises because of a video."""
         try:
             with TaskGuard(self._memory_bytes, self._time_seconds), open_video(task.video.uri) as source:
-                features, others = self.extractor(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
+                features, others = self.stage(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
             return Done(task, features, tuple(others))
         except VideoError as error:
             return Failed(task, error.code, error.message, error.stage)

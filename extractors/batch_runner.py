@@ -12,7 +12,7 @@ In: rows written into `buffer` (B, …). Out: float32 (rows, D) for the first `r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -51,6 +51,21 @@ class BatchRunner:
             self._capture()
         else:
             self.runs_full = not self._short_batches_agree()
+
+    def results(self, groups: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Results of rows (n, …) that come any n at a time: (rows, D) whenever the buffer is full, and at the end."""
+        waiting = 0
+        for group in groups:
+            left = group
+            while len(left):
+                taken = left[: self.rows - waiting]
+                self.buffer[waiting : waiting + len(taken)].copy_(taken)
+                waiting, left = waiting + len(taken), left[len(taken) :]
+                if waiting == self.rows:
+                    yield self.run(waiting)
+                    waiting = 0
+        if waiting:
+            yield self.run(waiting)
 
     def run(self, rows: int) -> Tensor:
         """Results (rows, D) for the first `rows` of the buffer, in memory of their own."""

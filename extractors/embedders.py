@@ -47,7 +47,7 @@ from extractors.inception import FEATURE_DIM, IMAGE_SIZE, InceptionV3
 from extractors.inference_form import to_inference_form
 from extractors.log_mel import NUM_BANDS, NUM_FRAMES, log_mel
 from extractors.pca import OUTPUT_DIMS, Projection
-from extractors.precision import PRECISIONS, resolve_device, resolve_precision
+from extractors.precision import PRECISIONS, configure_torch, resolve_device, resolve_precision
 from extractors.pretrained import build_inception, build_pca, build_vggish
 from extractors.quantized_form import QuantizedInception
 from extractors.vggish import EMBEDDING_DIM
@@ -119,6 +119,7 @@ class Embedder(ABC):
     pca_kind: Kind
     row_shape: tuple[int, ...]
     default_batch: dict[str, int]
+    variant = ""  # which of several networks it is, where that is known from the weights alone
 
     def __init__(self, config: EmbedderConfig) -> None:
         for given, needed in ((config.weights, self.weights_kind), (config.pca, self.pca_kind)):
@@ -141,6 +142,11 @@ class Embedder(ABC):
     def dim(self) -> int:
         """Width D of an embedding."""
 
+    def files(self) -> list[str]:
+        """Paths of the files that `setup` reads."""
+        parts = (self.config.weights, self.config.pca)
+        return [part.path for part in parts if part is not None and part.path is not None]
+
     @abstractmethod
     def embed_prepared(self, rows: Iterable[Any]) -> NDArray[np.float32]:
         """Prepared rows, as they come, to embeddings (N, D)."""
@@ -156,7 +162,7 @@ class Embedder(ABC):
     def _ready_runner(self) -> BatchRunner:
         if self._runner is None:
             config = self.config
-            device, precision = _configure_torch(config)
+            device, precision = configure_torch(config.device, config.precision, config.threads)
             network, features = self._load(precision, device)
             network.to(device)
             project = Projection(build_pca(config.pca)).to(device) if config.pca else nn.Identity()
@@ -176,21 +182,8 @@ class Embedder(ABC):
     def _embed_inputs(self, groups: Iterable[Tensor]) -> NDArray[np.float32]:
         """Network inputs (n, *row_shape), as they come, any n at a time, to embeddings (N, D)."""
         runner = self._ready_runner()
-        embeddings: list[Tensor] = []
-        waiting = 0
         with torch.inference_mode():
-            for group in groups:
-                left = group
-                while len(left):
-                    taken = left[: runner.rows - waiting]
-                    runner.buffer[waiting : waiting + len(taken)].copy_(taken)
-                    waiting, left = waiting + len(taken), left[len(taken) :]
-                    if waiting == runner.rows:
-                        embeddings.append(runner.run(waiting))
-                        waiting = 0
-            if waiting:
-                embeddings.append(runner.run(waiting))
-            return _as_array(embeddings, self.dim)
+            return _as_array(list(runner.results(groups)), self.dim)
 
     @abstractmethod
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
@@ -277,20 +270,6 @@ class AudioEmbedder(Embedder):
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
         network = to_inference_form(build_vggish(self.config.weights), dtype=PRECISIONS[precision])
         return network, network
-
-
-def _configure_torch(config: EmbedderConfig) -> tuple[torch.device, str]:
-    """Apply the process-wide settings; the device and the precision to run in."""
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    device = resolve_device(config.device)
-    precision = resolve_precision(config.precision, device)
-    if device.type == "cuda":
-        torch.backends.cudnn.deterministic = True
-        if precision == "fp32":  # TF32 keeps ten bits of the mantissa, which is not what fp32 promises
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
-    return device, precision
 
 
 def _as_array(embeddings: list[Tensor], dim: int) -> NDArray[np.float32]:

@@ -10,16 +10,17 @@ stays on screen for several grid points is embedded once and counted as often as
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.coverage import Extent
 from extractors.decode import Sampler
-from extractors.embedders import AudioEmbedder, FrameEmbedder
+from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
 from extractors.features import SegmentFeatures
 from extractors.grid import as_fps
 from extractors.media import MAX_PIXELS, Media, ReadsAhead, Source, open_media
@@ -91,6 +92,15 @@ class Extractor:
         self.sampling = sampling
         self.frames = frames
         self.sound = sound
+
+    @property
+    def networks(self) -> dict[str, Embedder]:
+        """Both, by their names here."""
+        return {"frames": self.frames, "sound": self.sound}
+
+    def with_networks(self, networks: Mapping[str, Any]) -> Extractor:
+        """The same with others in their place."""
+        return Extractor(self.sampling, **networks)
 
     def setup(self) -> None:
         """Load the networks."""

@@ -46,6 +46,20 @@ def resolve_sound_precision(precision: str, device: torch.device) -> str:
     return resolve_precision("auto" if precision == "int8" else precision, device)
 
 
+def configure_torch(device_name: str, precision_name: str, threads: int | None) -> tuple[torch.device, str]:
+    """Apply the process-wide settings; the device and the precision to run in. `threads` None leaves them alone."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = resolve_device(device_name)
+    precision = resolve_precision(precision_name, device)
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        if precision == "fp32":  # TF32 keeps ten bits of the mantissa, which is not what fp32 promises
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cuda.matmul.allow_tf32 = False
+    return device, precision
+
+
 def has_cpu_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

@@ -1,8 +1,10 @@
-"""Features of videos and a trained classifier in, labels out.
+"""Features of videos, or videos themselves, and a trained classifier in, labels out.
 
 python jobs/score_videos.py --features features/ --checkpoint classifier/ --labels labels/
 python jobs/score_videos.py --features gs://bucket/features --checkpoint gs://bucket/a gs://bucket/b \
   --labels gs://bucket/labels --date 2026-03-01 --only-new --submission gs://bucket/submission.csv
+python jobs/score_videos.py --videos gs://bucket/videos --checkpoint clip_classifier/ --labels labels/ --views 3 \
+  --embeddings clip_features/
 """
 
 import sys
@@ -19,7 +21,8 @@ from cluster.scoring_run import run_scoring
 def main() -> int:
     """Run the job; returns the exit code."""
     description = (
-        "Label videos by their features: one row a video with its best classes, in Parquet shards for each day."
+        "Label videos, by their features or by clips of them: one row a video with its best classes, in Parquet shards "
+        "for each day."
     )
     config = parse_or_exit(ScoringConfig, description)
     configure_logging(config.log_format, quiet=config.quiet)

@@ -7,14 +7,14 @@ that this run has scored: how many videos each class has, and how sure the model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from schemas import strict_json
-from schemas.runs import STATUSES, Machine
+from schemas.runs import STATUSES, Machine, check_counts, is_utc, seconds_between
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCORE_BINS = 20
 MAX_FAILURES = 200
 
@@ -31,7 +31,7 @@ class ScoredModel:
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadableFile:
-    """A feature file that could not be read: how many videos were wanted of it, and why they have no labels."""
+    """A feature file or a video that could not be read: how many videos were wanted of it, and why it has no labels."""
 
     uri: str
     videos: int
@@ -42,8 +42,10 @@ class UnreadableFile:
 class ScoringCounts:
     """What went in and what came out, in videos unless the name says otherwise.
 
-    `already_labelled` have labels of this model from earlier runs, `replaced` are those of the others whose labels of
-    this date were withdrawn. `unlabelled` are those of the scored of which no class reached the threshold.
+    `already_labelled` have labels of this model from earlier runs, `failed_before` failed in one and were not tried
+    again; `replaced` are those of the others whose labels of this date were withdrawn. `unlabelled` are those of the
+    scored of which no class reached the threshold. `embedded` are rows of embeddings, `retried` videos that needed more
+    than one attempt; `workers_lost` and `nodes_lost` are processes and machines that went away in mid-run.
     """
 
     videos_total: int
@@ -54,12 +56,15 @@ class ScoringCounts:
     unlabelled: int
     shards: int
     bytes_written: int
+    failed_before: int = 0
+    embedded: int = 0
+    retried: int = 0
+    workers_lost: int = 0
+    nodes_lost: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a count."""
-        negative = [f"{name}={value}" for name, value in vars(self).items() if value < 0]
-        if negative:
-            raise ValueError(f"counts cannot be negative: {', '.join(negative)}")
+        check_counts(self)
 
     @property
     def processed(self) -> int:
@@ -69,12 +74,16 @@ class ScoringCounts:
     @property
     def unaccounted(self) -> int:
         """Videos that were never reached; a completed run must have 0."""
-        return self.videos_total - self.already_labelled - self.processed
+        return self.videos_total - self.already_labelled - self.failed_before - self.processed
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringRecord:
-    """One scoring run. `manner` is what makes labels comparable: models, temperatures, classes, top k, threshold."""
+    """One scoring run. `manner` is what makes labels comparable: models, temperatures, classes, top k, threshold.
+
+    `feature_fingerprint` says how the features or clips were made; `failures_by_code` and `seconds_by_stage` (of CPUs)
+    are told where videos were scored.
+    """
 
     run_id: str
     job: str
@@ -94,6 +103,8 @@ class ScoringRecord:
     first_scores: tuple[int, ...]
     failures: tuple[UnreadableFile, ...]
     submission: str | None
+    failures_by_code: Mapping[str, int] = field(default_factory=dict)
+    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -108,7 +119,7 @@ class ScoringRecord:
         if not is_date(self.date):
             problems.append(f"date is {self.date!r}, expected one such as '2025-01-31'")
         for name in ("started_at", "finished_at"):
-            if not _is_utc(getattr(self, name)):
+            if not is_utc(getattr(self, name)):
                 problems.append(f"{name} is {getattr(self, name)!r}, expected UTC such as '2025-01-31T06:00:00Z'")
         if problems:
             raise ValueError("; ".join(problems))
@@ -116,8 +127,7 @@ class ScoringRecord:
     @property
     def wall_seconds(self) -> float:
         """Time from start to finish; 0 where the clock was set back in between."""
-        lasted = datetime.fromisoformat(self.finished_at) - datetime.fromisoformat(self.started_at)
-        return max(lasted.total_seconds(), 0.0)
+        return seconds_between(self.started_at, self.finished_at)
 
     def to_json(self) -> str:
         """Write the record as JSON text."""
@@ -133,12 +143,5 @@ def is_date(text: str) -> bool:
     """Whether `text` is a day, written as YYYY-MM-DD."""
     try:
         return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _is_utc(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).utcoffset() == timedelta(0)
     except ValueError:
         return False

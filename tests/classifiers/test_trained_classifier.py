@@ -12,6 +12,7 @@ from classifiers.checkpoint import CheckpointError, load_weights
 from classifiers.registry import build_model
 from classifiers.trained_classifier import TrainedClassifier
 from tests.checkpoints import trained
+from tests.clips import trained_clips
 
 TASKS = ("single-label", "multi-label")
 rng = np.random.default_rng(3)
@@ -98,3 +99,8 @@ def test_models_that_cannot_be_built():
         wrong = replace(checkpoint, config=replace(checkpoint.config, **change))
         with pytest.raises(CheckpointError, match=message):
             TrainedClassifier({"c": wrong})
+
+
+def test_those_of_clips_are_told_apart():
+    with pytest.raises(CheckpointError, match=r"(?s)d: 1 problem.*'r3d-18' takes clips of videos, not features"):
+        TrainedClassifier({"d": trained_clips()})

@@ -102,7 +102,7 @@ def test_names_are_given_indices_when_the_run_begins(config, tmp_path):
 
 def test_another_way_of_making_features_is_refused(config, tmp_path):
     plan = make_plan(config, read_inputs(config), on_gpu=False)
-    extractor = plan.worker.extractor
+    extractor = plan.worker.stage
     vectors = [np.zeros(embedder.dim, np.float32) for embedder in (extractor.frames, extractor.sound)]
     plan.dataset.commit(0, [(FeatureRow("a", (), *vectors, False, 1, 1.0, "a.mp4"), "")], [], ())
     shard = next((tmp_path / "out/features").iterdir())

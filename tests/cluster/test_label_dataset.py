@@ -10,6 +10,7 @@ import pytest
 
 from cluster.label_dataset import LabelDataset, LabelDatasetError
 from cluster.tables import encode_table
+from schemas.failures import FailureRow
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
 
 CLASSES = LabelClasses(np.array([4], np.int32), pa.array(["four"]))
@@ -45,6 +46,22 @@ def labelled(labels: LabelDataset, *, on_any_day: bool = False) -> dict[str, str
     found = labels.labelled(on_any_day=on_any_day)
     pairs = list(zip(found.ids.to_pylist(), found.contents.to_pylist(), strict=True))
     return dict(reversed(pairs))  # of an id that is there twice, the first counts
+
+
+def failure(name: str, code: str = "not_media", content: str = "1") -> FailureRow:
+    return FailureRow(
+        id=name, uri=f"{name}.mp4", stage="read", code=code, message="no", attempts=1, run_id="r1", content=content
+    )
+
+
+def failed_ids(root: Path, date: str = TODAY) -> list[str]:
+    found = root.glob(f"failures/date={date}/*")
+    return sorted(name for path in found for name in pq.read_table(path)["id"].to_pylist())
+
+
+def settled(labels: LabelDataset, *, on_any_day: bool = False) -> tuple[dict[str, str], dict[str, str]]:
+    found = labels.settled(on_any_day=on_any_day)
+    return dict(found.done), {name: before.content for name, before in found.failed.items()}
 
 
 def ids_of_day(root: Path, date: str = TODAY) -> list[str]:
@@ -141,6 +158,39 @@ def test_a_commit_made_again_stands_once(tmp_path):
     for _ in range(2):
         commit(labels, 0, {"a": "1"})
     assert ids_of_day(tmp_path) == ["a"]
+
+
+def test_failures_stand_beside_the_labels(tmp_path):
+    labels = dataset(tmp_path)
+    labels.commit(0, *files_of(labels, {"a": "1", "b": "1"}), [failure("c"), failure("d", "empty", "2")])
+    labels.commit(1, None, None, [failure("e")])
+    assert settled(labels) == settled(labels, on_any_day=True) == ({"a": "1", "b": "1"}, {"c": "1", "d": "2", "e": "1"})
+    assert labelled(labels, on_any_day=True) == {"a": "1", "b": "1"}
+    assert settled(dataset(tmp_path, model="m2")) == ({}, {})
+    assert settled(dataset(tmp_path, TOMORROW)) == ({}, {})
+    assert labels.withdraw(chunked("a", "c", "e")) == 1, "those that had labels"
+    assert (ids_of_day(tmp_path), failed_ids(tmp_path)) == (["b"], ["d"])
+    (tmp_path / f"failures/date={TODAY}/.x.framemill-tmp").touch()
+    again = dataset(tmp_path, run_id="r2")
+    again.prepare()
+    assert settled(again) == ({"b": "1"}, {"d": "2"})
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_of_labels_and_failures_the_latest_day_counts(tmp_path):
+    first, second = dataset(tmp_path), dataset(tmp_path, TOMORROW, "r2")
+    first.commit(0, *files_of(first, {"a": "1", "b": "1"}), [failure("c"), failure("d")])
+    second.commit(0, *files_of(second, {"c": "2"}), [failure("a", content="2")])
+    assert settled(second, on_any_day=True) == ({"b": "1", "c": "2"}, {"a": "2", "d": "1"})
+    assert settled(first) == ({"a": "1", "b": "1"}, {"c": "1", "d": "1"})
+    assert failed_ids(tmp_path, TOMORROW) == ["a"]
+
+
+def test_failures_make_no_ledger_count_whose_shard_is_missing(tmp_path):
+    labels = dataset(tmp_path)
+    labels.commit(0, *files_of(labels, {"a": "1"}), [failure("b")])
+    (tmp_path / f"date={TODAY}/part-r1-00000.parquet").unlink()
+    assert settled(labels) == settled(labels, on_any_day=True) == ({}, {"b": "1"})
 
 
 def test_one_run_writes_at_a_time(tmp_path):

@@ -15,13 +15,14 @@ from cluster.ray_engine import RayEngine, _Run
 from cluster.ray_workers import WorkerActor
 from cluster.tasks import Done, Task, TaskQueue
 from cluster.worker import Worker
+from extractors.extract import Extractor
 from schemas.videos import Video
 from tests.videos import Clip, write_video
 
 CONFIG = EngineConfig(workers=2)
 
 
-class UnreadyWorker(Worker):
+class UnreadyWorker(Worker[Extractor]):
     """Has a machine without room for the networks."""
 
     def setup(self) -> None:
@@ -29,7 +30,7 @@ class UnreadyWorker(Worker):
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker[Extractor]:
     """What the job gives to its engine, with seeded weights."""
     folder = tmp_path_factory.mktemp("videos")
     write_video(folder / "a.mp4", Clip(frames=30, width=96, height=48))
@@ -54,7 +55,9 @@ def engine() -> Iterator[RayEngine]:
     engine.close()
 
 
-def test_actors_that_are_killed_lose_no_video(engine: RayEngine, worker: Worker, videos: list[Video]) -> None:
+def test_actors_that_are_killed_lose_no_video(
+    engine: RayEngine, worker: Worker[Extractor], videos: list[Video]
+) -> None:
     queue = TaskQueue(videos)
     run = _Run(CONFIG, queue, ray.put((worker, engine.file_copies(worker))), 0)
     outcomes = run.outcomes()
@@ -71,7 +74,9 @@ def test_actors_that_are_killed_lose_no_video(engine: RayEngine, worker: Worker,
     assert queue.retried <= at_its_head, "at most the handful at its head, and not the one behind it"
 
 
-def test_a_worker_begins_no_task_of_a_handful_when_its_time_is_up(worker: Worker, videos: list[Video]) -> None:
+def test_a_worker_begins_no_task_of_a_handful_when_its_time_is_up(
+    worker: Worker[Extractor], videos: list[Video]
+) -> None:
     actor = WorkerActor()
     actor.setup((worker, FileCopies.of([], needed=False)))
     handful = [Task(video) for video in videos[:3]]
@@ -80,8 +85,8 @@ def test_a_worker_begins_no_task_of_a_handful_when_its_time_is_up(worker: Worker
 
 
 def test_workers_that_cannot_start_end_the_run_with_the_reason(
-    engine: RayEngine, worker: Worker, videos: list[Video]
+    engine: RayEngine, worker: Worker[Extractor], videos: list[Video]
 ) -> None:
-    unready = UnreadyWorker(worker.extractor, 1 << 30, 60.0)
+    unready = UnreadyWorker(worker.stage, 1 << 30, 60.0)
     with pytest.raises(EngineError, match=r"(?s)3 workers in a row could not start.*no room for the networks"):
         list(engine.run(TaskQueue(videos), unready))

@@ -37,6 +37,33 @@ def test_all_that_is_wrong_is_told_at_once():
         assert part in text
 
 
+def test_one_of_the_two_kinds_is_scored_and_has_options_of_its_own():
+    videos = ("--videos", "v", "--checkpoint", "c", "--labels", "l")
+    config = parse(ScoringConfig, [*videos, "--views", "3", "--max-failure-ratio", "0.5"])
+    assert (config.kind, config.shard_rows, config.failure_limit) == ("videos", 1024, 0.5)
+    config = parse(ScoringConfig, list(NEEDED))
+    assert (config.kind, config.shard_rows, config.failure_limit) == ("features", 32768, 0.0)
+    with pytest.raises(UsageError) as caught:
+        parse(
+            ScoringConfig, [*NEEDED, "--views", "0", "--embeddings", " ", "--precision", "bf16", "--time-limit", "inf"]
+        )
+    text = str(caught.value)
+    for part in (
+        "views must be at least 1, not 0",
+        "embeddings must not be empty",
+        "embeddings is for --videos alone",
+        "precision is for --videos alone",
+        "time-limit must be above 0 and finite, not inf",
+    ):
+        assert part in text
+    with pytest.raises(UsageError, match="features must name something, or videos, not both"):
+        parse(ScoringConfig, [*NEEDED, *videos[:2]])
+    with pytest.raises(UsageError, match="labels and embeddings must be two places, not both 'l'"):
+        parse(ScoringConfig, [*videos, "--embeddings", "l/"])
+    with pytest.raises(UsageError, match="max-frames is for --features alone"):
+        parse(ScoringConfig, [*videos, "--max-frames", "3"])
+
+
 def test_a_shard_cannot_hold_any_number_of_labels():
     with pytest.raises(ValueError, match="top-k times rows-per-shard must be below"):
-        ScoringConfig(("f",), ("c",), "l", top_k=1 << 12, rows_per_shard=1 << 20)
+        ScoringConfig(("c",), "l", ("f",), top_k=1 << 12, rows_per_shard=1 << 20)

@@ -117,7 +117,7 @@ def test_a_checkpoint_of_a_newer_version(tmp_path, checkpoint):
     config = tmp_path / "newer" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "schema_version": 9, "more": 1}))
     (problem,) = problems_of(root, newer, tmp_path)
-    assert "schema_version: 9, this code reads 1" in problem
+    assert "schema_version: 9, this code reads 2" in problem
 
 
 def test_a_damaged_checkpoint(tmp_path, checkpoint):

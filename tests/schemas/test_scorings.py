@@ -18,7 +18,15 @@ from schemas.scorings import (
 from schemas.strict_json import JsonMismatchError
 
 COUNTS = ScoringCounts(
-    videos_total=10, already_labelled=3, scored=5, failed=2, replaced=1, unlabelled=1, shards=2, bytes_written=99
+    videos_total=11,
+    already_labelled=3,
+    failed_before=1,
+    scored=5,
+    failed=2,
+    replaced=1,
+    unlabelled=1,
+    shards=2,
+    bytes_written=99,
 )
 RECORD = ScoringRecord(
     run_id="r1",
@@ -39,6 +47,8 @@ RECORD = ScoringRecord(
     first_scores=(0,) * (SCORE_BINS - 1) + (4,),
     failures=(UnreadableFile(uri="f.parquet", videos=2, message="damaged"),),
     submission=None,
+    failures_by_code={"empty": 1},
+    seconds_by_stage={"decode": 1.5},
 )
 
 

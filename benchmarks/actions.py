@@ -1,0 +1,287 @@
+"""Every family of clip classifiers learns actions that only time tells apart: small, from scratch, on a few cores.
+
+    python benchmarks/actions.py [--families c3d i3d …] [--scenes 60 20 40] [--epochs 30] [--seed 0] [--json FILE]
+
+Videos are written (`generated_actions`) and decoded once. Each family is trained three times with one recipe, until
+`GOOD_ENOUGH` of the validation videos are right or the epochs are over:
+
+scratch     on the actions, from drawn weights; its test accuracy is the one that counts
+other       on other motions, from the same drawn weights: the checkpoint to start from
+fine-tuned  on the actions, from that checkpoint with a fresh head
+
+Told are the test accuracy of the first; the same with the frames of each video in random order, which must be near
+chance; and after how many epochs 90 % of the validation videos were right, from scratch and fine-tuned. Beside them
+stands a network that sees nothing but the mean of the frames: it must stay near chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.generated_actions import ACTION_SETS, class_names, write_actions
+from benchmarks.measure import cores, write_json
+from classifiers.clip_batch import ClipBatch
+from classifiers.clip_model import ClipModel
+from classifiers.clip_registry import build_clip_model
+from classifiers.learning_rate import LearningRateSchedule
+from classifiers.losses import SINGLE_LABEL
+from classifiers.optimizers import OptimizerConfig
+from classifiers.phases import Phase
+from classifiers.training import Training, TrainingConfig
+from cluster.manifest import read_videos
+from extractors.clip_decode import decode_clips
+from extractors.clip_sampling import ClipSampling
+from schemas.clips import UNIT, ClipFormat
+
+FRAMES, SIZE = 16, 32
+CLASSES = len(class_names("actions"))
+# What makes each family small; what is not said is an eighth of the published width.
+FAMILIES: dict[str, dict[str, object]] = {
+    "c3d": {"pixels": "signed"},
+    "r3d-18": {},
+    "mc3-18": {},
+    "r2plus1d-18": {},
+    "p3d-63": {},
+    "fast3d-18": {},
+    "i3d": {},
+    "s3d": {},
+    "movinet-a0": {"width_factor": 0.5},
+}
+BATCH = 16
+PATIENCE = 6  # epochs
+LEARNING_RATE = 3e-3
+LEARNING_RATES = {"c3d": 3e-4}  # which has no normalisation
+WANTED, REACHED, GOOD_ENOUGH = 0.95, 0.90, 0.985
+EVALUATED = 64  # videos a batch where nothing is learnt
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Decoded videos of a split: clips uint8 (N, T, H, W, 3), targets int64 (N,)."""
+
+    clips: Tensor
+    targets: Tensor
+
+    def shuffled(self, seed: int) -> Iterator[ClipBatch]:
+        """Batches to learn from."""
+        order = torch.randperm(len(self.targets), generator=torch.Generator().manual_seed(seed))
+        for rows in order.split(BATCH):
+            yield ClipBatch(self.clips[rows], self.targets[rows])
+
+    def in_order(self) -> Iterator[ClipBatch]:
+        """Batches to measure on."""
+        for clips, targets in zip(self.clips.split(EVALUATED), self.targets.split(EVALUATED), strict=True):
+            yield ClipBatch(clips, targets)
+
+    def with_random_times(self, seed: int) -> Examples:
+        """The same videos, their frames in random order."""
+        draw = torch.Generator().manual_seed(seed)
+        order = torch.rand(self.clips.shape[:2], generator=draw).argsort(dim=1)
+        return Examples(torch.stack([clip[times] for clip, times in zip(self.clips, order, strict=True)]), self.targets)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """One training: validation accuracy after each epoch, the test's, and that of its frames in any order."""
+
+    validation: list[float]
+    test: float
+    test_in_random_order: float
+    seconds: float
+
+    @property
+    def epochs_needed(self) -> int | None:
+        """After how many epochs `REACHED` of the validation videos were right."""
+        return next((epoch for epoch, right in enumerate(self.validation, 1) if right >= REACHED), None)
+
+
+class MeanFrameModel(nn.Module):
+    """Sees the mean of a clip's frames: four convolutions with normalisation, and a head."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        widths = (3, 16, 32, 64, 64)
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_classes))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits (N, K) of clips, uint8 (N, T, H, W, 3)."""
+        logits: Tensor = self.layers(clips.float().mean(dim=1).permute(0, 3, 1, 2) / 255)
+        return logits
+
+
+def read_examples(manifest: Path, action_set: str) -> dict[str, Examples]:
+    """All videos of a set, by split."""
+    names = class_names(action_set)
+    form = ClipFormat(frames=FRAMES, height=SIZE, width=SIZE, resize=(SIZE, SIZE), fps=None, **UNIT)
+    clips: dict[str, list[np.ndarray]] = {}
+    targets: dict[str, list[int]] = {}
+    for video in read_videos(str(manifest)):
+        (clip,) = decode_clips(video.uri, form, ClipSampling())
+        clips.setdefault(video.split, []).append(clip)
+        targets.setdefault(video.split, []).append(names.index(str(video.labels[0])))
+    return {
+        split: Examples(torch.from_numpy(np.stack(of_split)), torch.tensor(targets[split]))
+        for split, of_split in clips.items()
+    }
+
+
+def train(model: nn.Module, data: Mapping[str, Examples], learning_rate: float, epochs: int, seed: int) -> Learnt:
+    """Train with the recipe; the model has the weights of its best epoch then."""
+    steps = -(-len(data["train"].targets) // BATCH)
+    phase = Phase(
+        epochs=epochs,
+        optimizer=OptimizerConfig(name="adam", learning_rate=learning_rate),
+        schedule=LearningRateSchedule(decay="cosine", warmup_steps=steps, decay_steps=steps * epochs),
+    )
+    config = TrainingConfig(
+        phases=(phase,),
+        max_gradient_norm=1.0,
+        patience=PATIENCE,
+        seed=seed,
+    )
+    started = time.perf_counter()
+    training = Training(model, SINGLE_LABEL, config, num_classes=CLASSES)
+    validation: list[float] = []
+    while not training.is_over and max(validation, default=0.0) < GOOD_ENOUGH:
+        batches = data["train"].shuffled(seed * 1000 + training.epoch)
+        record = training.run_epoch(batches, data["validation"].in_order())
+        validation.append(record.validation["hit_at_one"] or 0.0)
+        print(
+            f"    epoch {len(validation):2d}: loss {record.training['loss']:.3f}, training "
+            f"{record.training['hit_at_one']:.3f}, validation {validation[-1]:.3f}, {record.seconds:.1f} s",
+            flush=True,
+        )
+    training.load_best()
+    in_order, in_random_order = (
+        training.evaluate(examples.in_order(), is_full=False).summary()["hit_at_one"]
+        for examples in (data["test"], data["test"].with_random_times(seed))
+    )
+    return Learnt(validation, in_order, in_random_order, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What is told of one family."""
+
+    parameters: int
+    options: Mapping[str, object]
+    scratch: Learnt
+    other: Learnt
+    fine_tuned: Learnt
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that is wanted shows."""
+        before, after = self.scratch.epochs_needed, self.fine_tuned.epochs_needed
+        return self.scratch.test >= WANTED and before is not None and after is not None and after < before
+
+
+def prove(name: str, sets: Mapping[str, Mapping[str, Examples]], epochs: int, seed: int) -> Proof:
+    """Train one family three times."""
+    options: dict[str, object] = {
+        "frames": FRAMES,
+        "height": SIZE,
+        "width": SIZE,
+        "width_factor": 0.125,
+        "dropout": 0.0,
+    }
+    options |= FAMILIES[name]
+    rate = LEARNING_RATES.get(name, LEARNING_RATE)
+    models: list[ClipModel] = []
+    for _ in range(2):
+        torch.manual_seed(seed)
+        model = build_clip_model(name, num_classes=CLASSES, options=options)
+        models.append(model.to(memory_format=torch.channels_last_3d))  # which CPUs convolve fastest
+    model, trained_before = models
+    print(f"{name}, from scratch", flush=True)
+    scratch = train(model, sets["actions"], rate, epochs, seed)
+    print(f"{name}, other motions", flush=True)
+    other = train(trained_before, sets["other"], rate, epochs, seed)
+    print(f"{name}, fine-tuned", flush=True)
+    trained_before.reset_head(CLASSES)
+    fine_tuned = train(trained_before, sets["actions"], rate, epochs, seed)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Proof(parameters, options, scratch, other, fine_tuned)
+
+
+def show(proofs: Mapping[str, Proof]) -> None:
+    """The table."""
+    print(f"\n{'':<25}{'':>8}{'frames in':>11}{'epochs to 90 %':>16}{'after other':>13}")
+    print(
+        f"{'family':<14}{'parameters':>11}{'test':>8}{'any order':>11}{'from scratch':>16}{'motions':>13}{'seconds':>9}"
+    )
+    for name, proof in proofs.items():
+        needed = [training.epochs_needed or "never" for training in (proof.scratch, proof.fine_tuned)]
+        print(
+            f"{name:<14}{proof.parameters:>11,}{proof.scratch.test:>8.1%}{proof.scratch.test_in_random_order:>11.1%}"
+            f"{needed[0]:>16}{needed[1]:>13}{proof.scratch.seconds:>9.0f}"
+        )
+
+
+def record(options: argparse.Namespace, mean_frame: Learnt, proofs: Mapping[str, Proof]) -> dict[str, object]:
+    """Everything, as it is written."""
+    return {
+        "scenes": options.scenes,
+        "seed": options.seed,
+        "threads": options.threads,
+        "chance": 1 / CLASSES,
+        "mean_frame": asdict(mean_frame),
+        "families": {
+            name: asdict(proof)
+            | {"epochs_from_scratch": proof.scratch.epochs_needed, "epochs_fine_tuned": proof.fine_tuned.epochs_needed}
+            for name, proof in proofs.items()
+        },
+    }
+
+
+def main() -> int:
+    """Train, print the table; returns 1 where something wanted does not show."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=tuple(FAMILIES), metavar="NAME")
+    parser.add_argument("--scenes", type=int, nargs=3, default=(60, 20, 40), metavar="COUNT")
+    parser.add_argument("--epochs", type=int, default=30, help="the most of each training")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    scenes = dict(zip(("train", "validation", "test"), options.scenes, strict=True))
+    sets: dict[str, dict[str, Examples]] = {}
+    for action_set in ACTION_SETS:
+        with tempfile.TemporaryDirectory() as folder:
+            manifest = write_actions(
+                Path(folder, action_set), action_set, scenes=scenes, frames=FRAMES, size=SIZE, seed=options.seed
+            )
+            sets[action_set] = read_examples(manifest, action_set)
+    print("mean of the frames", flush=True)
+    torch.manual_seed(options.seed)
+    mean_frame = train(MeanFrameModel(CLASSES), sets["actions"], LEARNING_RATE, min(options.epochs, 5), options.seed)
+    proofs: dict[str, Proof] = {}
+    for name in options.families:
+        proofs[name] = prove(name, sets, options.epochs, options.seed)
+        write_json(options.json, record(options, mean_frame, proofs))
+    show(proofs)
+    print(f"a network that sees the mean of the frames: {mean_frame.test:.1%}; chance is {1 / CLASSES:.1%}")
+    incomplete = [name for name, proof in proofs.items() if not proof.is_complete]
+    print(f"not proved: {', '.join(incomplete)}" if incomplete else f"all proved: {', '.join(proofs)}")
+    return int(bool(incomplete))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

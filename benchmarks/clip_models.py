@@ -1,0 +1,70 @@
+"""Every clip classifier as published: size, operations, seconds of a clip here, published accuracy, as Markdown.
+
+    python benchmarks/clip_models.py [--models c3d i3d …] [--threads 2] [--repeats 3] [--json FILE]
+
+Seconds are the median of some clips, one after the other, pixels to logits in fp32, weights drawn and channels last, on
+so many threads. Operations are counted, a multiplication and its addition as two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measure import cores, write_json
+from classifiers.clip_registry import build_clip_model, clip_model_entry, clip_model_names
+
+COLUMNS = ("model", "clip", "parameters (classes)", "GFLOPs", "seconds a clip", "published top-1")
+
+
+def seconds_per_clip(name: str, repeats: int) -> tuple[float, float]:
+    """Median seconds of one clip, and its GFLOPs."""
+    entry = clip_model_entry(name)
+    model = build_clip_model(name, num_classes=entry.classes).eval().to(memory_format=torch.channels_last_3d)
+    form = model.clip_format
+    clip = torch.zeros(1, form.frames, form.height, form.width, form.channels, dtype=torch.uint8)
+    seconds = []
+    with torch.inference_mode():
+        with FlopCounterMode(display=False) as counter:
+            model(clip)
+        for _ in range(repeats):
+            started = time.perf_counter()
+            model(clip)
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds), counter.get_total_flops() / 1e9
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=clip_model_names(), default=clip_model_names(), metavar="NAME")
+    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    found = {}
+    for name in options.models:
+        entry = clip_model_entry(name)
+        form = entry.config.clip_format()
+        seconds, gflops = seconds_per_clip(name, options.repeats)
+        found[name] = {"parameters": entry.parameters, "gflops": gflops, "seconds_per_clip": seconds}
+        accuracy = entry.accuracy
+        published = "none" if accuracy is None else f"{accuracy.percent:g} %, {accuracy.dataset} ({accuracy.source})"
+        size = f"{form.frames} x {form.height} x {form.width}"
+        parameters = f"{entry.parameters:,} ({entry.classes})"
+        print(f"| {name} | {size} | {parameters} | {gflops:.1f} | {seconds:.2f} | {published} |", flush=True)
+    write_json(options.json, {"threads": options.threads, "models": found})
+
+
+if __name__ == "__main__":
+    main()

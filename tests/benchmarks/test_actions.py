@@ -1,0 +1,75 @@
+import json
+import sys
+
+import pytest
+import torch
+
+from benchmarks import actions
+from benchmarks.actions import CLASSES, Learnt, MeanFrameModel, Proof, read_examples
+from benchmarks.generated_actions import class_names, write_actions
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    manifest = write_actions(tmp_path_factory.mktemp("set") / "v", "actions", scenes={"train": 3, "test": 2}, size=32)
+    return read_examples(manifest, "actions")
+
+
+def learnt(*validation, test=0.0):
+    return Learnt(list(validation), test, 0.0, 0.0)
+
+
+def test_videos_become_clips_with_their_classes(examples):
+    assert set(examples) == {"train", "test"}
+    assert examples["train"].clips.shape == (24, 16, 32, 32, 3)
+    assert examples["train"].clips.dtype == torch.uint8
+    assert examples["train"].targets.bincount().tolist() == [3] * CLASSES
+    forward, backward = (class_names("actions").index(name) for name in ("right-grow", "shrink-left"))
+    places = {int(target): place for place, target in enumerate(examples["test"].targets)}
+    # The last scene of each class: one is the other, played backwards.
+    assert torch.equal(examples["test"].clips[places[forward]], examples["test"].clips[places[backward]].flip(0))
+
+
+def test_random_order_keeps_the_frames_of_each_video(examples):
+    mixed = examples["test"].with_random_times(0)
+    for clip, other in zip(examples["test"].clips, mixed.clips, strict=True):
+        assert not torch.equal(clip, other)
+        assert sorted(frame.numpy().tobytes() for frame in clip) == sorted(frame.numpy().tobytes() for frame in other)
+    assert torch.equal(mixed.targets, examples["test"].targets)
+
+
+def test_an_epoch_has_every_video_once(examples):
+    batches = list(examples["train"].shuffled(1))
+    assert sum(len(batch) for batch in batches) == 24
+    seen = sorted(clip.numpy().tobytes() for batch in batches for clip in batch.clips)
+    assert seen == sorted(clip.numpy().tobytes() for clip in examples["train"].clips)
+    assert not torch.equal(batches[0].targets, next(examples["train"].shuffled(2)).targets)
+
+
+def test_the_mean_of_the_frames_is_right_about_one_class_of_a_scene(examples):
+    """The eight videos of a scene have one mean, so any network that sees it alone gives them one answer."""
+    torch.manual_seed(0)
+    best = MeanFrameModel(CLASSES).eval()(examples["test"].clips).argmax(dim=1)
+    assert (best == examples["test"].targets).double().mean() == 1 / CLASSES
+
+
+def test_when_a_family_is_proved():
+    quick, slow = learnt(0.2, 0.93), learnt(0.2, 0.5, 0.97, test=0.96)
+    assert quick.epochs_needed == 2
+    assert learnt(0.3).epochs_needed is None
+    assert Proof(1, {}, slow, quick, quick).is_complete
+    assert not Proof(1, {}, slow, quick, slow).is_complete
+    assert not Proof(1, {}, learnt(0.2, 0.3, 0.95, test=0.94), quick, quick).is_complete
+    assert not Proof(1, {}, slow, quick, learnt(0.3)).is_complete
+
+
+@pytest.mark.heavy
+def test_the_whole_script_runs_and_says_what_does_not_show(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    few = ["--scenes", "2", "1", "1", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["actions.py", "--families", "c3d", "movinet-a0", *few, "--json", str(path)])
+    assert actions.main() == 1
+    figures = json.loads(path.read_text())
+    assert set(figures["families"]) == {"c3d", "movinet-a0"}
+    assert figures["mean_frame"]["test"] == pytest.approx(1 / CLASSES)
+    assert "not proved: c3d, movinet-a0" in capsys.readouterr().out

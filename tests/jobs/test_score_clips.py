@@ -1,0 +1,142 @@
+"""The job on videos as a user runs it: on Ray with either kind of pools, killed in mid-run, and trained on."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.scorings import ScoringRecord
+from tests.checkpoints import write_trained
+from tests.clips import trained_clips, write_clip_videos
+from tests.dataset import ROOT, ids, job_environment, rows
+from tests.poison import decompression_bomb
+from tests.scoring import DAY, label_ids, label_rows
+
+VIDEOS = 24
+
+
+def job(videos, checkpoint, labels, *options):
+    command = [sys.executable, ROOT / "jobs" / "score_videos.py", "--videos", videos, "--checkpoint", checkpoint]
+    return list(map(str, [*command, "--labels", labels, "--date", DAY, *options]))
+
+
+def run(*arguments):
+    return subprocess.run(job(*arguments), capture_output=True, text=True, timeout=300, env=job_environment())
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    write_clip_videos(folder, VIDEOS)
+    (folder / "text.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return write_trained(tmp_path_factory.mktemp("checkpoint"), trained_clips())
+
+
+@pytest.fixture(scope="module")
+def reference(videos, checkpoint, tmp_path_factory):
+    output = tmp_path_factory.mktemp("reference")
+    options = ("--engine", "local", "--views", 2, "--embeddings", output / "embeddings")
+    done = run(videos, checkpoint, output / "labels", *options)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def records(labels):
+    return [ScoringRecord.from_json(path.read_text()) for path in (labels / "runs").glob("*.json")]
+
+
+@pytest.mark.parametrize("pools", ["together", pytest.param("apart", marks=pytest.mark.heavy)])
+def test_ray_says_what_one_process_says_to_the_bit(pools, videos, checkpoint, reference, tmp_path):
+    embeddings = tmp_path / "embeddings"
+    options = ("--views", 2, "--embeddings", embeddings, "--workers", 1 if pools == "apart" else 2, "--pools", pools)
+    done = run(videos, checkpoint, tmp_path / "labels", *options)
+    assert done.returncode == 0, done.stderr
+    assert f"completed: {VIDEOS} videos scored, 1 failed, 0 labelled before" in done.stderr
+    assert "1 × not_media" in done.stderr
+    assert label_rows(tmp_path / "labels") == label_rows(reference / "labels")
+    assert rows(embeddings) == rows(reference / "embeddings")
+    assert ids(embeddings, "failures") == ["text"]
+
+
+def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path):
+    done = run(videos, checkpoint, tmp_path / "labels", "--features", "f", "--views", 0, "--crops", 2)
+    assert done.returncode == 2
+    for part in (
+        "features must name something, or videos, not both",
+        "views must be at least 1",
+        "crops must be 1 or 3",
+    ):
+        assert part in done.stderr
+    done = run(videos, checkpoint, tmp_path / "labels", "--max-frames", 3)
+    assert (done.returncode, "max-frames is for --features alone" in done.stderr) == (2, True)
+    assert not (tmp_path / "labels").exists()
+
+
+def killed_at_the_first_shard(command, labels, number):
+    """Start a job and send it a signal as soon as another label shard is there; its exit code."""
+    before = set(labels.glob("date=*/part-*"))
+    process = subprocess.Popen(command, env=job_environment())
+    while process.poll() is None and set(labels.glob("date=*/part-*")) <= before:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.002)
+    process.send_signal(number)
+    return process.wait()
+
+
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.heavy)])
+def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, videos, checkpoint, reference, tmp_path):
+    labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
+    options = ("--engine", engine, "--rows-per-shard", 3, "--views", 2, "--embeddings", embeddings, "--workers", 2)
+    command = job(videos, checkpoint, labels, *options)
+    for _ in range(2):
+        assert killed_at_the_first_shard(command, labels, signal.SIGKILL) == -signal.SIGKILL
+        assert label_ids(labels) == sorted(set(label_ids(labels)))
+    before = label_ids(labels)
+    assert 0 < len(before) < VIDEOS
+    done = run(videos, checkpoint, labels, *options)
+    assert done.returncode == 0, done.stderr
+    assert label_rows(labels) == label_rows(reference / "labels")
+    assert rows(embeddings) == rows(reference / "embeddings")
+    newest = max(records(labels), key=lambda record: record.started_at)
+    assert newest.counts.scored == VIDEOS - len(before)
+    assert {record.status for record in records(labels)} == {"died", "completed"}
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_sigterm_keeps_what_is_finished(videos, checkpoint, tmp_path):
+    labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
+    options = ("--engine", "local", "--rows-per-shard", 5, "--embeddings", embeddings, "--views", 8)
+    assert killed_at_the_first_shard(job(videos, checkpoint, labels, *options), labels, signal.SIGTERM) == 130
+    assert 5 <= len(label_ids(labels)) < VIDEOS
+    assert ids(embeddings) == label_ids(labels)
+    (record,) = records(labels)
+    assert (record.status, record.counts.scored, record.counts.embedded) == (
+        "interrupted",
+        *[len(label_ids(labels))] * 2,
+    )
+    assert not (labels / "lease.json").exists()
+
+
+@pytest.mark.heavy
+def test_a_file_that_bloats_the_decoder_costs_itself_alone(videos, checkpoint, reference, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "videos")
+    decompression_bomb(folder / "bomb.mov", 16_000, frames=3)
+    limits = ("--max-pixels", 16_000**2, "--memory-limit-mib", 512)
+    done = run(folder, checkpoint, tmp_path / "labels", "--views", 2, "--workers", 2, *limits)
+    assert done.returncode == 0, done.stderr
+    assert label_rows(tmp_path / "labels") == label_rows(reference / "labels")
+    found = [row for path in tmp_path.glob("labels/failures/*/*") for row in pq.read_table(path).to_pylist()]
+    codes = {row["id"]: (row["code"], row["attempts"]) for row in found}
+    assert codes.pop("text") == ("not_media", 1)
+    assert codes["bomb"] in (("memory_limit", 2), ("worker_died", 2))  # the latter where it went beyond twice the limit
