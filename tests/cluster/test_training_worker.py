@@ -181,7 +181,9 @@ def test_what_frozen_stages_give_is_kept_and_changes_nothing(videos, tmp_path):
     assert all(torch.allclose(value, anew.state[name], atol=1e-6) for name, value in kept.state.items())
 
 
-@pytest.mark.parametrize("stops", [(3, 5), (4,), (1, 6)])
+@pytest.mark.parametrize(
+    "stops", [(4,), pytest.param((3, 5), marks=pytest.mark.heavy), pytest.param((1, 6), marks=pytest.mark.heavy)]
+)
 def test_a_training_that_was_stopped_in_any_phase_takes_the_same_course(videos, tmp_path, stops):
     options = {"phases": PHASES, "placement": "random", "augment": ("flip=0.5", "colour=0.5"), "patience": 5}
     whole = train_here(plan_of(clip_config(videos, tmp_path / "whole", **options)))
