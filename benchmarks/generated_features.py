@@ -1,6 +1,6 @@
 """Features like YouTube-8M's, made from a seed: for comparing models where the real ones cannot be had.
 
-    python benchmarks/generated_features.py OUTPUT [--videos 312000] [--classes 10] [--frames 0] [--seed 0]
+    python benchmarks/generated_features.py OUTPUT [--videos 312000] [--classes 10] [--frames 0] [--clue all] [--seed 0]
 
 Writes feature shards (`OUTPUT/features/*.parquet`) and `OUTPUT/vocabulary.csv`. `--frames T` adds the codes of each
 frame, T/2 to T of them a video; the means are then those of the frames before quantisation, as in real shards.
@@ -21,6 +21,9 @@ below; compare models on another seed.
 - Order (`--frames` only). Frames move along a direction of time, the way up for classes at even positions of a pair and
   down for the odd ones, with the same mean either way; `ORDER_ONLY` of the videos show nothing else that tells the two
   classes of a pair apart. Only a model that sees the order can get those right.
+- With `--clue order` that holds for all videos. With `--clue glimpse` order tells nothing, and the classes of a pair
+  differ in a few frames alone, wherever they lie: these show a direction of their class, which all others lack by as
+  much as leaves the mean as it was. Either way means tell the pair of a video, and nothing of which of its two classes.
 
 Aim of the design: on means alone, a good dense model is right on about 90 to 95 % and a linear one visibly less. With
 frames, models of means lose what only the order tells. Nothing here says what a model would reach on real YouTube-8M.
@@ -66,6 +69,8 @@ ORDER_ONLY = 0.3  # of the videos with frames
 # Lengths of the parts of a centre, against isotropic noise of `ISOTROPIC` a direction.
 OWN, SHARED, MODE, INTERACTION, TIME = 0.35, 2.0, 2.0, 2.0, 3.0
 ISOTROPIC, SUBSPACE_NOISE, FRAME_NOISE = 0.25, 0.4, 0.5
+GLIMPSE, GLIMPSE_SHARE = 6.0, 0.125  # how much more of its class a frame shows that does, and how many frames do
+ALL, BY_ORDER, BY_GLIMPSES = CLUES = ("all", "order", "glimpse")
 VIDEOS_PER_SHARD = 8192
 FRAME_VIDEOS_PER_SHARD = 256
 
@@ -78,12 +83,14 @@ class World:
     factors      (pairs, 2, D) the two directions whose product tells a pair's classes apart
     subspace     (SUBSPACE, D)
     time         (pairs, D) along which frames move
+    glimpses     (K, D) of which few frames show more
     """
 
     centres: NDArray[np.float32]
     factors: NDArray[np.float32]
     subspace: NDArray[np.float32]
     time: NDArray[np.float32]
+    glimpses: NDArray[np.float32]
 
 
 def make_world(classes: int, dim: int, seed: int, stream: int) -> World:
@@ -98,7 +105,7 @@ def make_world(classes: int, dim: int, seed: int, stream: int) -> World:
     pair = np.arange(classes) // 2
     shared, modes = SHARED * directions(pairs), MODE * directions(pairs, MODES)
     centres = OWN * directions(classes)[:, None] + shared[pair][:, None] + modes[pair]
-    return World(centres, directions(pairs, 2), directions(SUBSPACE), directions(pairs))
+    return World(centres, directions(pairs, 2), directions(SUBSPACE), directions(pairs), directions(classes))
 
 
 def class_frequencies(classes: int) -> NDArray[np.float64]:
@@ -122,16 +129,16 @@ class Truth:
     classes: NDArray[np.int64]
     modes: NDArray[np.int64]
     signs: NDArray[np.float32]
-    is_order_only: NDArray[np.bool_]
+    is_frames_only: NDArray[np.bool_]
 
 
-def draw_truth(rng: np.random.Generator, count: int, classes: int, *, with_order: bool) -> Truth:
-    """Draw `count` videos."""
+def draw_truth(rng: np.random.Generator, count: int, classes: int, frames_only: float) -> Truth:
+    """Draw `count` videos; of `frames_only` of them, frames alone tell the classes of a pair apart."""
     drawn = rng.choice(classes, count, p=class_frequencies(classes))
     first = rng.choice(np.array([-1, 1], np.float32), count)
     second = first * np.where(drawn % 2, 1, -1)
-    is_order_only = rng.random(count) < (ORDER_ONLY if with_order else 0)
-    return Truth(drawn, rng.integers(0, MODES, count), np.stack([first, second], 1), is_order_only)
+    is_frames_only = rng.random(count) < frames_only
+    return Truth(drawn, rng.integers(0, MODES, count), np.stack([first, second], 1), is_frames_only)
 
 
 def draw_means(rng: np.random.Generator, world: World, truth: Truth, *, heard: bool) -> NDArray[np.float32]:
@@ -143,12 +150,12 @@ def draw_means(rng: np.random.Generator, world: World, truth: Truth, *, heard: b
     partner = np.minimum(np.arange(len(centres)) ^ 1, len(centres) - 1)
     middle = (blurred + blurred[partner]) / 2  # what the two classes of a pair have in common
     features = np.where(
-        truth.is_order_only[:, None], middle[truth.classes, truth.modes], centres[truth.classes, truth.modes]
+        truth.is_frames_only[:, None], middle[truth.classes, truth.modes], centres[truth.classes, truth.modes]
     )
     is_heard = truth.modes % 2 == 1
     # The first factor is always seen; the second is in the sound or beside it in the picture.
-    first = np.where(heard | truth.is_order_only, 0, truth.signs[:, 0])
-    second = np.where((is_heard == heard) & ~truth.is_order_only, truth.signs[:, 1], 0)
+    first = np.where(heard | truth.is_frames_only, 0, truth.signs[:, 0])
+    second = np.where((is_heard == heard) & ~truth.is_frames_only, truth.signs[:, 1], 0)
     features += INTERACTION * first[:, None] * world.factors[pair, 0]
     features += INTERACTION * second[:, None] * world.factors[pair, 1]
     features += (SUBSPACE_NOISE * rng.standard_normal((count, SUBSPACE), dtype=np.float32)) @ world.subspace
@@ -175,30 +182,44 @@ def draw_labels(rng: np.random.Generator, truth: Truth, classes: int) -> pa.List
 
 
 def draw_frames(
-    rng: np.random.Generator, world: World, truth: Truth, means: NDArray[np.float32], counts: NDArray[np.int64]
+    rng: np.random.Generator,
+    world: World,
+    truth: Truth,
+    means: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    clue: str,
 ) -> NDArray[np.float32]:
-    """(F, D) frames around the means, which move up or down in time as the class says."""
+    """(F, D) frames around the means: they move up or down in time as the class says, or few of them show it."""
     of_video = np.repeat(np.arange(len(counts)), counts)
     starts = np.cumsum(counts) - counts
     within = np.arange(len(of_video)) - starts[of_video]
     position = 2 * within / np.maximum(counts[of_video] - 1, 1) - 1  # from -1 to 1, mean 0
-    way = np.where(truth.classes % 2, -1, 1)[of_video] * position
     frames = FRAME_NOISE * rng.standard_normal((len(of_video), means.shape[1]), dtype=np.float32)
     frames += means[of_video]
-    frames += (TIME * way).astype(np.float32)[:, None] * world.time[truth.classes // 2][of_video]
+    if clue == BY_GLIMPSES:
+        shows = np.ceil(GLIMPSE_SHARE * counts)
+        place = np.empty(len(of_video))  # of a frame, in an order drawn for each video
+        place[np.lexsort((rng.random(len(of_video)), of_video))] = within
+        more = GLIMPSE * ((place < shows[of_video]) - (shows / counts)[of_video])
+        frames += more.astype(np.float32)[:, None] * world.glimpses[truth.classes][of_video]
+    else:
+        way = np.where(truth.classes % 2, -1, 1)[of_video] * position
+        frames += (TIME * way).astype(np.float32)[:, None] * world.time[truth.classes // 2][of_video]
     return frames
 
 
-def write_shard(path: Path, number: int, count: int, classes: int, frames: int, seed: int, worlds: list[World]) -> None:
+def write_shard(
+    path: Path, number: int, count: int, classes: int, frames: int, clue: str, seed: int, worlds: list[World]
+) -> None:
     """One shard of `count` videos; what is in it depends on seed and number alone."""
     rng = np.random.default_rng((seed, 100 + number))
-    truth = draw_truth(rng, count, classes, with_order=frames > 0)
+    truth = draw_truth(rng, count, classes, 0.0 if not frames else ORDER_ONLY if clue == ALL else 1.0)
     means = [draw_means(rng, world, truth, heard=heard) for world, heard in zip(worlds, (False, True), strict=True)]
     counts = rng.integers((frames + 1) // 2, frames + 1, count) if frames else np.full(count, 240)
     codes: dict[str, pa.Array] = {}
     if frames:
         for index, name in enumerate(("rgb", "audio")):
-            values = draw_frames(rng, worlds[index], truth, means[index], counts)
+            values = draw_frames(rng, worlds[index], truth, means[index], counts, clue)
             starts = np.cumsum(counts) - counts
             means[index] = np.add.reduceat(values, starts) / counts[:, None].astype(np.float32)
             codes[name] = _code_lists(quantize(values), counts)
@@ -220,14 +241,16 @@ def write_shard(path: Path, number: int, count: int, classes: int, frames: int, 
     columns["gaps"] = pa.array([[]] * count, schema.field("gaps").type)
     metadata = {
         "framemill.schema_version": SCHEMA_VERSION,
-        "framemill.fingerprint": json.dumps({"source": f"generated:{seed}", "classes": str(classes)}),
+        "framemill.fingerprint": json.dumps(
+            {"source": f"generated:{seed}", "classes": str(classes), **({} if clue == ALL else {"clue": clue})}
+        ),
         "framemill.run_id": f"generated-{seed}",
     }
     table = pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema.with_metadata(metadata))
     write_table(str(path), table)
 
 
-def write_dataset(output: Path, *, videos: int, classes: int, frames: int, seed: int) -> None:
+def write_dataset(output: Path, *, videos: int, classes: int, frames: int, seed: int, clue: str = ALL) -> None:
     """All shards, and the vocabulary."""
     folder = output / "features"
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +258,7 @@ def write_dataset(output: Path, *, videos: int, classes: int, frames: int, seed:
     size = FRAME_VIDEOS_PER_SHARD if frames else VIDEOS_PER_SHARD
     for number, start in enumerate(range(0, videos, size)):
         path = folder / f"part-{number:05d}.parquet"
-        write_shard(path, number, min(size, videos - start), classes, frames, seed, worlds)
+        write_shard(path, number, min(size, videos - start), classes, frames, clue, seed, worlds)
     write_vocabulary(str(output / "vocabulary.csv"), Vocabulary(class_names(classes)))
 
 
@@ -246,10 +269,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--videos", type=int, default=312_000)
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--frames", type=int, default=0, help="the most frames of a video; 0 for means alone")
+    parser.add_argument("--clue", choices=CLUES, default=ALL, help="what of the frames tells their class")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.videos < 1 or options.classes < 2 or options.frames < 0 or options.seed < 0:
         parser.error("--videos must be at least 1, --classes 2, --frames and --seed 0")
+    if options.clue != ALL and not options.frames:
+        parser.error(f"--clue {options.clue} is in the frames: give --frames")
     if list(options.output.glob("features/*")):
         parser.error(f"{options.output} holds features already: give another folder")
     started = time.perf_counter()
@@ -259,6 +285,7 @@ def main(arguments: list[str] | None = None) -> None:
         classes=options.classes,
         frames=options.frames,
         seed=options.seed,
+        clue=options.clue,
     )
     print(f"{options.videos} videos in {time.perf_counter() - started:.1f} s: {options.output}")
 

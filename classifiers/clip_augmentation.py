@@ -190,12 +190,13 @@ def _blend(base: Tensor, values: Tensor, factor: Tensor) -> Tensor:
 
 def _blur(clip: Tensor, deviation: float) -> Tensor:
     """A clip (T, C, H, W), blurred; beyond the edge its pixels are mirrored."""
-    frames, channels, height, width = clip.shape
+    height, width = clip.shape[2:]
     reach = min(math.ceil(BLUR_REACH * deviation), height - 1, width - 1)
-    places = torch.arange(-reach, reach + 1, device=clip.device)
-    kernel = torch.exp(-((places / deviation) ** 2) / 2)
-    kernel = kernel / kernel.sum()
-    planes = clip.reshape(frames * channels, 1, height, width)
-    planes = F.pad(planes, (reach, reach, reach, reach), mode="reflect")
-    planes = F.conv2d(F.conv2d(planes, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
-    return planes.view(frames, channels, height, width)
+    weights = [math.exp(-((place / deviation) ** 2) / 2) for place in range(-reach, reach + 1)]
+    padded = F.pad(clip, (reach, reach, reach, reach), mode="reflect")
+    for axis, size in ((2, height), (3, width)):  # sums of shifted pictures: convolutions of one channel are slower
+        shifted = [padded.narrow(axis, place, size) for place in range(len(weights))]
+        padded = torch.zeros_like(shifted[0])
+        for weight, picture in zip(weights, shifted, strict=True):
+            padded.add_(picture, alpha=weight / sum(weights))
+    return padded

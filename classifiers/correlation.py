@@ -1,8 +1,11 @@
 """How the probabilities of classes vary together, among the videos of each true class.
 
-In: batches of scored videos. Out, for M of the classes: Pearson correlations, float64, NaN where a probability does not
-vary. In the videos of class c, the more negative the correlation of c with another class, the more those two trade
-probability with each other: confusions that the model is of two minds about, whatever it decides.
+In: batches of scored videos. Out, for M of the classes: Pearson correlations, float64. In the videos of class c, the
+more negative the correlation of c with another class, the more those two trade probability with each other: confusions
+that the model is of two minds about, whatever it decides.
+
+NaN stands for what is not known: of a class with fewer than `FEWEST_VIDEOS` videos (the correlation of any two is 1 or
+-1), and of a probability that varies by no more than rounding.
 
 `within` (M, M)  among the videos of one class
 `traded` (M, M)  row c: the correlation of class c with each other one among the videos of c. The heat map
@@ -24,6 +27,9 @@ from classifiers.moments import Moments
 from classifiers.scored_batch import ScoredBatch
 
 MAX_CLASSES = 256
+FEWEST_VIDEOS = 10  # of unrelated probabilities, the correlations among so many still spread by a third
+# A standard deviation this small beside its mean is the rounding of float32 probabilities in another order.
+ROUNDING = 8 * float(np.finfo(np.float32).eps)
 Array = NDArray[np.float64]
 
 
@@ -71,12 +77,11 @@ class ProbabilityCorrelation:
     def within(self, true: int) -> Array:
         """(M, M), the correlations among the videos of class `true`."""
         group = self.classes.index(true)
-        return self._correlations(group, self._moments.variances()[group])
+        return self._correlations(group, self._deviations()[group])
 
     def traded(self) -> Array:
         """(M, M), row c being row c of `within(c)`: what the videos of a class trade with the other classes."""
-        variances = self._moments.variances()
-        return np.stack([self._correlations(group, own)[group] for group, own in enumerate(variances)])
+        return np.stack([self._correlations(group, own)[group] for group, own in enumerate(self._deviations())])
 
     def most_traded(self, count: int) -> tuple[TradingPair, ...]:
         """The most negative pairs, at most `count`; equal ones in the order of their classes."""
@@ -88,8 +93,13 @@ class ProbabilityCorrelation:
             TradingPair(true=self.classes[i], other=self.classes[j], correlation=float(traded[i, j])) for i, j in pairs
         )
 
-    def _correlations(self, group: int, variances: Array) -> Array:
-        deviations = np.sqrt(variances)
+    def _deviations(self) -> Array:
+        """(M, M), row c the standard deviations among the videos of class c; 0 where they tell nothing."""
+        deviations = np.sqrt(self._moments.variances())
+        is_known = (self._moments.counts() >= FEWEST_VIDEOS)[:, None] & (deviations > ROUNDING * self._moments.means())
+        return np.where(is_known, deviations, 0.0)
+
+    def _correlations(self, group: int, deviations: Array) -> Array:
         scale = deviations[:, None] * deviations
         found = np.full_like(scale, np.nan)
         np.divide(self._moments.covariances(group), scale, out=found, where=scale > 0)

@@ -54,9 +54,8 @@ class SoftmaxCrossEntropy(CrossEntropy):
         """The mean over the videos."""
         self.check(logits, targets, (len(logits),))
         losses = F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing, reduction="none")
-        if (
-            self.class_weights is not None
-        ):  # not given to torch, which weights the smoothed part by other classes' weights
+        if self.class_weights is not None:
+            # Torch, if it were given them, would weight the smoothed part by other classes' weights.
             losses = losses * self.class_weights[targets]
         return losses.mean()
 

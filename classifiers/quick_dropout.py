@@ -1,14 +1,17 @@
 """Dropout that a CPU draws quickly: any shape to the same, float.
 
-Each value is kept with probability 1 - rate and divided by that. Torch draws the choices on a CPU one trial at
-a time, which is a fifth of a training step of the dense classifiers; comparing uniform numbers takes a quarter of that.
-Other devices have a kernel of torch's own.
+Each value is kept with probability 1 - rate and divided by that. Torch draws the choices on a CPU one trial at a time,
+which is a fifth of a training step of the dense classifiers. Here one draw of 64 bits decides on four values, by 16
+bits each: the rate is met to 1 / 65,536. Other devices have a kernel of torch's own.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+VALUES_PER_DRAW = 4
+LEVELS = 1 << 16
 
 
 class QuickDropout(nn.Dropout):
@@ -18,6 +21,7 @@ class QuickDropout(nn.Dropout):
         """Drop values in training, none in evaluation."""
         if not self.training or input.device.type != "cpu" or self.p == 0:
             return super().forward(input)
-        # Uniform in float32 whatever the input: in half precision they are too coarse for a rate.
-        kept = torch.rand(input.shape, dtype=torch.float32) >= self.p
+        dropped = min(max(round(self.p * LEVELS), 1), LEVELS - 1)
+        draws = torch.empty(-(-input.numel() // VALUES_PER_DRAW), dtype=torch.int64).random_(-(1 << 63), None)
+        kept = draws.view(torch.int16)[: input.numel()].view(input.shape) >= dropped - LEVELS // 2
         return input * kept.to(input.dtype).mul_(1 / (1 - self.p))

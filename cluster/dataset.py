@@ -14,7 +14,6 @@ content has changed is withdrawn before the video is done again.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +28,9 @@ from cluster.listing import list_files
 from cluster.tables import TableError, read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
+from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.ledger import LedgerRow, ledger_table, without_content
 
-FINGERPRINT_KEY = b"framemill.fingerprint"
 FOLDERS = ("features", "ledger", "failures", "runs")
 
 
@@ -59,7 +58,7 @@ class FeatureDataset:
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
             "framemill.schema_version": SCHEMA_VERSION,
-            "framemill.fingerprint": json.dumps(dict(fingerprint), sort_keys=True),
+            **fingerprint_metadata(fingerprint),
             "framemill.run_id": run_id,
             **({"framemill.note": note} if note else {}),
         }
@@ -196,7 +195,7 @@ class FeatureDataset:
     def _check_fingerprint(self, shard: str) -> None:
         try:
             stored = pq.read_schema(pa.BufferReader(storage.read_bytes(shard)))
-            found = json.loads((stored.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
+            found = fingerprint_of(stored.metadata)
         except ValueError as error:  # Arrow's errors are among them
             raise DatasetError(
                 f"{shard} is no feature shard: {error}\nMove it away, or give another {self._option}"

@@ -18,15 +18,8 @@ from classifiers.registry import build_model
 from classifiers.splits import split_by_column, split_by_hash
 from cluster import storage
 from cluster.class_names import ClassNamesError, read_class_names
-from cluster.feature_files import (
-    FRAME,
-    FeatureFileError,
-    FeatureFiles,
-    open_features,
-    read_column,
-    read_index,
-    read_uris,
-)
+from cluster.feature_columns import read_column, read_index, read_uris
+from cluster.feature_files import FRAME, FeatureFileError, FeatureFiles, open_features
 from cluster.feature_source import FeatureSource, SourceConfig
 from cluster.training_config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
 from cluster.training_data import BatchOrder, ModelInput, TrainingData, Worker
@@ -34,6 +27,7 @@ from cluster.training_splits import PARTS, Part, Split, share_out
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
 VOCABULARY = "vocabulary.csv"
+RESIDENT_BYTES = 1536 << 20  # of means that stay in memory between the epochs
 
 
 @dataclass(frozen=True)
@@ -90,15 +84,28 @@ class FeatureData(TrainingData):
 
 
 class FeatureFeed:
-    """Streams features."""
+    """Streams features. What stays in memory between the epochs is read once: the same split has the same source."""
 
     def __init__(self, config: ClassifierTrainingConfig, worker: Worker) -> None:
         self._config, self._worker = config, worker
+        self._kept: list[tuple[FeatureSplit, BatchOrder, FeatureSource]] = []
 
     def source(self, split: FeatureSplit, order: BatchOrder) -> FeatureSource:
         """See `training_data.Feed`."""
-        config = SourceConfig(level=self._config.level, max_frames=self._config.max_frames, **asdict(order))
-        return split.source(config, self._worker.rank, self._worker.world)
+        for kept_split, kept_order, kept in self._kept:
+            if kept_split is split and kept_order == order:
+                return kept
+        room = RESIDENT_BYTES - sum(kept.resident_bytes for _, _, kept in self._kept)
+        config = SourceConfig(
+            level=self._config.level,
+            max_frames=self._config.max_frames,
+            resident_bytes=0 if order.with_ids else room,
+            **asdict(order),
+        )
+        source = split.source(config, self._worker.rank, self._worker.world)
+        if source.resident_bytes:
+            self._kept.append((split, order, source))
+        return source
 
     def find_lost(self) -> Sequence[LostVideo]:
         """None: features that cannot be used end the training."""

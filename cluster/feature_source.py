@@ -11,7 +11,10 @@ Workers (`rank` of `world`) share the rows out among them: each takes a stretch 
 the same number of rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In
 order, every row is given exactly once, and one worker may have a row more than another.
 
-A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and
+Means that fit into `resident_bytes` are read once: all of them are one window, which stays between the epochs. That is
+for one worker, which sees the same rows in every epoch.
+
+Otherwise a thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and
 room to spare), whatever the number of videos. There is no loop over videos; a row costs Python nothing at video level
 unless ids are asked for.
 """
@@ -21,7 +24,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from queue import SimpleQueue
 
 import numpy as np
@@ -30,7 +33,8 @@ from numpy.typing import NDArray
 
 from classifiers.batch import FeatureBatch
 from classifiers.class_choice import Targets
-from cluster.feature_files import LEVELS, FeatureFile, FeatureFileError, FeatureFiles, read_blocks
+from cluster.feature_blocks import read_blocks
+from cluster.feature_files import LEVELS, VIDEO, FeatureFile, FeatureFileError, FeatureFiles
 from cluster.feature_window import FeatureBuffer, FeatureWindow, window_of
 from cluster.read_ahead import read_ahead
 
@@ -45,12 +49,13 @@ FILE_ORDER, GROUPS, ROWS = range(3)  # what a random stream is for
 class SourceConfig:
     """How features are streamed.
 
-    level         `video` for means, `frame` for every frame's features
-    batch_size    videos in a batch; the last may have fewer
-    max_frames    at frame level, how many of a video's first frames are given; None for all
-    shuffle       an order drawn by `seed` and epoch, instead of that of the files
-    with_ids      give the videos' ids too
-    window_bytes  what is shuffled together; memory is about four times as much, at most
+    level           `video` for means, `frame` for every frame's features
+    batch_size      videos in a batch; the last may have fewer
+    max_frames      at frame level, how many of a video's first frames are given; None for all
+    shuffle         an order drawn by `seed` and epoch, instead of that of the files
+    with_ids        give the videos' ids too
+    window_bytes    what is shuffled together; memory is about four times as much, at most
+    resident_bytes  means that take no more stay in memory
     """
 
     level: str = "video"
@@ -60,6 +65,7 @@ class SourceConfig:
     seed: int = 0
     with_ids: bool = False
     window_bytes: int = WINDOW_BYTES
+    resident_bytes: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what makes no stream."""
@@ -137,19 +143,41 @@ class FeatureSource:
     def batches(self, epoch: int = 0) -> Iterator[FeatureBatch]:
         """One pass over the rows. `epoch` decides the order where it is shuffled."""
         rng = np.random.default_rng((self._config.seed, epoch, ROWS, self._rank))
-        size = self._config.batch_size
+        if self._resident is not None:
+            yield from self._deal(self._resident, rng)
+            return
         spare: SimpleQueue[FeatureBuffer] = SimpleQueue()
         for _ in range(BUFFERS):
             spare.put(FeatureBuffer())
         for buffer in read_ahead(partial(self._windows, epoch, spare), BUFFERS - 2):
-            window = buffer.window()
-            order = rng.permutation(len(window)) if self._config.shuffle else np.arange(len(window))
             try:
-                for start in range(0, len(window), size):
-                    yield self._batch(window, order[start : start + size])
+                yield from self._deal(buffer.window(), rng)
             finally:  # also where nobody wants more: the thread may be waiting for it
                 buffer.clear()
                 spare.put(buffer)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that all rows take, where they stay there; else 0."""
+        size_bytes = self.rows * (self._features.rgb_dim + self._features.audio_dim) * np.dtype(np.float32).itemsize
+        stays = self._config.level == VIDEO and self._world == 1 and size_bytes <= self._config.resident_bytes
+        return size_bytes if stays else 0
+
+    @cached_property
+    def _resident(self) -> FeatureWindow | None:
+        """All rows, where they stay in memory."""
+        if not self.resident_bytes:
+            return None
+        buffer = FeatureBuffer(self.rows)
+        for part in self._parts(0):
+            buffer.add(part)
+        return buffer.window()
+
+    def _deal(self, window: FeatureWindow, rng: np.random.Generator) -> Iterator[FeatureBatch]:
+        """The rows of a window in batches."""
+        order = rng.permutation(len(window)) if self._config.shuffle else np.arange(len(window))
+        for start in range(0, len(window), self._config.batch_size):
+            yield self._batch(window, order[start : start + self._config.batch_size])
 
     def _share(self) -> tuple[int, int]:
         total = int(self._wanted.sum())

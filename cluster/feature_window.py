@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.batch import FeatureBatch
-from cluster.feature_files import FeatureBlock
+from cluster.feature_blocks import FeatureBlock
 from schemas.quantization import dequantize
 
 
@@ -106,11 +106,12 @@ class FeatureBuffer:
     """Memory that windows are put together in, one after another.
 
     Rows are copied in as they are read, so that the reader's memory is free for the next ones, and the memory here is
-    used again: to ask the system for as much anew costs more than to decode what goes into it.
+    used again: to ask the system for as much anew costs more than to decode what goes into it. `rows` of means go in
+    before it has to grow.
     """
 
-    def __init__(self) -> None:
-        self._rgb, self._audio = _Stack(), _Stack()
+    def __init__(self, rows: int = 0) -> None:
+        self._rgb, self._audio = _Stack(rows), _Stack(rows)
         self._parts: list[FeatureWindow] = []  # less their features
         self._rows = 0
 
@@ -157,14 +158,16 @@ _NOTHING = np.zeros((0, 0), np.float32)
 class _Stack:
     """Arrays of equal width, one behind the other in memory that grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int) -> None:
         self._memory: NDArray[Any] = _NOTHING
+        self._expected = rows
         self._used = 0
 
     def push(self, array: NDArray[Any]) -> None:
         used = self._used + len(array)
         if used > len(self._memory):
-            grown = np.empty((2 * used, array.shape[1]), array.dtype)  # what is never touched takes no memory
+            # What is never touched takes no memory.
+            grown = np.empty((max(2 * used, self._expected), array.shape[1]), array.dtype)
             if self._used:
                 grown[: self._used] = self.values()
             self._memory = grown

@@ -187,7 +187,7 @@ class Lease:
     def _refusal(self, holder: Holder) -> str:
         return (
             f"run {holder.run_id} (process {holder.pid} on {holder.host}) is writing to this dataset: {self._uri}\n"
-            "Wait for its end, or give another --output; a run that has died is noticed within "
+            "Wait for its end, or write to another place; a run that has died is noticed within "
             f"{self._expiry_seconds:g} s"
         )
 

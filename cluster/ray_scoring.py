@@ -3,6 +3,9 @@
 Unless their number is given, there are as many as the cluster has room for, and a machine that is added gets its own.
 Scoring a portion changes nothing outside the actor: what one had in hand that is lost, others do again. Ray's own
 restarts will not do, because they are used up before it knows that a machine has gone.
+
+Where there is room for none, because the cluster has shrunk or others use it, the run says so, and gives up in time: it
+holds the labels' lease.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ ON_HAND = 2
 MAX_LOSSES = 5  # of workers with the same portion at their head, or before they had any
 NO_PORTION = -1
 POLL_SECONDS = 1.0
+WARN_SECONDS = 60.0
 
 logger = logging.getLogger("framemill")
 
@@ -61,7 +65,7 @@ class RayScoring:
 
     def run(self, portions: Sequence[Portion], scorer: Scorer) -> Iterator[ScoredPortion]:
         """See `ScoringEngine.run`."""
-        with closing(ScorerPool(portions, scorer, self._config.workers)) as pool:
+        with closing(ScorerPool(portions, scorer, self._config)) as pool:
             try:
                 yield from pool.outcomes()
             except RayError as error:
@@ -75,24 +79,23 @@ class RayScoring:
 
 
 class ScorerPool:
-    """The actors of one run, at most `workers` of them; as many as there is room for by default.
+    """The actors of one run. One that has not started yet, because no machine has room for it, is given nothing."""
 
-    One that has not started yet, because no machine has room for it, is given nothing.
-    """
-
-    def __init__(self, portions: Sequence[Portion], scorer: Scorer, workers: int | None) -> None:
+    def __init__(self, portions: Sequence[Portion], scorer: Scorer, config: ScoringEngineConfig) -> None:
         self.actors: list[Any] = []  # that have started
         self._starting: dict[Any, Any] = {}  # by reference of their greeting
-        self._workers = workers
+        self._config = config
         self._waiting = deque(portions)
         self._on_hand: dict[Any, tuple[Any, Portion]] = {}  # by reference of the outcome: its actor, what it is of
         self._losses: Counter[int] = Counter()
         self._watch = ClusterWatch()
         self._is_on_gpus = self._watch.size.gpus > 0
         self._scorer = ray.put(scorer)
+        self._idle_since = time.monotonic()  # since when there has been no actor
+        self._has_warned = False
 
     def outcomes(self) -> Iterator[ScoredPortion]:
-        """Those of all portions, as they come."""
+        """Those of all portions, as they come. Raises `EngineError` where the cluster has had no room for too long."""
         self._follow_cluster()
         while self._on_hand or self._waiting:
             self._feed()
@@ -104,6 +107,7 @@ class ScorerPool:
                 time.sleep(0.1)  # all workers are lost, and new ones start once a second
             if self._watch.look():
                 self._follow_cluster()
+                self._mind_idleness()
 
     def close(self) -> None:
         """Stop the actors."""
@@ -112,12 +116,34 @@ class ScorerPool:
 
     def _follow_cluster(self) -> None:
         """Start actors for which there is room and work; one at least, which may wait for a machine to come."""
-        room = self._workers or (self._watch.size.gpus if self._is_on_gpus else self._watch.size.cpus)
+        room = self._config.workers or self._places()
         needs = {"num_gpus": 1} if self._is_on_gpus else {"num_cpus": 1}
         number = min(max(room, 1) - len(self.actors) - len(self._starting), len(self._waiting))
         for _ in range(number):
             actor = ray.remote(ScorerActor).options(**needs).remote(self._scorer)
             self._starting[actor.greet.remote()] = actor
+
+    def _places(self) -> int:
+        """How many actors the cluster could hold, if nobody else used it."""
+        return self._watch.size.gpus if self._is_on_gpus else self._watch.size.cpus
+
+    def _mind_idleness(self) -> None:
+        """Say so when nothing can work, and give up where that does not end."""
+        now = time.monotonic()
+        if self.actors:
+            self._idle_since, self._has_warned = now, False
+            return
+        idle_seconds, wait_seconds = now - self._idle_since, self._config.wait_seconds
+        place = "GPU" if self._is_on_gpus else "CPU core"
+        reason = "all are in use" if self._places() else "there is none"
+        if idle_seconds > wait_seconds:
+            raise EngineError(
+                f"no worker for {idle_seconds:.0f} s: the cluster has no free {place}, {reason}; "
+                "what is committed stays: run again once there is room"
+            )
+        if not self._has_warned and idle_seconds > min(WARN_SECONDS, wait_seconds / 2):
+            self._has_warned = True
+            logger.warning(f"no worker for {idle_seconds:.0f} s: waiting for a free {place} in the cluster; {reason}")
 
     def _feed(self) -> None:
         held = Counter(id(actor) for actor, _ in self._on_hand.values())

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.trained_classifier import TrainedClassifier
-from cluster.feature_files import FeatureFile, FeatureFileError, read_blocks
+from cluster.feature_blocks import read_blocks
+from cluster.feature_files import FeatureFile, FeatureFileError
 from cluster.feature_window import window_of
 from cluster.scored_portion import LabelWriter, ScoredPortion, Unread
 from cluster.storage import StorageError

@@ -14,10 +14,14 @@ from schemas.runs import Machine
 
 @dataclass(frozen=True)
 class ScoringEngineConfig:
-    """How much of the machine an engine uses: `workers` None for all, `address` of a Ray cluster."""
+    """How much of the machine an engine uses: `workers` None for all, `address` of a Ray cluster.
+
+    `wait_seconds` is how long a cluster may have no room for any worker before the run gives up.
+    """
 
     workers: int | None = None
     address: str | None = None
+    wait_seconds: float = 600.0
 
 
 class ScoringEngine(Protocol):

@@ -33,14 +33,8 @@ from classifiers.checkpoint import (
 )
 from classifiers.trained_classifier import Trained, TrainedClassifier
 from cluster import storage
-from cluster.feature_files import (
-    MAX_REQUESTS,
-    FeatureFile,
-    FeatureFileError,
-    FeatureFiles,
-    open_features,
-    read_ids,
-)
+from cluster.feature_columns import read_ids
+from cluster.feature_files import MAX_REQUESTS, FeatureFile, FeatureFileError, FeatureFiles, open_features
 from cluster.label_dataset import LabelDataset, Labelled
 from cluster.listing import versions_of
 from cluster.scored_portion import LabelWriter

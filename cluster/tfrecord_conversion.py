@@ -33,13 +33,23 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from classifiers.class_choice import LabelLists
-from cluster import storage, tfrecord_files
+from cluster import storage
 from cluster.command_line import option
-from cluster.dataset import FINGERPRINT_KEY
-from cluster.feature_files import PARQUET, TFRECORD, FeatureFileError, on_disk, open_features
+from cluster.feature_files import (
+    PARQUET,
+    TFRECORD,
+    FeatureFileError,
+    as_feature_error,
+    on_disk,
+    open_features,
+    whole_parquet,
+)
 from cluster.tables import read_table, write_table
-from cluster.tfrecord_files import Records, SegmentLabels
+from cluster.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
+from cluster.tfrecord_records import Records, SegmentLabels, read_records
+from cluster.tfrecord_writer import write_records
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
+from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.quantization import quantize
 
 FORMATS = ("parquet", "tfrecord")
@@ -111,21 +121,18 @@ def convert(config: ConversionConfig, told: Callable[[str], None] = lambda line:
 
 def _to_shard(uri: str, target: str, segments_target: str) -> None:
     """Write a file of records as a shard, and its segments as a table."""
-    with on_disk(uri) as path:
-        try:
-            found = tfrecord_files.inspect_records(path, uri)
-            blocks = list(tfrecord_files.read_records(path, uri))
-        except tfrecord_files.RecordError as error:
-            raise FeatureFileError(str(error)) from error
+    with on_disk(uri) as path, as_feature_error(uri):
+        found = inspect_records(path, uri)
+        blocks = list(read_records(path, uri))
     if found.audio_dim != AUDIO_DIM:
         raise FeatureFileError(f"{uri}: sound features are {found.audio_dim} wide, shards hold {AUDIO_DIM}")
     segments = [_segment_table(block) for block in blocks if block.segments is not None]
     if segments:
         write_table(segments_target, pa.concat_tables(segments))
-    schema = feature_schema(found.rgb_dim, frame_features=found.level == tfrecord_files.FRAME)
+    schema = feature_schema(found.rgb_dim, frame_features=found.level == FRAME)
     metadata = {
         "framemill.schema_version": SCHEMA_VERSION,
-        "framemill.fingerprint": json.dumps(dict(found.fingerprint), sort_keys=True),
+        **fingerprint_metadata(found.fingerprint),
     }
     rows = [row for block in blocks for row in _rows(block)]
     write_table(target, feature_table(rows, schema, metadata))
@@ -169,13 +176,13 @@ def _segment_table(block: Records) -> pa.Table:
 
 def _to_records(uri: str, target: str, level: str) -> None:
     """Write a shard as a file of records."""
-    with TemporaryDirectory(prefix="framemill-") as folder, on_disk(uri) as path:
+    with TemporaryDirectory(prefix="framemill-") as folder:
         made = Path(folder, "records")
-        with pq.ParquetFile(path) as parquet:
-            fingerprint = json.loads((parquet.schema_arrow.metadata or {}).get(FINGERPRINT_KEY, b"{}"))
-            extra = _no_extra if fingerprint == tfrecord_files.YOUTUBE_8M else _extra
+        with whole_parquet(uri) as parquet:
+            fingerprint = fingerprint_of(parquet.schema_arrow.metadata)
+            extra = _no_extra if fingerprint == YOUTUBE_8M else _extra
             blocks = _record_blocks(parquet, level, _segments_beside(uri), extra)
-            tfrecord_files.write_records(str(made), blocks, fingerprint)
+            write_records(str(made), blocks, fingerprint)
         storage.write_bytes(target, made.read_bytes())
 
 

@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from math import floor
 from typing import Protocol
 
@@ -24,8 +24,9 @@ from av.video.stream import VideoStream
 
 from extractors.bitstream import UnsureStructureError
 from extractors.coverage import LEAP_SECONDS, promised_end
+from extractors.full_decode import REORDERED_PICTURES
 from extractors.groups import Group, read_groups
-from extractors.media import Media, Source
+from extractors.media import Media, ReadsAhead, Source
 from extractors.packets import PacketReader
 from extractors.probe import header_duration
 from extractors.seek import can_seek, groups_at
@@ -71,6 +72,8 @@ def frame_times(media: Media, source: Source) -> FrameTimes:
     duration = header_duration(media)
     if can_seek(media) and duration is not None and duration > LISTED_SECONDS:
         return IndexedTimes(media, source)
+    if isinstance(source, ReadsAhead):
+        source.expect_all()
     return list_times(media)
 
 
@@ -134,7 +137,7 @@ class IndexedTimes:
         if self._ranks is not None and start_pts <= self.origin and end_pts >= self.end_pts:
             return _Ranked(self, self._ranks)
         if (end_pts - start_pts) * self.tick <= LISTED_SECONDS:
-            return _Listed(self._on_screen(start_pts, end_pts))
+            return self._listed(start_pts, end_pts)
         rate = self._media.video.average_rate
         if not rate:
             raise UnsureStructureError("the container does not say how many frames a second there are")
@@ -144,12 +147,12 @@ class IndexedTimes:
     def following(self, start_pts: int, count: int) -> list[int]:
         """`count` frames, the first of them the one that is on screen at `start_pts`."""
         stamps: list[int] = []
+        first = 0
         for group in self._groups_at(start_pts):
             stamps += [frame.pts for frame in group.shown()]
             first = max(bisect_right(stamps, start_pts) - 1, 0)
             if len(stamps) - first > count:  # one more, since the last of them may be before `start_pts`
-                return stamps[first : first + count]
-        first = max(bisect_right(stamps, start_pts) - 1, 0)
+                break
         if len(stamps) - first < count:
             raise UnsureStructureError("the frames come less often than the average rate says")
         return stamps[first : first + count]
@@ -161,7 +164,7 @@ class IndexedTimes:
         for group in self._groups_at(max(ranks.earliest_pts(first), self.origin)):
             if rank is None:
                 rank = ranks.of_first(group)
-            if not all(frame.shown for frame in group.frames):
+            if not all(frame.shown or (ranks.hidden and frame.packet.is_discard) for frame in group.frames):
                 raise UnsureStructureError("packets that show nothing are counted by the index")
             stamps += [frame.pts for frame in group.shown()]
             if rank + len(stamps) >= stop:
@@ -170,14 +173,13 @@ class IndexedTimes:
             raise UnsureStructureError("the index counts other frames than there are")
         return stamps[first - rank : stop - rank]
 
-    def _on_screen(self, start_pts: int, end_pts: int) -> list[int]:
+    def _listed(self, start_pts: int, end_pts: int) -> Stretch:
         stamps: list[int] = []
         for group in self._groups_at(start_pts):
             stamps += [frame.pts for frame in group.shown()]
             if stamps and stamps[-1] >= end_pts:
                 break
-        first = max(bisect_right(stamps, start_pts) - 1, 0)
-        return stamps[first : max(bisect_left(stamps, end_pts), first + 1)]
+        return ListedTimes(stamps, self.end_pts).stretch(start_pts, end_pts)
 
     def _groups_at(self, target_pts: int) -> Iterator[Group]:
         def read() -> PacketReader:
@@ -190,12 +192,12 @@ class IndexedTimes:
 class _Ranks:
     """What the index of an MP4 says of the order of packets, by when they are decoded.
 
-    hidden  packets at the beginning that an edit list hides
+    hidden  the numbers of those that an edit list hides, which it does at the beginning and at the end
     count   of the others
     """
 
     stream: VideoStream
-    hidden: int
+    hidden: tuple[int, ...]
     count: int
 
     @classmethod
@@ -205,13 +207,17 @@ class _Ranks:
         total = len(entries)
         if media.format != "mov" or not media.video.frames or not 0 < total <= media.video.frames:
             return None
-        hidden = sum(1 for _ in takewhile(lambda entry: entry.is_discard, entries))
-        behind = sum(1 for _ in takewhile(lambda number: entries[number].is_discard, range(total - 1, hidden, -1)))
-        return cls(media.video, hidden, total - hidden - behind)
+        hidden: tuple[int, ...] = ()
+        if any(entry.is_discard for entry in (*entries[:REORDERED_PICTURES], *entries[-REORDERED_PICTURES:])):
+            hidden = tuple(number for number, entry in enumerate(entries) if entry.is_discard)
+        return cls(media.video, hidden, total - len(hidden))
 
     def earliest_pts(self, rank: int) -> int:
         """A time before which frame `rank` is not shown: of as many packets, each is decoded before it is shown."""
-        return self.stream.index_entries[self.hidden + rank].timestamp
+        number = rank
+        for other in self.hidden:
+            number += other <= number
+        return self.stream.index_entries[number].timestamp
 
     def of_first(self, group: Group) -> int:
         """Which frame of the video is the first that `group` shows, where reading has started with it."""
@@ -222,7 +228,7 @@ class _Ranks:
             raise UnsureStructureError("a packet is not in the index")
         # Leading pictures that were left out, before the first one that is shown, have left gaps in the numbers.
         skipped = group.frames[-1].number - head.number + 1 - len(group.frames)
-        return place + skipped - self.hidden
+        return place - bisect_left(self.hidden, place) + skipped
 
 
 @dataclass(frozen=True)

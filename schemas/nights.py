@@ -12,12 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import reduce
 from typing import Any
 
 from schemas import strict_json
-from schemas.runs import STATUSES, FailureNote, Machine
+from schemas.runs import STATUSES, FailureNote, Machine, check_counts, seconds_between
 from schemas.scorings import is_date
 
 SCHEMA_VERSION = 1
@@ -44,9 +43,7 @@ class NightCounts:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a count."""
-        negative = [f"{name}={value}" for name, value in vars(self).items() if value < 0]
-        if negative:
-            raise ValueError(f"counts cannot be negative: {', '.join(negative)}")
+        check_counts(self)
 
     def less_left(self, left: NightCounts) -> NightCounts:
         """Without those taken up of which `left` tells that they are still to be done: another run counts them."""
@@ -109,8 +106,7 @@ class NightRun:
     @property
     def wall_seconds(self) -> float:
         """Time from start to finish; 0 where the clock was set back in between."""
-        lasted = datetime.fromisoformat(self.finished_at) - datetime.fromisoformat(self.started_at)
-        return max(lasted.total_seconds(), 0.0)
+        return seconds_between(self.started_at, self.finished_at)
 
 
 @dataclass(frozen=True, kw_only=True)

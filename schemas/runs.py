@@ -62,9 +62,7 @@ class Counts:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a count."""
-        negative = [f"{name}={value}" for name, value in vars(self).items() if value < 0]
-        if negative:
-            raise ValueError(f"counts cannot be negative: {', '.join(negative)}")
+        check_counts(self)
 
     @property
     def processed(self) -> int:
@@ -185,7 +183,7 @@ class RunRecord:
         if len(self.failures) > MAX_FAILURES:
             problems.append(f"{len(self.failures)} failures, at most {MAX_FAILURES}: keep the first ones")
         for name in ("started_at", "finished_at"):
-            if not _is_utc(getattr(self, name)):
+            if not is_utc(getattr(self, name)):
                 problems.append(f"{name} is {getattr(self, name)!r}, expected UTC such as '2025-01-31T06:00:00Z'")
         if problems:
             raise ValueError("; ".join(problems))
@@ -193,8 +191,7 @@ class RunRecord:
     @property
     def wall_seconds(self) -> float:
         """Time from start to finish; 0 where the clock was set back in between."""
-        lasted = datetime.fromisoformat(self.finished_at) - datetime.fromisoformat(self.started_at)
-        return max(lasted.total_seconds(), 0.0)
+        return seconds_between(self.started_at, self.finished_at)
 
     def to_json(self) -> str:
         """Write the record as JSON text."""
@@ -206,12 +203,26 @@ class RunRecord:
         return strict_json.load(cls, text, "run record", schema_version=SCHEMA_VERSION)
 
 
+def check_counts(counts: object) -> None:
+    """Refuse what cannot be counts, with a `ValueError`."""
+    negative = [f"{name}={value}" for name, value in vars(counts).items() if value < 0]
+    if negative:
+        raise ValueError(f"counts cannot be negative: {', '.join(negative)}")
+
+
+def seconds_between(started_at: str, finished_at: str) -> float:
+    """Time from one moment to a later one; 0 where the clock was set back in between."""
+    lasted = datetime.fromisoformat(finished_at) - datetime.fromisoformat(started_at)
+    return max(lasted.total_seconds(), 0.0)
+
+
 def utc_text(moment: datetime) -> str:
     """Write a moment as the record wants it, in whole milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _is_utc(text: str) -> bool:
+def is_utc(text: str) -> bool:
+    """Whether a moment is written so, in UTC."""
     try:
         return datetime.fromisoformat(text).utcoffset() == timedelta(0)
     except ValueError:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from schemas import strict_json
-from schemas.runs import STATUSES, Machine
+from schemas.runs import STATUSES, Machine, check_counts, is_utc, seconds_between
 
 SCHEMA_VERSION = 2
 SCORE_BINS = 20
@@ -64,9 +64,7 @@ class ScoringCounts:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a count."""
-        negative = [f"{name}={value}" for name, value in vars(self).items() if value < 0]
-        if negative:
-            raise ValueError(f"counts cannot be negative: {', '.join(negative)}")
+        check_counts(self)
 
     @property
     def processed(self) -> int:
@@ -121,7 +119,7 @@ class ScoringRecord:
         if not is_date(self.date):
             problems.append(f"date is {self.date!r}, expected one such as '2025-01-31'")
         for name in ("started_at", "finished_at"):
-            if not _is_utc(getattr(self, name)):
+            if not is_utc(getattr(self, name)):
                 problems.append(f"{name} is {getattr(self, name)!r}, expected UTC such as '2025-01-31T06:00:00Z'")
         if problems:
             raise ValueError("; ".join(problems))
@@ -129,8 +127,7 @@ class ScoringRecord:
     @property
     def wall_seconds(self) -> float:
         """Time from start to finish; 0 where the clock was set back in between."""
-        lasted = datetime.fromisoformat(self.finished_at) - datetime.fromisoformat(self.started_at)
-        return max(lasted.total_seconds(), 0.0)
+        return seconds_between(self.started_at, self.finished_at)
 
     def to_json(self) -> str:
         """Write the record as JSON text."""
@@ -146,12 +143,5 @@ def is_date(text: str) -> bool:
     """Whether `text` is a day, written as YYYY-MM-DD."""
     try:
         return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _is_utc(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).utcoffset() == timedelta(0)
     except ValueError:
         return False

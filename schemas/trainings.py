@@ -159,7 +159,8 @@ class SplitResult:
     confusion          K x K counts, rows the true class; empty with several labels a video, or too many classes
     confused           the most confused pairs, most videos first; empty with several labels a video
     followed           the M classes whose correlations were followed, the first ones
-    traded             M x M: row c is the correlation of class c with each other among the videos of c
+    traded             M x M: row c is the correlation of class c with each other among the videos of c; None where
+                       they are too few, or a probability does not vary
     most_traded        the most negative of them
     confidence         classes that have videos, the surest first
     reliability        bins of the reliability diagram that are not empty

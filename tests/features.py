@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.features import AUDIO_DIM, FeatureRow, feature_schema, feature_table
@@ -45,3 +47,18 @@ def write_shard(
     metadata = {"framemill.fingerprint": json.dumps(dict(fingerprint))}
     pq.write_table(feature_table(rows, schema, metadata), path, compression="zstd", row_group_size=row_group_size)
     return path
+
+
+def some_rows(folder: Path, count: int = 5, **options: Any) -> Path:
+    """A shard of the first `count` videos in `folder`."""
+    return write_shard(folder / "part.parquet", [feature_row(number, **options) for number in range(count)])
+
+
+def replace_column(path: Path, name: str, column: pa.Array | None) -> None:
+    """Put another column in a shard, or take one out."""
+    table = pq.read_table(path)
+    position = table.schema.get_field_index(name)
+    table = table.remove_column(position)
+    if column is not None:
+        table = table.add_column(position, name, column)
+    pq.write_table(table, path)

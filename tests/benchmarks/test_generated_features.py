@@ -2,10 +2,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.generated_features import LABEL_NOISE, REPORTED_COUNTS, class_frequencies, write_dataset
+from benchmarks.generated_features import (
+    LABEL_NOISE,
+    REPORTED_COUNTS,
+    class_frequencies,
+    main,
+    make_world,
+    write_dataset,
+)
 from classifiers.class_choice import choose_classes, single_label_targets
 from cluster.class_names import read_class_names
-from cluster.feature_files import open_features, read_index
+from cluster.feature_columns import read_index
+from cluster.feature_files import open_features
 from cluster.feature_source import FeatureSource, SourceConfig
 from schemas.features import feature_schema
 from schemas.quantization import dequantize
@@ -77,3 +85,30 @@ def test_means_are_those_of_the_frames_and_order_tells_classes(tmp_path):
     cosine = ways @ ways.T / np.linalg.norm(ways, axis=1) / np.linalg.norm(ways, axis=1)[:, None]
     assert cosine[0, 1] < -0.5  # a pair's classes move in opposite ways
     assert cosine[2, 3] < -0.5
+
+
+@pytest.mark.parametrize("clue", ["order", "glimpse"])
+def test_means_say_nothing_of_a_class_that_frames_tell(tmp_path, clue):
+    write_dataset(tmp_path, videos=2000, classes=2, frames=8, seed=2, clue=clue)
+    rows = pq.read_table(tmp_path / "features").combine_chunks()
+    classes = np.array([labels[0] for labels in rows["labels"].to_pylist()])
+    means = rows["mean_rgb"].combine_chunks().flatten().to_numpy().reshape(-1, 1024)
+    apart = means[classes == 1].mean(0) - means[classes == 0].mean(0)
+    chance = means.std(axis=0) * np.sqrt(1 / (classes == 0).sum() + 1 / (classes == 1).sum())
+    assert np.linalg.norm(apart) < 1.1 * np.linalg.norm(chance)
+    codes = [np.frombuffer(b"".join(video), np.uint8).reshape(-1, 1024) for video in rows["rgb"].to_pylist()]
+    frames = [dequantize(video) for video in codes]
+    if clue == "order":  # a rule from half of the videos: which way do they move?
+        seen = np.array([video[-1] - video[0] for video in frames])
+        known = seen[:1000][classes[:1000] == 0].mean(0) - seen[:1000][classes[:1000] == 1].mean(0)
+        found = seen[1000:] @ known < 0
+    else:  # their frames in any order: do any stand out in the direction of a class?
+        directions = make_world(2, 1024, 2, 0).glimpses
+        found = np.array([(video @ directions.T).max(0).argmax() for video in frames[1000:]])
+    assert (found == classes[1000:]).mean() > 0.9
+
+
+def test_a_clue_is_in_the_frames(tmp_path):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "d"), "--videos", "5", "--clue", "order"])
+    assert not list(tmp_path.iterdir())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from classifiers.correlation import ProbabilityCorrelation
+from classifiers.correlation import FEWEST_VIDEOS, ProbabilityCorrelation
 from classifiers.scored_batch import ScoredBatch
 
 
@@ -74,6 +74,44 @@ def test_what_does_not_vary_has_no_correlation():
     assert not np.isnan(np.delete(np.delete(found.within(0), 2, 0), 2, 1)).any()
     assert all(2 not in (pair.true, pair.other) for pair in found.most_traded(100))
     assert np.isnan(ProbabilityCorrelation([0, 1]).traded()).all()
+
+
+@pytest.mark.parametrize("videos", [1, 2, FEWEST_VIDEOS - 1])
+def test_few_videos_have_no_correlation(videos):
+    scores, targets = problem()
+    rare = np.flatnonzero(targets == 1)[videos:]
+    scores, targets = np.delete(scores, rare, 0), np.delete(targets, rare)
+    found = filled(scores, targets, range(5))
+    assert np.isnan(found.within(1)).all()
+    assert np.isnan(found.traded()[1]).all()
+    assert not np.isnan(np.delete(found.traded(), 1, 0)).any()
+    assert all(pair.true != 1 for pair in found.most_traded(100))
+
+
+def test_just_enough_videos_have_one():
+    scores, targets = problem()
+    rare = np.flatnonzero(targets == 1)[FEWEST_VIDEOS:]
+    scores, targets = np.delete(scores, rare, 0), np.delete(targets, rare)
+    expected = np.corrcoef(scores[targets == 1].astype(np.float64).T)
+    np.testing.assert_allclose(filled(scores, targets, range(5)).within(1), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("value", [1 / 5, 0.3, 1.0, 1e-30])
+def test_probabilities_that_differ_by_their_rounding_have_no_correlation(value):
+    _, targets = problem()
+    scores = np.full((600, 5), value, np.float32)
+    assert np.isnan(filled(scores, targets, range(5)).traded()).all()
+    up = np.random.default_rng(0).random(scores.shape) < 0.5
+    scores = np.where(up, np.nextafter(scores, np.float32(2)), scores)
+    found = filled(scores, targets, range(5))
+    assert np.isnan(found.traded()).all()
+    assert found.most_traded(10) == ()
+
+
+def test_small_probabilities_that_vary_have_one():
+    scores, targets = problem()
+    expected = filled(scores, targets, range(5)).traded()
+    np.testing.assert_allclose(filled(scores * np.float32(2**-40), targets, range(5)).traded(), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("classes", [[], [0, 0], [-1, 2], range(257)])

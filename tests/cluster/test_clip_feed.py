@@ -23,7 +23,9 @@ def videos(tmp_path):
 
 
 def load(videos, **options):
-    return load_training_data(clip_config(videos, "out", **{"fractions": ("1", "0", "0"), "max_failure_ratio": 0.5, **options}))
+    return load_training_data(
+        clip_config(videos, "out", **{"fractions": ("1", "0", "0"), "max_failure_ratio": 0.5, **options})
+    )
 
 
 def test_each_worker_looks_at_its_share(videos):

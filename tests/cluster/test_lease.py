@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import storage
 from cluster.lease import Lease, LeaseError
 from tests.servers import gs_bucket
 
@@ -62,6 +63,12 @@ def test_the_lease_of_a_living_process_is_refused_at_once(uri, other_process):
         Lease(uri, "r1", expiry_seconds=1000).acquire()
 
 
+def test_advice_names_no_option_for_extraction_training_and_labels_call_it_differently(uri, other_process):
+    with pytest.raises(LeaseError, match="Wait for its end, or write to another place") as told:
+        Lease(uri, "r1").acquire()
+    assert "--" not in str(told.value)
+
+
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(uri, other_process):
     other_process.kill()
     other_process.wait()
@@ -93,7 +100,7 @@ def test_a_lease_from_elsewhere_that_is_renewed_is_refused(uri):
 
 def _renew_once(uri: str) -> None:
     time.sleep(0.2)
-    Path(uri).write_text(json.dumps({**holder(uri), "renewals": 1_000}))
+    storage.write_bytes(uri, json.dumps({**holder(uri), "renewals": 1_000}).encode())  # at once, as leases are
 
 
 def test_a_lease_from_elsewhere_that_is_not_renewed_is_taken_over(uri):

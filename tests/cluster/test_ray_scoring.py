@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pyarrow as pa
 import pytest
+import ray
+from ray.util import placement_group, remove_placement_group
 
+from cluster.engines import EngineError
 from cluster.label_dataset import Labelled
 from cluster.ray_scoring import RayScoring
 from cluster.scoring_engines import ScoringEngineConfig, make_scoring_engine
@@ -34,6 +38,29 @@ def plan(tmp_path_factory):
     return make_scoring_plan(scoring_config(features, checkpoint, folder / "labels", rows_per_shard=50))
 
 
+@contextmanager
+def all_cores_taken():
+    """Others have every core of the cluster; gives what they hold."""
+    held = placement_group([{"CPU": ray.cluster_resources()["CPU"]}])
+    ray.get(held.ready(), timeout=60)
+    try:
+        yield held
+    finally:
+        remove_placement_group(held)
+
+
+class WhenHeard(logging.Handler):
+    """Does something at a line of the log."""
+
+    def __init__(self, words, act):
+        super().__init__()
+        self._words, self._act = words, act
+
+    def emit(self, record):
+        if self._words in record.getMessage():
+            self._act()
+
+
 def outcomes_of(engine, plan):
     found = list(engine.run(plan.portions(NOTHING), plan.scorer))
     return {scored.number: (scored.shard, scored.ledger) for scored in found}, len(found)
@@ -56,3 +83,26 @@ def test_a_worker_that_is_killed_costs_nothing(engine, plan):
     found += outcomes
     assert sorted(scored.number for scored in found) == list(range(16))
     assert all(scored.shard and not scored.unread for scored in found)
+
+
+def test_it_gives_up_where_there_is_no_room(engine, plan, caplog):
+    impatient = RayScoring(ScoringEngineConfig(wait_seconds=2.0))
+    with (
+        all_cores_taken(),
+        pytest.raises(EngineError, match="no free CPU core, all are in use; what is committed stays"),
+    ):
+        next(impatient.run(plan.portions(NOTHING), plan.scorer))
+    assert caplog.text.count("waiting for a free CPU core in the cluster; all are in use") == 1
+
+
+def test_it_goes_on_once_there_is_room(engine, plan, monkeypatch):
+    monkeypatch.setattr("cluster.ray_scoring.WARN_SECONDS", 1.0)
+    logger = logging.getLogger("framemill")
+    with all_cores_taken() as held:
+        heard = WhenHeard("waiting for a free CPU core", lambda: remove_placement_group(held))
+        logger.addHandler(heard)
+        try:
+            found, _ = outcomes_of(engine, plan)
+        finally:
+            logger.removeHandler(heard)
+    assert sorted(found) == list(range(16))

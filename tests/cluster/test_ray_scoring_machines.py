@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 import ray
 
+from cluster.engines import EngineError
 from cluster.label_dataset import Labelled
 from cluster.ray_scoring import RayScoring, ScorerPool
 from cluster.scoring_engines import ScoringEngineConfig
@@ -16,6 +17,7 @@ from tests.features import feature_row, write_shard
 from tests.scoring import scoring_config
 
 PORTIONS = 2000
+NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
 pytestmark = pytest.mark.heavy
 
 
@@ -23,12 +25,12 @@ def test_a_machine_that_comes_gets_work_and_one_that_goes_costs_nothing(tmp_path
     features = write_shard(tmp_path / "a.parquet", [feature_row(n) for n in range(PORTIONS)], row_group_size=1)
     checkpoint = write_trained(tmp_path / "checkpoint", trained())
     plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=1))
-    portions = plan.portions(Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string())))
+    portions = plan.portions(NOTHING)
     with running_cluster() as nodes:
         first = nodes.add()
         RayScoring(ScoringEngineConfig(address=nodes.address))
         try:
-            pool = ScorerPool(portions, plan.scorer, None)
+            pool = ScorerPool(portions, plan.scorer, ScoringEngineConfig())
             outcomes = pool.outcomes()
             found = [next(outcomes)]
             assert len(pool.actors) == 1
@@ -42,3 +44,16 @@ def test_a_machine_that_comes_gets_work_and_one_that_goes_costs_nothing(tmp_path
             ray.shutdown()
     assert sorted(scored.number for scored in found) == list(range(PORTIONS))
     assert all(scored.shard and not scored.unread for scored in found)
+
+
+def test_a_cluster_without_a_machine_is_given_up(tmp_path):
+    features = write_shard(tmp_path / "a.parquet", [feature_row(0)])
+    checkpoint = write_trained(tmp_path / "checkpoint", trained())
+    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels"))
+    with running_cluster() as nodes:
+        engine = RayScoring(ScoringEngineConfig(address=nodes.address, wait_seconds=2.0))
+        try:
+            with pytest.raises(EngineError, match="no free CPU core, there is none"):
+                next(engine.run(plan.portions(NOTHING), plan.scorer))
+        finally:
+            ray.shutdown()

@@ -4,10 +4,12 @@ import pytest
 
 from cluster.feature_files import FeatureFileError
 from cluster.tfrecord_conversion import ConversionConfig, Converted, convert
-from cluster.tfrecord_files import YOUTUBE_8M, read_records, tensorflow, write_records
-from tests.cluster.test_tfrecord_files import FRAME, VIDEO, frame_records
+from cluster.tfrecord_files import YOUTUBE_8M, tensorflow
+from cluster.tfrecord_records import read_records
+from cluster.tfrecord_writer import write_records
 from tests.features import feature_row, write_shard
 from tests.parity import golden
+from tests.records import FRAME, VIDEO, frame_records
 
 
 def run(source, output, to, level="auto"):
@@ -103,3 +105,12 @@ def test_what_cannot_be_converted_is_refused(tmp_path):
     path = write_shard(tmp_path / "a.parquet", [feature_row(1)])
     with pytest.raises(FeatureFileError, match="no features of single frames"):
         run(path, tmp_path / "r", "tfrecord", "frame")
+
+
+def test_a_damaged_shard_is_told(tmp_path):
+    path = write_shard(tmp_path / "a.parquet", [feature_row(number) for number in range(500)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20_000] + bytes(4000) + whole[24_000:])
+    with pytest.raises(FeatureFileError, match=r"a\.parquet cannot be read"):
+        run(path, tmp_path / "out", "tfrecord")
+    assert not (tmp_path / "out" / "a.tfrecord").exists()

@@ -6,7 +6,8 @@ import pytest
 from classifiers.class_choice import ClassChoiceError
 from classifiers.splits import SplitError
 from cluster.class_names import ClassNamesError
-from cluster.feature_files import FeatureFileError, read_index
+from cluster.feature_columns import read_index
+from cluster.feature_files import FeatureFileError
 from cluster.feature_source import SourceConfig
 from cluster.training_data import load_training_data
 from tests.trainings import CLASSES, training_config, write_features

@@ -36,7 +36,7 @@ def test_it_computes_what_a_plain_loop_does(dataset, tmp_path):
     model = build_model("dense-5", num_classes=CLASSES, rgb_dim=DIM, audio_dim=128)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, foreach=True)
     split = plan.data.splits["training"]
-    source = split.source(SourceConfig(batch_size=32, shuffle=True))
+    source = plan.data.feed(Worker()).source(split, plan.order(shuffle=True))
     losses, states = [], []
     for epoch in range(3):
         torch.manual_seed(epoch_seed(0, epoch, 0))

@@ -6,9 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
-from extractors import frame_times, groups
+from extractors import clip_decode, frame_times, groups
 from extractors.bitstream import UnsureStructureError
 from extractors.clip_decode import decode_clips
 from extractors.clip_sampling import ClipSampling
@@ -16,7 +17,7 @@ from extractors.frame_times import IndexedTimes, list_times
 from extractors.groups import CodedFrame
 from extractors.media import open_media
 from schemas.clips import UNIT, ClipFormat
-from tests.extractors.test_clip_decode import CLIPS, form, numbers
+from tests.extractors.test_clip_decode import B_FRAMES, CLIPS, form, numbers
 from tests.videos import Clip, write_video
 
 INDEXED = [name for name, (suffix, _) in CLIPS.items() if suffix in (".mp4", ".mkv", ".webm")]
@@ -117,3 +118,26 @@ def test_a_clock_that_leaps_is_unsure(tmp_path: Path) -> None:
     path = write_video(tmp_path / "leap.mkv", Clip(frames=100, pts=pts))
     with open_media(path) as media, pytest.raises(UnsureStructureError, match="leaps"):
         list_times(media)
+
+
+def test_frames_that_an_edit_list_hides_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_video(tmp_path / "whole.mp4", Clip(frames=200, options=B_FRAMES))
+    path = tmp_path / "cut.mp4"
+    with (
+        av.open(str(source)) as reading,
+        av.open(str(path), "w", options={"use_editlist": "1", "avoid_negative_ts": "0"}) as writing,
+    ):
+        video = reading.streams.video[0]
+        copy = writing.add_stream_from_template(video)
+        assert video.time_base is not None
+        for packet in reading.demux(video):
+            if packet.pts is not None and packet.dts is not None:
+                packet.pts -= int(Fraction(10, 25) / video.time_base)
+                packet.dts -= int(Fraction(10, 25) / video.time_base)
+                packet.stream = copy
+                writing.mux(packet)
+    monkeypatch.setattr(frame_times, "LISTED_SECONDS", 1)
+    monkeypatch.delattr(clip_decode, "_whole")
+    for fps in (None, "25"):
+        found = numbers(decode_clips(path, form(7, fps), ClipSampling(views=3)))
+        assert found == [list(range(first, first + 7)) for first in (10, 101, 193)]
