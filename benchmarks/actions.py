@@ -61,7 +61,7 @@ FAMILIES: dict[str, dict[str, object]] = {
     "movinet-a0": {"width_factor": 0.5},
 }
 BATCH = 16
-PATIENCE = 5  # epochs
+PATIENCE = 10  # epochs
 LEARNING_RATE = 3e-3
 LEARNING_RATES = {"c3d": 3e-4}  # which has no normalisation
 WANTED, REACHED, GOOD_ENOUGH = 0.95, 0.90, 0.975

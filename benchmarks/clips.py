@@ -80,7 +80,7 @@ def write_videos(folder: Path, count: int) -> None:
     seeds = [write_video(folder / f"{seed}.mp4", Clip(rate=25 + seed, **VIDEO)) for seed in range(SEEDS)]
     for number in range(count):
         split = "val" if number % VALIDATION_SHARE == 0 else "train"
-        place = folder / "videos" / split / CLASSES[number // SEEDS % len(CLASSES)]
+        place = folder / "videos" / split / CLASSES[(number + number // VALIDATION_SHARE) % len(CLASSES)]
         place.mkdir(parents=True, exist_ok=True)
         os.link(seeds[number % SEEDS], place / f"{number:05d}.mp4")
 
