@@ -188,6 +188,15 @@ class Training:
         return self._due_phase() == len(self._config.phases)
 
     @property
+    def is_base_untouched(self) -> bool:
+        """Whether no epoch has trained what is frozen now."""
+        if self._phase is None:
+            return False
+        now = self._config.phases[self._phase].stages
+        trained = [self._config.phases[record.phase].stages for record in self._epochs]
+        return now is not None and all(stages is not None and stages <= now for stages in trained)
+
+    @property
     def history(self) -> TrainingHistory:
         """What was measured so far."""
         return TrainingHistory(epochs=tuple(self._epochs), best_epoch=self._best_epoch)

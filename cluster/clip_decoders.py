@@ -88,9 +88,13 @@ class ClipDecoders:
     def __init__(self, count: int) -> None:
         self._count = count
         self._processes: list[_Process] = []
+        self._is_busy = False
 
     def decode(self, tasks: Iterable[ClipTask]) -> Generator[Outcome, None, None]:
-        """The outcome of each task, in their order."""
+        """The outcome of each task, in their order. Raises `RuntimeError` while another caller is being served."""
+        if self._is_busy:
+            raise RuntimeError("these decoders are at work for another caller, whose answers would be mixed up")
+        self._is_busy = True
         while len(self._processes) < self._count:
             self._processes.append(_start())
         fresh = (_Asked(place, task) for place, task in enumerate(tasks))
@@ -115,6 +119,7 @@ class ClipDecoders:
         finally:
             while any(process.asked for process in self._processes):  # where nobody wants the rest
                 self._collect(found, again)
+            self._is_busy = False
 
     def close(self) -> None:
         """End the processes."""

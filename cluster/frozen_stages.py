@@ -5,7 +5,8 @@ order, of what the frozen stages give (`StageBatch`); or the source itself where
 take more memory than it may.
 
 Each worker computes its share and gets those of the others, because the order of the next epoch deals all videos out
-anew. What is kept holds as long as the same stages are frozen.
+anew. What is kept holds as long as the same stages are frozen; and for the weights of any epoch, the best one's too,
+where no epoch has trained them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.clip_batch import StageBatch
@@ -29,9 +31,10 @@ logger = logging.getLogger("framemill")
 
 @dataclass(frozen=True)
 class _Kept:
-    """Values (rows, …) that stages before `first_stage` made of the rows of a source; None: there are too many."""
+    """Values (rows, …) that stages before `first_stage` made of rows, which rise; None: there are too many."""
 
     first_stage: int
+    rows: NDArray[np.intp]
     values: Tensor | None
 
 
@@ -52,34 +55,51 @@ class FrozenStages:
         kept = self._kept.get(name)
         if kept is None or kept.first_stage != model.frozen_stages:
             self._kept.pop(name, None)
-            kept = self._kept[name] = _Kept(model.frozen_stages, self._compute(name, in_order, model))
-        return source if kept.values is None else _KeptSource(source, kept.values, kept.first_stage)
+            kept = self._kept[name] = _Kept(model.frozen_stages, in_order.rows, self._compute(name, in_order, model))
+        return source if kept.values is None else _KeptSource(source, kept)
+
+    def measured(self, name: str, source: Source) -> Source:
+        """Batches of split `name`, or a part of it, to measure the best epoch with."""
+        model, kept = self._training.model, self._kept.get(name)
+        if (
+            kept is None
+            or kept.values is None
+            or not isinstance(model, ClipModel)
+            or not isinstance(source, ClipSource)
+        ):
+            return source
+        holds = kept.first_stage == model.frozen_stages and self._training.is_base_untouched
+        return _KeptSource(source, kept) if holds else source
 
     def _compute(self, name: str, source: ClipSource, model: ClipModel) -> Tensor | None:
-        used = sum(kept.values.nbytes for kept in self._kept.values() if kept.values is not None)
-        parts: list[Tensor] = []
         model.eval()
-        for batch in source.batches():
-            # And not in inference mode, whose tensors no gradient could be taken through.
-            with torch.no_grad(), self._training.arithmetic():
-                clips = batch.to(next(model.parameters()).device).clips
-                parts.append(model.forward_stages(model.prepare(clips), 0, model.frozen_stages).cpu())
-            needed = parts[0][0].nbytes * len(source.rows)
-            if used + needed > self._limit_bytes:
-                logger.warning(
-                    f"what the frozen stages make of the {name} videos takes {needed >> 20} MiB: it is computed anew "
-                    "in each epoch (--keep-frozen-mib)"
-                )
-                return None
-        shares = self._workers.gather(torch.cat(parts))
+        shown = model.clip_format
+        size = self._values(
+            model, torch.zeros(1, shown.frames, shown.height, shown.width, shown.channels).byte()
+        ).nbytes
+        used = sum(kept.values.nbytes for kept in self._kept.values() if kept.values is not None)
+        needed = size * len(source.rows)
+        if used + needed > self._limit_bytes:
+            logger.warning(
+                f"what the frozen stages make of the {name} videos takes {needed / 2**20:.1f} MiB: it is computed "
+                "anew in each epoch (--keep-frozen-mib)"
+            )
+            return None
+        shares = self._workers.gather(torch.cat([self._values(model, batch.clips) for batch in source.batches()]))
         return torch.cat(shares) if len(shares) > 1 else shares[0]
+
+    def _values(self, model: ClipModel, clips: Tensor) -> Tensor:
+        placed = clips.to(next(model.parameters()).device)
+        # And not in inference mode, whose tensors no gradient could be taken through.
+        with torch.no_grad(), self._training.arithmetic():
+            return model.forward_stages(model.prepare(placed), 0, model.frozen_stages).cpu()
 
 
 class _KeptSource:
     """The batches of a source, by their values."""
 
-    def __init__(self, source: ClipSource, values: Tensor, first_stage: int) -> None:
-        self._source, self._values, self._first_stage = source, values, first_stage
+    def __init__(self, source: ClipSource, kept: _Kept) -> None:
+        self._source, self._kept = source, kept
 
     @property
     def steps(self) -> int:
@@ -88,6 +108,8 @@ class _KeptSource:
 
     def batches(self, epoch: int = 0) -> Iterator[StageBatch]:
         """See `training_data.Source`."""
+        kept = self._kept
+        assert kept.values is not None
         for rows in self._source.row_batches(epoch):
-            values = self._values[torch.from_numpy(np.searchsorted(self._source.rows, rows))]
-            yield StageBatch(values, self._first_stage, self._source.targets(rows), self._source.ids(rows))
+            values = kept.values[torch.from_numpy(np.searchsorted(kept.rows, rows))]
+            yield StageBatch(values, kept.first_stage, self._source.targets(rows), self._source.ids(rows))

@@ -93,13 +93,18 @@ class TrainingWorker:
         with closing(self._plan.data.feed(self._worker)) as feed:
             lost, data = self._find_lost(feed)
             training = self._training(data, feed)
-            course = self._train(training, data, feed)
+            frozen = FrozenStages(training, self._workers, limit_bytes=self._plan.config.keep_frozen_mib << 20)
+            course = self._train(training, data, feed, frozen)
             training.load_best()
+
+            def source(name: str, split: Split, *, with_ids: bool = False) -> Source:
+                return frozen.measured(name, feed.source(split, self._plan.order(with_ids=with_ids)))
+
             with self._timed("calibration"):
-                fit = self._fit(training, data, feed) if VALIDATION in data.splits else None
+                fit = self._fit(training, data, source) if VALIDATION in data.splits else None
             temperature = 1.0 if fit is None else fit.temperature
             results = tuple(
-                self._measure(name, split, temperature, training, feed) for name, split in data.splits.items()
+                self._measure(name, split, temperature, training, source) for name, split in data.splits.items()
             )
         return TrainingOutcome(
             state={key: value.cpu() for key, value in training.best_state.items()},
@@ -156,12 +161,11 @@ class TrainingWorker:
             wrap=wrap,
         )
 
-    def _train(self, training: Training, data: TrainingData, feed: Feed) -> Course | None:
+    def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Course | None:
         """Do the epochs that are left."""
         state = self._states.latest()
         if state is not None:
             training.restore(state)
-        frozen = FrozenStages(training, self._workers, limit_bytes=self._plan.config.keep_frozen_mib << 20)
 
         def run_epoch() -> EpochRecord:
             training.enter_phase()
@@ -192,12 +196,12 @@ class TrainingWorker:
         with self._timed("frozen stages"):
             return frozen.source(name, source, feed.source(data.splits[name], self._plan.order()))
 
-    def _fit(self, training: Training, data: TrainingData, feed: Feed) -> TemperatureFit:
+    def _fit(self, training: Training, data: TrainingData, source: Callable[..., Source]) -> TemperatureFit:
         """The temperature, from an even sample of the validation split."""
         most = max(MAX_CALIBRATION_VALUES // len(data.choice), self._worker.world)
         sample = data.splits[VALIDATION].thinned(min(MAX_CALIBRATION_VIDEOS, most))
         logits, targets = [], []
-        for scores, batch in training.predict(feed.source(sample, self._plan.order()).batches()):
+        for scores, batch in training.predict(source(VALIDATION, sample).batches()):
             assert batch.targets is not None
             logits.append(scores.cpu().numpy())
             targets.append(batch.targets.cpu().numpy())
@@ -205,13 +209,15 @@ class TrainingWorker:
         all_logits, all_targets = (np.concatenate(arrays) for arrays in zip(*brought, strict=True))
         return temperature_fit(all_logits, all_targets, self._plan.config.task)
 
-    def _measure(self, name: str, split: Split, temperature: float, training: Training, feed: Feed) -> SplitResult:
+    def _measure(
+        self, name: str, split: Split, temperature: float, training: Training, source: Callable[..., Source]
+    ) -> SplitResult:
         started = time.monotonic()
         if name == TRAINING:
             split = split.thinned(max(MAX_TRAINING_VIDEOS, self._worker.world))
         with self._timed("evaluation"):
-            source = feed.source(split, self._plan.order(with_ids=True))
-            evaluation = training.evaluate(source.batches(), is_full=True, temperature=temperature)
+            batches = source(name, split, with_ids=True).batches()
+            evaluation = training.evaluate(batches, is_full=True, temperature=temperature)
             return split_result(name, evaluation, time.monotonic() - started)
 
     @contextmanager

@@ -237,6 +237,16 @@ def test_each_phase_trains_its_stages():
     assert trained.history.best_epoch == best.epoch
 
 
+def test_a_base_is_untouched_until_an_epoch_trains_it():
+    back = (Phase(epochs=1, stages=1), Phase(epochs=1, stages=3), Phase(epochs=1, stages=1), Phase(epochs=1))
+    trained = clip_training(*back)
+    untouched = [trained.is_base_untouched]
+    while not trained.is_over:
+        trained.run_epoch(clips(1), None)
+        untouched.append(trained.is_base_untouched)
+    assert untouched == [False, True, True, False, False]
+
+
 @pytest.mark.parametrize("stop", [2, 3, 4, 5, 6])
 def test_a_training_killed_in_any_phase_takes_the_same_course(stop):
     unbroken = run(clip_training(*HEAD_THEN_ALL))

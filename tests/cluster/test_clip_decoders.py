@@ -97,6 +97,14 @@ def test_a_random_clip_that_cannot_be_had_is_replaced_by_the_steady_one(decoders
     assert lost.code == FailureCode.MISSING
 
 
+def test_one_caller_at_a_time(decoders, videos):
+    with closing(decoders.decode([task(path) for path in videos])) as outcomes:
+        next(outcomes)
+        with pytest.raises(RuntimeError, match="at work for another caller"):
+            next(decoders.decode([task(videos[0])]))
+    assert len(list(decoders.decode([task(videos[0])]))) == 1
+
+
 def test_who_leaves_early_disturbs_nobody(decoders, videos):
     tasks = [task(path) for path in videos]
     with closing(decoders.decode(tasks)) as outcomes:

@@ -84,6 +84,28 @@ def test_what_is_too_much_is_computed_anew(data, feed, training):
         assert (frozen.source("validation", other, other_in_order) is not other) == (not is_kept)
 
 
+def test_the_best_epoch_is_measured_by_what_is_kept_where_that_holds(data, feed, training):
+    frozen = FrozenStages(training, Alone(), limit_bytes=1 << 20)
+    split = data.splits["training"]
+    part = feed.source(split.thinned(5), BatchOrder(batch_size=2, with_ids=True))
+    assert frozen.measured("training", part) is part  # nothing is kept yet
+    holds = []
+    while not training.is_over:
+        training.enter_phase()
+        source, in_order = sources(data, feed)
+        training.run_epoch(frozen.source("training", source, in_order).batches(training.epoch), None)
+        measured = frozen.measured("training", part)
+        holds.append(measured is not part)
+        if measured is part:
+            continue
+        for found, batch in zip(measured.batches(), part.batches(), strict=True):
+            assert (found.ids, found.targets.tolist()) == (batch.ids, batch.targets.tolist())
+            training.model.eval()
+            with torch.no_grad():
+                assert torch.allclose(training.model(*found.inputs), training.model(*batch.inputs), atol=1e-6)
+    assert holds == [True] * 4 + [False]  # the last phase trains everything
+
+
 def test_workers_get_what_the_others_computed(data, feed, training):
     training.enter_phase()
     _, in_order = sources(data, feed)

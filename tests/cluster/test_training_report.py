@@ -6,13 +6,20 @@ import pytest
 
 from cluster.quantities import percent_text
 from cluster.training_report import render_training_report
-from schemas.trainings import SplitResult, TrainingRecord
+from schemas.clips import UNIT, ClipFormat, ClipInput
+from schemas.trainings import LostVideo, SplitResult, TrainingRecord
 from tests.pages import Page, assert_closed_to_the_outside, assert_said_in_words
 from tests.training_records import renamed, training_record
 
 HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202egpj.mp4\x00\udc80"
+CLIPS = ClipInput(
+    format=ClipFormat(frames=16, height=112, width=112, resize=(128, 171), fps=None, **UNIT),
+    sampling={"placement": "central", "views": 10},
+)
+LOST = LostVideo(id="red/007", uri="gs://bucket/red/007.mp4", code="empty", message="the file is empty: bring it again")
 RECORDS = {
     "2 classes": training_record(2),
+    "clips": dataclasses.replace(training_record(3), level="clip", rgb_dim=0, audio_dim=0, clips=CLIPS, lost=(LOST,)),
     "10 classes": training_record(10),
     "50 classes": training_record(50),
     "1000 classes": training_record(1000),
@@ -229,3 +236,17 @@ def test_mistakes_without_a_true_class_are_told() -> None:
     text = text_of(with_test(record, mistakes=mistakes))
     assert "0% none" in text
     assert "gs://bucket/a.mp4" in text
+
+
+def test_what_a_clip_classifier_takes_and_what_was_left_out() -> None:
+    text = text_of(RECORDS["clips"])
+    assert "1 video could not be decoded, and is in no split." in text
+    assert "gs://bucket/red/007.mp4" in text
+    assert "the file is empty: bring it again" in text
+    assert "Format of the clips" in text
+    assert "Fingerprint of the features" not in text
+    many = dataclasses.replace(RECORDS["clips"], lost=(dataclasses.replace(LOST, id=HOSTILE),) * 40)
+    html = render_training_report(many)
+    assert_closed_to_the_outside(html)
+    assert "40 videos could not be decoded, and are in no split." in Page(html).text
+    assert "could not be decoded" not in text_of(RECORDS["10 classes"])

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cluster import training_words
-from schemas.trainings import Confidence, TrainedClass
+from schemas.trainings import Confidence, TrainedClass, TrainedPhase
 from tests.training_records import training_record
 
 
@@ -42,6 +42,29 @@ def test_an_early_end_and_a_falling_rate_are_said() -> None:
     sentences = training_words.course(dataclasses.replace(record, history=history, stopped_early=True))
     assert "It stopped early: 3 epochs in a row brought nothing better." in sentences
     assert sentences[-1].endswith("The learning rate went from 0.001 to 1e-05.")
+
+
+def test_phases_say_what_they_trained() -> None:
+    record = training_record()
+    numbers = {"optimizer": "sgd", "schedule": "constant"}
+    phases = (
+        TrainedPhase(epochs=12, stages=1, learning_rate=0.1, **numbers),
+        TrainedPhase(epochs=7, stages=3, learning_rate=0.01, **numbers),
+        TrainedPhase(epochs=5, stages=None, learning_rate=1e-3, **numbers),
+        TrainedPhase(epochs=9, stages=None, learning_rate=1e-4, **numbers),
+    )
+    of_epoch = [0] * 12 + [1] * 7 + [2]
+    history = tuple(
+        dataclasses.replace(epoch, phase=phase) for epoch, phase in zip(record.history, of_epoch, strict=True)
+    )
+    sentences = training_words.course(dataclasses.replace(record, history=history, phases=phases))
+    assert sentences[2:5] == [
+        "Epochs 1 to 12 trained the head alone (sgd, learning rate 0.1).",
+        "Epochs 13 to 19 trained the last 3 stages (sgd, learning rate 0.01).",
+        "Epoch 20 trained all of the network (sgd, learning rate 0.001).",
+    ]
+    single = dataclasses.replace(record, phases=phases[2:3])
+    assert training_words.course(single) == training_words.course(record)
 
 
 def test_the_last_epoch_is_not_compared_with_itself() -> None:
