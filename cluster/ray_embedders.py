@@ -216,8 +216,9 @@ class EmbedderPool:
             max_task_retries=-1,
             max_concurrency=CALLS_AT_ONCE,
         )
-        networks = ray.put(dict(stage.networks))
-        self._actors = [actor.remote(networks, files) for _ in range(count)]
+        # Once for all of them, and held: actors that are started again on another machine read it again.
+        self._networks = ray.put(dict(stage.networks))
+        self._actors = [actor.remote(self._networks, files) for _ in range(count)]
         self._variants: dict[str, str] = ray.get(self._actors[0].variants.remote())
 
     def proxied(self, stage: StageT) -> StageT:
