@@ -31,6 +31,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "actions": ("--families", "r3d-18"),
     "transfer": ("--scenes", "30", "8", "15"),
     "clips": ("--videos", "64", "--rounds", "1"),
+    "clip_cache": (),
 }
 FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
 

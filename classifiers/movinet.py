@@ -83,13 +83,18 @@ class ConvNorm(nn.Module):
         linear: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        time, height, width = kernel
+        self.pads = max(stride) > 1  # else it is the same before and behind, and the convolution's own
+        padding = (0, 0, 0) if self.pads else (time // 2, height // 2, width // 2)
+        self.conv = nn.Conv3d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm3d(outputs, EPSILON)
         self.linear = linear
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to as many outputs."""
-        normed: Tensor = self.norm(self.conv(pad_same(values, self.conv.kernel_size, self.conv.stride)))
+        if self.pads:
+            values = pad_same(values, self.conv.kernel_size, self.conv.stride)
+        normed: Tensor = self.norm(self.conv(values))
         return normed if self.linear else F.silu(normed)
 
 

@@ -23,7 +23,7 @@ ALONE = {
     OF_FEATURES: ("max_frames",),
     OF_VIDEOS: (
         *("embeddings", "views", "crops", "precision", "max_pixels", "pools", "embed_workers"),
-        *("time_limit", "memory_limit_mib", "cluster_wait", "retry_failed"),
+        *("time_limit", "memory_limit_mib", "retry_failed"),
     ),
 }
 
@@ -137,7 +137,7 @@ class ScoringConfig:
 
     def engine_config(self) -> ScoringEngineConfig:
         """How much of the machine is used for features."""
-        return ScoringEngineConfig(workers=self.workers, address=self.address)
+        return ScoringEngineConfig(workers=self.workers, address=self.address, wait_seconds=self.cluster_wait)
 
     def video_engine_config(self) -> EngineConfig:
         """How much of the machine is used for videos."""

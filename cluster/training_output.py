@@ -50,11 +50,11 @@ def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
     """Whether the training is there already. Raises `OtherTrainingError` where another is."""
     uri = storage.join(output, CONFIG_FILE)
     try:
-        text = storage.read_bytes(uri).decode()
+        content = storage.read_bytes(uri)
     except FileNotFoundError:
         return False
     try:
-        config = strict_json.load(CheckpointConfig, text, uri, schema_version=SCHEMA_VERSION)
+        config = strict_json.load(CheckpointConfig, content.decode(), uri, schema_version=SCHEMA_VERSION)
     except ValueError as error:
         raise OtherTrainingError(f"{error}\nGive another --output") from error
     found = config.training.get("identity", {})

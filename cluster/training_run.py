@@ -16,11 +16,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from types import FrameType
 
 from classifiers.checkpoint import EpochRecord
 from classifiers.class_choice import ClassChoiceError
@@ -37,6 +35,7 @@ from cluster.feature_files import FeatureFileError
 from cluster.initial_weights import InitialWeightsError
 from cluster.lease import Lease, LeaseError
 from cluster.manifest import ManifestError
+from cluster.termination import terminable
 from cluster.training_config import ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_engines import ResourceError, make_training_engine
@@ -75,7 +74,7 @@ def run_training(config: ClassifierTrainingConfig) -> int:
     meanwhile), 2 (bad options or data, another training in the output), 130 (interrupted; the same command goes on).
     """
     try:
-        with _terminable():
+        with terminable():
             _train(config.resolved())
     except BAD as error:
         logger.error(error)
@@ -152,17 +151,3 @@ def _lease(output: str) -> Iterator[Lease]:
         yield lease
     finally:
         lease.release()
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM stop a training as Ctrl-C does."""
-
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

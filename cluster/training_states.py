@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from classifiers.training_state import TrainingState, TrainingStateError, read_state, write_frozen, write_state
 from cluster import storage
@@ -28,6 +28,7 @@ from schemas.trainings import LostVideo
 KEPT = 2
 SCHEMA_VERSION = 1
 COURSE_FILE, LOST_FILE = "course.json", "lost.json"
+T = TypeVar("T")
 _STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
 
 
@@ -84,20 +85,12 @@ class StateFolder:
 
     def course(self) -> Course | None:
         """How the training went so far; None before it has begun."""
-        try:
-            text = storage.read_bytes(self._course_uri).decode()
-        except FileNotFoundError:
-            return None
-        return strict_json.load(Course, text, self._course_uri, schema_version=SCHEMA_VERSION)
+        return _read_json(Course, self._course_uri)
 
     def lost(self) -> Sequence[LostVideo] | None:
         """The videos that cannot be used; None where nobody has looked."""
-        uri = storage.join(self._uri, LOST_FILE)
-        try:
-            text = storage.read_bytes(uri).decode()
-        except FileNotFoundError:
-            return None
-        return strict_json.load(LostVideos, text, uri, schema_version=SCHEMA_VERSION).videos
+        found = _read_json(LostVideos, storage.join(self._uri, LOST_FILE))
+        return None if found is None else found.videos
 
     def write_lost(self, videos: Sequence[LostVideo]) -> None:
         """Note the videos that cannot be used."""
@@ -142,3 +135,13 @@ class StateFolder:
             return []
         numbered = [(match, uri) for uri in uris if (match := _STATE_FILE.fullmatch(posixpath.basename(uri)))]
         return [uri for _, uri in sorted((int(match[1]), uri) for match, uri in numbered)]
+
+
+def _read_json(kind: type[T], uri: str) -> T | None:
+    """What a file of the folder says; None where there is none."""
+    try:
+        return strict_json.load(kind, storage.read_bytes(uri).decode(), uri, schema_version=SCHEMA_VERSION)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise TrainingStateError(f"{uri} is damaged: {error}\nRemove the state folder to begin anew") from error

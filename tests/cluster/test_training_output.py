@@ -100,3 +100,11 @@ def test_the_checkpoint_of_a_clip_classifier_is_the_model_that_was_measured(tmp_
     test = record_of(output).splits[-1]
     assert (test.name, right / test.videos) == ("test", test.summary["hit_at_one"])
     assert record_of(output).clips == clips
+
+
+def test_an_output_that_holds_something_else_is_refused(dataset, tmp_path, caplog):
+    output = tmp_path / "classifier"
+    output.mkdir()
+    (output / "config.json").write_bytes(b"\xff\xfe no text")
+    assert run_training(training_config(dataset, output)) == 2
+    assert "Give another --output" in caplog.text

@@ -79,3 +79,12 @@ def test_the_course_remembers_interruptions(tmp_path):
     assert last.resumed_at_epoch == (3, 5)
     assert last.started_at == first.started_at
     assert states.course() == last
+
+
+@pytest.mark.parametrize(("name", "content"), [("course.json", b"{"), ("course.json", b"\xff"), ("lost.json", b"[]")])
+def test_damaged_notes_are_told(tmp_path, name, content):
+    states = StateFolder(str(tmp_path), {})
+    states.begin(0)
+    (tmp_path / "state" / name).write_bytes(content)
+    with pytest.raises(TrainingStateError, match=f"{name} is damaged"):
+        (states.course if name == "course.json" else states.lost)()
