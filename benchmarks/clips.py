@@ -162,6 +162,7 @@ def run_scoring(videos: Path, checkpoint: Path, scratch: Path) -> dict[str, floa
     """Clips/s of the job from its first label shard on, and with its start."""
     count = len(list(videos.glob("*/*/*.mp4")))
     command = ["jobs/score_videos.py", "--videos", str(videos), "--checkpoint", str(checkpoint), "--date", "2026-01-01"]
+    command += ["--precision", "fp32"]  # as the plain loop
     with tempfile.TemporaryDirectory(dir=scratch) as labels:
         started = time.perf_counter()
         run_job([*command, "--labels", labels, "--rows-per-shard", str(-(-count // SHARDS))])
