@@ -80,7 +80,7 @@ def write_videos(folder: Path, count: int) -> None:
     seeds = [write_video(folder / f"{seed}.mp4", Clip(rate=25 + seed, **VIDEO)) for seed in range(SEEDS)]
     for number in range(count):
         split = "val" if number % VALIDATION_SHARE == 0 else "train"
-        place = folder / "videos" / split / CLASSES[number // SEEDS % len(CLASSES)]
+        place = folder / "videos" / split / CLASSES[(number + number // VALIDATION_SHARE) % len(CLASSES)]
         place.mkdir(parents=True, exist_ok=True)
         os.link(seeds[number % SEEDS], place / f"{number:05d}.mp4")
 
@@ -162,6 +162,7 @@ def run_scoring(videos: Path, checkpoint: Path, scratch: Path) -> dict[str, floa
     """Clips/s of the job from its first label shard on, and with its start."""
     count = len(list(videos.glob("*/*/*.mp4")))
     command = ["jobs/score_videos.py", "--videos", str(videos), "--checkpoint", str(checkpoint), "--date", "2026-01-01"]
+    command += ["--precision", "fp32"]  # as the plain loop
     with tempfile.TemporaryDirectory(dir=scratch) as labels:
         started = time.perf_counter()
         run_job([*command, "--labels", labels, "--rows-per-shard", str(-(-count // SHARDS))])

@@ -131,7 +131,8 @@ def measure_clip_models(bench: Bench, names: Iterable[str], peak: float) -> list
                         row |= {"clips_per_second": rate, "of_peak": rate * flops / peak}
                         figures = f"{rate:>10,.1f}{row['of_peak']:>9.1%}{row['gflops']:>9.1f}"
                     except (RuntimeError, NotImplementedError) as error:  # out of memory, or a form that is not there
-                        row["error"] = figures = str(error).splitlines()[0][:90]
+                        row["error"] = str(error).splitlines()[0][:90]
+                        figures = f"  {row['error']}"
                     rows.append(row)
                     print(f"{name:<14}{form:<16}{precision:<10}{batch:>6}{figures}", flush=True)
     return rows

@@ -28,6 +28,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "training": ("--videos", "20000", "--epochs", "2", "--rounds", "1"),
     "reported_models": ("--videos", "4000", "--epochs", "6"),
     "frame_models": ("--videos", "1200"),
+    "clip_models": ("--models", "c3d", "r3d-18", "movinet-a0", "--repeats", "1"),
     "actions": ("--families", "r3d-18"),
     "transfer": ("--scenes", "30", "8", "15"),
     "clips": ("--videos", "64", "--rounds", "1"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import gpu
+from benchmarks.gpu_clips import FAMILIES, FORMS, TRAINING_STEP, WHOLE_WAY
 
 
 def run(monkeypatch, *arguments):
@@ -21,7 +22,22 @@ def test_the_whole_script_runs_on_a_cpu(monkeypatch, tmp_path, capsys):
     assert all(row["items_per_second"] > 0 for row in figures["networks"])
     assert {way["limited_by"] for way in figures["product"]["ways"]}
     assert figures["agreement"]["Inception fp32"]["relative_rms"] < 1e-5
+    measured = {row["model"] for row in figures["clip_models"] if row.get("clips_per_second", 0) > 0}
+    assert measured == set(FAMILIES)
     assert "frames/s wanted on one H200" in capsys.readouterr().out
+
+
+def test_clip_models_alone(monkeypatch, tmp_path):
+    path = tmp_path / "figures.json"
+    some = ["--only", "clips", "--clip-models", "c3d", "r3d-18"]
+    run(monkeypatch, "--device", "cpu", "--seconds", "0.01", *some, "--json", str(path))
+    figures = json.loads(path.read_text())
+    assert "networks" not in figures
+    forms = {(row["model"], row["form"]) for row in figures["clip_models"]}
+    assert forms == {(model, form) for model in ("c3d", "r3d-18") for form in FORMS}
+    flops = {(row["model"], row["form"]): row["gflops"] for row in figures["clip_models"]}
+    # A backward pass takes twice a forward pass, less what no input's gradient is wanted of.
+    assert 2.5 < flops["c3d", TRAINING_STEP] / flops["c3d", WHOLE_WAY] <= 3
 
 
 def test_without_cuda_it_says_so(monkeypatch):
