@@ -187,7 +187,10 @@ def check_classes_have_videos(targets: Targets, choice: ClassChoice) -> None:
 
 def _indices(item: str, index_of: dict[str, int], size: int | None, problems: list[str]) -> list[int]:
     if item == ALL and size is None:
-        problems.append(f"{ALL} needs a vocabulary to know how many classes there are; {FIRST}50 does without")
+        problems.append(
+            f"{ALL} needs a vocabulary, or videos whose labels are names, to know how many classes there are; "
+            f"{FIRST}50 does without"
+        )
     elif item == ALL:
         return list(range(size or 0))
     elif item.startswith(FIRST):

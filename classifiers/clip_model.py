@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from classifiers.clip_config import ClipConfig
 from classifiers.heads import glorot_linear
 from classifiers.published_layout import Layout
 from schemas.clips import ClipFormat
@@ -30,10 +31,12 @@ HEAD = "head"
 class ClipModel(nn.Module):
     """A network over clips. `clip_format` says what it looks at, `feature_dim` is F, `dropout` is that of the head.
 
-    `layouts` are those of public files with weights of the network; see `published_clips.fill`.
+    `config` has the numbers that a family made it of. `layouts` are those of public files with weights of the network;
+    see `published_clips.fill`.
     """
 
     layouts: ClassVar[tuple[Layout, ...]] = ()
+    config: ClipConfig
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,9 +117,9 @@ def check_disjoint(parts: Mapping[str, Sequence[str]]) -> None:
         raise SplitError("parts overlap, so that a test would tell nothing:\n" + "\n".join(problems))
 
 
-def check_not_empty(parts: Mapping[str, NDArray[np.bool_]], needed: Iterable[str]) -> None:
-    """Make sure that each of the `needed` parts holds a video. Raises `SplitError`."""
-    empty = [name for name in needed if not parts[name].any()]
+def check_not_empty(parts: Mapping[str, NDArray[np.bool_]], needed: Collection[str], advice: str) -> None:
+    """Make sure that each of the `needed` parts holds a video. Raises `SplitError`, which ends with the advice."""
+    empty = [name for name in parts if name in needed and not parts[name].any()]
     if empty:
         sizes = ", ".join(f"{name} {int(mask.sum())}" for name, mask in parts.items())
-        raise SplitError(f"no video is left for {', '.join(empty)} ({sizes}): give more videos or other fractions")
+        raise SplitError(f"no video is left for {', '.join(empty)} ({sizes}): {advice}")

@@ -11,8 +11,8 @@ and its embedding the mean of their features.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from classifiers.ensemble import mean_probability
 from classifiers.trained_classifier import Trained, best_classes
 from schemas.clips import ClipInput
 
+VIEWS = ("views", "crops")
 REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
@@ -42,10 +43,13 @@ class TrainedClips(Trained):
         models = [clip_model_of(checkpoint, subject) for subject, checkpoint in checkpoints.items()]
         assert self.config.clips is not None  # or there were no model of clips
         self.clips: ClipInput = self.config.clips
+        ours = _look(self.clips)
         others = [
-            f"{subject}: {config.clips.format}, not {self.clips.format}"
+            f"{subject}: {key} is {value}, not {ours.get(key)}"
             for subject, config in zip(checkpoints, self.configs, strict=True)
-            if config.clips is not None and config.clips.format != self.clips.format
+            if config.clips is not None
+            for key, value in _look(config.clips).items()
+            if value != ours.get(key)
         ]
         if others:
             raise CheckpointError("checkpoints that look at other clips cannot be averaged", others)
@@ -127,6 +131,12 @@ class ClipEnsemble(nn.Module):
         logits = torch.stack([model.forward_head(found) / heat for model, found, heat in each])  # (members, N, K)
         joint = mean_probability(logits, multi_label=self.multi_label) if len(logits) > 1 else logits[0]
         return torch.cat([features[0], joint], dim=1)
+
+
+def _look(clips: ClipInput) -> dict[str, Any]:
+    """What a model sees of a video, but for how often it looks: that is for whoever labels to say."""
+    sampling = {key: value for key, value in clips.sampling.items() if key not in VIEWS}
+    return {**asdict(clips.format), **sampling}
 
 
 def _filled(config: CheckpointConfig, state: Mapping[str, NDArray[np.generic]]) -> ClipModel:

@@ -20,7 +20,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from classifiers.splits import SPLIT_NAMES
 from cluster import storage
@@ -60,12 +60,12 @@ class ClipDataset:
     """What was found.
 
     classes   all names, in the order of their indices
-    missing   names that a list has and that are not below INPUT
+    missing   names that a list has and that are not below INPUT, each with its class
     """
 
     listed: list[Listed]
     classes: tuple[str, ...]
-    missing: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 def folders(place: Place) -> ClipDataset:
@@ -138,7 +138,7 @@ def hmdb51(place: Place) -> ClipDataset:
 def kinetics(place: Place) -> ClipDataset:
     """Kinetics-400, -600 and -700; clips of one video are a group."""
     found = _by_stem(place.input)
-    listed, missing, problems, classes = [], [], [], set()
+    listed, missing, problems, classes = [], {}, [], set()
     for source in (uri for uri in _files(place.annotations) if uri.lower().endswith(".csv")):
         reader = csv.DictReader(io.StringIO(_text(source)))
         lacking = [name for name in KINETICS_COLUMNS if name not in (reader.fieldnames or ())]
@@ -163,12 +163,12 @@ def kinetics(place: Place) -> ClipDataset:
             whole = found.get(name)
             video = found.get(cut) or (whole and replace(whole, start_seconds=start, end_seconds=max(end, start + 1)))
             if not video:
-                missing.append(cut)
+                missing[cut] = label
             else:
                 labels = (label,) if label else ()
                 listed.append(Listed(replace(video, id=cut, labels=labels, split=split), name))
     _refuse(place.annotations, problems)
-    return ClipDataset(listed, tuple(sorted(classes - {""})), tuple(missing))
+    return ClipDataset(listed, tuple(sorted(classes - {""})), missing)
 
 
 def grid(place: Place) -> ClipDataset:
@@ -210,7 +210,7 @@ def _chosen(
         for stem, (label, part, group) in wanted.items()
         if stem in found
     ]
-    return ClipDataset(listed, classes, tuple(stem for stem in wanted if stem not in found))
+    return ClipDataset(listed, classes, {stem: label for stem, (label, *_) in wanted.items() if stem not in found})
 
 
 def _by_stem(source: str) -> dict[str, Video]:

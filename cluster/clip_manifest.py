@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -16,6 +17,7 @@ from cluster.manifest_writer import WRITERS, write_manifest
 from cluster.vocabulary import Vocabulary, write_vocabulary
 from schemas.videos import Video
 
+EXAMPLES = 5  # that an error names
 LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
 
 
@@ -71,17 +73,18 @@ def make_manifest(config: ManifestConfig) -> Made:
     storage.check_writable(config.output)
     found = DATASETS[config.dataset](Place(config.input, config.annotations or "", config.split_number))
     classes = _classes(config, found)
-    listed = found.listed
+    listed, missing = found.listed, tuple(found.missing)
     if config.classes:
+        missing = tuple(name for name, label in found.missing.items() if label in classes)
         kept = [(entry, tuple(label for label in entry.video.labels if label in classes)) for entry in listed]
         listed = [Listed(replace(entry.video, labels=labels), entry.group) for entry, labels in kept if labels]
     videos = with_splits(listed, validation=config.validation, test=config.test, seed=config.seed)
     counts = Counter(str(label) for video in videos for label in video.labels)
-    _check(config, found, videos, counts)
+    _check(config, missing, videos, counts)
     write_manifest(config.output, sorted(videos, key=lambda video: video.id))
     if classes:
         write_vocabulary(storage.join(posixpath.dirname(config.output) or ".", VOCABULARY), Vocabulary(classes))
-    return Made(dict(Counter(video.split for video in videos)), dict(sorted(counts.items())), len(found.missing))
+    return Made(dict(Counter(video.split for video in videos)), dict(sorted(counts.items())), len(missing))
 
 
 def _classes(config: ManifestConfig, found: ClipDataset) -> tuple[str, ...]:
@@ -97,11 +100,14 @@ def _classes(config: ManifestConfig, found: ClipDataset) -> tuple[str, ...]:
     return tuple(name for name in found.classes if not config.classes or name in config.classes)
 
 
-def _check(config: ManifestConfig, found: ClipDataset, videos: list[Video], counts: Counter[str]) -> None:
+def _check(config: ManifestConfig, missing: Sequence[str], videos: list[Video], counts: Counter[str]) -> None:
     problems = []
-    if found.missing and not config.skip_missing:
-        problems += [f"{name} is in a list, but not below {config.input}" for name in found.missing]
-        problems[-1] += "; --skip-missing leaves such videos out"
+    if missing and not config.skip_missing:
+        shown = ", ".join(missing[:EXAMPLES]) + (", …" if len(missing) > EXAMPLES else "")
+        problems.append(
+            f"missing below {config.input}, of what the lists have: {shown} ({len(missing)} in all); --skip-missing "
+            "leaves them out"
+        )
     if not videos:
         problems.append("no video is left")
     if all(len(video.labels) <= 1 for video in videos):

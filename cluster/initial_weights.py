@@ -1,21 +1,27 @@
 """What a clip classifier starts from: public weights, or a checkpoint of ours, of the same model.
 
 The head goes with its classes. Of a checkpoint with the same classes it is kept, of any other it is made anew (`auto`);
-`keep` insists that it fits, `reset` makes it anew whatever it is.
+`keep` insists that it fits, `reset` makes it anew whatever it is. The options of the model must be those of the
+weights, even where shapes do not tell them apart; for public ones, others may be chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from classifiers.checkpoint import CLIP, CONFIG_FILE, WEIGHTS_FILE, CheckpointError, load_weights, read_checkpoint
 from classifiers.clip_model import HEAD, ClipModel
-from classifiers.published_clips import fill
+from classifiers.clip_registry import clip_model_config
+from classifiers.published_clips import PublishedWeightsError, fill, published_options
 from cluster import storage
 from cluster.clip_weights import read_published
+from cluster.redaction import redacted
 
 AUTO, KEEP, RESET = HEADS = ("auto", "keep", "reset")
+# Options that the same weights go with, whatever they are; all others say what the weights mean.
+OF_THE_CLIPS = frozenset({"frames", "height", "width", "fps", "dropout"})
+SUBJECT = "checkpoint"
 EXAMPLES = 5  # that an error names
 
 
@@ -34,31 +40,53 @@ class InitialWeights:
         """Fill `model`, which is called `name` and is to tell `class_names` apart.
 
         Raises:
-            InitialWeightsError: for weights of another model, or a head that does not fit.
+            InitialWeightsError: for weights of another model or of other options, or a head that does not fit.
             cluster.storage.StorageError, OSError: where they cannot be read.
         """
         try:
             if storage.exists(storage.join(self.uri, CONFIG_FILE)):
                 self._fill_from_checkpoint(model, name, class_names)
             else:
-                fill(model, read_published(self.uri), fresh_head=self.head != KEEP)
+                arrays = read_published(self.uri)
+                _check_options(model, name, published_options(name, arrays))
+                fill(model, arrays, fresh_head=self.head != KEEP)
         except ValueError as error:
-            raise InitialWeightsError(f"--init-weights {self.uri}: {error}") from error
+            raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
 
     def _fill_from_checkpoint(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
         files = {file: storage.read_bytes(storage.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}
-        checkpoint = read_checkpoint(files, self.uri)
+        checkpoint = read_checkpoint(files)
         config = checkpoint.config
         if config.level != CLIP or config.model != name:
-            raise CheckpointError(self.uri, [f"it is of model {config.model!r}, and {name!r} is to be trained"])
+            raise CheckpointError(SUBJECT, [f"it is of model {config.model!r}, and {name!r} is to be trained"])
+        theirs, ours = asdict(clip_model_config(name, config.options)), asdict(model.config)
+        others = [
+            f"its model has option {key}={theirs[key]}, not {value}"
+            for key, value in ours.items()
+            if key not in OF_THE_CLIPS and theirs[key] != value
+        ]
+        if others:
+            raise CheckpointError(SUBJECT, others)
         is_same = config.class_names == tuple(class_names)
         if self.head == KEEP and not is_same:
-            raise CheckpointError(self.uri, [_difference(config.class_names, class_names)])
+            raise CheckpointError(SUBJECT, [_difference(config.class_names, class_names)])
         if self.head == RESET or not is_same:
             fresh = {f"{HEAD}.{key}": value for key, value in model.head.state_dict().items()}
             trunk = {key: value for key, value in checkpoint.state.items() if not key.startswith(f"{HEAD}.")}
             checkpoint = replace(checkpoint, state={**trunk, **fresh})
-        load_weights(model, checkpoint, self.uri)
+        load_weights(model, checkpoint)
+
+
+def _check_options(model: ClipModel, name: str, wanted: Mapping[str, object]) -> None:
+    """Refuse options that nobody has chosen where public weights want others, and would mean something else."""
+    defaults = clip_model_config(name)
+    problems = [
+        f"{key}={value}, and not the default {getattr(defaults, key)}"
+        for key, value in wanted.items()
+        if getattr(model.config, key) == getattr(defaults, key) != value
+    ]
+    if problems:
+        raise PublishedWeightsError(f"such weights want --model-options {'; '.join(problems)}")
 
 
 def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:

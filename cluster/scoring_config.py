@@ -85,8 +85,7 @@ class ScoringConfig:
         ]
         problems += [] if self.checkpoint else ["checkpoint must name something"]
         if bool(self.features) == (self.videos is not None):
-            which = "not both" if self.features else "and is missing"
-            problems.append(f"features must name something, or videos, {which}")
+            problems.append("give --features or --videos, one of them")
         problems += [
             f"{name} must not be empty"
             for name in ("labels", "videos", "embeddings")

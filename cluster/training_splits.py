@@ -24,11 +24,17 @@ from classifiers.class_choice import (
 )
 from classifiers.losses import SINGLE_LABEL
 from classifiers.splits import SplitError, check_disjoint, check_not_empty, hash_ids
-from cluster.training_config import COLUMN, FOLDERS, ClassifierTrainingConfig
+from cluster.training_config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
 from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 
 # What `classifiers.splits` calls the parts.
 PARTS = {"train": TRAINING, "validation": VALIDATION, "test": TEST}
+# What to do about a part without videos, by how they are shared out.
+ADVICE = {
+    HASH: "give more videos or other --fractions",
+    COLUMN: "name some for it in that column (in manifests, jobs/make_manifest.py takes validation from training)",
+    FOLDERS: "give others for it, or other --classes",
+}
 Mask = NDArray[np.bool_]
 
 
@@ -72,7 +78,7 @@ def share_out(parts: Mapping[str, Part], config: ClassifierTrainingConfig, choic
         SplitError, ClassChoiceError: for parts or classes without videos, and for parts that overlap.
     """
     splits = _targeted(parts, config.task, choice)
-    check_not_empty({name: split.rows for name, split in splits.items()}, _needed(config))
+    check_not_empty({name: split.rows for name, split in splits.items()}, _needed(config), ADVICE[config.split])
     splits = {name: splits[name] for name in SPLITS if name in splits and len(splits[name])}
     check_disjoint({name: _chosen(parts[name].ids, split.rows) for name, split in splits.items()})
     training = splits[TRAINING]

@@ -3,8 +3,8 @@
 python jobs/train_classifier.py --features features/ --output classifier/
 python jobs/train_classifier.py --features train*.tfrecord --split folders --validation-features 'validate*.tfrecord' \
   --classes first:50 --output gs://bucket/classifier
-python jobs/train_classifier.py --videos videos/ --model c3d --init-weights c3d.pickle --recipe transfer \
-  --output actions/
+python jobs/train_classifier.py --videos manifest.csv --split column --model c3d --init-weights c3d.pickle \
+  --recipe transfer --output actions/
 """
 
 import sys
@@ -21,8 +21,8 @@ from cluster.training_run import run_training
 def main() -> int:
     """Run the job; returns the exit code."""
     description = (
-        "Train a classifier on the features of videos, or on clips of them; write a checkpoint, and a report of what "
-        "it is worth."
+        "Train a classifier on the features of videos, or on their clips; write a checkpoint, and a report of what it "
+        "is worth."
     )
     config = parse_or_exit(ClassifierTrainingConfig, description)
     configure_logging(config.log_format, quiet=config.quiet)

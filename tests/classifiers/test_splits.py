@@ -78,6 +78,6 @@ def test_an_id_in_two_parts_is_found():
 
 def test_an_empty_part_is_an_error_with_all_sizes():
     parts = {"train": np.array([True, True]), "validation": np.array([False, False])}
-    check_not_empty(parts, ["train"])
-    with pytest.raises(SplitError, match=r"no video is left for validation \(train 2, validation 0\)"):
-        check_not_empty(parts, ["train", "validation"])
+    check_not_empty(parts, ["train"], "more")
+    with pytest.raises(SplitError, match=r"no video is left for validation \(train 2, validation 0\): more$"):
+        check_not_empty(parts, ["train", "validation"], "more")

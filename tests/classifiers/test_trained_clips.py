@@ -9,6 +9,7 @@ import torch
 from classifiers.checkpoint import CheckpointError
 from classifiers.clip_checkpoint import clip_model_of
 from classifiers.trained_clips import TrainedClips, ViewMean
+from extractors.clip_sampling import ClipSampling
 from tests.checkpoints import trained
 from tests.clips import OPTIONS, trained_clips
 
@@ -65,8 +66,11 @@ def test_bf16_says_nearly_the_same():
 
 def test_what_cannot_be_averaged_or_is_of_another_kind():
     smaller = trained_clips(options={**OPTIONS, "frames": 2})
-    with pytest.raises(CheckpointError, match=r"look at other clips.*\n.*b: ClipFormat\(frames=2"):
+    with pytest.raises(CheckpointError, match=r"look at other clips.*\n.*b: frames is 2, not 4"):
         TrainedClips({"a": trained_clips(), "b": smaller})
+    with pytest.raises(CheckpointError, match=r"1 problem.*\n.*b: placement is equal, not central"):
+        TrainedClips({"a": trained_clips(), "b": trained_clips(sampling=ClipSampling(placement="equal", views=3))})
+    TrainedClips({"a": trained_clips(), "b": trained_clips(sampling=ClipSampling(views=3))})
     with pytest.raises(CheckpointError, match="num_classes 5, a has 4"):
         TrainedClips({"a": trained_clips(), "b": trained_clips(classes=5)})
     with pytest.raises(CheckpointError, match="takes features, not clips"):

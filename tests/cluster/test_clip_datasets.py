@@ -98,7 +98,7 @@ def test_videos_that_are_missing_are_named(tmp_path: Path) -> None:
     videos, lists = ucf(tmp_path)
     (videos / "IceDancing/v_IceDancing_g03_c02.avi").unlink()
     found = find("ucf101", videos, lists)
-    assert found.missing == ("v_IceDancing_g03_c02",)
+    assert found.missing == {"v_IceDancing_g03_c02": "IceDancing"}
     assert len(found.listed) == 11
 
 
@@ -139,7 +139,7 @@ def test_kinetics(tmp_path: Path) -> None:
     }
     found = find("kinetics", videos, write(tmp_path / "lists", lists))
     assert found.classes == ("abseiling", "air drumming")
-    assert found.missing == ("gone_000000_000010",)
+    assert found.missing == {"gone_000000_000010": "abseiling"}
     parts = {
         entry.video.id: (entry.video.start_seconds, entry.video.end_seconds, entry.group) for entry in found.listed
     }

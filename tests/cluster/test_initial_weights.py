@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from cluster.initial_weights import InitialWeights, InitialWeightsError
 from schemas.clips import ClipInput
 
 SMALL = {"frames": 16, "height": 16, "width": 16, "width_factor": 0.05}
+KERAS = str(Path(__file__).parent.parent / "fixtures" / "keras" / "c3d.h5")  # written by Keras
 NAMES = ("go", "stop", "turn")
 
 
@@ -94,12 +97,23 @@ def test_a_head_that_is_to_be_kept_must_fit(folder, names, part):
 
 
 def test_weights_of_another_model_are_told(folder):
-    with pytest.raises(InitialWeightsError, match="it is of model 'c3d', and 's3d' is to be trained"):
+    with pytest.raises(InitialWeightsError, match="it is of model 'c3d', and 's3d' is to be trained") as told:
         InitialWeights(str(folder[0])).fill(fresh(name="s3d", height=32, width=32), "s3d", NAMES)
-    with pytest.raises(InitialWeightsError, match=r"conv1\.conv1\.weight: .* the model has"):
-        InitialWeights(str(folder[0])).fill(fresh(width_factor=0.1), "c3d", NAMES)
+    assert str(told.value).count(str(folder[0])) == 1
+    with pytest.raises(InitialWeightsError, match=r"fc6\.weight: .* the model has"):
+        InitialWeights(str(folder[0])).fill(fresh(height=48), "c3d", NAMES)
     with pytest.raises(InitialWeightsError, match="nowhere"):
         InitialWeights(str(folder[0] / "nowhere.pt")).fill(fresh(), "c3d", NAMES)
+
+
+def test_weights_of_other_options_are_told(folder):
+    """Where shapes would not tell: the same numbers would mean something else."""
+    with pytest.raises(InitialWeightsError, match="its model has option pixels=bytes, not signed") as told:
+        InitialWeights(str(folder[0])).fill(fresh(pixels="signed", width_factor=0.1), "c3d", NAMES)
+    assert "width_factor=0.05, not 0.1" in str(told.value)
+    model = fresh(dropout=0.1)
+    InitialWeights(str(folder[0])).fill(model, "c3d", NAMES)
+    assert same(model, folder[1]) == {*TRUNK, "head"}
 
 
 def test_public_weights_get_a_new_head(tmp_path):
@@ -122,3 +136,13 @@ def test_public_weights_get_a_new_head(tmp_path):
     five = fresh(5)
     InitialWeights(str(path), "keep").fill(five, "c3d", tuple("abcde"))
     assert same(five, public) == {*TRUNK, "head"}
+
+
+def test_public_weights_that_want_other_options_say_so():
+    """Keras pads behind alone where the port to PyTorch pads on both sides, which no shape tells."""
+    keras = {"frames": 32, "height": 48, "width": 32, "width_factor": 1 / 64}
+    with pytest.raises(InitialWeightsError, match="want --model-options pool5=end, and not the default both"):
+        InitialWeights(KERAS).fill(fresh(**keras), "c3d", NAMES)
+    model, untouched = (fresh(**keras, pool5="end", pixels="signed") for _ in range(2))  # what is chosen is taken
+    InitialWeights(KERAS).fill(model, "c3d", NAMES)
+    assert same(model, untouched) == {"head"}

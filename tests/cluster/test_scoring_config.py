@@ -28,7 +28,7 @@ def test_all_that_is_wrong_is_told_at_once():
         "unknown option --topk; did you mean --top-k?",
         "--engine is one of ray, local, not 'beam'",
         "top-k must be at least 1, not 0",
-        "features must name something",
+        "give --features or --videos, one of them",
         "labels must not be empty",
         "threshold must be between 0 and 1, not nan",
         "date must be a day such as 2025-01-31, not 'yesterday'",
@@ -56,7 +56,7 @@ def test_one_of_the_two_kinds_is_scored_and_has_options_of_its_own():
         "time-limit must be above 0 and finite, not inf",
     ):
         assert part in text
-    with pytest.raises(UsageError, match="features must name something, or videos, not both"):
+    with pytest.raises(UsageError, match="give --features or --videos, one of them"):
         parse(ScoringConfig, [*NEEDED, *videos[:2]])
     with pytest.raises(UsageError, match="labels and embeddings must be two places, not both 'l'"):
         parse(ScoringConfig, [*videos, "--embeddings", "l/"])

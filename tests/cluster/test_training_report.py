@@ -67,7 +67,7 @@ def test_the_headline_sets_the_result_beside_the_simplest_answer() -> None:
     assert f"validation videos right (hit@1), of 900 {100 * (validation.summary['hit_at_one'] or 0):.2f}%" in text
     assert f"right if the answer were always Game {100 * test.classes[0].support / 600:.2f}%" in text
     assert "epoch kept, of 20, by loss 9" in text
-    assert "trained parameters 295,625" in text
+    assert " parameters 295,625" in text
     assert "Nothing learnt" not in text
 
 

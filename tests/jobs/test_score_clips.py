@@ -73,7 +73,7 @@ def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path
     done = run(videos, checkpoint, tmp_path / "labels", "--features", "f", "--views", 0, "--crops", 2)
     assert done.returncode == 2
     for part in (
-        "features must name something, or videos, not both",
+        "give --features or --videos, one of them",
         "views must be at least 1",
         "crops must be 1 or 3",
     ):
