@@ -59,7 +59,7 @@ FAMILIES: dict[str, dict[str, object]] = {
     "fast3d-18": {},
     "i3d": {},
     "s3d": {},
-    "movinet-a0": {"width_factor": 0.5},
+    "movinet-a0": {"width_factor": 0.25},
 }
 BATCH = 16
 LEARNING_RATE = 3e-3

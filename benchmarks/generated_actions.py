@@ -43,7 +43,7 @@ RATE = 16  # frames a second
 SHORTEST_ACT = 0.375  # of a video's frames
 # Of brightness, 0 to 255.
 CONTRAST, COLOUR, SENSOR_NOISE, FLICKER = 28.0, 14.0, 5.0, 3.0
-DISTINCT = 60.0  # how far shapes are from the background's mean
+DISTINCT = 70.0  # how far shapes are from the background's mean
 # Lengths in halves of a frame's side; an act goes from one end of its reach to the other. The arc is half of that gone.
 RADIUS, REACH, GROWTH, ARC = 0.42, 0.5, 2.4, 1.6
 # One quantiser and key frames alone: how a frame is coded depends on that frame alone.
@@ -110,6 +110,14 @@ def _cross(x: Field, y: Field) -> Field:
     return np.minimum(np.maximum(abs(x), 2.4 * abs(y)), np.maximum(2.4 * abs(x), abs(y))) - 1
 
 
+def _frame(x: Field, y: Field) -> Field:
+    return abs(np.maximum(abs(x), abs(y)) - np.float32(0.6)) - np.float32(0.27)
+
+
+def _angle(x: Field, y: Field) -> Field:
+    return np.maximum(np.maximum(abs(x), abs(y)) - np.float32(0.85), np.minimum(x, y) + np.float32(0.1))
+
+
 def _ring(x: Field, y: Field) -> Field:
     return abs(np.hypot(x, y) - np.float32(0.72)) - np.float32(0.3)
 
@@ -120,7 +128,7 @@ def _moon(x: Field, y: Field) -> Field:
 
 # Below 0 inside, above 0 outside, about the distance from the edge; of radius 1.
 OUTLINES: dict[str, tuple[Outline, ...]] = {
-    "train": (_ellipse(1.0), _polygon(4), _polygon(6), _cross),
+    "train": (_ellipse(1.0), _polygon(4), _polygon(6), _cross, _frame, _angle),
     "validation": (_ellipse(0.65), _polygon(5)),
     "test": (_polygon(3), _ring, _moon),
 }
