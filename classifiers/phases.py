@@ -1,6 +1,6 @@
 """Phases of a training: epochs that train the same stages of a network with the same numbers.
 
-Transfer learning is two of them: first the head on frozen stages, then the last stages more gently. Each phase starts
+Transfer learning is two of them: first the head on frozen stages, then the last stages. Each phase starts
 from the weights that the one before it ended with, with a fresh optimizer, and counts its steps from 0.
 """
 

@@ -133,6 +133,8 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
     """See `training_data.load_training_data`."""
     assert config.videos is not None
     videos = _read(config.videos)
+    if config.split is None:
+        config = replace(config, split=COLUMN if any(video.split for video in videos) else HASH)
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
@@ -152,16 +154,20 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
 
 def _read(source: str) -> Sequence[Video]:
     """The videos of a manifest; or of a folder, where each is of the class whose folder it is in."""
-    if posixpath.splitext(source)[1].lower() in READERS:
+    if _is_manifest(source):
         return read_videos(source)
     return [listed.video for listed in folders(Place(source, "", 1)).listed]
+
+
+def _is_manifest(source: str) -> bool:
+    return posixpath.splitext(source)[1].lower() in READERS
 
 
 def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
     """Labels as indices, and the names of the classes where they are known."""
     uri = config.vocabulary
-    if uri is None and config.videos is not None:
-        beside = storage.join(config.videos.rpartition("/")[0], VOCABULARY)
+    if uri is None and config.videos is not None and _is_manifest(config.videos):
+        beside = storage.join(posixpath.dirname(config.videos), VOCABULARY)
         uri = beside if storage.exists(beside) else None
     names = None if uri is None else read_class_names(uri)
     vocabulary = Vocabulary(names or ())

@@ -75,7 +75,12 @@ class ClassifierTrainingConfig:
     vocabulary: str | None = option("names of the classes; by default vocabulary.csv beside the features", None)
     task: str = option("one class a video, its first label, or any number of them", SINGLE_LABEL, choices=TASKS)
     balance: bool = option("train on as many videos of each class as the rarest has", False)
-    split: str = option("how videos are shared out: by their ids, by a column, or by folder", HASH, choices=SPLIT_KINDS)
+    split: str = option(
+        "how videos are shared out: by their ids (hash), by a column, or by folder; by default the column split of a "
+        "manifest of --videos that has one, else hash",
+        None,
+        choices=SPLIT_KINDS,
+    )
     split_column: str = option("with --split column: its name in the shards", "split")
     split_seed: int = option("with --split hash: another one gives another division", 0)
     fractions: tuple[str, ...] = option("with --split hash: of training, validation and test", ("0.7", "0.15", "0.15"))
@@ -145,6 +150,7 @@ class ClassifierTrainingConfig:
             ("batch_size", BATCH_SIZES[self.kind]),
             ("learning_rate", self._default_learning_rate()),
             ("epochs", EPOCHS),
+            ("split", HASH if self.kind == FEATURES else None),
         ):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)

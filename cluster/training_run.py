@@ -36,7 +36,7 @@ from cluster.initial_weights import InitialWeightsError
 from cluster.lease import Lease, LeaseError
 from cluster.manifest import ManifestError
 from cluster.termination import terminable
-from cluster.training_config import ClassifierTrainingConfig
+from cluster.training_config import CLIPS, ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_engines import ResourceError, make_training_engine
 from cluster.training_output import RECORD_FILE, REPORT_FILE, OtherTrainingError, is_finished, write_output
@@ -45,6 +45,7 @@ from cluster.training_worker import TrainingPlan
 from schemas.trainings import LostVideo, TrainingRecord
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+FP32 = "fp32"
 BAD = (
     FeatureFileError,
     ManifestError,
@@ -107,6 +108,11 @@ def _train(config: ClassifierTrainingConfig) -> None:
             logger.info(f"going on after {len(state.history.epochs)} epochs")
         with closing(make_training_engine(config)) as engine:
             resources = engine.resources(config)
+            if config.kind == CLIPS and config.precision != FP32 and not resources.on_gpu:
+                raise ResourceError(
+                    f"--precision {config.precision} for clips needs a GPU: on CPUs torch computes wrong gradients of "
+                    "3D convolutions in it. Leave it out"
+                )
             plan = TrainingPlan(config, data, identity, resources.cpus)
             outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config, states))
         lease.check()

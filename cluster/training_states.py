@@ -57,21 +57,28 @@ class StateFolder:
         self._identity = identity
         self._frozen_phase: int | None = None  # whose weights have been written
 
-    def latest(self) -> TrainingState | None:
-        """The last state, None where no epoch has ended.
+    def last(self) -> str | None:
+        """Where the last state is; None where no epoch has ended."""
+        states = self._states()
+        return states[-1] if states else None
+
+    def read(self, uri: str) -> TrainingState:
+        """A state.
 
         Raises:
             TrainingStateError: where it is damaged, or of a training with other options.
         """
-        states = self._states()
-        if not states:
-            return None
         try:
-            return read_state(storage.read_bytes(states[-1]), self._identity, self._read_frozen)
+            return read_state(storage.read_bytes(uri), self._identity, self._read_frozen)
         except TrainingStateError as error:
             raise TrainingStateError(
-                f"{states[-1]}: {error}\nGive the same options again, or another --output, or remove the folder"
+                f"{uri}: {error}\nGive the same options again, or another --output, or remove the folder"
             ) from error
+
+    def latest(self) -> TrainingState | None:
+        """The last state, None where no epoch has ended; raises as `read` does."""
+        uri = self.last()
+        return None if uri is None else self.read(uri)
 
     def begin(self, epoch: int) -> Course:
         """Note that training starts, or goes on, with `epoch`."""

@@ -163,9 +163,10 @@ class TrainingWorker:
 
     def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Course | None:
         """Do the epochs that are left."""
-        state = self._states.latest()
-        if state is not None:
-            training.restore(state)
+        # The first looks for all: those that look while it writes would begin with another epoch.
+        last, *_ = self._workers.gather(self._states.last() if self._workers.rank == 0 else None)
+        if last is not None:
+            training.restore(self._states.read(last))
 
         def run_epoch() -> EpochRecord:
             training.enter_phase()

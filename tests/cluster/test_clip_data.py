@@ -46,7 +46,7 @@ def test_a_folder_of_classes(videos):
 def test_parts_by_folder(tmp_path):
     for part, number in (("train", 3), ("val", 2), ("test", 2)):
         write_videos(tmp_path / part, number, frames=1)
-    data = load(tmp_path, split="column")
+    data = load(tmp_path)
     assert {name: len(split) for name, split in data.splits.items()} == {"training": 9, "validation": 6, "test": 6}
     assert all(name.startswith("val/") for name in ids(data, "validation"))
 
@@ -59,10 +59,19 @@ def test_a_manifest_says_classes_and_parts(videos, tmp_path):
         for colour in ("green", "red")
         for number, part in enumerate(parts)
     ]
-    data = load(manifest(tmp_path, rows), split="column")
+    data = load(manifest(tmp_path, rows))
     assert data.choice.names == ("green", "red")
     assert {name: len(split) for name, split in data.splits.items()} == {"training": 14, "validation": 4, "test": 2}
     assert data.uris("test", {"red7"}) == {"red7": f"{videos}/red/007.mp4"}
+    by_hash = load(tmp_path / "manifest.csv", split="hash")
+    assert {name for split in by_hash.splits for name in ids(by_hash, split)} == {row[0] for row in rows[1:]}
+    assert ids(by_hash, "training") != ids(data, "training")
+
+
+def test_a_vocabulary_beside_a_folder_is_not_its_own(videos, tmp_path):
+    (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,Cooking\n")
+    write_videos(tmp_path / "videos", 5, frames=1)
+    assert load(tmp_path / "videos").choice.names == ("blue", "green", "red")
 
 
 def test_indices_need_a_vocabulary(videos, tmp_path):

@@ -185,3 +185,9 @@ def test_what_ends_a_training_on_videos(videos, tmp_path, said, options, code, p
     assert part in said()
     assert not (tmp_path / "out" / "config.json").exists()
     assert not (tmp_path / "out" / "lease.json").exists()
+
+
+def test_clips_are_not_trained_in_half_precision_on_cpus(tmp_path, caplog):
+    videos = write_videos(tmp_path / "videos", 4)
+    assert run_training(clip_config(videos, tmp_path / "classifier", precision="bf16")) == 2
+    assert "--precision bf16 for clips needs a GPU" in caplog.text
