@@ -41,6 +41,7 @@ from cluster.read_ahead import read_ahead
 WINDOW_BYTES = 64 << 20
 IN_ORDER_BYTES = 8 << 20
 FILES_OPEN = 4
+PARTS_AHEAD = 4  # while what stays in memory is read
 BUFFERS = 3  # one in use, one waiting, one being filled
 FILE_ORDER, GROUPS, ROWS = range(3)  # what a random stream is for
 
@@ -169,7 +170,7 @@ class FeatureSource:
         if not self.resident_bytes:
             return None
         buffer = FeatureBuffer(self.rows)
-        for part in self._parts(0):
+        for part in read_ahead(partial(self._parts, 0), PARTS_AHEAD):
             buffer.add(part)
         return buffer.window()
 
