@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from classifiers import c3d, fast3d, i3d, movinet, p3d, s3d, video_resnet
 from classifiers.clip_model import ClipModel
 from classifiers.clip_registration import CLIP_MODELS, ClipModelEntry
 from classifiers.model_options import parse_options
+from classifiers.named_entry import named_entry
 
 MODULES: tuple[ModuleType, ...] = (
     c3d,
@@ -34,11 +34,7 @@ def clip_model_entry(name: str) -> ClipModelEntry:
     Raises:
         ValueError: if the name is unknown; the message has the nearest one and all others.
     """
-    if name not in CLIP_MODELS:
-        nearest = difflib.get_close_matches(name, CLIP_MODELS, n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"clip model {name!r} is unknown; {hint}known models: {', '.join(clip_model_names())}")
-    return CLIP_MODELS[name]
+    return named_entry(CLIP_MODELS, name, "clip model")
 
 
 def clip_model_config(name: str, options: Mapping[str, object] | None = None) -> Any:

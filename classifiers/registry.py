@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from classifiers import attention_pooling, dbof, dense, mixture_of_experts, netvlad, nextvlad, recurrent
 from classifiers.feature_model import FeatureModel
 from classifiers.model_options import parse_options
+from classifiers.named_entry import named_entry
 from classifiers.registration import MODELS, ModelEntry
 
 MODULES = (dense, mixture_of_experts, recurrent, dbof, netvlad, nextvlad, attention_pooling)
@@ -25,11 +25,7 @@ def model_entry(name: str) -> ModelEntry:
     Raises:
         ValueError: if the name is unknown; the message has the nearest one and all others.
     """
-    if name not in MODELS:
-        nearest = difflib.get_close_matches(name, MODELS, n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"model {name!r} is unknown; {hint}known models: {', '.join(model_names())}")
-    return MODELS[name]
+    return named_entry(MODELS, name, "model")
 
 
 def model_config(name: str, options: Mapping[str, object] | None = None) -> Any:
