@@ -7,8 +7,10 @@ Each trains on `--videos` videos in batches of 256 with RMSprop, and measures lo
 every epoch. They take turns, each in a process of its own on all cores; medians over the rounds.
 
 ours           jobs/train_classifier.py from its start to its end: Ray, Parquet, states, results, report
-ours, epochs   its epochs alone
-bare           the network and torch's RMSprop on tensors in memory, which are loaded before the clock starts
+ours, local    the same with --engine local, without Ray
+ours, epochs   the epochs of the first alone
+bare           torch's own layers and RMSprop on tensors in memory, which are loaded before the clock starts
+bare, tuned    the same with our network, whose dropout is quicker
 keras-arrays   model.fit on arrays in memory, likewise
 keras-dataset  model.fit on a tf.data pipeline over these arrays: shuffled, batched, prefetched
 
@@ -45,16 +47,17 @@ TRAINING_SHARE = 0.9
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
 
 
-def ours(dataset: Path, epochs: int) -> dict[str, float]:
-    """The job on Ray, with all that it writes."""
+def ours(dataset: Path, epochs: int, engine: str = "ray") -> dict[str, float]:
+    """The job, with all that it writes."""
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "jobs/train_classifier.py", "--features", str(dataset), "--output", output]
-        command += ["--epochs", str(epochs), "--fractions", str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0"]
+        command += ["--engine", engine, "--epochs", str(epochs), "--quiet", "--fractions"]
+        command += [str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0"]
         started = time.perf_counter()
         with ProcessGroup(token, LOOK_EVERY_SECONDS) as group:
-            subprocess.run([*command, "--quiet"], cwd=ROOT, env={**environment, MARKER: token}, check=True)
+            subprocess.run(command, cwd=ROOT, env={**environment, MARKER: token}, check=True)
         seconds = time.perf_counter() - started
         record = json.loads(Path(output, "training.json").read_text())
     best = record["history"][record["best_epoch"]]["validation"]
@@ -84,15 +87,21 @@ def load(dataset: Path, name: str) -> Arrays:
     return rgb, audio, classes
 
 
-def bare(training: Arrays, validation: Arrays, epochs: int) -> float:
+def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -> float:
     """Train with torch alone; returns the best validation accuracy."""
     import torch
     import torch.nn.functional as F
 
+    from classifiers.quick_dropout import QuickDropout
     from classifiers.registry import build_model
 
     torch.manual_seed(0)
     model = build_model("dense-5", num_classes=10)
+    if not is_tuned:
+        for parent in (model.rgb, model.audio):
+            for name, layer in parent.named_children():
+                if isinstance(layer, QuickDropout):
+                    setattr(parent, name, torch.nn.Dropout(layer.p))
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7, foreach=True)
     rgb, audio, classes = map(torch.from_numpy, training)
     checked = [torch.from_numpy(array) for array in validation]
@@ -152,8 +161,10 @@ def keras(training: Arrays, validation: Arrays, epochs: int, *, as_dataset: bool
     return float(max(history.history["val_accuracy"]))
 
 
+JOBS = {"ours": "ray", "ours, local": "local"}  # engines
 IN_MEMORY: dict[str, Callable[[Arrays, Arrays, int], float]] = {
-    "bare": bare,
+    "bare": lambda training, validation, epochs: bare(training, validation, epochs, is_tuned=False),
+    "bare, tuned": lambda training, validation, epochs: bare(training, validation, epochs, is_tuned=True),
     "keras-arrays": lambda training, validation, epochs: keras(training, validation, epochs, as_dataset=False),
     "keras-dataset": lambda training, validation, epochs: keras(training, validation, epochs, as_dataset=True),
 }
@@ -183,8 +194,8 @@ def compare(dataset: Path, epochs: int, rounds: int) -> dict[str, Any]:
     """All of them in turns; prints medians and ratios."""
     results: dict[str, list[dict[str, float]]] = {}
     for number in range(rounds):
-        for name in ("ours", *IN_MEMORY):
-            found = ours(dataset, epochs) if name == "ours" else run_alone(name, dataset, epochs)
+        for name in (*JOBS, *IN_MEMORY):
+            found = ours(dataset, epochs, JOBS[name]) if name in JOBS else run_alone(name, dataset, epochs)
             results.setdefault(name, []).append(found)
             print(f"round {number + 1}, {name}: {found['seconds']:.1f} s, accuracy {found['accuracy']:.4f}", flush=True)
     seconds = {name: statistics.median(run["seconds"] for run in runs) for name, runs in results.items()}
@@ -196,10 +207,12 @@ def compare(dataset: Path, epochs: int, rounds: int) -> dict[str, Any]:
         "keras / ours": fastest / seconds["ours"],
         "keras / ours, epochs": fastest / seconds["ours, epochs"],
         "ours / bare": seconds["ours"] / seconds["bare"],
-        "ours, epochs / bare": seconds["ours, epochs"] / seconds["bare"],
+        "ours, local / bare": seconds["ours, local"] / seconds["bare"],
+        "ours / bare, tuned": seconds["ours"] / seconds["bare, tuned"],
+        "ours, epochs / bare, tuned": seconds["ours, epochs"] / seconds["bare, tuned"],
     }
     for name, value in ratios.items():
-        print(f"{name:>20}: {value:5.2f}")
+        print(f"{name:>26}: {value:5.2f}")
     return {"median_seconds": seconds, "ratios": ratios, "runs": results}
 
 

@@ -7,10 +7,11 @@ Every video is in one part at most: a hash of its id, a column of the shards or 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from classifiers.class_choice import choose_classes
@@ -19,10 +20,11 @@ from classifiers.splits import split_by_column, split_by_hash
 from cluster import storage
 from cluster.class_names import ClassNamesError, read_class_names
 from cluster.feature_columns import read_column, read_index, read_uris
-from cluster.feature_files import FRAME, FeatureFileError, FeatureFiles, open_features
+from cluster.feature_files import FRAME, VIDEO, FeatureFileError, FeatureFiles, open_features
 from cluster.feature_source import FeatureSource, SourceConfig
+from cluster.resident_features import ResidentFeatures
 from cluster.training_config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
-from cluster.training_data import BatchOrder, ModelInput, TrainingData, Worker
+from cluster.training_data import BatchOrder, ModelInput, Source, TrainingData, Worker
 from cluster.training_splits import PARTS, Part, Split, share_out
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
@@ -76,7 +78,7 @@ class FeatureData(TrainingData):
 
     def feed(self, worker: Worker) -> FeatureFeed:
         """See `TrainingData`."""
-        return FeatureFeed(self.config, worker)
+        return FeatureFeed(self, worker)
 
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
         """See `TrainingData`."""
@@ -84,28 +86,20 @@ class FeatureData(TrainingData):
 
 
 class FeatureFeed:
-    """Streams features. What stays in memory between the epochs is read once: the same split has the same source."""
+    """Streams features. Means that fit stay in memory between the epochs, where one worker sees all of them."""
 
-    def __init__(self, config: ClassifierTrainingConfig, worker: Worker) -> None:
-        self._config, self._worker = config, worker
-        self._kept: list[tuple[FeatureSplit, BatchOrder, FeatureSource]] = []
+    def __init__(self, data: FeatureData, worker: Worker) -> None:
+        self._config, self._worker = data.config, worker
+        stays = self._config.level == VIDEO and worker.world == 1
+        self._resident = _resident(data.splits.values()) if stays else ()
 
-    def source(self, split: FeatureSplit, order: BatchOrder) -> FeatureSource:
+    def source(self, split: FeatureSplit, order: BatchOrder) -> Source:
         """See `training_data.Feed`."""
-        for kept_split, kept_order, kept in self._kept:
-            if kept_split is split and kept_order == order:
-                return kept
-        room = RESIDENT_BYTES - sum(kept.resident_bytes for _, _, kept in self._kept)
-        config = SourceConfig(
-            level=self._config.level,
-            max_frames=self._config.max_frames,
-            resident_bytes=0 if order.with_ids else room,
-            **asdict(order),
-        )
-        source = split.source(config, self._worker.rank, self._worker.world)
-        if source.resident_bytes:
-            self._kept.append((split, order, source))
-        return source
+        config = SourceConfig(level=self._config.level, max_frames=self._config.max_frames, **asdict(order))
+        for resident in self._resident:
+            if resident.holds(split.features, split.rows):
+                return resident.source(config, split.rows, split.targets)
+        return split.source(config, self._worker.rank, self._worker.world)
 
     def find_lost(self) -> Sequence[LostVideo]:
         """None: features that cannot be used end the training."""
@@ -113,6 +107,20 @@ class FeatureFeed:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _resident(splits: Iterable[FeatureSplit]) -> Sequence[ResidentFeatures]:
+    """What of the splits stays in memory: as much as fits, those of the same files together."""
+    room = RESIDENT_BYTES
+    chosen: dict[int, tuple[FeatureFiles, NDArray[np.bool_]]] = {}
+    for split in splits:
+        features = split.features
+        size_bytes = len(split) * (features.rgb_dim + features.audio_dim) * np.dtype(np.float32).itemsize
+        if size_bytes <= room:
+            room -= size_bytes
+            _, rows = chosen.get(id(features), (features, np.zeros(features.rows, bool)))
+            chosen[id(features)] = features, rows | split.rows
+    return [ResidentFeatures(features, rows) for features, rows in chosen.values()]
 
 
 def load(config: ClassifierTrainingConfig) -> FeatureData:

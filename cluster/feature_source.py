@@ -11,10 +11,7 @@ Workers (`rank` of `world`) share the rows out among them: each takes a stretch 
 the same number of rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In
 order, every row is given exactly once, and one worker may have a row more than another.
 
-Means that fit into `resident_bytes` are read once: all of them are one window, which stays between the epochs. That is
-for one worker, which sees the same rows in every epoch.
-
-Otherwise a thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and
+A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and
 room to spare), whatever the number of videos. There is no loop over videos; a row costs Python nothing at video level
 unless ids are asked for.
 """
@@ -24,7 +21,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from queue import SimpleQueue
 
 import numpy as np
@@ -34,14 +31,13 @@ from numpy.typing import NDArray
 from classifiers.batch import FeatureBatch
 from classifiers.class_choice import Targets
 from cluster.feature_blocks import read_blocks
-from cluster.feature_files import LEVELS, VIDEO, FeatureFile, FeatureFileError, FeatureFiles
+from cluster.feature_files import LEVELS, FeatureFile, FeatureFileError, FeatureFiles
 from cluster.feature_window import FeatureBuffer, FeatureWindow, window_of
 from cluster.read_ahead import read_ahead
 
 WINDOW_BYTES = 64 << 20
 IN_ORDER_BYTES = 8 << 20
 FILES_OPEN = 4
-PARTS_AHEAD = 4  # while what stays in memory is read
 BUFFERS = 3  # one in use, one waiting, one being filled
 FILE_ORDER, GROUPS, ROWS = range(3)  # what a random stream is for
 
@@ -50,13 +46,12 @@ FILE_ORDER, GROUPS, ROWS = range(3)  # what a random stream is for
 class SourceConfig:
     """How features are streamed.
 
-    level           `video` for means, `frame` for every frame's features
-    batch_size      videos in a batch; the last may have fewer
-    max_frames      at frame level, how many of a video's first frames are given; None for all
-    shuffle         an order drawn by `seed` and epoch, instead of that of the files
-    with_ids        give the videos' ids too
-    window_bytes    what is shuffled together; memory is about four times as much, at most
-    resident_bytes  means that take no more stay in memory
+    level         `video` for means, `frame` for every frame's features
+    batch_size    videos in a batch; the last may have fewer
+    max_frames    at frame level, how many of a video's first frames are given; None for all
+    shuffle       an order drawn by `seed` and epoch, instead of that of the files
+    with_ids      give the videos' ids too
+    window_bytes  what is shuffled together; memory is about four times as much, at most
     """
 
     level: str = "video"
@@ -66,7 +61,6 @@ class SourceConfig:
     seed: int = 0
     with_ids: bool = False
     window_bytes: int = WINDOW_BYTES
-    resident_bytes: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what makes no stream."""
@@ -144,9 +138,6 @@ class FeatureSource:
     def batches(self, epoch: int = 0) -> Iterator[FeatureBatch]:
         """One pass over the rows. `epoch` decides the order where it is shuffled."""
         rng = np.random.default_rng((self._config.seed, epoch, ROWS, self._rank))
-        if self._resident is not None:
-            yield from self._deal(self._resident, rng)
-            return
         spare: SimpleQueue[FeatureBuffer] = SimpleQueue()
         for _ in range(BUFFERS):
             spare.put(FeatureBuffer())
@@ -157,28 +148,24 @@ class FeatureSource:
                 buffer.clear()
                 spare.put(buffer)
 
-    @property
-    def resident_bytes(self) -> int:
-        """Memory that all rows take, where they stay there; else 0."""
-        size_bytes = self.rows * (self._features.rgb_dim + self._features.audio_dim) * np.dtype(np.float32).itemsize
-        stays = self._config.level == VIDEO and self._world == 1 and size_bytes <= self._config.resident_bytes
-        return size_bytes if stays else 0
-
-    @cached_property
-    def _resident(self) -> FeatureWindow | None:
-        """All rows, where they stay in memory."""
-        if not self.resident_bytes:
-            return None
-        buffer = FeatureBuffer(self.rows)
-        for part in read_ahead(partial(self._parts, 0), PARTS_AHEAD):
-            buffer.add(part)
-        return buffer.window()
+    def parts(self, epoch: int = 0) -> Iterator[FeatureWindow]:
+        """The same rows as they are read: small windows; shuffled, by turns from several files."""
+        rng = np.random.default_rng((self._config.seed, epoch, GROUPS, self._rank))
+        waiting = deque(self._pieces(epoch))
+        opened: deque[Iterator[FeatureWindow]] = deque()
+        most = FILES_OPEN if self._config.shuffle else 1
+        while waiting or opened:
+            while waiting and len(opened) < most:
+                opened.append(self._read(waiting.popleft(), rng))
+            stream = opened.popleft()
+            part = next(stream, None)
+            if part is not None:
+                yield part
+                opened.append(stream)
 
     def _deal(self, window: FeatureWindow, rng: np.random.Generator) -> Iterator[FeatureBatch]:
-        """The rows of a window in batches."""
         order = rng.permutation(len(window)) if self._config.shuffle else np.arange(len(window))
-        for start in range(0, len(window), self._config.batch_size):
-            yield self._batch(window, order[start : start + self._config.batch_size])
+        return deal(window, order, self._targets, self._config)
 
     def _share(self) -> tuple[int, int]:
         total = int(self._wanted.sum())
@@ -214,7 +201,7 @@ class FeatureSource:
         size = self._config.batch_size
         limit = self._config.window_bytes if self._config.shuffle else min(self._config.window_bytes, IN_ORDER_BYTES)
         buffer = spare.get()
-        for part in self._parts(epoch):
+        for part in self.parts(epoch):
             rest = (len(buffer) + len(part)) % size
             if len(buffer) + len(part) < size or buffer.size_bytes + part.size_bytes < limit or rest > len(part):
                 buffer.add(part)
@@ -226,21 +213,6 @@ class FeatureSource:
                 buffer.add(part.part(len(part) - rest, len(part)))
         if len(buffer):
             yield buffer
-
-    def _parts(self, epoch: int) -> Iterator[FeatureWindow]:
-        """The wanted rows in small windows; shuffled, by turns from several files."""
-        rng = np.random.default_rng((self._config.seed, epoch, GROUPS, self._rank))
-        waiting = deque(self._pieces(epoch))
-        opened: deque[Iterator[FeatureWindow]] = deque()
-        most = FILES_OPEN if self._config.shuffle else 1
-        while waiting or opened:
-            while waiting and len(opened) < most:
-                opened.append(self._read(waiting.popleft(), rng))
-            stream = opened.popleft()
-            part = next(stream, None)
-            if part is not None:
-                yield part
-                opened.append(stream)
 
     def _read(self, piece: _Piece, rng: np.random.Generator) -> Iterator[FeatureWindow]:
         groups = np.arange(len(piece.file.row_groups))
@@ -259,8 +231,12 @@ class FeatureSource:
                     window = window.take(piece.rows[low:high] - block.start)
             yield window
 
-    def _batch(self, window: FeatureWindow, order: NDArray[np.int64]) -> FeatureBatch:
-        batch = window.batch(order, self._config.max_frames)
-        if self._targets is None:
-            return batch
-        return replace(batch, targets=torch.from_numpy(self._targets.of(window.rows[order])))
+
+def deal(
+    window: FeatureWindow, order: NDArray[np.int64], targets: Targets | None, config: SourceConfig
+) -> Iterator[FeatureBatch]:
+    """Rows of a window in batches, in the `order` given; `targets` are those of all rows of the files."""
+    for start in range(0, len(order), config.batch_size):
+        places = order[start : start + config.batch_size]
+        batch = window.batch(places, config.max_frames)
+        yield batch if targets is None else replace(batch, targets=torch.from_numpy(targets.of(window.rows[places])))

@@ -11,7 +11,6 @@ from classifiers.class_choice import choose_classes, multi_label_targets, single
 from cluster.feature_columns import read_index
 from cluster.feature_files import FeatureFileError, open_features
 from cluster.feature_source import FeatureSource, SourceConfig
-from schemas.features import AUDIO_DIM
 from schemas.quantization import dequantize
 from tests.dataset import ROOT
 from tests.features import DIM, feature_row, write_shard
@@ -80,34 +79,6 @@ def test_a_window_mixes_what_several_files_hold(videos):
     assert first.max() > 1200
     # Neighbours in the files do not stay neighbours.
     assert (np.abs(np.diff(first)) == 1).mean() < 0.05
-
-
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_what_stays_in_memory_is_read_once_and_shuffled_as_a_whole(tmp_path, shuffle):
-    for number in range(3):
-        rows = [feature_row(row) for row in range(number * 500, number * 500 + 500)]
-        write_shard(tmp_path / f"{number}.parquet", rows, row_group_size=200)
-    wanted = np.arange(COUNT) % 5 != 2
-    config = SourceConfig(batch_size=64, shuffle=shuffle, resident_bytes=COUNT * (DIM + AUDIO_DIM) * 4)
-    source = FeatureSource(open_features([str(tmp_path)]), config, rows=wanted)
-    first = numbers(source, 0)
-    for file in tmp_path.iterdir():
-        file.unlink()
-    second = numbers(source, 1)
-    assert sorted(first) == sorted(second) == np.flatnonzero(wanted).tolist()
-    assert (first == second) is not shuffle
-    assert numbers(source, 1) == second
-    assert not shuffle or (np.abs(np.diff(first)) == 1).mean() < 0.05
-
-
-def test_more_than_may_stay_in_memory_is_streamed(tmp_path):
-    write_shard(tmp_path / "a.parquet", [feature_row(row) for row in range(100)])
-    features = open_features([str(tmp_path)])
-    source = FeatureSource(features, SourceConfig(resident_bytes=features.rows * (DIM + AUDIO_DIM) * 4 - 1))
-    numbers(source)
-    (tmp_path / "a.parquet").unlink()
-    with pytest.raises(FileNotFoundError):
-        numbers(source)
 
 
 def test_seeds_give_other_orders(videos):
