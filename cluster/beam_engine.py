@@ -8,7 +8,6 @@ videos, second attempts. Weights are read from the same path on every worker.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ except ImportError as error:
     raise ImportError("--engine beam needs another library: pip install 'framemill[beam]'") from error
 
 from cluster import storage
+from cluster.cores import usable_cores
 from cluster.engines import EngineConfig
 from cluster.listing import list_files
 from cluster.outcome_files import read_outcomes, write_outcomes
@@ -42,7 +42,7 @@ class BeamEngine:
     def __init__(self, config: EngineConfig) -> None:
         self._staging = config.staging
         self._has_run = False
-        self._workers = config.workers or os.cpu_count() or 1
+        self._workers = config.workers or usable_cores()
         options = dict(option.split("=", 1) for option in config.beam_options)
         if "runner" not in options:
             options = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **options}

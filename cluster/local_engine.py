@@ -6,11 +6,11 @@ process: the limits on time need another process to enforce them.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.cores import usable_cores
 from cluster.engines import EngineConfig
 from cluster.tasks import Outcome, TaskQueue
 from cluster.worker import Worker
@@ -22,7 +22,7 @@ class LocalEngine:
 
     def machine(self) -> Machine:
         """This machine; one CPU of it is used."""
-        return Machine(engine="local", nodes=1, cpus=os.cpu_count() or 1, gpus=0)
+        return Machine(engine="local", nodes=1, cpus=usable_cores(), gpus=0)
 
     def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
         """See `Engine.run`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import torch
 
+from cluster.cores import usable_cores
 from cluster.engines import EngineError
 from cluster.scored_portion import ScoredPortion
 from cluster.scorer import Portion, Scorer
@@ -19,11 +19,11 @@ class LocalScoring:
     """Scores here and now."""
 
     def __init__(self, config: ScoringEngineConfig) -> None:
-        self._workers = config.workers or len(os.sched_getaffinity(0))
+        self._workers = config.workers or usable_cores()
 
     def machine(self) -> Machine:
         """This machine."""
-        return Machine(engine="local", nodes=1, cpus=os.cpu_count() or 1, gpus=torch.cuda.device_count())
+        return Machine(engine="local", nodes=1, cpus=usable_cores(), gpus=torch.cuda.device_count())
 
     def run(self, portions: Sequence[Portion], scorer: Scorer) -> Iterator[ScoredPortion]:
         """See `ScoringEngine.run`."""

@@ -29,7 +29,7 @@ from cluster.night_report import night_headline, render_night_report
 from cluster.night_statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly_config import NightlyConfig
 from cluster.redaction import redacted
-from cluster.run_log import PACKAGES, package_versions, without_secrets
+from cluster.run_log import package_versions, without_secrets
 from cluster.scoring_plan import ScoringPlan, ScoringPlanError, make_scoring_plan
 from cluster.scoring_run import Scoring
 from cluster.storage import StorageError
@@ -244,7 +244,7 @@ class Night:
             fingerprint=self._plan.fingerprint,
             weights_warning=self._plan.weights_warning,
             configuration=without_secrets(asdict(self._config)),
-            versions=package_versions(PACKAGES),
+            versions=package_versions(),
             runs=(*(before.runs if before else ()), self._run),
             failures=tuple(self._failures[name] for name in sorted(self._failures)[:MAX_FAILURES]),
             labels=labels,

@@ -15,6 +15,7 @@ import ray
 # Not public, though Ray's own libraries go by it: there is no other way to hear that a machine is about to go.
 from ray._private.state import state as ray_state
 
+from cluster.cores import usable_cores
 from cluster.storage import write_bytes
 
 ROOT = str(Path(__file__).resolve().parent.parent)
@@ -59,7 +60,7 @@ def join_cluster(address: str | None) -> bool:
 
 def _object_store_bytes() -> int:
     """Room for the frames that are on their way to embedders, and no more than a third of the memory."""
-    needed = ((os.cpu_count() or 1) + 2) * STORE_BYTES_PER_CPU
+    needed = (usable_cores() + 2) * STORE_BYTES_PER_CPU
     return min(needed, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 3, MAX_STORE_BYTES)
 
 

@@ -7,7 +7,7 @@ import heapq
 import platform
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -125,7 +125,7 @@ class RunLog:
             finished_at=utc_text(now),
             command=tuple(redacted(word) for word in sys.argv),
             configuration=without_secrets(configuration),
-            versions=package_versions(PACKAGES),
+            versions=package_versions(),
             fingerprint=fingerprint,
             machine=machine,
             counts=Counts(
@@ -173,10 +173,10 @@ def without_secrets(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _redacted(value) for key, value in configuration.items()}
 
 
-def package_versions(packages: Iterable[str]) -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Python's and those of the packages that are installed."""
     found = {"python": platform.python_version()}
-    for package in packages:
+    for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -45,7 +45,6 @@ from schemas.scorings import (
 )
 
 DONE, FAILED, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 1, 2, 3, 130
-PACKAGES = ("framemill", "torch", "ray", "pyarrow", "numpy", "fsspec")
 RECORD_EVERY_SECONDS = 60.0
 WAYS: dict[str, Callable[[ScoringConfig], ScoringWay]] = {OF_FEATURES: FeatureScoring, OF_VIDEOS: ClipScoring}
 
@@ -219,7 +218,7 @@ class _Run:
             finished_at=utc_text(datetime.now(UTC)),
             command=tuple(redacted(word) for word in sys.argv),
             configuration=without_secrets(asdict(plan.config)),
-            versions=package_versions(PACKAGES),
+            versions=package_versions(),
             date=plan.config.date,
             models=tuple(
                 ScoredModel(

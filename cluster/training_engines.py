@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +11,7 @@ import torch
 
 from classifiers.checkpoint import EpochRecord
 from classifiers.training import Alone
+from cluster.cores import usable_cores
 from cluster.training_config import AUTO, GPU, LOCAL, RAY, ClassifierTrainingConfig
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker
 
@@ -55,7 +55,7 @@ class LocalTraining:
         if config.device == GPU and not has_gpu:
             raise ResourceError("--device gpu: this machine has no GPU that torch can use")
         on_gpu = has_gpu and config.device in (AUTO, GPU)
-        return WorkerResources(config.cpus_per_worker or os.cpu_count() or 1, on_gpu)
+        return WorkerResources(config.cpus_per_worker or usable_cores(), on_gpu)
 
     def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
         """See `TrainingEngine`."""

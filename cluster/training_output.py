@@ -36,7 +36,6 @@ from schemas.trainings import (
     TrainingRecord,
 )
 
-PACKAGES = ("framemill", "torch", "ray", "pyarrow", "numpy", "fsspec")
 RECORD_FILE, REPORT_FILE = "training.json", "training.html"
 
 logger = logging.getLogger("framemill")
@@ -150,7 +149,7 @@ def _record(
         machine=TrainingMachine(
             engine=config.engine, workers=config.workers, device=outcome.device, cpus=resources.cpus
         ),
-        versions=package_versions(PACKAGES),
+        versions=package_versions(),
         feature_fingerprint=data.input.fingerprint,
         phases=tuple(
             TrainedPhase(

@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from classifiers.correlation import FEWEST_VIDEOS
 from classifiers.losses import SINGLE_LABEL
 from cluster import training_charts, training_tables, training_words
 from cluster.charts import stages_chart
@@ -45,7 +46,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "called": lambda i: _called(names[i]) if i >= 0 else _NO_CLASS,
         "words": training_words,
         "measure": measure,
-        "fewest_videos": training_tables.FEWEST_VIDEOS,
+        "fewest_videos": FEWEST_VIDEOS,
         "split": split,
         "results": {one.name: one for one in record.splits},
         "wall_seconds": max(lasted.total_seconds(), 0.0),

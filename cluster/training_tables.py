@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from classifiers.correlation import FEWEST_VIDEOS
 from cluster.quantities import figure_text, percent_text
 from schemas.trainings import (
     SPLITS,
@@ -22,7 +23,6 @@ from schemas.trainings import (
 
 MOST_ROWS = 64
 END_ROWS = 20
-FEWEST_VIDEOS = 10  # of a class, for a correlation among them to say anything: that of two videos is always 1 or -1
 DASH = "–"
 
 # What the numbers are called, and what they mean.

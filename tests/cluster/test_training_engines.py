@@ -1,9 +1,9 @@
-import os
 from contextlib import closing
 
 import pytest
 import torch
 
+from cluster.cores import usable_cores
 from cluster.training_engines import LocalTraining, ResourceError, make_training_engine
 from tests.trainings import plan_of, training_config, write_features
 
@@ -11,7 +11,7 @@ from tests.trainings import plan_of, training_config, write_features
 def test_this_process_uses_what_there_is(tmp_path):
     engine = LocalTraining()
     resources = engine.resources(training_config(tmp_path, tmp_path, cpus_per_worker=None))
-    assert resources.cpus == os.cpu_count()
+    assert resources.cpus == usable_cores()
     assert resources.on_gpu == torch.cuda.is_available()
     assert engine.resources(training_config(tmp_path, tmp_path, cpus_per_worker=1, device="cpu")).cpus == 1
 
