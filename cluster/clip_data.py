@@ -2,8 +2,9 @@
 
 In: the options. Out: `ClipData`. No video is opened for it.
 
-Every video is in one part at most: a hash of its id or the manifest's column `split` says in which. In a folder without
-a manifest, a video's class is the folder that it lies in (`cluster.clip_datasets.folders`).
+Every video is in one part at most: the manifest's column `split` says in which, or each class is shared out by a hash
+of ids (`cluster.clip_splits`). In a folder without a manifest, a video's class is the folder that it lies in
+(`cluster.clip_datasets.folders`).
 """
 
 from __future__ import annotations
@@ -23,20 +24,21 @@ from classifiers.class_choice import ClassChoice, ClassChoiceError, LabelLists, 
 from classifiers.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
 from classifiers.clip_registry import build_clip_model
 from classifiers.phases import train_stages
-from classifiers.splits import split_by_column, split_by_hash
+from classifiers.splits import split_by_column
 from cluster import storage
 from cluster.class_names import ClassNamesError, read_class_names
 from cluster.clip_datasets import Place, folders
 from cluster.clip_feed import ClipFeed
 from cluster.clip_source import ClipReading
+from cluster.clip_splits import Listed, with_splits
 from cluster.initial_weights import InitialWeights
 from cluster.manifest import READERS, read_videos
 from cluster.training_config import COLUMN, HASH, ClassifierTrainingConfig
 from cluster.training_data import ModelInput, TrainingData, Worker
-from cluster.training_splits import PARTS, Part, Split, share_out
+from cluster.training_splits import PARTS, Part, Split, share_out, targeted
 from cluster.vocabulary import Vocabulary
-from schemas.clips import ClipInput
-from schemas.trainings import LostVideo
+from schemas.clips import BYTES, ClipInput
+from schemas.trainings import TRAINING, LostVideo
 from schemas.videos import Video
 
 VOCABULARY = "vocabulary.csv"
@@ -132,9 +134,10 @@ class ClipData(TrainingData):
 def load(config: ClassifierTrainingConfig) -> ClipData:
     """See `training_data.load_training_data`."""
     assert config.videos is not None
-    videos = _read(config.videos)
+    listed = _read(config.videos)
     if config.split is None:
-        config = replace(config, split=COLUMN if any(video.split for video in videos) else HASH)
+        config = replace(config, split=COLUMN if any(entry.video.split for entry in listed) else HASH)
+    videos = SPLITTERS[config.split](config, listed)
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
@@ -149,14 +152,19 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
     splits = _splits(config, videos, labels, choice, np.ones(len(videos), bool))
     data = ClipData(config, choice, splits, videos, labels)
     _check_model(data)
+    if config.init_weights is None and _has_raw_pixels(data.input):
+        logger.warning(
+            f"{config.model} is trained from scratch on pixels as they are, 0 to 255, which its published weights want "
+            "and drawn ones hardly learn from: give --init-weights, or --model-options pixels=signed"
+        )
     return data
 
 
-def _read(source: str) -> Sequence[Video]:
+def _read(source: str) -> Sequence[Listed]:
     """The videos of a manifest; or of a folder, where each is of the class whose folder it is in."""
     if _is_manifest(source):
-        return read_videos(source)
-    return [listed.video for listed in folders(Place(source, "", 1)).listed]
+        return [Listed(video, video.id) for video in read_videos(source)]
+    return folders(Place(source, "", 1)).listed
 
 
 def _is_manifest(source: str) -> bool:
@@ -191,35 +199,46 @@ def _splits(
 ) -> Mapping[str, Split]:
     """The parts of the `kept` videos."""
     ids = [video.id for video in videos]
-    masks = SPLITTERS[config.split](config, videos, ids)
-    splits = share_out({PARTS[name]: Part(ids, labels, mask & kept) for name, mask in masks.items()}, config, choice)
-    counts = np.sum([split.counts() for split in splits.values()], axis=0)
+    masks = {name: mask & kept for name, mask in split_by_column([video.split for video in videos]).items()}
+    _check_classes(Part(ids, labels, np.any(list(masks.values()), axis=0)), config, choice)
+    return share_out({PARTS[name]: Part(ids, labels, mask) for name, mask in masks.items()}, config, choice)
+
+
+def _check_classes(everything: Part, config: ClassifierTrainingConfig, choice: ClassChoice) -> None:
+    counts = targeted({TRAINING: everything}, config.task, choice)[TRAINING].counts()
     few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < FEWEST_VIDEOS)]
     if few:
         raise ClassChoiceError(
             f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one "
             "to see whether it was learnt. Bring more of them, or leave the class out by --classes"
         )
-    return splits
 
 
-Masks = Mapping[str, NDArray[np.bool_]]
+def _by_hash(config: ClassifierTrainingConfig, listed: Sequence[Listed]) -> Sequence[Video]:
+    """Each class by the wanted fractions, whatever the manifest says."""
+    wanted = config.hash_split()
+    anew = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
+    learnt_from = wanted.train + wanted.validation
+    validation = wanted.validation / learnt_from if learnt_from else 0.0
+    return with_splits(anew, validation=validation, test=wanted.test, seed=wanted.seed)
 
 
-def _by_hash(config: ClassifierTrainingConfig, videos: Sequence[Video], ids: Sequence[str]) -> Masks:
-    return split_by_hash(ids, config.hash_split())
-
-
-def _by_column(config: ClassifierTrainingConfig, videos: Sequence[Video], ids: Sequence[str]) -> Masks:
-    if not any(video.split for video in videos):
+def _by_column(config: ClassifierTrainingConfig, listed: Sequence[Listed]) -> Sequence[Video]:
+    """As the manifest says."""
+    if not any(entry.video.split for entry in listed):
         raise ClipDataError(f"--split column: {config.videos} says of no video to which part it belongs")
-    return split_by_column([video.split for video in videos])
+    return [entry.video for entry in listed]
 
 
-SPLITTERS: Mapping[str, Callable[[ClassifierTrainingConfig, Sequence[Video], Sequence[str]], Masks]] = {
+SPLITTERS: Mapping[str, Callable[[ClassifierTrainingConfig, Sequence[Listed]], Sequence[Video]]] = {
     HASH: _by_hash,
     COLUMN: _by_column,
 }
+
+
+def _has_raw_pixels(given: ModelInput) -> bool:
+    assert given.clips is not None
+    return given.clips.format.std == BYTES["std"]
 
 
 def _check_model(data: ClipData) -> None:

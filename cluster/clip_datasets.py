@@ -1,6 +1,7 @@
 """Public video data sets, and one's own, as manifests: which videos there are, of which class, for which part.
 
-    folders   INPUT/CLASS/…/VIDEO, or INPUT/SPLIT/CLASS/…/VIDEO where all folders have the names of splits
+    folders   INPUT/CLASS/…/VIDEO, or INPUT/SPLIT/CLASS/…/VIDEO where all folders have the names of splits; groups as
+              UCF101 names them stay together
     ucf101    ANNOTATIONS/classInd.txt, trainlist0N.txt and testlist0N.txt; groups v_CLASS_gGG stay together
     hmdb51    ANNOTATIONS/CLASS_test_splitN.txt with 0 (left out), 1 (training) or 2 (test) for each video
     kinetics  ANNOTATIONS, one CSV or a folder of them: label, youtube_id, time_start, time_end, split. Files are called
@@ -80,7 +81,9 @@ def folders(place: Place) -> ClipDataset:
     for video in videos:
         first, second = video.id.split("/")[:2]
         split = SPLIT_NAMES[first.lower()] if has_splits else ""
-        listed.append(Listed(replace(video, labels=(second if has_splits else first,), split=split), video.id))
+        recording = UCF_NAME.match(_stem(video.id))
+        group = recording[1] if recording else video.id
+        listed.append(Listed(replace(video, labels=(second if has_splits else first,), split=split), group))
     return ClipDataset(listed, tuple(sorted({str(entry.video.labels[0]) for entry in listed})))
 
 

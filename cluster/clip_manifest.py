@@ -14,7 +14,7 @@ from cluster.clip_splits import Listed, with_splits
 from cluster.command_line import option
 from cluster.manifest import ManifestError
 from cluster.manifest_writer import WRITERS, write_manifest
-from cluster.vocabulary import Vocabulary, write_vocabulary
+from cluster.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from schemas.videos import Video
 
 EXAMPLES = 5  # that an error names
@@ -81,9 +81,11 @@ def make_manifest(config: ManifestConfig) -> Made:
     videos = with_splits(listed, validation=config.validation, test=config.test, seed=config.seed)
     counts = Counter(str(label) for video in videos for label in video.labels)
     _check(config, missing, videos, counts)
+    names = storage.join(posixpath.dirname(config.output) or ".", VOCABULARY)
+    _check_vocabulary(names, config, found)
     write_manifest(config.output, sorted(videos, key=lambda video: video.id))
     if classes:
-        write_vocabulary(storage.join(posixpath.dirname(config.output) or ".", VOCABULARY), Vocabulary(classes))
+        write_vocabulary(names, Vocabulary(classes))
     return Made(dict(Counter(video.split for video in videos)), dict(sorted(counts.items())), len(missing))
 
 
@@ -118,3 +120,12 @@ def _check(config: ManifestConfig, missing: Sequence[str], videos: list[Video], 
         ]
     if problems:
         raise ManifestError(config.input, problems)
+
+
+def _check_vocabulary(uri: str, config: ManifestConfig, found: ClipDataset) -> None:
+    """Refuse to replace that of something else."""
+    others = [name for name in read_vocabulary(uri).names if name not in found.classes]
+    if others:
+        shown = ", ".join(map(repr, others[:EXAMPLES])) + (", …" if len(others) > EXAMPLES else "")
+        problem = f"names classes that are not in {config.input}: {shown}; remove it, or write the manifest elsewhere"
+        raise ManifestError(uri, [problem])

@@ -77,7 +77,7 @@ def share_out(parts: Mapping[str, Part], config: ClassifierTrainingConfig, choic
     Raises:
         SplitError, ClassChoiceError: for parts or classes without videos, and for parts that overlap.
     """
-    splits = _targeted(parts, config.task, choice)
+    splits = targeted(parts, config.task, choice)
     check_not_empty({name: split.rows for name, split in splits.items()}, _needed(config), ADVICE[config.split])
     splits = {name: splits[name] for name in SPLITS if name in splits and len(splits[name])}
     check_disjoint({name: _chosen(parts[name].ids, split.rows) for name, split in splits.items()})
@@ -92,8 +92,8 @@ def share_out(parts: Mapping[str, Part], config: ClassifierTrainingConfig, choic
     return splits
 
 
-def _targeted(parts: Mapping[str, Part], task: str, choice: ClassChoice) -> dict[str, Split]:
-    """Parts of the same videos share their targets."""
+def targeted(parts: Mapping[str, Part], task: str, choice: ClassChoice) -> dict[str, Split]:
+    """The videos of parts that are of the chosen classes, with targets, which parts of the same videos share."""
     make: Any = single_label_targets if task == SINGLE_LABEL else multi_label_targets
     targets: dict[int, Targets] = {}
     for part in parts.values():

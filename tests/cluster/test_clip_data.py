@@ -9,7 +9,7 @@ from cluster.class_names import ClassNamesError
 from cluster.clip_data import ClipDataError
 from cluster.training_data import load_training_data
 from schemas.trainings import LostVideo
-from tests.clip_trainings import clip_config, write_videos
+from tests.clip_trainings import SMALL, clip_config, write_videos
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,37 @@ def test_indices_need_a_vocabulary(videos, tmp_path):
     assert load(listed).choice.names == ("stop", "go")
 
 
+def test_every_class_is_shared_out_by_the_fractions(videos):
+    data = load(videos)
+    for name, each in (("training", 6), ("validation", 2), ("test", 2)):
+        assert data.splits[name].counts().tolist() == [each] * 3
+    without_test = load(videos, fractions=("0.5", "0.5", "0"))
+    assert {name: split.counts().tolist() for name, split in without_test.splits.items()} == {
+        "training": [5] * 3,
+        "validation": [5] * 3,
+    }
+    assert ids(load(videos, split_seed=1), "test") != ids(data, "test")
+
+
+def test_clips_of_one_recording_are_in_one_part(tmp_path):
+    for name in ("Run", "Jump"):
+        for group in range(5):
+            for clip in range(3):
+                path = tmp_path / name / f"v_{name}_g{group:02d}_c{clip:02d}.mp4"
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+    data = load(tmp_path)
+    recordings = {part: {video.rpartition("_c")[0] for video in ids(data, part)} for part in data.splits}
+    assert {part: len(names) for part, names in recordings.items()} == {"training": 6, "validation": 2, "test": 2}
+    assert len(set.union(*recordings.values())) == 10
+
+
+@pytest.mark.parametrize(("pixels", "is_warned"), [("bytes", True), ("signed", False)])
+def test_pixels_that_drawn_weights_hardly_learn_from_are_warned_of(videos, caplog, pixels, is_warned):
+    load(videos, model_options=(*SMALL[:-1], f"pixels={pixels}"))
+    assert ("trained from scratch on pixels as they are" in caplog.text) is is_warned
+
+
 def test_lost_videos_are_in_no_part(videos):
     data = load(videos)
     gone = {ids(data, "training")[0], ids(data, "test")[0]}
@@ -101,7 +132,7 @@ def test_lost_videos_are_in_no_part(videos):
     red = lost(f"red/{number:03d}" for number in range(10))
     with pytest.raises(ClipDataError, match=r"10 of 30 videos cannot be decoded(?s:.*)- red/000: damaged(?s:.*)5 more"):
         data.without(red)
-    with pytest.raises(ClassChoiceError, match="1 of the 3 classes have no video: red"):
+    with pytest.raises(ClassChoiceError, match=r"too few videos of red \(0\)"):
         load(videos, max_failure_ratio=0.5).without(red)
 
 

@@ -47,6 +47,23 @@ def test_a_class_of_ones_own_is_another_folder(tmp_path: Path) -> None:
     assert before.items() <= after.items()
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("index,name\n0,jump\n1,swim\n", "names classes that are not in .*: 'swim'"),
+        ("Index,Name\n3,Car\n", "no vocabulary"),
+    ],
+)
+def test_the_names_of_something_else_are_not_replaced(tmp_path: Path, content: str, told: str) -> None:
+    classes(tmp_path, run=10, jump=20)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "vocabulary.csv").write_text(content)
+    with pytest.raises((ManifestError, storage.StorageError), match=told):
+        make(tmp_path)
+    assert (tmp_path / "out" / "vocabulary.csv").read_text() == content
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+
+
 def test_lists_hold_and_classes_can_be_chosen(tmp_path: Path) -> None:
     videos, lists = ucf(tmp_path)
     options = {"dataset": "ucf101", "input": str(videos), "annotations": str(lists), "validation": 0.4}
