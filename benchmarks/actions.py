@@ -66,6 +66,7 @@ LEARNING_RATE = 3e-3
 LEARNING_RATES = {"c3d": 3e-4}  # which has no normalisation
 WANTED, REACHED, GOOD_ENOUGH = 0.95, 0.90, 0.985
 EVALUATED = 64  # videos a batch where nothing is learnt
+PARTS = 4  # of an epoch, after each of which the validation videos are looked at
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class Examples:
     clips: Tensor
     targets: Tensor
 
-    def shuffled(self, seed: int) -> Iterator[ClipBatch]:
-        """Batches to learn from."""
+    def shuffled(self, seed: int, part: int) -> Iterator[ClipBatch]:
+        """Batches to learn from, those of one part of an epoch."""
         order = torch.randperm(len(self.targets), generator=torch.Generator().manual_seed(seed))
-        for rows in order.split(BATCH):
+        for rows in order.tensor_split(PARTS)[part].split(BATCH):
             yield ClipBatch(self.clips[rows], self.targets[rows])
 
     def in_order(self) -> Iterator[ClipBatch]:
@@ -95,7 +96,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Learnt:
-    """One training: validation accuracy after each epoch, the test's, and that of its frames in any order."""
+    """One training: validation accuracy after each part, the test's, and that of its frames in any order."""
 
     validation: list[float]
     test: float
@@ -103,9 +104,9 @@ class Learnt:
     seconds: float
 
     @property
-    def epochs_needed(self) -> int | None:
+    def epochs_needed(self) -> float | None:
         """After how many epochs `REACHED` of the validation videos were right."""
-        return next((epoch for epoch, right in enumerate(self.validation, 1) if right >= REACHED), None)
+        return next((part / PARTS for part, right in enumerate(self.validation, 1) if right >= REACHED), None)
 
 
 class MeanFrameModel(nn.Module):
@@ -151,9 +152,9 @@ def train(
     enough: float = math.inf,
 ) -> Learnt:
     """Train with the recipe, or until `enough` of the validation videos are right; leaves the best epoch's weights."""
-    steps = -(-len(data["train"].targets) // BATCH)
+    steps = sum(1 for part in range(PARTS) for _ in data["train"].shuffled(seed, part))
     phase = Phase(
-        epochs=epochs,
+        epochs=epochs * PARTS,
         optimizer=OptimizerConfig(name="adam", learning_rate=learning_rate),
         schedule=LearningRateSchedule(decay="cosine", warmup_steps=steps, decay_steps=steps * epochs),
     )
@@ -166,11 +167,12 @@ def train(
     training = Training(model, SINGLE_LABEL, config, num_classes=CLASSES)
     validation: list[float] = []
     while not training.is_over and max(validation, default=0.0) < enough:
-        batches = data["train"].shuffled(seed * 1000 + training.epoch)
+        epoch, part = divmod(training.epoch, PARTS)
+        batches = data["train"].shuffled(seed * 1000 + epoch, part)
         record = training.run_epoch(batches, data["validation"].in_order())
         validation.append(record.validation["hit_at_one"] or 0.0)
         print(
-            f"    epoch {len(validation):2d}: loss {record.training['loss']:.3f}, training "
+            f"    epochs {len(validation) / PARTS:5.2f}: loss {record.training['loss']:.3f}, training "
             f"{record.training['hit_at_one']:.3f}, validation {validation[-1]:.3f}, {record.seconds:.1f} s",
             flush=True,
         )
@@ -234,7 +236,7 @@ def show(proofs: Mapping[str, Proof]) -> None:
         f"{'family':<14}{'parameters':>11}{'test':>8}{'any order':>11}{'from scratch':>16}{'motions':>13}{'seconds':>9}"
     )
     for name, proof in proofs.items():
-        needed = [training.epochs_needed or "never" for training in (proof.scratch, proof.fine_tuned)]
+        needed = [f"{training.epochs_needed or math.nan:.2f}" for training in (proof.scratch, proof.fine_tuned)]
         print(
             f"{name:<14}{proof.parameters:>11,}{proof.scratch.test:>8.1%}{proof.scratch.test_in_random_order:>11.1%}"
             f"{needed[0]:>16}{needed[1]:>13}{proof.scratch.seconds:>9.0f}"

@@ -73,4 +73,4 @@ class ResidentSource:
             order = np.random.default_rng((self._config.seed, epoch)).permutation(order)
         if not self._config.with_ids:
             window = replace(window, ids=())
-        return deal(window, order, self._targets, self._config)
+        yield from deal(window, order, self._targets, self._config)
