@@ -6,15 +6,15 @@ Convolutions and matrix products run in the given precision, channels-last; the 
 depend on the clips beside it.
 
 CPU seconds a clip on one thread of an AMD EPYC with AVX-512 BF16 (torch 2.13, random weights, each model's own format),
-and the cosine of its features to those in fp32; batches of two clips are no faster than single ones:
+and the cosine of the features in bf16 to those in fp32; batches of two clips are no faster than single ones:
 
-|             | fp32, eager | bf16  | cosine   |
-|-------------|-------------|-------|----------|
-| c3d         | 0.850       | 0.357 | 0.999979 |
-| r3d-18      | 0.752       | 0.346 | 0.999996 |
-| r2plus1d-18 | 1.137       | 0.407 | 0.999986 |
-| s3d         | 0.854       | 0.228 | 0.999997 |
-| movinet-a0  | 0.309       | 0.137 | 0.999983 |
+|             | fp32, eager | fp32  | bf16  | cosine   |
+|-------------|-------------|-------|-------|----------|
+| c3d         | 0.830       | 0.664 | 0.357 | 0.999979 |
+| r3d-18      | 0.785       | 0.718 | 0.346 | 0.999996 |
+| r2plus1d-18 | 1.287       | 0.870 | 0.407 | 0.999986 |
+| s3d         | 0.910       | 0.441 | 0.228 | 0.999997 |
+| movinet-a0  | 0.309       | 0.194 | 0.137 | 0.999983 |
 
 Folding batch norm into the convolutions would bring 1 to 6 % more.
 """
