@@ -8,7 +8,8 @@ count.
 
 training, ours   jobs/train_classifier.py on Ray: the median epoch but the first, validation included
 training, plain  a DataLoader of 1 and of as many workers as there are cores, forward, backward, optimizer; likewise
-scoring, ours    jobs/score_videos.py on Ray: from its first label shard to its last, and all of it
+scoring, ours    jobs/score_videos.py on Ray, `SCORED` times as many videos: from its first label shard to its last,
+                 and all of it
 scoring, plain   a DataLoader likewise, forward, probabilities of the best classes
 
 The bound of scoring is what its stages alone allow: CPU seconds of decoding a clip and of the network, one thread each,
@@ -55,7 +56,8 @@ EPOCHS = 4
 VALIDATION_SHARE = 8  # of so many videos one is for validation
 SEEDS = 4
 VIDEO = {"frames": 125, "width": 320, "height": 240, "options": {"preset": "medium"}}
-SHARDS = 8  # of labels, to see how they come
+SCORED = 5
+SHARDS = 20  # of labels, to see how they come
 STAGE_CLIPS = 16
 
 
@@ -76,7 +78,8 @@ class Videos(Dataset[tuple[np.ndarray, int]]):
 
 
 def write_videos(folder: Path, count: int) -> None:
-    """`train/<class>/` and `val/<class>/`."""
+    """`videos/train/<class>/` and `videos/val/<class>/`."""
+    folder.mkdir(exist_ok=True)
     seeds = [write_video(folder / f"{seed}.mp4", Clip(rate=25 + seed, **VIDEO)) for seed in range(SEEDS)]
     for number in range(count):
         split = "val" if number % VALIDATION_SHARE == 0 else "train"
@@ -216,14 +219,16 @@ def main() -> None:
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         write_videos(Path(folder), options.videos)
-        videos = Path(folder, "videos")
+        write_videos(Path(folder, "many"), options.videos * SCORED)
+        videos, many = Path(folder, "videos"), Path(folder, "many", "videos")
         for number in range(options.rounds):
             checkpoint = Path(folder, f"checkpoint-{number}")
             found = {"training, ours": run_training(videos, checkpoint, options.model)}
-            scored = run_scoring(videos, checkpoint, Path(folder))
+            scored = run_scoring(many, checkpoint, Path(folder))
             found |= {"scoring, ours": scored["after_startup"], "scoring, ours, start and all": scored["whole"]}
             for what, workers in product(PLAIN, sorted({1, cores()})):
-                found[f"{what}, plain, {workers} workers"] = run_plain(what, videos, options.model, workers)
+                watched = videos if what == "training" else many
+                found[f"{what}, plain, {workers} workers"] = run_plain(what, watched, options.model, workers)
             found["scoring, bound"] = cores() / sum(stage_seconds(videos, options.model).values())
             for name, rate in found.items():
                 rates.setdefault(name, []).append(rate)

@@ -15,15 +15,14 @@ class DirectConv3d(nn.Conv3d):
 
     @staticmethod
     def replace(conv: nn.Conv3d) -> None:
-        """Make a convolution one of these; its weights and its name stay."""
+        """Make a convolution one of these; its name and its weights stay, and those lie channels-last."""
         if conv.padding_mode != "zeros":
             raise ValueError(f"padding is {conv.padding_mode}, zeros are wanted")
+        conv.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         conv.__class__ = DirectConv3d
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if input.device.type != "cpu" or input.dtype != torch.float32 or isinstance(self.padding, str):
-            return super()._conv_forward(input, weight, bias)
-        convolved: Tensor = torch.mkldnn_convolution(
-            input, weight, bias, self.padding, self.stride, self.dilation, self.groups
-        )
-        return convolved
+            convolved: Tensor = super()._conv_forward(input, weight, bias)
+            return convolved
+        return torch.mkldnn_convolution(input, weight, bias, self.padding, self.stride, self.dilation, self.groups)

@@ -117,7 +117,6 @@ class ClipEnsemble(nn.Module):
             if isinstance(module, REDUCED):
                 module.to(dtype)
             if isinstance(module, nn.Conv3d):
-                module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
                 DirectConv3d.replace(module)
 
     def forward(self, values: Tensor) -> Tensor:
