@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import write_dataset
 from benchmarks.measure import cores, write_json
-from classifiers.training import Alone
+from classifiers.workers import Alone
 from cluster.training_config import ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_worker import TrainingPlan, TrainingWorker

@@ -31,6 +31,7 @@ from classifiers.losses import build_loss, weight_penalty
 from classifiers.optimizers import build_optimizer
 from classifiers.phases import Phase, train_stages
 from classifiers.training_state import TrainingState, optimizer_state, optimizer_tensors
+from classifiers.workers import Alone, Workers
 
 MONITORS = {
     "loss": -1,
@@ -61,31 +62,6 @@ class Batch(Protocol):
         """The same on another device."""
 
     def __len__(self) -> int: ...
-
-
-class Workers(Protocol):
-    """Those who train together."""
-
-    rank: int
-
-    def gather(self, value: Any) -> list[Any]:
-        """What each of them brought, in the order of their ranks; all get the same."""
-
-    def share_buffers(self, model: nn.Module) -> None:
-        """Give all the running statistics of the first, so that all measure the same model."""
-
-
-class Alone:
-    """One worker."""
-
-    rank = 0
-
-    def gather(self, value: Any) -> list[Any]:
-        """See `Workers`."""
-        return [value]
-
-    def share_buffers(self, model: nn.Module) -> None:
-        """See `Workers`."""
 
 
 class DivergedError(ValueError):

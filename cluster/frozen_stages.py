@@ -22,7 +22,8 @@ from torch import Tensor
 
 from classifiers.clip_batch import StageBatch
 from classifiers.clip_model import ClipModel
-from classifiers.training import Training, Workers
+from classifiers.training import Training
+from classifiers.workers import Workers
 from cluster.clip_source import ClipSource
 from cluster.training_data import Source
 

@@ -29,7 +29,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from classifiers.checkpoint import EpochRecord
-from classifiers.training import Alone, Workers
+from classifiers.workers import Alone, Workers
 from cluster.engines import EngineError
 from cluster.ray_cluster import cluster_size, join_cluster
 from cluster.training_config import CPU, GPU, ClassifierTrainingConfig

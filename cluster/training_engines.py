@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from classifiers.checkpoint import EpochRecord
-from classifiers.training import Alone
+from classifiers.workers import Alone
 from cluster.cores import usable_cores
 from cluster.training_config import AUTO, GPU, LOCAL, RAY, ClassifierTrainingConfig
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.checkpoint import EpochRecord, TrainingHistory
-from classifiers.training import Training, Workers
+from classifiers.training import Training
+from classifiers.workers import Workers
 from cluster.frozen_stages import FrozenStages
 from cluster.tensorboard import TensorBoardLog
 from cluster.training_config import ClassifierTrainingConfig

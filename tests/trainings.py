@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from classifiers.training import Alone
+from classifiers.workers import Alone
 from cluster.training_config import ClassifierTrainingConfig
 from cluster.training_data import load_training_data
 from cluster.training_worker import TrainingOutcome, TrainingPlan, TrainingWorker

@@ -3,7 +3,8 @@ from contextlib import closing
 import pytest
 import torch
 
-from classifiers.training import Alone, Training
+from classifiers.training import Training
+from classifiers.workers import Alone
 from cluster.frozen_stages import FrozenStages
 from cluster.training_data import BatchOrder, Worker, load_training_data
 from tests.clip_trainings import FEATURES, clip_config, write_videos

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from classifiers.clip_registry import build_clip_model
 from classifiers.registry import build_model
-from classifiers.training import Alone, epoch_seed
+from classifiers.training import epoch_seed
+from classifiers.workers import Alone
 from cluster.feature_source import SourceConfig
 from cluster.tfrecord_conversion import ConversionConfig, convert
 from cluster.training_data import BatchOrder, Worker
