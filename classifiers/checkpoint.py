@@ -4,10 +4,10 @@
     config.json         everything else that is needed to rebuild and use the model: `CheckpointConfig`
     history.json        how training went: `TrainingHistory`; may be missing
 
-In and out: `files`, the names above with their bytes, so that whoever knows a store can keep them there; or a local
-folder. Reading is strict: what is unknown, missing, of a wrong type or of a newer version is an error, and a file that
-belongs to another checkpoint is told by its hash. All problems come in one `CheckpointError`. Version 1, which knew
-neither clips nor phases, is read as what it was.
+In and out: `files`, the names above with their bytes, so that whoever knows a store can keep them there. Reading is
+strict: what is unknown, missing, of a wrong type or of a newer version is an error, and a file that belongs to another
+checkpoint is told by its hash. All problems come in one `CheckpointError`. Version 1, which knew neither clips nor
+phases, is read as what it was.
 
 Nothing here knows a network. `load_weights` fills one that was built from the configuration.
 """
@@ -17,12 +17,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import safetensors.torch
 import torch
@@ -201,24 +198,6 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
     if config is None or problems:
         raise CheckpointError(subject, problems)
     return Checkpoint(config, state, history)
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a checkpoint, each whole or not at all, in their order."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        temporary = folder / f".{name}-{uuid4().hex}"
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def read_folder(folder: Path) -> dict[str, bytes]:
-    """The files of a checkpoint that are there."""
-    paths = (folder / name for name in (WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE))
-    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint, subject: str = "checkpoint") -> None:

@@ -22,6 +22,7 @@ from cluster.class_names import ClassNamesError, read_class_names
 from cluster.feature_columns import read_column, read_index, read_uris
 from cluster.feature_files import FRAME, VIDEO, FeatureFileError, FeatureFiles, open_features
 from cluster.feature_source import FeatureSource, SourceConfig
+from cluster.initial_feature_weights import InitialFeatureWeights
 from cluster.resident_features import ResidentFeatures
 from cluster.training_config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
 from cluster.training_data import BatchOrder, ModelInput, Source, TrainingData, Worker
@@ -68,13 +69,24 @@ class FeatureData(TrainingData):
 
     def build_model(self) -> nn.Module:
         """See `TrainingData`."""
-        return build_model(
-            self.config.model,
+        config, features = self.config, self.features
+        options = asdict(config.model_config())
+        model = build_model(
+            config.model,
             num_classes=len(self.choice),
-            rgb_dim=self.features.rgb_dim,
-            audio_dim=self.features.audio_dim,
-            options=asdict(self.config.model_config()),
+            rgb_dim=features.rgb_dim,
+            audio_dim=features.audio_dim,
+            options=options,
         )
+        if config.init_weights is not None:
+            InitialFeatureWeights(
+                uri=config.init_weights,
+                head=config.init_head,
+                name=config.model,
+                options=options,
+                fingerprint=features.fingerprint,
+            ).fill(model, self.choice.names)
+        return model
 
     def feed(self, worker: Worker) -> FeatureFeed:
         """See `TrainingData`."""
@@ -130,11 +142,13 @@ def load(config: ClassifierTrainingConfig) -> FeatureData:
     highest = max(int(part.labels.values.max(initial=-1)) for part in parts.values())
     choice = choose_classes(config.classes, _class_names(config, highest))
     splits = share_out(parts, config, choice)
-    return FeatureData(
+    data = FeatureData(
         config,
         choice,
         {name: FeatureSplit(split.rows, split.targets, given[name][0]) for name, split in splits.items()},
     )
+    data.build_model()  # before workers do, so that what is wrong with its weights is told at once
+    return data
 
 
 Given = Mapping[str, tuple[FeatureFiles, Part]]

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from classifiers.checkpoint import CLIP, CONFIG_FILE, WEIGHTS_FILE, CheckpointError, load_weights, read_checkpoint
+from torch import Tensor, nn
+
+from classifiers.checkpoint import (
+    CLIP,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    CheckpointError,
+    load_weights,
+    read_checkpoint,
+)
 from classifiers.clip_model import HEAD, ClipModel
 from classifiers.clip_registry import clip_model_config
 from classifiers.published_clips import PublishedWeightsError, fill, published_options
@@ -67,14 +77,25 @@ class InitialWeights:
         ]
         if others:
             raise CheckpointError(SUBJECT, others)
-        is_same = config.class_names == tuple(class_names)
-        if self.head == KEEP and not is_same:
-            raise CheckpointError(SUBJECT, [_difference(config.class_names, class_names)])
-        if self.head == RESET or not is_same:
-            fresh = {f"{HEAD}.{key}": value for key, value in model.head.state_dict().items()}
-            trunk = {key: value for key, value in checkpoint.state.items() if not key.startswith(f"{HEAD}.")}
-            checkpoint = replace(checkpoint, state={**trunk, **fresh})
-        load_weights(model, checkpoint)
+        load_weights(model, with_head(checkpoint, model.head, class_names, self.head))
+
+
+def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], wanted: str) -> Checkpoint:
+    """The checkpoint with its own head or the `fresh` one, as is `wanted`.
+
+    Raises:
+        CheckpointError: if it is to be kept, and is of other classes than `class_names`.
+    """
+    is_same = checkpoint.config.class_names == tuple(class_names)
+    if wanted == KEEP and not is_same:
+        raise CheckpointError(SUBJECT, [_difference(checkpoint.config.class_names, class_names)])
+    return checkpoint if is_same and wanted != RESET else replace(checkpoint, state=new_head(checkpoint.state, fresh))
+
+
+def new_head(state: Mapping[str, Tensor], fresh: nn.Module) -> dict[str, Tensor]:
+    """Weights of a model, those of its head replaced."""
+    trunk = {key: value for key, value in state.items() if not key.startswith(f"{HEAD}.")}
+    return {**trunk, **{f"{HEAD}.{key}": value for key, value in fresh.state_dict().items()}}
 
 
 def _check_options(model: ClipModel, name: str, wanted: Mapping[str, object]) -> None:

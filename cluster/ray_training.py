@@ -58,13 +58,13 @@ class ProcessGroup:
         self._group = dist.new_group(backend="gloo")
 
     def gather(self, value: Any) -> list[Any]:
-        """See `classifiers.training.Workers`."""
+        """See `classifiers.workers.Workers`."""
         values: list[Any] = [None] * self._world
         dist.all_gather_object(values, value, group=self._group)
         return values
 
     def share_buffers(self, model: nn.Module) -> None:
-        """See `classifiers.training.Workers`."""
+        """See `classifiers.workers.Workers`."""
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
 

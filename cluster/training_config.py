@@ -47,7 +47,7 @@ OF_NO_CONSEQUENCE = (
 OF_FEATURES = ("split_column", "validation_features", "test_features", "max_frames")
 OF_CLIPS = (
     *("placement", "short", "start_seconds", "speed", "random_crop", "augment", "fps", "views", "crops"),
-    *("init_weights", "init_head", "recipe", "recompute", "decoders", "clip_cache", "time_limit"),
+    *("recipe", "recompute", "decoders", "clip_cache", "time_limit"),
     *("memory_limit_mib", "keep_frozen_mib", "max_failure_ratio"),
 )
 
@@ -65,7 +65,7 @@ class ClassifierTrainingConfig:
         choices=(*model_names(), *clip_model_names()),
     )
     model_options: tuple[str, ...] = option("the model's own numbers as NAME=VALUE, such as shared_hidden=[60,60]", ())
-    init_weights: str | None = option("weights to start from: a public file, or a checkpoint of the same model", None)
+    init_weights: str | None = option("weights to start from: a checkpoint of the same model, or a public file", None)
     init_head: str = option(
         "the head of --init-weights: auto keeps it where its classes are the same",
         AUTO_HEAD,

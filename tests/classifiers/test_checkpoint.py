@@ -19,9 +19,7 @@ from classifiers.checkpoint import (
     check_fingerprint,
     load_weights,
     read_checkpoint,
-    read_folder,
     write_checkpoint,
-    write_folder,
 )
 from schemas.clips import UNIT, ClipFormat, ClipInput
 
@@ -95,15 +93,6 @@ def test_weights_in_any_memory_are_written():
     shared = torch.arange(6.0).reshape(2, 3)
     files = write_checkpoint(Checkpoint(CONFIG, {"a": shared, "b": shared, "c": shared.T}))
     assert torch.equal(read_checkpoint(files).state["c"], shared.T)
-
-
-def test_a_folder_on_a_disk(tmp_path, files):
-    folder = tmp_path / "new" / "checkpoint"
-    write_folder(folder, {**files, CONFIG_FILE: b"old"})
-    write_folder(folder, files)
-    assert read_folder(folder) == files
-    assert len(list(folder.iterdir())) == 3
-    assert read_folder(tmp_path) == {}
 
 
 def test_a_newer_version_is_told_in_one_line(files):

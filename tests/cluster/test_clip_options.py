@@ -61,7 +61,7 @@ def test_all_that_is_wrong_is_told_at_once():
         ([], "give --features or --videos, one of them"),
         (["--videos", "y"], "model 'dense-5' does not take clips of --videos; those that do: c3d, "),
         (["--features", "x", "--model", "c3d"], "model 'c3d' does not take features; those that do: "),
-        (["--features", "x", "--init-weights", "y"], "--init-weights goes with --videos"),
+        (["--features", "x", "--recipe", "transfer"], "--recipe goes with --videos"),
         (["--features", "x", "--phases", "epochs=1 stages=2"], "models of features have no stages"),
         (["--videos", "y", "--model", "c3d", "--init-head", "keep"], "--init-head goes with --init-weights"),
         (["--videos", "y", "--model", "c3d", "--start-seconds", "3"], "start_seconds belongs to the placement 'start'"),
