@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.generated_features import VIDEOS_PER_SHARD, write_dataset
 from benchmarks.measure import MARKER, ProcessGroup, cores, write_json
 from classifiers.batch import FeatureBatch
-from classifiers.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint, write_folder
+from classifiers.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint
 from classifiers.registry import build_model
 from classifiers.trained_classifier import TrainedClassifier
 from cluster.feature_files import open_features
@@ -99,7 +99,9 @@ def write_model(folder: Path, name: str, classes: int, features: Path) -> None:
         training={},
         seed=0,
     )
-    write_folder(folder, write_checkpoint(Checkpoint(config, model.state_dict())))
+    folder.mkdir(parents=True)
+    for name, content in write_checkpoint(Checkpoint(config, model.state_dict())).items():
+        (folder / name).write_bytes(content)
 
 
 def run_job(engine: str, features: Path, checkpoint: Path) -> JobRun:

@@ -6,10 +6,11 @@ from contextlib import closing
 import pytest
 import torch
 
-from classifiers.checkpoint import load_weights, read_checkpoint, read_folder
+from classifiers.checkpoint import load_weights
 from classifiers.clip_checkpoint import clip_model_of
 from classifiers.registry import build_model
 from cluster.feature_source import SourceConfig
+from cluster.scoring_plan import read_checkpoint_at
 from cluster.training_data import BatchOrder, Worker
 from cluster.training_run import run_training
 from tests.clip_trainings import clip_config, write_videos
@@ -43,7 +44,7 @@ def test_what_a_training_leaves(dataset, trained):
 
 
 def test_the_checkpoint_is_the_model_that_was_measured(dataset, trained):
-    checkpoint = read_checkpoint(read_folder(trained))
+    checkpoint = read_checkpoint_at(str(trained))
     config, record = checkpoint.config, record_of(trained)
     model = build_model(
         config.model,
@@ -86,7 +87,7 @@ def test_the_checkpoint_of_a_clip_classifier_is_the_model_that_was_measured(tmp_
     videos, output = write_videos(tmp_path / "videos", 8), tmp_path / "out"
     config = clip_config(videos, output, epochs=4, placement="random", views=4, crops=3, fps="10")
     assert run_training(config) == 0
-    checkpoint = read_checkpoint(read_folder(output))
+    checkpoint = read_checkpoint_at(str(output))
     clips = checkpoint.config.clips
     assert (clips.format.fps, clips.format.frames, clips.format.height, clips.format.width) == ("10", 16, 16, 16)
     assert (clips.sampling["placement"], clips.sampling["views"], clips.sampling["crops"]) == ("central", 4, 3)
