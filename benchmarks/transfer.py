@@ -36,7 +36,7 @@ STEADY = ("--warmup-steps", "60", "--max-gradient-norm", "1", "--batch-size", "1
 THREE = ("right-grow", "left-grow", "grow-right")
 OWN = "shrink-right"
 HEAD = "epochs=20 stages=1 optimizer=sgd learning-rate=0.1"
-LAST_THREE = "stages=3 optimizer=sgd learning-rate=0.1"
+LAST_THREE = "stages=3 optimizer=sgd learning-rate=0.01"
 
 
 @dataclass(frozen=True)

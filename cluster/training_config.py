@@ -29,6 +29,7 @@ from cluster.training_phases import (
     TRANSFER_LEARNING_RATES,
     PhaseOptions,
     phases_of,
+    recipe_phases,
 )
 from extractors.clip_sampling import PLACEMENTS, SHORT
 
@@ -88,7 +89,9 @@ class ClassifierTrainingConfig:
     test_features: tuple[str, ...] = option("with --split folders: likewise of the test", ())
     max_frames: int | None = option("models of frames see the first so many of a video", None)
     recipe: str = option(
-        "transfer: first the head alone, then the last three stages", NO_RECIPE, choices=tuple(RECIPES)
+        "transfer: first the head alone, then the last three stages at a tenth of the learning rate",
+        NO_RECIPE,
+        choices=RECIPES,
     )
     phases: tuple[str, ...] = option(
         "one after the other, each as 'epochs=20 stages=1 optimizer=sgd learning-rate=0.1': stages is how many of the "
@@ -251,7 +254,7 @@ class ClassifierTrainingConfig:
         names = [field.name for field in fields(PhaseOptions) if field.name != "stages"]
         given = PhaseOptions(**{name: getattr(self, name) for name in names})
         given.phase(1)  # for its checks
-        phases = phases_of(self.phases or RECIPES[self.recipe], given) or (given,)
+        phases = phases_of(self.phases or recipe_phases(self.recipe, given.learning_rate), given) or (given,)
         if self.kind == FEATURES and any(phase.stages is not None for phase in phases):
             raise ValueError("models of features have no stages: leave stages out of the phases")
         return phases

@@ -136,8 +136,15 @@ SPOKEN: Mapping[Callable[[str], Any], str] = {
     float: "a number",
     _stages: f"a whole number, or {ALL_STAGES}",
 }
-# The reported way to other classes: 20 epochs of the head alone, then 5 of the last three layers, all with plain SGD.
-RECIPES: Mapping[str, tuple[str, ...]] = {
-    NO_RECIPE: (),
-    TRANSFER: ("epochs=20 stages=1 optimizer=sgd", "epochs=5 stages=3 optimizer=sgd"),
-}
+RECIPES = (NO_RECIPE, TRANSFER)
+
+
+def recipe_phases(recipe: str, learning_rate: float) -> tuple[str, ...]:
+    """The texts of a recipe's phases.
+
+    `transfer` is the reported way to other classes: 20 epochs of the head alone, then 5 of the last three layers, all
+    with plain SGD. The second learning rate was not reported; that of the first would undo what the layers know.
+    """
+    if recipe == NO_RECIPE:
+        return ()
+    return ("epochs=20 stages=1 optimizer=sgd", f"epochs=5 stages=3 optimizer=sgd learning-rate={learning_rate / 10!r}")

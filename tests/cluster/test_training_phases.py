@@ -16,7 +16,7 @@ def told(phases):
 
 def test_the_recipe_is_the_reported_one():
     given = config("--recipe", "transfer")
-    assert told(given.phase_options()) == [(20, 1, "sgd", 0.1), (5, 3, "sgd", 0.1)]
+    assert told(given.phase_options()) == [(20, 1, "sgd", 0.1), (5, 3, "sgd", 0.01)]
     assert (given.epochs, given.learning_rate) == (25, 0.1)
     assert all(phase.momentum == phase.weight_decay == 0 for phase in given.phase_options())
     assert config("--recipe", "transfer", "--learning-rate", "0.02").phase_options()[1].learning_rate == 0.02
