@@ -14,14 +14,14 @@ def told(phases):
     return [(phase.epochs, phase.stages, phase.optimizer, phase.learning_rate) for phase in phases]
 
 
-def test_the_recipe_is_the_reported_one():
+def test_the_recipe_is_the_reported_one_with_smaller_steps_in_the_end():
     given = config("--recipe", "transfer")
     assert told(given.phase_options()) == [(20, 1, "sgd", 0.1), (5, 3, "sgd", 0.01)]
     assert (given.epochs, given.learning_rate) == (25, 0.1)
     assert all(phase.momentum == phase.weight_decay == 0 for phase in given.phase_options())
-    assert config("--recipe", "transfer", "--learning-rate", "0.02").phase_options()[1].learning_rate == 0.02
+    assert config("--recipe", "transfer", "--learning-rate", "0.02").phase_options()[1].learning_rate == 0.002
     other = parse(ClassifierTrainingConfig, [*NEEDED[:-1], "i3d", "--recipe", "transfer"])
-    assert told(other.phase_options()) == [(20, 1, "sgd", 1e-4), (5, 3, "sgd", 1e-4)]
+    assert told(other.phase_options()) == [(20, 1, "sgd", 1e-4), (5, 3, "sgd", 1e-5)]
 
 
 def test_without_phases_there_is_one_that_trains_everything():
