@@ -103,7 +103,7 @@ def best_classes(
 def _build(subject: str, checkpoint: Checkpoint) -> FeatureModel:
     config = checkpoint.config
     if config.level == CLIP:
-        raise CheckpointError(subject, [f"model {config.model!r} takes clips of videos, not features"])
+        raise CheckpointError(subject, [f"model {config.model!r} takes clips of videos, not features: jobs/score_videos.py --videos labels with it"])
     try:
         model = build_model(
             config.model,
