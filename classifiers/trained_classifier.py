@@ -103,7 +103,8 @@ def best_classes(
 def _build(subject: str, checkpoint: Checkpoint) -> FeatureModel:
     config = checkpoint.config
     if config.level == CLIP:
-        raise CheckpointError(subject, [f"model {config.model!r} takes clips of videos, not features: jobs/score_videos.py --videos labels with it"])
+        problem = f"model {config.model!r} takes clips of videos, not features: score_videos.py --videos labels with it"
+        raise CheckpointError(subject, [problem])
     try:
         model = build_model(
             config.model,
