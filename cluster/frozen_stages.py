@@ -82,7 +82,7 @@ class FrozenStages:
         needed = size * len(source.rows)
         if used + needed > self._limit_bytes:
             logger.warning(
-                f"what the frozen stages make of the {name} videos takes {needed / 2**20:.1f} MiB: it is computed "
+                f"what the frozen stages make of the {name} videos takes {needed / 2**20:.3g} MiB: it is computed "
                 "anew in each epoch (--keep-frozen-mib)"
             )
             return None
