@@ -59,7 +59,8 @@ def test_it_trains_on_a_folder_of_videos(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "epoch 21 of 25 (phase 2 of 2): training loss" in done.stderr
     record = record_of(output)
-    assert [(phase.epochs, phase.stages, phase.learning_rate) for phase in record.phases] == [(20, 1, 0.1), (5, 3, 0.01)]
+    phases = [(phase.epochs, phase.stages, phase.learning_rate) for phase in record.phases]
+    assert phases == [(20, 1, 0.1), (5, 3, 0.01)]
     assert [epoch.phase for epoch in record.history] == [0] * 20 + [1] * 5
 
 
