@@ -58,7 +58,9 @@ def figure_text(value: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Write a length of time in its two largest units: `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
+    """Write a length of time in its two largest units: `0.25 s`, `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
+    if seconds < 0.995:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
     if seconds < 59.95:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
