@@ -106,7 +106,8 @@ def _train(config: ClassifierTrainingConfig) -> None:
         logger.info(f"{config.model}, {len(data.choice)} classes, videos: {sizes}")
         if state is not None:
             logger.info(f"going on after {len(state.history.epochs)} epochs")
-        with closing(make_training_engine(config)) as engine:
+        # Ray takes SIGTERM for itself when it starts.
+        with closing(make_training_engine(config)) as engine, terminable():
             resources = engine.resources(config)
             if config.kind == CLIPS and config.precision != FP32 and not resources.on_gpu:
                 raise ResourceError(
