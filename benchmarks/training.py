@@ -67,7 +67,7 @@ def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -
         "seconds": seconds,
         "epoch_seconds": sum(epoch["seconds"] for epoch in record["history"]),
         "accuracy": best["hit_at_one"],
-        "peak_bytes": float(group.peak_pss_bytes),
+        **({"peak_bytes": float(group.peak_pss_bytes)} if is_watched else {}),
     }
 
 
@@ -175,10 +175,7 @@ IN_MEMORY: dict[str, Callable[[Arrays, Arrays, int], float]] = {
 def run_alone(name: str, dataset: Path, epochs: int) -> dict[str, float]:
     """One of those that train in memory, in a process of its own; the clock starts once its data are there."""
     command = [sys.executable, __file__, "--contender", name, "--dataset", str(dataset), "--epochs", str(epochs)]
-    from cluster.ray_cluster import SPIN_COUNT
-
-    # Threads that wait as in our workers: where cores are busy the bare loop is far slower without.
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "GOMP_SPINCOUNT": SPIN_COUNT}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result

@@ -22,7 +22,9 @@ class DirectConv3d(nn.Conv3d):
         conv.__class__ = DirectConv3d
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if input.device.type != "cpu" or input.dtype != torch.float32 or isinstance(self.padding, str):
+        has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # not in every build
+        is_plain = input.device.type == "cpu" and input.dtype == torch.float32
+        if not has_onednn or not is_plain or isinstance(self.padding, str):
             convolved: Tensor = super()._conv_forward(input, weight, bias)
             return convolved
         return torch.mkldnn_convolution(input, weight, bias, self.padding, self.stride, self.dilation, self.groups)

@@ -34,6 +34,16 @@ def test_it_computes_the_same(options, bias, is_channels_last):
     assert torch.allclose(reduced.float(), expected, atol=0.1)
 
 
+def test_a_build_of_torch_without_onednn_computes_its_own_way(monkeypatch):
+    conv = nn.Conv3d(3, 4, 3)
+    clip = torch.randn(1, 3, 4, 8, 8)
+    expected = conv(clip)
+    DirectConv3d.replace(conv)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch, "mkldnn_convolution", None)
+    assert torch.allclose(conv(clip), expected, atol=1e-5)
+
+
 def test_other_padding_is_refused():
     with pytest.raises(ValueError, match="padding is reflect"):
         DirectConv3d.replace(nn.Conv3d(1, 1, 3, padding=1, padding_mode="reflect"))
