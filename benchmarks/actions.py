@@ -34,17 +34,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_actions import ACTION_SETS, class_names, write_actions
 from benchmarks.measure import cores, write_json
-from classifiers.clip_batch import ClipBatch
-from classifiers.clip_model import ClipModel
-from classifiers.clip_registry import build_clip_model
-from classifiers.learning_rate import LearningRateSchedule
+from classifiers.clip_models.base import ClipModel
+from classifiers.clip_models.registry import build_clip_model
+from classifiers.data.batches import ClipBatch
 from classifiers.losses import SINGLE_LABEL
-from classifiers.optimizers import OptimizerConfig
-from classifiers.phases import Phase
-from classifiers.training import Training, TrainingConfig
-from cluster.manifest import read_videos
-from extractors.clip_decode import decode_clips
-from extractors.clip_sampling import ClipSampling
+from classifiers.training.learning_rate import LearningRateSchedule
+from classifiers.training.loop import Training, TrainingConfig
+from classifiers.training.optimizers import OptimizerConfig
+from classifiers.training.phases import Phase
+from cluster.datasets.manifest import read_videos
+from extractors.clips.decode import decode_clips
+from extractors.clips.sampling import ClipSampling
 from schemas.clips import UNIT, ClipFormat
 
 FRAMES, SIZE = 16, 32

@@ -24,12 +24,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import alternating_cpu_seconds, write_json
-from cluster.clip_cache import ClipCache, clip_row
-from extractors.clip_decode import decode_clips
-from extractors.clip_sampling import ClipSampling
+from cluster.clips.cache import ClipCache, clip_row
+from extractors.clips.decode import decode_clips
+from extractors.clips.sampling import ClipSampling
 from schemas.clips import UNIT, ClipFormat
 from schemas.videos import Video
-from tests.videos import Clip, write_video
+from tests.support.videos import Clip, write_video
 
 FORMATS = {
     "16 x 112 x 112": ClipFormat(frames=16, height=112, width=112, resize=(128, 171), fps=None, **UNIT),

@@ -21,8 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import cores, write_json
-from classifiers.clip_registry import build_clip_model, clip_model_entry, clip_model_names
-from classifiers.direct_conv import DirectConv3d
+from classifiers.clip_models.registry import build_clip_model, clip_model_entry, clip_model_names
+from classifiers.layers.direct_conv import DirectConv3d
 
 COLUMNS = ("model", "clip", "parameters (classes)", "GFLOPs", "seconds a clip", "published top-1")
 

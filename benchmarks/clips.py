@@ -40,13 +40,13 @@ from torch.utils.data import DataLoader, Dataset
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import alternating_cpu_seconds, cores, write_json
-from classifiers.clip_model import ClipModel
-from classifiers.clip_registry import build_clip_model
-from extractors.clip_decode import decode_clips
-from extractors.clip_sampling import ClipSampling
+from classifiers.clip_models.base import ClipModel
+from classifiers.clip_models.registry import build_clip_model
+from extractors.clips.decode import decode_clips
+from extractors.clips.sampling import ClipSampling
 from schemas.clips import ClipFormat
 from schemas.trainings import TrainingRecord
-from tests.videos import Clip, write_video
+from tests.support.videos import Clip, write_video
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ("first", "second")

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import alternating_cpu_seconds, geometric_mean, write_json
 from benchmarks.sample_clips import natural_clips
-from extractors.decode import sample_frames
+from extractors.video.decode import sample_frames
 
 try:
     import decord

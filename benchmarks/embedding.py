@@ -27,14 +27,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from extractors.embedders import CPU_STEM_FRAMES
-from extractors.image_input import IMAGE_INPUTS
-from extractors.inception import InceptionV3
-from extractors.inference_form import to_inference_form
-from extractors.log_mel import WINDOW_SAMPLES, log_mel
-from extractors.precision import PRECISIONS, has_cpu_bf16, has_cpu_int8
-from extractors.pretrained import build_inception, build_vggish
-from extractors.quantized_form import QuantizedInception
-from extractors.weights import ResolvedWeights
+from extractors.networks.image_input import IMAGE_INPUTS
+from extractors.networks.inception import InceptionV3
+from extractors.networks.inference_form import to_inference_form
+from extractors.networks.log_mel import WINDOW_SAMPLES, log_mel
+from extractors.networks.precision import PRECISIONS, has_cpu_bf16, has_cpu_int8
+from extractors.networks.quantized_form import QuantizedInception
+from extractors.weights.pretrained import build_inception, build_vggish
+from extractors.weights.resolve import ResolvedWeights
 
 BATCHES = (1, 4, 8, 16)
 MATRICES = ((1024, 1024, 1024), (2048, 1024, 1024), (4096, 2048, 512), (2048, 2048, 2048))  # rows, inner, columns

@@ -34,8 +34,8 @@ def stage_seconds(clips: list[str]) -> tuple[float, int]:
 
     from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
     from extractors.extract import Extractor, SamplingConfig
-    from extractors.precision import resolve_precision
-    from extractors.weights import ResolvedWeights
+    from extractors.networks.precision import resolve_precision
+    from extractors.weights.resolve import ResolvedWeights
     from schemas.videos import Video
 
     def embedder(kind: str) -> EmbedderConfig:

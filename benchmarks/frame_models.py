@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import BY_GLIMPSES, BY_ORDER, LABEL_NOISE, class_frequencies, write_dataset
 from benchmarks.measure import write_json
-from cluster.training_config import ClassifierTrainingConfig
-from cluster.training_run import run_training
+from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.job import run_training
 from schemas.trainings import TEST, TrainingRecord
 
 CLASSES = 4

@@ -44,8 +44,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cluster.tables import write_table
-from cluster.vocabulary import Vocabulary, write_vocabulary
+from cluster.datasets.vocabulary import Vocabulary, write_vocabulary
+from cluster.storage.parquet import write_table
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, feature_schema
 from schemas.quantization import quantize
 

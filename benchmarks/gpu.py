@@ -27,16 +27,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_bench import Bench
 from benchmarks.gpu_clips import FAMILIES, measure_clip_models
-from extractors.batch_runner import BatchRunner
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
-from extractors.frame_transfer import GROUP_FRAMES
-from extractors.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
-from extractors.inception import IMAGE_SIZE
-from extractors.inference_form import FusedConv, to_inference_form
-from extractors.log_mel import NUM_BANDS, NUM_FRAMES, WINDOW_SAMPLES
-from extractors.precision import PRECISIONS
-from extractors.pretrained import build_inception, build_vggish
-from extractors.weights import ResolvedWeights
+from extractors.networks.batch_runner import BatchRunner
+from extractors.networks.frame_transfer import GROUP_FRAMES
+from extractors.networks.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
+from extractors.networks.inception import IMAGE_SIZE
+from extractors.networks.inference_form import FusedConv, to_inference_form
+from extractors.networks.log_mel import NUM_BANDS, NUM_FRAMES, WINDOW_SAMPLES
+from extractors.networks.precision import PRECISIONS
+from extractors.weights.pretrained import build_inception, build_vggish
+from extractors.weights.resolve import ResolvedWeights
 from schemas.quantization import quantize
 
 WANTED_FRAMES_PER_SECOND = 15_000

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_bench import Bench
-from classifiers.clip_model import ClipModel
-from classifiers.clip_registry import build_clip_model, clip_model_entry
-from extractors.precision import PRECISIONS
+from classifiers.clip_models.base import ClipModel
+from classifiers.clip_models.registry import build_clip_model, clip_model_entry
+from extractors.networks.precision import PRECISIONS
 
 # One of each family, and the two ends of the one that comes in many sizes.
 FAMILIES = (

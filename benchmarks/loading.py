@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import write_dataset
 from benchmarks.measure import write_json
-from classifiers.class_choice import LabelLists
-from cluster.feature_columns import read_index
-from cluster.feature_files import open_features
-from cluster.feature_source import FeatureSource, SourceConfig
-from cluster.tfrecord_files import YOUTUBE_8M
-from cluster.tfrecord_records import Records
-from cluster.tfrecord_writer import write_records
+from classifiers.data.class_choice import LabelLists
+from cluster.features.columns import read_index
+from cluster.features.files import open_features
+from cluster.features.source import FeatureSource, SourceConfig
+from cluster.features.tfrecord_files import YOUTUBE_8M
+from cluster.features.tfrecord_reader import Records
+from cluster.features.tfrecord_writer import write_records
 
 RECORDS_PER_FILE = 1024
 DISTINCT_FILES = 4  # the others are links to these: it is reading that is measured

@@ -17,11 +17,11 @@ import argparse
 import numpy as np
 
 from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
-from extractors.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from extractors.pca import Pca, fit_pca
-from extractors.precision import has_cpu_int8
-from extractors.pretrained import build_pca
-from extractors.weights import Kind, ResolvedWeights, resolve_weights
+from extractors.networks.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from extractors.networks.pca import Pca, fit_pca
+from extractors.networks.precision import has_cpu_int8
+from extractors.weights.pretrained import build_pca
+from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
 from schemas.quantization import quantize
 
 NUM_DRAWN = 96
@@ -63,7 +63,7 @@ def drawn_windows(count: int) -> np.ndarray:
 
 def video_frames(paths: list[str]) -> list[np.ndarray]:
     """One frame a second of the given videos."""
-    from extractors.decode import sample_frames
+    from extractors.video.decode import sample_frames
 
     return [sample.image for path in paths for sample in sample_frames(path)]
 

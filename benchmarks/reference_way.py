@@ -21,9 +21,9 @@ import cv2
 import torch
 
 from benchmarks.measure import write_json
-from extractors.inception import IMAGE_SIZE
-from extractors.pretrained import build_inception
-from extractors.weights import ResolvedWeights
+from extractors.networks.inception import IMAGE_SIZE
+from extractors.weights.pretrained import build_inception
+from extractors.weights.resolve import ResolvedWeights
 
 
 @dataclass(frozen=True)

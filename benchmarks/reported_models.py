@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import write_dataset
 from benchmarks.measure import cores, write_json
-from classifiers.workers import Alone
-from cluster.training_config import ClassifierTrainingConfig
-from cluster.training_data import load_training_data
-from cluster.training_worker import TrainingPlan, TrainingWorker
+from classifiers.training.workers import Alone
+from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.kinds import load_training_data
+from cluster.training.worker import TrainingPlan, TrainingWorker
 
 # Training, validation and test accuracy.
 REPORTED = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tests.videos import Clip, write_video
+from tests.support.videos import Clip, write_video
 
 SEEDS = 4
 STATIC_PICTURES = 8

@@ -33,13 +33,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import VIDEOS_PER_SHARD, write_dataset
 from benchmarks.measure import MARKER, ProcessGroup, cores, write_json
-from classifiers.batch import FeatureBatch
-from classifiers.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint
-from classifiers.registry import build_model
-from classifiers.trained_classifier import TrainedClassifier
-from cluster.feature_files import open_features
-from cluster.scoring_plan import read_checkpoint_at
-from cluster.tables import write_table
+from classifiers.data.batches import FeatureBatch
+from classifiers.feature_models.registry import build_model
+from classifiers.inference.feature_classifier import TrainedClassifier
+from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint
+from cluster.features.files import open_features
+from cluster.scoring.plan import read_checkpoint_at
+from cluster.storage.parquet import write_table
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWN_SHARDS = 4

@@ -28,14 +28,14 @@ import numpy as np
 import ray
 
 from benchmarks.measure import write_json
-from cluster.assembler import Assembler
-from cluster.dataset import FeatureDataset
-from cluster.range_reader import RangeReader
-from cluster.ray_cluster import join_cluster
-from cluster.ray_engine import HANDFUL_SECONDS, HANDFULS, HANDFULS_PER_SECOND
-from cluster.ray_workers import HANDFUL_TASKS
-from cluster.sink import Sink
-from cluster.tasks import Done, Task, TaskQueue
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.shard_sink import Sink
+from cluster.engines.ray import HANDFUL_SECONDS, HANDFULS, HANDFULS_PER_SECOND
+from cluster.engines.ray_cluster import join_cluster
+from cluster.engines.ray_workers import HANDFUL_TASKS
+from cluster.engines.tasks import Done, Task, TaskQueue
+from cluster.extraction.assembler import Assembler
+from cluster.storage.range_reader import RangeReader
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
 from schemas.features import AUDIO_DIM

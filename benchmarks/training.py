@@ -73,9 +73,9 @@ def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -
 
 def load(dataset: Path, name: str) -> Arrays:
     """Pictures, sound and classes of one split, in memory."""
-    from cluster.feature_source import SourceConfig
-    from cluster.training_config import ClassifierTrainingConfig
-    from cluster.training_data import load_training_data
+    from cluster.features.source import SourceConfig
+    from cluster.training.config import ClassifierTrainingConfig
+    from cluster.training.kinds import load_training_data
 
     fractions = (str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0")
     split = load_training_data(ClassifierTrainingConfig("out", (str(dataset),), fractions=fractions)).splits[name]
@@ -94,8 +94,8 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
     import torch
     import torch.nn.functional as F
 
-    from classifiers.quick_dropout import QuickDropout
-    from classifiers.registry import build_model
+    from classifiers.feature_models.registry import build_model
+    from classifiers.layers.cpu_dropout import QuickDropout
 
     torch.manual_seed(0)
     model = build_model("dense-5", num_classes=10)

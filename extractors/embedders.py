@@ -40,18 +40,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from extractors.batch_runner import BatchRunner
-from extractors.frame_transfer import GROUP_FRAMES, sent_in_groups
-from extractors.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
-from extractors.inception import FEATURE_DIM, IMAGE_SIZE, InceptionV3
-from extractors.inference_form import to_inference_form
-from extractors.log_mel import NUM_BANDS, NUM_FRAMES, log_mel
-from extractors.pca import OUTPUT_DIMS, Projection
-from extractors.precision import PRECISIONS, configure_torch, resolve_device, resolve_precision
-from extractors.pretrained import build_inception, build_pca, build_vggish
-from extractors.quantized_form import QuantizedInception
-from extractors.vggish import EMBEDDING_DIM
-from extractors.weights import Kind, ResolvedWeights
+from extractors.networks.batch_runner import BatchRunner
+from extractors.networks.frame_transfer import GROUP_FRAMES, sent_in_groups
+from extractors.networks.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
+from extractors.networks.inception import FEATURE_DIM, IMAGE_SIZE, InceptionV3
+from extractors.networks.inference_form import to_inference_form
+from extractors.networks.log_mel import NUM_BANDS, NUM_FRAMES, log_mel
+from extractors.networks.pca import OUTPUT_DIMS, Projection
+from extractors.networks.precision import PRECISIONS, configure_torch, resolve_device, resolve_precision
+from extractors.networks.quantized_form import QuantizedInception
+from extractors.networks.vggish import EMBEDDING_DIM
+from extractors.weights.pretrained import build_inception, build_pca, build_vggish
+from extractors.weights.resolve import Kind, ResolvedWeights
 
 PREPARED_WINDOWS = 64  # at a time: a window's spectrum takes ten times its own memory
 CPU_STEM_FRAMES = 2  # at a time through Inception's first layers

@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.coverage import Extent
-from extractors.decode import Sampler
 from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
 from extractors.features import SegmentFeatures
-from extractors.grid import as_fps
-from extractors.media import MAX_PIXELS, Media, ReadsAhead, Source, open_media
-from extractors.probe import header_duration, size_bytes
-from extractors.samples import Sample
-from extractors.seek import can_seek
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
-from extractors.sound import Sound
-from extractors.thumbnail import Thumbnail, encode_thumbnail
+from extractors.video.coverage import Extent
+from extractors.video.decode import Sampler
+from extractors.video.grid import as_fps
+from extractors.video.media import MAX_PIXELS, Media, ReadsAhead, Source, open_media
+from extractors.video.probe import header_duration, size_bytes
+from extractors.video.samples import Sample
+from extractors.video.seek import can_seek
+from extractors.video.sound import Sound
+from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize

@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.coverage import MIN_COVERAGE
-from extractors.grid import as_fps, index_range
 from extractors.segments import Segment
-from extractors.thumbnail import Thumbnail
+from extractors.video.coverage import MIN_COVERAGE
+from extractors.video.grid import as_fps, index_range
+from extractors.video.thumbnail import Thumbnail
 from schemas.features import FeatureRow
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
@@ -25,7 +25,7 @@ MAX_TOLD_GAPS = 5
 class SegmentFeatures:
     """The features of one segment of which T grid points are there.
 
-    missing_frames      grid points that are not (`extractors.coverage`)
+    missing_frames      grid points that are not (`extractors.video.coverage`)
     gaps                where they lie, (start, end) in seconds after the video's first frame
     ends_early          whether its last grid points are missing
     fps                 grid points a second

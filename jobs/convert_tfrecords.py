@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.command_line import parse_or_exit
-from cluster.feature_files import FeatureFileError
-from cluster.storage import StorageError
-from cluster.tfrecord_conversion import ConversionConfig, convert
+from cluster.features.files import FeatureFileError
+from cluster.features.tfrecord_conversion import ConversionConfig, convert
+from cluster.runs.command_line import parse_or_exit
+from cluster.storage.files import StorageError
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.command_line import parse_or_exit
-from cluster.extraction import run_extraction
-from cluster.extraction_config import ExtractionConfig
-from cluster.logs import configure_logging
+from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.job import run_extraction
+from cluster.runs.command_line import parse_or_exit
+from cluster.runs.logs import configure_logging
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.clip_manifest import ManifestConfig, make_manifest
-from cluster.command_line import parse_or_exit
-from cluster.manifest import ManifestError
-from cluster.storage import StorageError
+from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest_job import ManifestConfig, make_manifest
+from cluster.runs.command_line import parse_or_exit
+from cluster.storage.files import StorageError
 
 
 def main() -> int:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.command_line import parse_or_exit
-from cluster.logs import configure_logging
-from cluster.nightly import run_nightly
-from cluster.nightly_config import NightlyConfig
+from cluster.nightly.config import NightlyConfig
+from cluster.nightly.job import run_nightly
+from cluster.runs.command_line import parse_or_exit
+from cluster.runs.logs import configure_logging
 
 
 def main() -> int:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.command_line import parse_or_exit
-from cluster.logs import configure_logging
-from cluster.scoring_config import ScoringConfig
-from cluster.scoring_run import run_scoring
+from cluster.runs.command_line import parse_or_exit
+from cluster.runs.logs import configure_logging
+from cluster.scoring.config import ScoringConfig
+from cluster.scoring.run import run_scoring
 
 
 def main() -> int:

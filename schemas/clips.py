@@ -51,7 +51,7 @@ class ClipFormat:
 class ClipInput:
     """What a trained clip classifier takes, and how clips were taken from the videos that it was measured on.
 
-    sampling   the fields of `extractors.clip_sampling.ClipSampling`
+    sampling   the fields of `extractors.clips.sampling.ClipSampling`
     """
 
     format: ClipFormat

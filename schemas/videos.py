@@ -25,3 +25,17 @@ class Video:
     start_seconds: int = 0
     end_seconds: int | None = None
     version: str = ""
+
+
+def content_of(video: Video) -> str:
+    """What the ledger keeps of a video's content: the version of its bytes and, where one is asked for, the stretch."""
+    if not video.start_seconds and video.end_seconds is None:
+        return video.version
+    end = "" if video.end_seconds is None else video.end_seconds
+    return f"{video.version} [{video.start_seconds}-{end}]"
+
+
+def is_same_content(then: str, now: str) -> bool:
+    """Whether two of `content_of` are the same as far as is known."""
+    (version_then, _, stretch_then), (version_now, _, stretch_now) = then.partition(" ["), now.partition(" [")
+    return stretch_then == stretch_now and (version_then == version_now or not version_then or not version_now)

@@ -3,7 +3,7 @@ from pathlib import Path
 from benchmarks.clip_cache import measure
 from schemas.clips import UNIT, ClipFormat
 from schemas.videos import Video
-from tests.videos import Clip, write_video
+from tests.support.videos import Clip, write_video
 
 
 def test_both_ways_give_the_same_clips(tmp_path: Path) -> None:

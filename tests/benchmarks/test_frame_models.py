@@ -2,7 +2,7 @@ import numpy as np
 
 from benchmarks.frame_models import CLASSES, MEANS, MODELS, reachable
 from benchmarks.generated_features import draw_labels, draw_truth
-from classifiers.registry import model_config, model_entry, model_names
+from classifiers.feature_models.registry import model_config, model_entry, model_names
 
 
 def test_every_model_of_frames_is_compared():

@@ -11,7 +11,7 @@ from benchmarks.generated_actions import (
     reversed_class,
     write_actions,
 )
-from cluster.manifest import read_videos
+from cluster.datasets.manifest import read_videos
 
 SCENES = {"train": 2, "validation": 1, "test": 1}
 

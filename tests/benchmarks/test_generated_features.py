@@ -10,11 +10,11 @@ from benchmarks.generated_features import (
     make_world,
     write_dataset,
 )
-from classifiers.class_choice import choose_classes, single_label_targets
-from cluster.class_names import read_class_names
-from cluster.feature_columns import read_index
-from cluster.feature_files import open_features
-from cluster.feature_source import FeatureSource, SourceConfig
+from classifiers.data.class_choice import choose_classes, single_label_targets
+from cluster.datasets.vocabulary import read_class_names
+from cluster.features.columns import read_index
+from cluster.features.files import open_features
+from cluster.features.source import FeatureSource, SourceConfig
 from schemas.features import feature_schema
 from schemas.quantization import dequantize
 

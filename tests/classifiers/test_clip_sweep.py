@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from classifiers.clip_model import ClipModel
-from classifiers.clip_registry import build_clip_model, clip_model_entry, clip_model_names
+from classifiers.clip_models.base import ClipModel
+from classifiers.clip_models.registry import build_clip_model, clip_model_entry, clip_model_names
 
 pytestmark = pytest.mark.parametrize("name", clip_model_names())
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
-from extractors.log_mel import WINDOW_SAMPLES
-from extractors.precision import has_cpu_bf16, has_cpu_int8
-from extractors.weights import resolve_weights
+from extractors.networks.log_mel import WINDOW_SAMPLES
+from extractors.networks.precision import has_cpu_bf16, has_cpu_int8
+from extractors.weights.resolve import resolve_weights
 
 SIZES = [(360, 640), (1080, 1920), (240, 320), (299, 299), (100, 50), (2, 3), (720, 1280)]
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor, SamplingConfig
 from extractors.features import SegmentFeatures, merge_segments
-from extractors.sound import RATE_HZ
-from extractors.weights import resolve_weights
+from extractors.video.sound import RATE_HZ
+from extractors.weights.resolve import resolve_weights
 from schemas.features import AUDIO_DIM, FeatureRow
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
 from schemas.videos import Video
-from tests.sounds import Track, write_with_sound
-from tests.videos import TICKS, Clip, write_video
+from tests.support.sounds import Track, write_with_sound
+from tests.support.videos import TICKS, Clip, write_video
 
 CODES = {"frame_features": True}
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from extractors.grid import index_range
 from extractors.segments import Segment, plan_segments
+from extractors.video.grid import index_range
 
 
 @pytest.mark.parametrize("fps", [Fraction(1), Fraction(5, 2), Fraction(1, 7)])

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from schemas.outcomes import FailureCode
-from tests.dataset import ids, rows, run_job
-from tests.poison import decompression_bomb, many_traks
-from tests.servers import http_files
-from tests.sounds import Track, sound_packets
-from tests.videos import Clip, remux, write_video
+from tests.support.dataset import ids, rows, run_job
+from tests.support.poison import decompression_bomb, many_traks
+from tests.support.servers import http_files
+from tests.support.sounds import Track, sound_packets
+from tests.support.videos import Clip, remux, write_video
 
 SMALL = {"width": 96, "height": 48}
 ENCRYPTED = {

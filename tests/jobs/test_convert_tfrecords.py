@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.dataset import ROOT
-from tests.features import some_rows
-from tests.parity import FOLDER
+from tests.support.dataset import ROOT
+from tests.support.features import some_rows
+from tests.support.parity import FOLDER
 
 JOB = str(ROOT / "jobs" / "convert_tfrecords.py")
 

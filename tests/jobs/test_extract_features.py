@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, rows, run_job
-from tests.videos import Clip, write_video
+from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, rows, run_job
+from tests.support.videos import Clip, write_video
 
 SMALL = {"width": 96, "height": 48}
 

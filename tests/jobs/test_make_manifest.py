@@ -1,9 +1,9 @@
 import subprocess
 import sys
 
-from cluster.manifest import read_videos
-from tests.cluster.test_clip_manifest import classes
-from tests.dataset import ROOT
+from cluster.datasets.manifest import read_videos
+from tests.cluster.datasets.test_manifest_job import classes
+from tests.support.dataset import ROOT
 
 
 def job(*arguments):

@@ -11,10 +11,11 @@ import av
 import numpy as np
 import pytest
 
-from jobs.make_sample_videos import FORMATS, KINDS, Format, Sample, main, make_samples, plan, write_video
-from jobs.sample_glyphs import GLYPHS, text_mask
-from jobs.sample_scenes import SCENES, scene
-from jobs.sample_sounds import SOUNDS, sound
+from jobs.make_sample_videos import main
+from jobs.samples.glyphs import GLYPHS, text_mask
+from jobs.samples.scenes import SCENES, scene
+from jobs.samples.sounds import SOUNDS, sound
+from jobs.samples.videos import FORMATS, KINDS, Format, Sample, make_samples, plan, write_video
 
 COUNT = 10
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from cluster.extraction import planned
-from cluster.extraction_plan import read_inputs
-from cluster.listing import list_files
-from cluster.nightly_config import NightlyConfig
-from cluster.storage import read_bytes, write_bytes
+from cluster.extraction.job import planned
+from cluster.extraction.plan import read_inputs
+from cluster.nightly.config import NightlyConfig
+from cluster.storage.files import read_bytes, write_bytes
+from cluster.storage.listing import list_files
 from schemas.nights import NightRecord
-from tests.checkpoints import trained, write_trained
-from tests.dataset import RANDOM_WEIGHTS, ROOT, ids, job_environment
-from tests.scoring import label_ids
-from tests.servers import gs_bucket
-from tests.videos import Clip, write_video
+from tests.support.checkpoints import trained, write_trained
+from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_environment
+from tests.support.scoring import label_ids
+from tests.support.servers import gs_bucket
+from tests.support.videos import Clip, write_video
 
 VIDEOS = 12
 DAY, NEXT_DAY = "2026-03-01", "2026-03-02"

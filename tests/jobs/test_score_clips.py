@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.scorings import ScoringRecord
-from tests.checkpoints import write_trained
-from tests.clips import trained_clips, write_clip_videos
-from tests.dataset import ROOT, ids, job_environment, rows
-from tests.poison import decompression_bomb
-from tests.scoring import DAY, label_ids, label_rows
+from tests.support.checkpoints import write_trained
+from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.dataset import ROOT, ids, job_environment, rows
+from tests.support.poison import decompression_bomb
+from tests.support.scoring import DAY, label_ids, label_rows
 
 VIDEOS = 24
 

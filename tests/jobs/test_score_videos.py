@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from schemas.scorings import ScoringRecord
-from tests.checkpoints import trained, write_trained
-from tests.dataset import ROOT, job_environment
-from tests.scoring import DAY, label_ids, label_rows, names, write_features
+from tests.support.checkpoints import trained, write_trained
+from tests.support.dataset import ROOT, job_environment
+from tests.support.scoring import DAY, label_ids, label_rows, names, write_features
 
 FILES, VIDEOS = 40, 20
 

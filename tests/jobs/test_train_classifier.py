@@ -8,10 +8,9 @@ import time
 
 import pytest
 
-from tests.clip_trainings import SMALL, write_videos
-from tests.clusters import command_of, descendants
-from tests.dataset import ROOT, job_environment
-from tests.trainings import curve, record_of, write_features
+from tests.support.clusters import command_of, descendants
+from tests.support.dataset import ROOT, job_environment
+from tests.support.trainings import SMALL, curve, record_of, write_features, write_videos
 
 EPOCHS = 60
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.nights import MAX_FAILURES, ClassDrift, Drift, NightCounts, NightRecord
 from schemas.strict_json import JsonMismatchError
-from tests.nights import labels_of, night_of, run_of
+from tests.support.nights import labels_of, night_of, run_of
 
 
 def drift_row(name: str, **changes: float) -> ClassDrift:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from schemas.quantization import dequantize, quantize
-from tests import parity
+from tests.support import parity
 
 
 def test_codes_are_youtube_8ms():

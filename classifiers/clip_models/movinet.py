@@ -1,0 +1,219 @@
+"""MoViNet A0 to A5, base: mobile networks over clips.
+
+In: clips, uint8 (N, T, H, W, 3). Out: logits (N, K); features (N, 2048). N clips, T frames, K classes.
+
+Source: arXiv:2103.11511; strides, padding and names as the public PyTorch weights have them (Atze00/MoViNet-pytorch at
+c2d1edf with `tf_like`, converted from tensorflow/models `official/projects/movinet`). With 600 classes 3,111,799 /
+4,690,296 / 5,249,562 / 7,397,545 / 11,349,463 / 18,650,523 parameters. Five groups of inverted bottlenecks:
+
+    expand 1 x 1 x 1 ─ depthwise, strided ─ gate by channel ─ project 1 x 1 x 1 ─ times alpha, plus what came in
+
+Time is never strided. Convolutions pad as TensorFlow's SAME does, behind rather than before; the pooling of a shortcut
+counts no padding. Batch normalisation's epsilon is 1e-3, the activation x sigmoid(x). Alpha starts at 0: a fresh block
+passes on what came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
+from classifiers.clip_models.config import ClipConfig
+from classifiers.clip_models.movinet_variants import VARIANTS
+from classifiers.clip_models.published_layout import Layout
+from classifiers.layers.same_padding import pad_same
+from schemas.clips import UNIT, ClipFormat
+
+EPSILON = 1e-3
+HIDDEN = 2048
+
+LAYOUTS = (
+    Layout(
+        name="MoViNet-pytorch",
+        rename=(
+            (r"^conv1\.", "trunk.conv1."),
+            (r"^blocks\.(b\d)_l(\d+)\.", r"trunk.\1.\2."),
+            (r"^conv7\.", "trunk.conv7.0."),
+            (r"^classifier\.0\.conv_1\.conv3d\.", "trunk.dense.0."),
+            (r"^classifier\.3\.conv_1\.conv3d\.", "head."),
+            (r"\.se\.(fc\d)\.conv_1\.conv3d\.", r".se.\1."),
+            (r"\.res\.[01]\.", ".shortcut."),  # 1 where a pooling comes before it
+            (r"\.conv_1\.conv3d\.", ".conv."),
+            (r"\.conv_1\.norm\.", ".norm."),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoViNetConfig(ClipConfig):
+    """Which size."""
+
+    variant: str = "a0"
+
+    choices: ClassVar[Mapping[str, Collection[str]]] = {"variant": VARIANTS}
+
+    def clip_format(self) -> ClipFormat:
+        """See `ClipConfig.clip_format`."""
+        published = VARIANTS[self.variant]
+        resize = (max(self.height, self.width) * published.resize // published.size,)
+        return ClipFormat(
+            frames=self.frames, height=self.height, width=self.width, resize=resize, fps=str(published.fps), **UNIT
+        )
+
+
+class ConvNorm(nn.Module):
+    """A convolution with SAME padding, batch normalisation and, unless it is to be linear, the activation."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, int, int] = (1, 1, 1),
+        stride: tuple[int, int, int] = (1, 1, 1),
+        *,
+        groups: int = 1,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        time, height, width = kernel
+        self.pads = max(stride) > 1  # else it is the same before and behind, and the convolution's own
+        padding = (0, 0, 0) if self.pads else (time // 2, height // 2, width // 2)
+        self.conv = nn.Conv3d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        self.norm = nn.BatchNorm3d(outputs, EPSILON)
+        self.linear = linear
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, C, T, H, W) to as many outputs."""
+        if self.pads:
+            values = pad_same(values, self.conv.kernel_size, self.conv.stride)
+        normed: Tensor = self.norm(self.conv(values))
+        return normed if self.linear else F.silu(normed)
+
+
+class Gate(nn.Module):
+    """Each channel times a factor that the means of all channels give (squeeze and excitation)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv3d(channels, divisible(channels // 4), 1)
+        self.fc2 = nn.Conv3d(self.fc1.out_channels, channels, 1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, C, T, H, W), gated."""
+        means = values.mean(dim=(2, 3, 4), keepdim=True)
+        return values * torch.sigmoid(self.fc2(F.silu(self.fc1(means))))
+
+
+class Block(nn.Module):
+    """An inverted bottleneck and what came in."""
+
+    def __init__(self, inputs: int, expanded: int, outputs: int, kernel: tuple[int, int, int], stride: int) -> None:
+        super().__init__()
+        self.expand = ConvNorm(inputs, expanded)
+        self.deep = ConvNorm(expanded, expanded, kernel, (1, stride, stride), groups=expanded)
+        self.se = Gate(expanded)
+        self.project = ConvNorm(expanded, outputs, linear=True)
+        self.halved = stride == 2
+        self.shortcut: nn.Module = nn.Identity()
+        if stride == 2 or inputs != outputs:
+            self.shortcut = ConvNorm(inputs, outputs, linear=True)
+        self.alpha = nn.Parameter(torch.zeros(()))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, C, T, H, W) to as many outputs, with the stride taken."""
+        passed = self.shortcut(halve(values) if self.halved else values)
+        added: Tensor = passed + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        return added
+
+
+def halve(values: Tensor) -> Tensor:
+    """Means of 3 x 3, every other one, of (N, C, T, H, W); at the borders, of what is there."""
+    kernel, stride = (1, 3, 3), (1, 2, 2)
+    there = values.new_ones(1, 1, 1, *values.shape[3:])
+    means, shares = (F.avg_pool3d(pad_same(grid, kernel, stride), kernel, stride) for grid in (values, there))
+    return means / shares
+
+
+def divisible(channels: int) -> int:
+    """The nearest multiple of 8, at least 8 and not below nine tenths of `channels`."""
+    nearest = max(8, (channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
+
+
+def published(variant: str) -> MoViNetConfig:
+    """The configuration of a size, with the frames, picture and dropout it was published with."""
+    size = VARIANTS[variant].size
+    return MoViNetConfig(
+        variant=variant,
+        frames=10 * VARIANTS[variant].fps,
+        height=size,
+        width=size,
+        dropout=VARIANTS[variant].dropout,
+    )
+
+
+def kinetics_600(percent: float) -> Accuracy:
+    """What the authors publish of a size."""
+    source = "https://github.com/tensorflow/models/tree/master/official/projects/movinet"
+    return Accuracy(percent, "Kinetics-600", source)
+
+
+@register_clip_model(
+    "movinet-a0", published("a0"), parameters=3_111_799, classes=600, gflops=5.26, accuracy=kinetics_600(72.28)
+)
+@register_clip_model(
+    "movinet-a1", published("a1"), parameters=4_690_296, classes=600, gflops=11.73, accuracy=kinetics_600(76.69)
+)
+@register_clip_model(
+    "movinet-a2", published("a2"), parameters=5_249_562, classes=600, gflops=23.12, accuracy=kinetics_600(78.62)
+)
+@register_clip_model(
+    "movinet-a3", published("a3"), parameters=7_397_545, classes=600, gflops=111.19, accuracy=kinetics_600(81.79)
+)
+@register_clip_model(
+    "movinet-a4", published("a4"), parameters=11_349_463, classes=600, gflops=206.68, accuracy=kinetics_600(83.48)
+)
+@register_clip_model(
+    "movinet-a5", published("a5"), parameters=18_650_523, classes=600, gflops=552.67, accuracy=kinetics_600(84.27)
+)
+class MoViNet(ClipModel):
+    """A convolution, five groups of blocks, a convolution, the mean over time and space, and a dense layer."""
+
+    layouts = LAYOUTS
+
+    def __init__(self, *, num_classes: int, config: MoViNetConfig) -> None:
+        variant = VARIANTS[config.variant]
+        outputs = config.channels(variant.channels[0])
+        stages: dict[str, nn.Module] = {"conv1": ConvNorm(3, outputs, (1, 3, 3), (1, 2, 2))}
+        for group, (channels, rows) in enumerate(zip(variant.channels, variant.blocks, strict=True)):
+            blocks = []
+            for number, row in enumerate(rows.split()):
+                kernel, expanded = row.split(":")
+                time, height, width = map(int, kernel)
+                inputs, outputs = outputs, config.channels(channels)
+                stride = 2 if number == 0 and group != 3 else 1
+                blocks.append(Block(inputs, config.channels(int(expanded)), outputs, (time, height, width), stride))
+            stages[f"b{group}"] = nn.Sequential(*blocks)
+        last = config.channels(variant.last)
+        hidden = config.channels(HIDDEN)
+        # The mean belongs to what it is taken of: it has nothing to train, so it is no stage of its own.
+        stages["conv7"] = nn.Sequential(ConvNorm(outputs, last), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+        stages["dense"] = nn.Sequential(nn.Linear(last, hidden), nn.SiLU())
+        super().__init__(
+            stages=stages,
+            clip_format=config.clip_format(),
+            feature_dim=hidden,
+            num_classes=num_classes,
+            dropout=config.dropout,
+        )
+        self.config = config
+        for module in self.trunk.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight)

@@ -1,0 +1,4 @@
+"""What training takes: batches, splits, the choice of classes, augmentation of clips.
+
+No file or store is touched here.
+"""

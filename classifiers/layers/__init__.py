@@ -1,0 +1,4 @@
+"""Layers and operations that several models share.
+
+Import the modules one by one; none depends on a model.
+"""

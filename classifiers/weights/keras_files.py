@@ -1,0 +1,162 @@
+"""Dense classifiers saved by Keras: an `.h5` file to a model, strictly.
+
+In: the path of a file in one of three layouts. Out: a `DenseClassifier` whose softmax or sigmoid gives Keras's numbers.
+
+| written by                   | where a layer's arrays lie         |
+|------------------------------|------------------------------------|
+| Keras 2, `save_weights`      | `L/L/kernel:0`                     |
+| Keras 2 and 3, `save`        | `model_weights/L/L/kernel`         |
+| Keras 3, `save_weights`      | `layers/dense_3/vars/0`            |
+
+Layers are found by the shape of their kernel and, where shapes repeat, by their order in the file: names are free. A
+file from `save` describes its network too, and that must be the model's (`keras_network`); in the others the picture
+features must come first in the concatenation.
+
+Files may come from anywhere: see `hdf5_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from classifiers.feature_models.dense import DenseClassifier
+from classifiers.feature_models.registry import build_model, model_config, model_entry
+from classifiers.weights.hdf5_file import DAMAGE, MAX_VALUES, find_array, find_group, has, values
+from classifiers.weights.keras_network import check_network
+
+
+class KerasFileError(ValueError):
+    """A Keras file cannot be used; the message says which, why, and what is accepted."""
+
+
+@dataclass(frozen=True, eq=False)
+class KerasLayer:
+    """One Dense layer: kernel (inputs, outputs) and bias (outputs,), float32."""
+
+    name: str
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+def load_keras_file(
+    path: Path,
+    *,
+    name: str,
+    rgb_dim: int = 1024,
+    audio_dim: int = 128,
+    options: Mapping[str, object] | None = None,
+) -> DenseClassifier:
+    """Read a file into model `name`, one of the dense ones; the number of classes comes from the file.
+
+    Raises:
+        KerasFileError: if the file is damaged, or holds another network.
+        ValueError: if the name or an option is unknown, or the model is no dense one.
+    """
+    config = model_config(name, options)
+    if model_entry(name).model is not DenseClassifier:
+        raise ValueError(f"model {name!r} is no dense classifier; Keras files are read into those alone")
+    try:
+        with h5py.File(path, "r") as file:
+            description = file.attrs.get("model_config")
+            layers = _read_layers(file)
+        if description is not None:
+            check_network(description, activation=config.activation, inputs=(rgb_dim, audio_dim))
+        classes = len(layers[-1].bias)
+        model = build_model(name, num_classes=classes, rgb_dim=rgb_dim, audio_dim=audio_dim, options=options)
+        assert isinstance(model, DenseClassifier)
+        model.load_state_dict(_matched(model, layers))
+    except DAMAGE as error:
+        raise KerasFileError(f"{path} is not a usable Keras file of model {name!r}: {error}") from error
+    return model
+
+
+def _read_layers(file: h5py.File) -> list[KerasLayer]:
+    """The Dense layers, in the file's order."""
+    if has(file, "layers") and "layer_names" not in file.attrs:
+        found = _layers_by_number(find_group(file, "layers"))
+    else:
+        root = find_group(file, "model_weights") if has(file, "model_weights") else file
+        if "layer_names" not in root.attrs:
+            raise KerasFileError("it has neither layer_names nor layers: Keras did not write it as a model's weights")
+        found = _layers_by_name(root)
+    layers, budget = [], MAX_VALUES
+    for name, kernel, bias in found:
+        if kernel.ndim != 2 or bias.shape != kernel.shape[1:]:
+            raise KerasFileError(f"layer {name!r} has arrays of shapes {kernel.shape} and {bias.shape}, not a Dense's")
+        budget -= kernel.size + bias.size
+        if budget < 0:
+            raise KerasFileError(f"its arrays have more than {MAX_VALUES} values up to layer {name!r}")
+        layers.append(KerasLayer(name, values(kernel), values(bias)))
+    if not layers:
+        raise KerasFileError("it has no layer with weights")
+    return layers
+
+
+def _layers_by_name(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset, h5py.Dataset]]:
+    for name in _texts(root, "layer_names"):
+        group = find_group(root, name)
+        paths = {path.rsplit("/", 1)[-1].removesuffix(":0"): path for path in _texts(group, "weight_names")}
+        if not paths:
+            continue  # inputs, dropout, concatenation
+        if set(paths) != {"kernel", "bias"}:
+            raise KerasFileError(f"layer {name!r} has weights {', '.join(sorted(paths))}; a Dense has kernel and bias")
+        yield name, find_array(group, paths["kernel"]), find_array(group, paths["bias"])
+
+
+def _layers_by_number(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset, h5py.Dataset]]:
+    for name in sorted(root, key=_natural):
+        arrays = find_group(find_group(root, name), "vars")
+        if not len(arrays):
+            continue
+        if set(arrays) != {"0", "1"}:
+            raise KerasFileError(f"layer {name!r} has {len(arrays)} arrays; a Dense has kernel and bias")
+        yield name, find_array(arrays, "0"), find_array(arrays, "1")
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """Keras numbers layers of a kind `dense`, `dense_1`, … `dense_10`."""
+    match = re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", name, re.DOTALL)
+    assert match
+    return match[1], int(match[2] or 0)
+
+
+def _texts(group: h5py.Group, attribute: str) -> list[str]:
+    if attribute not in group.attrs:
+        raise KerasFileError(f"{group.name} has no attribute {attribute}")
+    values = np.asarray(group.attrs[attribute]).reshape(-1)
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def _matched(model: DenseClassifier, layers: list[KerasLayer]) -> dict[str, Tensor]:
+    """Each linear layer of the model with the file's first unused layer of its shape."""
+    wanted, left = list(_linear_layers(model)), list(layers)
+    state: dict[str, Tensor] = {}
+    for key, module in wanted:
+        shape = (module.in_features, module.out_features)
+        match = next((layer for layer in left if layer.kernel.shape == shape), None)
+        if match is not None:
+            left.remove(match)
+            state[f"{key}.weight"] = torch.from_numpy(match.kernel.T.copy())
+            state[f"{key}.bias"] = torch.from_numpy(match.bias.copy())
+    if left or len(state) < 2 * len(wanted):
+        need = ", ".join(f"{layer.in_features} x {layer.out_features}" for _, layer in wanted)
+        have = ", ".join(f"{layer.name} {layer.kernel.shape[0]} x {layer.kernel.shape[1]}" for layer in layers)
+        raise KerasFileError(f"the model has layers {need}; the file has {have}")
+    return state
+
+
+def _linear_layers(model: DenseClassifier) -> Iterator[tuple[str, nn.Linear]]:
+    """In the order of the computation."""
+    for part in ("rgb", "audio", "shared", "head"):
+        for key, module in model.get_submodule(part).named_modules(prefix=part):
+            if isinstance(module, nn.Linear):
+                yield key, module

@@ -1,0 +1,64 @@
+"""What a run has to do: the videos of its manifest, less those that earlier runs have settled.
+
+A video is known by its id and done again when its content has changed: other bytes behind the URI, or another stretch
+of it that is asked for. Where a store tells nothing of the bytes they count as unchanged; but a file that was missing,
+and of which something is told now, has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.outcomes import FailureCode
+from schemas.videos import Video, content_of, is_same_content
+
+RETRY_ALL = ()
+
+
+@dataclass(frozen=True)
+class FailedBefore:
+    """A video that an earlier run could not do."""
+
+    code: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What earlier runs brought to an end, by id: the content of videos that are done, and those that failed."""
+
+    done: Mapping[str, str]
+    failed: Mapping[str, FailedBefore]
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What is left to do. `replaced` are those of the pending that have a row, made from content that is gone."""
+
+    pending: Sequence[Video]
+    replaced: Collection[str]
+
+
+def increment_of(videos: Sequence[Video], settled: Settled, retry_failed: tuple[str, ...] | None) -> Increment:
+    """The videos that are new, have changed, or failed with one of the codes to retry (`RETRY_ALL`; None for none)."""
+    pending: list[Video] = []
+    replaced: list[str] = []
+    for video in videos:
+        done, failed = settled.done.get(video.id), settled.failed.get(video.id)
+        if done is not None:
+            if is_same_content(done, content_of(video)):
+                continue
+            replaced.append(video.id)
+        elif failed is not None:
+            is_retried = retry_failed is not None and (retry_failed == RETRY_ALL or failed.code in retry_failed)
+            if not is_retried and not is_replaced(failed, video):
+                continue
+        pending.append(video)
+    return Increment(pending, frozenset(replaced))
+
+
+def is_replaced(failed: FailedBefore, video: Video) -> bool:
+    """Whether there is something else now than what has failed."""
+    has_come = failed.code == FailureCode.MISSING and not failed.content and video.version
+    return bool(has_come) or not is_same_content(failed.content, content_of(video))

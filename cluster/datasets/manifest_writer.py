@@ -1,0 +1,82 @@
+"""`Video` rows → a manifest: CSV, JSONL or Parquet by its suffix. `datasets.manifest` reads it back as it was."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.datasets.manifest import COLUMNS, ManifestError
+from cluster.storage import files
+from cluster.storage.parquet import encode_table
+from schemas.videos import Video
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("labels", pa.list_(pa.string()), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("start_seconds", pa.int32(), nullable=False),
+        pa.field("end_seconds", pa.int32()),
+    ]
+)
+
+
+def write_manifest(uri: str, videos: Sequence[Video]) -> None:
+    """Make `videos` the manifest at `uri`.
+
+    Raises:
+        KeyError: for a suffix that is not in `WRITERS`.
+        ManifestError: for labels that would be read back as something else.
+    """
+    write = WRITERS[posixpath.splitext(uri)[1].lower()]
+    names = sorted({label for video in videos for label in video.labels if isinstance(label, str)})
+    reasons: dict[str, Callable[[str], bool]] = {
+        "digits alone are read as a class index": str.isdecimal,
+        "spaces at its ends are not read": lambda name: name != name.strip(),
+        "; parts labels from each other": lambda name: ";" in name,
+    }
+    problems = [
+        f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)
+    ]
+    if problems:
+        raise ManifestError(uri, problems)
+    files.write_bytes(uri, write(videos))
+
+
+def _as_csv(videos: Sequence[Video]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for video in videos:
+        labels = ";".join(map(str, video.labels))
+        end = "" if video.end_seconds is None else video.end_seconds
+        writer.writerow([video.id, video.uri, labels, video.split, video.start_seconds, end])
+    return text.getvalue().encode()
+
+
+def _as_jsonl(videos: Sequence[Video]) -> bytes:
+    return "".join(json.dumps(_row(video), ensure_ascii=False) + "\n" for video in videos).encode()
+
+
+def _as_parquet(videos: Sequence[Video]) -> bytes:
+    rows = [{**_row(video), "labels": list(map(str, video.labels))} for video in videos]
+    return encode_table(pa.Table.from_pylist(rows, SCHEMA))
+
+
+def _row(video: Video) -> dict[str, Any]:
+    return {name: getattr(video, name) for name in COLUMNS}
+
+
+WRITERS: dict[str, Callable[[Sequence[Video]], bytes]] = {
+    ".csv": _as_csv,
+    ".jsonl": _as_jsonl,
+    ".ndjson": _as_jsonl,
+    ".parquet": _as_parquet,
+}

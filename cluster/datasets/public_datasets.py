@@ -1,0 +1,252 @@
+"""Public video data sets, and one's own, as manifests: which videos there are, of which class, for which part.
+
+    folders   INPUT/CLASS/…/VIDEO, or INPUT/SPLIT/CLASS/…/VIDEO where all folders have the names of splits; groups as
+              UCF101 names them stay together
+    ucf101    ANNOTATIONS/classInd.txt, trainlist0N.txt and testlist0N.txt; groups v_CLASS_gGG stay together
+    hmdb51    ANNOTATIONS/CLASS_test_splitN.txt with 0 (left out), 1 (training) or 2 (test) for each video
+    kinetics  ANNOTATIONS, one CSV or a folder of them: label, youtube_id, time_start, time_end, split. Files are called
+              ID_START_END with six digits each where they are cut already, else ID
+    grid      the GRID corpus: names of six characters encode six words, which are the labels, in order
+    manifest  a manifest of ours, whose videos get new splits
+
+Videos are found anywhere below INPUT by their names. Where a list says what is for training and test, it holds; what is
+not said is decided by `cluster.datasets.grouped_splits`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from classifiers.data.splits import SPLIT_NAMES
+from cluster.datasets.grouped_splits import TEST, TRAIN, Listed
+from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.vocabulary import read_vocabulary
+from cluster.storage import files
+from cluster.storage.listing import list_files
+from schemas.videos import Video
+
+VOCABULARY = "vocabulary.csv"
+UCF_NAME = re.compile(r"(v_(?P<label>[^/]+)_g\d+)_c\d+$")
+HMDB_LIST = re.compile(r"(?P<label>[^/]+)_test_split(?P<number>\d+)\.txt$")
+HMDB_PARTS = {"1": TRAIN, "2": TEST}
+KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+GRID_WORDS: tuple[Mapping[str, str], ...] = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
+    dict(zip("z123456789", DIGITS, strict=True)),
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set is: its videos, its lists, and which of several lists counts."""
+
+    input: str
+    annotations: str
+    split_number: int
+
+
+@dataclass(frozen=True)
+class ClipDataset:
+    """What was found.
+
+    classes   all names, in the order of their indices
+    missing   names that a list has and that are not below INPUT, each with its class
+    """
+
+    listed: list[Listed]
+    classes: tuple[str, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def folders(place: Place) -> ClipDataset:
+    """A folder a class; a new class is a new folder."""
+    videos = read_videos(place.input)  # their ids are paths below the folder
+    _refuse(
+        place.input,
+        [f"{video.id} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
+    )
+    has_splits = all(video.id.split("/")[0].lower() in SPLIT_NAMES and video.id.count("/") > 1 for video in videos)
+    listed = []
+    for video in videos:
+        first, second = video.id.split("/")[:2]
+        split = SPLIT_NAMES[first.lower()] if has_splits else ""
+        recording = UCF_NAME.match(_stem(video.id))
+        group = recording[1] if recording else video.id
+        listed.append(Listed(replace(video, labels=(second if has_splits else first,), split=split), group))
+    return ClipDataset(listed, tuple(sorted({str(entry.video.labels[0]) for entry in listed})))
+
+
+def ucf101(place: Place) -> ClipDataset:
+    """UCF101, by one of its three lists."""
+    source = files.join(place.annotations, "classInd.txt")
+    rows = [line.split(maxsplit=1) for line in _lines(source)]
+    if not all(len(row) == 2 and row[0].isdecimal() for row in rows):
+        raise ManifestError(source, ["each line is an index and a class: 1 ApplyEyeMakeup"])
+    classes = tuple(name for _, name in sorted(rows, key=lambda row: int(row[0])))
+    found = _by_stem(place.input)
+    wanted: dict[str, tuple[str, str, str]] = {}  # stem → class, part, group
+    problems = []
+    parts: dict[str, str] = {}
+    for part in (TRAIN, TEST):
+        name = f"{part}list{place.split_number:02d}.txt"
+        for line in _lines(files.join(place.annotations, name)):
+            stem = _stem(line.split()[0])
+            match = UCF_NAME.match(stem)
+            if match is None:
+                problems.append(f"{name}: {line!r} is no video of UCF101, which are called v_CLASS_gGG_cCC")
+                continue
+            label, group = line.split("/")[0] if "/" in line else match["label"], match[1]
+            if label not in classes:
+                problems.append(f"{name}: class {label!r} is not in classInd.txt")
+            if parts.setdefault(group, part) != part:
+                problems.append(f"{name}: group {group} is in the training list as well as in the test list")
+            wanted[stem] = label, part, group
+    _refuse(place.annotations, problems)
+    return _chosen(found, wanted, classes)
+
+
+def hmdb51(place: Place) -> ClipDataset:
+    """HMDB51, by one of its three lists; clips of one film, by their names, are a group."""
+    lists = [(uri, HMDB_LIST.search(posixpath.basename(uri))) for uri in _files(place.annotations)]
+    chosen = {
+        match["label"]: uri for uri, match in lists if match is not None and int(match["number"]) == place.split_number
+    }
+    if not chosen:
+        raise ManifestError(place.annotations, [f"no file CLASS_test_split{place.split_number}.txt is there"])
+    wanted: dict[str, tuple[str, str, str]] = {}
+    problems = []
+    for label, uri in chosen.items():
+        for line in _lines(uri):
+            name, _, digit = line.rpartition(" ")
+            if digit not in ("0", *HMDB_PARTS):
+                problems.append(f"{posixpath.basename(uri)}: {line!r} is no name of a video with 0, 1 or 2 behind it")
+            elif digit in HMDB_PARTS:
+                stem = _stem(name.strip())
+                wanted[stem] = label, HMDB_PARTS[digit], f"{label}/{stem.partition(f'_{label}_')[0]}"
+    _refuse(place.annotations, problems)
+    return _chosen(_by_stem(place.input), wanted, tuple(sorted(chosen)))
+
+
+def kinetics(place: Place) -> ClipDataset:
+    """Kinetics-400, -600 and -700; clips of one video are a group."""
+    found = _by_stem(place.input)
+    listed, missing, problems, classes = [], {}, [], set()
+    for source in (uri for uri in _files(place.annotations) if uri.lower().endswith(".csv")):
+        reader = csv.DictReader(io.StringIO(_text(source)))
+        lacking = [name for name in KINETICS_COLUMNS if name not in (reader.fieldnames or ())]
+        if lacking:
+            problems.append(f"{posixpath.basename(source)} lacks the columns {', '.join(lacking)}")
+            continue
+        for row in reader:
+            where = f"{posixpath.basename(source)}, line {reader.line_num}"
+            try:
+                start, end = int(float(row["time_start"])), int(float(row["time_end"]))
+            except (TypeError, ValueError):
+                problems.append(f"{where}: times must be seconds, not {row['time_start']!r} and {row['time_end']!r}")
+                continue
+            split = SPLIT_NAMES.get((row["split"] or "").strip().lower())
+            if split is None:
+                problems.append(f"{where}: split {row['split']!r} is not known (known: {', '.join(SPLIT_NAMES)})")
+                continue
+            name = row["youtube_id"].strip()
+            cut = f"{name}_{start:06d}_{end:06d}"
+            label = (row["label"] or "").strip()
+            classes.add(label)
+            whole = found.get(name)
+            video = found.get(cut) or (whole and replace(whole, start_seconds=start, end_seconds=max(end, start + 1)))
+            if not video:
+                missing[cut] = label
+            else:
+                labels = (label,) if label else ()
+                listed.append(Listed(replace(video, id=cut, labels=labels, split=split), name))
+    _refuse(place.annotations, problems)
+    return ClipDataset(listed, tuple(sorted(classes - {""})), missing)
+
+
+def grid(place: Place) -> ClipDataset:
+    """GRID: `bbaf2n` is bin blue at f two now."""
+    listed, problems = [], []
+    for video in read_videos(place.input):
+        letters = posixpath.basename(video.id).lower()
+        words = tuple(known.get(letter, "") for letter, known in zip(letters, GRID_WORDS, strict=False))
+        if len(letters) != len(GRID_WORDS) or not all(words):
+            problems.append(f"{video.id}: a name of six characters that stand for words is wanted, such as bbaf2n")
+        listed.append(Listed(replace(video, labels=words), video.id))
+    _refuse(place.input, problems)
+    return ClipDataset(listed, tuple(word for known in GRID_WORDS for word in known.values()))
+
+
+def manifest(place: Place) -> ClipDataset:
+    """What a manifest has, without its splits. Where labels are indices, their names lie beside it."""
+    videos = read_videos(place.input)
+    names = read_vocabulary(files.join(posixpath.dirname(place.input) or ".", VOCABULARY))
+    names.add(videos)
+    return ClipDataset([Listed(replace(video, split=""), video.id) for video in videos], tuple(names.names))
+
+
+DATASETS: dict[str, Callable[[Place], ClipDataset]] = {
+    "folders": folders,
+    "ucf101": ucf101,
+    "hmdb51": hmdb51,
+    "kinetics": kinetics,
+    "grid": grid,
+    "manifest": manifest,
+}
+
+
+def _chosen(
+    found: Mapping[str, Video], wanted: Mapping[str, tuple[str, str, str]], classes: tuple[str, ...]
+) -> ClipDataset:
+    listed = [
+        Listed(replace(found[stem], labels=(label,), split=part), group)
+        for stem, (label, part, group) in wanted.items()
+        if stem in found
+    ]
+    return ClipDataset(listed, classes, {stem: label for stem, (label, *_) in wanted.items() if stem not in found})
+
+
+def _by_stem(source: str) -> dict[str, Video]:
+    """Videos by their names without folders, which lists tell them by."""
+    videos = read_videos(source)
+    counts = Counter(_stem(video.uri) for video in videos)
+    twice = [f"{stem!r} is the name of {count} videos" for stem, count in sorted(counts.items()) if count > 1]
+    _refuse(source, twice)
+    return {_stem(video.uri): video for video in videos}
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(posixpath.basename(path))[0]
+
+
+def _files(uri: str) -> list[str]:
+    try:
+        return sorted(file.uri for file in list_files(uri))
+    except (OSError, files.StorageError) as error:
+        raise ManifestError(uri, [f"it cannot be listed: {error}"]) from error
+
+
+def _lines(uri: str) -> list[str]:
+    return [line.strip() for line in _text(uri).splitlines() if line.strip()]
+
+
+def _text(uri: str) -> str:
+    try:
+        return files.read_bytes(uri).decode("utf-8-sig")
+    except (OSError, files.StorageError, UnicodeDecodeError) as error:
+        raise ManifestError(uri, [f"it cannot be read: {error}"]) from error
+
+
+def _refuse(source: str, problems: list[str]) -> None:
+    if problems:
+        raise ManifestError(source, problems)

@@ -1,0 +1,56 @@
+"""Rows → shards of about equal size. What is not committed yet is lost in a crash, and done again by the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from cluster.datasets.feature_dataset import FeatureDataset
+from schemas.failures import FailureRow
+from schemas.features import FeatureRow
+
+MAX_SHARD_BYTES = 256 << 20
+
+
+@dataclass
+class Batch:
+    """What will be commit `number` of the run."""
+
+    number: int
+    rows: list[tuple[FeatureRow, str]] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
+    size_bytes: int = 0
+
+
+class Sink:
+    """Collects rows and failures, and commits them to the dataset when there are enough.
+
+    A commit that was interrupted is made again by the next call, under the same number, so that no row stands twice.
+    """
+
+    def __init__(self, dataset: FeatureDataset, rows_per_shard: int, had_failed: Collection[str]) -> None:
+        self._dataset = dataset
+        self._rows_per_shard = rows_per_shard
+        self._had_failed = had_failed
+        self._batch = Batch(0)
+
+    def add_row(self, row: FeatureRow, content: str) -> None:
+        """Take a finished video."""
+        batch = self._batch
+        batch.rows.append((row, content))
+        batch.size_bytes += row.size_bytes
+        if len(batch.rows) >= self._rows_per_shard or batch.size_bytes >= MAX_SHARD_BYTES:
+            self.commit()
+
+    def add_failure(self, failure: FailureRow) -> None:
+        """Take a failed one."""
+        self._batch.failures.append(failure)
+        if len(self._batch.failures) >= self._rows_per_shard:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make everything collected so far part of the dataset."""
+        batch = self._batch
+        if batch.rows or batch.failures:
+            self._dataset.commit(batch.number, batch.rows, batch.failures, self._had_failed)
+        self._batch = Batch(batch.number + 1)  # one step, which no signal can cut in two

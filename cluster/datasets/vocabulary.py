@@ -1,0 +1,142 @@
+"""The dataset's class names: `vocabulary.csv` beside the shards, which only ever grows.
+
+A name that was given an index keeps it in all later runs, so that shards of different nights agree.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+
+from cluster.storage import files
+from schemas.videos import Video
+
+HEADER = ("index", "name")
+
+
+class Vocabulary:
+    """Names to indices. Labels that are indices already pass through."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = list(names)
+        self._index = {name: index for index, name in enumerate(self.names)}
+
+    def add(self, videos: Iterable[Video]) -> bool:
+        """Take in the names that `videos` use, new ones in alphabetical order. Returns whether there were any."""
+        used = {label for video in videos for label in video.labels if isinstance(label, str)}
+        new = sorted(used - self._index.keys())
+        for name in new:
+            self._index[name] = len(self.names)
+            self.names.append(name)
+        return bool(new)
+
+    def indices(self, video: Video) -> tuple[int, ...]:
+        """The class indices of a video's labels."""
+        return tuple(self._index[label] if isinstance(label, str) else label for label in video.labels)
+
+
+def read_vocabulary(uri: str) -> Vocabulary:
+    """The vocabulary at `uri`, empty where there is none yet."""
+    if not files.exists(uri):
+        return Vocabulary()
+    try:
+        header, *rows = csv.reader(io.StringIO(files.read_bytes(uri).decode("utf-8-sig")))
+        indices, names = zip(*rows, strict=True) if rows else ((), ())
+    except (ValueError, csv.Error):
+        header, indices, names = [], (), ()
+    if tuple(header) != HEADER or indices != tuple(map(str, range(len(indices)))) or len(set(names)) < len(names):
+        raise files.StorageError(
+            f"{uri} is no vocabulary: expected the columns {', '.join(HEADER)}, indices from 0 on, each name once"
+        )
+    return Vocabulary(names)
+
+
+def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
+    """Replace the vocabulary at `uri`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare \r would end the row
+    writer.writerow(HEADER)
+    writer.writerows(enumerate(vocabulary.names))
+    files.write_bytes(uri, text.getvalue().encode())
+
+
+NAME_COLUMN = "name"
+INDEX_COLUMN = "index"
+ENTITY_COLUMN = "knowledgegraphid"
+EXAMPLES = 5  # that an error names
+
+
+class ClassNamesError(Exception):
+    """A file that gives no names, or not those wanted; the message lists all that is wrong."""
+
+
+def read_class_names(uri: str, *, expected: int | None = None) -> tuple[str, ...]:
+    """The names of classes 0, 1, 2, …
+
+    expected  how many there must be, where a model or data say so
+
+    Raises:
+        ClassNamesError: for a file of none of the three kinds, names that are there twice, a wrong number of them.
+        cluster.storage.files.StorageError, OSError: where it cannot be read.
+    """
+    try:
+        text = files.read_bytes(uri).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ClassNamesError(f"{uri} is not UTF-8 text: {error}") from error
+    header = [cell.strip().lower() for cell in next(csv.reader(io.StringIO(text)), [])]
+    if INDEX_COLUMN in header and NAME_COLUMN in header:
+        names, problems = _from_table(text, header)
+    else:
+        names, problems = _from_lines(text)
+    if not problems and expected is not None and len(names) != expected:
+        problems.append(f"it names {len(names)} classes, but {expected} are needed")
+    if not problems and not names:
+        problems.append("it names no class")
+    if problems:
+        raise ClassNamesError(f"{uri} cannot name the classes:\n" + "\n".join(f"  - {line}" for line in problems))
+    return tuple(names)
+
+
+def _from_lines(text: str) -> tuple[list[str], list[str]]:
+    names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
+    problems = [f"line {number} is empty" for number, name in enumerate(names, 1) if not name]
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    problems += [f"{name!r} is there more than once" for name in twice[:EXAMPLES]]
+    return names, problems
+
+
+def _from_table(text: str, header: list[str]) -> tuple[list[str], list[str]]:
+    index_at, name_at = header.index(INDEX_COLUMN), header.index(NAME_COLUMN)
+    entity_at = header.index(ENTITY_COLUMN) if ENTITY_COLUMN in header else None
+    named: dict[int, tuple[str, str]] = {}
+    problems: list[str] = []
+    reader = csv.reader(io.StringIO(text))
+    next(reader)
+    for cells in reader:
+        if not any(cells):
+            continue
+        if len(cells) != len(header) or not cells[index_at].strip().isdecimal():
+            problems.append(f"line {reader.line_num}: expected an index and a name, not {','.join(cells)[:80]!r}")
+            continue
+        index = int(cells[index_at])
+        if index in named:
+            problems.append(f"index {index} is there more than once")
+        named[index] = (cells[name_at], cells[entity_at].strip() if entity_at is not None else "")
+    if not problems and max(named, default=-1) >= len(named):
+        first = next(index for index in range(len(named) + 1) if index not in named)
+        problems.append(f"indices must run from 0 without a gap: {first} is missing")
+    if problems:
+        return [], problems[:EXAMPLES]
+    rows = [named[index] for index in range(len(named))]
+    if entity_at is not None:
+        rows = [(name.strip(), entity) for name, entity in rows]
+    counts = Counter(name for name, _ in rows)
+    if entity_at is None:
+        twice = [name for name, count in counts.items() if count > 1]
+        return [name for name, _ in rows], [f"{name!r} is there more than once" for name in twice[:EXAMPLES]]
+    return [
+        name if name and counts[name] == 1 else f"{name} ({entity or index})".strip()
+        for index, (name, entity) in enumerate(rows)
+    ], []

@@ -1,0 +1,116 @@
+"""The Beam engine: the same worker as a `DoFn`, on whatever runner the options name.
+
+Tasks are carried out in waves, one pipeline each. Workers leave their outcomes as files in a staging place that driver
+and workers can both reach; the driver settles them and starts the next wave with what they led to: segments of long
+videos, second attempts. Weights are read from the same path on every worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+try:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+except ImportError as error:
+    raise ImportError("--engine beam needs another library: pip install 'framemill[beam]'") from error
+
+from cluster.engines.base import EngineConfig, usable_cores
+from cluster.engines.beam_outcomes import read_outcomes, write_outcomes
+from cluster.engines.tasks import Outcome, Task, TaskQueue
+from cluster.engines.worker import Worker
+from cluster.storage import files
+from cluster.storage.listing import list_files
+from schemas.runs import Machine
+
+WAVE_TASKS = 2048
+# Runs in this process and starts worker processes; Beam's newer default fetches a runner from the network.
+LOCAL_OPTIONS = {
+    "runner": "FnApiRunner",
+    "direct_running_mode": "multi_processing",
+    "default_sdk_harness_log_level": "WARNING",
+}
+
+
+class BeamEngine:
+    """Runs tasks as Beam pipelines."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._staging = config.staging
+        self._has_run = False
+        self._workers = config.workers or usable_cores()
+        options = dict(option.split("=", 1) for option in config.beam_options)
+        if "runner" not in options:
+            options = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **options}
+        self._options = [f"--{name}={value}" for name, value in options.items()]
+
+    def machine(self) -> Machine:
+        """This machine; what a remote runner has is not known here."""
+        return Machine(engine="beam", nodes=1, cpus=self._workers, gpus=0)
+
+    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
+        """See `Engine.run`."""
+        self._has_run = True
+        self.close()  # what a killed run left there is of no use
+        while not queue.is_over:
+            wave = self._take_wave(queue)
+            if not wave:
+                time.sleep(0.05)  # all that is left waits for its next attempt
+                continue
+            numbered = dict(enumerate(wave))
+            with beam.Pipeline(options=PipelineOptions(self._options)) as pipeline:
+                (
+                    pipeline
+                    | beam.Create(list(numbered.items()))
+                    | beam.Reshuffle()
+                    | beam.ParDo(_Work(worker, self._staging))
+                )
+            for file in list(list_files(self._staging)):
+                for outcome in read_outcomes(files.read_bytes(file.uri), numbered):
+                    final = queue.settle(outcome)
+                    if final is not None:
+                        yield final
+                files.delete(file.uri)
+
+    def close(self) -> None:
+        """Remove the staging place; one that was never used here may be that of a run beside this one."""
+        if not self._has_run:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            files.delete_folder(self._staging)
+
+    def _take_wave(self, queue: TaskQueue) -> list[Task]:
+        tasks: list[Task] = []
+        while len(tasks) < WAVE_TASKS:
+            task = queue.take()
+            if task is None:
+                break
+            tasks.append(task)
+        return tasks
+
+
+class _Work(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
+    """Numbered tasks to files of outcomes, one a task."""
+
+    def __init__(self, worker: Worker[Any], staging: str) -> None:
+        self._worker = worker
+        self._staging = staging
+
+    def setup(self) -> None:
+        """Load the networks, once per process."""
+        self._worker.setup()
+
+    def process(self, numbered: tuple[int, Task]) -> Iterable[None]:
+        """Carry out a task."""
+        number, task = numbered
+        content = write_outcomes([(number, self._worker(task))])
+        files.write_bytes(files.join(self._staging, f"{number}.npz"), content)
+        return ()
+
+
+def make_engine(config: EngineConfig) -> BeamEngine:
+    """See `cluster.engines.base`."""
+    return BeamEngine(config)

@@ -1,0 +1,149 @@
+"""Everything about a run that can be wrong before any work is done, checked and put together.
+
+A plan holds the videos that are asked for, the worker that does them and the dataset that takes their rows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import torch
+
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from cluster.engines.worker import Worker
+from cluster.extraction.config import ExtractionConfig
+from cluster.storage.download import open_uri, show_download
+from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.extract import Extractor
+from extractors.networks.precision import resolve_precision, resolve_sound_precision
+from extractors.weights.formats import WeightsError
+from extractors.weights.pretrained import pack_weights
+from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
+from schemas.videos import Video
+
+# Raised whenever the same video would be sampled in another way.
+SAMPLING_VERSION = "1"
+
+
+class PlanError(Exception):
+    """The run cannot start; `problems` lists all that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the run was pointed at: videos and weights, read and verified."""
+
+    videos: list[Video]
+    weights: dict[Kind, ResolvedWeights | None]
+
+    @property
+    def random_weights(self) -> list[str]:
+        """Which of the weights are random numbers."""
+        return [f"{kind} {weights.spec}" for kind, weights in self.weights.items() if weights and weights.is_random]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can start."""
+
+    config: ExtractionConfig
+    run_id: str
+    videos: list[Video]
+    worker: Worker[Extractor]
+    dataset: FeatureDataset
+    vocabulary: Vocabulary
+    fingerprint: dict[str, str]
+    weights_warning: str | None
+
+
+def read_inputs(config: ExtractionConfig) -> Inputs:
+    """Read the manifest and get the weights; raises `PlanError` with all problems of both."""
+    problems: list[str] = []
+    videos: list[Video] = []
+    try:
+        videos = read_videos(config.input)
+    except ManifestError as error:
+        problems.append(str(error))
+    specs: dict[Kind, str] = {
+        "frames": config.weights,
+        "frame-pca": config.pca,
+        "sound": config.audio_weights,
+        "sound-pca": config.audio_pca,
+    }
+    weights: dict[Kind, ResolvedWeights | None] = {}
+    for kind, spec in specs.items():
+        try:
+            with show_download(spec, quiet=config.quiet) as progress:
+                resolved = resolve_weights(spec, kind, open_uri=open_uri, progress=progress)
+            weights[kind] = pack_weights(resolved) if resolved is not None else None
+        except WeightsError as error:
+            problems.append(str(error))
+    if problems:
+        raise PlanError(problems)
+    return Inputs(videos, weights)
+
+
+def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan:
+    """Join inputs and dataset; `DatasetError` or `PlanError` where that fails. `on_gpu`: where the networks are."""
+    precision = config.precision
+    if on_gpu:
+        if precision == "int8":
+            raise PlanError(["precision 'int8' is for networks on CPUs, and this cluster has GPUs; take auto"])
+        sound_precision = precision = "bf16" if precision == "auto" else precision
+    else:
+        try:
+            cpu = torch.device("cpu")
+            sound_precision = resolve_sound_precision(precision, cpu)
+            precision = resolve_precision(precision, cpu)
+        except ValueError as error:
+            raise PlanError([str(error)]) from error
+    frame_weights, sound_weights = inputs.weights["frames"], inputs.weights["sound"]
+    assert frame_weights is not None
+    assert sound_weights is not None
+    frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, inputs.weights["frame-pca"], precision, threads=1))
+    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], sound_precision, threads=1))
+    sampling = config.sampling_config()
+    fingerprint = {
+        **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
+        "sampling.version": SAMPLING_VERSION,
+        **{f"frames.{key}": value for key, value in frames.fingerprint_parts().items()},
+        **{f"sound.{key}": value for key, value in sound.fingerprint_parts().items()},
+    }
+    warning = None
+    if inputs.random_weights:
+        warning = f"random numbers in place of trained weights: {', '.join(inputs.random_weights)}"
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    dataset = FeatureDataset(
+        config.output,
+        run_id=run_id,
+        rgb_dim=frames.dim,
+        frame_features=config.frame_features,
+        fingerprint=fingerprint,
+        note=warning or "",
+    )
+    dataset.check()
+    return Plan(
+        config=config,
+        run_id=run_id,
+        videos=with_versions(inputs.videos),
+        worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20, config.time_limit),
+        dataset=dataset,
+        vocabulary=read_vocabulary(dataset.vocabulary_uri()),
+        fingerprint=fingerprint,
+        weights_warning=warning,
+    )
+
+
+def save_vocabulary(plan: Plan) -> None:
+    """Give the manifest's class names their indices, for good."""
+    if plan.vocabulary.add(plan.videos):
+        write_vocabulary(plan.dataset.vocabulary_uri(), plan.vocabulary)

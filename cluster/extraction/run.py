@@ -1,0 +1,159 @@
+"""One run of feature extraction, from its first task to its record.
+
+queue ─► engine ─► assembler ─► sink ─► shards, failures
+                       └► run log ─► record (kept while the run goes on), report
+
+A run always ends in a record, whatever ends it. One that is killed leaves the record of how far it had come, which the
+next run closes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import asdict, replace
+
+from cluster.datasets.feature_dataset import DatasetError, FeatureDataset
+from cluster.datasets.increment import Increment
+from cluster.datasets.shard_sink import Sink
+from cluster.engines.base import Engine, EngineError
+from cluster.engines.tasks import Done, Outcome, TaskQueue
+from cluster.extraction.assembler import Assembler
+from cluster.extraction.plan import Plan
+from cluster.extraction.run_log import RunLog
+from cluster.reports.extraction_report import render_run_report
+from cluster.runs.lifecycle import terminable
+from cluster.runs.progress import Progress
+from cluster.storage.files import read_bytes
+from schemas.features import FeatureRow
+from schemas.runs import RunRecord
+from schemas.videos import content_of
+
+PICTURES = 24
+RECORD_EVERY_SECONDS = 60.0
+
+logger = logging.getLogger("framemill")
+
+
+class ExtractionRun:
+    """Does `increment` of `plan` with `engine`; `had_failed` are ids that have a failure from before."""
+
+    def __init__(self, plan: Plan, increment: Increment, engine: Engine, *, had_failed: Collection[str]) -> None:
+        self._plan = plan
+        self._engine = engine
+        pending = self._pending = increment.pending
+        pictured = {pending[len(pending) * number // PICTURES].id for number in range(PICTURES) if pending}
+        self._queue = TaskQueue(pending, thumbnails=pictured)
+        self._assembler = Assembler(plan.vocabulary.indices, plan.run_id)
+        self._sink = Sink(plan.dataset, plan.config.rows_per_shard, had_failed)
+        self._log = RunLog(plan.run_id)
+        self._recorded_at = time.monotonic()
+
+    def __call__(self) -> RunRecord:
+        """Run to the end; the record says which end it was. Raises `DatasetError` where nothing can be written."""
+        plan, pending = self._plan, self._pending
+        if plan.weights_warning:
+            logger.warning(plan.weights_warning)
+        logger.info(
+            f"run {plan.run_id}: {len(plan.videos)} videos, {len(plan.videos) - len(pending)} settled before, "
+            f"{len(pending)} to do, into {plan.config.output}"
+        )
+        self._write(self._record("running"))
+        status = self._work()
+        try:
+            self._sink.commit()
+        except DatasetError as error:
+            status = _failed(error)
+        record = self._record(status)
+        try:
+            self._write(record)
+            plan.dataset.write_run(".html", render_run_report(record))
+        except DatasetError as error:
+            record = replace(record, status=_failed(error))
+        self._tell(record)
+        return record
+
+    def _work(self) -> str:
+        """Carry out all tasks; returns the status."""
+        config = self._plan.config
+        style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
+        with Progress(len(self._pending), style=style) as progress:
+            try:
+                with terminable():
+                    if self._pending:  # else there is no need for workers
+                        outcomes = self._engine.run(self._queue, self._plan.worker)
+                        with closing(outcomes):  # type: ignore[type-var]  # engines are generators
+                            for outcome in outcomes:
+                                self._take(outcome, progress)
+            except KeyboardInterrupt:
+                return "interrupted"
+            except (EngineError, DatasetError) as error:
+                return _failed(error)
+        return "completed"
+
+    def _take(self, outcome: Outcome, progress: Progress) -> None:
+        if isinstance(outcome, Done):
+            self._log.add_segment(outcome)
+            progress.add_frames(outcome.features.num_frames)
+        row = self._assembler.add(outcome)
+        if row is None:
+            return
+        if isinstance(row, FeatureRow):
+            self._log.add_row(row, progress.seconds)
+            self._sink.add_row(row, content_of(outcome.task.video))
+        else:
+            self._log.add_failure(row, progress.seconds)
+            self._sink.add_failure(row)
+        progress.add_video(failed=not isinstance(row, FeatureRow))
+        if time.monotonic() - self._recorded_at > RECORD_EVERY_SECONDS:
+            self._write(self._record("running"))
+
+    def _record(self, status: str) -> RunRecord:
+        plan = self._plan
+        return self._log.record(
+            status=status,
+            configuration=asdict(plan.config),
+            fingerprint=plan.fingerprint,
+            machine=self._engine.machine(),
+            videos_total=len(plan.videos),
+            already_done=len(plan.videos) - len(self._pending),
+            retried=len(self._queue.retried),
+            workers_lost=self._queue.workers_lost,
+            nodes_lost=len(self._queue.nodes_lost),
+            bytes_written=plan.dataset.bytes_written,
+            shards=plan.dataset.shards,
+            weights_warning=plan.weights_warning,
+        )
+
+    def _write(self, record: RunRecord) -> None:
+        self._plan.dataset.write_run(".json", record.to_json())
+        self._recorded_at = time.monotonic()
+
+    def _tell(self, record: RunRecord) -> None:
+        counts = record.counts
+        logger.info(
+            f"{record.status}: {counts.extracted} videos extracted, {counts.failed} failed, {counts.already_done} "
+            f"settled before, {counts.frames} frames in {record.wall_seconds:.1f} s"
+        )
+        for code, number in sorted(record.failures_by_code.items()):
+            logger.info(f"  {number} × {code} (try them again with --retry-failed {code})")
+        logger.info(f"report: {self._plan.dataset.run_uri('.html')}")
+
+
+def close_record_of(run_id: str, dataset: FeatureDataset) -> None:
+    """Say in the record of a run that was killed that it has died, and write the report that it could not write."""
+    try:
+        record = RunRecord.from_json(read_bytes(dataset.run_uri(".json", run_id)).decode())
+    except (FileNotFoundError, ValueError):
+        return  # it died before its first record, or was made by another release
+    if record.status == "running":
+        record = replace(record, status="died")
+        dataset.write_run(".json", record.to_json(), run_id)
+        dataset.write_run(".html", render_run_report(record), run_id)
+
+
+def _failed(error: Exception) -> str:
+    logger.error(error)
+    return "failed"

@@ -1,0 +1,165 @@
+"""What happened in a run, gathered while it goes on, and told at the end as a `RunRecord`."""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cluster.engines.tasks import Done
+from cluster.runs.provenance import package_versions, without_secrets
+from cluster.storage.redaction import redacted
+from extractors.features import SegmentFeatures
+from schemas.failures import FailureRow
+from schemas.features import FeatureRow
+from schemas.runs import (
+    MAX_FAILURES,
+    ContactPicture,
+    Counts,
+    DurationHistogram,
+    FailureNote,
+    Machine,
+    RunRecord,
+    SlowVideo,
+    ThroughputPoint,
+    utc_text,
+)
+
+MAX_POINTS = 240
+SLOWEST = 10
+
+
+@dataclass
+class RunLog:
+    """Everything that is counted. `started` is when the run began."""
+
+    run_id: str
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    extracted: int = 0
+    failed: int = 0
+    partial: int = 0
+    frames: int = 0
+    decoded_seconds: float = 0.0
+    bytes_read: int = 0
+    failures_by_code: Counter[str] = field(default_factory=Counter)
+    failures: list[FailureNote] = field(default_factory=list)
+    seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    durations: DurationHistogram = field(default_factory=lambda: DurationHistogram.from_seconds([]))
+    pictures: list[ContactPicture] = field(default_factory=list)
+    _points: list[ThroughputPoint] = field(default_factory=list)
+    _point_every_seconds: float = 0.5
+    _work: dict[str, float] = field(default_factory=dict)  # CPU seconds of videos that are not settled yet
+    _slowest: list[tuple[float, str, int]] = field(default_factory=list)
+
+    def add_segment(self, done: Done[SegmentFeatures]) -> None:
+        """Count a finished segment."""
+        features, video = done.features, done.task.video
+        self.frames += features.num_frames
+        if features.segment.index == 0:
+            self.bytes_read += features.size_bytes
+        for stage, seconds in features.seconds_by_stage.items():
+            self.seconds_by_stage[stage] = self.seconds_by_stage.get(stage, 0.0) + seconds
+        self._work[video.id] = self._work.get(video.id, 0.0) + sum(features.seconds_by_stage.values())
+        if features.thumbnail is not None:
+            picture = base64.b64encode(features.thumbnail.jpeg).decode()
+            self.pictures.append(ContactPicture(id=video.id, seconds=features.thumbnail.seconds, jpeg_base64=picture))
+
+    def add_row(self, row: FeatureRow, seconds: float) -> None:
+        """Count a finished video, `seconds` after the start."""
+        self.extracted += 1
+        self.partial += row.coverage < 1
+        self.decoded_seconds += row.duration_seconds
+        self.durations = self.durations.plus([row.duration_seconds])
+        heapq.heappush(self._slowest, (self._work.pop(row.id, 0.0), row.id, row.num_frames))
+        if len(self._slowest) > SLOWEST:
+            heapq.heappop(self._slowest)
+        self._add_point(seconds)
+
+    def add_failure(self, row: FailureRow, seconds: float) -> None:
+        """Count a failed video, `seconds` after the start."""
+        self.failed += 1
+        self._work.pop(row.id, None)
+        self.failures_by_code[row.code] += 1
+        if len(self.failures) < MAX_FAILURES:
+            note = FailureNote(
+                id=row.id,
+                uri=redacted(row.uri),
+                stage=row.stage,
+                code=row.code,
+                message=row.message,
+                attempts=row.attempts,
+            )
+            self.failures.append(note)
+        self._add_point(seconds)
+
+    def record(
+        self,
+        *,
+        status: str,
+        configuration: dict[str, Any],
+        fingerprint: dict[str, str],
+        machine: Machine,
+        videos_total: int,
+        already_done: int,
+        retried: int,
+        workers_lost: int,
+        nodes_lost: int,
+        bytes_written: int,
+        shards: int,
+        weights_warning: str | None,
+    ) -> RunRecord:
+        """The run record, finished now."""
+        now = datetime.now(UTC)
+        return RunRecord(
+            run_id=self.run_id,
+            job="extract_features",
+            status=status,
+            started_at=utc_text(self.started),
+            finished_at=utc_text(now),
+            command=tuple(redacted(word) for word in sys.argv),
+            configuration=without_secrets(configuration),
+            versions=package_versions(),
+            fingerprint=fingerprint,
+            machine=machine,
+            counts=Counts(
+                videos_total=videos_total,
+                already_done=already_done,
+                extracted=self.extracted,
+                failed=self.failed,
+                partial=self.partial,
+                retried=retried,
+                workers_lost=workers_lost,
+                nodes_lost=nodes_lost,
+                frames=self.frames,
+                decoded_seconds=self.decoded_seconds,
+                bytes_read=self.bytes_read,
+                bytes_written=bytes_written,
+                shards=shards,
+            ),
+            failures_by_code=dict(self.failures_by_code),
+            failures=tuple(sorted(self.failures, key=lambda note: note.id)),
+            seconds_by_stage=dict(self.seconds_by_stage),
+            throughput=(*self._points, self._point((now - self.started).total_seconds())),
+            durations=self.durations,
+            slowest=tuple(
+                SlowVideo(id=name, seconds=seconds, frames=frames)
+                for seconds, name, frames in sorted(self._slowest, reverse=True)
+            ),
+            contact_sheet=tuple(sorted(self.pictures, key=lambda picture: picture.id)),
+            weights_warning=weights_warning,
+        )
+
+    def _add_point(self, seconds: float) -> None:
+        if self._points and seconds < self._points[-1].seconds + self._point_every_seconds:
+            return
+        self._points.append(self._point(seconds))
+        if len(self._points) > MAX_POINTS:
+            del self._points[1::2]  # the first tells how long the start took
+            self._point_every_seconds *= 2
+
+    def _point(self, seconds: float) -> ThroughputPoint:
+        return ThroughputPoint(seconds=seconds, videos=self.extracted + self.failed, frames=self.frames)

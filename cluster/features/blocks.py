@@ -1,0 +1,161 @@
+"""The features in a feature file, in blocks of neighbouring rows: arrays, without a loop over rows.
+
+In: a `FeatureFile`, which of its row groups, means or the features of all frames. Out: `FeatureBlock`s. Features that
+are missing, of a wrong width, NaN or infinite are refused: a model trained on them would be worth nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cluster.features.files import (
+    EXAMPLES,
+    FRAME,
+    VIDEO,
+    FeatureFile,
+    FeatureFileError,
+    as_feature_error,
+    whole_parquet,
+)
+from cluster.features.tfrecord_reader import read_records
+from cluster.storage.files import on_disk
+
+BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, for which allocators use the same memory again
+RECORDS_AT_ONCE = {VIDEO: 1024, FRAME: 64}
+
+
+@dataclass(frozen=True)
+class FeatureBlock:
+    """n neighbouring rows of a file, from row `start` on.
+
+    rgb, audio     float32 (n, D) means; or of the F frames of all n videos, (F, D), uint8 codes or float32
+    frame_offsets  (n + 1,) int64: where each video's frames start; None for means
+    num_frames     (n,) int64
+    ids            n of them, or empty where nobody asked
+    """
+
+    start: int
+    rgb: NDArray[Any]
+    audio: NDArray[Any]
+    num_frames: NDArray[np.int64]
+    frame_offsets: NDArray[np.int64] | None = None
+    ids: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.num_frames)
+
+
+def read_blocks(
+    file: FeatureFile, level: str, row_groups: Sequence[int], *, with_ids: bool = False
+) -> Iterator[FeatureBlock]:
+    """The rows of some row groups, in the order given.
+
+    Raises:
+        FeatureFileError: for a damaged file, and for features that are missing, of a wrong width, NaN or infinite.
+    """
+    blocks = _parquet_blocks if file.is_parquet else _record_blocks
+    for block in blocks(file, level, row_groups, with_ids):
+        if block.rgb.dtype != np.uint8 and not _is_finite(block):
+            raise FeatureFileError(_not_finite_message(file, level))
+        yield block
+
+
+def _parquet_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool) -> Iterator[FeatureBlock]:
+    rgb: NDArray[Any]
+    audio: NDArray[Any]
+    names = ("mean_rgb", "mean_audio") if level == VIDEO else ("rgb", "audio")
+    columns = [*names, "num_frames", *(["id"] if with_ids else [])]
+    firsts = np.cumsum([0, *file.row_groups])
+    with whole_parquet(file.uri) as parquet:
+        for group in row_groups:
+            start = int(firsts[group])
+            for batch in parquet.iter_batches(BLOCK_ROWS[level], [group], columns, use_threads=False):
+                ids = batch.column("id").to_pylist() if with_ids else ()
+                counts = batch.column("num_frames").to_numpy(zero_copy_only=False).astype(np.int64)
+                if level == VIDEO:
+                    rgb, audio = (_means(batch.column(name), name, file.uri) for name in names)
+                    offsets = None
+                else:
+                    rgb, offsets = _codes(batch.column("rgb"), file.rgb_dim, "rgb", file.uri)
+                    audio, others = _codes(batch.column("audio"), file.audio_dim, "audio", file.uri)
+                    counts = np.diff(offsets)
+                    _check_lengths(counts, np.diff(others), start, file.uri)
+                yield FeatureBlock(start, rgb, audio, counts, offsets, ids)
+                start += len(batch)
+
+
+def _means(column: pa.FixedSizeListArray, name: str, uri: str) -> NDArray[np.float32]:
+    values = column.flatten()
+    if column.null_count or values.null_count:
+        raise FeatureFileError(f"{uri}: {name} is missing (null) in some rows")
+    matrix: NDArray[np.float32] = values.to_numpy().reshape(len(column), -1)
+    return matrix
+
+
+def _codes(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    values = column.flatten()
+    if column.null_count or values.null_count:
+        raise FeatureFileError(f"{uri}: {name} is missing (null) in some rows")
+    _, ends, data = values.buffers()
+    bounds = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
+    wrong = np.flatnonzero(np.diff(bounds) != dim)
+    if len(wrong):
+        raise FeatureFileError(f"{uri}: a code in {name} is {np.diff(bounds)[wrong[0]]} bytes wide, others {dim}")
+    flat = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]] if data is not None else np.zeros(0, np.uint8)
+    return flat.reshape(-1, dim), offsets - offsets[0]
+
+
+def _check_lengths(rgb: NDArray[np.int64], audio: NDArray[np.int64], start: int, uri: str) -> None:
+    wrong = np.flatnonzero(rgb != audio)
+    if len(wrong):
+        at = wrong[0]
+        raise FeatureFileError(f"{uri}, row {start + at}: {rgb[at]} picture features but {audio[at]} of sound")
+
+
+def _record_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool) -> Iterator[FeatureBlock]:
+    start = 0
+    with on_disk(file.uri) as path, as_feature_error():
+        for _ in row_groups:  # there is one
+            for records in read_records(path, file.uri, RECORDS_AT_ONCE[file.levels[-1]]):
+                ids = records.ids if with_ids else ()
+                if level == VIDEO:
+                    rgb, audio, counts = *records.means(), records.num_frames()
+                    yield FeatureBlock(start, rgb, audio, counts, None, ids)
+                else:
+                    counts = records.num_frames()
+                    yield FeatureBlock(start, records.rgb, records.audio, counts, records.frame_offsets, ids)
+                start += len(records)
+
+
+def _is_finite(block: FeatureBlock) -> bool:
+    # A sum of squares shows any NaN, in one pass and without a mask. It overflows above 1e18: then the values decide.
+    for values in (block.rgb, block.audio):
+        flat = values.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = np.dot(flat, flat)
+        if not np.isfinite(square) and not np.isfinite(flat).all():
+            return False
+    return True
+
+
+def _not_finite_message(file: FeatureFile, level: str) -> str:
+    bad: list[str] = []
+    blocks = _parquet_blocks if file.is_parquet else _record_blocks
+    for block in blocks(file, level, range(len(file.row_groups)), True):
+        wrong = ~(np.isfinite(block.rgb).all(axis=1) & np.isfinite(block.audio).all(axis=1))
+        if block.frame_offsets is not None:
+            of_frame = np.repeat(np.arange(len(block)), np.diff(block.frame_offsets))
+            wrong = np.bincount(of_frame[wrong], minlength=len(block)) > 0
+        bad += [block.ids[row] for row in np.flatnonzero(wrong).tolist()]
+    shown = ", ".join(map(repr, bad[:EXAMPLES])) + (" …" if len(bad) > EXAMPLES else "")
+    return (
+        f"{file.uri}: {len(bad)} of {file.rows} videos have features that are NaN or infinite: {shown}\n"
+        "Extract them again, or take them out"
+    )

@@ -1,0 +1,231 @@
+"""Feature files as they lie in folders and buckets: what they hold, checked, and how they are opened.
+
+In: URIs of our datasets, folders, globs or single files; feature shards (`.parquet`) or YouTube-8M's `.tfrecord`, not
+both together. Out: `FeatureFiles`, what is common to all.
+
+A first look at a shard reads its footer alone. Files in buckets are fetched to a temporary file where all of it is
+wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cluster.features import tfrecord_files
+from cluster.storage import files
+from cluster.storage.files import on_disk
+from cluster.storage.listing import list_files
+from schemas.fingerprint import fingerprint_of
+
+PARQUET, TFRECORD = ".parquet", ".tfrecord"
+VIDEO, FRAME = "video", "frame"
+LEVELS = (VIDEO, FRAME)
+# So many bytes are read of a column at a time; without it, Arrow loads a row group's whole column first.
+BUFFER_BYTES = 1 << 20
+MAX_REQUESTS = 16  # at the same time
+EXAMPLES = 5  # that an error names
+
+
+class FeatureFileError(Exception):
+    """Files that cannot be used as features; the message says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """One file; `row_groups` are the rows of each part that can be read by itself."""
+
+    uri: str
+    row_groups: tuple[int, ...]
+    rgb_dim: int
+    audio_dim: int
+    levels: tuple[str, ...]
+    fingerprint: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        """How many videos there are."""
+        return sum(self.row_groups)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether it is a shard of ours, and not YouTube-8M's."""
+        return self.uri.endswith(PARQUET)
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """Files whose features may be used together. `first_rows[i]` rows come before those of `files[i]`."""
+
+    files: tuple[FeatureFile, ...]
+    first_rows: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many videos there are."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def rgb_dim(self) -> int:
+        """Width of the picture features."""
+        return self.files[0].rgb_dim
+
+    @property
+    def audio_dim(self) -> int:
+        """Width of the sound features."""
+        return self.files[0].audio_dim
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """How the features were made, the same in all files."""
+        return self.files[0].fingerprint
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """What all files hold: means (`video`), features of every frame (`frame`)."""
+        return tuple(level for level in LEVELS if all(level in file.levels for file in self.files))
+
+
+def open_features(uris: Sequence[str], *, fingerprint: Mapping[str, str] | None = None) -> FeatureFiles:
+    """Look at all files below `uris` and make sure that they belong together.
+
+    fingerprint  that they must have, such as that of a checkpoint
+
+    Raises:
+        FeatureFileError: where there are none, wrong columns or widths, or features made in different ways.
+    """
+    names = [name for uri in uris for name in _feature_uris(uri)]
+    if not names:
+        raise FeatureFileError(f"no {PARQUET} or {TFRECORD} file in {', '.join(uris) or 'nothing'}")
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise FeatureFileError(f"files are given more than once: {', '.join(twice[:EXAMPLES])}")
+    if len({name.endswith(PARQUET) for name in names}) > 1:
+        raise FeatureFileError(f"{PARQUET} and {TFRECORD} files are mixed in {', '.join(uris)}: give one kind")
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+        inspected = [file for file in pool.map(_inspect, names) if file.rows]
+    if not inspected:
+        raise FeatureFileError(f"the {len(names)} files in {', '.join(uris)} hold no video")
+    _check_common(inspected, fingerprint)
+    first_rows = np.cumsum([0, *(file.rows for file in inspected[:-1])]).tolist()
+    return FeatureFiles(tuple(inspected), tuple(first_rows))
+
+
+@contextmanager
+def whole_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    """A shard of which most is wanted: one in a bucket is fetched first."""
+    with on_disk(uri) as path, as_feature_error(uri), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as parquet:
+        yield parquet
+
+
+@contextmanager
+def parquet_footer(uri: str) -> Iterator[pq.ParquetFile]:
+    """A shard of which little is wanted: from a bucket nothing else is read."""
+    if files.is_local(uri):
+        with whole_parquet(uri) as parquet:
+            yield parquet
+        return
+    fs, path = files.filesystem(uri)
+    with as_feature_error(uri), files.answer(uri, lambda: fs.open(path)) as file, pq.ParquetFile(file) as parquet:
+        yield parquet
+
+
+@contextmanager
+def as_feature_error(uri: str = "") -> Iterator[None]:
+    """Tell what cannot be read of a file as a `FeatureFileError`; what is not there, or may not be read, stays so."""
+    try:
+        yield
+    except tfrecord_files.RecordError as error:
+        raise FeatureFileError(str(error)) from error
+    except (pa.ArrowException, OSError) as error:  # a damaged page is an OSError
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise FeatureFileError(f"{uri} cannot be read: {error}\nMove it away, or write it again") from error
+
+
+def _feature_uris(uri: str) -> list[str]:
+    inside = files.join(uri, "features")
+    try:
+        found = [file.uri for file in list_files(inside if files.exists(inside) else uri)]
+    except FileNotFoundError as error:
+        raise FeatureFileError(f"{uri} is not there") from error
+    return [name for name in found if name.endswith((PARQUET, TFRECORD))]
+
+
+def _inspect(uri: str) -> FeatureFile:
+    return _inspect_parquet(uri) if uri.endswith(PARQUET) else _inspect_records(uri)
+
+
+def _inspect_records(uri: str) -> FeatureFile:
+    with on_disk(uri) as path, as_feature_error():
+        found = tfrecord_files.inspect_records(path, uri)
+    levels = LEVELS if found.level == FRAME else (VIDEO,)
+    return FeatureFile(uri, (found.records,), found.rgb_dim, found.audio_dim, levels, found.fingerprint)
+
+
+def _inspect_parquet(uri: str) -> FeatureFile:
+    with parquet_footer(uri) as parquet:
+        schema, metadata = parquet.schema_arrow, parquet.metadata
+        groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    problems = []
+    widths = {}
+    for name, expected in (("id", pa.string()), ("labels", pa.list_(pa.int32())), ("num_frames", pa.int32())):
+        found = schema.field(name).type if name in schema.names else None
+        if found is None:
+            problems.append(f"column {name} is missing")
+        elif not _is_like(found, expected):
+            problems.append(f"column {name} is {found}, not {expected}")
+    for name in ("mean_rgb", "mean_audio"):
+        found = schema.field(name).type if name in schema.names else None
+        if found is not None and pa.types.is_fixed_size_list(found) and found.value_type == pa.float32():
+            widths[name] = found.list_size
+        else:
+            problems.append(f"column {name} is {found or 'missing'}, not fixed_size_list<float>")
+    frames = [name for name in ("rgb", "audio") if name in schema.names]
+    problems += [
+        f"column {name} is {schema.field(name).type}, not list<binary>"
+        for name in frames
+        if not _is_like(schema.field(name).type, pa.list_(pa.binary()))
+    ]
+    if problems:
+        raise FeatureFileError(f"{uri} is no feature shard: {'; '.join(problems)}\nIt has {', '.join(schema.names)}")
+    try:
+        fingerprint = fingerprint_of(schema.metadata)
+    except ValueError as error:
+        raise FeatureFileError(f"{uri}: the fingerprint in its metadata cannot be read: {error}") from error
+    levels = LEVELS if len(frames) == 2 else (VIDEO,)
+    return FeatureFile(uri, groups, widths["mean_rgb"], widths["mean_audio"], levels, fingerprint)
+
+
+def _is_like(found: pa.DataType, expected: pa.DataType) -> bool:
+    if pa.types.is_list(found) and pa.types.is_list(expected):  # names of items differ by writer
+        return bool(found.value_type == expected.value_type)
+    return bool(found == expected)
+
+
+def _check_common(inspected: Sequence[FeatureFile], fingerprint: Mapping[str, str] | None) -> None:
+    expected = inspected[0].fingerprint if fingerprint is None else fingerprint
+    origin = inspected[0].uri if fingerprint is None else "the model"
+    for file in inspected:
+        if (file.rgb_dim, file.audio_dim) != (inspected[0].rgb_dim, inspected[0].audio_dim):
+            raise FeatureFileError(
+                f"features of different widths: {inspected[0].uri} has {inspected[0].rgb_dim} + "
+                f"{inspected[0].audio_dim}, {file.uri} has {file.rgb_dim} + {file.audio_dim}"
+            )
+        different = [
+            f"  - {key}: {expected.get(key, 'not set')} and {file.fingerprint.get(key, 'not set')}"
+            for key in sorted({*expected, *file.fingerprint})
+            if expected.get(key) != file.fingerprint.get(key)
+        ]
+        if different:
+            raise FeatureFileError(
+                f"features of {origin} and {file.uri} were made in different ways, and do not match:\n"
+                + "\n".join(different)
+                + "\nExtract both with the same options"
+            )

@@ -1,0 +1,236 @@
+"""YouTube-8M's `.tfrecord` ↔ feature shards, file by file, without loss.
+
+In: files of one kind. Out: a file of the other kind for each, under its name; one that is there already is left as it
+is, so that a conversion that was stopped goes on where it was.
+
+To shards: features, codes, labels and ids go over as they are. MediaPipe's floats are stored as codes: that is what
+shards hold, and the one thing that does not come back exactly. Labels of segments go into a table of their own,
+`segments/NAME.parquet`: id, label, start_seconds, end_seconds, score. What records do not know is written like this:
+
+- means of frame-level records: those of their decoded frames
+- has_audio: whether any sound feature of the video's mean is other than zero
+- num_frames: 0 at video level; duration_seconds: one second for each frame, 0 at video level
+- coverage 1, no gaps, no uri; the fingerprint `{"source": "youtube-8m"}`
+
+To records: frame-level ones where shards have codes and `level` is not `video`. What has no name in YouTube-8M's
+records goes into a field of ours that other readers pass over, so that a shard comes back as it was, its fingerprint
+included. Shards that came from YouTube-8M need none, and give the records they came from, ordered by id.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from classifiers.data.class_choice import LabelLists
+from cluster.features.files import PARQUET, TFRECORD, FeatureFileError, as_feature_error, open_features, whole_parquet
+from cluster.features.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
+from cluster.features.tfrecord_reader import Records, SegmentLabels, read_records
+from cluster.features.tfrecord_writer import write_records
+from cluster.runs.command_line import option
+from cluster.storage import files
+from cluster.storage.files import on_disk
+from cluster.storage.parquet import read_table, write_table
+from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
+from schemas.fingerprint import fingerprint_metadata, fingerprint_of
+from schemas.quantization import quantize
+
+FORMATS = ("parquet", "tfrecord")
+ROWS_AT_ONCE = 256  # of a shard, with frames about 90 MB
+SEGMENT_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("label", pa.int64(), nullable=False),
+        pa.field("start_seconds", pa.int64(), nullable=False),
+        pa.field("end_seconds", pa.int64(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+    ]
+)
+# Of a row, what YouTube-8M's records have no field for.
+EXTRA_COLUMNS = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
+
+
+@dataclass(frozen=True)
+class ConversionConfig:
+    """One conversion, by its options."""
+
+    input: str = option("file, folder, glob or bucket prefix of .tfrecord files or of feature shards")
+    output: str = option("folder or URI to write to; shards go into its folder `features`")
+    to: str = option("what to write", choices=FORMATS)
+    level: str = option("of records that are written", "auto", choices=("auto", "video", "frame"))
+
+
+@dataclass(frozen=True)
+class Converted:
+    """How many files and videos a conversion has written, and how many files were there already."""
+
+    files: int
+    videos: int
+    skipped: int
+
+
+def convert(config: ConversionConfig, told: Callable[[str], None] = lambda line: None) -> Converted:
+    """Convert all files; `told` hears of each.
+
+    Raises:
+        FeatureFileError: for an input of the wrong kind, or one that cannot be read.
+    """
+    files.check_writable(config.output)
+    features = open_features([config.input])
+    suffix, other = (PARQUET, TFRECORD) if config.to == "parquet" else (TFRECORD, PARQUET)
+    if not features.files[0].uri.endswith(other):
+        raise FeatureFileError(f"{config.input} holds {suffix} files already: --to {config.to} takes {other} files")
+    if config.level == "frame" and "frame" not in features.levels:
+        raise FeatureFileError(f"{config.input} has no features of single frames: --level video or auto")
+    names = [posixpath.basename(file.uri).removesuffix(other) for file in features.files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FeatureFileError(f"several files of {config.input} are called {', '.join(twice[:5])}: convert them apart")
+    folder = files.join(config.output, "features") if config.to == "parquet" else config.output
+    level = features.levels[-1] if config.level == "auto" else config.level
+    converted = videos = 0
+    for file, name in zip(features.files, names, strict=True):
+        target = files.join(folder, name + suffix)
+        if files.exists(target):
+            continue
+        if config.to == "parquet":
+            _to_shard(file.uri, target, files.join(config.output, "segments", name + suffix))
+        else:
+            _to_records(file.uri, target, level)
+        converted, videos = converted + 1, videos + file.rows
+        told(f"{target}: {file.rows} videos")
+    return Converted(converted, videos, len(names) - converted)
+
+
+def _to_shard(uri: str, target: str, segments_target: str) -> None:
+    """Write a file of records as a shard, and its segments as a table."""
+    with on_disk(uri) as path, as_feature_error(uri):
+        found = inspect_records(path, uri)
+        blocks = list(read_records(path, uri))
+    if found.audio_dim != AUDIO_DIM:
+        raise FeatureFileError(f"{uri}: sound features are {found.audio_dim} wide, shards hold {AUDIO_DIM}")
+    segments = [_segment_table(block) for block in blocks if block.segments is not None]
+    if segments:
+        write_table(segments_target, pa.concat_tables(segments))
+    schema = feature_schema(found.rgb_dim, frame_features=found.level == FRAME)
+    metadata = {
+        "framemill.schema_version": SCHEMA_VERSION,
+        **fingerprint_metadata(found.fingerprint),
+    }
+    rows = [row for block in blocks for row in _rows(block)]
+    write_table(target, feature_table(rows, schema, metadata))
+
+
+def _rows(block: Records) -> Iterator[FeatureRow]:
+    mean_rgb, mean_audio = block.means()
+    counts = block.num_frames()
+    rgb, audio = block.rgb, block.audio
+    if block.frame_offsets is not None and rgb.dtype != np.uint8:
+        rgb, audio = quantize(rgb), quantize(audio)
+    for row, name in enumerate(block.ids):
+        codes: dict[str, Any] = {}
+        if block.frame_offsets is not None:
+            frames = slice(block.frame_offsets[row], block.frame_offsets[row + 1])
+            codes = {"rgb": rgb[frames], "audio": audio[frames]}
+        first, last = block.labels.offsets[row : row + 2]
+        known: dict[str, Any] = {
+            "has_audio": bool(mean_audio[row].any()),
+            "num_frames": int(counts[row]),
+            "duration_seconds": float(counts[row]),
+            "uri": "",
+        }
+        means: dict[str, Any] = {"mean_rgb": mean_rgb[row], "mean_audio": mean_audio[row]}
+        if block.extras[row]:
+            told = json.loads(block.extras[row])
+            known |= {key: told[key] for key in EXTRA_COLUMNS}
+            known["gaps"] = tuple(tuple(gap) for gap in told["gaps"])
+            means |= {key: np.array(told[key], np.float32) for key in means if key in told}
+        yield FeatureRow(id=name, labels=tuple(block.labels.values[first:last].tolist()), **means, **codes, **known)
+
+
+def _segment_table(block: Records) -> pa.Table:
+    segments = block.segments
+    assert segments is not None
+    ids = np.repeat(np.array(block.ids, dtype=object), np.diff(segments.offsets))
+    columns = [ids, segments.labels, segments.start_seconds, segments.end_seconds, segments.scores]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SEGMENT_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SEGMENT_SCHEMA)
+
+
+def _to_records(uri: str, target: str, level: str) -> None:
+    """Write a shard as a file of records."""
+    with TemporaryDirectory(prefix="framemill-") as folder:
+        made = Path(folder, "records")
+        with whole_parquet(uri) as parquet:
+            fingerprint = fingerprint_of(parquet.schema_arrow.metadata)
+            extra = _no_extra if fingerprint == YOUTUBE_8M else _extra
+            blocks = _record_blocks(parquet, level, _segments_beside(uri), extra)
+            write_records(str(made), blocks, fingerprint)
+        files.write_bytes(target, made.read_bytes())
+
+
+def _record_blocks(
+    parquet: pq.ParquetFile,
+    level: str,
+    segments: Mapping[str, list[tuple[int, int, int, float]]],
+    extra: Callable[..., str],
+) -> Iterator[Records]:
+    for batch in parquet.iter_batches(ROWS_AT_ONCE):
+        rows = batch.to_pylist()
+        ids = [row["id"] for row in rows]
+        labels = LabelLists(*_lists([row["labels"] for row in rows]))
+        means = [np.array([row[name] for row in rows], np.float32) for name in ("mean_rgb", "mean_audio")]
+        if level == "video":
+            yield Records(ids, labels, means[0], means[1], None, None, [extra(row) for row in rows])
+            continue
+        offsets = np.concatenate([[0], np.cumsum([len(row["rgb"]) for row in rows])]).astype(np.int64)
+        codes = [
+            np.frombuffer(b"".join(code for row in rows for code in row[name]), np.uint8).reshape(int(offsets[-1]), -1)
+            for name in ("rgb", "audio")
+        ]
+        extras = [extra(row, "mean_rgb", "mean_audio") for row in rows]
+        beside = _segment_labels([segments.get(name, []) for name in ids]) if segments else None
+        yield Records(ids, labels, codes[0], codes[1], offsets, beside, extras)
+
+
+def _extra(row: Mapping[str, Any], *more: str) -> str:
+    told = {name: row[name] for name in (*EXTRA_COLUMNS, *more)}
+    told["gaps"] = [[gap["start_seconds"], gap["end_seconds"]] for gap in row["gaps"]]
+    return json.dumps(told, sort_keys=True)
+
+
+def _no_extra(row: Mapping[str, Any], *more: str) -> str:
+    return ""
+
+
+def _lists(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    offsets = np.concatenate([[0], np.cumsum([len(items) for items in lists])]).astype(np.int64)
+    return offsets, np.array([item for items in lists for item in items], np.int64)
+
+
+def _segments_beside(uri: str) -> dict[str, list[tuple[int, int, int, float]]]:
+    """Labels of segments that a conversion to shards has put beside the shard at `uri`, by video."""
+    folder, name = posixpath.split(uri)
+    place = files.join(posixpath.dirname(folder) or ".", "segments", name)
+    found: dict[str, list[tuple[int, int, int, float]]] = {}
+    if files.exists(place):
+        for name, *segment in zip(*(column.to_pylist() for column in read_table(place).columns), strict=True):
+            found.setdefault(name, []).append(tuple(segment))
+    return found
+
+
+def _segment_labels(segments: list[list[tuple[int, int, int, float]]]) -> SegmentLabels:
+    offsets = np.concatenate([[0], np.cumsum([len(items) for items in segments])]).astype(np.int64)
+    columns = list(zip(*(segment for items in segments for segment in items), strict=True)) or [()] * 4
+    labels, starts, ends = (np.array(column, np.int64) for column in columns[:3])
+    return SegmentLabels(offsets, labels, starts, ends, np.array(columns[3], np.float32))

@@ -1,0 +1,209 @@
+"""The records of YouTube-8M's `.tfrecord` files as arrays.
+
+In: a file on disk (`cluster.features.tfrecord_files`). Out: `Records`, parsed a batch at a time in tensorflow's own
+threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.data.class_choice import LabelLists
+from cluster.features.tfrecord_files import (
+    CODES,
+    EXTRA,
+    FRAME,
+    MEDIAPIPE_FLOATS,
+    MEDIAPIPE_ID,
+    SEGMENTS,
+    VIDEO,
+    RecordError,
+    RecordFile,
+    damaged,
+    inspect_records,
+    tensorflow,
+)
+from schemas.quantization import dequantize
+
+RECORDS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class SegmentLabels:
+    """Labels of stretches of N videos; those of video n are at `offsets[n]` to `offsets[n + 1]` of each array."""
+
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    start_seconds: NDArray[np.int64]
+    end_seconds: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Records:
+    """N records.
+
+    rgb, audio     float32 (N, D) means; or of the F frames of all videos (F, D), uint8 codes or float32
+    frame_offsets  (N + 1,) int64, where each video's frames start; None at video level
+    extras         one JSON object for each record that we wrote, empty strings for others
+    """
+
+    ids: list[str]
+    labels: LabelLists
+    rgb: NDArray[Any]
+    audio: NDArray[Any]
+    frame_offsets: NDArray[np.int64] | None
+    segments: SegmentLabels | None
+    extras: list[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def num_frames(self) -> NDArray[np.int64]:
+        """Frames of each video; 0 at video level, where nothing says it."""
+        if self.frame_offsets is None:
+            return np.zeros(len(self), np.int64)
+        return np.diff(self.frame_offsets)
+
+    def means(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N, D) means; at frame level those of the frames, codes being decoded first."""
+        if self.frame_offsets is None:
+            return self.rgb, self.audio
+        return self._mean(self.rgb), self._mean(self.audio)
+
+    def _mean(self, frames: NDArray[Any]) -> NDArray[np.float32]:
+        assert self.frame_offsets is not None
+        values = dequantize(frames) if frames.dtype == np.uint8 else frames
+        means = np.zeros((len(self), values.shape[1]), np.float32)
+        for row, (start, end) in enumerate(zip(self.frame_offsets, self.frame_offsets[1:], strict=False)):
+            if end > start:
+                means[row] = values[start:end].mean(axis=0, dtype=np.float64)
+        return means
+
+
+def read_records(path: str, uri: str, records_at_once: int = RECORDS_AT_ONCE) -> Iterator[Records]:
+    """All records of the file at `path`, in their order.
+
+    Raises:
+        RecordError: for a damaged record and for one that is not like the first.
+    """
+    file = inspect_records(path, uri)
+    if not file.records:
+        return
+    tf = tensorflow()
+    parse = _video_parser(tf, file) if file.level == VIDEO else _frame_parser(tf, file)
+    dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20).batch(records_at_once)
+    dataset = dataset.map(parse, num_parallel_calls=2, deterministic=True).prefetch(2)
+    done = 0
+    iterator = iter(dataset)
+    while True:
+        try:
+            tensors = next(iterator, None)
+        except tf.errors.OpError as error:
+            raise damaged(uri, _first_bad_record(tf, path, parse, done), error) from error
+        if tensors is None:
+            return
+        records = _records(tensors, file, uri, done)
+        done += len(records)
+        yield records
+
+
+def _video_parser(tf: ModuleType, file: RecordFile) -> Any:
+    features = {
+        "id": tf.io.FixedLenFeature([], tf.string),
+        "labels": tf.io.RaggedFeature(tf.int64),
+        "mean_rgb": tf.io.FixedLenFeature([file.rgb_dim], tf.float32),
+        "mean_audio": tf.io.FixedLenFeature([file.audio_dim], tf.float32),
+        EXTRA: tf.io.FixedLenFeature([], tf.string, ""),
+    }
+
+    def parse(serialized: Any) -> dict[str, Any]:
+        parsed = tf.io.parse_example(serialized, features)
+        return {**parsed, "rgb": parsed["mean_rgb"], "audio": parsed["mean_audio"]}
+
+    return parse
+
+
+def _frame_parser(tf: ModuleType, file: RecordFile) -> Any:
+    context = {
+        "id": tf.io.FixedLenFeature([], tf.string, ""),
+        MEDIAPIPE_ID: tf.io.FixedLenFeature([], tf.string, ""),
+        "labels": tf.io.RaggedFeature(tf.int64),
+        **{name: tf.io.RaggedFeature(tf.int64) for name in SEGMENTS[:3]},
+        SEGMENTS[3]: tf.io.RaggedFeature(tf.float32),
+        EXTRA: tf.io.FixedLenFeature([], tf.string, ""),
+    }
+    names = MEDIAPIPE_FLOATS if file.floats else CODES
+    kind = tf.float32 if file.floats else tf.string
+    sequence = {name: tf.io.RaggedFeature(kind) for name in names}
+
+    def parse(serialized: Any) -> dict[str, Any]:
+        found, lists, _ = tf.io.parse_sequence_example(serialized, context, sequence)
+        result = dict(found)
+        for name, key, width in zip(names, CODES, (file.rgb_dim, file.audio_dim), strict=True):
+            ragged = lists[name]  # (N, frames, values of a frame)
+            flat = ragged.flat_values
+            if file.floats:
+                tf.debugging.assert_equal(ragged.values.row_lengths(), width, f"width of {name}")
+                result[key] = tf.reshape(flat, [-1, width])
+            else:
+                tf.debugging.assert_equal(tf.strings.length(flat), width, f"width of {name}")
+                result[key] = tf.reshape(tf.io.decode_raw(flat, tf.uint8), [-1, width])
+            result[f"{key}_offsets"] = ragged.row_splits
+        tf.debugging.assert_equal(result["rgb_offsets"], result["audio_offsets"], "frames of picture and sound")
+        return result
+
+    return parse
+
+
+def _records(tensors: Mapping[str, Any], file: RecordFile, uri: str, done: int) -> Records:
+    ids = [value.decode() for value in tensors["id"].numpy()]
+    segments = None
+    offsets = None
+    if file.level == FRAME:
+        ids = [name or other.decode() for name, other in zip(ids, tensors[MEDIAPIPE_ID].numpy(), strict=True)]
+        offsets = tensors["rgb_offsets"].numpy().astype(np.int64)
+        segments = _segments(tensors, uri, done)
+    labels = tensors["labels"]
+    return Records(
+        ids,
+        LabelLists(labels.row_splits.numpy().astype(np.int64), labels.values.numpy()),
+        tensors["rgb"].numpy(),
+        tensors["audio"].numpy(),
+        offsets,
+        segments,
+        [value.decode() for value in tensors[EXTRA].numpy()],
+    )
+
+
+def _segments(tensors: Mapping[str, Any], uri: str, done: int) -> SegmentLabels | None:
+    splits = [tensors[name].row_splits.numpy() for name in SEGMENTS]
+    if not any(split[-1] for split in splits):
+        return None
+    counts = np.stack([np.diff(split) for split in splits])
+    wrong = np.flatnonzero((counts != counts[0]).any(axis=0))
+    if len(wrong):
+        raise RecordError(
+            f"{uri}, record {done + wrong[0]}: {', '.join(SEGMENTS)} have {counts[:, wrong[0]].tolist()} values; "
+            "expected as many of each"
+        )
+    values = [tensors[name].values.numpy() for name in SEGMENTS]
+    return SegmentLabels(splits[0].astype(np.int64), *values)
+
+
+def _first_bad_record(tf: ModuleType, path: str, parse: Any, start: int) -> int:
+    """The number of the first record from `start` on that cannot be read; only asked once something is wrong."""
+    number = start
+    iterator = iter(tf.data.TFRecordDataset(path).skip(start).batch(1).map(parse))
+    try:
+        while next(iterator, None) is not None:
+            number += 1
+    except tf.errors.OpError:
+        pass
+    return number

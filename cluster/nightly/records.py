@@ -1,0 +1,87 @@
+"""The nights beside the labels: a record and a page for each day.
+
+nights/YYYY-MM-DD.json, .html   the day
+report.html                     the page of the latest day
+nightly-lease.json              while a run is at work: which one
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+
+from cluster.storage import files
+from cluster.storage.lease import Lease
+from cluster.storage.listing import list_files
+from schemas.nights import NightRecord
+
+SUFFIX = ".json"
+
+logger = logging.getLogger("framemill")
+
+
+class NightRecordError(Exception):
+    """A record that cannot be read; the message says which and what to do."""
+
+
+class NightRecords:
+    """The nights of the labels at `root`."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def lease(self, run_id: str) -> Lease:
+        """The right to be the one nightly run."""
+        return Lease(files.join(self._root, "nightly-lease.json"), run_id)
+
+    def prepare(self) -> None:
+        """Clear what a run that died has left half written. To be called with the lease."""
+        files.sweep_temporaries(files.join(self._root, "nights"))
+
+    def days(self) -> list[str]:
+        """All days that have a record, the earliest first."""
+        folder = files.join(self._root, "nights")
+        if not files.exists(folder):
+            return []
+        names = [posixpath.basename(file.uri) for file in list_files(folder)]
+        return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+
+    def read(self, day: str) -> NightRecord | None:
+        """The record of a day; None where there is none. Raises `NightRecordError` for one that cannot be read."""
+        uri = files.join(self._root, "nights", day + SUFFIX)
+        try:
+            return NightRecord.from_json(files.read_bytes(uri).decode())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise NightRecordError(f"{uri}: {error}\nMove it away to begin the day anew") from error
+
+    def before(self, day: str, count: int) -> list[NightRecord]:
+        """The last `count` nights before a day, the earliest first; those that cannot be read are passed over."""
+        records: list[NightRecord] = []
+        for earlier in [found for found in self.days() if found < day][-count:]:
+            try:
+                record = self.read(earlier)
+            except NightRecordError as error:
+                logger.warning(f"a night that is not compared with: {error}")
+                continue
+            if record is not None:
+                records.append(record)
+        return records
+
+    def write(self, record: NightRecord) -> None:
+        """Make a record visible."""
+        files.write_bytes(files.join(self._root, "nights", record.date + SUFFIX), record.to_json().encode())
+
+    def page_uri(self, day: str) -> str:
+        """Where the page of a day is."""
+        return files.join(self._root, "nights", f"{day}.html")
+
+    def write_page(self, day: str, page: str) -> str:
+        """Make the page of a day visible, as the report where there is no later day; returns where it is."""
+        uri = self.page_uri(day)
+        files.write_bytes(uri, page.encode())
+        if day >= max(self.days(), default=day):
+            uri = files.join(self._root, "report.html")
+            files.write_bytes(uri, page.encode())
+        return uri

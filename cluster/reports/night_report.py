@@ -1,0 +1,198 @@
+"""The page of a night: what came in, what it was labelled as, what is unlike the nights before, what went wrong.
+
+In: the night's record, those of the nights before it, and pictures of videos by their ids. Out: the text of one
+self-contained file; see `cluster.reports.pages`.
+"""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from cluster.reports import numbers
+from cluster.reports.charts.bars import Part
+from cluster.reports.failures import FAILURES_IN_SIGHT, failure_kinds
+from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
+from cluster.reports.pages import render_page, settings_table
+from extractors.video.thumbnail import Thumbnail
+from schemas.nights import ClassDrift, LabelledVideo, LabelStatistics, NightCounts, NightRecord
+
+SHOWN_CLASSES = 24
+LISTED_CLASSES = 200  # in the table that folds away
+COUNTED = {
+    "new": "new videos",
+    "changed": "changed videos",
+    "extracted": "extracted",
+    "failed": "failed",
+    "labelled": "labelled",
+}
+STATUS_WORDS = {
+    "running": "The nightly run is at work",
+    "completed": "The night is done",
+    "interrupted": "The night was interrupted",
+    "failed": "The night failed",
+    "died": "The nightly run was killed",
+}
+
+
+def render_night_report(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mapping[str, Thumbnail]) -> str:
+    """Write the page."""
+    return render_page("night.html", _content(night, earlier, pictures))
+
+
+def night_headline(night: NightRecord) -> str:
+    """The night in a sentence."""
+    counts = night.counts
+    came = [
+        f"{numbers.count_text(number)} {word}"
+        for number, word in ((counts.new, "new"), (counts.changed, "changed"), (counts.retried, "tried again"))
+        if number
+    ]
+    if not came and not counts.labelled:
+        return "Nothing was new, and everything had its labels."
+    failed = numbers.count_text(counts.failed) if counts.failed else "none"
+    taken = f"Of {_listed(came)} videos, {failed} failed" if came else "Nothing was new"
+    labelled = f"{numbers.count_text(counts.labelled)} video{'' if counts.labelled == 1 else 's'} got labels"
+    return f"{taken}; {labelled}."
+
+
+def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:
+    """Everything that the template names."""
+    labels, drift, counts, cost = night.labels, night.drift, night.counts, night.cost
+    last = night.runs[-1]
+    rows = _rows(night)
+    tried = counts.extracted + counts.failed
+    per_thousand = 1000 / tried if tried else 0.0
+    return {
+        "night": night,
+        "day": f"{date.fromisoformat(night.date):%A, %-d %B %Y}",
+        "status_words": STATUS_WORDS[night.status],
+        "headline": night_headline(night),
+        "counts": counts,
+        "cost": cost,
+        "labels": labels,
+        "drift": drift,
+        "last": last,
+        "nights": len(earlier),
+        "small_charts": {
+            title: columns(_columns(name, [*earlier, night]), f"{title} by night") for name, title in COUNTED.items()
+        },
+        "shares": shares_chart(
+            _in_sight(rows), has_before=drift is not None, spoken="Share of the videos by their surest label"
+        ),
+        "confidences": score_columns(labels.confidences, "Videos by the score of their surest label") if labels else "",
+        "marked": [row for row in rows if row.is_marked] if drift else [],
+        "new_labels": sorted(drift.new, key=lambda row: (-row.count, row.index)) if drift else [],
+        "vanished_labels": sorted(drift.vanished, key=lambda row: (-row.expected, row.index)) if drift else [],
+        "shown_classes": SHOWN_CLASSES,
+        "class_rows": _class_rows(labels, rows, has_before=drift is not None) if labels else [],
+        "least_sure": _figures(labels.least_sure, pictures) if labels else [],
+        "samples": _samples(labels, pictures) if labels else [],
+        "failure_kinds": failure_kinds(night.failures_by_code, night.failures),
+        "failures_in_sight": night.failures[:FAILURES_IN_SIGHT],
+        "failures_folded": night.failures[FAILURES_IN_SIGHT:],
+        "command": [shlex.quote(word) for word in last.command],
+        "hours": {
+            "Core-hours held": (_hours(cost.held_core_seconds), _hours(cost.held_core_seconds * per_thousand)),
+            "Core-hours of work": (_hours(cost.used_core_seconds), _hours(cost.used_core_seconds * per_thousand)),
+            "GPU-hours held": (_hours(cost.gpu_seconds), _hours(cost.gpu_seconds * per_thousand)),
+        },
+        "per_thousand": per_thousand,
+        "tables": {
+            "Model": settings_table({"model": night.model, "checkpoint": " ".join(night.checkpoint)}),
+            "Fingerprint of the features": settings_table(night.fingerprint),
+            "Configuration": settings_table(night.configuration),
+            "Versions": settings_table(night.versions),
+            "Machine": settings_table(vars(last.machine)),
+        },
+    }
+
+
+def _columns(name: str, nights: Sequence[NightRecord]) -> list[Part]:
+    def part(night: NightRecord) -> Part:
+        value = _count(night.counts, name)
+        style = ("bad" if name == "failed" else "fill") if night is nights[-1] else "quiet"
+        return Part(label=str(int(night.date[-2:])), value=value, text=numbers.short_count_text(value), style=style)
+
+    return [part(night) for night in nights]
+
+
+def _count(counts: NightCounts, name: str) -> int:
+    value: int = getattr(counts, name)
+    return value
+
+
+def _rows(night: NightRecord) -> list[ClassDrift]:
+    """All classes of tonight and before, the most frequent first; without nights before, as they are."""
+    if night.drift is not None:
+        found = list(night.drift.classes)
+    elif night.labels is not None:
+        found = [
+            ClassDrift(
+                index=entry.index,
+                name=entry.name,
+                count=entry.first,
+                expected=0.0,
+                share=night.labels.share(entry.first),
+                share_before=0.0,
+                error=0.0,
+            )
+            for entry in night.labels.classes
+            if entry.first
+        ]
+    else:
+        found = []
+    return sorted(found, key=lambda row: (-row.count, -row.expected, row.index))
+
+
+def _in_sight(rows: Sequence[ClassDrift]) -> list[ClassDrift]:
+    """The most frequent ones, and of the others those that have changed the most."""
+    marked = sorted((row for row in rows[SHOWN_CLASSES // 2 :] if row.is_marked), key=lambda row: -abs(row.difference))
+    chosen = {row.index for row in marked[: SHOWN_CLASSES // 2]}
+    for row in rows:
+        if len(chosen) < SHOWN_CLASSES:
+            chosen.add(row.index)
+    return [row for row in rows if row.index in chosen]
+
+
+def _class_rows(labels: LabelStatistics, rows: Sequence[ClassDrift], *, has_before: bool) -> list[dict[str, Any]]:
+    known = {entry.index: entry for entry in labels.classes}
+    return [
+        {
+            "row": row,
+            "sure": known[row.index].sure if row.index in known else 0,
+            "mean_score": known[row.index].mean_score if row.index in known else None,
+            "points": points_text(row) if has_before else "",
+        }
+        for row in rows[:LISTED_CLASSES]
+    ]
+
+
+def _figures(videos: Sequence[LabelledVideo], pictures: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
+    def encoded(video: LabelledVideo) -> str:
+        return base64.b64encode(pictures[video.id].jpeg).decode() if video.id in pictures else ""
+
+    return [{"video": video, "jpeg": encoded(video)} for video in videos]
+
+
+def _samples(labels: LabelStatistics, pictures: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
+    """Samples by label, in the order in which they are."""
+    groups: dict[int, list[LabelledVideo]] = {}
+    for video in labels.samples:
+        groups.setdefault(video.index, []).append(video)
+    counts = {entry.index: entry.first for entry in labels.classes}
+    return [
+        {"name": videos[0].name, "count": counts[index], "figures": _figures(videos, pictures)}
+        for index, videos in groups.items()
+    ]
+
+
+def _hours(seconds: float) -> str:
+    return "< 0.001" if 0 < seconds < 3.6 else numbers.rate_text(seconds / 3600)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,38 @@
+"""Log lines for a person, or for a machine that collects them, without secrets. Jobs alone configure logging."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+from cluster.storage.redaction import redacted
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`record` as JSON."""
+        values = {"level": record.levelname.lower(), "logger": record.name, "message": redacted(record.getMessage())}
+        if record.exc_info:
+            values["traceback"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(values)
+
+
+class TextFormatter(logging.Formatter):
+    """The message alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`record` as text."""
+        return redacted(super().format(record))
+
+
+def configure_logging(style: str, *, quiet: bool) -> None:
+    """Send this project's log to stderr, as `text` or `json`; when `quiet`, warnings and errors alone."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    logger = logging.getLogger("framemill")
+    logger.handlers = [handler]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,68 @@
+"""What a clip classifier sees before its head, as a feature dataset: any feature classifier trains on it.
+
+Rows are those of `jobs/extract_features.py`: the mean over a video's clips is its `mean_rgb`, and `mean_audio` is
+zeros, as of videos without sound. `num_frames` are the frames that were looked at. Labels are those of the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cluster.datasets.increment import increment_of
+from cluster.datasets.shard_sink import Sink
+from cluster.datasets.vocabulary import write_vocabulary
+from cluster.scoring.clip_plan import Embeddings
+from cluster.scoring.clip_scorer import ClipScores
+from cluster.storage.redaction import redacted
+from schemas.failures import FailureRow
+from schemas.features import AUDIO_DIM, FeatureRow
+from schemas.videos import Video, content_of
+
+
+class ClipEmbeddings:
+    """Takes the embeddings of a run, for the videos that lack them. To be made with the lease of their dataset."""
+
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        videos: Sequence[Video],
+        retry_failed: tuple[str, ...] | None,
+        rows_per_shard: int,
+    ) -> None:
+        dataset = embeddings.dataset
+        settled = dataset.prepare()
+        increment = increment_of(videos, settled, retry_failed)
+        dataset.withdraw(increment.replaced)
+        if embeddings.vocabulary.add(videos):
+            write_vocabulary(dataset.vocabulary_uri(), embeddings.vocabulary)
+        self.lacking = frozenset(video.id for video in increment.pending)
+        self.rows = 0
+        self._labels_of = embeddings.vocabulary.indices
+        self._sink = Sink(dataset, rows_per_shard, settled.failed.keys())
+
+    def add(self, video: Video, scores: ClipScores) -> None:
+        """Take a video."""
+        assert scores.embedding is not None
+        self.rows += 1
+        row = FeatureRow(
+            id=video.id,
+            labels=self._labels_of(video),
+            mean_rgb=scores.embedding,
+            mean_audio=np.zeros(AUDIO_DIM, np.float32),
+            has_audio=False,
+            num_frames=scores.num_frames,
+            duration_seconds=scores.duration_seconds,
+            split=video.split,
+            uri=redacted(video.uri),
+        )
+        self._sink.add_row(row, content_of(video))
+
+    def add_failure(self, row: FailureRow) -> None:
+        """Take one that failed."""
+        self._sink.add_failure(row)
+
+    def commit(self) -> None:
+        """Make everything collected so far part of the dataset."""
+        self._sink.commit()

@@ -1,0 +1,192 @@
+"""Everything about a scoring of videos that can be wrong before any work is done, checked and put together.
+
+A plan holds the videos, the worker that looks at them, the dataset that takes the labels and, where embeddings are
+wanted, the one that takes those: features as `jobs/extract_features.py` writes them, with what the network sees before
+its head in `mean_rgb`, and no sound.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import torch
+
+from classifiers.inference.clip_classifier import TrainedClips
+from classifiers.model_options import parse_options
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.datasets.vocabulary import Vocabulary, read_vocabulary
+from cluster.engines.worker import Worker
+from cluster.scoring.clip_network import ClipNetwork
+from cluster.scoring.clip_scorer import ClipScorer
+from cluster.scoring.config import ScoringConfig
+from cluster.scoring.label_source import ScoringBasis
+from cluster.scoring.label_writer import LabelWriter
+from cluster.scoring.plan import (
+    ScoringPlanError,
+    label_dataset,
+    label_writer,
+    manner_of,
+    new_run_id,
+    read_trained,
+    unsubmittable,
+    unwritable,
+)
+from extractors.clips.sampling import ClipSampling
+from extractors.networks.precision import resolve_precision
+from schemas.labels import LabelStamp
+from schemas.videos import Video
+
+# Raised whenever the same video would give other clips.
+CLIPS_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class ClipInputs:
+    """What the run was pointed at, read and verified; `config` has its day."""
+
+    config: ScoringConfig
+    started: datetime
+    videos: list[Video]
+    trained: TrainedClips
+    sampling: ClipSampling
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Where embeddings go; `vocabulary` has the names of the manifest's labels."""
+
+    dataset: FeatureDataset
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipPlan(ScoringBasis):
+    """A run that can start."""
+
+    inputs: ClipInputs
+    worker: Worker[ClipScorer]
+    writer: LabelWriter
+    clips: Mapping[str, str]
+    embeddings: Embeddings | None
+
+    @property
+    def classifier(self) -> TrainedClips:
+        """See `ScoringBasis.classifier`."""
+        return self.inputs.trained
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """Of the clips."""
+        return self.clips
+
+    @property
+    def videos(self) -> int:
+        """See `ScoringBasis.videos`."""
+        return len(self.inputs.videos)
+
+
+def read_clip_inputs(config: ScoringConfig) -> ClipInputs:
+    """Read checkpoints and manifest.
+
+    Raises:
+        ScoringPlanError: with all that is wrong.
+    """
+    started = datetime.now(UTC)
+    config = config.dated()
+    assert config.videos is not None
+    problems: list[str] = []
+    trained = read_trained(TrainedClips, config, problems)
+    sampling: ClipSampling | None = None
+    if trained is not None:
+        try:
+            sampling = _sampling_of(trained, config)
+        except ValueError as error:
+            problems.append(str(error))
+    if config.embeddings is not None and len(config.checkpoint) > 1:
+        problems.append("embeddings are those of one network: give one checkpoint with --embeddings, not several")
+    videos: list[Video] = []
+    try:
+        videos = read_videos(config.videos)
+    except ManifestError as error:
+        problems.append(str(error))
+    if config.submission is not None:
+        problems += unsubmittable(pa.chunked_array([[video.id for video in videos]], pa.string()))
+    problems += unwritable(config)
+    if problems or trained is None or sampling is None:
+        raise ScoringPlanError(problems)
+    return ClipInputs(config, started, with_versions(videos), trained, sampling)
+
+
+def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
+    """Join inputs and datasets. `on_gpu`: where the network is.
+
+    Raises:
+        ScoringPlanError: for a precision that cannot be had.
+        cluster.datasets.feature_dataset.DatasetError: for embeddings that cannot go where they should.
+    """
+    config, trained = inputs.config, inputs.trained
+    precision = config.precision
+    if on_gpu:
+        precision = "bf16" if precision == "auto" else precision
+    else:
+        try:
+            precision = resolve_precision(precision, torch.device("cpu"))
+        except ValueError as error:
+            raise ScoringPlanError([str(error)]) from error
+    clips = {
+        "clips.model": trained.config.model,
+        "clips.weights": trained.config.weights_sha256,
+        "clips.format": json.dumps(asdict(trained.clips.format), sort_keys=True),
+        "clips.sampling": json.dumps(asdict(inputs.sampling), sort_keys=True),
+        "clips.precision": precision,
+        "clips.version": CLIPS_VERSION,
+    }
+    run_id = new_run_id(inputs.started)
+    manner = {**manner_of(trained, config), **clips}
+    dataset = label_dataset(config, run_id, manner)
+    stage = ClipScorer(
+        network=ClipNetwork(trained, precision),
+        views=trained.views,
+        clip_format=trained.clips.format,
+        sampling=inputs.sampling,
+        top_k=config.top_k,
+        with_embedding=config.embeddings is not None,
+        max_pixels=config.max_pixels,
+    )
+    return ClipPlan(
+        config=config,
+        run_id=run_id,
+        started=inputs.started,
+        manner=manner,
+        dataset=dataset,
+        inputs=inputs,
+        worker=Worker(stage, config.memory_limit_mib << 20, config.time_limit),
+        writer=label_writer(trained, config, dataset, LabelStamp(trained.name, run_id, inputs.started)),
+        clips=clips,
+        embeddings=_embeddings(config.embeddings, run_id, trained, clips) if config.embeddings is not None else None,
+    )
+
+
+def _sampling_of(trained: TrainedClips, config: ScoringConfig) -> ClipSampling:
+    """As the checkpoint says, but for what the options say."""
+    said = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
+    if said.placement == "random":
+        raise ValueError("the checkpoint looks at random clips, and labels must not depend on chance")
+    return replace(said, views=config.views or said.views, crops=config.crops or said.crops)
+
+
+def _embeddings(root: str, run_id: str, trained: TrainedClips, clips: Mapping[str, str]) -> Embeddings:
+    dataset = FeatureDataset(
+        root,
+        run_id=run_id,
+        rgb_dim=trained.views.feature_dim,
+        frame_features=False,
+        fingerprint=clips,
+    )
+    dataset.check()
+    return Embeddings(dataset, read_vocabulary(dataset.vocabulary_uri()))

@@ -1,0 +1,135 @@
+"""Scoring of videos: the engines of feature extraction, with a stage that labels.
+
+queue ─► engine ─┬► labels ─► portions of them, handed to the run
+                 └► embeddings ─► a feature dataset
+
+Labels and embeddings each know by themselves what they lack: a video is looked at if either does, and only what is
+lacking is written. One that cannot be looked at stands among the failures of whatever lacks it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pyarrow as pa
+
+from cluster.datasets.increment import increment_of
+from cluster.engines.registry import make_engine
+from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
+from cluster.runs.progress import Progress
+from cluster.scoring.clip_embeddings import ClipEmbeddings
+from cluster.scoring.clip_plan import make_clip_plan, read_clip_inputs
+from cluster.scoring.clip_scorer import ClipScores
+from cluster.scoring.config import ScoringConfig
+from cluster.scoring.label_source import Beginning, Course, ScoringWay
+from cluster.scoring.label_writer import ClipLabels, ScoredPortion
+from schemas.runs import Machine
+from schemas.videos import Video
+
+logger = logging.getLogger("framemill")
+
+
+class ClipScoring(ScoringWay):
+    """See `ScoringWay`.
+
+    Raises `cluster.scoring.plan.ScoringPlanError` for bad input, `cluster.datasets.feature_dataset.DatasetError` for
+    embeddings that cannot go where they should.
+    """
+
+    def __init__(self, config: ScoringConfig) -> None:
+        super().__init__()
+        inputs = read_clip_inputs(config)
+        with ExitStack() as stack:
+            engine = make_engine(config.engine, config.video_engine_config())
+            self._engine = stack.enter_context(closing(engine))
+            self.plan = self._plan = make_clip_plan(inputs, on_gpu=engine.machine().gpus > 0)
+            self._stack = stack.pop_all()
+        self._labels = ClipLabels(self._plan.writer, self._plan.config.shard_rows)
+        self._embeddings: ClipEmbeddings | None = None
+        self._unlabelled: frozenset[str] = frozenset()
+        self._pending: list[Video] = []
+        self._queue = TaskQueue(())
+        self._seconds: dict[str, float] = {}
+
+    def machine(self) -> Machine:
+        """See `ScoringWay.machine`."""
+        return self._engine.machine()
+
+    def begin(self) -> Beginning:
+        """See `ScoringWay.begin`."""
+        plan, config, videos = self._plan, self._plan.config, self._plan.inputs.videos
+        if plan.embeddings is not None:
+            self._stack.enter_context(plan.embeddings.dataset.lease())
+            self._embeddings = ClipEmbeddings(plan.embeddings, videos, config.retry_failed, config.shard_rows)
+        settled = plan.dataset.settled(on_any_day=config.only_new)
+        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, config.retry_failed).pending)
+        replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
+        wanted = self._unlabelled | (self._embeddings.lacking if self._embeddings else frozenset())
+        if self._embeddings is not None:
+            logger.info(
+                f"{len(self._embeddings.lacking)} of {len(videos)} videos lack embeddings in {config.embeddings}"
+            )
+        self._pending = [video for video in videos if video.id in wanted]
+        self._queue = TaskQueue(self._pending)
+        given_up = sum(video.id in settled.failed and video.id not in self._unlabelled for video in videos)
+        return Beginning(len(self._unlabelled), given_up, replaced)
+
+    def outcomes(self) -> Iterator[ScoredPortion]:
+        """See `ScoringWay.outcomes`."""
+        if not self._pending:
+            return  # there is no need for workers
+        config = self._plan.config
+        style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
+        with (
+            Progress(len(self._pending), style=style) as progress,
+            closing(self._engine.run(self._queue, self._plan.worker)) as outcomes,  # type: ignore[type-var]
+        ):
+            for outcome in outcomes:
+                self._take(outcome)
+                progress.add_frames(outcome.features.num_frames if isinstance(outcome, Done) else 0)
+                progress.add_video(failed=not isinstance(outcome, Done))
+                if self._labels.is_full:
+                    yield from self._portion()
+
+    def rest(self) -> Iterator[ScoredPortion]:
+        """See `ScoringWay.rest`."""
+        if self._embeddings is not None:
+            self._embeddings.commit()
+        if not self._labels.is_empty:
+            yield from self._portion()
+
+    def course(self) -> Course:
+        """See `ScoringWay.course`."""
+        return Course(
+            embedded=self._embeddings.rows if self._embeddings else 0,
+            retried=len(self._queue.retried),
+            workers_lost=self._queue.workers_lost,
+            nodes_lost=len(self._queue.nodes_lost),
+            seconds_by_stage=dict(self._seconds),
+        )
+
+    def _portion(self) -> Iterator[ScoredPortion]:
+        yield self._labels.portion()
+        self._labels.clear()
+
+    def _take(self, outcome: Outcome) -> None:
+        """Give an outcome to whatever lacks it."""
+        video = outcome.task.video
+        is_unlabelled = video.id in self._unlabelled
+        embeddings = self._embeddings if self._embeddings and video.id in self._embeddings.lacking else None
+        if isinstance(outcome, Done):
+            scores: ClipScores = outcome.features
+            for stage, seconds in scores.seconds_by_stage.items():
+                self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
+            if is_unlabelled:
+                self._labels.add(video, scores)
+            if embeddings:
+                embeddings.add(video, scores)
+        else:
+            row = failure_row(outcome, self._plan.run_id)
+            if is_unlabelled:
+                self._labels.add_failure(row)
+            if embeddings:
+                embeddings.add_failure(row)

@@ -1,0 +1,52 @@
+"""Fetching weights from any URI, with a bar while somebody waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from tqdm import tqdm
+
+from cluster.storage.files import StorageError, filesystem
+from cluster.storage.redaction import redacted
+from extractors.weights.resolve import Progress, open_http
+
+
+@contextmanager
+def open_uri(uri: str) -> Iterator[IO[bytes]]:
+    """`uri` for reading, http(s) without any library of its own; whatever goes wrong is an `OSError`."""
+    try:
+        if uri.lower().startswith(("http://", "https://")):
+            with open_http(uri) as file:
+                yield file
+            return
+        fs, path = filesystem(uri)
+        with fs.open(path, "rb") as file:
+            yield file
+    except OSError:
+        raise
+    except StorageError as error:
+        raise OSError(str(error)) from error
+    except Exception as error:  # every store's library has exceptions of its own
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def show_download(name: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """A callback for `resolve_weights` that draws a bar once bytes come in."""
+    if quiet:
+        yield None
+        return
+    bars: list[tqdm] = []
+
+    def update(done_bytes: int, total_bytes: int | None) -> None:
+        if not bars:
+            bars.append(tqdm(desc=redacted(name), total=total_bytes, unit="B", unit_scale=True, leave=True))
+        bars[0].update(done_bytes - bars[0].n)
+
+    try:
+        yield update
+    finally:
+        for bar in bars:
+            bar.close()

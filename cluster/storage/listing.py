@@ -1,0 +1,150 @@
+"""What is in a folder, below a prefix of a bucket, or behind a glob; and the present versions of given files.
+
+The order is that of the names. No more than a page of a bucket or the names in a folder are held.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fsspec.utils import glob_translate
+
+from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, version_of
+from cluster.storage.files import StorageError, answer, exists, filesystem, is_local, local_path
+from cluster.storage.local_files import regular_file, walk_files
+from cluster.storage.retry import Patience
+
+GLOB_SIGNS = "*?["
+MAX_REQUESTS = 32  # at the same time
+REQUESTS_PER_PAGE = 8  # a page of a listing is the better way where it spares that many
+SINGLE_PATIENCE = Patience(total_seconds=15.0)  # there may be thousands to ask for
+
+
+def list_files(uri: str) -> Iterator[StoredFile]:
+    """All files below a folder or prefix, or those that a glob matches; names that begin with a dot are left out."""
+    find = _on_disk if is_local(uri) else _in_bucket if is_bucket(uri) else _linked
+    return (file for file in find(uri) if not posixpath.basename(file.uri).startswith("."))
+
+
+def is_glob(uri: str) -> bool:
+    """Whether `uri` is a pattern, and not the name of something that is there (`talks [2024]/`)."""
+    _, path = filesystem(uri)
+    return any(sign in path for sign in GLOB_SIGNS) and not exists(uri)
+
+
+def before_glob(path: str) -> str:
+    """The part of a pattern before its first sign."""
+    return path[: min((path.index(sign) for sign in GLOB_SIGNS if sign in path), default=len(path))]
+
+
+def versions_of(uris: Iterable[str]) -> dict[str, str]:
+    """The present versions of many files, as listings give them; what is missing or out of reach is left out.
+
+    Where many are in one folder of a bucket it is listed; the others are asked for one by one, many at a time.
+    """
+    folders: dict[str, dict[str, str]] = defaultdict(dict)  # folder → name in it → URI
+    versions: dict[str, str] = {}
+    single: list[str] = []
+    for uri in dict.fromkeys(uris):
+        folder, _, name = uri.rpartition("/")
+        try:
+            if is_bucket(uri):
+                folders[folder][name] = uri
+            else:
+                single.append(uri)
+        except StorageError:
+            continue
+    for folder, names in folders.items():
+        found = _versions_by_listing(folder, names)
+        versions |= found
+        single += [uri for uri in names.values() if uri not in found]
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+        versions |= zip(single, pool.map(_single_version, single), strict=True)
+    return {uri: version for uri, version in versions.items() if version}
+
+
+def _on_disk(uri: str) -> Iterator[StoredFile]:
+    path = local_path(uri)
+    if regular_file(path):
+        paths: Iterable[str] = [path]
+    elif is_glob(uri):
+        paths = sorted(filesystem(uri)[0].glob(path))
+    else:
+        paths = walk_files(path)
+    for name in paths:
+        found = regular_file(name)
+        if found:
+            yield StoredFile(name, found.st_size, _version_on_disk(found))
+
+
+def _in_bucket(uri: str) -> Iterator[StoredFile]:
+    key = key_of(uri)
+    if key and not uri.endswith("/"):
+        # In the order of names, a file comes before all whose names it begins.
+        first = next((file for page in object_pages(uri, key, is_flat=True) for file in page), None)
+        if first is not None and key_of(first.uri) == key:
+            yield first
+            return
+    if not is_glob(uri):
+        for page in object_pages(uri, f"{key.rstrip('/')}/" if key else ""):
+            yield from page
+        return
+    prefix = before_glob(key)
+    is_flat = "/" not in key[len(prefix) :] and "**" not in key
+    is_match = re.compile(glob_translate(key)).match
+    for page in object_pages(uri, prefix, is_flat=is_flat):
+        yield from (file for file in page if is_match(key_of(file.uri)))
+
+
+def _linked(uri: str) -> Iterator[StoredFile]:
+    """What the page of an http server links to."""
+    fs, path = filesystem(uri)
+    found: Mapping[str, dict[str, Any]]
+    if not path.endswith("/") and exists(uri):
+        found = {path: answer(uri, lambda: fs.info(path))}
+    else:
+        find = fs.glob if is_glob(uri) else fs.find
+        found = answer(uri, lambda: find(path, detail=True))
+    for name in sorted(found):
+        info = found[name]
+        if info["type"] == "file":
+            yield StoredFile(name, int(info.get("size") or 0), version_of(info))
+
+
+def _versions_by_listing(folder: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Versions by URI, for as long as pages of the listing hold many of `names` (in `folder`, each with its URI)."""
+    found: dict[str, str] = {}
+    if len(names) < REQUESTS_PER_PAGE:
+        return found
+    prefix = key_of(f"{folder}/-")[:-1]
+    try:
+        for page in object_pages(folder, prefix, is_flat=True, first=prefix + min(names)):
+            known = {posixpath.basename(file.uri): file.version for file in page}
+            hits = {names[name]: known[name] for name in known.keys() & names.keys()}
+            found |= hits
+            if len(hits) < REQUESTS_PER_PAGE:
+                break
+    except (OSError, StorageError):
+        pass  # the account may not list, and be allowed to read
+    return found
+
+
+def _single_version(uri: str) -> str:
+    try:
+        fs, path = filesystem(uri)
+        if is_local(uri):
+            found = regular_file(path)
+            return _version_on_disk(found) if found else ""
+        return version_of(answer(uri, lambda: fs.info(path), SINGLE_PATIENCE))
+    except (OSError, ValueError, StorageError):  # ValueError: a name that no file can have
+        return ""
+
+
+def _version_on_disk(found: os.stat_result) -> str:
+    return version_of({"size": found.st_size, "mtime": found.st_mtime})

@@ -1,0 +1,70 @@
+"""Parquet files as wholes: each is read, written and changed in one step, and is never seen half done."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cluster.storage import files
+
+
+class TableError(Exception):
+    """A file that is no table; the message says which and what to do."""
+
+
+def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
+    """The table at `uri`, or some of its columns in the order given."""
+    try:
+        return pq.read_table(pa.BufferReader(files.read_bytes(uri)), columns=columns)
+    except pa.ArrowException as error:
+        raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos will be done again") from error
+
+
+def write_table(uri: str, table: pa.Table) -> int:
+    """Make `table` the content of `uri`; returns how many bytes that takes."""
+    data = encode_table(table)
+    files.write_bytes(uri, data)
+    return len(data)
+
+
+def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
+    """`table` as a Parquet file; of the columns `unlike` (by Parquet's names) hardly two values are the same."""
+    # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
+    vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
+    leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
+    buffer = io.BytesIO()
+    pq.write_table(
+        table,
+        buffer,
+        compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
+        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in unlike],
+    )
+    return buffer.getvalue()
+
+
+def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
+    """Take the rows with these ids out of a table, and the file away where no row is left; returns how many."""
+    table = read_table(uri)
+    gone = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
+    kept = table.filter(pc.invert(pc.is_in(table["id"], gone)))
+    if not kept.num_rows:
+        files.delete(uri)
+    elif kept.num_rows < table.num_rows:
+        write_table(uri, kept)
+    return int(table.num_rows - kept.num_rows)
+
+
+def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:
+    """Parquet's names for the columns that a field is stored as."""
+    path += field.name
+    if pa.types.is_struct(field.type):
+        for child in field.type:
+            yield from _leaves(child, f"{path}.")
+    elif pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
+        yield from _leaves(pa.field("element", field.type.value_type), f"{path}.list.")
+    else:
+        yield path

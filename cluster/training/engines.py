@@ -1,0 +1,17 @@
+"""The engines that carry out trainings, by name; their modules are imported when asked for, because Ray is heavy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from cluster.training.base import TrainingEngine
+from cluster.training.config import LOCAL, RAY, ClassifierTrainingConfig
+
+# Modules that have a `make_engine(config)`.
+TRAINING_ENGINES = {RAY: "cluster.training.ray", LOCAL: "cluster.training.local"}
+
+
+def make_training_engine(config: ClassifierTrainingConfig) -> TrainingEngine:
+    """The engine that the options name."""
+    engine: TrainingEngine = import_module(TRAINING_ENGINES[config.engine]).make_engine(config)
+    return engine

@@ -1,0 +1,86 @@
+"""What a classifier of features starts from: a checkpoint of ours, or a dense model that Keras has saved (`.h5`).
+
+Model and options must be those of the weights, dropout aside, and the features made as those that a checkpoint was
+trained on; Keras's files do not say how theirs were. The head goes with its classes, as in
+`cluster.training.initial_weights`; of a Keras file, which does not name them, it is kept where their number is the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from classifiers.feature_models.base import FeatureModel
+from classifiers.feature_models.registry import model_config
+from classifiers.weights.checkpoint import (
+    CLIP,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    CheckpointError,
+    check_fingerprint,
+    load_weights,
+    read_checkpoint,
+)
+from classifiers.weights.keras_files import KerasFileError, load_keras_file
+from cluster.storage import files
+from cluster.storage.files import on_disk
+from cluster.storage.redaction import redacted
+from cluster.training.initial_weights import KEEP, RESET, SUBJECT, InitialWeightsError, new_head, with_head
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialFeatureWeights:
+    """Those at `uri` for model `name` with `options`; `head` is one of `cluster.training.initial_weights.HEADS`."""
+
+    uri: str
+    head: str
+    name: str
+    options: Mapping[str, Any]
+    fingerprint: Mapping[str, str]
+
+    def fill(self, model: FeatureModel, class_names: Sequence[str]) -> None:
+        """Fill `model`, which is to tell `class_names` apart.
+
+        Raises:
+            InitialWeightsError: for weights of another model, other options or other features, or a head that does not
+                fit.
+            cluster.storage.files.StorageError, OSError: where they cannot be read.
+        """
+        try:
+            if files.exists(files.join(self.uri, CONFIG_FILE)):
+                self._fill_from_checkpoint(model, class_names)
+            else:
+                self._fill_from_keras(model)
+        except ValueError as error:
+            raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
+
+    def _fill_from_checkpoint(self, model: FeatureModel, class_names: Sequence[str]) -> None:
+        contents = {file: files.read_bytes(files.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}
+        checkpoint = read_checkpoint(contents)
+        config = checkpoint.config
+        if config.level == CLIP or config.model != self.name:
+            raise CheckpointError(SUBJECT, [f"it is of model {config.model!r}, and {self.name!r} is to be trained"])
+        theirs = asdict(model_config(self.name, config.options))
+        others = [
+            f"its model has option {key}={theirs[key]}, not {value}"
+            for key, value in self.options.items()
+            if not key.endswith("dropout") and theirs[key] != value
+        ]
+        if others:
+            raise CheckpointError(SUBJECT, others)
+        check_fingerprint(config, self.fingerprint, "--features")
+        load_weights(model, with_head(checkpoint, model.head, class_names, self.head))
+
+    def _fill_from_keras(self, model: FeatureModel) -> None:
+        with on_disk(self.uri) as path:
+            found = load_keras_file(
+                Path(path), name=self.name, rgb_dim=model.rgb_dim, audio_dim=model.audio_dim, options=self.options
+            )
+        is_same = found.num_classes == model.num_classes
+        if self.head == KEEP and not is_same:
+            raise KerasFileError(f"its head tells {found.num_classes} classes apart, {model.num_classes} are wanted")
+        state = found.state_dict()
+        model.load_state_dict(state if is_same and self.head != RESET else new_head(state, model.head))

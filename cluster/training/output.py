@@ -1,0 +1,166 @@
+"""What a finished training leaves in its output, and whether it is there already.
+
+In: the plan of a training and its outcome. Out, in this order:
+
+    model.safetensors, history.json   of the checkpoint (`classifiers.weights.checkpoint`)
+    training.json, training.html      the record (`schemas.trainings`) and the report made of it
+    config.json                       of the checkpoint; with it, the training is finished
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
+from cluster.reports.training_report import render_training_report
+from cluster.runs.provenance import package_versions, without_secrets
+from cluster.storage import files
+from cluster.storage.redaction import redacted
+from cluster.training.base import WorkerResources
+from cluster.training.data import TrainingData
+from cluster.training.results import epochs_of
+from cluster.training.worker import TrainingOutcome, TrainingPlan
+from schemas import strict_json
+from schemas.runs import utc_text
+from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
+
+RECORD_FILE, REPORT_FILE = "training.json", "training.html"
+
+logger = logging.getLogger("framemill")
+
+
+class OtherTrainingError(Exception):
+    """The output holds a finished training with other options; the message says which differ."""
+
+
+def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
+    """Whether the training is there already. Raises `OtherTrainingError` where another is."""
+    uri = files.join(output, CONFIG_FILE)
+    try:
+        content = files.read_bytes(uri)
+    except FileNotFoundError:
+        return False
+    try:
+        config = strict_json.load(CheckpointConfig, content.decode(), uri, schema_version=SCHEMA_VERSION)
+    except ValueError as error:
+        raise OtherTrainingError(f"{error}\nGive another --output") from error
+    found = config.training.get("identity", {})
+    different = [
+        f"  - {name} was {found.get(name)!r}, is {identity.get(name)!r}"
+        for name in sorted({*found, *identity})
+        if found.get(name) != identity.get(name)
+    ]
+    if different:
+        raise OtherTrainingError(
+            f"{output} holds a finished training with other options:\n"
+            + "\n".join(different)
+            + "\nGive another --output"
+        )
+    return True
+
+
+def write_output(
+    plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
+) -> TrainingRecord:
+    """Write all of it; `opened_seconds` is how long it took to look at the data."""
+    plan = replace(plan, data=plan.data.without(outcome.lost))
+    record = _record(plan, resources, outcome, opened_seconds)
+    output = plan.config.output
+    contents = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
+    last = contents.pop(CONFIG_FILE)
+    contents |= {RECORD_FILE: record.to_json().encode(), REPORT_FILE: render_training_report(record).encode()}
+    for name, content in {**contents, CONFIG_FILE: last}.items():
+        files.write_bytes(files.join(output, name), content)
+    return record
+
+
+def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> CheckpointConfig:
+    config, data, given = plan.config, plan.data, plan.data.input
+    validation = next((result.summary for result in outcome.results if result.name == VALIDATION), {})
+    return CheckpointConfig(
+        model=config.model,
+        options=asdict(config.model_config()),
+        num_classes=len(data.choice),
+        class_names=data.choice.names,
+        class_indices=data.choice.indices,
+        rgb_dim=given.rgb_dim,
+        audio_dim=given.audio_dim,
+        level=config.level,
+        task=config.task,
+        input_columns=given.columns,
+        feature_fingerprint=given.fingerprint,
+        clips=given.clips,
+        temperature=1.0 if outcome.fit is None else outcome.fit.temperature,
+        metrics={name: value for name, value in validation.items() if value is not None},
+        training={
+            "videos": {name: len(split) for name, split in data.splits.items()},
+            "epochs": len(outcome.history.epochs),
+            "best_epoch": outcome.history.best_epoch,
+            "identity": dict(plan.identity),
+        },
+        seed=config.seed,
+    )
+
+
+def _record(
+    plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
+) -> TrainingRecord:
+    config, data, now = plan.config, plan.data, utc_text(datetime.now(UTC))
+    counts = {name: split.counts().tolist() for name, split in data.splits.items()}
+    assert outcome.course is not None
+    assert outcome.history.best_epoch is not None
+    return TrainingRecord(
+        command=tuple(map(redacted, sys.argv)),
+        started_at=outcome.course.started_at,
+        finished_at=now,
+        configuration=without_secrets(asdict(config)),
+        model=config.model,
+        parameters=outcome.parameters,
+        level=config.level,
+        task=config.task,
+        monitor=config.monitor,
+        seed=config.seed,
+        rgb_dim=data.input.rgb_dim,
+        audio_dim=data.input.audio_dim,
+        classes=tuple(
+            TrainedClass(name=name, index=index, videos={split: counts[split][position] for split in counts})
+            for position, (name, index) in enumerate(zip(data.choice.names, data.choice.indices, strict=True))
+        ),
+        split_sizes={name: len(split) for name, split in data.splits.items()},
+        history=epochs_of(outcome.history),
+        best_epoch=outcome.history.best_epoch,
+        stopped_early=outcome.stopped_early,
+        resumed_at_epoch=outcome.course.resumed_at_epoch,
+        splits=tuple(_with_uris(result, data) for result in outcome.results),
+        temperature=outcome.fit,
+        seconds_by_stage={"opening": opened_seconds, **outcome.seconds_by_stage},
+        machine=TrainingMachine(
+            engine=config.engine, workers=config.workers, device=outcome.device, cpus=resources.cpus
+        ),
+        versions=package_versions(),
+        feature_fingerprint=data.input.fingerprint,
+        phases=tuple(
+            TrainedPhase(
+                epochs=phase.epochs,
+                stages=phase.stages,
+                optimizer=phase.optimizer,
+                learning_rate=phase.learning_rate,
+                schedule=phase.schedule,
+            )
+            for phase in config.phase_options()
+        ),
+        clips=data.input.clips,
+        lost=outcome.lost,
+    )
+
+
+def _with_uris(result: SplitResult, data: TrainingData) -> SplitResult:
+    """Say of mistakes where the videos are."""
+    uris = data.uris(result.name, {mistake.id for mistake in result.mistakes})
+    mistakes = (replace(mistake, uri=redacted(uris.get(mistake.id, ""))) for mistake in result.mistakes)
+    return replace(result, mistakes=tuple(mistakes))

@@ -1,0 +1,150 @@
+"""Phases of a training as options describe them: a recipe by name, or a text for each phase.
+
+    epochs=20 stages=1 optimizer=sgd learning-rate=0.1
+
+What a text does not say is as the options of the command line have it. Epochs become steps once it is known how many an
+epoch has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from classifiers.training.learning_rate import LearningRateSchedule
+from classifiers.training.optimizers import OptimizerConfig
+from classifiers.training.phases import Phase
+
+NO_RECIPE, TRANSFER = "none", "transfer"
+ALL_STAGES = "all"
+# As reported; other models get one between that of new heads and that of whole networks.
+TRANSFER_LEARNING_RATES = {"c3d": 0.1, "i3d": 1e-4, "i3d-flow": 1e-4}
+TRANSFER_LEARNING_RATE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseOptions:
+    """One phase; the fields are options of `jobs/train_classifier.py`, and `stages` those trained (None: all)."""
+
+    epochs: int
+    stages: int | None = None
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    warmup_steps: int
+    decay_epochs: float
+    decay_rate: float
+    decay_floor: float
+
+    def __post_init__(self) -> None:
+        """Refuse what becomes no phase."""
+        if not 0 < self.decay_epochs < math.inf:
+            raise ValueError(f"decay-epochs must be above 0, not {self.decay_epochs}")
+
+    def phase(self, steps_per_epoch: int) -> Phase:
+        """The phase of a training that makes so many steps in an epoch."""
+        all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps, 1)
+        return Phase(
+            epochs=self.epochs,
+            stages=self.stages,
+            optimizer=OptimizerConfig(
+                name=self.optimizer,
+                learning_rate=self.learning_rate,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+            ),
+            schedule=LearningRateSchedule(
+                decay=self.schedule,
+                warmup_steps=self.warmup_steps,
+                decay_steps=all_steps
+                if self.schedule == "cosine"
+                else max(round(self.decay_epochs * steps_per_epoch), 1),
+                decay_rate=self.decay_rate,
+                floor=self.decay_floor,
+            ),
+        )
+
+
+def phases_of(texts: Sequence[str], given: PhaseOptions) -> tuple[PhaseOptions, ...]:
+    """The phases that `texts` describe, where they say something else than what is `given`.
+
+    Raises:
+        ValueError: with everything that is wrong.
+    """
+    problems: list[str] = []
+    phases = []
+    for number, text in enumerate(texts, 1):
+        before = len(problems)
+        values: dict[str, Any] = {}
+        for word in text.split():
+            _read(word, values, problems)
+        if len(problems) == before:
+            try:
+                phases.append(replace(given, **values))
+                phases[-1].phase(1)
+            except ValueError as error:
+                problems.append(str(error))
+        problems[before:] = [f"phase {number}: {line}" for problem in problems[before:] for line in problem.split("\n")]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return tuple(phases)
+
+
+def _read(word: str, values: dict[str, Any], problems: list[str]) -> None:
+    flag, equals, text = word.partition("=")
+    name = flag.replace("-", "_")
+    if not equals:
+        problems.append(f"{word!r} is not NAME=VALUE, such as epochs=20")
+    elif name not in READERS:
+        near = get_close_matches(name, READERS, 1)
+        known = ", ".join(key.replace("_", "-") for key in READERS)
+        hint = f"did you mean {near[0].replace('_', '-')}?" if near else f"known are {known}"
+        problems.append(f"{flag!r} is unknown; {hint}")
+    elif name in values:
+        problems.append(f"{flag} is there twice")
+    else:
+        try:
+            values[name] = READERS[name](text)
+        except ValueError:
+            problems.append(f"{flag} is {SPOKEN[READERS[name]]}, not {text!r}")
+
+
+def _stages(text: str) -> int | None:
+    return None if text == ALL_STAGES else int(text)
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "epochs": int,
+    "stages": _stages,
+    "optimizer": str,
+    "learning_rate": float,
+    "momentum": float,
+    "weight_decay": float,
+    "schedule": str,
+    "warmup_steps": int,
+    "decay_epochs": float,
+    "decay_rate": float,
+    "decay_floor": float,
+}
+SPOKEN: Mapping[Callable[[str], Any], str] = {
+    int: "a whole number",
+    float: "a number",
+    _stages: f"a whole number, or {ALL_STAGES}",
+}
+RECIPES = (NO_RECIPE, TRANSFER)
+
+
+def recipe_phases(recipe: str, learning_rate: float) -> tuple[str, ...]:
+    """The texts of a recipe's phases.
+
+    `transfer` is the reported way to other classes: 20 epochs of the head alone, then 5 of the last three layers, all
+    with plain SGD. The second learning rate was not reported; that of the first would undo what the layers know.
+    """
+    if recipe == NO_RECIPE:
+        return ()
+    return ("epochs=20 stages=1 optimizer=sgd", f"epochs=5 stages=3 optimizer=sgd learning-rate={learning_rate / 10!r}")

@@ -1,0 +1,96 @@
+"""Public weights of clip classifiers at a URI, as arrays by the names the file gives them.
+
+In: a path or URI. Out: what `classifiers.weights.published_clips.fill` takes. The format is told by the content, as
+public names say little (`model?raw=true`): PyTorch (a state dict, or a training's state that holds one), safetensors,
+HDF5 as Keras writes it, and TensorFlow checkpoints, in one file or by the prefix of several. Nothing is unpickled but
+tensors.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from classifiers.weights.hdf5_file import Hdf5Error, read_arrays
+from cluster.storage import files
+from cluster.storage.download import open_uri
+from cluster.storage.redaction import redacted
+from extractors.weights.formats import UNUSABLE, WeightsError, read_torch_state
+from extractors.weights.tensorflow_bundle import read_bundle, shard_names
+from extractors.weights.tensorflow_files import TABLE_MAGIC, Constants, read_checkpoint
+
+INDEX_SUFFIX = ".index"
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+TORCH_SIGNATURES = (b"PK\x03\x04", b"\x80")  # a ZIP archive; before version 1.6 a pickle
+TABLE_END = TABLE_MAGIC.to_bytes(8, "little")
+FORMATS = "PyTorch, safetensors, HDF5 (Keras) and TensorFlow checkpoints"
+
+Arrays = dict[str, Tensor]
+
+
+def read_published(uri: str) -> Arrays:
+    """All arrays of the file of weights at `uri`.
+
+    Raises:
+        WeightsError: if there is none, it is damaged, or its format is not known.
+    """
+    shown = redacted(uri)
+    try:
+        if (prefix := _checkpoint_prefix(uri)) is not None:
+            return _read_checkpoint_files(prefix)
+        if files.is_local(uri):
+            return _read_file(Path(files.local_path(uri)))
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "weights"
+            with open_uri(uri) as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            return _read_file(path)
+    except (OSError, files.StorageError, Hdf5Error, *UNUSABLE) as error:
+        raise WeightsError(f"weights {shown!r} cannot be used: {error}") from error
+
+
+def _checkpoint_prefix(uri: str) -> str | None:
+    """The prefix of a TensorFlow checkpoint in several files, given by itself or by its index; None for other files."""
+    if uri.endswith(INDEX_SUFFIX):
+        return uri.removesuffix(INDEX_SUFFIX)
+    return uri if "?" not in uri and not files.exists(uri) and files.exists(uri + INDEX_SUFFIX) else None
+
+
+def _read_checkpoint_files(prefix: str) -> Arrays:
+    index = files.read_bytes(prefix + INDEX_SUFFIX)
+    shards = [files.read_bytes(name) for name in shard_names(prefix, index)]
+    return _tensors(read_bundle(index, shards))
+
+
+def _read_file(path: Path) -> Arrays:
+    with path.open("rb") as file:
+        start = file.read(16)
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - len(TABLE_END)))
+        end = file.read()
+    reader: Callable[[Path], Arrays]
+    if start.startswith(HDF5_SIGNATURE):
+        reader = read_arrays
+    elif start[8:9] == b"{":  # after the length of the header, which may begin with any byte
+        reader = load_file
+    elif start.startswith(TORCH_SIGNATURES):
+        reader = read_torch_state
+    elif end == TABLE_END:
+        reader = _read_checkpoint_file
+    else:
+        raise WeightsError(f"its format is none of those that are read: {FORMATS}")
+    return reader(path)
+
+
+def _read_checkpoint_file(path: Path) -> Arrays:
+    return _tensors(read_checkpoint(path.read_bytes()))
+
+
+def _tensors(constants: Constants) -> Arrays:
+    return {name: torch.from_numpy(array.copy()) for name, array in constants.items()}

@@ -1,0 +1,223 @@
+"""Training on Ray Train: one worker or many, on a cluster that is there or one that is started here.
+
+Workers are processes with an equal share of the videos each. Their gradients are averaged in every step (DDP: gloo
+between CPUs, NCCL between GPUs), what they measured is merged after every epoch. A worker that is lost takes the
+others with it; all start again from the last state (`cluster.training.states`). Where a machine is taken away, Ray
+Train sees to that itself; what else ends a worker is looked at here first: an error of the data would come back every
+time, and a training that gets on from one loss to the next is not given up for their number.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from queue import Empty
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ray
+import torch
+import torch.distributed as dist
+from ray.exceptions import RayError
+from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
+from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.exceptions import RayTrainError
+from ray.util.queue import Queue
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from classifiers.training.workers import Alone, Workers
+from classifiers.weights.checkpoint import EpochRecord
+from cluster.engines.base import EngineError
+from cluster.engines.ray_cluster import cluster_size, join_cluster
+from cluster.training.base import Report, ResourceError, WorkerResources
+from cluster.training.config import CPU, GPU, ClassifierTrainingConfig
+from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
+
+# What Ray Train is told by the environment: how often to look whether workers have ended; and that machines need not
+# be watched in a cluster that has no other than this one.
+SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
+SETTINGS_OF_OWN_CLUSTER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+MAX_LOSSES = 3  # of workers, without an epoch in between
+POLL_SECONDS = 0.5
+REASON_CHARACTERS = 200
+# What a worker may end with through no fault of our code or of the data: it was lost, or its connection to another.
+PASSING = (RayError, RayTrainError, RuntimeError, OSError)
+
+logger = logging.getLogger("framemill")
+
+
+class ProcessGroup:
+    """The workers of a training, as torch knows them. Values go by way of CPUs, whatever gradients take."""
+
+    def __init__(self) -> None:
+        self.rank = dist.get_rank()
+        self._world = dist.get_world_size()
+        self._group = dist.new_group(backend="gloo")
+
+    def gather(self, value: Any) -> list[Any]:
+        """See `classifiers.training.workers.Workers`."""
+        values: list[Any] = [None] * self._world
+        dist.all_gather_object(values, value, group=self._group)
+        return values
+
+    def share_buffers(self, model: nn.Module) -> None:
+        """See `classifiers.training.workers.Workers`."""
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
+
+
+class RayTraining:
+    """Trains on a Ray cluster; starts one on this machine where there is none."""
+
+    def __init__(self, address: str | None) -> None:
+        self._was_connected = ray.is_initialized()
+        self._started_cluster = join_cluster(address)
+        for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if self._started_cluster else {})}.items():
+            os.environ.setdefault(name, value)
+
+    def resources(self, config: ClassifierTrainingConfig) -> WorkerResources:
+        """See `training_engines.TrainingEngine`."""
+        size = cluster_size()
+        if config.device == GPU and size.gpus < config.workers:
+            raise ResourceError(f"--device gpu: {config.workers} workers need a GPU each, the cluster has {size.gpus}")
+        on_gpu = config.device != CPU and size.gpus >= config.workers
+        # A machine's cores among the workers that it gets; where there is one machine, all of them are at hand.
+        nodes = max(size.nodes, 1)
+        cpus = config.cpus_per_worker or max(size.cpus // nodes // -(-config.workers // nodes), 1)
+        if self._started_cluster and cpus * config.workers > size.cpus:
+            raise ResourceError(
+                f"{config.workers} workers of {cpus} CPU cores each need {cpus * config.workers}, this machine has "
+                f"{size.cpus}: give fewer --workers or --cpus-per-worker"
+            )
+        return WorkerResources(cpus, on_gpu)
+
+    def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
+        """See `training_engines.TrainingEngine`."""
+        epochs: Queue = Queue(actor_options={"num_cpus": 0})
+        attempts = _Attempts(plan, resources, epochs)
+        try:
+            while attempts.is_alive():
+                try:
+                    record = epochs.get(timeout=POLL_SECONDS)
+                except Empty:
+                    continue
+                attempts.losses = 0
+                report(record)
+            while not epochs.empty():
+                report(epochs.get())
+        finally:
+            attempts.has_to_end = True
+            epochs.shutdown(force=True)
+        return attempts.outcome()
+
+    def close(self) -> None:
+        """Leave the cluster, which ends what still runs for us; stop it if it was started here."""
+        if not self._was_connected:
+            ray.shutdown()
+
+
+class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray ships no types
+    """Ray's trainer without its `PlacementGroupCleaner`.
+
+    That actor outlives a controller that has died, to free what it had reserved. Whether the controller is alive it
+    asks of the cluster that was started last on the machine, which may be another one, and then takes its workers away
+    from a healthy training. There is no need for it: what is reserved goes with the controller or with this process.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        callbacks = super()._create_default_callbacks()
+        return [callback for callback in callbacks if not isinstance(callback, PlacementGroupCleanerCallback)]
+
+
+class _Attempts(threading.Thread):
+    """Trains until it is done, or cannot be, or `has_to_end`; a thread, so that the main one can be interrupted."""
+
+    def __init__(self, plan: TrainingPlan, resources: WorkerResources, epochs: Queue) -> None:
+        super().__init__(name="training", daemon=True)
+        self.losses = 0
+        self.has_to_end = False
+        self._config, self._resources, self._epochs = plan.config, resources, epochs
+        self._plan = ray.put(plan)
+        self._outcome: TrainingOutcome | None = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Try, and try again where workers were lost."""
+        with TemporaryDirectory(prefix="framemill-") as folder:
+            while self._outcome is None and self._error is None and not self.has_to_end:
+                try:
+                    self._outcome = self._trainer(folder).fit().return_value
+                except TrainingFailedError as error:
+                    self._error = self._reason_to_stop(error)
+                except BaseException as error:  # raised again in the thread that waits
+                    self._error = error
+
+    def outcome(self) -> TrainingOutcome:
+        """What came out, once the thread has ended."""
+        if self._error is not None:
+            raise self._error
+        assert self._outcome is not None
+        return self._outcome
+
+    def _trainer(self, folder: str) -> _Trainer:
+        config, resources = self._config, self._resources
+        return _Trainer(
+            _work,
+            train_loop_config={"plan": self._plan, "epochs": self._epochs},
+            scaling_config=ScalingConfig(
+                num_workers=config.workers,
+                use_gpu=resources.on_gpu,
+                resources_per_worker={"CPU": resources.cpus, **({"GPU": 1} if resources.on_gpu else {})},
+            ),
+            run_config=RunConfig(
+                storage_path=folder,
+                failure_config=FailureConfig(max_failures=0),
+                logging_config=LoggingConfig(log_level="CRITICAL"),
+            ),
+        )
+
+    def _reason_to_stop(self, error: TrainingFailedError) -> BaseException | None:
+        """Why there is no sense in another attempt; None where there is."""
+        failures = list(getattr(error, "worker_failures", {}).values())
+        for failure in failures:
+            # What our code has raised may come wrapped in its traceback.
+            raised: BaseException = getattr(failure, "_base_exc", failure)
+            if not isinstance(raised, PASSING):
+                return raised
+        self.losses += 1
+        if self.losses > MAX_LOSSES:
+            return EngineError(f"workers were lost {self.losses} times without an epoch in between: {error}")
+        reason = min((f"{failure}".strip().rpartition("\n")[2] for failure in failures or [error]), key=len)
+        logger.warning(f"workers were lost, and start again from the last epoch: {reason[:REASON_CHARACTERS]}")
+        return None
+
+
+def _work(given: dict[str, Any]) -> TrainingOutcome | None:
+    """What runs in each worker."""
+    plan: TrainingPlan = ray.get(given["plan"])
+    epochs: Queue = given["epochs"]
+    context = get_context()
+    world = context.get_world_size()
+    device: torch.device = get_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    workers: Workers = ProcessGroup() if world > 1 else Alone()
+
+    def wrap(model: nn.Module) -> nn.Module:
+        return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+
+    def report(record: EpochRecord) -> None:
+        epochs.put(record)
+
+    worker = TrainingWorker(plan, workers, world, device=device, wrap=wrap if world > 1 else None, report=report)
+    outcome = worker()
+    return outcome if context.get_world_rank() == 0 else None
+
+
+def make_engine(config: ClassifierTrainingConfig) -> RayTraining:
+    """An engine on the cluster that the options name."""
+    return RayTraining(config.address)

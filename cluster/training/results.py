@@ -1,0 +1,117 @@
+"""What was measured of a classifier on a split → the rows of the training record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.losses import SINGLE_LABEL
+from classifiers.metrics.calibration import calibrate, probabilities
+from classifiers.metrics.calibration_error import CalibrationError
+from classifiers.metrics.class_metrics import ClassMetrics
+from classifiers.metrics.confusion import ConfusionMatrix
+from classifiers.metrics.evaluation import Evaluation
+from classifiers.metrics.scored_batch import ScoredBatch
+from classifiers.weights.checkpoint import TrainingHistory
+from schemas.trainings import (
+    MAX_MATRIX_CLASSES,
+    MAX_MISTAKES,
+    MAX_PAIRS,
+    ClassScore,
+    Confidence,
+    ConfusedClasses,
+    Epoch,
+    MistakenVideo,
+    ReliabilityBin,
+    ScoreAverage,
+    SplitResult,
+    TemperatureFit,
+    TradedClasses,
+)
+
+CHUNK_VIDEOS = 4096
+
+
+def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResult:
+    """All of a full evaluation; `seconds` is the time that it took."""
+    confusion, correlation = evaluation.confusion, evaluation.correlation
+    return SplitResult(
+        name=name,
+        videos=evaluation.videos,
+        seconds=seconds,
+        summary={key: finite(value) for key, value in evaluation.summary().items()},
+        classes=_class_scores(evaluation.classes),
+        averages={
+            "macro": ScoreAverage(**asdict(evaluation.classes.macro())),
+            "weighted": ScoreAverage(**asdict(evaluation.classes.weighted())),
+            "micro": ScoreAverage(**asdict(evaluation.classes.micro())),
+        },
+        confusion=_whole(confusion),
+        confused=_pairs(confusion),
+        followed=correlation.classes,
+        traded=tuple(tuple(map(finite, row)) for row in correlation.traded().tolist()),
+        most_traded=tuple(TradedClasses(**asdict(pair)) for pair in correlation.most_traded(MAX_PAIRS)),
+        confidence=tuple(Confidence(**asdict(row)) for row in evaluation.confidence.rows()),
+        reliability=_bins(evaluation.calibration),
+        calibration_error=evaluation.calibration.expected,
+        mistakes=tuple(MistakenVideo(**asdict(row), uri="") for row in evaluation.mistakes.rows[:MAX_MISTAKES]),
+    )
+
+
+def temperature_fit(logits: NDArray[np.float32], targets: NDArray[Any], task: str) -> TemperatureFit:
+    """Fit the temperature to logits (N, K) of validation videos."""
+    fitted = calibrate(logits, targets)
+    before, after = (_reliability(logits, targets, task, value) for value in (1.0, fitted.temperature))
+    return TemperatureFit(**asdict(fitted), videos=len(logits), reliability_before=before, reliability_after=after)
+
+
+def epochs_of(history: TrainingHistory) -> tuple[Epoch, ...]:
+    """The epochs in their order."""
+    return tuple(Epoch(**asdict(record)) for record in history.epochs)
+
+
+def finite(value: float) -> float | None:
+    """The number, or None for one that JSON has no word for."""
+    return value if math.isfinite(value) else None
+
+
+def _class_scores(metrics: ClassMetrics) -> tuple[ClassScore, ...]:
+    columns: Sequence[list[Any]] = [
+        values.tolist() for values in (metrics.precision, metrics.recall, metrics.f1, metrics.support)
+    ]
+    return tuple(
+        ClassScore(index=index, precision=precision, recall=recall, f1=f1, support=support)
+        for index, (precision, recall, f1, support) in enumerate(zip(*columns, strict=True))
+    )
+
+
+def _whole(confusion: ConfusionMatrix | None) -> tuple[tuple[int, ...], ...]:
+    if confusion is None or len(confusion.counts) > MAX_MATRIX_CLASSES:
+        return ()
+    return tuple(map(tuple, confusion.counts.tolist()))
+
+
+def _pairs(confusion: ConfusionMatrix | None) -> tuple[ConfusedClasses, ...]:
+    if confusion is None:
+        return ()
+    return tuple(ConfusedClasses(**asdict(pair)) for pair in confusion.most_confused(MAX_PAIRS))
+
+
+def _reliability(
+    logits: NDArray[np.float32], targets: NDArray[Any], task: str, temperature: float
+) -> tuple[ReliabilityBin, ...]:
+    error = CalibrationError()
+    for start in range(0, len(logits), CHUNK_VIDEOS):
+        chunk = slice(start, start + CHUNK_VIDEOS)
+        shares = probabilities(logits[chunk], is_single_label=task == SINGLE_LABEL, temperature=temperature)
+        error.update(ScoredBatch(shares, targets[chunk]))
+    return _bins(error)
+
+
+def _bins(error: CalibrationError) -> tuple[ReliabilityBin, ...]:
+    return tuple(ReliabilityBin(**asdict(found)) for found in error.bins())

@@ -1,0 +1,154 @@
+"""Where a training that is not over has got to: the folder `state` in its output.
+
+    epoch-0003.safetensors   all that going on after three epochs needs (`classifiers.training.state`); the last two
+    frozen-0.safetensors     but for the weights that phase 0 (counted from 0) does not change
+    course.json              when the training began, and at which epochs it went on after an interruption
+    lost.json                the videos that cannot be used, which are looked for once
+
+Each file is written whole or not at all. The folder is removed once the checkpoint is there.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from classifiers.training.state import TrainingState, TrainingStateError, read_state, write_frozen, write_state
+from cluster.storage import files
+from cluster.storage.listing import list_files
+from schemas import strict_json
+from schemas.runs import utc_text
+from schemas.trainings import LostVideo
+
+KEPT = 2
+SCHEMA_VERSION = 1
+COURSE_FILE, LOST_FILE = "course.json", "lost.json"
+T = TypeVar("T")
+_STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Course:
+    """`resumed_at_epoch`: the numbers of the epochs with which a training went on."""
+
+    started_at: str
+    resumed_at_epoch: tuple[int, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class LostVideos:
+    """Those that one look at all of them has found."""
+
+    videos: tuple[LostVideo, ...]
+    schema_version: int = SCHEMA_VERSION
+
+
+class StateFolder:
+    """The states of the training whose output is `output`; `identity` is what makes it this training."""
+
+    def __init__(self, output: str, identity: Mapping[str, Any]) -> None:
+        self._uri = files.join(output, "state")
+        self._identity = identity
+        self._frozen_phase: int | None = None  # whose weights have been written
+
+    def last(self) -> str | None:
+        """Where the last state is; None where no epoch has ended."""
+        states = self._states()
+        return states[-1] if states else None
+
+    def read(self, uri: str) -> TrainingState:
+        """A state.
+
+        Raises:
+            TrainingStateError: where it is damaged, or of a training with other options.
+        """
+        try:
+            return read_state(files.read_bytes(uri), self._identity, self._read_frozen)
+        except TrainingStateError as error:
+            raise TrainingStateError(
+                f"{uri}: {error}\nGive the same options again, or another --output, or remove the folder"
+            ) from error
+
+    def latest(self) -> TrainingState | None:
+        """The last state, None where no epoch has ended; raises as `read` does."""
+        uri = self.last()
+        return None if uri is None else self.read(uri)
+
+    def begin(self, epoch: int) -> Course:
+        """Note that training starts, or goes on, with `epoch`."""
+        course = self.course()
+        if course is None:
+            course = Course(utc_text(datetime.now(UTC)))
+        else:
+            course = replace(course, resumed_at_epoch=(*course.resumed_at_epoch, epoch))
+        files.write_bytes(self._course_uri, strict_json.dump(course).encode())
+        return course
+
+    def course(self) -> Course | None:
+        """How the training went so far; None before it has begun."""
+        return _read_json(Course, self._course_uri)
+
+    def lost(self) -> Sequence[LostVideo] | None:
+        """The videos that cannot be used; None where nobody has looked."""
+        found = _read_json(LostVideos, files.join(self._uri, LOST_FILE))
+        return None if found is None else found.videos
+
+    def write_lost(self, videos: Sequence[LostVideo]) -> None:
+        """Note the videos that cannot be used."""
+        text = strict_json.dump(LostVideos(tuple(videos)))
+        files.write_bytes(files.join(self._uri, LOST_FILE), text.encode())
+
+    def write(self, state: TrainingState) -> None:
+        """Keep a state, and of those before it the last one."""
+        phase = state.history.epochs[-1].phase
+        if state.frozen and phase != self._frozen_phase:
+            files.write_bytes(self._frozen_uri(phase), write_frozen(state))
+            self._frozen_phase = phase
+        name = f"epoch-{len(state.history.epochs):04d}.safetensors"
+        files.write_bytes(files.join(self._uri, name), write_state(state, self._identity, with_frozen=False))
+        for uri in self._states()[:-KEPT]:
+            with suppress(FileNotFoundError):
+                files.delete(uri)
+
+    def clear(self) -> None:
+        """Remove all of it."""
+        with suppress(FileNotFoundError):
+            files.delete_folder(self._uri)
+
+    def _read_frozen(self, phase: int) -> bytes:
+        try:
+            return files.read_bytes(self._frozen_uri(phase))
+        except FileNotFoundError as error:
+            raise TrainingStateError(f"{self._frozen_uri(phase)}, which belongs to it, is missing") from error
+
+    def _frozen_uri(self, phase: int) -> str:
+        return files.join(self._uri, f"frozen-{phase}.safetensors")
+
+    @property
+    def _course_uri(self) -> str:
+        return files.join(self._uri, COURSE_FILE)
+
+    def _states(self) -> list[str]:
+        """By the number of their epochs."""
+        try:
+            uris = [file.uri for file in list_files(self._uri)]
+        except FileNotFoundError:
+            return []
+        numbered = [(match, uri) for uri in uris if (match := _STATE_FILE.fullmatch(posixpath.basename(uri)))]
+        return [uri for _, uri in sorted((int(match[1]), uri) for match, uri in numbered)]
+
+
+def _read_json(kind: type[T], uri: str) -> T | None:
+    """What a file of the folder says; None where there is none."""
+    try:
+        return strict_json.load(kind, files.read_bytes(uri).decode(), uri, schema_version=SCHEMA_VERSION)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise TrainingStateError(f"{uri} is damaged: {error}\nRemove the state folder to begin anew") from error

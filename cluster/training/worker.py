@@ -1,0 +1,234 @@
+"""What each worker of a training does, alone or with others: epochs, a state after each, and the results at the end.
+
+In: a `TrainingPlan`, the same for all. Out: a `TrainingOutcome`, the same from all but for what only the first knows.
+
+    videos that cannot be used are looked for, once ─► epochs of all phases ─► calibration ─► results on all splits
+
+The first worker (rank 0) writes the state after each epoch; all of them begin with the last one that is there. So a
+worker that starts again, after whatever end of the one before, takes the same course.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from classifiers.data.batches import BatchOrder, Worker
+from classifiers.training.loop import Training
+from classifiers.training.workers import Workers
+from classifiers.weights.checkpoint import EpochRecord, TrainingHistory
+from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.data import Feed, Source, TrainingData
+from cluster.training.frozen_stages import FrozenStages
+from cluster.training.results import split_result, temperature_fit
+from cluster.training.splits import Split
+from cluster.training.states import Course, StateFolder
+from cluster.training.tensorboard import TensorBoardLog
+from schemas.trainings import TRAINING, VALIDATION, LostVideo, SplitResult, TemperatureFit
+
+# The temperature is fitted to a sample: more would tell nothing more about one number.
+MAX_CALIBRATION_VIDEOS = 200_000
+MAX_CALIBRATION_VALUES = 64 << 20
+MAX_TRAINING_VIDEOS = 50_000  # of the training split that are looked at in the end
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that can start. `identity` is what makes it this training; `threads` are those of each worker."""
+
+    config: ClassifierTrainingConfig
+    data: TrainingData
+    identity: Mapping[str, Any]
+    threads: int
+
+    def order(self, *, shuffle: bool = False, with_ids: bool = False) -> BatchOrder:
+        """How batches are given."""
+        config = self.config
+        return BatchOrder(batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, with_ids=with_ids)
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """A training that is over: the weights of its best epoch, and what they are worth."""
+
+    state: dict[str, Tensor]
+    history: TrainingHistory
+    stopped_early: bool
+    parameters: int
+    device: str
+    course: Course | None
+    fit: TemperatureFit | None
+    results: tuple[SplitResult, ...]
+    lost: tuple[LostVideo, ...]
+    seconds_by_stage: Mapping[str, float]
+
+
+class TrainingWorker:
+    """One of `world` workers; `report` is told of each epoch by the first."""
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        workers: Workers,
+        world: int,
+        *,
+        device: torch.device,
+        wrap: Callable[[nn.Module], nn.Module] | None = None,
+        report: Callable[[EpochRecord], None],
+    ) -> None:
+        torch.set_num_threads(plan.threads)
+        self._plan, self._workers, self._device, self._report = plan, workers, device, report
+        self._worker = Worker(rank=workers.rank, world=world, threads=plan.threads)
+        self._wrap = wrap or (lambda network: network)
+        self._states = StateFolder(plan.config.output, plan.identity)
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self) -> TrainingOutcome:
+        """Train to the end, and measure."""
+        with closing(self._plan.data.feed(self._worker)) as feed:
+            lost, data = self._find_lost(feed)
+            training = self._training(data, feed)
+            frozen = FrozenStages(training, self._workers, limit_bytes=self._plan.config.keep_frozen_mib << 20)
+            course = self._train(training, data, feed, frozen)
+            training.load_best()
+
+            def source(name: str, split: Split, *, with_ids: bool = False) -> Source:
+                return frozen.measured(name, feed.source(split, self._plan.order(with_ids=with_ids)))
+
+            with self._timed("calibration"):
+                fit = self._fit(training, data, source) if VALIDATION in data.splits else None
+            temperature = 1.0 if fit is None else fit.temperature
+            results = tuple(
+                self._measure(name, split, temperature, training, source) for name, split in data.splits.items()
+            )
+        return TrainingOutcome(
+            state={key: value.cpu() for key, value in training.best_state.items()},
+            history=training.history,
+            stopped_early=training.epoch < self._plan.config.epochs,
+            parameters=sum(parameter.numel() for parameter in training.model.parameters()),
+            device=_spoken(self._device),
+            course=course,
+            fit=fit,
+            results=results,
+            lost=tuple(lost),
+            seconds_by_stage={
+                "training": sum(record.seconds for record in training.history.epochs),
+                **self._seconds,
+            },
+        )
+
+    def _find_lost(self, feed: Feed) -> tuple[Sequence[LostVideo], TrainingData]:
+        """All workers' videos that cannot be used, and the data without them.
+
+        They are looked for once, whatever interrupts the training after that.
+        """
+        # One reads for all: they must not come to different conclusions while it is being written.
+        lost: Sequence[LostVideo] | None
+        lost, *_ = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)
+        if lost is not None:
+            return lost, self._plan.data.without(lost)
+        with self._timed("checking"):
+            shares = self._workers.gather(list(feed.find_lost()))
+        lost = sorted((video for share in shares for video in share), key=lambda video: video.id)
+        data = self._plan.data.without(lost)
+        if self._workers.rank == 0:
+            self._states.write_lost(lost)
+        return lost, data
+
+    def _training(self, data: TrainingData, feed: Feed) -> Training:
+        """The training, before its first epoch."""
+        config = self._plan.config
+        source = feed.source(data.splits[TRAINING], self._plan.order(shuffle=True))
+        weights = data.class_weights() if config.class_weights == "balanced" else None
+        torch.manual_seed(config.seed)
+        changes = data.changes()
+
+        def wrap(model: nn.Module) -> nn.Module:
+            return self._wrap(model if changes is None else nn.Sequential(changes.to(self._device), model))
+
+        return Training(
+            data.build_model(),
+            config.task,
+            config.training_config(source.steps, weights),
+            num_classes=len(data.choice),
+            device=self._device,
+            workers=self._workers,
+            wrap=wrap,
+        )
+
+    def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Course | None:
+        """Do the epochs that are left."""
+        # The first looks for all: those that look while it writes would begin with another epoch.
+        last, *_ = self._workers.gather(self._states.last() if self._workers.rank == 0 else None)
+        if last is not None:
+            training.restore(self._states.read(last))
+
+        def run_epoch() -> EpochRecord:
+            training.enter_phase()
+            sources = {
+                name: self._source(name, data, feed, frozen) for name in (TRAINING, VALIDATION) if name in data.splits
+            }
+            validation = sources[VALIDATION].batches() if VALIDATION in sources else None
+            return training.run_epoch(sources[TRAINING].batches(training.epoch), validation)
+
+        if self._workers.rank:
+            while not training.is_over:
+                run_epoch()
+            return None
+        course = self._states.begin(training.epoch)
+        with closing(TensorBoardLog(self._plan.config.output, training.epoch)) as log:
+            while not training.is_over:
+                record = run_epoch()
+                log.add(record)
+                self._states.write(training.snapshot())
+                self._report(record)
+        return course
+
+    def _source(self, name: str, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Source:
+        """Batches of a split for an epoch: of inputs, or of what the frozen stages make of them."""
+        source = feed.source(data.splits[name], self._plan.order(shuffle=name == TRAINING))
+        if not data.is_repeatable:
+            return source
+        with self._timed("frozen stages"):
+            return frozen.source(name, source, feed.source(data.splits[name], self._plan.order()))
+
+    def _fit(self, training: Training, data: TrainingData, source: Callable[..., Source]) -> TemperatureFit:
+        """The temperature, from an even sample of the validation split."""
+        most = max(MAX_CALIBRATION_VALUES // len(data.choice), self._worker.world)
+        sample = data.splits[VALIDATION].thinned(min(MAX_CALIBRATION_VIDEOS, most))
+        logits, targets = [], []
+        for scores, batch in training.predict(source(VALIDATION, sample).batches()):
+            assert batch.targets is not None
+            logits.append(scores.cpu().numpy())
+            targets.append(batch.targets.cpu().numpy())
+        brought = self._workers.gather((np.concatenate(logits), np.concatenate(targets)))
+        all_logits, all_targets = (np.concatenate(arrays) for arrays in zip(*brought, strict=True))
+        return temperature_fit(all_logits, all_targets, self._plan.config.task)
+
+    def _measure(
+        self, name: str, split: Split, temperature: float, training: Training, source: Callable[..., Source]
+    ) -> SplitResult:
+        started = time.monotonic()
+        if name == TRAINING:
+            split = split.thinned(max(MAX_TRAINING_VIDEOS, self._worker.world))
+        with self._timed("evaluation"):
+            batches = source(name, split, with_ids=True).batches()
+            evaluation = training.evaluate(batches, is_full=True, temperature=temperature)
+            return split_result(name, evaluation, time.monotonic() - started)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.monotonic() - started
+
+
+def _spoken(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,83 @@
+"""HEVC (ITU-T H.265): IRAP pictures, skipped leading pictures, sub-layer non-reference pictures.
+
+From an IRAP picture on, pictures shown after it refer to nothing older (8.3.2); its RASL pictures may. A picture whose
+type is "sub-layer non-reference" is referred to by nothing once it lies in the highest temporal sub-layer (7.4.2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from extractors.video.bitstream.nal import split_annex_b, split_length_prefixed
+from extractors.video.bitstream.picture import Picture, PictureReader, UnsureStructureError
+
+RASL_N, RASL_R, LAST_NON_REFERENCE, FIRST_IRAP, LAST_IRAP, LAST_CODED = 8, 9, 14, 16, 21, 31
+VPS, SPS, PPS = 32, 33, 34
+
+
+class HevcReader:
+    """Packets of one HEVC stream, in decoding order; remembers how many temporal sub-layers it has."""
+
+    def __init__(self, split: Callable[[bytes], list[bytes]], parameter_sets: list[bytes]) -> None:
+        self._split = split
+        self._highest_layer = -1
+        self._latest = list(parameter_sets)
+        for unit in parameter_sets:
+            self._remember(unit)
+
+    def __call__(self, packet: bytes) -> Picture:
+        """Read one packet; see `PictureReader`."""
+        kinds: set[int] = set()
+        layers: set[int] = set()
+        parameter_sets = []
+        for unit in self._split(packet):
+            if len(unit) < 3:
+                raise UnsureStructureError("a NAL unit without a header")
+            kind = unit[0] >> 1 & 0x3F
+            if (unit[0] & 1) << 5 | unit[1] >> 3:
+                continue  # another layer of a scalable or multi-view stream, which the decoder leaves out
+            if VPS <= kind <= PPS:
+                self._remember(unit)
+                parameter_sets.append(unit)
+            elif kind <= LAST_CODED:
+                kinds.add(kind)
+                layers.add((unit[1] & 7) - 1)
+        if len(kinds) != 1:
+            raise UnsureStructureError(f"a packet with {len(kinds)} kinds of slices")
+        (kind,), layer = kinds, max(layers)
+        if layer > self._highest_layer >= 0:
+            raise UnsureStructureError("a temporal sub-layer above the announced ones")
+        # Most streams repeat the same sets with every IRAP picture; only a change makes a packet indispensable.
+        changed = bool(parameter_sets) and parameter_sets != self._latest
+        if changed:
+            self._latest = parameter_sets
+        return Picture(
+            random_access=FIRST_IRAP <= kind <= LAST_IRAP,
+            needs_previous=kind in (RASL_N, RASL_R),
+            disposable=kind <= LAST_NON_REFERENCE and kind % 2 == 0 and layer == self._highest_layer,
+            has_parameters=changed,
+        )
+
+    def _remember(self, unit: bytes) -> None:
+        if unit[0] >> 1 & 0x3F == SPS and len(unit) > 2:
+            self._highest_layer = max(self._highest_layer, unit[2] >> 1 & 7)
+
+
+def hevc_reader(extradata: bytes | None) -> PictureReader:
+    """A reader for a stream whose decoder configuration is `extradata` (an hvcC record, annex B units, or nothing)."""
+    if not extradata or extradata[0] != 1:
+        units = split_annex_b(extradata) if extradata else []
+        return HevcReader(split_annex_b, units)
+    length_size = (extradata[21] & 3) + 1
+    units, position = [], 23
+    for _ in range(extradata[22]):
+        count = int.from_bytes(extradata[position + 1 : position + 3], "big")
+        position += 3
+        for _ in range(count):
+            size = int.from_bytes(extradata[position : position + 2], "big")
+            units.append(extradata[position + 2 : position + 2 + size])
+            position += 2 + size
+            if position > len(extradata):
+                raise UnsureStructureError("a decoder configuration that ends in a parameter set")
+    return HevcReader(partial(split_length_prefixed, length_size=length_size), units)

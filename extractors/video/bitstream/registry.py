@@ -1,0 +1,42 @@
+"""Which reader knows which codec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from extractors.video.bitstream.av1 import Av1Reader
+from extractors.video.bitstream.h264 import h264_reader
+from extractors.video.bitstream.hevc import hevc_reader
+from extractors.video.bitstream.mpeg import Mpeg4Reader, MpegReader
+from extractors.video.bitstream.picture import INTRA, PictureReader, UnsureStructureError
+from extractors.video.bitstream.vpx import read_vp8, read_vp9
+
+# By FFmpeg's codec name; each maker takes the stream's extradata.
+READERS: dict[str, Callable[[bytes | None], PictureReader]] = {
+    "h264": h264_reader,
+    "hevc": hevc_reader,
+    "vp8": lambda _: read_vp8,
+    "vp9": lambda _: read_vp9,
+    "av1": lambda _: Av1Reader(),
+    "mpeg1video": lambda _: MpegReader(),
+    "mpeg2video": lambda _: MpegReader(),
+    "mpeg4": lambda _: Mpeg4Reader(),
+    **dict.fromkeys(
+        ("mjpeg", "prores", "dnxhd", "huffyuv", "ffvhuff", "rawvideo", "utvideo", "v210", "jpeg2000", "cfhd"),
+        lambda _: lambda _packet: INTRA,
+    ),
+}
+
+
+def reader_for(codec_name: str, extradata: bytes | None) -> PictureReader | None:
+    """A fresh reader for one stream, or None where the codec's structure is not known well enough.
+
+    `codec_name` is the codec's canonical FFmpeg name (`h264`, not `libx264`).
+    """
+    maker = READERS.get(codec_name)
+    if maker is None:
+        return None
+    try:
+        return maker(extradata)
+    except (UnsureStructureError, IndexError):
+        return None

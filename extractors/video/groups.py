@@ -1,0 +1,121 @@
+"""Packets in decoding order → groups that selective decoding can plan.
+
+A group runs from one random access picture to the next. Its plan needs to know when the next group takes over the
+screen, so a group is handed out together with the next one as far as that has been read: at least to where no
+picture can come any more that is shown before the next random access picture.
+
+Whatever casts doubt on timestamps or syntax raises `UnsureStructureError`; the caller then decodes everything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from extractors.video.bitstream import Picture, PictureReader, UnsureStructureError, reader_for
+from extractors.video.media import Media
+from extractors.video.packets import has_side_data
+
+MAX_GROUP_PACKETS = 512
+MAX_GROUP_BYTES = 32 << 20
+MAX_PENDING_GROUPS = 64
+NO_DTS = -(1 << 63)
+# PyAV keeps what a packet carries by the identity of the object: small integers, which Python has once each, would get
+# lost as soon as another packet of any decoder has carried the same.
+FIRST_NUMBER = 1 << 10
+
+
+class CodedFrame(NamedTuple):
+    """One packet with a certain timestamp. `number` counts packets as they are read; `end_pts` is pts + duration."""
+
+    number: int
+    packet: Packet[VideoStream]
+    pts: int
+    end_pts: int
+    picture: Picture
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Frames in decoding order. One that does not start afresh goes on from the group before it."""
+
+    frames: list[CodedFrame]
+    starts_afresh: bool
+
+    def shown(self) -> list[CodedFrame]:
+        """The frames that reach the screen, in the order in which they do."""
+        return sorted([frame for frame in self.frames if frame.shown], key=attrgetter("pts"))
+
+
+def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Group, Group | None]]:
+    """Each group of the video with what is known of the one that follows it (None after the last).
+
+    Pictures that lead the very first group and refer to one before it are left out: no decoder shows them. A group
+    longer than 512 packets or 32 MiB is handed out in parts, so that memory stays bounded.
+    """
+    if not media.has_presentation_times:
+        raise UnsureStructureError("the container does not say when frames are shown")
+    context = media.video.codec_context
+    read_picture = reader_for(context.codec.canonical_name, context.extradata)
+    if read_picture is None:
+        raise UnsureStructureError(f"the syntax of {context.codec.canonical_name} is not known")
+    usual_ticks = usual_duration(media.video)
+    pending: deque[Group] = deque()
+    horizon = NO_DTS  # no packet yet to come is shown before this
+    latest_pts = NO_DTS
+    group_bytes = 0
+    is_opening = False
+    for number, packet in enumerate((packet for packet in packets if packet.size), FIRST_NUMBER):
+        frame = _coded_frame(number, packet, read_picture, usual_ticks)
+        if frame.pts < horizon or (packet.dts is not None and packet.dts < horizon):
+            raise UnsureStructureError(f"timestamps run backwards at packet {number}")
+        if packet.dts is not None:  # Matroska has none for the first packets after a seek
+            horizon = packet.dts
+        if frame.picture.needs_previous and len(pending) == 1 and is_opening:
+            continue
+        group_bytes += packet.size
+        if frame.picture.random_access:
+            is_opening = latest_pts == NO_DTS
+            pending.append(Group([frame], starts_afresh=True))
+            group_bytes = packet.size
+        elif not pending:
+            raise UnsureStructureError("the stream does not begin where decoding can start")
+        elif frame.pts > latest_pts and (len(pending[-1].frames) >= MAX_GROUP_PACKETS or group_bytes > MAX_GROUP_BYTES):
+            pending.append(Group([frame], starts_afresh=False))
+            group_bytes = packet.size
+        else:
+            pending[-1].frames.append(frame)
+        latest_pts = max(latest_pts, frame.pts)
+        while len(pending) > 1 and horizon >= pending[1].frames[0].pts:
+            yield pending.popleft(), pending[0]
+        if len(pending) > MAX_PENDING_GROUPS or (len(pending) > 1 and len(pending[1].frames) > MAX_GROUP_PACKETS):
+            raise UnsureStructureError("decoding times do not tell when a group is complete")
+    while pending:
+        yield pending.popleft(), pending[0] if pending else None
+
+
+def usual_duration(stream: VideoStream) -> int:
+    """Ticks that a frame of `stream` lasts by its average rate; at least 1."""
+    if not stream.average_rate or stream.time_base is None:
+        return 1
+    return max(1, int(1 / (stream.average_rate * stream.time_base)))
+
+
+def _coded_frame(number: int, packet: Packet[VideoStream], read_picture: PictureReader, usual_ticks: int) -> CodedFrame:
+    pts, dts = packet.pts, packet.dts
+    if pts is None:
+        raise UnsureStructureError(f"packet {number} has no timestamp")
+    if dts is not None and pts < dts:
+        raise UnsureStructureError(f"packet {number} is shown before it is decoded")
+    if packet.is_corrupt or has_side_data(packet, "new_extradata"):
+        raise UnsureStructureError(f"packet {number} is damaged or changes the decoder's configuration")
+    picture = read_picture(bytes(packet))
+    shown = picture.shown and not packet.is_discard
+    return CodedFrame(number, packet, pts, pts + (packet.duration or usual_ticks), picture, shown)

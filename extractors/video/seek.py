@@ -1,0 +1,63 @@
+"""Starting in the middle of a video, exactly.
+
+Only MP4/MOV and Matroska/WebM keep an index by which packets have the same timestamps wherever reading starts. In other
+containers a segment is reached by reading past what lies before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import dropwhile
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from extractors.video.bitstream import UnsureStructureError, reader_for
+from extractors.video.groups import Group, read_groups
+from extractors.video.media import Media
+
+INDEXED_FORMATS = ("mov", "matroska")
+MARGINS_SECONDS = (0, 4, 16, 64, 256)
+
+
+def can_seek(media: Media) -> bool:
+    """Whether a segment of this file can be reached without reading what lies before it."""
+    return media.format in INDEXED_FORMATS
+
+
+def groups_at(
+    media: Media, read: Callable[[], Iterator[Packet[VideoStream]]], target_pts: int, preroll_seconds: Fraction
+) -> Iterator[tuple[Group, Group | None]]:
+    """The groups of `media` from the one on that holds the frame seen at `target_pts`, as `read_groups` gives them.
+
+    `read` gives the packets of `media.container` from wherever it is; reading starts at least `preroll_seconds` before
+    the target. An index may lead to a key frame that is shown after that; then the search goes further back.
+    """
+    stream = media.video
+    assert stream.time_base is not None
+    target_pts -= math.ceil(preroll_seconds / stream.time_base)
+    for margin_seconds in MARGINS_SECONDS:
+        media.container.seek(target_pts - int(margin_seconds / stream.time_base), stream=stream, backward=True)
+        groups = read_groups(media, _from_random_access(stream, read()))
+        opening = next(groups, None)
+        if opening is not None and opening[0].frames[0].pts <= target_pts:
+            yield opening
+            yield from groups
+            return
+    raise UnsureStructureError(f"no random access picture was found before {target_pts}")
+
+
+def _from_random_access(stream: VideoStream, packets: Iterable[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    context = stream.codec_context
+    read_picture = reader_for(context.codec.canonical_name, context.extradata)
+    assert read_picture is not None
+
+    def is_before(packet: Packet[VideoStream]) -> bool:
+        try:
+            return not packet.size or not read_picture(bytes(packet)).random_access
+        except UnsureStructureError:
+            return True
+
+    return dropwhile(is_before, packets)

@@ -1,0 +1,230 @@
+"""Weight files of the published networks, as they are, to state dicts in this package's keys.
+
+In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`).
+
+| suffix | what it is | public file |
+|---|---|---|
+| .pth, .pt | PyTorch state dict, loaded with `weights_only=True` | torchvision, pytorch-fid, torchvggish |
+| .safetensors | the same without pickle | ours |
+| .tgz, .tar.gz | archive with `classify_image_graph_def.pb` | inception-2015-12-05.tgz |
+| .pb | that frozen graph by itself | |
+| .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
+
+Nothing is ever unpickled beyond tensors, and no TensorFlow is needed.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from extractors.weights.archive import ArchiveError, read_members
+from extractors.weights.protobuf_wire import WireError
+from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
+
+StateDict = dict[str, Tensor]
+
+GRAPH_MEMBER = "classify_image_graph_def.pb"
+MAX_ARCHIVE_BYTES = 512 << 20
+
+
+class WeightsError(ValueError):
+    """A weight file cannot be used; the message says which, why, and what is accepted."""
+
+
+UNUSABLE = (WeightsError, ArchiveError, WireError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError)
+
+
+def read_state(path: Path) -> StateDict:
+    """Read a weight file of any accepted format, chosen by its suffix.
+
+    Raises:
+        WeightsError: if the suffix is unknown, the file is damaged, or it holds more than plain tensors.
+    """
+    for suffix, reader in READERS.items():
+        if path.name.endswith(suffix):
+            try:
+                return reader(path)
+            except UNUSABLE as error:
+                raise WeightsError(f"{path} is not a usable {suffix} file of weights: {error}") from error
+    raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
+
+
+def read_torch_state(path: Path) -> StateDict:
+    """A PyTorch file's state dict; where it holds a training's state, the one under `state_dict`.
+
+    Raises:
+        WeightsError: if it holds more than plain tensors.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            "it is not a plain PyTorch state dict. Loading it would run code from the file, which is always refused. "
+            "Load it where you trust it and save `model.state_dict()` instead"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"it holds {type(state).__name__}, not a state dict of tensors")
+    return state
+
+
+def _read_graph_archive(path: Path) -> StateDict:
+    graph = read_members(path, [GRAPH_MEMBER], limit_bytes=MAX_ARCHIVE_BYTES)[GRAPH_MEMBER]
+    return inception_state_from_graph(read_graph_constants(graph))
+
+
+def _read_graph(path: Path) -> StateDict:
+    return inception_state_from_graph(read_graph_constants(path.read_bytes()))
+
+
+def _read_checkpoint(path: Path) -> StateDict:
+    return vggish_state_from_checkpoint(read_checkpoint(path.read_bytes()))
+
+
+READERS: dict[str, Callable[[Path], StateDict]] = {
+    ".safetensors": load_file,
+    ".pth": read_torch_state,
+    ".pt": read_torch_state,
+    ".tgz": _read_graph_archive,
+    ".tar.gz": _read_graph_archive,
+    ".pb": _read_graph,
+    ".ckpt": _read_checkpoint,
+}
+
+# The frozen graph's names by block. In the graph, `tower`s are branches and `conv_N` their N-th further convolution.
+_STEM = {
+    "conv": "Conv2d_1a_3x3",
+    "conv_1": "Conv2d_2a_3x3",
+    "conv_2": "Conv2d_2b_3x3",
+    "conv_3": "Conv2d_3b_1x1",
+    "conv_4": "Conv2d_4a_3x3",
+}
+_GRID_35 = {
+    "conv": "branch1x1",
+    "tower/conv": "branch5x5_1",
+    "tower/conv_1": "branch5x5_2",
+    "tower_1/conv": "branch3x3dbl_1",
+    "tower_1/conv_1": "branch3x3dbl_2",
+    "tower_1/conv_2": "branch3x3dbl_3",
+    "tower_2/conv": "branch_pool",
+}
+_TO_17 = {
+    "conv": "branch3x3",
+    "tower/conv": "branch3x3dbl_1",
+    "tower/conv_1": "branch3x3dbl_2",
+    "tower/conv_2": "branch3x3dbl_3",
+}
+_GRID_17 = {
+    "conv": "branch1x1",
+    "tower/conv": "branch7x7_1",
+    "tower/conv_1": "branch7x7_2",
+    "tower/conv_2": "branch7x7_3",
+    "tower_1/conv": "branch7x7dbl_1",
+    "tower_1/conv_1": "branch7x7dbl_2",
+    "tower_1/conv_2": "branch7x7dbl_3",
+    "tower_1/conv_3": "branch7x7dbl_4",
+    "tower_1/conv_4": "branch7x7dbl_5",
+    "tower_2/conv": "branch_pool",
+}
+_TO_8 = {
+    "tower/conv": "branch3x3_1",
+    "tower/conv_1": "branch3x3_2",
+    "tower_1/conv": "branch7x7x3_1",
+    "tower_1/conv_1": "branch7x7x3_2",
+    "tower_1/conv_2": "branch7x7x3_3",
+    "tower_1/conv_3": "branch7x7x3_4",
+}
+_GRID_8 = {
+    "conv": "branch1x1",
+    "tower/conv": "branch3x3_1",
+    "tower/mixed/conv": "branch3x3_2a",
+    "tower/mixed/conv_1": "branch3x3_2b",
+    "tower_1/conv": "branch3x3dbl_1",
+    "tower_1/conv_1": "branch3x3dbl_2",
+    "tower_1/mixed/conv": "branch3x3dbl_3a",
+    "tower_1/mixed/conv_1": "branch3x3dbl_3b",
+    "tower_2/conv": "branch_pool",
+}
+_BLOCKS = {
+    "mixed": ("Mixed_5b", _GRID_35),
+    "mixed_1": ("Mixed_5c", _GRID_35),
+    "mixed_2": ("Mixed_5d", _GRID_35),
+    "mixed_3": ("Mixed_6a", _TO_17),
+    "mixed_4": ("Mixed_6b", _GRID_17),
+    "mixed_5": ("Mixed_6c", _GRID_17),
+    "mixed_6": ("Mixed_6d", _GRID_17),
+    "mixed_7": ("Mixed_6e", _GRID_17),
+    "mixed_8": ("Mixed_7a", _TO_8),
+    "mixed_9": ("Mixed_7b", _GRID_8),
+    "mixed_10": ("Mixed_7c", _GRID_8),
+}
+INCEPTION_GRAPH_LAYERS: dict[str, str] = _STEM | {
+    f"{block}/{branch}": f"{ours}.{layer}"
+    for block, (ours, branches) in _BLOCKS.items()
+    for branch, layer in branches.items()
+}
+_NORM_ENTRIES = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+VGGISH_CHECKPOINT_LAYERS: dict[str, str] = {
+    "vggish/conv1": "features.0",
+    "vggish/conv2": "features.3",
+    "vggish/conv3/conv3_1": "features.6",
+    "vggish/conv3/conv3_2": "features.8",
+    "vggish/conv4/conv4_1": "features.11",
+    "vggish/conv4/conv4_2": "features.13",
+    "vggish/fc1/fc1_1": "embeddings.0",
+    "vggish/fc1/fc1_2": "embeddings.2",
+    "vggish/fc2": "embeddings.4",
+}
+
+
+def inception_state_from_graph(constants: Constants) -> StateDict:
+    """Constants of the 2015-12-05 graph to `InceptionV3`'s keys; kernels from H, W, in, out to out, in, H, W."""
+    state: StateDict = {}
+    for theirs, ours in INCEPTION_GRAPH_LAYERS.items():
+        state[f"{ours}.conv.weight"] = _kernel(_named(constants, f"{theirs}/conv2d_params"))
+        for entry, key in _NORM_ENTRIES.items():
+            state[f"{ours}.bn.{key}"] = _tensor(_named(constants, f"{theirs}/batchnorm/{entry}"))
+    state["fc.weight"] = _tensor(_named(constants, "softmax/weights").T)
+    state["fc.bias"] = _tensor(_named(constants, "softmax/biases"))
+    return state
+
+
+def vggish_state_from_checkpoint(variables: Constants) -> StateDict:
+    """Variables of AudioSet's checkpoint to `VGGish`'s keys."""
+    state: StateDict = {}
+    for theirs, ours in VGGISH_CHECKPOINT_LAYERS.items():
+        weight = _named(variables, f"{theirs}/weights")
+        state[f"{ours}.weight"] = _kernel(weight) if weight.ndim == 4 else _tensor(weight.T)
+        state[f"{ours}.bias"] = _tensor(_named(variables, f"{theirs}/biases"))
+    return state
+
+
+def _named(constants: Constants, name: str) -> np.ndarray:
+    if name not in constants:
+        found = ", ".join(sorted(constants)[:5]) or "no float32 constant at all"
+        raise WeightsError(f"the TensorFlow file has no {name!r}; it has {found}, … ({len(constants)} in all)")
+    return constants[name]
+
+
+def _kernel(array: np.ndarray) -> Tensor:
+    if array.ndim != 4:
+        raise WeightsError(f"a convolution's kernel has shape {array.shape}; four dimensions are needed")
+    return _tensor(array.transpose(3, 2, 0, 1))
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))

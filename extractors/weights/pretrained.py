@@ -1,0 +1,156 @@
+"""Resolved weights to networks and projections that are ready to run in float32.
+
+In: `ResolvedWeights`. Out: an `InceptionV3` with its variant's name, a `VGGish`, or a `Pca`. A file's keys and shapes
+must match the network exactly; which Inception variant a file holds is read from its number of classes.
+
+Random weights are seeded per tensor by its key (He initialisation, unit batch norm), so that they do not depend on the
+order of layers. `pack_weights` converts whatever was given into one .safetensors file, so that a driver prepares
+weights once and its workers read one format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from extractors.networks.inception import FEATURE_DIM, VARIANTS, InceptionV3
+from extractors.networks.pca import Pca, random_pca
+from extractors.networks.vggish import EMBEDDING_DIM, VGGish, vggish
+from extractors.weights.formats import StateDict, WeightsError, read_state
+from extractors.weights.pca_formats import read_pca, write_pca
+from extractors.weights.resolve import ResolvedWeights, default_cache_dir
+
+RANDOM_VARIANT = "inception-2015"
+VARIANT_BY_CLASSES = {1008: "inception-2015", 1000: "inception-imagenet"}
+UNUSED_PREFIX = "AuxLogits."
+PCA_WIDTHS: dict[str, int] = {"frame-pca": FEATURE_DIM, "sound-pca": EMBEDDING_DIM}
+MAX_LISTED = 5
+
+
+def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
+    """The frame network with its weights, float32, and the name of its variant."""
+    if weights.seed is not None:
+        with torch.device("meta"):
+            network = VARIANTS[RANDOM_VARIANT]()
+        network.load_state_dict(random_state(network, weights.seed), assign=True)
+        return network.eval(), RANDOM_VARIANT
+    path = _path(weights)
+    state = {key: value for key, value in read_state(path).items() if not key.startswith(UNUSED_PREFIX)}
+    classes = len(state.get("fc.bias", ()))
+    if classes not in VARIANT_BY_CLASSES:
+        raise WeightsError(
+            f"{path} is no Inception v3 known here: 'fc.bias' has {classes} values, "
+            f"known are {', '.join(f'{number} ({name})' for number, name in VARIANT_BY_CLASSES.items())}"
+        )
+    variant = VARIANT_BY_CLASSES[classes]
+    with torch.device("meta"):
+        network = VARIANTS[variant]()
+    network.AuxLogits = None
+    load_strictly(network, state, path)
+    return network.eval(), variant
+
+
+def build_vggish(weights: ResolvedWeights) -> VGGish:
+    """The sound network with its weights, float32."""
+    with torch.device("meta"):
+        network = vggish()
+    if weights.seed is not None:
+        network.load_state_dict(random_state(network, weights.seed), assign=True)
+    else:
+        load_strictly(network, read_state(_path(weights)), _path(weights))
+    return network.eval()
+
+
+def build_pca(weights: ResolvedWeights) -> Pca:
+    """The projection for its kind of features.
+
+    Raises:
+        WeightsError: if the file is for features of another width.
+    """
+    width = PCA_WIDTHS[weights.kind]
+    if weights.seed is not None and weights.path is None:
+        return random_pca(weights.seed, dims_in=width)
+    pca = read_pca(_path(weights))
+    if pca.mean.size != width:
+        raise WeightsError(f"PCA {weights.spec} takes features of width {pca.mean.size}, {weights.kind} needs {width}")
+    return pca
+
+
+def pack_weights(weights: ResolvedWeights, cache_dir: Path | None = None) -> ResolvedWeights:
+    """Convert weights into one .safetensors file of the cache; the hash stays that of what was given.
+
+    Random networks stay a seed, which is quicker to expand than to read; a random PCA is packed, so that every worker
+    has the same to the bit whatever its linear algebra library.
+    """
+    if weights.seed is not None and weights.kind not in PCA_WIDTHS:
+        return weights
+    folder = (cache_dir or default_cache_dir()) / "packed"
+    name = f"random-{weights.seed}" if weights.is_random else weights.sha256[:32]
+    path = folder / f"{weights.kind}-{name}.safetensors"
+    packed = dataclasses.replace(weights, path=str(path))
+    if path.exists():
+        return packed
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if weights.kind in PCA_WIDTHS:
+        write_pca(build_pca(weights), part)
+    else:
+        network = build_inception(weights)[0] if weights.kind == "frames" else build_vggish(weights)
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, part)
+    os.replace(part, path)
+    return packed
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network exactly its own keys and shapes, as float32; batch counters that old files lack are filled in.
+
+    Raises:
+        WeightsError: naming the keys that are missing, unknown or of another shape.
+    """
+    expected = network.state_dict()
+    complete: StateDict = {}
+    for key in expected:
+        if key in state:
+            complete[key] = state[key].float() if state[key].is_floating_point() else state[key]
+        elif key.endswith("num_batches_tracked"):
+            complete[key] = torch.zeros((), dtype=torch.int64)
+    problems = [f"missing {key}" for key in expected if key not in complete]
+    problems += [f"unknown {key}" for key in state if key not in expected]
+    problems += [
+        f"{key} has shape {tuple(value.shape)}, not {tuple(expected[key].shape)}"
+        for key, value in complete.items()
+        if value.shape != expected[key].shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
+        raise WeightsError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:MAX_LISTED])}{more}")
+    network.load_state_dict(complete, assign=True)
+
+
+def random_state(network: nn.Module, seed: int) -> StateDict:
+    """He-initialised weights for every key of a network, each from a generator seeded by (seed, key)."""
+    state: StateDict = {}
+    for key, value in network.state_dict().items():
+        if value.dim() >= 2:
+            generator = np.random.default_rng([seed, zlib.crc32(key.encode())])
+            scale = math.sqrt(2.0 / math.prod(value.shape[1:]))
+            state[key] = torch.from_numpy(generator.standard_normal(value.shape, dtype=np.float32)).mul_(scale)
+        else:
+            is_scale = key.endswith((".running_var", ".bn.weight"))
+            state[key] = torch.full(value.shape, float(is_scale), dtype=value.dtype)
+    return state
+
+
+def _path(weights: ResolvedWeights) -> Path:
+    if weights.path is None:
+        raise WeightsError(f"weights {weights.spec!r} have neither a path nor a seed; resolve them first")
+    return Path(weights.path)

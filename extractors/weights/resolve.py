@@ -1,0 +1,268 @@
+"""Which weights a run uses: named public sets, files, URIs, or an explicit random seed, pinned by sha256.
+
+In: what the user wrote (`inception-2015`, a path, a URI, `random:SEED`, `none`) and what it is for. Out: a
+`ResolvedWeights`: a local file that was verified, its sha256 and where it came from. Nothing falls back to random
+weights by itself.
+
+A named set is downloaded once into the cache (`FRAMEMILL_CACHE`, default `~/.cache/framemill`), verified and renamed
+into place. Hashes are only those that were published: in full where somebody recorded them, else the first eight
+digits that PyTorch hub file names carry. Where none is known, the hash of the first download is kept beside the file
+and later runs must match it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from extractors.weights.formats import WeightsError
+
+Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
+OpenUri = Callable[[str], AbstractContextManager[IO[bytes]]]
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+
+CHUNK_BYTES = 1 << 20
+MAX_NAME_CHARACTERS = 100
+TIMEOUT_SECONDS = 60
+_URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """A published set of weights, as data."""
+
+    name: str
+    kind: Kind
+    url: str
+    file_name: str
+    licence: str
+    sha256: str = ""  # in full, or
+    sha256_prefix: str = ""  # its beginning, or neither where none was ever published
+    size_bytes: int | None = None
+    alternatives: str = ""  # other public files of the same weights that are accepted
+
+
+WEIGHT_SETS: tuple[WeightSet, ...] = (
+    WeightSet(
+        name="inception-2015",
+        kind="frames",
+        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+        "pt_inception-2015-12-05-6726825d.pth",
+        file_name="pt_inception-2015-12-05-6726825d.pth",
+        licence="Apache-2.0",
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size_bytes=95_628_359,
+        alternatives="http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
+    ),
+    WeightSet(
+        name="inception-imagenet",
+        kind="frames",
+        url="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+        file_name="inception_v3_google-0cc3c7bd.pth",
+        licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
+        sha256_prefix="0cc3c7bd",
+    ),
+    WeightSet(
+        name="vggish",
+        kind="sound",
+        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
+        file_name="vggish-10086976.pth",
+        licence="Apache-2.0",
+        sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
+        size_bytes=288_567_937,
+        alternatives="https://storage.googleapis.com/audioset/vggish_model.ckpt",
+    ),
+    WeightSet(
+        name="yt8m",
+        kind="frame-pca",
+        url="http://data.yt8m.org/yt8m_pca.tgz",
+        file_name="yt8m_pca.tgz",
+        licence="CC BY 4.0 (YouTube-8M)",
+        alternatives="http://data.yt8m.org/pca_matrix_data/inception3_projection_matrix_data.pb "
+        "with inception3_mean_matrix_data.pb beside it",
+    ),
+    WeightSet(
+        name="vggish",
+        kind="sound-pca",
+        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish_pca_params-970ea276.pth",
+        file_name="vggish_pca_params-970ea276.pth",
+        licence="Apache-2.0",
+        sha256_prefix="970ea276",
+        size_bytes=181_358,
+        alternatives="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ResolvedWeights:
+    """Weights that are at hand: a verified local path, or a seed. Small and picklable."""
+
+    kind: Kind
+    spec: str
+    path: str | None = None
+    sha256: str = ""
+    seed: int | None = None
+
+    @property
+    def is_random(self) -> bool:
+        """Whether these are random numbers and not trained."""
+        return self.seed is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these weights from others in a shard's metadata: their hash, or `random:SEED`."""
+        return f"random:{self.seed}" if self.is_random else f"sha256:{self.sha256}"
+
+
+def default_cache_dir() -> Path:
+    """`FRAMEMILL_CACHE`, else `~/.cache/framemill`."""
+    return Path(os.environ.get("FRAMEMILL_CACHE") or Path.home() / ".cache" / "framemill")
+
+
+@contextlib.contextmanager
+def open_http(uri: str) -> Iterator[IO[bytes]]:
+    """Open an http(s) URI; other schemes need the caller's own opener."""
+    if not uri.lower().startswith(("http://", "https://")):
+        raise OSError(f"no opener for {uri!r}: only http and https are known here")
+    with urllib.request.urlopen(uri, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
+        yield response
+        if response.length:  # what was announced and never came; reading in chunks does not tell
+            raise OSError(f"the connection ended {response.length:,} bytes too early")
+
+
+def resolve_weights(
+    spec: str,
+    kind: Kind,
+    *,
+    cache_dir: Path | None = None,
+    open_uri: OpenUri = open_http,
+    progress: Progress | None = None,
+) -> ResolvedWeights | None:
+    """Find, download if need be, and verify the weights that `spec` asks for; None only for a PCA of `none`.
+
+    Raises:
+        WeightsError: if the name is unknown, the file is missing or cannot be fetched, or its hash is wrong.
+    """
+    cache = cache_dir or default_cache_dir()
+    if spec == "none" and kind.endswith("pca"):
+        return None
+    if spec.startswith("random:"):
+        digits = spec.removeprefix("random:")
+        if not digits.isdecimal():
+            raise WeightsError(f"{spec!r} needs a whole number as seed, for example random:0")
+        return ResolvedWeights(kind, spec, seed=int(digits))
+    for known in WEIGHT_SETS:
+        if known.name == spec and known.kind == kind:
+            path, sha256 = _named_file(known, cache, open_uri, progress)
+            return ResolvedWeights(kind, spec, str(path), sha256)
+    if _URI.match(spec):
+        name = Path(urllib.parse.urlsplit(spec).path).name[-MAX_NAME_CHARACTERS:]  # its end tells the format
+        try:
+            path, sha256 = _download(spec, cache / "uri", name, open_uri, progress, expected_bytes=None)
+        except OSError as error:
+            raise WeightsError(f"weights {spec!r} cannot be read: {error}") from error
+        kept = path.with_name(f"{sha256[:16]}-{name}")
+        os.replace(path, kept)
+        return ResolvedWeights(kind, spec, str(kept), sha256)
+    local = Path(spec).expanduser().absolute()
+    if not local.exists():
+        names = [known.name for known in WEIGHT_SETS if known.kind == kind]
+        raise WeightsError(
+            f"no weights {spec!r} for {kind}: it is neither a known name ({', '.join(names)}), nor random:SEED"
+            f"{', nor none' if kind.endswith('pca') else ''}, nor a URI, nor an existing path"
+        )
+    return ResolvedWeights(kind, spec, str(local), hash_path(local))
+
+
+def hash_path(path: Path) -> str:
+    """sha256 of a file; of a folder, the sha256 over its files' names and hashes."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for item in sorted(entry for entry in path.iterdir() if entry.is_file()):
+            digest.update(f"{item.name} {hash_path(item)}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Progress | None) -> tuple[Path, str]:
+    """The verified file of a named set, downloaded where the cache lacks it."""
+    path = cache / known.file_name
+    if path.exists():
+        sha256 = hash_path(path)
+        _verify(known, path, sha256)
+        return path, sha256
+    try:
+        part, sha256 = _download(known.url, cache, known.file_name, open_uri, progress, known.size_bytes)
+    except OSError as error:
+        other = f" Also accepted, given by its path: {known.alternatives}." if known.alternatives else ""
+        raise WeightsError(
+            f"weights {known.name!r} for {known.kind} are not in the cache and could not be downloaded ({error}). "
+            f"Download {known.url} where there is a network and put the file {known.file_name} at {path}.{other} "
+            f"For a trial without trained weights ask for random:SEED"
+        ) from error
+    try:
+        _verify(known, part, sha256)
+    except WeightsError:
+        part.unlink()
+        raise
+    os.replace(part, path)
+    if not known.sha256:
+        _lock_path(path).write_text(sha256 + "\n")
+    return path, sha256
+
+
+def _download(
+    uri: str,
+    folder: Path,
+    file_name: str,
+    open_uri: OpenUri,
+    progress: Progress | None,
+    expected_bytes: int | None,
+) -> tuple[Path, str]:
+    """Fetch a URI into a temporary file of the folder; its path and sha256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{file_name}.{os.getpid()}.part"
+    digest, done_bytes = hashlib.sha256(), 0
+    try:
+        with open_uri(uri) as source, part.open("wb") as target:
+            while chunk := source.read(CHUNK_BYTES):
+                target.write(chunk)
+                digest.update(chunk)
+                done_bytes += len(chunk)
+                if progress:
+                    progress(done_bytes, expected_bytes)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part, digest.hexdigest()
+
+
+def _verify(known: WeightSet, path: Path, sha256: str) -> None:
+    """Compare a file's hash with the published one, or with the one kept at the first download."""
+    lock = _lock_path(path)
+    expected = known.sha256 or known.sha256_prefix
+    origin = "published"
+    if not known.sha256 and lock.exists():
+        expected, origin = lock.read_text().strip(), f"kept in {lock}"
+    if not sha256.startswith(expected):
+        raise WeightsError(
+            f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
+            f"{origin} is {expected}. Delete it to download {known.url} again"
+        )
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")

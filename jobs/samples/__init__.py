@@ -1,0 +1,4 @@
+"""Sample videos: scenes and sounds that are drawn and encoded here.
+
+Import `videos`.
+"""

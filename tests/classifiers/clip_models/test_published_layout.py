@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from classifiers.clip_models.published_layout import Layout, inflated
+
+LAYOUT = Layout(
+    name="someone's",
+    rename=((r"^net/", ""), (r"/w$", ".weight"), (r"/", ".")),
+    skip=r"/slot$",
+    ones=r"\.scale$",
+    channels_last=True,
+)
+
+
+def test_names_become_ours_one_replacement_after_the_other() -> None:
+    assert LAYOUT.key_of("net/a/b/w") == "a.b.weight"
+    assert LAYOUT.key_of("a.b.weight") == "a.b.weight"
+    assert LAYOUT.key_of("net/a/b/slot") is None
+    assert LAYOUT.is_one("a.scale")
+    assert not LAYOUT.is_one("a.weight")
+    assert not Layout(name="", rename=()).is_one("a.scale")
+
+
+def test_kernels_are_brought_into_torchs_order() -> None:
+    kernel = torch.randn(2, 3, 4, 5, 6)
+    turned = LAYOUT.oriented(kernel)
+    assert turned.shape == (6, 5, 2, 3, 4)
+    assert turned[1, 2, 0, 1, 3] == kernel[0, 1, 3, 2, 1]
+    assert LAYOUT.oriented(torch.zeros(7, 8)).shape == (8, 7)
+    assert LAYOUT.oriented(torch.zeros(7)).shape == (7,)
+    assert Layout(name="", rename=()).oriented(kernel) is kernel
+
+
+def test_an_inflated_kernel_gives_for_a_still_what_it_gave_for_the_picture() -> None:
+    kernel, picture = torch.randn(4, 3, 3, 3).double(), torch.randn(2, 3, 8, 8).double()
+    still = picture[:, :, None].expand(-1, -1, 9, -1, -1)
+    for frames in (1, 3, 7):
+        response = F.conv3d(still, inflated(kernel, frames))
+        torch.testing.assert_close(response, F.conv2d(picture, kernel)[:, :, None].expand_as(response))

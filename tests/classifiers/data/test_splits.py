@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from classifiers.data.splits import (
+    HashSplit,
+    SplitError,
+    check_disjoint,
+    check_not_empty,
+    hash_ids,
+    split_by_column,
+    split_by_hash,
+)
+
+IDS = [f"video/{number:05d}é" for number in range(20_000)]
+
+
+def test_hashes_are_these_on_every_machine():
+    expected = [0xFD37B17FBC44C50D, 0xDDD422ABBC948F3C, 0x9034FADE27A93F89]
+    assert hash_ids(["", "a", "é"], 7).tolist() == expected
+    assert hash_ids(["a"], 0)[0] != hash_ids(["a"], 1)[0]
+    assert hash_ids([], 0).shape == (0,)
+
+
+def test_parts_have_their_sizes_and_share_nothing():
+    parts = split_by_hash(IDS, HashSplit(train=0.7, validation=0.2, test=0.1))
+    assert (sum(parts.values(), np.zeros(len(IDS), int)) == 1).all()
+    for name, fraction in (("train", 0.7), ("validation", 0.2), ("test", 0.1)):
+        # Four standard deviations of a binomial.
+        assert abs(parts[name].mean() - fraction) < 4 * np.sqrt(fraction * (1 - fraction) / len(IDS))
+
+
+def test_a_video_stays_where_it_is_when_the_data_grow():
+    few = split_by_hash(IDS[5000:9000][::-1], HashSplit(seed=3))["train"][::-1]
+    many = split_by_hash(IDS, HashSplit(seed=3))["train"]
+    np.testing.assert_array_equal(few, many[5000:9000])
+
+
+def test_seeds_are_independent():
+    first, second = (split_by_hash(IDS, HashSplit(train=0.5, validation=0.5, test=0, seed=s))["train"] for s in (0, 1))
+    assert abs((first & second).mean() - 0.25) < 0.015
+
+
+@pytest.mark.parametrize(("train", "validation", "test"), [(0.9, 0.1, 0), (0.1 + 0.2, 0.7, 0.0), (1, 0, 0), (0, 0, 1)])
+def test_a_part_of_size_0_is_empty(train, validation, test):
+    parts = split_by_hash(IDS, HashSplit(train=train, validation=validation, test=test))
+    assert sum(int(part.sum()) for part in parts.values()) == len(IDS)
+    for name, fraction in (("train", train), ("validation", validation), ("test", test)):
+        assert parts[name].any() == (fraction > 0)
+
+
+@pytest.mark.parametrize("fractions", [(0.5, 0.1, 0.1), (1.2, -0.2, 0), (float("nan"), 0.5, 0.5)])
+def test_fractions_that_are_none_are_refused(fractions):
+    with pytest.raises(SplitError, match="add up to 1"):
+        HashSplit(**dict(zip(("train", "validation", "test"), fractions, strict=True)))
+
+
+def test_by_column():
+    parts = split_by_column(["train", "Validate", "", "test", " TRAIN "])
+    assert {name: mask.tolist() for name, mask in parts.items()} == {
+        "train": [True, False, False, False, True],
+        "validation": [False, True, False, False, False],
+        "test": [False, False, False, True, False],
+    }
+
+
+def test_a_column_with_other_words_is_refused():
+    with pytest.raises(SplitError, match=r"'holdout'.*known: train"):
+        split_by_column(["train", "holdout"])
+
+
+def test_an_id_in_two_parts_is_found():
+    check_disjoint({"train": ["a", "b"], "test": ["c"]})
+    with pytest.raises(SplitError, match=r"2 ids are in both train and test: 'a', 'b'"):
+        check_disjoint({"train": ["a", "b", "x"], "validation": ["y"], "test": ["b", "a"]})
+    with pytest.raises(SplitError, match="1 ids of train stand there more than once"):
+        check_disjoint({"train": ["a", "a"]})
+
+
+def test_an_empty_part_is_an_error_with_all_sizes():
+    parts = {"train": np.array([True, True]), "validation": np.array([False, False])}
+    check_not_empty(parts, ["train"], "more")
+    with pytest.raises(SplitError, match=r"no video is left for validation \(train 2, validation 0\): more$"):
+        check_not_empty(parts, ["train", "validation"], "more")

@@ -1,0 +1,243 @@
+import dataclasses
+import json
+import re
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from classifiers.weights.checkpoint import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    CheckpointConfig,
+    CheckpointError,
+    EpochRecord,
+    TrainingHistory,
+    check_fingerprint,
+    load_weights,
+    read_checkpoint,
+    write_checkpoint,
+)
+from schemas.clips import UNIT, ClipFormat, ClipInput
+
+CONFIG = CheckpointConfig(
+    model="dense-5",
+    options={"dropout": 0.5, "units": [220, 65], "activation": "tanh", "nested": {"deep": None}},
+    num_classes=3,
+    class_names=("Game", "Vehicle", "Café"),
+    class_indices=(0, 1, 14),
+    rgb_dim=4,
+    audio_dim=2,
+    level="video",
+    task="single-label",
+    input_columns=("mean_rgb", "mean_audio"),
+    feature_fingerprint={"weights": "sha256:1", "pca": "sha256:2"},
+    temperature=1.25,
+    metrics={"hit_at_one": 0.9426, "gap": 0.5},
+    training={"videos": 312_000, "optimizer": "rmsprop"},
+    seed=7,
+)
+HISTORY = TrainingHistory(
+    epochs=(EpochRecord(epoch=1, seconds=2.5, learning_rate=0.001, training={"loss": 0.5}, validation={"loss": None}),),
+    best_epoch=1,
+)
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+
+
+@pytest.fixture
+def files():
+    return write_checkpoint(Checkpoint(CONFIG, model().state_dict(), HISTORY))
+
+
+def with_config(files, **changes):
+    document = json.loads(files[CONFIG_FILE])
+    return {**files, CONFIG_FILE: json.dumps({**document, **changes}).encode()}
+
+
+def problems_of(files):
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(files, "gs://models/one")
+    assert str(caught.value).startswith("gs://models/one: ")
+    return caught.value.problems
+
+
+def test_what_was_written_is_read(files):
+    assert list(files) == [WEIGHTS_FILE, HISTORY_FILE, CONFIG_FILE]
+    found = read_checkpoint(files)
+    assert re.fullmatch("[0-9a-f]{64}", found.config.weights_sha256)
+    assert dataclasses.replace(found.config, weights_sha256="") == CONFIG
+    assert found.history == HISTORY
+    expected = model().state_dict()
+    assert found.state.keys() == expected.keys()
+    assert all(torch.equal(found.state[key], expected[key]) for key in expected)
+
+
+def test_equal_checkpoints_are_equal_bytes(files):
+    assert write_checkpoint(read_checkpoint(files)) == files
+
+
+def test_history_may_be_missing():
+    files = write_checkpoint(Checkpoint(CONFIG, model().state_dict()))
+    assert set(files) == {WEIGHTS_FILE, CONFIG_FILE}
+    assert read_checkpoint(files).history is None
+
+
+def test_weights_in_any_memory_are_written():
+    shared = torch.arange(6.0).reshape(2, 3)
+    files = write_checkpoint(Checkpoint(CONFIG, {"a": shared, "b": shared, "c": shared.T}))
+    assert torch.equal(read_checkpoint(files).state["c"], shared.T)
+
+
+def test_a_newer_version_is_told_in_one_line(files):
+    (problem,) = problems_of(with_config(files, schema_version=3, novelty=1))
+    assert problem.startswith("config.json: schema_version: 3, this code reads 2")
+
+
+def test_the_version_before_clips_and_phases_is_read(files):
+    config, history = json.loads(files[CONFIG_FILE]), json.loads(files[HISTORY_FILE])
+    del config["clips"], history["epochs"][0]["phase"]
+    older = {
+        **files,
+        CONFIG_FILE: json.dumps({**config, "schema_version": 1}).encode(),
+        HISTORY_FILE: json.dumps({**history, "schema_version": 1}).encode(),
+    }
+    found = read_checkpoint(older)
+    assert dataclasses.replace(found.config, weights_sha256="") == CONFIG
+    assert found.history == HISTORY
+
+
+def test_what_a_clip_classifier_takes():
+    clips = ClipInput(
+        format=ClipFormat(frames=16, height=112, width=112, resize=(128, 171), fps=None, **UNIT),
+        sampling={"placement": "central", "views": 1},
+    )
+    features = {"rgb_dim": 0, "audio_dim": 0, "level": "clip", "input_columns": (), "feature_fingerprint": {}}
+    config = dataclasses.replace(CONFIG, **features, clips=clips)
+    files = write_checkpoint(Checkpoint(config, model().state_dict()))
+    assert read_checkpoint(files).config.clips == clips
+    (problem,) = problems_of(with_config(files, clips={**json.loads(files[CONFIG_FILE])["clips"], "fps": 5}))
+    assert problem.startswith("config.json: clips.fps: unknown key")
+    with pytest.raises(ValueError, match="level is 'video', with clips: they go together"):
+        dataclasses.replace(config, level="video")
+    with pytest.raises(ValueError, match="takes no features"):
+        dataclasses.replace(config, rgb_dim=4)
+
+
+def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
+    document = json.loads(files[CONFIG_FILE])
+    del document["seed"]
+    document |= {"optoins": {}, "num_classes": "3", "temperature": True, "metrics": {"gap": None}}
+    history = files[HISTORY_FILE].replace(b'"best_epoch": 1', b'"best_epoch": 1.5')
+    problems = problems_of({WEIGHTS_FILE: b"junk", CONFIG_FILE: json.dumps(document).encode(), HISTORY_FILE: history})
+    assert problems[:6] == (
+        "config.json: optoins: unknown key; did you mean 'options'?",
+        "config.json: seed: missing",
+        'config.json: num_classes: expected a whole number, got "3"',
+        "config.json: temperature: expected a number, got true",
+        "config.json: metrics.gap: expected a number, got null",
+        "history.json: best_epoch: expected a whole number, got 1.5",
+    )
+    assert problems[6].startswith("model.safetensors: no safetensors file")
+    assert len(problems) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"class_names": ["a", "b"]}, "2 class_names for 3 classes"),
+        ({"class_indices": [1, 2]}, "2 class_indices for 3 classes"),
+        ({"class_indices": [1, 2, 2]}, "class_indices must be different"),
+        ({"class_indices": [1, 2, -2]}, "class_indices must be different from each other and 0 or more"),
+        ({"num_classes": 0, "class_names": [], "class_indices": []}, "num_classes is 0"),
+        ({"level": "clips"}, "level is 'clips', allowed: video, frame, clip"),
+        ({"level": "clip"}, "level is 'clip', without clips"),
+        ({"task": "both"}, "task is 'both', allowed: single-label, multi-label"),
+        ({"rgb_dim": 0, "audio_dim": 0}, "expected one above 0"),
+        ({"temperature": 0}, "temperature is 0.0"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(files, changes, message):
+    (problem,) = problems_of(with_config(files, **changes))
+    assert message in problem
+
+
+def test_numbers_that_are_not_finite_are_not_written():
+    with pytest.raises(ValueError, match="metric gap is nan; metric map is inf"):
+        dataclasses.replace(CONFIG, metrics={"gap": float("nan"), "map": float("inf")})
+    state = model().state_dict()
+    state["2.weight"][0, 0] = float("inf")
+    with pytest.raises(CheckpointError, match=r"2\.weight: holds values that are not finite"):
+        write_checkpoint(Checkpoint(CONFIG, state))
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, CONFIG_FILE])
+def test_a_missing_file_is_named(files, name):
+    del files[name]
+    assert problems_of(files) == (f"{name}: missing; a checkpoint is a folder with model.safetensors and config.json",)
+
+
+def test_files_of_two_trainings_are_told_apart(files):
+    other = load(files[WEIGHTS_FILE])
+    other["2.bias"] += 1
+    (problem,) = problems_of({**files, WEIGHTS_FILE: save(other)})
+    assert "the files are of two trainings, or one is damaged" in problem
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:8], lambda data: b"\x80" + data]
+)
+def test_damaged_weights_are_refused(files, damage):
+    problems = problems_of({**files, WEIGHTS_FILE: damage(files[WEIGHTS_FILE])})
+    assert problems[0].startswith("model.safetensors: no safetensors file")
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"", b"[]", b"{", b"null", b"[" * 100_000])
+@pytest.mark.parametrize("name", [CONFIG_FILE, HISTORY_FILE])
+def test_damaged_texts_are_refused(files, name, text):
+    (problem,) = problems_of({**files, name: text})
+    assert problem.startswith(f"{name}: ")
+
+
+def test_weights_fill_the_model_that_they_are_of(files):
+    filled = model()
+    nn.init.zeros_(filled[0].weight)
+    load_weights(filled, read_checkpoint(files))
+    assert torch.equal(filled[0].weight, model()[0].weight)
+
+
+def test_weights_of_another_model_are_refused_tensor_by_tensor(files):
+    other = nn.Sequential(nn.Linear(6, 4), nn.Identity(), nn.Linear(5, 3), nn.Linear(1, 1, bias=False))
+    with pytest.raises(CheckpointError, match="weights for model 'dense-5': 8 problem") as caught:
+        load_weights(other, read_checkpoint(files))
+    assert caught.value.problems == (
+        "3.weight: missing",
+        *(f"1.{name}: the model has no such tensor" for name in sorted(model()[1].state_dict())),
+        "0.bias: float32 (5,), the model has float32 (4,)",
+        "0.weight: float32 (5, 6), the model has float32 (4, 6)",
+    )
+
+
+def test_features_of_another_kind_are_refused_with_what_differs():
+    check_fingerprint(CONFIG, dict(CONFIG.feature_fingerprint), "gs://data/features")
+    with pytest.raises(CheckpointError, match="gs://data/features holds features of another kind") as caught:
+        check_fingerprint(CONFIG, {"weights": "sha256:1", "pca": "sha256:9", "fps": "2"}, "gs://data/features")
+    assert caught.value.problems == (
+        "fps: 2, the model was trained on not set",
+        "pca: sha256:9, the model was trained on sha256:2",
+    )
+    with pytest.raises(CheckpointError, match="weights: not set, the model was trained on sha256:1"):
+        check_fingerprint(CONFIG, {}, "old.tfrecord")
+
+
+def test_a_long_list_of_problems_is_cut_where_it_is_shown():
+    error = CheckpointError("it", [f"problem {i}" for i in range(50)])
+    assert len(error.problems) == 50
+    assert str(error).count("\n") == 21
+    assert str(error).endswith("and 30 more")

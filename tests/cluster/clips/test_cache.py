@@ -1,0 +1,127 @@
+"""What is cached comes back; what is of another kind, or out of date, does not pass for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+import cluster.clips.cache
+from cluster.clips.cache import ClipCache, ClipCacheError, clip_row
+from extractors.clips.sampling import ClipSampling
+from schemas.cached_clips import ClipRow
+from schemas.clips import SIGNED, UNIT, ClipFormat
+from schemas.videos import Video
+from tests.support.videos import picture, read_number
+
+FORMAT = ClipFormat(frames=4, height=48, width=96, resize=(48, 96), fps="12.5", **UNIT)
+SAMPLING = ClipSampling(placement="random", views=3)
+
+
+def video(number: int, version: str = "1") -> Video:
+    return Video(f"class {number % 3}/{number}", f"/videos/{number}.mp4", split="train", version=version)
+
+
+def clips(number: int) -> NDArray[np.uint8]:
+    """(3, 4, 48, 96, 3), each frame with a number of its own."""
+    return np.stack([[picture(100 * number + 10 * view + t, 96, 48) for t in range(4)] for view in range(3)])
+
+
+def rows(numbers: range, version: str = "1") -> Iterator[ClipRow]:
+    return (clip_row(video(number, version), (number % 3,), clips(number), FORMAT) for number in numbers)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[ClipCache]:
+    with ClipCache(str(tmp_path / "cache"), FORMAT, SAMPLING) as opened:
+        yield opened
+
+
+def test_clips_come_back(cache: ClipCache) -> None:
+    assert cache.index() == {}
+    assert cache.write(rows(range(10))) == 1
+    index = cache.index()
+    assert len(index) == 10
+    for number in (0, 3, 4, 9):
+        cached = index[video(number).id]
+        assert (cached.labels, cached.split, cached.views) == ((number % 3,), "train", 3)
+        whole = cache.clips(cached)
+        assert whole.shape == (3, 4, 48, 96, 3)
+        numbers = [[read_number(image) for image in clip] for clip in whole]
+        assert numbers == [[100 * number + 10 * view + t for t in range(4)] for view in range(3)]
+        np.testing.assert_array_equal(cache.clips(cached, 1), whole[1:2])
+
+
+def test_shards_have_a_limit_and_further_ones_are_added(
+    cache: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.clips.cache, "MAX_SHARD_ROWS", 4)
+    assert cache.write(rows(range(10))) == 3
+    assert cache.write(rows(range(10, 12)), writer="7") == 1
+    names = sorted(path.name for path in (tmp_path / "cache").iterdir())
+    assert names == [*(f"part-0000{number}-0.parquet" for number in range(3)), "part-00003-7.parquet"]
+    assert len(cache.index()) == 12
+    assert read_number(cache.clips(cache.index()[video(11).id])[2, 3]) == 1123
+
+
+def test_only_what_lacks_or_has_changed_is_lacking(cache: ClipCache) -> None:
+    cache.write(rows(range(6)))
+    wanted = [video(number) for number in range(8)]
+    assert cache.lacking(wanted) == wanted[6:]
+    changed = [video(2, "2"), *wanted[3:6]]
+    assert cache.lacking(changed) == changed[:1]
+    assert cache.lacking([replace(video(1), start_seconds=4)]) != []  # another part of it
+    cache.write(rows(range(2, 3), "2"))
+    assert cache.lacking(changed) == []
+    assert len(cache.index()) == 6
+
+
+@pytest.mark.parametrize(
+    ("clip_format", "sampling", "told"),
+    [
+        (replace(FORMAT, frames=5), SAMPLING, "frames is 4, wanted is 5"),
+        (replace(FORMAT, fps=None), SAMPLING, "fps is 12.5, wanted is None"),
+        (FORMAT, replace(SAMPLING, views=2), "views is 3, wanted is 2"),
+        (FORMAT, replace(SAMPLING, short="pad"), "short is loop, wanted is pad"),
+    ],
+)
+def test_a_cache_of_another_kind_is_refused(
+    clip_format: ClipFormat, sampling: ClipSampling, told: str, cache: ClipCache
+) -> None:
+    cache.write(rows(range(2)))
+    other = ClipCache(cache.root, clip_format, sampling)
+    with other, pytest.raises(ClipCacheError, match=told):
+        other.index()
+    with other, pytest.raises(ClipCacheError, match=told):
+        other.write(rows(range(2)))
+
+
+def test_how_pixels_are_normalised_does_not_matter(cache: ClipCache) -> None:
+    cache.write(rows(range(2)))
+    signed = ClipFormat(frames=4, height=48, width=96, resize=(48, 96), fps="12.5", **SIGNED)
+    with ClipCache(cache.root, signed, SAMPLING) as same:
+        assert len(same.index()) == 2
+
+
+def test_what_is_no_cache_is_refused(cache: ClipCache, tmp_path: Path) -> None:
+    pandas.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+    with ClipCache(str(tmp_path), FORMAT, SAMPLING) as other, pytest.raises(ClipCacheError, match="no shard of clips"):
+        other.index()
+
+
+def test_others_read_it(cache: ClipCache) -> None:
+    cache.write(rows(range(5)))
+    (path,) = Path(cache.root).iterdir()
+    table = pandas.read_parquet(path)
+    assert list(table["id"]) == [video(number).id for number in range(5)]
+    assert len(table["frames"][0]) == 12
+    query = f"select count(*), min(octet_length(frames[1])) > 100, min(fps) from '{path}'"
+    assert duckdb.sql(query).fetchall() == [(5, True, 12.5)]
+    assert pq.ParquetFile(path).num_row_groups == 2

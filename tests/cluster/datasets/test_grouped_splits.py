@@ -1,0 +1,71 @@
+"""Groups stay whole, classes have their shares, and what a list says holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cluster.datasets.grouped_splits import Listed, with_splits
+from schemas.videos import Video
+
+
+def listed(classes: int, groups: int, clips: int, split: str = "") -> list[Listed]:
+    return [
+        Listed(Video(f"{label}-{group}-{clip}", "", (f"class {label}",), split), f"{label}-{group}")
+        for label in range(classes)
+        for group in range(groups)
+        for clip in range(clips)
+    ]
+
+
+def split(entries: list[Listed], *, validation: float = 0.2, test: float = 0.2, seed: int = 0) -> list[Video]:
+    return with_splits(entries, validation=validation, test=test, seed=seed)
+
+
+def test_each_class_has_its_share() -> None:
+    videos = split(listed(3, 25, 4))
+    counts = Counter((video.labels[0], video.split) for video in videos)
+    for label in range(3):
+        assert [counts[f"class {label}", part] for part in ("train", "validation", "test")] == [64, 16, 20]
+
+
+def test_groups_are_never_parted() -> None:
+    for seed in range(20):
+        parts: dict[str, set[str]] = {}
+        for video in split(listed(2, 7, 3), seed=seed):
+            parts.setdefault(video.id.rpartition("-")[0], set()).add(video.split)
+        assert all(len(part) == 1 for part in parts.values())
+
+
+def test_the_seed_decides_and_the_order_of_the_videos_does_not() -> None:
+    entries = listed(2, 20, 1)
+    assert split(entries, seed=1) == split(entries, seed=1)
+    assert split(entries, seed=1) != split(entries, seed=2)
+    assert sorted(split(entries[::-1]), key=lambda video: video.id) == sorted(
+        split(entries), key=lambda video: video.id
+    )
+
+
+def test_new_videos_move_hardly_any_other() -> None:
+    before = {video.id: video.split for video in split(listed(1, 100, 1))}
+    after = {video.id: video.split for video in split(listed(1, 110, 1))}
+    assert sum(after[name] != part for name, part in before.items()) <= 10
+
+
+def test_few_groups_leave_something_for_training() -> None:
+    for groups, expected in ((1, {"train"}), (2, {"train", "test"}), (3, {"train", "validation", "test"})):
+        assert {video.split for video in split(listed(1, groups, 1))} == expected
+
+
+def test_what_a_list_says_holds_and_validation_comes_from_training() -> None:
+    entries = listed(2, 10, 2, "train") + [
+        Listed(Video(f"t{number}", "", ("class 0",), "test"), f"t{number}") for number in range(5)
+    ]
+    videos = split(entries)
+    assert {video.split for video in videos if video.id.startswith("t")} == {"test"}
+    assert Counter(video.split for video in videos) == {"train": 32, "validation": 8, "test": 5}
+    has_validation = [*entries, Listed(Video("v", "", ("class 1",), "validation"), "v")]
+    assert Counter(video.split for video in split(has_validation)) == {"train": 40, "validation": 1, "test": 5}
+
+
+def test_fractions_of_zero() -> None:
+    assert {video.split for video in split(listed(2, 5, 1), validation=0, test=0)} == {"train"}

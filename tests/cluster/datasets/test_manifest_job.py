@@ -1,0 +1,133 @@
+"""A data set becomes a manifest and its classes' names, here and in a bucket; what is wrong is told, all at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest_job import ManifestConfig, make_manifest
+from cluster.datasets.vocabulary import read_class_names
+from cluster.storage import files
+from tests.cluster.datasets.test_public_datasets import touch, ucf
+from tests.support.servers import gs_bucket
+
+
+def make(tmp_path: Path, output: str = "out/manifest.csv", **options: Any) -> str:
+    uri = output if "://" in output else str(tmp_path / output)
+    make_manifest(ManifestConfig(**{"dataset": "folders", "input": str(tmp_path / "videos"), "output": uri, **options}))
+    return uri
+
+
+def classes(tmp_path: Path, **counts: int) -> Path:
+    return touch(tmp_path / "videos", *(f"{name}/{n}.mp4" for name, count in counts.items() for n in range(count)))
+
+
+@pytest.mark.parametrize("output", ["out/manifest.csv", "out/manifest.jsonl", "out/manifest.parquet"])
+def test_folders_become_a_manifest(output: str, tmp_path: Path) -> None:
+    classes(tmp_path, run=10, jump=20)
+    videos = read_videos(make(tmp_path, output))
+    assert [video.id for video in videos] == sorted(video.id for video in videos)
+    assert all(Path(video.uri).is_file() for video in videos)
+    counts = Counter((video.labels[0], video.split) for video in videos)
+    assert [counts["run", part] for part in ("train", "validation", "test")] == [6, 2, 2]
+    assert [counts["jump", part] for part in ("train", "validation", "test")] == [13, 3, 4]
+    assert read_class_names(str(tmp_path / "out" / "vocabulary.csv")) == ("jump", "run")
+
+
+def test_a_class_of_ones_own_is_another_folder(tmp_path: Path) -> None:
+    classes(tmp_path, run=10, jump=20)
+    before = {video.id: video.split for video in read_videos(make(tmp_path))}
+    classes(tmp_path, car=5)
+    after = {video.id: video.split for video in read_videos(make(tmp_path))}
+    assert len(after) == 35
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("index,name\n0,jump\n1,swim\n", "names classes that are not in .*: 'swim'"),
+        ("Index,Name\n3,Car\n", "no vocabulary"),
+    ],
+)
+def test_the_names_of_something_else_are_not_replaced(tmp_path: Path, content: str, told: str) -> None:
+    classes(tmp_path, run=10, jump=20)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "vocabulary.csv").write_text(content)
+    with pytest.raises((ManifestError, files.StorageError), match=told):
+        make(tmp_path)
+    assert (tmp_path / "out" / "vocabulary.csv").read_text() == content
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+
+
+def test_lists_hold_and_classes_can_be_chosen(tmp_path: Path) -> None:
+    videos, lists = ucf(tmp_path)
+    options = {"dataset": "ucf101", "input": str(videos), "annotations": str(lists), "validation": 0.4}
+    found = read_videos(make(tmp_path, **options))
+    parts = Counter((video.labels[0], video.split) for video in found)
+    assert set(parts.values()) == {2}  # three groups of two clips, one of them in each part
+    assert len(parts) == 6
+    assert {video.id.rpartition("_g")[2][:2] for video in found if video.split == "test"} == {"01"}
+    chosen = read_videos(make(tmp_path, classes=("IceDancing",), **options))
+    assert {video.labels for video in chosen} == {("IceDancing",)}
+    assert read_class_names(str(tmp_path / "out" / "vocabulary.csv")) == ("IceDancing",)
+
+
+def test_missing_videos_are_an_error_unless_they_are_to_be_skipped(tmp_path: Path) -> None:
+    videos, lists = ucf(tmp_path)
+    (videos / "IceDancing/v_IceDancing_g03_c02.avi").unlink()
+    options = {"dataset": "ucf101", "input": str(videos), "annotations": str(lists)}
+    with pytest.raises(ManifestError, match=r"lists have: v_IceDancing_g03_c02 \(1 in all\); --skip-missing"):
+        make(tmp_path, **options)
+    assert not (tmp_path / "out").exists()
+    assert len(read_videos(make(tmp_path, skip_missing=True, **options))) == 11
+    # What is missing of classes that nobody wants does not matter.
+    assert len(read_videos(make(tmp_path, classes=("BabyCrawling",), **options))) == 6
+
+
+def test_a_class_with_one_video_is_an_error(tmp_path: Path) -> None:
+    classes(tmp_path, run=10, jump=1)
+    with pytest.raises(ManifestError, match="class 'jump' has one video"):
+        make(tmp_path)
+
+
+def test_a_class_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    classes(tmp_path, run=10, jump=4)
+    with pytest.raises(ManifestError, match="class 'rum' is unknown; did you mean 'run'"):
+        make(tmp_path, classes=("rum",))
+
+
+def test_a_manifest_gets_new_splits(tmp_path: Path) -> None:
+    classes(tmp_path, run=10, jump=20)
+    old = make(tmp_path)
+    again = make(tmp_path, "again/manifest.jsonl", dataset="manifest", input=old, test=0.5, validation=0.0, seed=9)
+    assert Counter(video.split for video in read_videos(again)) == {"train": 15, "test": 15}
+    assert [video.labels for video in read_videos(again)] == [video.labels for video in read_videos(old)]
+    assert read_class_names(str(tmp_path / "again" / "vocabulary.csv")) == ("jump", "run")
+
+
+def test_options_that_contradict_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match="--annotations is required") as told:
+        ManifestConfig(dataset="ucf101", input="a", output="b.csv", test=1.0, validation=-0.1, split_number=0)
+    for name in ("--test", "--validation", "--split-number"):
+        assert name in str(told.value)
+    with pytest.raises(ValueError, match="--annotations belongs to"):
+        ManifestConfig(dataset="folders", input="a", output="b.csv", annotations="c")
+
+
+def test_all_of_it_may_be_in_a_bucket(tmp_path: Path) -> None:
+    local, lists = ucf(tmp_path)
+    with gs_bucket() as bucket:
+        for root in (local, lists):
+            for path in root.rglob("*.*"):
+                files.write_bytes(f"{bucket}/{path.relative_to(tmp_path)}", path.read_bytes() or b"x")
+        options = {"dataset": "ucf101", "input": f"{bucket}/UCF-101", "annotations": f"{bucket}/lists"}
+        uri = make(tmp_path, f"{bucket}/out/manifest.parquet", **options)
+        videos = read_videos(uri)
+        assert len(videos) == 12
+        assert videos[0].uri == f"{bucket}/UCF-101/{videos[0].id}.avi"
+        assert read_class_names(f"{bucket}/out/vocabulary.csv") == ("BabyCrawling", "IceDancing")

@@ -1,0 +1,329 @@
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.job import BAD_INPUT, DONE, TOO_MANY_FAILURES, run_extraction
+from cluster.storage import files
+from cluster.storage.listing import list_files
+from schemas.failures import FailureRow, failure_table
+from schemas.runs import RunRecord
+from tests.support.dataset import ids, rows
+from tests.support.servers import gs_bucket, http_files
+from tests.support.videos import Clip, write_video
+
+TINY = {"frames": 30, "width": 96, "height": 48}
+WEIGHTS = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+HOLD = "import os, sys; from cluster.storage.lease import Lease; Lease(sys.argv[1], 'r0').acquire(); os._exit(0)"
+NAMES = ["a", "b", "line\nbreak", "sound", "sub/c"]
+
+
+def config(source: Path | str, output: Path | str, **changes: object) -> ExtractionConfig:
+    values = {**WEIGHTS, "engine": "local", "quiet": True, "segment_seconds": 1, **changes}
+    return ExtractionConfig(str(source), str(output), **values)
+
+
+def records(output: Path) -> list[RunRecord]:
+    found = [RunRecord.from_json(file.read_text()) for file in (output / "runs").glob("*.json")]
+    return sorted(found, key=lambda record: record.started_at)
+
+
+def account(record: RunRecord) -> tuple[int, int, int, int]:
+    counts = record.counts
+    assert counts.unaccounted == 0
+    assert (record.status, sum(record.failures_by_code.values())) == ("completed", counts.failed)
+    return counts.videos_total, counts.already_done, counts.extracted, counts.failed
+
+
+@pytest.fixture(autouse=True)
+def log(caplog, monkeypatch):
+    """The project's log, captured whatever other tests have made of it."""
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    with caplog.at_level(logging.INFO, "framemill"):
+        yield caplog
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    (folder / "sub").mkdir()
+    for name in ("a.mp4", "b.mkv", "line\nbreak.mp4", "sub/c.mp4"):
+        write_video(folder / name, Clip(**TINY))
+    write_video(folder / "sound.mp4", Clip(**TINY, sound="aac"))
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(videos, tmp_path_factory):
+    """What a first run leaves: five videos, two failures, two rows a shard."""
+    output = tmp_path_factory.mktemp("reference") / "out [1]"
+    assert run_extraction(config(videos, output, rows_per_shard=2, max_failure_ratio=0.3)) == DONE
+    return output
+
+
+@pytest.fixture
+def output(reference, tmp_path):
+    """A copy of that, to go on with."""
+    return shutil.copytree(reference, tmp_path / "out [2]")
+
+
+def test_every_video_is_a_row_or_a_failure(reference, videos):
+    assert ids(reference) == NAMES
+    assert {row["id"]: row["code"] for row in rows(reference, "failures")} == {"empty": "empty", "text": "not_media"}
+    for row in rows(reference):
+        assert (row["num_frames"], row["has_audio"]) == (2, row["id"] == "sound")
+        assert row["duration_seconds"] == pytest.approx(1.2)
+        assert (len(row["mean_rgb"]), len(row["mean_audio"])) == (1024, 128)
+        assert np.any(row["mean_audio"]) == row["has_audio"]
+        assert Path(row["uri"]).parent in (videos, videos / "sub")
+
+
+def test_shards_are_of_the_size_that_was_asked_for(reference):
+    shards = sorted((reference / "features").iterdir())
+    assert [shard.name[-13:] for shard in shards] == [f"{number:05d}.parquet" for number in range(3)]
+    assert [pq.read_metadata(shard).num_rows for shard in shards] == [2, 2, 1]
+    assert sorted(path.name for path in (reference / "ledger").iterdir()) == [shard.name for shard in shards]
+    (record,) = records(reference)
+    assert record.counts.shards == 3
+
+
+def test_the_record_accounts_for_every_id(reference):
+    (record,) = records(reference)
+    assert account(record) == (7, 0, 5, 2)
+    assert record.counts.frames == 10
+    assert record.counts.bytes_written == sum(file.stat().st_size for file in reference.glob("*/*.parquet"))
+    assert {note.id for note in record.failures} == {"empty", "text"}
+    assert record.configuration["rows_per_shard"] == 2
+    assert record.weights_warning.startswith("random numbers")
+    assert len(record.contact_sheet) == 5
+    assert (reference / "runs" / f"{record.run_id}.html").stat().st_size > 1000
+    assert len(list((reference / "runs").iterdir())) == 2
+
+
+def test_a_second_run_does_nothing(output, videos, log):
+    before = {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")}
+    assert run_extraction(config(videos, output)) == DONE
+    assert {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")} == before
+    assert account(records(output)[-1]) == (7, 7, 0, 0)
+    assert "7 videos, 7 settled before, 0 to do" in log.text
+
+
+def test_a_new_file_is_all_that_is_done(output, videos, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "more")
+    write_video(folder / "new.mp4", Clip(**TINY))
+    before = set(output.glob("features/*"))
+    assert run_extraction(config(folder, output)) == DONE
+    assert ids(output) == sorted([*NAMES, "new"])
+    assert len(set(output.glob("features/*")) - before) == 1
+    assert account(records(output)[-1]) == (8, 7, 1, 0)
+
+
+def test_a_replaced_video_is_done_again_and_its_old_row_is_gone(output, videos, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "replaced")
+    write_video(folder / "a.mp4", Clip(**{**TINY, "frames": 60}))
+    before = {row["id"]: row for row in rows(output)}
+    assert run_extraction(config(folder, output)) == DONE
+    after = {row["id"]: row for row in rows(output)}
+    assert ids(output) == NAMES
+    assert (before["a"]["num_frames"], after["a"]["num_frames"]) == (2, 3)
+    assert {name for name in NAMES if before[name] != after[name]} == {"a"}
+    assert account(records(output)[-1]) == (7, 6, 1, 0)
+    assert run_extraction(config(folder, output)) == DONE
+    assert account(records(output)[-1]) == (7, 7, 0, 0)
+
+
+def test_a_video_that_was_replaced_by_a_bad_one_has_no_row(output, videos, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "replaced")
+    (folder / "a.mp4").write_text("no video")
+    assert run_extraction(config(folder, output)) == TOO_MANY_FAILURES
+    assert ids(output) == [name for name in NAMES if name != "a"]
+    assert ids(output, "failures") == ["a", "empty", "text"]
+
+
+def test_replaced_videos_of_a_manifest_are_noticed(videos, tmp_path):
+    folder, output = shutil.copytree(videos, tmp_path / "copies"), tmp_path / "out"
+    (tmp_path / "m.csv").write_text("uri\ncopies/a.mp4\ncopies/b.mkv\n")
+    assert run_extraction(config(tmp_path / "m.csv", output)) == DONE
+    write_video(folder / "b.mkv", Clip(**{**TINY, "frames": 60}))
+    assert run_extraction(config(tmp_path / "m.csv", output)) == DONE
+    assert account(records(output)[-1]) == (2, 1, 1, 0)
+    assert sorted(row["num_frames"] for row in rows(output)) == [2, 3]
+
+
+def test_a_mended_failure_is_done_without_being_asked_for(output, videos, tmp_path):
+    folder = shutil.copytree(videos, tmp_path / "mended")
+    shutil.copy(folder / "a.mp4", folder / "text.mp4")
+    assert run_extraction(config(folder, output)) == DONE
+    assert (ids(output, "failures"), ids(output)) == (["empty"], sorted([*NAMES, "text"]))
+    assert account(records(output)[-1]) == (7, 6, 1, 0)
+
+
+def test_failures_are_taken_up_by_their_code(output, videos, log):
+    assert run_extraction(config(videos, output, retry_failed=("truncated", "empty"))) == TOO_MANY_FAILURES
+    assert (ids(output, "failures"), ids(output)) == (["empty", "text"], NAMES)
+    assert account(records(output)[-1]) == (7, 6, 0, 1)
+    assert "1 × empty (try them again with --retry-failed empty)" in log.text
+
+
+def test_a_run_beside_another_is_refused_and_touches_nothing(output, videos, log):
+    other = FeatureDataset(str(output), run_id="r9", rgb_dim=1024, frame_features=False, fingerprint={})
+    with other.lease():
+        before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+        assert run_extraction(config(videos, output)) == BAD_INPUT
+        assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+        assert run_extraction(config(videos, output, dry_run=True)) == DONE
+    assert "run r9 (process" in log.text
+    assert run_extraction(config(videos, output)) == DONE
+
+
+def test_a_dead_run_is_told_by_the_next(output, videos):
+    """A lease and an unfinished record, as SIGKILL leaves them."""
+    (whole,) = records(output)
+    left = replace(whole, run_id="r0", status="running", started_at="2020-01-01T00:00:00Z")
+    (output / "runs" / "r0.json").write_text(left.to_json())
+    subprocess.run([sys.executable, "-c", HOLD, str(output / "lease.json")], check=True)
+    assert run_extraction(config(videos, output)) == DONE
+    assert [record.status for record in records(output)] == ["died", "completed", "completed"]
+    assert "Extraction was killed" in (output / "runs" / "r0.html").read_text()
+    assert not (output / "lease.json").exists()
+
+
+def test_a_removed_failure_is_done_again(output, videos):
+    for file in (output / "failures").iterdir():
+        file.unlink()
+    assert run_extraction(config(videos, output, max_failure_ratio=1.0)) == DONE
+    assert ids(output, "failures") == ["empty", "text"]
+    assert account(records(output)[-1]) == (7, 5, 0, 2)
+
+
+def test_too_many_failures_are_told_after_everything_is_written(videos, tmp_path, log):
+    source = tmp_path / "m.csv"
+    source.write_text(f"id,uri,labels\ngood,{videos}/a.mp4,dog;cat\nnone,{videos}/none.mp4,ant\n")
+    assert run_extraction(config(source, tmp_path / "out", max_failure_ratio=0.49)) == TOO_MANY_FAILURES
+    (row,) = rows(tmp_path / "out")
+    assert (row["id"], row["labels"]) == ("good", [2, 1])
+    assert (tmp_path / "out/vocabulary.csv").read_text() == '"index","name"\n0,"ant"\n1,"cat"\n2,"dog"\n'
+    assert ids(tmp_path / "out", "failures") == ["none"]
+    assert account(records(tmp_path / "out")[0]) == (2, 0, 1, 1)
+
+
+def test_hostile_uris_are_failures_and_the_run_goes_on(videos, tmp_path):
+    uris = [
+        "../../../../../etc/hostname",
+        "/etc/hostname",
+        "x" * 4096,
+        "zip://x::http://y",
+        "ftp://host/a.mp4",
+        "nul\x00byte",
+        "line\nbreak.mp4",
+        str(videos),
+        "concat:a.mp4|b.mp4",
+    ]
+    lines = [json.dumps({"id": f"../{number}\n", "uri": uri}) for number, uri in enumerate(uris)]
+    (tmp_path / "m.jsonl").write_text("\n".join([*lines, json.dumps({"id": "good", "uri": f"{videos}/a.mp4"})]))
+    output = tmp_path / "deep" / "out"
+    assert run_extraction(config(tmp_path / "m.jsonl", output, max_failure_ratio=1.0)) == DONE
+    assert ids(output) == ["good"]
+    codes = {row["id"]: row["code"] for row in rows(output, "failures")}
+    assert codes == {f"../{number}": "not_media" if number in (0, 1, 7) else "missing" for number in range(len(uris))}
+    assert sorted(os.listdir(tmp_path)) == ["deep", "m.jsonl"]
+    assert os.listdir(tmp_path / "deep") == ["out"]
+    assert all("INTERNAL" not in row["message"] for row in rows(output, "failures"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"input": "nowhere.csv", "weights": "inception-2016"}, ["No such file", "no weights 'inception-2016'"]),
+        ({"input": "ftp://host/videos"}, ["only these schemes are read"]),
+        ({"precision": "fp16"}, ["needs CUDA"]),
+        ({"output": "zip://x::http://y"}, ["only these schemes are read"]),
+        ({"output": "gs://"}, ["a bucket or host is missing"]),
+        ({"output": "/dev/null/out"}, ["cannot be written to"]),
+        ({"output": "http://127.0.0.1:1/out"}, ["cannot be written to"]),
+        ({"fps": "2"}, ["made in another way", "sampling.fps: here 1, this run 2"]),
+    ],
+)
+def test_bad_input_stops_before_any_work(changes, words, output, videos, log):
+    before = sorted(output.rglob("*"))
+    assert run_extraction(replace(config(videos, output), **changes)) == BAD_INPUT
+    for word in words:
+        assert word in log.text
+    assert sorted(output.rglob("*")) == before
+
+
+def test_a_vocabulary_that_is_none_stops_before_any_work(output, videos, log):
+    (output / "vocabulary.csv").write_text("cat\ndog\n")
+    assert run_extraction(config(videos, output)) == BAD_INPUT
+    assert "is no vocabulary" in log.text
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(videos, output, tmp_path, capsys):
+    assert run_extraction(config(videos, tmp_path / "new", dry_run=True)) == DONE
+    text = capsys.readouterr().out
+    assert text.startswith(
+        "7 videos, 0 settled before, 7 to do\nfrom 7 of them: 1.2 s and 0.0 MB on average, 2 cannot be read"
+    )
+    assert "to embed     6 frames at 1 a second" in text
+    assert "to write     1 shards" in text
+    assert not (tmp_path / "new").exists()
+    # A failure beside its row, as a crash leaves it, is not cleared either.
+    left = FailureRow("a", "a.mp4", "read", "storage", "it came to pass", 1, "r0", "")
+    pq.write_table(failure_table([left]), output / "failures" / "part-r0-00000.parquet")
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    assert run_extraction(config(videos, output, dry_run=True)) == DONE
+    assert capsys.readouterr().out == "7 videos, 7 settled before, 0 to do\n"
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+    assert run_extraction(config(videos, output)) == DONE
+    assert ids(output, "failures") == ["empty", "text"]
+
+
+def test_secrets_of_uris_stay_out_of_logs_records_and_messages(videos, tmp_path, log):
+    with http_files(videos) as url:
+        signed = url.replace("://", "://user:SECRET@")
+        uris = [f"{signed}/{path}?signature=SECRET" for path in ("a.mp4", "none.mp4", "status/403/a.mp4", "text.mp4")]
+        (tmp_path / "m.csv").write_text("uri\n" + "\n".join([*uris, "ftp://user:SECRET@host/a.mp4"]))
+        output = tmp_path / "out"
+        assert run_extraction(config(tmp_path / "m.csv", output, max_failure_ratio=1.0)) == DONE
+        (output / "again.csv").write_text("uri\n" + "\n".join(uris * 2))
+        assert run_extraction(config(output / "again.csv", output)) == BAD_INPUT
+    codes = sorted(row["code"] for row in rows(output, "failures"))
+    assert codes == ["missing", "missing", "no_permission", "not_media"]
+    for row in [*rows(output), *rows(output, "failures")]:
+        assert "SECRET" not in row["id"] + row.get("message", "")
+    for file in (output / "runs").iterdir():
+        assert "SECRET" not in file.read_text()
+
+
+def test_a_bucket_gives_the_rows_of_a_folder(videos, reference):
+    with gs_bucket() as bucket:
+        for file in list_files(str(videos)):
+            name = os.path.relpath(file.uri, videos)
+            files.write_bytes(f"{bucket}/in/{name}", Path(file.uri).read_bytes())
+        source, output = f"{bucket}/in", f"{bucket}/out"
+        assert run_extraction(config(source, output, rows_per_shard=2, max_failure_ratio=0.3)) == DONE
+        assert run_extraction(config(source, output)) == DONE
+        local = Path(reference.parent / "bucket")
+        fsspec.filesystem("gs").get(f"{bucket}/out/", f"{local}/", recursive=True)
+    assert [account(record) for record in records(local)] == [(7, 0, 5, 2), (7, 7, 0, 0)]
+    for folder in ("features", "failures"):
+        found, expected = (
+            [{**row, "uri": "", "run_id": "", "message": "", "content": ""} for row in rows(place, folder)]
+            for place in (local, reference)
+        )
+        assert found == expected
+    assert rows(local)[0]["uri"] == "gs://bucket/in/a.mp4"
+    assert all(row["content"].startswith("etag:") for row in rows(local, "ledger"))

@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from cluster.datasets.feature_dataset import DatasetError
+from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.plan import PlanError, make_plan, read_inputs, save_vocabulary
+from extractors.networks.precision import has_cpu_int8, resolve_precision
+from schemas.features import FeatureRow
+
+RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0", "audio_pca": "random:0", "quiet": True}
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "m.csv").write_text("id,uri,labels\na,a.mp4,dog;cat\nb,b.mp4,\n")
+    return ExtractionConfig(f"{tmp_path}/m.csv", f"{tmp_path}/out", **RANDOM)
+
+
+def test_a_plan_holds_what_is_asked_for(config, tmp_path):
+    plan = make_plan(config, read_inputs(config), on_gpu=False)
+    assert [video.id for video in plan.videos] == ["a", "b"]
+    assert plan.weights_warning == (
+        "random numbers in place of trained weights: "
+        "frames random:0, frame-pca random:0, sound random:0, sound-pca random:0"
+    )
+    assert plan.run_id[8] == "T"
+    assert plan.run_id != make_plan(config, read_inputs(config), on_gpu=False).run_id
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_precision_that_the_machine_lacks_is_bad_input(config):
+    with pytest.raises(PlanError, match="fp16' needs CUDA"):
+        make_plan(replace(config, precision="fp16"), read_inputs(config), on_gpu=False)
+
+
+def test_int8_is_for_frames_on_cpus(config):
+    config = replace(config, precision="int8")
+    with pytest.raises(PlanError, match="this cluster has GPUs"):
+        make_plan(config, read_inputs(config), on_gpu=True)
+    if has_cpu_int8():
+        fingerprint = make_plan(config, read_inputs(config), on_gpu=False).fingerprint
+        assert fingerprint["frames.precision"] == "int8"
+        assert fingerprint["sound.precision"] == resolve_precision("auto", torch.device("cpu"))
+    else:
+        with pytest.raises(PlanError, match="VNNI"):
+            make_plan(config, read_inputs(config), on_gpu=False)
+
+
+def test_what_changes_a_feature_is_in_the_fingerprint(config):
+    inputs = read_inputs(config)
+    config = replace(config, precision="bf16")
+    plain = make_plan(config, inputs, on_gpu=False).fingerprint
+    assert plain["frames.weights"] == plain["sound.pca"] == "random:0"
+    for changes in ({"fps": "2"}, {"max_seconds": 9}, {"precision": "fp32"}):
+        assert make_plan(replace(config, **changes), inputs, on_gpu=False).fingerprint != plain
+    for changes in ({"weights": "random:1"}, {"pca": "none"}, {"audio_weights": "random:1"}, {"audio_pca": "none"}):
+        other = replace(config, **changes)
+        assert make_plan(other, read_inputs(other), on_gpu=False).fingerprint != plain
+    same = {
+        "fps": "2/2",
+        "segment_seconds": 7,
+        "rows_per_shard": 3,
+        "workers": 5,
+        "frame_features": True,
+        "time_limit": 9.0,
+    }
+    assert make_plan(replace(config, **same), inputs, on_gpu=False).fingerprint == plain
+
+
+def test_all_problems_of_manifest_and_weights_are_told_together(tmp_path):
+    config = ExtractionConfig(
+        f"{tmp_path}/none.csv",
+        f"{tmp_path}/out",
+        weights="random:x",
+        pca="yt9m",
+        audio_weights=f"{tmp_path}/no.pth",
+        audio_pca="ftp://host/pca.npz",
+        quiet=True,
+    )
+    with pytest.raises(PlanError) as caught:
+        read_inputs(config)
+    assert len(caught.value.problems) == 5
+    for problem, words in zip(
+        caught.value.problems,
+        ("No such file", "random:x", "yt8m", "no.pth", "only these schemes are read"),
+        strict=True,
+    ):
+        assert words in problem
+
+
+def test_names_are_given_indices_when_the_run_begins(config, tmp_path):
+    plan = make_plan(config, read_inputs(config), on_gpu=False)
+    save_vocabulary(plan)
+    assert (tmp_path / "out/vocabulary.csv").read_text() == '"index","name"\n0,"cat"\n1,"dog"\n'
+    again = make_plan(config, read_inputs(config), on_gpu=False)
+    assert again.vocabulary.indices(again.videos[0]) == (1, 0)
+
+
+def test_another_way_of_making_features_is_refused(config, tmp_path):
+    plan = make_plan(config, read_inputs(config), on_gpu=False)
+    extractor = plan.worker.stage
+    vectors = [np.zeros(embedder.dim, np.float32) for embedder in (extractor.frames, extractor.sound)]
+    plan.dataset.commit(0, [(FeatureRow("a", (), *vectors, False, 1, 1.0, "a.mp4"), "")], [], ())
+    shard = next((tmp_path / "out/features").iterdir())
+    assert b"random numbers" in pq.read_schema(shard).metadata[b"framemill.note"]
+    other = replace(config, fps="2", pca="none")
+    with pytest.raises(DatasetError) as caught:
+        make_plan(other, read_inputs(other), on_gpu=False)
+    for words in ("frames.pca: here random:0, this run none", "sampling.fps: here 1, this run 2"):
+        assert words in str(caught.value)

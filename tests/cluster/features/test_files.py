@@ -1,0 +1,102 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.features.blocks import read_blocks
+from cluster.features.columns import read_index
+from cluster.features.files import FeatureFileError, open_features
+from cluster.storage import files
+from schemas.features import AUDIO_DIM
+from tests.support.features import DIM, FINGERPRINT, feature_row, replace_column, some_rows, write_shard
+from tests.support.parity import FOLDER
+from tests.support.servers import gs_bucket
+
+
+def test_what_all_files_share(tmp_path):
+    write_shard(tmp_path / "a.parquet", [feature_row(1), feature_row(2)])
+    write_shard(tmp_path / "b" / "c.parquet", [feature_row(3)])
+    found = open_features([str(tmp_path)])
+    assert (found.rows, found.rgb_dim, found.audio_dim) == (3, DIM, AUDIO_DIM)
+    assert (found.levels, found.first_rows, found.fingerprint) == (("video",), (0, 2), FINGERPRINT)
+
+
+def test_of_a_dataset_the_features_are_read(tmp_path):
+    write_shard(tmp_path / "features" / "a.parquet", [feature_row(1)])
+    pq.write_table(pa.table({"id": ["x"]}), tmp_path / "ledger.parquet")
+    assert open_features([str(tmp_path)]).rows == 1
+
+
+def test_buckets(tmp_path):
+    path = some_rows(tmp_path, 4)
+    with gs_bucket() as bucket:
+        files.write_bytes(f"{bucket}/d/features/a.parquet", path.read_bytes())
+        files.write_bytes(f"{bucket}/r/a.tfrecord", (FOLDER / "video_level.tfrecord").read_bytes())
+        features = open_features([f"{bucket}/d"])
+        assert read_index(features).ids == read_index(open_features([str(path)])).ids
+        (block,) = read_blocks(features.files[0], "video", [0])
+        assert block.rgb[:, 0].tolist() == [0, 1, 2, 3]
+        records = open_features([f"{bucket}/r"])
+        (block,) = read_blocks(records.files[0], "video", [0])
+        assert block.rgb.shape == (12, 1024)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"fps": 1}'])
+def test_a_damaged_fingerprint_is_told(tmp_path, text):
+    path = some_rows(tmp_path)
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"framemill.fingerprint": text}), path)
+    with pytest.raises(FeatureFileError, match=r"part\.parquet: the fingerprint in its metadata cannot be read"):
+        open_features([str(path)])
+
+
+@pytest.mark.parametrize("name", ["id", "labels", "mean_rgb", "mean_audio", "num_frames"])
+def test_a_missing_column_is_told(tmp_path, name):
+    path = some_rows(tmp_path)
+    replace_column(path, name, None)
+    with pytest.raises(FeatureFileError, match=rf"part\.parquet is no feature shard: column {name} is.*missing"):
+        open_features([str(path)])
+
+
+def test_columns_of_other_types_are_told_together(tmp_path):
+    path = some_rows(tmp_path, 2)
+    replace_column(path, "mean_rgb", pa.array([[1.0], [2.0]]))
+    replace_column(path, "labels", pa.array(["a", "b"]))
+    with pytest.raises(FeatureFileError, match=r"labels is string, not list.*mean_rgb is list<.*double>, not fixed"):
+        open_features([str(path)])
+
+
+def test_widths_that_differ_are_told(tmp_path):
+    write_shard(tmp_path / "a.parquet", [feature_row(1)])
+    write_shard(tmp_path / "b.parquet", [feature_row(2, dim=8)])
+    with pytest.raises(FeatureFileError, match=r"a\.parquet has 16 \+ 128, .*b\.parquet has 8 \+ 128"):
+        open_features([str(tmp_path)])
+
+
+def test_fingerprints_that_differ_are_told(tmp_path):
+    write_shard(tmp_path / "a.parquet", [feature_row(1)], {"weights": "one", "fps": "1"})
+    write_shard(tmp_path / "b.parquet", [feature_row(2)], {"weights": "two", "fps": "1"})
+    with pytest.raises(FeatureFileError, match=r"weights: one and two") as told:
+        open_features([str(tmp_path)])
+    assert "fps" not in str(told.value)
+    with pytest.raises(FeatureFileError, match=r"(?s)features of the model and .*weights: three and one"):
+        open_features([str(tmp_path / "a.parquet")], fingerprint={"weights": "three", "fps": "1"})
+
+
+def test_what_is_not_there_is_told(tmp_path):
+    with pytest.raises(FeatureFileError, match=r"no \.parquet or \.tfrecord file"):
+        open_features([str(tmp_path)])
+    with pytest.raises(FeatureFileError, match="given more than once"):
+        open_features([str(some_rows(tmp_path))] * 2)
+    with pytest.raises(FeatureFileError, match="mixed"):
+        open_features([str(tmp_path), str(FOLDER / "video_level.tfrecord")])
+
+
+def test_a_damaged_shard_is_told(tmp_path):
+    path = some_rows(tmp_path, 500)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    with pytest.raises(FeatureFileError, match=r"part\.parquet cannot be read"):
+        open_features([str(path)])
+    path.write_bytes(whole[:20_000] + bytes(4000) + whole[24_000:])
+    file = open_features([str(path)]).files[0]
+    with pytest.raises(FeatureFileError, match=r"part\.parquet cannot be read"):
+        list(read_blocks(file, "video", [0]))

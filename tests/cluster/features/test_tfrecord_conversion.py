@@ -1,0 +1,116 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.features.files import FeatureFileError
+from cluster.features.tfrecord_conversion import ConversionConfig, Converted, convert
+from cluster.features.tfrecord_files import YOUTUBE_8M, tensorflow
+from cluster.features.tfrecord_reader import read_records
+from cluster.features.tfrecord_writer import write_records
+from tests.support.features import feature_row, write_shard
+from tests.support.parity import golden
+from tests.support.records import FRAME, VIDEO, frame_records
+
+
+def run(source, output, to, level="auto"):
+    return convert(ConversionConfig(str(source), str(output), to, level))
+
+
+def records(path, kind):
+    """Records by id."""
+    tf = tensorflow()
+    found = [kind.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
+    context = [record.features if hasattr(record, "features") else record.context for record in found]
+    return {part.feature["id"].bytes_list.value[0]: record for part, record in zip(context, found, strict=True)}
+
+
+@pytest.mark.parametrize(("path", "kind"), [(VIDEO, "Example"), (FRAME, "SequenceExample")])
+def test_youtube_8m_comes_back_record_by_record(tmp_path, path, kind):
+    assert run(path, tmp_path / "d", "parquet").files == 1
+    assert run(tmp_path / "d", tmp_path / "back", "tfrecord").files == 1
+    kind = getattr(tensorflow().train, kind)
+    (made,) = (tmp_path / "back").iterdir()
+    assert records(made, kind) == records(path, kind)
+
+
+def test_what_records_do_not_know(tmp_path):
+    run(VIDEO, tmp_path / "v", "parquet")
+    run(FRAME, tmp_path / "f", "parquet")
+    (video,), (frame,) = ([*(tmp_path / name / "features").iterdir()] for name in "vf")
+    row = pq.read_table(video).to_pylist()[0]
+    told = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
+    assert [row[name] for name in told] == [True, 0, 0, 1, [], "", ""]
+    rows = pq.read_table(frame).to_pylist()
+    assert [row["num_frames"] for row in rows] == [3, 12, 5, 10, 7]
+    assert [row["duration_seconds"] for row in rows] == [3, 12, 5, 10, 7]
+    codes = np.frombuffer(b"".join(code for row in rows for code in row["rgb"]), np.uint8).reshape(-1, 1024)
+    np.testing.assert_array_equal(codes, golden("tfrecords")["frame_rgb"])
+    assert pq.read_schema(video).metadata[b"framemill.fingerprint"] == b'{"source": "youtube-8m"}'
+
+
+@pytest.mark.parametrize("frames", [0, 4])
+def test_a_shard_comes_back_as_it_was(tmp_path, frames):
+    rows = [feature_row(number, frames=frames) for number in range(9)]
+    path = write_shard(tmp_path / "d" / "features" / "a.parquet", rows, {"weights": "w", "fps": "2"})
+    run(tmp_path / "d", tmp_path / "r", "tfrecord")
+    run(tmp_path / "r", tmp_path / "back", "parquet")
+    before, after = pq.read_table(path), pq.read_table(tmp_path / "back" / "features" / "a.parquet")
+    assert after.equals(before)
+    assert after.schema.metadata[b"framemill.fingerprint"] == b'{"fps": "2", "weights": "w"}'
+
+
+def test_means_alone_of_shards_with_frames(tmp_path):
+    path = write_shard(tmp_path / "a.parquet", [feature_row(number, frames=3) for number in range(4)])
+    run(path, tmp_path / "r", "tfrecord", "video")
+    made = str(tmp_path / "r" / "a.tfrecord")
+    (block,) = read_records(made, made)
+    assert block.frame_offsets is None
+    assert block.rgb[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_labels_of_segments_go_there_and_back(tmp_path):
+    source = tmp_path / "s.tfrecord"
+    write_records(str(source), [frame_records()], YOUTUBE_8M)
+    run(source, tmp_path / "d", "parquet")
+    assert pq.read_table(tmp_path / "d" / "segments" / "s.parquet").to_pylist() == [
+        {"id": "a", "label": 5, "start_seconds": 0, "end_seconds": 5, "score": 1.0},
+        {"id": "a", "label": 9, "start_seconds": 15, "end_seconds": 20, "score": 0.0},
+    ]
+    run(tmp_path / "d", tmp_path / "back", "tfrecord")
+    kind = tensorflow().train.SequenceExample
+    assert records(tmp_path / "back" / "s.tfrecord", kind) == records(source, kind)
+
+
+def test_mediapipes_floats_become_codes(tmp_path):
+    source = tmp_path / "m.tfrecord"
+    write_records(str(source), [frame_records(np.float32)], YOUTUBE_8M)
+    run(source, tmp_path / "d", "parquet")
+    rows = pq.read_table(tmp_path / "d" / "features" / "m.parquet").to_pylist()
+    codes = np.frombuffer(b"".join(code for row in rows for code in row["rgb"]), np.uint8).reshape(-1, 16)
+    # Decoding adds half a step (`schemas.quantization`), so that codes may go up by one.
+    assert set(np.unique(codes.astype(int) - frame_records().rgb)) <= {0, 1}
+
+
+def test_a_second_run_does_what_is_missing(tmp_path):
+    for name in "ab":
+        write_shard(tmp_path / "d" / f"{name}.parquet", [feature_row(ord(name))])
+    assert run(tmp_path / "d", tmp_path / "r", "tfrecord") == Converted(files=2, videos=2, skipped=0)
+    (tmp_path / "r" / "a.tfrecord").unlink()
+    assert run(tmp_path / "d", tmp_path / "r", "tfrecord") == Converted(files=1, videos=1, skipped=1)
+
+
+def test_what_cannot_be_converted_is_refused(tmp_path):
+    with pytest.raises(FeatureFileError, match=r"holds \.tfrecord files already"):
+        run(VIDEO, tmp_path, "tfrecord")
+    path = write_shard(tmp_path / "a.parquet", [feature_row(1)])
+    with pytest.raises(FeatureFileError, match="no features of single frames"):
+        run(path, tmp_path / "r", "tfrecord", "frame")
+
+
+def test_a_damaged_shard_is_told(tmp_path):
+    path = write_shard(tmp_path / "a.parquet", [feature_row(number) for number in range(500)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20_000] + bytes(4000) + whole[24_000:])
+    with pytest.raises(FeatureFileError, match=r"a\.parquet cannot be read"):
+        run(path, tmp_path / "out", "tfrecord")
+    assert not (tmp_path / "out" / "a.tfrecord").exists()

@@ -1,0 +1,268 @@
+"""Whole nights on real videos, in this process: what is new is labelled, and nothing is done twice."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.extraction.job import BAD_INPUT, DONE, FAILED, TOO_MANY_FAILURES, planned
+from cluster.extraction.plan import read_inputs
+from cluster.nightly.config import NightlyConfig
+from cluster.nightly.job import run_nightly
+from cluster.nightly.records import NightRecords
+from cluster.storage.lease import Lease
+from schemas.nights import NightCounts, NightRecord
+from tests.support.checkpoints import trained, write_trained
+from tests.support.dataset import ROOT, ids
+from tests.support.nights import night_of, run_of
+from tests.support.pages import Page, assert_closed_to_the_outside
+from tests.support.scoring import label_ids
+from tests.support.videos import Clip, write_video
+
+TINY = Clip(frames=30, width=96, height=48)
+WEIGHTS = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+FIRST, SECOND = "2026-03-01", "2026-03-02"
+DIE_WITH_LEASE = (
+    "import os, sys; from cluster.storage.lease import Lease; Lease(sys.argv[1], 'r0').acquire(); os._exit(0)"
+)
+
+
+def config(root: Path, **changes: Any) -> NightlyConfig:
+    places = {name: str(root / name) for name in ("videos", "features", "labels")}
+    values = {**places, "checkpoint": (str(root / "classifier"),), "date": FIRST, "engine": "local", "quiet": True}
+    return NightlyConfig(**{**values, **WEIGHTS, **changes})
+
+
+def night(root: Path, date: str = FIRST) -> NightRecord:
+    found = NightRecords(str(root / "labels")).read(date)
+    assert found is not None
+    return found
+
+
+def files(root: Path) -> dict[Path, tuple[int, bytes]]:
+    """Everything below a folder, and when it was written."""
+    paths = (path for path in root.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
+
+
+@pytest.fixture(autouse=True)
+def log(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    with caplog.at_level(logging.INFO, "framemill"):
+        yield caplog
+
+
+@pytest.fixture(scope="module")
+def after_first(tmp_path_factory):
+    """Three videos and a broken one, a classifier for their features, and the first night."""
+    root = tmp_path_factory.mktemp("nightly")
+    (root / "videos").mkdir()
+    for name in ("a", "b", "c"):
+        write_video(root / "videos" / f"{name}.mp4", TINY)
+    (root / "videos" / "broken.mp4").write_text("no video")
+    extraction = config(root).extraction()
+    with planned(extraction, read_inputs(extraction)) as (plan, _):
+        checkpoint = trained("logistic", classes=3, rgb_dim=1024, fingerprint=plan.fingerprint)
+    write_trained(root / "classifier", checkpoint)
+    assert not (root / "features").exists()
+    assert run_nightly(config(root, max_failure_ratio=0.3)) == DONE
+    return root
+
+
+@pytest.fixture
+def root(after_first, tmp_path):
+    """A copy of that, to go on with; the videos keep their times."""
+    return shutil.copytree(after_first, tmp_path / "root", copy_function=shutil.copy2)
+
+
+def test_the_first_night_labels_everything(after_first):
+    assert ids(after_first / "features") == label_ids(after_first / "labels", FIRST) == ["a", "b", "c"]
+    record = night(after_first)
+    assert record.status == "completed"
+    assert record.counts == NightCounts(new=4, extracted=3, failed=1, labelled=3)
+    assert record.failures_by_code == {"not_media": 1}
+    assert record.drift is None
+    assert record.labels is not None
+    assert (record.labels.videos, sum(entry.first for entry in record.labels.classes)) == (3, 3)
+    assert {video.id for video in record.labels.least_sure} == {"a", "b", "c"}
+    (run,) = record.runs
+    assert (after_first / "features" / "runs" / f"{run.extraction_run}.json").exists()
+    assert (after_first / "labels" / "runs" / f"{run.scoring_run}.json").exists()
+    assert run.cost.held_core_seconds >= run.cost.used_core_seconds > 0
+    assert run.cost.bytes_read == sum((after_first / "videos" / f"{name}.mp4").stat().st_size for name in "abc")
+    assert {path.name for path in (after_first / "labels").iterdir()} == {
+        *(f"date={FIRST}", "ledger", "nights", "report.html", "runs"),
+    }
+
+
+def test_the_page_shows_the_videos(after_first):
+    html = (after_first / "labels" / "report.html").read_text()
+    assert html == (after_first / "labels" / "nights" / f"{FIRST}.html").read_text()
+    page = assert_closed_to_the_outside(html)
+    assert "Of 4 new videos, 1 failed; 3 videos got labels." in page.text
+    shown = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    assert sorted(shown) == sorted([f"Frame of {name}" for name in "abc"] * 2)
+
+
+def test_running_it_again_touches_no_file(root, log):
+    before = files(root)
+    assert run_nightly(config(root)) == DONE
+    assert files(root) == before
+    assert f"nothing is new, and {FIRST} has its record" in log.text
+
+
+def test_the_next_night_does_what_is_new_or_replaced(root, log):
+    write_video(root / "videos" / "new.mp4", TINY)
+    write_video(root / "videos" / "b.mp4", replace(TINY, frames=60))
+    (root / "videos" / "c.mp4").unlink()
+    before = {path: content for path, content in files(root).items() if "labels" in path.parts}
+    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert label_ids(root / "labels", SECOND) == ["b", "new"]
+    record = night(root, SECOND)
+    assert record.counts == NightCounts(new=1, changed=1, extracted=2, labelled=2)
+    assert record.drift is not None
+    assert record.drift.nights == (FIRST,)
+    after = files(root)
+    assert {path for path, content in before.items() if after[path] != content} == {root / "labels" / "report.html"}
+    assert "Beside the 1 night before" in Page((root / "labels" / "report.html").read_text()).text
+    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert files(root) == after
+    assert len(record.runs) == 1
+
+
+@pytest.mark.heavy
+def test_more_videos_on_a_day_are_added_to_it(root):
+    write_video(root / "videos" / "new.mp4", TINY)
+    assert run_nightly(config(root)) == DONE
+    assert label_ids(root / "labels", FIRST) == ["a", "b", "c", "new"]
+    record = night(root)
+    assert [run.counts.new for run in record.runs] == [4, 1]
+    assert record.labels is not None
+    assert record.labels.videos == 4
+    assert [note.id for note in record.failures] == ["broken"]
+
+
+def test_a_night_without_news_has_a_record_too(root):
+    assert run_nightly(config(root, date=SECOND)) == DONE
+    record = night(root, SECOND)
+    assert (record.counts, record.runs[0].extraction_run, record.runs[0].scoring_run) == (NightCounts(), None, None)
+    assert "Nothing was new" in (root / "labels" / "report.html").read_text()
+
+
+def test_too_many_failures_leave_nothing_else_undone(root):
+    for number in range(3):
+        (root / "videos" / f"bad-{number}.mp4").write_text(f"no video {number}")
+    write_video(root / "videos" / "new.mp4", TINY)
+    assert run_nightly(config(root, date=SECOND)) == TOO_MANY_FAILURES
+    record = night(root, SECOND)
+    assert (record.status, record.counts.labelled) == ("completed", 1)
+    assert record.runs[-1].problem.startswith("too many failures: extraction of 3 out of 4 videos")
+    assert "Look into this." in (root / "labels" / "report.html").read_text()
+    assert run_nightly(config(root, date=SECOND)) == DONE
+
+
+def test_a_night_that_was_killed_is_made_up_by_the_next(root):
+    write_video(root / "videos" / "new.mp4", TINY)
+    records = NightRecords(str(root / "labels"))
+    records.write(night_of(SECOND, runs=(run_of(status="running", counts=NightCounts(new=1)),)))
+    for lease in ("labels/nightly-lease.json", "features/lease.json", "labels/lease.json"):
+        subprocess.run([sys.executable, "-c", DIE_WITH_LEASE, str(root / lease)], check=True, cwd=ROOT)
+    assert run_nightly(config(root, date="2026-03-03")) == DONE
+    assert night(root, SECOND).status == "died"
+    assert "was killed" in (root / "labels" / "nights" / f"{SECOND}.html").read_text()
+    assert label_ids(root / "labels", "2026-03-03") == ["new"]
+    assert not list(root.rglob("*lease.json"))
+
+
+def test_features_without_labels_are_made_up(root):
+    """As after a night that was killed between extraction and scoring."""
+    for path in (*(root / "labels").glob("date=*/*"), *(root / "labels").glob("ledger/*/*")):
+        path.unlink()
+    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert label_ids(root / "labels", SECOND) == ["a", "b", "c"]
+    assert night(root, SECOND).counts == NightCounts(labelled=3)
+
+
+@pytest.mark.heavy
+def test_a_failed_night_says_so_and_is_made_up(root):
+    write_video(root / "videos" / "new.mp4", TINY)
+    ledger = root / "labels" / "ledger" / f"date={SECOND}"
+    ledger.write_text("not a folder")
+    assert run_nightly(config(root, date=SECOND)) == FAILED
+    record = night(root, SECOND)
+    assert (record.status, record.counts) == ("failed", NightCounts(new=1, extracted=1))
+    ledger.unlink()
+    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert [run.status for run in night(root, SECOND).runs] == ["failed", "completed"]
+    assert label_ids(root / "labels", SECOND) == ["new"]
+
+
+@pytest.mark.parametrize("place", ["labels/nightly-lease.json", "features/lease.json"])
+def test_two_at_once_are_refused(place, root, log):
+    (root / "videos" / "a.mp4").touch()
+    before = files(root)
+    lease = Lease(str(root / place), "another")
+    lease.acquire()
+    try:
+        assert run_nightly(config(root, date=SECOND)) == BAD_INPUT
+    finally:
+        lease.release()
+    assert "run another (process" in log.text
+    assert "--output" not in log.text  # which a night does not have
+    assert files(root) == before
+
+
+def test_wrong_features_are_refused_before_any_work(root, log):
+    write_video(root / "videos" / "new.mp4", TINY)
+    before = files(root)
+    assert run_nightly(config(root, date=SECOND, weights="random:1", features=str(root / "others"))) == BAD_INPUT
+    assert "what these options extract holds features of another kind" in log.text
+    assert "frames.weights" in log.text
+    write_trained(root / "classifier", trained("lstm", rgb_dim=1024, fingerprint=night(root).fingerprint))
+    shutil.copytree(root / "classifier", root / "framewise")
+    assert run_nightly(config(root, date=SECOND, checkpoint=(str(root / "framewise"),))) == BAD_INPUT
+    assert "give --frame-features" in log.text
+    after = files(root)
+    changed = {
+        path.relative_to(root).parts[0] for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+    }
+    assert changed == {"classifier", "framewise"}  # by this test
+
+
+def test_all_bad_input_is_told_at_once_and_touches_nothing(tmp_path, log):
+    bad = config(tmp_path, weights="nowhere.pth", labels="https://example.com/labels")
+    assert run_nightly(bad) == BAD_INPUT
+    for words in ("classifier: 2 problem", "cannot be written to", "nowhere.pth", "videos:"):
+        assert words in log.text, words
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_model_labels_everything_anew(root):
+    write_trained(
+        root / "classifier", trained("logistic", classes=3, rgb_dim=1024, seed=1, fingerprint=night(root).fingerprint)
+    )
+    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert label_ids(root / "labels", SECOND) == ["a", "b", "c"]
+    record = night(root, SECOND)
+    assert record.drift is not None
+    assert (record.drift.other_models, record.counts.extracted) == (1, 0)
+    models = {row["model"] for path in (root / "labels").glob("date=*/*") for row in pq.read_table(path).to_pylist()}
+    assert len(models) == 2
+
+
+@pytest.mark.heavy
+def test_an_old_day_leaves_the_report_of_the_latest(root):
+    write_video(root / "videos" / "new.mp4", TINY)
+    before = (root / "labels" / "report.html").read_bytes()
+    assert run_nightly(config(root, date="2026-02-01", without_pictures=True)) == DONE
+    assert (root / "labels" / "report.html").read_bytes() == before
+    assert "<img" not in (root / "labels" / "nights" / "2026-02-01.html").read_text()

@@ -1,0 +1,38 @@
+"""Pictures of many videos, some of which do their worst."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+from cluster.nightly.thumbnails import thumbnails_of
+from schemas.videos import Video
+from tests.support.servers import http_files
+from tests.support.videos import Clip, write_video
+
+
+def test_what_cannot_be_shown_is_left_out(tmp_path: Path) -> None:
+    paths = [write_video(tmp_path / f"{number}.mp4", Clip(frames=30)) for number in range(5)]
+    (tmp_path / "bad.mp4").write_text("no video")
+    videos = [Video(path.stem, str(path)) for path in (*paths, tmp_path / "bad.mp4", tmp_path / "none.mp4")]
+    found = thumbnails_of(videos)
+    assert sorted(found) == ["0", "1", "2", "3", "4"]
+    assert all(thumbnail.jpeg.startswith(b"\xff\xd8\xff") for thumbnail in found.values())
+    with http_files(tmp_path) as root:
+        assert thumbnails_of([Video("a", f"{root}/0.mp4"), Video("b", f"{root}/status/403/0.mp4")]) == {"a": found["0"]}
+
+
+def test_who_never_answers_costs_no_more_than_the_time(tmp_path: Path) -> None:
+    good = Video("good", str(write_video(tmp_path / "good.mp4", Clip(frames=30))))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
+        started = time.monotonic()
+        found = thumbnails_of([good, *[Video(str(number), uri) for number in range(9)]], total_seconds=6)
+        assert time.monotonic() - started < 12
+    assert list(found) in (["good"], [])  # a busy machine may not come to it
+    assert thumbnails_of([good], total_seconds=0) == {}
+
+
+def test_nothing_asked_for() -> None:
+    assert thumbnails_of([]) == {}

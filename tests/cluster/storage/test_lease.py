@@ -1,0 +1,178 @@
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.storage import files
+from cluster.storage.lease import Lease, LeaseError
+from tests.support.servers import gs_bucket
+
+QUICK = {"renew_seconds": 0.1, "expiry_seconds": 0.6}
+HOLD = """
+import sys, time
+from cluster.storage.lease import Lease
+Lease(sys.argv[1], "other", renew_seconds=0.1, expiry_seconds=0.6).acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return f"{tmp_path}/lease.json"
+
+
+def holder(uri: str) -> dict:
+    return json.loads(Path(uri).read_text())
+
+
+def as_of_another_machine(uri: str) -> None:
+    Path(uri).write_text(json.dumps({**holder(uri), "machine": "elsewhere", "host": "node-7"}))
+
+
+@pytest.fixture
+def other_process(uri):
+    """A process that holds the lease."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, uri], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_lease_is_there_while_it_is_held(uri):
+    lease = Lease(uri, "r1", **QUICK)
+    lease.acquire()
+    assert holder(uri)["run_id"] == "r1"
+    lease.check()
+    lease.release()
+    assert not Path(uri).exists()
+    again = Lease(uri, "r2", **QUICK)
+    again.acquire()
+    assert again.predecessors == ()
+    again.release()
+
+
+def test_the_lease_of_a_living_process_is_refused_at_once(uri, other_process):
+    with pytest.raises(LeaseError, match=rf"run other \(process {other_process.pid} on "):
+        Lease(uri, "r1", expiry_seconds=1000).acquire()
+
+
+def test_advice_names_no_option_for_extraction_training_and_labels_call_it_differently(uri, other_process):
+    with pytest.raises(LeaseError, match="Wait for its end, or write to another place") as told:
+        Lease(uri, "r1").acquire()
+    assert "--" not in str(told.value)
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(uri, other_process):
+    other_process.kill()
+    other_process.wait()
+    lease = Lease(uri, "r1", expiry_seconds=1000)
+    lease.acquire()
+    assert (lease.predecessors, holder(uri)["run_id"]) == (("other",), "r1")
+    lease.release()
+
+
+def test_all_that_died_one_after_the_other_are_told(uri):
+    Lease(uri, "r0", renew_seconds=1000).acquire()
+    for run in ("r1", "r2"):
+        as_of_another_machine(uri)
+        lease = Lease(uri, run, **QUICK)
+        lease.acquire()
+        lease._released.set()  # no more signs of life, as after SIGKILL
+    assert lease.predecessors == ("r0", "r1")
+
+
+def test_a_lease_from_elsewhere_that_is_renewed_is_refused(uri):
+    Lease(uri, "r0", renew_seconds=1000).acquire()
+    as_of_another_machine(uri)
+    renewing = threading.Thread(target=_renew_once, args=(uri,))
+    renewing.start()
+    with pytest.raises(LeaseError, match=r"run r0 .* on node-7"):
+        Lease(uri, "r1", renew_seconds=0.1, expiry_seconds=30).acquire()
+    renewing.join()
+
+
+def _renew_once(uri: str) -> None:
+    time.sleep(0.2)
+    files.write_bytes(uri, json.dumps({**holder(uri), "renewals": 1_000}).encode())  # at once, as leases are
+
+
+def test_a_lease_from_elsewhere_that_is_not_renewed_is_taken_over(uri):
+    dead = Lease(uri, "r0", renew_seconds=1000)
+    dead.acquire()
+    as_of_another_machine(uri)
+    lease = Lease(uri, "r1", **QUICK)
+    lease.acquire()
+    assert lease.predecessors == ("r0",)
+    with pytest.raises(LeaseError, match="another run has taken"):
+        dead._renew()
+    with pytest.raises(LeaseError, match="another run has taken"):
+        dead.check()
+    dead.release()
+    assert holder(uri)["run_id"] == "r1", "a lease that was lost is not removed"
+    lease.release()
+
+
+def test_a_lease_that_is_released_meanwhile_is_free(uri):
+    first = Lease(uri, "r0", renew_seconds=1000)
+    first.acquire()
+    as_of_another_machine(uri)
+    threading.Timer(0.3, first.release).start()
+    lease = Lease(uri, "r1", renew_seconds=0.1, expiry_seconds=30)
+    lease.acquire()
+    assert lease.predecessors == ()
+    lease.release()
+
+
+def test_the_holder_gives_signs_of_life(uri):
+    lease = Lease(uri, "r1", **QUICK)
+    lease.acquire()
+    deadline = time.monotonic() + 20
+    while holder(uri)["renewals"] < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    lease.release()
+
+
+def test_of_many_that_start_together_one_gets_it(uri):
+    leases = [Lease(uri, f"r{number}", **QUICK) for number in range(8)]
+    refused: list[Lease] = []
+
+    def acquire(lease: Lease) -> None:
+        try:
+            lease.acquire()
+        except LeaseError:
+            refused.append(lease)
+
+    threads = [threading.Thread(target=acquire, args=(lease,)) for lease in leases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = set(leases) - set(refused)
+    winner.check()
+    winner.release()
+    assert not Path(uri).exists()
+
+
+def test_what_is_no_lease_is_told(uri):
+    Path(uri).write_text("{}")
+    with pytest.raises(LeaseError, match="Remove it if no run is writing here"):
+        Lease(uri, "r1").acquire()
+
+
+def test_a_bucket_keeps_leases_too():
+    with gs_bucket() as bucket:
+        first, second = (Lease(f"{bucket}/out/lease.json", run, **QUICK) for run in ("r1", "r2"))
+        first.acquire()
+        with pytest.raises(LeaseError, match="run r1"):
+            second.acquire()
+        first.release()
+        second.acquire()
+        second.release()

@@ -1,0 +1,129 @@
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from cluster.storage import buckets, files
+from cluster.storage.listing import is_glob, list_files, versions_of
+from tests.support.servers import gs_bucket, http_files, s3_bucket
+
+
+@pytest.fixture(scope="module", params=[gs_bucket, s3_bucket], ids=["gs", "s3"])
+def bucket(request):
+    with request.param() as uri:
+        yield uri
+
+
+def names(uri: str) -> list[str]:
+    return [file.uri for file in list_files(uri)]
+
+
+def test_a_bucket_is_written_listed_and_read(bucket):
+    files.write_bytes(f"{bucket}/s/b/2.mp4", b"two")
+    files.write_bytes(f"{bucket}/s/a.mp4", b"one")
+    files.write_bytes(f"{bucket}/s/.hidden", b"")
+    files.write_bytes(f"{bucket}/s/empty.mp4", b"")
+    assert names(f"{bucket}/s/") == [f"{bucket}/s/{name}" for name in ("a.mp4", "b/2.mp4", "empty.mp4")]
+    assert names(f"{bucket}/s/*.mp4") == [f"{bucket}/s/{name}" for name in ("a.mp4", "empty.mp4")]
+    assert names(f"{bucket}/s/a.mp4") == [f"{bucket}/s/a.mp4"]
+    first = next(list_files(f"{bucket}/s/a.mp4"))
+    assert (first.size_bytes, first.version.split(":")[0]) == (3, "etag")
+    assert files.read_bytes(first.uri) == b"one"
+    files.delete(first.uri)
+    assert not files.exists(first.uri)
+    assert files.exists(f"{bucket}/s/b/2.mp4")
+
+
+def test_a_version_changes_with_the_bytes(bucket, tmp_path):
+    for root in (bucket, str(tmp_path)):
+        uri = files.join(root, "changing.mp4")
+        files.write_bytes(uri, b"one")
+        first = next(list_files(uri)).version
+        assert next(list_files(uri)).version == first
+        files.write_bytes(uri, b"three")
+        assert next(list_files(uri)).version != first
+
+
+def test_a_folder_is_listed_in_order_without_hidden_files(tmp_path):
+    for name in ("b.mp4", "a/z.mp4", "a/.part.tmp", "a b.mp4", "line\nbreak.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    expected = [str(tmp_path / name) for name in ("a b.mp4", "a/z.mp4", "b.mp4", "line\nbreak.mp4")]
+    assert names(str(tmp_path)) == names(f"file://{tmp_path}/") == expected
+    assert names(str(tmp_path / "a" / "*.mp4")) == [str(tmp_path / "a/z.mp4")]
+
+
+@pytest.mark.parametrize("name", ["talks [2024]", "what?", "best*of"])
+def test_names_with_glob_signs_are_names_where_they_exist(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "a [x1].mp4").write_bytes(b"x")
+    assert names(str(folder)) == names(str(folder / "a [x1].mp4")) == [str(folder / "a [x1].mp4")]
+    assert not is_glob(str(folder))
+    assert is_glob(str(tmp_path / "other" / name))
+
+
+def test_a_folder_can_be_listed_while_it_changes(tmp_path):
+    for number in range(50):
+        files.write_bytes(str(tmp_path / f"{number}.mp4"), b"x")
+    is_over = threading.Event()
+
+    def write() -> None:
+        while not is_over.is_set():
+            files.write_bytes(str(tmp_path / "0.mp4"), b"y")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert {len(names(str(tmp_path))) for _ in range(100)} == {50}
+    finally:
+        is_over.set()
+        writer.join()
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        names(str(tmp_path / "nothing"))
+
+
+def test_links_to_files_are_listed_and_links_to_nowhere_are_not(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "real.mp4").write_bytes(b"video")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "linked.mp4").symlink_to(tmp_path / "elsewhere" / "real.mp4")
+    (folder / "dangling.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    assert [file.uri for file in list_files(str(folder))] == [str(folder / "linked.mp4")]
+
+
+def test_versions_are_those_of_the_listing_however_they_are_asked_for(bucket, tmp_path):
+    with http_files(tmp_path) as web:
+        uris = []
+        for number in range(20):
+            uris += [f"{root}/v/{number:02d}.mp4" for root in (bucket, str(tmp_path))]
+            for uri in uris[-2:]:
+                files.write_bytes(uri, b"x" * number)
+        versions = versions_of([*uris, f"{bucket}/v/none.mp4", str(tmp_path / "none.mp4"), "ftp://host/a", "gs://"])
+        listed = {file.uri: file.version for root in (bucket, str(tmp_path)) for file in list_files(f"{root}/v")}
+        assert versions == listed
+        assert versions_of(uris[:2]) == {uri: listed[uri] for uri in uris[:2]}
+        assert not versions_of([f"{web}/v/none.mp4"])
+        page = f"{web}/v/07.mp4"
+        first = versions_of([page])
+        assert first[page].startswith("7@")
+        files.write_bytes(uris[15], b"other")
+        assert versions_of([page])[page] != first[page]
+
+
+def test_many_objects_come_in_pages_in_the_order_of_their_names(bucket, monkeypatch):
+    monkeypatch.setattr(buckets, "PAGE_OBJECTS", 7)
+    names_given = [f"{number:02d}{suffix}" for number in range(12) for suffix in (".mp4", "/ü&+ ?#[x].mp4")]
+    for name in names_given:
+        files.write_bytes(f"{bucket}/pages/{name}", b"x")
+    expected = sorted(f"{bucket}/pages/{name}" for name in names_given)
+    assert names(f"{bucket}/pages") == names(f"{bucket}/pages/**/*.mp4") == expected
+    assert names(f"{bucket}/pages/*.mp4") == [uri for uri in expected if uri.count("/") == 4]
+    assert versions_of(expected).keys() == set(expected)

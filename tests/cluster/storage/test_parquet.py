@@ -1,0 +1,39 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.storage.parquet import TableError, encode_table, read_table, remove_rows, write_table
+
+TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]}).replace_schema_metadata({"made": "here"})
+
+
+def test_columns_come_in_the_order_that_was_asked_for(tmp_path):
+    uri = f"{tmp_path}/t.parquet"
+    assert write_table(uri, TABLE) == (tmp_path / "t.parquet").stat().st_size
+    assert read_table(uri, ["n", "id"]).column_names == ["n", "id"]
+
+
+def test_rows_go_and_the_rest_stays_as_it_was(tmp_path):
+    uri = f"{tmp_path}/t.parquet"
+    write_table(uri, TABLE)
+    untouched = (tmp_path / "t.parquet").stat().st_mtime_ns
+    assert remove_rows(uri, {"x"}) == 0
+    assert (tmp_path / "t.parquet").stat().st_mtime_ns == untouched
+    assert remove_rows(uri, pa.chunked_array([["a"], ["x"]])) == 1
+    kept = pq.read_table(uri)
+    assert (kept["id"].to_pylist(), kept.schema.metadata) == (["b", "c"], {b"made": b"here"})
+    remove_rows(uri, {"b", "c"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_without_two_values_alike_have_no_dictionary():
+    unlike = pq.ParquetFile(pa.BufferReader(encode_table(TABLE, ["n"])))
+    encodings = [unlike.metadata.row_group(0).column(place).encodings for place in (0, 1)]
+    assert ["RLE_DICTIONARY" in names for names in encodings] == [True, False]
+    assert unlike.read().equals(TABLE)
+
+
+def test_what_is_no_table_is_told(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(TableError, match=r"t\.parquet cannot be read"):
+        read_table(f"{tmp_path}/t.parquet")

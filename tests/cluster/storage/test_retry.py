@@ -1,0 +1,63 @@
+import logging
+import time
+
+import pytest
+
+from cluster.storage import retry
+from cluster.storage.retry import Patience
+
+
+class Flaky:
+    """Fails a number of times, then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+
+@pytest.fixture
+def log(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    with caplog.at_level(logging.INFO, "framemill"):
+        yield caplog
+
+
+def test_what_passes_is_waited_out_without_a_word(log):
+    flaky = Flaky(ConnectionResetError(), TimeoutError(), ConnectionRefusedError())
+    assert Patience(10.0, first_seconds=0.01).call("it", flaky) == "answer"
+    assert flaky.calls == 4
+    assert not log.records
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("x"), PermissionError("x"), ValueError("x"), KeyError("x")])
+def test_what_lasts_is_raised_at_once(error):
+    flaky = Flaky(error)
+    with pytest.raises(type(error)):
+        Patience(10.0).call("it", flaky)
+    assert flaky.calls == 1
+
+
+def test_patience_ends(log):
+    flaky = Flaky(*(TimeoutError(str(number)) for number in range(100)))
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        Patience(0.5, first_seconds=0.1, longest_seconds=0.2).call("it", flaky)
+    assert time.monotonic() - started < 1.0
+    assert 3 <= flaky.calls <= 7
+
+
+def test_a_long_wait_is_said_once_and_so_is_its_end(log, monkeypatch):
+    monkeypatch.setattr(retry, "WARN_AFTER_SECONDS", 0.05)
+    error = TimeoutError("https://host/a?sig=SECRET took too long")
+    assert Patience(60.0, first_seconds=0.06).call("gs://bucket/a", Flaky(error, error)) == "answer"
+    texts = [record.getMessage() for record in log.records]
+    assert len(texts) == len(set(texts)) == 2
+    assert texts[0].startswith("waiting for gs://bucket/a, for up to 60 s: ")
+    assert "it works again after" in texts[1]
+    assert "SECRET" not in log.text

@@ -1,0 +1,163 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+
+from cluster.storage.range_reader import MIN_BLOCK_BYTES
+from cluster.storage.retry import Patience
+from cluster.storage.video_source import open_video
+from extractors.video.decode import sample_frames
+from extractors.video.media import Source
+from extractors.video.sound import Sound
+from schemas.outcomes import FailureCode, Stage, VideoError
+from tests.support.faulty_proxy import faulty_proxy
+from tests.support.servers import http_files
+from tests.support.videos import Clip, write_video
+
+IMPATIENCE = Patience(total_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "v.mp4").write_bytes(bytes(range(256)) * 40_000)  # larger than what is read ahead
+    (folder / "empty.mp4").touch()
+    with http_files(folder) as url:
+        yield url
+
+
+def refusal(uri: str) -> VideoError:
+    with pytest.raises(VideoError) as caught, open_video(uri, IMPATIENCE):
+        pytest.fail("it was opened")
+    return caught.value
+
+
+def test_a_local_video_is_its_path(tmp_path):
+    with open_video(f"file://{tmp_path}/../{tmp_path.name}/a::b.mp4") as source:
+        assert source == str(tmp_path / "a::b.mp4")
+
+
+def test_what_the_decoder_raises_is_passed_on(web, tmp_path):
+    for uri in (str(tmp_path / "a.mp4"), f"{web}/v.mp4"):
+        for error in (VideoError(FailureCode.TRUNCATED, "cut"), MemoryError(), ZeroDivisionError()):
+            with pytest.raises(type(error)) as caught, open_video(uri):
+                raise error
+            assert caught.value is error
+
+
+@pytest.mark.parametrize("folder", ["", "whole/"])
+def test_a_video_over_http_is_read_anywhere(web, folder):
+    with open_video(f"{web}/{folder}v.mp4?signature=abc") as file:
+        assert file.seekable()
+        assert file.read(3) == b"\x00\x01\x02"
+        assert file.seek(-2, os.SEEK_END) == 256 * 40_000 - 2
+        assert file.read() == b"\xfe\xff"
+        assert file.seek(256 * 30_000 + 5) == file.tell() == 256 * 30_000 + 5
+        assert file.read(1) == b"\x05"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("nothing.mp4", FailureCode.MISSING),
+        ("status/410/v.mp4", FailureCode.MISSING),
+        ("status/401/v.mp4", FailureCode.NO_PERMISSION),
+        ("status/403/v.mp4", FailureCode.NO_PERMISSION),
+        ("status/429/v.mp4", FailureCode.STORAGE),
+        ("status/503/v.mp4", FailureCode.STORAGE),
+        ("empty.mp4", FailureCode.EMPTY),
+        ("whole/empty.mp4", FailureCode.EMPTY),
+    ],
+)
+def test_trouble_over_http_has_its_code(web, path, code):
+    error = refusal(f"{web}/{path}?signature=SECRET")
+    assert (error.code, error.stage) == (code, Stage.READ)
+    assert "SECRET" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("uri", "code"),
+    [
+        ("http://127.0.0.1:1/v.mp4", FailureCode.STORAGE),
+        ("http://127.0.0.1:port/v.mp4", FailureCode.MISSING),
+        ("http://127.0.0.1:1/line\nbreak\x00.mp4", FailureCode.STORAGE),
+    ],
+)
+def test_addresses_that_nobody_answers(uri, code):
+    assert refusal(uri).code is code
+
+
+def test_trouble_while_reading_is_not_taken_for_the_end_of_the_file(web):
+    def decode(file) -> None:
+        try:
+            file.read(10)
+        except Exception as error:  # what libav makes of an error
+            raise VideoError(FailureCode.TRUNCATED, "it ends too early") from error
+
+    uri = f"{web}/broken/v.mp4?signature=SECRET"
+    with pytest.raises(VideoError) as caught, open_video(uri, IMPATIENCE) as file:
+        decode(file)
+    assert caught.value.code is FailureCode.STORAGE
+    assert "SECRET" not in caught.value.message
+
+
+def test_a_decoder_that_swallows_trouble_does_not_hide_it(web):
+    def decode(file) -> None:
+        with pytest.raises(Exception, match="500"):
+            file.read(10)
+
+    with pytest.raises(VideoError) as caught, open_video(f"{web}/broken/v.mp4", IMPATIENCE) as file:
+        decode(file)
+    assert caught.value.code is FailureCode.STORAGE
+
+
+CONTAINERS = {
+    "end.mp4": Clip(sound="aac"),
+    "start.mp4": Clip(sound="aac", container_options={"movflags": "faststart"}),
+    "fragments.mp4": Clip(sound="aac", container_options={"movflags": "frag_keyframe+empty_moov"}),
+    "a.mkv": Clip(sound="aac"),
+    "a.webm": Clip(codec="libvpx", options={"deadline": "realtime", "cpu-used": "8"}),
+    "a.avi": Clip(codec="mpeg4", sound="libmp3lame"),
+    "a.mpg": Clip(codec="mpeg2video", sound="mp2"),
+    "a.ts": Clip(sound="aac"),
+}
+
+
+def samples(source: Source, start: int = 0, end: int | None = None) -> int:
+    """How many samples a stretch has, read with its sound."""
+    return sum(1 for _ in sample_frames(source, 1, start_seconds=start, end_seconds=end, sound=Sound()))
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_hardly_a_byte_is_read_twice_whatever_the_container(name, tmp_path):
+    bulky = {"b": "6000000", **CONTAINERS[name].options}
+    path = write_video(tmp_path / name, replace(CONTAINERS[name], width=320, height=180, gop=12, options=bulky))
+    with http_files(tmp_path) as address, faulty_proxy(address) as proxy, open_video(f"{proxy.url}/{name}") as source:
+        assert samples(source) == samples(path) >= 4
+    assert path.stat().st_size > MIN_BLOCK_BYTES
+    assert proxy.sent_bytes <= 1.1 * path.stat().st_size
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ["long.mp4", "long.mkv"])
+def test_of_a_long_video_a_segment_is_read(name, tmp_path):
+    clip = Clip(
+        frames=1200, rate=5, gop=10, width=320, height=180, options={"b": "2000000"}
+    )  # its muxer puts sound first
+    path = write_video(tmp_path / name, clip)
+    with http_files(tmp_path) as address, faulty_proxy(address) as proxy:
+        for start in (0, 80, 160):
+            proxy.reset_counts()
+            with open_video(f"{proxy.url}/{name}") as source:
+                assert samples(source, start, start + 80) == 80
+            # The groups of pictures around it, the head, and the index at the end.
+            assert proxy.sent_bytes <= 1.1 * packet_bytes(path, start - 4, start + 84) + 3 * MIN_BLOCK_BYTES
+
+
+def packet_bytes(path: Path, start: int, end: int) -> int:
+    """How much of a file is packets of a stretch."""
+    with av.open(str(path)) as container:
+        packets = (packet for packet in container.demux() if packet.size)
+        return sum(packet.size for packet in packets if start <= packet.pts * packet.time_base < end)

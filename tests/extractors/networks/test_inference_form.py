@@ -1,0 +1,97 @@
+import pytest
+import torch
+from torch import nn
+
+from extractors.networks.inception import ConvBlock, GridBlock35, inception_2015
+from extractors.networks.inference_form import FusedConv, PooledConv, TiledLinear, to_inference_form
+from extractors.networks.precision import has_cpu_bf16
+from tests.support import parity
+
+PRECISIONS = [torch.float32, torch.bfloat16]
+
+
+@pytest.fixture(scope="module")
+def images():
+    frames = parity.weights.frames(0, (8, 299, 299, 3))
+    return ((torch.from_numpy(frames).float() - 128) / 128).permute(0, 3, 1, 2)
+
+
+def assert_same(found, expected):
+    """Equal to the bit on the processors it was measured on; elsewhere `BatchRunner` sees to it."""
+    if has_cpu_bf16():
+        assert torch.equal(found, expected)
+    else:
+        torch.testing.assert_close(found, expected, rtol=2e-2, atol=1e-3)
+
+
+def folded(dtype):
+    with torch.device("meta"):
+        network = inception_2015()
+    network.load_state_dict(parity.state_dict("inception_2015_fid"), assign=True)
+    return to_inference_form(network, dtype=dtype)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+def test_a_network_means_the_same_in_any_batch(images, dtype, tolerance):
+    network = folded(dtype)
+    images = images.to(dtype)
+    with torch.inference_mode():
+        together = network.forward_features(images)
+        for size in (1, 2, 3, 5):
+            parts = torch.cat([network.forward_features(part) for part in images[:5].split(size)])
+            assert_same(parts, together[:5])
+        assert_same(network.forward_features(images.flip(0)), together.flip(0))
+        assert_same(network.forward_features(images, stem_frames=3), together)
+    expected = parity.golden("inception_2015_fid")["frames299_features"]
+    two = parity.weights.frames(0, (2, 299, 299, 3))
+    pair = ((torch.from_numpy(two).float() - 128) / 128).permute(0, 3, 1, 2).to(dtype)
+    with torch.inference_mode():
+        assert parity.rel_rms(network.forward_features(pair), expected) < tolerance
+
+
+def test_batch_norm_is_folded_exactly():
+    block = nn.Sequential(ConvBlock(3, 8, kernel=3, stride=2, padding=1)).eval()
+    norm = block[0].bn
+    for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        values.data.uniform_(0.5, 1.5)
+    x = torch.randn(2, 3, 9, 9)
+    with torch.inference_mode():
+        expected = block(x)
+        fused = to_inference_form(block, dtype=torch.float32)
+        assert isinstance(fused[0], FusedConv)
+        torch.testing.assert_close(fused(x.contiguous(memory_format=torch.channels_last)), expected)
+
+
+@pytest.mark.parametrize("counts_padding", [True, False])
+def test_an_average_pool_moves_behind_a_pointwise_convolution(counts_padding):
+    block = GridBlock35(8, pool_channels=4, pool_counts_padding=counts_padding).eval()
+    norm = block.branch_pool.bn
+    norm.running_mean.data.uniform_(-0.5, 0.5)
+    norm.bias.data.uniform_(-0.5, 0.5)
+    x = torch.rand(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected = block(x)
+        moved = to_inference_form(block, dtype=torch.float32)
+        assert isinstance(moved.branch_pool, PooledConv)
+        torch.testing.assert_close(moved(x), expected)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_linear_rows_do_not_depend_on_each_other(dtype):
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(64, 4096, generator=generator), torch.randn(64, generator=generator)
+    linear = TiledLinear(weight, bias, dtype=dtype)
+    rows = torch.randn(37, 4096, generator=generator).to(dtype)
+    with torch.inference_mode():
+        together = linear(rows)
+        for size in (1, 2, 3, 16, 20):
+            assert torch.equal(torch.cat([linear(part) for part in rows.split(size)]), together)
+        assert torch.equal(linear(rows.flip(0)), together.flip(0))
+        assert linear(rows[:0]).shape == (0, 64)
+    expected = rows.float() @ weight.to(dtype).float().T + bias
+    torch.testing.assert_close(together.float(), expected, rtol=2e-2, atol=1.0 if dtype == torch.bfloat16 else 1e-2)
+
+
+def test_a_convolution_without_a_relu_is_refused():
+    with pytest.raises(ValueError, match="ReLU"):
+        to_inference_form(nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)), dtype=torch.float32)

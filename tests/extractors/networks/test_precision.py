@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from extractors.networks.precision import (
+    has_cpu_bf16,
+    has_cpu_int8,
+    resolve_device,
+    resolve_precision,
+    resolve_sound_precision,
+)
+
+CPU = torch.device("cpu")
+
+
+def test_auto_takes_what_the_cpu_has():
+    assert resolve_precision("auto", CPU) == ("bf16" if has_cpu_bf16() else "fp32")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_named_precisions_are_kept(precision):
+    assert resolve_precision(precision, CPU) == precision
+
+
+def test_unknown_precisions_list_the_known_ones():
+    with pytest.raises(ValueError, match=r"'fp8'.*auto, bf16, fp16, fp32, int8"):
+        resolve_precision("fp8", CPU)
+
+
+def test_int8_is_for_cpus_that_have_it():
+    if has_cpu_int8():
+        assert resolve_precision("int8", CPU) == "int8"
+    else:
+        with pytest.raises(ValueError, match="VNNI"):
+            resolve_precision("int8", CPU)
+    with pytest.raises(ValueError, match="needs a CPU"):
+        resolve_precision("int8", torch.device("cuda"))
+
+
+def test_sound_beside_int8_runs_in_the_fastest_precision():
+    assert resolve_sound_precision("int8", CPU) == resolve_precision("auto", CPU)
+    assert resolve_sound_precision("fp32", CPU) == "fp32"
+
+
+def test_half_precision_needs_cuda():
+    with pytest.raises(ValueError, match="needs CUDA"):
+        resolve_precision("fp16", CPU)
+
+
+def test_devices():
+    assert resolve_device("cpu") == CPU
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(ValueError, match="'meta' is not supported"):
+        resolve_device("meta")

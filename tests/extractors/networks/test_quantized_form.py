@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from extractors.networks.inception import VARIANTS, ConvBlock
+from extractors.networks.quantized_form import LEVELS, SLOW_STRIDED_WEIGHTS, MaxPool, QuantizedConv, QuantizedInception
+from extractors.weights.pretrained import random_state
+from tests.support import parity
+
+
+def random_network(variant):
+    with torch.device("meta"):
+        network = VARIANTS[variant]()
+    network.load_state_dict(random_state(network, 0), assign=True)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def images():
+    frames = parity.weights.frames(0, (5, 299, 299, 3))
+    images = ((torch.from_numpy(frames).float() - 128) / 128).permute(0, 3, 1, 2)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    return images
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_features_are_close_to_float_and_the_same_in_any_batch(variant, images):
+    with torch.inference_mode():
+        exact = random_network(variant).forward_features(images[:2])
+        network = QuantizedInception(random_network(variant))
+        together = network.forward_features(images)
+        assert torch.equal(torch.cat([network.forward_features(part) for part in images.split(2)]), together)
+        assert torch.equal(network.forward_features(images, stem_frames=2), together)
+    assert together.dtype == torch.float32
+    assert parity.rel_rms(together[:2], exact.numpy()) < 0.06
+    assert functional.cosine_similarity(together[:2], exact).min() > 0.999
+
+
+def block(c_in, c_out, **options):
+    torch.manual_seed(0)
+    made = ConvBlock(c_in, c_out, **options).eval()
+    made.bn.running_mean.data.uniform_(-0.2, 0.2)
+    made.bn.bias.data.uniform_(-0.5, 0.5)
+    made.bn.weight.data.uniform_(0.05, 0.3)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("options", "pool"),
+    [
+        ({"kernel": 3, "stride": 2}, None),
+        ({"kernel": (1, 7), "padding": (0, 3)}, None),
+        ({"kernel": 1}, nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=True)),
+        ({"kernel": 1}, nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)),
+    ],
+)
+def test_a_layer_works_in_units_of_its_channels_ranges(options, pool):
+    float_block = block(16, 24, **options)
+    layer = QuantizedConv(float_block, pool=pool)
+    ranges = torch.linspace(0.5, 3, 16)[None, :, None, None].expand(1, 16, 9, 9)
+    levels = torch.randint(0, LEVELS + 1, (2, 16, 9, 9), dtype=torch.uint8)
+    with torch.inference_mode():
+        out_ranges = layer(ranges)
+        found = layer(levels.contiguous(memory_format=torch.channels_last))
+        x = levels / LEVELS * ranges
+        expected = float_block(pool(x) if pool else x)
+    assert found.dtype == torch.uint8
+    assert found.shape[1:] == out_ranges.shape[1:]
+    steps = out_ranges / LEVELS
+    assert ((found * steps - expected).abs() / steps).max() < 4
+    assert found.float().mean() > 1
+
+
+def test_a_layer_that_onednn_is_slow_at_is_cut_in_two():
+    layer = QuantizedConv(block(288, 384, kernel=3, stride=2))
+    assert layer.weight.numel() > SLOW_STRIDED_WEIGHTS
+    with torch.inference_mode():
+        layer(torch.ones(1, 288, 35, 35))
+        assert len(layer.parts) == 2
+        levels = torch.zeros(1, 288, 35, 35, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+        assert layer(levels).shape == (1, 384, 17, 17)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(2, 0), (1, 1)])
+@pytest.mark.parametrize("size", [7, 8])
+def test_the_largest_of_bytes(stride, padding, size):
+    pool = nn.MaxPool2d(3, stride=stride, padding=padding)
+    x = torch.randint(0, 256, (2, 5, size, size), dtype=torch.uint8)
+    assert torch.equal(MaxPool(pool)(x).float(), pool(x.float()))
+
+
+def test_a_network_whose_batch_norms_tell_nothing_is_refused():
+    network = random_network("inception-2015")
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.bias.data.fill_(-11.7)  # the same function, said to be off nearly always
+            module.running_mean.data.fill_(-11.7)
+    with pytest.raises(ValueError, match="batch norms do not describe"):
+        QuantizedInception(network)

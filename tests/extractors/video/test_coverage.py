@@ -1,0 +1,194 @@
+"""Which grid points count as missing: after cuts, in holes, behind damage, and never in a file that is whole."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import pytest
+
+from extractors.video.coverage import Extent, promised_end
+from extractors.video.decode import sample_frames
+from extractors.video.media import open_media
+from extractors.video.probe import header_duration
+from extractors.video.sound import Sound
+from tests.support.videos import TICKS, Clip, read_number, write_video
+
+FASTSTART = {"movflags": "faststart"}
+FRAMES = 250  # ten seconds, with a key frame every second
+FPS = 2
+CLIPS = {
+    "mp4": Clip(frames=FRAMES, gop=25, sound="aac", container_options=FASTSTART),
+    "mov": Clip("mpeg4", FRAMES, gop=25, sound="pcm_s16le", container_options=FASTSTART),
+    "mkv": Clip(frames=FRAMES, gop=25, sound="libopus", sound_rate=48_000),
+    "webm": Clip("libvpx", FRAMES, gop=25, options={"cpu-used": "8", "lag-in-frames": "0"}),
+    "avi": Clip("mpeg4", FRAMES, gop=25, sound="libmp3lame"),
+    "flv": Clip("flv", FRAMES, gop=25, sound="libmp3lame"),
+    "ts": Clip(frames=FRAMES, gop=25, sound="aac"),
+    "mpg": Clip("mpeg2video", FRAMES, gop=25, sound="mp2"),
+}
+CUT_IS_TOLD = ("mp4", "mov", "mkv", "webm", "avi", "flv")  # MPEG streams know no length but that of what is there
+KEEPS_TIME = [name for name in CLIPS if name != "avi"]  # AVI counts frames, so that what is behind a hole moves up
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("clips")
+    return {name: write_video(folder / f"clip.{name}", clip).read_bytes() for name, clip in CLIPS.items()}
+
+
+def sampled(data: bytes, *, selective: bool = True, **segment: int) -> tuple[dict[int, int], Extent]:
+    """Which frame is seen at which grid point, and what there should be."""
+    extent = Extent()
+    found = sample_frames(io.BytesIO(data), FPS, selective, sound=Sound(), extent=extent, **segment)  # type: ignore[arg-type]
+    return {sample.index: read_number(sample.image) for sample in found}, extent
+
+
+def blanked(data: bytes, start: float, end: float) -> bytes:
+    """With zeros over a part of the file."""
+    first, last = int(len(data) * start), int(len(data) * end)
+    return data[:first] + bytes(last - first) + data[last:]
+
+
+@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("selective", [True, False])
+def test_nothing_is_missing_of_a_whole_file(name: str, selective: bool, clips: dict[str, bytes]) -> None:
+    samples, extent = sampled(clips[name], selective=selective)
+    assert extent.missing(list(samples)) == []
+    assert (extent.first, extent.stop, len(samples)) == (0, extent.stop, extent.stop)
+
+
+@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("selective", [True, False])
+def test_what_is_cut_off_is_missing_where_the_header_tells(name: str, selective: bool, clips: dict[str, bytes]) -> None:
+    data = clips[name]
+    samples, extent = sampled(data[: int(len(data) * 0.7)], selective=selective)
+    missing = extent.missing(list(samples))
+    if name in CUT_IS_TOLD:
+        ((first, stop),) = missing
+        assert (first, stop) == (len(samples), extent.stop)
+        assert 12 <= first <= 16
+        assert stop in (20, 21)  # some containers count a frame more
+    assert all(0 <= index * 12.5 - number < 2 for index, number in samples.items())
+
+
+@pytest.mark.parametrize("name", KEEPS_TIME)
+@pytest.mark.parametrize("selective", [True, False])
+def test_behind_a_hole_decoding_goes_on_at_the_right_time(name: str, selective: bool, clips: dict[str, bytes]) -> None:
+    samples, extent = sampled(blanked(clips[name], 0.4, 0.6), selective=selective)
+    ((first, stop),) = extent.missing(list(samples))
+    assert 6 <= first <= 10
+    assert 2 <= stop - first <= 7
+    assert extent.stop == 20
+    # What is there is the right picture: never an old one that went on being shown.
+    for index, number in samples.items():
+        assert 0 <= index * 12.5 - number <= 1
+
+
+@pytest.mark.parametrize("name", ["mkv", "ts", "mpg", "flv"])
+def test_a_piece_that_is_left_out_is_a_hole(name: str, clips: dict[str, bytes]) -> None:
+    data = clips[name]
+    samples, extent = sampled(data[: int(len(data) * 0.4)] + data[int(len(data) * 0.65) :])
+    ((first, stop),) = extent.missing(list(samples))
+    assert 6 <= first <= 10
+    assert 3 <= stop - first <= 8
+
+
+def test_frames_between_a_damaged_one_and_the_next_key_frame_are_missing(tmp_path: Path) -> None:
+    clip = Clip(frames=FRAMES, gop=50, options={"x264-params": "bframes=0:scenecut=0"})
+    path = write_video(tmp_path / "clip.mp4", clip)
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(container.streams.video[0]) if packet.size]
+    position, size = packets[60]
+    data = bytearray(path.read_bytes())
+    data[position : position + size] = bytes(size)
+    for selective in (True, False):
+        samples, extent = sampled(bytes(data), selective=selective)
+        assert extent.missing(list(samples)) == [(5, 8)]  # frames 60 to 99 of 12.5 a grid point
+        assert samples[4] == 50
+        assert samples[8] == 100
+
+
+def test_damage_before_the_first_picture_is_missing_before_time_zero(tmp_path: Path) -> None:
+    clip = Clip(frames=100, gop=25, options={"x264-params": "bframes=0:scenecut=0"})
+    path = write_video(tmp_path / "clip.mp4", clip)
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(container.streams.video[0]) if packet.size]
+    data = bytearray(path.read_bytes())
+    for position, size in packets[:40]:
+        data[position : position + size] = bytes(size)
+    samples, extent = sampled(bytes(data))
+    assert samples == {0: 50, 1: 62, 2: 75, 3: 87}
+    assert extent.missing(list(samples)) == [(-4, 0)]
+
+
+def test_segments_know_their_own_part(clips: dict[str, bytes]) -> None:
+    data = clips["mkv"][: int(len(clips["mkv"]) * 0.55)]
+    parts = [(0, 3), (3, 6), (6, 9), (9, None)]
+    counts = []
+    for start, end in parts:
+        segment = {"start_seconds": start} | ({} if end is None else {"end_seconds": end})
+        samples, extent = sampled(data, **segment)
+        missing = sum(stop - first for first, stop in extent.missing(list(samples)))
+        counts.append((len(samples), missing))
+    assert [there + missing for there, missing in counts] == [6, 6, 6, 2]
+    assert counts[0] == (6, 0)
+    assert counts[3] == (0, 2)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_a_picture_that_stays_is_no_hole(suffix: str, tmp_path: Path) -> None:
+    stamps = [*range(0, 2 * TICKS, 3600), 8 * TICKS, 8 * TICKS + 3600, 15 * TICKS]
+    path = write_video(tmp_path / f"still{suffix}", Clip(frames=len(stamps), pts=stamps))
+    for selective in (True, False):
+        samples, extent = sampled(path.read_bytes(), selective=selective)
+        assert extent.missing(list(samples)) == []
+        assert len(samples) >= 30
+
+
+def test_sound_that_outlasts_the_pictures_promises_nothing(tmp_path: Path) -> None:
+    for suffix in ("mp4", "mkv", "flv", "ts"):
+        codec = "flv" if suffix == "flv" else "libx264"
+        path = write_video(tmp_path / f"loud.{suffix}", Clip(codec, 75, sound="libmp3lame", sound_seconds=9.0))
+        samples, extent = sampled(path.read_bytes())
+        assert (extent.missing(list(samples)), extent.stop) == ([], 6)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv", ".ts"])
+def test_a_clock_that_starts_late_promises_no_more(suffix: str, tmp_path: Path) -> None:
+    codec = "flv" if suffix == ".flv" else "libx264"
+    path = write_video(tmp_path / f"late{suffix}", Clip(codec, pts=[5 * TICKS + 3600 * n for n in range(100)]))
+    samples, extent = sampled(path.read_bytes())
+    assert (extent.missing(list(samples)), len(samples)) == ([], 8)
+    with open_media(path) as media:
+        seconds = header_duration(media)
+    assert seconds is not None
+    assert 3.9 < seconds < 4.2
+
+
+def test_a_header_that_promises_years_is_not_believed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mkv", Clip(frames=50))
+    data = path.read_bytes().replace(b"00:00:02.000000000", b"99:00:02.000000000")
+    path.write_bytes(data.replace(b"\x44\x89\x88", b"\x44\x89\x88\x42\x70", 1)[: len(data)])
+    with open_media(path) as media:
+        assert promised_end(media, path) is None
+        assert header_duration(media) is None
+    samples, extent = sampled(path.read_bytes())
+    assert (extent.missing(list(samples)), len(samples)) == ([], 4)
+
+
+def test_a_leap_of_the_clock_that_nothing_explains_is_a_splice(tmp_path: Path) -> None:
+    stamps = [*range(0, 2 * TICKS, 3600), *range(90_000 * TICKS, 90_002 * TICKS, 3600)]
+    path = write_video(tmp_path / "leap.ts", Clip(frames=100, pts=stamps, options={"x264-params": "bframes=0"}))
+    for selective in (True, False):
+        samples, extent = sampled(path.read_bytes(), selective=selective)
+        assert samples == {0: 0, 1: 12, 2: 25, 3: 37, 4: 50, 5: 62, 6: 75, 7: 87}
+        assert extent.missing(list(samples)) == []
+
+
+def test_missing_points_are_told_as_stretches() -> None:
+    extent = Extent()
+    extent.first, extent.stop, extent.head_points = 10, 20, 2
+    assert extent.missing([10, 11, 14, 19]) == [(-2, 0), (12, 14), (15, 19)]
+    assert Extent().missing([]) == []

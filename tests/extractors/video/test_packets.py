@@ -1,0 +1,93 @@
+"""Packets come in order, sound on its way past, and holes are told from pictures that stay."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.packet import Packet, PacketSideData
+
+from extractors.video.bitstream import UnsureStructureError
+from extractors.video.media import open_media
+from extractors.video.packets import PacketReader, has_side_data
+from extractors.video.sound import Sound
+from tests.support.videos import TICKS, Clip, write_video
+
+LOUD = Clip(frames=250, gop=25, sound="aac")
+SILENT = Clip(frames=250, gop=25)
+
+
+def holes(data: bytes, *, with_sound: bool = True) -> list[float]:
+    """At how many seconds the packets lie that follow a hole."""
+    with open_media(io.BytesIO(data)) as media:
+        reader = PacketReader(media, Sound() if with_sound else None)
+        found = []
+        for packet in reader:
+            if reader.follows_hole:
+                assert packet.pts is not None
+                found.append(float(packet.pts * packet.time_base))
+        return found
+
+
+def without(data: bytes, start: float, end: float, *, zeros: bool) -> bytes:
+    first, last = int(len(data) * start), int(len(data) * end)
+    return data[:first] + (bytes(last - first) if zeros else b"") + data[last:]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mpg", ".flv"])
+def test_all_packets_of_a_whole_file_come_in_order_and_without_holes(suffix: str, tmp_path: Path) -> None:
+    codec = {".flv": "flv", ".mpg": "mpeg2video"}.get(suffix, "libx264")
+    sound = {".flv": "libmp3lame", ".mpg": "mp2"}.get(suffix, "aac")
+    path = write_video(tmp_path / f"clip{suffix}", Clip(codec, 250, gop=25, sound=sound))
+    with av.open(str(path)) as container:
+        expected = [packet.dts for packet in container.demux(container.streams.video[0]) if packet.size]
+    with open_media(path) as media:
+        sound_track = Sound()
+        reader = PacketReader(media, sound_track, is_strict=True)
+        assert [packet.dts for packet in reader if packet.size] == expected
+        assert reader.sound_seconds == pytest.approx(10, abs=0.6)
+        assert sound_track.has_track
+    assert holes(path.read_bytes()) == []
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+@pytest.mark.parametrize(
+    ("suffix", "clip"), [(".mkv", LOUD), (".ts", LOUD), (".mkv", SILENT), (".ts", SILENT)], ids=str
+)
+def test_what_is_gone_leaves_one_hole(suffix: str, clip: Clip, zeros: bool, tmp_path: Path) -> None:
+    data = without(write_video(tmp_path / f"clip{suffix}", clip).read_bytes(), 0.4, 0.65, zeros=zeros)
+    (seconds,) = holes(data)
+    assert 5 < seconds < 9
+    with open_media(io.BytesIO(data)) as media, pytest.raises(UnsureStructureError):
+        list(PacketReader(media, Sound(), is_strict=True))
+
+
+@pytest.mark.parametrize("sound", [None, "aac"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_picture_that_stays_is_no_hole(suffix: str, sound: str | None, tmp_path: Path) -> None:
+    stamps = [*range(0, 3 * TICKS, 3600), 9 * TICKS, 14 * TICKS]
+    clip = Clip(frames=len(stamps), pts=stamps, sound=sound, sound_seconds=15.0)
+    assert holes(write_video(tmp_path / f"still{suffix}", clip).read_bytes()) == []
+
+
+def test_a_picture_that_stays_while_the_sound_goes_on_is_no_hole_in_a_stream(tmp_path: Path) -> None:
+    stamps = [*range(0, 3 * TICKS, 3600), 9 * TICKS, 14 * TICKS]
+    clip = Clip(frames=len(stamps), pts=stamps, sound="aac", sound_seconds=15.0)
+    assert holes(write_video(tmp_path / "still.ts", clip).read_bytes()) == []
+
+
+def test_a_clock_that_is_set_anew_is_no_hole(tmp_path: Path) -> None:
+    part = write_video(tmp_path / "part.ts", LOUD).read_bytes()
+    assert holes(part + part) == []
+
+
+def test_side_data_is_found_among_others() -> None:
+    packet: Packet[Any] = Packet(b"payload")
+    assert not has_side_data(packet, "new_extradata")
+    for number in (0, 1):  # a palette, a decoder configuration
+        packet.set_sidedata(PacketSideData(number, 8))
+    assert has_side_data(packet, "new_extradata")
+    assert not has_side_data(packet, "encryption_info")

@@ -1,0 +1,245 @@
+"""Sound lies where the picture's clock puts it, whatever carries it, and silence is where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from extractors.networks.log_mel import log_mel
+from extractors.video.decode import sample_frames
+from extractors.video.sound import RATE_HZ, WINDOW_SAMPLES, Sound
+from tests.support.sounds import Track, write_with_sound
+from tests.support.videos import Clip, write_video
+
+BURST_SECONDS = 0.45
+
+# suffix, codec, rate, layout; how many samples (of 1/16,000 s) the container's clock may stray; how loud it must be
+EXACT = 2
+MILLISECOND_CLOCK = 9  # such a clock rounds by half a millisecond
+TRACKS = {
+    "pcm 8 kHz": (".mkv", "pcm_s16le", 8_000, "mono", EXACT, 0.7),
+    "pcm 16 kHz": (".mkv", "pcm_s16le", 16_000, "mono", EXACT, 0.7),
+    "pcm stereo": (".mov", "pcm_s16le", 44_100, "stereo", EXACT, 0.7),
+    "pcm 7.1": (".mov", "pcm_s16le", 48_000, "7.1", EXACT, 0.7),
+    "pcm of 16 channels": (".mkv", "pcm_s16le", 48_000, "hexadecagonal", EXACT, 0.7),
+    "pcm in AVI": (".avi", "pcm_s16le", 48_000, "stereo", EXACT, 0.7),
+    "float pcm": (".mov", "pcm_f32le", 16_000, "mono", EXACT, 0.7),
+    "mu-law": (".mov", "pcm_mulaw", 8_000, "mono", EXACT, 0.7),
+    "aac": (".mp4", "aac", 44_100, "stereo", EXACT, 0.7),
+    "aac 8 kHz": (".mp4", "aac", 8_000, "mono", EXACT, 0.7),
+    "aac 7.1": (".mp4", "aac", 48_000, "7.1", EXACT, 0.61),  # its low frequency channel drops the burst
+    "aac 5.1": (".mkv", "aac", 48_000, "5.1", MILLISECOND_CLOCK, 0.58),
+    "aac in MPEG-TS": (".ts", "aac", 48_000, "stereo", EXACT, 0.69),
+    "aac in FLV": (".flv", "aac", 44_100, "stereo", MILLISECOND_CLOCK, 0.69),
+    "opus": (".mkv", "libopus", 48_000, "stereo", MILLISECOND_CLOCK, 0.7),
+    "mp3": (".mkv", "libmp3lame", 44_100, "stereo", MILLISECOND_CLOCK, 0.66),
+    "mp3 16 kHz": (".mov", "libmp3lame", 16_000, "mono", EXACT, 0.66),
+    "mp2": (".mpg", "mp2", 48_000, "stereo", EXACT, 0.69),
+    "flac": (".mkv", "flac", 48_000, "stereo", EXACT, 0.7),
+    "flac 5.1": (".mkv", "flac", 44_100, "5.1", MILLISECOND_CLOCK, 0.7),
+    "alac": (".mp4", "alac", 44_100, "stereo", EXACT, 0.7),
+    "ac3": (".mkv", "ac3", 48_000, "stereo", MILLISECOND_CLOCK, 0.7),
+    "ac3 5.1": (".ts", "ac3", 48_000, "5.1", EXACT, 0.58),
+}
+
+
+def channels(layout: str) -> int:
+    return av.AudioLayout(layout).nb_channels
+
+
+def burst(rate: int, seconds: float, at_seconds: float = BURST_SECONDS) -> NDArray[np.float32]:
+    """(samples,) float32: ten milliseconds of 1 kHz around `at_seconds`, in silence."""
+    t = np.arange(round(rate * seconds)) / rate - at_seconds
+    return (0.7 * np.exp(-((t / 0.01) ** 2)) * np.cos(2000 * np.pi * t)).astype(np.float32)
+
+
+def swell(rate: int, seconds: float) -> NDArray[np.float32]:
+    """(samples,) float32: a 440 Hz tone whose loudness comes and goes."""
+    t = np.arange(round(rate * seconds)) / rate
+    return (0.4 * np.sin(880 * np.pi * t) * (1 + 0.5 * np.sin(1.4 * np.pi * t))).astype(np.float32)
+
+
+def mono(samples: NDArray[np.float32], start: float = 0.0) -> Track:
+    return Track(((start, samples[None]),), rate=RATE_HZ)
+
+
+def heard(path: Path, **segment: int) -> NDArray[np.float32]:
+    sound = Sound()
+    points = [sample.index for sample in sample_frames(path, sound=sound, **segment)]  # type: ignore[arg-type]
+    return sound.windows(points)
+
+
+def lag(window: NDArray[np.float32], at_seconds: float = BURST_SECONDS) -> int:
+    """By how many samples the burst comes late."""
+    lags = range(-800, 801)
+    expected = burst(RATE_HZ, WINDOW_SAMPLES / RATE_HZ, at_seconds)
+    return lags[int(np.argmax([np.dot(np.roll(expected, lag), window) for lag in lags]))]
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_a_burst_is_heard_when_it_is_seen(name: str, tmp_path: Path) -> None:
+    suffix, codec, rate, layout, tolerance, loudness = TRACKS[name]
+    samples = np.tile(burst(rate, 3), (channels(layout), 1))
+    path = write_with_sound(tmp_path / f"clip{suffix}", Track(((0.0, samples),), codec, rate, layout), seconds=3)
+    windows = heard(path)
+    assert windows.shape == (3, WINDOW_SAMPLES)
+    assert windows.dtype == np.float32
+    assert abs(lag(windows[0])) <= tolerance
+    assert np.abs(windows[0]).max() == pytest.approx(loudness, abs=0.02)
+    assert np.abs(windows[1:]).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mkv", "pcm_s16le"), (".mp4", "aac"), (".ts", "aac"), (".mkv", "flac")]
+)
+def test_time_zero_is_the_first_frame(suffix: str, codec: str, tmp_path: Path) -> None:
+    track = Track(((3.0, burst(48_000, 3)[None]),), codec)
+    windows = heard(write_with_sound(tmp_path / f"clip{suffix}", track, seconds=3, start=3.0))
+    assert abs(lag(windows[0])) <= 16  # MP4's edit list counts milliseconds
+
+
+def test_the_windows_are_those_of_the_grid(tmp_path: Path) -> None:
+    samples = swell(RATE_HZ, 4)
+    path = write_with_sound(tmp_path / "clip.mov", mono(samples), seconds=4)
+    sound = Sound()
+    count = len(list(sample_frames(path, "2.5", sound=sound)))
+    windows = sound.windows(range(count))
+    assert count == 10
+    padded = np.concatenate([samples, np.zeros(WINDOW_SAMPLES, np.float32)])
+    for number, window in enumerate(windows):
+        expected = padded[round(number * RATE_HZ / 2.5) :][:WINDOW_SAMPLES]
+        np.testing.assert_allclose(window, expected, atol=2e-4)
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    tone = swell(RATE_HZ, 2)
+    both = np.stack([tone, np.zeros_like(tone)])
+    path = write_with_sound(tmp_path / "clip.mkv", Track(((0.0, both),), rate=RATE_HZ, layout="stereo"), seconds=2)
+    np.testing.assert_allclose(heard(path)[0], tone[:WINDOW_SAMPLES] / 2, atol=2e-4)
+
+
+def test_opposite_channels_cancel(tmp_path: Path) -> None:
+    tone = swell(RATE_HZ, 2)
+    track = Track(((0.0, np.stack([tone, -tone])),), rate=RATE_HZ, layout="stereo")
+    assert np.abs(heard(write_with_sound(tmp_path / "clip.mkv", track, seconds=2))).max() < 1e-4
+
+
+def test_a_late_track_begins_in_silence(tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 2), start=1.5), seconds=4)
+    windows = heard(path)
+    assert not windows[0].any()
+    assert not windows[1][: RATE_HZ // 2 - 20].any()
+    np.testing.assert_allclose(windows[2], swell(RATE_HZ, 2)[RATE_HZ // 2 :][:WINDOW_SAMPLES], atol=2e-4)
+
+
+def test_a_short_track_ends_in_silence(tmp_path: Path) -> None:
+    windows = heard(write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 1.5)), seconds=4))
+    assert windows[1].any()
+    assert not windows[1][RATE_HZ // 2 + 20 :].any()
+    assert not windows[2:].any()
+
+
+def test_a_long_track_ends_with_the_picture(tmp_path: Path) -> None:
+    samples = swell(RATE_HZ, 9)
+    windows = heard(write_with_sound(tmp_path / "clip.mkv", mono(samples), seconds=3))
+    assert len(windows) == 3
+    np.testing.assert_allclose(windows[2], samples[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4)
+
+
+def test_a_track_that_begins_before_the_picture_is_cut(tmp_path: Path) -> None:
+    samples = swell(RATE_HZ, 5)
+    windows = heard(write_with_sound(tmp_path / "clip.mkv", mono(samples), seconds=3, start=2.0))
+    np.testing.assert_allclose(windows[0], samples[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4)
+
+
+def test_gaps_are_silent_and_what_follows_keeps_its_place(tmp_path: Path) -> None:
+    track = Track(((0.0, swell(RATE_HZ, 1)[None]), (2.0, swell(RATE_HZ, 2)[None])), rate=RATE_HZ)
+    windows = heard(write_with_sound(tmp_path / "clip.mkv", track, seconds=4))
+    np.testing.assert_allclose(windows[0], swell(RATE_HZ, 1)[:WINDOW_SAMPLES], atol=2e-4)
+    assert not windows[1].any()
+    np.testing.assert_allclose(windows[2], swell(RATE_HZ, 2)[:WINDOW_SAMPLES], atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate"),
+    [
+        (".mkv", "pcm_s16le", 16_000),
+        (".mkv", "pcm_s16le", 44_100),
+        (".mp4", "aac", 44_100),
+        (".mkv", "aac", 48_000),
+        (".mkv", "libopus", 48_000),
+        (".mp4", "libmp3lame", 44_100),
+        (".mkv", "flac", 48_000),
+        (".mkv", "ac3", 48_000),
+        (".ts", "ac3", 48_000),
+    ],
+)
+def test_segments_hear_what_the_whole_hears(suffix: str, codec: str, rate: int, tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / f"clip{suffix}", Track(((0.0, swell(rate, 9)[None]),), codec, rate), seconds=9)
+    whole = heard(path)
+    parts = [heard(path, start_seconds=start, end_seconds=start + 3) for start in (0, 3, 6)]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=0.06)  # half a sample of 440 Hz
+    np.testing.assert_allclose(log_mel(np.concatenate(parts)), log_mel(whole), atol=0.25)
+
+
+@pytest.mark.parametrize("selective", [True, False])
+def test_both_ways_of_decoding_hear_the_same(selective: bool, tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 5)), seconds=5)
+    sound = Sound()
+    count = len(list(sample_frames(path, selective=selective, sound=sound, start_seconds=1, end_seconds=3)))
+    assert count == 2
+    assert sound.has_track
+    np.testing.assert_allclose(sound.windows([1, 2])[1], swell(RATE_HZ, 5)[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4)
+
+
+def test_a_video_without_sound_is_silent(tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.mp4", None, seconds=2)
+    sound = Sound()
+    assert len(list(sample_frames(path, sound=sound))) == 2
+    assert not sound.has_track
+    assert not sound.windows([0, 1]).any()
+    assert sound.windows([]).shape == (0, WINDOW_SAMPLES)
+
+
+def test_what_is_no_number_or_out_of_range_is_brought_into_range(tmp_path: Path) -> None:
+    samples = swell(RATE_HZ, 2)
+    samples[100:200], samples[300], samples[400], samples[500:600] = np.nan, np.inf, -np.inf, 7.0
+    windows = heard(
+        write_with_sound(tmp_path / "clip.mov", Track(((0.0, samples[None]),), "pcm_f32le", RATE_HZ), seconds=2)
+    )
+    assert np.isfinite(windows).all()
+    assert np.abs(windows).max() <= 1
+    assert (windows[0, 100:200] == 0).all()
+    assert (windows[0, [300, 400]] == [1, -1]).all()
+    assert (windows[0, 500:600] == 1).all()
+    np.testing.assert_array_equal(windows[0, 600:5000], samples[600:5000])
+
+
+def test_a_damaged_packet_costs_its_own_sound_only(tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.mkv", Track(((0.0, swell(48_000, 4)[None]),), "flac"), seconds=4)
+    whole = heard(path)
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+    data = path.read_bytes()
+    assert data.count(packets[5]) == 1
+    path.write_bytes(data.replace(packets[5], bytes(len(packets[5]))))
+    damaged = heard(path)
+    second = int(np.argmax(np.abs(damaged - whole).max(axis=1)))
+    differing = np.flatnonzero(np.abs(damaged[second] - whole[second]) > 1e-3)
+    assert 0 < np.ptp(differing) < RATE_HZ // 5
+    assert np.abs(np.delete(damaged, second, axis=0) - np.delete(whole, second, axis=0)).max() < 0.04
+
+
+def test_reset_forgets_everything(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", Clip(frames=50, sound="aac"))
+    sound = Sound()
+    list(sample_frames(path, sound=sound))
+    first = sound.windows([0, 1])
+    sound.reset()
+    assert not sound.has_track
+    list(sample_frames(path, sound=sound))
+    np.testing.assert_array_equal(sound.windows([0, 1]), first)

@@ -1,0 +1,85 @@
+"""A thumbnail is a small JPEG of the picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from extractors.video.thumbnail import LONG_SIDE, encode_thumbnail, video_thumbnail
+from schemas.outcomes import VideoError
+from tests.support.videos import Clip, picture, read_number, write_video
+
+
+def decoded(jpeg: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(jpeg)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [
+        (1920, 1080, (224, 126)),
+        (1080, 1920, (126, 224)),
+        (96, 48, (96, 48)),
+        (101, 51, (100, 52)),
+        (1, 1, (2, 2)),
+        (4000, 3, (224, 2)),
+        (224, 224, (224, 224)),
+    ],
+)
+def test_sizes(width: int, height: int, expected: tuple[int, int]) -> None:
+    jpeg = encode_thumbnail(picture(3, max(width, 12), height)[:, :width])
+    assert jpeg.startswith(b"\xff\xd8\xff")
+    assert jpeg.endswith(b"\xff\xd9")
+    assert decoded(jpeg).shape == (expected[1], expected[0], 3)
+    assert max(expected) <= LONG_SIDE
+
+
+def test_it_looks_like_the_picture() -> None:
+    image = picture(1234, 192, 96)
+    assert np.abs(decoded(encode_thumbnail(image)).astype(int) - image).mean() < 6
+
+
+def test_it_is_small() -> None:
+    assert len(encode_thumbnail(picture(5, 1920, 1080))) < 20_000
+
+
+def test_same_picture_same_bytes() -> None:
+    image = picture(7, 640, 360)
+    assert encode_thumbnail(image) == encode_thumbnail(image.copy())
+
+
+def test_a_video_is_shown_after_a_third_of_its_time(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=240, rate=8))
+    thumbnail = video_thumbnail(path)
+    assert (thumbnail.seconds, read_number(decoded(thumbnail.jpeg))) == (10.0, 80)
+    assert video_thumbnail(path, 12, 21).seconds == 15.0
+    assert video_thumbnail(path, 12).seconds == 18.0
+    with path.open("rb") as file:
+        assert video_thumbnail(file) == thumbnail
+
+
+def test_a_short_video_shows_its_first_picture(tmp_path: Path) -> None:
+    thumbnail = video_thumbnail(write_video(tmp_path / "a.mkv", Clip(frames=3)))
+    assert (thumbnail.seconds, read_number(decoded(thumbnail.jpeg))) == (0.0, 0)
+
+
+def test_a_stream_without_a_length_or_with_too_much_of_it(tmp_path: Path) -> None:
+    raw = write_video(
+        tmp_path / "a.h264",
+        Clip(frames=30, b_frames=0),
+    )
+    assert read_number(decoded(video_thumbnail(raw).jpeg)) in range(30)
+    assert video_thumbnail(write_video(tmp_path / "b.mp4", Clip(frames=75)), 0, 500).seconds == 1.0
+
+
+def test_no_picture_is_a_video_error(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("no video")
+    with pytest.raises(VideoError):
+        video_thumbnail(tmp_path / "a.mp4")
+    with pytest.raises(VideoError):
+        video_thumbnail(write_video(tmp_path / "b.mp4", Clip(frames=30)), 400)

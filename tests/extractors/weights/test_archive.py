@@ -1,0 +1,56 @@
+import gzip
+import io
+import tarfile
+
+import pytest
+
+from extractors.weights.archive import ArchiveError, read_members
+
+
+def write(path, members, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name, content in members:
+            info = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            data = b"" if isinstance(content, tarfile.TarInfo) else content
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_only_the_named_members_are_read(tmp_path, mode):
+    path = write(tmp_path / "a.tgz", [("./mean.npy", b"m"), ("other.txt", b"o"), ("sub/values.npy", b"v")], mode)
+    assert read_members(path, ["mean.npy", "values.npy"], limit_bytes=1 << 20) == {"mean.npy": b"m", "values.npy": b"v"}
+
+
+def test_paths_out_of_the_archive_write_nothing(tmp_path):
+    path = write(
+        tmp_path / "in" / "a.tgz" if (tmp_path / "in").mkdir() is None else tmp_path, [("../../mean.npy", b"m")]
+    )
+    assert read_members(path, ["mean.npy"], limit_bytes=1 << 20) == {"mean.npy": b"m"}
+    assert [item.name for item in tmp_path.rglob("*") if item.is_file()] == ["a.tgz"]
+
+
+def test_links_do_not_count(tmp_path):
+    link = tarfile.TarInfo("mean.npy")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    path = write(tmp_path / "a.tgz", [("mean.npy", link)])
+    with pytest.raises(ArchiveError, match=r"lacks mean\.npy"):
+        read_members(path, ["mean.npy"], limit_bytes=1 << 20)
+
+
+def test_a_bomb_stops_at_the_limit(tmp_path):
+    path = write(tmp_path / "a.tgz", [("filler", bytes(8 << 20)), ("mean.npy", b"m")])
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(ArchiveError, match="size limit"):
+        read_members(path, ["mean.npy"], limit_bytes=1 << 20)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not an archive" * 100, gzip.compress(b"no tar"), gzip.compress(bytes(99))[:20]]
+)
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "a.tgz"
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"a\.tgz"):
+        read_members(path, ["mean.npy"], limit_bytes=1 << 20)

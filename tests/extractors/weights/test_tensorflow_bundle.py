@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extractors.weights.protobuf_wire import WireError
+from extractors.weights.tensorflow_bundle import read_bundle, shard_names
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "tensorflow"  # written by TensorFlow: make.py beside the files
+PREFIX = FOLDER / "checkpoint_v2.ckpt"
+
+
+def files() -> tuple[bytes, list[bytes]]:
+    index = Path(f"{PREFIX}.index").read_bytes()
+    return index, [Path(name).read_bytes() for name in shard_names(str(PREFIX), index)]
+
+
+def test_variables_of_a_checkpoint_that_tensorflow_wrote() -> None:
+    variables = read_bundle(*files())
+    random = np.random.default_rng(2)
+    shapes = {"RGB/Conv3d/conv_3d/w": (2, 3, 3, 1, 4), "RGB/Conv3d/batch_norm/beta": (1, 1, 1, 1, 4), "scalar": ()}
+    assert set(variables) == set(shapes)  # and not the step, an integer
+    for name, shape in shapes.items():
+        np.testing.assert_array_equal(variables[name], np.asarray(random.standard_normal(shape), np.float32))
+
+
+def test_shards_are_named_as_tensorflow_names_them() -> None:
+    index, _ = files()
+    assert shard_names("gs://b/model.ckpt", index) == ["gs://b/model.ckpt.data-00000-of-00001"]
+
+
+def test_an_index_that_points_outside_the_shards_is_refused() -> None:
+    index, shards = files()
+    with pytest.raises(WireError, match="of shard 0, which is not there"):
+        read_bundle(index, [shards[0][:-4]])
+    with pytest.raises(WireError, match="of shard 0, which is not there"):
+        read_bundle(index, [])
+
+
+def test_no_truncation_is_read_as_something_else() -> None:
+    index, shards = files()
+    for size in range(len(index)):
+        with pytest.raises(WireError):
+            read_bundle(index[:size], shards)
+
+
+def test_a_checkpoint_in_one_file_is_no_index() -> None:
+    with pytest.raises(WireError, match="does not start with how many shards"):
+        shard_names("x", (FOLDER / "checkpoint_v1.ckpt").read_bytes())
+
+
+def test_damaged_bytes_end_in_one_kind_of_error() -> None:
+    index, shards = files()
+    outcomes = {"read": 0, "refused": 0}
+    for position in range(len(index) - 48):
+        damaged = bytearray(index)
+        damaged[position] ^= 0xFF
+        try:
+            read_bundle(bytes(damaged), shards)
+        except WireError:
+            outcomes["refused"] += 1
+        else:
+            outcomes["read"] += 1
+    assert min(outcomes.values()) > 0
