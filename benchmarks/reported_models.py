@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import write_dataset
 from benchmarks.measure import cores, write_json
-from classifiers.training.workers import Alone
+from classifiers.training.workers import SingleWorker
 from cluster.training.config import ClassifierTrainingConfig
 from cluster.training.kinds import load_training_data
 from cluster.training.worker import TrainingPlan, TrainingWorker
@@ -71,7 +71,7 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
     )
     started = time.perf_counter()
     plan = TrainingPlan(config, load_training_data(config), {}, cores())
-    outcome = TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=lambda record: None)()
+    outcome = TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=lambda record: None)()
     results = {result.name: result for result in outcome.results}
     assert outcome.history.best_epoch is not None
     return Trained(

@@ -95,14 +95,14 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
     import torch.nn.functional as F
 
     from classifiers.feature_models.registry import build_model
-    from classifiers.layers.cpu_dropout import QuickDropout
+    from classifiers.layers.cpu_dropout import CpuDropout
 
     torch.manual_seed(0)
     model = build_model("dense-5", num_classes=10)
     if not is_tuned:
         for parent in (model.rgb, model.audio):
             for name, layer in parent.named_children():
-                if isinstance(layer, QuickDropout):
+                if isinstance(layer, CpuDropout):
                     setattr(parent, name, torch.nn.Dropout(layer.p))
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7, foreach=True)
     rgb, audio, classes = map(torch.from_numpy, training)

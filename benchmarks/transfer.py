@@ -50,7 +50,7 @@ class Way:
     reported_seconds: int
 
 
-WAYS = {
+LABEL_SOURCES = {
     "head only": Way(("--phases", HEAD), THREE, 0.457, 0.9692, 9_388),
     "fine-tuned": Way(("--recipe", "transfer"), THREE, 0.158, 0.9735, 2_324),
     "own class, head only": Way(("--phases", HEAD), (*THREE, OWN), 0.436, 0.9243, 11_880),
@@ -150,7 +150,7 @@ def main() -> None:
         accuracy = before.test.summary["hit_at_one"]
         print(f"{before.parameters:,} parameters, on other motions: {accuracy:.4f} of the test, {before.seconds:.0f} s")
         runs: dict[str, Run] = {}
-        for name, way in WAYS.items():
+        for name, way in LABEL_SOURCES.items():
             link_classes(folder / "actions", folder / "classes", way.classes)
             output = folder / name.replace(", ", "-").replace(" ", "-")
             runs[name] = run_job(folder / "classes", output, "--init-weights", str(folder / "before"), *way.options)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from classifiers.feature_models.base import FeatureModel, register_model
-from classifiers.layers.cpu_dropout import QuickDropout
+from classifiers.layers.cpu_dropout import CpuDropout
 from classifiers.layers.frames import valid_frames
 from classifiers.layers.heads import glorot_linear
 from classifiers.model_options import check_options
@@ -56,7 +56,7 @@ class AttentionPooling(FeatureModel):
         self.content = glorot_linear(config.hidden, config.attention)
         self.gate = glorot_linear(config.hidden, config.attention)
         self.score = nn.Linear(config.attention, 1, bias=False)  # softmax would cancel a bias
-        self.dropout = QuickDropout(config.dropout)
+        self.dropout = CpuDropout(config.dropout)
 
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
         """Frames to their weighted mean: (N, H)."""

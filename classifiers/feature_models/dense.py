@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.feature_models.base import FeatureModel, register_model
-from classifiers.layers.cpu_dropout import QuickDropout
+from classifiers.layers.cpu_dropout import CpuDropout
 from classifiers.layers.heads import glorot_linear
 from classifiers.model_options import check_options
 
@@ -98,5 +98,5 @@ def _hidden_layers(sizes: tuple[int, ...], activation: str, dropout: float) -> n
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [glorot_linear(inputs, outputs), ACTIVATIONS[activation]()]
-        layers += [QuickDropout(dropout)] if dropout else []
+        layers += [CpuDropout(dropout)] if dropout else []
     return nn.Sequential(*layers)

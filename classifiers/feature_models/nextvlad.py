@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from classifiers.feature_models.base import FeatureModel, register_model
-from classifiers.layers.cpu_dropout import QuickDropout
+from classifiers.layers.cpu_dropout import CpuDropout
 from classifiers.layers.frames import padded, valid_frames
 from classifiers.layers.heads import glorot_linear
 from classifiers.layers.row_norm import RowNorm
@@ -113,7 +113,7 @@ class NextVlad(FeatureModel):
         self.audio = GroupedVlad(
             dim=audio_dim, clusters=config.clusters // 2, groups=config.groups // 2, expansion=config.expansion
         )
-        self.dropout = QuickDropout(config.dropout)
+        self.dropout = CpuDropout(config.dropout)
         self.hidden = nn.Linear(self.rgb.output_dim + self.audio.output_dim, config.hidden, bias=False)
         self.hidden_norm = RowNorm(config.hidden)
         self.gate = ExcitationGate(dim=config.hidden, reduction=config.gating_reduction)

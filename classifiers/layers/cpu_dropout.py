@@ -14,7 +14,7 @@ VALUES_PER_DRAW = 4
 LEVELS = 1 << 16
 
 
-class QuickDropout(nn.Dropout):
+class CpuDropout(nn.Dropout):
     """`nn.Dropout` with other random numbers on a CPU."""
 
     def forward(self, input: Tensor) -> Tensor:

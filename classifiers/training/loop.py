@@ -30,7 +30,7 @@ from classifiers.metrics.evaluation import Evaluation
 from classifiers.training.optimizers import build_optimizer
 from classifiers.training.phases import Phase, train_stages
 from classifiers.training.state import TrainingState, optimizer_state, optimizer_tensors
-from classifiers.training.workers import Alone, Workers
+from classifiers.training.workers import SingleWorker, Workers
 from classifiers.weights.checkpoint import EpochRecord, TrainingHistory
 
 MONITORS = {
@@ -145,7 +145,7 @@ class Training:
         self.model = model.to(self._device)
         self._wrap = wrap or (lambda model: model)
         self._task, self._config, self._num_classes = task, config, num_classes
-        self._workers = workers or Alone()
+        self._workers = workers or SingleWorker()
         self._loss = build_loss(task, class_weights=config.class_weights, label_smoothing=config.label_smoothing)
         self._loss.to(self._device)
         self._epochs: list[EpochRecord] = []

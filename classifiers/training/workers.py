@@ -19,7 +19,7 @@ class Workers(Protocol):
         """Give all the running statistics of the first, so that all measure the same model."""
 
 
-class Alone:
+class SingleWorker:
     """One worker."""
 
     rank = 0

@@ -108,7 +108,7 @@ class EmbedderActor:
 
 
 @dataclass(frozen=True)
-class Line:
+class PoolClient:
     """The way from a proxy to its network, `name`, of which every actor has a copy."""
 
     actors: list[Any]
@@ -118,13 +118,13 @@ class Line:
     def embed(self, chunks: Iterable[Any], dim: int) -> NDArray[np.float32]:
         """Send chunks to the embedders in turn, few at a time; the embeddings in the order of the chunks."""
         turn = os.getpid()  # workers start at different embedders
-        on_their_way: deque[_Sent] = deque()
+        on_their_way: deque[PendingChunk] = deque()
         embeddings: list[NDArray[np.float32]] = []
         for number, chunk in enumerate(chunks):
             if len(on_their_way) == CHUNKS_ON_THEIR_WAY:
                 embeddings.append(on_their_way.popleft().answer())
             actor = self.actors[(turn + number) % len(self.actors)]
-            on_their_way.append(_Sent(actor, self.name, chunk, actor.embed.remote(self.name, chunk)))
+            on_their_way.append(PendingChunk(actor, self.name, chunk, actor.embed.remote(self.name, chunk)))
         embeddings += [sent.answer() for sent in on_their_way]
         return np.concatenate(embeddings) if embeddings else np.zeros((0, dim), np.float32)
 
@@ -132,7 +132,7 @@ class Line:
 class RemoteFrames(FrameEmbedder):
     """A frame embedder whose network is in the pool."""
 
-    def __init__(self, local: FrameEmbedder, line: Line) -> None:
+    def __init__(self, local: FrameEmbedder, line: PoolClient) -> None:
         super().__init__(local.config)
         self.prepare_for(line.variant)
         self._line = line
@@ -159,7 +159,7 @@ class RemoteFrames(FrameEmbedder):
 class RemoteSound(AudioEmbedder):
     """A sound embedder whose network is in the pool."""
 
-    def __init__(self, local: AudioEmbedder, line: Line) -> None:
+    def __init__(self, local: AudioEmbedder, line: PoolClient) -> None:
         super().__init__(local.config)
         self._line = line
 
@@ -179,7 +179,7 @@ class RemoteSound(AudioEmbedder):
 class RemoteClips:
     """A network over clips that is in the pool."""
 
-    def __init__(self, local: ClipNetwork, line: Line) -> None:
+    def __init__(self, local: ClipNetwork, line: PoolClient) -> None:
         self.dim = local.dim
         self.variant = line.variant
         self._line = line
@@ -196,7 +196,7 @@ class RemoteClips:
         return self._line.embed((clip[None].numpy() for clip in clips), self.dim)
 
 
-PROXIES: dict[type[Any], Callable[[Any, Line], Network]] = {
+PROXIES: dict[type[Any], Callable[[Any, PoolClient], Network]] = {
     FrameEmbedder: RemoteFrames,
     AudioEmbedder: RemoteSound,
     ClipNetwork: RemoteClips,
@@ -225,7 +225,7 @@ class EmbedderPool:
         """The same stage, its networks replaced by the pool's."""
         return stage.with_networks(
             {
-                name: PROXIES[type(network)](network, Line(self._actors, name, self._variants[name]))
+                name: PROXIES[type(network)](network, PoolClient(self._actors, name, self._variants[name]))
                 for name, network in stage.networks.items()
             }
         )
@@ -242,7 +242,7 @@ def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
         yield chunk
 
 
-class _Sent(NamedTuple):
+class PendingChunk(NamedTuple):
     """A chunk at an embedder, kept until its answer is here: one that is lost with a machine does not come back."""
 
     actor: Any

@@ -179,7 +179,7 @@ class LostWorkers:
             if is_blamed is None:
                 waiting.append(slot)
             else:
-                outcomes += self._bury(slot, is_blamed)
+                outcomes += self._settle_lost(slot, is_blamed)
         self._slots = waiting
         return outcomes
 
@@ -213,7 +213,7 @@ class LostWorkers:
             slot.kill()
             slot.error = None
 
-    def _bury(self, slot: Slot, is_blamed: bool) -> list[Outcome]:
+    def _settle_lost(self, slot: Slot, is_blamed: bool) -> list[Outcome]:
         tasks = slot.tasks
         suspects = slot.on_hand[0][1] if is_blamed and slot.on_hand else []
         place = f"process {slot.process_id} on machine {slot.node_id[:8]}" if slot.node_id else "one that was starting"

@@ -16,7 +16,7 @@ from classifiers.losses import SINGLE_LABEL
 from classifiers.metrics.correlation import FEWEST_VIDEOS
 from cluster.reports import training_charts, training_sentences, training_tables
 from cluster.reports.charts.bars import stages_chart
-from cluster.reports.charts.svg import measure
+from cluster.reports.charts.svg import inline_bar
 from cluster.reports.pages import cut, render_page, seen, settings_table
 from schemas.trainings import SPLITS, TRAINING, SplitResult, TrainingRecord
 
@@ -45,7 +45,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "names": names,
         "called": lambda i: _called(names[i]) if i >= 0 else _NO_CLASS,
         "words": training_sentences,
-        "measure": measure,
+        "inline_bar": inline_bar,
         "fewest_videos": FEWEST_VIDEOS,
         "split": split,
         "results": {one.name: one for one in record.splits},

@@ -23,7 +23,7 @@ from cluster.scoring.clip_embeddings import ClipEmbeddings
 from cluster.scoring.clip_plan import make_clip_plan, read_clip_inputs
 from cluster.scoring.clip_scorer import ClipScores
 from cluster.scoring.config import ScoringConfig
-from cluster.scoring.label_source import Beginning, Course, ScoringWay
+from cluster.scoring.label_source import Backlog, LabelSource, RunStats
 from cluster.scoring.label_writer import ClipLabels, ScoredPortion
 from schemas.runs import Machine
 from schemas.videos import Video
@@ -31,8 +31,8 @@ from schemas.videos import Video
 logger = logging.getLogger("framemill")
 
 
-class ClipScoring(ScoringWay):
-    """See `ScoringWay`.
+class ClipScoring(LabelSource):
+    """See `LabelSource`.
 
     Raises `cluster.scoring.plan.ScoringPlanError` for bad input, `cluster.datasets.feature_dataset.DatasetError` for
     embeddings that cannot go where they should.
@@ -54,11 +54,11 @@ class ClipScoring(ScoringWay):
         self._seconds: dict[str, float] = {}
 
     def machine(self) -> Machine:
-        """See `ScoringWay.machine`."""
+        """See `LabelSource.machine`."""
         return self._engine.machine()
 
-    def begin(self) -> Beginning:
-        """See `ScoringWay.begin`."""
+    def begin(self) -> Backlog:
+        """See `LabelSource.begin`."""
         plan, config, videos = self._plan, self._plan.config, self._plan.inputs.videos
         if plan.embeddings is not None:
             self._stack.enter_context(plan.embeddings.dataset.lease())
@@ -74,10 +74,10 @@ class ClipScoring(ScoringWay):
         self._pending = [video for video in videos if video.id in wanted]
         self._queue = TaskQueue(self._pending)
         given_up = sum(video.id in settled.failed and video.id not in self._unlabelled for video in videos)
-        return Beginning(len(self._unlabelled), given_up, replaced)
+        return Backlog(len(self._unlabelled), given_up, replaced)
 
     def outcomes(self) -> Iterator[ScoredPortion]:
-        """See `ScoringWay.outcomes`."""
+        """See `LabelSource.outcomes`."""
         if not self._pending:
             return  # there is no need for workers
         config = self._plan.config
@@ -94,15 +94,15 @@ class ClipScoring(ScoringWay):
                     yield from self._portion()
 
     def rest(self) -> Iterator[ScoredPortion]:
-        """See `ScoringWay.rest`."""
+        """See `LabelSource.rest`."""
         if self._embeddings is not None:
             self._embeddings.commit()
         if not self._labels.is_empty:
             yield from self._portion()
 
-    def course(self) -> Course:
-        """See `ScoringWay.course`."""
-        return Course(
+    def course(self) -> RunStats:
+        """See `LabelSource.course`."""
+        return RunStats(
             embedded=self._embeddings.rows if self._embeddings else 0,
             retried=len(self._queue.retried),
             workers_lost=self._queue.workers_lost,

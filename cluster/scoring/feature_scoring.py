@@ -12,7 +12,7 @@ import pyarrow as pa
 from cluster.engines.scoring_engines import make_scoring_engine
 from cluster.scoring.config import ScoringConfig
 from cluster.scoring.feature_scorer import Portion
-from cluster.scoring.label_source import Beginning, ScoringWay
+from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.plan import make_scoring_plan
 from schemas.runs import Machine
@@ -22,8 +22,8 @@ LINE_EVERY_SECONDS = 15.0
 logger = logging.getLogger("framemill")
 
 
-class FeatureScoring(ScoringWay):
-    """See `ScoringWay`. Raises `cluster.scoring.plan.ScoringPlanError` for bad input."""
+class FeatureScoring(LabelSource):
+    """See `LabelSource`. Raises `cluster.scoring.plan.ScoringPlanError` for bad input."""
 
     def __init__(self, config: ScoringConfig) -> None:
         super().__init__()
@@ -33,19 +33,19 @@ class FeatureScoring(ScoringWay):
         self._portions: list[Portion] = []
 
     def machine(self) -> Machine:
-        """See `ScoringWay.machine`."""
+        """See `LabelSource.machine`."""
         return self._engine.machine()
 
-    def begin(self) -> Beginning:
-        """See `ScoringWay.begin`."""
+    def begin(self) -> Backlog:
+        """See `LabelSource.begin`."""
         plan = self._plan
         self._portions = plan.portions(plan.dataset.labelled(on_any_day=plan.config.only_new))
         ids = [piece.ids for portion in self._portions for piece in portion.pieces]
         replaced = plan.dataset.withdraw(pa.chunked_array(ids, pa.string()))
-        return Beginning(sum(portion.videos for portion in self._portions), replaced=replaced)
+        return Backlog(sum(portion.videos for portion in self._portions), replaced=replaced)
 
     def outcomes(self) -> Iterator[ScoredPortion]:
-        """See `ScoringWay.outcomes`."""
+        """See `LabelSource.outcomes`."""
         if not self._portions:
             return  # there is no need for workers
         done, total = 0, sum(portion.videos for portion in self._portions)

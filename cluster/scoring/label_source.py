@@ -50,7 +50,7 @@ class ScoringBasis(ABC):
 
 
 @dataclass(frozen=True)
-class Beginning:
+class Backlog:
     """What a way finds when it begins.
 
     left      videos to label
@@ -64,7 +64,7 @@ class Beginning:
 
 
 @dataclass(frozen=True)
-class Course:
+class RunStats:
     """What happened on the way beside labels.
 
     embedded          rows of embeddings that were written
@@ -80,7 +80,7 @@ class Course:
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
 
 
-class ScoringWay(ABC):
+class LabelSource(ABC):
     """One of the two, to be closed."""
 
     plan: ScoringBasis
@@ -93,7 +93,7 @@ class ScoringWay(ABC):
         """What there is to work with."""
 
     @abstractmethod
-    def begin(self) -> Beginning:
+    def begin(self) -> Backlog:
         """Find out what is left to do, and withdraw what will be replaced. With the lease of the labels."""
 
     @abstractmethod
@@ -104,9 +104,9 @@ class ScoringWay(ABC):
         """What is finished and was not taken, after an end or an interruption."""
         yield from ()
 
-    def course(self) -> Course:
+    def course(self) -> RunStats:
         """What has happened until now."""
-        return Course()
+        return RunStats()
 
     def close(self) -> None:
         """Let go of everything that was started."""

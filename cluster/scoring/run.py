@@ -28,7 +28,7 @@ from cluster.runs.provenance import package_versions, without_secrets
 from cluster.scoring.clip_scoring import ClipScoring
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringConfig
 from cluster.scoring.feature_scoring import FeatureScoring
-from cluster.scoring.label_source import Beginning, ScoringWay
+from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.plan import ScoringPlanError
 from cluster.scoring.submission import write_submission
@@ -39,7 +39,7 @@ from schemas.scorings import MAX_FAILURES, SCORE_BINS, ScoredModel, ScoringCount
 
 DONE, FAILED, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 1, 2, 3, 130
 RECORD_EVERY_SECONDS = 60.0
-WAYS: dict[str, Callable[[ScoringConfig], ScoringWay]] = {OF_FEATURES: FeatureScoring, OF_VIDEOS: ClipScoring}
+LABEL_SOURCES: dict[str, Callable[[ScoringConfig], LabelSource]] = {OF_FEATURES: FeatureScoring, OF_VIDEOS: ClipScoring}
 
 logger = logging.getLogger("framemill")
 
@@ -80,7 +80,7 @@ class Scoring:
             LabelDatasetError, cluster.datasets.feature_dataset.DatasetError: where another run is writing, or nothing
             can be written.
         """
-        with closing(WAYS[self._config.kind](self._config)) as way, way.plan.dataset.lease() as lease:
+        with closing(LABEL_SOURCES[self._config.kind](self._config)) as way, way.plan.dataset.lease() as lease:
             for run_id in lease.predecessors:
                 close_record_of(run_id, way.plan.dataset)
             way.plan.dataset.prepare()
@@ -126,7 +126,7 @@ class _Tally:
 class _Run:
     """Does what is left to do; the dataset's lease is held meanwhile."""
 
-    def __init__(self, way: ScoringWay, beginning: Beginning) -> None:
+    def __init__(self, way: LabelSource, beginning: Backlog) -> None:
         self._way, self._plan, self._beginning = way, way.plan, beginning
         self._tally = _Tally(way.plan.classifier.config.num_classes)
         self._recorded_at = time.monotonic()

@@ -26,12 +26,12 @@ import fsspec
 
 from cluster.storage import files, local_files
 from cluster.storage.redaction import redacted
-from cluster.storage.retry import Patience
-from cluster.storage.store_errors import MESSAGE_CHARACTERS, Trouble, describe, trouble_of
+from cluster.storage.retry import RetryPolicy
+from cluster.storage.store_errors import MESSAGE_CHARACTERS, StoreFailure, describe, store_failure_of
 
 # What a scheme needs beside fsspec; empty where nothing.
 SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http": "", "https": ""}
-PATIENCE = Patience(total_seconds=180.0)
+PATIENCE = RetryPolicy(total_seconds=180.0)
 STALL_SECONDS = 60.0  # without a byte
 # Holding every listing that was ever asked for would take gigabytes, and show what is no longer there.
 OPTIONS: dict[str, Any] = {"use_listings_cache": False}
@@ -97,7 +97,7 @@ def local_path(uri: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-def answer(uri: str, call: Callable[[], T], patience: Patience | None = None) -> T:
+def answer(uri: str, call: Callable[[], T], patience: RetryPolicy | None = None) -> T:
     """What a store answers to `call`, which may be made several times.
 
     Raises `FileNotFoundError`, `FileExistsError`, or `StorageError` for everything else, without secrets.
@@ -108,8 +108,8 @@ def answer(uri: str, call: Callable[[], T], patience: Patience | None = None) ->
         raise
     except Exception as error:
         message = f"{redacted(uri)}: {describe(error)}"
-        kinds = {Trouble.MISSING: FileNotFoundError, Trouble.EXISTS: FileExistsError}
-        raise kinds.get(trouble_of(error), StorageError)(message) from error
+        kinds = {StoreFailure.MISSING: FileNotFoundError, StoreFailure.EXISTS: FileExistsError}
+        raise kinds.get(store_failure_of(error), StorageError)(message) from error
 
 
 def read_bytes(uri: str) -> bytes:

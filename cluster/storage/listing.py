@@ -18,12 +18,12 @@ from fsspec.utils import glob_translate
 from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, version_of
 from cluster.storage.files import StorageError, answer, exists, filesystem, is_local, local_path
 from cluster.storage.local_files import regular_file, walk_files
-from cluster.storage.retry import Patience
+from cluster.storage.retry import RetryPolicy
 
 GLOB_SIGNS = "*?["
 MAX_REQUESTS = 32  # at the same time
 REQUESTS_PER_PAGE = 8  # a page of a listing is the better way where it spares that many
-SINGLE_PATIENCE = Patience(total_seconds=15.0)  # there may be thousands to ask for
+SINGLE_PATIENCE = RetryPolicy(total_seconds=15.0)  # there may be thousands to ask for
 
 
 def list_files(uri: str) -> Iterator[StoredFile]:

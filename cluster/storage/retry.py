@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cluster.storage.store_errors import Trouble, describe, trouble_of
+from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
 
 WARN_AFTER_SECONDS = 5.0
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long trouble is waited out: `total_seconds` from the first attempt on, between attempts `first_seconds` at
     first, doubling up to `longest_seconds`.
     """
@@ -40,7 +40,7 @@ class Patience:
                 result = call()
             except Exception as error:
                 spent = time.monotonic() - started
-                if trouble_of(error) is not Trouble.PASSING or spent + wait_seconds > self.total_seconds:
+                if store_failure_of(error) is not StoreFailure.PASSING or spent + wait_seconds > self.total_seconds:
                     raise
                 if not has_warned and spent + wait_seconds > WARN_AFTER_SECONDS:
                     has_warned = True

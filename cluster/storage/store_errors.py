@@ -1,7 +1,7 @@
 """What an exception of an object store's library means: gcsfs, s3fs, and fsspec over http each have their own.
 
-In: the exception. Out: one of `Trouble`, and a sentence without secrets. Nothing of those libraries is imported: an
-answer is known by its HTTP status, everything else by the name of its class.
+In: the exception. Out: one of `StoreFailure`, and a sentence without secrets. Nothing of those libraries is imported:
+an answer is known by its HTTP status, everything else by the name of its class.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PASSING_CLASSES = frozenset(
 BAD_ADDRESS_CLASSES = frozenset({"InvalidURL", "SSLCertVerificationError"})
 
 
-class Trouble(Enum):
+class StoreFailure(Enum):
     """Why a store did not do what it was asked for."""
 
     MISSING = "there is no such object"
@@ -45,7 +45,7 @@ class Trouble(Enum):
     LASTING = "the store refuses"
 
 
-def trouble_of(error: BaseException) -> Trouble:
+def store_failure_of(error: BaseException) -> StoreFailure:
     """What `error` means. `PASSING` is worth another attempt."""
     causes = tuple(_causes(error))
     for cause in causes:
@@ -55,25 +55,25 @@ def trouble_of(error: BaseException) -> Trouble:
     last = causes[-1]
     names = {cls.__name__ for cls in type(last).__mro__}
     if names & BAD_ADDRESS_CLASSES or _is_unknown_host(last):
-        return Trouble.BAD_ADDRESS
+        return StoreFailure.BAD_ADDRESS
     if isinstance(last, FileExistsError):
-        return Trouble.EXISTS
+        return StoreFailure.EXISTS
     if isinstance(last, FileNotFoundError):
-        return Trouble.MISSING
+        return StoreFailure.MISSING
     if isinstance(last, PermissionError) or str(last).startswith("Forbidden"):  # gcsfs tells it in words alone
-        return Trouble.DENIED
+        return StoreFailure.DENIED
     if isinstance(last, TimeoutError | socket.gaierror) or names & PASSING_CLASSES:
-        return Trouble.PASSING
+        return StoreFailure.PASSING
     if isinstance(last, OSError) and last.errno in PASSING_ERRNOS:
-        return Trouble.PASSING
-    return Trouble.BAD_ADDRESS if isinstance(last, ValueError) else Trouble.LASTING
+        return StoreFailure.PASSING
+    return StoreFailure.BAD_ADDRESS if isinstance(last, ValueError) else StoreFailure.LASTING
 
 
 def describe(error: BaseException) -> str:
     """`error` in a line that may be logged and kept."""
     last = tuple(_causes(error))[-1]
-    trouble = trouble_of(error)
-    if trouble in (Trouble.MISSING, Trouble.DENIED, Trouble.EXISTS):
+    trouble = store_failure_of(error)
+    if trouble in (StoreFailure.MISSING, StoreFailure.DENIED, StoreFailure.EXISTS):
         return str(trouble.value)
     return redacted(f"{trouble.value}: {type(last).__name__}: {last}")[:MESSAGE_CHARACTERS]
 
@@ -98,14 +98,20 @@ def _status(error: BaseException) -> int | None:
         return None
 
 
-def _of_status(status: int | None) -> Trouble | None:
+def _of_status(status: int | None) -> StoreFailure | None:
     if status is None or status < 400:
         return None
-    named = {401: Trouble.DENIED, 403: Trouble.DENIED, 404: Trouble.MISSING, 410: Trouble.MISSING, 412: Trouble.EXISTS}
+    named = {
+        401: StoreFailure.DENIED,
+        403: StoreFailure.DENIED,
+        404: StoreFailure.MISSING,
+        410: StoreFailure.MISSING,
+        412: StoreFailure.EXISTS,
+    }
     if status in named:
         return named[status]
     is_passing = status in PASSING_STATUSES or (status >= 500 and status not in LASTING_STATUSES)
-    return Trouble.PASSING if is_passing else Trouble.LASTING
+    return StoreFailure.PASSING if is_passing else StoreFailure.LASTING
 
 
 def _is_unknown_host(error: BaseException) -> bool:

@@ -19,18 +19,18 @@ from fsspec.asyn import sync
 from cluster.storage.files import STALL_SECONDS, StorageError, filesystem, is_local
 from cluster.storage.range_reader import RangeReader
 from cluster.storage.redaction import redacted
-from cluster.storage.retry import Patience
-from cluster.storage.store_errors import Trouble, describe, trouble_of
+from cluster.storage.retry import RetryPolicy
+from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
 from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 # For one request; the queue has more patience with the video as a whole.
-PATIENCE = Patience(total_seconds=20.0)
+PATIENCE = RetryPolicy(total_seconds=20.0)
 COPY_BYTES = 1 << 20
 CODES = {
-    Trouble.MISSING: FailureCode.MISSING,
-    Trouble.BAD_ADDRESS: FailureCode.MISSING,
-    Trouble.DENIED: FailureCode.NO_PERMISSION,
+    StoreFailure.MISSING: FailureCode.MISSING,
+    StoreFailure.BAD_ADDRESS: FailureCode.MISSING,
+    StoreFailure.DENIED: FailureCode.NO_PERMISSION,
 }  # anything else may have another answer later
 
 
@@ -42,7 +42,7 @@ Ask = Callable[[Callable[[], Any]], Any]  # makes a call, and again where troubl
 
 
 @contextmanager
-def open_video(uri: str, patience: Patience | None = None) -> Iterator[Source]:
+def open_video(uri: str, patience: RetryPolicy | None = None) -> Iterator[Source]:
     """The video at `uri`, as the decoder wants it; storage trouble becomes a `VideoError`."""
     try:
         fs, path = filesystem(uri)
@@ -141,7 +141,7 @@ def _stated() -> Iterator[None]:
 
 
 def _as_video_error(error: Exception) -> VideoError:
-    trouble = trouble_of(error)
+    trouble = store_failure_of(error)
     code = CODES.get(trouble, FailureCode.STORAGE)
     message = describe(error)
     return VideoError(code, message if trouble in CODES else f"reading it failed: {message}", Stage.READ)

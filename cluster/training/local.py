@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from classifiers.training.workers import Alone
+from classifiers.training.workers import SingleWorker
 from cluster.engines.base import usable_cores
 from cluster.training.base import Report, ResourceError, WorkerResources
 from cluster.training.config import AUTO, GPU, ClassifierTrainingConfig
@@ -25,7 +25,7 @@ class LocalTraining:
     def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
         """See `TrainingEngine`."""
         device = torch.device("cuda" if resources.on_gpu else "cpu")
-        return TrainingWorker(plan, Alone(), 1, device=device, report=report)()
+        return TrainingWorker(plan, SingleWorker(), 1, device=device, report=report)()
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -28,7 +28,7 @@ from ray.util.queue import Queue
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from classifiers.training.workers import Alone, Workers
+from classifiers.training.workers import SingleWorker, Workers
 from classifiers.weights.checkpoint import EpochRecord
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
@@ -205,7 +205,7 @@ def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     device: torch.device = get_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    workers: Workers = ProcessGroup() if world > 1 else Alone()
+    workers: Workers = ProcessGroup() if world > 1 else SingleWorker()
 
     def wrap(model: nn.Module) -> nn.Module:
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)

@@ -33,7 +33,7 @@ _STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
 
 
 @dataclass(frozen=True)
-class Course:
+class RunStats:
     """`resumed_at_epoch`: the numbers of the epochs with which a training went on."""
 
     started_at: str
@@ -80,19 +80,19 @@ class StateFolder:
         uri = self.last()
         return None if uri is None else self.read(uri)
 
-    def begin(self, epoch: int) -> Course:
+    def begin(self, epoch: int) -> RunStats:
         """Note that training starts, or goes on, with `epoch`."""
         course = self.course()
         if course is None:
-            course = Course(utc_text(datetime.now(UTC)))
+            course = RunStats(utc_text(datetime.now(UTC)))
         else:
             course = replace(course, resumed_at_epoch=(*course.resumed_at_epoch, epoch))
         files.write_bytes(self._course_uri, strict_json.dump(course).encode())
         return course
 
-    def course(self) -> Course | None:
+    def course(self) -> RunStats | None:
         """How the training went so far; None before it has begun."""
-        return _read_json(Course, self._course_uri)
+        return _read_json(RunStats, self._course_uri)
 
     def lost(self) -> Sequence[LostVideo] | None:
         """The videos that cannot be used; None where nobody has looked."""

@@ -29,7 +29,7 @@ from cluster.training.data import Feed, Source, TrainingData
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.results import split_result, temperature_fit
 from cluster.training.splits import Split
-from cluster.training.states import Course, StateFolder
+from cluster.training.states import RunStats, StateFolder
 from cluster.training.tensorboard import TensorBoardLog
 from schemas.trainings import TRAINING, VALIDATION, LostVideo, SplitResult, TemperatureFit
 
@@ -63,7 +63,7 @@ class TrainingOutcome:
     stopped_early: bool
     parameters: int
     device: str
-    course: Course | None
+    course: RunStats | None
     fit: TemperatureFit | None
     results: tuple[SplitResult, ...]
     lost: tuple[LostVideo, ...]
@@ -163,7 +163,7 @@ class TrainingWorker:
             wrap=wrap,
         )
 
-    def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Course | None:
+    def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> RunStats | None:
         """Do the epochs that are left."""
         # The first looks for all: those that look while it writes would begin with another epoch.
         last, *_ = self._workers.gather(self._states.last() if self._workers.rank == 0 else None)

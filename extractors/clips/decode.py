@@ -77,7 +77,7 @@ def decode_clips(
             "optical flow has to be computed"
         )
     end = None if end_seconds is None else Fraction(end_seconds)
-    wish = _Wish(clip_format, sampling, seed, Fraction(start_seconds), end)
+    wish = ClipRequest(clip_format, sampling, seed, Fraction(start_seconds), end)
     if selective:
         try:
             return wish.clips(*_selectively(source, wish, max_pixels))
@@ -87,7 +87,7 @@ def decode_clips(
 
 
 @dataclass(frozen=True)
-class _Wish:
+class ClipRequest:
     """Clips of one video, in seconds after its first frame."""
 
     clip_format: ClipFormat
@@ -132,7 +132,7 @@ class _Wish:
         return clips.reshape(-1, *clips.shape[2:])
 
 
-def _selectively(source: Source, wish: _Wish, max_pixels: int) -> tuple[list[list[int]], Pictures]:
+def _selectively(source: Source, wish: ClipRequest, max_pixels: int) -> tuple[list[list[int]], Pictures]:
     pictures = _Pictures(wish.clip_format)
     with open_media(source, max_pixels=max_pixels) as media:
         assert media.video.time_base is not None
@@ -155,7 +155,7 @@ def _selectively(source: Source, wish: _Wish, max_pixels: int) -> tuple[list[lis
     return moments, pictures.found
 
 
-def _whole(source: Source, wish: _Wish, max_pixels: int) -> tuple[list[list[int]], Pictures]:
+def _whole(source: Source, wish: ClipRequest, max_pixels: int) -> tuple[list[list[int]], Pictures]:
     _rewind(source)
     with open_media(source, max_pixels=max_pixels) as media:
         assert media.video.time_base is not None

@@ -64,7 +64,7 @@ class WantedMoments:
         return Moments(media.video.time_base, origin, self.stamps)
 
     def promised_pts(self, media: Media) -> int | None:
-        """See `Wanted.promised_pts`."""
+        """See `GridRequest.promised_pts`."""
         return self.end_pts
 
     def finish(self, grid: Moments, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:

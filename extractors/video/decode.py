@@ -21,7 +21,7 @@ from extractors.video.grid import Grid, as_fps, index_range
 from extractors.video.image import RgbConverter
 from extractors.video.media import MAX_PIXELS, Media, Source, open_media
 from extractors.video.packets import PacketReader
-from extractors.video.samples import Sample, Wanted
+from extractors.video.samples import GridRequest, Sample
 from extractors.video.selective_decode import SelectiveDecode
 from extractors.video.sound import Sound
 
@@ -70,7 +70,7 @@ class Sampler:
         """The samples at the grid points in [`start_seconds`, `end_seconds`); call it once."""
         first, stop = index_range(self.fps, start_seconds, end_seconds)
         promise = promised_end(self.media, self.source)
-        wanted = Wanted(self.fps, first, stop, self.sound, self.extent, promise, self.max_pixels)
+        wanted = GridRequest(self.fps, first, stop, self.sound, self.extent, promise, self.max_pixels)
         if not self.selective:
             yield from _decode_whole(self.media, wanted)
             return
@@ -92,7 +92,7 @@ class Sampler:
                     yield sample
 
 
-def _decode_whole(media: Media, wanted: Wanted) -> Iterator[Sample]:
+def _decode_whole(media: Media, wanted: GridRequest) -> Iterator[Sample]:
     to_rgb = RgbConverter()
     packets = PacketReader(media, wanted.sound)
     decode = FullDecode(media, packets, wanted.promised_pts(media))

@@ -64,8 +64,8 @@ class Points(Protocol):
 P = TypeVar("P", bound=Points)
 
 
-class Asks(Protocol[P]):
-    """What a pass over a video is asked for: `Wanted`, or `extractors.clips.moments.WantedMoments`."""
+class SamplingRequest(Protocol[P]):
+    """What a pass over a video is asked for: `GridRequest`, or `extractors.clips.moments.WantedMoments`."""
 
     @property
     def sound(self) -> Sound | None:
@@ -82,7 +82,7 @@ class Asks(Protocol[P]):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GridRequest:
     """Which grid points are wanted of a video, and who else learns from the pass over it."""
 
     fps: Fraction

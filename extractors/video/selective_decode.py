@@ -30,7 +30,7 @@ from extractors.video.groups import CodedFrame, Group, read_groups
 from extractors.video.image import RgbConverter
 from extractors.video.media import Media
 from extractors.video.packets import PacketReader
-from extractors.video.samples import Asks, P, Points, Sample
+from extractors.video.samples import P, Points, Sample, SamplingRequest
 from extractors.video.seek import can_seek, groups_at
 from extractors.video.sound import PREROLL_SECONDS
 
@@ -42,7 +42,9 @@ class SelectiveDecode(Generic[P]):
     frame, where that is known; the stream may then be anywhere, if it can seek.
     """
 
-    def __init__(self, media: Media, wanted: Asks[P], *, key_frames: bool = False, origin: int | None = None) -> None:
+    def __init__(
+        self, media: Media, wanted: SamplingRequest[P], *, key_frames: bool = False, origin: int | None = None
+    ) -> None:
         assert media.video.time_base is not None
         self._media = media
         self._wanted = wanted

@@ -10,7 +10,7 @@ import pytest
 from cluster.storage import files, video_source
 from cluster.storage.files import StorageError
 from cluster.storage.listing import list_files, versions_of
-from cluster.storage.retry import Patience
+from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
 from tests.support.faulty_proxy import Fault, FaultyProxy, every, faulty_proxy
@@ -74,7 +74,7 @@ def test_an_outage_costs_nothing_but_time(store: tuple[str, FaultyProxy], second
 def test_trouble_is_never_taken_for_absence(store: tuple[str, FaultyProxy], monkeypatch: pytest.MonkeyPatch) -> None:
     bucket, proxy = store
     files.write_bytes(f"{bucket}/a", b"x")
-    monkeypatch.setattr(files, "PATIENCE", Patience(total_seconds=0.0))
+    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
     proxy.plan = every(1, Fault.UNAVAILABLE)
     with pytest.raises(StorageError):
         files.exists(f"{bucket}/a")
@@ -138,13 +138,13 @@ def test_a_stalled_request_is_made_again(web: FaultyProxy, monkeypatch: pytest.M
 def test_a_store_that_stalls_for_good_is_given_up(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_source, "STALL_SECONDS", 1.0)
     web.plan = lambda number, method, path: Fault.STALL if number >= 4 else None
-    with pytest.raises(VideoError) as caught, open_video(f"{web.url}/v.mp4", Patience(total_seconds=2.0)) as file:
+    with pytest.raises(VideoError) as caught, open_video(f"{web.url}/v.mp4", RetryPolicy(total_seconds=2.0)) as file:
         file.read()
     assert caught.value.code is FailureCode.STORAGE
 
 
 def test_nor_is_that_of_a_web_server(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PATIENCE", Patience(total_seconds=0.0))
+    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
     web.plan = every(1, Fault.UNAVAILABLE)
     with pytest.raises(StorageError):
         files.exists(f"{web.url}/v.mp4")

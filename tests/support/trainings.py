@@ -9,7 +9,7 @@ import av
 import numpy as np
 import torch
 
-from classifiers.training.workers import Alone
+from classifiers.training.workers import SingleWorker
 from cluster.training.config import ClassifierTrainingConfig
 from cluster.training.kinds import load_training_data
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
@@ -74,7 +74,7 @@ def plan_of(config: ClassifierTrainingConfig) -> TrainingPlan:
 
 def train_here(plan: TrainingPlan) -> TrainingOutcome:
     """The outcome of a training in this process."""
-    return TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=lambda record: None)()
+    return TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=lambda record: None)()
 
 
 def curve(history: Any) -> list[Any]:

@@ -45,7 +45,7 @@ _SPREAD = Markup('<rect x="{:.2f}%" y="6" width="{:.2f}%" height="2" class="spre
 _END = Markup('<rect x="{:.2f}%" y="3" width="1.5" height="8" class="spread"/>')
 
 
-def measure(share: float, deviation: float | None = None, style: str = "fill") -> Markup:
+def inline_bar(share: float, deviation: float | None = None, style: str = "fill") -> Markup:
     """Draw a bar as long as `share`, with a whisker of one `deviation` to both sides, as far as 0 and 1 go."""
     pieces = [_BAR.format(100, "track")]
     if share > 0:

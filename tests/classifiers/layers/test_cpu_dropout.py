@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from classifiers.layers.cpu_dropout import QuickDropout
+from classifiers.layers.cpu_dropout import CpuDropout
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.1, 0.9])
@@ -11,7 +11,7 @@ from classifiers.layers.cpu_dropout import QuickDropout
 def test_values_are_kept_at_the_rate_and_scaled(rate: float, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     ones = torch.ones(400, 500, dtype=dtype, requires_grad=True)
-    dropped = QuickDropout(rate)(ones)
+    dropped = CpuDropout(rate)(ones)
     dropped.sum().backward()
     kept = dropped != 0
     assert dropped.dtype == dtype
@@ -21,7 +21,7 @@ def test_values_are_kept_at_the_rate_and_scaled(rate: float, dtype: torch.dtype)
 
 
 def test_seeded_and_off_in_evaluation() -> None:
-    values, dropout = torch.randn(20, 30), QuickDropout(0.5)
+    values, dropout = torch.randn(20, 30), CpuDropout(0.5)
     torch.manual_seed(1)
     once = dropout(values)
     torch.manual_seed(1)

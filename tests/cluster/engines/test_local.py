@@ -7,7 +7,7 @@ from cluster.engines.tasks import Done, TaskQueue
 from cluster.extraction.config import ExtractionConfig
 from cluster.extraction.plan import make_plan, read_inputs
 from cluster.storage import video_source
-from cluster.storage.retry import Patience
+from cluster.storage.retry import RetryPolicy
 from schemas.outcomes import FailureCode
 from schemas.videos import Video
 from tests.support.servers import http_files
@@ -69,7 +69,7 @@ def test_every_video_is_brought_to_its_end(folder, worker):
 
 
 def test_it_waits_for_what_may_pass(folder, worker, monkeypatch):
-    monkeypatch.setattr(video_source, "PATIENCE", Patience(total_seconds=0.0))
+    monkeypatch.setattr(video_source, "PATIENCE", RetryPolicy(total_seconds=0.0))
     with http_files(folder) as url:
         videos = [
             Video("busy", f"{url}/status/503/a.mp4"),

@@ -2,7 +2,7 @@ import pytest
 
 from cluster.storage import files
 from cluster.storage.files import StorageError
-from cluster.storage.retry import Patience
+from cluster.storage.retry import RetryPolicy
 from tests.support.servers import http_files
 
 
@@ -73,7 +73,7 @@ def test_paths_are_joined_for_folders_and_uris():
 
 
 def test_trouble_names_the_place_and_no_secret(web, monkeypatch):
-    monkeypatch.setattr(files, "PATIENCE", Patience(total_seconds=0.0))
+    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
     with pytest.raises(StorageError, match="503") as caught:
         files.read_bytes(f"{web}/status/503/v.mp4?signature=SECRET")
     assert "SECRET" not in str(caught.value)

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from cluster.storage import retry
-from cluster.storage.retry import Patience
+from cluster.storage.retry import RetryPolicy
 
 
 class Flaky:
@@ -30,7 +30,7 @@ def log(caplog, monkeypatch):
 
 def test_what_passes_is_waited_out_without_a_word(log):
     flaky = Flaky(ConnectionResetError(), TimeoutError(), ConnectionRefusedError())
-    assert Patience(10.0, first_seconds=0.01).call("it", flaky) == "answer"
+    assert RetryPolicy(10.0, first_seconds=0.01).call("it", flaky) == "answer"
     assert flaky.calls == 4
     assert not log.records
 
@@ -39,7 +39,7 @@ def test_what_passes_is_waited_out_without_a_word(log):
 def test_what_lasts_is_raised_at_once(error):
     flaky = Flaky(error)
     with pytest.raises(type(error)):
-        Patience(10.0).call("it", flaky)
+        RetryPolicy(10.0).call("it", flaky)
     assert flaky.calls == 1
 
 
@@ -47,7 +47,7 @@ def test_patience_ends(log):
     flaky = Flaky(*(TimeoutError(str(number)) for number in range(100)))
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        Patience(0.5, first_seconds=0.1, longest_seconds=0.2).call("it", flaky)
+        RetryPolicy(0.5, first_seconds=0.1, longest_seconds=0.2).call("it", flaky)
     assert time.monotonic() - started < 1.0
     assert 3 <= flaky.calls <= 7
 
@@ -55,7 +55,7 @@ def test_patience_ends(log):
 def test_a_long_wait_is_said_once_and_so_is_its_end(log, monkeypatch):
     monkeypatch.setattr(retry, "WARN_AFTER_SECONDS", 0.05)
     error = TimeoutError("https://host/a?sig=SECRET took too long")
-    assert Patience(60.0, first_seconds=0.06).call("gs://bucket/a", Flaky(error, error)) == "answer"
+    assert RetryPolicy(60.0, first_seconds=0.06).call("gs://bucket/a", Flaky(error, error)) == "answer"
     texts = [record.getMessage() for record in log.records]
     assert len(texts) == len(set(texts)) == 2
     assert texts[0].startswith("waiting for gs://bucket/a, for up to 60 s: ")

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from s3fs.errors import translate_boto_error
 from yarl import URL
 
-from cluster.storage.store_errors import Trouble, describe, trouble_of
+from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
 
 
 def answered(status: int) -> Exception:
@@ -39,44 +39,44 @@ def wrapped(cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
-        *((answered(status), Trouble.PASSING) for status in (408, 429, 500, 502, 503, 504)),
-        *((wrapped(answered(status)), Trouble.DENIED) for status in (401, 403)),
-        (wrapped(answered(410)), Trouble.MISSING),
-        (answered(400), Trouble.LASTING),
-        (answered(501), Trouble.LASTING),
-        (FileNotFoundError("x"), Trouble.MISSING),
-        (FileExistsError("x"), Trouble.EXISTS),
-        (HttpError({"code": 503, "message": "m"}), Trouble.PASSING),
-        (HttpError({"code": "429", "message": "m"}), Trouble.PASSING),
-        (HttpError({"code": 400, "message": "m"}), Trouble.LASTING),
-        (OSError("Forbidden: gs://b/a\nno"), Trouble.DENIED),
-        (ValueError("Bad Request: invalid bucket"), Trouble.BAD_ADDRESS),
-        (s3_error("SlowDown", 503), Trouble.PASSING),
-        (s3_error("InternalError", 500), Trouble.PASSING),
-        (s3_error("AccessDenied", 403), Trouble.DENIED),
-        (s3_error("InvalidAccessKeyId", 403), Trouble.DENIED),
-        (s3_error("NoSuchBucket", 404), Trouble.MISSING),
-        (s3_error("InvalidBucketName", 400), Trouble.LASTING),
-        (botocore.exceptions.NoCredentialsError(), Trouble.LASTING),
-        (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), Trouble.PASSING),
-        (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), Trouble.PASSING),
-        (requests.exceptions.ProxyError(), Trouble.PASSING),
-        (google.auth.exceptions.TransportError("x"), Trouble.PASSING),
-        (google.auth.exceptions.DefaultCredentialsError("x"), Trouble.LASTING),
-        (aiohttp.ServerDisconnectedError(), Trouble.PASSING),
-        (aiohttp.ClientPayloadError("x"), Trouble.PASSING),
-        (wrapped(aiohttp.InvalidURL("x")), Trouble.BAD_ADDRESS),
-        (ssl.SSLCertVerificationError("x"), Trouble.BAD_ADDRESS),
-        (socket.gaierror(socket.EAI_NONAME, "x"), Trouble.BAD_ADDRESS),
-        (socket.gaierror(socket.EAI_AGAIN, "x"), Trouble.PASSING),
-        (FSTimeoutError(), Trouble.PASSING),
-        (ConnectionResetError(), Trouble.PASSING),
-        (KeyError("x"), Trouble.LASTING),
+        *((answered(status), StoreFailure.PASSING) for status in (408, 429, 500, 502, 503, 504)),
+        *((wrapped(answered(status)), StoreFailure.DENIED) for status in (401, 403)),
+        (wrapped(answered(410)), StoreFailure.MISSING),
+        (answered(400), StoreFailure.LASTING),
+        (answered(501), StoreFailure.LASTING),
+        (FileNotFoundError("x"), StoreFailure.MISSING),
+        (FileExistsError("x"), StoreFailure.EXISTS),
+        (HttpError({"code": 503, "message": "m"}), StoreFailure.PASSING),
+        (HttpError({"code": "429", "message": "m"}), StoreFailure.PASSING),
+        (HttpError({"code": 400, "message": "m"}), StoreFailure.LASTING),
+        (OSError("Forbidden: gs://b/a\nno"), StoreFailure.DENIED),
+        (ValueError("Bad Request: invalid bucket"), StoreFailure.BAD_ADDRESS),
+        (s3_error("SlowDown", 503), StoreFailure.PASSING),
+        (s3_error("InternalError", 500), StoreFailure.PASSING),
+        (s3_error("AccessDenied", 403), StoreFailure.DENIED),
+        (s3_error("InvalidAccessKeyId", 403), StoreFailure.DENIED),
+        (s3_error("NoSuchBucket", 404), StoreFailure.MISSING),
+        (s3_error("InvalidBucketName", 400), StoreFailure.LASTING),
+        (botocore.exceptions.NoCredentialsError(), StoreFailure.LASTING),
+        (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), StoreFailure.PASSING),
+        (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), StoreFailure.PASSING),
+        (requests.exceptions.ProxyError(), StoreFailure.PASSING),
+        (google.auth.exceptions.TransportError("x"), StoreFailure.PASSING),
+        (google.auth.exceptions.DefaultCredentialsError("x"), StoreFailure.LASTING),
+        (aiohttp.ServerDisconnectedError(), StoreFailure.PASSING),
+        (aiohttp.ClientPayloadError("x"), StoreFailure.PASSING),
+        (wrapped(aiohttp.InvalidURL("x")), StoreFailure.BAD_ADDRESS),
+        (ssl.SSLCertVerificationError("x"), StoreFailure.BAD_ADDRESS),
+        (socket.gaierror(socket.EAI_NONAME, "x"), StoreFailure.BAD_ADDRESS),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), StoreFailure.PASSING),
+        (FSTimeoutError(), StoreFailure.PASSING),
+        (ConnectionResetError(), StoreFailure.PASSING),
+        (KeyError("x"), StoreFailure.LASTING),
     ],
-    ids=lambda value: value.name if isinstance(value, Trouble) else repr(value)[:40],
+    ids=lambda value: value.name if isinstance(value, StoreFailure) else repr(value)[:40],
 )
 def test_exceptions_mean_trouble(error, trouble):
-    assert trouble_of(error) is trouble
+    assert store_failure_of(error) is trouble
 
 
 def test_trouble_is_described_without_secrets():

@@ -6,7 +6,7 @@ import av
 import pytest
 
 from cluster.storage.range_reader import MIN_BLOCK_BYTES
-from cluster.storage.retry import Patience
+from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.decode import sample_frames
 from extractors.video.media import Source
@@ -16,7 +16,7 @@ from tests.support.faulty_proxy import faulty_proxy
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
-IMPATIENCE = Patience(total_seconds=0.0)
+IMPATIENCE = RetryPolicy(total_seconds=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.training.loop import Training
-from classifiers.training.workers import Alone
+from classifiers.training.workers import SingleWorker
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.kinds import load_training_data
 from tests.support.trainings import FEATURES, clip_config, write_videos
@@ -24,7 +24,7 @@ def feed(data):
         yield feed
 
 
-class Pair(Alone):
+class Pair(SingleWorker):
     """The first of two workers, the other of which has brought the same."""
 
     def gather(self, value):
@@ -45,7 +45,7 @@ def sources(data, feed, name="training"):
 
 
 def test_what_is_kept_is_what_the_stages_give(data, feed, training):
-    frozen = FrozenStages(training, Alone(), limit_bytes=1 << 20)
+    frozen = FrozenStages(training, SingleWorker(), limit_bytes=1 << 20)
     training.enter_phase()
     source, in_order = sources(data, feed)
     kept = frozen.source("training", source, in_order)
@@ -61,7 +61,7 @@ def test_what_is_kept_is_what_the_stages_give(data, feed, training):
 
 
 def test_another_phase_has_values_of_its_own(data, feed, training):
-    frozen = FrozenStages(training, Alone(), limit_bytes=1 << 20)
+    frozen = FrozenStages(training, SingleWorker(), limit_bytes=1 << 20)
     source, in_order = sources(data, feed)
     shapes = []
     for stages in (1, 3, None):
@@ -78,7 +78,7 @@ def test_what_is_too_much_is_computed_anew(data, feed, training):
     training.enter_phase()
     size = 4 * FEATURES * len(data.splits["training"])
     for limit, is_kept in ((size, True), (size - 1, False)):
-        frozen = FrozenStages(training, Alone(), limit_bytes=limit)
+        frozen = FrozenStages(training, SingleWorker(), limit_bytes=limit)
         source, in_order = sources(data, feed)
         assert (frozen.source("training", source, in_order) is not source) == is_kept
         # What one split takes is not there for another.
@@ -87,7 +87,7 @@ def test_what_is_too_much_is_computed_anew(data, feed, training):
 
 
 def test_the_best_epoch_is_measured_by_what_is_kept_where_that_holds(data, feed, training):
-    frozen = FrozenStages(training, Alone(), limit_bytes=1 << 20)
+    frozen = FrozenStages(training, SingleWorker(), limit_bytes=1 << 20)
     split = data.splits["training"]
     part = feed.source(split.thinned(5), BatchOrder(batch_size=2, with_ids=True))
     assert frozen.measured("training", part) is part  # nothing is kept yet

@@ -12,7 +12,7 @@ from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.feature_models.registry import build_model
 from classifiers.training.loop import epoch_seed
-from classifiers.training.workers import Alone
+from classifiers.training.workers import SingleWorker
 from cluster.features.source import SourceConfig
 from cluster.features.tfrecord_conversion import ConversionConfig, convert
 from cluster.training.worker import TrainingWorker
@@ -96,7 +96,7 @@ def test_a_training_that_was_stopped_takes_the_same_course(dataset, tmp_path, st
                 raise StoppedError
 
         with pytest.raises(StoppedError):
-            TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=report)()
+            TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=report)()
     resumed = train_here(plan)
     assert curve(resumed.history) == curve(whole.history)
     assert resumed.course.resumed_at_epoch == stops
@@ -205,7 +205,7 @@ def test_a_training_that_was_stopped_in_any_phase_takes_the_same_course(videos, 
                 raise StoppedError
 
         with pytest.raises(StoppedError):
-            TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=report)()
+            TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=report)()
     resumed = train_here(plan)
     assert curve(resumed.history) == curve(whole.history)
     assert [record.phase for record in resumed.history.epochs] == [0] * 3 + [1] * 2 + [2] * 2
@@ -223,7 +223,7 @@ def test_lost_videos_are_looked_for_once(videos, tmp_path):
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        TrainingWorker(plan, Alone(), 1, device=torch.device("cpu"), report=report)()
+        TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=report)()
     # What is mended meanwhile belongs to another training: this one has begun without it.
     broken.write_bytes((folder / "red" / "000.mp4").read_bytes())
     outcome = train_here(plan)

@@ -16,7 +16,7 @@ from extractors.video.decode import sample_frames
 from extractors.video.grid import as_fps
 from extractors.video.groups import read_groups
 from extractors.video.media import MAX_PIXELS, open_media
-from extractors.video.samples import Sample, Wanted
+from extractors.video.samples import GridRequest, Sample
 from extractors.video.selective_decode import SelectiveDecode
 from tests.support.videos import TICKS, Clip, write_video
 
@@ -69,7 +69,7 @@ def decode(path: Path, fps: str) -> tuple[list[Sample], list[int], Extent]:
     with open_media(path) as media:
         extent = Extent()
         promise = promised_end(media, path)
-        selective = SelectiveDecode(media, Wanted(as_fps(fps), 0, None, None, extent, promise, MAX_PIXELS))
+        selective = SelectiveDecode(media, GridRequest(as_fps(fps), 0, None, None, extent, promise, MAX_PIXELS))
         counting = selective._decoder = Counting(selective._decoder)  # type: ignore[assignment]
         return list(selective.samples()), counting.sent, extent
 
