@@ -132,7 +132,7 @@ def parquet_footer(uri: str) -> Iterator[pq.ParquetFile]:
             yield parquet
         return
     fs, path = files.filesystem(uri)
-    with as_feature_error(uri), files.answer(uri, lambda: fs.open(path)) as file, pq.ParquetFile(file) as parquet:
+    with as_feature_error(uri), files.call_store(uri, lambda: fs.open(path)) as file, pq.ParquetFile(file) as parquet:
         yield parquet
 
 

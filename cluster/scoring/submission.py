@@ -40,7 +40,7 @@ def write_submission(uri: str, tables: Iterable[pa.Table]) -> int:
         made = Path(folder, "submission.csv")
         rows = _write(made, tables)
         fs, key = files.filesystem(uri)
-        files.answer(uri, lambda: fs.put_file(str(made), key))
+        files.call_store(uri, lambda: fs.put_file(str(made), key))
     return rows
 
 

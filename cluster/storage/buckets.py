@@ -1,7 +1,7 @@
-"""The objects of a bucket, page by page, through the listing calls of the stores themselves.
+"""The objects of a bucket, page by page, through the stores' own listing calls.
 
-fsspec's listings hold all that is known of every object before they give the first. Pages come in the order of
-the names.
+In: a URI and a prefix. Out: pages of `StoredFile`, in the order of the objects' names. fsspec's listings are not used:
+they hold the description of every object in memory before they return the first.
 """
 
 from __future__ import annotations
@@ -11,46 +11,47 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cluster.storage.files import SCHEMES, answer, filesystem, scheme_of
+from cluster.storage.files import SCHEMES, call_store, filesystem, scheme_of
 
 PAGE_OBJECTS = 1000
-Page = tuple[list[dict[str, Any]], str]  # what the store says of each object, and what to ask for the next page with
+Page = tuple[list[dict[str, Any]], str]  # descriptions of objects, and the token of the next page
 
 
 def is_bucket(uri: str) -> bool:
-    """Whether `uri` is in a store that this module can ask."""
-    return SCHEMES[scheme_of(uri)] in _STORES
+    """Whether `uri` is in a store that this module can list."""
+    return SCHEMES[scheme_of(uri)] in _LIST_CALLS
 
 
 def key_of(uri: str) -> str:
-    """The name of an object in its bucket."""
+    """The name of the object `uri` in its bucket."""
     _, path = filesystem(uri)
     return path.partition("/")[2]
 
 
 def object_pages(uri: str, prefix: str, *, is_flat: bool = False, first: str = "") -> Iterator[list[StoredFile]]:
-    """The objects of the bucket of `uri` whose names begin with `prefix`; `is_flat`: and have no slash after that.
+    """Pages of the objects in the bucket of `uri` whose names start with `prefix`.
 
-    They begin at the name `first`, or somewhat before it.
+    is_flat  only those without a slash after the prefix
+    first    the name to start at; a few objects before it may come too
     """
     fs, path = filesystem(uri)
     bucket = path.partition("/")[0]
-    ask = _STORES[SCHEMES[scheme_of(uri)]]
+    list_page = _LIST_CALLS[SCHEMES[scheme_of(uri)]]
     token = ""
     while True:
-        infos, token = answer(uri, partial(ask, fs, bucket, prefix, "/" if is_flat else "", first, token))
+        infos, token = call_store(uri, partial(list_page, fs, bucket, prefix, "/" if is_flat else "", first, token))
         yield [
             StoredFile(fs.unstrip_protocol(f"{bucket}/{info['name']}"), int(info.get("size", 0)), version_of(info))
             for info in infos
-            if not info["name"].endswith("/")  # what some programs leave to stand for a folder
+            if not info["name"].endswith("/")  # a placeholder that some programs write for a folder
         ]
         if not token:
             return
 
 
-def _ask_gcs(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> Page:
+def _list_gcs(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> Page:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/list."""
-    wanted = {"prefix": prefix, "delimiter": delimiter, "startOffset": first, "pageToken": token}
+    parameters = {"prefix": prefix, "delimiter": delimiter, "startOffset": first, "pageToken": token}
     page = fs.call(
         "GET",
         "b/{}/o",
@@ -58,27 +59,33 @@ def _ask_gcs(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, toke
         json_out=True,
         maxResults=PAGE_OBJECTS,
         fields="items(name,size,etag),nextPageToken",
-        **{key: value for key, value in wanted.items() if value},
+        **{key: value for key, value in parameters.items() if value},
     )
     return page.get("items", []), page.get("nextPageToken", "")
 
 
-def _ask_s3(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> Page:
+def _list_s3(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> Page:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
-    wanted = {"Delimiter": delimiter, "StartAfter": first[:-1], "ContinuationToken": token}  # it gives what comes after
-    given = {key: value for key, value in wanted.items() if value}
-    page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=PAGE_OBJECTS, **given)
+    # `StartAfter` is exclusive.
+    parameters = {"Delimiter": delimiter, "StartAfter": first[:-1], "ContinuationToken": token}
+    page = fs.call_s3(
+        "list_objects_v2",
+        Bucket=bucket,
+        Prefix=prefix,
+        MaxKeys=PAGE_OBJECTS,
+        **{key: value for key, value in parameters.items() if value},
+    )
     objects = page.get("Contents", [])
     infos = [{"name": item["Key"], "size": item["Size"], "ETag": item.get("ETag")} for item in objects]
     return infos, page.get("NextContinuationToken", "")
 
 
-_STORES: dict[str, Callable[[Any, str, str, str, str, str], Page]] = {"gcs": _ask_gcs, "s3": _ask_s3}
+_LIST_CALLS: dict[str, Callable[[Any, str, str, str, str, str], Page]] = {"gcs": _list_gcs, "s3": _list_s3}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file of a listing. `version` changes when the bytes do; empty where nothing tells."""
+    """One file of a listing. `version` changes when the bytes do; it is empty where the store gives none."""
 
     uri: str
     size_bytes: int
@@ -86,9 +93,9 @@ class StoredFile:
 
 
 def version_of(info: Mapping[str, Any]) -> str:
-    """The version that a store's description of a file gives: an etag or a checksum, else size and time of change."""
+    """The version of a file by its store's description: an etag or a checksum, else size and modification time."""
     for key in ("etag", "ETag", "md5Hash", "crc32c", "generation"):
         if info.get(key):
             return f"{key.lower()}:{str(info[key]).strip(chr(34))}"
-    changed = info.get("mtime") or info.get("Last-Modified")
-    return f"{info.get('size') or 0}@{changed}" if changed else ""
+    modified = info.get("mtime") or info.get("Last-Modified")
+    return f"{info.get('size') or 0}@{modified}" if modified else ""

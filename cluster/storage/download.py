@@ -1,4 +1,4 @@
-"""Fetching weights from any URI, with a bar while somebody waits."""
+"""Download of weights from any URI, with a progress bar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from extractors.weights.resolve import Progress, open_http
 
 @contextmanager
 def open_uri(uri: str) -> Iterator[IO[bytes]]:
-    """`uri` for reading, http(s) without any library of its own; whatever goes wrong is an `OSError`."""
+    """Open `uri` for reading; http(s) needs no extra library. Every failure is raised as an `OSError`."""
     try:
         if uri.lower().startswith(("http://", "https://")):
             with open_http(uri) as file:
@@ -28,13 +28,13 @@ def open_uri(uri: str) -> Iterator[IO[bytes]]:
         raise
     except StorageError as error:
         raise OSError(str(error)) from error
-    except Exception as error:  # every store's library has exceptions of its own
+    except Exception as error:  # every store's library has its own exceptions
         raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager
 def show_download(name: str, *, quiet: bool) -> Iterator[Progress | None]:
-    """A callback for `resolve_weights` that draws a bar once bytes come in."""
+    """A callback for `resolve_weights` that draws a bar from the first byte on; None where `quiet`."""
     if quiet:
         yield None
         return

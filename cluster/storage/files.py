@@ -1,11 +1,11 @@
 """Reading and writing by URI: local paths and object stores alike, through fsspec.
 
-Writing is atomic: a file that can be seen is whole. What a store does wrong in passing (an outage, too many requests, a
-connection that breaks) is waited out for `PATIENCE`; what lasts is told at once. URIs come from manifests and are not
-trusted: a scheme that is not in the table below, or one that wraps another (`zip://…::http://…`), is refused.
+Writing is atomic: a file that is visible is complete. Transient failures of a store (an outage, rate limiting, a broken
+connection) are retried by `RETRY_POLICY`; permanent ones are raised at once. URIs come from manifests and are not
+trusted: a scheme that is not in `SCHEMES`, or one that wraps another (`zip://…::http://…`), is refused.
 
-The stores' own settings count: STORAGE_EMULATOR_HOST for gs://, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_PROFILE and
-the like for s3://.
+The stores' own settings apply: STORAGE_EMULATOR_HOST for gs://; AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_PROFILE and
+others for s3://.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from typing import Any, TypeVar
 import aiohttp
 import fsspec
 
-from cluster.storage import files, local_files
+from cluster.storage import local_files
 from cluster.storage.redaction import redacted
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import MESSAGE_CHARACTERS, StoreFailure, describe, store_failure_of
 
-# What a scheme needs beside fsspec; empty where nothing.
+# By scheme, the extra that it needs besides fsspec; empty for none.
 SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http": "", "https": ""}
-PATIENCE = RetryPolicy(total_seconds=180.0)
-STALL_SECONDS = 60.0  # without a byte
-# Holding every listing that was ever asked for would take gigabytes, and show what is no longer there.
+RETRY_POLICY = RetryPolicy(total_seconds=180.0)
+STALL_SECONDS = 60.0  # without a byte, after which a connection counts as broken
+# fsspec's cache keeps every listing: gigabytes, and stale.
 OPTIONS: dict[str, Any] = {"use_listings_cache": False}
-# The limit of 300 s that aiohttp sets to a whole request would cut large files short.
+# aiohttp's default limit of 300 s for a whole request would cut large files short.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=STALL_SECONDS, sock_read=STALL_SECONDS)
 STORE_OPTIONS: dict[str, dict[str, Any]] = {
     "": {"client_kwargs": {"timeout": _TIMEOUT}},
@@ -47,11 +47,11 @@ T = TypeVar("T")
 
 
 class StorageError(Exception):
-    """A URI that cannot be used, or a store that refuses or has not answered for long; the message says which."""
+    """An unusable URI, or a store that refused or did not answer in time; the message says which."""
 
 
 def scheme_of(uri: str) -> str:
-    """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for one that is not known."""
+    """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for an unknown one."""
     match = _SCHEME.match(uri)
     scheme = match.group(1).lower() if match else "file"
     shown = repr(redacted(uri)[:MESSAGE_CHARACTERS])
@@ -79,13 +79,13 @@ def join(root: str, *parts: str) -> str:
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
-    """The fsspec file system of `uri` and the path within it; names the extra to install where a library is missing."""
+    """The fsspec file system of `uri` and the path within it. A missing library is an error that names the extra."""
     scheme = scheme_of(uri)
     if scheme == "file":
         return fsspec.filesystem("file"), local_path(uri)
     extra = SCHEMES[scheme]
     try:
-        fs, path = answer(uri, lambda: fsspec.core.url_to_fs(uri, **OPTIONS, **STORE_OPTIONS[extra]))
+        fs, path = call_store(uri, lambda: fsspec.core.url_to_fs(uri, **OPTIONS, **STORE_OPTIONS[extra]))
     except ImportError as error:
         raise StorageError(f"{scheme}:// needs another library: pip install 'framemill[{extra}]'") from error
     return fs, path
@@ -97,13 +97,13 @@ def local_path(uri: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-def answer(uri: str, call: Callable[[], T], patience: RetryPolicy | None = None) -> T:
-    """What a store answers to `call`, which may be made several times.
+def call_store(uri: str, call: Callable[[], T], retry_policy: RetryPolicy | None = None) -> T:
+    """The result of `call`, a request to the store of `uri`; transient failures are retried.
 
     Raises `FileNotFoundError`, `FileExistsError`, or `StorageError` for everything else, without secrets.
     """
     try:
-        return (patience or PATIENCE).call(redacted(uri), call)
+        return (retry_policy or RETRY_POLICY).call(redacted(uri), call)
     except (ImportError, StorageError):
         raise
     except Exception as error:
@@ -113,11 +113,11 @@ def answer(uri: str, call: Callable[[], T], patience: RetryPolicy | None = None)
 
 
 def read_bytes(uri: str) -> bytes:
-    """The whole content of a small file."""
+    """The content of a small file."""
     fs, path = filesystem(uri)
     if is_local(uri):
         return Path(path).read_bytes()
-    data: bytes = answer(uri, lambda: fs.cat_file(path))
+    data: bytes = call_store(uri, lambda: fs.cat_file(path))
     return data
 
 
@@ -127,50 +127,50 @@ def exists(uri: str) -> bool:
     if is_local(uri):
         return os.path.exists(path)
     try:
-        answer(uri, lambda: fs.info(path))  # and not `exists`, which takes trouble for a no
+        call_store(uri, lambda: fs.info(path))  # not `fs.exists`, which answers False to a failed request
     except FileNotFoundError:
         return False
     return True
 
 
 def check_writable(uri: str) -> None:
-    """Raise `StorageError` for a URI of a kind that nothing can be written to."""
+    """Raise `StorageError` for a scheme that is read-only."""
     if scheme_of(uri) in ("http", "https"):
         raise StorageError(f"{redacted(uri)} cannot be written to: give a local path, gs:// or s3://")
 
 
 def write_bytes(uri: str, data: bytes | memoryview) -> None:
-    """Make `data` the content of `uri` in one step: nobody ever sees a part of it."""
+    """Write `data` to `uri` atomically, replacing what is there."""
     fs, path = filesystem(uri)
     if is_local(uri):
         local_files.write_file(Path(path), data)
     else:  # object stores show an object only once it is complete
         check_writable(uri)
-        answer(uri, lambda: fs.pipe_file(path, bytes(data)))
+        call_store(uri, lambda: fs.pipe_file(path, bytes(data)))
 
 
 def create_bytes(uri: str, data: bytes) -> bool:
-    """Make a new file at `uri` in one step; False where there is another one already (some stores do not look)."""
+    """Write a new file at `uri` atomically; False where one exists (some stores do not check)."""
     fs, path = filesystem(uri)
     if is_local(uri):
         return local_files.create_file(Path(path), data)
     check_writable(uri)
     try:
-        answer(uri, lambda: fs.pipe_file(path, data, mode="create"))
+        call_store(uri, lambda: fs.pipe_file(path, data, mode="create"))
     except FileExistsError:
-        # A first attempt may have succeeded without our being told.
+        # A first attempt may have succeeded although its response was lost.
         return exists(uri) and read_bytes(uri) == data
     return True
 
 
 def sweep_temporaries(folder: str) -> None:
-    """Remove what writers that were killed have left in `folder`. Object stores keep no such thing."""
+    """Remove the temporary files of killed writers in `folder`. Object stores have none."""
     if is_local(folder):
         local_files.sweep_temporaries(Path(local_path(folder)))
 
 
 def delete(uri: str) -> None:
-    """Remove a file; an object that is not there counts as removed."""
+    """Remove a file; an object that does not exist counts as removed."""
     fs, path = filesystem(uri)
     if is_local(uri):
         os.unlink(path)
@@ -179,7 +179,7 @@ def delete(uri: str) -> None:
 
 
 def delete_folder(uri: str) -> None:
-    """Remove a folder and all that is in it."""
+    """Remove a folder and its content."""
     fs, path = filesystem(uri)
     if is_local(uri):
         shutil.rmtree(path)
@@ -188,19 +188,19 @@ def delete_folder(uri: str) -> None:
 
 
 def _remove(uri: str, call: Callable[[], object]) -> None:
-    # Whoever asks a second time, because the first answer was lost, finds nothing.
+    # A retry after a lost response finds nothing to remove.
     with contextlib.suppress(FileNotFoundError):
-        answer(uri, call)
+        call_store(uri, call)
 
 
 @contextmanager
 def on_disk(uri: str) -> Iterator[str]:
-    """The path of a file on this machine's disk; one in a bucket is fetched, and gone afterwards."""
-    if files.is_local(uri):
-        yield files.local_path(uri)
+    """The local path of a file; one in a bucket is downloaded for as long as the context lasts."""
+    if is_local(uri):
+        yield local_path(uri)
         return
-    fs, path = files.filesystem(uri)
+    fs, path = filesystem(uri)
     with TemporaryDirectory(prefix="framemill-") as folder:
-        copy = files.join(folder, "features")
-        files.answer(uri, lambda: fs.get_file(path, copy))
+        copy = join(folder, "copy")
+        call_store(uri, lambda: fs.get_file(path, copy))
         yield copy

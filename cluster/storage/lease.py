@@ -1,12 +1,12 @@
-"""The right to write to a dataset: one run has it at a time.
+"""The lease of a dataset: one run at a time may write to it.
 
-`lease.json` in the dataset names the run that holds it, and is written anew every `RENEW_SECONDS`. Clocks of two
-machines are never compared: who finds a lease watches it. One that is renewed meanwhile belongs to a living run, one
-that is not for `EXPIRY_SECONDS` was left behind by a dead one and is taken over. On the holder's own machine both are
-known at once, from its process.
+`lease.json` in the dataset names its holder, who renews it every `RENEW_SECONDS`. Clocks of two machines are never
+compared: a run that finds a lease watches it. A lease that is renewed meanwhile belongs to a running process; one that
+is not renewed for `EXPIRY_SECONDS` was abandoned and is taken over. On the holder's own machine, the process table
+answers at once.
 
-A run that was cut off for longer than that (a suspended process, a store out of reach) looks before it commits whether
-the lease is still its own.
+A run that was suspended or cut off from the store for longer than that checks that the lease is still its own before it
+commits.
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ from schemas import strict_json
 SCHEMA_VERSION = 1
 RENEW_SECONDS = 10.0
 EXPIRY_SECONDS = 60.0
-# Two runs that take over an abandoned lease at the same moment both write; the later one is seen by both after this.
+# Two runs that take over an abandoned lease at the same moment both write it; after this, both read the later one.
 SETTLE_SECONDS = 1.0
 
 logger = logging.getLogger("framemill")
 
 
 class LeaseError(Exception):
-    """Another run holds the dataset; the message says which."""
+    """Another run holds the lease; the message says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who holds a lease. `host`, `pid` are for people; `machine` and `process` tell two apart for certain.
+    """The content of `lease.json`: the run that holds the lease.
 
-    `token` is drawn for each attempt to get the lease, `renewals` counts the signs of life since. `predecessors` are
-    runs that died with the lease in their hands, one after the other.
+    host, pid         for messages
+    machine, process  identify the process, across reboots and reused process ids
+    token             drawn for each attempt to acquire
+    renewals          how often the lease was renewed
+    predecessors      runs that died while they held the lease, in order
     """
 
     run_id: str
@@ -56,10 +59,7 @@ class Holder:
 
 
 class Lease:
-    """The lease at `uri`, for run `run_id`.
-
-    `predecessors` are the runs that have died since the last orderly end.
-    """
+    """The lease at `uri`, for run `run_id`."""
 
     def __init__(
         self, uri: str, run_id: str, *, renew_seconds: float = RENEW_SECONDS, expiry_seconds: float = EXPIRY_SECONDS
@@ -81,36 +81,36 @@ class Lease:
 
     @property
     def predecessors(self) -> tuple[str, ...]:
-        """See above; to be asked for once the lease is held."""
+        """The runs that died since the lease was last released. Valid once it is held."""
         return self._mine.predecessors
 
     def acquire(self) -> None:
-        """Get the lease and keep it until `release`. Raises `LeaseError` where another run is alive."""
+        """Take the lease and renew it until `release`. Raises `LeaseError` while another run holds it."""
         while not self._create():
             found = self._read()
             if found is not None and self._is_abandoned(found):
                 self._take_over(found)
                 break
         self._renewed_at = time.monotonic()
-        threading.Thread(target=self._keep, name="lease", daemon=True).start()
+        threading.Thread(target=self._renew_until_released, name="lease", daemon=True).start()
 
     def check(self) -> None:
-        """Make sure that the lease is still held; to be called before a commit. Raises `LeaseError` where it is not."""
+        """Check before a commit that the lease is still held. Raises `LeaseError` where it is not."""
         if time.monotonic() - self._renewed_at > self._expiry_seconds / 2:
             self._renew()
 
     def release(self) -> None:
-        """Let other runs write."""
+        """Give up the lease."""
         self._released.set()
         with self._lock:
             try:
                 if self._is_mine():
                     files.delete(self._uri)
             except (OSError, files.StorageError) as error:
-                logger.warning(f"{self._uri} stays behind and keeps the next run waiting: {error}")
+                logger.warning(f"{self._uri} cannot be removed and delays the next run: {error}")
 
     def _create(self) -> bool:
-        # Some stores ignore that the file must be new: hence the look before, and for two runs at once that after.
+        # Some stores overwrite an existing file: check before, and after for two runs that start together.
         if self._read() is not None or not files.create_bytes(self._uri, strict_json.dump(self._mine).encode()):
             return False
         if files.is_local(self._uri):
@@ -119,14 +119,14 @@ class Lease:
         return self._is_mine()
 
     def _is_abandoned(self, found: Holder) -> bool:
-        """Whether the lease that was `found` is nobody's, False where it is gone by now. Raises for a living run."""
+        """Whether the holder of the lease `found` is dead; False where the lease is gone. Raises for a live run."""
         if found.machine == self._mine.machine and found.machine:
             if _process(found.pid) == found.process:
                 raise LeaseError(self._refusal(found))
             return True
         logger.warning(
             f"run {found.run_id} on {found.host} holds {self._uri}; watching for {self._expiry_seconds:g} s "
-            "whether it is alive"
+            "whether it renews the lease"
         )
         started = time.monotonic()
         while time.monotonic() - started < self._expiry_seconds:
@@ -139,14 +139,14 @@ class Lease:
         return True
 
     def _take_over(self, found: Holder) -> None:
-        logger.warning(f"taking over from run {found.run_id} on {found.host}, which has died")
+        logger.warning(f"taking over from run {found.run_id} on {found.host}, which died")
         self._mine = replace(self._mine, predecessors=(*found.predecessors, found.run_id))
         files.write_bytes(self._uri, strict_json.dump(self._mine).encode())
         time.sleep(SETTLE_SECONDS)
         if not self._is_mine():
             raise LeaseError(self._refusal(self._read() or found))
 
-    def _keep(self) -> None:
+    def _renew_until_released(self) -> None:
         while not self._released.wait(self._renew_seconds):
             try:
                 self._renew()
@@ -163,8 +163,8 @@ class Lease:
             if not self._is_mine():
                 self._renewed_at = float("-inf")
                 raise LeaseError(
-                    f"another run has taken {self._uri} from this one, which had given no sign of life for "
-                    f"{self._expiry_seconds:g} s; what this run has not committed is left to the other"
+                    f"another run has taken {self._uri} over, because this run did not renew it for "
+                    f"{self._expiry_seconds:g} s; the other run does what this one has not committed"
                 )
             self._mine = replace(self._mine, renewals=self._mine.renewals + 1)
             files.write_bytes(self._uri, strict_json.dump(self._mine).encode())
@@ -182,18 +182,18 @@ class Lease:
         try:
             return strict_json.load(Holder, text, "lease", schema_version=SCHEMA_VERSION)
         except (ValueError, UnicodeDecodeError) as error:
-            raise LeaseError(f"{self._uri} is no lease: {error}\nRemove it if no run is writing here") from error
+            raise LeaseError(f"{self._uri} is not a lease: {error}\nRemove it if no run is writing here") from error
 
     def _refusal(self, holder: Holder) -> str:
         return (
             f"run {holder.run_id} (process {holder.pid} on {holder.host}) is writing to this dataset: {self._uri}\n"
-            "Wait for its end, or write to another place; a run that has died is noticed within "
+            "Wait until it ends, or write to another place; a run that has died is detected within "
             f"{self._expiry_seconds:g} s"
         )
 
 
 def _machine() -> str:
-    """This boot of this machine, and the namespace that process numbers belong to; empty where that is not known."""
+    """Boot id of this machine and its pid namespace; empty where they are unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -202,7 +202,7 @@ def _machine() -> str:
 
 
 def _process(pid: int) -> str:
-    """What tells a process from another that gets its number later; empty for one that has ended."""
+    """Process id and start time, which identify a process even if its id is reused; empty for one that has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

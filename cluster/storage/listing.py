@@ -1,6 +1,6 @@
-"""What is in a folder, below a prefix of a bucket, or behind a glob; and the present versions of given files.
+"""Listings of folders, bucket prefixes and globs, and the current versions of given files.
 
-The order is that of the names. No more than a page of a bucket or the names in a folder are held.
+Files come in the order of their names. Memory holds no more than one page of a bucket or the names in one folder.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from typing import Any
 from fsspec.utils import glob_translate
 
 from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, version_of
-from cluster.storage.files import StorageError, answer, exists, filesystem, is_local, local_path
+from cluster.storage.files import StorageError, call_store, exists, filesystem, is_local, local_path
 from cluster.storage.local_files import regular_file, walk_files
 from cluster.storage.retry import RetryPolicy
 
-GLOB_SIGNS = "*?["
-MAX_REQUESTS = 32  # at the same time
-REQUESTS_PER_PAGE = 8  # a page of a listing is the better way where it spares that many
-SINGLE_PATIENCE = RetryPolicy(total_seconds=15.0)  # there may be thousands to ask for
+GLOB_CHARACTERS = "*?["
+MAX_REQUESTS = 32  # concurrent ones
+REQUESTS_PER_PAGE = 8  # single requests that a page of a listing must save to be worth its own
+SINGLE_RETRY_POLICY = RetryPolicy(total_seconds=15.0)  # there may be thousands of requests
 
 
 def list_files(uri: str) -> Iterator[StoredFile]:
-    """All files below a folder or prefix, or those that a glob matches; names that begin with a dot are left out."""
-    find = _on_disk if is_local(uri) else _in_bucket if is_bucket(uri) else _linked
+    """All files below a folder or prefix, or those that a glob matches, without hidden ones (`.name`)."""
+    find = _on_disk if is_local(uri) else _in_bucket if is_bucket(uri) else _linked_from_page
     return (file for file in find(uri) if not posixpath.basename(file.uri).startswith("."))
 
 
 def is_glob(uri: str) -> bool:
-    """Whether `uri` is a pattern, and not the name of something that is there (`talks [2024]/`)."""
+    """Whether `uri` is a pattern, and not the name of an existing file or folder (`talks [2024]/`)."""
     _, path = filesystem(uri)
-    return any(sign in path for sign in GLOB_SIGNS) and not exists(uri)
+    return any(character in path for character in GLOB_CHARACTERS) and not exists(uri)
 
 
 def before_glob(path: str) -> str:
-    """The part of a pattern before its first sign."""
-    return path[: min((path.index(sign) for sign in GLOB_SIGNS if sign in path), default=len(path))]
+    """The part of a pattern before its first wildcard."""
+    return path[: min((path.index(one) for one in GLOB_CHARACTERS if one in path), default=len(path))]
 
 
 def versions_of(uris: Iterable[str]) -> dict[str, str]:
-    """The present versions of many files, as listings give them; what is missing or out of reach is left out.
+    """The current versions of many files, as listings give them; missing and unreachable ones are left out.
 
-    Where many are in one folder of a bucket it is listed; the others are asked for one by one, many at a time.
+    Folders of a bucket that hold many of them are listed; the others are requested one by one, concurrently.
     """
     folders: dict[str, dict[str, str]] = defaultdict(dict)  # folder → name in it → URI
     versions: dict[str, str] = {}
@@ -86,7 +86,7 @@ def _on_disk(uri: str) -> Iterator[StoredFile]:
 def _in_bucket(uri: str) -> Iterator[StoredFile]:
     key = key_of(uri)
     if key and not uri.endswith("/"):
-        # In the order of names, a file comes before all whose names it begins.
+        # A file sorts before all files whose names start with its own.
         first = next((file for page in object_pages(uri, key, is_flat=True) for file in page), None)
         if first is not None and key_of(first.uri) == key:
             yield first
@@ -102,15 +102,15 @@ def _in_bucket(uri: str) -> Iterator[StoredFile]:
         yield from (file for file in page if is_match(key_of(file.uri)))
 
 
-def _linked(uri: str) -> Iterator[StoredFile]:
-    """What the page of an http server links to."""
+def _linked_from_page(uri: str) -> Iterator[StoredFile]:
+    """The files that an http server's index page links to."""
     fs, path = filesystem(uri)
     found: Mapping[str, dict[str, Any]]
     if not path.endswith("/") and exists(uri):
-        found = {path: answer(uri, lambda: fs.info(path))}
+        found = {path: call_store(uri, lambda: fs.info(path))}
     else:
         find = fs.glob if is_glob(uri) else fs.find
-        found = answer(uri, lambda: find(path, detail=True))
+        found = call_store(uri, lambda: find(path, detail=True))
     for name in sorted(found):
         info = found[name]
         if info["type"] == "file":
@@ -118,7 +118,7 @@ def _linked(uri: str) -> Iterator[StoredFile]:
 
 
 def _versions_by_listing(folder: str, names: Mapping[str, str]) -> dict[str, str]:
-    """Versions by URI, for as long as pages of the listing hold many of `names` (in `folder`, each with its URI)."""
+    """Versions by URI, from the pages of `folder` that hold many of `names` (each name with its URI)."""
     found: dict[str, str] = {}
     if len(names) < REQUESTS_PER_PAGE:
         return found
@@ -131,7 +131,7 @@ def _versions_by_listing(folder: str, names: Mapping[str, str]) -> dict[str, str
             if len(hits) < REQUESTS_PER_PAGE:
                 break
     except (OSError, StorageError):
-        pass  # the account may not list, and be allowed to read
+        pass  # an account may be allowed to read but not to list
     return found
 
 
@@ -141,8 +141,8 @@ def _single_version(uri: str) -> str:
         if is_local(uri):
             found = regular_file(path)
             return _version_on_disk(found) if found else ""
-        return version_of(answer(uri, lambda: fs.info(path), SINGLE_PATIENCE))
-    except (OSError, ValueError, StorageError):  # ValueError: a name that no file can have
+        return version_of(call_store(uri, lambda: fs.info(path), SINGLE_RETRY_POLICY))
+    except (OSError, ValueError, StorageError):  # ValueError: an impossible file name
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Files on this machine's disks, written whole or not at all, and listed in the order of their names."""
+"""Files on local disks: written atomically, listed in the order of their names."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ TEMPORARY_SUFFIX = ".framemill-tmp"
 
 
 def write_file(path: Path, data: bytes | memoryview) -> None:
-    """Make `data` the content of `path`, in folders that are made where they are missing."""
-    with _beside(path, data) as temporary:
+    """Write `data` to `path` atomically; missing parent folders are created."""
+    with _temporary_beside(path, data) as temporary:
         os.replace(temporary, path)
 
 
 def create_file(path: Path, data: bytes | memoryview) -> bool:
-    """Likewise for a file that is not there yet; False where it is."""
-    with _beside(path, data) as temporary:
+    """Write `data` to a new file at `path` atomically; False where one exists."""
+    with _temporary_beside(path, data) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
             return False
         except OSError:  # a file system without links
-            return _create_openly(path, data)
+            return _create_in_place(path, data)
     return True
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what writers that were killed have left in `folder`."""
+    """Remove the temporary files of killed writers in `folder`."""
     for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)
 
 
 def walk_files(folder: str) -> Iterator[str]:
-    """The paths of everything below `folder` that is no folder, in their order; links to folders are not entered.
+    """The paths of all files below `folder`, in order; links to folders are not followed.
 
-    No more than the names of the folders on the way to a file are held. A folder that cannot be read raises `OSError`:
-    its files would be missing without a word.
+    Memory holds the names in the folders on the way to the current file. A folder that cannot be read raises `OSError`:
+    skipping it would lose its files silently.
     """
-    with os.scandir(folder) as entries:  # `a b` comes before what is in the folder `a`
+    with os.scandir(folder) as entries:  # `a b` sorts before the files in folder `a`
         names = sorted(entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in entries)
     for name in names:
         path = os.path.join(folder, name)
@@ -53,7 +53,7 @@ def walk_files(folder: str) -> Iterator[str]:
 
 
 def regular_file(path: str) -> os.stat_result | None:
-    """What is known of a regular file, or of the one that a link leads to; None for all else and where nothing is."""
+    """The status of a regular file, or of the one that a link points to; None for anything else."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -62,8 +62,8 @@ def regular_file(path: str) -> os.stat_result | None:
 
 
 @contextmanager
-def _beside(target: Path, data: bytes | memoryview) -> Iterator[Path]:
-    """A hidden file that holds `data`, on the disk of `target`; gone afterwards, unless it was moved."""
+def _temporary_beside(target: Path, data: bytes | memoryview) -> Iterator[Path]:
+    """A hidden file that holds `data`, in the folder of `target`; removed afterwards unless it was moved."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{uuid4().hex}{TEMPORARY_SUFFIX}")
     try:
@@ -76,7 +76,7 @@ def _beside(target: Path, data: bytes | memoryview) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _create_openly(path: Path, data: bytes | memoryview) -> bool:
+def _create_in_place(path: Path, data: bytes | memoryview) -> bool:
     try:
         with path.open("xb") as file:
             file.write(data)

@@ -1,4 +1,4 @@
-"""Parquet files as wholes: each is read, written and changed in one step, and is never seen half done."""
+"""Parquet files, each read, written and rewritten as a whole; writes are atomic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.storage import files
 
 
 class TableError(Exception):
-    """A file that is no table; the message says which and what to do."""
+    """A file that is not a readable Parquet table; the message says which and what to do."""
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
@@ -21,19 +21,19 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(pa.BufferReader(files.read_bytes(uri)), columns=columns)
     except pa.ArrowException as error:
-        raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos will be done again") from error
+        raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos are processed again") from error
 
 
 def write_table(uri: str, table: pa.Table) -> int:
-    """Make `table` the content of `uri`; returns how many bytes that takes."""
+    """Write `table` to `uri` and return the size of the file in bytes."""
     data = encode_table(table)
     files.write_bytes(uri, data)
     return len(data)
 
 
-def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
-    """`table` as a Parquet file; of the columns `unlike` (by Parquet's names) hardly two values are the same."""
-    # Vectors of floats hardly compress, and nearly all the time that reading them takes would go into it.
+def encode_table(table: pa.Table, distinct_columns: Collection[str] = ()) -> bytes:
+    """`table` as a Parquet file, without a dictionary for `distinct_columns` (Parquet's names), whose values differ."""
+    # Vectors of floats hardly compress, and decompression would dominate the time that reading them takes.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
     buffer = io.BytesIO()
@@ -41,16 +41,16 @@ def encode_table(table: pa.Table, unlike: Collection[str] = ()) -> bytes:
         table,
         buffer,
         compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
-        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in unlike],
+        use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in distinct_columns],
     )
     return buffer.getvalue()
 
 
 def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
-    """Take the rows with these ids out of a table, and the file away where no row is left; returns how many."""
+    """Remove the rows with these ids from a table, and the file if none is left. Returns how many were removed."""
     table = read_table(uri)
-    gone = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
-    kept = table.filter(pc.invert(pc.is_in(table["id"], gone)))
+    removed = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
+    kept = table.filter(pc.invert(pc.is_in(table["id"], removed)))
     if not kept.num_rows:
         files.delete(uri)
     elif kept.num_rows < table.num_rows:
@@ -59,7 +59,7 @@ def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
 
 
 def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:
-    """Parquet's names for the columns that a field is stored as."""
+    """Parquet's names of the columns that a field is stored as."""
     path += field.name
     if pa.types.is_struct(field.type):
         for child in field.type:

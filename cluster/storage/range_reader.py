@@ -1,10 +1,10 @@
-"""A remote file as the demuxer wants it: a binary file object whose bytes come by range requests.
+"""A remote file for the demuxer: a binary file object that fetches its bytes by range requests.
 
 A run is a stretch that is read without a gap. Requests grow with the run they continue, up to `MAX_BLOCK_BYTES`, and
-the next one is made while the last is being decoded; so little is read beyond where a segment ends, and no byte twice.
-They grow faster, and cost the fewer, once it is known that the file will be read to its end.
-Blocks are kept for a while: demuxers come back to the file's head after a look at an index at its end, and go to and
-fro between pictures and sound where those are stored apart.
+the next one is made while the last is being decoded; so little is read beyond the end of a segment, and no byte twice.
+Requests grow faster, and there are fewer, once the file is known to be read to its end (`expect_all`).
+Blocks are cached: demuxers return to the head of the file after reading an index at its end, and alternate between
+pictures and sound where those are stored apart.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 MIN_BLOCK_BYTES = 256 << 10
-JUMP_BYTES = 16 << 10  # of the first request after a jump, which may be for a box of a few bytes
+JUMP_BYTES = 16 << 10  # first request after a seek, which may be for a box of a few bytes
 MAX_BLOCK_BYTES = 4 << 20
-RUN_FRACTION = 24  # of a run that the next request may add to it: with one more under way, less than a tenth
-KEPT_BYTES = 32 << 20
+RUN_FRACTION = 24  # a request adds at most 1/24 to its run; with one more in flight, less than a tenth is wasted
+CACHED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class Block:
-    """`data` from `start` on; the run it belongs to has had `run_bytes` up to its end."""
+    """`data` from `start` on; the run it belongs to has read `run_bytes` up to its end."""
 
     start: int
     data: bytes
@@ -39,9 +41,9 @@ class Block:
 
 
 class RangeReader(io.RawIOBase):
-    """Reads `size_bytes` through `fetch`, which gives the bytes from a place up to another.
+    """Reads `size_bytes` through `fetch(start, end)`.
 
-    `trouble` is what `fetch` has raised: libav takes an error for the end of the file.
+    `failure` is the exception that `fetch` raised: libav takes an error for the end of the file.
     """
 
     def __init__(self, fetch: Callable[[int, int], bytes], size_bytes: int) -> None:
@@ -49,14 +51,15 @@ class RangeReader(io.RawIOBase):
         self._fetch = fetch
         self._size_bytes = size_bytes
         self._position = 0
-        self._blocks: OrderedDict[int, Block] = OrderedDict()  # by start; those in use last
+        self._blocks: OrderedDict[int, Block] = OrderedDict()  # by start, least recently used first
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._ahead: tuple[int, Future[Block]] | None = None
         self._run_fraction = RUN_FRACTION
-        self.trouble: Exception | None = None
+        self.failure: Exception | None = None
 
+    @override
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes: what the block at the present place has of them; all that is left where negative."""
+        """Up to `size` bytes, from the block at the current position; the rest of the file if negative."""
         if size < 0:
             return b"".join(iter(lambda: self.read(self._size_bytes), b""))
         if not size or self._position >= self._size_bytes:
@@ -64,39 +67,42 @@ class RangeReader(io.RawIOBase):
         try:
             block = self._block_at(self._position)
         except Exception as error:
-            self.trouble = error
+            self.failure = error
             raise
         offset = self._position - block.start
         data = block.data[offset : offset + size]
         self._position += len(data)
         return data
 
+    @override
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place; returns where that is."""
+        """Move to a position and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
         if base + offset < 0:
             raise OSError(f"cannot seek to {base + offset}")
         self._position = base + offset
         return self._position
 
+    @override
     def tell(self) -> int:
-        """Where the next read starts."""
+        """The position of the next read."""
         return self._position
 
     def expect_all(self) -> None:
-        """See `extractors.video.media.ReadsAhead`."""
+        """Let requests grow faster, since the file is read to its end (`extractors.video.media.ReadsAhead`)."""
         self._run_fraction = 1
 
+    @override
     def readable(self) -> bool:
-        """Always."""
         return True
 
+    @override
     def seekable(self) -> bool:
-        """Always."""
         return True
 
+    @override
     def close(self) -> None:
-        """Ask for nothing more; a request under way is not waited for."""
+        """Stop requests; one in flight is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         super().close()
 
@@ -106,7 +112,7 @@ class RangeReader(io.RawIOBase):
         if block is None:
             before = next((block for block in self._blocks.values() if block.end == position), None)
             block = self._request(position, before.run_bytes if before else 0)
-            self._keep(block)
+            self._cache(block)
         self._blocks.move_to_end(block.start)
         is_continued = block.run_bytes > len(block.data)
         if is_continued and self._ahead is None and block.end < self._size_bytes and block.end not in self._blocks:
@@ -114,21 +120,21 @@ class RangeReader(io.RawIOBase):
         return block
 
     def _collect(self, position: int) -> None:
-        """Keep what was read ahead, once it is there; wait for it where it starts at `position`."""
+        """Cache the block that was read ahead once it is complete; wait for it where it starts at `position`."""
         if self._ahead is None:
             return
         start, future = self._ahead
         while start == position and not future.done():
-            wait([future], timeout=1)  # whoever guards this thread can only stop it between waits
+            wait([future], timeout=1)  # `TaskGuard` can stop this thread only between waits
         if not future.done():
             return
         self._ahead = None
         if start == position or future.exception() is None:
-            self._keep(future.result())
+            self._cache(future.result())
 
-    def _keep(self, block: Block) -> None:
+    def _cache(self, block: Block) -> None:
         self._blocks[block.start] = block
-        while sum(len(kept.data) for kept in self._blocks.values()) > KEPT_BYTES:
+        while sum(len(cached.data) for cached in self._blocks.values()) > CACHED_BYTES:
             self._blocks.popitem(last=False)
 
     def _request(self, start: int, run_bytes: int) -> Block:
@@ -136,8 +142,8 @@ class RangeReader(io.RawIOBase):
         if start and not run_bytes:
             length = JUMP_BYTES
         stop = min([block.start for block in tuple(self._blocks.values()) if block.start > start] + [self._size_bytes])
-        end = stop if stop - start < length * 3 // 2 else start + length  # no request for a small rest
+        end = stop if stop - start < length * 3 // 2 else start + length  # no request for a small remainder
         data = self._fetch(start, end)
         if len(data) != end - start:
-            raise OSError(errno.EIO, f"{end - start:,} bytes were asked for from {start:,} on, {len(data):,} came")
+            raise OSError(errno.EIO, f"requested {end - start:,} bytes from {start:,} on, received {len(data):,}")
         return Block(start, data, run_bytes + len(data))

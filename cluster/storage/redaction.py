@@ -1,8 +1,7 @@
-"""Text that may be logged and kept: without passwords, signatures and keys.
+"""Redaction of passwords, signatures and keys, for text that is logged or stored.
 
-In: any text. Out: the same text, where `user:password@` of a URI, the query of an http address (which is where
-presigned URLs carry their signature), secret parameters of other addresses, access tokens and AWS keys are replaced by
-`***`.
+In: any text. Out: the same text with `***` for `user:password@` in a URI, the query of an http address (where presigned
+URLs carry their signature), secret parameters of other addresses, access tokens and AWS keys.
 """
 
 from __future__ import annotations

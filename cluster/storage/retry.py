@@ -1,4 +1,4 @@
-"""Trying again what may pass: with waits that double, spread at random lest many workers come back at once."""
+"""Retries of transient store failures, with exponential backoff and jitter."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long trouble is waited out: `total_seconds` from the first attempt on, between attempts `first_seconds` at
-    first, doubling up to `longest_seconds`.
+    """Retries for `total_seconds` from the first attempt on.
+
+    The wait between attempts is `first_seconds` at first and doubles up to `longest_seconds`.
     """
 
     total_seconds: float
@@ -28,9 +29,9 @@ class RetryPolicy:
     longest_seconds: float = 15.0
 
     def call(self, what: str, call: Callable[[], T]) -> T:
-        """The result of `call`. Raises its exception where that will not pass, or has not for `total_seconds`.
+        """The result of `call`. Raises its exception if that is permanent, or lasts longer than `total_seconds`.
 
-        `what` names it in the log, where one line says that somebody waits, and one that it is over.
+        `what` names the request in the log, which gets one line when the wait becomes long and one when it ends.
         """
         started = time.monotonic()
         wait_seconds = self.first_seconds
@@ -40,14 +41,14 @@ class RetryPolicy:
                 result = call()
             except Exception as error:
                 spent = time.monotonic() - started
-                if store_failure_of(error) is not StoreFailure.PASSING or spent + wait_seconds > self.total_seconds:
+                if store_failure_of(error) is not StoreFailure.TRANSIENT or spent + wait_seconds > self.total_seconds:
                     raise
                 if not has_warned and spent + wait_seconds > WARN_AFTER_SECONDS:
                     has_warned = True
-                    logger.warning(f"waiting for {what}, for up to {self.total_seconds:g} s: {describe(error)}")
-                time.sleep(wait_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - it keeps no secret
+                    logger.warning(f"retrying {what} for up to {self.total_seconds:g} s: {describe(error)}")
+                time.sleep(wait_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - not for cryptography
                 wait_seconds = min(2 * wait_seconds, self.longest_seconds)
             else:
                 if has_warned:
-                    logger.info(f"{what}: it works again after {time.monotonic() - started:.0f} s")
+                    logger.info(f"{what} is available again after {time.monotonic() - started:.0f} s")
                 return result

@@ -1,7 +1,7 @@
-"""What an exception of an object store's library means: gcsfs, s3fs, and fsspec over http each have their own.
+"""Classification of the exceptions that gcsfs, s3fs and fsspec's http store raise.
 
-In: the exception. Out: one of `StoreFailure`, and a sentence without secrets. Nothing of those libraries is imported:
-an answer is known by its HTTP status, everything else by the name of its class.
+In: an exception. Out: a `StoreFailure`, and a description without secrets. None of those libraries is imported:
+responses are recognised by their HTTP status, other exceptions by the name of their class.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from enum import Enum
 from cluster.storage.redaction import redacted
 
 MESSAGE_CHARACTERS = 500
-# A request that came at a bad moment, too early or too often; other 4xx will be answered in the same way again.
-PASSING_STATUSES = frozenset({408, 425, 429})
-LASTING_STATUSES = frozenset({501, 505})  # the server does not know how
-PASSING_ERRNOS = frozenset({errno.EBUSY, errno.EIO, errno.EREMOTEIO})  # s3fs for 503, for unknown codes, for 500
-PASSING_CLASSES = frozenset(
+# Timeouts and rate limits; any other 4xx would be answered in the same way again.
+TRANSIENT_STATUSES = frozenset({408, 425, 429})
+PERMANENT_STATUSES = frozenset({501, 505})  # not implemented by the server
+TRANSIENT_ERRNOS = frozenset({errno.EBUSY, errno.EIO, errno.EREMOTEIO})  # s3fs: for 503, unknown codes, 500
+TRANSIENT_CLASSES = frozenset(
     {
-        "ClientError",  # aiohttp: connections that are refused, reset or cut short
+        "ClientError",  # aiohttp: refused, reset and broken connections
         "ConnectionError",  # Python, botocore: likewise
         "HTTPClientError",  # botocore: likewise
-        "ResponseParserError",  # botocore: an answer of a server that is too busy to write XML
+        "ResponseParserError",  # botocore: an overloaded server does not answer with XML
         "RequestException",  # requests, in gcsfs
-        "TransportError",  # google.auth: the server of access tokens cannot be reached
-        "RefreshError",  # google.auth: it has refused, which happens in passing too
-        "ChecksumError",  # gcsfs: what arrived is not what was sent
+        "TransportError",  # google.auth: the token server cannot be reached
+        "RefreshError",  # google.auth: the token server refused, which can be transient
+        "ChecksumError",  # gcsfs: corrupted in transit
         "IncompleteRead",
     }
 )
@@ -35,23 +35,23 @@ BAD_ADDRESS_CLASSES = frozenset({"InvalidURL", "SSLCertVerificationError"})
 
 
 class StoreFailure(Enum):
-    """Why a store did not do what it was asked for."""
+    """Why a request to a store failed; the values are parts of messages."""
 
     MISSING = "there is no such object"
     DENIED = "permission is denied"
     EXISTS = "there is an object already"
     BAD_ADDRESS = "its address cannot be used"
-    PASSING = "the store does not answer as it should"
-    LASTING = "the store refuses"
+    TRANSIENT = "the store does not respond properly"
+    PERMANENT = "the store refuses"
 
 
 def store_failure_of(error: BaseException) -> StoreFailure:
-    """What `error` means. `PASSING` is worth another attempt."""
+    """The kind of failure behind `error`. `TRANSIENT` ones are worth a retry."""
     causes = tuple(_causes(error))
     for cause in causes:
-        trouble = _of_status(_status(cause))
-        if trouble is not None:
-            return trouble
+        failure = _of_status(_status(cause))
+        if failure is not None:
+            return failure
     last = causes[-1]
     names = {cls.__name__ for cls in type(last).__mro__}
     if names & BAD_ADDRESS_CLASSES or _is_unknown_host(last):
@@ -60,26 +60,26 @@ def store_failure_of(error: BaseException) -> StoreFailure:
         return StoreFailure.EXISTS
     if isinstance(last, FileNotFoundError):
         return StoreFailure.MISSING
-    if isinstance(last, PermissionError) or str(last).startswith("Forbidden"):  # gcsfs tells it in words alone
+    if isinstance(last, PermissionError) or str(last).startswith("Forbidden"):  # gcsfs has no status for it
         return StoreFailure.DENIED
-    if isinstance(last, TimeoutError | socket.gaierror) or names & PASSING_CLASSES:
-        return StoreFailure.PASSING
-    if isinstance(last, OSError) and last.errno in PASSING_ERRNOS:
-        return StoreFailure.PASSING
-    return StoreFailure.BAD_ADDRESS if isinstance(last, ValueError) else StoreFailure.LASTING
+    if isinstance(last, TimeoutError | socket.gaierror) or names & TRANSIENT_CLASSES:
+        return StoreFailure.TRANSIENT
+    if isinstance(last, OSError) and last.errno in TRANSIENT_ERRNOS:
+        return StoreFailure.TRANSIENT
+    return StoreFailure.BAD_ADDRESS if isinstance(last, ValueError) else StoreFailure.PERMANENT
 
 
 def describe(error: BaseException) -> str:
-    """`error` in a line that may be logged and kept."""
+    """`error` in one line, without secrets, for logs and records."""
     last = tuple(_causes(error))[-1]
-    trouble = store_failure_of(error)
-    if trouble in (StoreFailure.MISSING, StoreFailure.DENIED, StoreFailure.EXISTS):
-        return str(trouble.value)
-    return redacted(f"{trouble.value}: {type(last).__name__}: {last}")[:MESSAGE_CHARACTERS]
+    failure = store_failure_of(error)
+    if failure in (StoreFailure.MISSING, StoreFailure.DENIED, StoreFailure.EXISTS):
+        return str(failure.value)
+    return redacted(f"{failure.value}: {type(last).__name__}: {last}")[:MESSAGE_CHARACTERS]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error`, and what fsspec's http store has wrapped in it: all that goes wrong there is a missing file."""
+    """`error` and its causes: fsspec's http store wraps every failure in a `FileNotFoundError`."""
     yield error
     while isinstance(error, FileNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
@@ -87,9 +87,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    answer = getattr(error, "response", None) or getattr(error.__cause__, "response", None)  # botocore, behind s3fs
-    if isinstance(answer, dict):
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)  # botocore, behind s3fs
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     else:
         status = getattr(error, "status", None) or getattr(error, "code", None)  # aiohttp, gcsfs
     try:
@@ -110,8 +110,8 @@ def _of_status(status: int | None) -> StoreFailure | None:
     }
     if status in named:
         return named[status]
-    is_passing = status in PASSING_STATUSES or (status >= 500 and status not in LASTING_STATUSES)
-    return StoreFailure.PASSING if is_passing else StoreFailure.LASTING
+    is_transient = status in TRANSIENT_STATUSES or (status >= 500 and status not in PERMANENT_STATUSES)
+    return StoreFailure.TRANSIENT if is_transient else StoreFailure.PERMANENT
 
 
 def _is_unknown_host(error: BaseException) -> bool:

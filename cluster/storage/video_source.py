@@ -1,7 +1,7 @@
-"""Opening a video by its URI: a path where it is on a local disk, else a file object that reads ahead of the decoder.
+"""Opening a video by its URI: a path on a local disk, else a file object that reads ahead of the decoder.
 
-Only a server that serves no parts of files makes a copy on this machine's disk necessary. A request that fails in
-passing is made again; what lasts becomes a `VideoError` whose code says whether the queue should try the video later.
+Only a server without range requests makes a local copy necessary. Transient failures are retried; a permanent one
+becomes a `VideoError` whose code says whether the queue should retry the video later.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from cluster.storage.store_errors import StoreFailure, describe, store_failure_o
 from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
 
-# For one request; the queue has more patience with the video as a whole.
-PATIENCE = RetryPolicy(total_seconds=20.0)
+# For one request; the queue retries the video as a whole for longer.
+RETRY_POLICY = RetryPolicy(total_seconds=20.0)
 COPY_BYTES = 1 << 20
 CODES = {
     StoreFailure.MISSING: FailureCode.MISSING,
     StoreFailure.BAD_ADDRESS: FailureCode.MISSING,
     StoreFailure.DENIED: FailureCode.NO_PERMISSION,
-}  # anything else may have another answer later
+}  # any other failure may be gone later
 
 
 class NoRangesError(Exception):
-    """The server answers with the whole file to whoever asks for a part of it."""
+    """The server ignores the range of a request and answers with the whole file."""
 
 
-Ask = Callable[[Callable[[], Any]], Any]  # makes a call, and again where trouble may pass
+Retry = Callable[[Callable[[], Any]], Any]  # makes a request, and repeats it after a transient failure
 
 
 @contextmanager
-def open_video(uri: str, patience: RetryPolicy | None = None) -> Iterator[Source]:
-    """The video at `uri`, as the decoder wants it; storage trouble becomes a `VideoError`."""
+def open_video(uri: str, retry_policy: RetryPolicy | None = None) -> Iterator[Source]:
+    """The video at `uri` for the decoder; storage failures become `VideoError`s."""
     try:
         fs, path = filesystem(uri)
     except StorageError as error:
@@ -51,38 +51,38 @@ def open_video(uri: str, patience: RetryPolicy | None = None) -> Iterator[Source
     if is_local(uri):
         yield path
         return
-    ask = partial((patience or PATIENCE).call, redacted(uri))
-    with _stated():
-        info = ask(lambda: fs.info(path, timeout=STALL_SECONDS))
+    retry = partial((retry_policy or RETRY_POLICY).call, redacted(uri))
+    with _failures_as_video_errors():
+        info = retry(lambda: fs.info(path, timeout=STALL_SECONDS))
     if info.get("size") == 0:
         raise _empty()
-    reader = _open_ranges(fs, path, info, ask)
+    reader = _open_ranges(fs, path, info, retry)
     if reader is None:
         with tempfile.TemporaryFile() as copy:
-            with _stated():
-                ask(lambda: _copy(fs, path, copy))
+            with _failures_as_video_errors():
+                retry(lambda: _copy(fs, path, copy))
             yield copy
         return
     with reader:
         try:
             yield cast(IO[bytes], reader)
         except Exception as error:
-            if reader.trouble is None:
+            if reader.failure is None:
                 raise
-            raise _as_video_error(reader.trouble) from error  # the decoder saw only a file that ended
-        if reader.trouble is not None:
-            raise _as_video_error(reader.trouble)
+            raise _as_video_error(reader.failure) from error  # the decoder only saw the file end
+        if reader.failure is not None:
+            raise _as_video_error(reader.failure)
 
 
-def _open_ranges(fs: Any, path: str, info: dict[str, Any], ask: Ask) -> RangeReader | None:
-    """A reader that has read the head of the file; None where the server serves no parts."""
+def _open_ranges(fs: Any, path: str, info: dict[str, Any], retry: Retry) -> RangeReader | None:
+    """A reader that has read the head of the file; None where the server has no range requests."""
     size_bytes = info.get("size")
     if size_bytes is None or not info.get("partial", True):
         return None
-    fetch = _range_of_page if "http" in fs.protocol else _range_of_object
-    reader = RangeReader(lambda start, end: ask(lambda: fetch(fs, path, start, end)), size_bytes)
+    fetch = _http_range if "http" in fs.protocol else _object_range
+    reader = RangeReader(lambda start, end: retry(lambda: fetch(fs, path, start, end)), size_bytes)
     try:
-        with _stated():
+        with _failures_as_video_errors():
             reader.read(1)
     except NoRangesError:
         reader.close()
@@ -94,13 +94,13 @@ def _open_ranges(fs: Any, path: str, info: dict[str, Any], ask: Ask) -> RangeRea
     return reader
 
 
-def _range_of_object(fs: Any, path: str, start: int, end: int) -> bytes:
+def _object_range(fs: Any, path: str, start: int, end: int) -> bytes:
     data: bytes = fs.cat_file(path, start=start, end=end, timeout=STALL_SECONDS)
     return data
 
 
-def _range_of_page(fs: Any, url: str, start: int, end: int) -> bytes:
-    # fsspec's own call would take a whole file for the part that it was asked for.
+def _http_range(fs: Any, url: str, start: int, end: int) -> bytes:
+    # fsspec's own call accepts a whole file in place of the requested range.
     data: bytes = sync(fs.loop, _request_range, fs, url, start, end, timeout=STALL_SECONDS)
     return data
 
@@ -119,7 +119,7 @@ async def _request_range(fs: Any, url: str, start: int, end: int) -> bytes:
 def _copy(fs: Any, path: str, copy: IO[bytes]) -> None:
     copy.seek(0)
     copy.truncate()
-    with fs.open(path, "rb", block_size=0) as file:  # as a stream
+    with fs.open(path, "rb", block_size=0) as file:  # streaming
         shutil.copyfileobj(file, copy, COPY_BYTES)
     if not copy.tell():
         raise _empty()
@@ -131,7 +131,7 @@ def _empty() -> VideoError:
 
 
 @contextmanager
-def _stated() -> Iterator[None]:
+def _failures_as_video_errors() -> Iterator[None]:
     try:
         yield
     except (VideoError, NoRangesError):
@@ -141,7 +141,7 @@ def _stated() -> Iterator[None]:
 
 
 def _as_video_error(error: Exception) -> VideoError:
-    trouble = store_failure_of(error)
-    code = CODES.get(trouble, FailureCode.STORAGE)
+    failure = store_failure_of(error)
+    code = CODES.get(failure, FailureCode.STORAGE)
     message = describe(error)
-    return VideoError(code, message if trouble in CODES else f"reading it failed: {message}", Stage.READ)
+    return VideoError(code, message if failure in CODES else f"reading failed: {message}", Stage.READ)

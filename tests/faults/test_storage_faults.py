@@ -1,4 +1,4 @@
-"""Stores that fail, over real sockets: what the driver does is done all the same, once."""
+"""Failing stores, over real sockets: the driver's work is still done, exactly once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.servers import gs_bucket, http_files, s3_bucket
 CONTENT = bytes(range(256)) * 8_000
 
 
-# gcsfs itself waits for half a minute before it tells of anything.
+# gcsfs itself retries for half a minute before it raises.
 STORES = [pytest.param(gs_bucket, id="gs", marks=pytest.mark.heavy), pytest.param(s3_bucket, id="s3")]
 FAULTS = [Fault.UNAVAILABLE, *(pytest.param(fault, marks=pytest.mark.heavy) for fault in (Fault.REFUSE, Fault.DROP))]
 
@@ -71,10 +71,12 @@ def test_an_outage_costs_nothing_but_time(store: tuple[str, FaultyProxy], second
 
 
 @pytest.mark.heavy
-def test_trouble_is_never_taken_for_absence(store: tuple[str, FaultyProxy], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_failure_is_never_taken_for_a_missing_object(
+    store: tuple[str, FaultyProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bucket, proxy = store
     files.write_bytes(f"{bucket}/a", b"x")
-    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
+    monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     proxy.plan = every(1, Fault.UNAVAILABLE)
     with pytest.raises(StorageError):
         files.exists(f"{bucket}/a")
@@ -82,7 +84,7 @@ def test_trouble_is_never_taken_for_absence(store: tuple[str, FaultyProxy], monk
         list(list_files(bucket))
 
 
-def test_what_lasts_is_told_at_once(store: tuple[str, FaultyProxy]) -> None:
+def test_a_permanent_failure_is_raised_at_once(store: tuple[str, FaultyProxy]) -> None:
     bucket, _ = store
     with pytest.raises(FileNotFoundError, match="there is no such object"):
         files.read_bytes(f"{bucket}/none")
@@ -144,7 +146,7 @@ def test_a_store_that_stalls_for_good_is_given_up(web: FaultyProxy, monkeypatch:
 
 
 def test_nor_is_that_of_a_web_server(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
+    monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     web.plan = every(1, Fault.UNAVAILABLE)
     with pytest.raises(StorageError):
         files.exists(f"{web.url}/v.mp4")

@@ -289,7 +289,7 @@ def test_a_file_name_that_is_no_text_becomes_an_id_that_can_be_stored(tmp_path):
 
 
 def test_a_manifest_and_a_video_over_http(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
+    monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     write(tmp_path, "m.csv", "uri\nsub/v.mp4\n")
     write(tmp_path, "v.mp4", b"x")
     with http_files(tmp_path) as url:

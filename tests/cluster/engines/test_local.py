@@ -69,7 +69,7 @@ def test_every_video_is_brought_to_its_end(folder, worker):
 
 
 def test_it_waits_for_what_may_pass(folder, worker, monkeypatch):
-    monkeypatch.setattr(video_source, "PATIENCE", RetryPolicy(total_seconds=0.0))
+    monkeypatch.setattr(video_source, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     with http_files(folder) as url:
         videos = [
             Video("busy", f"{url}/status/503/a.mp4"),

@@ -1,4 +1,4 @@
-"""A listing server with the interface of gs:// that makes its objects up, and what listing them takes."""
+"""Memory for listing many objects, from a server with the gs:// interface that makes its objects up."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ print(count, peak_mib() - before)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Lists `count` objects, with all that the real store tells of each, in pages of a thousand."""
+    """Lists `count` objects, described as by the real store, in pages of a thousand."""
 
     count = 0
     protocol_version = "HTTP/1.1"

@@ -29,7 +29,7 @@ def web(tmp_path_factory):
         ("data:text/plain,hello", "file"),
     ],
 )
-def test_schemes_are_told(uri, scheme):
+def test_the_scheme_of_a_uri(uri, scheme):
     assert files.scheme_of(uri) == scheme
 
 
@@ -72,8 +72,8 @@ def test_paths_are_joined_for_folders_and_uris():
     assert files.join("gs://bucket/", "b") == "gs://bucket/b"
 
 
-def test_trouble_names_the_place_and_no_secret(web, monkeypatch):
-    monkeypatch.setattr(files, "PATIENCE", RetryPolicy(total_seconds=0.0))
+def test_a_store_failure_names_the_uri_without_secrets(web, monkeypatch):
+    monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     with pytest.raises(StorageError, match="503") as caught:
         files.read_bytes(f"{web}/status/503/v.mp4?signature=SECRET")
     assert "SECRET" not in str(caught.value)

@@ -11,7 +11,7 @@ from cluster.storage import files
 from cluster.storage.lease import Lease, LeaseError
 from tests.support.servers import gs_bucket
 
-QUICK = {"renew_seconds": 0.1, "expiry_seconds": 0.6}
+SHORT = {"renew_seconds": 0.1, "expiry_seconds": 0.6}
 HOLD = """
 import sys, time
 from cluster.storage.lease import Lease
@@ -45,14 +45,14 @@ def other_process(uri):
     process.wait()
 
 
-def test_a_lease_is_there_while_it_is_held(uri):
-    lease = Lease(uri, "r1", **QUICK)
+def test_the_lease_file_exists_while_it_is_held(uri):
+    lease = Lease(uri, "r1", **SHORT)
     lease.acquire()
     assert holder(uri)["run_id"] == "r1"
     lease.check()
     lease.release()
     assert not Path(uri).exists()
-    again = Lease(uri, "r2", **QUICK)
+    again = Lease(uri, "r2", **SHORT)
     again.acquire()
     assert again.predecessors == ()
     again.release()
@@ -63,10 +63,10 @@ def test_the_lease_of_a_living_process_is_refused_at_once(uri, other_process):
         Lease(uri, "r1", expiry_seconds=1000).acquire()
 
 
-def test_advice_names_no_option_for_extraction_training_and_labels_call_it_differently(uri, other_process):
-    with pytest.raises(LeaseError, match="Wait for its end, or write to another place") as told:
+def test_the_refusal_names_no_option_since_each_job_has_its_own(uri, other_process):
+    with pytest.raises(LeaseError, match="Wait until it ends, or write to another place") as caught:
         Lease(uri, "r1").acquire()
-    assert "--" not in str(told.value)
+    assert "--" not in str(caught.value)
 
 
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(uri, other_process):
@@ -78,13 +78,13 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(uri, other_process)
     lease.release()
 
 
-def test_all_that_died_one_after_the_other_are_told(uri):
+def test_predecessors_are_all_runs_that_died_in_order(uri):
     Lease(uri, "r0", renew_seconds=1000).acquire()
     for run in ("r1", "r2"):
         as_of_another_machine(uri)
-        lease = Lease(uri, run, **QUICK)
+        lease = Lease(uri, run, **SHORT)
         lease.acquire()
-        lease._released.set()  # no more signs of life, as after SIGKILL
+        lease._released.set()  # no more renewals, as after SIGKILL
     assert lease.predecessors == ("r0", "r1")
 
 
@@ -107,7 +107,7 @@ def test_a_lease_from_elsewhere_that_is_not_renewed_is_taken_over(uri):
     dead = Lease(uri, "r0", renew_seconds=1000)
     dead.acquire()
     as_of_another_machine(uri)
-    lease = Lease(uri, "r1", **QUICK)
+    lease = Lease(uri, "r1", **SHORT)
     lease.acquire()
     assert lease.predecessors == ("r0",)
     with pytest.raises(LeaseError, match="another run has taken"):
@@ -130,8 +130,8 @@ def test_a_lease_that_is_released_meanwhile_is_free(uri):
     lease.release()
 
 
-def test_the_holder_gives_signs_of_life(uri):
-    lease = Lease(uri, "r1", **QUICK)
+def test_the_holder_renews_its_lease(uri):
+    lease = Lease(uri, "r1", **SHORT)
     lease.acquire()
     deadline = time.monotonic() + 20
     while holder(uri)["renewals"] < 3:
@@ -140,8 +140,8 @@ def test_the_holder_gives_signs_of_life(uri):
     lease.release()
 
 
-def test_of_many_that_start_together_one_gets_it(uri):
-    leases = [Lease(uri, f"r{number}", **QUICK) for number in range(8)]
+def test_one_of_many_that_start_together_gets_the_lease(uri):
+    leases = [Lease(uri, f"r{number}", **SHORT) for number in range(8)]
     refused: list[Lease] = []
 
     def acquire(lease: Lease) -> None:
@@ -161,7 +161,7 @@ def test_of_many_that_start_together_one_gets_it(uri):
     assert not Path(uri).exists()
 
 
-def test_what_is_no_lease_is_told(uri):
+def test_a_file_that_is_not_a_lease_is_refused(uri):
     Path(uri).write_text("{}")
     with pytest.raises(LeaseError, match="Remove it if no run is writing here"):
         Lease(uri, "r1").acquire()
@@ -169,7 +169,7 @@ def test_what_is_no_lease_is_told(uri):
 
 def test_a_bucket_keeps_leases_too():
     with gs_bucket() as bucket:
-        first, second = (Lease(f"{bucket}/out/lease.json", run, **QUICK) for run in ("r1", "r2"))
+        first, second = (Lease(f"{bucket}/out/lease.json", run, **SHORT) for run in ("r1", "r2"))
         first.acquire()
         with pytest.raises(LeaseError, match="run r1"):
             second.acquire()

@@ -57,7 +57,7 @@ def test_a_folder_is_listed_in_order_without_hidden_files(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["talks [2024]", "what?", "best*of"])
-def test_names_with_glob_signs_are_names_where_they_exist(tmp_path, name):
+def test_existing_names_with_wildcards_are_not_globs(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "a [x1].mp4").write_bytes(b"x")
@@ -84,7 +84,7 @@ def test_a_folder_can_be_listed_while_it_changes(tmp_path):
         writer.join()
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing"):
         names(str(tmp_path / "nothing"))
 
@@ -99,7 +99,7 @@ def test_links_to_files_are_listed_and_links_to_nowhere_are_not(tmp_path: Path) 
     assert [file.uri for file in list_files(str(folder))] == [str(folder / "linked.mp4")]
 
 
-def test_versions_are_those_of_the_listing_however_they_are_asked_for(bucket, tmp_path):
+def test_versions_equal_those_of_the_listing(bucket, tmp_path):
     with http_files(tmp_path) as web:
         uris = []
         for number in range(20):

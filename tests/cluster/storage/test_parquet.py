@@ -7,13 +7,13 @@ from cluster.storage.parquet import TableError, encode_table, read_table, remove
 TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]}).replace_schema_metadata({"made": "here"})
 
 
-def test_columns_come_in_the_order_that_was_asked_for(tmp_path):
+def test_columns_come_in_the_requested_order(tmp_path):
     uri = f"{tmp_path}/t.parquet"
     assert write_table(uri, TABLE) == (tmp_path / "t.parquet").stat().st_size
     assert read_table(uri, ["n", "id"]).column_names == ["n", "id"]
 
 
-def test_rows_go_and_the_rest_stays_as_it_was(tmp_path):
+def test_rows_are_removed_and_the_others_kept(tmp_path):
     uri = f"{tmp_path}/t.parquet"
     write_table(uri, TABLE)
     untouched = (tmp_path / "t.parquet").stat().st_mtime_ns
@@ -26,14 +26,14 @@ def test_rows_go_and_the_rest_stays_as_it_was(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_columns_without_two_values_alike_have_no_dictionary():
-    unlike = pq.ParquetFile(pa.BufferReader(encode_table(TABLE, ["n"])))
-    encodings = [unlike.metadata.row_group(0).column(place).encodings for place in (0, 1)]
+def test_distinct_columns_have_no_dictionary():
+    encoded = pq.ParquetFile(pa.BufferReader(encode_table(TABLE, ["n"])))
+    encodings = [encoded.metadata.row_group(0).column(place).encodings for place in (0, 1)]
     assert ["RLE_DICTIONARY" in names for names in encodings] == [True, False]
-    assert unlike.read().equals(TABLE)
+    assert encoded.read().equals(TABLE)
 
 
-def test_what_is_no_table_is_told(tmp_path):
+def test_a_file_that_is_not_a_table_is_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(TableError, match=r"t\.parquet cannot be read"):
         read_table(f"{tmp_path}/t.parquet")

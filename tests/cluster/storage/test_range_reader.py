@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from cluster.storage.range_reader import JUMP_BYTES, KEPT_BYTES, MIN_BLOCK_BYTES, RangeReader
+from cluster.storage.range_reader import CACHED_BYTES, JUMP_BYTES, MIN_BLOCK_BYTES, RangeReader
 
 CONTENT = random.Random(0).randbytes(10_000_000)
 
@@ -117,7 +117,7 @@ def test_what_is_kept_is_bounded():
     with store.reader() as reader:
         while reader.read(1 << 20):
             pass
-        assert sum(len(block.data) for block in reader._blocks.values()) <= KEPT_BYTES
+        assert sum(len(block.data) for block in reader._blocks.values()) <= CACHED_BYTES
     assert store.sent_bytes == 100_000_000
 
 
@@ -137,7 +137,7 @@ def test_the_next_block_is_asked_for_while_the_last_is_used():
 
 
 @pytest.mark.parametrize("is_ahead", [False, True])
-def test_trouble_is_raised_and_remembered(is_ahead):
+def test_a_failure_is_raised_and_kept(is_ahead):
     place = 2 * MIN_BLOCK_BYTES if is_ahead else 0
 
     def fetch(start: int, end: int) -> bytes:
@@ -148,11 +148,11 @@ def test_trouble_is_raised_and_remembered(is_ahead):
     with RangeReader(fetch, len(CONTENT)) as reader:
         with pytest.raises(TimeoutError):
             exactly(reader, 3 * MIN_BLOCK_BYTES)
-        assert str(reader.trouble) == "stalled"
+        assert str(reader.failure) == "stalled"
 
 
-def test_a_part_that_is_too_short_is_trouble():
+def test_a_short_response_is_an_error():
     with RangeReader(lambda start, end: CONTENT[start : end - 1], len(CONTENT)) as reader:
-        with pytest.raises(OSError, match="262,144 bytes were asked for from 0 on, 262,143 came") as caught:
+        with pytest.raises(OSError, match="requested 262,144 bytes from 0 on, received 262,143") as caught:
             reader.read(1)
         assert caught.value.errno == errno.EIO

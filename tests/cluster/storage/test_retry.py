@@ -28,7 +28,7 @@ def log(caplog, monkeypatch):
         yield caplog
 
 
-def test_what_passes_is_waited_out_without_a_word(log):
+def test_short_transient_failures_are_retried_without_a_log_line(log):
     flaky = Flaky(ConnectionResetError(), TimeoutError(), ConnectionRefusedError())
     assert RetryPolicy(10.0, first_seconds=0.01).call("it", flaky) == "answer"
     assert flaky.calls == 4
@@ -36,14 +36,14 @@ def test_what_passes_is_waited_out_without_a_word(log):
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("x"), PermissionError("x"), ValueError("x"), KeyError("x")])
-def test_what_lasts_is_raised_at_once(error):
+def test_a_permanent_failure_is_raised_at_once(error):
     flaky = Flaky(error)
     with pytest.raises(type(error)):
         RetryPolicy(10.0).call("it", flaky)
     assert flaky.calls == 1
 
 
-def test_patience_ends(log):
+def test_retries_end_after_the_total_time(log):
     flaky = Flaky(*(TimeoutError(str(number)) for number in range(100)))
     started = time.monotonic()
     with pytest.raises(TimeoutError):
@@ -52,12 +52,12 @@ def test_patience_ends(log):
     assert 3 <= flaky.calls <= 7
 
 
-def test_a_long_wait_is_said_once_and_so_is_its_end(log, monkeypatch):
+def test_a_long_wait_is_logged_once_and_so_is_its_end(log, monkeypatch):
     monkeypatch.setattr(retry, "WARN_AFTER_SECONDS", 0.05)
     error = TimeoutError("https://host/a?sig=SECRET took too long")
     assert RetryPolicy(60.0, first_seconds=0.06).call("gs://bucket/a", Flaky(error, error)) == "answer"
     texts = [record.getMessage() for record in log.records]
     assert len(texts) == len(set(texts)) == 2
-    assert texts[0].startswith("waiting for gs://bucket/a, for up to 60 s: ")
-    assert "it works again after" in texts[1]
+    assert texts[0].startswith("retrying gs://bucket/a for up to 60 s: ")
+    assert "is available again after" in texts[1]
     assert "SECRET" not in log.text

@@ -24,7 +24,7 @@ def answered(status: int) -> Exception:
 
 
 def s3_error(code: str, status: int) -> Exception:
-    """What s3fs makes of an answer."""
+    """What s3fs raises for a response."""
     response = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return translate_boto_error(botocore.exceptions.ClientError(response, "GetObject"))
 
@@ -37,49 +37,49 @@ def wrapped(cause: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "trouble"),
+    ("error", "failure"),
     [
-        *((answered(status), StoreFailure.PASSING) for status in (408, 429, 500, 502, 503, 504)),
+        *((answered(status), StoreFailure.TRANSIENT) for status in (408, 429, 500, 502, 503, 504)),
         *((wrapped(answered(status)), StoreFailure.DENIED) for status in (401, 403)),
         (wrapped(answered(410)), StoreFailure.MISSING),
-        (answered(400), StoreFailure.LASTING),
-        (answered(501), StoreFailure.LASTING),
+        (answered(400), StoreFailure.PERMANENT),
+        (answered(501), StoreFailure.PERMANENT),
         (FileNotFoundError("x"), StoreFailure.MISSING),
         (FileExistsError("x"), StoreFailure.EXISTS),
-        (HttpError({"code": 503, "message": "m"}), StoreFailure.PASSING),
-        (HttpError({"code": "429", "message": "m"}), StoreFailure.PASSING),
-        (HttpError({"code": 400, "message": "m"}), StoreFailure.LASTING),
+        (HttpError({"code": 503, "message": "m"}), StoreFailure.TRANSIENT),
+        (HttpError({"code": "429", "message": "m"}), StoreFailure.TRANSIENT),
+        (HttpError({"code": 400, "message": "m"}), StoreFailure.PERMANENT),
         (OSError("Forbidden: gs://b/a\nno"), StoreFailure.DENIED),
         (ValueError("Bad Request: invalid bucket"), StoreFailure.BAD_ADDRESS),
-        (s3_error("SlowDown", 503), StoreFailure.PASSING),
-        (s3_error("InternalError", 500), StoreFailure.PASSING),
+        (s3_error("SlowDown", 503), StoreFailure.TRANSIENT),
+        (s3_error("InternalError", 500), StoreFailure.TRANSIENT),
         (s3_error("AccessDenied", 403), StoreFailure.DENIED),
         (s3_error("InvalidAccessKeyId", 403), StoreFailure.DENIED),
         (s3_error("NoSuchBucket", 404), StoreFailure.MISSING),
-        (s3_error("InvalidBucketName", 400), StoreFailure.LASTING),
-        (botocore.exceptions.NoCredentialsError(), StoreFailure.LASTING),
-        (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), StoreFailure.PASSING),
-        (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), StoreFailure.PASSING),
-        (requests.exceptions.ProxyError(), StoreFailure.PASSING),
-        (google.auth.exceptions.TransportError("x"), StoreFailure.PASSING),
-        (google.auth.exceptions.DefaultCredentialsError("x"), StoreFailure.LASTING),
-        (aiohttp.ServerDisconnectedError(), StoreFailure.PASSING),
-        (aiohttp.ClientPayloadError("x"), StoreFailure.PASSING),
+        (s3_error("InvalidBucketName", 400), StoreFailure.PERMANENT),
+        (botocore.exceptions.NoCredentialsError(), StoreFailure.PERMANENT),
+        (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), StoreFailure.TRANSIENT),
+        (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), StoreFailure.TRANSIENT),
+        (requests.exceptions.ProxyError(), StoreFailure.TRANSIENT),
+        (google.auth.exceptions.TransportError("x"), StoreFailure.TRANSIENT),
+        (google.auth.exceptions.DefaultCredentialsError("x"), StoreFailure.PERMANENT),
+        (aiohttp.ServerDisconnectedError(), StoreFailure.TRANSIENT),
+        (aiohttp.ClientPayloadError("x"), StoreFailure.TRANSIENT),
         (wrapped(aiohttp.InvalidURL("x")), StoreFailure.BAD_ADDRESS),
         (ssl.SSLCertVerificationError("x"), StoreFailure.BAD_ADDRESS),
         (socket.gaierror(socket.EAI_NONAME, "x"), StoreFailure.BAD_ADDRESS),
-        (socket.gaierror(socket.EAI_AGAIN, "x"), StoreFailure.PASSING),
-        (FSTimeoutError(), StoreFailure.PASSING),
-        (ConnectionResetError(), StoreFailure.PASSING),
-        (KeyError("x"), StoreFailure.LASTING),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), StoreFailure.TRANSIENT),
+        (FSTimeoutError(), StoreFailure.TRANSIENT),
+        (ConnectionResetError(), StoreFailure.TRANSIENT),
+        (KeyError("x"), StoreFailure.PERMANENT),
     ],
     ids=lambda value: value.name if isinstance(value, StoreFailure) else repr(value)[:40],
 )
-def test_exceptions_mean_trouble(error, trouble):
-    assert store_failure_of(error) is trouble
+def test_exceptions_are_classified(error, failure):
+    assert store_failure_of(error) is failure
 
 
-def test_trouble_is_described_without_secrets():
+def test_a_failure_is_described_without_secrets():
     assert describe(FileNotFoundError("/tmp/x")) == "there is no such object"
     text = describe(wrapped(answered(503)))
     assert "503" in text

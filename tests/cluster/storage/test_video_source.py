@@ -16,7 +16,7 @@ from tests.support.faulty_proxy import faulty_proxy
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
-IMPATIENCE = RetryPolicy(total_seconds=0.0)
+NO_RETRIES = RetryPolicy(total_seconds=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def web(tmp_path_factory):
 
 
 def refusal(uri: str) -> VideoError:
-    with pytest.raises(VideoError) as caught, open_video(uri, IMPATIENCE):
+    with pytest.raises(VideoError) as caught, open_video(uri, NO_RETRIES):
         pytest.fail("it was opened")
     return caught.value
 
@@ -71,7 +71,7 @@ def test_a_video_over_http_is_read_anywhere(web, folder):
         ("whole/empty.mp4", FailureCode.EMPTY),
     ],
 )
-def test_trouble_over_http_has_its_code(web, path, code):
+def test_http_failures_have_their_codes(web, path, code):
     error = refusal(f"{web}/{path}?signature=SECRET")
     assert (error.code, error.stage) == (code, Stage.READ)
     assert "SECRET" not in error.message
@@ -85,30 +85,30 @@ def test_trouble_over_http_has_its_code(web, path, code):
         ("http://127.0.0.1:1/line\nbreak\x00.mp4", FailureCode.STORAGE),
     ],
 )
-def test_addresses_that_nobody_answers(uri, code):
+def test_unusable_and_unreachable_addresses(uri, code):
     assert refusal(uri).code is code
 
 
-def test_trouble_while_reading_is_not_taken_for_the_end_of_the_file(web):
+def test_a_failed_read_is_not_taken_for_the_end_of_the_file(web):
     def decode(file) -> None:
         try:
             file.read(10)
-        except Exception as error:  # what libav makes of an error
+        except Exception as error:  # as libav takes an error
             raise VideoError(FailureCode.TRUNCATED, "it ends too early") from error
 
     uri = f"{web}/broken/v.mp4?signature=SECRET"
-    with pytest.raises(VideoError) as caught, open_video(uri, IMPATIENCE) as file:
+    with pytest.raises(VideoError) as caught, open_video(uri, NO_RETRIES) as file:
         decode(file)
     assert caught.value.code is FailureCode.STORAGE
     assert "SECRET" not in caught.value.message
 
 
-def test_a_decoder_that_swallows_trouble_does_not_hide_it(web):
+def test_a_failure_that_the_decoder_swallows_is_raised(web):
     def decode(file) -> None:
         with pytest.raises(Exception, match="500"):
             file.read(10)
 
-    with pytest.raises(VideoError) as caught, open_video(f"{web}/broken/v.mp4", IMPATIENCE) as file:
+    with pytest.raises(VideoError) as caught, open_video(f"{web}/broken/v.mp4", NO_RETRIES) as file:
         decode(file)
     assert caught.value.code is FailureCode.STORAGE
 
