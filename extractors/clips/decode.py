@@ -32,7 +32,7 @@ from extractors.clips.frame_times import FrameTimes, ListedTimes, frame_times, r
 from extractors.clips.moments import WantedMoments
 from extractors.clips.picture import corners, resized
 from extractors.clips.sampling import ClipSampling
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import promised_end
 from extractors.video.full_decode import FullDecode, nothing_decoded
 from extractors.video.grid import as_fps

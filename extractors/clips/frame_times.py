@@ -22,7 +22,7 @@ from typing import Protocol
 
 from av.video.stream import VideoStream
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import LEAP_SECONDS, promised_end
 from extractors.video.full_decode import REORDERED_PICTURES
 from extractors.video.groups import Group, read_groups

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import av.error
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import Extent, promised_end
 from extractors.video.full_decode import FullDecode, nothing_decoded
 from extractors.video.grid import Grid, as_fps, index_range

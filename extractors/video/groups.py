@@ -18,7 +18,8 @@ from typing import NamedTuple
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from extractors.video.bitstream import Picture, PictureReader, UnsureStructureError, reader_for
+from extractors.video.bitstream.picture import Picture, PictureReader, UnsureStructureError
+from extractors.video.bitstream.registry import reader_for
 from extractors.video.media import Media
 from extractors.video.packets import has_side_data
 

@@ -20,7 +20,7 @@ import av.error
 from av.packet import Packet, PktSideDataT
 from av.video.stream import VideoStream
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.media import Media, encrypted_refusal
 from extractors.video.sound import Sound
 

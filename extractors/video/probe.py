@@ -15,7 +15,7 @@ import av.error
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import ENDS, is_plausible
 from extractors.video.groups import read_groups
 from extractors.video.media import MAX_PIXELS, Media, Source, open_media

@@ -14,7 +14,8 @@ from itertools import dropwhile
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from extractors.video.bitstream import UnsureStructureError, reader_for
+from extractors.video.bitstream.picture import UnsureStructureError
+from extractors.video.bitstream.registry import reader_for
 from extractors.video.groups import Group, read_groups
 from extractors.video.media import Media
 

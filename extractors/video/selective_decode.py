@@ -24,7 +24,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import LEAP_SECONDS
 from extractors.video.groups import CodedFrame, Group, read_groups
 from extractors.video.image import RgbConverter

@@ -12,7 +12,8 @@ import pytest
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from extractors.video.bitstream import Picture, PictureReader, UnsureStructureError, reader_for
+from extractors.video.bitstream.picture import Picture, PictureReader, UnsureStructureError
+from extractors.video.bitstream.registry import reader_for
 
 
 @dataclass(frozen=True)

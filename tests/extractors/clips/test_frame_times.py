@@ -14,7 +14,7 @@ from extractors.clips.decode import decode_clips
 from extractors.clips.frame_times import IndexedTimes, list_times
 from extractors.clips.sampling import ClipSampling
 from extractors.video import groups
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.groups import CodedFrame
 from extractors.video.media import open_media
 from schemas.clips import UNIT, ClipFormat

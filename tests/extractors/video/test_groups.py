@@ -9,7 +9,7 @@ import av
 import pytest
 
 import extractors.video.groups
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.groups import FIRST_NUMBER, Group, read_groups, usual_duration
 from extractors.video.media import open_media
 from tests.support.videos import Clip, remux, write_video

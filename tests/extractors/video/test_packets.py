@@ -10,7 +10,7 @@ import av
 import pytest
 from av.packet import Packet, PacketSideData
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.media import open_media
 from extractors.video.packets import PacketReader, has_side_data
 from extractors.video.sound import Sound

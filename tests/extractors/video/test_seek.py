@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from extractors.video.bitstream import UnsureStructureError
+from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.groups import FIRST_NUMBER, read_groups
 from extractors.video.media import Media, open_media
 from extractors.video.seek import can_seek, groups_at
