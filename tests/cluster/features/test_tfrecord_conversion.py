@@ -9,7 +9,7 @@ from cluster.features.tfrecord_reader import read_records
 from cluster.features.tfrecord_writer import write_records
 from tests.support.features import feature_row, write_shard
 from tests.support.parity import golden
-from tests.support.records import FRAME, VIDEO, frame_records
+from tests.support.tfrecords import FRAME, VIDEO, frame_records
 
 
 def run(source, output, to, level="auto"):

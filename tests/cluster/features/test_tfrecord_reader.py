@@ -7,7 +7,7 @@ from cluster.features.tfrecord_files import RecordError, tensorflow
 from cluster.features.tfrecord_reader import read_records
 from schemas.quantization import dequantize
 from tests.support.parity import FOLDER, golden
-from tests.support.records import FRAME, VIDEO
+from tests.support.tfrecords import FRAME, VIDEO
 
 EXPECTED = json.loads((FOLDER / "tfrecords.json").read_text())
 

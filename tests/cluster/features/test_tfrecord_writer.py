@@ -4,7 +4,7 @@ import pytest
 from cluster.features.tfrecord_files import YOUTUBE_8M, inspect_records, tensorflow
 from cluster.features.tfrecord_reader import read_records
 from cluster.features.tfrecord_writer import write_records
-from tests.support.records import FRAME, VIDEO, frame_records
+from tests.support.tfrecords import FRAME, VIDEO, frame_records
 
 
 @pytest.mark.parametrize("path", [VIDEO, FRAME])

@@ -1,4 +1,4 @@
-"""Records of YouTube-8M: files made with its own tools, and some made here."""
+"""YouTube-8M records: files made with its own tools, and some made here."""
 
 from __future__ import annotations
 

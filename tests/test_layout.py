@@ -1,0 +1,74 @@
+"""Tests mirror the tree: `cluster/storage/files.py` is tested by `tests/cluster/storage/test_files.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("schemas", "extractors", "classifiers", "cluster", "jobs")
+
+# Files without logic of their own.
+EXEMPT = {
+    "classifiers/clip_models/movinet_variants.py": "a table of published sizes, built by test_movinet.py",
+    "cluster/engines/stage.py": "protocols",
+    "cluster/training/base.py": "a protocol and its rows",
+    "extractors/video/bitstream/picture.py": "rows",
+}
+# Files whose tests are to be written.
+UNTESTED = {
+    "classifiers/clip_models/base.py",
+    "classifiers/clip_models/registry.py",
+    "classifiers/data/batches.py",
+    "classifiers/feature_models/base.py",
+    "classifiers/feature_models/mixture_of_experts.py",
+    "classifiers/metrics/mistakes.py",
+    "classifiers/model_options.py",
+    "classifiers/training/optimizers.py",
+    "classifiers/training/state.py",
+    "classifiers/training/workers.py",
+    "cluster/clips/decoder.py",
+    "cluster/engines/beam_outcomes.py",
+    "cluster/engines/local_scoring.py",
+    "cluster/engines/network_pool.py",
+    "cluster/engines/ray_cluster.py",
+    "cluster/engines/ray_workers.py",
+    "cluster/engines/registry.py",
+    "cluster/engines/scoring_engines.py",
+    "cluster/engines/worker.py",
+    "cluster/extraction/run.py",
+    "cluster/features/window.py",
+    "cluster/nightly/night.py",
+    "cluster/reports/failures.py",
+    "cluster/runs/provenance.py",
+    "cluster/scoring/clip_embeddings.py",
+    "cluster/scoring/clip_plan.py",
+    "cluster/scoring/feature_scorer.py",
+    "cluster/scoring/feature_scoring.py",
+    "cluster/scoring/label_source.py",
+    "cluster/scoring/label_writer.py",
+    "cluster/training/feature_data.py",
+    "cluster/training/kinds.py",
+    "cluster/training/local.py",
+    "cluster/training/splits.py",
+    "extractors/video/samples.py",
+    "schemas/cached_clips.py",
+    "schemas/strict_json.py",
+}
+
+
+def sources() -> list[Path]:
+    """Files of the packages, from the root, but for the texts that say what a package is."""
+    files = (path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(file for file in files if file.name != "__init__.py")
+
+
+def test_every_file_of_logic_has_its_test_file() -> None:
+    untested = {str(file) for file in sources() if not (ROOT / "tests" / file.parent / f"test_{file.name}").is_file()}
+    assert untested - UNTESTED - set(EXEMPT) == set()
+
+
+def test_exempt_files_exist_and_have_no_test_file() -> None:
+    for name in EXEMPT:
+        file = Path(name)
+        assert (ROOT / file).is_file(), name
+        assert not (ROOT / "tests" / file.parent / f"test_{file.name}").exists(), name
