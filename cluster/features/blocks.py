@@ -1,7 +1,7 @@
-"""The features in a feature file, in blocks of neighbouring rows: arrays, without a loop over rows.
+"""Reads the features of a file in blocks of consecutive rows, as arrays, without a loop over rows.
 
-In: a `FeatureFile`, which of its row groups, means or the features of all frames. Out: `FeatureBlock`s. Features that
-are missing, of a wrong width, NaN or infinite are refused: a model trained on them would be worth nothing.
+In: a `FeatureFile`, its row groups to read, and the level (means or frames). Out: `FeatureBlock`s. Features that are
+missing, of a wrong width, NaN or infinite are refused: they would spoil a model silently.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from cluster.features.files import (
 from cluster.features.tfrecord_reader import read_records
 from cluster.storage.files import on_disk
 
-BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, for which allocators use the same memory again
-RECORDS_AT_ONCE = {VIDEO: 1024, FRAME: 64}
+BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, small enough for allocators to reuse the memory
+BATCH_RECORDS = {VIDEO: 1024, FRAME: 64}
 
 
 @dataclass(frozen=True)
 class FeatureBlock:
-    """n neighbouring rows of a file, from row `start` on.
+    """N consecutive rows of a file, from row `start` on.
 
-    rgb, audio     float32 (n, D) means; or of the F frames of all n videos, (F, D), uint8 codes or float32
-    frame_offsets  (n + 1,) int64: where each video's frames start; None for means
-    num_frames     (n,) int64
-    ids            n of them, or empty where nobody asked
+    rgb, audio     (N, D) float32 means; or (F, D) uint8 codes or float32 of the F frames of all N videos
+    frame_offsets  (N + 1,) int64: where each video's frames start; None for means
+    num_frames     (N,) int64
+    ids            N ids, or empty unless requested
     """
 
     start: int
@@ -54,7 +54,7 @@ class FeatureBlock:
 def read_blocks(
     file: FeatureFile, level: str, row_groups: Sequence[int], *, with_ids: bool = False
 ) -> Iterator[FeatureBlock]:
-    """The rows of some row groups, in the order given.
+    """The rows of `row_groups`, in the order given.
 
     Raises:
         FeatureFileError: for a damaged file, and for features that are missing, of a wrong width, NaN or infinite.
@@ -71,10 +71,10 @@ def _parquet_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wi
     audio: NDArray[Any]
     names = ("mean_rgb", "mean_audio") if level == VIDEO else ("rgb", "audio")
     columns = [*names, "num_frames", *(["id"] if with_ids else [])]
-    firsts = np.cumsum([0, *file.row_groups])
+    first_rows = np.cumsum([0, *file.row_groups])
     with whole_parquet(file.uri) as parquet:
         for group in row_groups:
-            start = int(firsts[group])
+            start = int(first_rows[group])
             for batch in parquet.iter_batches(BLOCK_ROWS[level], [group], columns, use_threads=False):
                 ids = batch.column("id").to_pylist() if with_ids else ()
                 counts = batch.column("num_frames").to_numpy(zero_copy_only=False).astype(np.int64)
@@ -83,9 +83,9 @@ def _parquet_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wi
                     offsets = None
                 else:
                     rgb, offsets = _codes(batch.column("rgb"), file.rgb_dim, "rgb", file.uri)
-                    audio, others = _codes(batch.column("audio"), file.audio_dim, "audio", file.uri)
+                    audio, audio_offsets = _codes(batch.column("audio"), file.audio_dim, "audio", file.uri)
                     counts = np.diff(offsets)
-                    _check_lengths(counts, np.diff(others), start, file.uri)
+                    _check_lengths(counts, np.diff(audio_offsets), start, file.uri)
                 yield FeatureBlock(start, rgb, audio, counts, offsets, ids)
                 start += len(batch)
 
@@ -107,7 +107,7 @@ def _codes(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray
     bounds = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
     wrong = np.flatnonzero(np.diff(bounds) != dim)
     if len(wrong):
-        raise FeatureFileError(f"{uri}: a code in {name} is {np.diff(bounds)[wrong[0]]} bytes wide, others {dim}")
+        raise FeatureFileError(f"{uri}: a code in {name} has {np.diff(bounds)[wrong[0]]} bytes, expected {dim}")
     flat = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]] if data is not None else np.zeros(0, np.uint8)
     return flat.reshape(-1, dim), offsets - offsets[0]
 
@@ -115,15 +115,15 @@ def _codes(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray
 def _check_lengths(rgb: NDArray[np.int64], audio: NDArray[np.int64], start: int, uri: str) -> None:
     wrong = np.flatnonzero(rgb != audio)
     if len(wrong):
-        at = wrong[0]
-        raise FeatureFileError(f"{uri}, row {start + at}: {rgb[at]} picture features but {audio[at]} of sound")
+        row = wrong[0]
+        raise FeatureFileError(f"{uri}, row {start + row}: {rgb[row]} frames in rgb but {audio[row]} in audio")
 
 
 def _record_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool) -> Iterator[FeatureBlock]:
     start = 0
     with on_disk(file.uri) as path, as_feature_error():
-        for _ in row_groups:  # there is one
-            for records in read_records(path, file.uri, RECORDS_AT_ONCE[file.levels[-1]]):
+        for _ in row_groups:  # a file of records has one
+            for records in read_records(path, file.uri, BATCH_RECORDS[file.levels[-1]]):
                 ids = records.ids if with_ids else ()
                 if level == VIDEO:
                     rgb, audio, counts = *records.means(), records.num_frames()
@@ -135,7 +135,7 @@ def _record_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wit
 
 
 def _is_finite(block: FeatureBlock) -> bool:
-    # A sum of squares shows any NaN, in one pass and without a mask. It overflows above 1e18: then the values decide.
+    # A sum of squares detects any NaN in one pass, without a mask. It overflows above 1e18; then check the values.
     for values in (block.rgb, block.audio):
         flat = values.reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -157,5 +157,5 @@ def _not_finite_message(file: FeatureFile, level: str) -> str:
     shown = ", ".join(map(repr, bad[:EXAMPLES])) + (" …" if len(bad) > EXAMPLES else "")
     return (
         f"{file.uri}: {len(bad)} of {file.rows} videos have features that are NaN or infinite: {shown}\n"
-        "Extract them again, or take them out"
+        "Extract them again, or remove them from the dataset"
     )

@@ -1,7 +1,7 @@
-"""What feature files tell of their videos beside the features: ids, labels, places, columns that somebody has added.
+"""Reads the columns of feature files other than the features: ids, labels, URIs and columns that users added.
 
-In: `FeatureFiles`, or one of them. Out: a value for each row, in the order of the files. Of a shard only the columns
-that are asked for are decoded; records have to be parsed as a whole.
+In: `FeatureFiles`, or one file. Out: a value for each row, in the order of the files. Only the requested columns of a
+shard are decoded; records have to be parsed as a whole.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from cluster.storage.files import on_disk
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """What is known of all N rows without their features, in the order of the files."""
+    """Ids and labels of all N rows, in the order of the files."""
 
     ids: list[str]
     labels: LabelLists
 
 
 def read_index(features: FeatureFiles) -> FeatureIndex:
-    """Ids and labels of all rows; features are not read from shards."""
+    """Ids and labels of all rows; the features of shards are not read."""
     ids: list[str] = []
     counts: list[NDArray[np.int64]] = []
     values: list[NDArray[np.int64]] = []
@@ -51,7 +51,7 @@ def read_index(features: FeatureFiles) -> FeatureIndex:
 
 
 def read_ids(file: FeatureFile) -> pa.StringArray:
-    """The ids of a file's rows; of a shard nothing else is read, which spares a bucket's traffic."""
+    """The ids of a file's rows; nothing else of a shard is downloaded."""
     if not file.is_parquet:
         return pa.array([name for names, _ in _index_of(file) for name in names], pa.string())
     with parquet_footer(file.uri) as parquet, as_feature_error(file.uri):
@@ -62,11 +62,11 @@ def read_ids(file: FeatureFile) -> pa.StringArray:
 
 
 def read_column(features: FeatureFiles, name: str) -> list[str]:
-    """A column of text that somebody has added to the shards, such as `split`; empty where it is null."""
+    """A text column that was added to the shards, such as `split`; empty where it is null."""
     values: list[str] = []
     for file in features.files:
         if not file.is_parquet:
-            raise FeatureFileError(f"{file.uri} has no column {name!r}: only {PARQUET} files can have one")
+            raise FeatureFileError(f"{file.uri} has no column {name!r}: only {PARQUET} files have extra columns")
         with whole_parquet(file.uri) as parquet:
             if name not in parquet.schema_arrow.names:
                 raise FeatureFileError(f"{file.uri} has no column {name!r}: {', '.join(parquet.schema_arrow.names)}")
@@ -75,7 +75,7 @@ def read_column(features: FeatureFiles, name: str) -> list[str]:
 
 
 def read_uris(features: FeatureFiles, ids: Collection[str]) -> dict[str, str]:
-    """Where some of the videos are, by their ids; those of `.tfrecord` files, which do not say, are left out."""
+    """The URIs of some videos, by id; `.tfrecord` files have none, so their videos are left out."""
     wanted = pa.array(sorted(ids), pa.string())
     found: dict[str, str] = {}
     for file in features.files:

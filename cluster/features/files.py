@@ -1,10 +1,9 @@
-"""Feature files as they lie in folders and buckets: what they hold, checked, and how they are opened.
+"""Opens feature files in folders and buckets and checks that they can be used together.
 
 In: URIs of our datasets, folders, globs or single files; feature shards (`.parquet`) or YouTube-8M's `.tfrecord`, not
-both together. Out: `FeatureFiles`, what is common to all.
+both. Out: `FeatureFiles`.
 
-A first look at a shard reads its footer alone. Files in buckets are fetched to a temporary file where all of it is
-wanted.
+Inspecting a shard reads its footer only. A file in a bucket is downloaded to a temporary file where most of it is read.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ from schemas.fingerprint import fingerprint_of
 PARQUET, TFRECORD = ".parquet", ".tfrecord"
 VIDEO, FRAME = "video", "frame"
 LEVELS = (VIDEO, FRAME)
-# So many bytes are read of a column at a time; without it, Arrow loads a row group's whole column first.
+# Bytes of a column that are read at a time; without it, Arrow loads a row group's whole column first.
 BUFFER_BYTES = 1 << 20
-MAX_REQUESTS = 16  # at the same time
-EXAMPLES = 5  # that an error names
+MAX_REQUESTS = 16  # concurrent ones
+EXAMPLES = 5  # offenders that an error names
 
 
 class FeatureFileError(Exception):
-    """Files that cannot be used as features; the message says which, why and what to do."""
+    """Unusable feature files; the message says which, why and what to do."""
 
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """One file; `row_groups` are the rows of each part that can be read by itself."""
+    """One file; `row_groups` has the number of rows in each part that can be read separately."""
 
     uri: str
     row_groups: tuple[int, ...]
@@ -50,62 +49,62 @@ class FeatureFile:
 
     @property
     def rows(self) -> int:
-        """How many videos there are."""
+        """Number of videos."""
         return sum(self.row_groups)
 
     @property
     def is_parquet(self) -> bool:
-        """Whether it is a shard of ours, and not YouTube-8M's."""
+        """Whether it is a feature shard, not a file of YouTube-8M's records."""
         return self.uri.endswith(PARQUET)
 
 
 @dataclass(frozen=True)
 class FeatureFiles:
-    """Files whose features may be used together. `first_rows[i]` rows come before those of `files[i]`."""
+    """Files whose features match. `first_rows[i]` is the number of rows before those of `files[i]`."""
 
     files: tuple[FeatureFile, ...]
     first_rows: tuple[int, ...]
 
     @property
     def rows(self) -> int:
-        """How many videos there are."""
+        """Number of videos."""
         return sum(file.rows for file in self.files)
 
     @property
     def rgb_dim(self) -> int:
-        """Width of the picture features."""
+        """Width of the visual features."""
         return self.files[0].rgb_dim
 
     @property
     def audio_dim(self) -> int:
-        """Width of the sound features."""
+        """Width of the audio features."""
         return self.files[0].audio_dim
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
-        """How the features were made, the same in all files."""
+        """The extractor's fingerprint, the same in all files."""
         return self.files[0].fingerprint
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """What all files hold: means (`video`), features of every frame (`frame`)."""
+        """The levels that all files hold: means (`video`), features of every frame (`frame`)."""
         return tuple(level for level in LEVELS if all(level in file.levels for file in self.files))
 
 
 def open_features(uris: Sequence[str], *, fingerprint: Mapping[str, str] | None = None) -> FeatureFiles:
-    """Look at all files below `uris` and make sure that they belong together.
+    """Inspect all files below `uris` and check that they match.
 
-    fingerprint  that they must have, such as that of a checkpoint
+    fingerprint  the one they must have, such as a checkpoint's; None for any
 
     Raises:
-        FeatureFileError: where there are none, wrong columns or widths, or features made in different ways.
+        FeatureFileError: for no file, missing columns, other types or widths, or different fingerprints.
     """
     names = [name for uri in uris for name in _feature_uris(uri)]
     if not names:
         raise FeatureFileError(f"no {PARQUET} or {TFRECORD} file in {', '.join(uris) or 'nothing'}")
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise FeatureFileError(f"files are given more than once: {', '.join(twice[:EXAMPLES])}")
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise FeatureFileError(f"files are given more than once: {', '.join(repeated[:EXAMPLES])}")
     if len({name.endswith(PARQUET) for name in names}) > 1:
         raise FeatureFileError(f"{PARQUET} and {TFRECORD} files are mixed in {', '.join(uris)}: give one kind")
     with ThreadPoolExecutor(MAX_REQUESTS) as pool:
@@ -119,14 +118,14 @@ def open_features(uris: Sequence[str], *, fingerprint: Mapping[str, str] | None 
 
 @contextmanager
 def whole_parquet(uri: str) -> Iterator[pq.ParquetFile]:
-    """A shard of which most is wanted: one in a bucket is fetched first."""
+    """Open a shard to read most of it: one in a bucket is downloaded first."""
     with on_disk(uri) as path, as_feature_error(uri), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as parquet:
         yield parquet
 
 
 @contextmanager
 def parquet_footer(uri: str) -> Iterator[pq.ParquetFile]:
-    """A shard of which little is wanted: from a bucket nothing else is read."""
+    """Open a shard to read little of it: only that is requested from a bucket."""
     if files.is_local(uri):
         with whole_parquet(uri) as parquet:
             yield parquet
@@ -138,7 +137,7 @@ def parquet_footer(uri: str) -> Iterator[pq.ParquetFile]:
 
 @contextmanager
 def as_feature_error(uri: str = "") -> Iterator[None]:
-    """Tell what cannot be read of a file as a `FeatureFileError`; what is not there, or may not be read, stays so."""
+    """Raise a `FeatureFileError` for an unreadable file; a missing or forbidden one keeps its exception."""
     try:
         yield
     except tfrecord_files.RecordError as error:
@@ -146,7 +145,7 @@ def as_feature_error(uri: str = "") -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:  # a damaged page is an OSError
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
-        raise FeatureFileError(f"{uri} cannot be read: {error}\nMove it away, or write it again") from error
+        raise FeatureFileError(f"{uri} cannot be read: {error}\nMove it away, or create it again") from error
 
 
 def _feature_uris(uri: str) -> list[str]:
@@ -154,7 +153,7 @@ def _feature_uris(uri: str) -> list[str]:
     try:
         found = [file.uri for file in list_files(inside if files.exists(inside) else uri)]
     except FileNotFoundError as error:
-        raise FeatureFileError(f"{uri} is not there") from error
+        raise FeatureFileError(f"{uri} does not exist") from error
     return [name for name in found if name.endswith((PARQUET, TFRECORD))]
 
 
@@ -194,7 +193,7 @@ def _inspect_parquet(uri: str) -> FeatureFile:
         if not _is_like(schema.field(name).type, pa.list_(pa.binary()))
     ]
     if problems:
-        raise FeatureFileError(f"{uri} is no feature shard: {'; '.join(problems)}\nIt has {', '.join(schema.names)}")
+        raise FeatureFileError(f"{uri} is not a feature shard: {'; '.join(problems)}\nIt has {', '.join(schema.names)}")
     try:
         fingerprint = fingerprint_of(schema.metadata)
     except ValueError as error:
@@ -204,7 +203,7 @@ def _inspect_parquet(uri: str) -> FeatureFile:
 
 
 def _is_like(found: pa.DataType, expected: pa.DataType) -> bool:
-    if pa.types.is_list(found) and pa.types.is_list(expected):  # names of items differ by writer
+    if pa.types.is_list(found) and pa.types.is_list(expected):  # item names depend on the writer
         return bool(found.value_type == expected.value_type)
     return bool(found == expected)
 
@@ -215,7 +214,7 @@ def _check_common(inspected: Sequence[FeatureFile], fingerprint: Mapping[str, st
     for file in inspected:
         if (file.rgb_dim, file.audio_dim) != (inspected[0].rgb_dim, inspected[0].audio_dim):
             raise FeatureFileError(
-                f"features of different widths: {inspected[0].uri} has {inspected[0].rgb_dim} + "
+                f"features have different widths: {inspected[0].uri} has {inspected[0].rgb_dim} + "
                 f"{inspected[0].audio_dim}, {file.uri} has {file.rgb_dim} + {file.audio_dim}"
             )
         different = [
@@ -225,7 +224,7 @@ def _check_common(inspected: Sequence[FeatureFile], fingerprint: Mapping[str, st
         ]
         if different:
             raise FeatureFileError(
-                f"features of {origin} and {file.uri} were made in different ways, and do not match:\n"
+                f"features of {origin} and {file.uri} have different fingerprints, so they do not match:\n"
                 + "\n".join(different)
                 + "\nExtract both with the same options"
             )

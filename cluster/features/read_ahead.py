@@ -1,7 +1,7 @@
-"""An iterator that is read in a thread of its own, a few items ahead of who wants them.
+"""Prefetching: an iterator that runs in a thread of its own, a few items ahead of its reader.
 
-What the source raises is raised to the reader, in its turn. A reader that stops early (`close`, or a loop that is left)
-ends the thread, and the source is closed.
+An exception of the source reaches the reader after the items before it. A reader that stops early (`close`, or leaving
+the loop) ends the thread and closes the source.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class _End:
-    """What follows the last item: nothing, or an error."""
+    """The end of the items, with the error that ended them, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 class _Channel(Generic[T]):
-    """Items on their way, no more than `depth`; `put` says False once nobody reads any more."""
+    """A queue of up to `depth` items; `put` returns False once the reader has closed it."""
 
     def __init__(self, depth: int) -> None:
         self._items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
@@ -32,7 +32,7 @@ class _Channel(Generic[T]):
     def put(self, item: T | _End) -> bool:
         self._room.acquire()
         if self._is_closed:
-            self._room.release()  # for what is put next, which nobody waits for either
+            self._room.release()  # so that the next `put` does not block either
             return False
         self._items.put(item)
         return True
@@ -44,11 +44,11 @@ class _Channel(Generic[T]):
 
     def close(self) -> None:
         self._is_closed = True
-        self._room.release()  # whoever waits for room is told
+        self._room.release()  # wakes a blocked `put`
 
 
 def read_ahead(source: Callable[[], Iterator[T]], depth: int) -> Iterator[T]:
-    """The items of `source()`, of which up to `depth` wait to be taken; the source runs in the thread alone."""
+    """The items of `source()`, up to `depth` of them prefetched; the source runs only in the thread."""
     channel: _Channel[T] = _Channel(depth)
     thread = threading.Thread(target=_fill, args=(source, channel), daemon=True)
     thread.start()
@@ -70,9 +70,9 @@ def _fill(source: Callable[[], Iterator[T]], channel: _Channel[T]) -> None:
         for item in items:
             if not channel.put(item):
                 return
-            del item  # or it would stay in memory while the next is made
-    except BaseException as found:  # the reader's to handle, in its own thread
-        error = found
+            del item  # or it would stay in memory while the next is produced
+    except BaseException as raised:  # re-raised in the reader's thread
+        error = raised
     finally:
         close = getattr(items, "close", None)
         if close is not None:

@@ -1,19 +1,18 @@
-"""Features of many videos as a stream of batches: from Parquet or `.tfrecord`, disk or bucket, in bounded memory.
+"""Streams the features of many videos in batches: from Parquet or `.tfrecord`, disk or bucket, in bounded memory.
 
-In: `FeatureFiles`, which of their rows are wanted, and their targets. Out: `FeatureBatch`es: float32 means (N, D), or
-frames (N, T, D) decoded from their codes, zeros beyond a video's end, T the longest of the batch.
+In: `FeatureFiles`, a mask of their rows, and targets. Out: `FeatureBatch`es: float32 means (N, D), or frames (N, T, D)
+decoded from their codes, padded with zeros to T, the longest video of the batch.
 
-In order: the rows as they lie in the files, which is what scoring and validation want.
-Shuffled: files in an order drawn anew each epoch, several of them open at a time, their blocks dealt out in turn to a
+In order: the rows in the order of the files, for scoring and validation.
+Shuffled: the files in an order drawn anew each epoch; several are open at a time, and their blocks go in turn into a
 window of `window_bytes`, which is shuffled as a whole. Same seed, epoch and number of workers: same batches.
 
-Workers (`rank` of `world`) share the rows out among them: each takes a stretch of the epoch's order. Shuffled, all have
-the same number of rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In
-order, every row is given exactly once, and one worker may have a row more than another.
+Workers (`rank` of `world`) share the rows: each takes one stretch of the epoch's order. Shuffled, all have the same
+number of rows and therefore of steps: up to world - 1 rows, different ones each epoch, are left out. In order, every
+row comes exactly once, and one worker may have one row more than another.
 
-A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and
-room to spare), whatever the number of videos. There is no loop over videos; a row costs Python nothing at video level
-unless ids are asked for.
+A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and headroom),
+whatever the number of videos. There is no Python loop over videos at video level unless ids are requested.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ WINDOW_BYTES = 64 << 20
 IN_ORDER_BYTES = 8 << 20
 FILES_OPEN = 4
 BUFFERS = 3  # one in use, one waiting, one being filled
-FILE_ORDER, GROUPS, ROWS = range(3)  # what a random stream is for
+FILE_ORDER, GROUPS, ROWS = range(3)  # streams of random numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +47,10 @@ class SourceConfig:
 
     level         `video` for means, `frame` for every frame's features
     batch_size    videos in a batch; the last may have fewer
-    max_frames    at frame level, how many of a video's first frames are given; None for all
-    shuffle       an order drawn by `seed` and epoch, instead of that of the files
-    with_ids      give the videos' ids too
-    window_bytes  what is shuffled together; memory is about four times as much, at most
+    max_frames    at frame level, the first frames of a video that are used; None for all
+    shuffle       draw an order by `seed` and epoch, instead of the order of the files
+    with_ids      include the videos' ids
+    window_bytes  features that are shuffled together; memory is at most about four times as much
     """
 
     level: str = "video"
@@ -63,7 +62,7 @@ class SourceConfig:
     window_bytes: int = WINDOW_BYTES
 
     def __post_init__(self) -> None:
-        """Refuse what makes no stream."""
+        """Refuse values out of range."""
         problems = []
         if self.level not in LEVELS:
             problems.append(f"level must be one of {', '.join(LEVELS)}, not {self.level!r}")
@@ -79,7 +78,7 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows of one file that a worker reads: numbers within the file, rising; None for all of them."""
+    """Rows of one file that a worker reads: ascending row numbers within the file; None for all rows."""
 
     file: FeatureFile
     first_row: int  # of the file, among all rows
@@ -87,10 +86,10 @@ class _Piece:
 
 
 class FeatureSource:
-    """Batches of the wanted rows of `features`, for one worker.
+    """Batches of selected rows of `features`, for one worker.
 
-    rows     (rows of `features`,) bool, those wanted; None for all
-    targets  of all rows of `features`; None where there are none to give
+    rows     bool mask over all rows of `features`; None for all
+    targets  of all rows of `features`; None for batches without targets
     """
 
     def __init__(
@@ -105,7 +104,7 @@ class FeatureSource:
     ) -> None:
         if config.level not in features.levels:
             raise FeatureFileError(
-                f"{features.files[0].uri} has no features of single frames: extract with --frame-features, "
+                f"{features.files[0].uri} has no frame-level features: extract with --frame-features, "
                 "or choose a model that takes means"
             )
         if not 0 <= rank < world:
@@ -115,41 +114,43 @@ class FeatureSource:
                 raise ValueError(f"{name} are for {len(given)} videos, but the files hold {features.rows}")
         self._features, self._config, self._rows, self._targets = features, config, rows, targets
         self._rank, self._world = rank, world
-        self._wanted = np.array(
+        self._selected = np.array(
             [
                 file.rows if rows is None else np.count_nonzero(rows[first : first + file.rows])
                 for file, first in zip(features.files, features.first_rows, strict=True)
             ]
         )
-        if self._wanted.sum() < world:
-            raise FeatureFileError(f"{self._wanted.sum()} of {features.rows} videos are wanted, too few to share out")
+        if self._selected.sum() < world:
+            raise FeatureFileError(
+                f"{self._selected.sum()} of {features.rows} videos are selected, at least {world} needed (one per worker)"
+            )
 
     @property
     def rows(self) -> int:
-        """How many videos this worker gives in an epoch."""
+        """Number of this worker's videos in an epoch."""
         first, last = self._share()
         return last - first
 
     @property
     def steps(self) -> int:
-        """How many batches this worker gives in an epoch; shuffled, as many as every other."""
+        """Number of this worker's batches in an epoch; shuffled, the same for all workers."""
         return -(-self.rows // self._config.batch_size)
 
     def batches(self, epoch: int = 0) -> Iterator[FeatureBatch]:
-        """One pass over the rows. `epoch` decides the order where it is shuffled."""
+        """One pass over the rows; if shuffled, `epoch` determines the order."""
         rng = np.random.default_rng((self._config.seed, epoch, ROWS, self._rank))
         spare: SimpleQueue[FeatureBuffer] = SimpleQueue()
         for _ in range(BUFFERS):
             spare.put(FeatureBuffer())
         for buffer in read_ahead(partial(self._windows, epoch, spare), BUFFERS - 2):
             try:
-                yield from self._deal(buffer.window(), rng)
-            finally:  # also where nobody wants more: the thread may be waiting for it
+                yield from self._batches_of(buffer.window(), rng)
+            finally:  # also when the reader stops: the thread may be waiting for a buffer
                 buffer.clear()
                 spare.put(buffer)
 
     def parts(self, epoch: int = 0) -> Iterator[FeatureWindow]:
-        """The same rows as they are read: small windows; shuffled, by turns from several files."""
+        """The same rows as they are read, in small windows; shuffled, from several files in turn."""
         rng = np.random.default_rng((self._config.seed, epoch, GROUPS, self._rank))
         waiting = deque(self._pieces(epoch))
         opened: deque[Iterator[FeatureWindow]] = deque()
@@ -163,27 +164,27 @@ class FeatureSource:
                 yield part
                 opened.append(stream)
 
-    def _deal(self, window: FeatureWindow, rng: np.random.Generator) -> Iterator[FeatureBatch]:
+    def _batches_of(self, window: FeatureWindow, rng: np.random.Generator) -> Iterator[FeatureBatch]:
         order = rng.permutation(len(window)) if self._config.shuffle else np.arange(len(window))
-        return deal(window, order, self._targets, self._config)
+        return batches_of(window, order, self._targets, self._config)
 
     def _share(self) -> tuple[int, int]:
-        total = int(self._wanted.sum())
+        total = int(self._selected.sum())
         if self._config.shuffle:
             each = total // self._world
             return each * self._rank, each * (self._rank + 1)
         return total * self._rank // self._world, total * (self._rank + 1) // self._world
 
     def _pieces(self, epoch: int) -> list[_Piece]:
-        """What this worker reads, in the order of the epoch."""
-        files = np.arange(len(self._wanted))
+        """The rows that this worker reads, in the epoch's order."""
+        files = np.arange(len(self._selected))
         if self._config.shuffle:
             files = np.random.default_rng((self._config.seed, epoch, FILE_ORDER)).permutation(files)
         first, last = self._share()
         pieces = []
         before = 0
         for number in files:
-            count = int(self._wanted[number])
+            count = int(self._selected[number])
             low, high = max(first - before, 0), min(last - before, count)
             before += count
             if low < high:
@@ -197,7 +198,7 @@ class FeatureSource:
         return pieces
 
     def _windows(self, epoch: int, spare: SimpleQueue[FeatureBuffer]) -> Iterator[FeatureBuffer]:
-        """All that this worker gives: a whole number of batches at a time, but for the last."""
+        """This worker's rows, in windows of whole batches; only the last window may end with a partial one."""
         size = self._config.batch_size
         limit = self._config.window_bytes if self._config.shuffle else min(self._config.window_bytes, IN_ORDER_BYTES)
         buffer = spare.get()
@@ -232,10 +233,10 @@ class FeatureSource:
             yield window
 
 
-def deal(
+def batches_of(
     window: FeatureWindow, order: NDArray[np.int64], targets: Targets | None, config: SourceConfig
 ) -> Iterator[FeatureBatch]:
-    """Rows of a window in batches, in the `order` given; `targets` are those of all rows of the files."""
+    """The rows of a window in batches, in the given `order`; `targets` are those of all rows of the files."""
     for start in range(0, len(order), config.batch_size):
         places = order[start : start + config.batch_size]
         batch = window.batch(places, config.max_frames)

@@ -1,20 +1,20 @@
-"""YouTube-8M's `.tfrecord` ↔ feature shards, file by file, without loss.
+"""Lossless conversion between YouTube-8M's `.tfrecord` files and feature shards, file by file.
 
-In: files of one kind. Out: a file of the other kind for each, under its name; one that is there already is left as it
-is, so that a conversion that was stopped goes on where it was.
+In: files of one format. Out: for each, a file of the other format under the same name. An existing one is left alone,
+so an interrupted conversion resumes where it stopped.
 
-To shards: features, codes, labels and ids go over as they are. MediaPipe's floats are stored as codes: that is what
-shards hold, and the one thing that does not come back exactly. Labels of segments go into a table of their own,
-`segments/NAME.parquet`: id, label, start_seconds, end_seconds, score. What records do not know is written like this:
+To shards: features, codes, labels and ids are copied. MediaPipe's floats are stored as codes, the only lossy step.
+Labels of segments go into a table of their own, `segments/NAME.parquet`: id, label, start_seconds, end_seconds, score.
+Columns that records lack get these values:
 
-- means of frame-level records: those of their decoded frames
-- has_audio: whether any sound feature of the video's mean is other than zero
-- num_frames: 0 at video level; duration_seconds: one second for each frame, 0 at video level
+- means of frame-level records: the means of their decoded frames
+- has_audio: whether the video's audio mean is not all zeros
+- num_frames: 0 at video level; duration_seconds: one second per frame, 0 at video level
 - coverage 1, no gaps, no uri; the fingerprint `{"source": "youtube-8m"}`
 
-To records: frame-level ones where shards have codes and `level` is not `video`. What has no name in YouTube-8M's
-records goes into a field of ours that other readers pass over, so that a shard comes back as it was, its fingerprint
-included. Shards that came from YouTube-8M need none, and give the records they came from, ordered by id.
+To records: frame-level ones if shards have codes and `level` is not `video`. Columns without a field in YouTube-8M's
+records go into an extra field that other readers ignore, so a shard survives the round trip, its fingerprint included.
+Shards that came from YouTube-8M need no such field and yield their original records, ordered by id.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.quantization import quantize
 
 FORMATS = ("parquet", "tfrecord")
-ROWS_AT_ONCE = 256  # of a shard, with frames about 90 MB
+BATCH_ROWS = 256  # of a shard; about 90 MB with frames
 SEGMENT_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -56,7 +56,7 @@ SEGMENT_SCHEMA = pa.schema(
         pa.field("score", pa.float32(), nullable=False),
     ]
 )
-# Of a row, what YouTube-8M's records have no field for.
+# Columns without a field in YouTube-8M's records.
 EXTRA_COLUMNS = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
 
 
@@ -72,18 +72,18 @@ class ConversionConfig:
 
 @dataclass(frozen=True)
 class Converted:
-    """How many files and videos a conversion has written, and how many files were there already."""
+    """Files and videos that a conversion wrote, and files that existed already."""
 
     files: int
     videos: int
     skipped: int
 
 
-def convert(config: ConversionConfig, told: Callable[[str], None] = lambda line: None) -> Converted:
-    """Convert all files; `told` hears of each.
+def convert(config: ConversionConfig, log: Callable[[str], None] = lambda line: None) -> Converted:
+    """Convert all files; `log` gets a line for each.
 
     Raises:
-        FeatureFileError: for an input of the wrong kind, or one that cannot be read.
+        FeatureFileError: for an input of the wrong format, or one that cannot be read.
     """
     files.check_writable(config.output)
     features = open_features([config.input])
@@ -91,11 +91,13 @@ def convert(config: ConversionConfig, told: Callable[[str], None] = lambda line:
     if not features.files[0].uri.endswith(other):
         raise FeatureFileError(f"{config.input} holds {suffix} files already: --to {config.to} takes {other} files")
     if config.level == "frame" and "frame" not in features.levels:
-        raise FeatureFileError(f"{config.input} has no features of single frames: --level video or auto")
+        raise FeatureFileError(f"{config.input} has no frame-level features: use --level video or auto")
     names = [posixpath.basename(file.uri).removesuffix(other) for file in features.files]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise FeatureFileError(f"several files of {config.input} are called {', '.join(twice[:5])}: convert them apart")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise FeatureFileError(
+            f"several files of {config.input} are named {', '.join(repeated[:5])}: convert them separately"
+        )
     folder = files.join(config.output, "features") if config.to == "parquet" else config.output
     level = features.levels[-1] if config.level == "auto" else config.level
     converted = videos = 0
@@ -108,7 +110,7 @@ def convert(config: ConversionConfig, told: Callable[[str], None] = lambda line:
         else:
             _to_records(file.uri, target, level)
         converted, videos = converted + 1, videos + file.rows
-        told(f"{target}: {file.rows} videos")
+        log(f"{target}: {file.rows} videos")
     return Converted(converted, videos, len(names) - converted)
 
 
@@ -118,7 +120,7 @@ def _to_shard(uri: str, target: str, segments_target: str) -> None:
         found = inspect_records(path, uri)
         blocks = list(read_records(path, uri))
     if found.audio_dim != AUDIO_DIM:
-        raise FeatureFileError(f"{uri}: sound features are {found.audio_dim} wide, shards hold {AUDIO_DIM}")
+        raise FeatureFileError(f"{uri}: audio features are {found.audio_dim} wide, shards hold {AUDIO_DIM}")
     segments = [_segment_table(block) for block in blocks if block.segments is not None]
     if segments:
         write_table(segments_target, pa.concat_tables(segments))
@@ -151,10 +153,10 @@ def _rows(block: Records) -> Iterator[FeatureRow]:
         }
         means: dict[str, Any] = {"mean_rgb": mean_rgb[row], "mean_audio": mean_audio[row]}
         if block.extras[row]:
-            told = json.loads(block.extras[row])
-            known |= {key: told[key] for key in EXTRA_COLUMNS}
-            known["gaps"] = tuple(tuple(gap) for gap in told["gaps"])
-            means |= {key: np.array(told[key], np.float32) for key in means if key in told}
+            extra = json.loads(block.extras[row])
+            known |= {key: extra[key] for key in EXTRA_COLUMNS}
+            known["gaps"] = tuple(tuple(gap) for gap in extra["gaps"])
+            means |= {key: np.array(extra[key], np.float32) for key in means if key in extra}
         yield FeatureRow(id=name, labels=tuple(block.labels.values[first:last].tolist()), **means, **codes, **known)
 
 
@@ -185,7 +187,7 @@ def _record_blocks(
     segments: Mapping[str, list[tuple[int, int, int, float]]],
     extra: Callable[..., str],
 ) -> Iterator[Records]:
-    for batch in parquet.iter_batches(ROWS_AT_ONCE):
+    for batch in parquet.iter_batches(BATCH_ROWS):
         rows = batch.to_pylist()
         ids = [row["id"] for row in rows]
         labels = LabelLists(*_lists([row["labels"] for row in rows]))
@@ -204,9 +206,9 @@ def _record_blocks(
 
 
 def _extra(row: Mapping[str, Any], *more: str) -> str:
-    told = {name: row[name] for name in (*EXTRA_COLUMNS, *more)}
-    told["gaps"] = [[gap["start_seconds"], gap["end_seconds"]] for gap in row["gaps"]]
-    return json.dumps(told, sort_keys=True)
+    values = {name: row[name] for name in (*EXTRA_COLUMNS, *more)}
+    values["gaps"] = [[gap["start_seconds"], gap["end_seconds"]] for gap in row["gaps"]]
+    return json.dumps(values, sort_keys=True)
 
 
 def _no_extra(row: Mapping[str, Any], *more: str) -> str:
@@ -219,7 +221,7 @@ def _lists(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _segments_beside(uri: str) -> dict[str, list[tuple[int, int, int, float]]]:
-    """Labels of segments that a conversion to shards has put beside the shard at `uri`, by video."""
+    """Labels of segments, by video, that a conversion to shards wrote beside the shard at `uri`."""
     folder, name = posixpath.split(uri)
     place = files.join(posixpath.dirname(folder) or ".", "segments", name)
     found: dict[str, list[tuple[int, int, int, float]]] = {}

@@ -1,4 +1,4 @@
-"""YouTube-8M's `.tfrecord` files, and what one of them holds: means of videos, features of frames, labels of segments.
+"""The layouts of YouTube-8M's `.tfrecord` files: means of videos, features of frames, labels of segments.
 
 - video level, `tf.train.Example`: id, labels, mean_rgb, mean_audio
 - frame level, `tf.train.SequenceExample`: id and labels in the context; rgb and audio, a byte string of 8-bit codes for
@@ -6,11 +6,10 @@
 - segments, in the context of frame-level records: segment_labels, segment_start_times, segment_end_times and
   segment_scores
 
-Which it is shows in a file's first record. Records that we write may carry more about a video (`EXTRA`), under a name
-that other readers pass over; the first record of a file then holds the fingerprint of the features.
+A file's first record shows its layout. Records that we write may carry more about a video (`EXTRA`), in a field that
+other readers ignore; the first record of a file then holds the fingerprint of the features.
 
-This is the one home of tensorflow, which `cluster.features.tfrecord_reader` and `cluster.features.tfrecord_writer` ask
-for here.
+`tfrecord_reader` and `tfrecord_writer` import tensorflow through this module.
 
 Source: google/youtube-8m, `readers.py` (names and types); google-ai-edge/mediapipe, `docs/youtube_8m.md`
 (its layout).
@@ -35,19 +34,19 @@ MEDIAPIPE_ID = "clip/data_id"
 SEGMENTS = ("segment_labels", "segment_start_times", "segment_end_times", "segment_scores")
 FINGERPRINT = "framemill/fingerprint"
 EXTRA = "framemill/video"
-# What is told of features that came without a fingerprint, so that they never mix with what was extracted here.
+# The fingerprint of features that came without one, so that they never mix with extracted ones.
 YOUTUBE_8M = {"source": "youtube-8m"}
 _LENGTH = struct.Struct("<Q")
 _FRAMING_BYTES = 16  # length, its checksum, the data's checksum
 
 
 class RecordError(Exception):
-    """A file that is no `.tfrecord` of the known kinds, or is damaged; the message says which file and record."""
+    """A damaged `.tfrecord` file, or one of an unknown layout; the message says which file and record."""
 
 
 @dataclass(frozen=True)
 class RecordFile:
-    """What a file holds. `floats`: frames come as MediaPipe's floats and not as codes."""
+    """The layout of a file. `floats`: frames are MediaPipe's floats, not codes."""
 
     level: str
     floats: bool
@@ -59,7 +58,7 @@ class RecordFile:
 
 def tensorflow() -> ModuleType:
     """TensorFlow, or an error that names the extra to install."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it tells about its own build otherwise
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes about its own build
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -68,10 +67,10 @@ def tensorflow() -> ModuleType:
 
 
 def inspect_records(path: str, uri: str) -> RecordFile:
-    """What the file at `path` holds (errors call it `uri`), by its first record and the lengths of all.
+    """The layout of the file at `path` (`uri` in errors), from its first record and the lengths of all records.
 
     Raises:
-        RecordError: where the first record is of no known kind, or the file does not end with a whole record.
+        RecordError: for a first record of an unknown layout, or a file that does not end with a complete record.
     """
     count = _count_records(path, uri)
     if not count:
@@ -81,7 +80,7 @@ def inspect_records(path: str, uri: str) -> RecordFile:
         first = next(iter(tf.data.TFRecordDataset(path).take(1))).numpy()
     except tf.errors.DataLossError as error:
         raise damaged(uri, 0, error) from error
-    # An Example's one field has the number of a SequenceExample's context: both read as a SequenceExample.
+    # An Example's only field has the number of a SequenceExample's context, so both parse as a SequenceExample.
     try:
         sequence = tf.train.SequenceExample.FromString(first)
     except Exception as error:
@@ -100,7 +99,7 @@ def inspect_records(path: str, uri: str) -> RecordFile:
         if all(name in lists for name in names):
             frames = [lists[name].feature for name in names]
             if not all(frames):
-                raise RecordError(f"{uri}, record 0 has no frame, so that nothing tells how wide features are")
+                raise RecordError(f"{uri}, record 0 has no frame, so the width of the features is unknown")
             widths = [len(f[0].float_list.value) if floats else len(f[0].bytes_list.value[0]) for f in frames]
             return RecordFile(FRAME, floats, widths[0], widths[1], count, fingerprint)
     found = ", ".join(sorted([*context, *lists])) or "nothing"
@@ -123,6 +122,6 @@ def _count_records(path: str, uri: str) -> int:
 
 
 def damaged(uri: str, number: int, error: Exception) -> RecordError:
-    """What to raise where record `number` of a file cannot be read, for a reason that tensorflow gave."""
+    """The error for record `number` of a file, which tensorflow could not read."""
     reason = str(getattr(error, "message", error)).splitlines()[0][:300]
-    return RecordError(f"{uri}, record {number} is damaged or not like the first: {reason}")
+    return RecordError(f"{uri}, record {number} is damaged or differs in layout from the first: {reason}")

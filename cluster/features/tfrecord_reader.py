@@ -1,7 +1,7 @@
-"""The records of YouTube-8M's `.tfrecord` files as arrays.
+"""Reads the records of YouTube-8M's `.tfrecord` files as arrays.
 
-In: a file on disk (`cluster.features.tfrecord_files`). Out: `Records`, parsed a batch at a time in tensorflow's own
-threads.
+In: a file on disk, in one of the layouts of `cluster.features.tfrecord_files`. Out: `Records`, parsed batch by batch in
+tensorflow's own threads.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from cluster.features.tfrecord_files import (
 )
 from schemas.quantization import dequantize
 
-RECORDS_AT_ONCE = 1024
+BATCH_RECORDS = 1024
 
 
 @dataclass(frozen=True)
 class SegmentLabels:
-    """Labels of stretches of N videos; those of video n are at `offsets[n]` to `offsets[n + 1]` of each array."""
+    """Labels of segments of N videos; those of video n are at `offsets[n]` to `offsets[n + 1]` of each array."""
 
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -49,9 +49,9 @@ class SegmentLabels:
 class Records:
     """N records.
 
-    rgb, audio     float32 (N, D) means; or of the F frames of all videos (F, D), uint8 codes or float32
+    rgb, audio     (N, D) float32 means; or (F, D) uint8 codes or float32 of the F frames of all N videos
     frame_offsets  (N + 1,) int64, where each video's frames start; None at video level
-    extras         one JSON object for each record that we wrote, empty strings for others
+    extras         a JSON object for each record that we wrote, an empty string for others
     """
 
     ids: list[str]
@@ -66,13 +66,13 @@ class Records:
         return len(self.ids)
 
     def num_frames(self) -> NDArray[np.int64]:
-        """Frames of each video; 0 at video level, where nothing says it."""
+        """Frames of each video; 0 at video level, where it is unknown."""
         if self.frame_offsets is None:
             return np.zeros(len(self), np.int64)
         return np.diff(self.frame_offsets)
 
     def means(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(N, D) means; at frame level those of the frames, codes being decoded first."""
+        """(N, D) means; at frame level those of the decoded frames."""
         if self.frame_offsets is None:
             return self.rgb, self.audio
         return self._mean(self.rgb), self._mean(self.audio)
@@ -87,18 +87,18 @@ class Records:
         return means
 
 
-def read_records(path: str, uri: str, records_at_once: int = RECORDS_AT_ONCE) -> Iterator[Records]:
-    """All records of the file at `path`, in their order.
+def read_records(path: str, uri: str, batch_records: int = BATCH_RECORDS) -> Iterator[Records]:
+    """All records of the file at `path`, in order.
 
     Raises:
-        RecordError: for a damaged record and for one that is not like the first.
+        RecordError: for a damaged record, and for one whose layout differs from the first.
     """
     file = inspect_records(path, uri)
     if not file.records:
         return
     tf = tensorflow()
     parse = _video_parser(tf, file) if file.level == VIDEO else _frame_parser(tf, file)
-    dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20).batch(records_at_once)
+    dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20).batch(batch_records)
     dataset = dataset.map(parse, num_parallel_calls=2, deterministic=True).prefetch(2)
     done = 0
     iterator = iter(dataset)
@@ -156,7 +156,7 @@ def _frame_parser(tf: ModuleType, file: RecordFile) -> Any:
                 tf.debugging.assert_equal(tf.strings.length(flat), width, f"width of {name}")
                 result[key] = tf.reshape(tf.io.decode_raw(flat, tf.uint8), [-1, width])
             result[f"{key}_offsets"] = ragged.row_splits
-        tf.debugging.assert_equal(result["rgb_offsets"], result["audio_offsets"], "frames of picture and sound")
+        tf.debugging.assert_equal(result["rgb_offsets"], result["audio_offsets"], "frames of rgb and audio")
         return result
 
     return parse
@@ -191,14 +191,14 @@ def _segments(tensors: Mapping[str, Any], uri: str, done: int) -> SegmentLabels 
     if len(wrong):
         raise RecordError(
             f"{uri}, record {done + wrong[0]}: {', '.join(SEGMENTS)} have {counts[:, wrong[0]].tolist()} values; "
-            "expected as many of each"
+            "expected the same number of each"
         )
     values = [tensors[name].values.numpy() for name in SEGMENTS]
     return SegmentLabels(splits[0].astype(np.int64), *values)
 
 
 def _first_bad_record(tf: ModuleType, path: str, parse: Any, start: int) -> int:
-    """The number of the first record from `start` on that cannot be read; only asked once something is wrong."""
+    """The number of the first record from `start` on that cannot be read; called after a failure."""
     number = start
     iterator = iter(tf.data.TFRecordDataset(path).skip(start).batch(1).map(parse))
     try:

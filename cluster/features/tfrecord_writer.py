@@ -1,4 +1,4 @@
-"""Writing YouTube-8M's `.tfrecord` files (`cluster.features.tfrecord_files` has their layout)."""
+"""Writes YouTube-8M's `.tfrecord` files, in the layouts of `cluster.features.tfrecord_files`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schemas.fingerprint import fingerprint_text
 
 
 def write_records(path: str, blocks: Iterable[Records], fingerprint: Mapping[str, str]) -> int:
-    """Write records to a local file; frame-level ones where blocks hold frames. Returns how many there were."""
+    """Write records to a local file, at the level of their features. Returns their number."""
     tf = tensorflow()
     count = 0
     with tf.io.TFRecordWriter(path) as writer:

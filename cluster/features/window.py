@@ -1,7 +1,7 @@
-"""Rows of features that are held in memory together, and batches taken out of them.
+"""Windows: rows of features that are in memory together, from which batches are taken.
 
-In: blocks of files. Out: batches, whose rows may be in any order. At frame level features stay in codes of one byte
-until they go into a batch, which is four times less memory.
+In: blocks of files. Out: batches of rows in any order. Frame-level features stay 8-bit codes until they go into a
+batch, which takes a quarter of the memory.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from schemas.quantization import dequantize
 
 @dataclass(frozen=True)
 class FeatureWindow:
-    """n videos.
+    """N videos.
 
-    rows           (n,) int64, their numbers among all rows of all files
-    rgb, audio     (n, D) float32 means; or (F, D) codes or float32 of the F frames of all of them
-    frame_offsets  (n + 1,) int64 at frame level, None for means
-    num_frames     (n,) int64
-    ids            n of them, or none
+    rows           (N,) int64, their row numbers among all files
+    rgb, audio     (N, D) float32 means; or (F, D) uint8 codes or float32 of the F frames of all N videos
+    frame_offsets  (N + 1,) int64 at frame level, None for means
+    num_frames     (N,) int64
+    ids            N ids, or none
     """
 
     rows: NDArray[np.int64]
@@ -43,11 +43,11 @@ class FeatureWindow:
 
     @property
     def size_bytes(self) -> int:
-        """Memory that the features take."""
+        """Memory of the features."""
         return int(self.rgb.nbytes + self.audio.nbytes)
 
     def part(self, start: int, stop: int) -> FeatureWindow:
-        """Neighbouring rows, as views."""
+        """Consecutive rows, as views."""
         frames = slice(start, stop)
         offsets = None
         if self.frame_offsets is not None:
@@ -65,7 +65,7 @@ class FeatureWindow:
         )
 
     def take(self, order: NDArray[np.int64]) -> FeatureWindow:
-        """Some rows, copied, in the order given."""
+        """A copy of some rows, in the given order."""
         frames, offsets = order, None
         if self.frame_offsets is not None:
             counts = np.diff(self.frame_offsets)[order]
@@ -81,7 +81,7 @@ class FeatureWindow:
         )
 
     def batch(self, order: NDArray[np.int64], max_frames: int | None) -> FeatureBatch:
-        """Some rows as tensors of their own, without targets."""
+        """A copy of some rows as tensors, without targets."""
         taken = self.take(order)
         rgb, audio, counts = taken.rgb, taken.audio, taken.num_frames
         if taken.frame_offsets is not None:
@@ -97,22 +97,21 @@ class FeatureWindow:
 
 
 def window_of(block: FeatureBlock, first_row: int) -> FeatureWindow:
-    """A block of a file whose rows are numbered from `first_row` on."""
+    """A block of a file whose first row has the number `first_row`."""
     rows = np.arange(len(block), dtype=np.int64) + (first_row + block.start)
     return FeatureWindow(rows, block.rgb, block.audio, block.num_frames, block.frame_offsets, block.ids)
 
 
 class FeatureBuffer:
-    """Memory that windows are put together in, one after another.
+    """Reused memory in which one window after another is assembled.
 
-    Rows are copied in as they are read, so that the reader's memory is free for the next ones, and the memory here is
-    used again: to ask the system for as much anew costs more than to decode what goes into it. `rows` of means go in
-    before it has to grow.
+    Rows are copied in as they are read, which frees the reader's memory. The buffer is reused because allocating a new
+    one costs more than decoding its content. It has room for `rows` rows of means before it grows.
     """
 
     def __init__(self, rows: int = 0) -> None:
         self._rgb, self._audio = _Stack(rows), _Stack(rows)
-        self._parts: list[FeatureWindow] = []  # less their features
+        self._parts: list[FeatureWindow] = []  # without their features
         self._rows = 0
 
     def __len__(self) -> int:
@@ -120,18 +119,18 @@ class FeatureBuffer:
 
     @property
     def size_bytes(self) -> int:
-        """Memory that the features in it take."""
+        """Memory of the features in the buffer."""
         return self._rgb.values().nbytes + self._audio.values().nbytes if self._rows else 0
 
     def add(self, window: FeatureWindow) -> None:
-        """Copy rows behind those that are there."""
+        """Append a copy of rows."""
         self._rgb.push(window.rgb)
         self._audio.push(window.audio)
         self._parts.append(replace(window, rgb=_NOTHING, audio=_NOTHING))
         self._rows += len(window)
 
     def window(self) -> FeatureWindow:
-        """All rows, as views that hold until `clear`."""
+        """All rows, as views that are valid until `clear`."""
         offsets = None
         if self._parts[0].frame_offsets is not None:
             counts = [np.diff(part.frame_offsets) for part in self._parts if part.frame_offsets is not None]
@@ -146,7 +145,7 @@ class FeatureBuffer:
         )
 
     def clear(self) -> None:
-        """Forget the rows and keep the memory."""
+        """Drop the rows and keep the memory."""
         self._rgb.clear()
         self._audio.clear()
         self._parts, self._rows = [], 0
@@ -156,7 +155,7 @@ _NOTHING = np.zeros((0, 0), np.float32)
 
 
 class _Stack:
-    """Arrays of equal width, one behind the other in memory that grows."""
+    """Arrays of equal width, stacked in memory that grows."""
 
     def __init__(self, rows: int) -> None:
         self._memory: NDArray[Any] = _NOTHING
@@ -166,7 +165,7 @@ class _Stack:
     def push(self, array: NDArray[Any]) -> None:
         used = self._used + len(array)
         if used > len(self._memory):
-            # What is never touched takes no memory.
+            # Pages that are never written take no memory.
             grown = np.empty((max(2 * used, self._expected), array.shape[1]), array.dtype)
             if self._used:
                 grown[: self._used] = self.values()
@@ -182,7 +181,7 @@ class _Stack:
 
 
 def _padded(frames: NDArray[Any], offsets: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(F, D) frames of n videos to (n, T, D), the first `counts` of each, decoded before zeros are put behind."""
+    """(F, D) frames of N videos to (N, T, D): the first `counts` frames of each, decoded, then zeros."""
     of_video = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(of_video)) - np.repeat(np.cumsum(counts) - counts, counts)
     padded = np.zeros((len(counts), int(counts.max(initial=0)), frames.shape[1]), np.float32)

@@ -7,7 +7,7 @@ from cluster.features.files import FeatureFileError, open_features
 from tests.support.features import DIM, feature_row, replace_column, some_rows, write_shard
 
 
-def test_rows_of_wanted_groups_alone(tmp_path):
+def test_only_the_requested_row_groups_are_read(tmp_path):
     path = write_shard(tmp_path / "a.parquet", [feature_row(number) for number in range(6)], row_group_size=2)
     file = open_features([str(path)]).files[0]
     blocks = list(read_blocks(file, "video", [2, 0], with_ids=True))
@@ -19,7 +19,7 @@ def test_rows_of_wanted_groups_alone(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_features_that_are_no_numbers_are_counted_and_named(tmp_path, value):
+def test_videos_with_nan_or_infinite_features_are_counted_and_named(tmp_path, value):
     rows = [feature_row(number) for number in range(1200)]
     rows[7].mean_rgb[3] = value
     rows[1100].mean_audio[127] = value
@@ -28,7 +28,7 @@ def test_features_that_are_no_numbers_are_counted_and_named(tmp_path, value):
         list(read_blocks(open_features([str(path)]).files[0], "video", [0]))
 
 
-def test_features_that_are_only_large_are_taken(tmp_path):
+def test_large_finite_features_are_accepted(tmp_path):
     row = feature_row(0)
     row.mean_rgb[:] = 3e30
     path = write_shard(tmp_path / "a.parquet", [row])
@@ -36,21 +36,21 @@ def test_features_that_are_only_large_are_taken(tmp_path):
     assert (block.rgb == np.float32(3e30)).all()
 
 
-def test_codes_of_a_wrong_width_are_told(tmp_path):
+def test_codes_of_a_wrong_width_are_refused(tmp_path):
     path = some_rows(tmp_path, 2, frames=2)
     replace_column(path, "rgb", pa.array([[b"x" * DIM] * 2, [b"x" * DIM, b"short"]], pa.list_(pa.binary())))
-    with pytest.raises(FeatureFileError, match="a code in rgb is 5 bytes wide, others 16"):
+    with pytest.raises(FeatureFileError, match="a code in rgb has 5 bytes, expected 16"):
         list(read_blocks(open_features([str(path)]).files[0], "frame", [0]))
 
 
-def test_more_pictures_than_sounds_are_told(tmp_path):
+def test_different_numbers_of_rgb_and_audio_frames_are_refused(tmp_path):
     path = some_rows(tmp_path, 2, frames=2)
     replace_column(path, "rgb", pa.array([[b"x" * DIM] * 2, [b"x" * DIM] * 3], pa.list_(pa.binary())))
-    with pytest.raises(FeatureFileError, match="row 1: 3 picture features but 2 of sound"):
+    with pytest.raises(FeatureFileError, match="row 1: 3 frames in rgb but 2 in audio"):
         list(read_blocks(open_features([str(path)]).files[0], "frame", [0]))
 
 
-def test_missing_features_are_told(tmp_path):
+def test_missing_features_are_refused(tmp_path):
     path = some_rows(tmp_path, 2)
     replace_column(path, "mean_rgb", pa.array([[0.0] * DIM, None], pa.list_(pa.float32(), DIM)))
     with pytest.raises(FeatureFileError, match=r"part\.parquet cannot be read: Expected all lists to be of size=16"):

@@ -18,7 +18,7 @@ def test_ids_and_labels(tmp_path):
     assert (index.labels.offsets.tolist(), index.labels.values.tolist()) == ([0, 2, 2, 3], [4, 2, 7])
 
 
-def test_records_too():
+def test_ids_and_labels_of_records():
     index = read_index(open_features([str(FOLDER / "video_level.tfrecord")]))
     assert index.ids[:2] == ["Ab-_0", "v001"]
     assert index.labels.values[:4].tolist() == [0, 3861, 129, 300]
@@ -46,7 +46,7 @@ def test_ids_of_a_shard_in_a_bucket(tmp_path):
         assert len(read_ids(open_features([f"{bucket}/a.parquet"]).files[0])) == 5
 
 
-def test_a_column_that_somebody_added(tmp_path):
+def test_an_added_column(tmp_path):
     path = some_rows(tmp_path, 3)
     pq.write_table(pq.read_table(path).append_column("stage", pa.array(["train", None, "test"])), path)
     features = open_features([str(path)])
@@ -55,7 +55,7 @@ def test_a_column_that_somebody_added(tmp_path):
         read_column(features, "part")
 
 
-def test_where_some_of_the_videos_are(tmp_path):
+def test_uris_of_some_videos(tmp_path):
     some_rows(tmp_path)
     features = open_features([str(tmp_path)])
     assert read_uris(features, {"v00001", "v00004", "other"}) == {"v00001": "in/1.mp4", "v00004": "in/4.mp4"}

@@ -20,7 +20,7 @@ def test_what_all_files_share(tmp_path):
     assert (found.levels, found.first_rows, found.fingerprint) == (("video",), (0, 2), FINGERPRINT)
 
 
-def test_of_a_dataset_the_features_are_read(tmp_path):
+def test_a_dataset_is_opened_by_its_features(tmp_path):
     write_shard(tmp_path / "features" / "a.parquet", [feature_row(1)])
     pq.write_table(pa.table({"id": ["x"]}), tmp_path / "ledger.parquet")
     assert open_features([str(tmp_path)]).rows == 1
@@ -41,7 +41,7 @@ def test_buckets(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"fps": 1}'])
-def test_a_damaged_fingerprint_is_told(tmp_path, text):
+def test_a_damaged_fingerprint_is_refused(tmp_path, text):
     path = some_rows(tmp_path)
     pq.write_table(pq.read_table(path).replace_schema_metadata({"framemill.fingerprint": text}), path)
     with pytest.raises(FeatureFileError, match=r"part\.parquet: the fingerprint in its metadata cannot be read"):
@@ -49,14 +49,14 @@ def test_a_damaged_fingerprint_is_told(tmp_path, text):
 
 
 @pytest.mark.parametrize("name", ["id", "labels", "mean_rgb", "mean_audio", "num_frames"])
-def test_a_missing_column_is_told(tmp_path, name):
+def test_a_missing_column_is_refused(tmp_path, name):
     path = some_rows(tmp_path)
     replace_column(path, name, None)
-    with pytest.raises(FeatureFileError, match=rf"part\.parquet is no feature shard: column {name} is.*missing"):
+    with pytest.raises(FeatureFileError, match=rf"part\.parquet is not a feature shard: column {name} is.*missing"):
         open_features([str(path)])
 
 
-def test_columns_of_other_types_are_told_together(tmp_path):
+def test_columns_of_other_types_are_listed_together(tmp_path):
     path = some_rows(tmp_path, 2)
     replace_column(path, "mean_rgb", pa.array([[1.0], [2.0]]))
     replace_column(path, "labels", pa.array(["a", "b"]))
@@ -64,24 +64,24 @@ def test_columns_of_other_types_are_told_together(tmp_path):
         open_features([str(path)])
 
 
-def test_widths_that_differ_are_told(tmp_path):
+def test_different_widths_are_refused(tmp_path):
     write_shard(tmp_path / "a.parquet", [feature_row(1)])
     write_shard(tmp_path / "b.parquet", [feature_row(2, dim=8)])
     with pytest.raises(FeatureFileError, match=r"a\.parquet has 16 \+ 128, .*b\.parquet has 8 \+ 128"):
         open_features([str(tmp_path)])
 
 
-def test_fingerprints_that_differ_are_told(tmp_path):
+def test_different_fingerprints_are_refused(tmp_path):
     write_shard(tmp_path / "a.parquet", [feature_row(1)], {"weights": "one", "fps": "1"})
     write_shard(tmp_path / "b.parquet", [feature_row(2)], {"weights": "two", "fps": "1"})
-    with pytest.raises(FeatureFileError, match=r"weights: one and two") as told:
+    with pytest.raises(FeatureFileError, match=r"weights: one and two") as caught:
         open_features([str(tmp_path)])
-    assert "fps" not in str(told.value)
+    assert "fps" not in str(caught.value)
     with pytest.raises(FeatureFileError, match=r"(?s)features of the model and .*weights: three and one"):
         open_features([str(tmp_path / "a.parquet")], fingerprint={"weights": "three", "fps": "1"})
 
 
-def test_what_is_not_there_is_told(tmp_path):
+def test_unusable_inputs_are_refused(tmp_path):
     with pytest.raises(FeatureFileError, match=r"no \.parquet or \.tfrecord file"):
         open_features([str(tmp_path)])
     with pytest.raises(FeatureFileError, match="given more than once"):
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_told(tmp_path):
         open_features([str(tmp_path), str(FOLDER / "video_level.tfrecord")])
 
 
-def test_a_damaged_shard_is_told(tmp_path):
+def test_a_damaged_shard_is_refused(tmp_path):
     path = some_rows(tmp_path, 500)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])

@@ -105,7 +105,7 @@ def test_workers_share_the_rows_out(videos, world, shuffle):
         assert together == np.flatnonzero(wanted).tolist()
 
 
-def test_wanted_rows_come_with_their_targets(videos):
+def test_selected_rows_come_with_their_targets(videos):
     index = read_index(videos)
     choice = choose_classes(["2", "0"])
     targets = single_label_targets(index.labels, choice)
@@ -172,7 +172,7 @@ def test_a_reader_that_stops_early_leaves_no_thread(videos):
     assert threading.active_count() == before
 
 
-def test_trouble_while_reading_reaches_the_reader(tmp_path):
+def test_an_error_of_the_reading_thread_reaches_the_reader(tmp_path):
     rows = [feature_row(number) for number in range(2000)]
     rows[1999].mean_rgb[0] = np.nan
     path = write_shard(tmp_path / "a.parquet", rows)
@@ -183,7 +183,7 @@ def test_trouble_while_reading_reaches_the_reader(tmp_path):
 def test_what_cannot_be_streamed_is_refused(videos):
     with pytest.raises(FeatureFileError, match="--frame-features"):
         FeatureSource(videos, SourceConfig(level="frame"))
-    with pytest.raises(FeatureFileError, match="1 of 1500 videos are wanted"):
+    with pytest.raises(FeatureFileError, match="1 of 1500 videos are selected"):
         FeatureSource(videos, SourceConfig(), rows=np.arange(COUNT) == 3, world=2)
     with pytest.raises(ValueError, match="rank must be from 0 to 1"):
         FeatureSource(videos, SourceConfig(), rank=2, world=2)

@@ -33,13 +33,13 @@ def test_youtube_8m_comes_back_record_by_record(tmp_path, path, kind):
     assert records(made, kind) == records(path, kind)
 
 
-def test_what_records_do_not_know(tmp_path):
+def test_columns_that_records_lack_get_defaults(tmp_path):
     run(VIDEO, tmp_path / "v", "parquet")
     run(FRAME, tmp_path / "f", "parquet")
     (video,), (frame,) = ([*(tmp_path / name / "features").iterdir()] for name in "vf")
     row = pq.read_table(video).to_pylist()[0]
-    told = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
-    assert [row[name] for name in told] == [True, 0, 0, 1, [], "", ""]
+    columns = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
+    assert [row[name] for name in columns] == [True, 0, 0, 1, [], "", ""]
     rows = pq.read_table(frame).to_pylist()
     assert [row["num_frames"] for row in rows] == [3, 12, 5, 10, 7]
     assert [row["duration_seconds"] for row in rows] == [3, 12, 5, 10, 7]
@@ -103,11 +103,11 @@ def test_what_cannot_be_converted_is_refused(tmp_path):
     with pytest.raises(FeatureFileError, match=r"holds \.tfrecord files already"):
         run(VIDEO, tmp_path, "tfrecord")
     path = write_shard(tmp_path / "a.parquet", [feature_row(1)])
-    with pytest.raises(FeatureFileError, match="no features of single frames"):
+    with pytest.raises(FeatureFileError, match="no frame-level features"):
         run(path, tmp_path / "r", "tfrecord", "frame")
 
 
-def test_a_damaged_shard_is_told(tmp_path):
+def test_a_damaged_shard_is_refused(tmp_path):
     path = write_shard(tmp_path / "a.parquet", [feature_row(number) for number in range(500)])
     whole = path.read_bytes()
     path.write_bytes(whole[:20_000] + bytes(4000) + whole[24_000:])

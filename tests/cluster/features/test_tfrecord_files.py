@@ -5,13 +5,13 @@ from cluster.features.tfrecord_reader import read_records
 from tests.support.parity import FOLDER
 
 
-def test_a_file_that_ends_too_early_is_told(tmp_path):
+def test_a_truncated_file_is_refused(tmp_path):
     (tmp_path / "r").write_bytes((FOLDER / "video_level.tfrecord").read_bytes()[:-5])
     with pytest.raises(RecordError, match="record 11: the file ends inside it"):
         inspect_records(str(tmp_path / "r"), "r")
 
 
-def test_records_of_another_kind_are_told(tmp_path):
+def test_records_of_an_unknown_layout_are_refused(tmp_path):
     tf = tensorflow()
     feature = {"image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"jpeg"]))}
     with tf.io.TFRecordWriter(str(tmp_path / "r")) as writer:
@@ -20,7 +20,7 @@ def test_records_of_another_kind_are_told(tmp_path):
         inspect_records(str(tmp_path / "r"), "r")
 
 
-def test_a_damaged_fingerprint_is_told(tmp_path):
+def test_a_damaged_fingerprint_is_refused(tmp_path):
     tf = tensorflow()
     (original,) = tf.data.TFRecordDataset(str(FOLDER / "video_level.tfrecord")).take(1)
     record = tf.train.Example.FromString(original.numpy())

@@ -20,18 +20,18 @@ def labels_of(blocks):
     ]
 
 
-@pytest.mark.parametrize("records_at_once", [1, 5, 1000])
-def test_video_level(records_at_once):
-    blocks = list(read_records(VIDEO, VIDEO, records_at_once))
+@pytest.mark.parametrize("batch_records", [1, 5, 1000])
+def test_video_level(batch_records):
+    blocks = list(read_records(VIDEO, VIDEO, batch_records))
     assert [name for block in blocks for name in block.ids] == EXPECTED["video_level"]["ids"]
     assert labels_of(blocks) == EXPECTED["video_level"]["labels"]
     np.testing.assert_array_equal(np.concatenate([b.rgb for b in blocks]), golden("tfrecords")["video_mean_rgb"])
     np.testing.assert_array_equal(np.concatenate([b.audio for b in blocks]), golden("tfrecords")["video_mean_audio"])
 
 
-@pytest.mark.parametrize("records_at_once", [1, 3, 1000])
-def test_frame_level(records_at_once):
-    blocks = list(read_records(FRAME, FRAME, records_at_once))
+@pytest.mark.parametrize("batch_records", [1, 3, 1000])
+def test_frame_level(batch_records):
+    blocks = list(read_records(FRAME, FRAME, batch_records))
     assert [name for block in blocks for name in block.ids] == EXPECTED["frame_level"]["ids"]
     assert labels_of(blocks) == EXPECTED["frame_level"]["labels"]
     assert [int(count) for block in blocks for count in block.num_frames()] == EXPECTED["frame_level"]["frames"]
@@ -46,7 +46,7 @@ def test_means_of_frames_are_those_of_the_decoded_codes():
 
 
 @pytest.mark.parametrize("at", [3, 8, 11, 1000, 4000])
-def test_a_flipped_byte_is_told_with_its_record(tmp_path, at):
+def test_a_flipped_byte_is_reported_with_its_record(tmp_path, at):
     content = bytearray((FOLDER / "video_level.tfrecord").read_bytes())
     size = len(content) // 12
     starts = [0]
@@ -59,7 +59,7 @@ def test_a_flipped_byte_is_told_with_its_record(tmp_path, at):
         list(read_records(str(tmp_path / "r"), "gs://b/r"))
 
 
-def test_a_record_of_another_width_is_told(tmp_path):
+def test_a_record_of_another_width_is_refused(tmp_path):
     tf = tensorflow()
 
     def example(width):
@@ -71,5 +71,5 @@ def test_a_record_of_another_width_is_told(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / "r")) as writer:
         for width in (4, 4, 4, 5, 4):
             writer.write(example(width))
-    with pytest.raises(RecordError, match="record 3 is damaged or not like the first"):
+    with pytest.raises(RecordError, match="record 3 is damaged or differs in layout from the first"):
         list(read_records(str(tmp_path / "r"), "r"))

@@ -102,7 +102,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, checkpoint):
     missing, features = problems_of(tmp_path / "no-features", (str(tmp_path / "no-model"), checkpoint), tmp_path)
     assert "model.safetensors: missing" in missing
     assert "config.json: missing" in missing
-    assert "no-features is not there" in features
+    assert "no-features does not exist" in features
     wide = write_trained(tmp_path / "wide", trained("lstm", rgb_dim=20))
     width, level, place = problems_of(root, wide, tmp_path, submission="https://example.com/s.csv")
     assert "features 16 + 128 wide, but model 'lstm' takes 20 + 128" in width

@@ -101,7 +101,7 @@ def test_parts_by_folder_may_not_overlap(dataset, tmp_path):
     with pytest.raises(SplitError, match="10 ids are in both training and validation"):
         load(dataset, split="folders", validation_features=(str(shared),))
     foreign = write_features(tmp_path / "foreign", 50, first=2000, fingerprint={"source": "elsewhere"})
-    with pytest.raises(FeatureFileError, match="made in different ways"):
+    with pytest.raises(FeatureFileError, match="have different fingerprints"):
         load(dataset, split="folders", validation_features=(str(foreign),))
 
 
@@ -129,7 +129,7 @@ def test_files_that_are_no_features(dataset, tmp_path):
     pq.write_table(table, tmp_path / "features" / "part.parquet")
     with pytest.raises(FeatureFileError, match="column mean_audio is missing"):
         load(tmp_path)
-    with pytest.raises(FeatureFileError, match="is not there"):
+    with pytest.raises(FeatureFileError, match="does not exist"):
         load(tmp_path / "nowhere")
 
 

@@ -88,7 +88,7 @@ def test_one_training_writes_at_a_time(dataset, tmp_path, said):
     [
         ({"classes": ("cat", "birds")}, 2, "unknown class 'birds'"),
         ({"vocabulary": "/nowhere.csv"}, 2, "nowhere.csv"),
-        ({"model": "gru"}, 2, "no features of single frames"),
+        ({"model": "gru"}, 2, "no frame-level features"),
         ({"optimizer": "sgd", "learning_rate": 1e38}, 1, "the training has diverged"),
     ],
 )
