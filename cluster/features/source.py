@@ -122,7 +122,7 @@ class FeatureSource:
         )
         if self._selected.sum() < world:
             raise FeatureFileError(
-                f"{self._selected.sum()} of {features.rows} videos are selected, at least {world} needed (one per worker)"
+                f"{self._selected.sum()} of {features.rows} videos are selected, at least {world} needed: one a worker"
             )
 
     @property
