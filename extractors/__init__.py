@@ -1,5 +1,4 @@
-"""Bytes of a video to arrays to embeddings. PyAV and torch; no URI, no Ray.
+"""Video files to arrays to embeddings. PyAV and torch; no URIs, no Ray.
 
-Import `extract` for a segment's features, `embedders` for the networks behind it, `segments` and `features` for its
-rows.
+Import `extract` for the features of a segment, `embedders` for its networks, `segments` and `features` for its rows.
 """

@@ -1,10 +1,10 @@
-"""One segment of one video → its features: the stage that every engine runs.
+"""Feature extraction of one segment of a video: the stage that every engine runs.
 
-    file ─► samples (1 a second) ─► RGB features ─┐
-         └► waveform ─► windows ─► sound features ─┴► sums, 8-bit codes
+    file ─► samples (1 per second) ─► RGB features ───┐
+         └► waveform ─► windows ─► audio features ────┴► sums, 8-bit codes
 
-Frames stream through: none is kept longer than a batch, so memory does not depend on the segment's length. A frame that
-stays on screen for several grid points is embedded once and counted as often as it is seen.
+Frames are streamed and kept for no longer than a batch, so memory does not depend on the length of the segment. A frame
+on screen at several grid points is embedded once and counted at each.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from extractors.video.media import MAX_PIXELS, Media, ReadsAhead, Source, open_m
 from extractors.video.probe import header_duration, size_bytes
 from extractors.video.samples import Sample
 from extractors.video.seek import can_seek
-from extractors.video.sound import Sound
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
+from extractors.video.waveform import Waveform
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
@@ -40,15 +40,15 @@ SAMPLINGS = ("exact", "keyframes")
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How videos are read.
+    """How videos are sampled.
 
-    fps              grid points a second
-    segment_seconds  length of the unit of work
-    frame_features   whether the codes of every grid point are kept beside the means
-    max_seconds      how much of each video is used, from its start; None for all of it
-    max_pixels       the largest picture that is decoded
-    selective        decode only what is needed; the result is the same
-    sampling         `exact`, or `keyframes`: the picture that a group of pictures starts with stands for all of it
+    fps              grid points per second
+    segment_seconds  length of a segment
+    frame_features   whether to keep the codes of every grid point in addition to the means
+    max_seconds      length of the part used, from the start of the video; None for all of it
+    max_pixels       the largest frame that is decoded
+    selective        decode only the necessary packets; the result is the same
+    sampling         `exact`, or `keyframes`: the first frame of a group of pictures stands for all of the group
     """
 
     fps: str = "1"
@@ -60,33 +60,33 @@ class SamplingConfig:
     sampling: str = "exact"
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         as_fps(self.fps)
         if self.sampling not in SAMPLINGS:
-            raise ValueError(f"sampling is one of {', '.join(SAMPLINGS)}, not {self.sampling!r}")
+            raise ValueError(f"sampling must be one of {', '.join(SAMPLINGS)}, not {self.sampling!r}")
         for name in ("segment_seconds", "max_seconds", "max_pixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
     def fingerprint_parts(self) -> dict[str, str]:
-        """What must be equal for two datasets' features to mean the same."""
+        """The settings that must be equal in two datasets for their features to be comparable."""
         return {"fps": str(as_fps(self.fps)), "max_seconds": str(self.max_seconds or "all"), "mode": self.sampling}
 
 
 @dataclass
 class StageClock:
-    """CPU seconds of this thread, by stage."""
+    """CPU seconds of the current thread by stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, stage: str, started: float) -> None:
-        """Count the time since `started` (a `time.thread_time`) for `stage`."""
+        """Add the time since `started` (a `time.thread_time`) to `stage`."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.thread_time() - started
 
 
 class Extractor:
-    """Decodes and embeds in one thread. Cheap to make and to pickle; `setup` loads the networks, once per process."""
+    """Decodes and embeds in one thread. Cheap to create and pickle; `setup` loads the networks once per process."""
 
     def __init__(self, sampling: SamplingConfig, frames: FrameEmbedder, sound: AudioEmbedder) -> None:
         self.sampling = sampling
@@ -95,11 +95,11 @@ class Extractor:
 
     @property
     def networks(self) -> dict[str, Embedder]:
-        """Both, by their names here."""
+        """Both embedders by argument name."""
         return {"frames": self.frames, "sound": self.sound}
 
     def with_networks(self, networks: Mapping[str, Any]) -> Extractor:
-        """The same with others in their place."""
+        """An extractor with the same sampling and other embedders, by argument name."""
         return Extractor(self.sampling, **networks)
 
     def setup(self) -> None:
@@ -110,15 +110,17 @@ class Extractor:
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[SegmentFeatures, list[Segment]]:
-        """The features of `segment` of `source`, and the video's other segments.
+        """The features of `segment` of `source`, and the segments of the video that remain.
 
-        Without `segment`, the video is cut into segments and the first is done; with it, the list is empty. Raises
-        `VideoError` for a file that cannot be read or shows nothing.
+        Without `segment`, the video is cut into segments and the first is extracted; with it, none remain.
+
+        Raises:
+            VideoError: for a file that cannot be read, or without a decodable frame.
         """
         config = self.sampling
         clock = StageClock()
         started = time.thread_time()
-        sound, extent = Sound(), Extent()
+        waveform, extent = Waveform(), Extent()
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
@@ -129,15 +131,15 @@ class Extractor:
                 source,
                 as_fps(config.fps),
                 config.selective,
-                sound,
+                waveform,
                 extent,
                 config.max_pixels,
                 key_frames=config.sampling == "keyframes",
             )
             start = Fraction(segment.start_seconds)
             end = None if segment.end_seconds is None else Fraction(segment.end_seconds)
-            has_track = media.audio is not None
-            whole_seconds = header_duration(media)
+            has_audio_track = media.audio is not None
+            video_seconds = header_duration(media)
             clock.add("open", started)
             frames = _UniqueFrames(sampler.samples(start, end), clock, with_thumbnail)
             started = time.thread_time()
@@ -146,29 +148,28 @@ class Extractor:
             clock.seconds["embed_frames"] -= clock.seconds.get("decode", 0.0)
         rgb = np.repeat(unique, frames.counts, axis=0)  # (T, D)
         if segment.index == 0 and not len(rgb):
-            raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"nothing is shown from second {segment.start_seconds} on")
+            raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {segment.start_seconds} on")
         audio = np.zeros((len(rgb), AUDIO_DIM), np.float32)
-        if has_track:
+        if has_audio_track:
             started = time.thread_time()
-            audio = self.sound(sound.windows(frames.points))
+            audio = self.sound(waveform.windows(frames.points))
             clock.add("embed_sound", started)
-        keep = config.frame_features
-        stretches = extent.missing(frames.points)
+        missing = extent.missing_ranges(frames.points)
         fps = as_fps(config.fps)
         features = SegmentFeatures(
             segment=segment,
             num_frames=len(rgb),
-            missing_frames=sum(stop - first for first, stop in stretches),
-            gaps=tuple((float(first / fps), float(stop / fps)) for first, stop in stretches),
-            duration_seconds=_duration(whole_seconds, segment, len(rgb) / fps),
-            ends_early=bool(stretches) and stretches[-1][1] == extent.stop,
+            missing_frames=sum(stop - first for first, stop in missing),
+            gaps=tuple((float(first / fps), float(stop / fps)) for first, stop in missing),
+            duration_seconds=_duration(video_seconds, segment, len(rgb) / fps),
+            ends_early=bool(missing) and missing[-1][1] == extent.stop,
             fps=config.fps,
-            video_seconds=None if whole_seconds is None else float(whole_seconds),
+            video_seconds=None if video_seconds is None else float(video_seconds),
             rgb_sum=rgb.sum(axis=0, dtype=np.float64),
             audio_sum=audio.sum(axis=0, dtype=np.float64),
-            rgb=quantize(rgb) if keep else None,
-            audio=quantize(audio) if keep else None,
-            has_audio=sound.has_track,
+            rgb=quantize(rgb) if config.frame_features else None,
+            audio=quantize(audio) if config.frame_features else None,
+            has_audio=waveform.has_audio,
             seconds_by_stage=clock.seconds,
             size_bytes=size_bytes(source),
             thumbnail=frames.thumbnail,
@@ -189,9 +190,9 @@ class Extractor:
 
 
 class _UniqueFrames:
-    """Iterates over the pictures of samples, each once.
+    """Iterates over the distinct frames of samples.
 
-    `points` then holds the grid points, `counts` at how many of them each picture is seen.
+    `points` collects the grid points, `counts` the number of grid points of each frame.
     """
 
     def __init__(self, samples: Iterator[Sample], clock: StageClock, with_thumbnail: bool) -> None:
@@ -216,7 +217,7 @@ class _UniqueFrames:
                     continue
                 self._image = sample.image
                 self.counts.append(1)
-                # The second picture: the first is often black.
+                # The second frame: the first is often black.
                 if self._with_thumbnail and len(self.counts) <= 2:
                     self.thumbnail = Thumbnail(float(sample.seconds), encode_thumbnail(sample.image))
                 return sample.image
@@ -225,11 +226,11 @@ class _UniqueFrames:
         raise StopIteration
 
 
-def _duration(whole_seconds: Fraction | None, segment: Segment, sampled_seconds: Fraction) -> float:
-    """Seconds of the segment by the headers, or as many as were sampled where they do not tell."""
+def _duration(video_seconds: Fraction | None, segment: Segment, sampled_seconds: Fraction) -> float:
+    """Duration of the segment by the video's header, or else the sampled time."""
     if segment.index < segment.count - 1 and segment.end_seconds is not None:
         return float(segment.end_seconds - segment.start_seconds)
-    if whole_seconds is None:
+    if video_seconds is None:
         return float(sampled_seconds)
-    end = float(whole_seconds) if segment.end_seconds is None else min(float(whole_seconds), segment.end_seconds)
+    end = float(video_seconds) if segment.end_seconds is None else min(float(video_seconds), segment.end_seconds)
     return max(end - segment.start_seconds, 0.0)

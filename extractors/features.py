@@ -1,4 +1,8 @@
-"""What one segment gives, and how the segments of a video become its row."""
+"""Features of a segment, and their merge into the row of a video.
+
+In: the `SegmentFeatures` of all segments of a video, in any order. Out: its `FeatureRow`, or a `VideoError` if less
+than half of the video could be decoded.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +22,25 @@ from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
 from schemas.videos import Video
 
-MAX_TOLD_GAPS = 5
+MAX_LISTED_GAPS = 5
 
 
 @dataclass(frozen=True)
 class SegmentFeatures:
-    """The features of one segment of which T grid points are there.
+    """The features of one segment with T decoded grid points (`num_frames`).
 
-    missing_frames      grid points that are not (`extractors.video.coverage`)
-    gaps                where they lie, (start, end) in seconds after the video's first frame
-    ends_early          whether its last grid points are missing
-    fps                 grid points a second
+    missing_frames      number of missing grid points (`extractors.video.coverage`)
+    gaps                their time ranges (start, end), in seconds after the video's first frame
+    ends_early          whether the last grid points are missing
+    fps                 grid points per second
     duration_seconds    of the segment, gaps included
-    video_seconds       of the whole video by its header, None where that keeps silent
-    rgb_sum, audio_sum  (D,) and (128,) float64 sums over the grid points
-    rgb, audio          (T, D) and (T, 128) uint8 codes, or None when only the means are kept
-    has_audio           whether the video has a sound track of which anything can be decoded
-    seconds_by_stage    CPU seconds, by stage
-    thumbnail           of one of its frames, where one was asked for
+    video_seconds       duration of the whole video by its header; None if the header has none
+    rgb_sum, audio_sum  (D,) and (128,) float64, sums over the grid points
+    rgb, audio          (T, D) and (T, 128) uint8 codes; None if only the means are kept
+    has_audio           whether any audio of the video could be decoded
+    seconds_by_stage    CPU seconds by stage
+    size_bytes          of the video file
+    thumbnail           of one of the frames, if requested
     """
 
     segment: Segment
@@ -59,9 +64,10 @@ class SegmentFeatures:
 def merge_segments(
     video: Video, labels: tuple[int, ...], parts: Sequence[SegmentFeatures], lost: Sequence[Segment] = ()
 ) -> FeatureRow:
-    """The row of `video` from all of its segments, in any order; those of which nothing could be had are `lost`.
+    """The row of `video` from the features of all its segments, in any order, and the segments that failed (`lost`).
 
-    Raises `VideoError` where less than half of the video is there.
+    Raises:
+        VideoError: if less than half of the video could be decoded.
     """
     ordered = sorted(parts, key=lambda part: part.segment.index)
     covered = sorted([*(part.segment.index for part in parts), *(segment.index for segment in lost)])
@@ -69,14 +75,14 @@ def merge_segments(
     num_frames = sum(part.num_frames for part in ordered)
     assert num_frames > 0
     missing_frames = sum(part.missing_frames for part in ordered)
-    away = [_stretch(segment, ordered) for segment in lost]
-    for start, end in away:
+    lost_ranges = [_time_range(segment, ordered) for segment in lost]
+    for start, end in lost_ranges:
         first, stop = index_range(as_fps(ordered[0].fps), Fraction(start), Fraction(end))
         missing_frames += (stop or first) - first
-    gaps = _joined([*away, *(gap for part in ordered for gap in part.gaps)])
+    gaps = _joined([*lost_ranges, *(gap for part in ordered for gap in part.gaps)])
     coverage = num_frames / (num_frames + missing_frames)
     if coverage < MIN_COVERAGE:
-        raise _too_little(coverage, gaps, ends_early=bool(lost) or ordered[-1].ends_early)
+        raise _coverage_error(coverage, gaps, ends_early=bool(lost) or ordered[-1].ends_early)
     has_audio = any(part.has_audio for part in ordered)
     rgb = [part.rgb for part in ordered if part.rgb is not None]
     audio = [part.audio for part in ordered if part.audio is not None]
@@ -89,7 +95,7 @@ def merge_segments(
         mean_audio=(_total([part.audio_sum for part in ordered]) / num_frames * has_audio).astype(np.float32),
         has_audio=has_audio,
         num_frames=num_frames,
-        duration_seconds=sum([part.duration_seconds for part in ordered] + [end - start for start, end in away]),
+        duration_seconds=sum([part.duration_seconds for part in ordered] + [end - start for start, end in lost_ranges]),
         coverage=coverage,
         gaps=gaps,
         split=video.split,
@@ -100,19 +106,19 @@ def merge_segments(
 
 
 def is_hopeless(lost: int, count: int) -> bool:
-    """Whether a video of `count` segments cannot become a row any more, with so many of them lost."""
+    """Whether a video of `count` segments, `lost` of which failed, can no longer reach the minimum coverage."""
     return lost > count * (1 - MIN_COVERAGE)
 
 
-def _stretch(segment: Segment, parts: Sequence[SegmentFeatures]) -> tuple[float, float]:
-    """From when until when a lost segment would have lasted."""
+def _time_range(segment: Segment, parts: Sequence[SegmentFeatures]) -> tuple[float, float]:
+    """Start and end of a lost segment in seconds, as far as the video's duration is known."""
     start, end = float(segment.start_seconds), segment.end_seconds
-    whole = max((part.video_seconds for part in parts if part.video_seconds is not None), default=start)
-    return start, max(start, whole if end is None else min(float(end), whole))
+    video_seconds = max((part.video_seconds for part in parts if part.video_seconds is not None), default=start)
+    return start, max(start, video_seconds if end is None else min(float(end), video_seconds))
 
 
 def _joined(gaps: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """In order of time, those that touch as one."""
+    """The gaps in order of time, adjacent and overlapping ones merged."""
     joined: list[tuple[float, float]] = []
     for start, end in sorted(gaps):
         if joined and start <= joined[-1][1]:
@@ -122,22 +128,22 @@ def _joined(gaps: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], .
     return tuple(joined)
 
 
-def _too_little(coverage: float, gaps: Sequence[tuple[float, float]], *, ends_early: bool) -> VideoError:
-    told = ", ".join(f"{start:g} to {end:g} s" for start, end in gaps[:MAX_TOLD_GAPS])
-    more = f" and {len(gaps) - MAX_TOLD_GAPS} more" if len(gaps) > MAX_TOLD_GAPS else ""
+def _coverage_error(coverage: float, gaps: Sequence[tuple[float, float]], *, ends_early: bool) -> VideoError:
+    listed = ", ".join(f"{start:g} to {end:g} s" for start, end in gaps[:MAX_LISTED_GAPS])
+    more = f" and {len(gaps) - MAX_LISTED_GAPS} more" if len(gaps) > MAX_LISTED_GAPS else ""
     is_cut = ends_early and 2 * (gaps[-1][1] - gaps[-1][0]) > sum(end - start for start, end in gaps)
     code, reason = (
-        (FailureCode.TRUNCATED, "The recording or the upload was cut short: bring the whole file")
+        (FailureCode.TRUNCATED, "The recording or the upload was cut short: provide the whole file")
         if is_cut
-        else (FailureCode.DAMAGED, "The file is damaged: bring another copy of it")
+        else (FailureCode.DAMAGED, "The file is damaged: provide another copy")
     )
     return VideoError(
-        code, f"only {coverage:.0%} of its pictures can be decoded, less than half; missing: {told}{more}. {reason}"
+        code, f"only {coverage:.0%} of its frames can be decoded, less than half; missing: {listed}{more}. {reason}"
     )
 
 
 def _total(sums: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     total = np.zeros_like(sums[0])
-    for part in sums:  # in order, so that the result does not depend on who finished first
+    for part in sums:  # in the order of the segments, so that the result does not depend on which finished first
         total = total + part
     return total

@@ -1,7 +1,7 @@
-"""The unit of work: a stretch of a video that starts and ends at whole seconds.
+"""Segments of a video, the unit of work; they start and end at whole seconds.
 
-A long video becomes many segments, so that it spreads over the cluster and no worker's memory depends on its length.
-The segments of a video cover every grid point exactly once.
+A long video becomes many segments, which spreads it over the cluster and bounds the memory of a worker. The segments of
+a video cover every grid point exactly once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DEFAULT_SECONDS = 300
 
 @dataclass(frozen=True)
 class Segment:
-    """Segment `index` of `count`: grid points in [`start_seconds`, `end_seconds`), to the end where that is None."""
+    """Segment `index` of `count`: the grid points in [`start_seconds`, `end_seconds`), None for the video's end."""
 
     index: int = 0
     count: int = 1
@@ -32,13 +32,13 @@ def plan_segments(
 ) -> list[Segment]:
     """Cut the part of a video between `start_seconds` and `end_seconds` into segments, in order.
 
-    `duration_seconds` is None for a video of unknown length and for one that cannot be entered in the middle: it stays
-    whole, because each of its segments would have to read all before it.
+    `duration_seconds` is None if the length is unknown or the file has no index: the video then is one segment, because
+    every later one would have to read the whole file before it.
     """
     stop = 0 if duration_seconds is None else math.ceil(duration_seconds)
     if end_seconds is not None:
         stop = min(stop, end_seconds)
     starts = list(range(start_seconds, stop, segment_seconds)) or [start_seconds]
-    # The last one is open: a header's duration may be short of the last frame.
+    # The last segment is open-ended: the duration in the header may end before the last frame.
     ends: list[int | None] = [*starts[1:], end_seconds]
     return [Segment(index, len(starts), start, ends[index]) for index, start in enumerate(starts)]

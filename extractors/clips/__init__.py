@@ -1,4 +1,4 @@
-"""Clips: which frames of a video a clip consists of, and decoding just these.
+"""Clips of a video: the choice of their frames, and decoding of just these.
 
 Import `sampling` for the choice and `decode` for the frames.
 """

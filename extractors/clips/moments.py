@@ -1,4 +1,7 @@
-"""Points in time at which frames are wanted, anywhere in a video: what clips are made of, beside the regular `Grid`."""
+"""Arbitrary points in time to sample, the frames of clips: the counterpart of the regular `extractors.video.grid`.
+
+In: timestamps in ticks. Out: `Moments`, the `Points` that the selective decoder samples.
+"""
 
 from __future__ import annotations
 
@@ -14,58 +17,63 @@ from extractors.video.packets import PacketReader
 
 @dataclass(frozen=True)
 class Moments:
-    """The moments `stamps`, in ticks of the stream, each once and in order.
+    """The moments `timestamps`, in ticks, unique and in order.
 
-    tick    seconds a timestamp unit lasts
-    origin  timestamp of the first frame
+    tick    seconds per timestamp unit
+    origin  timestamp of the first frame, in ticks
     """
 
     tick: Fraction
     origin: int
-    stamps: tuple[int, ...]
+    timestamps: tuple[int, ...]
     first: int = 0
 
     def points(self, start_pts: int, end_pts: int) -> range:
-        """The moments at which a frame is seen that is on screen from `start_pts` until `end_pts` (exclusive)."""
-        return range(bisect_left(self.stamps, start_pts), bisect_left(self.stamps, end_pts))
+        """The moments of a frame that is on screen from `start_pts` to `end_pts` (exclusive)."""
+        return range(bisect_left(self.timestamps, start_pts), bisect_left(self.timestamps, end_pts))
 
-    def seen(self, stamps: Sequence[int]) -> Iterator[tuple[int, range]]:
-        """See `Grid.seen`."""
-        if not self.points(stamps[0], stamps[-1]):
+    def sampled(self, timestamps: Sequence[int]) -> Iterator[tuple[int, range]]:
+        """Those of several consecutive frames that have moments: (position of the frame, its moments), in order.
+
+        `timestamps` are the presentation times of the frames, in order, and the end time of the last one.
+        """
+        if not self.points(timestamps[0], timestamps[-1]):
             return
-        for position, (start, end) in enumerate(pairwise(stamps)):
+        for position, (start, end) in enumerate(pairwise(timestamps)):
             if points := self.points(start, end):
                 yield position, points
 
     def seconds(self, index: int) -> Fraction:
-        """Where moment `index` lies, in seconds after the first frame."""
-        return (self.stamps[index] - self.origin) * self.tick
+        """The time of moment `index` in seconds after the first frame."""
+        return (self.timestamps[index] - self.origin) * self.tick
 
     def pts(self, index: int) -> int:
-        """Moment `index`, in ticks."""
-        return self.stamps[index]
+        """The time of moment `index` in ticks."""
+        return self.timestamps[index]
 
     def is_over(self, pts: int) -> bool:
         """Whether every moment lies before `pts`."""
-        return self.stamps[-1] < pts
+        return self.timestamps[-1] < pts
 
 
 @dataclass(frozen=True)
-class WantedMoments:
-    """Frames at `stamps`, and nothing else; `end_pts` is when the pictures end by the header, if it says so."""
+class MomentsRequest:
+    """The frames at `timestamps`, without audio; `end_pts` is the end of the video by its header, if declared."""
 
-    stamps: tuple[int, ...]
+    timestamps: tuple[int, ...]
     end_pts: int | None
-    sound: None = None
+    waveform: None = None
 
     def place(self, media: Media, origin: int) -> Moments:
         """The moments of a video whose first frame has the timestamp `origin`."""
         assert media.video.time_base is not None
-        return Moments(media.video.time_base, origin, self.stamps)
+        return Moments(media.video.time_base, origin, self.timestamps)
 
-    def promised_pts(self, media: Media) -> int | None:
-        """See `GridRequest.promised_pts`."""
+    def declared_end_pts(self, media: Media) -> int | None:
+        """The end of the video track by the file's header, in ticks."""
         return self.end_pts
 
-    def finish(self, grid: Moments, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
-        """Nobody else learns from the pass."""
+    def finish(
+        self, points: Moments, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int
+    ) -> None:
+        """Do nothing: the pass has no other results."""

@@ -1,4 +1,4 @@
-"""Decoding: the frames and the sound at the points of a time grid, exact by timestamps.
+"""Video decoding: the frames and the audio at the points of a time grid, exact to the timestamp.
 
-Import `decode` for frames, `sound` for the waveform, `probe` for what a file holds, `grid` for the points in time.
+Import `decode` for frames, `waveform` for audio, `probe` for a file's metadata, `grid` for the time grid.
 """

@@ -1,18 +1,17 @@
-"""How much of a video is there: the grid points that a whole file would have, and those that are missing.
+"""Coverage of a video: the grid points that the whole file would have, and those that are missing.
 
-A grid point is there if the picture on screen at its moment was decoded, intact. It is missing if that picture
+A grid point is present if the frame on screen at its time was decoded intact. It is missing if that frame
 
-- was lost: its packet could not be read (`extractors.video.packets` tells holes from pictures that stay) or decoded, or
-gave
-  no frame while the screen stood still for over half a second;
-- is damaged: libav marks it as corrupt, or it comes after a loss and before the next key frame, so that it is made
-  from pictures that are not there;
-- lies behind the end of what can be read, where the header promises more.
+- was lost: its packet could not be read (`extractors.video.packets` tells holes from still frames) or decoded, or gave
+  no frame while the screen was frozen for more than half a second;
+- is damaged: libav marks it as corrupt, or it follows a loss without a key frame in between, so that its references
+  are missing;
+- lies after the end of the readable part, up to the duration in the header.
 
-What a header promises is its video track's own length; the length of the whole file counts only where neither picture
-nor sound comes near it, for it may be that of another track. Containers that measure their length by their last
-timestamp (MPEG streams) promise nothing. Losses before the first intact picture, where the grid begins, count as well,
-at negative times.
+The duration in the header is that of the video track. The duration of the whole file counts only where both video and
+audio end well before it, since it may belong to another track. Containers that measure their duration by the last
+timestamp (MPEG streams) declare none. Losses before the first intact frame, the origin of the grid, count at negative
+times.
 """
 
 from __future__ import annotations
@@ -30,55 +29,55 @@ from extractors.video.grid import Grid
 from extractors.video.media import Media, Source
 
 MIN_COVERAGE = 0.5
-TOLERANCE_SECONDS = Fraction(1, 2)  # by which a header may be wrong
-LEAP_SECONDS = 600  # a picture that stays longer than this does so only if the header has room for it
-MIN_BYTES_PER_SECOND = 1  # a header that promises more time than the file has bytes is damaged
-ENDS = ("matroska", "asf")  # formats whose "duration" is when the last picture ends, wherever the first begins
-TRACK_LENGTHS = ("mov", "asf", "ivf")  # formats that keep the length of each track; Matroska's is a tag
+TOLERANCE_SECONDS = Fraction(1, 2)  # allowed error of the header
+JUMP_SECONDS = 600  # a frame on screen for longer is a timestamp jump, unless the header's duration allows for it
+MIN_BYTES_PER_SECOND = 1  # a header that declares more seconds than the file has bytes is damaged
+END_TIME_FORMATS = ("matroska", "asf")  # whose "duration" is the end time of the last frame, not the length
+TRACK_LENGTH_FORMATS = ("mov", "asf", "ivf")  # which store the length of each track; Matroska's is a tag
 
 
 @dataclass(frozen=True)
-class Promise:
-    """When the pictures end by the file's header, on the container's clock; `is_of_track` if it says so of them."""
+class DeclaredEnd:
+    """The end of the video by the file's header, on the container's clock; of its own track or of the whole file."""
 
     end_seconds: Fraction
-    is_of_track: bool
+    is_of_video_track: bool
 
 
-def promised_end(media: Media, source: Source) -> Promise | None:
-    """What the header of `media`, which is `source` opened, promises; None where it keeps silent or makes no sense."""
-    promise = _promise(media, source)
-    return promise if promise is not None and is_plausible(media, promise.end_seconds) else None
+def declared_end(media: Media, source: Source) -> DeclaredEnd | None:
+    """The end declared in the header of `media`, opened from `source`; None if it is missing or implausible."""
+    declared = _read_declared_end(media, source)
+    return declared if declared is not None and is_plausible(media, declared.end_seconds) else None
 
 
 def is_plausible(media: Media, seconds: Fraction) -> bool:
-    """Whether a file of that size can last so long."""
+    """Whether a file of this size can last `seconds`."""
     size = media.container.size
     return seconds > 0 and (size <= 0 or seconds * MIN_BYTES_PER_SECOND <= size)
 
 
-def _promise(media: Media, source: Source) -> Promise | None:
+def _read_declared_end(media: Media, source: Source) -> DeclaredEnd | None:
     video, container = media.video, media.container
     assert video.time_base is not None
     whole = Fraction(container.duration, av.time_base) if container.duration else None
-    if media.format in TRACK_LENGTHS and video.duration:
-        start = 0 if media.format in ENDS else video.start_time or 0
-        return Promise((start + video.duration) * video.time_base, True)
+    if media.format in TRACK_LENGTH_FORMATS and video.duration:
+        start = 0 if media.format in END_TIME_FORMATS else video.start_time or 0
+        return DeclaredEnd((start + video.duration) * video.time_base, True)
     if media.format == "matroska":
         length = _clock(video.metadata.get("DURATION", ""))
-        if length is not None:  # tools that shorten a file may leave the tag as it was
-            return Promise(min(length, whole or length), True)
-        return Promise(whole, False) if whole else None
+        if length is not None:  # tools that trim a file may leave the tag unchanged
+            return DeclaredEnd(min(length, whole or length), True)
+        return DeclaredEnd(whole, False) if whole else None
     if media.format == "flv" and whole:
-        return Promise(whole, False)
-    if media.format == "avi":  # libav cuts the length down to what the file can hold
+        return DeclaredEnd(whole, False)
+    if media.format == "avi":  # libav reduces the length to what the file can hold
         length = _avi_seconds(source)
-        return Promise(length, True) if length else None
+        return DeclaredEnd(length, True) if length else None
     return None
 
 
 def _clock(text: str) -> Fraction | None:
-    """`01:02:03.5` in seconds."""
+    """Parse a time such as `01:02:03.5`; in seconds."""
     try:
         hours, minutes, seconds = text.split(":")
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
@@ -87,7 +86,7 @@ def _clock(text: str) -> Fraction | None:
 
 
 def _avi_seconds(source: Source) -> Fraction | None:
-    """Frames times their duration by the main header, which nearly every AVI begins with."""
+    """Frame count times frame duration from the main header, which nearly every AVI starts with."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             head = file.read(64)
@@ -102,50 +101,52 @@ def _avi_seconds(source: Source) -> Fraction | None:
 
 
 class Extent:
-    """Learns in one pass over a segment which grid points it should have: those in [`first`, `stop`).
+    """The grid points [`first`, `stop`) that a segment should have, known at the end of a pass over it.
 
-    `head_points` are missing before the video's first picture.
+    `head_points` counts those missing before the first intact frame.
     """
 
     def __init__(self) -> None:
         self.first = self.stop = 0
         self.head_points = 0
 
-    def settle(
+    def finish(
         self,
         grid: Grid,
         *,
         is_exhausted: bool,
         end_pts: int,
         head_pts: int,
-        sound_seconds: float,
-        promise: Promise | None,
+        audio_end_seconds: float,
+        declared_end: DeclaredEnd | None,
     ) -> None:
-        """The pass is over: `is_exhausted` if because the file was, and not the grid.
+        """Set the range after the pass.
 
-        end_pts        when the last picture ends that was read, be it lost
-        head_pts       when the first picture was to be seen, be it lost
-        sound_seconds  when the last sound ends that was read, on the container's clock
+        is_exhausted       whether the pass ended with the file, not with the grid
+        end_pts            end of the last frame read, lost ones included
+        head_pts           timestamp of the first frame, lost ones included
+        audio_end_seconds  end of the last audio packet read, on the container's clock
         """
         self.first = grid.first
         if is_exhausted or grid.stop is None:
-            if promise is not None:
-                end_seconds = end_pts * grid.tick
-                reach_seconds = end_seconds if promise.is_of_track else max(end_seconds, Fraction(sound_seconds))
-                if promise.end_seconds > reach_seconds + TOLERANCE_SECONDS:
-                    end_pts = math.floor(promise.end_seconds / grid.tick)
+            if declared_end is not None:
+                read_seconds = end_pts * grid.tick
+                if not declared_end.is_of_video_track:
+                    read_seconds = max(read_seconds, Fraction(audio_end_seconds))
+                if declared_end.end_seconds > read_seconds + TOLERANCE_SECONDS:
+                    end_pts = math.floor(declared_end.end_seconds / grid.tick)
             self.stop = grid.points(grid.origin, end_pts).stop
         else:
             self.stop = grid.stop
         if grid.first == 0:
             self.head_points = math.floor((grid.origin - head_pts) * grid.tick * grid.fps)
 
-    def missing(self, present: Sequence[int]) -> list[tuple[int, int]]:
-        """Stretches of grid points [first, stop) that are missing, given those that are there."""
-        there = frozenset(present)
-        stretches = [(-self.head_points, 0)] if self.head_points else []
-        gone = [index for index in range(self.first, self.stop) if index not in there]
-        for _, run in groupby(enumerate(gone), key=lambda item: item[1] - item[0]):
+    def missing_ranges(self, present: Sequence[int]) -> list[tuple[int, int]]:
+        """Ranges [first, stop) of missing grid points, given the points `present`."""
+        found = frozenset(present)
+        ranges = [(-self.head_points, 0)] if self.head_points else []
+        missing = [index for index in range(self.first, self.stop) if index not in found]
+        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
             indices = [index for _, index in run]
-            stretches.append((indices[0], indices[-1] + 1))
-        return stretches
+            ranges.append((indices[0], indices[-1] + 1))
+        return ranges

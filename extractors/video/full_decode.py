@@ -1,12 +1,12 @@
-"""Decoding every frame of a stream, and deciding when each is on screen.
+"""Full decoding: every frame of a stream, with the time span in which it is on screen.
 
-The reference that selective decoding must equal, and the way out where a stream's structure is in doubt. Timestamps are
-repaired the way a player would: a frame without one follows its predecessor; a frame that arrives no later than its
-predecessor is never seen; a leap back by more than a second is a splice, and the clock goes on from there. So is a leap
-forward of more than ten minutes beyond the length that the header tells.
+The reference for selective decoding, and the fallback for streams of uncertain structure. Timestamps are repaired as a
+player would: a frame without one follows its predecessor; a frame no later than its predecessor is never shown; a jump
+back by more than a second is a splice, after which the timeline continues without a gap. So is a jump forward by more
+than ten minutes beyond the duration in the header.
 
-Decoding goes on behind damage. After a loss, frames are taken for damaged until the next key frame: they are made from
-pictures that are not there.
+Decoding continues after damage. From a loss to the next key frame, frames count as damaged: their references are
+missing.
 """
 
 from __future__ import annotations
@@ -21,62 +21,62 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from extractors.video.coverage import LEAP_SECONDS
-from extractors.video.groups import FIRST_NUMBER, usual_duration
+from extractors.video.coverage import JUMP_SECONDS
+from extractors.video.groups import FIRST_NUMBER, nominal_duration
 from extractors.video.media import Media
 from extractors.video.packets import PacketReader
 from schemas.outcomes import FailureCode, VideoError
 
 SPLICE_SECONDS = 1
-STALE_SECONDS = Fraction(1, 2)  # packets without a frame are losses only where the screen stands still for longer
-MAX_LOSSES = 4096  # at a time: the first few say where the gap begins
+FREEZE_SECONDS = Fraction(1, 2)  # packets without a frame count as lost only where the screen is frozen for longer
+MAX_LOSSES = 4096  # kept at a time: the first few locate the start of a gap
 MAX_SENT = 1024
 REORDERED_PICTURES = 32
 
 
 @dataclass(slots=True)
-class _Sent:
-    """A packet that the decoder has: its place in time, and what came of it."""
+class _SentPacket:
+    """A packet sent to the decoder: its timestamp and duration in ticks, and its outcome."""
 
     number: int | None
-    stamp: int | None
+    pts: int | None
     duration: int
     is_damaged: bool
     gave_frame: bool = False
 
 
 class FullDecode:
-    """One pass over one stream. What it has met so far:
+    """One pass over one stream; the following hold for the part decoded so far, in ticks:
 
-    end_pts   when the last picture ends, in ticks, be it lost
-    head_pts  when the first picture was to be seen, be it lost
+    end_pts   end of the last frame, lost ones included
+    head_pts  timestamp of the first frame, lost ones included
     """
 
-    def __init__(self, media: Media, packets: PacketReader, promised_pts: int | None = None) -> None:
+    def __init__(self, media: Media, packets: PacketReader, declared_end_pts: int | None = None) -> None:
         stream = media.video
         assert stream.time_base is not None
         self._packets = packets
         self._decoder = stream.codec_context
-        self._decoder.copy_opaque = True  # a frame then carries its packet's number
-        self._timeline = _Timeline(media, promised_pts)
-        self._stale_ticks = int(STALE_SECONDS / stream.time_base)
-        self._sent: dict[int, _Sent] = {}
-        self._losses: list[int] = []  # a heap of the moments at which lost pictures were to come
+        self._decoder.copy_opaque = True  # frames then carry the number of their packet
+        self._timeline = _Timeline(media, declared_end_pts)
+        self._freeze_ticks = int(FREEZE_SECONDS / stream.time_base)
+        self._sent: dict[int, _SentPacket] = {}
+        self._losses: list[int] = []  # a heap of the timestamps of lost frames
         self.head_pts: int | None = None
 
     @property
     def end_pts(self) -> int:
-        """When the last picture ends."""
-        return self._timeline.reach_pts
+        """End of the last frame, lost ones included."""
+        return self._timeline.furthest_pts
 
     def frames(self) -> Iterator[tuple[VideoFrame, int, int]]:
-        """Yield (frame, pts, end_pts): from which timestamp until which an intact frame is seen.
+        """Yield (frame, pts, end_pts) of every intact frame: the span in which it is on screen.
 
-        Without damage there is neither gap nor overlap.
+        Without damage, spans neither overlap nor leave gaps.
         """
         timeline = self._timeline
         current: tuple[VideoFrame, int] | None = None
-        has_begun = False
+        has_intact_frame = False
         for frame, sent in self._decoded():
             pts = timeline.place(frame, sent)
             if pts is None:
@@ -84,166 +84,170 @@ class FullDecode:
             if current is not None:
                 yield *current, self._first_loss(current[1], pts)
             is_intact = not frame.is_corrupt and not sent.is_damaged
-            if not has_begun:
-                self._note_head(pts)
-                has_begun = is_intact
+            if not has_intact_frame:
+                self._set_head(pts)
+                has_intact_frame = is_intact
             current = (frame, pts) if is_intact else None
         if current is not None:
             yield *current, self._first_loss(current[1], timeline.end_pts)
 
-    def _decoded(self) -> Iterator[tuple[VideoFrame, _Sent]]:
-        is_broken = False
-        key_number, key_stamp = 0, None
-        end_stamp: int | None = None
+    def _decoded(self) -> Iterator[tuple[VideoFrame, _SentPacket]]:
+        has_broken_references = False
+        key_number, key_pts = 0, None
+        end_pts: int | None = None
         for number, packet in enumerate((packet for packet in self._packets if packet.size), FIRST_NUMBER):
-            stamp = self._timeline.stamp(packet)
+            pts = self._timeline.pts(packet)
             if self._packets.follows_hole:
-                is_broken = True
-                self._lose_all(end_stamp, stamp)
+                has_broken_references = True
+                self._lose_range(end_pts, pts)
             if packet.is_keyframe:
-                key_number, key_stamp = number, stamp if is_broken else None
-                is_broken = False
+                key_number, key_pts = number, pts if has_broken_references else None
+                has_broken_references = False
             if packet.is_corrupt:
-                is_broken = True
-                self._lose(stamp)
-            leads = key_stamp is not None and stamp is not None and stamp < key_stamp
+                has_broken_references = True
+                self._lose(pts)
+            is_leading = key_pts is not None and pts is not None and pts < key_pts
             packet.opaque = number
-            self._sent[number] = _Sent(number, stamp, packet.duration or 0, is_broken or leads)
-            self._forget()
-            end_stamp = self._timeline.decoding_end(packet)
+            self._sent[number] = _SentPacket(number, pts, packet.duration or 0, has_broken_references or is_leading)
+            self._drop_oldest()
+            end_pts = self._timeline.decoding_end(packet)
             try:
                 frames = self._decoder.decode(packet)
             except av.error.FFmpegError:
-                is_broken = True
-                self._lose(stamp)
+                has_broken_references = True
+                self._lose(pts)
                 continue
             for frame in frames:
-                sent = self._claim(frame)
-                is_broken |= frame.is_corrupt and sent.number is not None and sent.number >= key_number
+                sent = self._sent_packet(frame)
+                has_broken_references |= frame.is_corrupt and sent.number is not None and sent.number >= key_number
                 yield frame, sent
         try:
             for frame in self._decoder.decode(None):
-                yield frame, self._claim(frame)
+                yield frame, self._sent_packet(frame)
         except av.error.FFmpegError:
             return
 
-    def _claim(self, frame: VideoFrame) -> _Sent:
+    def _sent_packet(self, frame: VideoFrame) -> _SentPacket:
+        """The packet that gave `frame`."""
         sent = self._sent.get(frame.opaque) if isinstance(frame.opaque, int) else None
-        if sent is None:  # decoders may fill a gap with frames of their own
-            return _Sent(None, None, 0, is_damaged=False)
+        if sent is None:  # decoders may fill a gap with generated frames
+            return _SentPacket(None, None, 0, is_damaged=False)
         sent.gave_frame = True
         return sent
 
-    def _note_head(self, pts: int) -> None:
-        """Learn that a frame came at `pts`, and none that was intact before it."""
-        lost = [self.head_pts, pts, *self._losses[:1]]
-        earliest = min(stamp for stamp in lost if stamp is not None)
-        if not self._timeline.is_leap(earliest, pts):
+    def _set_head(self, pts: int) -> None:
+        """Update `head_pts` for a frame at `pts` without an intact frame before it."""
+        candidates = [self.head_pts, pts, *self._losses[:1]]
+        earliest = min(candidate for candidate in candidates if candidate is not None)
+        if not self._timeline.is_jump(earliest, pts):
             self.head_pts = earliest
 
-    def _forget(self) -> None:
-        """Keep what is known of sent packets bounded; one that has given no frame for so long is lost."""
+    def _drop_oldest(self) -> None:
+        """Bound the memory of sent packets; one that has not given a frame by now is lost."""
         if len(self._sent) > MAX_SENT:
             number = next(iter(self._sent))
             sent = self._sent.pop(number)
             if not sent.gave_frame:
-                self._lose(sent.stamp)
+                self._lose(sent.pts)
 
-    def _lose(self, stamp: int | None) -> None:
-        if stamp is None:
-            stamp = self._timeline.end_pts
-        if self._timeline.reach_to(stamp) and len(self._losses) < MAX_LOSSES:
-            heappush(self._losses, stamp)
+    def _lose(self, pts: int | None) -> None:
+        """Count the frame at `pts` as lost."""
+        if pts is None:
+            pts = self._timeline.end_pts
+        if self._timeline.extend_to(pts) and len(self._losses) < MAX_LOSSES:
+            heappush(self._losses, pts)
 
-    def _lose_all(self, start: int | None, stop: int | None) -> None:
-        """The packets from `start` to `stop` are missing. Pictures read before may be shown among the first of them."""
+    def _lose_range(self, start: int | None, stop: int | None) -> None:
+        """Count the packets from `start` to `stop` as lost; reordered frames may still be shown among the first."""
         if start is None or stop is None:
             self._lose(start)
             return
         for number in range(REORDERED_PICTURES):
-            if start + number * self._timeline.usual_ticks < stop:
-                self._lose(start + number * self._timeline.usual_ticks)
+            if start + number * self._timeline.nominal_ticks < stop:
+                self._lose(start + number * self._timeline.nominal_ticks)
 
     def _first_loss(self, pts: int, end_pts: int) -> int:
-        """When the picture that came at `pts` stopped being the right one, at the latest at `end_pts`."""
+        """The time of the first lost frame while the frame at `pts` is on screen, or its `end_pts`."""
         until = end_pts
         while self._losses and self._losses[0] < end_pts:
-            stamp = heappop(self._losses)
-            if stamp > pts:
-                until = min(until, stamp)
-        if end_pts - pts > self._stale_ticks:
-            silent = [sent.stamp for sent in self._sent.values() if not sent.gave_frame and sent.stamp is not None]
-            until = min([until, *(stamp for stamp in silent if pts < stamp < end_pts)])
+            loss = heappop(self._losses)
+            if loss > pts:
+                until = min(until, loss)
+        if end_pts - pts > self._freeze_ticks:
+            without_frame = [sent.pts for sent in self._sent.values() if not sent.gave_frame and sent.pts is not None]
+            until = min([until, *(loss for loss in without_frame if pts < loss < end_pts)])
         return until
 
 
 class _Timeline:
-    def __init__(self, media: Media, promised_pts: int | None) -> None:
+    """Presentation times, repaired: strictly increasing, without splices and jumps."""
+
+    def __init__(self, media: Media, declared_end_pts: int | None) -> None:
         stream = media.video
         assert stream.time_base is not None
         self._has_presentation_times = media.has_presentation_times
         self._splice_ticks = int(SPLICE_SECONDS / stream.time_base)
-        self._leap_ticks = int(LEAP_SECONDS / stream.time_base)
-        self._promised_pts = promised_pts
-        self.usual_ticks = usual_duration(stream)
+        self._jump_ticks = int(JUMP_SECONDS / stream.time_base)
+        self._declared_end_pts = declared_end_pts
+        self.nominal_ticks = nominal_duration(stream)
         self._offset = 0
         self._latest: int | None = None
         self._latest_number: int | None = None
         self.end_pts = 0
-        self.reach_pts = 0  # like `end_pts`, with lost pictures counted in
+        self.furthest_pts = 0  # `end_pts` with lost frames included
 
-    def stamp(self, packet: Packet[VideoStream] | VideoFrame) -> int | None:
-        """When a packet or frame comes on screen by its own word, in ticks of the stream."""
-        stamp = packet.pts if self._has_presentation_times and packet.pts is not None else packet.dts
-        return None if stamp is None else stamp + self._offset
+    def pts(self, packet: Packet[VideoStream] | VideoFrame) -> int | None:
+        """The time at which a packet or frame declares to be shown, in ticks."""
+        pts = packet.pts if self._has_presentation_times and packet.pts is not None else packet.dts
+        return None if pts is None else pts + self._offset
 
     def decoding_end(self, packet: Packet[VideoStream]) -> int | None:
-        """When the packet after `packet` should be decoded."""
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        return None if stamp is None else stamp + (packet.duration or 0) + self._offset
+        """The decoding time of the packet after `packet`."""
+        dts = packet.dts if packet.dts is not None else packet.pts
+        return None if dts is None else dts + (packet.duration or 0) + self._offset
 
-    def place(self, frame: VideoFrame, sent: _Sent) -> int | None:
-        """When `frame` comes on screen, in ticks of the stream; None if it never does."""
-        pts = self.stamp(frame)
+    def place(self, frame: VideoFrame, sent: _SentPacket) -> int | None:
+        """The time at which `frame` is shown, in ticks; None if it never is."""
+        pts = self.pts(frame)
         latest = self._latest
         if pts is None:
             pts = self.end_pts if latest is not None else 0
-        elif latest is not None and (self._is_splice(pts, sent) or self.is_leap(self.reach_pts, pts)):
+        elif latest is not None and (self._is_splice(pts, sent) or self.is_jump(self.furthest_pts, pts)):
             self._offset += self.end_pts - pts
             pts = self.end_pts
         if latest is not None and pts <= latest:
             return None
         self._latest, self._latest_number = pts, sent.number
-        self.end_pts = pts + (sent.duration or self.usual_ticks)
-        self.reach_pts = self.end_pts if latest is None else max(self.reach_pts, self.end_pts)
+        self.end_pts = pts + (sent.duration or self.nominal_ticks)
+        self.furthest_pts = self.end_pts if latest is None else max(self.furthest_pts, self.end_pts)
         return pts
 
-    def _is_splice(self, pts: int, sent: _Sent) -> bool:
-        """Whether the clock was set back; after damage, decoders may also give a frame long after its time."""
+    def _is_splice(self, pts: int, sent: _SentPacket) -> bool:
+        """Whether the timestamps were reset, and this is not an old frame that a decoder gives late after damage."""
         if self._latest is None or pts >= self._latest - self._splice_ticks:
             return False
         return sent.number is None or self._latest_number is None or sent.number > self._latest_number
 
-    def reach_to(self, stamp: int) -> bool:
-        """Learn that a picture was to come at `stamp`; returns whether that can be."""
+    def extend_to(self, pts: int) -> bool:
+        """Extend the timeline to a lost frame at `pts`; False if the timestamp is implausible."""
         if self._latest is not None:
-            if stamp < self._latest - self._splice_ticks or self.is_leap(self.reach_pts, stamp):
+            if pts < self._latest - self._splice_ticks or self.is_jump(self.furthest_pts, pts):
                 return False
-            self.reach_pts = max(self.reach_pts, stamp + self.usual_ticks)
+            self.furthest_pts = max(self.furthest_pts, pts + self.nominal_ticks)
         return True
 
-    def is_leap(self, earlier_pts: int, pts: int) -> bool:
-        """Whether that much time cannot pass between one picture and the next."""
-        return pts > earlier_pts + self._leap_ticks and (self._promised_pts is None or pts > self._promised_pts)
+    def is_jump(self, earlier_pts: int, pts: int) -> bool:
+        """Whether more time lies between the two than consecutive frames can have."""
+        return pts > earlier_pts + self._jump_ticks and (self._declared_end_pts is None or pts > self._declared_end_pts)
 
 
-def nothing_decoded(media: Media, max_pixels: int) -> VideoError:
-    """What a video gets of which no frame came out."""
+def no_frame_error(media: Media, max_pixels: int) -> VideoError:
+    """The failure of a video without a decodable frame."""
     if not media.video.codec_context.width:
         message = (
-            "its pictures have no size that may be decoded: they are damaged, or have more than "
+            "its frames have no decodable size: they are damaged, or have more than "
             f"{max_pixels} pixels (raise it with --max-pixels if the file is genuine)"
         )
         return VideoError(FailureCode.ABSURD_DIMENSIONS, message)
-    message = "its video stream holds no frame that can be decoded: the file is damaged, or its beginning is missing"
+    message = "its video stream has no decodable frame: the file is damaged, or its start is missing"
     return VideoError(FailureCode.NO_DECODABLE_FRAME, message)

@@ -1,6 +1,6 @@
-"""The one time grid that pictures and sound share: the points k / fps seconds after the first frame, k = 0, 1, 2, …
+"""The time grid that frames and audio share: points k / fps seconds after the first frame, k = 0, 1, 2, …
 
-Time is exact: timestamps are integers in the stream's time base, grid points are fractions of a second.
+Times are exact: timestamps are integers in the stream's time base (ticks), grid points are fractions of a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_DENOMINATOR = 1_000_000
 
 
 def as_fps(fps: int | float | str | Fraction) -> Fraction:
-    """A sampling rate in frames a second as an exact fraction; raises `ValueError` unless it is above zero."""
+    """A sampling rate in frames per second as an exact fraction; raises `ValueError` unless it is above 0."""
     try:
         rate = Fraction(fps).limit_denominator(MAX_DENOMINATOR)
     except (ValueError, OverflowError, ZeroDivisionError):
@@ -28,10 +28,10 @@ def as_fps(fps: int | float | str | Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class Grid:
-    """Grid points `first <= k < stop` (no end where `stop` is None).
+    """Grid points `first <= k < stop`; unbounded if `stop` is None.
 
-    fps     points a second
-    tick    seconds a timestamp unit lasts (the stream's time base)
+    fps     points per second
+    tick    seconds per timestamp unit (the stream's time base)
     origin  timestamp of the first frame, in ticks
     """
 
@@ -42,30 +42,30 @@ class Grid:
     stop: int | None = None
 
     def points(self, start_pts: int, end_pts: int) -> range:
-        """The grid points at which a frame is seen that is on screen from `start_pts` until `end_pts` (exclusive)."""
+        """The grid points of a frame that is on screen from `start_pts` to `end_pts` (exclusive)."""
         first = max(self._ceil_index(start_pts), self.first)
         stop = self._ceil_index(end_pts)
         return range(first, stop if self.stop is None else min(stop, self.stop))
 
-    def seen(self, stamps: Sequence[int]) -> Iterator[tuple[int, range]]:
-        """Which of several frames are seen: (position in `stamps`, points), in order.
+    def sampled(self, timestamps: Sequence[int]) -> Iterator[tuple[int, range]]:
+        """Those of several consecutive frames that have grid points: (position of the frame, its points), in order.
 
-        `stamps` are when they come on screen, in order, and when the last of them leaves it.
+        `timestamps` are the presentation times of the frames, in order, and the end time of the last one.
         """
-        points, ticks = self._points_per_ticks
-        indices = [-((self.origin - pts) * points // ticks) for pts in stamps]
+        numerator, denominator = self._points_per_tick
+        indices = [-((self.origin - pts) * numerator // denominator) for pts in timestamps]
         for position, (start, end) in enumerate(pairwise(indices)):
             if start < end:
-                there = range(max(start, self.first), end if self.stop is None else min(end, self.stop))
-                if there:
-                    yield position, there
+                points = range(max(start, self.first), end if self.stop is None else min(end, self.stop))
+                if points:
+                    yield position, points
 
     def seconds(self, index: int) -> Fraction:
-        """Where point `index` lies, in seconds after the first frame."""
+        """The time of point `index` in seconds after the first frame."""
         return index / self.fps
 
     def pts(self, index: int) -> int:
-        """The last timestamp at or before point `index`, in ticks."""
+        """The time of point `index` in ticks, rounded down."""
         return self.origin + math.floor(index / self.fps / self.tick)
 
     def is_over(self, pts: int) -> bool:
@@ -73,16 +73,16 @@ class Grid:
         return self.stop is not None and self._ceil_index(pts) >= self.stop
 
     def _ceil_index(self, pts: int) -> int:
-        points, ticks = self._points_per_ticks
-        return -((self.origin - pts) * points // ticks)
+        numerator, denominator = self._points_per_tick
+        return -((self.origin - pts) * numerator // denominator)
 
     @cached_property
-    def _points_per_ticks(self) -> tuple[int, int]:
-        # Asked for every packet: whole numbers are ten times faster than fractions.
+    def _points_per_tick(self) -> tuple[int, int]:
+        # Used for every packet: integers are ten times faster than `Fraction`.
         return (self.tick * self.fps).as_integer_ratio()
 
 
 def index_range(fps: Fraction, start_seconds: Fraction, end_seconds: Fraction | None) -> tuple[int, int | None]:
-    """Grid indices (first, stop) of the points in [`start_seconds`, `end_seconds`)."""
+    """The index range (first, stop) of the grid points in [`start_seconds`, `end_seconds`)."""
     stop = None if end_seconds is None else math.ceil(end_seconds * fps)
     return math.ceil(start_seconds * fps), stop

@@ -1,10 +1,10 @@
-"""Packets in decoding order → groups that selective decoding can plan.
+"""Groups of pictures, the unit in which selective decoding plans.
 
-A group runs from one random access picture to the next. Its plan needs to know when the next group takes over the
-screen, so a group is handed out together with the next one as far as that has been read: at least to where no
-picture can come any more that is shown before the next random access picture.
+In: packets of the video stream in decoding order. Out: each `Group`, from one random access picture up to the next,
+together with the group after it as far as that was read: at least until no picture can follow that is shown before the
+next random access picture. The display time of that picture ends the group.
 
-Whatever casts doubt on timestamps or syntax raises `UnsureStructureError`; the caller then decodes everything.
+Ambiguous timestamps or syntax raise `UnsureStructureError`; the caller then decodes every frame.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MAX_GROUP_PACKETS = 512
 MAX_GROUP_BYTES = 32 << 20
 MAX_PENDING_GROUPS = 64
 NO_DTS = -(1 << 63)
-# PyAV keeps what a packet carries by the identity of the object: small integers, which Python has once each, would get
-# lost as soon as another packet of any decoder has carried the same.
+# PyAV keys `opaque` by the identity of the object. Python shares one object for each small integer, so a packet of
+# another decoder with the same small number would release it.
 FIRST_NUMBER = 1 << 10
 
 
 class CodedFrame(NamedTuple):
-    """One packet with a certain timestamp. `number` counts packets as they are read; `end_pts` is pts + duration."""
+    """One packet with its presentation time. `number` is its position in reading order; `end_pts` is pts + duration."""
 
     number: int
     packet: Packet[VideoStream]
@@ -45,51 +45,51 @@ class CodedFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Frames in decoding order. One that does not start afresh goes on from the group before it."""
+    """Frames in decoding order. Without random access, the group continues the one before it."""
 
     frames: list[CodedFrame]
-    starts_afresh: bool
+    is_random_access: bool
 
     def shown(self) -> list[CodedFrame]:
-        """The frames that reach the screen, in the order in which they do."""
+        """The frames that reach the screen, in presentation order."""
         return sorted([frame for frame in self.frames if frame.shown], key=attrgetter("pts"))
 
 
 def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Group, Group | None]]:
-    """Each group of the video with what is known of the one that follows it (None after the last).
+    """Each group of the video with the known part of the next group (None after the last).
 
-    Pictures that lead the very first group and refer to one before it are left out: no decoder shows them. A group
-    longer than 512 packets or 32 MiB is handed out in parts, so that memory stays bounded.
+    Leading pictures of the very first group that refer to an earlier one are left out: no decoder shows them. A group
+    longer than 512 packets or 32 MiB is split, so that memory stays bounded.
     """
     if not media.has_presentation_times:
-        raise UnsureStructureError("the container does not say when frames are shown")
+        raise UnsureStructureError("the container has no presentation times")
     context = media.video.codec_context
     read_picture = reader_for(context.codec.canonical_name, context.extradata)
     if read_picture is None:
-        raise UnsureStructureError(f"the syntax of {context.codec.canonical_name} is not known")
-    usual_ticks = usual_duration(media.video)
+        raise UnsureStructureError(f"no syntax reader for codec {context.codec.canonical_name}")
+    nominal_ticks = nominal_duration(media.video)
     pending: deque[Group] = deque()
-    horizon = NO_DTS  # no packet yet to come is shown before this
+    horizon = NO_DTS  # no later packet is shown before this
     latest_pts = NO_DTS
     group_bytes = 0
     is_opening = False
     for number, packet in enumerate((packet for packet in packets if packet.size), FIRST_NUMBER):
-        frame = _coded_frame(number, packet, read_picture, usual_ticks)
+        frame = _coded_frame(number, packet, read_picture, nominal_ticks)
         if frame.pts < horizon or (packet.dts is not None and packet.dts < horizon):
             raise UnsureStructureError(f"timestamps run backwards at packet {number}")
-        if packet.dts is not None:  # Matroska has none for the first packets after a seek
+        if packet.dts is not None:  # None in Matroska for the first packets after a seek
             horizon = packet.dts
         if frame.picture.needs_previous and len(pending) == 1 and is_opening:
             continue
         group_bytes += packet.size
         if frame.picture.random_access:
             is_opening = latest_pts == NO_DTS
-            pending.append(Group([frame], starts_afresh=True))
+            pending.append(Group([frame], is_random_access=True))
             group_bytes = packet.size
         elif not pending:
-            raise UnsureStructureError("the stream does not begin where decoding can start")
+            raise UnsureStructureError("the stream does not start with a random access picture")
         elif frame.pts > latest_pts and (len(pending[-1].frames) >= MAX_GROUP_PACKETS or group_bytes > MAX_GROUP_BYTES):
-            pending.append(Group([frame], starts_afresh=False))
+            pending.append(Group([frame], is_random_access=False))
             group_bytes = packet.size
         else:
             pending[-1].frames.append(frame)
@@ -97,19 +97,21 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
         while len(pending) > 1 and horizon >= pending[1].frames[0].pts:
             yield pending.popleft(), pending[0]
         if len(pending) > MAX_PENDING_GROUPS or (len(pending) > 1 and len(pending[1].frames) > MAX_GROUP_PACKETS):
-            raise UnsureStructureError("decoding times do not tell when a group is complete")
+            raise UnsureStructureError("decoding times do not bound the groups")
     while pending:
         yield pending.popleft(), pending[0] if pending else None
 
 
-def usual_duration(stream: VideoStream) -> int:
-    """Ticks that a frame of `stream` lasts by its average rate; at least 1."""
+def nominal_duration(stream: VideoStream) -> int:
+    """Duration of a frame in ticks at the average rate of `stream`; at least 1."""
     if not stream.average_rate or stream.time_base is None:
         return 1
     return max(1, int(1 / (stream.average_rate * stream.time_base)))
 
 
-def _coded_frame(number: int, packet: Packet[VideoStream], read_picture: PictureReader, usual_ticks: int) -> CodedFrame:
+def _coded_frame(
+    number: int, packet: Packet[VideoStream], read_picture: PictureReader, nominal_ticks: int
+) -> CodedFrame:
     pts, dts = packet.pts, packet.dts
     if pts is None:
         raise UnsureStructureError(f"packet {number} has no timestamp")
@@ -119,4 +121,4 @@ def _coded_frame(number: int, packet: Packet[VideoStream], read_picture: Picture
         raise UnsureStructureError(f"packet {number} is damaged or changes the decoder's configuration")
     picture = read_picture(bytes(packet))
     shown = picture.shown and not packet.is_discard
-    return CodedFrame(number, packet, pts, pts + (packet.duration or usual_ticks), picture, shown)
+    return CodedFrame(number, packet, pts, pts + (packet.duration or nominal_ticks), picture, shown)

@@ -1,8 +1,10 @@
-"""A decoded frame → the picture a viewer sees: (H, W, 3) uint8 RGB, upright.
+"""Conversion of decoded frames to RGB.
 
-The frame's own matrix (BT.601, 709, 2020) and range are honoured; where the stream names none, or one that swscale does
-not know, BT.601 is assumed, as every FFmpeg-based tool does. High dynamic range (PQ, HLG) is brought to standard range,
-so that a network trained on ordinary pictures sees one. Rotation by quarter turns is applied, as phones record it.
+In: a `VideoFrame` in any pixel format. Out: uint8 (H, W, 3) RGB, upright.
+
+The frame's own matrix (BT.601, 709, 2020) and range are honoured; where the stream names no matrix, or one that swscale
+does not know, BT.601 is assumed, as in every FFmpeg-based tool. High dynamic range (PQ, HLG) is mapped to standard
+range, which the networks were trained on. The rotation by quarter turns that phones record is applied.
 """
 
 from __future__ import annotations
@@ -24,20 +26,20 @@ KNOWN_MATRICES = frozenset({0, 1, UNSPECIFIED_MATRIX, 4, 5, 6, 7, BT2020_MATRIX}
 
 
 class RgbConverter:
-    """Converts frames; swscale's tables are kept between them, and for high dynamic range between videos as well."""
+    """Converts frames to RGB. Reuses swscale's tables from frame to frame; for HDR, from video to video as well."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """`frame` as (H, W, 3) uint8 RGB, a fresh contiguous array."""
-        _name_colours(frame)
+        """`frame` as uint8 (H, W, 3) RGB, a new contiguous array."""
+        _replace_unsupported_colours(frame)
         try:
             rgb = self._to_rgb(frame)
         except av.error.FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise
-            message = f"its pictures, of pixel format {frame.format.name}, cannot be converted to RGB: {error.strerror}"
+            message = f"its frames have the pixel format {frame.format.name}, not convertible to RGB: {error.strerror}"
             raise VideoError(FailureCode.UNSUPPORTED_CODEC, message) from error
         quarter_turns = round(frame.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns))
@@ -55,21 +57,21 @@ class RgbConverter:
         return self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG, threads=1)
 
 
-def _name_colours(frame: VideoFrame) -> None:
-    """Replace what a damaged or exotic stream says of its colours: swscale refuses it, or crashes."""
+def _replace_unsupported_colours(frame: VideoFrame) -> None:
+    """Replace colour metadata of damaged or exotic streams that swscale refuses or crashes on."""
     if frame.colorspace not in KNOWN_MATRICES:
         is_bt2020 = frame.colorspace == BT2020_CONSTANT_LUMINANCE
         frame.colorspace = BT2020_MATRIX if is_bt2020 else UNSPECIFIED_MATRIX
     if frame.color_trc in HDR_TRANSFERS and frame.color_primaries not in list(ColorPrimaries):
-        frame.color_primaries = ColorPrimaries.BT2020  # what high dynamic range is nearly always coded with
+        frame.color_primaries = ColorPrimaries.BT2020  # nearly all HDR video is coded with these
 
 
-_of_thread = threading.local()
+_thread_local = threading.local()
 
 
 def _hdr_reformatter() -> VideoReformatter:
-    """This thread's own: its colour tables take more than a second to compute."""
-    if not hasattr(_of_thread, "hdr"):
-        _of_thread.hdr = VideoReformatter()
-    reformatter: VideoReformatter = _of_thread.hdr
+    """The thread's HDR reformatter, shared by its videos: the colour tables take more than a second to compute."""
+    if not hasattr(_thread_local, "hdr"):
+        _thread_local.hdr = VideoReformatter()
+    reformatter: VideoReformatter = _thread_local.hdr
     return reformatter

@@ -1,7 +1,7 @@
-"""Pictures ↔ JPEG bytes, by FFmpeg's own codec: uint8 (N, H, W, 3) RGB, all of one size.
+"""JPEG encoding and decoding of image batches with FFmpeg's MJPEG codec: uint8 (N, H, W, 3) RGB, all of one size.
 
-Colours are not subsampled: small pictures made from large ones have as much of them as of brightness. At the default
-quality the mean error of natural pictures is about one grey level.
+Chroma is not subsampled (4:4:4): images downscaled from large ones carry as much detail in chroma as in luma. At the
+default quality the mean error on natural images is about one grey level.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-PIXELS = "yuvj444p"
-QUALITY = 3  # FFmpeg's scale, from 1, the best, to 31
+PIXEL_FORMAT = "yuvj444p"
+QUALITY = 3  # on FFmpeg's scale from 1 (best) to 31
 
 
 def encode_jpegs(images: NDArray[np.uint8], *, quality: int = QUALITY) -> list[bytes]:
-    """Each of the pictures (N, H, W, 3) as a JPEG."""
+    """Encode images (N, H, W, 3) as N JPEGs."""
     encoder = av.CodecContext.create("mjpeg", "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.height, encoder.width = images.shape[1:3]
-    encoder.pix_fmt = PIXELS
+    encoder.pix_fmt = PIXEL_FORMAT
     encoder.thread_count = 1
     encoder.options = {"qmin": str(quality), "qmax": str(quality)}
-    encoder.time_base = Fraction(1)  # any will do: still pictures have no clock
+    encoder.time_base = Fraction(1)  # required by the encoder, without meaning for still images
     to_yuv = VideoReformatter()
     packets = []
     for number, image in enumerate(images):
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = to_yuv.reformat(
-            frame, format=PIXELS, dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG, threads=1
+            frame, format=PIXEL_FORMAT, dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG, threads=1
         )
         frame.pts = number
         packets += encoder.encode(frame)
@@ -42,10 +42,10 @@ def encode_jpegs(images: NDArray[np.uint8], *, quality: int = QUALITY) -> list[b
 
 
 def decode_jpegs(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
-    """JPEGs of one size as pictures (N, H, W, 3).
+    """Decode N JPEGs of one size to images (N, H, W, 3).
 
     Raises:
-        ValueError: for bytes that are no JPEG, or pictures of different sizes.
+        ValueError: if any of them is not a JPEG, or their sizes differ.
     """
     decoder = av.CodecContext.create("mjpeg", "r")
     assert isinstance(decoder, VideoCodecContext)
@@ -59,9 +59,10 @@ def decode_jpegs(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
             for frame in _decoded(decoder, jpegs)
         ]
     except av.error.FFmpegError as error:
-        raise ValueError(f"what should be a JPEG cannot be decoded: {error}") from error
-    if len(images) != len(jpegs) or len({image.shape for image in images}) != 1:
-        raise ValueError(f"{len(jpegs)} JPEGs gave {len(images)} pictures, or some of other sizes")
+        raise ValueError(f"invalid JPEG data: {error}") from error
+    sizes = sorted({f"{image.shape[1]} x {image.shape[0]}" for image in images})
+    if len(images) != len(jpegs) or len(sizes) != 1:
+        raise ValueError(f"{len(jpegs)} JPEGs gave {len(images)} images of sizes {', '.join(sizes)}; need one size")
     return np.stack(images)
 
 

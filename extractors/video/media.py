@@ -1,9 +1,9 @@
-"""A media file, opened with distrust.
+"""Opening of untrusted media files.
 
-In: a path or a seekable binary file object. Out: `Media`, an open container with its one video stream and, where there
-is one, its sound. Whatever libav refuses becomes a `VideoError` with a code and a sentence that a person can act on.
+In: a path or a seekable binary file object. Out: `Media`, an open container with its video stream and, if it has one,
+its audio stream. Every error of libav becomes a `VideoError` with a code and an actionable message.
 
-Only self-contained formats are opened: a playlist or a script in disguise (HLS, concat, DASH) could make the reader
+Only self-contained formats are opened: a playlist or script in disguise (HLS, concat, DASH) could make the demuxer
 fetch other files or addresses.
 """
 
@@ -26,36 +26,36 @@ from av.video.stream import VideoStream
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 CUT_SHORT = (
-    "it begins like a video but its index cannot be read: the recording or the upload was cut short. "
-    "Bring the whole file"
+    "it starts like a video but its index cannot be read: the recording or the upload was cut short. "
+    "Provide the whole file"
 )
-MISSING = "there is no such file: mend its uri in the manifest, or bring the file"
-DENIED = "permission to read it is denied: let the account that runs the job read it"
+MISSING = "there is no such file: correct its uri in the manifest, or provide the file"
+DENIED = "permission to read it is denied: grant read access to the account that runs the job"
 
 Source = str | os.PathLike[str] | IO[bytes]
 
-# Demuxers that read one file and nothing else, by FFmpeg's names.
+# FFmpeg's names of the demuxers that read one file and nothing else.
 FORMATS = (
     "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,mpegtsraw,flv,ogg,asf,h264,hevc,m4v,ivf,av1,obu,mjpeg,mxf,nut,rm,wtv,"
     "dv,gif,apng,wav,mp3,flac,aac,aiff,caf,swf,vob,yuv4mpegpipe,live_flv,vc1,vc1test,3gp,amr,au,w64,ac3,eac3,dts"
 )
 MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 MAX_PIXELS = 8192 * 8192
-MAX_STREAMS = 256  # each costs up to a megabyte as soon as the file is opened
+MAX_STREAMS = 256  # each takes up to a megabyte as soon as the file is opened
 READ_BYTES = 1 << 20
 
 
 @runtime_checkable
 class ReadsAhead(Protocol):
-    """A source that fetches what it has not been asked for yet."""
+    """A source that fetches ahead of the reads."""
 
     def expect_all(self) -> None:
-        """Learn that the file will be read to its end."""
+        """Announce that the file will be read to its end."""
 
 
 @dataclass(frozen=True)
 class Media:
-    """An open container. `video` is the stream that a player would show; `audio` is None where there is no sound."""
+    """An open container. `video` is the stream a player would show; `audio` is None without an audio track."""
 
     container: InputContainer
     video: VideoStream
@@ -68,29 +68,30 @@ class Media:
 
     @property
     def has_presentation_times(self) -> bool:
-        """Whether packets say when they are shown; AVI only knows their order, which reordering makes worthless."""
+        """Whether packets carry presentation times; AVI keeps the decoding order alone, useless with B frames."""
         return self.format != "avi" or not self.video.codec_context.has_b_frames
 
 
 @contextmanager
 def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Media]:
-    """Open `source` for demuxing and single-threaded decoding; closes it at the end.
+    """Open `source` for demuxing and single-threaded decoding; closed on exit.
 
-    Raises `VideoError` when it is missing, unreadable, empty, no media file, encrypted, or has no decodable video
-    stream or a picture of more than `max_pixels`.
+    Raises:
+        VideoError: for a file that is missing, unreadable, empty, not media, encrypted, without a decodable video
+            stream, or with frames of more than `max_pixels`.
     """
     _refuse_unreadable(source)
-    # `file:` keeps a hostile name from being taken for a protocol (`concat:…`, `http:…`).
+    # `file:` stops FFmpeg from reading a hostile name as a protocol (`concat:…`, `http:…`).
     file: Any = source if hasattr(source, "read") else f"file:{os.fspath(source)}"
     limits = {"format_whitelist": FORMATS, "max_streams": str(MAX_STREAMS)}
-    decoding = {"max_pixels": str(max_pixels)}  # the first pictures are decoded on opening
+    decoding = {"max_pixels": str(max_pixels)}  # the first frames are decoded on opening
     try:
         container = av.open(file, "r", buffer_size=READ_BYTES, container_options=limits, options=decoding)
     except av.error.FFmpegError as error:
         raise _refusal(error, source) from error
     except UnicodeDecodeError as error:
         raise VideoError(
-            FailureCode.NOT_MEDIA, "its metadata is not text: the file is damaged, bring another copy of it", Stage.READ
+            FailureCode.NOT_MEDIA, "its metadata is not text: the file is damaged, provide another copy", Stage.READ
         ) from error
     with container:
         video = _pick_video(container)
@@ -99,21 +100,21 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
         if context.width * context.height > max_pixels:
             raise VideoError(
                 FailureCode.ABSURD_DIMENSIONS,
-                f"its pictures are {context.width} x {context.height}; the limit is {max_pixels} pixels "
+                f"its frames are {context.width} x {context.height}; the limit is {max_pixels} pixels "
                 "(raise it with --max-pixels if the file is genuine)",
             )
-        # The codec holds later pictures, whose size may change, to the same limit.
+        # The codec applies the same limit to later frames, whose size may change.
         context.options = decoding
-        context.thread_count = 1  # one decoder a core: threads inside it only add overhead
+        context.thread_count = 1  # one decoder per core: threads inside it only add overhead
         for stream in container.streams:
             if stream is not video and stream is not audio:
                 stream.discard = Discard.all
         yield Media(container, video, audio)
 
 
-def encrypted_refusal() -> VideoError:
-    """What an encrypted video gets; MP4 shows only packet by packet that it is one."""
-    return VideoError(FailureCode.ENCRYPTED, "its video is encrypted; bring a decrypted copy")
+def encryption_error() -> VideoError:
+    """The failure of an encrypted video; in MP4 only the packets reveal the encryption."""
+    return VideoError(FailureCode.ENCRYPTED, "its video is encrypted: provide a decrypted copy")
 
 
 def _refuse_unreadable(source: Source) -> None:
@@ -133,7 +134,7 @@ def _refuse_unreadable(source: Source) -> None:
             FailureCode.NOT_MEDIA, "it is not a regular file: folders, pipes and devices cannot be videos", Stage.READ
         )
     if size == 0:
-        raise VideoError(FailureCode.EMPTY, "the file is empty: its upload failed, bring it again", Stage.READ)
+        raise VideoError(FailureCode.EMPTY, "the file is empty: its upload failed, upload it again", Stage.READ)
 
 
 def _pick_video(container: InputContainer) -> VideoStream:
@@ -143,10 +144,10 @@ def _pick_video(container: InputContainer) -> VideoStream:
     if not streams:
         raise VideoError(
             FailureCode.NO_VIDEO_STREAM,
-            "it holds no video stream, only sound or still pictures: leave it out",
+            "it has no video stream, only audio or still images: leave it out of the manifest",
             Stage.READ,
         )
-    # Where there are several, players show the first that is marked as default.
+    # Of several video streams, players show the first that is flagged as default.
     video = next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
     try:
         context = video.codec_context
@@ -154,42 +155,43 @@ def _pick_video(container: InputContainer) -> VideoStream:
         context = None
     if context is None:
         raise VideoError(
-            FailureCode.UNSUPPORTED_CODEC, "its video codec is unknown to this decoder: convert it, to H.264 for one"
+            FailureCode.UNSUPPORTED_CODEC,
+            "its video codec is unknown to this decoder: convert it, for example to H.264",
         )
     if context.codec_tag in ("encv", "drmi") or "enc_key_id" in video.metadata:
-        raise encrypted_refusal()
+        raise encryption_error()
     return video
 
 
 def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
-    # Demuxers answer with the same errors to files that they do not understand.
-    if isinstance(error, PermissionError) and not _may_be_read(source):
+    # Demuxers raise the same errors for files that they cannot parse.
+    if isinstance(error, PermissionError) and not _is_readable(source):
         return VideoError(FailureCode.NO_PERMISSION, DENIED, Stage.READ)
-    if isinstance(error, FileNotFoundError) and not _may_be_read(source):
+    if isinstance(error, FileNotFoundError) and not _is_readable(source):
         return VideoError(FailureCode.MISSING, MISSING, Stage.READ)
     if isinstance(error, MemoryError):
-        message = f"it says that it holds more than {MAX_STREAMS} streams, or more packets than memory has room for"
+        message = f"its header declares more than {MAX_STREAMS} streams, or more packets than fit in memory"
         return VideoError(FailureCode.MEMORY_LIMIT, message, Stage.READ)
-    if isinstance(error, av.error.EOFError) or _begins_like_media(source):
+    if isinstance(error, av.error.EOFError) or _has_media_signature(source):
         return VideoError(FailureCode.TRUNCATED, CUT_SHORT, Stage.READ)
     if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
         return VideoError(
             FailureCode.UNSUPPORTED_CODEC,
-            f"this decoder does not know it ({error.strerror}): convert it, to H.264 for one",
+            f"its format or codec is unknown to this decoder ({error.strerror}): convert it, for example to H.264",
             Stage.READ,
         )
     return VideoError(
         FailureCode.NOT_MEDIA,
-        f"it is no media file that can be read ({error.strerror}): not a video, or damaged at its beginning",
+        f"it is not a readable media file ({error.strerror}): not a video, or damaged at its start",
         Stage.READ,
     )
 
 
-def _may_be_read(source: Source) -> bool:
+def _is_readable(source: Source) -> bool:
     return not isinstance(source, str | os.PathLike) or os.access(source, os.R_OK)
 
 
-def _begins_like_media(source: Source) -> bool:
+def _has_media_signature(source: Source) -> bool:
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             head = file.read(16)

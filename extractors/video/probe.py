@@ -1,4 +1,7 @@
-"""What a video is, read from its headers and, where those keep silent, from its packets; nothing is decoded."""
+"""Metadata of a video: duration, frame size, rate, codecs. Read from its headers or, where they lack it, its packets.
+
+In: a path or a seekable binary file object. Out: `VideoInfo`. Nothing is decoded.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from extractors.video.bitstream.picture import UnsureStructureError
-from extractors.video.coverage import ENDS, is_plausible
+from extractors.video.coverage import END_TIME_FORMATS, is_plausible
 from extractors.video.groups import read_groups
 from extractors.video.media import MAX_PIXELS, Media, Source, open_media
 from extractors.video.seek import can_seek
@@ -24,15 +27,15 @@ from extractors.video.seek import can_seek
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts about one video.
+    """Metadata of one video.
 
-    duration_seconds     how long its pictures last
-    width, height        of the coded picture, before rotation, in pixels
-    fps                  average frame rate; 0 where the container does not say
-    codec                of the pictures, by FFmpeg's name
-    first_frame_seconds  when the first frame is shown, on the container's clock
-    size_bytes           of the file; 0 where the source does not say
-    can_seek             whether a segment can be reached without reading what lies before it
+    duration_seconds     length of the video track
+    width, height        of the coded frame, before rotation, in pixels
+    fps                  average frame rate; 0 if the container does not state it
+    codec                of the video track, by FFmpeg's name
+    first_frame_seconds  timestamp of the first frame, on the container's clock
+    size_bytes           of the file; 0 if unknown
+    can_seek             whether a segment can be reached without reading everything before it
     """
 
     duration_seconds: Fraction
@@ -54,7 +57,7 @@ def probe(source: Source, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
 
 
 def describe(media: Media, size_bytes: int) -> VideoInfo:
-    """Describe an open file; reads its first packets, or all of them where no header tells the duration."""
+    """Describe an open file; reads its first packets, or all of them if the header has no duration."""
     video = media.video
     assert video.time_base is not None
     context = video.codec_context
@@ -78,7 +81,7 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
 
 
 def header_duration(media: Media) -> Fraction | None:
-    """How many seconds the video lasts by its headers, or None where they do not say, or promise what cannot be."""
+    """The duration in the headers in seconds; None if it is missing or implausible."""
     video, container = media.video, media.container
     if video.duration and video.time_base:
         seconds, start_seconds = video.duration * video.time_base, (video.start_time or 0) * video.time_base
@@ -89,13 +92,13 @@ def header_duration(media: Media) -> Fraction | None:
         )
     else:
         return None
-    if media.format in ENDS:
+    if media.format in END_TIME_FORMATS:
         seconds -= start_seconds
     return seconds if seconds > 0 and is_plausible(media, seconds) else None
 
 
 class _Packets:
-    """The video's packets, once; it knows until when the pictures last that have gone past."""
+    """The video's packets, in one pass, with the end time of those read so far."""
 
     def __init__(self, media: Media) -> None:
         self._packets: Iterator[Any] = media.container.demux(media.video)
@@ -112,8 +115,8 @@ class _Packets:
         return packet
 
     def read_to_end(self) -> int:
-        """Read what is left; returns when the last picture ends, in ticks."""
-        # Where the end is damaged (see `decode`), what was read up to there is the duration.
+        """Read the remaining packets; returns the end of the last frame in ticks."""
+        # If the end of the file is damaged, the readable part gives the duration.
         with contextlib.suppress(av.error.FFmpegError, IndexError):
             deque(self, maxlen=0)
         return self._end_pts
@@ -128,7 +131,7 @@ def _first_pts(media: Media, packets: _Packets) -> int:
 
 
 def size_bytes(source: Source) -> int:
-    """How large the file is."""
+    """The size of the file; keeps the position of a file object."""
     if isinstance(source, str | os.PathLike):
         return os.stat(source).st_size
     position = source.tell()

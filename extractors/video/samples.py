@@ -1,4 +1,8 @@
-"""What sampling hands out, and what it is asked for."""
+"""Samples of a video, and the requests for them.
+
+A decoder places the points of a `SamplingRequest` once it knows the timestamp of the first frame, and yields a `Sample`
+for each point. Requests are grids (`GridRequest`) or single moments (`extractors.clips.moments.MomentsRequest`).
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,21 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.video.coverage import Extent, Promise
+from extractors.video.coverage import DeclaredEnd, Extent
 from extractors.video.grid import Grid
 from extractors.video.media import Media
 from extractors.video.packets import PacketReader
-from extractors.video.sound import Sound
+from extractors.video.waveform import Waveform
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is on screen at one grid point.
+    """The frame on screen at one grid point.
 
     index    k, counted from the first frame of the video
     seconds  k / fps
-    pts      timestamp of the frame, in the stream's time base
-    image    (H, W, 3) uint8 RGB; the same object for all points at which the same frame is seen
+    pts      timestamp of the frame, in ticks
+    image    uint8 (H, W, 3) RGB; the same object at all points with the same frame
     """
 
     index: int
@@ -35,7 +39,7 @@ class Sample:
 
 
 class Points(Protocol):
-    """Points in time at which frames are wanted, in order: a `Grid`, or `extractors.clips.moments.Moments`."""
+    """The points in time to sample, in order: a `Grid`, or `extractors.clips.moments.Moments`."""
 
     @property
     def origin(self) -> int:
@@ -46,16 +50,19 @@ class Points(Protocol):
         """Index of the first point."""
 
     def points(self, start_pts: int, end_pts: int) -> range:
-        """Those at which a frame is seen that is on screen from `start_pts` until `end_pts` (exclusive)."""
+        """The points of a frame that is on screen from `start_pts` to `end_pts` (exclusive)."""
 
-    def seen(self, stamps: Sequence[int]) -> Iterator[tuple[int, range]]:
-        """Which of several frames are seen: (position in `stamps`, points), in order; the last stamp ends the last."""
+    def sampled(self, timestamps: Sequence[int]) -> Iterator[tuple[int, range]]:
+        """Those of several consecutive frames that have points: (position of the frame, its points), in order.
+
+        `timestamps` are the presentation times of the frames, in order, and the end time of the last one.
+        """
 
     def seconds(self, index: int) -> Fraction:
-        """Where a point lies, in seconds after the first frame."""
+        """The time of a point in seconds after the first frame."""
 
     def pts(self, index: int) -> int:
-        """The last timestamp at or before a point."""
+        """The time of a point in ticks, rounded down."""
 
     def is_over(self, pts: int) -> bool:
         """Whether every point lies before `pts`."""
@@ -65,56 +72,56 @@ P = TypeVar("P", bound=Points)
 
 
 class SamplingRequest(Protocol[P]):
-    """What a pass over a video is asked for: `GridRequest`, or `extractors.clips.moments.WantedMoments`."""
+    """The points to sample in one pass over a video, and the receivers of its other results."""
 
     @property
-    def sound(self) -> Sound | None:
-        """Where sound goes that comes past."""
+    def waveform(self) -> Waveform | None:
+        """Receives the audio packets of the pass."""
 
     def place(self, media: Media, origin: int) -> P:
-        """The points of a video whose first frame has the timestamp `origin`."""
+        """The points for a video whose first frame has the timestamp `origin`."""
 
-    def promised_pts(self, media: Media) -> int | None:
-        """When the pictures end by the header, in ticks."""
+    def declared_end_pts(self, media: Media) -> int | None:
+        """The end of the video track by the file's header, in ticks."""
 
-    def finish(self, grid: P, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
-        """The pass is over."""
+    def finish(self, points: P, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
+        """Complete the receivers after the last sample. The arguments are those of `Extent.finish`."""
 
 
 @dataclass(frozen=True)
 class GridRequest:
-    """Which grid points are wanted of a video, and who else learns from the pass over it."""
+    """The grid points `first <= k < stop` of a video; the pass completes `waveform` and `extent` as well."""
 
     fps: Fraction
     first: int
     stop: int | None
-    sound: Sound | None
+    waveform: Waveform | None
     extent: Extent
-    promise: Promise | None
+    declared_end: DeclaredEnd | None
     max_pixels: int
 
     def place(self, media: Media, origin: int) -> Grid:
         """The grid of a video whose first frame has the timestamp `origin`."""
         assert media.video.time_base is not None
         grid = Grid(self.fps, media.video.time_base, origin, self.first, self.stop)
-        if self.sound is not None:
-            self.sound.place(grid)
+        if self.waveform is not None:
+            self.waveform.place(grid)
         return grid
 
-    def promised_pts(self, media: Media) -> int | None:
-        """When the pictures end by the header, in ticks."""
+    def declared_end_pts(self, media: Media) -> int | None:
+        """The end of the video track by the file's header, in ticks."""
         assert media.video.time_base is not None
-        return None if self.promise is None else math.ceil(self.promise.end_seconds / media.video.time_base)
+        return None if self.declared_end is None else math.ceil(self.declared_end.end_seconds / media.video.time_base)
 
-    def finish(self, grid: Grid, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
-        """The pictures are through: hear the rest of the sound, and settle the extent."""
-        if self.sound is not None:
-            self.sound.finish(packets)
-        self.extent.settle(
-            grid,
+    def finish(self, points: Grid, packets: PacketReader, *, is_exhausted: bool, end_pts: int, head_pts: int) -> None:
+        """Read the rest of the audio, then complete the extent."""
+        if self.waveform is not None:
+            self.waveform.finish(packets)
+        self.extent.finish(
+            points,
             is_exhausted=is_exhausted,
             end_pts=end_pts,
             head_pts=head_pts,
-            sound_seconds=packets.sound_seconds,
-            promise=self.promise,
+            audio_end_seconds=packets.audio_end_seconds,
+            declared_end=self.declared_end,
         )

@@ -1,7 +1,7 @@
-"""Starting in the middle of a video, exactly.
+"""Exact seeking: reading from the group of pictures that holds a given time.
 
-Only MP4/MOV and Matroska/WebM keep an index by which packets have the same timestamps wherever reading starts. In other
-containers a segment is reached by reading past what lies before it.
+Only the indices of MP4/MOV and Matroska/WebM give packets the same timestamps wherever reading starts. In other
+containers a segment is reached by reading everything before it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ MARGINS_SECONDS = (0, 4, 16, 64, 256)
 
 
 def can_seek(media: Media) -> bool:
-    """Whether a segment of this file can be reached without reading what lies before it."""
+    """Whether a segment of this file can be reached without reading everything before it."""
     return media.format in INDEXED_FORMATS
 
 
 def groups_at(
     media: Media, read: Callable[[], Iterator[Packet[VideoStream]]], target_pts: int, preroll_seconds: Fraction
 ) -> Iterator[tuple[Group, Group | None]]:
-    """The groups of `media` from the one on that holds the frame seen at `target_pts`, as `read_groups` gives them.
+    """The groups of `media` from the one with the frame on screen at `target_pts` on, as from `read_groups`.
 
-    `read` gives the packets of `media.container` from wherever it is; reading starts at least `preroll_seconds` before
-    the target. An index may lead to a key frame that is shown after that; then the search goes further back.
+    `read` returns the packets of `media.container` from its current position. Reading starts at least
+    `preroll_seconds` before the target; where the index leads to a later key frame, the search moves further back.
     """
     stream = media.video
     assert stream.time_base is not None
@@ -47,7 +47,7 @@ def groups_at(
             yield opening
             yield from groups
             return
-    raise UnsureStructureError(f"no random access picture was found before {target_pts}")
+    raise UnsureStructureError(f"no random access picture before timestamp {target_pts}")
 
 
 def _from_random_access(stream: VideoStream, packets: Iterable[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:

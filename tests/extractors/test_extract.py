@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor, SamplingConfig
 from extractors.features import SegmentFeatures, merge_segments
-from extractors.video.sound import RATE_HZ
+from extractors.video.waveform import RATE_HZ
 from extractors.weights.resolve import resolve_weights
 from schemas.features import AUDIO_DIM, FeatureRow
 from schemas.outcomes import FailureCode, VideoError
@@ -179,7 +179,7 @@ def test_sound_that_outlasts_the_picture_adds_nothing(
 def test_a_range_beyond_the_end_is_refused(clip: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
     extractor = Extractor(SamplingConfig(), frames, sound)
     for start in (7, 100, 10**15):
-        with pytest.raises(VideoError, match=f"nothing is shown from second {start} on") as caught:
+        with pytest.raises(VideoError, match=f"it has no frame from second {start} on") as caught:
             extractor(clip, video(clip, start_seconds=start))
         assert caught.value.code == FailureCode.NO_DECODABLE_FRAME
 
@@ -227,7 +227,7 @@ def test_the_fingerprint_holds_what_changes_the_meaning_of_features() -> None:
 
 
 def test_another_way_of_sampling_is_refused() -> None:
-    with pytest.raises(ValueError, match="sampling is one of exact, keyframes, not 'often'"):
+    with pytest.raises(ValueError, match="sampling must be one of exact, keyframes, not 'often'"):
         SamplingConfig(sampling="often")
 
 
@@ -272,7 +272,7 @@ def test_less_than_half_of_a_video_is_refused_with_what_is_missing(
 ) -> None:
     data = damaged[0].read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * 0.4)])
-    with pytest.raises(VideoError, match=r"only \d\d% of its pictures can be decoded.* to 12 s.*cut short") as caught:
+    with pytest.raises(VideoError, match=r"only \d\d% of its frames can be decoded.* to 12 s.*cut short") as caught:
         row_of(Extractor(SamplingConfig(segment_seconds=4), frames, sound), tmp_path / "cut.mp4")
     assert caught.value.code == FailureCode.TRUNCATED
 

@@ -25,26 +25,26 @@ ENCRYPTED = {
 }
 # id: the code, and what the message must say
 BAD = {
-    "missing": ("missing", "there is no such file: mend its uri in the manifest"),
+    "missing": ("missing", "there is no such file: correct its uri in the manifest"),
     "forbidden": ("no_permission", "permission"),
     "empty": ("empty", "the file is empty: its upload failed"),
     "folder": ("not_media", "not a regular file"),
     "pipe": ("not_media", "not a regular file"),
-    "text": ("not_media", "no media file that can be read"),
-    "playlist": ("not_media", "no media file that can be read"),
+    "text": ("not_media", "not a readable media file"),
+    "playlist": ("not_media", "not a readable media file"),
     "header": (
         "truncated",
-        "its index cannot be read: the recording or the upload was cut short. Bring the whole file",
+        "its index cannot be read: the recording or the upload was cut short. Provide the whole file",
     ),
     "cut": (
         "truncated",
-        "only 38% of its pictures can be decoded, less than half; missing: 3 to 8 s. The recording or",
+        "only 38% of its frames can be decoded, less than half; missing: 3 to 8 s. The recording or",
     ),
     "holed": ("damaged", "less than half; missing: "),
-    "sound": ("no_video_stream", "it holds no video stream, only sound"),
+    "sound": ("no_video_stream", "it has no video stream, only audio"),
     "unknown": ("unsupported_codec", "codec is unknown to this decoder: convert it"),
-    "headless": ("no_decodable_frame", "holds no frame that can be decoded"),
-    "locked": ("encrypted", "its video is encrypted; bring a decrypted copy"),
+    "headless": ("no_decodable_frame", "has no decodable frame"),
+    "locked": ("encrypted", "its video is encrypted: provide a decrypted copy"),
     "huge": (
         "absurd_dimensions",
         "more than 67108864 pixels (raise it with --max-pixels if the file is genuine)",

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from extractors.video.decode import Sample, sample_frames
-from extractors.video.sound import Sound
+from extractors.video.waveform import Waveform
 from schemas.outcomes import FailureCode, VideoError
 
 HEADER_BYTES = 4096
@@ -55,12 +55,12 @@ DAMAGES: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (flip, cut,
 
 def outcome(data: bytes, *, selective: bool) -> list[Sample] | FailureCode:
     """The samples of `data`, or why there are none; their sound is checked to be sound."""
-    sound = Sound()
+    waveform = Waveform()
     try:
-        samples = list(sample_frames(io.BytesIO(data), FPS, selective, sound=sound, end_seconds=MAX_SECONDS))
+        samples = list(sample_frames(io.BytesIO(data), FPS, selective, waveform=waveform, end_seconds=MAX_SECONDS))
     except VideoError as error:
         return error.code
-    windows = sound.windows([sample.index for sample in samples])
+    windows = waveform.windows([sample.index for sample in samples])
     assert np.isfinite(windows).all()
     assert np.abs(windows).max(initial=0) <= 1
     assert all(sample.image.ndim == 3 and sample.image.dtype == np.uint8 for sample in samples)

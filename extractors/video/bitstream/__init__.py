@@ -1,5 +1,7 @@
-"""What a coded packet says about itself, read from its first bits without decoding it: one module a codec.
+"""Bitstream syntax: the picture type of a coded packet, parsed from its headers without decoding it.
 
-Import `registry` for the reader of a codec and `picture` for what it returns. Key-frame flags of containers are only
-hints and selective decoding needs certainty: a stream whose structure is not understood is decoded whole.
+Containers flag key frames, but the flags are hints: some formats have none, some flag open groups of pictures, where
+decoding cannot start. Selective decoding needs certainty, so each codec's own syntax is parsed here.
+
+Import `registry` for the reader of a codec and `picture` for what it returns.
 """

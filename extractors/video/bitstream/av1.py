@@ -1,10 +1,10 @@
 """AV1 (bitstream specification v1.0.0): key frames, and frames that nothing refers to.
 
-A shown key frame with a sequence header resets everything, so decoding can start there. All that a frame leaves behind
-is in the reference slots that it refreshes: pixels, probabilities, motion vectors, segmentation, film grain (7.20). One
-that refreshes none can be left out. That is looked for in plain streams only; with layers, a decoder model or numbered
-frames none counts as disposable. Nor does a frame that is shown from its slot: it costs nothing, and a key frame shown
-in this way refreshes all slots.
+A shown key frame with a sequence header resets the decoder, so decoding can start there. All state that a frame leaves
+is in the reference slots that it refreshes: pixels, probabilities, motion vectors, segmentation, film grain (7.20). A
+frame that refreshes none is disposable. This is checked in plain streams only; with layers, a decoder model or numbered
+frames no frame counts as disposable. Nor does a frame shown from its slot (`show_existing_frame`): showing it is free,
+and a key frame shown in this way refreshes all slots.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from extractors.video.bitstream.picture import Picture, UnsureStructureError
 
 SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6
 KEY, INTER, INTRA_ONLY, SWITCH = range(4)
-SELECT = 2  # each frame says for itself
-HEADER_BYTES = 16  # the fields up to the refreshed slots lie well within
+SELECT = 2  # signalled per frame
+HEADER_BYTES = 16  # enough for the fields up to `refresh_frame_flags`
 ALL_SLOTS = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """What the start of a frame header depends on; `is_plain` if nothing else than these three does."""
+    """The fields that the start of a frame header depends on; the list is complete if `is_plain`."""
 
     is_plain: bool
     screen_content: int = 0
@@ -36,7 +36,7 @@ def read_sequence(payload: bytes) -> Sequence:
     bits = BitReader(payload)
     bits.u(4)  # profile, still picture
     if bits.flag():
-        raise UnsureStructureError("an AV1 still picture")
+        raise UnsureStructureError("the stream is an AV1 still picture")
     if bits.flag():  # timing
         bits.u(64)
         if bits.flag():
@@ -44,7 +44,7 @@ def read_sequence(payload: bytes) -> Sequence:
         if bits.flag():  # decoder model
             return Sequence(is_plain=False)
     has_delay = bits.flag()
-    if bits.u(5) or bits.u(12):  # operating points, layers of the first
+    if bits.u(5) or bits.u(12):  # operating points, and the layers of the first
         return Sequence(is_plain=False)
     if bits.u(5) > 7:  # level
         bits.flag()
@@ -66,67 +66,67 @@ def read_sequence(payload: bytes) -> Sequence:
 
 
 def refreshed_slots(bits: BitReader, sequence: Sequence, kind: int, *, shown: bool) -> int:
-    """Parse a frame header of a plain stream from behind `show_frame` to `refresh_frame_flags` (5.9.2)."""
+    """Parse a frame header of a plain stream from after `show_frame` to `refresh_frame_flags` (5.9.2)."""
     if kind == SWITCH or (kind == KEY and shown):
         return ALL_SLOTS
     if not shown:
         bits.flag()  # showable
     is_resilient = bits.flag()
-    bits.flag()  # probabilities stay as they are
+    bits.flag()  # disable_cdf_update
     is_screen_content = bits.flag() if sequence.screen_content == SELECT else sequence.screen_content
     if is_screen_content and sequence.integer_motion == SELECT:
         bits.flag()
-    bits.flag()  # its own size
+    bits.flag()  # frame_size_override_flag
     bits.u(sequence.order_hint_bits)
     if kind == INTER and not is_resilient:
-        bits.u(3)  # the frame that probabilities come from
+        bits.u(3)  # primary_ref_frame
     return bits.u(8)
 
 
 class Av1Reader:
-    """Packets of one AV1 stream, a temporal unit each; remembers the sequence header."""
+    """Reads the packets of one AV1 stream, one temporal unit each; keeps the sequence header."""
 
     def __init__(self) -> None:
         self._header = b""
         self._sequence = Sequence(is_plain=False)
 
     def __call__(self, packet: bytes) -> Picture:
-        """Read one packet: random access when a sequence header and a shown key frame open it (7.6.1)."""
-        has_sequence_header = is_start = has_frame = leaves_trace = False
+        """Read one packet: random access if it starts with a sequence header and a shown key frame (7.6.1)."""
+        has_sequence_header = is_random_access = has_frame = changes_state = False
         position = 0
         while position < len(packet):
             header = packet[position]
             kind, has_extension, has_size = header >> 3 & 0xF, header >> 2 & 1, header >> 1 & 1
             position += 1 + has_extension
             if not has_size:
-                raise UnsureStructureError("an AV1 unit without its size")
+                raise UnsureStructureError("an AV1 unit has no size")
             size, position = _leb128(packet, position)
             if kind == SEQUENCE_HEADER:
                 has_sequence_header = True
-                self._remember(packet[position : position + size])
+                self._update(packet[position : position + size])
             elif kind in (FRAME_HEADER, FRAME):
                 bits = BitReader(packet[position : position + min(size, HEADER_BYTES)])
                 shows_existing, frame_kind, shown = bits.flag(), bits.u(2), bits.flag()
                 if not has_frame:
-                    is_start = has_sequence_header and not shows_existing and frame_kind == KEY and shown
+                    is_random_access = has_sequence_header and not shows_existing and frame_kind == KEY and shown
                 has_frame = True
-                leaves_trace = (
-                    leaves_trace
+                changes_state = (
+                    changes_state
                     or shows_existing
                     or not self._sequence.is_plain
                     or refreshed_slots(bits, self._sequence, frame_kind, shown=shown) != 0
                 )
             position += size
         if not has_frame:
-            raise UnsureStructureError("an AV1 temporal unit without a frame")
+            raise UnsureStructureError("an AV1 temporal unit has no frame")
         return Picture(
-            random_access=is_start,
-            disposable=not leaves_trace,
-            has_parameters=has_sequence_header and not is_start,
+            random_access=is_random_access,
+            disposable=not changes_state,
+            has_parameters=has_sequence_header and not is_random_access,
         )
 
-    def _remember(self, header: bytes) -> None:
-        if header != self._header:  # most streams repeat the same one with every key frame
+    def _update(self, header: bytes) -> None:
+        if header != self._header:  # most streams repeat it with every key frame
             self._header, self._sequence = header, read_sequence(header)
 
 
@@ -140,4 +140,4 @@ def _leb128(data: bytes, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if not byte & 0x80:
             return value, position
-    raise UnsureStructureError("an AV1 unit whose size does not end")
+    raise UnsureStructureError("the size of an AV1 unit does not end")

@@ -1,4 +1,4 @@
-"""A big-endian bit reader over bytes, with the Exp-Golomb codes of H.264 and HEVC (ITU-T H.264, 9.1)."""
+"""A big-endian bit reader with the Exp-Golomb codes of H.264 and HEVC (ITU-T H.264, 9.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from extractors.video.bitstream.picture import UnsureStructureError
 
 
 class BitReader:
-    """Reads unsigned fields from the most significant bit on; running off the end is an unsure structure."""
+    """Reads unsigned fields, most significant bit first; `UnsureStructureError` past the end."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")

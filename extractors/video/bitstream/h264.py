@@ -1,8 +1,8 @@
-"""H.264 / AVC (ITU-T H.264): IDR pictures, pictures that nothing refers to, parameter sets.
+"""H.264 / AVC (ITU-T H.264): IDR pictures, non-reference pictures, parameter sets.
 
-Only an IDR picture counts as random access. A recovery point that is not IDR (an open group, intra refresh) does not:
-the decoder's reference lists may still hold older pictures. Pictures with `nal_ref_idc` 0 are referred to by none.
-A stream coded in separate fields is unsure, because a packet may then hold half a frame.
+Only an IDR picture counts as random access. Other recovery points (an open group, intra refresh) do not: the decoder's
+reference lists may still hold older pictures. Pictures with `nal_ref_idc` 0 are never referred to. Streams coded in
+separate fields raise `UnsureStructureError`, because a packet may then hold half a frame.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from extractors.video.bitstream.nal import split_annex_b, split_length_prefixed
 from extractors.video.bitstream.picture import Picture, PictureReader, UnsureStructureError
 
 SLICE, PARTITION_A, PARTITION_C, IDR, SPS, PPS = 1, 2, 4, 5, 7, 8
-HEADER_BYTES = 64  # a slice header's first fields lie well within
-SPS_BYTES = 4096  # so does the longest legal SPS; each bit of a longer one would take longer to read
+HEADER_BYTES = 64  # enough for the first fields of a slice header
+SPS_BYTES = 4096  # enough for the longest legal SPS; reading a bit takes longer the longer the input is
 HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
 
 @dataclass(frozen=True, slots=True)
 class Sps:
-    """The two facts of a sequence parameter set that a slice header's start depends on."""
+    """The fields of a sequence parameter set that the start of a slice header depends on."""
 
     separate_planes: bool
     frame_num_bits: int
@@ -31,7 +31,7 @@ class Sps:
 
 
 def read_sps(unit: bytes) -> tuple[int, Sps]:
-    """Parse a sequence parameter set NAL unit up to `frame_mbs_only_flag` (7.3.2.1.1). Returns its id and facts."""
+    """Parse the NAL unit of a sequence parameter set up to `frame_mbs_only_flag` (7.3.2.1.1): its id and fields."""
     bits = BitReader(without_emulation_prevention(unit[1:SPS_BYTES]))
     profile = bits.u(8)
     bits.u(16)  # constraint flags, level
@@ -67,19 +67,19 @@ def _skip_scaling_list(bits: BitReader, size: int) -> None:
 
 
 class H264Reader:
-    """Packets of one H.264 stream, in decoding order; remembers its parameter sets."""
+    """Reads the packets of one H.264 stream, in decoding order; keeps its parameter sets."""
 
     def __init__(self, split: Callable[[bytes], list[bytes]], parameter_sets: list[bytes]) -> None:
         self._split = split
         self._sps: dict[int, Sps] = {}
         self._sps_of_pps: dict[int, int] = {}
         self._latest = list(parameter_sets)
-        self._may_have_fields = True  # until a parameter set says otherwise
+        self._may_have_fields = True  # until the parameter sets rule it out
         for unit in parameter_sets:
-            self._remember(unit)
+            self._add_parameter_set(unit)
 
     def __call__(self, packet: bytes) -> Picture:
-        """Read one packet; see `PictureReader`."""
+        """Read one packet, which must hold slices."""
         has_slices = idr = referred = False
         parameter_sets = []
         for unit in self._split(packet):
@@ -92,19 +92,19 @@ class H264Reader:
                 if self._may_have_fields:
                     self._refuse_fields(unit)
             elif kind in (SPS, PPS):
-                self._remember(unit)
+                self._add_parameter_set(unit)
                 parameter_sets.append(unit)
             elif PARTITION_A <= kind <= PARTITION_C:
-                raise UnsureStructureError("data partitioning")
+                raise UnsureStructureError("the stream uses data partitioning")
         if not has_slices:
-            raise UnsureStructureError("a packet without a slice")
-        # Most streams repeat the same sets with every IDR picture; only a change makes a packet indispensable.
+            raise UnsureStructureError("a packet has no slice")
+        # Most streams repeat the same sets with every IDR picture; only changed sets must reach the decoder.
         changed = bool(parameter_sets) and parameter_sets != self._latest
         if changed:
             self._latest = parameter_sets
         return Picture(random_access=idr, disposable=not referred, has_parameters=changed)
 
-    def _remember(self, unit: bytes) -> None:
+    def _add_parameter_set(self, unit: bytes) -> None:
         kind = unit[0] & 0x1F
         if kind == SPS:
             sps_id, sps = read_sps(unit)
@@ -120,18 +120,18 @@ class H264Reader:
         bits.ue(), bits.ue()  # first macroblock, slice type
         sps = self._sps.get(self._sps_of_pps.get(bits.ue(), -1))  # no set has the id -1
         if sps is None:
-            raise UnsureStructureError("a slice that names an unknown parameter set")
+            raise UnsureStructureError("a slice refers to an unknown parameter set")
         if sps.frame_mbs_only:
             return
         if sps.separate_planes:
             bits.u(2)
         bits.u(sps.frame_num_bits)
         if bits.flag():
-            raise UnsureStructureError("pictures coded as separate fields")
+            raise UnsureStructureError("the stream is coded in separate fields")
 
 
 def h264_reader(extradata: bytes | None) -> PictureReader:
-    """A reader for a stream whose decoder configuration is `extradata` (an avcC record, annex B units, or nothing)."""
+    """A reader for a stream with the decoder configuration `extradata`: an avcC record, annex B units, or None."""
     if not extradata or extradata[0] != 1:
         units = split_annex_b(extradata) if extradata else []
         return H264Reader(split_annex_b, units)

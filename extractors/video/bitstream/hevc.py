@@ -1,7 +1,7 @@
 """HEVC (ITU-T H.265): IRAP pictures, skipped leading pictures, sub-layer non-reference pictures.
 
-From an IRAP picture on, pictures shown after it refer to nothing older (8.3.2); its RASL pictures may. A picture whose
-type is "sub-layer non-reference" is referred to by nothing once it lies in the highest temporal sub-layer (7.4.2.2).
+Pictures shown after an IRAP picture refer to none before it (8.3.2); its RASL pictures may. A "sub-layer non-reference"
+picture in the highest temporal sub-layer is never referred to (7.4.2.2).
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ VPS, SPS, PPS = 32, 33, 34
 
 
 class HevcReader:
-    """Packets of one HEVC stream, in decoding order; remembers how many temporal sub-layers it has."""
+    """Reads the packets of one HEVC stream, in decoding order; keeps the number of temporal sub-layers."""
 
     def __init__(self, split: Callable[[bytes], list[bytes]], parameter_sets: list[bytes]) -> None:
         self._split = split
         self._highest_layer = -1
         self._latest = list(parameter_sets)
         for unit in parameter_sets:
-            self._remember(unit)
+            self._add_parameter_set(unit)
 
     def __call__(self, packet: bytes) -> Picture:
-        """Read one packet; see `PictureReader`."""
+        """Read one packet, which must hold slices of one type."""
         kinds: set[int] = set()
         layers: set[int] = set()
         parameter_sets = []
         for unit in self._split(packet):
             if len(unit) < 3:
-                raise UnsureStructureError("a NAL unit without a header")
+                raise UnsureStructureError("a NAL unit has no header")
             kind = unit[0] >> 1 & 0x3F
             if (unit[0] & 1) << 5 | unit[1] >> 3:
-                continue  # another layer of a scalable or multi-view stream, which the decoder leaves out
+                continue  # another layer of a scalable or multi-view stream, which the decoder ignores
             if VPS <= kind <= PPS:
-                self._remember(unit)
+                self._add_parameter_set(unit)
                 parameter_sets.append(unit)
             elif kind <= LAST_CODED:
                 kinds.add(kind)
                 layers.add((unit[1] & 7) - 1)
         if len(kinds) != 1:
-            raise UnsureStructureError(f"a packet with {len(kinds)} kinds of slices")
+            raise UnsureStructureError(f"a packet has slices of {len(kinds)} types, not of one")
         (kind,), layer = kinds, max(layers)
         if layer > self._highest_layer >= 0:
-            raise UnsureStructureError("a temporal sub-layer above the announced ones")
-        # Most streams repeat the same sets with every IRAP picture; only a change makes a packet indispensable.
+            raise UnsureStructureError("a temporal sub-layer is above those declared in the parameter sets")
+        # Most streams repeat the same sets with every IRAP picture; only changed sets must reach the decoder.
         changed = bool(parameter_sets) and parameter_sets != self._latest
         if changed:
             self._latest = parameter_sets
@@ -59,13 +59,13 @@ class HevcReader:
             has_parameters=changed,
         )
 
-    def _remember(self, unit: bytes) -> None:
+    def _add_parameter_set(self, unit: bytes) -> None:
         if unit[0] >> 1 & 0x3F == SPS and len(unit) > 2:
             self._highest_layer = max(self._highest_layer, unit[2] >> 1 & 7)
 
 
 def hevc_reader(extradata: bytes | None) -> PictureReader:
-    """A reader for a stream whose decoder configuration is `extradata` (an hvcC record, annex B units, or nothing)."""
+    """A reader for a stream with the decoder configuration `extradata`: an hvcC record, annex B units, or None."""
     if not extradata or extradata[0] != 1:
         units = split_annex_b(extradata) if extradata else []
         return HevcReader(split_annex_b, units)
@@ -79,5 +79,5 @@ def hevc_reader(extradata: bytes | None) -> PictureReader:
             units.append(extradata[position + 2 : position + 2 + size])
             position += 2 + size
             if position > len(extradata):
-                raise UnsureStructureError("a decoder configuration that ends in a parameter set")
+                raise UnsureStructureError("the decoder configuration ends inside a parameter set")
     return HevcReader(partial(split_length_prefixed, length_size=length_size), units)

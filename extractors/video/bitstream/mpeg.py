@@ -1,7 +1,7 @@
 """MPEG-1 and MPEG-2 (ISO/IEC 11172-2, 13818-2) and MPEG-4 part 2 (14496-2): I, P and B pictures by their start codes.
 
-B pictures are referred to by none. P pictures refer to the last I or P picture alone, so decoding can start at an I
-picture; the B pictures that follow it in decoding order and are shown before it refer to the group before.
+B pictures are never referred to. P pictures refer to the last I or P picture alone, so decoding can start at an I
+picture; the B pictures after it in decoding order that are shown before it refer to the previous group.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ I_TYPE, P_TYPE, B_TYPE = 1, 2, 3
 
 
 class MpegReader:
-    """Packets of one MPEG-1 or MPEG-2 stream: one picture each."""
+    """Reads the packets of one MPEG-1 or MPEG-2 stream, one picture each."""
 
     def __init__(self) -> None:
         self._leading = False
 
     def __call__(self, packet: bytes) -> Picture:
-        """Read one packet; see `PictureReader`."""
+        """Read one packet, which must hold a picture."""
         start = packet.find(PICTURE_START)
         if start < 0:
-            raise UnsureStructureError("a packet without a picture")
+            raise UnsureStructureError("a packet has no picture")
         bits = BitReader(packet[start + 4 : start + 6])
         bits.u(10)  # temporal reference
         kind = bits.u(3)
         has_sequence = 0 <= packet.find(SEQUENCE_START) < start
         if kind == I_TYPE:
-            # Without a sequence header a decoder that starts here would lack the quantisation matrices.
+            # A decoder that starts here needs the quantisation matrices of the sequence header.
             self._leading = has_sequence and not _group_is_closed(packet[:start])
             return Picture(random_access=has_sequence)
         if kind == B_TYPE:
             return Picture(disposable=True, needs_previous=self._leading, has_parameters=has_sequence)
         if kind != P_TYPE:
-            raise UnsureStructureError(f"an MPEG picture of type {kind}")
+            raise UnsureStructureError(f"an MPEG picture has the unknown type {kind}")
         self._leading = False
         return Picture(has_parameters=has_sequence)
 
@@ -54,18 +54,18 @@ def _group_is_closed(headers: bytes) -> bool:
 
 
 class Mpeg4Reader:
-    """Packets of one MPEG-4 part 2 stream: one video object plane each."""
+    """Reads the packets of one MPEG-4 part 2 stream, one video object plane each."""
 
     def __init__(self) -> None:
         self._leading = False
 
     def __call__(self, packet: bytes) -> Picture:
-        """Read one packet; see `PictureReader`."""
+        """Read one packet, which must hold one video object plane."""
         start = packet.find(VOP_START)
         if start < 0:
-            raise UnsureStructureError("a packet without a video object plane")
+            raise UnsureStructureError("a packet has no video object plane")
         if packet.find(VOP_START, start + 4) >= 0:
-            raise UnsureStructureError("several video object planes in one packet")
+            raise UnsureStructureError("a packet has several video object planes")
         has_parameters = any(0 <= packet.find(code) < start for code in VOL_STARTS)
         kind = BitReader(packet[start + 4 : start + 5]).u(2)
         if kind == 0:

@@ -1,4 +1,4 @@
-"""NAL units: how H.264 and HEVC packets are cut into them (H.264 annex B; ISO/IEC 14496-15 for MP4, Matroska)."""
+"""Splitting of H.264 and HEVC packets into NAL units (H.264 annex B; ISO/IEC 14496-15 in MP4 and Matroska)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def split_annex_b(data: bytes) -> list[bytes]:
     """NAL units between start codes (MPEG-TS, raw streams, AVI)."""
     start = data.find(START_CODE)
     if start < 0:
-        raise UnsureStructureError("no start code in a packet")
+        raise UnsureStructureError("a packet has no start code")
     units = []
     while start >= 0:
         end = data.find(START_CODE, start + 3)
@@ -23,13 +23,13 @@ def split_annex_b(data: bytes) -> list[bytes]:
 
 
 def split_length_prefixed(data: bytes, length_size: int) -> list[bytes]:
-    """NAL units that each follow their own length (MP4, Matroska)."""
+    """NAL units that are each preceded by their length (MP4, Matroska)."""
     units, position, end = [], 0, len(data)
     while position < end:
         size = int.from_bytes(data[position : position + length_size], "big")
         position += length_size
         if size == 0 or position + size > end:
-            raise UnsureStructureError(f"a NAL unit of {size} bytes in a packet of {end}")
+            raise UnsureStructureError(f"a NAL unit of {size} bytes exceeds its packet of {end} bytes, or is empty")
         units.append(data[position : position + size])
         position += size
     return units

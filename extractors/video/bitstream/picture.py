@@ -1,4 +1,4 @@
-"""The facts about one coded packet that selective decoding rests on."""
+"""The properties of a coded packet that selective decoding relies on."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 
 class UnsureStructureError(Exception):
-    """The stream's structure cannot be relied on: it must be decoded whole. The message says what was seen."""
+    """The stream's structure is not reliable, so every frame must be decoded. The message is the evidence."""
 
 
 class Picture(NamedTuple):
-    """One packet in decoding order, as its syntax describes it.
+    """One packet in decoding order, as described by its syntax.
 
-    random_access   a decoder that starts here from nothing decodes this packet and all that follow it exactly, but for
-                    the pictures marked `needs_previous`
-    needs_previous  shown before the random access picture that it follows in decoding order, and free to refer to
-                    pictures before that one (an open group's leading picture)
-    disposable      leaves no trace in the decoder: no other packet's pixels depend on its having been decoded
-    has_parameters  brings parameter sets that the decoder does not have yet, so it must reach the decoder
-    shown           puts a frame on the screen (false for alternate references that are only referred to)
+    random_access   a decoder that starts here decodes this packet and all later ones exactly, except the pictures with
+                    `needs_previous`
+    needs_previous  a leading picture of an open group: shown before the random access picture that it follows in
+                    decoding order, it may refer to pictures before that one
+    disposable      leaves the decoder's state unchanged: no other packet's pixels depend on it
+    has_parameters  has new parameter sets, so it must reach the decoder
+    shown           gives a frame on screen (False for alternate reference frames)
 
-    A tuple, because there is one for every packet: a frozen dataclass takes four times as long to make.
+    A tuple, because there is one for every packet and a frozen dataclass takes four times as long to create.
     """
 
     random_access: bool = False
@@ -32,7 +32,7 @@ class Picture(NamedTuple):
 
 
 PictureReader = Callable[[bytes], Picture]
-"""Packet payload -> `Picture`; raises `UnsureStructureError` where the syntax is unknown, broken or unusual."""
+"""Packet payload to `Picture`; raises `UnsureStructureError` if the syntax is unknown, broken or unusual."""
 
 INTRA = Picture(random_access=True, disposable=True)
-"""Every packet of an intra-only codec: it depends on nothing, and nothing depends on it."""
+"""Every packet of an intra-only codec: independent of all others."""

@@ -1,4 +1,4 @@
-"""Which reader knows which codec."""
+"""The picture readers by codec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from extractors.video.bitstream.mpeg import Mpeg4Reader, MpegReader
 from extractors.video.bitstream.picture import INTRA, PictureReader, UnsureStructureError
 from extractors.video.bitstream.vpx import read_vp8, read_vp9
 
-# By FFmpeg's codec name; each maker takes the stream's extradata.
+# By FFmpeg's codec name; each factory takes the stream's extradata.
 READERS: dict[str, Callable[[bytes | None], PictureReader]] = {
     "h264": h264_reader,
     "hevc": hevc_reader,
@@ -29,14 +29,14 @@ READERS: dict[str, Callable[[bytes | None], PictureReader]] = {
 
 
 def reader_for(codec_name: str, extradata: bytes | None) -> PictureReader | None:
-    """A fresh reader for one stream, or None where the codec's structure is not known well enough.
+    """A new reader for one stream; None for a codec without one or a broken decoder configuration.
 
-    `codec_name` is the codec's canonical FFmpeg name (`h264`, not `libx264`).
+    `codec_name` is the canonical FFmpeg name (`h264`, not `libx264`).
     """
-    maker = READERS.get(codec_name)
-    if maker is None:
+    factory = READERS.get(codec_name)
+    if factory is None:
         return None
     try:
-        return maker(extradata)
+        return factory(extradata)
     except (UnsureStructureError, IndexError):
         return None

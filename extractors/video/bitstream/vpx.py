@@ -1,7 +1,7 @@
 """VP8 (RFC 6386) and VP9 (bitstream specification v0.6): key frames and hidden frames.
 
-A key frame of these codecs resets every reference and every probability, so decoding can start there. No frame counts
-as disposable: even one that refreshes no reference may adapt the probabilities that later frames are coded with.
+A key frame resets all references and probabilities, so decoding can start there. No frame counts as disposable: even
+one that refreshes no reference may adapt the probabilities of later frames.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from extractors.video.bitstream.picture import Picture, UnsureStructureError
 
 
 def read_vp8(packet: bytes) -> Picture:
-    """The frame tag's first byte: inverse key frame bit, version, show_frame (RFC 6386, 9.1)."""
+    """Read the first byte of the frame tag: inverse key frame bit, version, show_frame (RFC 6386, 9.1)."""
     if not packet:
-        raise UnsureStructureError("an empty VP8 frame")
+        raise UnsureStructureError("a VP8 frame is empty")
     return Picture(random_access=packet[0] & 1 == 0, shown=packet[0] & 0x10 != 0)
 
 
 def read_vp9(packet: bytes) -> Picture:
-    """A frame, or a superframe of hidden frames and one that is shown (annex B)."""
+    """Read a frame, or a superframe of hidden frames and a shown one (annex B)."""
     frames = [_read_vp9_frame(frame) for frame in _split_superframe(packet)]
     return Picture(random_access=frames[0][0], shown=any(shown for _, shown in frames))
 
 
 def _split_superframe(packet: bytes) -> list[bytes]:
     if not packet:
-        raise UnsureStructureError("an empty VP9 frame")
+        raise UnsureStructureError("a VP9 frame is empty")
     marker = packet[-1]
     if marker & 0xE0 != 0xC0:
         return [packet]
@@ -41,14 +41,14 @@ def _split_superframe(packet: bytes) -> list[bytes]:
             frames.append(packet[position : position + size])
         position += size
     if not frames or position > len(packet) - index_size:
-        raise UnsureStructureError("a VP9 superframe whose sizes do not add up")
+        raise UnsureStructureError("the frame sizes of a VP9 superframe do not add up")
     return frames
 
 
 def _read_vp9_frame(frame: bytes) -> tuple[bool, bool]:
     bits = BitReader(frame[:4])
     if bits.u(2) != 2:
-        raise UnsureStructureError("a VP9 frame without its marker")
+        raise UnsureStructureError("a VP9 frame has no marker")
     profile = bits.u(1) | bits.u(1) << 1
     if profile == 3:
         bits.u(1)

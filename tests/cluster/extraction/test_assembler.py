@@ -95,9 +95,7 @@ def test_less_than_half_is_a_failure_that_says_how_much_there_is():
     damaged = replace(damaged, features=replace(damaged.features, missing_frames=3, gaps=((0.0, 1.0), (3.0, 5.0))))
     row = assembler().add(damaged)
     assert (row.code, row.stage) == ("damaged", "decode")
-    assert row.message.startswith(
-        "only 40% of its pictures can be decoded, less than half; missing: 0 to 1 s, 3 to 5 s"
-    )
+    assert row.message.startswith("only 40% of its frames can be decoded, less than half; missing: 0 to 1 s, 3 to 5 s")
     row = assembler().add(replace(damaged, features=replace(damaged.features, ends_early=True)))
     assert row.code == "truncated"
     assert "cut short" in row.message

@@ -10,7 +10,7 @@ from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.decode import sample_frames
 from extractors.video.media import Source
-from extractors.video.sound import Sound
+from extractors.video.waveform import Waveform
 from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.faulty_proxy import faulty_proxy
 from tests.support.servers import http_files
@@ -127,7 +127,7 @@ CONTAINERS = {
 
 def samples(source: Source, start: int = 0, end: int | None = None) -> int:
     """How many samples a stretch has, read with its sound."""
-    return sum(1 for _ in sample_frames(source, 1, start_seconds=start, end_seconds=end, sound=Sound()))
+    return sum(1 for _ in sample_frames(source, 1, start_seconds=start, end_seconds=end, waveform=Waveform()))
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

@@ -88,7 +88,7 @@ def test_selective_clips_are_those_of_a_full_decode(name: str, fps: str | None, 
 def test_selective_decoding_is_what_happens(
     name: str, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(decode, "_whole")
+    monkeypatch.delattr(decode, "_decode_all")
     decode_clips(videos[name], form(8), ClipSampling(views=2))
 
 

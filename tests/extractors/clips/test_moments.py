@@ -15,7 +15,7 @@ def test_moments_on_a_grid_answer_like_the_grid() -> None:
     grid = Grid(Fraction(5), TICK, 40, 0, 10)
     moments = Moments(TICK, 40, tuple(grid.pts(index) for index in range(10)))
     stamps = [40, 73, 107, 240, 241, 700, 1500, 1840, 1841, 3000]
-    assert list(moments.seen(stamps)) == list(grid.seen(stamps))
+    assert list(moments.sampled(stamps)) == list(grid.sampled(stamps))
     for start, end in pairwise(stamps):
         assert moments.points(start, end) == grid.points(start, end) or not grid.points(start, end)
         assert moments.is_over(start) == grid.is_over(start)
@@ -24,7 +24,7 @@ def test_moments_on_a_grid_answer_like_the_grid() -> None:
 
 def test_nothing_is_seen_where_no_moment_is() -> None:
     moments = Moments(TICK, 0, (500, 501))
-    assert list(moments.seen([0, 100, 500])) == []
-    assert list(moments.seen([500, 501, 502])) == [(0, range(1)), (1, range(1, 2))]
+    assert list(moments.sampled([0, 100, 500])) == []
+    assert list(moments.sampled([500, 501, 502])) == [(0, range(1)), (1, range(1, 2))]
     assert not moments.is_over(501)
     assert moments.is_over(502)

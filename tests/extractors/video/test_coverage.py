@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import pytest
 
-from extractors.video.coverage import Extent, promised_end
+from extractors.video.coverage import Extent, declared_end
 from extractors.video.decode import sample_frames
 from extractors.video.media import open_media
 from extractors.video.probe import header_duration
-from extractors.video.sound import Sound
+from extractors.video.waveform import Waveform
 from tests.support.videos import TICKS, Clip, read_number, write_video
 
 FASTSTART = {"movflags": "faststart"}
@@ -41,7 +41,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def sampled(data: bytes, *, selective: bool = True, **segment: int) -> tuple[dict[int, int], Extent]:
     """Which frame is seen at which grid point, and what there should be."""
     extent = Extent()
-    found = sample_frames(io.BytesIO(data), FPS, selective, sound=Sound(), extent=extent, **segment)  # type: ignore[arg-type]
+    found = sample_frames(io.BytesIO(data), FPS, selective, waveform=Waveform(), extent=extent, **segment)  # type: ignore[arg-type]
     return {sample.index: read_number(sample.image) for sample in found}, extent
 
 
@@ -55,7 +55,7 @@ def blanked(data: bytes, start: float, end: float) -> bytes:
 @pytest.mark.parametrize("selective", [True, False])
 def test_nothing_is_missing_of_a_whole_file(name: str, selective: bool, clips: dict[str, bytes]) -> None:
     samples, extent = sampled(clips[name], selective=selective)
-    assert extent.missing(list(samples)) == []
+    assert extent.missing_ranges(list(samples)) == []
     assert (extent.first, extent.stop, len(samples)) == (0, extent.stop, extent.stop)
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_missing_of_a_whole_file(name: str, selective: bool, clips: d
 def test_what_is_cut_off_is_missing_where_the_header_tells(name: str, selective: bool, clips: dict[str, bytes]) -> None:
     data = clips[name]
     samples, extent = sampled(data[: int(len(data) * 0.7)], selective=selective)
-    missing = extent.missing(list(samples))
+    missing = extent.missing_ranges(list(samples))
     if name in CUT_IS_TOLD:
         ((first, stop),) = missing
         assert (first, stop) == (len(samples), extent.stop)
@@ -77,7 +77,7 @@ def test_what_is_cut_off_is_missing_where_the_header_tells(name: str, selective:
 @pytest.mark.parametrize("selective", [True, False])
 def test_behind_a_hole_decoding_goes_on_at_the_right_time(name: str, selective: bool, clips: dict[str, bytes]) -> None:
     samples, extent = sampled(blanked(clips[name], 0.4, 0.6), selective=selective)
-    ((first, stop),) = extent.missing(list(samples))
+    ((first, stop),) = extent.missing_ranges(list(samples))
     assert 6 <= first <= 10
     assert 2 <= stop - first <= 7
     assert extent.stop == 20
@@ -90,7 +90,7 @@ def test_behind_a_hole_decoding_goes_on_at_the_right_time(name: str, selective: 
 def test_a_piece_that_is_left_out_is_a_hole(name: str, clips: dict[str, bytes]) -> None:
     data = clips[name]
     samples, extent = sampled(data[: int(len(data) * 0.4)] + data[int(len(data) * 0.65) :])
-    ((first, stop),) = extent.missing(list(samples))
+    ((first, stop),) = extent.missing_ranges(list(samples))
     assert 6 <= first <= 10
     assert 3 <= stop - first <= 8
 
@@ -105,7 +105,7 @@ def test_frames_between_a_damaged_one_and_the_next_key_frame_are_missing(tmp_pat
     data[position : position + size] = bytes(size)
     for selective in (True, False):
         samples, extent = sampled(bytes(data), selective=selective)
-        assert extent.missing(list(samples)) == [(5, 8)]  # frames 60 to 99 of 12.5 a grid point
+        assert extent.missing_ranges(list(samples)) == [(5, 8)]  # frames 60 to 99 of 12.5 a grid point
         assert samples[4] == 50
         assert samples[8] == 100
 
@@ -120,7 +120,7 @@ def test_damage_before_the_first_picture_is_missing_before_time_zero(tmp_path: P
         data[position : position + size] = bytes(size)
     samples, extent = sampled(bytes(data))
     assert samples == {0: 50, 1: 62, 2: 75, 3: 87}
-    assert extent.missing(list(samples)) == [(-4, 0)]
+    assert extent.missing_ranges(list(samples)) == [(-4, 0)]
 
 
 def test_segments_know_their_own_part(clips: dict[str, bytes]) -> None:
@@ -130,7 +130,7 @@ def test_segments_know_their_own_part(clips: dict[str, bytes]) -> None:
     for start, end in parts:
         segment = {"start_seconds": start} | ({} if end is None else {"end_seconds": end})
         samples, extent = sampled(data, **segment)
-        missing = sum(stop - first for first, stop in extent.missing(list(samples)))
+        missing = sum(stop - first for first, stop in extent.missing_ranges(list(samples)))
         counts.append((len(samples), missing))
     assert [there + missing for there, missing in counts] == [6, 6, 6, 2]
     assert counts[0] == (6, 0)
@@ -143,7 +143,7 @@ def test_a_picture_that_stays_is_no_hole(suffix: str, tmp_path: Path) -> None:
     path = write_video(tmp_path / f"still{suffix}", Clip(frames=len(stamps), pts=stamps))
     for selective in (True, False):
         samples, extent = sampled(path.read_bytes(), selective=selective)
-        assert extent.missing(list(samples)) == []
+        assert extent.missing_ranges(list(samples)) == []
         assert len(samples) >= 30
 
 
@@ -152,7 +152,7 @@ def test_sound_that_outlasts_the_pictures_promises_nothing(tmp_path: Path) -> No
         codec = "flv" if suffix == "flv" else "libx264"
         path = write_video(tmp_path / f"loud.{suffix}", Clip(codec, 75, sound="libmp3lame", sound_seconds=9.0))
         samples, extent = sampled(path.read_bytes())
-        assert (extent.missing(list(samples)), extent.stop) == ([], 6)
+        assert (extent.missing_ranges(list(samples)), extent.stop) == ([], 6)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv", ".ts"])
@@ -160,7 +160,7 @@ def test_a_clock_that_starts_late_promises_no_more(suffix: str, tmp_path: Path) 
     codec = "flv" if suffix == ".flv" else "libx264"
     path = write_video(tmp_path / f"late{suffix}", Clip(codec, pts=[5 * TICKS + 3600 * n for n in range(100)]))
     samples, extent = sampled(path.read_bytes())
-    assert (extent.missing(list(samples)), len(samples)) == ([], 8)
+    assert (extent.missing_ranges(list(samples)), len(samples)) == ([], 8)
     with open_media(path) as media:
         seconds = header_duration(media)
     assert seconds is not None
@@ -172,10 +172,10 @@ def test_a_header_that_promises_years_is_not_believed(tmp_path: Path) -> None:
     data = path.read_bytes().replace(b"00:00:02.000000000", b"99:00:02.000000000")
     path.write_bytes(data.replace(b"\x44\x89\x88", b"\x44\x89\x88\x42\x70", 1)[: len(data)])
     with open_media(path) as media:
-        assert promised_end(media, path) is None
+        assert declared_end(media, path) is None
         assert header_duration(media) is None
     samples, extent = sampled(path.read_bytes())
-    assert (extent.missing(list(samples)), len(samples)) == ([], 4)
+    assert (extent.missing_ranges(list(samples)), len(samples)) == ([], 4)
 
 
 def test_a_leap_of_the_clock_that_nothing_explains_is_a_splice(tmp_path: Path) -> None:
@@ -184,11 +184,11 @@ def test_a_leap_of_the_clock_that_nothing_explains_is_a_splice(tmp_path: Path) -
     for selective in (True, False):
         samples, extent = sampled(path.read_bytes(), selective=selective)
         assert samples == {0: 0, 1: 12, 2: 25, 3: 37, 4: 50, 5: 62, 6: 75, 7: 87}
-        assert extent.missing(list(samples)) == []
+        assert extent.missing_ranges(list(samples)) == []
 
 
 def test_missing_points_are_told_as_stretches() -> None:
     extent = Extent()
     extent.first, extent.stop, extent.head_points = 10, 20, 2
-    assert extent.missing([10, 11, 14, 19]) == [(-2, 0), (12, 14), (15, 19)]
-    assert Extent().missing([]) == []
+    assert extent.missing_ranges([10, 11, 14, 19]) == [(-2, 0), (12, 14), (15, 19)]
+    assert Extent().missing_ranges([]) == []

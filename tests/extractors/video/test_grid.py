@@ -85,4 +85,4 @@ def test_the_frames_that_are_seen_are_those_with_points(fps: Fraction, first: in
     grid = Grid(fps, Fraction(1, 1000), 12, first, stop)
     stamps = [12, *(12 + np.cumsum(rng.integers(1, 900, 60))).tolist()]
     points = [grid.points(start, end) for start, end in pairwise(stamps)]
-    assert list(grid.seen(stamps)) == [(position, there) for position, there in enumerate(points) if there]
+    assert list(grid.sampled(stamps)) == [(position, there) for position, there in enumerate(points) if there]

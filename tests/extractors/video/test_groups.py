@@ -10,7 +10,7 @@ import pytest
 
 import extractors.video.groups
 from extractors.video.bitstream.picture import UnsureStructureError
-from extractors.video.groups import FIRST_NUMBER, Group, read_groups, usual_duration
+from extractors.video.groups import FIRST_NUMBER, Group, nominal_duration, read_groups
 from extractors.video.media import open_media
 from tests.support.videos import Clip, remux, write_video
 
@@ -53,7 +53,7 @@ def test_a_group_that_is_too_long_is_handed_out_in_parts(tmp_path: Path, monkeyp
     assert len(groups_of(path)) == 1
     monkeypatch.setattr(extractors.video.groups, "MAX_GROUP_PACKETS", 16)
     parts = [group for group, _ in groups_of(path)]
-    assert [part.starts_afresh for part in parts] == [True] + [False] * (len(parts) - 1)
+    assert [part.is_random_access for part in parts] == [True] + [False] * (len(parts) - 1)
     assert [frame.number for part in parts for frame in part.frames] == list(range(FIRST_NUMBER, FIRST_NUMBER + 100))
     assert max(len(part.frames) for part in parts) <= 16 + 4
     for left, right in pairwise(parts):
@@ -73,15 +73,15 @@ def test_leading_pictures_of_the_very_first_group_are_left_out(tmp_path: Path) -
 
 def test_a_stream_that_does_not_begin_with_an_entry_is_unsure(tmp_path: Path) -> None:
     source = write_video(tmp_path / "whole.mkv", small())
-    with pytest.raises(UnsureStructureError, match="does not begin where decoding can start"):
+    with pytest.raises(UnsureStructureError, match="does not start with a random access picture"):
         groups_of(remux(source, tmp_path / "cut.mkv", skip_packets=3))
 
 
 @pytest.mark.parametrize(
     ("suffix", "clip", "doubt"),
     [
-        (".avi", small(), "does not say when frames are shown"),
-        (".mkv", Clip("ffv1", frames=5), "syntax of ffv1 is not known"),
+        (".avi", small(), "no presentation times"),
+        (".mkv", Clip("ffv1", frames=5), "no syntax reader for codec ffv1"),
         (".h264", small(), r"has no timestamp|shown before it is decoded"),
     ],
 )
@@ -99,4 +99,4 @@ def test_timestamps_that_run_backwards_are_unsure(tmp_path: Path) -> None:
 
 def test_the_usual_duration_follows_the_frame_rate(tmp_path: Path) -> None:
     with av.open(str(write_video(tmp_path / "clip.ts", small(frames=30)))) as container:
-        assert usual_duration(container.streams.video[0]) == 3600
+        assert nominal_duration(container.streams.video[0]) == 3600

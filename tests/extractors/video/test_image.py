@@ -150,7 +150,7 @@ def test_threads_do_not_share_a_converter_of_high_dynamic_range() -> None:
 
 
 def test_a_pixel_format_that_cannot_be_converted_is_named() -> None:
-    with pytest.raises(VideoError, match="pixel format y210be, cannot be converted to RGB") as caught:
+    with pytest.raises(VideoError, match="pixel format y210be, not convertible to RGB") as caught:
         RgbConverter()(VideoFrame(16, 8, "y210be"))
     assert caught.value.code == FailureCode.UNSUPPORTED_CODEC
     assert isinstance(caught.value.__cause__, av.error.FFmpegError)

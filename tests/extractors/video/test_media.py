@@ -166,7 +166,7 @@ def test_of_several_videos_the_default_one_is_shown(default: int, tmp_path: Path
 def test_encrypted_video_is_named(tmp_path: Path) -> None:
     path = write_video(tmp_path / "locked.mp4", Clip(frames=30, width=96, height=48, container_options=ENCRYPTED))
     for selective in (True, False):
-        with pytest.raises(VideoError, match="encrypted; bring a decrypted copy") as caught:
+        with pytest.raises(VideoError, match="encrypted: provide a decrypted copy") as caught:
             list(sample_frames(path, selective=selective))
         assert caught.value.code == FailureCode.ENCRYPTED
 

@@ -13,7 +13,7 @@ from av.packet import Packet, PacketSideData
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.media import open_media
 from extractors.video.packets import PacketReader, has_side_data
-from extractors.video.sound import Sound
+from extractors.video.waveform import Waveform
 from tests.support.videos import TICKS, Clip, write_video
 
 LOUD = Clip(frames=250, gop=25, sound="aac")
@@ -23,7 +23,7 @@ SILENT = Clip(frames=250, gop=25)
 def holes(data: bytes, *, with_sound: bool = True) -> list[float]:
     """At how many seconds the packets lie that follow a hole."""
     with open_media(io.BytesIO(data)) as media:
-        reader = PacketReader(media, Sound() if with_sound else None)
+        reader = PacketReader(media, Waveform() if with_sound else None)
         found = []
         for packet in reader:
             if reader.follows_hole:
@@ -45,11 +45,11 @@ def test_all_packets_of_a_whole_file_come_in_order_and_without_holes(suffix: str
     with av.open(str(path)) as container:
         expected = [packet.dts for packet in container.demux(container.streams.video[0]) if packet.size]
     with open_media(path) as media:
-        sound_track = Sound()
-        reader = PacketReader(media, sound_track, is_strict=True)
+        waveform = Waveform()
+        reader = PacketReader(media, waveform, is_strict=True)
         assert [packet.dts for packet in reader if packet.size] == expected
-        assert reader.sound_seconds == pytest.approx(10, abs=0.6)
-        assert sound_track.has_track
+        assert reader.audio_end_seconds == pytest.approx(10, abs=0.6)
+        assert waveform.has_audio
     assert holes(path.read_bytes()) == []
 
 
@@ -62,7 +62,7 @@ def test_what_is_gone_leaves_one_hole(suffix: str, clip: Clip, zeros: bool, tmp_
     (seconds,) = holes(data)
     assert 5 < seconds < 9
     with open_media(io.BytesIO(data)) as media, pytest.raises(UnsureStructureError):
-        list(PacketReader(media, Sound(), is_strict=True))
+        list(PacketReader(media, Waveform(), is_strict=True))
 
 
 @pytest.mark.parametrize("sound", [None, "aac"])

@@ -44,7 +44,7 @@ def test_the_first_group_covers_the_target(name: str, preroll_seconds: Fraction,
             assert media.video.time_base is not None
             groups = list(groups_at(media, reader(media), stamps[index], preroll_seconds))
             opening = groups[0][0]
-            assert opening.starts_afresh
+            assert opening.is_random_access
             assert opening.frames[0].pts <= stamps[index] - preroll_seconds / media.video.time_base
             seen = {frame.pts for group, _ in groups for frame in group.shown()}
             assert set(stamps[index:]) <= seen
@@ -62,7 +62,7 @@ def test_the_search_goes_back_past_key_frames_that_are_no_entries(tmp_path: Path
     path = write_video(tmp_path / "open.mkv", Clip(frames=150, width=96, height=48, options=options))
     with open_media(path) as media:
         opening, _ = next(groups_at(media, reader(media), 3000, Fraction(0)))
-    assert opening.starts_afresh
+    assert opening.is_random_access
     assert opening.frames[0].number == FIRST_NUMBER
     assert opening.frames[0].pts == 0
 

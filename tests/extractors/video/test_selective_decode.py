@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors.video.coverage import Extent, promised_end
+from extractors.video.coverage import Extent, declared_end
 from extractors.video.decode import sample_frames
 from extractors.video.grid import as_fps
 from extractors.video.groups import read_groups
@@ -68,7 +68,7 @@ def decode(path: Path, fps: str) -> tuple[list[Sample], list[int], Extent]:
     """The samples, the timestamps of the packets sent to the decoder, and what should be there."""
     with open_media(path) as media:
         extent = Extent()
-        promise = promised_end(media, path)
+        promise = declared_end(media, path)
         selective = SelectiveDecode(media, GridRequest(as_fps(fps), 0, None, None, extent, promise, MAX_PIXELS))
         counting = selective._decoder = Counting(selective._decoder)  # type: ignore[assignment]
         return list(selective.samples()), counting.sent, extent
@@ -80,7 +80,7 @@ def whole(path: Path, fps: str) -> tuple[list[Sample], Extent]:
 
 
 def missing(samples: list[Sample], extent: Extent) -> list[tuple[int, int]]:
-    return extent.missing([sample.index for sample in samples])
+    return extent.missing_ranges([sample.index for sample in samples])
 
 
 def assert_same(left: list[Sample], right: list[Sample]) -> None:

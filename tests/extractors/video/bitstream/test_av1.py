@@ -63,9 +63,9 @@ def test_damaged_packets_are_unsure_at_worst(videos: dict[str, Coded]) -> None:
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (b"", "without a frame"),
-        (b"\x12\x00", "without a frame"),  # a temporal delimiter alone
-        (b"\x30\x00", "without its size"),
+        (b"", "has no frame"),
+        (b"\x12\x00", "has no frame"),  # a temporal delimiter alone
+        (b"\x30\x00", "has no size"),
         (b"\x32\xff\xff", "does not end"),
         (b"\x0a\x01\x18\x32\x01\x10", "still picture"),
         (b"\x0a\x01\x00\x32\x01\x10", "ends in the middle"),

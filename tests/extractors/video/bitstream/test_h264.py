@@ -102,7 +102,7 @@ def test_separate_fields_are_unsure() -> None:
     ("packet", "reason"),
     [
         (b"", "no start code"),
-        (b"\x00\x00\x01\x09\x10", "without a slice"),
+        (b"\x00\x00\x01\x09\x10", "has no slice"),
         (b"\x00\x00\x01\x02\x80", "data partitioning"),
         (b"\x00\x00\x01\x65\xe0", "unknown parameter set"),
     ],

@@ -82,9 +82,9 @@ def test_repeated_parameter_sets_are_news_only_once(layers: Coded) -> None:
     ("packet", "reason"),
     [
         (b"", "no start code"),
-        (b"\x00\x00\x01\x02", "without a header"),
-        (b"\x00\x00\x01\x46\x01\x50", "0 kinds of slices"),
-        (b"\x00\x00\x01\x02\x01\x80\x00\x00\x01\x26\x01\x80", "2 kinds of slices"),
+        (b"\x00\x00\x01\x02", "has no header"),
+        (b"\x00\x00\x01\x46\x01\x50", "slices of 0 types"),
+        (b"\x00\x00\x01\x02\x01\x80\x00\x00\x01\x26\x01\x80", "slices of 2 types"),
     ],
 )
 def test_packets_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:

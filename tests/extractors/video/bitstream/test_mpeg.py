@@ -63,9 +63,9 @@ def test_an_intra_picture_without_a_sequence_header_is_no_entry() -> None:
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (b"", "without a picture"),
+        (b"", "has no picture"),
         (b"\x00\x00\x01\x00\x00", "middle of a field"),
-        (b"\x00\x00\x01\x00\x00\x20", "picture of type 4"),
+        (b"\x00\x00\x01\x00\x00\x20", "unknown type 4"),
     ],
 )
 def test_mpeg_packets_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:
@@ -74,9 +74,9 @@ def test_mpeg_packets_that_cannot_be_relied_on(packet: bytes, reason: str) -> No
 
 
 def test_packed_mpeg4_is_unsure() -> None:
-    with pytest.raises(UnsureStructureError, match="several video object planes"):
+    with pytest.raises(UnsureStructureError, match="has several video object planes"):
         Mpeg4Reader()(b"\x00\x00\x01\xb6\x00" * 2)
-    with pytest.raises(UnsureStructureError, match="without a video object plane"):
+    with pytest.raises(UnsureStructureError, match="has no video object plane"):
         Mpeg4Reader()(b"\x00\x00\x01\xb3")
     with pytest.raises(UnsureStructureError, match="middle of"):
         Mpeg4Reader()(b"\x00\x00\x01\xb6")

@@ -31,7 +31,7 @@ def test_a_long_start_code_leaves_its_zero_with_the_unit_before() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x00\x00", b"\x67\x01\x02"])
 def test_no_start_code_is_unsure(data: bytes) -> None:
-    with pytest.raises(UnsureStructureError, match="no start code"):
+    with pytest.raises(UnsureStructureError, match="has no start code"):
         list(split_annex_b(data))
 
 

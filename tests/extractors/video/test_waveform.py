@@ -1,4 +1,4 @@
-"""Sound lies where the picture's clock puts it, whatever carries it, and silence is where there is none."""
+"""Audio windows are aligned with the grid of the first frame for every codec, layout and container; gaps are silent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from extractors.networks.log_mel import log_mel
 from extractors.video.decode import sample_frames
-from extractors.video.sound import RATE_HZ, WINDOW_SAMPLES, Sound
+from extractors.video.waveform import RATE_HZ, WINDOW_SAMPLES, Waveform
 from tests.support.sounds import Track, write_with_sound
 from tests.support.videos import Clip, write_video
 
@@ -68,9 +68,9 @@ def mono(samples: NDArray[np.float32], start: float = 0.0) -> Track:
 
 
 def heard(path: Path, **segment: int) -> NDArray[np.float32]:
-    sound = Sound()
-    points = [sample.index for sample in sample_frames(path, sound=sound, **segment)]  # type: ignore[arg-type]
-    return sound.windows(points)
+    waveform = Waveform()
+    points = [sample.index for sample in sample_frames(path, waveform=waveform, **segment)]  # type: ignore[arg-type]
+    return waveform.windows(points)
 
 
 def lag(window: NDArray[np.float32], at_seconds: float = BURST_SECONDS) -> int:
@@ -105,9 +105,9 @@ def test_time_zero_is_the_first_frame(suffix: str, codec: str, tmp_path: Path) -
 def test_the_windows_are_those_of_the_grid(tmp_path: Path) -> None:
     samples = swell(RATE_HZ, 4)
     path = write_with_sound(tmp_path / "clip.mov", mono(samples), seconds=4)
-    sound = Sound()
-    count = len(list(sample_frames(path, "2.5", sound=sound)))
-    windows = sound.windows(range(count))
+    waveform = Waveform()
+    count = len(list(sample_frames(path, "2.5", waveform=waveform)))
+    windows = waveform.windows(range(count))
     assert count == 10
     padded = np.concatenate([samples, np.zeros(WINDOW_SAMPLES, np.float32)])
     for number, window in enumerate(windows):
@@ -189,20 +189,22 @@ def test_segments_hear_what_the_whole_hears(suffix: str, codec: str, rate: int, 
 @pytest.mark.parametrize("selective", [True, False])
 def test_both_ways_of_decoding_hear_the_same(selective: bool, tmp_path: Path) -> None:
     path = write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 5)), seconds=5)
-    sound = Sound()
-    count = len(list(sample_frames(path, selective=selective, sound=sound, start_seconds=1, end_seconds=3)))
+    waveform = Waveform()
+    count = len(list(sample_frames(path, selective=selective, waveform=waveform, start_seconds=1, end_seconds=3)))
     assert count == 2
-    assert sound.has_track
-    np.testing.assert_allclose(sound.windows([1, 2])[1], swell(RATE_HZ, 5)[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4)
+    assert waveform.has_audio
+    np.testing.assert_allclose(
+        waveform.windows([1, 2])[1], swell(RATE_HZ, 5)[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4
+    )
 
 
 def test_a_video_without_sound_is_silent(tmp_path: Path) -> None:
     path = write_with_sound(tmp_path / "clip.mp4", None, seconds=2)
-    sound = Sound()
-    assert len(list(sample_frames(path, sound=sound))) == 2
-    assert not sound.has_track
-    assert not sound.windows([0, 1]).any()
-    assert sound.windows([]).shape == (0, WINDOW_SAMPLES)
+    waveform = Waveform()
+    assert len(list(sample_frames(path, waveform=waveform))) == 2
+    assert not waveform.has_audio
+    assert not waveform.windows([0, 1]).any()
+    assert waveform.windows([]).shape == (0, WINDOW_SAMPLES)
 
 
 def test_what_is_no_number_or_out_of_range_is_brought_into_range(tmp_path: Path) -> None:
@@ -236,10 +238,10 @@ def test_a_damaged_packet_costs_its_own_sound_only(tmp_path: Path) -> None:
 
 def test_reset_forgets_everything(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", Clip(frames=50, sound="aac"))
-    sound = Sound()
-    list(sample_frames(path, sound=sound))
-    first = sound.windows([0, 1])
-    sound.reset()
-    assert not sound.has_track
-    list(sample_frames(path, sound=sound))
-    np.testing.assert_array_equal(sound.windows([0, 1]), first)
+    waveform = Waveform()
+    list(sample_frames(path, waveform=waveform))
+    first = waveform.windows([0, 1])
+    waveform.reset()
+    assert not waveform.has_audio
+    list(sample_frames(path, waveform=waveform))
+    np.testing.assert_array_equal(waveform.windows([0, 1]), first)

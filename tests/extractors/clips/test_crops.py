@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from extractors.clips.picture import corners, resized
+from extractors.clips.crops import crop_corners, resized
 
 
 def image(height: int, width: int) -> NDArray[np.uint8]:
@@ -39,8 +39,8 @@ def test_a_picture_of_the_right_size_is_left_alone() -> None:
 
 def test_corners() -> None:
     wide, tall = image(128, 171), image(171, 128)
-    assert corners(wide, 112, 112) == [(8, 30)]  # torchvision rounds 29.5 to 30
-    assert corners(wide, 112, 112, crops=3) == [(8, 0), (8, 30), (8, 59)]
-    assert corners(tall, 112, 112, crops=3) == [(0, 8), (30, 8), (59, 8)]
-    assert corners(wide, 112, 112, place=(0.0, 0.0)) == [(0, 0)]
-    assert corners(wide, 112, 112, place=(0.999999, 0.999999)) == [(16, 59)]
+    assert crop_corners(wide, 112, 112) == [(8, 30)]  # torchvision rounds 29.5 to 30
+    assert crop_corners(wide, 112, 112, crops=3) == [(8, 0), (8, 30), (8, 59)]
+    assert crop_corners(tall, 112, 112, crops=3) == [(0, 8), (30, 8), (59, 8)]
+    assert crop_corners(wide, 112, 112, position=(0.0, 0.0)) == [(0, 0)]
+    assert crop_corners(wide, 112, 112, position=(0.999999, 0.999999)) == [(16, 59)]

@@ -1,9 +1,11 @@
-"""A video's sound → mono 16 kHz float32, on the time grid of its pictures.
+"""The audio of a video as mono 16 kHz windows on the time grid of its frames.
 
-Packets of any codec, layout and rate come in as the demuxer meets them; `windows()` gives what the audio network hears
-at each grid point. Sample 0 of the waveform is the moment of the video's first frame. Where the track has a gap, starts
-late or ends early there is silence; what lies outside the picture is left out. Channels are averaged, as VGGish's own
-front end does (a downmix matrix would be louder).
+In: audio packets of any codec, channel layout and sample rate, in the order of the file. Out: `windows()`, float32
+(N, 15600) in [-1, 1], the input of the audio network at N grid points.
+
+Sample 0 of the waveform is the time of the first video frame. Gaps in the track, a late start and an early end are
+silent; audio outside the video is dropped. Channels are averaged, as in VGGish's own front end (a downmix matrix would
+be louder).
 """
 
 from __future__ import annotations
@@ -29,45 +31,50 @@ from extractors.video.grid import Grid
 
 RATE_HZ = 16_000
 WINDOW_SAMPLES = 15_600  # 96 log-mel frames: 95 hops of 160 samples and one frame of 400
-PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, so that the codec's own overlap has settled
-INTERLEAVING_SECONDS = 10  # how far behind its pictures a file may keep the sound
-JITTER_SECONDS = 0.04  # timestamps that stray less than this are rounding, not gaps
-PIECE_SAMPLES = 8_000  # that the resampler collects before it hands them on
+PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, for codecs whose frames overlap
+INTERLEAVING_SECONDS = 10  # how far behind the video packets a file may store the audio
+JITTER_SECONDS = 0.04  # smaller deviations of timestamps are rounding, not gaps
+PIECE_SAMPLES = 8_000  # per output frame of the resampler
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Samples without a gap: where the first was said to lie, and by how much each frame strayed from following on."""
+    """Samples without a gap.
+
+    first_seconds   timestamp of the first frame, on the container's clock
+    pieces          the samples
+    jitter_seconds  each frame's timestamp minus the end of the frame before it
+    """
 
     first_seconds: float
     pieces: list[NDArray[np.float32]] = field(default_factory=list)
-    strays_seconds: list[float] = field(default_factory=list)
+    jitter_seconds: list[float] = field(default_factory=list)
 
     def seconds(self) -> float:
-        """Where the run begins on the container's clock. Many round that to milliseconds; the mean does not."""
-        return self.first_seconds + float(np.mean(self.strays_seconds))
+        """The start of the run; the mean undoes the rounding of many containers to milliseconds."""
+        return self.first_seconds + float(np.mean(self.jitter_seconds))
 
 
-class Sound:
-    """Collects the waveform of one pass over a video. `has_track` tells whether any sound was found."""
+class Waveform:
+    """Collects the audio of one pass over a video. `has_audio` is True once any audio was decoded."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the pass begins again."""
-        self.has_track = False
+        """Discard everything, for a new pass from the start."""
+        self.has_audio = False
         self._runs: list[_Run] = []
         self._resampler: AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
         self._next_seconds = 0.0
         self._grid: Grid | None = None
-        self._first_seconds = -math.inf  # what of the track is wanted
+        self._first_seconds = -math.inf  # the needed part of the track
         self._last_seconds = math.inf
         self._is_complete = False
 
     def place(self, grid: Grid) -> None:
-        """Learn when the video's first frame is seen, and which grid points are wanted."""
+        """Set the grid, whose origin is time 0 and whose points are the windows' starts."""
         self._grid = grid
         zero_seconds = grid.origin * grid.tick
         self._first_seconds = float(zero_seconds + grid.seconds(grid.first) - PREROLL_SECONDS)
@@ -75,22 +82,22 @@ class Sound:
             self._last_seconds = float(zero_seconds + grid.seconds(grid.stop) + Fraction(WINDOW_SAMPLES, RATE_HZ))
 
     def feed(self, packet: Packet[AudioStream]) -> None:
-        """Take the next packet of the sound track; a damaged one leaves a gap and costs no picture."""
-        if not packet.size or self._is_unwanted(packet):
+        """Decode the next packet of the audio track; a damaged one leaves a gap and does not affect the video."""
+        if not packet.size or self._is_unneeded(packet):
             return
-        # Besides what cannot be decoded: rates of zero, layouts without channels, times beyond any number.
+        # Damage also produces sample rates of 0, layouts without channels and times that overflow.
         with contextlib.suppress(av.error.FFmpegError, ArithmeticError, ValueError):
             for frame in packet.decode():
-                self._take(frame)
+                self._append(frame)
 
     def finish(self, packets: Iterable[Packet[VideoStream]]) -> None:
-        """Read on to the end of the wanted sound; `packets` passes the rest of the track to `feed` on its way."""
+        """Read to the end of the needed audio; `packets` passes the audio packets in between to `feed`."""
         for packet in packets:
             if self._is_complete or self._is_late(packet, INTERLEAVING_SECONDS):
                 break
 
     def windows(self, points: Sequence[int]) -> NDArray[np.float32]:
-        """(N, 15600) float32 in [-1, 1]: what is heard for 0.975 s from each of N grid points on, given in order."""
+        """float32 (N, 15600) in [-1, 1]: the 0.975 s of audio from each of N grid points on, given in order."""
         grid = self._grid
         if grid is None or not points:
             return np.zeros((len(points), WINDOW_SAMPLES), np.float32)
@@ -104,16 +111,16 @@ class Sound:
             first, last = max(offset, 0), min(offset + len(samples), len(waveform))
             if first < last:
                 waveform[first:last] = samples[first - offset : last - offset]
-        # Damaged packets, and any of a floating point codec, can decode to NaN, to infinity and far out of range.
+        # Damaged packets and floating point codecs can decode to NaN, infinity and values out of range.
         waveform = np.nan_to_num(waveform, copy=False).clip(-1, 1)
         windows: NDArray[np.float32] = sliding_window_view(waveform, WINDOW_SAMPLES)
-        # Evenly spaced windows, the rule, are a view of the waveform, however many there are.
+        # Evenly spaced windows, the common case, are a view of the waveform.
         steps = {later - earlier for earlier, later in pairwise(starts)} or {1}
-        chosen = slice(None, None, steps.pop()) if len(steps) == 1 else np.array(starts) - starts[0]
-        heard: NDArray[np.float32] = windows[chosen]
-        return heard
+        selection = slice(None, None, steps.pop()) if len(steps) == 1 else np.array(starts) - starts[0]
+        selected: NDArray[np.float32] = windows[selection]
+        return selected
 
-    def _is_unwanted(self, packet: Packet[AudioStream]) -> bool:
+    def _is_unneeded(self, packet: Packet[AudioStream]) -> bool:
         if packet.pts is None:
             return False
         if self._is_late(packet, 0):
@@ -124,21 +131,21 @@ class Sound:
     def _is_late(self, packet: Packet[AudioStream] | Packet[VideoStream], margin_seconds: int) -> bool:
         return packet.pts is not None and _seconds(packet, packet.pts) > self._last_seconds + margin_seconds
 
-    def _take(self, frame: AudioFrame) -> None:
-        self.has_track = True
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+    def _append(self, frame: AudioFrame) -> None:
+        self.has_audio = True
+        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         seconds = self._next_seconds if frame.pts is None else float(frame.pts * (frame.time_base or 0))
-        stray_seconds = seconds - self._next_seconds
-        if form != self._format or abs(stray_seconds) > JITTER_SECONDS:
+        jitter_seconds = seconds - self._next_seconds
+        if audio_format != self._format or abs(jitter_seconds) > JITTER_SECONDS:
             self._flush()
-            self._format = form
-            # Interleaved: of planar frames with eight channels and more, PyAV 18 reads planes that are not there.
+            self._format = audio_format
+            # Interleaved: PyAV 18 reads past the planes of planar frames with eight or more channels.
             self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=RATE_HZ, frame_size=PIECE_SAMPLES)
             self._runs.append(_Run(seconds))
-            self._next_seconds, stray_seconds = seconds, 0.0
-        self._runs[-1].strays_seconds.append(stray_seconds)
+            self._next_seconds, jitter_seconds = seconds, 0.0
+        self._runs[-1].jitter_seconds.append(jitter_seconds)
         self._next_seconds += frame.samples / frame.sample_rate
-        frame.pts = None  # the run's own clock counts from here on
+        frame.pts = None  # within a run, samples are counted instead
         self._resample(frame)
 
     def _resample(self, frame: AudioFrame | None) -> None:
@@ -156,5 +163,5 @@ class Sound:
 
 
 def _seconds(packet: Packet[AudioStream] | Packet[VideoStream], ticks: int) -> float:
-    """Of the packet's clock. A `Fraction` for each of a track's many packets would take as long as decoding it."""
+    """`ticks` of the packet's clock in seconds, without `Fraction`, which would take as long as decoding the packet."""
     return ticks * packet.time_base.numerator / packet.time_base.denominator
