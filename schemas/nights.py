@@ -1,36 +1,35 @@
-"""Night record: what one day's nightly runs did and what the labels of that day are like; `nights/DATE.json`.
+"""Night record: what the nightly runs of one day did, and statistics of that day's labels; `nights/DATE.json`.
 
 A day has one record, however many runs there were: `runs` holds them in their order, `labels` describes all labels of
-the day together, `drift` compares them with the nights before. A run that was killed stays `running` until the next
-one, which writes `died`.
-
-Times of day are ISO 8601 in UTC, lengths of time seconds, sizes bytes, scores and shares between 0 and 1.
+the day together, `drift` compares them with earlier nights. The first label of a video is the one with the highest
+score. Scores and shares are between 0 and 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import ClassVar
 
-from schemas import strict_json
-from schemas.runs import STATUSES, FailureNote, Machine, check_counts, seconds_between
-from schemas.scorings import is_date
+from typing_extensions import override
+
+from schemas.records import Checked, NonNegative, Record, RunHeader, is_date, too_many_failures
+from schemas.runs import FailureNote
 
 SCHEMA_VERSION = 1
 CONFIDENCE_BINS = 20
-MAX_FAILURES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class NightCounts:
+class NightCounts(NonNegative):
     """Videos of one run, or of several together.
 
-    Of those that were taken up, `new` had never been seen, `changed` had other bytes than before, `retried` had failed
-    before. `extracted` and `failed` is what became of them; `labelled` may hold more: what earlier runs left behind.
-    `unread` have features that could not be read, and no labels for that.
+    new        never seen before, `changed` with other bytes than before, `retried` after a failure
+    extracted  those of them that have features now, `failed` those that have none
+    labelled   may hold more: videos that earlier runs left without labels
+    unread     without labels, because their features could not be read
     """
 
     new: int = 0
@@ -41,12 +40,8 @@ class NightCounts:
     labelled: int = 0
     unread: int = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be a count."""
-        check_counts(self)
-
-    def less_left(self, left: NightCounts) -> NightCounts:
-        """Without those taken up of which `left` tells that they are still to be done: another run counts them."""
+    def without(self, left: NightCounts) -> NightCounts:
+        """The same without the new, changed and retried videos that are `left` to another run, which counts them."""
         return replace(
             self,
             new=max(self.new - left.new, 0),
@@ -61,10 +56,10 @@ class NightCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class NightCost:
-    """What a run took.
+    """Resources that a run took.
 
     held_core_seconds  CPU cores of the cluster times the time that they were held
-    used_core_seconds  of which workers say that they worked: decoding and embedding
+    used_core_seconds  those of them in which workers decoded and embedded
     gpu_seconds        GPUs times the time that they were held
     """
 
@@ -82,38 +77,29 @@ class NightCost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NightRun:
-    """One run of a night. `extraction_run` and `scoring_run` name the records of its parts, where they took place."""
+class NightRun(RunHeader):
+    """One run of a night. `extraction_run` and `scoring_run` are the ids of its parts, None where they were skipped."""
 
-    run_id: str
-    status: str
     problem: str
-    started_at: str
-    finished_at: str
-    command: tuple[str, ...]
     extraction_run: str | None
     scoring_run: str | None
-    machine: Machine
     counts: NightCounts
     cost: NightCost
     failures_by_code: Mapping[str, int]
 
-    def __post_init__(self) -> None:
-        """Refuse a status that nobody knows."""
-        if self.status not in STATUSES:
-            raise ValueError(f"status is {self.status!r}, allowed: {', '.join(STATUSES)}")
-
-    @property
-    def wall_seconds(self) -> float:
-        """Time from start to finish; 0 where the clock was set back in between."""
-        return seconds_between(self.started_at, self.finished_at)
+    @override
+    def closed(self) -> NightRun:
+        if self.status != "running":
+            return self
+        # Nobody knows which of its videos it finished: the next run counts what is left.
+        return replace(super().closed(), counts=self.counts.without(self.counts))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassCount:
-    """Videos of one class: `first`, of which it is the surest label; `sure`, that have it with enough confidence.
+    """Videos of one class: as their `first` label, or with a `sure` one, whose score reaches `sure_from`.
 
-    `mean_score` is over the videos whose labels hold it at all.
+    `mean_score` is over all videos that have the label.
     """
 
     index: int
@@ -125,7 +111,7 @@ class ClassCount:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledVideo:
-    """A video and its surest label."""
+    """A video and its first label."""
 
     id: str
     index: int
@@ -134,16 +120,16 @@ class LabelledVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelStatistics:
+class LabelStatistics(Checked):
     """The labels of one day by one model.
 
-    videos       that have a row, `unlabelled` of which no class reached the threshold
-    sure_from    the score from which on a label counts as sure
-    mean_score   of the surest labels
-    classes      that occur in any row, by their index
-    confidences  how sure the surest labels are, in `CONFIDENCE_BINS` equal bins from 0 to 1
-    least_sure   the videos whose surest label has the lowest scores, the lowest first
-    samples      some videos of each of the most frequent surest labels, in the order of their frequency
+    videos       videos that have a row, `unlabelled` those of them of which no class reached the threshold
+    sure_from    lowest score of a label that counts as sure
+    mean_score   of the first labels
+    classes      those that occur in any row, by their index
+    confidences  histogram of the first labels' scores, in `CONFIDENCE_BINS` equal bins from 0 to 1
+    least_sure   the videos whose first labels have the lowest scores, the lowest first
+    samples      some videos of each of the most frequent first labels, in the order of their frequency
     """
 
     videos: int
@@ -155,23 +141,24 @@ class LabelStatistics:
     least_sure: tuple[LabelledVideo, ...]
     samples: tuple[LabelledVideo, ...]
 
-    def __post_init__(self) -> None:
-        """Refuse numbers that do not belong together."""
+    @override
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if len(self.confidences) != CONFIDENCE_BINS:
-            raise ValueError(f"{len(self.confidences)} bins in confidences, expected {CONFIDENCE_BINS}")
+            yield f"{len(self.confidences)} bins in confidences, expected {CONFIDENCE_BINS}"
         if sum(entry.first for entry in self.classes) + self.unlabelled != self.videos:
-            raise ValueError("the classes' first labels and the videos without a label do not add up to all videos")
+            yield "the classes' first labels and the videos without a label do not add up to all videos"
 
     def share(self, count: int) -> float:
-        """A number of videos as a share of all."""
+        """`count` videos as a share of all."""
         return count / self.videos if self.videos else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassDrift:
-    """How often a class is the surest label: tonight's share, the mean of the nights before, and the standard error.
+    """Share of videos whose first label a class is: tonight's, the mean of earlier nights, and the standard error.
 
-    `count` is how many videos of tonight that are, `expected` how many there would be by the nights before.
+    `count` is the number of tonight's videos, `expected` the number at the earlier share.
     """
 
     index: int
@@ -184,7 +171,7 @@ class ClassDrift:
 
     @property
     def difference(self) -> float:
-        """Of the shares."""
+        """Tonight's share less the earlier one."""
         return self.share - self.share_before
 
     @property
@@ -194,16 +181,16 @@ class ClassDrift:
 
     @property
     def is_marked(self) -> bool:
-        """Whether chance hardly explains it."""
+        """Whether the difference exceeds three standard errors."""
         return abs(self.difference) > 3 * self.error
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """Tonight's surest labels against those of `nights` (days); `other_models` of them had another model.
+    """Tonight's first labels against those of earlier `nights` (days); `other_models` of them had another model.
 
     `divergence` is the Jensen-Shannon divergence of the two distributions: 0 for equal ones, 1 where they share
-    nothing. `classes` occur tonight or before, by their index.
+    nothing. `classes` are those that occur tonight or earlier, by their index.
     """
 
     nights: tuple[str, ...]
@@ -213,47 +200,44 @@ class Drift:
 
     @property
     def new(self) -> tuple[ClassDrift, ...]:
-        """Labels that no night before had."""
+        """Classes that no earlier night had."""
         return tuple(entry for entry in self.classes if entry.count and not entry.share_before)
 
     @property
     def vanished(self) -> tuple[ClassDrift, ...]:
-        """Labels that tonight lacks."""
+        """Classes that tonight lacks."""
         return tuple(entry for entry in self.classes if not entry.count and entry.share_before)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NightRecord:
-    """One day. `model` is what labels call the model; `failures` are the first `MAX_FAILURES` of the day, by id."""
+class NightRecord(Record):
+    """One day. `model` is the model's name in label rows; `failures` are the first `MAX_FAILURES` of the day, by id."""
+
+    title: ClassVar[str] = "night record"
 
     date: str
     model: str
     checkpoint: tuple[str, ...]
     fingerprint: Mapping[str, str]
     weights_warning: str | None
-    configuration: Mapping[str, Any]
-    versions: Mapping[str, str]
     runs: tuple[NightRun, ...]
     failures: tuple[FailureNote, ...]
     labels: LabelStatistics | None
     drift: Drift | None
     schema_version: int = SCHEMA_VERSION
 
-    def __post_init__(self) -> None:
-        """Refuse a record that could not be read as what it is."""
-        problems = []
+    @override
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if not is_date(self.date):
-            problems.append(f"date is {self.date!r}, expected one such as '2025-01-31'")
+            yield f"date is {self.date!r}, expected one such as '2025-01-31'"
         if not self.runs:
-            problems.append("there are no runs")
-        if len(self.failures) > MAX_FAILURES:
-            problems.append(f"{len(self.failures)} failures, at most {MAX_FAILURES}: keep the first ones")
-        if problems:
-            raise ValueError("; ".join(problems))
+            yield "there are no runs"
+        yield from too_many_failures(self.failures)
 
     @property
     def status(self) -> str:
-        """How the last run ended."""
+        """Of the last run."""
         return self.runs[-1].status
 
     @property
@@ -278,20 +262,5 @@ class NightRecord:
         return {code: sum(run.failures_by_code.get(code, 0) for run in self.runs) for code in codes}
 
     def closed(self) -> NightRecord:
-        """The same, with runs that never came to an end said to have died; what they took up is left to others."""
-
-        def closed(run: NightRun) -> NightRun:
-            if run.status != "running":
-                return run
-            return replace(run, status="died", counts=run.counts.less_left(run.counts))
-
-        return replace(self, runs=tuple(map(closed, self.runs)))
-
-    def to_json(self) -> str:
-        """Write the record as JSON text."""
-        return strict_json.dump(self)
-
-    @classmethod
-    def from_json(cls, text: str) -> NightRecord:
-        """Read what `to_json` wrote; `strict_json.JsonMismatchError` lists everything that is wrong."""
-        return strict_json.load(cls, text, "night record", schema_version=SCHEMA_VERSION)
+        """The same day, with runs that are still said to be running marked as `died`."""
+        return replace(self, runs=tuple(run.closed() for run in self.runs))

@@ -1,22 +1,21 @@
-"""Scoring record: everything that one scoring run tells about itself; kept as `runs/<run_id>.json` beside the labels.
+"""Scoring record: counts, failures and measurements of one scoring run; kept as `runs/<run_id>.json` beside the labels.
 
-Times of day are ISO 8601 in UTC, sizes bytes. `first_labels` and `first_scores` describe the surest label of each video
-that this run has scored: how many videos each class has, and how sure the model was, in `SCORE_BINS` bins from 0 to 1.
+`first_labels` and `first_scores` describe the first label of each video that this run has scored, which is the one with
+the highest score: videos by class, and a histogram of the scores in `SCORE_BINS` bins from 0 to 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from typing import ClassVar
 
-from schemas import strict_json
-from schemas.runs import STATUSES, Machine, check_counts, is_utc, seconds_between
+from typing_extensions import override
+
+from schemas.records import NonNegative, Record, RunHeader, is_date, too_many_failures
 
 SCHEMA_VERSION = 2
 SCORE_BINS = 20
-MAX_FAILURES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class ScoredModel:
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadableFile:
-    """A feature file or a video that could not be read: how many videos were wanted of it, and why it has no labels."""
+    """A feature file or a video that could not be read, with the reason and the number of videos lost by it."""
 
     uri: str
     videos: int
@@ -39,13 +38,17 @@ class UnreadableFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringCounts:
-    """What went in and what came out, in videos unless the name says otherwise.
+class ScoringCounts(NonNegative):
+    """What went in and what came out; the unit is one video unless the name says otherwise.
 
-    `already_labelled` have labels of this model from earlier runs, `failed_before` failed in one and were not tried
-    again; `replaced` are those of the others whose labels of this date were withdrawn. `unlabelled` are those of the
-    scored of which no class reached the threshold. `embedded` are rows of embeddings, `retried` videos that needed more
-    than one attempt; `workers_lost` and `nodes_lost` are processes and machines that went away in mid-run.
+    already_labelled  with labels of this model from earlier runs
+    failed_before     failed in an earlier run, and not tried again
+    replaced          those of the others whose labels of this date were withdrawn
+    unlabelled        those of the scored of which no class reached the threshold
+    embedded          rows of embeddings
+    retried           videos that needed more than one attempt
+    workers_lost      processes that died during the run
+    nodes_lost        machines that left during the run
     """
 
     videos_total: int
@@ -62,13 +65,9 @@ class ScoringCounts:
     workers_lost: int = 0
     nodes_lost: int = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be a count."""
-        check_counts(self)
-
     @property
     def processed(self) -> int:
-        """Videos that this run itself brought to an end."""
+        """Videos that this run settled."""
         return self.scored + self.failed
 
     @property
@@ -78,26 +77,21 @@ class ScoringCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringRecord:
-    """One scoring run. `manner` is what makes labels comparable: models, temperatures, classes, top k, threshold.
+class ScoringRecord(RunHeader, Record):
+    """One scoring run.
 
-    `feature_fingerprint` says how the features or clips were made; `failures_by_code` and `seconds_by_stage` (of CPUs)
-    are told where videos were scored.
+    label_fingerprint    what makes labels comparable: models, temperatures, classes, top k, threshold
+    feature_fingerprint  how the features or clips were made
+    failures_by_code     empty where features were scored, as is `seconds_by_stage`, which is CPU time
     """
 
-    run_id: str
+    title: ClassVar[str] = "scoring record"
+
     job: str
-    status: str
-    started_at: str
-    finished_at: str
-    command: tuple[str, ...]
-    configuration: Mapping[str, Any]
-    versions: Mapping[str, str]
     date: str
     models: tuple[ScoredModel, ...]
-    manner: Mapping[str, str]
+    label_fingerprint: Mapping[str, str] = field(metadata={"key": "manner"})
     feature_fingerprint: Mapping[str, str]
-    machine: Machine
     counts: ScoringCounts
     first_labels: Mapping[str, int]
     first_scores: tuple[int, ...]
@@ -107,41 +101,11 @@ class ScoringRecord:
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
-    def __post_init__(self) -> None:
-        """Refuse a record that could not be read as what it is."""
-        problems = []
-        if self.status not in STATUSES:
-            problems.append(f"status is {self.status!r}, allowed: {', '.join(STATUSES)}")
-        if len(self.failures) > MAX_FAILURES:
-            problems.append(f"{len(self.failures)} failures, at most {MAX_FAILURES}: keep the first ones")
+    @override
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from too_many_failures(self.failures)
         if len(self.first_scores) != SCORE_BINS:
-            problems.append(f"{len(self.first_scores)} bins in first_scores, expected {SCORE_BINS}")
+            yield f"{len(self.first_scores)} bins in first_scores, expected {SCORE_BINS}"
         if not is_date(self.date):
-            problems.append(f"date is {self.date!r}, expected one such as '2025-01-31'")
-        for name in ("started_at", "finished_at"):
-            if not is_utc(getattr(self, name)):
-                problems.append(f"{name} is {getattr(self, name)!r}, expected UTC such as '2025-01-31T06:00:00Z'")
-        if problems:
-            raise ValueError("; ".join(problems))
-
-    @property
-    def wall_seconds(self) -> float:
-        """Time from start to finish; 0 where the clock was set back in between."""
-        return seconds_between(self.started_at, self.finished_at)
-
-    def to_json(self) -> str:
-        """Write the record as JSON text."""
-        return strict_json.dump(self)
-
-    @classmethod
-    def from_json(cls, text: str) -> ScoringRecord:
-        """Read what `to_json` wrote; `strict_json.JsonMismatchError` lists everything that is wrong."""
-        return strict_json.load(cls, text, "scoring record", schema_version=SCHEMA_VERSION)
-
-
-def is_date(text: str) -> bool:
-    """Whether `text` is a day, written as YYYY-MM-DD."""
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
+            yield f"date is {self.date!r}, expected one such as '2025-01-31'"

@@ -4,7 +4,7 @@ In: a dataclass type whose fields are `str`, `int`, `float`, `bool`, `X | None`,
 `Any` (any JSON value) or another such dataclass, and a parsed JSON value.
 Out: an instance, or one `JsonMismatchError` that lists each unknown key (with the nearest valid name), missing key and
 wrong type by its place, as in `counts.frames`. Nothing is coerced but a whole number where a float is meant, and
-nothing has a default.
+nothing has a default. A field's key is its name, or the `key` of its metadata where the file format has another one.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class JsonMismatchError(ValueError):
-    """A JSON document that is not what it should be; `problems` holds one line for each disagreement."""
+    """A JSON document that does not match its dataclass; `problems` holds one line for each disagreement."""
 
     def __init__(self, subject: str, problems: list[str]) -> None:
         """`subject` names the document, as in 'run record'."""
@@ -32,7 +32,7 @@ def dump(value: object) -> str:
     """Write a dataclass instance as JSON text: sorted keys, two spaces, ASCII, a newline at the end; NaN is refused."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise TypeError(f"{value!r} is not a dataclass instance")
-    return json.dumps(dataclasses.asdict(value), sort_keys=True, indent=2, allow_nan=False) + "\n"
+    return json.dumps(_plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 
 def load(kind: type[T], text: str, subject: str, *, schema_version: int) -> T:
@@ -51,6 +51,17 @@ def load(kind: type[T], text: str, subject: str, *, schema_version: int) -> T:
     if problems:
         raise JsonMismatchError(subject, problems)
     return typing.cast(T, loaded)
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` made of dicts, lists and what JSON has words for."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {_key(field): _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _convert(kind: Any, value: object, where: str, problems: list[str]) -> Any:
@@ -77,7 +88,7 @@ def _convert(kind: Any, value: object, where: str, problems: list[str]) -> Any:
         return None
     if isinstance(kind, type) and type(value) is kind:
         return value
-    problems.append(f"{where or 'document'}: expected {_spoken(kind)}, got {_shorten(value)}")
+    problems.append(f"{where or 'document'}: expected {_describe(kind)}, got {_shorten(value)}")
     return None
 
 
@@ -86,15 +97,17 @@ def _convert_object(kind: type, value: object, where: str, problems: list[str]) 
         problems.append(f"{where or 'document'}: expected an object, got {_shorten(value)}")
         return None
     kinds = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = {_key(field): field.name for field in dataclasses.fields(kind)}
     before = len(problems)
     for key in sorted(set(value) - set(names)):
         nearest = difflib.get_close_matches(key, names, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(sorted(names))}"
         problems.append(f"{_join(where, key)}: unknown key; {hint}")
-    problems.extend(f"{_join(where, name)}: missing" for name in names if name not in value)
+    problems.extend(f"{_join(where, key)}: missing" for key in names if key not in value)
     arguments = {
-        name: _convert(kinds[name], value[name], _join(where, name), problems) for name in names if name in value
+        name: _convert(kinds[name], value[key], _join(where, key), problems)
+        for key, name in names.items()
+        if key in value
     }
     if len(problems) > before:
         return None
@@ -105,14 +118,19 @@ def _convert_object(kind: type, value: object, where: str, problems: list[str]) 
         return None
 
 
+def _key(field: "dataclasses.Field[Any]") -> str:
+    key: str = field.metadata.get("key", field.name)
+    return key
+
+
 def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _spoken(kind: Any) -> str:
+def _describe(kind: Any) -> str:
     origin = typing.get_origin(kind)
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list"}
-    return names.get(origin or kind, "an object")
+    descriptions = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list"}
+    return descriptions.get(origin or kind, "an object")
 
 
 def _shorten(value: object) -> str:

@@ -1,21 +1,18 @@
-"""Training record: everything that one training of a classifier tells about itself; kept as `training.json`.
+"""Training record: data, epochs and evaluation of one training of a classifier; kept as `training.json`.
 
-In: what the training counted and measured.
-Out: `to_json()`, text that is equal for equal records (sorted keys, no clock of its own), and `from_json()`, which
-takes nothing but such text and lists every disagreement in one error.
-
-Classes are their positions, 0 to K - 1, among `classes`. Times of day are ISO 8601 in UTC, lengths of time seconds.
-None stands for a number that is not defined or not finite, for which JSON has no word. A record stays small however
-many classes there are: above `MAX_MATRIX_CLASSES` there is no whole confusion matrix, but always the most confused
-pairs.
+Classes are their positions, 0 to K - 1, among `classes`. None stands for a number that is not defined or not finite,
+which JSON cannot hold. A record stays small however many classes there are: above `MAX_MATRIX_CLASSES` there is no
+confusion matrix, but always the most confused pairs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-from schemas import strict_json
+from typing_extensions import override
+
 from schemas.clips import ClipInput
+from schemas.records import Execution, Record
 
 SCHEMA_VERSION = 2
 TRAINING, VALIDATION, TEST = SPLITS = ("training", "validation", "test")
@@ -26,10 +23,7 @@ MAX_MISTAKES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedClass:
-    """One class: its name, its index in the labels of the dataset, and the videos it has in each split.
-
-    `videos` is by split; that of training is after balancing.
-    """
+    """One class: name, index in the labels of the dataset, and videos by split (training after balancing)."""
 
     name: str
     index: int
@@ -38,9 +32,9 @@ class TrainedClass:
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """One pass over the training split: what was measured on it and on the validation split, by name.
+    """One pass over the training split, and metrics by name on it and on the validation split.
 
-    `phase` is the place of its phase among those of the record.
+    `phase` is the position of its phase among those of the record.
     """
 
     epoch: int
@@ -64,7 +58,7 @@ class TrainedPhase:
 
 @dataclass(frozen=True, kw_only=True)
 class LostVideo:
-    """A video that could not be used, and why: `code` is one of `schemas.outcomes.FailureCode`."""
+    """A video that could not be used, with the reason: `code` is one of `schemas.outcomes.FailureCode`."""
 
     id: str
     uri: str
@@ -74,7 +68,7 @@ class LostVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore:
-    """Of one class; `support` is the number of its videos."""
+    """Metrics of one class; `support` is the number of its videos."""
 
     index: int
     precision: float
@@ -95,7 +89,7 @@ class ScoreAverage:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfusedClasses:
-    """`count` videos of class `true` were given class `predicted`; `share` is that of all videos of `true`."""
+    """`count` videos of class `true` were predicted as class `predicted`, a `share` of all videos of `true`."""
 
     true: int
     predicted: int
@@ -105,7 +99,7 @@ class ConfusedClasses:
 
 @dataclass(frozen=True, kw_only=True)
 class TradedClasses:
-    """Among the videos of class `true`, its probability and that of class `other` have this correlation."""
+    """Correlation of the probabilities of classes `true` and `other`, among the videos of class `true`."""
 
     true: int
     other: int
@@ -114,7 +108,7 @@ class TradedClasses:
 
 @dataclass(frozen=True, kw_only=True)
 class Confidence:
-    """Mean and standard deviation of the probability that videos of a class give to it."""
+    """Mean and standard deviation of the probability of a class among its own videos."""
 
     index: int
     support: int
@@ -124,7 +118,7 @@ class Confidence:
 
 @dataclass(frozen=True, kw_only=True)
 class ReliabilityBin:
-    """`count` predictions with probabilities in (`low`, `high`]: their mean, and the share that is right."""
+    """`count` predictions with probabilities in (`low`, `high`]: their mean, and the share that is correct."""
 
     low: float
     high: float
@@ -135,10 +129,9 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, kw_only=True)
 class MistakenVideo:
-    """Video `id` of class `true` (-1: of none) was given class `predicted`.
+    """Video `id` of class `true` (-1: of none) was predicted as class `predicted`.
 
-    `probability` is that of the predicted class, `true_probability` that of the right one; `uri` is empty where it is
-    not known.
+    `probability` is that of the predicted class, `true_probability` that of the true one; `uri` is empty where unknown.
     """
 
     id: str
@@ -151,21 +144,21 @@ class MistakenVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitResult:
-    """All that was measured of the best epoch on one split, with the fitted temperature.
+    """Evaluation of the best epoch on one split, with the fitted temperature.
 
     summary            loss, hit_at_one, perr, gap, mean_average_precision, top_1_accuracy, top_5_accuracy
     classes            K rows, in the order of the classes
     averages           by name: macro, weighted, micro
     confusion          K x K counts, rows the true class; empty with several labels a video, or too many classes
     confused           the most confused pairs, most videos first; empty with several labels a video
-    followed           the M classes whose correlations were followed, the first ones
-    traded             M x M: row c is the correlation of class c with each other among the videos of c; None where
-                       they are too few, or a probability does not vary
+    followed           the M classes whose correlations were computed, the first ones
+    traded             M x M: row c holds the correlations of class c with each other class among the videos of c; None
+                       where they are too few, or a probability does not vary
     most_traded        the most negative of them
-    confidence         classes that have videos, the surest first
+    confidence         classes that have videos, the highest mean first
     reliability        bins of the reliability diagram that are not empty
-    calibration_error  expected
-    mistakes           the surest first
+    calibration_error  expected calibration error
+    mistakes           the most confident first
     """
 
     name: str
@@ -187,9 +180,9 @@ class SplitResult:
 
 @dataclass(frozen=True, kw_only=True)
 class TemperatureFit:
-    """What the temperature, fitted on `videos` of the validation split, changes on them.
+    """The temperature fitted on `videos` videos of the validation split.
 
-    `reliability_before` are the bins of these videos without a temperature, `reliability_after` with it.
+    Loss, calibration error and reliability bins of these videos without it (`before`) and with it (`after`).
     """
 
     temperature: float
@@ -204,7 +197,7 @@ class TemperatureFit:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingMachine:
-    """Where the training took place: engine, workers, and what each worker had at its disposal."""
+    """Where a training took place: engine, workers, and the device and CPUs of each worker."""
 
     engine: str
     workers: int
@@ -213,23 +206,21 @@ class TrainingMachine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRecord:
-    """One training. `command` is its command line, word by word, so that it can be given again.
+class TrainingRecord(Execution, Record):
+    """One training.
 
-    split_sizes         videos by split; that of training after balancing
-    resumed_at_epoch    the epochs at which the training went on after an interruption; empty where there was none
+    split_sizes         videos by split; training after balancing
+    resumed_at_epoch    the epochs at which the training was resumed
     splits              results, validation always among them, in the order of `SPLITS`
     temperature         None where there was no validation split to fit it to
     seconds_by_stage    by name: opening, training, evaluation, calibration and the like
-    phases              as they were meant to be; one may have ended early
-    clips               what a clip classifier takes; None for one that takes features
+    phases              as planned; one may have ended early
+    clips               input of a clip classifier; None for one that takes features
     lost                videos that could not be decoded, and are in no split
     """
 
-    command: tuple[str, ...]
-    started_at: str
-    finished_at: str
-    configuration: Mapping[str, Any]
+    title: ClassVar[str] = "training record"
+
     model: str
     parameters: int
     level: str
@@ -248,32 +239,20 @@ class TrainingRecord:
     temperature: TemperatureFit | None
     seconds_by_stage: Mapping[str, float]
     machine: TrainingMachine
-    versions: Mapping[str, str]
     feature_fingerprint: Mapping[str, str]
     phases: tuple[TrainedPhase, ...] = ()
     clips: ClipInput | None = None
     lost: tuple[LostVideo, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
-    def __post_init__(self) -> None:
-        """Refuse a record that could not be read as what it is."""
-        problems = []
+    @override
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         unknown = sorted({split.name for split in self.splits} - set(SPLITS))
         if unknown:
-            problems.append(f"splits are named {', '.join(unknown)}, allowed: {', '.join(SPLITS)}")
+            yield f"splits are named {', '.join(unknown)}, allowed: {', '.join(SPLITS)}"
         if not 0 <= self.best_epoch < len(self.history):
-            problems.append(f"best_epoch is {self.best_epoch}, with {len(self.history)} epochs in the history")
+            yield f"best_epoch is {self.best_epoch}, with {len(self.history)} epochs in the history"
         for split in self.splits:
             if len(split.classes) != len(self.classes):
-                problems.append(f"{split.name} has {len(split.classes)} rows for {len(self.classes)} classes")
-        if problems:
-            raise ValueError("; ".join(problems))
-
-    def to_json(self) -> str:
-        """Write the record as JSON text."""
-        return strict_json.dump(self)
-
-    @classmethod
-    def from_json(cls, text: str) -> "TrainingRecord":
-        """Read what `to_json` wrote; `strict_json.JsonMismatchError` lists everything that is wrong."""
-        return strict_json.load(cls, text, "training record", schema_version=SCHEMA_VERSION)
+                yield f"{split.name} has {len(split.classes)} rows for {len(self.classes)} classes"

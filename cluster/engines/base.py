@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cluster.engines.tasks import Outcome, TaskQueue
 from cluster.engines.worker import Worker
-from schemas.runs import Machine
+from schemas.records import Machine
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from cluster.engines.tasks import Outcome, Task, TaskQueue
 from cluster.engines.worker import Worker
 from cluster.storage import files
 from cluster.storage.listing import list_files
-from schemas.runs import Machine
+from schemas.records import Machine
 
 WAVE_TASKS = 2048
 # Runs in this process and starts worker processes; Beam's newer default fetches a runner from the network.

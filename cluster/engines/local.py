@@ -13,7 +13,7 @@ from typing import Any
 from cluster.engines.base import EngineConfig, usable_cores
 from cluster.engines.tasks import Outcome, TaskQueue
 from cluster.engines.worker import Worker
-from schemas.runs import Machine
+from schemas.records import Machine
 
 
 class LocalEngine:

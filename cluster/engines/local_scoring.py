@@ -11,7 +11,7 @@ from cluster.engines.base import EngineError, usable_cores
 from cluster.engines.scoring_engines import ScoringEngineConfig
 from cluster.scoring.feature_scorer import Portion, Scorer
 from cluster.scoring.label_writer import ScoredPortion
-from schemas.runs import Machine
+from schemas.records import Machine
 
 
 class LocalScoring:

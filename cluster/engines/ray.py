@@ -25,7 +25,7 @@ from cluster.engines.ray_cluster import ClusterWatch, FileCopies, cluster_size, 
 from cluster.engines.ray_workers import LostWorkers, Slot
 from cluster.engines.tasks import Outcome, TaskQueue
 from cluster.engines.worker import Worker
-from schemas.runs import Machine
+from schemas.records import Machine
 
 HANDFULS = 2
 HANDFUL_SECONDS = 1.0

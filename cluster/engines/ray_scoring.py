@@ -25,7 +25,7 @@ from cluster.engines.ray_cluster import ClusterWatch, cluster_size, join_cluster
 from cluster.engines.scoring_engines import ScoringEngineConfig
 from cluster.scoring.feature_scorer import Portion, Scorer
 from cluster.scoring.label_writer import ScoredPortion
-from schemas.runs import Machine
+from schemas.records import Machine
 
 ON_HAND = 2
 MAX_LOSSES = 5  # of workers with the same portion at their head, or before they had any

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cluster.scoring.feature_scorer import Portion, Scorer
 from cluster.scoring.label_writer import ScoredPortion
-from schemas.runs import Machine
+from schemas.records import Machine
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from extractors.video.grid import as_fps
 from extractors.video.probe import probe
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import VideoError
-from schemas.runs import Machine
+from schemas.records import Machine
 from schemas.videos import Video
 
 PROBED = 64

@@ -16,18 +16,8 @@ from cluster.storage.redaction import redacted
 from extractors.features import SegmentFeatures
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
-from schemas.runs import (
-    MAX_FAILURES,
-    ContactPicture,
-    Counts,
-    DurationHistogram,
-    FailureNote,
-    Machine,
-    RunRecord,
-    SlowVideo,
-    ThroughputPoint,
-    utc_text,
-)
+from schemas.records import MAX_FAILURES, Machine, utc_text
+from schemas.runs import ContactPicture, Counts, DurationHistogram, FailureNote, RunRecord, SlowVideo, ThroughputPoint
 
 MAX_POINTS = 240
 SLOWEST = 10

@@ -36,8 +36,9 @@ from cluster.storage.lease import Lease, LeaseError
 from cluster.storage.parquet import TableError
 from cluster.storage.redaction import redacted
 from extractors.video.thumbnail import Thumbnail
-from schemas.nights import MAX_FAILURES, Drift, LabelStatistics, NightCost, NightCounts, NightRecord, NightRun
-from schemas.runs import RunRecord, utc_text
+from schemas.nights import Drift, LabelStatistics, NightCost, NightCounts, NightRecord, NightRun
+from schemas.records import MAX_FAILURES, utc_text
+from schemas.runs import RunRecord
 from schemas.scorings import ScoringRecord
 
 NIGHTS_COMPARED = 7
@@ -198,7 +199,7 @@ class Night:
         """Write the record and the page, with new statistics where there is a `plan`; returns the exit code."""
         labels = None if plan is None else self._statistics(plan)
         if status != "completed":
-            self._run = replace(self._run, counts=self._run.counts.less_left(self._left()))
+            self._run = replace(self._run, counts=self._run.counts.without(self._left()))
         self._lease.check()
         finished_at = utc_text(datetime.now(UTC))
         self._run = replace(self._run, status=status, problem=problem, finished_at=finished_at)

@@ -25,7 +25,7 @@ from cluster.scoring.clip_scorer import ClipScores
 from cluster.scoring.config import ScoringConfig
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
 from cluster.scoring.label_writer import ClipLabels, ScoredPortion
-from schemas.runs import Machine
+from schemas.records import Machine
 from schemas.videos import Video
 
 logger = logging.getLogger("framemill")

@@ -11,7 +11,7 @@ from cluster.engines.scoring_engines import SCORING_ENGINES, ScoringEngineConfig
 from cluster.extraction.config import ExtractionConfig
 from cluster.runs.command_line import option, option_of
 from cluster.storage.files import join
-from schemas.scorings import is_date
+from schemas.records import is_date
 
 MAX_LABELS = 1 << 31  # of a shard: their places are 32 bits wide
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")

@@ -15,7 +15,7 @@ from cluster.scoring.feature_scorer import Portion
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.plan import make_scoring_plan
-from schemas.runs import Machine
+from schemas.records import Machine
 
 LINE_EVERY_SECONDS = 15.0
 

@@ -16,7 +16,7 @@ from classifiers.inference.feature_classifier import Trained
 from cluster.datasets.label_dataset import LabelDataset
 from cluster.scoring.config import ScoringConfig
 from cluster.scoring.label_writer import ScoredPortion
-from schemas.runs import Machine
+from schemas.records import Machine
 
 
 @dataclass(frozen=True, kw_only=True)

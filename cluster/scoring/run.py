@@ -34,8 +34,8 @@ from cluster.scoring.plan import ScoringPlanError
 from cluster.scoring.submission import write_submission
 from cluster.storage.files import StorageError, read_bytes
 from cluster.storage.redaction import redacted
-from schemas.runs import utc_text
-from schemas.scorings import MAX_FAILURES, SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
+from schemas.records import MAX_FAILURES, utc_text
+from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
 
 DONE, FAILED, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 1, 2, 3, 130
 RECORD_EVERY_SECONDS = 60.0
@@ -223,7 +223,7 @@ class _Run:
                 )
                 for uri, config in zip(plan.config.checkpoint, classifier.configs, strict=True)
             ),
-            manner=plan.manner,
+            label_fingerprint=plan.manner,
             feature_fingerprint=dict(plan.fingerprint),
             machine=self._way.machine(),
             counts=ScoringCounts(

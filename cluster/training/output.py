@@ -26,7 +26,7 @@ from cluster.training.data import TrainingData
 from cluster.training.results import epochs_of
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
-from schemas.runs import utc_text
+from schemas.records import utc_text
 from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
 RECORD_FILE, REPORT_FILE = "training.json", "training.html"

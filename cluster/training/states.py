@@ -22,7 +22,7 @@ from classifiers.training.state import TrainingState, TrainingStateError, read_s
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas import strict_json
-from schemas.runs import utc_text
+from schemas.records import utc_text
 from schemas.trainings import LostVideo
 
 KEPT = 2

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.nights import MAX_FAILURES, ClassDrift, Drift, NightCounts, NightRecord
+from schemas.nights import ClassDrift, Drift, NightCounts, NightRecord
+from schemas.records import MAX_FAILURES
 from schemas.strict_json import JsonMismatchError
 from tests.support.nights import labels_of, night_of, run_of
 

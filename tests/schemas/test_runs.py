@@ -2,22 +2,11 @@
 
 import dataclasses
 import json
-from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from schemas.runs import (
-    MAX_FAILURES,
-    ContactPicture,
-    Counts,
-    DurationHistogram,
-    FailureNote,
-    Machine,
-    RunRecord,
-    SlowVideo,
-    ThroughputPoint,
-    utc_text,
-)
+from schemas.records import MAX_FAILURES, Machine
+from schemas.runs import ContactPicture, Counts, DurationHistogram, FailureNote, RunRecord, SlowVideo, ThroughputPoint
 from schemas.strict_json import JsonMismatchError
 
 
@@ -149,8 +138,3 @@ def test_histogram_bins_hold_their_lower_edge_and_the_last_is_open() -> None:
         DurationHistogram(edges_seconds=(5.0, 5.0), counts=(0, 0))
     with pytest.raises(ValueError, match="2 edges but 1 counts"):
         DurationHistogram(edges_seconds=(0.0, 5.0), counts=(0,))
-
-
-def test_moments_are_written_in_utc() -> None:
-    there = datetime(2025, 1, 31, 8, 0, tzinfo=timezone(timedelta(hours=2)))
-    assert utc_text(there) == utc_text(there.astimezone(UTC)) == "2025-01-31T06:00:00.000Z"

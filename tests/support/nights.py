@@ -15,7 +15,8 @@ from schemas.nights import (
     NightRecord,
     NightRun,
 )
-from schemas.runs import FailureNote, Machine
+from schemas.records import Machine
+from schemas.runs import FailureNote
 
 MODEL = "logistic@0123456789ab"
 

@@ -7,7 +7,7 @@ import pytest
 from cluster.extraction.config import ExtractionConfig
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import make_plan, read_inputs
-from schemas.runs import Machine
+from schemas.records import Machine
 from tests.support.videos import Clip, write_video
 
 MACHINE = Machine(engine="local", nodes=1, cpus=2, gpus=0)

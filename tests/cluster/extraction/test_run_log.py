@@ -11,7 +11,8 @@ from extractors.segments import Segment
 from extractors.video.thumbnail import Thumbnail
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
-from schemas.runs import MAX_FAILURES, Machine, RunRecord, SlowVideo
+from schemas.records import MAX_FAILURES, Machine
+from schemas.runs import RunRecord, SlowVideo
 from schemas.videos import Video
 
 

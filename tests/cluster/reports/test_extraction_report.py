@@ -10,17 +10,8 @@ import pytest
 from cluster.reports.extraction_report import render_run_report
 from cluster.reports.failures import ADVICE, FAILURES_IN_SIGHT
 from schemas.outcomes import FailureCode
-from schemas.runs import (
-    MAX_FAILURES,
-    ContactPicture,
-    Counts,
-    DurationHistogram,
-    FailureNote,
-    Machine,
-    RunRecord,
-    SlowVideo,
-    ThroughputPoint,
-)
+from schemas.records import MAX_FAILURES, Machine
+from schemas.runs import ContactPicture, Counts, DurationHistogram, FailureNote, RunRecord, SlowVideo, ThroughputPoint
 from tests.support.pages import Page, assert_closed_to_the_outside, assert_said_in_words
 
 HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202egpj.mp4\x00\udc80"

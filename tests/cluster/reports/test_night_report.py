@@ -11,7 +11,8 @@ from cluster.nightly.drift import drift_of
 from cluster.reports.night_report import SHOWN_CLASSES, STATUS_WORDS, night_headline, render_night_report
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from schemas.nights import LabelledVideo, NightCounts, NightRecord
-from schemas.runs import STATUSES, FailureNote
+from schemas.records import STATUSES
+from schemas.runs import FailureNote
 from tests.support.nights import MODEL, labels_of, night_of, run_of
 from tests.support.pages import Page, assert_closed_to_the_outside, assert_said_in_words
 

@@ -231,7 +231,7 @@ def test_what_was_trained_on_clips_scores_them_as_its_validation_did(classes, tm
     assert run_training(config) == 0
     record = score(classes, trained_here, tmp_path / "labels")
     assert counts(record) == (16, 0, 0, 16, 0)
-    assert '"views": 2' in record.manner["clips.sampling"]
+    assert '"views": 2' in record.label_fingerprint["clips.sampling"]
     assert {label["name"] for row in label_rows(tmp_path / "labels") for label in row["labels"]} == {"narrow", "wide"}
 
 
