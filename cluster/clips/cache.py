@@ -34,6 +34,7 @@ from extractors.clips.sampling import ClipSampling
 from extractors.video.jpeg import decode_jpegs, encode_jpegs
 from schemas.cached_clips import CLIP_SCHEMA, ClipRow, clip_table
 from schemas.clips import ClipFormat
+from schemas.errors import InputError
 from schemas.videos import Video, content_of, is_same_content
 
 CLIPS_KEY = b"framemill.clips"
@@ -44,7 +45,7 @@ GROUP_ROWS = 4  # all are read for one of them
 ADVICE = "Give another folder for the cache, or move this one away: it is created again"
 
 
-class ClipCacheError(Exception):
+class ClipCacheError(InputError):
     """An unusable cache; the message says why and what to do."""
 
 
