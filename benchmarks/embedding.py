@@ -108,7 +108,7 @@ def other_calls() -> dict[str, tuple[Call, int]]:
     for variant, image_input in IMAGE_INPUTS.items():
         for height, width in ((360, 640), (1080, 1920)):
             frame = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8)
-            calls[f"resize {variant}, {height}p frame"] = partial(image_input.here, frame), 1
+            calls[f"resize {variant}, {height}p frame"] = partial(image_input.direct, frame), 1
     windows = np.random.default_rng(0).uniform(-1, 1, (16, WINDOW_SAMPLES)).astype(np.float32)
     calls["log-mel, window"] = partial(log_mel, windows), 16
     for precision in ("fp32", "bf16") if has_cpu_bf16() else ("fp32",):

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import cast
 
-from schemas.errors import InputError
 from schemas.fingerprint import parse_fingerprint
 
 VIDEO, FRAME = "video", "frame"
@@ -41,7 +40,7 @@ _LENGTH = struct.Struct("<Q")
 _FRAMING_BYTES = 16  # length, its checksum, the data's checksum
 
 
-class RecordError(InputError):
+class RecordError(Exception):
     """A damaged `.tfrecord` file, or one of an unknown layout; the message says which file and record."""
 
 

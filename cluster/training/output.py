@@ -26,7 +26,6 @@ from cluster.training.data import TrainingData
 from cluster.training.results import epochs_of
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
-from schemas.errors import InputError
 from schemas.records import utc_text
 from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
@@ -35,7 +34,7 @@ RECORD_FILE, REPORT_FILE = "training.json", "training.html"
 logger = logging.getLogger("framemill")
 
 
-class OtherTrainingError(InputError):
+class OtherTrainingError(Exception):
     """The output holds a finished training with other options; the message says which differ."""
 
 

@@ -1,4 +1,4 @@
-"""Inception and VGGish with their inputs, PCA and precisions.
+"""The networks Inception v3 and VGGish with their preprocessing, PCA and precisions.
 
-Import `inception`, `vggish` and `pca`; `batch_runner` runs them in batches.
+Import `inception`, `vggish` and `pca` for the networks, `batch_runner` to run one in batches.
 """

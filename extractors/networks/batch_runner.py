@@ -1,12 +1,12 @@
-"""Running a network over a fixed input buffer, so that a row's result does not depend on its batch.
+"""Batched inference over a fixed input buffer: the result of a row does not depend on its batch.
 
 In: rows written into `buffer` (B, …). Out: float32 (rows, D) for the first `rows` of them.
 
-- On the CPU a short batch runs as it is where that gives the same bits as a full one, which is tried out once at the
-  start; else the whole buffer always runs, and the rows beyond are thrown away.
-- On CUDA the whole buffer always runs, as one captured graph: one launch instead of some three hundred, and one set of
-  kernels whatever the number of rows. Runs are queued; the host stays at most `RUNS_AHEAD` of them ahead, which bounds
-  the memory of what it sends.
+- On the CPU a short batch runs as it is if that gives the same bits as a full one, which is tested once at the start;
+  otherwise the whole buffer always runs, and the surplus results are discarded.
+- On CUDA the whole buffer always runs, as one captured graph: one launch instead of about 300, and the same kernels
+  whatever the number of rows. Runs are queued; the host is at most `RUNS_AHEAD` of them ahead, which bounds the memory
+  of the inputs in flight.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from torch import Tensor
 
 WARM_UP_RUNS = 3
 RUNS_AHEAD = 2
-TRIED_ROWS = (1, 3)
+TESTED_ROWS = (1, 3)
 
 
 class BatchRunner:
-    """A network over a buffer of B rows; `prepare` once, then fill `buffer` and `run`."""
+    """A network with a buffer of B rows: `prepare` once, then fill `buffer` and `run`."""
 
     def __init__(
         self,
@@ -42,44 +42,44 @@ class BatchRunner:
 
     @property
     def rows(self) -> int:
-        """The size B of the buffer."""
+        """B, the number of rows of the buffer."""
         return self.buffer.shape[0]
 
     def prepare(self) -> None:
-        """Warm up: capture the graph on CUDA; on the CPU try out whether short batches give the same bits."""
+        """Warm up: capture the graph on CUDA; test on the CPU whether short batches give the same bits."""
         if self.buffer.device.type == "cuda":
             self._capture()
         else:
             self.runs_full = not self._short_batches_agree()
 
     def results(self, groups: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Results of rows (n, …) that come any n at a time: (rows, D) whenever the buffer is full, and at the end."""
-        waiting = 0
+        """Results (rows, D) of row groups (n, …) of any n: one tensor for each full buffer, and one for the rest."""
+        filled = 0
         for group in groups:
-            left = group
-            while len(left):
-                taken = left[: self.rows - waiting]
-                self.buffer[waiting : waiting + len(taken)].copy_(taken)
-                waiting, left = waiting + len(taken), left[len(taken) :]
-                if waiting == self.rows:
-                    yield self.run(waiting)
-                    waiting = 0
-        if waiting:
-            yield self.run(waiting)
+            remaining = group
+            while len(remaining):
+                part = remaining[: self.rows - filled]
+                self.buffer[filled : filled + len(part)].copy_(part)
+                filled, remaining = filled + len(part), remaining[len(part) :]
+                if filled == self.rows:
+                    yield self.run(filled)
+                    filled = 0
+        if filled:
+            yield self.run(filled)
 
     def run(self, rows: int) -> Tensor:
-        """Results (rows, D) for the first `rows` of the buffer, in memory of their own."""
+        """Results (rows, D) of the first `rows` of the buffer, in new memory."""
         if self.graph is not None:
             self.graph.replay()
             results = self.output[:rows].clone()
-            self._stay_close()
+            self._limit_queue()
             return results
         if self.runs_full:
             return self.forward(self.buffer)[:rows]
         return self.forward(self.buffer[:rows])
 
-    def _stay_close(self) -> None:
-        """Wait for the run before the last few."""
+    def _limit_queue(self) -> None:
+        """Wait until at most `RUNS_AHEAD` runs are queued."""
         end = torch.cuda.Event()  # type: ignore[no-untyped-call]
         end.record(torch.cuda.current_stream(self.buffer.device))
         self._ends.append(end)
@@ -87,19 +87,19 @@ class BatchRunner:
             self._ends.popleft().synchronize()
 
     def _short_batches_agree(self) -> bool:
-        """Whether a row gives the same bits in a full batch, among few and alone."""
+        """Whether a row gives the same bits in a full batch, in a short one and alone."""
         noise = torch.rand(self.buffer.shape, generator=torch.Generator().manual_seed(0))
         rows = noise.mul_(2.0).sub_(1.0).to(self.buffer.dtype)
         full = self.forward(rows)
         last = self.rows - 1
         return all(
             torch.equal(self.forward(rows[last + 1 - count :]), full[last + 1 - count :])
-            for count in TRIED_ROWS
+            for count in TESTED_ROWS
             if count < self.rows
         )
 
     def _capture(self) -> None:
-        """Record one pass over the buffer as a CUDA graph, after warming up on a side stream as capturing demands."""
+        """Record one pass over the buffer as a CUDA graph, after the warm-up on a side stream that capture requires."""
         device = self.buffer.device
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(device))

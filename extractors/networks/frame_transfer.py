@@ -1,12 +1,12 @@
-"""Prepared frames to the device of the network, several alike in one copy.
+"""Transfer of prepared frames to the network's device, grouped by geometry.
 
-In: `PreparedFrame`s of uint8 pixels (h, w, 3) on the host, as they come. Out: `PreparedFrame`s of pixels (n, h, w, 3)
-on the device: runs of frames with the same geometry, in order.
+In: a stream of `PreparedFrame`s with uint8 pixels (h, w, 3) on the host. Out: `PreparedFrame`s with pixels (n, h, w, 3)
+on the device: consecutive frames of the same geometry, in order.
 
-One copy and one pass of the resize for a group, in place of some twenty launches for each frame, which at thousands of
-frames a second would be all that a host thread gets done. On CUDA the copy starts from pinned memory on a stream of its
-own, so that it overlaps with the network's work on the frames before. A frame's pixels are copied off when it comes:
-the decoder may use its memory again. On a CPU groups bring nothing; there they hold one frame.
+A group takes one copy and one resize instead of about 20 launches per frame, which at thousands of frames per second
+would saturate a host thread. On CUDA the copy starts from pinned memory on its own stream, so that it overlaps with the
+network's work on earlier frames. Pixels are copied as soon as a frame arrives, since the decoder may reuse its memory.
+On a CPU grouping has no benefit; a group is one frame.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ GROUP_FRAMES = {"cpu": 1, "cuda": 32}
 
 def sent_in_groups(frames: Iterable[PreparedFrame], device: torch.device, most: int) -> Iterator[PreparedFrame]:
     """The frames on the device, in groups of at most `most`."""
-    copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-    held, count = PreparedFrame(torch.empty(0), 0, 0), 0
+    copy_stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+    group, count = PreparedFrame(torch.empty(0), 0, 0), 0
     for frame in frames:
         geometry = (frame.pixels.shape, frame.height, frame.width)
-        if count and (count == most or geometry != (held.pixels.shape[1:], held.height, held.width)):
-            yield held._replace(pixels=_sent(held.pixels[:count], device, copies))
+        if count and (count == most or geometry != (group.pixels.shape[1:], group.height, group.width)):
+            yield group._replace(pixels=_sent(group.pixels[:count], device, copy_stream))
             count = 0
         if count == 0:
-            # New memory for each group, since the copy from the last one may not be over; torch keeps it for reuse.
-            staging = torch.empty((most, *frame.pixels.shape), dtype=torch.uint8, pin_memory=copies is not None)
-            held = frame._replace(pixels=staging)
-        held.pixels[count].copy_(frame.pixels)
+            # New memory for each group, since the previous copy may not have finished; torch caches it for reuse.
+            staging = torch.empty((most, *frame.pixels.shape), dtype=torch.uint8, pin_memory=copy_stream is not None)
+            group = frame._replace(pixels=staging)
+        group.pixels[count].copy_(frame.pixels)
         count += 1
     if count:
-        yield held._replace(pixels=_sent(held.pixels[:count], device, copies))
+        yield group._replace(pixels=_sent(group.pixels[:count], device, copy_stream))
 
 
-def _sent(pixels: Tensor, device: torch.device, copies: torch.cuda.Stream | None) -> Tensor:
-    """The pixels on the device, where work queued on the current stream from now on finds them complete."""
-    if copies is None:
+def _sent(pixels: Tensor, device: torch.device, copy_stream: torch.cuda.Stream | None) -> Tensor:
+    """The pixels on the device, complete for all work queued on the current stream from now on."""
+    if copy_stream is None:
         return pixels.to(device)
-    with torch.cuda.stream(copies):
-        there = pixels.to(device, non_blocking=True)
+    with torch.cuda.stream(copy_stream):
+        sent = pixels.to(device, non_blocking=True)
     current = torch.cuda.current_stream(device)
-    current.wait_stream(copies)
-    there.record_stream(current)
-    return there
+    current.wait_stream(copy_stream)
+    sent.record_stream(current)
+    return sent

@@ -1,22 +1,22 @@
-"""Decoded frames to network inputs, one frame at a time.
+"""Preprocessing of decoded frames to network inputs, one frame at a time.
 
 In: uint8 (H, W, 3) RGB of any size, on any device. Out: float32 (299, 299, 3) in about [-1, 1], on the same device.
 Dimensions: H height, W width, S = 299.
 
-Two ways, one per Inception variant, each in a part that may run where the frame was decoded (uint8 to uint8, no more
-pixels than the network reads: a `PreparedFrame`, at most 1.1 MB) and one that runs where the network is:
+One preprocessing per Inception variant, in two steps: the first may run where the frame was decoded (uint8 to uint8, no
+more pixels than the network reads: a `PreparedFrame`, at most 1.1 MB), the second runs on the network's device.
 
 - `inception-2015` is the preprocessing inside the TensorFlow graph of 2015-12-05: bilinear to S x S with
   source = target * in / out (corners not aligned, no half-pixel shift, no antialiasing), kept as float and not rounded,
   then (x - 128) / 128. Only the 2 x 2 source pixels around each target are read, so that a 1080p frame costs about as
   much as a small one.
 - `inception-imagenet` is torchvision's evaluation transform: shorter side to 342 with antialiased bilinear on uint8,
-  centre crop, then x / 127.5 - 1. The published weights were trained on [-1, 1]; torchvision's normalisation by mean
-  and standard deviation is undone by its `transform_input`, and the two together are this map. The resize stays in
-  uint8 (13 times faster on a 1080p frame than in float32): a fifth of the values end one grey level away from
-  torchvision's float path, as with its PIL path, and the features differ by a relative RMS of 5e-4.
+  centre crop, then x / 127.5 - 1. The published weights were trained on [-1, 1]: torchvision's `transform_input` undoes
+  its normalisation by mean and standard deviation, and the two together are this map. The resize stays in uint8 (13
+  times faster on a 1080p frame than in float32): a fifth of the values differ by one grey level from torchvision's
+  float path, as they do on its PIL path, and the features differ by a relative RMS of 5e-4.
 
-Measured on one thread, 1080p frame: 1.4 ms each way.
+Measured on one thread with 1080p frames: 1.4 ms per frame for either variant.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ SHORT_SIDE = 342
 
 
 class PreparedFrame(NamedTuple):
-    """What is read of a frame: uint8 pixels (h, w, 3), and the height and width of the frame they were taken from.
+    """The pixels of a frame that the network reads, uint8 (h, w, 3), with the frame's height and width.
 
-    On its way to a GPU it may hold several frames alike, (N, h, w, 3).
+    On its way to a GPU it may hold several frames of the same geometry, (N, h, w, 3).
     """
 
     pixels: Tensor
@@ -52,16 +52,16 @@ class PreparedFrame(NamedTuple):
 class ImageInput:
     """A variant's preprocessing: `on_device(on_host(image))` is the network's input.
 
-    `here` gives the same bits without cutting pixels out, for a network in the same place.
+    `direct` gives the same bits in one step, for a network on the device of the frame.
     """
 
     on_host: Callable[[Tensor], PreparedFrame]
     on_device: Callable[[PreparedFrame], Tensor]
-    here: Callable[[Tensor], Tensor]
+    direct: Callable[[Tensor], Tensor]
 
 
 def as_image_tensor(image: NDArray[np.uint8]) -> Tensor:
-    """Check a frame's type and shape and view it as a tensor without copying.
+    """View a frame as a tensor without copying.
 
     Raises:
         ValueError: if the array is not uint8 (H, W, 3) with at least one pixel.
@@ -69,12 +69,12 @@ def as_image_tensor(image: NDArray[np.uint8]) -> Tensor:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"a frame must be uint8 (height, width, 3), got {image.dtype} {image.shape}")
     if not image.flags.writeable or any(stride < 0 for stride in image.strides):
-        image = image.copy()  # torch takes neither read-only memory nor negative strides
+        image = image.copy()  # torch supports neither read-only memory nor negative strides
     return torch.from_numpy(image)
 
 
 def whole_frame(image: Tensor) -> PreparedFrame:
-    """A frame of which all pixels are kept."""
+    """The frame with all of its pixels."""
     return PreparedFrame(image, image.shape[0], image.shape[1])
 
 
@@ -111,9 +111,9 @@ def imagenet_crop(image: Tensor) -> Tensor:
     """uint8 (H, W, 3) to uint8 (S, S, 3): antialiased resize of the shorter side to 342, centre crop."""
     height, width, _ = image.shape
     shorter = min(height, width)
-    # The longer side is truncated, as torchvision does it.
+    # The longer side is truncated, as in torchvision.
     size = (int(SHORT_SIDE * height / shorter), int(SHORT_SIDE * width / shorter))
-    planes = image.permute(2, 0, 1)[None]  # 1, 3, H, W; channels-last in memory, which is the fast path
+    planes = image.permute(2, 0, 1)[None]  # 1, 3, H, W; channels-last in memory, the fast path
     if size != (height, width):
         planes = functional.interpolate(planes, size=size, mode="bilinear", antialias=True)
     top, left = round((size[0] - IMAGE_SIZE) / 2.0), round((size[1] - IMAGE_SIZE) / 2.0)
@@ -135,7 +135,7 @@ def _blend(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
 def _taps(size: int, stored: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """For S targets along an axis of `size` pixels: the two source indices (int64) and the second one's weight.
 
-    Where only the `stored` pixels of `tapped_pixels` are there, the indices are theirs.
+    If only the `stored` pixels of `tapped_pixels` are available, the indices refer to those.
     """
     scale = np.float32(size) / np.float32(IMAGE_SIZE)  # float32 throughout, as in TensorFlow's kernel
     position = np.arange(IMAGE_SIZE, dtype=np.float32) * scale
@@ -152,11 +152,11 @@ IMAGE_INPUTS = {
     "inception-2015": ImageInput(
         on_host=tapped_pixels,
         on_device=tf1_bilinear_input,
-        here=lambda image: tf1_bilinear_input(whole_frame(image)),
+        direct=lambda image: tf1_bilinear_input(whole_frame(image)),
     ),
     "inception-imagenet": ImageInput(
         on_host=lambda image: whole_frame(imagenet_crop(image)),
         on_device=lambda frame: scale_imagenet(frame.pixels),
-        here=lambda image: scale_imagenet(imagenet_crop(image)),
+        direct=lambda image: scale_imagenet(imagenet_crop(image)),
     ),
 }

@@ -1,4 +1,4 @@
-"""Inception v3 as a frame embedder: images to 2048 pooled features, and to the logits of its training task.
+"""Inception v3 as a frame embedder: images to 2048 pooled features, and to the logits of its classes.
 
 In: float32 (B, 3, 299, 299), RGB, scaled to about [-1, 1] by `image_input`. Out: features float32 (B, 2048), logits
 float32 (B, K). Dimensions: B batch, C channels, H height, W width, D feature, K classes.
@@ -6,13 +6,13 @@ float32 (B, K). Dimensions: B batch, C channels, H height, W width, D feature, K
 Source: Szegedy et al. 2015, "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567. Module names
 are those of the public PyTorch checkpoints, so that their state dicts load strictly. Two variants:
 
-- `inception_2015`: the TensorFlow graph of 2015-12-05 that made YouTube-8M's features (and the FID score's). Average
-  pools leave the padding out of the mean, the pool branch of the last block is a max pool, K = 1008. 23,850,960
-  parameters.
-- `inception_imagenet`: torchvision's weights. Average pools count the padding, K = 1000. 23,834,568 parameters, and
-  3,326,696 more of an auxiliary head that only training uses: its keys are accepted and unused.
+- `inception_2015`: the TensorFlow graph of 2015-12-05 that YouTube-8M's features were extracted with (and the FID score
+  is computed with). Average pools exclude the padding, the pool branch of the last block is a max pool, K = 1008.
+  23,850,960 parameters.
+- `inception_imagenet`: torchvision's weights. Average pools include the padding, K = 1000. 23,834,568 parameters, and
+  3,326,696 of an auxiliary head used in training only: its keys are accepted and ignored.
 
-Different from both: inference only (no dropout, no auxiliary output), and the mean over positions is taken in float32
+Different from both: inference only (no dropout, no auxiliary output), and the mean over positions is in float32
 whatever the precision of the network.
 """
 
@@ -30,7 +30,7 @@ FEATURE_DIM = 2048
 
 @dataclass(frozen=True)
 class InceptionConfig:
-    """What differs between the two public networks."""
+    """The differences between the two public networks."""
 
     num_classes: int
     pool_counts_padding: bool
@@ -55,7 +55,7 @@ class ConvBlock(nn.Module):
         self.bn = nn.BatchNorm2d(c_out, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the three layers."""
+        """(B, C_in, H, W) to (B, C_out, H', W')."""
         return functional.relu(self.bn(self.conv(x)))
 
 
@@ -102,7 +102,7 @@ class ReduceTo17(nn.Module):
 
 
 class GridBlock17(nn.Module):
-    """Inception block at 17 x 17 (Mixed_6b to 6e): (B, 768, 17, 17) to the same; 7 x 7 kernels in two factors."""
+    """Inception block at 17 x 17 (Mixed_6b to 6e): (B, 768, 17, 17) to the same; 7 x 7 kernels are factorised."""
 
     def __init__(self, *, c_middle: int, pool_counts_padding: bool) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class ReduceTo8(nn.Module):
 
 
 class GridBlock8(nn.Module):
-    """Inception block at 8 x 8 (Mixed_7b and 7c): (B, c_in, 8, 8) to (B, 2048, 8, 8); two branches end in a fork."""
+    """Inception block at 8 x 8 (Mixed_7b and 7c): (B, c_in, 8, 8) to (B, 2048, 8, 8); two branches fork at the end."""
 
     def __init__(self, c_in: int, *, pool: nn.Module) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class GridBlock8(nn.Module):
         self.branch_pool = ConvBlock(c_in, 192, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Six ends of four branches, concatenated over channels."""
+        """Six outputs of four branches, concatenated over channels."""
         single = self.branch3x3_1(x)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         ends = [
@@ -181,7 +181,7 @@ class GridBlock8(nn.Module):
 
 
 class AuxHead(nn.Module):
-    """The auxiliary classifier of training: it exists for its checkpoint keys and is never run."""
+    """The auxiliary classifier of training, never run: it exists for its checkpoint keys."""
 
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ class InceptionV3(nn.Module):
         self.fc = nn.Linear(FEATURE_DIM, config.num_classes)
 
     def forward_stem(self, images: Tensor) -> Tensor:
-        """(B, 3, 299, 299) in about [-1, 1] to (B, 192, 35, 35), through the layers with the largest maps."""
+        """(B, 3, 299, 299) in about [-1, 1] to (B, 192, 35, 35), through the layers with the largest activations."""
         x = self.Conv2d_1a_3x3(images)  # B, 32, 149, 149
         x = self.Conv2d_2a_3x3(x)  # B, 32, 147, 147
         x = self.Conv2d_2b_3x3(x)  # B, 64, 147, 147
@@ -234,8 +234,8 @@ class InceptionV3(nn.Module):
     def forward_features(self, images: Tensor, *, stem_frames: int | None = None) -> Tensor:
         """(B, 3, 299, 299) in about [-1, 1] to pooled features, float32 (B, 2048).
 
-        With `stem_frames`, so many images at a time go through the stem. Its maps for a whole batch are larger than
-        what a C library keeps at hand, and fetching them from the system anew can cost a CPU 7 % of the time.
+        `stem_frames` is the number of images that pass through the stem at a time. Its activations for a whole batch
+        exceed what the C allocator caches, and allocating them anew can cost a CPU 7 % of the time.
         """
         parts = torch.split(images, stem_frames) if stem_frames else [images]
         x = torch.cat([self.forward_stem(part) for part in parts]) if len(parts) > 1 else self.forward_stem(images)
@@ -258,7 +258,7 @@ class InceptionV3(nn.Module):
 
 
 def inception_2015() -> InceptionV3:
-    """The TensorFlow graph of 2015-12-05: YouTube-8M's network."""
+    """The network of the TensorFlow graph of 2015-12-05, which YouTube-8M used."""
     return InceptionV3(
         InceptionConfig(num_classes=1008, pool_counts_padding=False, last_pool_is_max=True, has_aux_head=False)
     )

@@ -1,17 +1,17 @@
-"""A trained network rewritten for running only: batch norm folded, one kernel per convolution, chosen precision.
+"""A trained network rewritten for inference: batch norm folded, one kernel per convolution, the chosen precision.
 
 In: an `nn.Module` in float32 made of `ConvBlock`s, or of `Sequential`s of convolutions, linear layers and ReLUs. Out:
-the same module, changed in place, that takes channels-last input of the given dtype.
+the same module, changed in place, for channels-last input of the given dtype.
 
 - Batch norm is folded into the convolution in float64, then rounded once to the target precision.
-- An average pool before a 1 x 1 convolution moves behind it, where there are fewer channels to average: both are
-  linear, so they commute up to rounding.
-- On the CPU, convolution + bias + ReLU is one oneDNN call on weights that were brought into oneDNN's blocked layout
-  beforehand. Plain eager calls reorder the weights and walk over the output again in every call.
-- Results must not depend on which frames share a batch, so that every engine writes the same rows. Measured (torch
-  2.13, AVX-512 with BF16): the packed convolutions give the same bits for a frame at any batch size from 1 to 16 and in
-  any position, bf16 and fp32. Matrix products do not (one row takes another path through the library than several), so
-  `TiledLinear` always multiplies exactly 16 rows, padding the last tile with zeros.
+- An average pool before a 1 x 1 convolution moves after it, where there are fewer channels to average: both are linear,
+  so they commute up to rounding.
+- On the CPU, convolution, bias and ReLU are one oneDNN call on weights packed into oneDNN's blocked layout beforehand.
+  Plain eager calls reorder the weights and pass over the output once more in every call.
+- A frame's result must not depend on its batch, so that every engine writes the same rows. Measured (torch 2.13,
+  AVX-512 with BF16): the packed convolutions give the same bits for a frame at any batch size from 1 to 16 and in any
+  position, in bf16 and fp32. Matrix products do not (oneDNN treats one row differently from several), so `TiledLinear`
+  always multiplies exactly 16 rows, padding the last tile with zeros.
 
 Inception, one thread of an AMD EPYC with AVX-512 BF16 and VNNI, `python benchmarks/embedding.py` (frames/s, and the
 share of the matrix-product peak in the same arithmetic, 115, 228 and 453 GFLOP/s; 11.42 GFLOP a frame):
@@ -23,8 +23,8 @@ share of the matrix-product peak in the same arithmetic, 115, 228 and 453 GFLOP/
 | 8     | 5.9, 58 %       | 9.7, 97 % | 19.0, 95 % | 35.5, 89 %              |
 | 16    | 5.3, 53 %       | 9.5, 95 % | 18.8, 94 % | 35.7, 90 %              |
 
-This machine multiplies bf16 twice as fast as fp32, and eager reaches 53 to 62 % of the fp32 peak: bf16 at its own peak
-would be 3.2 to 3.7 times eager.
+This machine multiplies bf16 twice as fast as fp32, and eager fp32 reaches 53 to 62 % of its peak: bf16 at its peak
+would be 3.2 to 3.7 times as fast as eager fp32.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from extractors.networks.inception import ConvBlock
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 TILE_ROWS = 16
-PACK_BATCH = 8  # the batch that oneDNN's weight layout is chosen for; other batches run on the same layout
+PACK_BATCH = 8  # the batch size that oneDNN's weight layout is optimised for; other sizes use the same layout
 
 
 def has_packed_kernels(device: torch.device) -> bool:
@@ -54,7 +54,7 @@ def has_packed_kernels(device: torch.device) -> bool:
 
 
 class FusedConv(nn.Module):
-    """Convolution, bias and, unless told otherwise, ReLU: channels-last (B, C_in, H, W) to (B, C_out, H', W')."""
+    """Convolution, bias and, if `relu`, ReLU: channels-last (B, C_in, H, W) to (B, C_out, H', W')."""
 
     weight: Tensor
     bias: Tensor
@@ -69,7 +69,7 @@ class FusedConv(nn.Module):
         self.packed: Tensor | None = None
 
     def pack(self, input_shape: torch.Size) -> Tensor:
-        """Bring the weight into oneDNN's layout for inputs like (any, C_in, H, W), once."""
+        """Convert the weight to oneDNN's layout for inputs (any, C_in, H, W); to be called once."""
         size = [PACK_BATCH, *input_shape[1:]]
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
             self.weight, self.padding, self.stride, [1, 1], 1, size
@@ -78,7 +78,7 @@ class FusedConv(nn.Module):
         return packed
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer; the weight is packed at the first call, when the input's size is known."""
+        """Apply the layer; the first call packs the weight, since it needs the size of the input."""
         if not has_packed_kernels(x.device):
             plain = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
             return functional.relu(plain) if self.relu else plain
@@ -92,7 +92,7 @@ class FusedConv(nn.Module):
 
 
 class PooledConv(nn.Module):
-    """Average pool, 1 x 1 convolution, bias and ReLU, run with the convolution first: in and out as `FusedConv`."""
+    """Average pool, 1 x 1 convolution, bias and ReLU, computed with the convolution first; shapes as in `FusedConv`."""
 
     bias: Tensor
 
@@ -102,7 +102,7 @@ class PooledConv(nn.Module):
         super().__init__()
         self.conv = FusedConv(conv, weight, torch.zeros_like(bias), dtype=dtype, relu=False)
         self.pool = pool
-        # Added after the pool, as one that counts the padding must not average the bias with zeros.
+        # Added after the pool: a pool that includes the padding would average the bias with zeros.
         self.register_buffer("bias", bias.to(dtype)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class PooledConv(nn.Module):
 
 
 class TiledLinear(nn.Module):
-    """Matrix product plus bias, (B, D_in) to (B, D_out), always over exactly `TILE_ROWS` rows at a time."""
+    """Matrix product plus bias, (B, D_in) to (B, D_out), in tiles of exactly `TILE_ROWS` rows."""
 
     weight: Tensor
     bias: Tensor
@@ -124,7 +124,7 @@ class TiledLinear(nn.Module):
         self.packed: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer tile by tile; rows of zeros fill the last tile and are cut off again."""
+        """Apply the layer tile by tile; the last tile is padded with rows of zeros, whose results are dropped."""
         rows = x.shape[0]
         x = functional.pad(x, (0, 0, 0, -rows % TILE_ROWS))
         tiles = [self._multiply(tile) for tile in torch.split(x, TILE_ROWS)]
@@ -142,12 +142,12 @@ class TiledLinear(nn.Module):
 
 
 def to_inference_form(module: ModuleT, *, dtype: torch.dtype) -> ModuleT:
-    """Rewrite a network in place for inference in `dtype` and return it."""
+    """Rewrite a network in place for inference in `dtype`; returns it."""
     children = list(module.named_children())
     for position, (name, child) in enumerate(children):
         follower = children[position + 1][1] if position + 1 < len(children) else None
         if getattr(module, name) is not child:
-            continue  # rewritten with the one before it
+            continue  # rewritten with the child before it
         if isinstance(child, nn.AvgPool2d) and isinstance(follower, ConvBlock) and is_pointwise(follower.conv):
             pooled = PooledConv(child, follower.conv, *fold_batch_norm(follower), dtype=dtype)
             setattr(module, name, nn.Identity())
@@ -156,7 +156,7 @@ def to_inference_form(module: ModuleT, *, dtype: torch.dtype) -> ModuleT:
             setattr(module, name, FusedConv(child.conv, *fold_batch_norm(child), dtype=dtype))
         elif isinstance(child, nn.Conv2d):
             if not isinstance(follower, nn.ReLU) or child.bias is None:
-                raise ValueError(f"convolution {name!r} needs a bias and a ReLU after it, found {follower!r}")
+                raise ValueError(f"convolution {name!r} needs a bias and a ReLU after it, but {follower!r} follows")
             setattr(module, name, FusedConv(child, child.weight.detach(), child.bias.detach(), dtype=dtype))
             setattr(module, children[position + 1][0], nn.Identity())
         elif isinstance(child, nn.Linear):
@@ -167,12 +167,12 @@ def to_inference_form(module: ModuleT, *, dtype: torch.dtype) -> ModuleT:
 
 
 def is_pointwise(conv: nn.Conv2d) -> bool:
-    """Whether the convolution looks at one position at a time, so that an average over positions commutes with it."""
+    """Whether the kernel is 1 x 1 with stride 1, so that the convolution commutes with an average over positions."""
     return conv.kernel_size == (1, 1) and conv.stride == (1, 1)
 
 
 def fold_batch_norm(block: ConvBlock) -> tuple[Tensor, Tensor]:
-    """Weight and bias, float64, of the convolution that equals convolution plus batch norm."""
+    """Weight and bias, float64, of the convolution that equals the block's convolution and batch norm."""
     norm = block.bn
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("batch norm without running statistics cannot be folded")

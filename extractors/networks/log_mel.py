@@ -1,11 +1,11 @@
-"""Waveforms to the log-mel spectrograms that VGGish reads.
+"""Log-mel spectrograms of audio windows, the input of VGGish.
 
 In: float32 (N, 15600), mono windows of 0.975 s at 16 kHz, in [-1, 1]. Out: float32 (N, 96, 64): 96 frames of 25 ms
 every 10 ms, 64 mel bands. N windows.
 
 Source: tensorflow/models `research/audioset/vggish/mel_features.py`. Frames are not centred; periodic Hann window of
 400 samples, FFT of 512, magnitude (not power); bands on the HTK mel scale from 125 to 7500 Hz, triangular in mel, the
-DC bin empty; log(mel + 0.01). Computed in float64 and rounded once, window by window: a window's values do not depend
+DC bin empty; log(mel + 0.01). Computed in float64, rounded once, one window at a time: a window's values do not depend
 on its neighbours.
 """
 
@@ -34,11 +34,11 @@ def log_mel(windows: NDArray[np.float32]) -> Tensor:
     """Windows (N, 15600) to log-mel examples, float32 (N, 96, 64).
 
     Raises:
-        ValueError: if the windows do not have that shape, or are not floating point in about [-1, 1].
+        ValueError: if the windows have another shape or are not floating point.
     """
     if windows.ndim != 2 or windows.shape[1] != WINDOW_SAMPLES or not np.issubdtype(windows.dtype, np.floating):
         raise ValueError(
-            f"sound windows must be floating point (N, {WINDOW_SAMPLES}) at {SAMPLE_RATE_HZ} Hz, "
+            f"audio windows must be floating point (N, {WINDOW_SAMPLES}) at {SAMPLE_RATE_HZ} Hz, "
             f"got {windows.dtype} {windows.shape}"
         )
     hann, mel_matrix = _hann(), _mel_matrix()
@@ -71,5 +71,5 @@ def _mel_matrix() -> Tensor:
 
 
 def _hz_to_mel(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """HTK's mel scale."""
+    """Frequencies on the HTK mel scale."""
     return 1127.0 * np.log1p(frequency_hz / 700.0)

@@ -1,33 +1,35 @@
-"""The arithmetic a network runs in: which precisions a device has, and which one `auto` means there.
+"""Precision of network inference: the precisions of each device, and the choice of `auto`.
 
-`auto` is bf16 where the device multiplies it in hardware (AVX-512 BF16 or AMX on CPUs, compute capability 8.0 and up on
-CUDA), else fp16 on CUDA and fp32 on CPUs. On a cluster of mixed machines resolve it once and name it, since two
-precisions are two fingerprints. `int8` is for the frame network on CPUs with VNNI and is never chosen by itself
-(`quantized_form`); sound runs in what `auto` means beside it.
+`auto` is bf16 where the device multiplies it in hardware (AVX-512 BF16 or AMX on CPUs, compute capability 8.0 or higher
+on CUDA), otherwise fp16 on CUDA and fp32 on CPUs. On a cluster of mixed machines it should be resolved once and given
+by name, since each precision has its own fingerprint. `int8` is for the frame network on CPUs with VNNI and never the
+choice of `auto` (`quantized_form`); the audio network then runs in the precision that `auto` chooses.
 """
 
 from __future__ import annotations
 
 import torch
 
-# The type of a network's input; inside, int8 has types of its own.
+# The data type of a network's input; inside, int8 uses other types.
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "int8": torch.float32}
 
 
 def resolve_device(device: str) -> torch.device:
-    """`auto` to CUDA where there is one, else the CPU; any other name as torch knows it."""
+    """The device by name; `auto` is CUDA if available, otherwise the CPU."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     resolved = torch.device(device)
     if resolved.type not in ("cpu", "cuda"):
         raise ValueError(f"device {device!r} is not supported; allowed are auto, cpu, cuda, cuda:N")
     if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} was asked for, and torch {torch.__version__} sees no CUDA device here")
+        raise ValueError(
+            f"device {device!r} is not available: torch {torch.__version__} finds no CUDA; use cpu or auto"
+        )
     return resolved
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """`auto` to the fastest precision of the device that is accurate enough; others are checked and kept."""
+    """The precision by name, checked against the device; `auto` is its fastest one that is accurate enough."""
     if precision == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
@@ -35,26 +37,26 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r} is unknown; allowed are auto, {', '.join(PRECISIONS)}")
     if precision == "fp16" and device.type == "cpu":
-        raise ValueError("precision 'fp16' needs CUDA; on a CPU take bf16 or fp32")
+        raise ValueError("precision 'fp16' needs CUDA; on a CPU use bf16 or fp32")
     if precision == "int8" and not (device.type == "cpu" and has_cpu_int8()):
-        raise ValueError("precision 'int8' needs a CPU with AVX-512 VNNI and torch with oneDNN; take auto")
+        raise ValueError("precision 'int8' needs a CPU with AVX-512 VNNI and torch with oneDNN; use auto")
     return precision
 
 
-def resolve_sound_precision(precision: str, device: torch.device) -> str:
-    """Like `resolve_precision`, for the sound network, which has no int8 form."""
+def resolve_audio_precision(precision: str, device: torch.device) -> str:
+    """`resolve_precision` for the audio network, which has no int8 form and runs in `auto` instead."""
     return resolve_precision("auto" if precision == "int8" else precision, device)
 
 
 def configure_torch(device_name: str, precision_name: str, threads: int | None) -> tuple[torch.device, str]:
-    """Apply the process-wide settings; the device and the precision to run in. `threads` None leaves them alone."""
+    """Apply the process-wide settings of torch and resolve device and precision; `threads` None keeps the default."""
     if threads is not None:
         torch.set_num_threads(threads)
     device = resolve_device(device_name)
     precision = resolve_precision(precision_name, device)
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True
-        if precision == "fp32":  # TF32 keeps ten bits of the mantissa, which is not what fp32 promises
+        if precision == "fp32":  # TF32 has ten bits of mantissa, less than fp32 implies
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
     return device, precision

@@ -1,25 +1,25 @@
-"""Inception rewritten for 8-bit integer arithmetic on CPUs with VNNI: twice the multiplications a second of bf16.
+"""Inception quantised to 8-bit integers for CPUs with VNNI: twice the multiplications per second of bf16.
 
 In: an `InceptionV3` in float32 with its weights. Out: a `QuantizedInception`, from float32 channels-last images
 (B, 3, 299, 299) in [-1, 1] to pooled features, float32 (B, 2048). Dimensions as in `inception`.
 
-Weights are int8 with a scale for each output channel, activations uint8, sums int32 and so exact: a frame's result
-cannot depend on its batch. No example pictures are needed: everything follows from the weights, so every worker makes
-the same network.
+Weights are int8 with a scale per output channel, activations uint8, sums int32 and therefore exact: a frame's result
+cannot depend on its batch. No calibration images are needed: everything is derived from the weights, so every worker
+builds the same network.
 
-- The value that 255 stands for is set for each channel from its batch norm, which knows mean and deviation of the
-  channel in training: `DEVIATIONS` deviations above the mean; what lies beyond is cut off. The idea is that of Nagel
-  et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", arXiv:1906.04721. A network
-  whose batch norms do not describe its own activations is refused.
-- A ReLU lets a factor pass through, so each channel has its own: a convolution's weights are divided by the ranges of
-  what goes out and multiplied by those of what comes in. Every uint8 tensor then means q / 255 of the range, and
-  branches are concatenated and max-pooled as they are.
-- Ranges find their way by one run of the network over a map of ranges in place of an image: a convolution takes note
-  of what comes in and answers with its own.
-- Average pools move behind the 1 x 1 convolution after them, as in `inference_form`, and are taken in float32.
+- The value of the level 255 is set per channel from the batch norm, which holds mean and deviation of the channel in
+  training: `DEVIATIONS` deviations above the mean; larger values are clipped. The method is that of Nagel et al. 2019,
+  "Data-Free Quantization Through Weight Equalization and Bias Correction", arXiv:1906.04721. A network whose batch
+  norms do not describe its activations is refused.
+- A ReLU commutes with a positive factor, so each channel has its own: the weights of a convolution are divided by the
+  ranges of its outputs and multiplied by those of its inputs. Every uint8 tensor then represents q / 255 of the range,
+  and branches can be concatenated and max-pooled without conversion.
+- One run of the network over a tensor of ranges in place of an image propagates the ranges: each convolution reads
+  those of its input and returns its own.
+- Average pools move after the following 1 x 1 convolution, as in `inference_form`, and are computed in float32.
 
-Measured on random networks over frames of real clips: with 10 to 16 deviations the error is at its least and flat;
-with 6 it is two to five times larger.
+Measured on random networks over frames of real clips: the error is smallest and flat between 10 and 16 deviations; with
+6 it is two to five times larger.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from extractors.networks.inception import IMAGE_SIZE, AuxHead, ConvBlock, Incept
 from extractors.networks.inference_form import PACK_BATCH, fold_batch_norm, is_pointwise
 
 DEVIATIONS = 12.0
-LEAST_RANGE = 0.01  # of the layer's largest range: for channels that were never on in training
+LEAST_RANGE = 0.01  # of the layer's largest range: for channels that were never active in training
 FIRST_LAYER = "Conv2d_1a_3x3"
 LEVELS = 255  # of an activation, uint8
 WEIGHT_LEVELS = 127  # of a weight's magnitude, int8
-MOST_ERROR = 0.35  # relative RMS on a drawn picture; sound ranges give 0.02 to 0.25 on random networks
-PIXEL_LEVELS = 128  # an image's x is (q - 128) / 128, which for inception-2015 makes q the pixel
-SLOW_STRIDED_WEIGHTS = 768 << 10  # from somewhere here on, oneDNN 3.12 takes a strided convolution five times as long
+MAX_ERROR = 0.35  # relative RMS on the test image; valid ranges give 0.02 to 0.25 on random networks
+PIXEL_LEVELS = 128  # an image's x is (q - 128) / 128; for inception-2015, q is the pixel value
+SLOW_STRIDED_WEIGHTS = 768 << 10  # above about this size, oneDNN 3.12 is five times slower on strided convolutions
 
 
 class QuantizedConv(nn.Module):
     """Convolution, bias and ReLU: uint8 channels-last (B, C_in, H, W) to (B, C_out, H', W').
 
-    `pool` comes after the convolution and before the bias. `reads_image` is for the first layer.
+    `pool` is applied between convolution and bias. `reads_image` marks the first layer.
     """
 
     def __init__(self, block: ConvBlock, *, pool: nn.AvgPool2d | None = None, reads_image: bool = False) -> None:
@@ -60,7 +60,7 @@ class QuantizedConv(nn.Module):
         self.parts: list[tuple[Tensor, Tensor, Tensor | None]] = []  # packed weight, its scales, bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer; a map of ranges, which is float, prepares it."""
+        """Apply the layer; a tensor of ranges, which is floating point, prepares it."""
         if x.dtype != torch.uint8:
             return self._prepare(x)
         if self.pool is not None:
@@ -80,7 +80,7 @@ class QuantizedConv(nn.Module):
         out_dtype: torch.dtype,
         activation: str,
     ) -> Tensor:
-        """One call of oneDNN."""
+        """Call oneDNN's quantised convolution."""
         zeros = torch.zeros(len(scales), dtype=torch.int64)
         y: Tensor = torch.ops.onednn.qconv2d_pointwise(
             *(x, self.in_scale, self.in_zero, weight, scales, zeros, bias),
@@ -90,13 +90,13 @@ class QuantizedConv(nn.Module):
         return y
 
     def _prepare(self, incoming: Tensor) -> Tensor:
-        """Quantise the weight for inputs with the ranges of a map (1, C_in, H, W); the map of the output's ranges."""
+        """Quantise the weight for the ranges of the input (1, C_in, H, W); returns those of the output."""
         out = self.ranges[:, None, None, None]
         weight = self.weight * incoming[0, :, 0, 0].double()[:, None, None] / out
         scales = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / WEIGHT_LEVELS
         levels = (weight / scales).round().to(torch.int8)
         bias = (self.bias / self.ranges).float()
-        self.shift = bias[:, None, None]  # where there is a pool
+        self.shift = bias[:, None, None]  # used with a pool
         self.weight = self.weight[:0].clone()  # the packed parts replace it
         pieces = 2 if levels.numel() > SLOW_STRIDED_WEIGHTS and self.stride != [1, 1] else 1
         size = [PACK_BATCH, *incoming.shape[1:]]
@@ -113,7 +113,7 @@ class QuantizedConv(nn.Module):
 
 
 class MaxPool(nn.Module):
-    """`nn.MaxPool2d(3)` of tensors that are nowhere negative: torch has none for uint8 maps this large."""
+    """`nn.MaxPool2d(3)` of non-negative tensors: torch's does not support uint8 tensors of this size."""
 
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
@@ -135,28 +135,28 @@ class MaxPool(nn.Module):
 
 
 class QuantizedInception(nn.Module):
-    """`InceptionV3.forward_features` in 8-bit integers. The network given is used up.
+    """`InceptionV3.forward_features` in 8-bit integers. The given network is converted in place.
 
     Raises:
-        ValueError: if a drawn picture gets quite other features than in float32. The batch norms then do not hold the
-            statistics of the network's own activations, from which the ranges come.
+        ValueError: if the features of a test image differ too much from float32: the statistics in the batch norms,
+            which determine the ranges, then do not describe the network's activations.
     """
 
     def __init__(self, network: InceptionV3) -> None:
         super().__init__()
-        picture = _drawn_picture()
+        image = _test_image()
         with torch.inference_mode():
-            exact = network.forward_features(picture)
+            exact = network.forward_features(image)
         _quantize(network)
         self.network = network
         with torch.inference_mode():
             ranges = torch.ones(1, 3, IMAGE_SIZE, IMAGE_SIZE)  # of the image's levels, 1 / 128 each
             self.step = network.forward_features(ranges) / LEVELS  # 1, 2048
-            error = float((self.forward_features(picture) - exact).norm() / exact.norm())
-        if not error < MOST_ERROR:
+            error = float((self.forward_features(image) - exact).norm() / exact.norm())
+        if not error < MAX_ERROR:
             raise ValueError(
-                f"precision int8 does not suit these weights: a picture's features are off by {error:.0%}, allowed are "
-                f"{MOST_ERROR:.0%}. Their batch norms do not describe what the layers give; take bf16 or fp32"
+                f"precision int8 does not suit these weights: the features of a test image are off by {error:.0%}, "
+                f"allowed are {MAX_ERROR:.0%}. The batch norms do not describe the activations; use bf16 or fp32"
             )
 
     def forward_features(self, images: Tensor, *, stem_frames: int | None = None) -> Tensor:
@@ -165,8 +165,8 @@ class QuantizedInception(nn.Module):
         return self.network.forward_features(pixels, stem_frames=stem_frames) * self.step
 
 
-def _drawn_picture() -> Tensor:
-    """Waves of several lengths and colours: channels-last (1, 3, S, S) in [-1, 1]."""
+def _test_image() -> Tensor:
+    """A pattern of waves of several lengths and colours: channels-last (1, 3, S, S) in [-1, 1]."""
     y, x = torch.meshgrid(*(torch.linspace(0, 1, IMAGE_SIZE, dtype=torch.float64),) * 2, indexing="ij")
     planes = [torch.sin(a * x * x + b * y) * torch.cos(b * x * y) for a, b in ((9.0, 4.0), (31.0, 17.0), (5.0, 90.0))]
     return torch.stack(planes)[None].float().contiguous(memory_format=torch.channels_last)
@@ -178,7 +178,7 @@ def _quantize(module: nn.Module) -> None:
     for position, (name, child) in enumerate(children):
         follower = children[position + 1][1] if position + 1 < len(children) else None
         if getattr(module, name) is not child or isinstance(child, AuxHead):
-            continue  # rewritten with the one before it, or never run
+            continue  # rewritten with the child before it, or never run
         if isinstance(child, nn.AvgPool2d) and isinstance(follower, ConvBlock) and is_pointwise(follower.conv):
             setattr(module, name, nn.Identity())
             setattr(module, children[position + 1][0], QuantizedConv(follower, pool=child))

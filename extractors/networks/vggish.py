@@ -1,4 +1,4 @@
-"""VGGish as a sound embedder: log-mel examples to 128 values.
+"""VGGish as an audio embedder: log-mel examples to 128 values.
 
 In: float32 (B, 96, 64) log-mel examples (frames, bands) from `log_mel`. Out: float32 (B, 128), before the last ReLU.
 Dimensions: B batch, C channels, H time frames, W mel bands.
@@ -7,8 +7,8 @@ Source: Hershey et al. 2017, "CNN Architectures for Large-Scale Audio Classifica
 tensorflow/models `research/audioset/vggish` and of harritaylor/torchvggish, whose module names are kept so that state
 dicts load strictly. 72,141,184 parameters.
 
-Different from torchvggish: the embedding is tapped before the last ReLU, where AudioSet's code taps it (`fc2/BiasAdd`)
-and where the published PCA belongs: its means are negative in places, which a ReLU's output cannot be.
+Different from torchvggish: the embedding is taken before the last ReLU, as in AudioSet's code (`fc2/BiasAdd`). The
+published PCA requires this: some of its means are negative, which the output of a ReLU cannot be.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EMBEDDING_DIM = 128
 
 @dataclass(frozen=True)
 class VGGishConfig:
-    """Widths of the convolutions, a 2 x 2 max pool (0) between groups, and of the hidden linear layers."""
+    """Widths of the convolutions, 0 for a 2 x 2 max pool, and of the hidden linear layers."""
 
     channels: tuple[int, ...] = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)
     hidden: int = 4096

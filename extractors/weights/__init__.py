@@ -1,4 +1,4 @@
-"""Published weights by name, path or URI, in the formats in which they are published.
+"""Network weights by name, path or URI, in the formats they are published in. Nothing is unpickled.
 
-Import `resolve` to find them and `pretrained` to load them; nothing is unpickled.
+Import `resolve` to find and verify weights, `pretrained` to build networks from them.
 """

@@ -1,8 +1,8 @@
-"""Named members out of a tar archive that nobody vouches for.
+"""Reading members of untrusted tar archives.
 
-In: a .tar, .tar.gz or .tgz file and the base names of the members wanted. Out: their bytes, by base name. Nothing is
-written to disk, so that a member's path, links and permissions cannot do harm; only regular files count; no more than a
-given number of bytes is ever decompressed, which bounds bombs, headers included.
+In: a .tar, .tar.gz or .tgz file and the base names of the members to read. Out: their bytes by base name. Nothing is
+written to disk, so that paths, links and permissions of members are harmless; only regular files are read; the number
+of decompressed bytes is limited, headers included, which stops decompression bombs.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ class ArchiveError(ValueError):
 
 
 class BoundedReader:
-    """A reader that refuses to give more than `limit_bytes` in all."""
+    """A reader of at most `limit_bytes` in total."""
 
     def __init__(self, stream: IO[bytes], *, limit_bytes: int) -> None:
         self.stream = stream
-        self.left_bytes = limit_bytes
+        self.remaining_bytes = limit_bytes
 
     def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, as a file does."""
-        if size < 0 or size > self.left_bytes:
+        """Read `size` bytes like a file; raises `ArchiveError` beyond the limit."""
+        if size < 0 or size > self.remaining_bytes:
             raise ArchiveError("the archive unpacks to more than its size limit")
         chunk = self.stream.read(size)
-        self.left_bytes -= len(chunk)
+        self.remaining_bytes -= len(chunk)
         return chunk
 
 
 def read_members(path: Path, names: Collection[str], *, limit_bytes: int) -> dict[str, bytes]:
-    """The members called `names`, wherever they lie in the archive.
+    """The contents of the members with the base names `names`, in any folder of the archive.
 
     Raises:
         ArchiveError: if the archive cannot be read, unpacks to more than `limit_bytes`, or lacks one of the names.
@@ -61,5 +61,6 @@ def read_members(path: Path, names: Collection[str], *, limit_bytes: int) -> dic
             raise ArchiveError(f"cannot read {path} within {limit_bytes:,} bytes: {error}") from error
     missing = sorted(set(names) - set(found))
     if missing:
-        raise ArchiveError(f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(found)) or 'none of them'}")
+        found_names = ", ".join(sorted(found)) or "none of them"
+        raise ArchiveError(f"{path} lacks {', '.join(missing)}; of the required members it has {found_names}")
     return found

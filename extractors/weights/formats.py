@@ -1,16 +1,16 @@
-"""Weight files of the published networks, as they are, to state dicts in this package's keys.
+"""Weight files in their published formats, to state dicts with this package's keys.
 
 In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`).
 
-| suffix | what it is | public file |
+| suffix | content | public file |
 |---|---|---|
 | .pth, .pt | PyTorch state dict, loaded with `weights_only=True` | torchvision, pytorch-fid, torchvggish |
-| .safetensors | the same without pickle | ours |
+| .safetensors | state dict without pickle | written by this package |
 | .tgz, .tar.gz | archive with `classify_image_graph_def.pb` | inception-2015-12-05.tgz |
-| .pb | that frozen graph by itself | |
+| .pb | the frozen graph alone | |
 | .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
 
-Nothing is ever unpickled beyond tensors, and no TensorFlow is needed.
+Nothing but tensors is unpickled, and TensorFlow is not needed.
 """
 
 from __future__ import annotations
@@ -36,44 +36,44 @@ MAX_ARCHIVE_BYTES = 512 << 20
 
 
 class WeightsError(ValueError):
-    """A weight file cannot be used; the message says which, why, and what is accepted."""
+    """A weight file cannot be used; the message names the file, the reason and what is accepted."""
 
 
 UNUSABLE = (WeightsError, ArchiveError, WireError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError)
 
 
 def read_state(path: Path) -> StateDict:
-    """Read a weight file of any accepted format, chosen by its suffix.
+    """Read a weight file; its suffix determines the format.
 
     Raises:
-        WeightsError: if the suffix is unknown, the file is damaged, or it holds more than plain tensors.
+        WeightsError: if the suffix is unknown, the file is damaged, or it contains more than plain tensors.
     """
     for suffix, reader in READERS.items():
         if path.name.endswith(suffix):
             try:
                 return reader(path)
             except UNUSABLE as error:
-                raise WeightsError(f"{path} is not a usable {suffix} file of weights: {error}") from error
+                raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
     raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
 
 
 def read_torch_state(path: Path) -> StateDict:
-    """A PyTorch file's state dict; where it holds a training's state, the one under `state_dict`.
+    """The state dict of a PyTorch file; of a training checkpoint, the one under `state_dict`.
 
     Raises:
-        WeightsError: if it holds more than plain tensors.
+        WeightsError: if the file contains more than plain tensors.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             "it is not a plain PyTorch state dict. Loading it would run code from the file, which is always refused. "
-            "Load it where you trust it and save `model.state_dict()` instead"
+            "Load it in an environment you trust and save `model.state_dict()` instead"
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"it holds {type(state).__name__}, not a state dict of tensors")
+        raise WeightsError(f"it contains {type(state).__name__}, not a state dict of tensors")
     return state
 
 
@@ -100,7 +100,7 @@ READERS: dict[str, Callable[[Path], StateDict]] = {
     ".ckpt": _read_checkpoint,
 }
 
-# The frozen graph's names by block. In the graph, `tower`s are branches and `conv_N` their N-th further convolution.
+# The frozen graph's names by block. In the graph, a `tower` is a branch and `conv_N` its N-th additional convolution.
 _STEM = {
     "conv": "Conv2d_1a_3x3",
     "conv_1": "Conv2d_2a_3x3",
@@ -192,7 +192,7 @@ VGGISH_CHECKPOINT_LAYERS: dict[str, str] = {
 
 
 def inception_state_from_graph(constants: Constants) -> StateDict:
-    """Constants of the 2015-12-05 graph to `InceptionV3`'s keys; kernels from H, W, in, out to out, in, H, W."""
+    """Constants of the 2015-12-05 graph by `InceptionV3`'s keys; kernels from H, W, in, out to out, in, H, W."""
     state: StateDict = {}
     for theirs, ours in INCEPTION_GRAPH_LAYERS.items():
         state[f"{ours}.conv.weight"] = _kernel(_named(constants, f"{theirs}/conv2d_params"))
@@ -204,7 +204,7 @@ def inception_state_from_graph(constants: Constants) -> StateDict:
 
 
 def vggish_state_from_checkpoint(variables: Constants) -> StateDict:
-    """Variables of AudioSet's checkpoint to `VGGish`'s keys."""
+    """Variables of AudioSet's checkpoint by `VGGish`'s keys."""
     state: StateDict = {}
     for theirs, ours in VGGISH_CHECKPOINT_LAYERS.items():
         weight = _named(variables, f"{theirs}/weights")
@@ -215,14 +215,14 @@ def vggish_state_from_checkpoint(variables: Constants) -> StateDict:
 
 def _named(constants: Constants, name: str) -> np.ndarray:
     if name not in constants:
-        found = ", ".join(sorted(constants)[:5]) or "no float32 constant at all"
-        raise WeightsError(f"the TensorFlow file has no {name!r}; it has {found}, … ({len(constants)} in all)")
+        found = ", ".join(sorted(constants)[:5]) or "no float32 constants"
+        raise WeightsError(f"the TensorFlow file has no {name!r}; it has {found}, … ({len(constants)} in total)")
     return constants[name]
 
 
 def _kernel(array: np.ndarray) -> Tensor:
     if array.ndim != 4:
-        raise WeightsError(f"a convolution's kernel has shape {array.shape}; four dimensions are needed")
+        raise WeightsError(f"a convolution kernel has shape {array.shape}; it must have four dimensions")
     return _tensor(array.transpose(3, 2, 0, 1))
 
 

@@ -1,13 +1,13 @@
-"""PCA files as they are published, to a `Pca`.
+"""PCA files in their published formats, to a `Pca`.
 
-| path | what it holds | public file |
+| path | content | public file |
 |---|---|---|
 | folder, .tgz, .tar.gz | mean.npy, eigenvals.npy, eigenvecs.npy | yt8m_pca.tgz |
-| .pb | MediaPipe's `*_projection_matrix_data.pb`, with `*_mean_matrix_data.pb` beside it | pca_matrix_data |
+| .pb | MediaPipe's `*_projection_matrix_data.pb`, with `*_mean_matrix_data.pb` in the same folder | pca_matrix_data |
 | .npz, .pth | `pca_eigen_vectors`, `pca_means` | vggish_pca_params |
-| .safetensors | `mean`, `matrix` | ours |
+| .safetensors | `mean`, `matrix` | written by this package |
 
-The first kind is whitened here, the others have any whitening in their matrix. Nothing is ever unpickled.
+The first format is whitened here; the others include any whitening in their matrix. Nothing but arrays is unpickled.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ ROW_MAJOR = 1
 
 
 def read_pca(path: Path) -> Pca:
-    """Read a PCA of any accepted format.
+    """Read a PCA; the suffix of `path` determines the format.
 
     Raises:
-        WeightsError: if the format is unknown, the file is damaged, or its arrays do not fit together.
+        WeightsError: if the format is unknown, the file is damaged, or the shapes of its arrays disagree.
     """
     suffixes = [""] if path.is_dir() else [suffix for suffix in READERS if suffix and path.name.endswith(suffix)]
     if not suffixes:
@@ -53,7 +53,7 @@ def read_pca(path: Path) -> Pca:
         zipfile.BadZipFile,
         KeyError,
         ValueError,
-        MemoryError,  # a header that claims terabytes
+        MemoryError,  # a header that declares terabytes
         OSError,
         RuntimeError,
     ) as error:
@@ -87,26 +87,26 @@ def _whitened(members: Mapping[str, bytes]) -> Pca:
     statistics = PcaStatistics(*arrays)
     width = statistics.mean.size
     if width not in OUTPUT_DIMS:
-        raise ValueError(f"mean.npy has {width} values; known are {', '.join(map(str, OUTPUT_DIMS))}")
+        raise ValueError(f"mean.npy has {width} values; supported are {', '.join(map(str, OUTPUT_DIMS))}")
     return statistics.whitened(OUTPUT_DIMS[width])
 
 
 def _read_mediapipe(path: Path) -> Pca:
     if not path.name.endswith("_projection_matrix_data.pb"):
-        raise ValueError("give the file that ends in _projection_matrix_data.pb")
+        raise ValueError("its name must end in _projection_matrix_data.pb; give the projection, not the mean")
     mean_path = path.with_name(path.name.replace("_projection_matrix", "_mean_matrix"))
     if not mean_path.exists():
-        raise ValueError(f"its companion {mean_path.name} is not beside it")
+        raise ValueError(f"{mean_path.name} is missing in the same folder")
     # The projection multiplies column vectors from the left: D_out, D_in.
     return Pca(_matrix_data(mean_path).reshape(-1), np.ascontiguousarray(_matrix_data(path).T))
 
 
 def _matrix_data(path: Path) -> Array:
-    """MediaPipe's MatrixData message: rows, cols, packed floats, column after column unless it says otherwise."""
+    """MediaPipe's MatrixData message: rows, cols, packed floats in column-major order unless flagged as row-major."""
     message = path.read_bytes()
     rows, columns, values = integer(message, 1), integer(message, 2), floats(message, 3)
     if rows * columns != values.size or values.size == 0:
-        raise WireError(f"{path.name} claims {rows} x {columns} values and holds {values.size}")
+        raise WireError(f"{path.name} declares {rows} x {columns} values and has {values.size}")
     order = (rows, columns) if integer(message, 4) == ROW_MAJOR else (columns, rows)
     matrix = values.reshape(order)
     return matrix if integer(message, 4) == ROW_MAJOR else matrix.T
@@ -118,8 +118,8 @@ def _read_npz(path: Path) -> Pca:
 
 
 def _read_torch(path: Path) -> Pca:
-    # The public file holds NumPy arrays; rebuilding those runs no code of the file's. Pickles name NumPy's module by
-    # its place at the time of writing, before or after NumPy 2.
+    # The public file contains NumPy arrays, which are rebuilt without running code from the file. Pickles refer to
+    # NumPy's module by its name before or after NumPy 2.
     rebuild = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
     kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64)]
     names = [(rebuild, "numpy.core.multiarray._reconstruct"), (rebuild, "numpy._core.multiarray._reconstruct")]

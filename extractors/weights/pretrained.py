@@ -1,10 +1,10 @@
-"""Resolved weights to networks and projections that are ready to run in float32.
+"""Networks and projections built from resolved weights, in float32.
 
-In: `ResolvedWeights`. Out: an `InceptionV3` with its variant's name, a `VGGish`, or a `Pca`. A file's keys and shapes
-must match the network exactly; which Inception variant a file holds is read from its number of classes.
+In: `ResolvedWeights`. Out: an `InceptionV3` and the name of its variant, a `VGGish`, or a `Pca`. A file's keys and
+shapes must match the network exactly; the number of classes determines the Inception variant.
 
 Random weights are seeded per tensor by its key (He initialisation, unit batch norm), so that they do not depend on the
-order of layers. `pack_weights` converts whatever was given into one .safetensors file, so that a driver prepares
+order of layers. `pack_weights` converts weights of any format into one .safetensors file, so that the driver prepares
 weights once and its workers read one format.
 """
 
@@ -37,7 +37,7 @@ MAX_LISTED = 5
 
 
 def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
-    """The frame network with its weights, float32, and the name of its variant."""
+    """The frame network in float32, and the name of its variant."""
     if weights.seed is not None:
         with torch.device("meta"):
             network = VARIANTS[RANDOM_VARIANT]()
@@ -48,8 +48,8 @@ def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
     classes = len(state.get("fc.bias", ()))
     if classes not in VARIANT_BY_CLASSES:
         raise WeightsError(
-            f"{path} is no Inception v3 known here: 'fc.bias' has {classes} values, "
-            f"known are {', '.join(f'{number} ({name})' for number, name in VARIANT_BY_CLASSES.items())}"
+            f"{path} is not a supported Inception v3: 'fc.bias' has {classes} values, "
+            f"supported are {', '.join(f'{number} ({name})' for number, name in VARIANT_BY_CLASSES.items())}"
         )
     variant = VARIANT_BY_CLASSES[classes]
     with torch.device("meta"):
@@ -60,7 +60,7 @@ def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
 
 
 def build_vggish(weights: ResolvedWeights) -> VGGish:
-    """The sound network with its weights, float32."""
+    """The audio network in float32."""
     with torch.device("meta"):
         network = vggish()
     if weights.seed is not None:
@@ -71,10 +71,10 @@ def build_vggish(weights: ResolvedWeights) -> VGGish:
 
 
 def build_pca(weights: ResolvedWeights) -> Pca:
-    """The projection for its kind of features.
+    """The projection for the features of its kind.
 
     Raises:
-        WeightsError: if the file is for features of another width.
+        WeightsError: if the projection is for features of another width.
     """
     width = PCA_WIDTHS[weights.kind]
     if weights.seed is not None and weights.path is None:
@@ -86,10 +86,10 @@ def build_pca(weights: ResolvedWeights) -> Pca:
 
 
 def pack_weights(weights: ResolvedWeights, cache_dir: Path | None = None) -> ResolvedWeights:
-    """Convert weights into one .safetensors file of the cache; the hash stays that of what was given.
+    """Convert weights into one .safetensors file in the cache; the hash remains that of the original.
 
-    Random networks stay a seed, which is quicker to expand than to read; a random PCA is packed, so that every worker
-    has the same to the bit whatever its linear algebra library.
+    Random networks remain a seed, which is faster to expand than a file is to read; a random PCA is packed, so that it
+    is bit-identical on every worker whatever the linear algebra library.
     """
     if weights.seed is not None and weights.kind not in PCA_WIDTHS:
         return weights
@@ -111,10 +111,10 @@ def pack_weights(weights: ResolvedWeights, cache_dir: Path | None = None) -> Res
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Give a network exactly its own keys and shapes, as float32; batch counters that old files lack are filled in.
+    """Load a state dict whose keys and shapes match exactly, as float32; old files may lack the batch counters.
 
     Raises:
-        WeightsError: naming the keys that are missing, unknown or of another shape.
+        WeightsError: if keys are missing, unknown or of another shape; the message lists them.
     """
     expected = network.state_dict()
     complete: StateDict = {}
@@ -152,5 +152,5 @@ def random_state(network: nn.Module, seed: int) -> StateDict:
 
 def _path(weights: ResolvedWeights) -> Path:
     if weights.path is None:
-        raise WeightsError(f"weights {weights.spec!r} have neither a path nor a seed; resolve them first")
+        raise WeightsError(f"weights {weights.spec!r} have neither a path nor a seed; call resolve_weights first")
     return Path(weights.path)

@@ -1,11 +1,11 @@
-"""Reading protocol buffers field by field, without generated code.
+"""A reader of the protocol buffers wire format, without generated code.
 
 In: the bytes of one message. Out: its fields in order, as (number, value): an int for varints and fixed-width values
 (their raw bits), a memoryview for strings, packed arrays and nested messages. Values are views: nothing is copied.
 
-Public weights come in three protocol-buffer files (a TensorFlow graph, a TensorFlow checkpoint, MediaPipe matrices). A
-reader of the wire format is shorter than the libraries it spares the user. Every length is checked against the message
-it lies in, so that a truncated or hostile file ends in `WireError`.
+Public weights are in three kinds of protocol buffers (TensorFlow graphs, TensorFlow checkpoints, MediaPipe matrices).
+Reading the wire format spares the user the libraries of all three. Every length is checked against its enclosing
+message, so that a truncated or hostile file raises `WireError`.
 
 Source: protobuf.dev, "Encoding".
 """
@@ -22,7 +22,7 @@ MAX_VARINT_BYTES = 10
 
 
 class WireError(ValueError):
-    """The bytes are not the protocol-buffer message they should be."""
+    """The bytes are not a valid protocol buffer message."""
 
 
 def read_varint(data: memoryview, position: int) -> tuple[int, int]:
@@ -56,21 +56,22 @@ def fields(message: memoryview | bytes) -> Iterator[tuple[int, int | memoryview]
         else:
             raise WireError(f"field {number} at byte {position} has wire type {wire_type}; allowed are 0, 1, 2, 5")
         if length > len(data) - position:
-            raise WireError(f"field {number} at byte {position} claims {length} bytes of {len(data) - position} left")
+            remaining = len(data) - position
+            raise WireError(f"field {number} at byte {position} declares {length} bytes, of which {remaining} remain")
         chunk = data[position : position + length]
         position += length
         yield number, chunk if wire_type == BYTES else int.from_bytes(chunk, "little")
 
 
 def nested(message: memoryview | bytes, number: int) -> Iterator[memoryview]:
-    """Yield the byte-valued occurrences of one field."""
+    """Yield the occurrences of a field with bytes as value."""
     for found, value in fields(message):
         if found == number and isinstance(value, memoryview):
             yield value
 
 
 def text(message: memoryview | bytes, number: int) -> str:
-    """The last occurrence of a string field; empty where there is none."""
+    """The last occurrence of a string field; empty if there is none."""
     found = ""
     for value in nested(message, number):
         found = bytes(value).decode("utf-8", errors="replace")
@@ -78,7 +79,7 @@ def text(message: memoryview | bytes, number: int) -> str:
 
 
 def integer(message: memoryview | bytes, number: int, default: int = 0) -> int:
-    """The last occurrence of an integer field, else the default."""
+    """The last occurrence of an integer field, or the default."""
     found = default
     for key, value in fields(message):
         if key == number and isinstance(value, int):
@@ -94,6 +95,6 @@ def floats(message: memoryview | bytes, number: int) -> NDArray[np.float32]:
             continue
         raw = value.to_bytes(4, "little") if isinstance(value, int) else value
         if len(raw) % 4:
-            raise WireError(f"packed floats in field {number} take {len(raw)} bytes, which is no multiple of 4")
+            raise WireError(f"packed floats in field {number} have {len(raw)} bytes, which is not a multiple of 4")
         parts.append(np.frombuffer(raw, dtype="<f4"))
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)

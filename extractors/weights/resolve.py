@@ -1,13 +1,12 @@
-"""Which weights a run uses: named public sets, files, URIs, or an explicit random seed, pinned by sha256.
+"""Resolution of weights: named public sets, files, URIs or an explicit random seed, pinned by sha256.
 
-In: what the user wrote (`inception-2015`, a path, a URI, `random:SEED`, `none`) and what it is for. Out: a
-`ResolvedWeights`: a local file that was verified, its sha256 and where it came from. Nothing falls back to random
-weights by itself.
+In: the specification (`inception-2015`, a path, a URI, `random:SEED`, `none`) and the kind of weights. Out: a
+`ResolvedWeights`: a verified local file and its sha256, or a seed. Random weights are never a fallback.
 
 A named set is downloaded once into the cache (`FRAMEMILL_CACHE`, default `~/.cache/framemill`), verified and renamed
-into place. Hashes are only those that were published: in full where somebody recorded them, else the first eight
-digits that PyTorch hub file names carry. Where none is known, the hash of the first download is kept beside the file
-and later runs must match it.
+into place. It is verified against the published hash: in full where one is known, otherwise the first eight digits in
+the file names of the PyTorch hub. If none was published, the hash of the first download is stored next to the file, and
+later runs must match it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from extractors.weights.formats import WeightsError
 
 Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
 OpenUri = Callable[[str], AbstractContextManager[IO[bytes]]]
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+Progress = Callable[[int, int | None], None]  # (bytes so far, total bytes if known)
 
 CHUNK_BYTES = 1 << 20
 MAX_NAME_CHARACTERS = 100
@@ -38,17 +37,22 @@ _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class WeightSet:
-    """A published set of weights, as data."""
+    """A published set of weights.
+
+    sha256         of the file, if known in full
+    sha256_prefix  its first digits, if only these were published
+    alternatives   other accepted public files of the same weights
+    """
 
     name: str
     kind: Kind
     url: str
     file_name: str
     licence: str
-    sha256: str = ""  # in full, or
-    sha256_prefix: str = ""  # its beginning, or neither where none was ever published
+    sha256: str = ""
+    sha256_prefix: str = ""
     size_bytes: int | None = None
-    alternatives: str = ""  # other public files of the same weights that are accepted
+    alternatives: str = ""
 
 
 WEIGHT_SETS: tuple[WeightSet, ...] = (
@@ -88,7 +92,7 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
         file_name="yt8m_pca.tgz",
         licence="CC BY 4.0 (YouTube-8M)",
         alternatives="http://data.yt8m.org/pca_matrix_data/inception3_projection_matrix_data.pb "
-        "with inception3_mean_matrix_data.pb beside it",
+        "with inception3_mean_matrix_data.pb in the same folder",
     ),
     WeightSet(
         name="vggish",
@@ -105,7 +109,7 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
 
 @dataclass(frozen=True)
 class ResolvedWeights:
-    """Weights that are at hand: a verified local path, or a seed. Small and picklable."""
+    """Weights ready to load: a verified local path, or a seed. Small and picklable."""
 
     kind: Kind
     spec: str
@@ -115,28 +119,28 @@ class ResolvedWeights:
 
     @property
     def is_random(self) -> bool:
-        """Whether these are random numbers and not trained."""
+        """Whether the weights are random, not trained."""
         return self.seed is not None
 
     @property
     def fingerprint(self) -> str:
-        """What tells these weights from others in a shard's metadata: their hash, or `random:SEED`."""
+        """The identity of the weights in a shard's metadata: their hash, or `random:SEED`."""
         return f"random:{self.seed}" if self.is_random else f"sha256:{self.sha256}"
 
 
 def default_cache_dir() -> Path:
-    """`FRAMEMILL_CACHE`, else `~/.cache/framemill`."""
+    """The folder `FRAMEMILL_CACHE`, or `~/.cache/framemill`."""
     return Path(os.environ.get("FRAMEMILL_CACHE") or Path.home() / ".cache" / "framemill")
 
 
 @contextlib.contextmanager
 def open_http(uri: str) -> Iterator[IO[bytes]]:
-    """Open an http(s) URI; other schemes need the caller's own opener."""
+    """Open an http(s) URI; callers pass their own opener for other schemes."""
     if not uri.lower().startswith(("http://", "https://")):
-        raise OSError(f"no opener for {uri!r}: only http and https are known here")
+        raise OSError(f"{uri!r} cannot be opened: only http and https are supported")
     with urllib.request.urlopen(uri, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
         yield response
-        if response.length:  # what was announced and never came; reading in chunks does not tell
+        if response.length:  # declared bytes that were not received; reading in chunks does not detect this
             raise OSError(f"the connection ended {response.length:,} bytes too early")
 
 
@@ -148,10 +152,10 @@ def resolve_weights(
     open_uri: OpenUri = open_http,
     progress: Progress | None = None,
 ) -> ResolvedWeights | None:
-    """Find, download if need be, and verify the weights that `spec` asks for; None only for a PCA of `none`.
+    """Find, download if necessary, and verify the weights `spec`; None for a PCA with `spec` `none`.
 
     Raises:
-        WeightsError: if the name is unknown, the file is missing or cannot be fetched, or its hash is wrong.
+        WeightsError: if the name is unknown, the file is missing or cannot be downloaded, or its hash is wrong.
     """
     cache = cache_dir or default_cache_dir()
     if spec == "none" and kind.endswith("pca"):
@@ -159,33 +163,33 @@ def resolve_weights(
     if spec.startswith("random:"):
         digits = spec.removeprefix("random:")
         if not digits.isdecimal():
-            raise WeightsError(f"{spec!r} needs a whole number as seed, for example random:0")
+            raise WeightsError(f"the seed of {spec!r} must be a whole number, for example random:0")
         return ResolvedWeights(kind, spec, seed=int(digits))
     for known in WEIGHT_SETS:
         if known.name == spec and known.kind == kind:
             path, sha256 = _named_file(known, cache, open_uri, progress)
             return ResolvedWeights(kind, spec, str(path), sha256)
     if _URI.match(spec):
-        name = Path(urllib.parse.urlsplit(spec).path).name[-MAX_NAME_CHARACTERS:]  # its end tells the format
+        name = Path(urllib.parse.urlsplit(spec).path).name[-MAX_NAME_CHARACTERS:]  # the suffix determines the format
         try:
             path, sha256 = _download(spec, cache / "uri", name, open_uri, progress, expected_bytes=None)
         except OSError as error:
             raise WeightsError(f"weights {spec!r} cannot be read: {error}") from error
-        kept = path.with_name(f"{sha256[:16]}-{name}")
-        os.replace(path, kept)
-        return ResolvedWeights(kind, spec, str(kept), sha256)
+        cached = path.with_name(f"{sha256[:16]}-{name}")
+        os.replace(path, cached)
+        return ResolvedWeights(kind, spec, str(cached), sha256)
     local = Path(spec).expanduser().absolute()
     if not local.exists():
         names = [known.name for known in WEIGHT_SETS if known.kind == kind]
         raise WeightsError(
-            f"no weights {spec!r} for {kind}: it is neither a known name ({', '.join(names)}), nor random:SEED"
+            f"weights {spec!r} for {kind} not found: it is neither a known name ({', '.join(names)}), nor random:SEED"
             f"{', nor none' if kind.endswith('pca') else ''}, nor a URI, nor an existing path"
         )
     return ResolvedWeights(kind, spec, str(local), hash_path(local))
 
 
 def hash_path(path: Path) -> str:
-    """sha256 of a file; of a folder, the sha256 over its files' names and hashes."""
+    """The sha256 of a file; for a folder, the sha256 over the names and hashes of its files."""
     digest = hashlib.sha256()
     if path.is_dir():
         for item in sorted(entry for entry in path.iterdir() if entry.is_file()):
@@ -198,7 +202,7 @@ def hash_path(path: Path) -> str:
 
 
 def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Progress | None) -> tuple[Path, str]:
-    """The verified file of a named set, downloaded where the cache lacks it."""
+    """The verified file of a named set and its sha256; downloaded if it is not in the cache."""
     path = cache / known.file_name
     if path.exists():
         sha256 = hash_path(path)
@@ -210,8 +214,8 @@ def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Prog
         other = f" Also accepted, given by its path: {known.alternatives}." if known.alternatives else ""
         raise WeightsError(
             f"weights {known.name!r} for {known.kind} are not in the cache and could not be downloaded ({error}). "
-            f"Download {known.url} where there is a network and put the file {known.file_name} at {path}.{other} "
-            f"For a trial without trained weights ask for random:SEED"
+            f"Download {known.url} on a machine with network access and put the file {known.file_name} at {path}."
+            f"{other} For a trial without trained weights use random:SEED"
         ) from error
     try:
         _verify(known, part, sha256)
@@ -232,7 +236,7 @@ def _download(
     progress: Progress | None,
     expected_bytes: int | None,
 ) -> tuple[Path, str]:
-    """Fetch a URI into a temporary file of the folder; its path and sha256."""
+    """Download a URI into a temporary file in the folder; its path and sha256."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{file_name}.{os.getpid()}.part"
     digest, done_bytes = hashlib.sha256(), 0
@@ -251,16 +255,16 @@ def _download(
 
 
 def _verify(known: WeightSet, path: Path, sha256: str) -> None:
-    """Compare a file's hash with the published one, or with the one kept at the first download."""
+    """Compare a file's hash with the published one, or with that of the first download."""
     lock = _lock_path(path)
     expected = known.sha256 or known.sha256_prefix
     origin = "published"
     if not known.sha256 and lock.exists():
-        expected, origin = lock.read_text().strip(), f"kept in {lock}"
+        expected, origin = lock.read_text().strip(), f"stored in {lock}"
     if not sha256.startswith(expected):
         raise WeightsError(
             f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
-            f"{origin} is {expected}. Delete it to download {known.url} again"
+            f"the one {origin} is {expected}. Delete the file to download {known.url} again"
         )
 
 

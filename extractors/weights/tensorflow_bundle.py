@@ -1,10 +1,10 @@
-"""Variables out of a TensorFlow checkpoint of the second version, read without TensorFlow.
+"""A reader of TensorFlow checkpoints of format version 2, without TensorFlow.
 
-In: its index (`PREFIX.index`) and its shards (`PREFIX.data-00000-of-00001`, …), as bytes. Out: {variable name: float32
-array}. The index is a sorted table as in `tensorflow_files`: its first entry describes the whole, every other says
-where a variable lies.
+In: the index (`PREFIX.index`) and the shards (`PREFIX.data-00000-of-00001`, …), as bytes. Out: {variable name: float32
+array}. The index is a sorted table as in `tensorflow_files`: its first entry describes the checkpoint, each of the
+others locates a variable.
 
-Source: tensorflow `core/protobuf/tensor_bundle.proto`. Other types than float32 are skipped, checksums not looked at.
+Source: tensorflow `core/protobuf/tensor_bundle.proto`. Types other than float32 are skipped, checksums not verified.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ MAX_SHARDS = 10_000
 
 
 def shard_names(prefix: str, index: bytes) -> list[str]:
-    """The names of the shards beside the index of `prefix`.
+    """The file names of the shards of the checkpoint `prefix`.
 
     Raises:
-        WireError: if the index is none.
+        WireError: if `index` is not the index of a checkpoint.
     """
     for key, header in table_entries(index):
         count = integer(header, 1)
         if key or not 1 <= count <= MAX_SHARDS or integer(header, 2):  # the second field: big-endian numbers
             break
         return [f"{prefix}.data-{number:05d}-of-{count:05d}" for number in range(count)]
-    raise WireError("the checkpoint's index does not start with how many shards of little-endian numbers there are")
+    raise WireError("the checkpoint's index does not start with a header for 1 or more little-endian shards")
 
 
 def read_bundle(index: bytes, shards: Sequence[bytes]) -> Constants:
     """The float32 variables of a checkpoint by name.
 
     Raises:
-        WireError: if the index is damaged, holds a variable in several slices, or points outside the shards.
+        WireError: if the index is damaged, stores a variable in several slices, or points outside the shards.
     """
     variables: Constants = {}
     for key, entry in table_entries(index):
@@ -52,7 +52,7 @@ def read_bundle(index: bytes, shards: Sequence[bytes]) -> Constants:
         if not shard < len(shards) or offset + size_bytes > len(shards[shard]) or size_bytes != 4 * math.prod(shape):
             raise WireError(
                 f"variable {name!r} of shape {shape} should be {size_bytes} bytes at {offset} of shard {shard}, "
-                f"which is not there"
+                f"but the shards do not contain them"
             )
         values = np.frombuffer(shards[shard], dtype="<f4", count=math.prod(shape), offset=offset)
         variables[name] = values.reshape(shape)

@@ -1,13 +1,13 @@
-"""Constants out of TensorFlow's own files, read without TensorFlow.
+"""Readers of TensorFlow graphs and checkpoints of format version 1, without TensorFlow.
 
 - `read_graph_constants`: a frozen graph (`classify_image_graph_def.pb`, a GraphDef message) to {node name: float32
-  array} for its float constants. Batch norms that do not scale are reported with their scale set to one.
-- `read_checkpoint`: a checkpoint in one file, as `vggish_model.ckpt` is (the sorted-table format of the first version),
-  to {variable name: float32 array}.
+  array} for its float constants. The scale of batch norms without scaling is returned as ones.
+- `read_checkpoint`: a checkpoint in one file such as `vggish_model.ckpt` (a sorted table), to {variable name: float32
+  array}.
 
 Source: tensorflow `core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto`,
-`core/util/saved_tensor_slice.proto`, `core/lib/io/format.cc`. Other types than float32 are skipped: the networks read
-here have no others. Checked against files that TensorFlow 2.21 wrote.
+`core/util/saved_tensor_slice.proto`, `core/lib/io/format.cc`. Types other than float32 are skipped: the networks read
+here have no others. Tested against files written by TensorFlow 2.21.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Constants = dict[str, NDArray[np.float32]]
 
 
 def read_graph_constants(graph: bytes) -> Constants:
-    """GraphDef bytes to the float32 constants by node name.
+    """The float32 constants of a GraphDef by node name.
 
-    A `BatchNormWithGlobalNormalization` node that does not scale after normalisation ignores its fifth input; that
-    input's constant is then returned as ones, so that the constants mean the same whatever the node says.
+    A `BatchNormWithGlobalNormalization` node that does not scale after normalisation ignores its fifth input. The
+    constant of that input is returned as ones, so that constants have the same meaning with and without scaling.
     """
     constants: Constants = {}
     unscaled: list[str] = []
@@ -51,10 +51,10 @@ def read_graph_constants(graph: bytes) -> Constants:
 
 
 def read_checkpoint(checkpoint: bytes) -> Constants:
-    """Checkpoint bytes to the float32 variables by name.
+    """The float32 variables of a checkpoint by name.
 
     Raises:
-        WireError: if the file is no such table, is compressed, or holds a variable in several slices.
+        WireError: if the file is not a sorted table, is compressed, or stores a variable in several slices.
     """
     variables: Constants = {}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -73,10 +73,10 @@ def read_checkpoint(checkpoint: bytes) -> Constants:
 
 
 def table_entries(table: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """(key, value) pairs of a sorted table, the form of a checkpoint in one file and of another's index.
+    """(key, value) pairs of a sorted table: a checkpoint of version 1, or the index of one of version 2.
 
     Raises:
-        WireError: if the bytes are no such table, or it is compressed.
+        WireError: if the bytes are not a sorted table, or it is compressed.
     """
     data = memoryview(table)
     footer = data[-TABLE_FOOTER_BYTES:]
@@ -89,7 +89,7 @@ def table_entries(table: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _block_entries(data: memoryview, handle: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """(key, value) pairs of the table block that a handle (offset, size as varints) points to."""
+    """(key, value) pairs of a table block, given its handle (offset and size as varints)."""
     offset, position = read_varint(handle, 0)
     size, _ = read_varint(handle, position)
     if offset + size + BLOCK_TRAILER_BYTES > len(data) or size < 4:
@@ -112,7 +112,7 @@ def _block_entries(data: memoryview, handle: memoryview) -> Iterator[tuple[bytes
 
 
 def _attribute(node: memoryview, name: str, number: int) -> memoryview | int | None:
-    """Field `number` of a NodeDef's attribute `name`, if it is there."""
+    """Field `number` of a NodeDef's attribute `name`; None if absent."""
     for entry in nested(node, 5):
         if text(entry, 1) == name:
             for found, value in fields(next(nested(entry, 2), memoryview(b""))):
@@ -122,12 +122,12 @@ def _attribute(node: memoryview, name: str, number: int) -> memoryview | int | N
 
 
 def shape_of(message: memoryview) -> tuple[int, ...]:
-    """TensorShapeProto to a shape."""
+    """The shape in a TensorShapeProto."""
     return tuple(integer(dimension, 1) for dimension in nested(message, 2))
 
 
 def _tensor(message: memoryview) -> NDArray[np.float32]:
-    """TensorProto of float32 to an array: raw content, a list of values, or one value for all."""
+    """The array in a float32 TensorProto: raw content, a list of values, or one value for all elements."""
     shape = shape_of(next(nested(message, 2), memoryview(b"")))
     content = next(nested(message, 4), None)
     size = math.prod(shape)
@@ -138,5 +138,5 @@ def _tensor(message: memoryview) -> NDArray[np.float32]:
         if 0 < len(values) < size <= 1 << 28:  # the last value stands for all that follow
             values = np.concatenate([values, np.full(size - len(values), values[-1], dtype=np.float32)])
     if len(values) != size:
-        raise WireError(f"a tensor of shape {shape} carries {len(values)} values")
+        raise WireError(f"a tensor of shape {shape} has {len(values)} values")
     return values.reshape(shape)

@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.label_dataset import Labelled
-from cluster.scoring.plan import make_scoring_plan
-from schemas.errors import InputError
+from cluster.scoring.plan import ScoringPlanError, make_scoring_plan
 from schemas.features import FeatureRow
 from schemas.ledger import without_content
 from tests.support.checkpoints import trained, write_trained
@@ -33,7 +32,7 @@ def ids_of(portions):
 
 
 def problems_of(*arguments, **options):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(ScoringPlanError) as caught:
         plan_of(*arguments, **options)
     return caught.value.problems
 

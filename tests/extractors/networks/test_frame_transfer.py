@@ -24,7 +24,7 @@ def test_groups_of_frames_alike_become_the_same_inputs(variant, device):
     assert len(groups) == 5 if variant == "inception-2015" else len(groups) >= 2
     assert all(len(group.pixels) <= MOST for group in groups)
     inputs = torch.cat([image_input.on_device(group).cpu() for group in groups])
-    expected = torch.stack([image_input.here(frame) for frame in frames])
+    expected = torch.stack([image_input.direct(frame) for frame in frames])
     assert torch.equal(inputs, expected) if device == CPU else torch.allclose(inputs, expected, atol=1e-5)
 
 

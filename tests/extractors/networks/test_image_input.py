@@ -22,7 +22,7 @@ def test_tf1_resize_equals_tensorflows():
 
 def test_imagenet_input_equals_torchvisions():
     frame = torch.from_numpy(parity.weights.frames(1, (1, 360, 480, 3))[0])
-    ours = IMAGE_INPUTS["inception-imagenet"].here(frame)[::13, ::13].numpy()
+    ours = IMAGE_INPUTS["inception-imagenet"].direct(frame)[::13, ::13].numpy()
     normalised = parity.golden("inception_v3_torchvision")["frames360x480_input_every13"][0]
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     expected = (normalised * deviation + mean) * 2 - 1
@@ -34,7 +34,7 @@ def test_imagenet_input_equals_torchvisions():
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (299, 299), (342, 342), (1080, 1920), (1921, 1079), (50, 700)])
 def test_any_size_becomes_the_networks_input(variant, size):
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    image = IMAGE_INPUTS[variant].here(as_image_tensor(frame))
+    image = IMAGE_INPUTS[variant].direct(as_image_tensor(frame))
     assert image.shape == (299, 299, 3)
     assert image.dtype == torch.float32
     assert torch.isfinite(image).all()
@@ -80,4 +80,4 @@ def test_a_prepared_frame_gives_the_same_bits_and_travels_light(variant: str, si
     prepared = IMAGE_INPUTS[variant].on_host(frame)
     assert prepared.pixels.dtype == torch.uint8
     assert prepared.pixels.numel() <= 598 * 598 * 3
-    assert torch.equal(IMAGE_INPUTS[variant].on_device(prepared), IMAGE_INPUTS[variant].here(frame))
+    assert torch.equal(IMAGE_INPUTS[variant].on_device(prepared), IMAGE_INPUTS[variant].direct(frame))

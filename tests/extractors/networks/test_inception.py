@@ -44,7 +44,7 @@ def test_resized_frames_equal_the_reference(variant, network):
     golden = parity.golden(MODELS[variant])
     frame = torch.from_numpy(parity.weights.frames(1, (1, 360, 480, 3))[0])
     with torch.inference_mode():
-        features = network.forward_features(IMAGE_INPUTS[variant].here(frame).permute(2, 0, 1)[None])
+        features = network.forward_features(IMAGE_INPUTS[variant].direct(frame).permute(2, 0, 1)[None])
         logits = network.forward_head(features)
     tolerance = 1e-5 if variant == "inception-2015" else 1e-3  # torchvision's resize rounds to uint8
     assert parity.rel_rms(features, golden["frames360x480_features"]) < tolerance

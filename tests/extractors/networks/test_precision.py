@@ -4,9 +4,9 @@ import torch
 from extractors.networks.precision import (
     has_cpu_bf16,
     has_cpu_int8,
+    resolve_audio_precision,
     resolve_device,
     resolve_precision,
-    resolve_sound_precision,
 )
 
 CPU = torch.device("cpu")
@@ -37,8 +37,8 @@ def test_int8_is_for_cpus_that_have_it():
 
 
 def test_sound_beside_int8_runs_in_the_fastest_precision():
-    assert resolve_sound_precision("int8", CPU) == resolve_precision("auto", CPU)
-    assert resolve_sound_precision("fp32", CPU) == "fp32"
+    assert resolve_audio_precision("int8", CPU) == resolve_precision("auto", CPU)
+    assert resolve_audio_precision("fp32", CPU) == "fp32"
 
 
 def test_half_precision_needs_cuda():

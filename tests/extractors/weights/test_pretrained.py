@@ -53,7 +53,7 @@ def test_files_that_do_not_fit_are_explained(tmp_path):
 
 def test_another_number_of_classes_is_refused(tmp_path):
     torch.save({"fc.bias": torch.zeros(10)}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="10 values, known are 1008"):
+    with pytest.raises(WeightsError, match="10 values, supported are 1008"):
         build_inception(resolve_weights(str(tmp_path / "w.pth"), "frames"))
 
 

@@ -38,9 +38,9 @@ def test_floats_are_read_packed_and_one_by_one():
     [
         (b"\x80", "ends inside a varint"),
         (b"\xff" * 11, "longer than 10"),
-        (varint(1 << 3 | 2) + varint(9) + b"short", "claims 9 bytes"),
+        (varint(1 << 3 | 2) + varint(9) + b"short", "declares 9 bytes"),
         (varint(1 << 3 | 3), "wire type 3"),
-        (varint(1 << 3 | 5) + b"ab", "claims 4 bytes"),
+        (varint(1 << 3 | 5) + b"ab", "declares 4 bytes"),
     ],
 )
 def test_damaged_messages_are_refused(message, complaint):

@@ -147,7 +147,7 @@ def test_unknown_names_list_the_known_ones():
 
 
 def test_no_opener_for_other_schemes_is_said_plainly(tmp_path):
-    with pytest.raises(WeightsError, match="only http and https"):
+    with pytest.raises(WeightsError, match="only http and https are supported"):
         resolve_weights("gs://bucket/w.pth", "frames", cache_dir=tmp_path)
 
 
