@@ -1,13 +1,18 @@
-# `make help` lists what there is. Every target makes the environment it needs.
+# `make help` lists the targets. Each one creates the environment it needs.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 DEMO := demo
 EXTRACTION := --frame-features --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
 
-.PHONY: help demo test test-all lint bench clean
+# Tests that start no cluster and no job, and need no network of full size.
+QUICK := tests/*.py tests/schemas tests/extractors/video \
+  tests/classifiers/*.py $(addprefix tests/classifiers/,data layers feature_models metrics weights) \
+  $(addprefix tests/cluster/,storage runs reports datasets features)
 
-help: ## show this list
+.PHONY: help demo check test test-all lint bench clean
+
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -16,7 +21,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/installed ## sample videos all the way: features, a classifier, labels and their reports
+demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a classifier, labels, a report
 	$(RUN)/python jobs/make_sample_videos.py --output $(DEMO)/videos
 	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos/manifest.csv --output $(DEMO)/features $(EXTRACTION)
 	$(RUN)/python jobs/train_classifier.py --features $(DEMO)/features --output $(DEMO)/classifier --split column \
@@ -24,10 +29,13 @@ demo: $(VENV)/installed ## sample videos all the way: features, a classifier, la
 	$(RUN)/python jobs/nightly.py --videos $(DEMO)/videos/manifest.csv --features $(DEMO)/features \
 	  --checkpoint $(DEMO)/classifier --labels $(DEMO)/labels $(EXTRACTION)
 
+check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
+	$(RUN)/python -m pytest -q $(QUICK)
+
 test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
 	$(RUN)/python -m pytest
 
-test-all: $(VENV)/installed lint ## the same with the long checks
+test-all: $(VENV)/installed lint ## the same and the heavy tests
 	$(RUN)/python -m pytest -m ''
 
 lint: $(VENV)/installed ## ruff and mypy
@@ -35,8 +43,8 @@ lint: $(VENV)/installed ## ruff and mypy
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-bench: $(VENV)/installed ## speed, side by side with what else there is (CLIPS="a.mp4 b.mp4" for your own)
+bench: $(VENV)/installed ## benchmarks at small sizes, beside alternatives (CLIPS="a.mp4 b.mp4" for your own videos)
 	$(RUN)/python benchmarks/run_all.py $(CLIPS) --folder bench
 
-clean: ## remove the environment and what the demo wrote
+clean: ## remove the environment and what the demo and the benchmarks wrote
 	rm -rf $(VENV) $(DEMO) bench

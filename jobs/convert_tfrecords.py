@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.features.files import FeatureFileError
 from cluster.features.tfrecord_conversion import ConversionConfig, convert
 from cluster.runs.command_line import parse_or_exit
-from cluster.storage.files import StorageError
+from cluster.runs.lifecycle import ExitCode
+from schemas.errors import InputError
 
 
 def main() -> int:
@@ -20,11 +20,11 @@ def main() -> int:
     config = parse_or_exit(ConversionConfig, "Convert YouTube-8M's .tfrecord files to feature shards, or back.")
     try:
         done = convert(config, print)
-    except (FeatureFileError, StorageError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return ExitCode.BAD_INPUT
     print(f"{done.files} files with {done.videos} videos written, {done.skipped} files were there already")
-    return 0
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

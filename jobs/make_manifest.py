@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_job import ManifestConfig, make_manifest
 from cluster.runs.command_line import parse_or_exit
-from cluster.storage.files import StorageError
+from cluster.runs.lifecycle import ExitCode
+from schemas.errors import InputError
 
 
 def main() -> int:
@@ -20,14 +20,14 @@ def main() -> int:
     config = parse_or_exit(ManifestConfig, "Write a manifest of a video data set, with labels and splits.")
     try:
         made = make_manifest(config)
-    except (ManifestError, StorageError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return ExitCode.BAD_INPUT
     parts = ", ".join(f"{split} {count}" for split, count in sorted(made.splits.items()))
     print(f"{config.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})")
     if made.missing:
         print(f"{made.missing} videos that the lists have are missing, and were left out")
-    return 0
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -122,6 +122,13 @@ class Record(Checked):
         return strict_json.load(cls, text, cls.title, schema_version=version)
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobRecord(RunHeader, Record):
+    """The record of a run of the job `job`."""
+
+    job: str
+
+
 def too_many_failures(failures: Sized) -> Iterator[str]:
     """What is wrong with the failures of a record, if there are too many."""
     if len(failures) > MAX_FAILURES:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from schemas.records import Checked, NonNegative, Record, RunHeader, too_many_failures
+from schemas.records import Checked, JobRecord, NonNegative, too_many_failures
 
 SCHEMA_VERSION = 1
 
@@ -132,12 +132,11 @@ class ContactPicture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord(RunHeader, Record):
+class RunRecord(JobRecord):
     """One extraction run."""
 
     title: ClassVar[str] = "run record"
 
-    job: str
     fingerprint: Mapping[str, Any]
     counts: Counts
     failures_by_code: Mapping[str, int]

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from schemas.records import NonNegative, Record, RunHeader, is_date, too_many_failures
+from schemas.records import JobRecord, NonNegative, is_date, too_many_failures
 
 SCHEMA_VERSION = 2
 SCORE_BINS = 20
@@ -77,7 +77,7 @@ class ScoringCounts(NonNegative):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringRecord(RunHeader, Record):
+class ScoringRecord(JobRecord):
     """One scoring run.
 
     label_fingerprint    what makes labels comparable: models, temperatures, classes, top k, threshold
@@ -87,7 +87,6 @@ class ScoringRecord(RunHeader, Record):
 
     title: ClassVar[str] = "scoring record"
 
-    job: str
     date: str
     models: tuple[ScoredModel, ...]
     label_fingerprint: Mapping[str, str] = field(metadata={"key": "manner"})

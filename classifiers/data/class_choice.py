@@ -18,11 +18,13 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.errors import InputError
+
 FIRST = "first:"
 ALL = "all"
 
 
-class ClassChoiceError(ValueError):
+class ClassChoiceError(InputError, ValueError):
     """Classes that cannot be chosen, or leave no video; the message lists all that is wrong."""
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.errors import InputError, examples
+
 # Names that people give to the three parts, in manifests and folders.
 SPLIT_NAMES = {
     "train": "train",
@@ -27,10 +29,9 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 SPLITS = ("train", "validation", "test")
-EXAMPLES = 5  # that an error names
 
 
-class SplitError(ValueError):
+class SplitError(InputError, ValueError):
     """Parts that cannot be used; the message says why and what to do."""
 
 
@@ -86,8 +87,7 @@ def split_by_column(values: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
     unknown = [str(value) for value, name in zip(unique, names, strict=True) if not name and str(value).strip()]
     if unknown:
         raise SplitError(
-            f"the column names parts that are not known: {', '.join(map(repr, unknown[:EXAMPLES]))} "
-            f"(known: {', '.join(SPLIT_NAMES)})"
+            f"the column names parts that are not known: {examples(unknown)} (known: {', '.join(SPLIT_NAMES)})"
         )
     of_row = np.asarray(names, dtype=np.str_)[inverse]
     return {split: of_row == split for split in SPLITS}
@@ -111,8 +111,7 @@ def check_disjoint(parts: Mapping[str, Sequence[str]]) -> None:
         if len(unique) < len(ids):
             problems.append(f"{len(ids) - len(unique)} ids of {part} stand there more than once")
     for (first, second), names in twice.items():
-        shown = ", ".join(map(repr, sorted(set(names))[:EXAMPLES]))
-        problems.append(f"{len(set(names))} ids are in both {first} and {second}: {shown}")
+        problems.append(f"{len(set(names))} ids are in both {first} and {second}: {examples(sorted(set(names)))}")
     if problems:
         raise SplitError("parts overlap, so that a test would tell nothing:\n" + "\n".join(problems))
 

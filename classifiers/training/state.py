@@ -21,13 +21,14 @@ from torch.optim import Optimizer
 
 from classifiers.weights.checkpoint import TrainingHistory
 from schemas import strict_json
+from schemas.errors import InputError
 
 PROGRESS = "progress"
 VERSION = 2
 PARTS = ("model", "best", "optimizer")
 
 
-class TrainingStateError(ValueError):
+class TrainingStateError(InputError, ValueError):
     """A state that cannot be gone on from; the message says why."""
 
 

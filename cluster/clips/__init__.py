@@ -1,4 +1,4 @@
 """Decoding clips for training: supervised decoder processes and a cache of decoded clips.
 
-Import `decoder_pool` and `cache`.
+Import `decoder_pool` to decode and `cache` to read decoded clips.
 """

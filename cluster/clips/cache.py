@@ -1,13 +1,13 @@
-"""Decoded clips on disk or in a bucket, for training that looks at the same ones in many epochs.
+"""A cache of decoded clips on disk or in a bucket, for training that uses the same clips in many epochs.
 
-    part-00000-WRITER.parquet   clips as JPEG frames (`schemas.cached_clips`), a video a row
+    part-00000-WRITER.parquet   clips as JPEG frames (`schemas.cached_clips`), a row per video
 
-A shard is written under a temporary name and renamed, so that one that can be seen is whole. All shards of a folder
-hold clips of one format and sampling, which stand in their metadata; a cache of another kind is refused. How a model
-normalises its pixels does not matter: those are stored as they were decoded.
+A shard is written atomically, so a visible one is complete. All shards of a folder hold clips of one format and
+sampling, which their metadata name; a cache with another one is refused. Pixels are stored as decoded, before a model's
+normalisation.
 
-Where clips are random, a video may have several, of which an epoch takes one; that is what is lost in comparison with
-decoding anew. A video that is there twice, since its content has changed, counts as what was written last.
+With random sampling, a video may have several views, of which an epoch takes one: fewer than decoding anew would give.
+Of a video that is stored twice, because its content has changed, the later row counts.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ from extractors.clips.sampling import ClipSampling
 from extractors.video.jpeg import decode_jpegs, encode_jpegs
 from schemas.cached_clips import CLIP_SCHEMA, ClipRow, clip_table
 from schemas.clips import ClipFormat
+from schemas.errors import InputError
 from schemas.videos import Video, content_of, is_same_content
 
 CLIPS_KEY = b"framemill.clips"
-VERSION = 1  # of decoding and resizing: clips made in another way do not mix with these
+VERSION = 1  # of decoding and resizing; clips of another version do not mix with these
 MAX_SHARD_ROWS = 512
 MAX_SHARD_BYTES = 128 << 20
-GROUP_ROWS = 4  # that are read for one of them
-ADVICE = "Give another folder for the cache, or move this one away: it is made again"
+GROUP_ROWS = 4  # all are read for one of them
+ADVICE = "Give another folder for the cache, or move this one away: it is created again"
 
 
-class ClipCacheError(Exception):
-    """A cache that cannot be used; the message says why and what to do."""
+class ClipCacheError(InputError):
+    """An unusable cache; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class CachedClip:
-    """Where the clips of a video are: in row `row` of a shard."""
+    """The clips of a video, in row `row` of a shard."""
 
     id: str
     labels: tuple[int, ...]
@@ -64,7 +65,7 @@ class CachedClip:
 def clip_row(
     video: Video, labels: tuple[int, ...], clips: NDArray[np.uint8], clip_format: ClipFormat, *, content: str = ""
 ) -> ClipRow:
-    """The clips (V, T, H, W, 3) of `video` as they are stored; `content` is what is known of its bytes."""
+    """The row that stores the clips (V, T, H, W, 3) of `video`; `content` is the version of its bytes."""
     views, frames, height, width, _ = clips.shape
     return ClipRow(
         id=video.id,
@@ -81,11 +82,11 @@ def clip_row(
 
 
 class ClipCache:
-    """The clips at `root`. Use as a context: shards of buckets are kept on this machine's disk for as long."""
+    """The clips at `root`. A context manager: shards of buckets stay on local disk until it exits."""
 
     def __init__(self, root: str, clip_format: ClipFormat, sampling: ClipSampling) -> None:
         self.root = root
-        self._manner = _manner(clip_format, sampling)
+        self._fingerprint = _fingerprint(clip_format, sampling)
         self._frames = clip_format.frames
         self._kept = ExitStack()
         self._open: dict[str, pq.ParquetFile] = {}
@@ -99,10 +100,10 @@ class ClipCache:
         self._open.clear()
 
     def index(self) -> Mapping[str, CachedClip]:
-        """What is there, by id.
+        """The cached clips, by id of their video.
 
         Raises:
-            ClipCacheError: for a cache of another format or sampling, or what is no cache.
+            ClipCacheError: for a cache of another format or sampling, and for other files.
         """
         if self._index is None:
             self._index = {
@@ -112,8 +113,8 @@ class ClipCache:
             }
         return self._index
 
-    def lacking(self, videos: Iterable[Video]) -> list[Video]:
-        """Those of `videos` that are not there as they are now."""
+    def missing(self, videos: Iterable[Video]) -> list[Video]:
+        """Those of `videos` that are not cached, or whose content has changed since."""
         index = self.index()
         return [
             video
@@ -122,14 +123,14 @@ class ClipCache:
         ]
 
     def write(self, rows: Iterable[ClipRow], *, writer: str = "0") -> int:
-        """Add `rows`; returns how many shards that took. Of several that write at a time each has its own name."""
-        self.index()  # nothing is added to a cache of another kind
+        """Add `rows` and return the number of shards written. Concurrent writers need different names."""
+        self.index()  # refuses a cache of another format or sampling
         numbers = [int(posixpath.basename(shard).split("-")[1].split(".")[0]) for shard in self._shards()]
         start, count = max(numbers, default=-1) + 1, 0
         for batch in _batches(rows):
-            table = clip_table(batch, {CLIPS_KEY.decode(): self._manner})
+            table = clip_table(batch, {CLIPS_KEY.decode(): self._fingerprint})
             buffer = BytesIO()
-            # JPEGs do not become smaller.
+            # JPEGs do not compress further.
             pq.write_table(table, buffer, row_group_size=GROUP_ROWS, compression="none", use_dictionary=False)
             name = f"part-{start + count:05d}-{writer}.parquet"
             files.write_bytes(files.join(self.root, name), buffer.getbuffer())
@@ -138,12 +139,12 @@ class ClipCache:
         return count
 
     def clips(self, cached: CachedClip, view: int | None = None) -> NDArray[np.uint8]:
-        """The clips (V, T, H, W, 3) of a video, or one of them, (1, T, H, W, 3)."""
+        """All clips (V, T, H, W, 3) of a video, or one view, (1, T, H, W, 3)."""
         group, row = divmod(cached.row, GROUP_ROWS)
         try:
             frames = self._shard(cached.shard).read_row_group(group, ["frames"])["frames"][row].as_py()
-            wanted = slice(None) if view is None else slice(view * self._frames, (view + 1) * self._frames)
-            images = decode_jpegs(frames[wanted])
+            shown = slice(None) if view is None else slice(view * self._frames, (view + 1) * self._frames)
+            images = decode_jpegs(frames[shown])
         except (ValueError, OSError, pa.ArrowException) as error:
             raise ClipCacheError(
                 f"{cached.shard}: the clips of {cached.id!r} cannot be read: {error}\n{ADVICE}"
@@ -159,10 +160,12 @@ class ClipCache:
         parquet = self._shard(shard)
         schema = parquet.schema_arrow
         if schema.remove_metadata() != CLIP_SCHEMA:
-            raise ClipCacheError(f"{shard} is no shard of clips: it has {', '.join(schema.names)}\n{ADVICE}")
+            raise ClipCacheError(
+                f"{shard} is not a shard of clips: its columns are {', '.join(schema.names)}\n{ADVICE}"
+            )
         theirs = (schema.metadata or {}).get(CLIPS_KEY, b"{}").decode()
-        if theirs != self._manner:
-            raise ClipCacheError(f"{shard} holds other clips: {_differences(theirs, self._manner)}\n{ADVICE}")
+        if theirs != self._fingerprint:
+            raise ClipCacheError(f"{shard} holds other clips: {_differences(theirs, self._fingerprint)}\n{ADVICE}")
         rows: list[dict[str, Any]] = parquet.read(["id", "labels", "split", "views", "content"]).to_pylist()
         return rows
 
@@ -172,16 +175,16 @@ class ClipCache:
         return self._open[uri]
 
 
-def _manner(clip_format: ClipFormat, sampling: ClipSampling) -> str:
-    """What decides which pixels there are, as text."""
+def _fingerprint(clip_format: ClipFormat, sampling: ClipSampling) -> str:
+    """Everything that determines the stored pixels, as JSON."""
     of_pixels = {name: value for name, value in asdict(clip_format).items() if name not in ("mean", "std")}
     return json.dumps({"version": VERSION, **of_pixels, **asdict(sampling)}, sort_keys=True)
 
 
 def _differences(theirs: str, ours: str) -> str:
-    there, wanted = json.loads(theirs), json.loads(ours)
-    names = [name for name in wanted if there.get(name) != wanted[name]]
-    return "; ".join(f"{name} is {there.get(name)}, wanted is {wanted[name]}" for name in names)
+    found, expected = json.loads(theirs), json.loads(ours)
+    names = [name for name in expected if found.get(name) != expected[name]]
+    return "; ".join(f"{name} is {found.get(name)}, expected {expected[name]}" for name in names)
 
 
 def _batches(rows: Iterable[ClipRow]) -> Iterator[list[ClipRow]]:
@@ -198,19 +201,19 @@ def _batches(rows: Iterable[ClipRow]) -> Iterator[list[ClipRow]]:
 
 
 class CachedClips:
-    """Reads clips of a cache that has been filled."""
+    """Clips from a filled cache, in place of a `ClipDecoderPool`."""
 
     def __init__(self, cache: ClipCache) -> None:
         self._cache = cache
 
     def decode(self, tasks: Iterable[ClipTask]) -> Generator[NDArray[np.uint8], None, None]:
-        """The clip of each task, (T, H, W, 3), in their order."""
+        """The clip of each task, (T, H, W, 3), in order."""
         index = self._cache.index()
         for task in tasks:
             cached = index.get(task.video.id)
             if cached is None:
                 raise ClipCacheError(
-                    f"{self._cache.root} has no clip of {task.video.id!r} any more: remove state/lost.json in the "
-                    "output, for all videos to be looked at again"
+                    f"{self._cache.root} no longer has a clip of {task.video.id!r}: remove state/lost.json in the "
+                    "output to check all videos again"
                 )
             yield self._cache.clips(cached, view=0)[0]

@@ -1,38 +1,41 @@
-"""A process that decodes clips for another: what it runs, and what goes between the two.
+"""Decoding one clip, in this process or in a child of `cluster.clips.decoder_pool` (`python -m cluster.clips.decoder`).
 
-In: `ClipTask`s. Out, for each and in their order: an array (T, H, W, 3) uint8, or a `VideoError` that says why there is
-none. A decoder that eats memory or time is stopped here (`cluster.engines.task_guard`); one that takes its process with
-it is missed by whoever waits (`cluster.clips.decoder_pool`).
+In: a `ClipTask`. Out: uint8 (T, H, W, 3), or a `VideoError`. The guard stops a decoder that takes too much memory or
+time (`cluster.engines.task_guard`); a crash takes the process, and the pool replaces it.
 """
 
 from __future__ import annotations
 
-import sys
 import traceback
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.engines.guarded_processes import Response, serve
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.storage.redaction import redacted
 from cluster.storage.video_source import open_video
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
+from schemas import strict_json
 from schemas.clips import ClipFormat
-from schemas.outcomes import FailureCode, VideoError
+from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
 
 MESSAGE_CHARACTERS = 2_000
+VERSION = 1
+
+Outcome = NDArray[np.uint8] | VideoError
 
 
 @dataclass(frozen=True, slots=True)
 class ClipTask:
     """One clip of a video.
 
-    seed    of what is random about it
-    steady  a sampling with nothing random in it, for where this one cannot be had; None where that would be the same
+    seed      of random placements and crops
+    fallback  a deterministic sampling for the next attempt, where `sampling` is random and fails; else None
     """
 
     video: Video
@@ -41,11 +44,21 @@ class ClipTask:
     seed: int
     memory_bytes: int
     time_seconds: float
-    steady: ClipSampling | None = None
+    fallback: ClipSampling | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, H, W, 3) of the clip."""
+        return self.format.frames, self.format.height, self.format.width, 3
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the clip."""
+        return prod(self.shape)
 
 
 def decode(task: ClipTask) -> NDArray[np.uint8]:
-    """The clip, (T, H, W, 3). Raises `VideoError` whatever is wrong with the video."""
+    """The clip, (T, H, W, 3). Raises `VideoError` for any problem with the video."""
     try:
         with TaskGuard(task.memory_bytes, task.time_seconds), open_video(task.video.uri) as source:
             clips = decode_clips(
@@ -72,21 +85,31 @@ def decode(task: ClipTask) -> NDArray[np.uint8]:
     return clip
 
 
-def serve(connection: Connection) -> None:
-    """Decode what is asked for until nobody is there any more."""
-    while True:
-        try:
-            task: ClipTask = connection.recv()
-        except EOFError:
-            return
-        try:
-            clip = np.ascontiguousarray(decode(task))
-        except VideoError as error:
-            connection.send(error)
-            continue
-        connection.send(clip.shape)
-        connection.send_bytes(clip.data.cast("B"))
+def encode_task(task: ClipTask) -> bytes:
+    """`task` as a request to a child; labels do not matter there."""
+    return strict_json.dump(replace(task, video=replace(task.video, labels=()))).encode()
+
+
+def answer(request: bytes) -> Response:
+    """Decode a task that `encode_task` has written, and encode its outcome for `outcome_of`."""
+    task = strict_json.load(ClipTask, request.decode(), "clip task", schema_version=VERSION)
+    try:
+        clip = np.ascontiguousarray(decode(task))
+    except VideoError as error:
+        return Response({"code": error.code, "message": error.message, "stage": error.stage})
+    return Response({}, clip.data.cast("B"))
+
+
+def outcome_of(task: ClipTask, response: Response) -> Outcome:
+    """The outcome of `task` that a child has answered with; its content is not trusted."""
+    try:
+        if response.header:
+            code, stage = FailureCode(response.header["code"]), Stage(response.header["stage"])
+            return VideoError(code, str(response.header["message"]), stage)
+        return np.frombuffer(response.payload, np.uint8).reshape(task.shape)
+    except (KeyError, ValueError):
+        return VideoError(FailureCode.INTERNAL, "the decoder process sent no valid response")
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    serve(answer)

@@ -1,45 +1,38 @@
-"""A feature dataset on disk or in a bucket, and the one place that commits to it.
+"""A feature dataset: the one place that commits features and failures to it.
 
     features/part-RUN-00000.parquet   rows that are done
     ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
     vocabulary.csv                    class names, where labels were given by name
-    runs/RUN.json, runs/RUN.html      what each run did
-    lease.json                        while a run is writing: which one
+    runs/, lease.json                 as in `cluster.datasets.folder`
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
-right after its row is committed, and what a crash left in between is cleared by `prepare`. The row of a video whose
-content has changed is withdrawn before the video is done again.
+right after its row is committed, and `prepare` clears what a crash left in between. The row of a video whose
+content has changed is withdrawn before the video is extracted again.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.storage import files
-from cluster.storage.lease import Lease, LeaseError
-from cluster.storage.listing import list_files
-from cluster.storage.parquet import TableError, read_table, remove_rows, write_table
+from cluster.storage.parquet import read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.ledger import LedgerRow, ledger_table, without_content
 
-FOLDERS = ("features", "ledger", "failures", "runs")
+FOLDERS = ("features", "ledger", "failures")
 
 
-class DatasetError(Exception):
-    """The output cannot take this run's rows; the message says why and what to do."""
-
-
-class FeatureDataset:
-    """The dataset at `root`. One run writes at a time."""
+class FeatureDataset(DatasetFolder):
+    """The feature dataset at `root`. One run writes at a time."""
 
     def __init__(
         self,
@@ -51,8 +44,7 @@ class FeatureDataset:
         fingerprint: Mapping[str, str],
         note: str = "",
     ) -> None:
-        self.root = root
-        self._run_id = run_id
+        super().__init__(root, run_id=run_id)
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
             "framemill.schema_version": SCHEMA_VERSION,
@@ -61,12 +53,10 @@ class FeatureDataset:
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
-        self._lease: Lease | None = None
-        self.bytes_written = 0
         self._shard_names: set[str] = set()
 
     def check(self) -> None:
-        """Make sure that this run's rows belong here. Raises `DatasetError` where they do not. Writes nothing."""
+        """Make sure that this run's rows can be added. Raises `DatasetError` where they cannot. Writes nothing."""
         files.check_writable(self.root)
         shards = self._files("features")
         if shards:
@@ -76,7 +66,7 @@ class FeatureDataset:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
         done: dict[str, str] = {}
         failed: dict[str, FailedBefore] = {}
-        with self._stated("read"):
+        with self.explained("read"):
             for shard, ledger in self._shards_and_ledgers():
                 if ledger is None:  # somebody has removed it; the rows are there all the same
                     done.update(dict.fromkeys(_values(shard, "id"), ""))
@@ -88,28 +78,10 @@ class FeatureDataset:
                     failed[name] = FailedBefore(code, content)
         return Settled(done, failed)
 
-    @contextmanager
-    def lease(self) -> Iterator[Lease]:
-        """Be the one run that writes. Raises `DatasetError` where another is, or where nothing can be written."""
-        lease = Lease(self.lease_uri(), self._run_id)
-        try:
-            lease.acquire()
-        except LeaseError as error:
-            raise DatasetError(str(error)) from error
-        except (OSError, files.StorageError) as error:
-            raise DatasetError(f"{self.root} cannot be written to: {error}\nWrite to another place") from error
-        self._lease = lease
-        try:
-            yield lease
-        finally:
-            self._lease = None
-            lease.release()
-
     def prepare(self) -> Settled:
         """Clear what runs that died have left half done, and read what is settled. To be called with the lease."""
-        with self._stated("written to"):
-            for folder in (self.root, *(files.join(self.root, name) for name in FOLDERS)):
-                files.sweep_temporaries(folder)
+        with self.explained("written to"):
+            self.sweep_temporaries(map(self.place, FOLDERS))
             for _, ledger in self._shards_and_ledgers():
                 if ledger is not None:
                     pairs = zip(*_columns(ledger, "id", "content"), strict=True)
@@ -126,7 +98,7 @@ class FeatureDataset:
         """
         if not ids:
             return
-        with self._stated("written to"):
+        with self.explained("written to"):
             for shard, ledger in self._shards_and_ledgers():
                 if set(ids).isdisjoint(_values(ledger or shard, "id")):
                     continue
@@ -146,12 +118,12 @@ class FeatureDataset:
         """Make rows (each with its video's content) and failures visible; `retried` ids had failed before.
 
         `number` names the run's commits. A commit that was cut short can be made again under its number: it writes
-        the same files. Raises `DatasetError` where nothing can be written, or another run holds the lease by now.
+        the same files. Raises `DatasetError` where nothing can be written, `LeaseError` where another run holds the
+        lease by now.
         """
-        name = f"part-{self._run_id}-{number:05d}.parquet"
-        with self._stated("written to"):
-            if self._lease is not None:
-                self._lease.check()
+        name = self.shard_name(number)
+        with self.explained("written to"):
+            self.check_lease()
             if rows:
                 ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
                 self._write("ledger", name, ledger_table(ledger))
@@ -171,22 +143,9 @@ class FeatureDataset:
         """Whether there is no row yet."""
         return not self._files("features")
 
-    def lease_uri(self) -> str:
-        """Where the lease is while a run is writing, or after one that has died."""
-        return files.join(self.root, "lease.json")
-
     def vocabulary_uri(self) -> str:
         """Where the class names are."""
-        return files.join(self.root, "vocabulary.csv")
-
-    def write_run(self, suffix: str, text: str, run_id: str = "") -> None:
-        """Write a run's record or report. Raises `DatasetError` where that cannot be done."""
-        with self._stated("written to"):
-            files.write_bytes(self.run_uri(suffix, run_id), text.encode())
-
-    def run_uri(self, suffix: str, run_id: str = "") -> str:
-        """Where a run's record (`.json`) or report (`.html`) goes: this run's, or that of another."""
-        return files.join(self.root, "runs", f"{run_id or self._run_id}{suffix}")
+        return self.place("vocabulary.csv")
 
     def _check_fingerprint(self, shard: str) -> None:
         try:
@@ -212,7 +171,7 @@ class FeatureDataset:
 
     def _forget_failures(self, ids: Collection[str]) -> None:
         if ids:
-            with self._stated("written to"):
+            with self.explained("written to"):
                 for uri in self._files("failures"):
                     remove_rows(uri, ids)
 
@@ -221,23 +180,10 @@ class FeatureDataset:
         return [(shard, ledgers.get(posixpath.basename(shard))) for shard in self._files("features")]
 
     def _files(self, folder: str) -> list[str]:
-        place = files.join(self.root, folder)
-        if not files.exists(place):
-            return []
-        return [file.uri for file in list_files(place) if file.uri.endswith(".parquet")]
-
-    @contextmanager
-    def _stated(self, cannot: str) -> Iterator[None]:
-        try:
-            yield
-        except (TableError, LeaseError) as error:
-            raise DatasetError(str(error)) from error
-        except (OSError, files.StorageError) as error:
-            advice = "What is committed there stays; mend this and run again"
-            raise DatasetError(f"{self.root} cannot be {cannot}: {error}\n{advice}") from error
+        return parquet_files(self.place(folder))
 
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
-        self.bytes_written += write_table(files.join(self.root, folder, name), table)
+        self.bytes_written += write_table(self.place(folder, name), table)
 
 
 def _columns(uri: str, *names: str) -> list[list[str]]:

@@ -24,6 +24,7 @@ from cluster.storage import files
 from cluster.storage.buckets import StoredFile
 from cluster.storage.listing import before_glob, is_glob, list_files, versions_of
 from cluster.storage.redaction import redacted
+from schemas.errors import InputError
 from schemas.text import storable
 from schemas.videos import Video
 
@@ -51,14 +52,14 @@ Row = Mapping[str, Any] | BadRow
 Reader = Callable[[bytes], Iterable[Row]]
 
 
-class ManifestError(Exception):
-    """The input cannot be used; `problems` lists everything that is wrong with it."""
+class ManifestError(InputError):
+    """A manifest that cannot be used; `lines` lists everything that is wrong with it."""
 
-    def __init__(self, source: str, problems: list[str]) -> None:
-        shown = problems[:MAX_PROBLEMS]
-        more = [f"… and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
+    def __init__(self, source: str, lines: list[str]) -> None:
+        shown = lines[:MAX_PROBLEMS]
+        more = [f"… and {len(lines) - MAX_PROBLEMS} more"] if len(lines) > MAX_PROBLEMS else []
         super().__init__("\n".join([f"{source}:", *(f"  - {line}" for line in [*shown, *more])]))
-        self.problems = tuple(problems)
+        self.lines = tuple(lines)
 
 
 def read_videos(source: str) -> list[Video]:

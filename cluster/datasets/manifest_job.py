@@ -15,9 +15,9 @@ from cluster.datasets.public_datasets import DATASETS, VOCABULARY, ClipDataset, 
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from cluster.runs.command_line import option
 from cluster.storage import files
+from schemas.errors import examples
 from schemas.videos import Video
 
-EXAMPLES = 5  # that an error names
 LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
 
 
@@ -105,10 +105,9 @@ def _classes(config: ManifestConfig, found: ClipDataset) -> tuple[str, ...]:
 def _check(config: ManifestConfig, missing: Sequence[str], videos: list[Video], counts: Counter[str]) -> None:
     problems = []
     if missing and not config.skip_missing:
-        shown = ", ".join(missing[:EXAMPLES]) + (", …" if len(missing) > EXAMPLES else "")
         problems.append(
-            f"missing below {config.input}, of what the lists have: {shown} ({len(missing)} in all); --skip-missing "
-            "leaves them out"
+            f"missing below {config.input}, of what the lists have: {examples(missing, str)} ({len(missing)} in all); "
+            "--skip-missing leaves them out"
         )
     if not videos:
         problems.append("no video is left")
@@ -126,6 +125,5 @@ def _check_vocabulary(uri: str, config: ManifestConfig, found: ClipDataset) -> N
     """Refuse to replace that of something else."""
     others = [name for name in read_vocabulary(uri).names if name not in found.classes]
     if others:
-        shown = ", ".join(map(repr, others[:EXAMPLES])) + (", …" if len(others) > EXAMPLES else "")
-        problem = f"names classes that are not in {config.input}: {shown}; remove it, or write the manifest elsewhere"
-        raise ManifestError(uri, [problem])
+        unknown = f"names classes that are not in {config.input}: {examples(others)}"
+        raise ManifestError(uri, [f"{unknown}; remove it, or write the manifest elsewhere"])

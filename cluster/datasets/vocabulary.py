@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from cluster.storage import files
+from schemas.errors import EXAMPLES, InputError
 from schemas.videos import Video
 
 HEADER = ("index", "name")
@@ -65,10 +66,9 @@ def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
 NAME_COLUMN = "name"
 INDEX_COLUMN = "index"
 ENTITY_COLUMN = "knowledgegraphid"
-EXAMPLES = 5  # that an error names
 
 
-class ClassNamesError(Exception):
+class ClassNamesError(InputError):
     """A file that gives no names, or not those wanted; the message lists all that is wrong."""
 
 

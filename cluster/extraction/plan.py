@@ -1,12 +1,10 @@
-"""Everything about a run that can be wrong before any work is done, checked and put together.
+"""The plan of an extraction: its videos, the worker that extracts them and the dataset that takes the rows.
 
-A plan holds the videos that are asked for, the worker that does them and the dataset that takes their rows.
+Making it checks everything that can be wrong before any work is done.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +15,7 @@ from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from cluster.engines.worker import Worker
 from cluster.extraction.config import ExtractionConfig
+from cluster.runs.lifecycle import new_run_id
 from cluster.storage.download import open_uri, show_download
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
@@ -24,30 +23,23 @@ from extractors.networks.precision import resolve_audio_precision, resolve_preci
 from extractors.weights.formats import WeightsError
 from extractors.weights.pretrained import pack_weights
 from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
+from schemas.errors import InputError
 from schemas.videos import Video
 
 # Raised whenever the same video would be sampled in another way.
 SAMPLING_VERSION = "1"
 
 
-class PlanError(Exception):
-    """The run cannot start; `problems` lists all that is wrong."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
 @dataclass(frozen=True)
 class Inputs:
-    """What the run was pointed at: videos and weights, read and verified."""
+    """Videos and weights of a run, read and verified."""
 
     videos: list[Video]
     weights: dict[Kind, ResolvedWeights | None]
 
     @property
     def random_weights(self) -> list[str]:
-        """Which of the weights are random numbers."""
+        """Those of the weights that are random numbers, by kind."""
         return [f"{kind} {weights.spec}" for kind, weights in self.weights.items() if weights and weights.is_random]
 
 
@@ -66,7 +58,7 @@ class Plan:
 
 
 def read_inputs(config: ExtractionConfig) -> Inputs:
-    """Read the manifest and get the weights; raises `PlanError` with all problems of both."""
+    """Read the manifest and get the weights; raises `InputError` with all problems of both."""
     problems: list[str] = []
     videos: list[Video] = []
     try:
@@ -88,16 +80,16 @@ def read_inputs(config: ExtractionConfig) -> Inputs:
         except WeightsError as error:
             problems.append(str(error))
     if problems:
-        raise PlanError(problems)
+        raise InputError(*problems)
     return Inputs(videos, weights)
 
 
 def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan:
-    """Join inputs and dataset; `DatasetError` or `PlanError` where that fails. `on_gpu`: where the networks are."""
+    """Join inputs and dataset; raises `InputError` where that fails. `on_gpu`: where the networks are."""
     precision = config.precision
     if on_gpu:
         if precision == "int8":
-            raise PlanError(["precision 'int8' is for networks on CPUs, and this cluster has GPUs; take auto"])
+            raise InputError("precision 'int8' is for networks on CPUs, and this cluster has GPUs; take auto")
         sound_precision = precision = "bf16" if precision == "auto" else precision
     else:
         try:
@@ -105,7 +97,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
             sound_precision = resolve_audio_precision(precision, cpu)
             precision = resolve_precision(precision, cpu)
         except ValueError as error:
-            raise PlanError([str(error)]) from error
+            raise InputError(str(error)) from error
     frame_weights, sound_weights = inputs.weights["frames"], inputs.weights["sound"]
     assert frame_weights is not None
     assert sound_weights is not None
@@ -121,7 +113,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     warning = None
     if inputs.random_weights:
         warning = f"random numbers in place of trained weights: {', '.join(inputs.random_weights)}"
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    run_id = new_run_id(datetime.now(UTC))
     dataset = FeatureDataset(
         config.output,
         run_id=run_id,
@@ -144,6 +136,6 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
 
 
 def save_vocabulary(plan: Plan) -> None:
-    """Give the manifest's class names their indices, for good."""
+    """Give the manifest's class names their permanent indices."""
     if plan.vocabulary.add(plan.videos):
         write_vocabulary(plan.dataset.vocabulary_uri(), plan.vocabulary)

@@ -15,7 +15,6 @@ from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict, replace
 
-from cluster.datasets.feature_dataset import DatasetError, FeatureDataset
 from cluster.datasets.increment import Increment
 from cluster.datasets.shard_sink import Sink
 from cluster.engines.base import Engine, EngineError
@@ -24,9 +23,9 @@ from cluster.extraction.assembler import Assembler
 from cluster.extraction.plan import Plan
 from cluster.extraction.run_log import RunLog
 from cluster.reports.extraction_report import render_run_report
-from cluster.runs.lifecycle import terminable
+from cluster.runs.lifecycle import failed, guarded
 from cluster.runs.progress import Progress
-from cluster.storage.files import read_bytes
+from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
 from schemas.videos import content_of
@@ -38,7 +37,7 @@ logger = logging.getLogger("framemill")
 
 
 class ExtractionRun:
-    """Does `increment` of `plan` with `engine`; `had_failed` are ids that have a failure from before."""
+    """Extracts `increment` of `plan` with `engine`; `had_failed` are ids that have a failure from an earlier run."""
 
     def __init__(self, plan: Plan, increment: Increment, engine: Engine, *, had_failed: Collection[str]) -> None:
         self._plan = plan
@@ -52,7 +51,7 @@ class ExtractionRun:
         self._recorded_at = time.monotonic()
 
     def __call__(self) -> RunRecord:
-        """Run to the end; the record says which end it was. Raises `DatasetError` where nothing can be written."""
+        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
         plan, pending = self._plan, self._pending
         if plan.weights_warning:
             logger.warning(plan.weights_warning)
@@ -64,15 +63,15 @@ class ExtractionRun:
         status = self._work()
         try:
             self._sink.commit()
-        except DatasetError as error:
-            status = _failed(error)
+        except InputError as error:
+            status = failed(error)
         record = self._record(status)
         try:
             self._write(record)
-            plan.dataset.write_run(".html", render_run_report(record))
-        except DatasetError as error:
-            record = replace(record, status=_failed(error))
-        self._tell(record)
+            plan.dataset.write_report(render_run_report(record), plan.run_id)
+        except InputError as error:
+            record = replace(record, status=failed(error))
+        self._log_end(record)
         return record
 
     def _work(self) -> str:
@@ -80,18 +79,15 @@ class ExtractionRun:
         config = self._plan.config
         style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
         with Progress(len(self._pending), style=style) as progress:
-            try:
-                with terminable():
-                    if self._pending:  # else there is no need for workers
-                        outcomes = self._engine.run(self._queue, self._plan.worker)
-                        with closing(outcomes):  # type: ignore[type-var]  # engines are generators
-                            for outcome in outcomes:
-                                self._take(outcome, progress)
-            except KeyboardInterrupt:
-                return "interrupted"
-            except (EngineError, DatasetError) as error:
-                return _failed(error)
-        return "completed"
+            return guarded(lambda: self._take_all(progress), EngineError)
+
+    def _take_all(self, progress: Progress) -> None:
+        if not self._pending:
+            return  # no workers are needed
+        outcomes = self._engine.run(self._queue, self._plan.worker)
+        with closing(outcomes):  # type: ignore[type-var]  # engines are generators
+            for outcome in outcomes:
+                self._take(outcome, progress)
 
     def _take(self, outcome: Outcome, progress: Progress) -> None:
         if isinstance(outcome, Done):
@@ -128,10 +124,10 @@ class ExtractionRun:
         )
 
     def _write(self, record: RunRecord) -> None:
-        self._plan.dataset.write_run(".json", record.to_json())
+        self._plan.dataset.write_record(record)
         self._recorded_at = time.monotonic()
 
-    def _tell(self, record: RunRecord) -> None:
+    def _log_end(self, record: RunRecord) -> None:
         counts = record.counts
         logger.info(
             f"{record.status}: {counts.extracted} videos extracted, {counts.failed} failed, {counts.already_done} "
@@ -140,20 +136,3 @@ class ExtractionRun:
         for code, number in sorted(record.failures_by_code.items()):
             logger.info(f"  {number} × {code} (try them again with --retry-failed {code})")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")
-
-
-def close_record_of(run_id: str, dataset: FeatureDataset) -> None:
-    """Say in the record of a run that was killed that it has died, and write the report that it could not write."""
-    try:
-        record = RunRecord.from_json(read_bytes(dataset.run_uri(".json", run_id)).decode())
-    except (FileNotFoundError, ValueError):
-        return  # it died before its first record, or was made by another release
-    if record.status == "running":
-        record = replace(record, status="died")
-        dataset.write_run(".json", record.to_json(), run_id)
-        dataset.write_run(".html", render_run_report(record), run_id)
-
-
-def _failed(error: Exception) -> str:
-    logger.error(error)
-    return "failed"

@@ -15,7 +15,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.features.files import (
-    EXAMPLES,
     FRAME,
     VIDEO,
     FeatureFile,
@@ -25,6 +24,7 @@ from cluster.features.files import (
 )
 from cluster.features.tfrecord_reader import read_records
 from cluster.storage.files import on_disk
+from schemas.errors import examples
 
 BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, small enough for allocators to reuse the memory
 BATCH_RECORDS = {VIDEO: 1024, FRAME: 64}
@@ -154,8 +154,7 @@ def _not_finite_message(file: FeatureFile, level: str) -> str:
             of_frame = np.repeat(np.arange(len(block)), np.diff(block.frame_offsets))
             wrong = np.bincount(of_frame[wrong], minlength=len(block)) > 0
         bad += [block.ids[row] for row in np.flatnonzero(wrong).tolist()]
-    shown = ", ".join(map(repr, bad[:EXAMPLES])) + (" …" if len(bad) > EXAMPLES else "")
     return (
-        f"{file.uri}: {len(bad)} of {file.rows} videos have features that are NaN or infinite: {shown}\n"
+        f"{file.uri}: {len(bad)} of {file.rows} videos have features that are NaN or infinite: {examples(bad)}\n"
         "Extract them again, or remove them from the dataset"
     )

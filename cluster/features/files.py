@@ -21,6 +21,7 @@ from cluster.features import tfrecord_files
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
+from schemas.errors import InputError, examples
 from schemas.fingerprint import fingerprint_of
 
 PARQUET, TFRECORD = ".parquet", ".tfrecord"
@@ -29,10 +30,9 @@ LEVELS = (VIDEO, FRAME)
 # Bytes of a column that are read at a time; without it, Arrow loads a row group's whole column first.
 BUFFER_BYTES = 1 << 20
 MAX_REQUESTS = 16  # concurrent ones
-EXAMPLES = 5  # offenders that an error names
 
 
-class FeatureFileError(Exception):
+class FeatureFileError(InputError):
     """Unusable feature files; the message says which, why and what to do."""
 
 
@@ -104,7 +104,7 @@ def open_features(uris: Sequence[str], *, fingerprint: Mapping[str, str] | None 
         raise FeatureFileError(f"no {PARQUET} or {TFRECORD} file in {', '.join(uris) or 'nothing'}")
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
-        raise FeatureFileError(f"files are given more than once: {', '.join(repeated[:EXAMPLES])}")
+        raise FeatureFileError(f"files are given more than once: {examples(repeated, str)}")
     if len({name.endswith(PARQUET) for name in names}) > 1:
         raise FeatureFileError(f"{PARQUET} and {TFRECORD} files are mixed in {', '.join(uris)}: give one kind")
     with ThreadPoolExecutor(MAX_REQUESTS) as pool:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import cast
 
+from schemas.errors import InputError
 from schemas.fingerprint import parse_fingerprint
 
 VIDEO, FRAME = "video", "frame"
@@ -40,7 +41,7 @@ _LENGTH = struct.Struct("<Q")
 _FRAMING_BYTES = 16  # length, its checksum, the data's checksum
 
 
-class RecordError(Exception):
+class RecordError(InputError):
     """A damaged `.tfrecord` file, or one of an unknown layout; the message says which file and record."""
 
 

@@ -8,73 +8,57 @@ nothing is left and the day has its record, no file is touched. More runs on a d
 
 from __future__ import annotations
 
-import logging
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CheckpointError, check_fingerprint
-from cluster.extraction.job import BAD_INPUT, INTERRUPTED, planned
-from cluster.extraction.plan import Inputs, Plan, PlanError, read_inputs
+from cluster.extraction.job import planned
+from cluster.extraction.plan import Inputs, Plan, read_inputs
 from cluster.nightly.config import NightlyConfig
-from cluster.nightly.night import TROUBLE, Night
-from cluster.nightly.records import NightRecordError, NightRecords
-from cluster.runs.lifecycle import terminable
+from cluster.nightly.night import BROKEN, Night
+from cluster.nightly.records import NightRecords
+from cluster.runs.lifecycle import ExitCode, bad_input, new_run_id, terminable
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.storage import files
-from cluster.storage.files import StorageError
-from cluster.storage.lease import Lease
-
-logger = logging.getLogger("framemill")
+from schemas.errors import InputError
 
 
-def run_nightly(config: NightlyConfig) -> int:
-    """Extract and label what is new, and tell of it. Returns the exit code.
-
-    0 (done, or nothing to do), 1 (an engine gave up, or an output takes no more), 2 (bad input, or another run is
-    writing: nothing was touched), 3 (too many failures; all else was done), 130 (interrupted).
-    """
+def run_nightly(config: NightlyConfig) -> ExitCode:
+    """Extract and label new and changed videos, and write the record and page of the day."""
     config = config.dated()
     try:
         inputs, classifier = _read(config)
         with planned(config.extraction(), inputs) as (plan, engine), terminable():
             _check_fit(classifier, plan)
             records = NightRecords(config.labels)
-            run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-            with _held(records.lease(run_id)) as lease:
+            run_id = new_run_id(datetime.now(UTC))
+            with records.lease(run_id) as lease:
                 return Night(config, run_id, classifier, plan, engine, records, lease)()
-    except PlanError as error:
-        for problem in error.problems:
-            logger.error(problem)
-        return BAD_INPUT
-    except (*TROUBLE, NightRecordError, ImportError) as error:
-        logger.error(error)
-        return BAD_INPUT
+    except (*BROKEN, ImportError) as error:
+        return bad_input(error)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 def _read(config: NightlyConfig) -> tuple[Inputs, TrainedClassifier]:
-    """Videos, weights and classifier; raises `PlanError` with all problems of them."""
+    """Videos, weights and classifier; raises `InputError` with all problems of them."""
     problems: list[str] = []
     inputs: Inputs | None = None
     classifier: TrainedClassifier | None = None
     try:
         classifier = TrainedClassifier({uri: read_checkpoint_at(uri) for uri in config.checkpoint})
-    except (CheckpointError, StorageError, OSError) as error:
+    except (CheckpointError, InputError, OSError) as error:
         problems.append(str(error))
     try:
         files.check_writable(config.labels)
-    except StorageError as error:
-        problems.append(str(error))
+    except InputError as error:
+        problems += error.problems
     try:
         inputs = read_inputs(config.extraction())
-    except PlanError as error:
+    except InputError as error:
         problems += error.problems
     if problems or inputs is None or classifier is None:
-        raise PlanError(problems)
+        raise InputError(*problems)
     return inputs, classifier
 
 
@@ -88,16 +72,4 @@ def _check_fit(classifier: TrainedClassifier, plan: Plan) -> None:
     if classifier.level == "frame" and not plan.config.frame_features:
         problems.append(f"model {classifier.name} takes the features of single frames: give --frame-features")
     if problems:
-        raise PlanError(problems)
-
-
-@contextmanager
-def _held(lease: Lease) -> Iterator[Lease]:
-    try:
-        lease.acquire()
-    except OSError as error:
-        raise StorageError(f"the labels cannot be written to: {error}\nGive --labels another place") from error
-    try:
-        yield lease
-    finally:
-        lease.release()
+        raise InputError(*problems)

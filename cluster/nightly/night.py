@@ -15,11 +15,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from classifiers.inference.feature_classifier import TrainedClassifier
-from cluster.datasets.feature_dataset import DatasetError
 from cluster.datasets.increment import Settled, increment_of, is_replaced
-from cluster.datasets.label_dataset import LabelDatasetError
 from cluster.engines.base import Engine
-from cluster.extraction.job import DONE, FAILED, INTERRUPTED, TOO_MANY_FAILURES, extract
+from cluster.extraction.job import extract
 from cluster.extraction.plan import Plan
 from cluster.nightly.config import NightlyConfig
 from cluster.nightly.drift import drift_of
@@ -27,22 +25,22 @@ from cluster.nightly.records import NightRecords
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly.thumbnails import thumbnails_of
 from cluster.reports.night_report import night_headline, render_night_report
+from cluster.runs.lifecycle import ExitCode, failed
 from cluster.runs.provenance import package_versions, without_secrets
-from cluster.scoring.plan import ScoringPlan, ScoringPlanError, make_scoring_plan
+from cluster.scoring.plan import ScoringPlan, make_scoring_plan
 from cluster.scoring.run import Scoring
 from cluster.storage import files
-from cluster.storage.files import StorageError
-from cluster.storage.lease import Lease, LeaseError
-from cluster.storage.parquet import TableError
+from cluster.storage.lease import Lease
 from cluster.storage.redaction import redacted
 from extractors.video.thumbnail import Thumbnail
+from schemas.errors import InputError
 from schemas.nights import Drift, LabelStatistics, NightCost, NightCounts, NightRecord, NightRun
 from schemas.records import MAX_FAILURES, utc_text
 from schemas.runs import RunRecord
 from schemas.scorings import ScoringRecord
 
 NIGHTS_COMPARED = 7
-TROUBLE = (DatasetError, LabelDatasetError, ScoringPlanError, LeaseError, StorageError, TableError, OSError)
+BROKEN = (InputError, OSError)  # what may go wrong with files and stores
 
 logger = logging.getLogger("framemill")
 
@@ -85,33 +83,32 @@ class Night:
         )
         self._failures = {note.id: note for note in found.failures} if found else {}
 
-    def __call__(self) -> int:
+    def __call__(self) -> ExitCode:
         """Do what is left to do; returns the exit code. Raises what is wrong before anything is touched."""
         try:
             return self._work()
         except KeyboardInterrupt:
             self._give_up("interrupted", "")
-            return INTERRUPTED
-        except TROUBLE as error:
+            return ExitCode.INTERRUPTED
+        except BROKEN as error:
             if not self._has_begun:
                 raise
-            logger.error(error)
-            self._give_up("failed", redacted(str(error)))
-            return FAILED
+            self._give_up(failed(error), redacted(str(error)))
+            return ExitCode.FAILED
 
     def _give_up(self, status: str, problem: str) -> None:
         if self._has_begun:
-            with suppress(*TROUBLE):  # it may be the place of the record that is in trouble
+            with suppress(*BROKEN):  # it may be the place of the record that is in trouble
                 self._end(status, problem)
 
-    def _work(self) -> int:
+    def _work(self) -> ExitCode:
         dataset = self._plan.dataset
         counts = _count(self._plan, dataset.settled())
         is_extracting = counts != NightCounts() or files.exists(dataset.lease_uri())
         is_told = self._before is not None and self._before.status == "completed"
         if is_told and not is_extracting and not self._is_unscored(self._scoring_plan()):
             logger.info(f"nothing is new, and {self._day} has its record: {self._records.page_uri(self._day)}")
-            return DONE
+            return ExitCode.DONE
         self._run = replace(self._run, counts=counts)
         if not is_extracting:
             self._begin()
@@ -195,7 +192,7 @@ class Night:
             if failed and failed / (failed + done) > limit
         )
 
-    def _end(self, status: str, problem: str, plan: ScoringPlan | None = None) -> int:
+    def _end(self, status: str, problem: str, plan: ScoringPlan | None = None) -> ExitCode:
         """Write the record and the page, with new statistics where there is a `plan`; returns the exit code."""
         labels = None if plan is None else self._statistics(plan)
         if status != "completed":
@@ -210,13 +207,15 @@ class Night:
         self._records.write(record)  # last: a day that is told of is left alone
         (logger.error if problem else logger.info)(f"{status}: {problem or night_headline(record)}")
         logger.info(f"report: {page}")
-        return {"failed": FAILED, "interrupted": INTERRUPTED}.get(status, TOO_MANY_FAILURES if problem else DONE)
+        if status != "completed":
+            return ExitCode.INTERRUPTED if status == "interrupted" else ExitCode.FAILED
+        return ExitCode.TOO_MANY_FAILURES if problem else ExitCode.DONE
 
     def _left(self) -> NightCounts:
         """What this run took up and has not brought to an end; all of it where that cannot be told."""
         try:
             return _count(self._plan, self._plan.dataset.settled())
-        except TROUBLE:
+        except BROKEN:
             return self._run.counts
 
     def _statistics(self, plan: ScoringPlan) -> LabelStatistics:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import logging
 import posixpath
+from contextlib import AbstractContextManager
 
+from cluster.datasets.folder import held
+from cluster.datasets.label_dataset import LabelDataset
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
+from schemas.errors import InputError
 from schemas.nights import NightRecord
 
 SUFFIX = ".json"
@@ -20,7 +24,7 @@ SUFFIX = ".json"
 logger = logging.getLogger("framemill")
 
 
-class NightRecordError(Exception):
+class NightRecordError(InputError):
     """A record that cannot be read; the message says which and what to do."""
 
 
@@ -30,12 +34,13 @@ class NightRecords:
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def lease(self, run_id: str) -> Lease:
-        """The right to be the one nightly run."""
-        return Lease(files.join(self._root, "nightly-lease.json"), run_id)
+    def lease(self, run_id: str) -> AbstractContextManager[Lease]:
+        """Be the one nightly run. Raises `InputError` where another is running, or where nothing can be written."""
+        lease = Lease(files.join(self._root, "nightly-lease.json"), run_id)
+        return held(lease, self._root, LabelDataset.elsewhere)
 
     def prepare(self) -> None:
-        """Clear what a run that died has left half written. To be called with the lease."""
+        """Clear what a run that died has left half written; the caller holds the lease."""
         files.sweep_temporaries(files.join(self._root, "nights"))
 
     def days(self) -> list[str]:

@@ -1,12 +1,72 @@
-"""Ending a run from outside."""
+"""The life of a run: its id, how it is stopped from outside, the status it ends with and the job's exit code."""
 
 from __future__ import annotations
 
+import logging
+import secrets
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from enum import IntEnum
 from types import FrameType
+
+from schemas.errors import InputError
+from schemas.records import RunHeader
+
+logger = logging.getLogger("framemill")
+
+
+class ExitCode(IntEnum):
+    """What a job tells the shell or the scheduler."""
+
+    DONE = 0
+    FAILED = 1  # the engine gave up, or the output takes no more
+    BAD_INPUT = 2  # or another run is writing: nothing was touched
+    TOO_MANY_FAILURES = 3  # everything else was done
+    INTERRUPTED = 130  # by Ctrl-C or SIGTERM; what was finished is committed
+
+
+def new_run_id(started: datetime) -> str:
+    """A unique id that sorts by the time at which the run started."""
+    return f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def guarded(part: Callable[[], None], *errors: type[Exception]) -> str:
+    """Carry out a part of a run and return the status that it leaves the run with.
+
+    `InputError` and `errors` are logged and make the run fail; all others are errors in this program.
+    """
+    expected: tuple[type[Exception], ...] = (InputError, *errors)
+    try:
+        with terminable():
+            part()
+    except KeyboardInterrupt:
+        return "interrupted"
+    except expected as error:
+        return failed(error)
+    return "completed"
+
+
+def failed(error: Exception) -> str:
+    """Log the error that ends a run; returns the run's status."""
+    logger.error(error)
+    return "failed"
+
+
+def exit_code(record: RunHeader, *, failed: int, processed: int, max_ratio: float) -> ExitCode:
+    """The exit code of a run, of whose `processed` videos so many have `failed`."""
+    if record.status != "completed":
+        return ExitCode.INTERRUPTED if record.status == "interrupted" else ExitCode.FAILED
+    return ExitCode.TOO_MANY_FAILURES if failed and failed / processed > max_ratio else ExitCode.DONE
+
+
+def bad_input(error: Exception) -> ExitCode:
+    """Log every problem of an error that prevents a run from starting; returns the exit code."""
+    for problem in error.problems if isinstance(error, InputError) else (error,):
+        logger.error(problem)
+    return ExitCode.BAD_INPUT
 
 
 @contextmanager

@@ -21,23 +21,23 @@ from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary
 from cluster.engines.worker import Worker
+from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.clip_scorer import ClipScorer
 from cluster.scoring.config import ScoringConfig
 from cluster.scoring.label_source import ScoringBasis
 from cluster.scoring.label_writer import LabelWriter
 from cluster.scoring.plan import (
-    ScoringPlanError,
     label_dataset,
     label_writer,
     manner_of,
-    new_run_id,
     read_trained,
     unsubmittable,
     unwritable,
 )
 from extractors.clips.sampling import ClipSampling
 from extractors.networks.precision import resolve_precision
+from schemas.errors import InputError
 from schemas.labels import LabelStamp
 from schemas.videos import Video
 
@@ -94,7 +94,7 @@ def read_clip_inputs(config: ScoringConfig) -> ClipInputs:
     """Read checkpoints and manifest.
 
     Raises:
-        ScoringPlanError: with all that is wrong.
+        InputError: with all that is wrong.
     """
     started = datetime.now(UTC)
     config = config.dated()
@@ -118,7 +118,7 @@ def read_clip_inputs(config: ScoringConfig) -> ClipInputs:
         problems += unsubmittable(pa.chunked_array([[video.id for video in videos]], pa.string()))
     problems += unwritable(config)
     if problems or trained is None or sampling is None:
-        raise ScoringPlanError(problems)
+        raise InputError(*problems)
     return ClipInputs(config, started, with_versions(videos), trained, sampling)
 
 
@@ -126,7 +126,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     """Join inputs and datasets. `on_gpu`: where the network is.
 
     Raises:
-        ScoringPlanError: for a precision that cannot be had.
+        InputError: for a precision that cannot be had.
         cluster.datasets.feature_dataset.DatasetError: for embeddings that cannot go where they should.
     """
     config, trained = inputs.config, inputs.trained
@@ -137,7 +137,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         try:
             precision = resolve_precision(precision, torch.device("cpu"))
         except ValueError as error:
-            raise ScoringPlanError([str(error)]) from error
+            raise InputError(str(error)) from error
     clips = {
         "clips.model": trained.config.model,
         "clips.weights": trained.config.weights_sha256,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,27 +33,19 @@ from classifiers.weights.checkpoint import (
 )
 from cluster.datasets.label_dataset import LabelDataset, Labelled
 from cluster.features.columns import read_ids
-from cluster.features.files import MAX_REQUESTS, FeatureFile, FeatureFileError, FeatureFiles, open_features
+from cluster.features.files import MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
+from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringConfig
 from cluster.scoring.feature_scorer import Piece, Portion, Scorer
 from cluster.scoring.label_source import ScoringBasis
 from cluster.scoring.label_writer import LabelWriter
 from cluster.storage import files
 from cluster.storage.listing import versions_of
-from cluster.storage.parquet import TableError, read_table
+from cluster.storage.parquet import read_table
+from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp, unsubmittable_ids
 
-EXAMPLES = 5  # that an error names
-
 TrainedT = TypeVar("TrainedT", bound=Trained)
-
-
-class ScoringPlanError(Exception):
-    """The run cannot start; `problems` lists all that is wrong."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -123,7 +114,7 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
     """Read checkpoints and features, and join them.
 
     Raises:
-        ScoringPlanError: with all that is wrong.
+        InputError: with all that is wrong.
     """
     started = datetime.now(UTC)
     config = config.dated()
@@ -134,7 +125,7 @@ def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
         problems += _misfits(classifier, features, ", ".join(config.features))
     problems += unwritable(config)
     if problems or classifier is None or features is None:
-        raise ScoringPlanError(problems)
+        raise InputError(*problems)
     rows = _read_rows(features, is_submitted=config.submission is not None)
     run_id = new_run_id(started)
     manner = {**manner_of(classifier, config), "max_frames": str(config.max_frames)}
@@ -171,7 +162,7 @@ def read_trained(
     for uri in config.checkpoint:
         try:
             checkpoints[uri] = read_checkpoint_at(uri)
-        except (CheckpointError, files.StorageError, OSError) as error:
+        except (CheckpointError, InputError, OSError) as error:
             problems.append(str(error))
             continue
         level = checkpoints[uri].config.level
@@ -201,15 +192,10 @@ def unwritable(config: ScoringConfig) -> list[str]:
     return problems
 
 
-def new_run_id(started: datetime) -> str:
-    """A name that no other run has."""
-    return f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-
-
 def label_dataset(config: ScoringConfig, run_id: str, manner: Mapping[str, str]) -> LabelDataset:
     """Where the labels of a run go."""
     assert config.date is not None
-    return LabelDataset(config.labels, date=config.date, run_id=run_id, manner=manner)
+    return LabelDataset(config.labels, date=config.date, run_id=run_id, label_fingerprint=manner)
 
 
 def label_writer(classifier: Trained, config: ScoringConfig, dataset: LabelDataset, stamp: LabelStamp) -> LabelWriter:
@@ -220,7 +206,7 @@ def label_writer(classifier: Trained, config: ScoringConfig, dataset: LabelDatas
 def _open_features(uris: Sequence[str], problems: list[str]) -> FeatureFiles | None:
     try:
         return open_features(uris)
-    except (FeatureFileError, files.StorageError, OSError) as error:
+    except (InputError, OSError) as error:
         problems.append(str(error))
         return None
 
@@ -264,17 +250,17 @@ def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows,
     try:
         with ThreadPoolExecutor(MAX_REQUESTS) as pool:
             rows = tuple(pool.map(lambda file: _rows_of(file, versions.get(file.uri, "")), features.files))
-    except (FeatureFileError, TableError, files.StorageError, OSError) as error:
-        raise ScoringPlanError([str(error)]) from error
+    except (InputError, OSError) as error:
+        raise InputError(str(error)) from error
     ids = pa.chunked_array([each.ids for each in rows])
     problems = []
     if pc.count_distinct(ids).as_py() < len(ids):
         counted = pc.value_counts(ids)
         twice = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
-        problems.append(f"{len(twice)} ids have more than one row in these features: {_some(twice.to_pylist())}")
+        problems.append(f"{len(twice)} ids have more than one row in these features: {examples(twice.to_pylist())}")
     problems += unsubmittable(ids) if is_submitted else []
     if problems:
-        raise ScoringPlanError(problems)
+        raise InputError(*problems)
     return rows
 
 
@@ -283,7 +269,7 @@ def unsubmittable(ids: pa.ChunkedArray) -> list[str]:
     wrong = unsubmittable_ids(ids)
     if not wrong:
         return []
-    return [f"{len(wrong)} ids hold a comma, a quote or a line's end, which a submission cannot: {_some(wrong)}"]
+    return [f"{len(wrong)} ids hold a comma, a quote or a line's end, which a submission cannot: {examples(wrong)}"]
 
 
 def _rows_of(file: FeatureFile, version: str) -> FileRows:
@@ -296,7 +282,3 @@ def _rows_of(file: FeatureFile, version: str) -> FileRows:
     places = pc.index_in(ids, known["id"])
     contents = known["content"].combine_chunks().take(places)
     return FileRows(file, ids, pc.if_else(places.is_null(), version, contents))  # null where a row is being withdrawn
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:EXAMPLES])) + (" …" if len(names) > EXAMPLES else "")

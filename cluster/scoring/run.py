@@ -20,50 +20,34 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from cluster.datasets.feature_dataset import DatasetError
-from cluster.datasets.label_dataset import LabelDataset, LabelDatasetError
 from cluster.engines.base import EngineError
-from cluster.runs.lifecycle import terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, failed, guarded
 from cluster.runs.provenance import package_versions, without_secrets
 from cluster.scoring.clip_scoring import ClipScoring
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringConfig
 from cluster.scoring.feature_scoring import FeatureScoring
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
-from cluster.scoring.plan import ScoringPlanError
 from cluster.scoring.submission import write_submission
-from cluster.storage.files import StorageError, read_bytes
 from cluster.storage.redaction import redacted
+from schemas.errors import InputError
 from schemas.records import MAX_FAILURES, utc_text
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
 
-DONE, FAILED, BAD_INPUT, TOO_MANY_FAILURES, INTERRUPTED = 0, 1, 2, 3, 130
 RECORD_EVERY_SECONDS = 60.0
 LABEL_SOURCES: dict[str, Callable[[ScoringConfig], LabelSource]] = {OF_FEATURES: FeatureScoring, OF_VIDEOS: ClipScoring}
 
 logger = logging.getLogger("framemill")
 
 
-def run_scoring(config: ScoringConfig) -> int:
-    """Score all that has no labels yet. Returns the exit code.
-
-    0 (done), 1 (the engine gave up, or the output takes no more), 2 (bad input, or another run is writing: nothing was
-    touched), 3 (too many videos failed, or are in files that are damaged), 130 (interrupted).
-    """
+def run_scoring(config: ScoringConfig) -> ExitCode:
+    """Score all videos that have no labels yet."""
     try:
         record = Scoring(config)()
-    except ScoringPlanError as error:
-        for problem in error.problems:
-            logger.error(problem)
-        return BAD_INPUT
-    except (LabelDatasetError, DatasetError, StorageError, ImportError) as error:
-        logger.error(error)
-        return BAD_INPUT
-    if record.status != "completed":
-        return INTERRUPTED if record.status == "interrupted" else FAILED
+    except (InputError, ImportError) as error:
+        return bad_input(error)
     counts = record.counts
-    is_too_many = counts.failed and counts.failed / counts.processed > config.failure_limit
-    return TOO_MANY_FAILURES if is_too_many else DONE
+    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=config.failure_limit)
 
 
 class Scoring:
@@ -73,16 +57,13 @@ class Scoring:
         self._config = config
 
     def __call__(self) -> ScoringRecord:
-        """Run to the end; the record says which end it was.
+        """Run to the end and return the record with its status.
 
-        Raises:
-            ScoringPlanError: for bad input, before anything is touched; all problems at once.
-            LabelDatasetError, cluster.datasets.feature_dataset.DatasetError: where another run is writing, or nothing
-            can be written.
+        Raises `InputError` for bad input, before anything is touched; and where another run is writing, or nothing can
+        be written.
         """
         with closing(LABEL_SOURCES[self._config.kind](self._config)) as way, way.plan.dataset.lease() as lease:
-            for run_id in lease.predecessors:
-                close_record_of(run_id, way.plan.dataset)
+            way.plan.dataset.close_records(lease.predecessors, ScoringRecord)
             way.plan.dataset.prepare()
             return _Run(way, way.begin())()
 
@@ -138,13 +119,13 @@ class _Run:
             f"run {plan.run_id}: {plan.videos} videos, {self._labelled_before} labelled before{settled}, {left} to do "
             f"with {plan.classifier.name}, into {plan.config.labels}"
         )
-        plan.dataset.write_run(self._record("running").to_json())
+        plan.dataset.write_record(self._record("running"))
         status = self._work()
         record = self._record(status)
         try:
-            plan.dataset.write_run(record.to_json())
-        except LabelDatasetError as error:
-            record = replace(record, status=_failed(error))
+            plan.dataset.write_record(record)
+        except InputError as error:
+            record = replace(record, status=failed(error))
         counts = record.counts
         logger.info(
             f"{record.status}: {counts.scored} videos scored, {counts.failed} failed, {counts.already_labelled} "
@@ -168,14 +149,7 @@ class _Run:
         return rest if status == "completed" else status
 
     def _guarded(self, part: Callable[[], None]) -> str:
-        try:
-            with terminable():
-                part()
-        except KeyboardInterrupt:
-            return "interrupted"
-        except (EngineError, LabelDatasetError, DatasetError, StorageError, OSError, ValueError) as error:
-            return _failed(error)
-        return "completed"
+        return guarded(part, EngineError, OSError, ValueError)
 
     def _write_submission(self) -> None:
         uri = self._plan.config.submission
@@ -197,7 +171,7 @@ class _Run:
         now = time.monotonic()
         if now - self._recorded_at > RECORD_EVERY_SECONDS:
             self._recorded_at = now
-            dataset.write_run(self._record("running").to_json())
+            dataset.write_record(self._record("running"))
 
     def _record(self, status: str) -> ScoringRecord:
         plan, tally, course = self._plan, self._tally, self._way.course()
@@ -250,18 +224,3 @@ class _Run:
             seconds_by_stage=dict(course.seconds_by_stage),
             submission=None if plan.config.submission is None else redacted(plan.config.submission),
         )
-
-
-def close_record_of(run_id: str, dataset: LabelDataset) -> None:
-    """Say in the record of a run that was killed that it has died."""
-    try:
-        record = ScoringRecord.from_json(read_bytes(dataset.run_uri(run_id)).decode())
-    except (FileNotFoundError, ValueError):
-        return  # it died before its first record, or was made by another release
-    if record.status == "running":
-        dataset.write_run(replace(record, status="died").to_json(), run_id)
-
-
-def _failed(error: Exception) -> str:
-    logger.error(error)
-    return "failed"

@@ -28,6 +28,7 @@ from cluster.storage import local_files
 from cluster.storage.redaction import redacted
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import MESSAGE_CHARACTERS, StoreFailure, describe, store_failure_of
+from schemas.errors import InputError
 
 # By scheme, the extra that it needs besides fsspec; empty for none.
 SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http": "", "https": ""}
@@ -46,7 +47,7 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 T = TypeVar("T")
 
 
-class StorageError(Exception):
+class StorageError(InputError):
     """An unusable URI, or a store that refused or did not answer in time; the message says which."""
 
 

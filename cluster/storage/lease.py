@@ -22,6 +22,7 @@ from pathlib import Path
 
 from cluster.storage import files
 from schemas import strict_json
+from schemas.errors import InputError
 
 SCHEMA_VERSION = 1
 RENEW_SECONDS = 10.0
@@ -32,7 +33,7 @@ SETTLE_SECONDS = 1.0
 logger = logging.getLogger("framemill")
 
 
-class LeaseError(Exception):
+class LeaseError(InputError):
     """Another run holds the lease; the message says which."""
 
 

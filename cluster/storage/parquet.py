@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cluster.storage import files
+from schemas.errors import InputError
 
 
-class TableError(Exception):
+class TableError(InputError):
     """A file that is not a readable Parquet table; the message says which and what to do."""
 
 

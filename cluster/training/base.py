@@ -9,11 +9,12 @@ from typing import Protocol
 from classifiers.weights.checkpoint import EpochRecord
 from cluster.training.config import ClassifierTrainingConfig
 from cluster.training.worker import TrainingOutcome, TrainingPlan
+from schemas.errors import InputError
 
 Report = Callable[[EpochRecord], None]
 
 
-class ResourceError(Exception):
+class ResourceError(InputError):
     """There is not what the options ask for; the message says what is missing."""
 
 

@@ -38,17 +38,17 @@ from cluster.training.data import ModelInput, TrainingData
 from cluster.training.initial_weights import InitialWeights
 from cluster.training.splits import PARTS, Part, Split, share_out, targeted
 from schemas.clips import BYTES, ClipInput
+from schemas.errors import EXAMPLES, InputError, examples
 from schemas.trainings import TRAINING, LostVideo
 from schemas.videos import Video
 
 VOCABULARY = "vocabulary.csv"
 FEWEST_VIDEOS = 2  # of a class: one to learn from, and one to see whether it was learnt
-EXAMPLES = 5  # that an error names
 
 logger = logging.getLogger("framemill")
 
 
-class ClipDataError(Exception):
+class ClipDataError(InputError):
     """Videos that cannot be trained on; the message says why and what to do."""
 
 
@@ -145,8 +145,9 @@ def load(config: ClassifierTrainingConfig) -> ClipData:
             "manifests of public data sets)"
         )
     if unlabelled:
-        shown = ", ".join(map(repr, unlabelled[:EXAMPLES])) + (", …" if len(unlabelled) > EXAMPLES else "")
-        logger.warning(f"{len(unlabelled)} of {len(videos)} videos have no label, and are left out: {shown}")
+        logger.warning(
+            f"{len(unlabelled)} of {len(videos)} videos have no label, and are left out: {examples(unlabelled)}"
+        )
     labels, names = _labels(config, videos)
     choice = choose_classes(config.classes, names)
     splits = _splits(config, videos, labels, choice, np.ones(len(videos), bool))
@@ -181,7 +182,7 @@ def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[
     vocabulary = Vocabulary(names or ())
     if vocabulary.add(videos) and names is not None:
         new = vocabulary.names[len(names) :]
-        raise ClassNamesError(f"{uri} does not name all labels of the videos: {', '.join(map(repr, new[:EXAMPLES]))}")
+        raise ClassNamesError(f"{uri} does not name all labels of the videos: {examples(new)}")
     lists = [vocabulary.indices(video) for video in videos]
     values = np.array([index for indices in lists for index in indices], np.int64)
     if names is not None and values.max(initial=-1) >= len(names):

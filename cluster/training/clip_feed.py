@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classifiers.data.batches import BatchOrder, Worker
 from cluster.clips.cache import CachedClips, ClipCache, clip_row
-from cluster.clips.decoder_pool import ClipDecoders
+from cluster.clips.decoder_pool import ClipDecoderPool
 from cluster.storage.redaction import redacted
 from cluster.training.clip_source import ClipSource
 from cluster.training.splits import Split
@@ -29,7 +29,7 @@ class ClipFeed:
     def __init__(self, data: ClipData, worker: Worker) -> None:
         self._data, self._worker = data, worker
         self._reading = data.reading
-        self._decoders = ClipDecoders(data.config.decoders or worker.threads)
+        self._decoders = ClipDecoderPool(data.config.decoders or worker.threads)
         self._cache: ClipCache | None = None
 
     def source(self, split: Split, order: BatchOrder) -> ClipSource:
@@ -57,7 +57,7 @@ class ClipFeed:
                 pass
             return lost
         cache = self._opened_cache()
-        lacking = cache.lacking(videos)
+        lacking = cache.missing(videos)
         labels = {video.id: self._data.labels_of(row) for row, video in enumerate(self._data.videos)}
         rows = (
             clip_row(video, labels[video.id], clip[None], self._reading.format)

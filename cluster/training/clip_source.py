@@ -41,7 +41,7 @@ class LostClipError(Exception):
 
 
 class Decoders(Protocol):
-    """What gives clips: `ClipDecoders`, or `CachedClips`."""
+    """What gives clips: `ClipDecoderPool`, or `CachedClips`."""
 
     def decode(self, tasks: Iterable[ClipTask]) -> Generator[NDArray[np.uint8] | VideoError, None, None]:
         """The outcome of each task, in their order."""
@@ -67,7 +67,7 @@ class ClipReading:
             seed=seed,
             memory_bytes=self.memory_bytes,
             time_seconds=self.time_seconds,
-            steady=None if is_same else self.steady,
+            fallback=None if is_same else self.steady,
         )
 
 

@@ -27,15 +27,15 @@ from classifiers.weights.published_clips import PublishedWeightsError, fill, pub
 from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.published_weights import read_published
+from schemas.errors import InputError, examples
 
 AUTO, KEEP, RESET = HEADS = ("auto", "keep", "reset")
 # Options that the same weights go with, whatever they are; all others say what the weights mean.
 OF_THE_CLIPS = frozenset({"frames", "height", "width", "fps", "dropout"})
 SUBJECT = "checkpoint"
-EXAMPLES = 5  # that an error names
 
 
-class InitialWeightsError(ValueError):
+class InitialWeightsError(InputError, ValueError):
     """Weights that a training cannot start from; the message says why."""
 
 
@@ -112,7 +112,7 @@ def _check_options(model: ClipModel, name: str, wanted: Mapping[str, object]) ->
 
 def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
     parts = [
-        f"{word} {', '.join(map(repr, names[:EXAMPLES]))}{', …' if len(names) > EXAMPLES else ''}"
+        f"{word} {examples(names)}"
         for word, names in (
             ("without", [name for name in ours if name not in theirs]),
             ("with", [name for name in theirs if name not in ours]),

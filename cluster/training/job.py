@@ -14,80 +14,49 @@ The output holds, in the order in which they are written:
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 
-from classifiers.data.class_choice import ClassChoiceError
-from classifiers.data.splits import SplitError
 from classifiers.training.loop import DivergedError
-from classifiers.training.state import TrainingStateError
 from classifiers.weights.checkpoint import EpochRecord
-from cluster.clips.cache import ClipCacheError
-from cluster.datasets.manifest import ManifestError
-from cluster.datasets.vocabulary import ClassNamesError
+from cluster.datasets.folder import held
 from cluster.engines.base import EngineError
-from cluster.features.files import FeatureFileError
-from cluster.runs.lifecycle import terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, new_run_id, terminable
 from cluster.storage import files
-from cluster.storage.lease import Lease, LeaseError
+from cluster.storage.lease import Lease
 from cluster.training.base import ResourceError
-from cluster.training.clip_data import ClipDataError
 from cluster.training.clip_source import LostClipError
 from cluster.training.config import CLIPS, ClassifierTrainingConfig
 from cluster.training.engines import make_training_engine
-from cluster.training.initial_weights import InitialWeightsError
 from cluster.training.kinds import load_training_data
-from cluster.training.output import RECORD_FILE, REPORT_FILE, OtherTrainingError, is_finished, write_output
+from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write_output
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
+from schemas.errors import InputError
 from schemas.trainings import LostVideo, TrainingRecord
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 FP32 = "fp32"
-BAD = (
-    FeatureFileError,
-    ManifestError,
-    ClipDataError,
-    ClipCacheError,
-    InitialWeightsError,
-    ClassNamesError,
-    ClassChoiceError,
-    SplitError,
-    TrainingStateError,
-    OtherTrainingError,
-    ResourceError,
-    LeaseError,
-    files.StorageError,
-    OSError,
-    ImportError,
-)
 MAX_LOST_TOLD = 20
 
 logger = logging.getLogger("framemill")
 
 
-def run_training(config: ClassifierTrainingConfig) -> int:
-    """Train, or go on with a training. Returns the exit code.
-
-    0 (done, or finished before), 1 (workers were lost again and again, the loss went out of bounds, or videos went away
-    meanwhile), 2 (bad options or data, another training in the output), 130 (interrupted; the same command goes on).
-    """
+def run_training(config: ClassifierTrainingConfig) -> ExitCode:
+    """Train a classifier, or resume a training that was interrupted."""
     try:
         with terminable():
             _train(config.resolved())
-    except BAD as error:
-        logger.error(error)
-        return BAD_INPUT
+    except (InputError, OSError, ImportError) as error:
+        return bad_input(error)
     except (EngineError, DivergedError, LostClipError) as error:
         logger.error(error)
-        return FAILED
+        return ExitCode.FAILED
     except KeyboardInterrupt:
-        logger.warning("interrupted: the same command goes on after the last epoch")
-        return INTERRUPTED
-    return DONE
+        logger.warning("interrupted: the same command resumes after the last epoch")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
 
 
 def _train(config: ClassifierTrainingConfig) -> None:
@@ -96,7 +65,8 @@ def _train(config: ClassifierTrainingConfig) -> None:
     data = load_training_data(config)
     identity = {**config.identity(), **data.identity()}
     opened_seconds = time.monotonic() - started
-    with _lease(config.output) as lease:
+    lease = Lease(files.join(config.output, "lease.json"), new_run_id(datetime.now(UTC)))
+    with held(lease, config.output, "Give another --output"):
         states = StateFolder(config.output, identity)
         if is_finished(config.output, identity):
             logger.info(f"{config.output} holds this training, finished: nothing to do")
@@ -106,7 +76,7 @@ def _train(config: ClassifierTrainingConfig) -> None:
         sizes = ", ".join(f"{name} {len(split)}" for name, split in data.splits.items())
         logger.info(f"{config.model}, {len(data.choice)} classes, videos: {sizes}")
         if state is not None:
-            logger.info(f"going on after {len(state.history.epochs)} epochs")
+            logger.info(f"resuming after {len(state.history.epochs)} epochs")
         # Ray takes SIGTERM for itself when it starts.
         with closing(make_training_engine(config)) as engine, terminable():
             resources = engine.resources(config)
@@ -148,14 +118,3 @@ def _tell_results(record: TrainingRecord, config: ClassifierTrainingConfig) -> N
         logger.info(f"{result.name} ({result.videos} videos): {summary}")
     report = files.join(config.output, REPORT_FILE)
     logger.info(f"best epoch {record.best_epoch + 1} of {len(record.history)}; report: {report}")
-
-
-@contextmanager
-def _lease(output: str) -> Iterator[Lease]:
-    """Be the one training that writes."""
-    lease = Lease(files.join(output, "lease.json"), f"training-{os.getpid()}-{secrets.token_hex(3)}")
-    lease.acquire()
-    try:
-        yield lease
-    finally:
-        lease.release()

@@ -26,6 +26,7 @@ from cluster.training.data import TrainingData
 from cluster.training.results import epochs_of
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
+from schemas.errors import InputError
 from schemas.records import utc_text
 from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
@@ -34,7 +35,7 @@ RECORD_FILE, REPORT_FILE = "training.json", "training.html"
 logger = logging.getLogger("framemill")
 
 
-class OtherTrainingError(Exception):
+class OtherTrainingError(InputError):
     """The output holds a finished training with other options; the message says which differ."""
 
 

@@ -144,7 +144,7 @@ def test_a_stopped_training_says_how_to_go_on(dataset, tmp_path):
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130
     assert time.monotonic() - started < 30
-    assert "the same command goes on" in rest
+    assert "the same command resumes" in rest
     assert not (tmp_path / "out" / "lease.json").exists()
 
 

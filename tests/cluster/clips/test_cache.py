@@ -1,4 +1,4 @@
-"""What is cached comes back; what is of another kind, or out of date, does not pass for it."""
+"""Cached clips come back; clips of another format or of changed videos are refused."""
 
 from __future__ import annotations
 
@@ -71,52 +71,55 @@ def test_shards_have_a_limit_and_further_ones_are_added(
     assert read_number(cache.clips(cache.index()[video(11).id])[2, 3]) == 1123
 
 
-def test_only_what_lacks_or_has_changed_is_lacking(cache: ClipCache) -> None:
+def test_absent_and_changed_videos_are_missing(cache: ClipCache) -> None:
     cache.write(rows(range(6)))
     wanted = [video(number) for number in range(8)]
-    assert cache.lacking(wanted) == wanted[6:]
+    assert cache.missing(wanted) == wanted[6:]
     changed = [video(2, "2"), *wanted[3:6]]
-    assert cache.lacking(changed) == changed[:1]
-    assert cache.lacking([replace(video(1), start_seconds=4)]) != []  # another part of it
+    assert cache.missing(changed) == changed[:1]
+    assert cache.missing([replace(video(1), start_seconds=4)]) != []  # another part of it
     cache.write(rows(range(2, 3), "2"))
-    assert cache.lacking(changed) == []
+    assert cache.missing(changed) == []
     assert len(cache.index()) == 6
 
 
 @pytest.mark.parametrize(
-    ("clip_format", "sampling", "told"),
+    ("clip_format", "sampling", "message"),
     [
-        (replace(FORMAT, frames=5), SAMPLING, "frames is 4, wanted is 5"),
-        (replace(FORMAT, fps=None), SAMPLING, "fps is 12.5, wanted is None"),
-        (FORMAT, replace(SAMPLING, views=2), "views is 3, wanted is 2"),
-        (FORMAT, replace(SAMPLING, short="pad"), "short is loop, wanted is pad"),
+        (replace(FORMAT, frames=5), SAMPLING, "frames is 4, expected 5"),
+        (replace(FORMAT, fps=None), SAMPLING, "fps is 12.5, expected None"),
+        (FORMAT, replace(SAMPLING, views=2), "views is 3, expected 2"),
+        (FORMAT, replace(SAMPLING, short="pad"), "short is loop, expected pad"),
     ],
 )
-def test_a_cache_of_another_kind_is_refused(
-    clip_format: ClipFormat, sampling: ClipSampling, told: str, cache: ClipCache
+def test_a_cache_of_another_format_or_sampling_is_refused(
+    clip_format: ClipFormat, sampling: ClipSampling, message: str, cache: ClipCache
 ) -> None:
     cache.write(rows(range(2)))
     other = ClipCache(cache.root, clip_format, sampling)
-    with other, pytest.raises(ClipCacheError, match=told):
+    with other, pytest.raises(ClipCacheError, match=message):
         other.index()
-    with other, pytest.raises(ClipCacheError, match=told):
+    with other, pytest.raises(ClipCacheError, match=message):
         other.write(rows(range(2)))
 
 
-def test_how_pixels_are_normalised_does_not_matter(cache: ClipCache) -> None:
+def test_the_normalisation_of_pixels_does_not_matter(cache: ClipCache) -> None:
     cache.write(rows(range(2)))
     signed = ClipFormat(frames=4, height=48, width=96, resize=(48, 96), fps="12.5", **SIGNED)
     with ClipCache(cache.root, signed, SAMPLING) as same:
         assert len(same.index()) == 2
 
 
-def test_what_is_no_cache_is_refused(cache: ClipCache, tmp_path: Path) -> None:
+def test_other_files_are_refused(cache: ClipCache, tmp_path: Path) -> None:
     pandas.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
-    with ClipCache(str(tmp_path), FORMAT, SAMPLING) as other, pytest.raises(ClipCacheError, match="no shard of clips"):
+    with (
+        ClipCache(str(tmp_path), FORMAT, SAMPLING) as other,
+        pytest.raises(ClipCacheError, match="not a shard of clips"),
+    ):
         other.index()
 
 
-def test_others_read_it(cache: ClipCache) -> None:
+def test_other_programs_read_it(cache: ClipCache) -> None:
     cache.write(rows(range(5)))
     (path,) = Path(cache.root).iterdir()
     table = pandas.read_parquet(path)

@@ -1,14 +1,15 @@
-"""Processes that decode: whatever happens to them, every task has its outcome, in order."""
+"""Whatever happens to decoder processes, every task has its outcome, in order."""
 
 import os
 import signal
+import socket
 from contextlib import closing
 
 import numpy as np
 import pytest
 
 from cluster.clips.decoder import ClipTask, decode
-from cluster.clips.decoder_pool import ClipDecoders
+from cluster.clips.decoder_pool import ClipDecoderPool
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import UNIT, ClipFormat
 from schemas.outcomes import FailureCode, VideoError
@@ -33,7 +34,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def decoders():
-    with closing(ClipDecoders(2)) as decoders:
+    with closing(ClipDecoderPool(2)) as decoders:
         yield decoders
 
 
@@ -44,7 +45,7 @@ def test_outcomes_come_in_order_and_are_those_of_this_process(decoders, videos):
         assert np.array_equal(found, expected)
 
 
-def test_a_bad_video_is_told_and_the_others_come(decoders, videos, tmp_path):
+def test_a_bad_video_fails_alone(decoders, videos, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"\0" * 200)
     outcomes = list(decoders.decode([task(path) for path in (videos[0], broken, tmp_path / "nowhere.mp4", videos[1])]))
@@ -52,7 +53,7 @@ def test_a_bad_video_is_told_and_the_others_come(decoders, videos, tmp_path):
     assert codes == [None, FailureCode.NOT_MEDIA, FailureCode.MISSING, None]
 
 
-def test_what_takes_its_process_with_it_is_told(decoders, videos, tmp_path):
+def test_a_video_that_crashes_its_process_fails_alone(decoders, videos, tmp_path):
     bomb = decompression_bomb(tmp_path / "bomb.mov", 8000, 1)
     first, second, third = decoders.decode([task(videos[0]), task(bomb, memory_bytes=1 << 20), task(videos[1])])
     assert (second.code, second.message[:26]) == (FailureCode.WORKER_DIED, "2 decoders in a row crashe")
@@ -65,17 +66,23 @@ def test_a_limit_on_time(decoders, videos):
     assert second.shape == (4, 16, 16, 3)
 
 
+def test_the_limit_on_time_is_named(decoders):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (found,) = decoders.decode([task(f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4", time_seconds=2.0)])
+    assert (found.code, found.message) == (FailureCode.TIME_LIMIT, "a clip of it took more than 2 s (--time-limit)")
+
+
 def test_a_process_that_does_not_answer_is_replaced(decoders, videos):
     outcomes = decoders.decode([task(path, time_seconds=0.5) for path in videos])
     found = [next(outcomes)]
     stopped = [pid for pid in descendants(os.getpid()) if "cluster.clips.decoder" in command_of(pid)][-1]
     os.kill(stopped, signal.SIGSTOP)
     found += outcomes
-    assert [outcome.shape for outcome in found] == [(4, 16, 16, 3)] * 12
+    assert [getattr(outcome, "shape", outcome) for outcome in found] == [(4, 16, 16, 3)] * 12
     assert stopped not in descendants(os.getpid())
 
 
-def test_a_process_that_dies_costs_no_other_video(decoders, videos):
+def test_a_process_that_dies_affects_no_other_video(decoders, videos):
     tasks = [task(videos[number % 12], seed=number) for number in range(40)]
     found = []
     for outcome in decoders.decode(tasks):
@@ -87,12 +94,12 @@ def test_a_process_that_dies_costs_no_other_video(decoders, videos):
     assert all(np.array_equal(found[number], found[number % 12]) for number in range(40))
 
 
-def test_a_random_clip_that_cannot_be_had_is_replaced_by_the_steady_one(decoders, videos, tmp_path):
-    steady = ClipSampling()
-    impossible = task(videos[0], sampling=ClipSampling(placement="random"), time_seconds=60.0, steady=steady)
+def test_a_random_clip_that_fails_is_replaced_by_the_deterministic_one(decoders, videos, tmp_path):
+    fallback = ClipSampling()
+    impossible = task(videos[0], sampling=ClipSampling(placement="random"), time_seconds=60.0, fallback=fallback)
     (found,) = decoders.decode([impossible])
     assert found.shape == (4, 16, 16, 3)
-    missing = task(tmp_path / "nowhere.mp4", sampling=ClipSampling(placement="random"), steady=steady)
+    missing = task(tmp_path / "nowhere.mp4", sampling=ClipSampling(placement="random"), fallback=fallback)
     (lost,) = decoders.decode([missing])
     assert lost.code == FailureCode.MISSING
 
@@ -105,7 +112,7 @@ def test_one_caller_at_a_time(decoders, videos):
     assert len(list(decoders.decode([task(videos[0])]))) == 1
 
 
-def test_who_leaves_early_disturbs_nobody(decoders, videos):
+def test_a_reader_that_stops_early_does_not_disturb_the_next(decoders, videos):
     tasks = [task(path) for path in videos]
     with closing(decoders.decode(tasks)) as outcomes:
         next(outcomes)
@@ -113,7 +120,7 @@ def test_who_leaves_early_disturbs_nobody(decoders, videos):
 
 
 def test_processes_end_with_their_owner(videos):
-    decoders = ClipDecoders(2)
+    decoders = ClipDecoderPool(2)
     list(decoders.decode([task(videos[0])]))
     before = [pid for pid in descendants(os.getpid()) if "cluster.clips.decoder" in command_of(pid)]
     decoders.close()

@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.datasets.feature_dataset import DatasetError, FeatureDataset
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.folder import DatasetError
 from cluster.datasets.increment import FailedBefore
 from cluster.storage.files import StorageError
-from cluster.storage.parquet import remove_rows, write_table
+from cluster.storage.lease import LeaseError
+from cluster.storage.parquet import TableError, remove_rows, write_table
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow
 from schemas.ledger import without_content
@@ -103,7 +105,7 @@ def test_files_that_are_none_of_ours_are_refused(tmp_path):
         file = tmp_path / folder / "part-r1-00000.parquet"
         content = file.read_bytes()
         file.write_bytes(content[:-9])
-        with pytest.raises(DatasetError, match=rf"{folder}/part-r1-00000\.parquet cannot be read"):
+        with pytest.raises(TableError, match=rf"{folder}/part-r1-00000\.parquet cannot be read"):
             open_dataset(tmp_path).settled()
         file.write_bytes(content)
 
@@ -176,7 +178,7 @@ def test_a_withdrawal_that_was_cut_short_is_finished(tmp_path, step):
 def test_one_run_writes_at_a_time(tmp_path):
     first, second = open_dataset(tmp_path), open_dataset(tmp_path, "r2")
     with first.lease():
-        with pytest.raises(DatasetError, match=r"run r1 .* is writing to this dataset"), second.lease():
+        with pytest.raises(LeaseError, match=r"run r1 .* is writing to this dataset"), second.lease():
             pass
         first.commit(0, [done("a")], [], ())
     with second.lease() as lease:
@@ -190,7 +192,7 @@ def test_a_run_that_lost_its_lease_commits_nothing(tmp_path):
         holder = (tmp_path / "lease.json").read_text()
         (tmp_path / "lease.json").write_text(re.sub(r'"token": "\w+"', '"token": "another"', holder))
         lease._renewed_at = float("-inf")  # as if this process had been suspended
-        with pytest.raises(DatasetError, match="another run has taken"):
+        with pytest.raises(LeaseError, match="another run has taken"):
             dataset.commit(0, [done("a")], [], ())
     assert os.listdir(tmp_path) == ["lease.json"], "what is another's stays"
 

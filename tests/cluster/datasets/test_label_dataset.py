@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.datasets.label_dataset import LabelDataset, LabelDatasetError
-from cluster.storage.parquet import encode_table
+from cluster.datasets.folder import DatasetError
+from cluster.datasets.label_dataset import LabelDataset
+from cluster.storage.lease import LeaseError
+from cluster.storage.parquet import TableError, encode_table
 from schemas.failures import FailureRow
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
 
@@ -18,7 +20,7 @@ TODAY, TOMORROW = "2026-03-01", "2026-03-02"
 
 
 def dataset(root: Path, date: str = TODAY, run_id: str = "r1", model: str = "m1") -> LabelDataset:
-    return LabelDataset(str(root), date=date, run_id=run_id, manner={"model": model})
+    return LabelDataset(str(root), date=date, run_id=run_id, label_fingerprint={"model": model})
 
 
 def files_of(labels: LabelDataset, contents: dict[str, str]) -> tuple[bytes, bytes]:
@@ -196,7 +198,7 @@ def test_failures_make_no_ledger_count_whose_shard_is_missing(tmp_path):
 def test_one_run_writes_at_a_time(tmp_path):
     labels = dataset(tmp_path)
     with labels.lease():
-        with pytest.raises(LabelDatasetError, match=r"run r1 .* is writing"), dataset(tmp_path, run_id="r2").lease():
+        with pytest.raises(LeaseError, match=r"run r1 .* is writing"), dataset(tmp_path, run_id="r2").lease():
             pass
         commit(labels, 0, {"a": "1"})
     assert not (tmp_path / "lease.json").exists()
@@ -206,15 +208,15 @@ def test_what_is_no_label_shard(tmp_path):
     labels = dataset(tmp_path)
     commit(labels, 0, {"a": "1"})
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / f"date={TODAY}" / "other.parquet")
-    with pytest.raises(LabelDatasetError, match=r"other.parquet is no label shard: it has id"):
+    with pytest.raises(DatasetError, match=r"other.parquet is no label shard: it has id"):
         list(labels.tables())
     (tmp_path / f"ledger/date={TODAY}/part-r1-00000.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(LabelDatasetError, match=r"part-r1-00000.parquet cannot be read"):
+    with pytest.raises(TableError, match=r"part-r1-00000.parquet cannot be read"):
         labels.labelled(on_any_day=True)
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").touch()
     labels = dataset(tmp_path / "file" / "labels")
-    with pytest.raises(LabelDatasetError, match="Give --labels another place"), labels.lease():
+    with pytest.raises(DatasetError, match="Give --labels another place"), labels.lease():
         pass

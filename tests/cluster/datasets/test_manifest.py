@@ -51,7 +51,7 @@ def problems(source: str) -> tuple[str, ...]:
     with pytest.raises(ManifestError) as caught:
         read_videos(source)
     assert str(caught.value).startswith(f"{source}:\n  - ")
-    return caught.value.problems
+    return caught.value.lines
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_column_that_is_almost_right_is_named(tmp_path):
 def test_many_problems_are_kept_and_a_few_are_shown(tmp_path):
     with pytest.raises(ManifestError, match="… and 80 more") as caught:
         read_videos(write(tmp_path, "m.csv", "id,uri\n" + "x,\n" * 100))
-    assert len(caught.value.problems) == 100
+    assert len(caught.value.lines) == 100
     assert len(str(caught.value).splitlines()) == MAX_PROBLEMS + 2
 
 

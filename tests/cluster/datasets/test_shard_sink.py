@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.datasets.feature_dataset import DatasetError, FeatureDataset
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.folder import DatasetError
 from cluster.datasets.shard_sink import MAX_SHARD_BYTES, Sink
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, FeatureRow

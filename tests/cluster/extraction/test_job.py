@@ -14,7 +14,8 @@ import pytest
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.extraction.config import ExtractionConfig
-from cluster.extraction.job import BAD_INPUT, DONE, TOO_MANY_FAILURES, run_extraction
+from cluster.extraction.job import run_extraction
+from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas.failures import FailureRow, failure_table
@@ -70,7 +71,7 @@ def videos(tmp_path_factory):
 def reference(videos, tmp_path_factory):
     """What a first run leaves: five videos, two failures, two rows a shard."""
     output = tmp_path_factory.mktemp("reference") / "out [1]"
-    assert run_extraction(config(videos, output, rows_per_shard=2, max_failure_ratio=0.3)) == DONE
+    assert run_extraction(config(videos, output, rows_per_shard=2, max_failure_ratio=0.3)) == ExitCode.DONE
     return output
 
 
@@ -115,7 +116,7 @@ def test_the_record_accounts_for_every_id(reference):
 
 def test_a_second_run_does_nothing(output, videos, log):
     before = {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")}
-    assert run_extraction(config(videos, output)) == DONE
+    assert run_extraction(config(videos, output)) == ExitCode.DONE
     assert {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")} == before
     assert account(records(output)[-1]) == (7, 7, 0, 0)
     assert "7 videos, 7 settled before, 0 to do" in log.text
@@ -125,7 +126,7 @@ def test_a_new_file_is_all_that_is_done(output, videos, tmp_path):
     folder = shutil.copytree(videos, tmp_path / "more")
     write_video(folder / "new.mp4", Clip(**TINY))
     before = set(output.glob("features/*"))
-    assert run_extraction(config(folder, output)) == DONE
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
     assert ids(output) == sorted([*NAMES, "new"])
     assert len(set(output.glob("features/*")) - before) == 1
     assert account(records(output)[-1]) == (8, 7, 1, 0)
@@ -135,20 +136,20 @@ def test_a_replaced_video_is_done_again_and_its_old_row_is_gone(output, videos, 
     folder = shutil.copytree(videos, tmp_path / "replaced")
     write_video(folder / "a.mp4", Clip(**{**TINY, "frames": 60}))
     before = {row["id"]: row for row in rows(output)}
-    assert run_extraction(config(folder, output)) == DONE
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
     after = {row["id"]: row for row in rows(output)}
     assert ids(output) == NAMES
     assert (before["a"]["num_frames"], after["a"]["num_frames"]) == (2, 3)
     assert {name for name in NAMES if before[name] != after[name]} == {"a"}
     assert account(records(output)[-1]) == (7, 6, 1, 0)
-    assert run_extraction(config(folder, output)) == DONE
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
     assert account(records(output)[-1]) == (7, 7, 0, 0)
 
 
 def test_a_video_that_was_replaced_by_a_bad_one_has_no_row(output, videos, tmp_path):
     folder = shutil.copytree(videos, tmp_path / "replaced")
     (folder / "a.mp4").write_text("no video")
-    assert run_extraction(config(folder, output)) == TOO_MANY_FAILURES
+    assert run_extraction(config(folder, output)) == ExitCode.TOO_MANY_FAILURES
     assert ids(output) == [name for name in NAMES if name != "a"]
     assert ids(output, "failures") == ["a", "empty", "text"]
 
@@ -156,9 +157,9 @@ def test_a_video_that_was_replaced_by_a_bad_one_has_no_row(output, videos, tmp_p
 def test_replaced_videos_of_a_manifest_are_noticed(videos, tmp_path):
     folder, output = shutil.copytree(videos, tmp_path / "copies"), tmp_path / "out"
     (tmp_path / "m.csv").write_text("uri\ncopies/a.mp4\ncopies/b.mkv\n")
-    assert run_extraction(config(tmp_path / "m.csv", output)) == DONE
+    assert run_extraction(config(tmp_path / "m.csv", output)) == ExitCode.DONE
     write_video(folder / "b.mkv", Clip(**{**TINY, "frames": 60}))
-    assert run_extraction(config(tmp_path / "m.csv", output)) == DONE
+    assert run_extraction(config(tmp_path / "m.csv", output)) == ExitCode.DONE
     assert account(records(output)[-1]) == (2, 1, 1, 0)
     assert sorted(row["num_frames"] for row in rows(output)) == [2, 3]
 
@@ -166,13 +167,13 @@ def test_replaced_videos_of_a_manifest_are_noticed(videos, tmp_path):
 def test_a_mended_failure_is_done_without_being_asked_for(output, videos, tmp_path):
     folder = shutil.copytree(videos, tmp_path / "mended")
     shutil.copy(folder / "a.mp4", folder / "text.mp4")
-    assert run_extraction(config(folder, output)) == DONE
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
     assert (ids(output, "failures"), ids(output)) == (["empty"], sorted([*NAMES, "text"]))
     assert account(records(output)[-1]) == (7, 6, 1, 0)
 
 
 def test_failures_are_taken_up_by_their_code(output, videos, log):
-    assert run_extraction(config(videos, output, retry_failed=("truncated", "empty"))) == TOO_MANY_FAILURES
+    assert run_extraction(config(videos, output, retry_failed=("truncated", "empty"))) == ExitCode.TOO_MANY_FAILURES
     assert (ids(output, "failures"), ids(output)) == (["empty", "text"], NAMES)
     assert account(records(output)[-1]) == (7, 6, 0, 1)
     assert "1 × empty (try them again with --retry-failed empty)" in log.text
@@ -182,11 +183,11 @@ def test_a_run_beside_another_is_refused_and_touches_nothing(output, videos, log
     other = FeatureDataset(str(output), run_id="r9", rgb_dim=1024, frame_features=False, fingerprint={})
     with other.lease():
         before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
-        assert run_extraction(config(videos, output)) == BAD_INPUT
+        assert run_extraction(config(videos, output)) == ExitCode.BAD_INPUT
         assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
-        assert run_extraction(config(videos, output, dry_run=True)) == DONE
+        assert run_extraction(config(videos, output, dry_run=True)) == ExitCode.DONE
     assert "run r9 (process" in log.text
-    assert run_extraction(config(videos, output)) == DONE
+    assert run_extraction(config(videos, output)) == ExitCode.DONE
 
 
 def test_a_dead_run_is_told_by_the_next(output, videos):
@@ -195,7 +196,7 @@ def test_a_dead_run_is_told_by_the_next(output, videos):
     left = replace(whole, run_id="r0", status="running", started_at="2020-01-01T00:00:00Z")
     (output / "runs" / "r0.json").write_text(left.to_json())
     subprocess.run([sys.executable, "-c", HOLD, str(output / "lease.json")], check=True)
-    assert run_extraction(config(videos, output)) == DONE
+    assert run_extraction(config(videos, output)) == ExitCode.DONE
     assert [record.status for record in records(output)] == ["died", "completed", "completed"]
     assert "Extraction was killed" in (output / "runs" / "r0.html").read_text()
     assert not (output / "lease.json").exists()
@@ -204,7 +205,7 @@ def test_a_dead_run_is_told_by_the_next(output, videos):
 def test_a_removed_failure_is_done_again(output, videos):
     for file in (output / "failures").iterdir():
         file.unlink()
-    assert run_extraction(config(videos, output, max_failure_ratio=1.0)) == DONE
+    assert run_extraction(config(videos, output, max_failure_ratio=1.0)) == ExitCode.DONE
     assert ids(output, "failures") == ["empty", "text"]
     assert account(records(output)[-1]) == (7, 5, 0, 2)
 
@@ -212,7 +213,7 @@ def test_a_removed_failure_is_done_again(output, videos):
 def test_too_many_failures_are_told_after_everything_is_written(videos, tmp_path, log):
     source = tmp_path / "m.csv"
     source.write_text(f"id,uri,labels\ngood,{videos}/a.mp4,dog;cat\nnone,{videos}/none.mp4,ant\n")
-    assert run_extraction(config(source, tmp_path / "out", max_failure_ratio=0.49)) == TOO_MANY_FAILURES
+    assert run_extraction(config(source, tmp_path / "out", max_failure_ratio=0.49)) == ExitCode.TOO_MANY_FAILURES
     (row,) = rows(tmp_path / "out")
     assert (row["id"], row["labels"]) == ("good", [2, 1])
     assert (tmp_path / "out/vocabulary.csv").read_text() == '"index","name"\n0,"ant"\n1,"cat"\n2,"dog"\n'
@@ -235,7 +236,7 @@ def test_hostile_uris_are_failures_and_the_run_goes_on(videos, tmp_path):
     lines = [json.dumps({"id": f"../{number}\n", "uri": uri}) for number, uri in enumerate(uris)]
     (tmp_path / "m.jsonl").write_text("\n".join([*lines, json.dumps({"id": "good", "uri": f"{videos}/a.mp4"})]))
     output = tmp_path / "deep" / "out"
-    assert run_extraction(config(tmp_path / "m.jsonl", output, max_failure_ratio=1.0)) == DONE
+    assert run_extraction(config(tmp_path / "m.jsonl", output, max_failure_ratio=1.0)) == ExitCode.DONE
     assert ids(output) == ["good"]
     codes = {row["id"]: row["code"] for row in rows(output, "failures")}
     assert codes == {f"../{number}": "not_media" if number in (0, 1, 7) else "missing" for number in range(len(uris))}
@@ -262,7 +263,7 @@ def test_hostile_uris_are_failures_and_the_run_goes_on(videos, tmp_path):
 )
 def test_bad_input_stops_before_any_work(changes, words, output, videos, log):
     before = sorted(output.rglob("*"))
-    assert run_extraction(replace(config(videos, output), **changes)) == BAD_INPUT
+    assert run_extraction(replace(config(videos, output), **changes)) == ExitCode.BAD_INPUT
     for word in words:
         assert word in log.text
     assert sorted(output.rglob("*")) == before
@@ -270,12 +271,12 @@ def test_bad_input_stops_before_any_work(changes, words, output, videos, log):
 
 def test_a_vocabulary_that_is_none_stops_before_any_work(output, videos, log):
     (output / "vocabulary.csv").write_text("cat\ndog\n")
-    assert run_extraction(config(videos, output)) == BAD_INPUT
+    assert run_extraction(config(videos, output)) == ExitCode.BAD_INPUT
     assert "is no vocabulary" in log.text
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(videos, output, tmp_path, capsys):
-    assert run_extraction(config(videos, tmp_path / "new", dry_run=True)) == DONE
+    assert run_extraction(config(videos, tmp_path / "new", dry_run=True)) == ExitCode.DONE
     text = capsys.readouterr().out
     assert text.startswith(
         "7 videos, 0 settled before, 7 to do\nfrom 7 of them: 1.2 s and 0.0 MB on average, 2 cannot be read"
@@ -287,10 +288,10 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(videos, output, tm
     left = FailureRow("a", "a.mp4", "read", "storage", "it came to pass", 1, "r0", "")
     pq.write_table(failure_table([left]), output / "failures" / "part-r0-00000.parquet")
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
-    assert run_extraction(config(videos, output, dry_run=True)) == DONE
+    assert run_extraction(config(videos, output, dry_run=True)) == ExitCode.DONE
     assert capsys.readouterr().out == "7 videos, 7 settled before, 0 to do\n"
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
-    assert run_extraction(config(videos, output)) == DONE
+    assert run_extraction(config(videos, output)) == ExitCode.DONE
     assert ids(output, "failures") == ["empty", "text"]
 
 
@@ -300,9 +301,9 @@ def test_secrets_of_uris_stay_out_of_logs_records_and_messages(videos, tmp_path,
         uris = [f"{signed}/{path}?signature=SECRET" for path in ("a.mp4", "none.mp4", "status/403/a.mp4", "text.mp4")]
         (tmp_path / "m.csv").write_text("uri\n" + "\n".join([*uris, "ftp://user:SECRET@host/a.mp4"]))
         output = tmp_path / "out"
-        assert run_extraction(config(tmp_path / "m.csv", output, max_failure_ratio=1.0)) == DONE
+        assert run_extraction(config(tmp_path / "m.csv", output, max_failure_ratio=1.0)) == ExitCode.DONE
         (output / "again.csv").write_text("uri\n" + "\n".join(uris * 2))
-        assert run_extraction(config(output / "again.csv", output)) == BAD_INPUT
+        assert run_extraction(config(output / "again.csv", output)) == ExitCode.BAD_INPUT
     codes = sorted(row["code"] for row in rows(output, "failures"))
     assert codes == ["missing", "missing", "no_permission", "not_media"]
     for row in [*rows(output), *rows(output, "failures")]:
@@ -317,8 +318,8 @@ def test_a_bucket_gives_the_rows_of_a_folder(videos, reference):
             name = os.path.relpath(file.uri, videos)
             files.write_bytes(f"{bucket}/in/{name}", Path(file.uri).read_bytes())
         source, output = f"{bucket}/in", f"{bucket}/out"
-        assert run_extraction(config(source, output, rows_per_shard=2, max_failure_ratio=0.3)) == DONE
-        assert run_extraction(config(source, output)) == DONE
+        assert run_extraction(config(source, output, rows_per_shard=2, max_failure_ratio=0.3)) == ExitCode.DONE
+        assert run_extraction(config(source, output)) == ExitCode.DONE
         local = Path(reference.parent / "bucket")
         fsspec.filesystem("gs").get(f"{bucket}/out/", f"{local}/", recursive=True)
     assert [account(record) for record in records(local)] == [(7, 0, 5, 2), (7, 7, 0, 0)]

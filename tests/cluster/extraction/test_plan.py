@@ -5,10 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from cluster.datasets.feature_dataset import DatasetError
+from cluster.datasets.folder import DatasetError
 from cluster.extraction.config import ExtractionConfig
-from cluster.extraction.plan import PlanError, make_plan, read_inputs, save_vocabulary
+from cluster.extraction.plan import make_plan, read_inputs, save_vocabulary
 from extractors.networks.precision import has_cpu_int8, resolve_precision
+from schemas.errors import InputError
 from schemas.features import FeatureRow
 
 RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0", "audio_pca": "random:0", "quiet": True}
@@ -33,20 +34,20 @@ def test_a_plan_holds_what_is_asked_for(config, tmp_path):
 
 
 def test_a_precision_that_the_machine_lacks_is_bad_input(config):
-    with pytest.raises(PlanError, match="fp16' needs CUDA"):
+    with pytest.raises(InputError, match="fp16' needs CUDA"):
         make_plan(replace(config, precision="fp16"), read_inputs(config), on_gpu=False)
 
 
 def test_int8_is_for_frames_on_cpus(config):
     config = replace(config, precision="int8")
-    with pytest.raises(PlanError, match="this cluster has GPUs"):
+    with pytest.raises(InputError, match="this cluster has GPUs"):
         make_plan(config, read_inputs(config), on_gpu=True)
     if has_cpu_int8():
         fingerprint = make_plan(config, read_inputs(config), on_gpu=False).fingerprint
         assert fingerprint["frames.precision"] == "int8"
         assert fingerprint["sound.precision"] == resolve_precision("auto", torch.device("cpu"))
     else:
-        with pytest.raises(PlanError, match="VNNI"):
+        with pytest.raises(InputError, match="VNNI"):
             make_plan(config, read_inputs(config), on_gpu=False)
 
 
@@ -81,7 +82,7 @@ def test_all_problems_of_manifest_and_weights_are_told_together(tmp_path):
         audio_pca="ftp://host/pca.npz",
         quiet=True,
     )
-    with pytest.raises(PlanError) as caught:
+    with pytest.raises(InputError) as caught:
         read_inputs(config)
     assert len(caught.value.problems) == 5
     for problem, words in zip(

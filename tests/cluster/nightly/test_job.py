@@ -14,11 +14,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.extraction.job import BAD_INPUT, DONE, FAILED, TOO_MANY_FAILURES, planned
+from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
 from cluster.nightly.config import NightlyConfig
 from cluster.nightly.job import run_nightly
 from cluster.nightly.records import NightRecords
+from cluster.runs.lifecycle import ExitCode
 from cluster.storage.lease import Lease
 from schemas.nights import NightCounts, NightRecord
 from tests.support.checkpoints import trained, write_trained
@@ -74,7 +75,7 @@ def after_first(tmp_path_factory):
         checkpoint = trained("logistic", classes=3, rgb_dim=1024, fingerprint=plan.fingerprint)
     write_trained(root / "classifier", checkpoint)
     assert not (root / "features").exists()
-    assert run_nightly(config(root, max_failure_ratio=0.3)) == DONE
+    assert run_nightly(config(root, max_failure_ratio=0.3)) == ExitCode.DONE
     return root
 
 
@@ -115,7 +116,7 @@ def test_the_page_shows_the_videos(after_first):
 
 def test_running_it_again_touches_no_file(root, log):
     before = files(root)
-    assert run_nightly(config(root)) == DONE
+    assert run_nightly(config(root)) == ExitCode.DONE
     assert files(root) == before
     assert f"nothing is new, and {FIRST} has its record" in log.text
 
@@ -125,7 +126,7 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
     write_video(root / "videos" / "b.mp4", replace(TINY, frames=60))
     (root / "videos" / "c.mp4").unlink()
     before = {path: content for path, content in files(root).items() if "labels" in path.parts}
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert label_ids(root / "labels", SECOND) == ["b", "new"]
     record = night(root, SECOND)
     assert record.counts == NightCounts(new=1, changed=1, extracted=2, labelled=2)
@@ -134,7 +135,7 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
     after = files(root)
     assert {path for path, content in before.items() if after[path] != content} == {root / "labels" / "report.html"}
     assert "Beside the 1 night before" in Page((root / "labels" / "report.html").read_text()).text
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert files(root) == after
     assert len(record.runs) == 1
 
@@ -142,7 +143,7 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
 @pytest.mark.heavy
 def test_more_videos_on_a_day_are_added_to_it(root):
     write_video(root / "videos" / "new.mp4", TINY)
-    assert run_nightly(config(root)) == DONE
+    assert run_nightly(config(root)) == ExitCode.DONE
     assert label_ids(root / "labels", FIRST) == ["a", "b", "c", "new"]
     record = night(root)
     assert [run.counts.new for run in record.runs] == [4, 1]
@@ -152,7 +153,7 @@ def test_more_videos_on_a_day_are_added_to_it(root):
 
 
 def test_a_night_without_news_has_a_record_too(root):
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     record = night(root, SECOND)
     assert (record.counts, record.runs[0].extraction_run, record.runs[0].scoring_run) == (NightCounts(), None, None)
     assert "Nothing was new" in (root / "labels" / "report.html").read_text()
@@ -162,12 +163,12 @@ def test_too_many_failures_leave_nothing_else_undone(root):
     for number in range(3):
         (root / "videos" / f"bad-{number}.mp4").write_text(f"no video {number}")
     write_video(root / "videos" / "new.mp4", TINY)
-    assert run_nightly(config(root, date=SECOND)) == TOO_MANY_FAILURES
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.TOO_MANY_FAILURES
     record = night(root, SECOND)
     assert (record.status, record.counts.labelled) == ("completed", 1)
     assert record.runs[-1].problem.startswith("too many failures: extraction of 3 out of 4 videos")
     assert "Look into this." in (root / "labels" / "report.html").read_text()
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
 
 
 def test_a_night_that_was_killed_is_made_up_by_the_next(root):
@@ -176,7 +177,7 @@ def test_a_night_that_was_killed_is_made_up_by_the_next(root):
     records.write(night_of(SECOND, runs=(run_of(status="running", counts=NightCounts(new=1)),)))
     for lease in ("labels/nightly-lease.json", "features/lease.json", "labels/lease.json"):
         subprocess.run([sys.executable, "-c", DIE_WITH_LEASE, str(root / lease)], check=True, cwd=ROOT)
-    assert run_nightly(config(root, date="2026-03-03")) == DONE
+    assert run_nightly(config(root, date="2026-03-03")) == ExitCode.DONE
     assert night(root, SECOND).status == "died"
     assert "was killed" in (root / "labels" / "nights" / f"{SECOND}.html").read_text()
     assert label_ids(root / "labels", "2026-03-03") == ["new"]
@@ -187,7 +188,7 @@ def test_features_without_labels_are_made_up(root):
     """As after a night that was killed between extraction and scoring."""
     for path in (*(root / "labels").glob("date=*/*"), *(root / "labels").glob("ledger/*/*")):
         path.unlink()
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert label_ids(root / "labels", SECOND) == ["a", "b", "c"]
     assert night(root, SECOND).counts == NightCounts(labelled=3)
 
@@ -197,11 +198,11 @@ def test_a_failed_night_says_so_and_is_made_up(root):
     write_video(root / "videos" / "new.mp4", TINY)
     ledger = root / "labels" / "ledger" / f"date={SECOND}"
     ledger.write_text("not a folder")
-    assert run_nightly(config(root, date=SECOND)) == FAILED
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.FAILED
     record = night(root, SECOND)
     assert (record.status, record.counts) == ("failed", NightCounts(new=1, extracted=1))
     ledger.unlink()
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert [run.status for run in night(root, SECOND).runs] == ["failed", "completed"]
     assert label_ids(root / "labels", SECOND) == ["new"]
 
@@ -213,7 +214,7 @@ def test_two_at_once_are_refused(place, root, log):
     lease = Lease(str(root / place), "another")
     lease.acquire()
     try:
-        assert run_nightly(config(root, date=SECOND)) == BAD_INPUT
+        assert run_nightly(config(root, date=SECOND)) == ExitCode.BAD_INPUT
     finally:
         lease.release()
     assert "run another (process" in log.text
@@ -224,12 +225,13 @@ def test_two_at_once_are_refused(place, root, log):
 def test_wrong_features_are_refused_before_any_work(root, log):
     write_video(root / "videos" / "new.mp4", TINY)
     before = files(root)
-    assert run_nightly(config(root, date=SECOND, weights="random:1", features=str(root / "others"))) == BAD_INPUT
+    others = config(root, date=SECOND, weights="random:1", features=str(root / "others"))
+    assert run_nightly(others) == ExitCode.BAD_INPUT
     assert "what these options extract holds features of another kind" in log.text
     assert "frames.weights" in log.text
     write_trained(root / "classifier", trained("lstm", rgb_dim=1024, fingerprint=night(root).fingerprint))
     shutil.copytree(root / "classifier", root / "framewise")
-    assert run_nightly(config(root, date=SECOND, checkpoint=(str(root / "framewise"),))) == BAD_INPUT
+    assert run_nightly(config(root, date=SECOND, checkpoint=(str(root / "framewise"),))) == ExitCode.BAD_INPUT
     assert "give --frame-features" in log.text
     after = files(root)
     changed = {
@@ -240,7 +242,7 @@ def test_wrong_features_are_refused_before_any_work(root, log):
 
 def test_all_bad_input_is_told_at_once_and_touches_nothing(tmp_path, log):
     bad = config(tmp_path, weights="nowhere.pth", labels="https://example.com/labels")
-    assert run_nightly(bad) == BAD_INPUT
+    assert run_nightly(bad) == ExitCode.BAD_INPUT
     for words in ("classifier: 2 problem", "cannot be written to", "nowhere.pth", "videos:"):
         assert words in log.text, words
     assert os.listdir(tmp_path) == []
@@ -250,7 +252,7 @@ def test_another_model_labels_everything_anew(root):
     write_trained(
         root / "classifier", trained("logistic", classes=3, rgb_dim=1024, seed=1, fingerprint=night(root).fingerprint)
     )
-    assert run_nightly(config(root, date=SECOND)) == DONE
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert label_ids(root / "labels", SECOND) == ["a", "b", "c"]
     record = night(root, SECOND)
     assert record.drift is not None
@@ -263,6 +265,6 @@ def test_another_model_labels_everything_anew(root):
 def test_an_old_day_leaves_the_report_of_the_latest(root):
     write_video(root / "videos" / "new.mp4", TINY)
     before = (root / "labels" / "report.html").read_bytes()
-    assert run_nightly(config(root, date="2026-02-01", without_pictures=True)) == DONE
+    assert run_nightly(config(root, date="2026-02-01", without_pictures=True)) == ExitCode.DONE
     assert (root / "labels" / "report.html").read_bytes() == before
     assert "<img" not in (root / "labels" / "nights" / "2026-02-01.html").read_text()

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+import re
 import signal
 import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
-from cluster.runs.lifecycle import terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, guarded, new_run_id, terminable
+from schemas.errors import InputError
+from schemas.records import Machine, RunHeader
+
+RECORD = RunHeader(
+    run_id="r1",
+    status="completed",
+    started_at="2026-03-01T02:00:00Z",
+    finished_at="2026-03-01T02:00:30Z",
+    command=(),
+    machine=Machine(engine="local", nodes=1, cpus=2, gpus=0),
+)
 
 
 def test_sigterm_is_as_an_interrupt():
@@ -26,3 +40,53 @@ def test_a_thread_may_ask_for_it():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_run_ids_differ_and_sort_by_time():
+    first, second = (new_run_id(datetime(2026, 3, 1, 2, 0, second, tzinfo=UTC)) for second in (9, 10))
+    assert re.fullmatch(r"20260301T020009-[0-9a-f]{6}", first)
+    assert first < second
+    assert new_run_id(datetime(2026, 3, 1, tzinfo=UTC)) != new_run_id(datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("failed", "status", "code"),
+    [
+        (0, "completed", ExitCode.DONE),
+        (1, "completed", ExitCode.DONE),
+        (2, "completed", ExitCode.TOO_MANY_FAILURES),
+        (10, "failed", ExitCode.FAILED),
+        (10, "interrupted", ExitCode.INTERRUPTED),
+    ],
+)
+def test_the_exit_code_of_a_run(failed, status, code):
+    record = RunHeader(**{**vars(RECORD), "status": status})
+    assert exit_code(record, failed=failed, processed=10, max_ratio=0.1) == code
+
+
+def test_a_run_that_had_nothing_to_do_has_not_failed():
+    assert exit_code(RECORD, failed=0, processed=0, max_ratio=0.0) == ExitCode.DONE
+
+
+def test_every_problem_is_logged(caplog):
+    assert bad_input(InputError("one", "two")) == 2
+    assert bad_input(ImportError("three")) == 2
+    assert [record.getMessage() for record in caplog.records] == ["one", "two", "three"]
+
+
+@dataclass
+class Part:
+    error: BaseException
+
+    def __call__(self):
+        raise self.error
+
+
+def test_how_a_part_of_a_run_ends(caplog):
+    assert guarded(lambda: None) == "completed"
+    assert guarded(Part(KeyboardInterrupt())) == "interrupted"
+    assert guarded(lambda: signal.raise_signal(signal.SIGTERM)) == "interrupted"
+    assert guarded(Part(InputError("full"))) == guarded(Part(OSError("disk")), OSError) == "failed"
+    assert [record.getMessage() for record in caplog.records] == ["full", "disk"]
+    with pytest.raises(ValueError, match="ours"):
+        guarded(Part(ValueError("ours")), OSError)

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from cluster.features.files import open_features
+from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringConfig
-from cluster.scoring.run import BAD_INPUT, DONE, TOO_MANY_FAILURES, Scoring, run_scoring
+from cluster.scoring.run import Scoring, run_scoring
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
@@ -166,9 +167,9 @@ def test_the_latest_of_all_days_counts_where_only_what_is_new_is_wanted(videos, 
 
 
 def test_exit_codes(videos, checkpoint, tmp_path):
-    assert run_scoring(config(videos, checkpoint, tmp_path / "a")) == TOO_MANY_FAILURES
+    assert run_scoring(config(videos, checkpoint, tmp_path / "a")) == ExitCode.TOO_MANY_FAILURES
     assert label_ids(tmp_path / "a") == names(*range(5))
-    assert run_scoring(config(videos, checkpoint, tmp_path / "b", max_failure_ratio=0.3)) == DONE
+    assert run_scoring(config(videos, checkpoint, tmp_path / "b", max_failure_ratio=0.3)) == ExitCode.DONE
 
 
 def test_embeddings_are_features_of_their_own_kind(videos, checkpoint, tmp_path):
@@ -253,7 +254,7 @@ def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, ca
     monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     embeddings = {"embeddings": str(tmp_path / "embeddings")}
     score(videos, checkpoint, tmp_path / "labels", **embeddings)
-    assert run_scoring(config(videos, checkpoint, tmp_path / "more", views=3, **embeddings)) == BAD_INPUT
+    assert run_scoring(config(videos, checkpoint, tmp_path / "more", views=3, **embeddings)) == ExitCode.BAD_INPUT
     assert "clips.sampling" in caplog.text
     assert "Write to another place" in caplog.text
     assert not (tmp_path / "more").exists()
@@ -266,13 +267,13 @@ def test_embeddings_that_another_run_is_writing_leave_the_labels_alone(videos, c
     (videos / "v00000.mp4").write_bytes(b"replaced")
     with leased(embeddings):
         given = config(videos, checkpoint, tmp_path / "labels", embeddings=str(embeddings))
-        assert run_scoring(given) == BAD_INPUT
+        assert run_scoring(given) == ExitCode.BAD_INPUT
     assert files_of(tmp_path) == before
 
 
 def problems_of(caplog, monkeypatch, given):
     monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
-    assert run_scoring(given) == BAD_INPUT
+    assert run_scoring(given) == ExitCode.BAD_INPUT
     return caplog.text
 
 

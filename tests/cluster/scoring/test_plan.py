@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.label_dataset import Labelled
-from cluster.scoring.plan import ScoringPlanError, make_scoring_plan
+from cluster.scoring.plan import make_scoring_plan
+from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.ledger import without_content
 from tests.support.checkpoints import trained, write_trained
@@ -32,7 +33,7 @@ def ids_of(portions):
 
 
 def problems_of(*arguments, **options):
-    with pytest.raises(ScoringPlanError) as caught:
+    with pytest.raises(InputError) as caught:
         plan_of(*arguments, **options)
     return caught.value.problems
 

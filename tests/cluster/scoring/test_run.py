@@ -13,7 +13,8 @@ from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.features.files import open_features
 from cluster.features.tfrecord_files import YOUTUBE_8M
-from cluster.scoring.run import BAD_INPUT, DONE, TOO_MANY_FAILURES, Scoring, run_scoring
+from cluster.runs.lifecycle import ExitCode
+from cluster.scoring.run import Scoring, run_scoring
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas.quantization import dequantize
@@ -201,7 +202,7 @@ def test_a_damaged_file_costs_its_own_videos_alone(checkpoint, tmp_path, caplog,
     write_shard(root / "features" / "b.parquet", [nan, feature_row(3)])
     config = scoring_config(root, checkpoint, tmp_path / "labels")
     monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
-    assert run_scoring(config) == TOO_MANY_FAILURES
+    assert run_scoring(config) == ExitCode.TOO_MANY_FAILURES
     assert "b.parquet: 1 of 2 videos have features that are NaN or infinite: 'v00002'" in caplog.text
     assert label_ids(tmp_path / "labels") == names(0, 1, 4)
     record = Scoring(replace(config, max_failure_ratio=1.0))()
@@ -209,18 +210,18 @@ def test_a_damaged_file_costs_its_own_videos_alone(checkpoint, tmp_path, caplog,
     (failure,) = record.failures
     assert failure.videos == 2
     assert failure.uri.endswith("b.parquet")
-    assert run_scoring(replace(config, max_failure_ratio=1.0)) == DONE
+    assert run_scoring(replace(config, max_failure_ratio=1.0)) == ExitCode.DONE
     write_shard(root / "features" / "b.parquet", [feature_row(2), feature_row(3)])
-    assert run_scoring(config) == DONE
+    assert run_scoring(config) == ExitCode.DONE
     assert label_ids(tmp_path / "labels") == names(*range(5))
 
 
 def test_bad_input_touches_nothing(features, checkpoint, tmp_path):
     other = write_trained(tmp_path / "other", trained(fingerprint={"source": "elsewhere"}))
-    assert run_scoring(scoring_config(features, other, tmp_path / "labels")) == BAD_INPUT
+    assert run_scoring(scoring_config(features, other, tmp_path / "labels")) == ExitCode.BAD_INPUT
     assert not (tmp_path / "labels").exists()
     (tmp_path / "file").touch()
-    assert run_scoring(scoring_config(features, checkpoint, tmp_path / "file" / "labels")) == BAD_INPUT
+    assert run_scoring(scoring_config(features, checkpoint, tmp_path / "file" / "labels")) == ExitCode.BAD_INPUT
 
 
 def test_from_bucket_to_bucket(features, checkpoint, tmp_path):

@@ -79,14 +79,14 @@ def test_a_cache_that_does_not_fit(videos, tmp_path):
         lost = feed.find_lost()
     with (
         closing(load(videos, clip_cache=cache, placement="equal").feed(Worker())) as feed,
-        pytest.raises(ClipCacheError, match="placement is central, wanted is equal"),
+        pytest.raises(ClipCacheError, match="placement is central, expected equal"),
     ):
         feed.find_lost()
     shutil.rmtree(cache)
     data = load(videos, clip_cache=cache).without(lost)
     with (
         closing(data.feed(Worker())) as feed,
-        pytest.raises(ClipCacheError, match="has no clip of 'blue/000' any more"),
+        pytest.raises(ClipCacheError, match="no longer has a clip of 'blue/000'"),
     ):
         list(feed.source(data.splits["training"], ORDER).batches())
     assert np.count_nonzero(data.splits["training"].rows) == 12

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from classifiers.data.batches import BatchOrder, Worker
-from cluster.clips.decoder_pool import ClipDecoders
+from cluster.clips.decoder_pool import ClipDecoderPool
 from cluster.training.clip_source import ClipSource, LostClipError
 from cluster.training.kinds import load_training_data
 from tests.support.trainings import clip_config, write_videos
@@ -19,7 +19,7 @@ def videos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def batches():
     """All batches of an epoch, decoded by the same processes for all tests."""
-    with closing(ClipDecoders(2)) as decoders:
+    with closing(ClipDecoderPool(2)) as decoders:
 
         def given(data, order, epoch=0, **worker):
             split = data.splits["training"]

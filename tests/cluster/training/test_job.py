@@ -59,12 +59,12 @@ def test_an_interrupted_training_goes_on(dataset, trained, tmp_path, said, monke
     with monkeypatch.context() as patch:
         patch.setattr("cluster.training.job._tell_epoch", interrupt)
         assert run_training(config) == 130
-    assert "the same command goes on" in said()
+    assert "the same command resumes" in said()
     assert {path.name for path in (output / "state").iterdir()} >= {"epoch-0001.safetensors", "epoch-0002.safetensors"}
     assert run_training(replace(config, epochs=9)) == 2
     assert "epochs was 3, is 9" in said()
     assert run_training(config) == 0
-    assert "going on after 2 epochs" in said()
+    assert "resuming after 2 epochs" in said()
     assert {path.name for path in output.iterdir()} == FILES
     record = record_of(output)
     assert record.resumed_at_epoch == (2,)

@@ -1,0 +1,133 @@
+"""A dataset folder on disk or in a bucket: Parquet files, records of runs, and the lease of the run that writes.
+
+    lease.json                     while a run is writing: which one
+    runs/RUN.json, runs/RUN.html   record and report of each run
+
+What the Parquet files hold is up to `FeatureDataset` and `LabelDataset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, TypeVar
+
+from cluster.storage import files
+from cluster.storage.lease import Lease
+from cluster.storage.listing import list_files
+from schemas.errors import InputError
+from schemas.records import JobRecord
+
+RUNS = "runs"
+RecordT = TypeVar("RecordT", bound=JobRecord)
+
+
+class DatasetError(InputError):
+    """A dataset that a run cannot read or write; the message says why and what to do."""
+
+
+class DatasetFolder:
+    """The folder at `root`, for run `run_id`."""
+
+    elsewhere: ClassVar[str] = "Write to another place"  # the remedy where the root cannot be written to
+
+    def __init__(self, root: str, *, run_id: str) -> None:
+        self.root = root
+        self.run_id = run_id
+        self.bytes_written = 0
+        self._lease: Lease | None = None
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Be the one run that writes.
+
+        Raises:
+            LeaseError: where another run is writing.
+            DatasetError: where nothing can be written.
+        """
+        with held(Lease(self.lease_uri(), self.run_id), self.root, self.elsewhere) as lease:
+            self._lease = lease
+            try:
+                yield lease
+            finally:
+                self._lease = None
+
+    def lease_uri(self) -> str:
+        """Where the lease is while a run is writing, or after one that has died."""
+        return self.place("lease.json")
+
+    def check_lease(self) -> None:
+        """Make sure that a lease that was acquired is still held. Raises `LeaseError` where another run has it."""
+        if self._lease is not None:
+            self._lease.check()
+
+    def place(self, *parts: str) -> str:
+        """The URI of a file or folder below the root."""
+        return files.join(self.root, *parts)
+
+    def shard_name(self, number: int) -> str:
+        """The file name of the run's commit `number`."""
+        return f"part-{self.run_id}-{number:05d}.parquet"
+
+    def sweep_temporaries(self, folders: Iterable[str]) -> None:
+        """Remove what writers that were killed have left in the root, in `runs` and in `folders`."""
+        for folder in (self.root, self.place(RUNS), *folders):
+            files.sweep_temporaries(folder)
+
+    def run_uri(self, suffix: str, run_id: str = "") -> str:
+        """Where a run's record (`.json`) or report (`.html`) goes: this run's, or that of another."""
+        return self.place(RUNS, f"{run_id or self.run_id}{suffix}")
+
+    def write_record(self, record: JobRecord) -> None:
+        """Write the record of a run. Raises `DatasetError` where that fails."""
+        with self.explained("written to"):
+            files.write_bytes(self.run_uri(".json", record.run_id), record.to_json().encode())
+
+    def write_report(self, page: str, run_id: str) -> None:
+        """Write the report of a run. Raises `DatasetError` where that fails."""
+        with self.explained("written to"):
+            files.write_bytes(self.run_uri(".html", run_id), page.encode())
+
+    def close_records(
+        self, run_ids: Iterable[str], kind: type[RecordT], report: Callable[[RecordT], str] | None = None
+    ) -> None:
+        """Mark runs that died as `died` in their records, and write the reports that they could not write."""
+        for run_id in run_ids:
+            try:
+                record = kind.from_json(files.read_bytes(self.run_uri(".json", run_id)).decode())
+            except (FileNotFoundError, ValueError):
+                continue  # it died before its first record, or was made by another release
+            if record.status == "running":
+                record = record.closed()
+                self.write_record(record)
+                if report is not None:
+                    self.write_report(report(record), run_id)
+
+    @contextmanager
+    def explained(self, cannot: str) -> Iterator[None]:
+        """Turn what a store or disk refuses into a `DatasetError` that says what to do."""
+        try:
+            yield
+        except (OSError, files.StorageError) as error:
+            advice = "What is committed there stays; mend this and run again"
+            raise DatasetError(f"{self.root} cannot be {cannot}: {error}\n{advice}") from error
+
+
+@contextmanager
+def held(lease: Lease, root: str, elsewhere: str) -> Iterator[Lease]:
+    """Hold `lease`. Raises `DatasetError`, with the remedy `elsewhere`, where `root` cannot be written to."""
+    try:
+        lease.acquire()
+    except (OSError, files.StorageError) as error:
+        raise DatasetError(f"{root} cannot be written to: {error}\n{elsewhere}") from error
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def parquet_files(folder: str) -> list[str]:
+    """All Parquet files below `folder`; none where it does not exist."""
+    if not files.exists(folder):
+        return []
+    return [file.uri for file in list_files(folder) if file.uri.endswith(".parquet")]

@@ -1,0 +1,27 @@
+"""Bad input: the exception that every room raises for it, and how its messages name examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+EXAMPLES = 5  # names in one message
+
+
+class InputError(Exception):
+    """Options, files, a store or an output that a job cannot work with; `problems` lists all that is wrong.
+
+    Each problem is for a person: the offender, what is allowed and the remedy. A job that meets bad input before it has
+    touched anything ends with exit code 2; a run that meets it later ends as `failed`.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+def examples(names: Sequence[str], quote: Callable[[str], str] = repr) -> str:
+    """The first of `names`, quoted, and an ellipsis for the others."""
+    return ", ".join(map(quote, names[:EXAMPLES])) + (", …" if len(names) > EXAMPLES else "")

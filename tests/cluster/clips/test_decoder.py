@@ -1,0 +1,70 @@
+"""A clip task and its outcome, as they go to a decoder process and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cluster.clips.decoder import ClipTask, answer, decode, encode_task, outcome_of
+from cluster.engines.guarded_processes import Response
+from extractors.clips.sampling import ClipSampling
+from schemas.clips import KINETICS, ClipFormat
+from schemas.outcomes import FailureCode, Stage, VideoError
+from schemas.videos import Video
+from tests.support.trainings import COLOURS, write_clip
+
+FORMAT = ClipFormat(frames=4, height=16, width=24, resize=(18, 32), fps="12.5", **KINETICS)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> ClipTask:
+    path = write_clip(tmp_path_factory.mktemp("clips") / "line\nbreak é.mp4", COLOURS["red"], 1)
+    video = Video("id", str(path), labels=("a name", 3), start_seconds=0, end_seconds=1)
+    sampling = ClipSampling(placement="random", speed=(0.5, 1.25), random_crop=True)
+    return ClipTask(video, FORMAT, sampling, 1 << 62, 1 << 30, 60.0, ClipSampling())
+
+
+def test_an_answered_task_is_the_decoded_clip(task: ClipTask) -> None:
+    assert (task.shape, task.size_bytes) == ((4, 16, 24, 3), 4 * 16 * 24 * 3)
+    response = answer(encode_task(task))
+    assert (response.header, len(response.payload)) == ({}, task.size_bytes)
+    clip = outcome_of(task, response)
+    assert isinstance(clip, np.ndarray)
+    np.testing.assert_array_equal(clip, decode(task))
+
+
+def test_an_unreadable_video_comes_back_as_its_error(task: ClipTask, tmp_path: Path) -> None:
+    missing = replace(task, video=replace(task.video, uri=str(tmp_path / "nowhere.mp4")))
+    error = outcome_of(missing, answer(encode_task(missing)))
+    assert isinstance(error, VideoError)
+    with pytest.raises(VideoError) as caught:
+        decode(missing)
+    assert (error.code, error.message, error.stage) == (FailureCode.MISSING, caught.value.message, caught.value.stage)
+
+
+def test_an_error_of_the_program_is_not_blamed_on_the_video(task: ClipTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("https://host/v?sig=SECRET")
+
+    monkeypatch.setattr("cluster.clips.decoder.decode_clips", broken)
+    with pytest.raises(VideoError, match="an error in this program: ") as caught:
+        decode(task)
+    assert caught.value.code is FailureCode.INTERNAL
+    assert "SECRET" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response({}, b"short"),
+        Response({"code": "unheard_of", "message": "m", "stage": "decode"}),
+        Response({"code": "damaged"}),
+    ],
+)
+def test_the_response_of_a_process_is_not_trusted(task: ClipTask, response: Response) -> None:
+    error = outcome_of(task, response)
+    assert isinstance(error, VideoError)
+    assert (error.code, error.stage) == (FailureCode.INTERNAL, Stage.DECODE)
