@@ -32,9 +32,9 @@ class ClipRow:
     views          V, clips of the video, each of the same number of frames
     frames         JPEGs, those of the first clip, then those of the second …
     width, height  of the frames, in pixels
-    fps            frames a second; None: as many as the video has
-    content        what the clips were made of, as in the ledger: other content means that they are out of date
-    split          train, validation, test or empty, as the manifest says
+    fps            frames a second; None: all frames of the video
+    content        content of the video, as in the ledger: where it differs, the clips are out of date
+    split          as in the manifest: train, validation, test or empty
     """
 
     id: str
@@ -50,7 +50,7 @@ class ClipRow:
 
     @property
     def size_bytes(self) -> int:
-        """About how much memory the row takes."""
+        """Approximate memory of the row."""
         return sum(map(len, self.frames)) + 200
 
 

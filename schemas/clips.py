@@ -1,4 +1,4 @@
-"""What a clip classifier looks at: so many frames of a video, of one size, as numbers of one scale."""
+"""The input of a clip classifier: a number of frames of a video, of one size, with normalised pixels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFormat:
-    """How frames become a network's input, as its weights were trained.
+    """How frames become a network's input; weights belong to one format.
 
     frames         T, of a clip
-    height, width  H and W of the part of each frame that is seen
-    resize         what a frame is brought to before that part is cut out: (height, width), or (shorter side,)
-    fps            frames a second, as a decimal or a fraction; None: as many as the video has
+    height, width  H and W of the crop of each frame
+    resize         size of a frame before it is cropped: (height, width), or (shorter side,)
+    fps            frames a second, as a decimal or a fraction; None: all frames of the video
     mean, std      of each channel: x of 0..255 becomes (x / 255 - mean) / std
     """
 
@@ -27,7 +27,7 @@ class ClipFormat:
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be, all of it at once."""
+        """Refuse impossible values, all at once."""
         sizes = {"frames": self.frames, "height": self.height, "width": self.width}
         problems = [f"{name} is {size}, it must be at least 1" for name, size in sizes.items() if size < 1]
         if len(self.resize) not in (1, 2):
@@ -49,7 +49,7 @@ class ClipFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipInput:
-    """What a trained clip classifier takes, and how clips were taken from the videos that it was measured on.
+    """Input format of a trained clip classifier, and how clips were sampled from the videos that it was evaluated on.
 
     sampling   the fields of `extractors.clips.sampling.ClipSampling`
     """
@@ -58,11 +58,10 @@ class ClipInput:
     sampling: Mapping[str, Any]
 
 
-# How published weights want their pixels.
+# Normalisation of pixels for published weights, by the names that configurations give it.
 UNIT = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # 0..1
 SIGNED = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # -1..1
 BYTES = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0..255
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 KINETICS = {"mean": (0.43216, 0.394666, 0.37645), "std": (0.22803, 0.22145, 0.216989)}  # torchvision's video models
-# By the names that configurations give them.
 PIXELS = {"unit": UNIT, "signed": SIGNED, "bytes": BYTES, "imagenet": IMAGENET, "kinetics": KINETICS}

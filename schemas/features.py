@@ -1,7 +1,7 @@
 """The feature shard: one row a video, YouTube-8M's columns, plain Arrow types.
 
-`rgb` and `audio` hold one 8-bit code vector a grid point (`schemas.quantization`); both are there or neither. Pandas,
-DuckDB, Spark and BigQuery read the files without any code of ours. That is why a code vector is `binary` and not
+`rgb` and `audio` hold one 8-bit code vector for each grid point (`schemas.quantization`); a shard has both or neither.
+Pandas, DuckDB, Spark and BigQuery read the files by themselves. That is why a code vector is `binary` and not
 `fixed_size_binary`: pandas (3.1 on pyarrow 25) refuses lists of the latter.
 """
 
@@ -28,17 +28,17 @@ GAP = pa.struct(
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """Everything that is stored of one video.
+    """The features of one video.
 
     mean_rgb          (D,) float32, mean over the grid points, before quantisation
     mean_audio        (128,) float32; zeros where there is no sound track
-    num_frames        grid points that were sampled
-    duration_seconds  of the part of the video that was asked for, gaps included
-    coverage          num_frames / grid points that a whole file would have; 1 where nothing is missing
-    gaps              stretches of missing grid points, (start, end) in seconds after the first frame. The k-th code
-                      belongs to the k-th grid point outside of them. What was lost before the first frame is at
-                      negative times
-    split             train, validation, test or empty, as the manifest says
+    num_frames        sampled grid points
+    duration_seconds  of the interval of the video that was asked for, gaps included
+    coverage          num_frames / grid points of the whole file; 1 where nothing is missing
+    gaps              intervals of missing grid points, (start, end) in seconds after the first frame. The k-th code
+                      belongs to the k-th grid point outside of them. Losses before the first frame have negative
+                      times
+    split             as in the manifest: train, validation, test or empty
     rgb, audio        (num_frames, D) and (num_frames, 128) uint8 codes, or None when only the means are kept
     """
 
@@ -58,7 +58,7 @@ class FeatureRow:
 
     @property
     def size_bytes(self) -> int:
-        """About how much memory the row takes."""
+        """Approximate memory of the row."""
         codes = 0 if self.rgb is None or self.audio is None else self.rgb.nbytes + self.audio.nbytes
         return self.mean_rgb.nbytes + self.mean_audio.nbytes + codes + 200
 

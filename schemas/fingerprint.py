@@ -9,12 +9,12 @@ KEY = "framemill.fingerprint"
 
 
 def fingerprint_metadata(fingerprint: Mapping[str, str]) -> dict[str, str]:
-    """What a shard's metadata say of it."""
+    """The metadata of a shard that hold the fingerprint."""
     return {KEY: fingerprint_text(fingerprint)}
 
 
 def fingerprint_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
-    """What a shard's metadata say, nothing where they do not; raises `ValueError` for what is no fingerprint."""
+    """The fingerprint in a shard's metadata, empty where there is none; raises `ValueError` for an invalid one."""
     return parse_fingerprint((metadata or {}).get(KEY.encode(), b"{}"))
 
 
@@ -24,7 +24,7 @@ def fingerprint_text(fingerprint: Mapping[str, str]) -> str:
 
 
 def parse_fingerprint(text: bytes) -> dict[str, str]:
-    """What `fingerprint_text` wrote. Raises `ValueError`."""
+    """Read what `fingerprint_text` wrote. Raises `ValueError` for anything else."""
     found = json.loads(text)
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ValueError(f"a fingerprint is a JSON object of texts, not {text.decode()[:80]}")

@@ -1,13 +1,12 @@
-"""The label shard: what a classifier says of each video, and the same as YouTube-8M's submission CSV.
+"""The label shard: a classifier's labels of videos, and their form as YouTube-8M's submission CSV.
 
-`labels` holds the best classes of a video, the surest first; those that are equally sure stand by their place in the
-model. Far from one half different logits round to the same probability: their order is kept, though their scores are
-equal. All rows of a shard are ordered by id, and of one model. Scores are probabilities as the model (and its
-calibration) gives them.
+`labels` holds the best classes of a video, the highest score first; equal logits are ordered by their position in the
+model. Different logits far from 0 can round to the same probability: their order is kept although their scores are
+equal. All rows of a shard are ordered by id, and of one model. Scores are probabilities, calibrated where the model is.
 
-Beside each shard is a ledger of the same name, which says what the features of its videos were made from.
+Beside each shard is a ledger of the same name, with the content that each video's features were made from.
 
-n videos, K classes, k classes that are considered for each video.
+n videos, K classes, k best classes of each video.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ UNSUBMITTABLE = '[,"\r\n]'  # the submission form has no quotes
 
 @dataclass(frozen=True)
 class LabelStamp:
-    """What all rows of a run have in common. `scored_at` is when the run began (UTC)."""
+    """Columns that all rows of a run share. `scored_at` is when the run started (UTC)."""
 
     model: str
     run_id: str
@@ -82,8 +81,8 @@ def label_table(
 ) -> pa.Table:
     """The labels of n videos as a table, ordered by id, with `metadata` for the file.
 
-    places  (n, k) of the best classes among `classes`, the surest first
-    scores  (n, k) float32, those below `threshold` are left out
+    places  (n, k) positions of the best classes among `classes`, the highest score first
+    scores  (n, k) float32; those below `threshold` are left out
     """
     order = pc.sort_indices(ids).to_numpy()
     if (order[1:] < order[:-1]).any():
@@ -125,7 +124,7 @@ def submission_lines(ids: pa.StringArray, labels: pa.ListArray) -> bytes:
     if wrong:
         raise ValueError(f"id {wrong[0]!r} holds a comma, a quote or a line's end: the submission form cannot hold it")
     flat = labels.flatten()
-    # A float32 times a million is exact in float64, so that this rounds as the decimal number would be.
+    # A float32 times a million is exact in float64, so that this rounds like the decimal number.
     millionths = np.rint(flat.field("score").to_numpy().astype(np.float64) * 1e6).astype(np.int64)
     digits = pc.utf8_lpad(pa.array(millionths).cast(pa.string()), 7, "0")
     decimals = pc.binary_replace_slice(digits.cast(pa.binary()), 1, 1, b".").cast(pa.string())

@@ -1,4 +1,4 @@
-"""The ledger: for each feature shard, which videos it holds and what their content was when they were done.
+"""The ledger: for each feature shard, its videos and the content that their features were made from.
 
 A ledger file is written before the shard of the same name and counts only once that shard is there.
 """
@@ -17,16 +17,14 @@ LEDGER_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
         pa.field("uri", pa.string(), nullable=False),
-        pa.field("content", pa.string()),  # null while the row is being withdrawn,
+        pa.field("content", pa.string()),  # null while the row is being withdrawn
     ]
 )
 
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """Video `id`, read from `uri` when its content was `content`: the version of its bytes and the stretch that was
-    asked for.
-    """
+    """Video `id`, read from `uri` with the content `content` (`schemas.videos.content_of`)."""
 
     id: str
     uri: str

@@ -1,7 +1,7 @@
-"""What can become of a video: the codes that stand in `failures/*.parquet`, and the one exception that carries them.
+"""Failures of videos: the codes in `failures/*.parquet`, and the exception that carries them.
 
-A code says whose fault it is. Permanent codes stay until `--retry-failed` asks again; transient ones are retried within
-the run, because the same bytes may well succeed on the next attempt.
+A code says whose fault it is. Permanent failures stay until `--retry-failed` takes them up; transient ones are retried
+within the run, because the same bytes may succeed on the next attempt.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class FailureCode(StrEnum):
-    """Why a video has no feature row. The value is what the shard stores."""
+    """Reason why a video has no feature row; the value is stored in the shard."""
 
     MISSING = "missing"
     NO_PERMISSION = "no_permission"
@@ -34,16 +34,16 @@ TRANSIENT: frozenset[FailureCode] = frozenset({FailureCode.STORAGE})
 
 
 class Stage(StrEnum):
-    """Where on its way a video failed."""
+    """Stage at which a video failed."""
 
     READ = "read"
     DECODE = "decode"
 
 
 class VideoError(Exception):
-    """A video cannot be processed; the run goes on and the code ends as a row in `failures/`.
+    """A video cannot be processed: it becomes a row in `failures/`, and the run continues.
 
-    The message is for a person: what is wrong with this file, and what they can do about it.
+    The message is for a person: what is wrong with this file, and the remedy.
     """
 
     def __init__(self, code: FailureCode, message: str, stage: Stage = Stage.DECODE) -> None:
@@ -53,5 +53,5 @@ class VideoError(Exception):
         self.stage = stage
 
     def __reduce__(self) -> tuple[type[VideoError], tuple[FailureCode, str, Stage]]:
-        # Exceptions cross process borders by calling the class with `args`, which hold the message alone.
+        # Unpickling calls the class with `args`, which hold the message alone.
         return type(self), (self.code, self.message, self.stage)

@@ -1,8 +1,8 @@
-"""Text as Parquet can hold it, which is UTF-8 alone."""
+"""Text that Parquet can store, which is UTF-8 only."""
 
 from __future__ import annotations
 
 
 def storable(text: str) -> str:
-    """`text` with what UTF-8 lacks (bytes of a file name that are no text, half surrogates) written as `\\udcff`."""
+    """`text` with what UTF-8 cannot encode (undecodable bytes of a file name, half surrogates) as `\\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""One row of a manifest: a video that the run is asked to do."""
+"""One row of a manifest: a video that a run is asked to process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """What is known of a video before it is opened.
+    """A video before it is opened.
 
     id             unique in the dataset; data, never a path to write to
-    uri            where it can be read
-    labels         class indices, or names that the dataset's vocabulary turns into indices
+    uri            where it is read from
+    labels         class indices, or names that the dataset's vocabulary maps to indices
     split          train, validation, test or empty
-    start_seconds  first second that is wanted
-    end_seconds    where to stop, or None for the end of the video
-    version        what changes when the bytes behind the URI do (an etag, say); empty where unknown
+    start_seconds  start of the interval that is processed
+    end_seconds    end of the interval, or None for the end of the video
+    version        identifies the bytes behind the URI, such as an etag; empty where unknown
     """
 
     id: str
@@ -28,7 +28,7 @@ class Video:
 
 
 def content_of(video: Video) -> str:
-    """What the ledger keeps of a video's content: the version of its bytes and, where one is asked for, the stretch."""
+    """The content of a video as the ledger stores it: the version of its bytes, and the interval if it has one."""
     if not video.start_seconds and video.end_seconds is None:
         return video.version
     end = "" if video.end_seconds is None else video.end_seconds
@@ -36,6 +36,6 @@ def content_of(video: Video) -> str:
 
 
 def is_same_content(then: str, now: str) -> bool:
-    """Whether two of `content_of` are the same as far as is known."""
-    (version_then, _, stretch_then), (version_now, _, stretch_now) = then.partition(" ["), now.partition(" [")
-    return stretch_then == stretch_now and (version_then == version_now or not version_then or not version_now)
+    """Whether two results of `content_of` agree; an unknown version agrees with any."""
+    (version_then, _, interval_then), (version_now, _, interval_now) = then.partition(" ["), now.partition(" [")
+    return interval_then == interval_now and (version_then == version_now or not version_then or not version_now)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
+from cluster.datasets.vocabulary import VOCABULARY_FILE
 from cluster.storage import files
 from cluster.storage.parquet import read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
@@ -145,7 +146,7 @@ class FeatureDataset(DatasetFolder):
 
     def vocabulary_uri(self) -> str:
         """Where the class names are."""
-        return self.place("vocabulary.csv")
+        return self.place(VOCABULARY_FILE)
 
     def _check_fingerprint(self, shard: str) -> None:
         try:

@@ -1,9 +1,8 @@
-"""Which videos are for training, validation and test, where a data set does not say: whole groups, class by class.
+"""Training, validation and test splits where a data set has none: whole groups, class by class.
 
-A group is what must not be parted: clips cut from one recording would make a test easy. Within each class the groups
-are put into an order by a hash of their names and the seed; the first are for the test, the next for validation. So
-each class has its share of each part, at least one group of it where it has enough, and when videos are added hardly
-any of the others changes its part.
+A group is never divided: clips cut from one recording would make a test easy. Within each class the groups are ordered
+by a hash of their names and the seed; the first are for the test, the next for validation. Each class has its share of
+each split, at least one group where it has enough, and adding videos moves hardly any others to another split.
 """
 
 from __future__ import annotations
@@ -15,38 +14,38 @@ from dataclasses import dataclass, replace
 from classifiers.data.splits import hash_ids
 from schemas.videos import Video
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+TRAINING, VALIDATION, TEST = "train", "validation", "test"  # as manifests and shards store them
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A video of a data set with the name of its group; its split is empty where the data set does not say."""
+    """A video of a data set with the name of its group; its split is empty where the data set has none."""
 
     video: Video
     group: str
 
 
 def with_splits(listed: Sequence[Listed], *, validation: float, test: float, seed: int) -> list[Video]:
-    """The videos, each in a part.
+    """The videos, each in a split.
 
-    Without any split in the data, `test` is the fraction of all groups that the test gets. Where no video is for
-    validation, that gets the fraction `validation` of what would be for training.
+    test        fraction of all groups for the test, where the data have no split at all
+    validation  fraction of the training groups for validation, where the data have none
     """
-    parts = {entry.group: entry.video.split for entry in listed}
-    has_split = any(parts.values())
-    free = [entry for entry in listed if not has_split or entry.video.split == TRAIN]
-    wants_validation = VALIDATION not in parts.values()
+    splits = {entry.group: entry.video.split for entry in listed}
+    has_split = any(splits.values())
+    free = [entry for entry in listed if not has_split or entry.video.split == TRAINING]
+    wants_validation = VALIDATION not in splits.values()
     for groups in _by_class(free):
         order = [groups[place] for place in hash_ids(groups, seed).argsort(kind="stable").tolist()]
         tests = 0 if has_split else _share(test, len(order))
         validations = _share(validation, len(order) - tests) if wants_validation else 0
         cuts = [TEST] * tests + [VALIDATION] * validations
-        parts |= dict(zip(order, cuts + [TRAIN] * (len(order) - len(cuts)), strict=True))
-    return [replace(entry.video, split=parts[entry.group]) for entry in listed]
+        splits |= dict(zip(order, cuts + [TRAINING] * (len(order) - len(cuts)), strict=True))
+    return [replace(entry.video, split=splits[entry.group]) for entry in listed]
 
 
 def _share(fraction: float, count: int) -> int:
-    """How many of `count` groups; one stays, and one is taken where there are two."""
+    """How many of `count` groups: at least one of two or more, and never all of them."""
     if not fraction or count < 2:
         return 0
     return min(max(round(fraction * count), 1), count - 1)

@@ -1,8 +1,8 @@
-"""What a run has to do: the videos of its manifest, less those that earlier runs have settled.
+"""The work of a run: the videos of its manifest without those that earlier runs have settled.
 
-A video is known by its id and done again when its content has changed: other bytes behind the URI, or another stretch
-of it that is asked for. Where a store tells nothing of the bytes they count as unchanged; but a file that was missing,
-and of which something is told now, has come.
+A video is identified by its id and done again when its content has changed: other bytes behind the URI, or another
+interval of the video. Where a store reports no version, the bytes count as unchanged; but a file that was missing, and
+has a version now, has arrived.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RETRY_ALL = ()
 
 @dataclass(frozen=True)
 class FailedBefore:
-    """A video that an earlier run could not do."""
+    """A video that failed in an earlier run."""
 
     code: str
     content: str
@@ -26,7 +26,7 @@ class FailedBefore:
 
 @dataclass(frozen=True)
 class Settled:
-    """What earlier runs brought to an end, by id: the content of videos that are done, and those that failed."""
+    """What earlier runs settled, by id: the content of videos that are done, and those that failed."""
 
     done: Mapping[str, str]
     failed: Mapping[str, FailedBefore]
@@ -34,7 +34,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Increment:
-    """What is left to do. `replaced` are those of the pending that have a row, made from content that is gone."""
+    """What is left to do. `replaced` are those of the pending that have a row made from content that is gone."""
 
     pending: Sequence[Video]
     replaced: Collection[str]
@@ -59,6 +59,6 @@ def increment_of(videos: Sequence[Video], settled: Settled, retry_failed: tuple[
 
 
 def is_replaced(failed: FailedBefore, video: Video) -> bool:
-    """Whether there is something else now than what has failed."""
-    has_come = failed.code == FailureCode.MISSING and not failed.content and video.version
-    return bool(has_come) or not is_same_content(failed.content, content_of(video))
+    """Whether the content now is another than the one that failed."""
+    has_arrived = failed.code == FailureCode.MISSING and not failed.content and video.version
+    return bool(has_arrived) or not is_same_content(failed.content, content_of(video))

@@ -1,8 +1,8 @@
-"""What to do: a folder, a glob, a bucket prefix or a manifest file → `Video` rows.
+"""Input of a job: a folder, a glob, a bucket prefix or a manifest file → `Video` rows.
 
 A manifest is CSV, JSONL or Parquet with the columns `id`, `uri` and optionally `labels`, `split`, `start_seconds` and
 `end_seconds`. Several labels in a CSV cell are separated by semicolons. URIs may be relative to the manifest. Without
-an id, a video is named by its path below the input's root, less the extension.
+an id, a video is named by its path below the input's root, without the extension.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MAX_CLASS_INDEX = 2**31 - 1  # shards hold int32
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be read at all, and why."""
+    """A row that cannot be read at all, with the reason."""
 
     problem: str
 
@@ -87,7 +87,7 @@ def _from_listing(source: str) -> tuple[list[Video], list[str]]:
         videos = [
             _listed_video(file, root)
             for file in list_files(source)
-            # A single file was asked for by its name; in a folder, only what is called a video counts.
+            # A single file counts whatever its name; in a folder, only files with a video's extension.
             if posixpath.splitext(file.uri)[1].lower() in VIDEO_SUFFIXES or file.uri == root
         ]
     except (OSError, files.StorageError) as error:
@@ -147,7 +147,7 @@ def _video(row: Mapping[str, Any], folder: str) -> Video:
     uri = _text(row, "uri")
     if not uri:
         raise ValueError("no uri")
-    # What signs a URL is no part of the video's name.
+    # The signature of a URL is no part of the video's name.
     name = _text(row, "id") or posixpath.splitext(redacted(uri).removesuffix("?***"))[0]
     if not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = files.join(folder, uri)
@@ -205,7 +205,7 @@ def _label(item: Any) -> int | str:
 
 
 def _mixed_labels(videos: list[Video]) -> list[str]:
-    """Names get their indices from 0 on, and would coincide with classes that are given by their index."""
+    """Names get indices from 0 on, which would collide with classes that are given by index."""
     labels = [label for video in videos for label in video.labels]
     index = next((label for label in labels if isinstance(label, int)), None)
     name = next((label for label in labels if isinstance(label, str)), None)
@@ -263,6 +263,6 @@ READERS: dict[str, Reader] = {
 
 
 def with_versions(videos: list[Video]) -> list[Video]:
-    """Ask for the versions of videos that were not listed: a manifest knows nothing of the bytes."""
+    """The videos with their versions, which a manifest lacks and the store is asked for."""
     found = versions_of(video.uri for video in videos if not video.version)
     return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos] if found else videos

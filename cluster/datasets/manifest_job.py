@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from cluster.datasets.grouped_splits import Listed, with_splits
 from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, write_manifest
-from cluster.datasets.public_datasets import DATASETS, VOCABULARY, ClipDataset, Place
-from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from cluster.datasets.public_datasets import DATASETS, ClipDataset, Place
+from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
 from cluster.runs.command_line import option
 from cluster.storage import files
 from schemas.errors import examples
@@ -81,7 +81,7 @@ def make_manifest(config: ManifestConfig) -> Made:
     videos = with_splits(listed, validation=config.validation, test=config.test, seed=config.seed)
     counts = Counter(str(label) for video in videos for label in video.labels)
     _check(config, missing, videos, counts)
-    names = files.join(posixpath.dirname(config.output) or ".", VOCABULARY)
+    names = files.join(posixpath.dirname(config.output) or ".", VOCABULARY_FILE)
     _check_vocabulary(names, config, found)
     write_manifest(config.output, sorted(videos, key=lambda video: video.id))
     if classes:

@@ -1,4 +1,4 @@
-"""`Video` rows → a manifest: CSV, JSONL or Parquet by its suffix. `datasets.manifest` reads it back as it was."""
+"""`Video` rows → a manifest: CSV, JSONL or Parquet by its suffix, which `datasets.manifest` reads back unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_manifest(uri: str, videos: Sequence[Video]) -> None:
     reasons: dict[str, Callable[[str], bool]] = {
         "digits alone are read as a class index": str.isdecimal,
         "spaces at its ends are not read": lambda name: name != name.strip(),
-        "; parts labels from each other": lambda name: ";" in name,
+        "; separates labels": lambda name: ";" in name,
     }
     problems = [
         f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)

@@ -1,16 +1,16 @@
-"""Public video data sets, and one's own, as manifests: which videos there are, of which class, for which part.
+"""Public video data sets and the user's own as manifests: their videos, with classes and splits.
 
-    folders   INPUT/CLASS/…/VIDEO, or INPUT/SPLIT/CLASS/…/VIDEO where all folders have the names of splits; groups as
+    folders   INPUT/CLASS/…/VIDEO, or INPUT/SPLIT/CLASS/…/VIDEO where all folders are named after splits; groups as
               UCF101 names them stay together
     ucf101    ANNOTATIONS/classInd.txt, trainlist0N.txt and testlist0N.txt; groups v_CLASS_gGG stay together
     hmdb51    ANNOTATIONS/CLASS_test_splitN.txt with 0 (left out), 1 (training) or 2 (test) for each video
     kinetics  ANNOTATIONS, one CSV or a folder of them: label, youtube_id, time_start, time_end, split. Files are called
-              ID_START_END with six digits each where they are cut already, else ID
+              ID_START_END with six digits each where they are clips already, else ID
     grid      the GRID corpus: names of six characters encode six words, which are the labels, in order
-    manifest  a manifest of ours, whose videos get new splits
+    manifest  a manifest as `cluster.datasets.manifest` reads it, whose videos get new splits
 
-Videos are found anywhere below INPUT by their names. Where a list says what is for training and test, it holds; what is
-not said is decided by `cluster.datasets.grouped_splits`.
+Videos are found anywhere below INPUT by their names. Lists of training and test videos hold; all other videos are split
+by `cluster.datasets.grouped_splits`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from classifiers.data.splits import SPLIT_NAMES
-from cluster.datasets.grouped_splits import TEST, TRAIN, Listed
+from cluster.datasets.grouped_splits import TEST, TRAINING, Listed
 from cluster.datasets.manifest import ManifestError, read_videos
-from cluster.datasets.vocabulary import read_vocabulary
+from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas.videos import Video
 
-VOCABULARY = "vocabulary.csv"
 UCF_NAME = re.compile(r"(v_(?P<label>[^/]+)_g\d+)_c\d+$")
 HMDB_LIST = re.compile(r"(?P<label>[^/]+)_test_split(?P<number>\d+)\.txt$")
-HMDB_PARTS = {"1": TRAIN, "2": TEST}
+HMDB_SPLITS = {"1": TRAINING, "2": TEST}
 KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GRID_WORDS: tuple[Mapping[str, str], ...] = (
@@ -49,7 +48,7 @@ GRID_WORDS: tuple[Mapping[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a data set is: its videos, its lists, and which of several lists counts."""
+    """Where a data set is: its videos, its lists, and the number of the list that is used."""
 
     input: str
     annotations: str
@@ -58,10 +57,10 @@ class Place:
 
 @dataclass(frozen=True)
 class ClipDataset:
-    """What was found.
+    """The videos of a data set.
 
     classes   all names, in the order of their indices
-    missing   names that a list has and that are not below INPUT, each with its class
+    missing   names in a list that are not below INPUT, each with its class
     """
 
     listed: list[Listed]
@@ -70,7 +69,7 @@ class ClipDataset:
 
 
 def folders(place: Place) -> ClipDataset:
-    """A folder a class; a new class is a new folder."""
+    """One folder for each class."""
     videos = read_videos(place.input)  # their ids are paths below the folder
     _refuse(
         place.input,
@@ -95,11 +94,11 @@ def ucf101(place: Place) -> ClipDataset:
         raise ManifestError(source, ["each line is an index and a class: 1 ApplyEyeMakeup"])
     classes = tuple(name for _, name in sorted(rows, key=lambda row: int(row[0])))
     found = _by_stem(place.input)
-    wanted: dict[str, tuple[str, str, str]] = {}  # stem → class, part, group
+    wanted: dict[str, tuple[str, str, str]] = {}  # stem → class, split, group
     problems = []
-    parts: dict[str, str] = {}
-    for part in (TRAIN, TEST):
-        name = f"{part}list{place.split_number:02d}.txt"
+    splits: dict[str, str] = {}
+    for split in (TRAINING, TEST):
+        name = f"{split}list{place.split_number:02d}.txt"
         for line in _lines(files.join(place.annotations, name)):
             stem = _stem(line.split()[0])
             match = UCF_NAME.match(stem)
@@ -109,11 +108,11 @@ def ucf101(place: Place) -> ClipDataset:
             label, group = line.split("/")[0] if "/" in line else match["label"], match[1]
             if label not in classes:
                 problems.append(f"{name}: class {label!r} is not in classInd.txt")
-            if parts.setdefault(group, part) != part:
+            if splits.setdefault(group, split) != split:
                 problems.append(f"{name}: group {group} is in the training list as well as in the test list")
-            wanted[stem] = label, part, group
+            wanted[stem] = label, split, group
     _refuse(place.annotations, problems)
-    return _chosen(found, wanted, classes)
+    return _select(found, wanted, classes)
 
 
 def hmdb51(place: Place) -> ClipDataset:
@@ -129,13 +128,13 @@ def hmdb51(place: Place) -> ClipDataset:
     for label, uri in chosen.items():
         for line in _lines(uri):
             name, _, digit = line.rpartition(" ")
-            if digit not in ("0", *HMDB_PARTS):
+            if digit not in ("0", *HMDB_SPLITS):
                 problems.append(f"{posixpath.basename(uri)}: {line!r} is no name of a video with 0, 1 or 2 behind it")
-            elif digit in HMDB_PARTS:
+            elif digit in HMDB_SPLITS:
                 stem = _stem(name.strip())
-                wanted[stem] = label, HMDB_PARTS[digit], f"{label}/{stem.partition(f'_{label}_')[0]}"
+                wanted[stem] = label, HMDB_SPLITS[digit], f"{label}/{stem.partition(f'_{label}_')[0]}"
     _refuse(place.annotations, problems)
-    return _chosen(_by_stem(place.input), wanted, tuple(sorted(chosen)))
+    return _select(_by_stem(place.input), wanted, tuple(sorted(chosen)))
 
 
 def kinetics(place: Place) -> ClipDataset:
@@ -188,9 +187,9 @@ def grid(place: Place) -> ClipDataset:
 
 
 def manifest(place: Place) -> ClipDataset:
-    """What a manifest has, without its splits. Where labels are indices, their names lie beside it."""
+    """The videos of a manifest, without its splits. Where labels are indices, `vocabulary.csv` beside it names them."""
     videos = read_videos(place.input)
-    names = read_vocabulary(files.join(posixpath.dirname(place.input) or ".", VOCABULARY))
+    names = read_vocabulary(files.join(posixpath.dirname(place.input) or ".", VOCABULARY_FILE))
     names.add(videos)
     return ClipDataset([Listed(replace(video, split=""), video.id) for video in videos], tuple(names.names))
 
@@ -205,19 +204,19 @@ DATASETS: dict[str, Callable[[Place], ClipDataset]] = {
 }
 
 
-def _chosen(
+def _select(
     found: Mapping[str, Video], wanted: Mapping[str, tuple[str, str, str]], classes: tuple[str, ...]
 ) -> ClipDataset:
     listed = [
-        Listed(replace(found[stem], labels=(label,), split=part), group)
-        for stem, (label, part, group) in wanted.items()
+        Listed(replace(found[stem], labels=(label,), split=split), group)
+        for stem, (label, split, group) in wanted.items()
         if stem in found
     ]
     return ClipDataset(listed, classes, {stem: label for stem, (label, *_) in wanted.items() if stem not in found})
 
 
 def _by_stem(source: str) -> dict[str, Video]:
-    """Videos by their names without folders, which lists tell them by."""
+    """Videos by their names without folders, as lists name them."""
     videos = read_videos(source)
     counts = Counter(_stem(video.uri) for video in videos)
     twice = [f"{stem!r} is the name of {count} videos" for stem, count in sorted(counts.items()) if count > 1]

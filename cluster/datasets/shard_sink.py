@@ -1,4 +1,4 @@
-"""Rows → shards of about equal size. What is not committed yet is lost in a crash, and done again by the next run."""
+"""Rows → shards of about equal size. A crash loses what is not committed yet, and the next run does it again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_SHARD_BYTES = 256 << 20
 
 @dataclass
 class Batch:
-    """What will be commit `number` of the run."""
+    """Rows and failures of the run's next commit, `number`."""
 
     number: int
     rows: list[tuple[FeatureRow, str]] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Batch:
 class Sink:
     """Collects rows and failures, and commits them to the dataset when there are enough.
 
-    A commit that was interrupted is made again by the next call, under the same number, so that no row stands twice.
+    The next call repeats a commit that was interrupted, under the same number, so that no row is stored twice.
     """
 
     def __init__(self, dataset: FeatureDataset, rows_per_shard: int, had_failed: Collection[str]) -> None:
@@ -53,4 +53,4 @@ class Sink:
         batch = self._batch
         if batch.rows or batch.failures:
             self._dataset.commit(batch.number, batch.rows, batch.failures, self._had_failed)
-        self._batch = Batch(batch.number + 1)  # one step, which no signal can cut in two
+        self._batch = Batch(batch.number + 1)  # one assignment, so that no signal can interrupt it

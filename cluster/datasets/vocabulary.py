@@ -1,6 +1,16 @@
-"""The dataset's class names: `vocabulary.csv` beside the shards, which only ever grows.
+"""A vocabulary: the names of the classes that labels are indices of.
 
-A name that was given an index keeps it in all later runs, so that shards of different nights agree.
+A dataset's own `vocabulary.csv` lies beside its shards, with the columns index and name and indices from 0. It only
+ever grows: a name keeps its index in all later runs, so that shards of different nights agree. `read_vocabulary` takes
+nothing else.
+
+`read_class_names` takes the names that a user gives to a training, from one of three kinds of file:
+
+- YouTube-8M's `vocabulary.csv`: columns Index and Name among others (TrainVideoCount, KnowledgeGraphId, WikiUrl, …).
+  Indices run from 0 without a gap, in any order of lines. Names that it gives to several classes, or to none, get the
+  class's KnowledgeGraphId or index appended, so that all names differ
+- a plain list: one name a line, class 0 first
+- a dataset's own `vocabulary.csv`
 """
 
 from __future__ import annotations
@@ -14,18 +24,24 @@ from cluster.storage import files
 from schemas.errors import EXAMPLES, InputError
 from schemas.videos import Video
 
-HEADER = ("index", "name")
+VOCABULARY_FILE = "vocabulary.csv"
+INDEX_COLUMN, NAME_COLUMN = HEADER = ("index", "name")
+ENTITY_COLUMN = "knowledgegraphid"
+
+
+class ClassNamesError(InputError):
+    """A file that does not name the classes; the message lists all that is wrong."""
 
 
 class Vocabulary:
-    """Names to indices. Labels that are indices already pass through."""
+    """Names and their indices. Labels that are indices already pass through."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names = list(names)
         self._index = {name: index for index, name in enumerate(self.names)}
 
     def add(self, videos: Iterable[Video]) -> bool:
-        """Take in the names that `videos` use, new ones in alphabetical order. Returns whether there were any."""
+        """Append new names that `videos` use, in alphabetical order; returns whether there were any."""
         used = {label for video in videos for label in video.labels if isinstance(label, str)}
         new = sorted(used - self._index.keys())
         for name in new:
@@ -63,22 +79,13 @@ def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
     files.write_bytes(uri, text.getvalue().encode())
 
 
-NAME_COLUMN = "name"
-INDEX_COLUMN = "index"
-ENTITY_COLUMN = "knowledgegraphid"
-
-
-class ClassNamesError(InputError):
-    """A file that gives no names, or not those wanted; the message lists all that is wrong."""
-
-
 def read_class_names(uri: str, *, expected: int | None = None) -> tuple[str, ...]:
     """The names of classes 0, 1, 2, …
 
-    expected  how many there must be, where a model or data say so
+    expected  the number of classes, where a model or the data determine it
 
     Raises:
-        ClassNamesError: for a file of none of the three kinds, names that are there twice, a wrong number of them.
+        ClassNamesError: for a file of none of the three kinds, repeated names, or a wrong number of names.
         cluster.storage.files.StorageError, OSError: where it cannot be read.
     """
     try:

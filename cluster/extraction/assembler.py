@@ -16,7 +16,7 @@ from schemas.videos import Video
 
 
 class Assembler:
-    """Keeps the finished segments of long videos until all are there."""
+    """Keeps the finished segments of long videos until the last one arrives."""
 
     def __init__(self, labels_of: Callable[[Video], tuple[int, ...]], run_id: str) -> None:
         self._labels_of = labels_of
@@ -25,7 +25,7 @@ class Assembler:
         self._lost: dict[str, list[Segment]] = {}
 
     def add(self, outcome: Outcome) -> FeatureRow | FailureRow | None:
-        """The video's row if this outcome settles it. A segment that cannot be decoded is a gap in its video."""
+        """The video's row if this outcome settles it, else None. A segment that cannot be decoded leaves a gap."""
         video, segment = outcome.task.video, outcome.task.segment
         parts, lost = self._parts.setdefault(video.id, []), self._lost.setdefault(video.id, [])
         if isinstance(outcome, Done):

@@ -1,7 +1,7 @@
-"""What a run would do and what it would take, from looking at a sample of its videos.
+"""A cost estimate of a run, from a sample of its videos.
 
-Durations and sizes come from headers; the time that decoding and embedding take is measured here and now, on the first
-seconds of a few videos, on one core. GPU-hours rest on a published figure, which is named.
+Durations and sizes come from headers; decoding and embedding are timed on this machine, on the first seconds of a few
+videos, on one core. GPU-hours rest on a published figure, which the estimate names.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ GPU_FRAMES_PER_SECOND = 2_561
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds a frame takes on one core of this machine."""
+    """CPU seconds for each frame, on one core of this machine."""
 
     decode_seconds: float
     embed_seconds: float
 
 
 def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
-    """A few lines for a person: videos, hours, core- and GPU-hours, shards, bytes."""
+    """The estimate as text: videos, hours of video, core- and GPU-hours, shards, bytes."""
     config = plan.config
     settled = len(plan.videos) - len(pending)
     head = f"{len(plan.videos)} videos, {settled} settled before, {len(pending)} to do"
@@ -93,7 +93,7 @@ def _probe_sample(plan: Plan, sample: Sequence[Video]) -> tuple[list[float], lis
 
 
 def _measure(plan: Plan, sample: Sequence[Video]) -> Cost | None:
-    """What a frame takes; None where none of the videos that were tried shows one."""
+    """The cost of a frame; None where none of the videos that were tried has one."""
     extractor = plan.worker.stage
     extractor.setup()
     frames, decode, embed = 0, 0.0, 0.0

@@ -1,10 +1,10 @@
 """One run of feature extraction, from its first task to its record.
 
 queue ─► engine ─► assembler ─► sink ─► shards, failures
-                       └► run log ─► record (kept while the run goes on), report
+                       └► run log ─► record (updated during the run), report
 
-A run always ends in a record, whatever ends it. One that is killed leaves the record of how far it had come, which the
-next run closes.
+A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
+closes.
 """
 
 from __future__ import annotations

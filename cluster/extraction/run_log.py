@@ -1,17 +1,16 @@
-"""What happened in a run, gathered while it goes on, and told at the end as a `RunRecord`."""
+"""Counts and measurements of an extraction run, collected while it works, and its `RunRecord`."""
 
 from __future__ import annotations
 
 import base64
 import heapq
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from cluster.engines.tasks import Done
-from cluster.runs.provenance import package_versions, without_secrets
+from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.storage.redaction import redacted
 from extractors.features import SegmentFeatures
 from schemas.failures import FailureRow
@@ -25,7 +24,7 @@ SLOWEST = 10
 
 @dataclass
 class RunLog:
-    """Everything that is counted. `started` is when the run began."""
+    """Everything that is counted from `started`, the start of the run, on."""
 
     run_id: str
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -102,7 +101,7 @@ class RunLog:
         shards: int,
         weights_warning: str | None,
     ) -> RunRecord:
-        """The run record, finished now."""
+        """The run record, with now as its end."""
         now = datetime.now(UTC)
         return RunRecord(
             run_id=self.run_id,
@@ -110,7 +109,7 @@ class RunLog:
             status=status,
             started_at=utc_text(self.started),
             finished_at=utc_text(now),
-            command=tuple(redacted(word) for word in sys.argv),
+            command=command_line(),
             configuration=without_secrets(configuration),
             versions=package_versions(),
             fingerprint=fingerprint,
@@ -148,7 +147,7 @@ class RunLog:
             return
         self._points.append(self._point(seconds))
         if len(self._points) > MAX_POINTS:
-            del self._points[1::2]  # the first tells how long the start took
+            del self._points[1::2]  # the first shows how long the start took
             self._point_every_seconds *= 2
 
     def _point(self, seconds: float) -> ThroughputPoint:

@@ -1,11 +1,12 @@
-"""Drift: whether tonight's labels are distributed as those of the nights before.
+"""Drift: whether the distribution of tonight's labels differs from earlier nights.
 
 In: tonight's `LabelStatistics` and the records of earlier nights. Out: `Drift`.
 
-What is compared is each class's share of the surest labels with the mean of the nights' shares. The standard error of
-the difference is the larger of two estimates. The first knows of chance alone, as if all nights drew from one
-population: p (1 - p) (1/n + mean of 1/n_i / m), with p from all nights together, n videos tonight and n_i in each of
-the m nights. The second is what nights differ by among themselves, s² (1 + 1/m): weekends are no drift.
+Each class's share of the first labels is compared with the mean of its shares in earlier nights. The standard error of
+the difference is the larger of two estimates. The first is sampling error alone, as if all nights drew from one
+population: its variance is p (1 - p) (1/n + mean of 1/n_i / m), with p from all nights together, n videos tonight and
+n_i in each of the m earlier nights. The second is the variance among earlier nights, s² (1 + 1/m): weekends are no
+drift.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from schemas.nights import ClassCount, ClassDrift, Drift, LabelStatistics, Night
 
 
 def drift_of(tonight: LabelStatistics, model: str, nights: Sequence[NightRecord]) -> Drift | None:
-    """Compare; None where there is nothing to compare, tonight or before."""
+    """Tonight's drift; None where tonight or all earlier nights have no labels."""
     earlier = [(night, night.labels) for night in nights if night.labels is not None and night.labels.videos]
     if not earlier or not tonight.videos:
         return None
@@ -58,15 +59,15 @@ def _first_counts(classes: Sequence[ClassCount], indices: Sequence[int]) -> list
 def _errors(counts: NDArray[np.int64], videos: NDArray[np.float64], before: NDArray[np.float64]) -> NDArray[np.float64]:
     nights = len(before)
     pooled = counts.sum(axis=0) / videos.sum()
-    by_chance: NDArray[np.float64] = pooled * (1 - pooled) * (1 / videos[-1] + (1 / videos[:-1]).sum() / nights**2)
+    sampling: NDArray[np.float64] = pooled * (1 - pooled) * (1 / videos[-1] + (1 / videos[:-1]).sum() / nights**2)
     if nights == 1:
-        return np.sqrt(by_chance)
+        return np.sqrt(sampling)
     among_nights: NDArray[np.float64] = before.var(axis=0, ddof=1) * (1 + 1 / nights)
-    return np.sqrt(np.maximum(by_chance, among_nights))
+    return np.sqrt(np.maximum(sampling, among_nights))
 
 
 def _divergence(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
-    """In bits. What is missing to 1 are videos without a label, one more outcome."""
+    """Jensen-Shannon divergence in bits; the remainder to 1 are videos without a label, one more outcome."""
     p, q = (np.append(shares, max(1.0 - shares.sum(), 0.0)) for shares in (before, now))
     middle = (p + q) / 2
     total = 0.0

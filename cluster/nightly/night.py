@@ -9,7 +9,6 @@ says there that it has died.
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly.thumbnails import thumbnails_of
 from cluster.reports.night_report import night_headline, render_night_report
 from cluster.runs.lifecycle import ExitCode, failed
-from cluster.runs.provenance import package_versions, without_secrets
+from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.scoring.plan import ScoringPlan, make_scoring_plan
 from cluster.scoring.run import Scoring
 from cluster.storage import files
@@ -73,7 +72,7 @@ class Night:
             problem="",
             started_at=now,
             finished_at=now,
-            command=tuple(redacted(word) for word in sys.argv),
+            command=command_line(),
             extraction_run=None,
             scoring_run=None,
             machine=engine.machine(),

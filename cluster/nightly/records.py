@@ -1,8 +1,8 @@
-"""The nights beside the labels: a record and a page for each day.
+"""The nightly folder of a label dataset: a record and a page for each day.
 
 nights/YYYY-MM-DD.json, .html   the day
 report.html                     the page of the latest day
-nightly-lease.json              while a run is at work: which one
+nightly-lease.json              while a nightly run is working: which one
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ logger = logging.getLogger("framemill")
 
 
 class NightRecordError(InputError):
-    """A record that cannot be read; the message says which and what to do."""
+    """A record that cannot be read; the message names it and the remedy."""
 
 
 class NightRecords:
-    """The nights of the labels at `root`."""
+    """The nightly records of the labels at `root`."""
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -62,28 +62,28 @@ class NightRecords:
             raise NightRecordError(f"{uri}: {error}\nMove it away to begin the day anew") from error
 
     def before(self, day: str, count: int) -> list[NightRecord]:
-        """The last `count` nights before a day, the earliest first; those that cannot be read are passed over."""
+        """The last `count` nights before a day, the earliest first; unreadable records are skipped with a warning."""
         records: list[NightRecord] = []
         for earlier in [found for found in self.days() if found < day][-count:]:
             try:
                 record = self.read(earlier)
             except NightRecordError as error:
-                logger.warning(f"a night that is not compared with: {error}")
+                logger.warning(f"a night is left out of the comparison: {error}")
                 continue
             if record is not None:
                 records.append(record)
         return records
 
     def write(self, record: NightRecord) -> None:
-        """Make a record visible."""
+        """Write a record."""
         files.write_bytes(files.join(self._root, "nights", record.date + SUFFIX), record.to_json().encode())
 
     def page_uri(self, day: str) -> str:
-        """Where the page of a day is."""
+        """The URI of a day's page."""
         return files.join(self._root, "nights", f"{day}.html")
 
     def write_page(self, day: str, page: str) -> str:
-        """Make the page of a day visible, as the report where there is no later day; returns where it is."""
+        """Write the page of a day, and `report.html` where there is no later day; returns the URI to show."""
         uri = self.page_uri(day)
         files.write_bytes(uri, page.encode())
         if day >= max(self.days(), default=day):

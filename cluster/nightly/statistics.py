@@ -1,10 +1,10 @@
-"""What the labels of a day are like, counted while its shards stream past.
+"""Statistics of the labels of a day, streamed from its shards.
 
-In: batches of label rows (`id`, `labels`) of one model. Out: `LabelStatistics`. Nothing is done row by row, and no more
-is held than one batch, the counts of K classes and the few videos that are shown.
+In: batches of label rows (`id`, `labels`) of one model. Out: `LabelStatistics`. Everything is vectorised over a batch;
+memory holds one batch, the counts of K classes and the few videos that are shown.
 
-Which videos are shown does not depend on how they lie in shards: the least sure ones, and for each class those whose
-ids have the lowest hash, a sample drawn by `SEED`.
+The choice of videos that are shown does not depend on their distribution over shards: the least confident ones, and for
+each class those whose ids have the lowest hash, a sample drawn by `SEED`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint6
 
 
 class NightStatistics:
-    """Counts labels of the classes `indices`, which are called `names`. `sure_from`: see `LabelStatistics`."""
+    """Counts labels of the classes `indices`, named `names`; a score counts as sure from `sure_from` on."""
 
     def __init__(self, indices: Sequence[int], names: Sequence[str], sure_from: float) -> None:
         order = np.argsort(np.array(indices, np.int64), kind="stable")
@@ -44,7 +44,7 @@ class NightStatistics:
         self._least_sure = self._sampled = _candidates(pa.array([], pa.string()), zeros[:0], self._scores[:0])
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Count n rows."""
+        """Count the n rows of a batch."""
         labels, classes = batch.column("labels"), len(self._indices)
         flat = labels.flatten()
         places = self._places(flat.field("index").to_numpy())  # (all labels,)
@@ -67,7 +67,7 @@ class NightStatistics:
         self._sampled = _sampled(pa.concat_tables([self._sampled, found]))
 
     def result(self) -> LabelStatistics:
-        """All that was counted."""
+        """The statistics of all rows so far."""
         frequent = sorted(np.flatnonzero(self._first).tolist(), key=lambda place: (-self._first[place], place))
         rank = {place: number for number, place in enumerate(frequent[:SAMPLED_CLASSES])}
         sampled = [row for row in self._sampled.to_pylist() if row["place"] in rank]
@@ -108,7 +108,7 @@ class NightStatistics:
 
 
 def id_hashes(ids: pa.StringArray, seed: int = SEED) -> NDArray[np.uint64]:
-    """(n,) uint64, spread evenly whatever the ids are like."""
+    """(n,) uint64 hashes of ids, uniform for any ids."""
     count = len(ids)
     _, ends, content = ids.buffers()
     hashes = np.zeros(count, np.uint64)
@@ -116,7 +116,7 @@ def id_hashes(ids: pa.StringArray, seed: int = SEED) -> NDArray[np.uint64]:
         bounds = np.frombuffer(ends, np.int32)[ids.offset : ids.offset + count + 1].astype(np.int64)
         text = np.frombuffer(content, np.uint8)[bounds[0] : bounds[-1]]
         starts, lengths = bounds[:-1] - bounds[0], np.diff(bounds)
-        powers = np.cumprod(np.full(max(int(lengths.max()), 1), _BASE))  # overflow is meant: modulo 2^64
+        powers = np.cumprod(np.full(max(int(lengths.max()), 1), _BASE))  # overflows on purpose: modulo 2^64
         terms = (text.astype(np.uint64) + np.uint64(1)) * powers[np.arange(len(text)) - np.repeat(starts, lengths)]
         if len(terms):
             hashes[lengths > 0] = np.add.reduceat(terms, starts[lengths > 0])
@@ -139,7 +139,7 @@ def _least_sure(found: pa.Table) -> pa.Table:
 
 
 def _sampled(found: pa.Table) -> pa.Table:
-    """The first few of each class by their hash."""
+    """The first `SAMPLES_PER_CLASS` of each class by hash."""
     places, hashes = found["place"].to_numpy(), found["hash"].to_numpy()
     order = np.lexsort((hashes, places))
     ordered = places[order]

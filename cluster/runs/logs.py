@@ -1,4 +1,4 @@
-"""Log lines for a person, or for a machine that collects them, without secrets. Jobs alone configure logging."""
+"""Log lines as text or JSON, without secrets. Only jobs configure logging."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 import logging
 import sys
 
+from typing_extensions import override
+
 from cluster.storage.redaction import redacted
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
+    @override
     def format(self, record: logging.LogRecord) -> str:
-        """`record` as JSON."""
         values = {"level": record.levelname.lower(), "logger": record.name, "message": redacted(record.getMessage())}
         if record.exc_info:
             values["traceback"] = redacted(self.formatException(record.exc_info))
@@ -21,15 +23,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The message alone."""
+    """The message and nothing else."""
 
+    @override
     def format(self, record: logging.LogRecord) -> str:
-        """`record` as text."""
         return redacted(super().format(record))
 
 
 def configure_logging(style: str, *, quiet: bool) -> None:
-    """Send this project's log to stderr, as `text` or `json`; when `quiet`, warnings and errors alone."""
+    """Send this project's log to stderr, as `text` or `json`; when `quiet`, only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logger = logging.getLogger("framemill")

@@ -1,4 +1,4 @@
-"""How a run is getting on: a bar on a terminal, lines of text or JSON on a server, or nothing."""
+"""Progress of a run: a bar on a terminal, lines of text or JSON on a server, or nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Progress:
 
     @staticmethod
     def style_for(*, quiet: bool, log_format: str) -> str:
-        """`none`, `json`, `text`, or `bar` where somebody is watching."""
+        """`none`, `json`, `text`, or `bar` on a terminal."""
         if quiet:
             return "none"
         if log_format == "json":

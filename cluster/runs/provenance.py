@@ -1,8 +1,9 @@
-"""Where a result came from: configuration without secrets, and versions of the packages that matter."""
+"""Provenance of a result: command line and configuration without secrets, and versions of packages."""
 
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,13 +13,18 @@ from cluster.storage.redaction import redacted
 PACKAGES = ("framemill", "av", "torch", "ray", "pyarrow", "numpy", "fsspec")
 
 
+def command_line() -> tuple[str, ...]:
+    """The command line of this process, one argument each, without secrets."""
+    return tuple(map(redacted, sys.argv))
+
+
 def without_secrets(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they may be kept."""
+    """Options without the secrets in URIs, for records."""
     return {key: _redacted(value) for key, value in configuration.items()}
 
 
 def package_versions() -> dict[str, str]:
-    """Python's and those of the packages that are installed."""
+    """Versions of Python and of the `PACKAGES` that are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

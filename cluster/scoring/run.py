@@ -10,7 +10,6 @@ next run closes; the videos of its label shards are not done again.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ import numpy as np
 
 from cluster.engines.base import EngineError
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, failed, guarded
-from cluster.runs.provenance import package_versions, without_secrets
+from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.scoring.clip_scoring import ClipScoring
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringConfig
 from cluster.scoring.feature_scoring import FeatureScoring
@@ -184,7 +183,7 @@ class _Run:
             status=status,
             started_at=utc_text(plan.started),
             finished_at=utc_text(datetime.now(UTC)),
-            command=tuple(redacted(word) for word in sys.argv),
+            command=command_line(),
             configuration=without_secrets(asdict(plan.config)),
             versions=package_versions(),
             date=plan.config.date,

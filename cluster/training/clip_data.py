@@ -29,7 +29,7 @@ from classifiers.training.phases import train_stages
 from cluster.datasets.grouped_splits import Listed, with_splits
 from cluster.datasets.manifest import READERS, read_videos
 from cluster.datasets.public_datasets import Place, folders
-from cluster.datasets.vocabulary import ClassNamesError, Vocabulary, read_class_names
+from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, Vocabulary, read_class_names
 from cluster.storage import files
 from cluster.training.clip_feed import ClipFeed
 from cluster.training.clip_source import ClipReading
@@ -42,7 +42,6 @@ from schemas.errors import EXAMPLES, InputError, examples
 from schemas.trainings import TRAINING, LostVideo
 from schemas.videos import Video
 
-VOCABULARY = "vocabulary.csv"
 FEWEST_VIDEOS = 2  # of a class: one to learn from, and one to see whether it was learnt
 
 logger = logging.getLogger("framemill")
@@ -176,7 +175,7 @@ def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[
     """Labels as indices, and the names of the classes where they are known."""
     uri = config.vocabulary
     if uri is None and config.videos is not None and _is_manifest(config.videos):
-        beside = files.join(posixpath.dirname(config.videos), VOCABULARY)
+        beside = files.join(posixpath.dirname(config.videos), VOCABULARY_FILE)
         uri = beside if files.exists(beside) else None
     names = None if uri is None else read_class_names(uri)
     vocabulary = Vocabulary(names or ())

@@ -18,7 +18,7 @@ from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import choose_classes
 from classifiers.data.splits import split_by_column, split_by_hash
 from classifiers.feature_models.registry import build_model
-from cluster.datasets.vocabulary import ClassNamesError, read_class_names
+from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, read_class_names
 from cluster.features.columns import read_column, read_index, read_uris
 from cluster.features.files import FRAME, VIDEO, FeatureFileError, FeatureFiles, open_features
 from cluster.features.resident import ResidentFeatures
@@ -30,7 +30,6 @@ from cluster.training.initial_feature_weights import InitialFeatureWeights
 from cluster.training.splits import PARTS, Part, Split, share_out
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
-VOCABULARY = "vocabulary.csv"
 RESIDENT_BYTES = 1536 << 20  # of means that stay in memory between the epochs
 
 
@@ -193,7 +192,7 @@ READERS = {HASH: _by_hash, COLUMN: _by_column, FOLDERS: _by_folder}
 def _class_names(config: ClassifierTrainingConfig, highest: int) -> tuple[str, ...] | None:
     """Names of the dataset's classes; `highest` is the highest index in the labels."""
     uri = config.vocabulary or next(
-        (name for folder in config.features if files.exists(name := files.join(folder, VOCABULARY))), None
+        (name for folder in config.features if files.exists(name := files.join(folder, VOCABULARY_FILE))), None
     )
     if uri is None:
         return None

@@ -5,10 +5,10 @@ data ─► plan ─► lease ─► engine (workers: epochs, states, results) �
 The output holds, in the order in which they are written:
 
     lease.json                     while a training writes: which one
-    state/                         where it has got to (`cluster.training.states`)
+    state/                         of an unfinished training (`cluster.training.states`)
     tensorboard/                   curves
     model.safetensors, history.json, training.json (`schemas.trainings`), training.html
-    config.json                    last: with it, the training is finished
+    config.json                    last: once it exists, the training is finished
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from schemas.errors import InputError
 from schemas.trainings import LostVideo, TrainingRecord
 
 FP32 = "fp32"
-MAX_LOST_TOLD = 20
+MAX_LOST_LOGGED = 20
 
 logger = logging.getLogger("framemill")
 
@@ -77,7 +77,7 @@ def _train(config: ClassifierTrainingConfig) -> None:
         logger.info(f"{config.model}, {len(data.choice)} classes, videos: {sizes}")
         if state is not None:
             logger.info(f"resuming after {len(state.history.epochs)} epochs")
-        # Ray takes SIGTERM for itself when it starts.
+        # Ray installs its own SIGTERM handler when it starts.
         with closing(make_training_engine(config)) as engine, terminable():
             resources = engine.resources(config)
             if config.kind == CLIPS and config.precision != FP32 and not resources.on_gpu:
@@ -86,15 +86,15 @@ def _train(config: ClassifierTrainingConfig) -> None:
                     "3D convolutions in it. Leave it out"
                 )
             plan = TrainingPlan(config, data, identity, resources.cpus)
-            outcome = engine.run(plan, resources, lambda record: _tell_epoch(record, config, states))
+            outcome = engine.run(plan, resources, lambda record: _log_epoch(record, config, states))
         lease.check()
-        _tell_results(write_output(plan, resources, outcome, opened_seconds), config)
+        _log_results(write_output(plan, resources, outcome, opened_seconds), config)
         states.clear()
 
 
-def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig, states: StateFolder) -> None:
+def _log_epoch(record: EpochRecord, config: ClassifierTrainingConfig, states: StateFolder) -> None:
     if not record.epoch:
-        _tell_lost(states.lost() or ())
+        _log_lost(states.lost() or ())
     parts = [
         f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in ('loss', 'hit_at_one'))}"
         for split, measured in (("training", record.training), ("validation", record.validation))
@@ -105,14 +105,14 @@ def _tell_epoch(record: EpochRecord, config: ClassifierTrainingConfig, states: S
     logger.info(f"epoch {record.epoch + 1} of {config.epochs}{phase}: {', '.join(parts)}, {record.seconds:.1f} s")
 
 
-def _tell_lost(lost: Sequence[LostVideo]) -> None:
-    for video in lost[:MAX_LOST_TOLD]:
+def _log_lost(lost: Sequence[LostVideo]) -> None:
+    for video in lost[:MAX_LOST_LOGGED]:
         logger.warning(f"left out: {video.id} ({video.uri}), {video.code}: {video.message}")
-    if len(lost) > MAX_LOST_TOLD:
-        logger.warning(f"and {len(lost) - MAX_LOST_TOLD} more, which {RECORD_FILE} lists")
+    if len(lost) > MAX_LOST_LOGGED:
+        logger.warning(f"and {len(lost) - MAX_LOST_LOGGED} more, which {RECORD_FILE} lists")
 
 
-def _tell_results(record: TrainingRecord, config: ClassifierTrainingConfig) -> None:
+def _log_results(record: TrainingRecord, config: ClassifierTrainingConfig) -> None:
     for result in record.splits:
         summary = ", ".join(f"{name} {value:.4f}" for name, value in result.summary.items() if value is not None)
         logger.info(f"{result.name} ({result.videos} videos): {summary}")

@@ -1,16 +1,15 @@
-"""What a finished training leaves in its output, and whether it is there already.
+"""The output of a finished training: writing it, and checking whether it exists already.
 
 In: the plan of a training and its outcome. Out, in this order:
 
     model.safetensors, history.json   of the checkpoint (`classifiers.weights.checkpoint`)
     training.json, training.html      the record (`schemas.trainings`) and the report made of it
-    config.json                       of the checkpoint; with it, the training is finished
+    config.json                       of the checkpoint; once it exists, the training is finished
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from typing import Any
 
 from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster.reports.training_report import render_training_report
-from cluster.runs.provenance import package_versions, without_secrets
+from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.base import WorkerResources
@@ -36,11 +35,11 @@ logger = logging.getLogger("framemill")
 
 
 class OtherTrainingError(InputError):
-    """The output holds a finished training with other options; the message says which differ."""
+    """The output holds a finished training with other options; the message lists the differences."""
 
 
 def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
-    """Whether the training is there already. Raises `OtherTrainingError` where another is."""
+    """Whether `output` holds this training, finished. Raises `OtherTrainingError` where it holds another."""
     uri = files.join(output, CONFIG_FILE)
     try:
         content = files.read_bytes(uri)
@@ -68,7 +67,7 @@ def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
 def write_output(
     plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
 ) -> TrainingRecord:
-    """Write all of it; `opened_seconds` is how long it took to look at the data."""
+    """Write all files of the output; `opened_seconds` is the time that opening the data took."""
     plan = replace(plan, data=plan.data.without(outcome.lost))
     record = _record(plan, resources, outcome, opened_seconds)
     output = plan.config.output
@@ -116,7 +115,7 @@ def _record(
     assert outcome.course is not None
     assert outcome.history.best_epoch is not None
     return TrainingRecord(
-        command=tuple(map(redacted, sys.argv)),
+        command=command_line(),
         started_at=outcome.course.started_at,
         finished_at=now,
         configuration=without_secrets(asdict(config)),
@@ -161,7 +160,7 @@ def _record(
 
 
 def _with_uris(result: SplitResult, data: TrainingData) -> SplitResult:
-    """Say of mistakes where the videos are."""
+    """The result with the URIs of mistaken videos."""
     uris = data.uris(result.name, {mistake.id for mistake in result.mistakes})
     mistakes = (replace(mistake, uri=redacted(uris.get(mistake.id, ""))) for mistake in result.mistakes)
     return replace(result, mistakes=tuple(mistakes))

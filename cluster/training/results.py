@@ -1,4 +1,4 @@
-"""What was measured of a classifier on a split → the rows of the training record."""
+"""Evaluations of a classifier on a split → the rows of the training record."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CHUNK_VIDEOS = 4096
 
 
 def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResult:
-    """All of a full evaluation; `seconds` is the time that it took."""
+    """The result of a full evaluation that took `seconds`."""
     confusion, correlation = evaluation.confusion, evaluation.correlation
     return SplitResult(
         name=name,
@@ -71,12 +71,12 @@ def temperature_fit(logits: NDArray[np.float32], targets: NDArray[Any], task: st
 
 
 def epochs_of(history: TrainingHistory) -> tuple[Epoch, ...]:
-    """The epochs in their order."""
+    """The epochs of the training record."""
     return tuple(Epoch(**asdict(record)) for record in history.epochs)
 
 
 def finite(value: float) -> float | None:
-    """The number, or None for one that JSON has no word for."""
+    """The number, or None for infinity and NaN, which JSON cannot hold."""
     return value if math.isfinite(value) else None
 
 

@@ -1,11 +1,11 @@
-"""Where a training that is not over has got to: the folder `state` in its output.
+"""The state of an unfinished training: the folder `state` in its output.
 
-    epoch-0003.safetensors   all that going on after three epochs needs (`classifiers.training.state`); the last two
-    frozen-0.safetensors     but for the weights that phase 0 (counted from 0) does not change
-    course.json              when the training began, and at which epochs it went on after an interruption
-    lost.json                the videos that cannot be used, which are looked for once
+    epoch-0003.safetensors   everything needed to resume after three epochs (`classifiers.training.state`), except
+    frozen-0.safetensors     the weights that phase 0 (counted from 0) does not change; the last two epochs are kept
+    course.json              when the training started, and the epochs at which it was resumed
+    lost.json                the videos that cannot be used; they are searched for once
 
-Each file is written whole or not at all. The folder is removed once the checkpoint is there.
+Each file is written whole or not at all. The folder is removed once the checkpoint is written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
 
 @dataclass(frozen=True)
 class RunStats:
-    """`resumed_at_epoch`: the numbers of the epochs with which a training went on."""
+    """When a training started, and the epochs at which it was resumed."""
 
     started_at: str
     resumed_at_epoch: tuple[int, ...] = ()
@@ -43,31 +43,27 @@ class RunStats:
 
 @dataclass(frozen=True)
 class LostVideos:
-    """Those that one look at all of them has found."""
+    """Videos that cannot be used, found by one search through all of them."""
 
     videos: tuple[LostVideo, ...]
     schema_version: int = SCHEMA_VERSION
 
 
 class StateFolder:
-    """The states of the training whose output is `output`; `identity` is what makes it this training."""
+    """The states of the training whose output is `output`; `identity` tells it from trainings with other options."""
 
     def __init__(self, output: str, identity: Mapping[str, Any]) -> None:
         self._uri = files.join(output, "state")
         self._identity = identity
-        self._frozen_phase: int | None = None  # whose weights have been written
+        self._frozen_phase: int | None = None  # the phase whose frozen weights are written
 
     def last(self) -> str | None:
-        """Where the last state is; None where no epoch has ended."""
+        """The URI of the last state; None where no epoch has ended."""
         states = self._states()
         return states[-1] if states else None
 
     def read(self, uri: str) -> TrainingState:
-        """A state.
-
-        Raises:
-            TrainingStateError: where it is damaged, or of a training with other options.
-        """
+        """The state at `uri`. Raises `TrainingStateError` where it is damaged, or of a training with other options."""
         try:
             return read_state(files.read_bytes(uri), self._identity, self._read_frozen)
         except TrainingStateError as error:
@@ -76,12 +72,12 @@ class StateFolder:
             ) from error
 
     def latest(self) -> TrainingState | None:
-        """The last state, None where no epoch has ended; raises as `read` does."""
+        """The last state, None where no epoch has ended. Raises `TrainingStateError` as `read` does."""
         uri = self.last()
         return None if uri is None else self.read(uri)
 
     def begin(self, epoch: int) -> RunStats:
-        """Note that training starts, or goes on, with `epoch`."""
+        """Record that the training starts, or is resumed, with `epoch`."""
         course = self.course()
         if course is None:
             course = RunStats(utc_text(datetime.now(UTC)))
@@ -91,21 +87,21 @@ class StateFolder:
         return course
 
     def course(self) -> RunStats | None:
-        """How the training went so far; None before it has begun."""
+        """The start and resumptions so far; None before the start."""
         return _read_json(RunStats, self._course_uri)
 
     def lost(self) -> Sequence[LostVideo] | None:
-        """The videos that cannot be used; None where nobody has looked."""
+        """The videos that cannot be used; None before they were searched for."""
         found = _read_json(LostVideos, files.join(self._uri, LOST_FILE))
         return None if found is None else found.videos
 
     def write_lost(self, videos: Sequence[LostVideo]) -> None:
-        """Note the videos that cannot be used."""
+        """Record the videos that cannot be used."""
         text = strict_json.dump(LostVideos(tuple(videos)))
         files.write_bytes(files.join(self._uri, LOST_FILE), text.encode())
 
     def write(self, state: TrainingState) -> None:
-        """Keep a state, and of those before it the last one."""
+        """Write a state, and remove all earlier ones but the last."""
         phase = state.history.epochs[-1].phase
         if state.frozen and phase != self._frozen_phase:
             files.write_bytes(self._frozen_uri(phase), write_frozen(state))
@@ -117,7 +113,7 @@ class StateFolder:
                 files.delete(uri)
 
     def clear(self) -> None:
-        """Remove all of it."""
+        """Remove the folder."""
         with suppress(FileNotFoundError):
             files.delete_folder(self._uri)
 
@@ -135,7 +131,7 @@ class StateFolder:
         return files.join(self._uri, COURSE_FILE)
 
     def _states(self) -> list[str]:
-        """By the number of their epochs."""
+        """URIs of the states, by their number of epochs."""
         try:
             uris = [file.uri for file in list_files(self._uri)]
         except FileNotFoundError:
@@ -145,7 +141,7 @@ class StateFolder:
 
 
 def _read_json(kind: type[T], uri: str) -> T | None:
-    """What a file of the folder says; None where there is none."""
+    """The content of a file of the folder; None where there is none."""
     try:
         return strict_json.load(kind, files.read_bytes(uri).decode(), uri, schema_version=SCHEMA_VERSION)
     except FileNotFoundError:

@@ -31,7 +31,7 @@ def test_a_record_that_cannot_be_read(tmp_path: Path, caplog, monkeypatch) -> No
     with pytest.raises(NightRecordError, match=r"2026-02-28.json: night record: .*\n(.*\n)*Move it away"):
         records.read("2026-02-28")
     assert [night.date for night in records.before("2026-03-01", 7)] == ["2026-02-27"]
-    assert "a night that is not compared with" in caplog.text
+    assert "a night is left out of the comparison" in caplog.text
 
 
 def test_the_report_is_the_page_of_the_latest_day(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_an_interrupted_training_goes_on(dataset, trained, tmp_path, said, monke
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cluster.training.job._tell_epoch", interrupt)
+        patch.setattr("cluster.training.job._log_epoch", interrupt)
         assert run_training(config) == 130
     assert "the same command resumes" in said()
     assert {path.name for path in (output / "state").iterdir()} >= {"epoch-0001.safetensors", "epoch-0002.safetensors"}
@@ -139,7 +139,7 @@ def test_an_interruption_in_the_second_phase_changes_nothing(videos, tmp_path, s
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cluster.training.job._tell_epoch", interrupt)
+        patch.setattr("cluster.training.job._log_epoch", interrupt)
         assert run_training(clip_config(videos, output, **options)) == 130
     assert run_training(clip_config(videos, output, **options)) == 0
     assert "epoch 4 of 4 (phase 2 of 2)" in said()
