@@ -1,4 +1,4 @@
-"""Features or clips to labels: models, losses, metrics, checkpoints, training loops. Torch, no Ray.
+"""Classifiers of features and of clips: models, losses, metrics, checkpoints, training. Torch, no Ray.
 
-Import from the subpackages; `registration` and `model_options` serve both kinds of models.
+Import from the subpackages; `losses`, `registration` and `model_options` serve both kinds of models.
 """

@@ -1,4 +1,4 @@
-"""A model's own numbers: from a plain mapping, strictly, and checks that every configuration shares."""
+"""Options of models: strict parsing from a plain mapping, and the checks that all configurations share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Config = TypeVar("Config")
 
 
 def parse_options(defaults: Config, options: Mapping[str, object], subject: str) -> Config:
-    """`defaults` with `options` in place of some of its values; `subject` opens the error message.
+    """`defaults` with the values in `options` replaced; error messages start with `subject`.
 
     Raises:
         ValueError: with every unknown key (and the nearest valid one), wrong type and value out of range.
@@ -21,7 +21,7 @@ def parse_options(defaults: Config, options: Mapping[str, object], subject: str)
     try:
         text = json.dumps({**dataclasses.asdict(defaults), **options})  # type: ignore[call-overload]
     except TypeError as error:
-        raise ValueError(f"{subject}: an option is no text, number, boolean or list: {error}") from error
+        raise ValueError(f"{subject}: an option must be a text, number, boolean or list: {error}") from error
     return strict_json.load(type(defaults), text, subject, schema_version=0)
 
 
@@ -33,7 +33,12 @@ def check_options(
     dropouts: Collection[str] = (),
     choices: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Check the fields named: numbers (or lists of them) against a least value or 0, rates in [0, 1), and choices.
+    """Check the named fields, each a value or a list of values.
+
+    at_least    numbers with their lowest allowed value
+    above_zero  numbers that must be above 0
+    dropouts    rates in [0, 1)
+    choices     texts with their allowed values
 
     Raises:
         ValueError: with every field that is out of range.
@@ -49,14 +54,14 @@ def check_options(
         wrong = [rate for rate in _values(config, name) if not 0 <= rate < 1]
         problems += [f"{name} must be at least 0 and below 1, got {rate}" for rate in wrong]
     for name, allowed in (choices or {}).items():
-        known = ", ".join(sorted(allowed))
-        strange = [choice for choice in _values(config, name) if choice not in allowed]
-        problems += [f"{name} must be one of {known}, got {choice!r}" for choice in strange]
+        listed = ", ".join(sorted(allowed))
+        unknown = [choice for choice in _values(config, name) if choice not in allowed]
+        problems += [f"{name} must be one of {listed}, got {choice!r}" for choice in unknown]
     if problems:
         raise ValueError("; ".join(problems))
 
 
 def _values(config: object, name: str) -> tuple[Any, ...]:
-    """The values of a field that holds one or a list of them."""
+    """The values of a field as a tuple; a single value is a tuple of one."""
     value = getattr(config, name)
     return value if isinstance(value, tuple) else (value,)

@@ -1,4 +1,4 @@
-"""Models by name: a registry is filled by decorators above the classes, and refuses a name that is taken."""
+"""Registries of models by name, filled by decorators above the model classes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from classifiers.model_options import parse_options
 
 
 class ModelEntry(Protocol):
-    """What a name stands for: a class and the numbers of the variant, an instance of a frozen dataclass."""
+    """An entry of a registry: a model class and the configuration of one of its variants."""
 
     @property
     def name(self) -> str:
-        """Unique among the models of a kind."""
+        """The unique name of the variant."""
 
     @property
     def model(self) -> type:
-        """The class."""
+        """The model class."""
 
     @property
     def config(self) -> Any:
-        """The numbers."""
+        """The variant's configuration, an instance of a frozen dataclass."""
 
 
 EntryT = TypeVar("EntryT", bound=ModelEntry)
@@ -30,38 +30,38 @@ ModelT = TypeVar("ModelT", bound=type)
 
 
 class Registry(Generic[EntryT]):
-    """The entries of one `kind` of model ("clip model"), which error messages name."""
+    """The entries of one kind of model; error messages use `kind` ("clip model")."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._entries: dict[str, EntryT] = {}
 
     def register(self, make_entry: Callable[[ModelT], EntryT]) -> Callable[[ModelT], ModelT]:
-        """A decorator that registers the class below it.
+        """A class decorator that registers the entry `make_entry` creates for the class.
 
         Raises:
-            ValueError: if the name is taken.
+            ValueError: if the name is already registered.
         """
 
         def add(model: ModelT) -> ModelT:
             entry = make_entry(model)
             if entry.name in self._entries:
-                holder = self._entries[entry.name].model.__name__
-                raise ValueError(f"{self._kind} {entry.name!r} is registered already, as {holder}")
+                registered = self._entries[entry.name].model.__name__
+                raise ValueError(f"{self._kind} {entry.name!r} is already registered, as {registered}")
             self._entries[entry.name] = entry
             return model
 
         return add
 
     def names(self) -> tuple[str, ...]:
-        """All names, in order."""
+        """All names, sorted."""
         return tuple(sorted(self._entries))
 
     def entry(self, name: str) -> EntryT:
-        """What is registered under `name`.
+        """The entry registered as `name`.
 
         Raises:
-            ValueError: if the name is unknown; the message has the nearest one and all others.
+            ValueError: if the name is unknown; the message suggests the nearest name and lists all.
         """
         if name not in self._entries:
             nearest = difflib.get_close_matches(name, self._entries, n=1)
@@ -70,10 +70,10 @@ class Registry(Generic[EntryT]):
         return self._entries[name]
 
     def config(self, name: str, options: Mapping[str, object] | None = None) -> Any:
-        """The numbers of model `name`, with `options` in place of some: an instance of the model's configuration.
+        """The configuration of model `name`, with the values in `options` replaced.
 
         Raises:
-            ValueError: if the name or an option is unknown, or values have wrong types or are out of range; all at
-            once.
+            ValueError: if the name or an option is unknown, or values have wrong types or are out of range; the
+                message lists all problems.
         """
         return parse_options(self.entry(name).config, options or {}, f"options of model {name!r}")

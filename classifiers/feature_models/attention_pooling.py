@@ -1,22 +1,24 @@
-"""Attention pooling: a mean over frames, weighted by how much each one matters.
+"""Attention pooling: a mean over frames, weighted by learned attention.
 
 In: rgb (N, T, D) and audio (N, T, A), float32, num_frames (N,). Out: logits (N, K). N videos, T grid points, D and A
 features, H hidden, L attention units, K classes.
 
 Source: the gated attention of arXiv:1802.04712 (multiple instance learning): frames to H = 512 with ReLU, the weight of
-a frame is softmax over w (tanh(V h) * sigmoid(U h)) with L = 128, the weighted mean goes to a logistic head.
-726,922 parameters with 10 classes on 1024 + 128 features. Frames are a set to it: their order does not count.
+a frame is softmax over w (tanh(V h) * sigmoid(U h)) with L = 128, the weighted mean is the input of a logistic head.
+726,922 parameters with 10 classes on 1024 + 128 features. The result does not depend on the order of the frames.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from classifiers.feature_models.base import FeatureModel, register_model
+from classifiers.feature_models.base import FeatureModel, Sizes, register_model
 from classifiers.layers.cpu_dropout import CpuDropout
 from classifiers.layers.frames import valid_frames
 from classifiers.layers.heads import glorot_linear
@@ -33,33 +35,26 @@ class AttentionPoolingConfig:
     num_mixtures: int = 0
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         check_options(self, at_least={"hidden": 1, "attention": 1, "num_mixtures": 0}, dropouts=("dropout",))
 
 
 @register_model("attention-pooling", AttentionPoolingConfig(), parameters=726_922)
 class AttentionPooling(FeatureModel):
-    """Frames to features, and their weighted mean."""
+    """A hidden layer over frames, pooled by gated attention."""
 
     level = "frame"
 
-    def __init__(self, *, num_classes: int, rgb_dim: int, audio_dim: int, config: AttentionPoolingConfig) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            rgb_dim=rgb_dim,
-            audio_dim=audio_dim,
-            feature_dim=config.hidden,
-            num_mixtures=config.num_mixtures,
-        )
-        self.config = config
-        self.hidden = glorot_linear(rgb_dim + audio_dim, config.hidden)
+    def __init__(self, *, config: AttentionPoolingConfig, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(config=config, feature_dim=config.hidden, num_mixtures=config.num_mixtures, **sizes)
+        self.hidden = glorot_linear(self.rgb_dim + self.audio_dim, config.hidden)
         self.content = glorot_linear(config.hidden, config.attention)
         self.gate = glorot_linear(config.hidden, config.attention)
         self.score = nn.Linear(config.attention, 1, bias=False)  # softmax would cancel a bias
         self.dropout = CpuDropout(config.dropout)
 
+    @override
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """Frames to their weighted mean: (N, H)."""
         hidden = F.relu(self.hidden(torch.cat([rgb, audio], dim=2)))  # (N, T, H)
         scores = self.score(torch.tanh(self.content(hidden)) * torch.sigmoid(self.gate(hidden)))[:, :, 0]  # (N, T)
         scores = scores.masked_fill(~valid_frames(num_frames, rgb.shape[1]), float("-inf"))

@@ -1,11 +1,11 @@
-"""What every feature classifier is: features of a batch of videos to class logits.
+"""The base class of feature classifiers: features of a batch of videos to class logits.
 
 In: rgb and audio, float32 (N, D) and (N, A) for a video-level model, (N, T, D) and (N, T, A) for a frame-level one;
-num_frames int64 (N,). Out: logits (N, K); softmax and sigmoid belong to the loss and to scoring. N videos, T grid
-points, D picture features, A sound features, H hidden, K classes.
+num_frames int64 (N,). Out: logits (N, K); softmax and sigmoid are applied by the loss and by scoring. N videos, T grid
+points, D rgb features, A audio features, H hidden, K classes.
 
-`forward_features` gives what the head sees, (N, H), and `forward_head` turns it into logits. What lies beyond a video's
-`num_frames` never changes its result, and in evaluation neither do the videos beside it.
+`forward_features` returns the input of the head, (N, H), `forward_head` its logits. The result for a video does not
+depend on the padding after its `num_frames`, nor in evaluation on the other videos of the batch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack
 
 from torch import Tensor, nn
 
@@ -24,47 +24,57 @@ Level = Literal["video", "frame"]
 DIMENSIONS: dict[Level, int] = {"video": 2, "frame": 3}
 
 
+class Sizes(TypedDict):
+    """The sizes of a model that its data determine: K, D and A."""
+
+    num_classes: int
+    rgb_dim: int
+    audio_dim: int
+
+
 class FeatureModel(nn.Module, ABC):
-    """A network over one video's features, and a head on it."""
+    """A network over the features of a video, with a head.
+
+    config        the model's own configuration, a frozen dataclass
+    feature_dim   H
+    num_mixtures  of the head (`heads.make_head`)
+    """
 
     level: ClassVar[Level]
 
-    def __init__(
-        self, *, num_classes: int, rgb_dim: int, audio_dim: int, feature_dim: int, num_mixtures: int = 0
-    ) -> None:
-        """`feature_dim` is H, and `num_mixtures` the head's (`heads.make_head`)."""
+    def __init__(self, *, config: Any, feature_dim: int, num_mixtures: int = 0, **sizes: Unpack[Sizes]) -> None:
         super().__init__()
-        sizes = {"num_classes": num_classes, "rgb_dim": rgb_dim, "audio_dim": audio_dim}
-        wrong = [f"{name} is {size}" for name, size in sizes.items() if size < 1]
+        self.config = config
+        self.num_classes = sizes["num_classes"]
+        self.rgb_dim = sizes["rgb_dim"]
+        self.audio_dim = sizes["audio_dim"]
+        wrong = [f"{name} is {getattr(self, name)}" for name in Sizes.__annotations__ if getattr(self, name) < 1]
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: each must be at least 1")
-        self.num_classes = num_classes
-        self.rgb_dim = rgb_dim
-        self.audio_dim = audio_dim
         self.feature_dim = feature_dim
         self.num_mixtures = num_mixtures
-        self.head = make_head(feature_dim=feature_dim, num_classes=num_classes, num_mixtures=num_mixtures)
+        self.head = make_head(feature_dim=feature_dim, num_classes=self.num_classes, num_mixtures=num_mixtures)
 
     @abstractmethod
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """What the head sees: (N, H)."""
+        """The input of the head, (N, H)."""
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Logits (N, K) of features (N, H)."""
+        """Features (N, H) to logits (N, K)."""
         logits: Tensor = self.head(features)
         return logits
 
     def forward(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """Logits (N, K).
+        """Features of a batch of videos to logits (N, K).
 
         Raises:
-            ValueError: if the features are of another level or width than the model's.
+            ValueError: if the level or the width of the features is not the model's.
         """
         self.check_shapes(rgb, audio)
         return self.forward_head(self.forward_features(rgb, audio, num_frames))
 
     def reset_head(self, num_classes: int) -> None:
-        """Put a fresh head for other classes on the trained network."""
+        """Replace the head by a newly initialised one for `num_classes` classes."""
         if num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}; it must be at least 1")
         old = next(self.head.parameters())
@@ -73,7 +83,7 @@ class FeatureModel(nn.Module, ABC):
         self.num_classes = num_classes
 
     def check_shapes(self, rgb: Tensor, audio: Tensor) -> None:
-        """Raise `ValueError` if the features are of another level or width than the model's."""
+        """Raise `ValueError` if the level or the width of the features is not the model's."""
         dimensions = DIMENSIONS[self.level]
         fits = rgb.ndim == audio.ndim == dimensions and rgb.shape[:-1] == audio.shape[:-1]
         if not fits or (rgb.shape[-1], audio.shape[-1]) != (self.rgb_dim, self.audio_dim):
@@ -86,11 +96,11 @@ class FeatureModel(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class FeatureModelEntry:
-    """One name.
+    """A named variant of a feature classifier.
 
     model       the class; its constructor takes num_classes, rgb_dim, audio_dim and config
-    config      a frozen dataclass of the model's own numbers, with the values that belong to the name
-    parameters  with 10 classes on 1024 picture and 128 sound features
+    config      the variant's configuration, a frozen dataclass
+    parameters  with 10 classes on 1024 rgb and 128 audio features
     """
 
     name: str
@@ -104,5 +114,5 @@ ModelT = TypeVar("ModelT", bound=type[FeatureModel])
 
 
 def register_model(name: str, config: Any, *, parameters: int) -> Callable[[ModelT], ModelT]:
-    """Register the class below under `name`, once."""
+    """A class decorator that registers a variant of the class as `name`."""
     return FEATURE_MODELS.register(lambda model: FeatureModelEntry(name, model, config, parameters))

@@ -1,4 +1,4 @@
-"""Dense classifiers on the per-video means: the seven models that were compared on YouTube-8M, and logistic regression.
+"""Dense classifiers on video-level means: the seven models compared on YouTube-8M, and logistic regression.
 
 In: rgb (N, D) and audio (N, A), float32. Out: logits (N, K). N videos, D and A features, K classes.
 
@@ -13,21 +13,23 @@ In: rgb (N, D) and audio (N, A), float32. Out: logits (N, K). N videos, D and A 
 | dense-7  | 220 / 65, dropout 0.5   | 60                       | 251,655                             |
 | logistic |                         |                          | 11,530                              |
 
-Only the sizes 108 (one hidden layer) and those of model 5 were reported; where a model has more layers, further ones
-repeat the size of the one before, and models 3, 4 and 6 take the rest from model 5. Dropout follows every layer of one
-input, and in model 2 the shared one. Model 7 is model 5 trained on as many videos of each class: the balancing belongs
-to the data. tanh everywhere; model 1 was tried with ReLU first (`activation`). Weights start as in Keras.
+Only the size 108 (one hidden layer) and the sizes of model 5 were reported; additional layers repeat the size of the
+previous layer, and models 3, 4 and 6 take the remaining sizes from model 5. Dropout follows every layer of a single
+input, and in model 2 the shared layer. Model 7 is model 5 trained on equally many videos per class, which is a property
+of the data. All activations are tanh; model 1 was also tried with ReLU (`activation`). Initialisation as in Keras.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from classifiers.feature_models.base import FeatureModel, register_model
+from classifiers.feature_models.base import FeatureModel, Sizes, register_model
 from classifiers.layers.cpu_dropout import CpuDropout
 from classifiers.layers.heads import glorot_linear
 from classifiers.model_options import check_options
@@ -37,7 +39,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 @dataclass(frozen=True)
 class DenseConfig:
-    """Units of the hidden layers of each input and of those after the concatenation, and dropout after each kind."""
+    """Units of the hidden layers per input and after the concatenation (shared), and dropout after either kind."""
 
     rgb_hidden: tuple[int, ...] = ()
     audio_hidden: tuple[int, ...] = ()
@@ -47,7 +49,7 @@ class DenseConfig:
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         check_options(
             self,
             at_least={"rgb_hidden": 1, "audio_hidden": 1, "shared_hidden": 1},
@@ -73,22 +75,21 @@ MODEL_6 = DenseConfig(rgb_hidden=(220,), audio_hidden=(65,), shared_hidden=(60, 
 @register_model("dense-6", MODEL_6, parameters=255_315)
 @register_model("dense-7", MODEL_5, parameters=251_655)
 class DenseClassifier(FeatureModel):
-    """Hidden layers for each input, then for both together."""
+    """Hidden layers per input, then shared ones."""
 
     level = "video"
 
-    def __init__(self, *, num_classes: int, rgb_dim: int, audio_dim: int, config: DenseConfig) -> None:
-        rgb_sizes = (rgb_dim, *config.rgb_hidden)
-        audio_sizes = (audio_dim, *config.audio_hidden)
+    def __init__(self, *, config: DenseConfig, **sizes: Unpack[Sizes]) -> None:
+        rgb_sizes = (sizes["rgb_dim"], *config.rgb_hidden)
+        audio_sizes = (sizes["audio_dim"], *config.audio_hidden)
         shared_sizes = (rgb_sizes[-1] + audio_sizes[-1], *config.shared_hidden)
-        super().__init__(num_classes=num_classes, rgb_dim=rgb_dim, audio_dim=audio_dim, feature_dim=shared_sizes[-1])
-        self.config = config
+        super().__init__(config=config, feature_dim=shared_sizes[-1], **sizes)
         self.rgb = _hidden_layers(rgb_sizes, config.activation, config.input_dropout)
         self.audio = _hidden_layers(audio_sizes, config.activation, config.input_dropout)
         self.shared = _hidden_layers(shared_sizes, config.activation, config.shared_dropout)
 
+    @override
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """Means to the last hidden layer: (N, H)."""
         joined = torch.cat([self.rgb(rgb), self.audio(audio)], dim=1)
         features: Tensor = self.shared(joined)
         return features

@@ -1,25 +1,27 @@
-"""NetVLAD: soft assignment of frames to learned centres, and what remains of them around each.
+"""NetVLAD: soft assignment of frames to learned cluster centres, and their residuals.
 
 In: rgb (N, T, D) and audio (N, T, A), float32, num_frames (N,). Out: logits (N, K). N videos, T grid points, R rows
-(grid points that are there), D and A features, C clusters, H hidden, K classes.
+(grid points without padding), D and A features, C clusters, H hidden, K classes.
 
 Source: arXiv:1706.06905 and its code antoine77340/Youtube-8M-WILLOW, `NetVLADModelLF`: batch normalisation of the
-input, 64 clusters for pictures and half as many for sound, residuals normalised by cluster and then as a whole, 1024
-hidden, context gating, a mixture of two experts a class. 72,547,796 parameters with 10 classes on 1024 + 128 features.
-Without `gating` the hidden layer has batch normalisation and ReLU6 instead, the other form that was published.
+input, 64 clusters for rgb and half as many for audio, residuals normalised per cluster and then as a whole, 1024
+hidden, context gating, a mixture of two experts per class. 72,547,796 parameters with 10 classes on 1024 + 128
+features. Without `gating` the hidden layer has batch normalisation and ReLU6 instead, the other published form.
 
-The source draws 300 frames of each video with replacement; here each frame counts once.
+The source samples 300 frames per video with replacement; here each frame counts once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from classifiers.feature_models.base import FeatureModel, register_model
+from classifiers.feature_models.base import FeatureModel, Sizes, register_model
 from classifiers.layers.frames import padded, valid_frames
 from classifiers.layers.row_norm import RowNorm
 from classifiers.model_options import check_options
@@ -27,7 +29,7 @@ from classifiers.model_options import check_options
 
 @dataclass(frozen=True)
 class NetVladConfig:
-    """Clusters for pictures (sound has half), units of the hidden layer, context gating, and the head's mixtures."""
+    """Clusters of rgb (audio has half), units of the hidden layer, context gating, and the head's mixtures."""
 
     clusters: int = 64
     hidden: int = 1024
@@ -35,12 +37,12 @@ class NetVladConfig:
     num_mixtures: int = 2
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         check_options(self, at_least={"clusters": 2, "hidden": 1, "num_mixtures": 0})
 
 
 class Vlad(nn.Module):
-    """Frames of one kind to their residuals around C centres: (N, C D), of length 1."""
+    """Frames of one input to their residuals around C centres: (N, C D), of norm 1."""
 
     def __init__(self, *, dim: int, clusters: int) -> None:
         super().__init__()
@@ -51,7 +53,7 @@ class Vlad(nn.Module):
             nn.init.normal_(weight, std=dim**-0.5)
 
     def forward(self, rows: Tensor, valid: Tensor) -> Tensor:
-        """Rows (R, D) of the grid points that are there (N, T)."""
+        """Rows (R, D) with their mask (N, T) to residuals (N, C D)."""
         shares = padded(F.softmax(self.norm(self.assignment(rows)), dim=1), valid)  # (N, T, C)
         sums = shares.transpose(1, 2) @ padded(rows, valid)  # (N, C, D)
         residuals = sums - shares.sum(dim=1)[:, :, None] * self.centres
@@ -59,7 +61,7 @@ class Vlad(nn.Module):
 
 
 class ContextGate(nn.Module):
-    """Features times a gate made of them all: (N, H) to (N, H)."""
+    """Features times a sigmoid gate computed from all features: (N, H) to (N, H)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -68,38 +70,31 @@ class ContextGate(nn.Module):
         nn.init.normal_(self.linear.weight, std=dim**-0.5)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Open or close each feature."""
+        """Gate features (N, H)."""
         return features * torch.sigmoid(self.norm(self.linear(features)))
 
 
 @register_model("netvlad", NetVladConfig(), parameters=72_547_796)
 class NetVlad(FeatureModel):
-    """Residuals of pictures and of sound, to one gated hidden layer."""
+    """Residuals of rgb and audio, with a gated hidden layer."""
 
     level = "frame"
 
-    def __init__(self, *, num_classes: int, rgb_dim: int, audio_dim: int, config: NetVladConfig) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            rgb_dim=rgb_dim,
-            audio_dim=audio_dim,
-            feature_dim=config.hidden,
-            num_mixtures=config.num_mixtures,
-        )
-        self.config = config
+    def __init__(self, *, config: NetVladConfig, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(config=config, feature_dim=config.hidden, num_mixtures=config.num_mixtures, **sizes)
         audio_clusters = config.clusters // 2
-        self.input_norm = RowNorm(rgb_dim + audio_dim)
-        self.rgb = Vlad(dim=rgb_dim, clusters=config.clusters)
-        self.audio = Vlad(dim=audio_dim, clusters=audio_clusters)
-        width = config.clusters * rgb_dim + audio_clusters * audio_dim
+        self.input_norm = RowNorm(self.rgb_dim + self.audio_dim)
+        self.rgb = Vlad(dim=self.rgb_dim, clusters=config.clusters)
+        self.audio = Vlad(dim=self.audio_dim, clusters=audio_clusters)
+        width = config.clusters * self.rgb_dim + audio_clusters * self.audio_dim
         self.hidden = nn.Linear(width, config.hidden, bias=config.gating)
-        # The input has length sqrt(2) whatever its width: the usual scale by width would leave next to nothing.
+        # The input has norm sqrt(2) whatever its width: scaling by width would make the output vanish.
         nn.init.normal_(self.hidden.weight, std=config.clusters**-0.5)
         last = [ContextGate(config.hidden)] if config.gating else [RowNorm(config.hidden), nn.ReLU6()]
         self.last = nn.Sequential(*last)
 
+    @override
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """Frames to the hidden layer: (N, H)."""
         valid = valid_frames(num_frames, rgb.shape[1])
         rows = self.input_norm(torch.cat([rgb[valid], audio[valid]], dim=1))  # (R, D + A)
         rgb_rows, audio_rows = rows.split([self.rgb_dim, self.audio_dim], dim=1)

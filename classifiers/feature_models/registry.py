@@ -1,4 +1,4 @@
-"""Every feature classifier by name: importing this module registers them all, and `build_model` makes one."""
+"""All feature classifiers by name; importing this module registers them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def build_model(
     audio_dim: int = 128,
     options: Mapping[str, object] | None = None,
 ) -> FeatureModel:
-    """A fresh model `name`; its weights come from torch's generator.
+    """A new model `name`, initialised from torch's global generator.
 
     Raises:
-        ValueError: as `model_config` does, or if a size is below 1.
+        ValueError: if the name or an option is invalid, or a size is below 1.
     """
-    maker: Any = model_entry(name).model
+    model_class: Any = model_entry(name).model
     config = model_config(name, options)
-    model: FeatureModel = maker(num_classes=num_classes, rgb_dim=rgb_dim, audio_dim=audio_dim, config=config)
+    model: FeatureModel = model_class(num_classes=num_classes, rgb_dim=rgb_dim, audio_dim=audio_dim, config=config)
     return model

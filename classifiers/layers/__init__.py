@@ -1,4 +1,4 @@
 """Layers and operations that several models share.
 
-Import the modules one by one; none depends on a model.
+Import the modules individually; none depends on a model.
 """

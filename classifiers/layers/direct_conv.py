@@ -1,7 +1,7 @@
-"""3D convolutions of single clips on a CPU, by oneDNN whatever their size.
+"""3D convolutions of single clips on CPUs, always by oneDNN.
 
-Torch leaves fp32 convolutions of one clip with few channels or pixels to a kernel of its own that unfolds them: deep
-layers of all networks, and nearly all layers of narrow ones, at a half to a sixth of the speed.
+Torch computes fp32 convolutions of one clip with few channels or pixels by unfolding instead: the deep layers of all
+networks and nearly all layers of narrow ones, at a half to a sixth of the speed.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 
 class DirectConv3d(nn.Conv3d):
-    """`nn.Conv3d` for inference: (N, C, T, H, W) to the same numbers but for rounding."""
+    """`nn.Conv3d` for inference; the results are equal up to rounding."""
 
     @staticmethod
     def replace(conv: nn.Conv3d) -> None:
-        """Make a convolution one of these; its name and its weights stay, and those lie channels-last."""
+        """Convert a convolution in place; its keys and weights stay, and the weights become channels-last."""
         if conv.padding_mode != "zeros":
-            raise ValueError(f"padding is {conv.padding_mode}, zeros are wanted")
+            raise ValueError(f"padding_mode is {conv.padding_mode!r}, only 'zeros' is supported")
         conv.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         conv.__class__ = DirectConv3d
 

@@ -1,11 +1,11 @@
-"""From a video's features to class logits: the last layer of every feature classifier.
+"""Classification heads: a video's features to class logits.
 
 In: float32 (N, H). Out: logits (N, K). N videos, H hidden, K classes, M mixtures.
 
 `MixtureHead` is the Mixture of Experts of google/youtube-8m `video_level_models.py` (arXiv:1609.08675): each class has
-M logistic experts and a softmax gate of its own over M + 1, the last of which is an expert that always says no. The
-source gives the probability p; here it is log p - log(1 - p), in log space throughout, so that a sigmoid gives p and
-nothing overflows. Parameters: H K (M + 1) + H K M + K M.
+M logistic experts and its own softmax gate over M + 1 experts, the last of which always predicts 0. The source returns
+the probability p; here the result is log p - log(1 - p), computed in log space, so that its sigmoid is p and nothing
+overflows. Parameters: H K (M + 1) + H K M + K M.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 class MixtureHead(nn.Module):
-    """M logistic experts a class, mixed by a gate."""
+    """M logistic experts per class, mixed by a gate."""
 
     def __init__(self, *, feature_dim: int, num_classes: int, num_mixtures: int) -> None:
         super().__init__()
@@ -27,25 +27,25 @@ class MixtureHead(nn.Module):
         nn.init.xavier_uniform_(self.gates.weight)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Mix the experts."""
+        """Features (N, H) to logits (N, K)."""
         gates = self.gates(features).view(-1, self.num_classes, self.num_mixtures + 1)  # (N, K, M + 1)
         experts = self.experts(features).view(-1, self.num_classes, self.num_mixtures)  # (N, K, M)
         log_gates = F.log_softmax(gates, dim=2)
         log_yes = log_gates[:, :, :-1] + F.logsigmoid(experts)
         log_no = log_gates[:, :, :-1] + F.logsigmoid(-experts)
-        log_no = torch.cat([log_no, log_gates[:, :, -1:]], dim=2)  # the expert that always says no
+        log_no = torch.cat([log_no, log_gates[:, :, -1:]], dim=2)  # the expert that always predicts 0
         return torch.logsumexp(log_yes, dim=2) - torch.logsumexp(log_no, dim=2)
 
 
 def make_head(*, feature_dim: int, num_classes: int, num_mixtures: int) -> nn.Module:
-    """A mixture of `num_mixtures` experts a class; a plain linear layer where that is 0."""
+    """A mixture of `num_mixtures` experts per class, or a linear layer if that is 0."""
     if num_mixtures == 0:
         return glorot_linear(feature_dim, num_classes)
     return MixtureHead(feature_dim=feature_dim, num_classes=num_classes, num_mixtures=num_mixtures)
 
 
 def glorot_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer that starts as Keras and TF-slim start theirs: Glorot-uniform weights, no bias yet."""
+    """A linear layer initialised as in Keras and TF-slim: Glorot-uniform weights, zero bias."""
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)

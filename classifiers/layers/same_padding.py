@@ -1,4 +1,4 @@
-"""TensorFlow's SAME padding: n steps in, n / stride out (rounded up), and where the padding is odd, more of it behind.
+"""TensorFlow's SAME padding: n steps to n / stride, rounded up; odd padding has its extra zero at the end.
 
 In and out: (N, C, T, H, W).
 """
@@ -12,13 +12,13 @@ from torch import Tensor
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """How many zeros go before and behind `size` steps."""
+    """The numbers of zeros before and after `size` steps."""
     total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
     return total // 2, total - total // 2
 
 
 def pad_same(values: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """`values` with zeros around T, H and W, as a convolution or pooling of that kernel and stride wants them."""
+    """Pad T, H and W of `values` with zeros for a convolution or pooling with `kernel` and `stride`."""
     sizes = zip(values.shape[2:], kernel, stride, strict=True)
     amounts = [amount for size in reversed(list(sizes)) for amount in same_padding(*size)]
     return F.pad(values, amounts) if any(amounts) else values

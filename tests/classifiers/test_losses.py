@@ -70,8 +70,8 @@ def test_an_unknown_task_is_refused_with_the_known_ones():
     ("options", "message"),
     [
         ({"label_smoothing": 1.0}, "label smoothing is 1.0"),
-        ({"class_weights": [1.0, -1.0]}, "class weights hold -1.0"),
-        ({"class_weights": [1.0, float("nan")]}, "class weights hold nan"),
+        ({"class_weights": [1.0, -1.0]}, "class weights contain -1.0"),
+        ({"class_weights": [1.0, float("nan")]}, "class weights contain nan"),
     ],
 )
 def test_numbers_out_of_range_are_refused(task, options, message):

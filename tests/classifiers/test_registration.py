@@ -42,5 +42,5 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all_others(registry: Regis
 
 
 def test_a_name_is_registered_once(registry: Registry[Entry]) -> None:
-    with pytest.raises(ValueError, match="clip model 'gru' is registered already, as int"):
+    with pytest.raises(ValueError, match="clip model 'gru' is already registered, as int"):
         registry.register(lambda model: Entry("gru", model))(str)

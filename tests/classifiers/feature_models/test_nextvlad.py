@@ -48,7 +48,7 @@ def test_shapes_are_the_published_ones() -> None:
 
 
 def test_numbers_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="10 features x expansion 2 do not split into 8 groups"):
+    with pytest.raises(ValueError, match="10 features x expansion 2 must be divisible by 8 groups"):
         build_model("nextvlad", num_classes=3, rgb_dim=10)
-    with pytest.raises(ValueError, match="gating_reduction 8 leaves nothing of 4 hidden units"):
+    with pytest.raises(ValueError, match="gating_reduction is 8, it must be at most hidden, 4"):
         build_model("nextvlad", num_classes=3, options={"hidden": 4})

@@ -198,7 +198,7 @@ def test_unknown_name_and_bad_sizes() -> None:
 
 
 def test_a_name_is_given_once() -> None:
-    with pytest.raises(ValueError, match="'lstm' is registered already, as ForwardLstm"):
+    with pytest.raises(ValueError, match="'lstm' is already registered, as ForwardLstm"):
         register_model("lstm", None, parameters=1)(FeatureModel)
     assert model_entry("lstm").model is not FeatureModel
 
@@ -216,7 +216,7 @@ def test_options_are_read_strictly_and_all_at_once() -> None:
         model_config("dense-1", {"activation": "gelu"})
     with pytest.raises(ValueError, match="shared_hidden must be at least 1, got 0"):
         model_config("dense-5", {"shared_hidden": [60, 0]})
-    with pytest.raises(ValueError, match="no text, number, boolean or list"):
+    with pytest.raises(ValueError, match="must be a text, number, boolean or list"):
         model_config("dense-5", {"shared_hidden": {60}})
     with pytest.raises(ValueError, match="finite"):
         model_config("dense-5", {"input_dropout": float("nan")})

@@ -45,5 +45,5 @@ def test_a_build_of_torch_without_onednn_computes_its_own_way(monkeypatch):
 
 
 def test_other_padding_is_refused():
-    with pytest.raises(ValueError, match="padding is reflect"):
+    with pytest.raises(ValueError, match="padding_mode is 'reflect'"):
         DirectConv3d.replace(nn.Conv3d(1, 1, 3, padding=1, padding_mode="reflect"))
