@@ -1,8 +1,6 @@
-"""Run report: one HTML page that tells a person what a run did and what there is to do next.
+"""The report of an extraction run: its outcomes, failures with advice, throughput and configuration.
 
-In: a `RunRecord`.
-Out: the text of one self-contained file: no script, no font, no picture from elsewhere, and a content security policy
-that would not let any in; see `cluster.reports.pages`.
+In: a `RunRecord`. Out: the text of a self-contained HTML file (`cluster.reports.pages`).
 """
 
 import shlex
@@ -12,14 +10,14 @@ import numpy as np
 from markupsafe import Markup
 
 from cluster.reports import numbers
-from cluster.reports.charts.bars import Part, histogram, line_chart, stages_chart, strip
-from cluster.reports.failures import FAILURES_IN_SIGHT, failure_kinds
+from cluster.reports.charts.bars import Bar, histogram, line_chart, stages_chart, strip
+from cluster.reports.failures import FAILURES_SHOWN, failure_kinds
 from cluster.reports.pages import render_page, settings_table
 from schemas.runs import RunRecord, ThroughputPoint
 
-MOST_INTERVALS = 80  # of the line over time; more than that is noise at the width of a page
+MAX_INTERVALS = 80  # of the chart over time; more are noise at the width of a page
 
-STATUS_WORDS = {
+HEADINGS = {
     "running": "Extraction is running",
     "completed": "Extraction completed",
     "interrupted": "Extraction was interrupted",
@@ -29,17 +27,17 @@ STATUS_WORDS = {
 
 
 def render_run_report(record: RunRecord) -> str:
-    """Write the page for one run."""
+    """The page of a run."""
     return render_page("run_report.html", _content(record))
 
 
 def _content(record: RunRecord) -> dict[str, Any]:
-    """Everything that the template names."""
+    """The variables of the template."""
     counts, wall = record.counts, record.wall_seconds
     return {
         "record": record,
         "counts": counts,
-        "status_words": STATUS_WORDS[record.status],
+        "heading": HEADINGS[record.status],
         "wall_seconds": wall,
         "frames_per_second": counts.frames / wall if wall else 0.0,
         "videos_per_second": counts.processed / wall if wall else 0.0,
@@ -49,13 +47,13 @@ def _content(record: RunRecord) -> dict[str, Any]:
         "throughput_chart": _throughput_chart(record.throughput, counts.frames / wall if wall else 0.0),
         "stages_chart": stages_chart(record.seconds_by_stage),
         "durations_chart": (
-            histogram(record.durations.edges_seconds, record.durations.counts, "Videos by length")
+            histogram(record.durations.edges_seconds, record.durations.counts, "Videos by duration")
             if any(record.durations.counts)
             else None
         ),
         "failure_kinds": failure_kinds(record.failures_by_code, record.failures),
-        "failures_in_sight": record.failures[:FAILURES_IN_SIGHT],
-        "failures_folded": record.failures[FAILURES_IN_SIGHT:],
+        "failures_shown": record.failures[:FAILURES_SHOWN],
+        "failures_collapsed": record.failures[FAILURES_SHOWN:],
         "command": [shlex.quote(word) for word in record.command],
         "retry_command": _retry_command(record.command),
         "tables": {
@@ -67,28 +65,28 @@ def _content(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _outcomes(record: RunRecord) -> list[Part]:
+def _outcomes(record: RunRecord) -> list[Bar]:
     counts = record.counts
     values = [
         ("extracted", counts.extracted, "good"),
-        ("already done", counts.already_done, "quiet"),
+        ("already done", counts.already_done, "muted"),
         ("failed", counts.failed, "bad"),
-        ("not reached", max(counts.unaccounted, 0), "track"),
+        ("not processed", max(counts.unaccounted, 0), "track"),
     ]
     return [
-        Part(label=label, value=value, text=numbers.count_text(value), style=style)
+        Bar(label=label, value=value, text=numbers.count_text(value), style=style)
         for label, value, style in values
-        if value or label != "not reached"
+        if value or label != "not processed"
     ]
 
 
 def _throughput_chart(points: tuple[ThroughputPoint, ...], mean: float) -> Markup | None:
-    """Frames per second over equal parts of the time; None where there is no time to speak of."""
+    """Frames per second over equal intervals; None for a run too short for that."""
     totals = sorted({0.0: 0, **{point.seconds: point.frames for point in points}}.items())
     span = totals[-1][0]
     if len(totals) < 3:
         return None
-    edges = np.linspace(0.0, span, min(len(totals) - 1, MOST_INTERVALS) + 1)
+    edges = np.linspace(0.0, span, min(len(totals) - 1, MAX_INTERVALS) + 1)
     frames = np.interp(edges, [seconds for seconds, _ in totals], [total for _, total in totals])
     rates = np.diff(frames) / np.diff(edges)
     return line_chart([float(rate) for rate in rates], span, mean, "frames per second")

@@ -1,7 +1,7 @@
-"""The page of a night: what came in, what it was labelled as, what is unlike the nights before, what went wrong.
+"""The report of a nightly run: new videos, their labels, drift from previous nights, failures and cost.
 
-In: the night's record, those of the nights before it, and pictures of videos by their ids. Out: the text of one
-self-contained file; see `cluster.reports.pages`.
+In: the night's record, those of previous nights, and thumbnails by video id. Out: the text of a self-contained HTML
+file (`cluster.reports.pages`).
 """
 
 from __future__ import annotations
@@ -13,54 +13,56 @@ from datetime import date
 from typing import Any
 
 from cluster.reports import numbers
-from cluster.reports.charts.bars import Part
-from cluster.reports.failures import FAILURES_IN_SIGHT, failure_kinds
+from cluster.reports.charts.bars import Bar
+from cluster.reports.failures import FAILURES_SHOWN, failure_kinds
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
 from cluster.reports.pages import render_page, settings_table
 from extractors.video.thumbnail import Thumbnail
 from schemas.nights import ClassDrift, LabelledVideo, LabelStatistics, NightCounts, NightRecord
 
 SHOWN_CLASSES = 24
-LISTED_CLASSES = 200  # in the table that folds away
-COUNTED = {
+LISTED_CLASSES = 200  # in the collapsed table
+COUNT_TITLES = {
     "new": "new videos",
     "changed": "changed videos",
     "extracted": "extracted",
     "failed": "failed",
     "labelled": "labelled",
 }
-STATUS_WORDS = {
-    "running": "The nightly run is at work",
-    "completed": "The night is done",
-    "interrupted": "The night was interrupted",
-    "failed": "The night failed",
-    "died": "The nightly run was killed",
+HEADINGS = {
+    "running": "Nightly run in progress",
+    "completed": "Nightly run completed",
+    "interrupted": "Nightly run was interrupted",
+    "failed": "Nightly run failed",
+    "died": "Nightly run was killed",
 }
 
 
 def render_night_report(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mapping[str, Thumbnail]) -> str:
-    """Write the page."""
+    """The page of a night."""
     return render_page("night.html", _content(night, earlier, pictures))
 
 
 def night_headline(night: NightRecord) -> str:
-    """The night in a sentence."""
+    """A night in one sentence."""
     counts = night.counts
     came = [
         f"{numbers.count_text(number)} {word}"
-        for number, word in ((counts.new, "new"), (counts.changed, "changed"), (counts.retried, "tried again"))
+        for number, word in ((counts.new, "new"), (counts.changed, "changed"), (counts.retried, "retried"))
         if number
     ]
     if not came and not counts.labelled:
-        return "Nothing was new, and everything had its labels."
+        return "No new videos; all labels are up to date."
     failed = numbers.count_text(counts.failed) if counts.failed else "none"
-    taken = f"Of {_listed(came)} videos, {failed} failed" if came else "Nothing was new"
-    labelled = f"{numbers.count_text(counts.labelled)} video{'' if counts.labelled == 1 else 's'} got labels"
-    return f"{taken}; {labelled}."
+    extraction = f"Of {_listed(came)} videos, {failed} failed" if came else "No new videos"
+    labelled = (
+        f"{numbers.count_text(counts.labelled)} {'video was' if counts.labelled == 1 else 'videos were'} labelled"
+    )
+    return f"{extraction}; {labelled}."
 
 
 def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:
-    """Everything that the template names."""
+    """The variables of the template."""
     labels, drift, counts, cost = night.labels, night.drift, night.counts, night.cost
     last = night.runs[-1]
     rows = _rows(night)
@@ -69,36 +71,37 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
     return {
         "night": night,
         "day": f"{date.fromisoformat(night.date):%A, %-d %B %Y}",
-        "status_words": STATUS_WORDS[night.status],
+        "heading": HEADINGS[night.status],
         "headline": night_headline(night),
         "counts": counts,
         "cost": cost,
         "labels": labels,
         "drift": drift,
         "last": last,
-        "nights": len(earlier),
+        "nights": len(earlier) + 1,
         "small_charts": {
-            title: columns(_columns(name, [*earlier, night]), f"{title} by night") for name, title in COUNTED.items()
+            title: columns(_columns(name, [*earlier, night]), f"{title} by night")
+            for name, title in COUNT_TITLES.items()
         },
         "shares": shares_chart(
-            _in_sight(rows), has_before=drift is not None, spoken="Share of the videos by their surest label"
+            _shown_rows(rows), has_before=drift is not None, description="Share of the videos by top label"
         ),
-        "confidences": score_columns(labels.confidences, "Videos by the score of their surest label") if labels else "",
+        "confidences": score_columns(labels.confidences, "Videos by the score of their top label") if labels else "",
         "marked": [row for row in rows if row.is_marked] if drift else [],
         "new_labels": sorted(drift.new, key=lambda row: (-row.count, row.index)) if drift else [],
         "vanished_labels": sorted(drift.vanished, key=lambda row: (-row.expected, row.index)) if drift else [],
         "shown_classes": SHOWN_CLASSES,
         "class_rows": _class_rows(labels, rows, has_before=drift is not None) if labels else [],
-        "least_sure": _figures(labels.least_sure, pictures) if labels else [],
+        "least_confident": _figures(labels.least_sure, pictures) if labels else [],
         "samples": _samples(labels, pictures) if labels else [],
         "failure_kinds": failure_kinds(night.failures_by_code, night.failures),
-        "failures_in_sight": night.failures[:FAILURES_IN_SIGHT],
-        "failures_folded": night.failures[FAILURES_IN_SIGHT:],
+        "failures_shown": night.failures[:FAILURES_SHOWN],
+        "failures_collapsed": night.failures[FAILURES_SHOWN:],
         "command": [shlex.quote(word) for word in last.command],
         "hours": {
-            "Core-hours held": (_hours(cost.held_core_seconds), _hours(cost.held_core_seconds * per_thousand)),
-            "Core-hours of work": (_hours(cost.used_core_seconds), _hours(cost.used_core_seconds * per_thousand)),
-            "GPU-hours held": (_hours(cost.gpu_seconds), _hours(cost.gpu_seconds * per_thousand)),
+            "Core-hours reserved": (_hours(cost.held_core_seconds), _hours(cost.held_core_seconds * per_thousand)),
+            "Core-hours used": (_hours(cost.used_core_seconds), _hours(cost.used_core_seconds * per_thousand)),
+            "GPU-hours reserved": (_hours(cost.gpu_seconds), _hours(cost.gpu_seconds * per_thousand)),
         },
         "per_thousand": per_thousand,
         "tables": {
@@ -111,13 +114,13 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
     }
 
 
-def _columns(name: str, nights: Sequence[NightRecord]) -> list[Part]:
-    def part(night: NightRecord) -> Part:
+def _columns(name: str, nights: Sequence[NightRecord]) -> list[Bar]:
+    def bar(night: NightRecord) -> Bar:
         value = _count(night.counts, name)
-        style = ("bad" if name == "failed" else "fill") if night is nights[-1] else "quiet"
-        return Part(label=str(int(night.date[-2:])), value=value, text=numbers.short_count_text(value), style=style)
+        style = ("bad" if name == "failed" else "fill") if night is nights[-1] else "muted"
+        return Bar(label=str(int(night.date[-2:])), value=value, text=numbers.short_count_text(value), style=style)
 
-    return [part(night) for night in nights]
+    return [bar(night) for night in nights]
 
 
 def _count(counts: NightCounts, name: str) -> int:
@@ -126,7 +129,7 @@ def _count(counts: NightCounts, name: str) -> int:
 
 
 def _rows(night: NightRecord) -> list[ClassDrift]:
-    """All classes of tonight and before, the most frequent first; without nights before, as they are."""
+    """All classes of tonight and of previous nights, the most frequent first."""
     if night.drift is not None:
         found = list(night.drift.classes)
     elif night.labels is not None:
@@ -148,8 +151,8 @@ def _rows(night: NightRecord) -> list[ClassDrift]:
     return sorted(found, key=lambda row: (-row.count, -row.expected, row.index))
 
 
-def _in_sight(rows: Sequence[ClassDrift]) -> list[ClassDrift]:
-    """The most frequent ones, and of the others those that have changed the most."""
+def _shown_rows(rows: Sequence[ClassDrift]) -> list[ClassDrift]:
+    """The most frequent classes, and of the others those that changed most."""
     marked = sorted((row for row in rows[SHOWN_CLASSES // 2 :] if row.is_marked), key=lambda row: -abs(row.difference))
     chosen = {row.index for row in marked[: SHOWN_CLASSES // 2]}
     for row in rows:
@@ -163,7 +166,7 @@ def _class_rows(labels: LabelStatistics, rows: Sequence[ClassDrift], *, has_befo
     return [
         {
             "row": row,
-            "sure": known[row.index].sure if row.index in known else 0,
+            "above_threshold": known[row.index].sure if row.index in known else 0,
             "mean_score": known[row.index].mean_score if row.index in known else None,
             "points": points_text(row) if has_before else "",
         }
@@ -179,7 +182,7 @@ def _figures(videos: Sequence[LabelledVideo], pictures: Mapping[str, Thumbnail])
 
 
 def _samples(labels: LabelStatistics, pictures: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
-    """Samples by label, in the order in which they are."""
+    """Samples by label, in the order of the record."""
     groups: dict[int, list[LabelledVideo]] = {}
     for video in labels.samples:
         groups.setdefault(video.index, []).append(video)

@@ -1,7 +1,7 @@
-"""Quantities as people read them: counts, rates, lengths of time and sizes, for reports and progress lines.
+"""Numbers as text for reports and progress lines: counts, rates, durations and sizes.
 
-In: a number in the unit that the function's argument names. Out: short text, with a dot for decimals and a comma for
-thousands whatever the locale, so that it is the same on every machine.
+In: a number in the unit that the argument names. Out: short text with a decimal point and comma-separated thousands,
+independent of the locale.
 """
 
 SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -14,12 +14,12 @@ def count_text(count: int) -> str:
 
 
 def short_count_text(count: float) -> str:
-    """Write a number in at most four characters and a unit, for places without room: `412k`, `1.3M`."""
+    """Write a number in at most four characters and a unit, for narrow places: `412k`, `1.3M`."""
     return _scaled(float(count), SHORT_UNITS)
 
 
 def rate_text(per_second: float) -> str:
-    """Write a number with three digits that count: `0.0213`, `5.30`, `54.3`, `1,234`."""
+    """Write a number with three significant digits: `0.0213`, `5.30`, `54.3`, `1,234`."""
     size = abs(per_second)
     if size == 0 or size >= 99.95:
         return f"{per_second:,.0f}"
@@ -29,7 +29,7 @@ def rate_text(per_second: float) -> str:
 
 
 def share_text(part: float, whole: float) -> str:
-    """Write a part as a percentage that is 0 or 100 only where it is exactly so."""
+    """Write a part as a percentage, 0% or 100% only if exact."""
     if whole == 0 or part == 0:
         return "0%"
     percent = 100 * part / whole
@@ -41,7 +41,7 @@ def share_text(part: float, whole: float) -> str:
 
 
 def percent_text(share: float) -> str:
-    """Write a share with two decimals, as accuracies are given: `94.26%`; 0 or 100 only where it is exactly so."""
+    """Write a share with two decimals, as is usual for accuracies: `94.26%`; 0% or 100% only if exact."""
     percent = 100 * share
     if percent in (0, 100):
         return f"{percent:.0f}%"
@@ -53,12 +53,12 @@ def percent_text(share: float) -> str:
 
 
 def figure_text(value: float) -> str:
-    """Write a number with four digits that count, such as a loss: `0.1683`, `12.05`, `1.2e-05`."""
+    """Write a number with four significant digits, such as a loss: `0.1683`, `12.05`, `1.2e-05`."""
     return f"{value:.4g}"
 
 
 def duration_text(seconds: float) -> str:
-    """Write a length of time in its two largest units: `0.25 s`, `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
+    """Write a duration in its two largest units: `0.25 s`, `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
     if seconds < 0.995:
         return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
     if seconds < 59.95:
@@ -72,7 +72,7 @@ def duration_text(seconds: float) -> str:
 
 
 def round_duration_text(seconds: float) -> str:
-    """Write a length of time in one unit, for axes: `45 s`, `1.5 min`, `6 h`, `2 d`."""
+    """Write a duration in one unit, for axes: `45 s`, `1.5 min`, `6 h`, `2 d`."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:g} {unit}"

@@ -1,7 +1,6 @@
-"""Charts of a training record: its numbers as they are drawn in the report.
+"""Charts of the training report.
 
-In: parts of a `TrainingRecord`, and the classes' names as they are to be read. Out: `Markup`, or None where there is
-nothing to draw.
+In: parts of a `TrainingRecord`, and the classes' display names. Out: `Markup`, or None where there is nothing to draw.
 """
 
 import math
@@ -10,63 +9,65 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from cluster.reports.charts.curves import Curve, curves
-from cluster.reports.charts.heat_map import MOST_CLASSES, Cell, heat_map, scale
+from cluster.reports.charts.heat_map import MAX_CLASSES, Cell, heat_map, scale
 from cluster.reports.charts.reliability import Reliability, reliability
 from cluster.reports.numbers import percent_text, short_count_text
-from cluster.reports.pages import cut
+from cluster.reports.pages import truncate
 from cluster.reports.training_tables import correlated_classes
 from schemas.trainings import TEST, ReliabilityBin, SplitResult, TrainingRecord
 
-SERIES = {"training": "train", "validation": "valid"}  # splits that are followed over the epochs, with their style
-RIGHT_STEPS = (1.0, 0.5, 0.1)
+SERIES = ("training", "validation")  # splits with metrics for each epoch; also CSS classes
+CORRECT_STEPS = (1.0, 0.5, 0.1)
 WRONG_STEPS = (0.01, 0.05, 0.25, 1.0)
 CORRELATION_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 
-def metric_curves(record: TrainingRecord, metric: str, spoken: str, *, are_shares: bool) -> Markup | None:
-    """How a metric went on each split, epoch by epoch."""
+def metric_curves(record: TrainingRecord, metric: str, description: str, *, are_shares: bool) -> Markup | None:
+    """A metric of each split over the epochs."""
     lines = [
-        Curve(label=split, values=[getattr(epoch, split).get(metric) for epoch in record.history], style=style)
-        for split, style in SERIES.items()
+        Curve(label=split, values=[getattr(epoch, split).get(metric) for epoch in record.history], style=split)
+        for split in SERIES
     ]
     lines = [line for line in lines if any(value is not None for value in line.values)]
-    return curves(lines, record.best_epoch, spoken, are_shares=are_shares) if lines else None
+    return curves(lines, record.best_epoch, description, are_shares=are_shares) if lines else None
 
 
 def confusion_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
-    """Which class videos have, and which they were given; shades are square roots, so that a few mistakes show."""
-    if not split.confusion or len(names) > MOST_CLASSES:
+    """True against predicted classes; shades are square roots of shares, so that a few mistakes are visible."""
+    if not split.confusion or len(names) > MAX_CLASSES:
         return None
     cells = []
     for true, counts in enumerate(split.confusion):
         total = sum(counts)
-        for given, count in enumerate(counts):
+        for predicted, count in enumerate(counts):
             if count:
                 share = count / total
                 shade = math.sqrt(share)
                 videos = "1 video" if count == 1 else f"{count:,} videos"
-                title = f"{cut(names[true])} → {cut(names[given])}: {videos}, {percent_text(share)} of the class"
+                title = (
+                    f"{truncate(names[true])} → {truncate(names[predicted])}: {videos}, {percent_text(share)} of class"
+                )
                 cells.append(
                     Cell(
                         row=true,
-                        column=given,
-                        shade=shade if true == given else -shade,
+                        column=predicted,
+                        shade=shade if true == predicted else -shade,
                         title=title,
                         text=_whole_percent(share),
                         note=short_count_text(count),
                     )
                 )
-    right = sum(counts[i] for i, counts in enumerate(split.confusion))
-    spoken = f"Confusion matrix of {len(names)} classes: {right:,} of {split.videos:,} videos were given their class"
-    drawn = heat_map(names, cells, rows="true", columns="given", spoken=spoken)
-    steps = [(math.sqrt(share), f"{100 * share:g}% right") for share in RIGHT_STEPS]
+    correct = sum(counts[i] for i, counts in enumerate(split.confusion))
+    description = f"Confusion matrix of {len(names)} classes: {correct:,} of {split.videos:,} videos are correct"
+    drawn = heat_map(names, cells, rows="true", columns="predicted", description=description)
+    steps = [(math.sqrt(share), f"{100 * share:g}% correct") for share in CORRECT_STEPS]
     return drawn + scale([*steps, *((-math.sqrt(share), f"{100 * share:g}% wrong") for share in WRONG_STEPS)])
 
 
 def correlation_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
-    """How the probability of a class varies with that of each other one, among the class's own videos."""
+    """Correlations of a class's probability with that of each other class, over the class's own videos."""
     followed = [names[i] for i in split.followed]
-    if not 1 < len(followed) <= MOST_CLASSES:
+    if not 1 < len(followed) <= MAX_CLASSES:
         return None
     enough = correlated_classes(split)
     cells = []
@@ -75,31 +76,31 @@ def correlation_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
             continue
         for column, correlation in enumerate(correlations):
             if row != column and correlation is not None:
-                title = f"among the videos of {cut(followed[row])}, with {cut(followed[column])}: {correlation:.3f}"
+                title = f"videos of {truncate(followed[row])}, with {truncate(followed[column])}: {correlation:.3f}"
                 text = f"{round(correlation, 2) + 0.0:.2f}".replace("0.", ".").replace("-", "−")
                 cells.append(Cell(row=row, column=column, shade=correlation, title=title, text=text))
     if not cells:
         return None
-    spoken = f"Correlations between the probabilities of {len(followed)} classes, among the videos of each"
-    drawn = heat_map(followed, cells, rows="videos of", columns="with", spoken=spoken)
+    description = f"Correlations between the probabilities of {len(followed)} classes, over the videos of each"
+    drawn = heat_map(followed, cells, rows="videos of", columns="with", description=description)
     return drawn + scale((step, f"{step:g}".replace("-", "−")) for step in CORRELATION_STEPS)
 
 
 def temperature_chart(record: TrainingRecord) -> Markup | None:
-    """The reliability diagram of the videos that the temperature was fitted to, without it and with it."""
+    """The reliability diagram of the videos that the temperature was fitted on, before and after."""
     fit = record.temperature
     if fit is None:
         return None
     before = Reliability(label="before", bins=_bins(fit.reliability_before), style="before")
-    after = Reliability(label="after", bins=_bins(fit.reliability_after), style="valid")
-    return reliability([before, after], "Reliability of validation")
+    after = Reliability(label="after", bins=_bins(fit.reliability_after), style="validation")
+    return reliability([before, after], "Reliability on validation")
 
 
 def split_reliability(split: SplitResult) -> Markup:
     """The reliability diagram of a split, with the fitted temperature."""
-    style = "fill" if split.name == TEST else SERIES[split.name]
+    style = "fill" if split.name == TEST else split.name
     series = Reliability(label=split.name, bins=_bins(split.reliability), style=style)
-    return reliability([series], f"Reliability of {split.name}")
+    return reliability([series], f"Reliability on {split.name}")
 
 
 def _bins(bins: Sequence[ReliabilityBin]) -> list[tuple[float, float, int]]:
@@ -107,7 +108,7 @@ def _bins(bins: Sequence[ReliabilityBin]) -> list[tuple[float, float, int]]:
 
 
 def _whole_percent(share: float) -> str:
-    """Write a share for a place without room; 0 and 100 only where it is exactly so."""
+    """Write a share for a narrow place, 0 or 100 only if exact."""
     percent = 100 * share
     if percent < 0.5:
         return "<1"

@@ -1,8 +1,7 @@
-"""Training report: one HTML page that tells a person what a classifier learnt, how well, and where it errs.
+"""The report of a training: learning curves, metrics, confusion, confidence, calibration and mistakes.
 
-In: a `TrainingRecord`.
-Out: the text of one self-contained file; see `cluster.reports.pages`. What is shown class by class is that of one
-split: test, or else validation, or else training. Epochs are counted from 1, in the record from 0.
+In: a `TrainingRecord`. Out: the text of a self-contained HTML file (`cluster.reports.pages`). Results by class are of
+one split: test, else validation, else training. Epochs are counted from 1, in the record from 0.
 """
 
 import shlex
@@ -17,12 +16,12 @@ from classifiers.metrics.correlation import FEWEST_VIDEOS
 from cluster.reports import training_charts, training_sentences, training_tables
 from cluster.reports.charts.bars import stages_chart
 from cluster.reports.charts.svg import inline_bar
-from cluster.reports.pages import cut, render_page, seen, settings_table
+from cluster.reports.pages import escape_invisible, render_page, settings_table, truncate
 from schemas.trainings import SPLITS, TRAINING, SplitResult, TrainingRecord
 
-PAIRS_IN_SIGHT = 12  # the others fold away
-MISTAKES_IN_SIGHT = 12
-TRADES_SHOWN = 10
+PAIRS_SHOWN = 12  # the others are collapsed
+MISTAKES_SHOWN = 12
+CORRELATIONS_SHOWN = 10
 MODEL_FIELDS = ("model", "parameters", "level", "task", "rgb_dim", "audio_dim", "seed", "monitor")
 
 _CLASS = Markup('<bdi class="name">{}</bdi>')
@@ -31,30 +30,30 @@ _NO_CLASS = Markup('<span class="note">none</span>')
 
 
 def render_training_report(record: TrainingRecord) -> str:
-    """Write the page for one training."""
+    """The page of a training."""
     return render_page("training.html", _content(record))
 
 
 def _content(record: TrainingRecord) -> dict[str, Any]:
-    """Everything that the template names."""
-    names = [seen(one.name).strip() or f"class {one.index}" for one in record.classes]
-    split = training_tables.split_of_report(record)
-    lasted = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
+    """The variables of the template."""
+    names = [escape_invisible(one.name).strip() or f"class {one.index}" for one in record.classes]
+    split = training_tables.reported_split(record)
+    duration = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
     return {
         "record": record,
         "names": names,
-        "called": lambda i: _called(names[i]) if i >= 0 else _NO_CLASS,
-        "words": training_sentences,
+        "class_name": lambda i: _class_name(names[i]) if i >= 0 else _NO_CLASS,
+        "sentences": training_sentences,
         "inline_bar": inline_bar,
         "fewest_videos": FEWEST_VIDEOS,
         "split": split,
         "results": {one.name: one for one in record.splits},
-        "wall_seconds": max(lasted.total_seconds(), 0.0),
+        "wall_seconds": max(duration.total_seconds(), 0.0),
         "is_single_label": record.task == SINGLE_LABEL,
         "has_validation": any(epoch.validation for epoch in record.history),
         "loss_chart": training_charts.metric_curves(record, "loss", "Loss", are_shares=False),
         "accuracy_chart": training_charts.metric_curves(record, "hit_at_one", "hit@1", are_shares=True),
-        "metric_lines": training_tables.metric_lines(record.splits),
+        "metric_rows": training_tables.metric_rows(record.splits),
         "temperature_chart": training_charts.temperature_chart(record),
         "stages_chart": stages_chart(record.seconds_by_stage),
         "split_sizes": {name: record.split_sizes[name] for name in SPLITS if name in record.split_sizes},
@@ -68,12 +67,12 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
             "Versions": settings_table(record.versions),
             "Machine": settings_table(vars(record.machine)),
         },
-        **(_of_split(split, names) if split else {"baseline": None}),
+        **(_split_variables(split, names) if split else {"baseline": None}),
     }
 
 
 def _input_tables(record: TrainingRecord) -> dict[str, Any]:
-    """What the classifier takes."""
+    """Tables of the classifier's input."""
     if record.clips is None:
         return {"Fingerprint of the features": settings_table(record.feature_fingerprint)}
     return {
@@ -82,10 +81,10 @@ def _input_tables(record: TrainingRecord) -> dict[str, Any]:
     }
 
 
-def _of_split(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
-    """What the template names where any split was measured."""
+def _split_variables(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
+    """The variables of the template that need a split."""
     return {
-        "baseline": training_tables.always_the_same(split),
+        "baseline": training_tables.majority_baseline(split),
         "confusion_map": training_charts.confusion_map(split, names),
         "correlation_map": training_charts.correlation_map(split, names),
         "reliability_chart": training_charts.split_reliability(split),
@@ -93,15 +92,15 @@ def _of_split(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
         "confidence_groups": training_tables.confidence_groups(split),
         "confidence_of": {row.index: row for row in split.confidence},
         "without_videos": sum(not row.support for row in split.classes),
-        "pairs_in_sight": split.confused[:PAIRS_IN_SIGHT],
-        "pairs_folded": split.confused[PAIRS_IN_SIGHT:],
-        "trades": training_tables.trades(split, TRADES_SHOWN),
-        "mistakes_in_sight": split.mistakes[:MISTAKES_IN_SIGHT],
-        "mistakes_folded": split.mistakes[MISTAKES_IN_SIGHT:],
+        "pairs_shown": split.confused[:PAIRS_SHOWN],
+        "pairs_collapsed": split.confused[PAIRS_SHOWN:],
+        "correlations": training_tables.most_negative_correlations(split, CORRELATIONS_SHOWN),
+        "mistakes_shown": split.mistakes[:MISTAKES_SHOWN],
+        "mistakes_collapsed": split.mistakes[MISTAKES_SHOWN:],
     }
 
 
-def _called(name: str) -> Markup:
-    """A class by its name; a long one is cut, and whole in its title."""
-    shown = cut(name)
+def _class_name(name: str) -> Markup:
+    """A class's name; a long one is truncated, with the full name in its title."""
+    shown = truncate(name)
     return _CLASS.format(name) if shown == name else _LONG_CLASS.format(name, shown)

@@ -1,7 +1,7 @@
-"""Tables of a training record: its numbers as rows that the report's template writes down.
+"""Tables of the training report.
 
-In: parts of a `TrainingRecord`. Out: rows for the template. Of more than `MOST_ROWS` classes, the two ends of a ranking
-stand for all of them.
+In: parts of a `TrainingRecord`. Out: rows for the template. Of more than `MAX_ROWS` classes, the first and the last of
+a ranking are shown.
 """
 
 from collections.abc import Sequence
@@ -21,24 +21,27 @@ from schemas.trainings import (
     TrainingRecord,
 )
 
-MOST_ROWS = 64
+MAX_ROWS = 64
 END_ROWS = 20
 DASH = "–"
 
-# What the numbers are called, and what they mean.
+# Title and definition of each metric.
 METRICS = {
-    "loss": ("Loss", "mean cross-entropy, without penalties: the one number here of which less is better"),
-    "hit_at_one": ("hit@1", "videos whose most probable class is one of theirs: with one class a video, the accuracy"),
-    "top_1_accuracy": ("Top-1 accuracy", "the same as hit@1, by its other name"),
-    "top_5_accuracy": ("Top-5 accuracy", "videos with a class of theirs among the five most probable ones"),
-    "perr": ("PERR", "of a video's L classes, those found among its L most probable ones; the mean over the videos"),
-    "mean_average_precision": ("mAP", "average precision of each class; the mean over the classes that have videos"),
-    "gap": ("GAP@20", "average precision of the 20 most probable classes of all videos in one list"),
+    "loss": ("Loss", "mean cross-entropy without penalties; lower is better"),
+    "hit_at_one": (
+        "hit@1",
+        "videos whose most probable class is one of their labels; with one label per video, the accuracy",
+    ),
+    "top_1_accuracy": ("Top-1 accuracy", "another name of hit@1"),
+    "top_5_accuracy": ("Top-5 accuracy", "videos with one of their labels among the five most probable classes"),
+    "perr": ("PERR", "share of a video's L labels among its L most probable classes; mean over the videos"),
+    "mean_average_precision": ("mAP", "average precision of a class; mean over the classes that have videos"),
+    "gap": ("GAP@20", "average precision of one ranking of the 20 most probable classes of all videos"),
 }
 AVERAGES = {
-    "macro": ("Macro F1", "mean of precision and recall (harmonic) of each class; classes count alike"),
-    "weighted": ("Weighted F1", "likewise, and classes count by their videos"),
-    "micro": ("Micro F1", "likewise, of all predictions in one"),
+    "macro": ("Macro F1", "harmonic mean of precision and recall of each class; unweighted mean over the classes"),
+    "weighted": ("Weighted F1", "the same, classes weighted by their number of videos"),
+    "micro": ("Micro F1", "the same, over the predictions of all classes together"),
 }
 
 T = TypeVar("T")
@@ -46,41 +49,41 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Group(Generic[T]):
-    """Rows of a table that stand together; `caption` is empty where they are all there are."""
+    """Consecutive rows of a table; `caption` is empty if they are all rows."""
 
     caption: str
     rows: Sequence[T]
 
 
 @dataclass(frozen=True)
-class Line:
-    """One measure: its name, what it means, and its value in each column."""
+class MetricRow:
+    """A metric: its name, its definition, and its value for each split."""
 
     name: str
-    meaning: str
+    definition: str
     values: tuple[str, ...]
 
 
-def metric_lines(splits: Sequence[SplitResult]) -> list[Line]:
-    """One line a metric, those that are known first, and one column a split."""
+def metric_rows(splits: Sequence[SplitResult]) -> list[MetricRow]:
+    """A row per metric, those of `METRICS` first, and a column per split."""
     present = {name for split in splits for name in split.summary}
-    lines = []
+    rows = []
     for name in [*(name for name in METRICS if name in present), *sorted(present - set(METRICS))]:
-        title, meaning = METRICS.get(name, (name, ""))
-        told = figure_text if name == "loss" or name not in METRICS else percent_text
+        title, definition = METRICS.get(name, (name, ""))
+        as_text = figure_text if name == "loss" or name not in METRICS else percent_text
         values = (split.summary.get(name) for split in splits)
-        lines.append(Line(title, meaning, tuple(DASH if value is None else told(value) for value in values)))
-    for name, (title, meaning) in AVERAGES.items():
+        rows.append(MetricRow(title, definition, tuple(DASH if value is None else as_text(value) for value in values)))
+    for name, (title, definition) in AVERAGES.items():
         averages = [split.averages.get(name) for split in splits]
         if any(averages):
             texts = tuple(DASH if average is None else percent_text(average.f1) for average in averages)
-            lines.append(Line(title, meaning, texts))
-    return lines
+            rows.append(MetricRow(title, definition, texts))
+    return rows
 
 
 def class_groups(split: SplitResult) -> list[Group[ClassScore]]:
-    """All classes in their order; or the worst and the best by F1 of those that have videos, most videos first."""
-    if len(split.classes) <= MOST_ROWS:
+    """All classes in order; or those with the lowest and highest F1 among classes with videos."""
+    if len(split.classes) <= MAX_ROWS:
         return [Group("", split.classes)]
     known = [row for row in split.classes if row.support]
     lowest = sorted(known, key=lambda row: (row.f1, -row.support))
@@ -89,23 +92,23 @@ def class_groups(split: SplitResult) -> list[Group[ClassScore]]:
 
 
 def confidence_groups(split: SplitResult) -> list[Group[Confidence]]:
-    """Classes that have videos, the surest first."""
-    return _ends(split.confidence, split.confidence[::-1], "Surest", "Least sure")
+    """Classes that have videos, the most confident first."""
+    return _ends(split.confidence, split.confidence[::-1], "Most confident", "Least confident")
 
 
 def count_groups(classes: Sequence[TrainedClass]) -> list[Group[tuple[int, TrainedClass]]]:
-    """Classes with their positions, those with the most training videos first."""
+    """Classes with their positions, by falling number of training videos."""
     ranked = sorted(enumerate(classes), key=lambda item: (-item[1].videos.get(TRAINING, 0), item[0]))
     return _ends(ranked, ranked[::-1], "Most videos", "Fewest videos")
 
 
 def correlated_classes(split: SplitResult) -> set[int]:
-    """Those with enough videos for correlations among them to mean something."""
+    """Classes with enough videos for a correlation."""
     return {row.index for row in split.classes if row.support >= FEWEST_VIDEOS}
 
 
-def trades(split: SplitResult, count: int) -> list[TradedClasses]:
-    """The pairs of classes that trade most probability, at most `count`, of classes with enough videos."""
+def most_negative_correlations(split: SplitResult, count: int) -> list[TradedClasses]:
+    """The up to `count` pairs with the most negative correlations, of classes with enough videos."""
     enough = correlated_classes(split)
     pairs = [
         TradedClasses(true=true, other=other, correlation=correlation)
@@ -116,13 +119,13 @@ def trades(split: SplitResult, count: int) -> list[TradedClasses]:
     return sorted(pairs, key=lambda pair: pair.correlation)[:count]
 
 
-def split_of_report(record: TrainingRecord) -> SplitResult | None:
-    """The split that tells most about new videos: test, or else validation, or else training."""
+def reported_split(record: TrainingRecord) -> SplitResult | None:
+    """The split that predicts results on new videos best: test, else validation, else training."""
     return max(record.splits, key=lambda split: SPLITS.index(split.name), default=None)
 
 
-def always_the_same(split: SplitResult) -> tuple[int, float] | None:
-    """The class that most videos of a split have, and the share of videos that naming it always would get right."""
+def majority_baseline(split: SplitResult) -> tuple[int, float] | None:
+    """The most frequent class of a split, and the hit@1 of always predicting it."""
     if not split.videos:
         return None
     most = max(split.classes, key=lambda row: (row.support, -row.index))
@@ -130,8 +133,8 @@ def always_the_same(split: SplitResult) -> tuple[int, float] | None:
 
 
 def _ends(ranked: Sequence[T], reverse: Sequence[T], first: str, last: str) -> list[Group[T]]:
-    """Rows in their order; or the first few of it, and of the opposite one."""
-    if len(ranked) <= MOST_ROWS:
+    """All rows in order; or the first rows of both orders."""
+    if len(ranked) <= MAX_ROWS:
         return [Group("", ranked)]
     return [
         Group(f"{caption} ({END_ROWS} of {len(ranked):,} classes)", rows[:END_ROWS])

@@ -1,4 +1,4 @@
-"""Nights with known numbers, for what compares and shows them."""
+"""Records of nights with known numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODEL = "logistic@0123456789ab"
 def labels_of(
     firsts: Mapping[str, int], *, unlabelled: int = 0, shown: Sequence[LabelledVideo] = ()
 ) -> LabelStatistics:
-    """Statistics in which each class, by its name, is the surest label of some videos; indices follow the alphabet."""
+    """Statistics in which each class, by its name, is the top label of some videos; indices follow the alphabet."""
     labelled = sum(firsts.values())
     confidences = [0] * CONFIDENCE_BINS
     confidences[CONFIDENCE_BINS // 2] = labelled

@@ -1,4 +1,4 @@
-"""What a browser would find on a page of ours."""
+"""A page as a browser reads it."""
 
 from html.parser import HTMLParser
 
@@ -34,12 +34,12 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All of it, with one space for any number of them."""
+        """All text, with single spaces."""
         return " ".join(" ".join(self.texts).split())
 
 
-def assert_closed_to_the_outside(html: str) -> Page:
-    """Whole, without a script, and with nothing that a browser would fetch; gives the page."""
+def assert_self_contained(html: str) -> Page:
+    """Check that the page is complete, has no script, and makes a browser fetch nothing. Returns the page."""
     page = Page(html)
     assert html.startswith("<!DOCTYPE html>")
     assert page.open == []
@@ -55,12 +55,12 @@ def assert_closed_to_the_outside(html: str) -> Page:
     return page
 
 
-def assert_said_in_words(page: Page) -> None:
-    """Pictures and charts have words or are nothing to be read out; tables have captions and headers."""
+def assert_accessible(page: Page) -> None:
+    """Check that images and charts have descriptions or are hidden, and tables have captions and headers."""
     for tag, attributes in page.tags:
         if tag == "img" or (tag == "svg" and "viewbox" not in attributes):
-            words = attributes.get("alt") or attributes.get("aria-label")
-            assert words or attributes.get("aria-hidden") == "true", (tag, attributes)
+            description = attributes.get("alt") or attributes.get("aria-label")
+            assert description or attributes.get("aria-hidden") == "true", (tag, attributes)
         if tag == "th":
             assert attributes.get("scope") in ("row", "col", "rowgroup"), attributes
     tables = sum(tag == "table" for tag, _ in page.tags)

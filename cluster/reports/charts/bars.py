@@ -1,7 +1,6 @@
-"""Charts as inline SVG: a line over time, labelled bars, a histogram, a divided strip.
+"""Charts as inline SVG: a line over time, labelled bars, a histogram, a stacked strip.
 
-In: plain numbers and texts.
-Out: `Markup`, one `<svg>` that is as wide as its place; see `cluster.reports.charts.svg`.
+In: numbers and texts. Out: `Markup`, one `<svg>` as wide as its container (`cluster.reports.charts.svg`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from markupsafe import Markup
 
 from cluster.reports.charts.svg import CHART, GRID, PATH, PLOT_BOTTOM, PLOT_HEIGHT, RECT, TEXT, nice_step, plot
 from cluster.reports.numbers import duration_text, rate_text, round_duration_text, share_text, short_count_text
-from cluster.reports.pages import seen
+from cluster.reports.pages import escape_invisible
 
 BAR_PITCH = 44
 TIME_STEPS_SECONDS = (
@@ -21,8 +20,8 @@ TIME_STEPS_SECONDS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """One bar or one piece of a strip; `text` is the value as it is to be read, `style` a class of the style sheet."""
+class Bar:
+    """One bar, column or segment of a strip; `text` is the formatted value, `style` a CSS class."""
 
     label: str
     value: float
@@ -31,9 +30,11 @@ class Part:
 
 
 def line_chart(values: Sequence[float], span_seconds: float, mean: float, unit: str) -> Markup:
-    """Draw values, each the mean of one of the equal parts of `span_seconds`, with a dashed line at their `mean`."""
+    """Draw `values`, the means of equal intervals of `span_seconds`, with a dashed line at their `mean`."""
     if not values or span_seconds <= 0:
-        raise ValueError(f"{len(values)} values over {span_seconds} s: a line needs at least one, and time")
+        raise ValueError(
+            f"{len(values)} values over {span_seconds} s: a line needs at least one value and a positive time"
+        )
     top = nice_step(max(*values, mean, 1e-9) / 3) * 3
     while top < max(values):
         top += nice_step(top / 3)
@@ -50,7 +51,7 @@ def line_chart(values: Sequence[float], span_seconds: float, mean: float, unit: 
     area, curve = PATH.format(f"M0,1000L{path}L1000,1000Z", "area"), PATH.format(f"M{path}", "curve")
     pieces.append(plot(area + curve))
     pieces.append(GRID.format(down(mean), "mean"))
-    # A label over the grid needs no margin beside it, so that the curve has the whole width.
+    # Labels stand above the grid lines, so the curve has the full width.
     pieces.extend(
         TEXT.format(0, down(tick) - 5, "tick halo", f"{tick:,.10g} {unit if tick == ticks[-1] else ''}".strip())
         for tick in ticks[1:]
@@ -64,78 +65,82 @@ def line_chart(values: Sequence[float], span_seconds: float, mean: float, unit: 
         anchor = "start" if i == 0 else "end" if across > 95 else "middle"
         label = round_duration_text(round(i * time_step, 6)) if i else "0"
         pieces.append(TEXT.format(across, PLOT_BOTTOM + 18, f"tick {anchor}", label))
-    spoken = f"{unit} over {round_duration_text(round(span_seconds, 1))}: mean {rate_text(mean)}, highest "
-    spoken += f"{rate_text(max(values))}, lowest {rate_text(min(values))}"
-    return CHART.format(spoken, PLOT_BOTTOM + 26, Markup("").join(pieces))
+    description = f"{unit} over {round_duration_text(round(span_seconds, 1))}: mean {rate_text(mean)}, highest "
+    description += f"{rate_text(max(values))}, lowest {rate_text(min(values))}"
+    return CHART.format(description, PLOT_BOTTOM + 26, Markup("").join(pieces))
 
 
-def bars(parts: Sequence[Part], spoken: str) -> Markup:
-    """Draw horizontal bars, one below the other in the order given; label and value stand above each."""
-    largest = max((part.value for part in parts), default=0.0) or 1.0
+def bar_chart(bars: Sequence[Bar], description: str) -> Markup:
+    """Draw horizontal bars from top to bottom, each below its label and value."""
+    largest = max((bar.value for bar in bars), default=0.0) or 1.0
     pieces = []
-    for i, part in enumerate(parts):
+    for i, bar in enumerate(bars):
         top = i * BAR_PITCH
-        pieces.append(TEXT.format(0, top + 14, "label", part.label))
-        pieces.append(TEXT.format(100, top + 14, "label end strong", part.text))
-        title = f"{part.label}: {part.text}"
+        pieces.append(TEXT.format(0, top + 14, "label", bar.label))
+        pieces.append(TEXT.format(100, top + 14, "label end strong", bar.text))
+        title = f"{bar.label}: {bar.text}"
         pieces.append(RECT.format(0, top + 22, 100, 8, 4, "track", title))
-        if part.value > 0:
-            pieces.append(RECT.format(0, top + 22, 100 * part.value / largest, 8, 4, part.style, title))
-    told = "; ".join(f"{part.label} {part.text}" for part in parts)
-    return CHART.format(f"{spoken}: {told}", max(len(parts) * BAR_PITCH - 8, 1), Markup("").join(pieces))
+        if bar.value > 0:
+            pieces.append(RECT.format(0, top + 22, 100 * bar.value / largest, 8, 4, bar.style, title))
+    return CHART.format(described(description, bars), max(len(bars) * BAR_PITCH - 8, 1), Markup("").join(pieces))
 
 
 def stages_chart(seconds_by_stage: Mapping[str, float]) -> Markup | None:
-    """Draw seconds by stage as bars, the longest first; None where no stage took any time."""
+    """Draw seconds by stage as bars, the longest first; None if no stage took any time."""
     total = sum(seconds_by_stage.values())
     if total == 0:
         return None
     stages = sorted(seconds_by_stage.items(), key=lambda item: (-item[1], item[0]))
     texts = [f"{duration_text(seconds)} · {share_text(seconds, total)}" for _, seconds in stages]
-    parts = [
-        Part(label=seen(stage), value=seconds, text=text) for (stage, seconds), text in zip(stages, texts, strict=True)
+    bars = [
+        Bar(label=escape_invisible(stage), value=seconds, text=text)
+        for (stage, seconds), text in zip(stages, texts, strict=True)
     ]
-    return bars(parts, "Seconds by stage")
+    return bar_chart(bars, "Seconds by stage")
 
 
-def histogram(edges_seconds: Sequence[float], counts: Sequence[int], spoken: str) -> Markup:
-    """Draw columns, one a bin, without the empty bins at both ends; bin i starts at edge i, the last one is open."""
+def histogram(edges_seconds: Sequence[float], counts: Sequence[int], description: str) -> Markup:
+    """Draw a column per bin, without the empty bins at both ends; bin i starts at edge i, the last one is open."""
     filled = [i for i, count in enumerate(counts) if count]
     if not filled:
-        raise ValueError("a histogram of nothing: check for counts before drawing")
-    # One bin of room at each side shows that nothing lies beyond.
+        raise ValueError("a histogram needs at least one count")
+    # An empty bin at each side shows that nothing lies beyond.
     first, last = max(filled[0] - 1, 0), min(filled[-1] + 1, len(counts) - 1)
     shown = range(first, last + 1)
     width = 100 / len(shown)
-    pieces, told = [], []
+    pieces, values = [], []
     for place, i in enumerate(shown):
         edge = round_duration_text(edges_seconds[i]) if edges_seconds[i] else "0"
         end = round_duration_text(edges_seconds[i + 1]) if i + 1 < len(edges_seconds) else "more"
         height = PLOT_HEIGHT * counts[i] / max(counts)
         if counts[i]:
-            told.append(f"{edge} to {end} {counts[i]:,}")
+            values.append(f"{edge} to {end} {counts[i]:,}")
             title = f"{edge} to {end}: {counts[i]:,}"
-            drawn = max(height, 2.0)  # one video among a million is still to be seen
+            drawn = max(height, 2.0)  # one video in a million is still visible
             pieces.append(
                 RECT.format((place + 0.06) * width, PLOT_BOTTOM - drawn, 0.88 * width, drawn, 3, "fill", title)
             )
             value = short_count_text(counts[i])
             pieces.append(TEXT.format((place + 0.5) * width, PLOT_BOTTOM - drawn - 6, "tick middle strong", value))
-        # On a phone eight labels fit side by side; of more than that every second one stands for two.
+        # A phone has room for eight labels; of more, every second one is drawn.
         if len(shown) <= 8 or place % 2 == 0:
             pieces.append(TEXT.format(place * width, PLOT_BOTTOM + 18, f"tick {'middle' if place else 'start'}", edge))
     pieces.append(GRID.format(PLOT_BOTTOM, "axis"))
-    return CHART.format(f"{spoken}: {'; '.join(told)}", PLOT_BOTTOM + 26, Markup("").join(pieces))
+    return CHART.format(f"{description}: {'; '.join(values)}", PLOT_BOTTOM + 26, Markup("").join(pieces))
 
 
-def strip(parts: Sequence[Part], spoken: str) -> Markup:
-    """Divide one strip among the parts; a part that is not nothing is never too thin to be seen."""
-    total = sum(part.value for part in parts)
-    widths = [max(part.value / total, 0.006) if part.value else 0.0 for part in parts] if total else []
-    left, pieces = 0.0, [RECT.format(0, 0, 100, 14, 0, "track", spoken)]
-    for part, width in zip(parts, widths, strict=False):
+def strip(bars: Sequence[Bar], description: str) -> Markup:
+    """Draw the bars as segments of one strip; any segment above 0 is wide enough to be visible."""
+    total = sum(bar.value for bar in bars)
+    widths = [max(bar.value / total, 0.006) if bar.value else 0.0 for bar in bars] if total else []
+    left, pieces = 0.0, [RECT.format(0, 0, 100, 14, 0, "track", description)]
+    for bar, width in zip(bars, widths, strict=False):
         share = 100 * width / sum(widths)
-        pieces.append(RECT.format(left, 0, share, 14, 0, part.style, f"{part.label}: {part.text}"))
+        pieces.append(RECT.format(left, 0, share, 14, 0, bar.style, f"{bar.label}: {bar.text}"))
         left += share
-    told = "; ".join(f"{part.label} {part.text}" for part in parts)
-    return CHART.format(f"{spoken}: {told}", 14, Markup("").join(pieces))
+    return CHART.format(described(description, bars), 14, Markup("").join(pieces))
+
+
+def described(description: str, bars: Sequence[Bar]) -> str:
+    """The accessible description of a chart, with the values of its bars."""
+    return f"{description}: {'; '.join(f'{bar.label} {bar.text}' for bar in bars)}"

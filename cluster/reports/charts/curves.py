@@ -1,8 +1,7 @@
-"""Curves over epochs: how a number went on training and on validation, and which epoch was kept.
+"""Curves of a metric over epochs, on training and validation, with a mark at the epoch that was kept.
 
-In: a value for each epoch, None where there is none. Out: `Markup`, one `<svg>`; see `cluster.reports.charts.svg`.
-Epochs are counted from 1, as people do. Every value is a dot that tells itself; a line joins those that follow each
-other.
+In: a value per epoch, or None. Out: `Markup`, one `<svg>` (`cluster.reports.charts.svg`). Epochs are counted from 1.
+Every value is a dot with a tooltip; lines join the dots of consecutive epochs.
 """
 
 import math
@@ -20,32 +19,32 @@ from cluster.reports.charts.svg import (
     PLOT_HEIGHT,
     PLOT_TOP,
     TEXT,
-    UPRIGHT,
+    VERTICAL,
     nice_step,
     plot,
 )
 from cluster.reports.numbers import figure_text, percent_text
 
-LEFT, RIGHT = 10.0, 1.5  # percent that are left free: for the names of the grid's lines, and for a dot to be whole
-MOST_LABELS = 8  # of epochs
-MOST_DOTS = 60  # of more than that a line alone is clearer; the dots stay to be pointed at
+LEFT, RIGHT = 10.0, 1.5  # margins in percent: for the labels of the grid, and for the last dot
+MAX_LABELS = 8  # of epochs
+MAX_DOTS = 60  # with more, dots are invisible but keep their tooltips
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One line; `style` is a class of the style sheet."""
+    """One line; `style` is a CSS class."""
 
     label: str
     values: Sequence[float | None]
     style: str
 
 
-def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) -> Markup:
-    """Draw the lines over each other, with a mark at position `best`; shares are written as percentages."""
-    told = percent_text if are_shares else figure_text
+def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: bool) -> Markup:
+    """Draw the lines in one plot, with a mark at position `best`; shares are written as percentages."""
+    as_text = percent_text if are_shares else figure_text
     known = [value for line in lines for value in line.values if value is not None]
     if not known:
-        raise ValueError(f"{spoken}: no epoch has a value, so that there is nothing to draw")
+        raise ValueError(f"{description}: no epoch has a value to draw")
     ticks = _ticks(min(known), max(known))
     count = max(len(line.values) for line in lines)
 
@@ -56,7 +55,7 @@ def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) 
         return (value - ticks[0]) / (ticks[-1] - ticks[0])
 
     pieces = [GRID.format(PLOT_BOTTOM - PLOT_HEIGHT * height(tick), "grid") for tick in ticks[1:]]
-    pieces += [GRID.format(PLOT_BOTTOM, "axis"), UPRIGHT.format(across(best), PLOT_TOP, PLOT_BOTTOM, "mean")]
+    pieces += [GRID.format(PLOT_BOTTOM, "axis"), VERTICAL.format(across(best), PLOT_TOP, PLOT_BOTTOM, "mean")]
     for line in lines:
         parts = [[f"{10 * across(i):.1f},{1000 - 1000 * height(value):.1f}" for i, value in run] for run in _runs(line)]
         path = "".join(f"M{'L'.join(part)}" for part in parts)
@@ -73,32 +72,35 @@ def curves(lines: Sequence[Curve], best: int, spoken: str, *, are_shares: bool) 
     for line in lines:
         for i, value in enumerate(line.values):
             if value is not None:
-                title = f"epoch {i + 1}, {line.label}: {told(value)}"
+                title = f"epoch {i + 1}, {line.label}: {as_text(value)}"
                 radius = 4.5 if i == best else 2.5
-                style = f"dot {line.style}" if count <= MOST_DOTS or i == best else f"dot {line.style} faint"
+                style = f"dot {line.style}" if count <= MAX_DOTS or i == best else f"dot {line.style} hidden"
                 down = PLOT_BOTTOM - PLOT_HEIGHT * height(value)
                 pieces.append(DOT.format(across(i), down, radius, style, title))
-    step = _whole(nice_step(max(count / MOST_LABELS, 1)))
+    step = _whole(nice_step(max(count / MAX_LABELS, 1)))
     for i in sorted({0, *range(step - 1, count, step)}):
         pieces.append(TEXT.format(across(i), PLOT_BOTTOM + 18, f"tick {_anchor(across(i))}", i + 1))
-    kept = f"epoch {best + 1} was kept"
+    kept = f"best: epoch {best + 1}"
     pieces.append(TEXT.format(across(best), PLOT_BOTTOM + 36, f"tick strong {_anchor(across(best))}", kept))
-    return CHART.format(f"{spoken}: {_in_words(lines, best, told)}", PLOT_BOTTOM + 44, Markup("").join(pieces))
+    return CHART.format(f"{description}: {_values(lines, best, as_text)}", PLOT_BOTTOM + 44, Markup("").join(pieces))
 
 
-def _in_words(lines: Sequence[Curve], best: int, told: Callable[[float], str]) -> str:
-    words = []
+def _values(lines: Sequence[Curve], best: int, as_text: Callable[[float], str]) -> str:
+    """First, last and best values of the lines, for the accessible description."""
+    values = []
     for line in lines:
         known = [value for value in line.values if value is not None]
         at_best = line.values[best] if best < len(line.values) else None
-        kept = "nothing" if at_best is None else told(at_best)
+        best_text = "no value" if at_best is None else as_text(at_best)
         if known:
-            words.append(f"{line.label} from {told(known[0])} to {told(known[-1])}, {kept} at epoch {best + 1}")
-    return "; ".join(words)
+            values.append(
+                f"{line.label} from {as_text(known[0])} to {as_text(known[-1])}, {best_text} at epoch {best + 1}"
+            )
+    return "; ".join(values)
 
 
 def _runs(line: Curve) -> list[list[tuple[int, float]]]:
-    """The values that follow each other without a gap, with their positions."""
+    """Stretches of consecutive values, with their positions."""
     runs: list[list[tuple[int, float]]] = [[]]
     for i, value in enumerate(line.values):
         if value is None:
@@ -109,9 +111,9 @@ def _runs(line: Curve) -> list[list[tuple[int, float]]]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers around what there is."""
+    """Four to seven round numbers that enclose the range."""
     span = high - low
-    if span <= 1e-9 * abs(high):  # all the same: room below, for nothing is right more often than always
+    if span <= 1e-9 * abs(high):  # equal values: leave room below, since no share is above 100%
         span = abs(high) or 1.0
         low = high - span / 4 if high > 0 else low
         high = high if high > 0 else low + span / 4
@@ -121,7 +123,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _whole(step: float) -> int:
-    """2.5 is no step from one epoch to another: 5 is."""
+    """A step between epochs must be whole: 5 in place of 2.5."""
     return int(step) if step.is_integer() else int(2 * step)
 
 

@@ -1,9 +1,8 @@
-"""Heat map: a square table of classes by classes, as colours.
+"""Heat map: a square matrix of classes by classes, in colours.
 
-In: the classes' names and the cells that are to be seen: a shade between -1 and 1 (below 0 one colour, above it the
-other, 0 none), what stands in it, and what it tells when pointed at.
-Out: `Markup`: names as HTML, which the style sheet cuts where they are too long (whole in the title), and cells as one
-`<svg>` that is square at every width. How large cells are, and what is written in them, depends on how many there are.
+In: the classes' names, and cells with a shade from -1 to 1 (its sign chooses the colour), a text and a tooltip.
+Out: `Markup`: names as HTML, which the style sheet truncates (the full name is in the title), and cells as one `<svg>`
+that is square at every width. The number of classes determines the size of cells and the lines of text in them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-# Up to so many classes: the style, and whether there is room for one line of text in a cell, or for two.
+# Largest number of classes, CSS class, lines of text in a cell.
 SIZES = ((4, "few", 2), (12, "some", 2), (25, "more", 1), (64, "many", 0))
-MOST_CLASSES = SIZES[-1][0]
-DARK = 0.8  # above it, text is written in the colour of the ground: there both have the same contrast
+MAX_CLASSES = SIZES[-1][0]
+DARK = 0.8  # shade above which text has the colour of the background, for contrast
 
 _MAP = Markup(
     '<div class="heat {}" style="--classes:{}"><div class="corner"><span>{} ↓</span><span>{} →</span></div>'
@@ -35,7 +34,7 @@ _PATCH = Markup('<rect width="14" height="14" rx="3" class="{} patch" fill-opaci
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One colour; `text` is the line in it, `note` a second and smaller one."""
+    """One cell; `text` is its first line, `note` a second, smaller one."""
 
     row: int
     column: int
@@ -45,14 +44,14 @@ class Cell:
     note: str = ""
 
 
-def heat_map(names: Sequence[str], cells: Iterable[Cell], *, rows: str, columns: str, spoken: str) -> Markup:
-    """Draw the cells; `rows` and `columns` say what the classes are there, such as `true` and `given`.
+def heat_map(names: Sequence[str], cells: Iterable[Cell], *, rows: str, columns: str, description: str) -> Markup:
+    """Draw the cells; `rows` and `columns` name the axes, such as `true` and `predicted`.
 
     Raises:
-        ValueError: for more classes than can be told from each other.
+        ValueError: for more classes than can be distinguished.
     """
-    if not 0 < len(names) <= MOST_CLASSES:
-        raise ValueError(f"a heat map of {len(names)} classes; 1 to {MOST_CLASSES} can be drawn: show a table instead")
+    if not 0 < len(names) <= MAX_CLASSES:
+        raise ValueError(f"a heat map of {len(names)} classes; 1 to {MAX_CLASSES} can be drawn: show a table instead")
     style, lines = next((style, lines) for most, style, lines in SIZES if len(names) <= most)
     width = 100 / len(names)
     edges = [i * width for i in range(len(names) + 1)]
@@ -63,18 +62,18 @@ def heat_map(names: Sequence[str], cells: Iterable[Cell], *, rows: str, columns:
         )
         place = ((cell.column + 0.5) * width, (cell.row + 0.5) * width)
         shown = [text for text in (cell.text, cell.note) if text][:lines]
-        on = " on" if abs(cell.shade) > DARK else ""
+        contrast = " inverse" if abs(cell.shade) > DARK else ""
         for line, text in enumerate(shown):
             down = "0.35em" if len(shown) == 1 else ("-0.15em", "1.15em")[line]
-            pieces.append(_TEXT.format(*place, down, ("value", "note")[line] + on, text))
+            pieces.append(_TEXT.format(*place, down, ("value", "note")[line] + contrast, text))
     labels = Markup("").join(_NAME.format(name, name) for name in names)
-    return _MAP.format(style, len(names), rows, columns, labels, labels, spoken, Markup("").join(pieces))
+    return _MAP.format(style, len(names), rows, columns, labels, labels, description, Markup("").join(pieces))
 
 
 def scale(steps: Iterable[tuple[float, str]]) -> Markup:
-    """Draw what shades mean, each with its words."""
-    patches = ((_PATCH.format(*_style(shade)), words) for shade, words in steps)
-    return _SCALE.format(Markup("").join(_STEP.format(patch, words) for patch, words in patches))
+    """Draw a legend of shades, each with its label."""
+    patches = ((_PATCH.format(*_style(shade)), label) for shade, label in steps)
+    return _SCALE.format(Markup("").join(_STEP.format(patch, label) for patch, label in patches))
 
 
 def _style(shade: float) -> tuple[str, float]:

@@ -109,7 +109,7 @@ def test_the_page_shows_the_videos(after_first):
     html = (after_first / "labels" / "report.html").read_text()
     assert html == (after_first / "labels" / "nights" / f"{FIRST}.html").read_text()
     page = assert_closed_to_the_outside(html)
-    assert "Of 4 new videos, 1 failed; 3 videos got labels." in page.text
+    assert "Of 4 new videos, 1 failed; 3 videos were labelled." in page.text
     shown = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
     assert sorted(shown) == sorted([f"Frame of {name}" for name in "abc"] * 2)
 
@@ -156,7 +156,7 @@ def test_a_night_without_news_has_a_record_too(root):
     assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     record = night(root, SECOND)
     assert (record.counts, record.runs[0].extraction_run, record.runs[0].scoring_run) == (NightCounts(), None, None)
-    assert "Nothing was new" in (root / "labels" / "report.html").read_text()
+    assert "No new videos" in (root / "labels" / "report.html").read_text()
 
 
 def test_too_many_failures_leave_nothing_else_undone(root):

@@ -1,17 +1,17 @@
-"""Charts of the nightly report: true to their numbers, and in words."""
+"""Charts of the nightly report: geometry and descriptions follow the numbers."""
 
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from cluster.reports.charts.bars import Part
+from cluster.reports.charts.bars import Bar
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
 from schemas.nights import ClassDrift
 
 
-def parts(*values: int) -> list[Part]:
-    return [Part(label=str(day), value=value, text=f"{value}x") for day, value in enumerate(values, 1)]
+def bars(*values: int) -> list[Bar]:
+    return [Bar(label=str(day), value=value, text=f"{value}x") for day, value in enumerate(values, 1)]
 
 
 def texts(svg: str) -> list[str]:
@@ -33,16 +33,16 @@ def row(share: float, before: float, error: float) -> ClassDrift:
 
 
 def test_columns_are_as_high_as_their_values() -> None:
-    svg = columns(parts(10, 5, 0, 1, 2, 4, 1000, 1), "Videos by night")
+    svg = columns(bars(10, 5, 0, 1, 2, 4, 1000, 1), "Videos by night")
     assert heights(svg)[6] == max(heights(svg)) == 74
-    assert heights(svg)[:3] == [2.0, 2.0, 0.0]  # one among a thousand is still to be seen
+    assert heights(svg)[:3] == [2.0, 2.0, 0.0]  # one in a thousand is still visible
     assert "Videos by night: 1 10x; 2 5x" in svg
 
 
 def test_there_is_room_for_the_last_value_and_the_highest() -> None:
-    assert [text for text in texts(columns(parts(10, 5, 0, 1, 2, 4, 9, 8), "")) if "x" in text] == ["10x", "8x"]
-    assert [text for text in texts(columns(parts(1, 5, 0, 1, 2, 4, 9, 8), "")) if "x" in text] == ["8x"]
-    assert [text for text in texts(columns(parts(9, 8), "")) if "x" in text] == ["9x", "8x"]
+    assert [text for text in texts(columns(bars(10, 5, 0, 1, 2, 4, 9, 8), "")) if "x" in text] == ["10x", "8x"]
+    assert [text for text in texts(columns(bars(1, 5, 0, 1, 2, 4, 9, 8), "")) if "x" in text] == ["8x"]
+    assert [text for text in texts(columns(bars(9, 8), "")) if "x" in text] == ["9x", "8x"]
     assert texts(columns([], "nothing")) == []
 
 
@@ -53,19 +53,19 @@ def test_scores_lie_between_0_and_1() -> None:
     assert sorted(heights(svg))[-2:] == [37, 74]
 
 
-def test_shares_stand_beside_what_they_were() -> None:
-    svg = shares_chart([row(0.4, 0.2, 0.01), row(0.1, 0.1, 0.05)], has_before=True, spoken="Shares")
+def test_shares_are_compared_with_their_previous_values() -> None:
+    svg = shares_chart([row(0.4, 0.2, 0.01), row(0.1, 0.1, 0.05)], has_before=True, description="Shares")
     assert (widths(svg, "changed"), widths(svg, "fill")) == ([100.0], [25.0])
     assert re.findall(r'<line x1="([\d.]+)%"', svg) == ["50.00", "25.05"]
     assert "Shares: &lt;b&gt; 40% · +20.0 ± 1.0" in svg
     assert texts(svg)[1] == "40% · +20.0 ± 1.0"
 
 
-def test_without_nights_before_there_are_shares_alone() -> None:
-    svg = shares_chart([row(0.4, 0.0, 0.0)], has_before=False, spoken="Shares")
+def test_without_previous_nights_there_are_only_shares() -> None:
+    svg = shares_chart([row(0.4, 0.0, 0.0)], has_before=False, description="Shares")
     assert (widths(svg, "fill"), widths(svg, "changed"), "<line" in svg) == ([100.0], [], False)
     assert texts(svg) == ["<b>", "40%"]
-    assert shares_chart([], has_before=False, spoken="Shares")
+    assert shares_chart([], has_before=False, description="Shares")
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.25, "+5.0 ± 1.2"), (0.15, "−5.0 ± 1.2")])

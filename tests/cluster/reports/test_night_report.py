@@ -1,4 +1,4 @@
-"""The page of a night: complete, closed to the outside, and unmoved by hostile names."""
+"""The page of a night: complete, self-contained, and unmoved by hostile names."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from cluster.nightly.drift import drift_of
-from cluster.reports.night_report import SHOWN_CLASSES, STATUS_WORDS, night_headline, render_night_report
+from cluster.reports.night_report import HEADINGS, SHOWN_CLASSES, night_headline, render_night_report
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from schemas.nights import LabelledVideo, NightCounts, NightRecord
 from schemas.records import STATUSES
 from schemas.runs import FailureNote
 from tests.support.nights import MODEL, labels_of, night_of, run_of
-from tests.support.pages import Page, assert_closed_to_the_outside, assert_said_in_words
+from tests.support.pages import Page, assert_accessible, assert_self_contained
 
 HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202egpj.mp4\x00"
 PICTURE = Thumbnail(1.0, encode_thumbnail(np.full((24, 32, 3), 90, np.uint8)))
@@ -25,22 +25,22 @@ def video(name: str, label: str = "a", score: float = 0.52) -> LabelledVideo:
 
 
 def full(days: int = 7) -> tuple[NightRecord, list[NightRecord]]:
-    """A night with everything, and those before it."""
+    """A night with everything, and the previous ones."""
     earlier = [night_of(f"2026-02-{20 + day}", labels_of({"a": 60, "b": 40 + day, "v": 2})) for day in range(days)]
     labels = labels_of({"a": 90, "b": 10, "new": 5}, unlabelled=3, shown=[video("x/1"), video("x/2", "b")])
     return night_of(labels=labels, drift=drift_of(labels, MODEL, earlier)), earlier
 
 
-def test_everything_is_told() -> None:
+def test_the_page_shows_everything() -> None:
     night, earlier = full()
     html = render_night_report(night, earlier, {"x/1": PICTURE})
-    page = assert_closed_to_the_outside(html)
-    assert_said_in_words(page)
+    page = assert_self_contained(html)
+    assert_accessible(page)
     for words in (
         "Sunday, 1 March 2026",
-        "The night is done",
-        "Of 8 new and 2 changed videos, 1 failed; 9 videos got labels.",
-        "Beside the 7 nights before",
+        "Nightly run completed",
+        "Of 8 new and 2 changed videos, 1 failed; 9 videos were labelled.",
+        "Last 8 nights",
         "differ by more than three standard errors",
         "Jensen–Shannon divergence is 0.",
         "3 videos have no label above the threshold",
@@ -48,9 +48,9 @@ def test_everything_is_told() -> None:
         "new 5",
         "Vanished labels",
         "v 2",  # expected
-        "The file ends too early",
+        "The file is truncated",
         "bad in/bad.mp4",
-        "Core-hours held 0.278 27.8",
+        "Core-hours reserved 0.278 27.8",
         "20260301T020000-abcdef",
         MODEL,
         "sampling.fps",
@@ -59,7 +59,7 @@ def test_everything_is_told() -> None:
         assert words in page.text, words
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [picture["alt"] for picture in pictures] == ["Frame of x/1"] * 2
-    assert sum(attributes.get("class") == "none" for _, attributes in page.tags) == 2
+    assert sum(attributes.get("class") == "placeholder" for _, attributes in page.tags) == 2
 
 
 def test_same_night_same_page() -> None:
@@ -82,23 +82,23 @@ def test_hostile_text_stays_text() -> None:
         model=HOSTILE,
     )
     html = render_night_report(night, before, {HOSTILE: PICTURE})
-    assert_closed_to_the_outside(html)
+    assert_self_contained(html)
     assert "\u202e" not in html
     assert "\x00" not in html
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_every_end_has_its_words(status: str) -> None:
+def test_every_status_has_its_heading(status: str) -> None:
     night = night_of(runs=(run_of(), run_of(status=status, problem="the disk is full" if status == "failed" else "")))
-    page = assert_closed_to_the_outside(render_night_report(night, [], {}))
-    assert STATUS_WORDS[status] in page.text
+    page = assert_self_contained(render_night_report(night, [], {}))
+    assert HEADINGS[status] in page.text
     assert ("the disk is full" in page.text) == (status == "failed")
-    assert ("was killed, or its machine went away" in page.text) == (status == "died")
+    assert ("was killed, or its machine was lost" in page.text) == (status == "died")
     assert "No video was labelled on this day" in page.text
-    assert "This is the first night" in page.text
+    assert "First night" in page.text
 
 
-def test_the_first_night_has_nothing_to_be_compared_with() -> None:
+def test_the_first_night_has_no_comparison() -> None:
     page = Page(render_night_report(night_of(labels=labels_of({"a": 3, "b": 1})), [], {}))
     assert "standard error" not in page.text
     assert "New labels" not in page.text
@@ -116,21 +116,21 @@ def test_thousands_of_labels_do_not_make_a_long_page() -> None:
     assert sum(tag == "svg" and "Share of" in (attributes["aria-label"] or "") for tag, attributes in page.tags) == 1
     (chart,) = [attributes["aria-label"] or "" for tag, attributes in page.tags if "Share of" in str(attributes)]
     assert chart.count(";") == SHOWN_CLASSES - 1
-    assert chr(0x4E00 + 3000) in chart  # it has changed the most
+    assert chr(0x4E00 + 3000) in chart  # it changed most
 
 
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        (NightCounts(), "Nothing was new, and everything had its labels."),
-        (NightCounts(labelled=1), "Nothing was new; 1 video got labels."),
+        (NightCounts(), "No new videos; all labels are up to date."),
+        (NightCounts(labelled=1), "No new videos; 1 video was labelled."),
         (
             NightCounts(new=1200, extracted=1200, labelled=1200),
-            "Of 1,200 new videos, none failed; 1,200 videos got labels.",
+            "Of 1,200 new videos, none failed; 1,200 videos were labelled.",
         ),
         (
             NightCounts(new=1, changed=2, retried=3, failed=4, labelled=2),
-            "Of 1 new, 2 changed and 3 tried again videos, 4 failed; 2 videos got labels.",
+            "Of 1 new, 2 changed and 3 retried videos, 4 failed; 2 videos were labelled.",
         ),
     ],
 )

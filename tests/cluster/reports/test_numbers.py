@@ -1,4 +1,4 @@
-"""Quantities in words: the borders between units, and what must not be rounded to a lie."""
+"""Numbers as text: unit thresholds and rounding."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Charts of a training: the record's numbers, cell by cell and dot by dot."""
+"""Charts of the training report: every cell and dot is a number of the record."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ def names(record: TrainingRecord) -> list[str]:
 
 
 def titles(html: str) -> list[str]:
-    """What the parts of a picture tell when pointed at."""
+    """The tooltips of a chart."""
     assert Page(html).open == []
     return [text.split("</title>")[0] for text in html.split("<title>")[1:]]
 
@@ -25,20 +25,20 @@ def of_test(record: TrainingRecord) -> SplitResult:
 
 
 @pytest.mark.parametrize("count", [2, 10, 64])
-def test_confusion_has_a_cell_for_every_count_above_nothing(count: int) -> None:
+def test_the_confusion_matrix_has_a_cell_for_every_count_above_0(count: int) -> None:
     record = training_record(count)
     split = of_test(record)
     html = training_charts.confusion_map(split, names(record))
     assert html is not None
-    told = titles(html)
-    assert len(told) == sum(count > 0 for row in split.confusion for count in row)
+    tooltips = titles(html)
+    assert len(tooltips) == sum(count > 0 for row in split.confusion for count in row)
     one = split.confusion[0][0]
-    assert f"{names(record)[0]} → {names(record)[0]}: {one:,} videos" in told[0]
-    right = sum(split.confusion[i][i] for i in range(count))
-    assert f"{right} of 600 videos were given their class" in html
+    assert f"{names(record)[0]} → {names(record)[0]}: {one:,} videos" in tooltips[0]
+    correct = sum(split.confusion[i][i] for i in range(count))
+    assert f"{correct} of 600 videos are correct" in html
 
 
-def test_mistakes_and_right_answers_have_colours_of_their_own() -> None:
+def test_correct_and_wrong_predictions_have_different_colours() -> None:
     record = training_record(2)
     split = dataclasses.replace(of_test(record), confusion=((16, 9), (0, 4)), videos=29)
     html = training_charts.confusion_map(split, names(record))
@@ -49,7 +49,7 @@ def test_mistakes_and_right_answers_have_colours_of_their_own() -> None:
         if tag == "rect" and (attributes.get("class") or "").startswith("cell") and "x" in attributes
     ]
     assert cells == [("cell up", "0.800"), ("cell down", "0.600"), ("cell up", "1.000")]
-    assert titles(html)[1] == "Game → Vehicle: 9 videos, 36.00% of the class"
+    assert titles(html)[1] == "Game → Vehicle: 9 videos, 36.00% of class"
 
 
 def test_correlations_are_drawn_but_of_a_class_with_itself() -> None:
@@ -60,7 +60,7 @@ def test_correlations_are_drawn_but_of_a_class_with_itself() -> None:
     assert min(row.support for row in split.classes) >= 10
     known = sum(value is not None for i, row in enumerate(split.traded) for j, value in enumerate(row) if i != j)
     assert len(titles(html)) == known
-    assert f"among the videos of Game, with Vehicle: {split.traded[0][1]:.3f}" in titles(html)
+    assert f"videos of Game, with Vehicle: {split.traded[0][1]:.3f}" in titles(html)
 
 
 def test_a_class_with_too_few_videos_has_an_empty_row() -> None:
@@ -69,7 +69,7 @@ def test_a_class_with_too_few_videos_has_an_empty_row() -> None:
     rare = (*split.classes[:9], dataclasses.replace(split.classes[9], support=9))
     html = training_charts.correlation_map(dataclasses.replace(split, classes=rare), names(record))
     assert html is not None
-    assert "among the videos of Performance Art" not in html
+    assert "videos of Performance Art" not in html
     assert "with Performance Art" in html
 
 

@@ -1,4 +1,4 @@
-"""Training report: complete, closed to the outside, legible for any number of classes, unmoved by hostile names."""
+"""Training report: complete, self-contained, legible for any number of classes, unmoved by hostile names."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from cluster.reports.numbers import percent_text
 from cluster.reports.training_report import render_training_report
 from schemas.clips import UNIT, ClipFormat, ClipInput
 from schemas.trainings import LostVideo, SplitResult, TrainingRecord
-from tests.support.pages import Page, assert_closed_to_the_outside, assert_said_in_words
+from tests.support.pages import Page, assert_accessible, assert_self_contained
 from tests.support.training_records import renamed, training_record
 
 HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202egpj.mp4\x00\udc80"
@@ -43,30 +43,30 @@ def text_of(record: TrainingRecord) -> str:
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_page_is_whole_and_takes_nothing_from_elsewhere(name: str) -> None:
+def test_the_page_is_self_contained_and_accessible(name: str) -> None:
     html = render_training_report(RECORDS[name])
-    assert_said_in_words(assert_closed_to_the_outside(html))
+    assert_accessible(assert_self_contained(html))
     assert "None" not in Page(html).text
     assert "Undefined" not in html
     assert len(html) < 2_500_000
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_same_record_same_page_also_after_a_way_through_json(name: str) -> None:
+def test_a_record_read_back_from_json_gives_the_same_page(name: str) -> None:
     record = RECORDS[name]
     assert render_training_report(TrainingRecord.from_json(record.to_json())) == render_training_report(record)
 
 
-def test_the_headline_sets_the_result_beside_the_simplest_answer() -> None:
+def test_the_headline_and_the_key_figures() -> None:
     record = RECORDS["10 classes"]
     validation, test = record.splits
     text = text_of(record)
-    right = f"{100 * (test.summary['hit_at_one'] or 0):.2f}%"
-    assert f"dense-5, 10 classes: {right} of the test videos right" in text
-    assert f"test videos right (hit@1), of 600 {right}" in text
-    assert f"validation videos right (hit@1), of 900 {100 * (validation.summary['hit_at_one'] or 0):.2f}%" in text
-    assert f"right if the answer were always Game {100 * test.classes[0].support / 600:.2f}%" in text
-    assert "epoch kept, of 20, by loss 9" in text
+    accuracy = f"{100 * (test.summary['hit_at_one'] or 0):.2f}%"
+    assert f"dense-5, 10 classes: {accuracy} hit@1 on test videos" in text
+    assert f"hit@1 on 600 test videos {accuracy}" in text
+    assert f"hit@1 on 900 validation videos {100 * (validation.summary['hit_at_one'] or 0):.2f}%" in text
+    assert f"baseline: hit@1 of always Game {100 * test.classes[0].support / 600:.2f}%" in text
+    assert "best of 20 epochs, by loss 9" in text
     assert " parameters 295,625" in text
     assert "Nothing learnt" not in text
 
@@ -78,18 +78,18 @@ def test_the_numbers_of_every_class_are_the_records() -> None:
     confidence = {row.index: row for row in test.confidence}
     for row in test.classes:
         numbers = " ".join(percent_text(value) for value in (row.precision, row.recall, row.f1))
-        sure = confidence[row.index]
-        spread = f"{100 * sure.mean:.2f} ± {100 * sure.standard_deviation:.2f}%"
+        given = confidence[row.index]
+        spread = f"{100 * given.mean:.2f} ± {100 * given.standard_deviation:.2f}%"
         name = record.classes[row.index].name
         assert f"{name} {row.support} {numbers} {spread}" in text
-        assert f"{name} {spread} {sure.support}" in text
+        assert f"{name} {spread} {given.support}" in text
     for one in record.classes:
         counts = " ".join(f"{one.videos[name]:,}" for name in ("training", "validation", "test"))
         assert f"{one.name} {one.index} {counts}" in text
     assert "All videos 3,000 900 600" in text
 
 
-def test_pairs_trades_and_mistakes_are_told_by_name() -> None:
+def test_pairs_correlations_and_mistakes_have_names() -> None:
     record = RECORDS["10 classes"]
     names = [one.name for one in record.classes]
     test = record.splits[-1]
@@ -97,67 +97,67 @@ def test_pairs_trades_and_mistakes_are_told_by_name() -> None:
     for pair in test.confused[:5]:
         assert f"{names[pair.true]} {names[pair.predicted]} {pair.count} {percent_text(pair.share)}" in text
     trade = test.most_traded[0]
-    assert f"−{-trade.correlation:.2f} {names[trade.true]} loses what {names[trade.other]} gains" in text
+    assert f"−{-trade.correlation:.2f} {names[trade.true]} falls as {names[trade.other]} rises" in text
     html = render_training_report(record)
     for mistake in test.mistakes:
         assert f'title="{mistake.id}"' in html
     assert f"{len(test.mistakes) - 12} more" in text
 
 
-def test_calibration_is_told_with_its_numbers() -> None:
+def test_calibration_has_its_numbers() -> None:
     fit = RECORDS["10 classes"].temperature
     assert fit is not None
     text = text_of(RECORDS["10 classes"])
     assert f"a temperature of {fit.temperature:.4g}, fitted on 900 validation videos" in text
-    assert f"went from {100 * fit.error_before:.2f}% to {100 * fit.error_after:.2f}%" in text
+    assert f"changed from {100 * fit.error_before:.2f}% to {100 * fit.error_after:.2f}%" in text
     assert f"the loss from {fit.loss_before:.4g} to {fit.loss_after:.4g}" in text
 
 
-def test_missing_splits_are_said() -> None:
+def test_missing_splits_are_named() -> None:
     assert "No test split." in text_of(RECORDS["no test"])
-    assert "test videos right (hit@1) –" in text_of(RECORDS["no test"])
-    assert "No temperature was fitted, for want of validation videos" in text_of(RECORDS["no validation"])
-    assert "Measured on training videos alone." in text_of(RECORDS["training alone"])
+    assert "hit@1 on test videos –" in text_of(RECORDS["no test"])
+    assert "No temperature was fitted, because there are no validation videos" in text_of(RECORDS["no validation"])
+    assert "Evaluated on training videos only." in text_of(RECORDS["training alone"])
     nothing = text_of(RECORDS["nothing measured"])
-    assert "Not measured." in nothing
-    assert "No split was measured." in nothing
+    assert "Not evaluated." in nothing
+    assert "No split was evaluated." in nothing
     assert "No test split." not in text_of(RECORDS["10 classes"])
 
 
-def test_several_labels_have_no_confusion_but_all_else() -> None:
+def test_multi_label_pages_have_no_confusion_matrix() -> None:
     text = text_of(RECORDS["several labels"])
     assert "Confusion" not in text
     assert "with a probability of 50% or more" in text
-    assert "most probable class is none of theirs" in text
-    assert "Class by class" in text
+    assert "most probable class is none of their labels" in text
+    assert "Metrics by class" in text
 
 
-def test_of_two_classes_trading_goes_without_saying() -> None:
+def test_two_classes_have_no_correlations() -> None:
     text = text_of(RECORDS["2 classes"])
-    assert "Of two classes, one always gains what the other loses." in text
-    assert "Those that trade most" not in text
+    assert "With two classes, the probability of one is always 1 minus that of the other." in text
+    assert "Strongest competitors" not in text
 
 
-def test_of_a_thousand_classes_the_ends_are_shown() -> None:
+def test_of_a_thousand_classes_the_extremes_are_shown() -> None:
     text = text_of(RECORDS["1000 classes"])
-    assert "1,000 classes are too many for a picture of all pairs." in text
+    assert "1,000 classes are too many for a confusion matrix." in text
     assert "of the first 50 classes" in text
     for caption in (
         "Lowest F1 (20 of",
         "Highest F1 (20 of",
-        "Surest (20 of",
-        "Least sure (20 of",
+        "Most confident (20 of",
+        "Least confident (20 of",
         "Most videos (20 of",
     ):
         assert caption in text
     assert "classes of 1,000 have no video in this split" in text
 
 
-def test_a_classifier_no_better_than_one_answer_is_said_to_be_so() -> None:
+def test_a_classifier_no_better_than_the_baseline_has_a_banner() -> None:
     record = RECORDS["10 classes"]
     test = record.splits[-1]
     lost = with_test(record, summary={**test.summary, "hit_at_one": test.classes[0].support / 600})
-    assert "Nothing learnt. Answering Game every time would be right for" in text_of(lost)
+    assert "Nothing learnt. Always predicting Game would be correct for" in text_of(lost)
 
 
 def test_perfect_and_empty_results_read_well() -> None:
@@ -165,10 +165,10 @@ def test_perfect_and_empty_results_read_well() -> None:
     record = dataclasses.replace(record, seconds_by_stage={}, command=(), versions={}, history=record.history[:9])
     text = text_of(record)
     for words in (
-        "No video was given a wrong class.",
-        "None: the most probable class was right for every video.",
-        "No video of this split has a class.",
-        "No class has 10 videos or more among which probabilities vary",
+        "No video was misclassified.",
+        "None: the most probable class is correct for every video.",
+        "No video of this split has a label.",
+        "No class has 10 or more videos with varying probabilities",
         "No stage took any time.",
         "Nothing recorded.",
     ):
@@ -182,7 +182,7 @@ def test_numbers_that_are_not_finite_are_left_out() -> None:
     lost = with_test(record, summary=dict.fromkeys(record.splits[-1].summary))
     text = text_of(dataclasses.replace(lost, history=history))
     assert "dense-5, 10 classes 2025-01-31" in text
-    assert "test videos right (hit@1), of 600 –" in text
+    assert "hit@1 on 600 test videos –" in text
     assert f"hit@1 {percent_text(record.splits[0].summary['hit_at_one'] or 0)} – videos" in text
     assert "epoch 4, validation: 50.00%" in text
     assert "epoch 4, validation: 0." not in text
@@ -205,7 +205,7 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
     )
     html = render_training_report(hostile)
     html.encode("utf-8")  # a lone surrogate, as in a badly named file, would fail here
-    page = assert_closed_to_the_outside(html)
+    page = assert_self_contained(html)
     assert "img" not in {tag for tag, _ in page.tags}
     assert "{{ 7*7 }}" in page.text
     assert "\u202e" not in html
@@ -217,7 +217,7 @@ def test_names_of_any_length_script_and_direction_are_held() -> None:
     long = "long-" * 820
     names = [long, "", "שלום עולם", "日本語の映画", "a b", "a\u202eb", "…", "ß", "🎬" * 300, "same"]
     html = render_training_report(renamed(RECORDS["10 classes"], names))
-    page = assert_closed_to_the_outside(html)
+    page = assert_self_contained(html)
     assert html.count(long) < 250, "the whole name stands in titles of names, not in every cell"
     assert any(attributes.get("title") == long for _, attributes in page.tags)
     assert "class 2" in page.text, "a class without a name is called by its index"
@@ -229,7 +229,7 @@ def test_a_page_of_64_long_names_stays_small() -> None:
     assert len(render_training_report(record)) < 8_000_000
 
 
-def test_mistakes_without_a_true_class_are_told() -> None:
+def test_mistakes_without_a_true_class_are_shown() -> None:
     record = RECORDS["several labels"]
     split: SplitResult = record.splits[-1]
     mistakes = (dataclasses.replace(split.mistakes[0], true=-1, true_probability=0.0, uri="gs://bucket/a.mp4"),)
@@ -238,15 +238,15 @@ def test_mistakes_without_a_true_class_are_told() -> None:
     assert "gs://bucket/a.mp4" in text
 
 
-def test_what_a_clip_classifier_takes_and_what_was_left_out() -> None:
+def test_the_input_of_a_clip_classifier_and_the_videos_left_out() -> None:
     text = text_of(RECORDS["clips"])
-    assert "1 video could not be decoded, and is in no split." in text
+    assert "1 video could not be decoded and is in no split." in text
     assert "gs://bucket/red/007.mp4" in text
     assert "the file is empty: bring it again" in text
     assert "Format of the clips" in text
     assert "Fingerprint of the features" not in text
     many = dataclasses.replace(RECORDS["clips"], lost=(dataclasses.replace(LOST, id=HOSTILE),) * 40)
     html = render_training_report(many)
-    assert_closed_to_the_outside(html)
-    assert "40 videos could not be decoded, and are in no split." in Page(html).text
+    assert_self_contained(html)
+    assert "40 videos could not be decoded and are in no split." in Page(html).text
     assert "could not be decoded" not in text_of(RECORDS["10 classes"])

@@ -1,4 +1,4 @@
-"""What is said of a training: every sentence from its numbers, and none where there is nothing to say."""
+"""Sentences of the training report, from the record's numbers."""
 
 import dataclasses
 
@@ -13,34 +13,34 @@ def trained(*counts: int) -> list[TrainedClass]:
     return [TrainedClass(name=f"{i}", index=i, videos={"training": count}) for i, count in enumerate(counts)]
 
 
-def test_the_course_says_what_was_kept_and_why() -> None:
+def test_the_summary_says_what_was_kept_and_why() -> None:
     record = dataclasses.replace(training_record(), resumed_at_epoch=(4, 9))
-    assert training_sentences.course(record) == [
-        "Epoch 9 was kept: its validation loss, 0.168, was the best of all; the last, epoch 20, had 0.2527.",
-        "At epoch 9, 95.10% of the training and 94.20% of the validation videos were right. Training is measured while "
-        "the weights still change, and with dropout: it can lie below validation.",
-        "It was interrupted, and went on at epoch 5 and 10.",
-        "An epoch took 8.5 s (the median of 20). The learning rate was 0.001.",
+    assert training_sentences.summary(record) == [
+        "Epoch 9 was kept: its validation loss of 0.168 was the best; the last epoch, 20, had 0.2527.",
+        "At epoch 9, 95.10% of the training and 94.20% of the validation videos were classified correctly. Training "
+        "accuracy is measured during the epoch and with dropout, so it can be below validation accuracy.",
+        "It was interrupted and resumed at epochs 5 and 10.",
+        "An epoch took 8.5 s (median of 20). The learning rate was 0.001.",
     ]
 
 
 def test_without_validation_training_decides() -> None:
     record = training_record(splits=("test",))
-    first, *others = training_sentences.course(record)
-    assert first == "Epoch 20 was kept: its training loss, 0.1121, was the best of all."
+    first, *others = training_sentences.summary(record)
+    assert first == "Epoch 20 was kept: its training loss of 0.1121 was the best."
     assert not any("validation" in sentence for sentence in others)
 
 
 def test_another_monitor_is_named() -> None:
-    sentence = training_sentences.course(dataclasses.replace(training_record(), monitor="hit_at_one"))[0]
-    assert sentence.startswith("Epoch 9 was kept: its validation hit@1, 94.20%, was the best of all;")
+    sentence = training_sentences.summary(dataclasses.replace(training_record(), monitor="hit_at_one"))[0]
+    assert sentence.startswith("Epoch 9 was kept: its validation hit@1 of 94.20% was the best;")
 
 
-def test_an_early_end_and_a_falling_rate_are_said() -> None:
+def test_an_early_end_and_a_falling_rate_are_named() -> None:
     record = training_record()
     history = (*record.history[:11], dataclasses.replace(record.history[11], learning_rate=1e-5))
-    sentences = training_sentences.course(dataclasses.replace(record, history=history, stopped_early=True))
-    assert "It stopped early: 3 epochs in a row brought nothing better." in sentences
+    sentences = training_sentences.summary(dataclasses.replace(record, history=history, stopped_early=True))
+    assert "It stopped early, after 3 epochs without improvement." in sentences
     assert sentences[-1].endswith("The learning rate went from 0.001 to 1e-05.")
 
 
@@ -57,20 +57,20 @@ def test_phases_say_what_they_trained() -> None:
     history = tuple(
         dataclasses.replace(epoch, phase=phase) for epoch, phase in zip(record.history, of_epoch, strict=True)
     )
-    sentences = training_sentences.course(dataclasses.replace(record, history=history, phases=phases))
+    sentences = training_sentences.summary(dataclasses.replace(record, history=history, phases=phases))
     assert sentences[2:5] == [
-        "Epochs 1 to 12 trained the head alone (sgd, learning rate 0.1).",
+        "Epochs 1 to 12 trained only the head (sgd, learning rate 0.1).",
         "Epochs 13 to 19 trained the last 3 stages (sgd, learning rate 0.01).",
-        "Epoch 20 trained all of the network (sgd, learning rate 0.001).",
+        "Epoch 20 trained the whole network (sgd, learning rate 0.001).",
     ]
     single = dataclasses.replace(record, phases=phases[2:3])
-    assert training_sentences.course(single) == training_sentences.course(record)
+    assert training_sentences.summary(single) == training_sentences.summary(record)
 
 
 def test_the_last_epoch_is_not_compared_with_itself() -> None:
     record = training_record()
     last = dataclasses.replace(record, history=record.history[:9])
-    assert training_sentences.course(last)[0] == "Epoch 9 was kept: its validation loss, 0.168, was the best of all."
+    assert training_sentences.summary(last)[0] == "Epoch 9 was kept: its validation loss of 0.168 was the best."
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,9 @@ def test_the_last_epoch_is_not_compared_with_itself() -> None:
         ((5, 5), "Balanced: every class has 5 training videos."),
         (
             (11_202, 102_216),
-            "Not balanced: from 11,202 training videos of the rarest class to 102,216 of the most common one, "
-            "9.1 times as many.",
+            "Imbalanced: the rarest class has 11,202 training videos, the most common one 102,216, 9.1 times as many.",
         ),
-        ((0, 7), "Not balanced: from 0 training videos of the rarest class to 7 of the most common one."),
+        ((0, 7), "Imbalanced: the rarest class has 0 training videos, the most common one 7."),
     ],
 )
 def test_balance(counts: tuple[int, ...], words: str) -> None:
@@ -92,19 +91,19 @@ def test_balance(counts: tuple[int, ...], words: str) -> None:
 def test_temperature() -> None:
     fit = training_record().temperature
     assert fit is not None
-    told = {
+    sentences = {
         value: training_sentences.temperature(dataclasses.replace(fit, temperature=value)) for value in (0.5, 1.01, 2.0)
     }
-    assert told == {
-        0.5: "below 1, it was not sure enough",
-        1.01: "as near to 1 as makes no difference",
-        2.0: "above 1, it was too sure",
+    assert sentences == {
+        0.5: "below 1, the model was underconfident",
+        1.01: "close to 1, the model was well calibrated",
+        2.0: "above 1, the model was overconfident",
     }
 
 
-def test_spread_and_correlation() -> None:
+def test_confidence_and_correlation() -> None:
     assert (
-        training_sentences.spread(Confidence(index=0, support=1, mean=0.912, standard_deviation=0.0831))
+        training_sentences.mean_and_deviation(Confidence(index=0, support=1, mean=0.912, standard_deviation=0.0831))
         == "91.20 ± 8.31%"
     )
     assert training_sentences.correlation(-0.912) == "−0.91"

@@ -1,4 +1,4 @@
-"""Tables of a training: which rows there are, in which order, and what they hold."""
+"""Tables of the training report: rows, their order and content."""
 
 import dataclasses
 
@@ -9,27 +9,27 @@ from cluster.reports.numbers import figure_text, percent_text
 from tests.support.training_records import training_record
 
 
-def test_every_measure_of_every_split_has_its_line() -> None:
+def test_every_metric_of_every_split_has_a_row() -> None:
     splits = training_record().splits
-    lines = {line.name: line for line in training_tables.metric_lines(splits)}
-    assert list(lines) == [
+    rows = {row.name: row for row in training_tables.metric_rows(splits)}
+    assert list(rows) == [
         *("Loss", "hit@1", "Top-1 accuracy", "Top-5 accuracy", "PERR", "mAP", "GAP@20"),
         *("Macro F1", "Weighted F1", "Micro F1"),
     ]
-    assert all(line.meaning for line in lines.values())
-    assert lines["Loss"].values == tuple(figure_text(split.summary["loss"] or 0) for split in splits)
-    assert lines["GAP@20"].values == tuple(percent_text(split.summary["gap"] or 0) for split in splits)
-    assert lines["Macro F1"].values == tuple(percent_text(split.averages["macro"].f1) for split in splits)
+    assert all(row.definition for row in rows.values())
+    assert rows["Loss"].values == tuple(figure_text(split.summary["loss"] or 0) for split in splits)
+    assert rows["GAP@20"].values == tuple(percent_text(split.summary["gap"] or 0) for split in splits)
+    assert rows["Macro F1"].values == tuple(percent_text(split.averages["macro"].f1) for split in splits)
 
 
-def test_a_measure_that_is_missing_or_new_is_still_a_line() -> None:
+def test_missing_and_unknown_metrics_have_a_row() -> None:
     validation, test = training_record().splits
     odd = dataclasses.replace(test, summary={"loss": None, "tomorrow": 0.125}, averages={})
-    lines = {line.name: line.values for line in training_tables.metric_lines([validation, odd])}
-    assert lines["Loss"][1] == "–"
-    assert lines["tomorrow"] == ("–", "0.125")
-    assert lines["Macro F1"][1] == "–"
-    assert training_tables.metric_lines([]) == []
+    rows = {row.name: row.values for row in training_tables.metric_rows([validation, odd])}
+    assert rows["Loss"][1] == "–"
+    assert rows["tomorrow"] == ("–", "0.125")
+    assert rows["Macro F1"][1] == "–"
+    assert training_tables.metric_rows([]) == []
 
 
 def test_few_classes_come_in_their_order() -> None:
@@ -39,31 +39,31 @@ def test_few_classes_come_in_their_order() -> None:
     assert [row.index for row in group.rows] == list(range(50))
 
 
-def test_of_many_classes_the_worst_and_the_best_come() -> None:
+def test_of_many_classes_the_worst_and_the_best_are_shown() -> None:
     split = training_record(1000).splits[-1]
     worst, best = training_tables.class_groups(split)
-    seen = [row for row in split.classes if row.support]
-    assert worst.caption == f"Lowest F1 (20 of {len(seen)} classes)"
+    known = [row for row in split.classes if row.support]
+    assert worst.caption == f"Lowest F1 (20 of {len(known)} classes)"
     assert max(row.f1 for row in worst.rows) <= min(row.f1 for row in best.rows)
-    assert sorted(row.f1 for row in seen)[:20] == [row.f1 for row in worst.rows]
+    assert sorted(row.f1 for row in known)[:20] == [row.f1 for row in worst.rows]
     assert all(row.support for row in (*worst.rows, *best.rows))
 
 
-def test_confidence_goes_from_the_surest_to_the_least_sure() -> None:
+def test_confidence_falls() -> None:
     split = training_record(1000).splits[-1]
-    surest, least = training_tables.confidence_groups(split)
-    assert surest.rows == split.confidence[:20]
+    most, least = training_tables.confidence_groups(split)
+    assert most.rows == split.confidence[:20]
     assert least.rows == split.confidence[:-21:-1]
 
 
-def test_trades_are_the_most_negative_correlations_of_classes_with_enough_videos() -> None:
+def test_the_most_negative_correlations_are_of_classes_with_enough_videos() -> None:
     split = training_record().splits[-1]
-    assert training_tables.trades(split, 10) == list(split.most_traded[:10])
+    assert training_tables.most_negative_correlations(split, 10) == list(split.most_traded[:10])
     first = split.most_traded[0].true
     rare = tuple(dataclasses.replace(row, support=9) if row.index == first else row for row in split.classes)
-    others = training_tables.trades(dataclasses.replace(split, classes=rare), 100)
-    assert others == [pair for pair in training_tables.trades(split, 100) if pair.true != first]
-    assert training_tables.trades(dataclasses.replace(split, followed=(), traded=()), 10) == []
+    others = training_tables.most_negative_correlations(dataclasses.replace(split, classes=rare), 100)
+    assert others == [pair for pair in training_tables.most_negative_correlations(split, 100) if pair.true != first]
+    assert training_tables.most_negative_correlations(dataclasses.replace(split, followed=(), traded=()), 10) == []
 
 
 def test_counts_fall() -> None:
@@ -81,15 +81,15 @@ def test_counts_fall() -> None:
         (("training",), "training"),
     ],
 )
-def test_the_report_is_of_the_split_that_tells_most(splits: tuple[str, ...], name: str) -> None:
-    split = training_tables.split_of_report(training_record(splits=splits))
+def test_the_reported_split_is_the_least_biased(splits: tuple[str, ...], name: str) -> None:
+    split = training_tables.reported_split(training_record(splits=splits))
     assert split is not None
     assert split.name == name
-    assert training_tables.split_of_report(training_record(splits=())) is None
+    assert training_tables.reported_split(training_record(splits=())) is None
 
 
-def test_always_the_same_answer_is_the_most_common_class() -> None:
+def test_the_baseline_is_the_most_common_class() -> None:
     split = training_record().splits[-1]
-    found = training_tables.always_the_same(split)
+    found = training_tables.majority_baseline(split)
     assert found == (0, split.classes[0].support / 600)
-    assert training_tables.always_the_same(dataclasses.replace(split, videos=0)) is None
+    assert training_tables.majority_baseline(dataclasses.replace(split, videos=0)) is None

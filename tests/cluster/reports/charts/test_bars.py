@@ -1,10 +1,10 @@
-"""Charts: well-formed SVG whose geometry is that of the numbers, with the numbers said in words."""
+"""Charts: well-formed SVG whose geometry and description follow the numbers."""
 
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from cluster.reports.charts.bars import Part, bars, histogram, line_chart, stages_chart, strip
+from cluster.reports.charts.bars import Bar, bar_chart, histogram, line_chart, stages_chart, strip
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -20,7 +20,7 @@ def percent(text: str) -> float:
     return float(text[:-1])
 
 
-def test_line_stays_within_its_box_and_is_told_in_words() -> None:
+def test_a_line_stays_within_its_box_and_is_described() -> None:
     chart = parsed(line_chart([0.0, 10.0, 4.0], 30.0, 5.0, "frames per second"))
     curve = next(path for path in chart.iter("path") if path.get("class") == "curve")
     points = [tuple(map(float, point.split(","))) for point in (curve.get("d") or "").removeprefix("M").split("L")]
@@ -49,7 +49,7 @@ def test_a_line_of_nothing_is_refused_and_a_line_at_zero_is_not() -> None:
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    svg = bars([Part(label="embed", value=4.0, text="4 s"), Part(label="read", value=1.0, text="1 s")], "Seconds")
+    svg = bar_chart([Bar(label="embed", value=4.0, text="4 s"), Bar(label="read", value=1.0, text="1 s")], "Seconds")
     assert [percent(rect["width"]) for rect in rectangles(svg, "fill")] == [100.0, 25.0]
     assert parsed(svg).get("aria-label") == "Seconds: embed 4 s; read 1 s"
 
@@ -61,7 +61,7 @@ def test_stages_come_the_longest_first_with_their_share() -> None:
     assert stages_chart({}) is stages_chart({"read": 0.0}) is None
 
 
-def test_histogram_leaves_out_empty_ends_and_keeps_small_columns_in_sight() -> None:
+def test_histogram_leaves_out_empty_ends_and_keeps_small_columns_visible() -> None:
     svg = histogram((0.0, 5.0, 10.0, 20.0, 30.0, 60.0), (0, 0, 1, 1_000_000, 0, 0), "Videos by length")
     columns = rectangles(svg, "fill")
     assert len(columns) == 2
@@ -69,17 +69,17 @@ def test_histogram_leaves_out_empty_ends_and_keeps_small_columns_in_sight() -> N
     labels = [text.text for text in parsed(svg).iter("text") if "strong" not in (text.get("class") or "")]
     assert labels == ["5 s", "10 s", "20 s", "30 s"]
     assert parsed(svg).get("aria-label") == "Videos by length: 10 s to 20 s 1; 20 s to 30 s 1,000,000"
-    with pytest.raises(ValueError, match="histogram of nothing"):
+    with pytest.raises(ValueError, match="histogram needs at least one count"):
         histogram((0.0,), (0,), "Videos by length")
 
 
 def test_strip_is_full_and_shows_one_among_a_million() -> None:
     whole, few = (
-        Part(label="extracted", value=999_999, text="", style="good"),
-        Part(label="failed", value=1, text="", style="bad"),
+        Bar(label="extracted", value=999_999, text="", style="good"),
+        Bar(label="failed", value=1, text="", style="bad"),
     )
-    svg = strip([whole, few, Part(label="none", value=0, text="", style="quiet")], "Outcomes")
-    good, bad, none = (rectangles(svg, style)[0] for style in ("good", "bad", "quiet"))
+    svg = strip([whole, few, Bar(label="none", value=0, text="", style="muted")], "Outcomes")
+    good, bad, none = (rectangles(svg, style)[0] for style in ("good", "bad", "muted"))
     assert percent(good["width"]) + percent(bad["width"]) == pytest.approx(100)
     assert percent(bad["width"]) > 0.5
     assert percent(none["width"]) == 0
@@ -87,6 +87,6 @@ def test_strip_is_full_and_shows_one_among_a_million() -> None:
 
 
 def test_labels_are_escaped() -> None:
-    svg = bars([Part(label="<script>", value=1.0, text="&")], '"><script>')
+    svg = bar_chart([Bar(label="<script>", value=1.0, text="&")], '"><script>')
     assert "<script>" not in svg
     assert parsed(svg).get("aria-label") == '"><script>: <script> &'

@@ -1,4 +1,4 @@
-"""Curves over epochs: where lines run, where they break, and what is said of them."""
+"""Curves over epochs: lines, gaps, marks and descriptions."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from cluster.reports.charts.svg import PLOT_BOTTOM, PLOT_TOP
 
 
 def drawn(*lines: Sequence[float | None], best: int = 0, are_shares: bool = False) -> ElementTree.Element:
-    styles = ("train", "valid")
+    styles = ("training", "validation")
     named = [Curve(label=style, values=values, style=style) for values, style in zip(lines, styles, strict=False)]
     return ElementTree.fromstring(curves(named, best, "Loss", are_shares=are_shares))
 
@@ -26,12 +26,12 @@ def texts(chart: ElementTree.Element, style: str) -> list[str]:
 
 def test_dots_stand_where_their_values_are() -> None:
     chart = drawn([1.0, 0.5, 0.0], [0.0, 0.25, 1.0], best=1)
-    (x0, y0), (x1, y1), (x2, y2) = dots(chart, "train")
+    (x0, y0), (x1, y1), (x2, y2) = dots(chart, "training")
     assert (x0 + x2) / 2 == pytest.approx(x1)
     assert (y0, y1, y2) == pytest.approx((PLOT_TOP, (PLOT_TOP + PLOT_BOTTOM) / 2, PLOT_BOTTOM))
-    assert dots(chart, "valid")[1][1] > y1, "less is further down"
+    assert dots(chart, "validation")[1][1] > y1, "less is further down"
     titles = [title.text for title in chart.iter("title")]
-    assert "epoch 2, train: 0.5" in titles
+    assert "epoch 2, training: 0.5" in titles
 
 
 def test_a_value_that_is_missing_breaks_the_line() -> None:
@@ -39,24 +39,23 @@ def test_a_value_that_is_missing_breaks_the_line() -> None:
     (path,) = (path.get("d") or "" for path in chart.iter("path"))
     assert path.count("M") == 2
     assert path.count("L") == 2
-    assert len(dots(chart, "train")) == 4
+    assert len(dots(chart, "training")) == 4
 
 
-def test_the_kept_epoch_is_marked_and_said() -> None:
+def test_the_best_epoch_is_marked() -> None:
     chart = drawn([0.5] * 20, [0.9426] * 20, best=8, are_shares=True)
-    assert texts(chart, "strong") == ["epoch 9 was kept"]
+    assert texts(chart, "strong") == ["best: epoch 9"]
     (mark,) = (line for line in chart.iter("line") if line.get("class") == "mean")
-    assert float((mark.get("x1") or "")[:-1]) == pytest.approx(dots(chart, "valid")[8][0], abs=0.01)
-    spoken = chart.get("aria-label")
-    assert (
-        spoken == "Loss: train from 50.00% to 50.00%, 50.00% at epoch 9; valid from 94.26% to 94.26%, 94.26% at epoch 9"
+    assert float((mark.get("x1") or "")[:-1]) == pytest.approx(dots(chart, "validation")[8][0], abs=0.01)
+    assert chart.get("aria-label") == (
+        "Loss: training from 50.00% to 50.00%, 50.00% at epoch 9; validation from 94.26% to 94.26%, 94.26% at epoch 9"
     )
 
 
 @pytest.mark.parametrize("values", [[0.3], [0.0], [0.0, 0.0], [1.0, 1.0], [1e-7, 2e-7], [0.05, 4e6], [-3.0, -3.0]])
 def test_any_values_lie_within_the_plot_between_a_few_ticks(values: list[float]) -> None:
     chart = drawn(values)
-    assert all(PLOT_TOP - 0.1 <= y <= PLOT_BOTTOM + 0.1 for _, y in dots(chart, "train"))
+    assert all(PLOT_TOP - 0.1 <= y <= PLOT_BOTTOM + 0.1 for _, y in dots(chart, "training"))
     assert 2 <= len(texts(chart, "halo")) <= 8
 
 

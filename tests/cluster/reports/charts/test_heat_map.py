@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from cluster.reports.charts.heat_map import MOST_CLASSES, Cell, heat_map, scale
+from cluster.reports.charts.heat_map import MAX_CLASSES, Cell, heat_map, scale
 from tests.support.pages import Page
 
 
@@ -13,7 +13,9 @@ def names(count: int) -> list[str]:
 
 
 def drawn(count: int, cells: list[Cell]) -> ElementTree.Element:
-    return ElementTree.fromstring(heat_map(names(count), cells, rows="true", columns="given", spoken="Confusion"))
+    return ElementTree.fromstring(
+        heat_map(names(count), cells, rows="true", columns="predicted", description="Confusion")
+    )
 
 
 def cell(row: int, column: int, shade: float) -> Cell:
@@ -36,28 +38,28 @@ def test_what_is_written_in_a_cell_depends_on_its_room(count: int, lines: int) -
 
 def test_text_on_a_dark_cell_is_light() -> None:
     styles = [[text.get("class") for text in drawn(2, [cell(0, 0, shade)]).iter("text")] for shade in (0.9, -0.9, 0.3)]
-    assert styles == [["value on", "note on"], ["value on", "note on"], ["value", "note"]]
+    assert styles == [["value inverse", "note inverse"], ["value inverse", "note inverse"], ["value", "note"]]
 
 
 def test_every_class_is_named_on_both_sides_and_whole_in_its_title() -> None:
     long = "x" * 4096
-    page = Page(heat_map([long, "<b>&"], [], rows="true", columns="given", spoken="Confusion"))
+    page = Page(heat_map([long, "<b>&"], [], rows="true", columns="predicted", description="Confusion"))
     titles = [attributes["title"] for tag, attributes in page.tags if tag == "span" and "title" in attributes]
     assert titles == [long, "<b>&", long, "<b>&"]
     assert "b" not in {tag for tag, _ in page.tags}
 
 
-@pytest.mark.parametrize("count", [0, MOST_CLASSES + 1])
-def test_more_classes_than_can_be_seen_are_refused(count: int) -> None:
+@pytest.mark.parametrize("count", [0, MAX_CLASSES + 1])
+def test_too_many_classes_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"a heat map of {count} classes; 1 to 64 can be drawn"):
-        heat_map(names(count), [], rows="true", columns="given", spoken="Confusion")
+        heat_map(names(count), [], rows="true", columns="predicted", description="Confusion")
 
 
-def test_a_scale_says_what_shades_mean() -> None:
-    items = list(ElementTree.fromstring(scale([(-0.5, "half wrong"), (1.0, "all right")])).iter("li"))
+def test_a_scale_labels_the_shades() -> None:
+    items = list(ElementTree.fromstring(scale([(-0.5, "half wrong"), (1.0, "all correct")])).iter("li"))
     patches = [next(item.iter("rect")) for item in items]
     assert [(patch.get("class"), patch.get("fill-opacity")) for patch in patches] == [
         ("cell down patch", "0.500"),
         ("cell up patch", "1.000"),
     ]
-    assert ["".join(item.itertext()) for item in items] == ["half wrong", "all right"]
+    assert ["".join(item.itertext()) for item in items] == ["half wrong", "all correct"]

@@ -1,4 +1,4 @@
-"""Reliability diagram: dots at their probability and accuracy, larger where there is more behind them."""
+"""Reliability diagram: dots at their confidence and accuracy, sized by their number of predictions."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -11,7 +11,7 @@ BINS = [(0.0, 0.0, 10), (0.5, 0.25, 40), (1.0, 1.0, 1000)]
 
 
 def drawn(*bins: list[tuple[float, float, int]]) -> ElementTree.Element:
-    series = [Reliability(label=f"series {i}", bins=one, style="valid") for i, one in enumerate(bins)]
+    series = [Reliability(label=f"series {i}", bins=one, style="validation") for i, one in enumerate(bins)]
     return ElementTree.fromstring(reliability(series, "Reliability"))
 
 
@@ -24,15 +24,15 @@ def test_dots_stand_at_probability_and_accuracy() -> None:
     radii = [float(circle.get("r") or "") for circle in circles]
     assert radii == sorted(radii)
     assert radii[-1] == LARGEST_DOT
-    assert circles[1][0].text == "series 0: 40 predictions made with 50.00%, 25.00% of them right"
+    assert circles[1][0].text == "series 0: 40 predictions with 50.00% confidence, 25.00% of them correct"
 
 
-def test_what_is_drawn_is_said() -> None:
+def test_the_description_has_the_values() -> None:
     label = drawn(BINS[:1], BINS[1:2]).get("aria-label")
-    assert label == "Reliability: series 0 0% sure 0% right; series 1 50.00% sure 25.00% right"
+    assert label == "Reliability: series 0 0% confidence 0% correct; series 1 50.00% confidence 25.00% correct"
 
 
-def test_a_series_of_nothing_leaves_the_line_of_even() -> None:
+def test_an_empty_series_leaves_the_diagonal() -> None:
     chart = drawn([])
-    assert [path.get("class") for path in chart.iter("path")] == ["curve even"]
+    assert [path.get("class") for path in chart.iter("path")] == ["curve diagonal"]
     assert not list(chart.iter("circle"))

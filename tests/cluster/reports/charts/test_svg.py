@@ -30,11 +30,11 @@ def widths(svg: str, style: str) -> list[tuple[float, float]]:
 @pytest.mark.parametrize(("share", "width"), [(0.25, [25.0]), (1.0, [100.0]), (1.5, [100.0]), (0.0, [])])
 def test_bar_is_as_long_as_its_share(share: float, width: list[float]) -> None:
     assert [length for _, length in widths(inline_bar(share), "fill")] == width
-    assert widths(inline_bar(share), "spread") == []
+    assert widths(inline_bar(share), "deviation") == []
 
 
 def test_whisker_reaches_one_deviation_to_both_sides_as_far_as_there_is_room() -> None:
-    assert widths(inline_bar(0.5, 0.2), "spread")[0] == pytest.approx((30, 40))
-    assert widths(inline_bar(0.9, 0.3), "spread")[0] == pytest.approx((60, 40))
-    assert widths(inline_bar(0.1, 0.3), "spread")[0] == pytest.approx((0, 40))
-    assert widths(inline_bar(0.5, 0.0), "spread")[0] == pytest.approx((50, 0))
+    assert widths(inline_bar(0.5, 0.2), "deviation")[0] == pytest.approx((30, 40))
+    assert widths(inline_bar(0.9, 0.3), "deviation")[0] == pytest.approx((60, 40))
+    assert widths(inline_bar(0.1, 0.3), "deviation")[0] == pytest.approx((0, 40))
+    assert widths(inline_bar(0.5, 0.0), "deviation")[0] == pytest.approx((50, 0))
