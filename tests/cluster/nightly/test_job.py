@@ -25,7 +25,7 @@ from schemas.nights import NightCounts, NightRecord
 from tests.support.checkpoints import trained, write_trained
 from tests.support.dataset import ROOT, ids
 from tests.support.nights import night_of, run_of
-from tests.support.pages import Page, assert_closed_to_the_outside
+from tests.support.pages import Page, assert_self_contained
 from tests.support.scoring import label_ids
 from tests.support.videos import Clip, write_video
 
@@ -108,7 +108,7 @@ def test_the_first_night_labels_everything(after_first):
 def test_the_page_shows_the_videos(after_first):
     html = (after_first / "labels" / "report.html").read_text()
     assert html == (after_first / "labels" / "nights" / f"{FIRST}.html").read_text()
-    page = assert_closed_to_the_outside(html)
+    page = assert_self_contained(html)
     assert "Of 4 new videos, 1 failed; 3 videos were labelled." in page.text
     shown = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
     assert sorted(shown) == sorted([f"Frame of {name}" for name in "abc"] * 2)
@@ -134,7 +134,7 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
     assert record.drift.nights == (FIRST,)
     after = files(root)
     assert {path for path, content in before.items() if after[path] != content} == {root / "labels" / "report.html"}
-    assert "Beside the 1 night before" in Page((root / "labels" / "report.html").read_text()).text
+    assert "Last 2 nights" in Page((root / "labels" / "report.html").read_text()).text
     assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert files(root) == after
     assert len(record.runs) == 1
@@ -167,7 +167,7 @@ def test_too_many_failures_leave_nothing_else_undone(root):
     record = night(root, SECOND)
     assert (record.status, record.counts.labelled) == ("completed", 1)
     assert record.runs[-1].problem.startswith("too many failures: extraction of 3 out of 4 videos")
-    assert "Look into this." in (root / "labels" / "report.html").read_text()
+    assert "Needs attention." in (root / "labels" / "report.html").read_text()
     assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
 
 
