@@ -53,6 +53,16 @@ def has_packed_kernels(device: torch.device) -> bool:
     )
 
 
+def cpu_arithmetic(dtype: torch.dtype) -> torch.dtype:
+    """The type in which packed layers of `dtype` multiply and add on this CPU.
+
+    oneDNN has no bf16 for processors without AVX-512. Products of bf16 numbers are exact in fp32, so there the layers
+    run in fp32 on weights rounded to bf16, and round their results to bf16: the same numbers, at the speed of fp32.
+    """
+    has_bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.float32 if dtype == torch.bfloat16 and not has_bf16 else dtype
+
+
 class FusedConv(nn.Module):
     """Convolution, bias and, if `relu`, ReLU: channels-last (B, C_in, H, W) to (B, C_out, H', W')."""
 
@@ -71,9 +81,11 @@ class FusedConv(nn.Module):
     def pack(self, input_shape: torch.Size) -> Tensor:
         """Convert the weight to oneDNN's layout for inputs (any, C_in, H, W); to be called once."""
         size = [PACK_BATCH, *input_shape[1:]]
+        weight = self.weight.to(cpu_arithmetic(self.weight.dtype))
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-            self.weight, self.padding, self.stride, [1, 1], 1, size
+            weight, self.padding, self.stride, [1, 1], 1, size
         )
+        self.bias = self.bias.to(weight.dtype)
         self.weight = self.weight[:0]  # the packed copy replaces it
         return packed
 
@@ -86,9 +98,9 @@ class FusedConv(nn.Module):
             self.packed = self.pack(x.shape)
         activation = "relu" if self.relu else "none"
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed, self.bias, self.padding, self.stride, [1, 1], 1, activation, [], ""
+            x.to(self.bias.dtype), self.packed, self.bias, self.padding, self.stride, [1, 1], 1, activation, [], ""
         )
-        return y
+        return y.to(x.dtype)
 
 
 class PooledConv(nn.Module):
@@ -135,10 +147,12 @@ class TiledLinear(nn.Module):
         if not has_packed_kernels(tile.device):
             return functional.linear(tile, self.weight, self.bias)
         if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, TILE_ROWS)
-            self.weight = self.weight[:0]
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(tile.contiguous(), self.packed, self.bias, "none", [], "")
-        return y
+            weight = self.weight.to(cpu_arithmetic(self.weight.dtype))
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, TILE_ROWS)
+            self.weight, self.bias = self.weight[:0], self.bias.to(weight.dtype)
+        inputs = tile.contiguous().to(self.bias.dtype)
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")
+        return y.to(tile.dtype)
 
 
 def to_inference_form(module: ModuleT, *, dtype: torch.dtype) -> ModuleT:

@@ -60,7 +60,9 @@ def test_every_parameter_learns_with_and_without_memory(name: str) -> None:
     clips = clips_for(model)
     remembered = gradients(model, clips)
     assert set(remembered) == {key for key, _ in model.named_parameters()}
-    assert [key for key, gradient in remembered.items() if not (gradient.isfinite().all() and gradient.any())] == []
+    assert [key for key, gradient in remembered.items() if not gradient.isfinite().all()] == []
+    # In training, batch norm removes any shift before it, and what is left of its gradient is rounding.
+    assert [key for key, gradient in gradients(small(name).eval(), clips).items() if not gradient.any()] == []
     statistics = {key: value.clone() for key, value in model.named_buffers()}
 
     again = small(name)

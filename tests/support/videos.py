@@ -134,3 +134,16 @@ def remux(
             packet.stream = copy
             writing.mux(packet)
     return target
+
+
+def join_ts(*parts: bytes) -> bytes:
+    """MPEG transport streams one after the other, their continuity counters counting on: only the clock is set back."""
+    data = bytearray(b"".join(parts))
+    counters: dict[int, int] = {}
+    for start in range(0, len(data), 188):
+        pid = int.from_bytes(data[start + 1 : start + 3]) & 0x1FFF
+        has_payload = data[start + 3] >> 4 & 1
+        counter = (counters.get(pid, -1) + has_payload) % 16
+        data[start + 3] = data[start + 3] & 0xF0 | counter
+        counters[pid] = counter
+    return bytes(data)

@@ -13,7 +13,7 @@ from extractors.video.decode import sample_frames
 from extractors.video.full_decode import FullDecode
 from extractors.video.media import open_media
 from extractors.video.packets import PacketReader
-from tests.support.videos import Clip, read_number, remux, write_video
+from tests.support.videos import Clip, join_ts, read_number, remux, write_video
 
 
 def shown(path: Path) -> list[tuple[int, int, int]]:
@@ -66,7 +66,7 @@ def test_a_frame_that_comes_no_later_than_its_predecessor_is_never_seen(tmp_path
 def test_after_a_leap_back_the_clock_goes_on(tmp_path: Path) -> None:
     part = write_video(tmp_path / "part.ts", Clip(frames=60, options={"x264-params": "bframes=0"})).read_bytes()
     path = tmp_path / "spliced.ts"
-    path.write_bytes(part + part)
+    path.write_bytes(join_ts(part, part))
     frames = shown(path)
     assert [number for number, _, _ in frames] == [*range(60), *range(60)]
     assert {right[1] - left[1] for left, right in pairwise(frames)} == {3600}
