@@ -5,10 +5,11 @@ RUN := $(VENV)/bin
 DEMO := demo
 EXTRACTION := --frame-features --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
 
-# Tests that start no cluster and no job, and need no network of full size.
+# Folders whose tests start no cluster and no job and build no network of full size.
 QUICK := tests/*.py tests/schemas tests/extractors/video \
-  tests/classifiers/*.py $(addprefix tests/classifiers/,data layers feature_models metrics weights) \
+  $(addprefix tests/classifiers/,data layers feature_models metrics weights) \
   $(addprefix tests/cluster/,storage runs reports datasets features)
+SLOW := tests/extractors/video/test_decode.py
 
 .PHONY: help demo check test test-all lint bench clean
 
@@ -30,7 +31,7 @@ demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a
 	  --checkpoint $(DEMO)/classifier --labels $(DEMO)/labels $(EXTRACTION)
 
 check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
-	$(RUN)/python -m pytest -q $(QUICK)
+	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)
 
 test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
 	$(RUN)/python -m pytest
