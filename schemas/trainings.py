@@ -34,7 +34,7 @@ class TrainedClass:
 class Epoch:
     """One pass over the training split, and metrics by name on it and on the validation split.
 
-    `phase` is the position of its phase among those of the record.
+    None stands for a number that is not finite; `phase` is the position of its phase among those of the training.
     """
 
     epoch: int

@@ -11,26 +11,15 @@ State: three numbers a bin. Source: Guo, Pleiss, Sun and Weinberger, "On Calibra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.metrics.scored_batch import ScoredBatch
+from schemas.trainings import ReliabilityBin
 
 NUM_BINS = 15
-
-
-@dataclass(frozen=True)
-class Bin:
-    """`count` predictions with probabilities in (`low`, `high`]: their mean, and the share that is right."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
 
 
 class CalibrationError:
@@ -68,11 +57,17 @@ class CalibrationError:
         total = self._sums["count"].sum()
         return float(np.abs(self._sums["confidence"] - self._sums["right"]).sum() / total) if total else 0.0
 
-    def bins(self) -> tuple[Bin, ...]:
+    def bins(self) -> tuple[ReliabilityBin, ...]:
         """The reliability diagram: the bins that are not empty."""
         columns = (self._sums[name] for name in ("count", "confidence", "right"))
         return tuple(
-            Bin(i / NUM_BINS, (i + 1) / NUM_BINS, int(count), float(confidence / count), float(right / count))
+            ReliabilityBin(
+                low=i / NUM_BINS,
+                high=(i + 1) / NUM_BINS,
+                count=int(count),
+                confidence=float(confidence / count),
+                accuracy=float(right / count),
+            )
             for i, (count, confidence, right) in enumerate(zip(*columns, strict=True))
             if count
         )

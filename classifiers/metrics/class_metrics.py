@@ -1,6 +1,6 @@
 """Precision, recall, F1 and support of each class, and their averages.
 
-In: batches of scored videos. Out: float64 arrays (K,), and `Average`s of them. N videos, K classes.
+In: batches of scored videos. Out: float64 arrays (K,), and `ScoreAverage`s of them. N videos, K classes.
 
 Without a threshold the class with the highest score is the one predicted (single-label); with one, every class is whose
 score reaches it (multi-label). A ratio of nothing to nothing is 0. Averages, as scikit-learn has them:
@@ -15,25 +15,15 @@ State: three counts a class.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.metrics.scored_batch import ScoredBatch
+from schemas.trainings import ScoreAverage
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Average:
-    """One kind of mean over the classes; `support` is the number of labels behind it."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
 
 
 class ClassMetrics:
@@ -86,29 +76,29 @@ class ClassMetrics:
         """(K,), harmonic mean of precision and recall."""
         return _ratio(2 * self._counts["right"], self._counts["predicted"] + self._counts["support"])
 
-    def macro(self) -> Average:
+    def macro(self) -> ScoreAverage:
         """Classes count alike."""
         return self._mean((self._counts["predicted"] + self._counts["support"] > 0).astype(np.int64))
 
-    def weighted(self) -> Average:
+    def weighted(self) -> ScoreAverage:
         """Labels count alike."""
         return self._mean(self._counts["support"])
 
-    def micro(self) -> Average:
+    def micro(self) -> ScoreAverage:
         """Right predictions among all predictions, and among all labels."""
         right, predicted, support = (self._counts[name].sum() for name in ("right", "predicted", "support"))
-        return Average(
+        return ScoreAverage(
             precision=float(_ratio(right, predicted)),
             recall=float(_ratio(right, support)),
             f1=float(_ratio(2 * right, predicted + support)),
             support=int(support),
         )
 
-    def _mean(self, weights: NDArray[np.int64]) -> Average:
+    def _mean(self, weights: NDArray[np.int64]) -> ScoreAverage:
         precision, recall, f1 = (
             float(_ratio((values * weights).sum(), weights.sum())) for values in (self.precision, self.recall, self.f1)
         )
-        return Average(precision=precision, recall=recall, f1=f1, support=int(self._counts["support"].sum()))
+        return ScoreAverage(precision=precision, recall=recall, f1=f1, support=int(self._counts["support"].sum()))
 
 
 def _ratio(part: Any, whole: Any) -> Array:

@@ -9,7 +9,6 @@ State: three numbers a class.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,7 @@ from numpy.typing import NDArray
 
 from classifiers.metrics.moments import Moments
 from classifiers.metrics.scored_batch import ScoredBatch
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassConfidence:
-    """Mean and standard deviation of the probability of `index` among the `support` videos that have this class."""
-
-    index: int
-    support: int
-    mean: float
-    standard_deviation: float
+from schemas.trainings import Confidence
 
 
 class ConfidenceTable:
@@ -48,14 +38,12 @@ class ConfidenceTable:
         """Take in what another worker's `state` holds."""
         self._moments.merge(state)
 
-    def rows(self) -> tuple[ClassConfidence, ...]:
+    def rows(self) -> tuple[Confidence, ...]:
         """The classes that have videos, by falling mean; equal ones in their order."""
         count, mean = self._moments.counts(), self._moments.means()[:, 0]
         deviation = np.sqrt(self._moments.variances()[:, 0])
         return tuple(
-            ClassConfidence(
-                index=int(i), support=int(count[i]), mean=float(mean[i]), standard_deviation=float(deviation[i])
-            )
+            Confidence(index=int(i), support=int(count[i]), mean=float(mean[i]), standard_deviation=float(deviation[i]))
             for i in np.argsort(-mean, kind="stable")
             if count[i]
         )

@@ -9,23 +9,13 @@ State: K x K counts (119 MB for 3,862 classes).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.metrics.scored_batch import ScoredBatch
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfusedPair:
-    """`count` videos of class `true` that were given class `predicted`; `share` is that of all videos of `true`."""
-
-    true: int
-    predicted: int
-    count: int
-    share: float
+from schemas.trainings import ConfusedClasses
 
 
 class ConfusionMatrix:
@@ -63,14 +53,14 @@ class ConfusionMatrix:
         shares: NDArray[np.float64] = self._counts / np.maximum(self._counts.sum(axis=1, keepdims=True), 1)
         return shares
 
-    def most_confused(self, count: int) -> tuple[ConfusedPair, ...]:
+    def most_confused(self, count: int) -> tuple[ConfusedClasses, ...]:
         """The pairs with the most videos, at most `count`; equal ones in the order of their classes."""
         true, predicted = np.nonzero(self._counts)
         true, predicted = true[true != predicted], predicted[true != predicted]
         videos = self._counts[true, predicted]
         totals = self._counts.sum(axis=1)
         return tuple(
-            ConfusedPair(
+            ConfusedClasses(
                 true=int(true[i]),
                 predicted=int(predicted[i]),
                 count=int(videos[i]),

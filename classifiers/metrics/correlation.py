@@ -17,7 +17,6 @@ With several labels a video counts for each of its classes. M numbers are kept f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,21 +24,13 @@ from numpy.typing import NDArray
 
 from classifiers.metrics.moments import Moments
 from classifiers.metrics.scored_batch import ScoredBatch
+from schemas.trainings import TradedClasses
 
 MAX_CLASSES = 256
 FEWEST_VIDEOS = 10  # of unrelated probabilities, the correlations among so many still spread by a third
 # A standard deviation this small beside its mean is the rounding of float32 probabilities in another order.
 ROUNDING = 8 * float(np.finfo(np.float32).eps)
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TradingPair:
-    """Among the videos of class `true`, its probability and that of `other` have this correlation."""
-
-    true: int
-    other: int
-    correlation: float
 
 
 class ProbabilityCorrelation:
@@ -83,14 +74,15 @@ class ProbabilityCorrelation:
         """(M, M), row c being row c of `within(c)`: what the videos of a class trade with the other classes."""
         return np.stack([self._correlations(group, own)[group] for group, own in enumerate(self._deviations())])
 
-    def most_traded(self, count: int) -> tuple[TradingPair, ...]:
+    def most_traded(self, count: int) -> tuple[TradedClasses, ...]:
         """The most negative pairs, at most `count`; equal ones in the order of their classes."""
         traded = self.traded()
         np.fill_diagonal(traded, np.nan)
         flat = np.where(traded < 0, traded, np.inf).ravel()  # NaN is not below 0 either
         pairs = (divmod(int(i), len(self.classes)) for i in np.argsort(flat, kind="stable")[:count] if flat[i] < 0)
         return tuple(
-            TradingPair(true=self.classes[i], other=self.classes[j], correlation=float(traded[i, j])) for i, j in pairs
+            TradedClasses(true=self.classes[i], other=self.classes[j], correlation=float(traded[i, j]))
+            for i, j in pairs
         )
 
     def _deviations(self) -> Array:

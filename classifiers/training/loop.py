@@ -31,7 +31,8 @@ from classifiers.training.optimizers import build_optimizer
 from classifiers.training.phases import Phase, train_stages
 from classifiers.training.state import TrainingState, optimizer_state, optimizer_tensors
 from classifiers.training.workers import SingleWorker, Workers
-from classifiers.weights.checkpoint import EpochRecord, TrainingHistory
+from classifiers.weights.checkpoint import TrainingHistory
+from schemas.trainings import Epoch
 
 MONITORS = {
     "loss": -1,
@@ -148,7 +149,7 @@ class Training:
         self._workers = workers or SingleWorker()
         self._loss = build_loss(task, class_weights=config.class_weights, label_smoothing=config.label_smoothing)
         self._loss.to(self._device)
-        self._epochs: list[EpochRecord] = []
+        self._epochs: list[Epoch] = []
         self._best_epoch: int | None = None
         self._best_state: dict[str, Tensor] = {}
         self._phase: int | None = None  # none has begun
@@ -189,7 +190,7 @@ class Training:
             self._begin(due)
         return self._config.phases[due]
 
-    def run_epoch(self, training: Iterable[Batch], validation: Iterable[Batch] | None) -> EpochRecord:
+    def run_epoch(self, training: Iterable[Batch], validation: Iterable[Batch] | None) -> Epoch:
         """Train on one pass of `training`, measure on `validation`; without it, training alone decides what is best.
 
         Raises:
@@ -201,7 +202,7 @@ class Training:
         trained = self._train(training, phase)
         self._workers.share_buffers(self.model)
         validated = {} if validation is None else self.evaluate(validation, is_full=False).summary()
-        record = EpochRecord(
+        record = Epoch(
             epoch=self.epoch,
             seconds=time.monotonic() - started,
             learning_rate=float(self._optimizer.param_groups[0]["lr"]),
@@ -322,7 +323,7 @@ class Training:
             )
         return {"loss": loss / videos, "hit_at_one": right / videos}
 
-    def _merit(self, record: EpochRecord) -> float:
+    def _merit(self, record: Epoch) -> float:
         """How good an epoch was: the more the better."""
         measured = record.validation or record.training
         name = self._config.monitor if self._config.monitor in measured else "loss"

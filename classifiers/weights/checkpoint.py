@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from classifiers.losses import TASKS
 from schemas import strict_json
 from schemas.clips import ClipInput
+from schemas.trainings import Epoch
 
 SCHEMA_VERSION = 2
 CLIP = "clip"
@@ -122,26 +123,10 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """One pass over the training split: what was measured on it and on the validation split, by name.
-
-    None stands for a number that was not finite, for which JSON has no word. `phase` is the place of its phase among
-    those of the training.
-    """
-
-    epoch: int
-    seconds: float
-    learning_rate: float
-    training: Mapping[str, float | None]
-    validation: Mapping[str, float | None]
-    phase: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingHistory:
     """The epochs in their order; `best_epoch` is the one whose weights were kept."""
 
-    epochs: tuple[EpochRecord, ...]
+    epochs: tuple[Epoch, ...]
     best_epoch: int | None
     schema_version: int = SCHEMA_VERSION
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from classifiers.weights.checkpoint import EpochRecord
 from cluster.training.config import ClassifierTrainingConfig
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas.errors import InputError
+from schemas.trainings import Epoch
 
-Report = Callable[[EpochRecord], None]
+Report = Callable[[Epoch], None]
 
 
 class ResourceError(InputError):

@@ -20,7 +20,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from classifiers.training.loop import DivergedError
-from classifiers.weights.checkpoint import EpochRecord
 from cluster.datasets.folder import held
 from cluster.engines.base import EngineError
 from cluster.runs.lifecycle import ExitCode, bad_input, new_run_id, terminable
@@ -35,7 +34,7 @@ from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
 from schemas.errors import InputError
-from schemas.trainings import LostVideo, TrainingRecord
+from schemas.trainings import Epoch, LostVideo, TrainingRecord
 
 FP32 = "fp32"
 MAX_LOST_LOGGED = 20
@@ -92,7 +91,7 @@ def _train(config: ClassifierTrainingConfig) -> None:
         states.clear()
 
 
-def _log_epoch(record: EpochRecord, config: ClassifierTrainingConfig, states: StateFolder) -> None:
+def _log_epoch(record: Epoch, config: ClassifierTrainingConfig, states: StateFolder) -> None:
     if not record.epoch:
         _log_lost(states.lost() or ())
     parts = [

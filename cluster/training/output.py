@@ -22,7 +22,6 @@ from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.base import WorkerResources
 from cluster.training.data import TrainingData
-from cluster.training.results import epochs_of
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.errors import InputError
@@ -132,7 +131,7 @@ def _record(
             for position, (name, index) in enumerate(zip(data.choice.names, data.choice.indices, strict=True))
         ),
         split_sizes={name: len(split) for name, split in data.splits.items()},
-        history=epochs_of(outcome.history),
+        history=outcome.history.epochs,
         best_epoch=outcome.history.best_epoch,
         stopped_early=outcome.stopped_early,
         resumed_at_epoch=outcome.course.resumed_at_epoch,

@@ -29,12 +29,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from classifiers.training.workers import SingleWorker, Workers
-from classifiers.weights.checkpoint import EpochRecord
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
 from cluster.training.base import Report, ResourceError, WorkerResources
 from cluster.training.config import CPU, GPU, ClassifierTrainingConfig
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
+from schemas.trainings import Epoch
 
 # What Ray Train is told by the environment: how often to look whether workers have ended; and that machines need not
 # be watched in a cluster that has no other than this one.
@@ -210,7 +210,7 @@ def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     def wrap(model: nn.Module) -> nn.Module:
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
-    def report(record: EpochRecord) -> None:
+    def report(record: Epoch) -> None:
         epochs.put(record)
 
     worker = TrainingWorker(plan, workers, world, device=device, wrap=wrap if world > 1 else None, report=report)

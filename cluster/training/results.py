@@ -17,21 +17,16 @@ from classifiers.metrics.class_metrics import ClassMetrics
 from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.evaluation import Evaluation
 from classifiers.metrics.scored_batch import ScoredBatch
-from classifiers.weights.checkpoint import TrainingHistory
 from schemas.trainings import (
     MAX_MATRIX_CLASSES,
     MAX_MISTAKES,
     MAX_PAIRS,
     ClassScore,
-    Confidence,
     ConfusedClasses,
-    Epoch,
     MistakenVideo,
     ReliabilityBin,
-    ScoreAverage,
     SplitResult,
     TemperatureFit,
-    TradedClasses,
 )
 
 CHUNK_VIDEOS = 4096
@@ -47,17 +42,17 @@ def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResu
         summary={key: finite(value) for key, value in evaluation.summary().items()},
         classes=_class_scores(evaluation.classes),
         averages={
-            "macro": ScoreAverage(**asdict(evaluation.classes.macro())),
-            "weighted": ScoreAverage(**asdict(evaluation.classes.weighted())),
-            "micro": ScoreAverage(**asdict(evaluation.classes.micro())),
+            "macro": evaluation.classes.macro(),
+            "weighted": evaluation.classes.weighted(),
+            "micro": evaluation.classes.micro(),
         },
         confusion=_whole(confusion),
         confused=_pairs(confusion),
         followed=correlation.classes,
         traded=tuple(tuple(map(finite, row)) for row in correlation.traded().tolist()),
-        most_traded=tuple(TradedClasses(**asdict(pair)) for pair in correlation.most_traded(MAX_PAIRS)),
-        confidence=tuple(Confidence(**asdict(row)) for row in evaluation.confidence.rows()),
-        reliability=_bins(evaluation.calibration),
+        most_traded=correlation.most_traded(MAX_PAIRS),
+        confidence=evaluation.confidence.rows(),
+        reliability=evaluation.calibration.bins(),
         calibration_error=evaluation.calibration.expected,
         mistakes=tuple(MistakenVideo(**asdict(row), uri="") for row in evaluation.mistakes.rows[:MAX_MISTAKES]),
     )
@@ -68,11 +63,6 @@ def temperature_fit(logits: NDArray[np.float32], targets: NDArray[Any], task: st
     fitted = calibrate(logits, targets)
     before, after = (_reliability(logits, targets, task, value) for value in (1.0, fitted.temperature))
     return TemperatureFit(**asdict(fitted), videos=len(logits), reliability_before=before, reliability_after=after)
-
-
-def epochs_of(history: TrainingHistory) -> tuple[Epoch, ...]:
-    """The epochs of the training record."""
-    return tuple(Epoch(**asdict(record)) for record in history.epochs)
 
 
 def finite(value: float) -> float | None:
@@ -99,7 +89,7 @@ def _whole(confusion: ConfusionMatrix | None) -> tuple[tuple[int, ...], ...]:
 def _pairs(confusion: ConfusionMatrix | None) -> tuple[ConfusedClasses, ...]:
     if confusion is None:
         return ()
-    return tuple(ConfusedClasses(**asdict(pair)) for pair in confusion.most_confused(MAX_PAIRS))
+    return confusion.most_confused(MAX_PAIRS)
 
 
 def _reliability(
@@ -110,8 +100,4 @@ def _reliability(
         chunk = slice(start, start + CHUNK_VIDEOS)
         shares = probabilities(logits[chunk], is_single_label=task == SINGLE_LABEL, temperature=temperature)
         error.update(ScoredBatch(shares, targets[chunk]))
-    return _bins(error)
-
-
-def _bins(error: CalibrationError) -> tuple[ReliabilityBin, ...]:
-    return tuple(ReliabilityBin(**asdict(found)) for found in error.bins())
+    return error.bins()

@@ -14,8 +14,8 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from classifiers.weights.checkpoint import EpochRecord
 from cluster.storage import files
+from schemas.trainings import Epoch
 
 FOLDER = "tensorboard"
 
@@ -32,7 +32,7 @@ class TensorBoardLog:
         self._writer = EventsWriter(str(self._folder / "events"), f".{first_epoch:04d}")
         self._write(first_epoch, session_log=SessionLog(status=SessionLog.START))
 
-    def add(self, record: EpochRecord) -> None:
+    def add(self, record: Epoch) -> None:
         """Write what was measured of an epoch."""
         splits = (("training", record.training), ("validation", record.validation))
         values = {f"{name}/{split}": value for split, measured in splits for name, value in measured.items()}

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.training.loop import Training
 from classifiers.training.workers import Workers
-from classifiers.weights.checkpoint import EpochRecord, TrainingHistory
+from classifiers.weights.checkpoint import TrainingHistory
 from cluster.training.config import ClassifierTrainingConfig
 from cluster.training.data import Feed, Source, TrainingData
 from cluster.training.frozen_stages import FrozenStages
@@ -31,7 +31,7 @@ from cluster.training.results import split_result, temperature_fit
 from cluster.training.splits import Split
 from cluster.training.states import RunStats, StateFolder
 from cluster.training.tensorboard import TensorBoardLog
-from schemas.trainings import TRAINING, VALIDATION, LostVideo, SplitResult, TemperatureFit
+from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo, SplitResult, TemperatureFit
 
 # The temperature is fitted to a sample: more would tell nothing more about one number.
 MAX_CALIBRATION_VIDEOS = 200_000
@@ -81,7 +81,7 @@ class TrainingWorker:
         *,
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module] | None = None,
-        report: Callable[[EpochRecord], None],
+        report: Callable[[Epoch], None],
     ) -> None:
         torch.set_num_threads(plan.threads)
         self._plan, self._workers, self._device, self._report = plan, workers, device, report
@@ -170,7 +170,7 @@ class TrainingWorker:
         if last is not None:
             training.restore(self._states.read(last))
 
-        def run_epoch() -> EpochRecord:
+        def run_epoch() -> Epoch:
             training.enter_phase()
             sources = {
                 name: self._source(name, data, feed, frozen) for name in (TRAINING, VALIDATION) if name in data.splits

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from classifiers.metrics.calibration_error import Bin, CalibrationError
+from classifiers.metrics.calibration_error import CalibrationError
 from classifiers.metrics.scored_batch import ScoredBatch
+from schemas.trainings import ReliabilityBin
 
 
 def test_one_class_a_video_judges_the_best_class():
@@ -20,8 +21,8 @@ def test_many_labels_judge_every_class():
     error = CalibrationError()
     error.update(ScoredBatch(np.array([[0.5, 1.0, 0.0]]), np.array([[1, 1, 0]])))
     assert error.expected == pytest.approx(0.5 / 3)
-    assert error.bins()[0] == Bin(0.0, 1 / 15, 1, 0.0, 0.0)
-    assert error.bins()[-1] == Bin(14 / 15, 1.0, 1, 1.0, 1.0)
+    assert error.bins()[0] == ReliabilityBin(low=0.0, high=1 / 15, count=1, confidence=0.0, accuracy=0.0)
+    assert error.bins()[-1] == ReliabilityBin(low=14 / 15, high=1.0, count=1, confidence=1.0, accuracy=1.0)
 
 
 def test_probabilities_that_say_what_they_mean_have_no_error():

@@ -1,7 +1,8 @@
 import numpy as np
 
-from classifiers.metrics.confidence import ClassConfidence, ConfidenceTable
+from classifiers.metrics.confidence import ConfidenceTable
 from classifiers.metrics.scored_batch import ScoredBatch
+from schemas.trainings import Confidence
 
 SCORES = np.array([[0.5, 0.3, 0.2], [0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.6, 0.0]])
 
@@ -10,7 +11,7 @@ def test_the_surest_class_comes_first():
     table = ConfidenceTable(3)
     table.update(ScoredBatch(SCORES, np.array([0, 0, 1, 0])))
     first, second = table.rows()
-    assert first == ClassConfidence(index=1, support=1, mean=0.8, standard_deviation=0.0)
+    assert first == Confidence(index=1, support=1, mean=0.8, standard_deviation=0.0)
     assert (second.index, second.support) == (0, 3)
     np.testing.assert_allclose(
         [second.mean, second.standard_deviation], [np.mean([0.5, 0.7, 0.4]), np.std([0.5, 0.7, 0.4])]

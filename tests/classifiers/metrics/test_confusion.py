@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from classifiers.metrics.confusion import ConfusedPair, ConfusionMatrix
+from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.scored_batch import ScoredBatch
+from schemas.trainings import ConfusedClasses
 
 TRUE = np.array([0, 0, 0, 1, 1, 1, 1, 2])
 GIVEN = np.array([0, 1, 1, 1, 2, 2, 0, 0])
@@ -22,9 +23,9 @@ def test_rows_are_the_truth():
 
 def test_the_most_confused_come_first_and_equal_ones_in_their_order():
     assert filled().most_confused(3) == (
-        ConfusedPair(true=0, predicted=1, count=2, share=2 / 3),
-        ConfusedPair(true=1, predicted=2, count=2, share=0.5),
-        ConfusedPair(true=1, predicted=0, count=1, share=0.25),
+        ConfusedClasses(true=0, predicted=1, count=2, share=2 / 3),
+        ConfusedClasses(true=1, predicted=2, count=2, share=0.5),
+        ConfusedClasses(true=1, predicted=0, count=1, share=0.25),
     )
     assert len(filled().most_confused(100)) == 4
     assert ConfusionMatrix(3).most_confused(5) == ()

@@ -14,7 +14,6 @@ from classifiers.weights.checkpoint import (
     Checkpoint,
     CheckpointConfig,
     CheckpointError,
-    EpochRecord,
     TrainingHistory,
     check_fingerprint,
     load_weights,
@@ -22,6 +21,7 @@ from classifiers.weights.checkpoint import (
     write_checkpoint,
 )
 from schemas.clips import UNIT, ClipFormat, ClipInput
+from schemas.trainings import Epoch
 
 CONFIG = CheckpointConfig(
     model="dense-5",
@@ -41,7 +41,7 @@ CONFIG = CheckpointConfig(
     seed=7,
 )
 HISTORY = TrainingHistory(
-    epochs=(EpochRecord(epoch=1, seconds=2.5, learning_rate=0.001, training={"loss": 0.5}, validation={"loss": None}),),
+    epochs=(Epoch(epoch=1, seconds=2.5, learning_rate=0.001, training={"loss": 0.5}, validation={"loss": None}),),
     best_epoch=1,
 )
 

@@ -2,13 +2,14 @@ import pytest
 import torch
 
 from classifiers.training.state import TrainingState, TrainingStateError
-from classifiers.weights.checkpoint import EpochRecord, TrainingHistory
+from classifiers.weights.checkpoint import TrainingHistory
 from cluster.training.states import StateFolder
+from schemas.trainings import Epoch
 
 
 def state(epochs):
     records = tuple(
-        EpochRecord(epoch=number, seconds=1.0, learning_rate=0.1, training={"loss": 1.0}, validation={})
+        Epoch(epoch=number, seconds=1.0, learning_rate=0.1, training={"loss": 1.0}, validation={})
         for number in range(epochs)
     )
     weights = {"weight": torch.full((2,), float(epochs))}
@@ -34,9 +35,7 @@ def test_what_is_frozen_is_written_once(tmp_path):
     states = StateFolder(str(tmp_path), {})
 
     def after(epochs, phase):
-        record = EpochRecord(
-            epoch=epochs, seconds=1.0, learning_rate=0.1, training={"loss": 1.0}, validation={}, phase=phase
-        )
+        record = Epoch(epoch=epochs, seconds=1.0, learning_rate=0.1, training={"loss": 1.0}, validation={}, phase=phase)
         model = {"trunk": torch.full((5000,), float(phase)), "head": torch.full((2,), float(epochs))}
         best = {**model, "head": torch.zeros(2)}
         history = TrainingHistory(epochs=(record,) * epochs, best_epoch=0)

@@ -2,12 +2,12 @@ import struct
 
 from tensorboardX.proto.event_pb2 import Event
 
-from classifiers.weights.checkpoint import EpochRecord
 from cluster.training.tensorboard import TensorBoardLog
+from schemas.trainings import Epoch
 
 
 def epoch(number):
-    return EpochRecord(
+    return Epoch(
         epoch=number,
         seconds=2.0,
         learning_rate=0.5,
