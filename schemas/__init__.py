@@ -1,1 +1,1 @@
-"""What rows look like: types, Arrow schemas, codes. Imports nothing of ours."""
+"""Rows, records, codes and errors that several packages share: types and Arrow schemas. Imports none of them."""

@@ -27,7 +27,7 @@ FAILURE_SCHEMA = pa.schema(
 class FailureRow:
     """Why the video `id` failed: `code` is one of `schemas.outcomes.FailureCode`, `stage` one of its `Stage`.
 
-    `content` is the content that failed, as in the ledger: a video with other content is tried again by itself.
+    `content` is the content that failed, as in the ledger: a video with other content is always retried.
     """
 
     id: str

@@ -262,5 +262,5 @@ class NightRecord(Record):
         return {code: sum(run.failures_by_code.get(code, 0) for run in self.runs) for code in codes}
 
     def closed(self) -> NightRecord:
-        """The same day, with runs that are still said to be running marked as `died`."""
+        """The same day, with runs whose status is still `running` marked as `died`."""
         return replace(self, runs=tuple(run.closed() for run in self.runs))

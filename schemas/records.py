@@ -96,7 +96,7 @@ class RunHeader(Execution):
         yield from super().problems()
 
     def closed(self) -> Self:
-        """The same run, as `died` if it is still said to be running."""
+        """The same run, as `died` if its status is still `running`."""
         return replace(self, status="died") if self.status == "running" else self
 
 

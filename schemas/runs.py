@@ -21,7 +21,7 @@ DURATION_EDGES_SECONDS = (0.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 240.0,
 
 @dataclass(frozen=True, kw_only=True)
 class Counts(NonNegative):
-    """What went in and what came out; the unit is one video unless the name says otherwise.
+    """Inputs and results; the unit is one video unless the name says otherwise.
 
     already_done     ids settled by earlier runs
     retried          videos that needed more than one attempt, whatever their outcome

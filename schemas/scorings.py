@@ -39,7 +39,7 @@ class UnreadableFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringCounts(NonNegative):
-    """What went in and what came out; the unit is one video unless the name says otherwise.
+    """Inputs and results; the unit is one video unless the name says otherwise.
 
     already_labelled  with labels of this model from earlier runs
     failed_before     failed in an earlier run, and not tried again

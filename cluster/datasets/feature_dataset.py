@@ -80,7 +80,7 @@ class FeatureDataset(DatasetFolder):
         return Settled(done, failed)
 
     def prepare(self) -> Settled:
-        """Clear what runs that died have left half done, and read what is settled. To be called with the lease."""
+        """Clear what runs that died have left half done, and read what is settled; the caller holds the lease."""
         with self.explained("written to"):
             self.sweep_temporaries(map(self.place, FOLDERS))
             for _, ledger in self._shards_and_ledgers():

@@ -144,7 +144,7 @@ class LabelDataset(DatasetFolder):
                 self.bytes_written += write_table(self.place(FAILURES, self._day, name), table)
 
     def tables(self) -> Iterator[pa.Table]:
-        """The day's labels of this fingerprint, shard by shard; raises `DatasetError` for what is no label shard."""
+        """The day's labels of this fingerprint, shard by shard; raises `DatasetError` for any other file."""
         with self.explained("read"):
             for shard in self._shards():
                 table = read_table(shard)

@@ -19,7 +19,7 @@ logger = logging.getLogger("framemill")
 
 
 class ExitCode(IntEnum):
-    """What a job tells the shell or the scheduler."""
+    """The exit code of a job."""
 
     DONE = 0
     FAILED = 1  # the engine gave up, or the output takes no more
@@ -71,7 +71,7 @@ def bad_input(error: Exception) -> ExitCode:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does, so that what is finished is committed. Only a main thread can."""
+    """Let SIGTERM stop a run as Ctrl-C does, so that finished work is committed. Only the main thread can do so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -50,7 +50,7 @@ class LostVideos:
 
 
 class StateFolder:
-    """The states of the training whose output is `output`; `identity` tells it from trainings with other options."""
+    """The states of the training whose output is `output`; `identity` holds the options that identify it."""
 
     def __init__(self, output: str, identity: Mapping[str, Any]) -> None:
         self._uri = files.join(output, "state")
