@@ -36,7 +36,6 @@ UNTESTED = {
     "cluster/engines/worker.py",
     "cluster/extraction/run.py",
     "cluster/nightly/night.py",
-    "cluster/runs/provenance.py",
     "cluster/scoring/clip_embeddings.py",
     "cluster/scoring/clip_plan.py",
     "cluster/scoring/feature_scorer.py",
@@ -48,8 +47,6 @@ UNTESTED = {
     "cluster/training/local.py",
     "cluster/training/splits.py",
     "extractors/video/samples.py",
-    "schemas/cached_clips.py",
-    "schemas/strict_json.py",
 }
 
 
