@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import BY_GLIMPSES, BY_ORDER, LABEL_NOISE, class_frequencies, write_dataset
 from benchmarks.measure import write_json
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions
 from cluster.training.job import run_training
 from schemas.trainings import TEST, TrainingRecord
 
@@ -64,9 +64,9 @@ class Trained:
 
 def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Trained:
     """One model, in this process."""
-    config = ClassifierTrainingConfig(
-        (str(dataset),),
-        str(output),
+    options = TrainingOptions.of(
+        output=str(output),
+        features=(str(dataset),),
         model=model,
         model_options=MODELS[model][1],
         fractions=("0.7", "0.1", str(TEST_SHARE)),
@@ -78,7 +78,7 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
         cpus_per_worker=1,  # threads that wait for each other at each frame cost more than they bring
     )
     started = time.perf_counter()
-    if run_training(config) != 0:
+    if run_training(options) != 0:
         raise SystemExit(f"{model} could not be trained")
     record = TrainingRecord.from_json((output / "training.json").read_text())
     (test,) = (split for split in record.splits if split.name == TEST)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.generated_features import write_dataset
 from benchmarks.measure import cores, write_json
 from classifiers.training.workers import SingleWorker
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions
 from cluster.training.kinds import load_training_data
 from cluster.training.worker import TrainingPlan, TrainingWorker
 
@@ -66,11 +66,17 @@ class Trained:
 
 def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Trained:
     """One model, in this process."""
-    config = ClassifierTrainingConfig(
-        str(output), (str(dataset),), model=model, epochs=epochs, seed=seed, balance=model == "dense-7", engine="local"
-    )
+    settings = TrainingOptions.of(
+        output=str(output),
+        features=(str(dataset),),
+        model=model,
+        epochs=epochs,
+        seed=seed,
+        balance=model == "dense-7",
+        engine="local",
+    ).settings()
     started = time.perf_counter()
-    plan = TrainingPlan(config, load_training_data(config), {}, cores())
+    plan = TrainingPlan(settings, load_training_data(settings), {}, cores())
     outcome = TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=lambda record: None)()
     results = {result.name: result for result in outcome.results}
     assert outcome.history.best_epoch is not None

@@ -74,11 +74,12 @@ def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -
 def load(dataset: Path, name: str) -> Arrays:
     """Pictures, sound and classes of one split, in memory."""
     from cluster.features.source import SourceConfig
-    from cluster.training.config import ClassifierTrainingConfig
+    from cluster.training.config import TrainingOptions
     from cluster.training.kinds import load_training_data
 
     fractions = (str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0")
-    split = load_training_data(ClassifierTrainingConfig("out", (str(dataset),), fractions=fractions)).splits[name]
+    options = TrainingOptions.of(output="out", features=(str(dataset),), fractions=fractions)
+    split = load_training_data(options.settings()).splits[name]
     rgb, audio = (np.empty((len(split), dim), np.float32) for dim in (1024, 128))
     classes = np.empty(len(split), np.int64)
     start = 0

@@ -1,4 +1,4 @@
-"""YouTube-8M's `.tfrecord` files to feature shards, or back.
+"""Convert YouTube-8M's .tfrecord files to feature shards, or back.
 
 python jobs/convert_tfrecords.py --input yt8m/ --output features/ --to parquet
 python jobs/convert_tfrecords.py --input features/ --output records/ --to tfrecord
@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
-from cluster.features.tfrecord_conversion import ConversionConfig, convert
+from cluster.features.tfrecord_conversion import ConversionOptions, convert
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.lifecycle import ExitCode
 from schemas.errors import InputError
@@ -17,9 +17,9 @@ from schemas.errors import InputError
 
 def main() -> int:
     """Run the job; returns the exit code."""
-    config = parse_or_exit(ConversionConfig, "Convert YouTube-8M's .tfrecord files to feature shards, or back.")
+    options = parse_or_exit(ConversionOptions, __doc__)
     try:
-        done = convert(config, print)
+        done = convert(options, print)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT

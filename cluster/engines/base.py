@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from cluster.engines.tasks import Outcome, TaskQueue
 from cluster.engines.worker import Worker
 from schemas.records import Machine
-
-
-@dataclass(frozen=True)
-class EngineConfig:
-    """How much of the machine an engine uses.
-
-    workers             processes that decode, and embed where that is together; None: one for each CPU
-    embed_workers       processes that only embed, where that is apart; None: one for each GPU, or one
-    pools               together, apart, or auto: apart where there are GPUs
-    time_limit_seconds  how long one segment may take; a worker that does not stop by itself is killed
-    wait_seconds        how long a cluster may be without any CPU core before the run gives up
-    address             of a Ray cluster; None: `RAY_ADDRESS`, a cluster on this machine, or a new one
-    staging             where Beam's workers leave outcomes: a folder or URI that all can reach
-    beam_options        NAME=VALUE of Beam's pipeline options
-    """
-
-    workers: int | None = None
-    embed_workers: int | None = None
-    pools: str = "auto"
-    time_limit_seconds: float = 900.0
-    wait_seconds: float = 600.0
-    address: str | None = None
-    staging: str = "staging"
-    beam_options: tuple[str, ...] = ()
 
 
 class EngineError(Exception):

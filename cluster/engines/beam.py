@@ -18,8 +18,9 @@ try:
 except ImportError as error:
     raise ImportError("--engine beam needs another library: pip install 'framemill[beam]'") from error
 
-from cluster.engines.base import EngineConfig, usable_cores
+from cluster.engines.base import usable_cores
 from cluster.engines.beam_outcomes import read_outcomes, write_outcomes
+from cluster.engines.options import EngineOptions
 from cluster.engines.tasks import Outcome, Task, TaskQueue
 from cluster.engines.worker import Worker
 from cluster.storage import files
@@ -38,14 +39,14 @@ LOCAL_OPTIONS = {
 class BeamEngine:
     """Runs tasks as Beam pipelines."""
 
-    def __init__(self, config: EngineConfig) -> None:
-        self._staging = config.staging
+    def __init__(self, options: EngineOptions, staging: str) -> None:
+        self._staging = staging
         self._has_run = False
-        self._workers = config.workers or usable_cores()
-        options = dict(option.split("=", 1) for option in config.beam_options)
-        if "runner" not in options:
-            options = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **options}
-        self._options = [f"--{name}={value}" for name, value in options.items()]
+        self._workers = options.workers or usable_cores()
+        values = dict(text.split("=", 1) for text in options.beam_options)
+        if "runner" not in values:
+            values = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **values}
+        self._options = [f"--{name}={value}" for name, value in values.items()]
 
     def machine(self) -> Machine:
         """This machine; what a remote runner has is not known here."""
@@ -111,6 +112,6 @@ class _Work(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
         return ()
 
 
-def make_engine(config: EngineConfig) -> BeamEngine:
+def make_engine(options: EngineOptions, staging: str) -> BeamEngine:
     """See `cluster.engines.base`."""
-    return BeamEngine(config)
+    return BeamEngine(options, staging)

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from cluster.engines.base import EngineConfig, usable_cores
+from cluster.engines.base import usable_cores
+from cluster.engines.options import EngineOptions
 from cluster.engines.tasks import Outcome, TaskQueue
 from cluster.engines.worker import Worker
 from schemas.records import Machine
@@ -39,6 +40,6 @@ class LocalEngine:
         """Nothing to let go of."""
 
 
-def make_engine(config: EngineConfig) -> LocalEngine:
+def make_engine(options: EngineOptions, staging: str) -> LocalEngine:
     """See `cluster.engines.base`; there is nothing to configure."""
     return LocalEngine()

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 import torch
 
 from cluster.engines.base import EngineError, usable_cores
-from cluster.engines.scoring_engines import ScoringEngineConfig
+from cluster.engines.options import EngineOptions
 from cluster.scoring.feature_scorer import Portion, Scorer
 from cluster.scoring.label_writer import ScoredPortion
 from schemas.records import Machine
@@ -17,8 +17,8 @@ from schemas.records import Machine
 class LocalScoring:
     """Scores here and now."""
 
-    def __init__(self, config: ScoringEngineConfig) -> None:
-        self._workers = config.workers or usable_cores()
+    def __init__(self, options: EngineOptions) -> None:
+        self._workers = options.workers or usable_cores()
 
     def machine(self) -> Machine:
         """This machine."""
@@ -50,6 +50,6 @@ class LocalScoring:
         """Nothing to let go of."""
 
 
-def make_engine(config: ScoringEngineConfig) -> LocalScoring:
+def make_engine(options: EngineOptions) -> LocalScoring:
     """See `cluster.engines.scoring_engines`."""
-    return LocalScoring(config)
+    return LocalScoring(options)

@@ -19,8 +19,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from cluster.engines.base import EngineConfig, EngineError
+from cluster.engines.base import EngineError
 from cluster.engines.network_pool import EmbedderPool
+from cluster.engines.options import EngineOptions
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies, cluster_size, join_cluster
 from cluster.engines.ray_workers import LostWorkers, Slot
 from cluster.engines.tasks import Outcome, TaskQueue
@@ -40,9 +41,9 @@ logger = logging.getLogger("framemill")
 class RayEngine:
     """Runs tasks on a Ray cluster; starts one on this machine where there is none."""
 
-    def __init__(self, config: EngineConfig) -> None:
-        self._config = config
-        self._started_cluster = join_cluster(config.address)
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._started_cluster = join_cluster(options.address)
 
     def machine(self) -> Machine:
         """The cluster as it is now."""
@@ -63,10 +64,10 @@ class RayEngine:
         files = self.file_copies(worker)
         embedders: EmbedderPool | None = None
         gpus = cluster_size().gpus
-        if self._config.pools == "apart" or (self._config.pools == "auto" and gpus):
-            embedders = EmbedderPool(worker.stage, files, self._config.embed_workers or max(gpus, 1))
+        if self._options.pools == "apart" or (self._options.pools == "auto" and gpus):
+            embedders = EmbedderPool(worker.stage, files, self._options.embed_workers or max(gpus, 1))
             worker = worker.with_stage(embedders.proxied(worker.stage))
-        run = _Run(self._config, queue, ray.put((worker, files)), embedders.cpus if embedders else 0)
+        run = _Run(self._options, queue, ray.put((worker, files)), embedders.cpus if embedders else 0)
         try:
             yield from run.outcomes()
         finally:
@@ -78,13 +79,13 @@ class RayEngine:
 class _Run:
     """The workers of one run."""
 
-    def __init__(self, config: EngineConfig, queue: TaskQueue, worker_and_files: Any, embedder_cpus: int) -> None:
-        self._config = config
+    def __init__(self, options: EngineOptions, queue: TaskQueue, worker_and_files: Any, embedder_cpus: int) -> None:
+        self._options = options
         self._queue = queue
         self._worker_and_files = worker_and_files
         self._embedder_cpus = embedder_cpus
         self._watch = ClusterWatch()
-        self._lost = LostWorkers(self._watch, queue, config.time_limit_seconds)
+        self._lost = LostWorkers(self._watch, queue, options.time_limit)
         self._slots: list[Slot] = []
         self._idle_since = time.monotonic()  # since when no worker has been ready
         self._has_warned = False
@@ -123,7 +124,7 @@ class _Run:
                 self._slots.remove(slot)
                 self._lost.add(slot)
         staying = [slot for slot in self._slots if not slot.is_leaving]
-        wanted = self._config.workers or max(1, self._watch.size.cpus - self._embedder_cpus)
+        wanted = self._options.workers or max(1, self._watch.size.cpus - self._embedder_cpus)
         self._slots += [Slot.start(self._worker_and_files) for _ in range(wanted - len(staying))]
         surplus = sorted(staying, key=lambda slot: (slot.is_ready, len(slot.on_hand)))
         for slot in surplus[: max(len(staying) - wanted, 0)]:
@@ -152,12 +153,12 @@ class _Run:
             self._idle_since, self._has_warned = now, False
             return
         idle_seconds = now - self._idle_since
-        if not self._watch.size.cpus and idle_seconds > self._config.wait_seconds:
+        if not self._watch.size.cpus and idle_seconds > self._options.cluster_wait:
             raise EngineError(
                 f"the cluster has had no machine with a CPU core for {idle_seconds:.0f} s (--cluster-wait); "
                 "what is finished is committed: add machines and run again"
             )
-        if not self._has_warned and idle_seconds > min(WARN_SECONDS, self._config.wait_seconds / 2):
+        if not self._has_warned and idle_seconds > min(WARN_SECONDS, self._options.cluster_wait / 2):
             self._has_warned = True
             reason = "all are in use by others" if self._watch.size.cpus else "there is none"
             logger.warning(f"no worker for {idle_seconds:.0f} s: waiting for a free CPU core in the cluster; {reason}")
@@ -173,7 +174,7 @@ class _Run:
 
     def _kill_overdue(self) -> None:
         """End the workers that are stuck for longer than their own guard (`engines.task_guard`) would have allowed."""
-        patience_seconds = self._handful_seconds + 2 * self._config.time_limit_seconds + GUARD_SECONDS
+        patience_seconds = self._handful_seconds + 2 * self._options.time_limit + GUARD_SECONDS
         for slot in self._slots:
             if slot.on_hand and not slot.is_overdue and time.monotonic() > slot.head_since + patience_seconds:
                 slot.is_overdue = True
@@ -212,6 +213,6 @@ class _Run:
         return [outcome for outcome in final if outcome is not None]
 
 
-def make_engine(config: EngineConfig) -> RayEngine:
+def make_engine(options: EngineOptions, staging: str) -> RayEngine:
     """See `cluster.engines.base`."""
-    return RayEngine(config)
+    return RayEngine(options)

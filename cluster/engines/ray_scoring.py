@@ -21,8 +21,8 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from cluster.engines.base import EngineError
+from cluster.engines.options import EngineOptions
 from cluster.engines.ray_cluster import ClusterWatch, cluster_size, join_cluster
-from cluster.engines.scoring_engines import ScoringEngineConfig
 from cluster.scoring.feature_scorer import Portion, Scorer
 from cluster.scoring.label_writer import ScoredPortion
 from schemas.records import Machine
@@ -54,9 +54,9 @@ class ScorerActor:
 class RayScoring:
     """Scores on a cluster; starts one on this machine where there is none."""
 
-    def __init__(self, config: ScoringEngineConfig) -> None:
-        self._config = config
-        self._started_cluster = join_cluster(config.address)
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._started_cluster = join_cluster(options.address)
 
     def machine(self) -> Machine:
         """The cluster as it is now."""
@@ -65,7 +65,7 @@ class RayScoring:
 
     def run(self, portions: Sequence[Portion], scorer: Scorer) -> Iterator[ScoredPortion]:
         """See `ScoringEngine.run`."""
-        with closing(ScorerPool(portions, scorer, self._config)) as pool:
+        with closing(ScorerPool(portions, scorer, self._options)) as pool:
             try:
                 yield from pool.outcomes()
             except RayError as error:
@@ -81,10 +81,10 @@ class RayScoring:
 class ScorerPool:
     """The actors of one run. One that has not started yet, because no machine has room for it, is given nothing."""
 
-    def __init__(self, portions: Sequence[Portion], scorer: Scorer, config: ScoringEngineConfig) -> None:
+    def __init__(self, portions: Sequence[Portion], scorer: Scorer, options: EngineOptions) -> None:
         self.actors: list[Any] = []  # that have started
         self._starting: dict[Any, Any] = {}  # by reference of their greeting
-        self._config = config
+        self._options = options
         self._waiting = deque(portions)
         self._on_hand: dict[Any, tuple[Any, Portion]] = {}  # by reference of the outcome: its actor, what it is of
         self._losses: Counter[int] = Counter()
@@ -116,7 +116,7 @@ class ScorerPool:
 
     def _follow_cluster(self) -> None:
         """Start actors for which there is room and work; one at least, which may wait for a machine to come."""
-        room = self._config.workers or self._places()
+        room = self._options.workers or self._places()
         needs = {"num_gpus": 1} if self._is_on_gpus else {"num_cpus": 1}
         number = min(max(room, 1) - len(self.actors) - len(self._starting), len(self._waiting))
         for _ in range(number):
@@ -133,7 +133,7 @@ class ScorerPool:
         if self.actors:
             self._idle_since, self._has_warned = now, False
             return
-        idle_seconds, wait_seconds = now - self._idle_since, self._config.wait_seconds
+        idle_seconds, wait_seconds = now - self._idle_since, self._options.cluster_wait
         place = "GPU" if self._is_on_gpus else "CPU core"
         reason = "all are in use" if self._places() else "there is none"
         if idle_seconds > wait_seconds:
@@ -183,6 +183,6 @@ class ScorerPool:
         ray.kill(actor)  # one that only could not be reached may still live
 
 
-def make_engine(config: ScoringEngineConfig) -> RayScoring:
+def make_engine(options: EngineOptions) -> RayScoring:
     """See `cluster.engines.scoring_engines`."""
-    return RayScoring(config)
+    return RayScoring(options)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from cluster.engines.base import Engine, EngineConfig
+from cluster.engines.base import Engine
+from cluster.engines.options import BEAM, LOCAL, RAY, EngineOptions
 
-# Modules that have a `make_engine(config)`.
-ENGINES = {"ray": "cluster.engines.ray", "local": "cluster.engines.local", "beam": "cluster.engines.beam"}
+# Modules with a `make_engine(options, staging)`.
+MODULES = {RAY: "cluster.engines.ray", LOCAL: "cluster.engines.local", BEAM: "cluster.engines.beam"}
 
 
-def make_engine(name: str, config: EngineConfig) -> Engine:
-    """The engine of that name."""
-    if name not in ENGINES:
-        raise ValueError(f"no engine {name!r}; known are {', '.join(ENGINES)}")
-    engine: Engine = import_module(ENGINES[name]).make_engine(config)
+def make_engine(options: EngineOptions, staging: str = "staging") -> Engine:
+    """The engine that `options` name; `staging` is a place that all workers and the driver can reach."""
+    engine: Engine = import_module(MODULES[options.engine]).make_engine(options, staging)
     return engine

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+from cluster.engines.options import EngineOptions
 from cluster.scoring.feature_scorer import Portion, Scorer
 from cluster.scoring.label_writer import ScoredPortion
 from schemas.records import Machine
-
-
-@dataclass(frozen=True)
-class ScoringEngineConfig:
-    """How much of the machine an engine uses: `workers` None for all, `address` of a Ray cluster.
-
-    `wait_seconds` is how long a cluster may have no room for any worker before the run gives up.
-    """
-
-    workers: int | None = None
-    address: str | None = None
-    wait_seconds: float = 600.0
 
 
 class ScoringEngine(Protocol):
@@ -40,13 +28,11 @@ class ScoringEngine(Protocol):
         ...
 
 
-# Modules that have a `make_engine(config)`; imported when asked for, because Ray is heavy.
+# Modules that have a `make_engine(options)`; imported when asked for, because Ray is heavy.
 SCORING_ENGINES = {"ray": "cluster.engines.ray_scoring", "local": "cluster.engines.local_scoring"}
 
 
-def make_scoring_engine(name: str, config: ScoringEngineConfig) -> ScoringEngine:
-    """The engine of that name."""
-    if name not in SCORING_ENGINES:
-        raise ValueError(f"no engine {name!r}; known are {', '.join(SCORING_ENGINES)}")
-    engine: ScoringEngine = import_module(SCORING_ENGINES[name]).make_engine(config)
+def make_scoring_engine(options: EngineOptions) -> ScoringEngine:
+    """The engine that `options` name."""
+    engine: ScoringEngine = import_module(SCORING_ENGINES[options.engine]).make_engine(options)
     return engine

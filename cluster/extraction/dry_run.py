@@ -38,7 +38,7 @@ class Cost:
 
 def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
     """The estimate as text: videos, hours of video, core- and GPU-hours, shards, bytes."""
-    config = plan.config
+    sampling = plan.options.sampling
     settled = len(plan.videos) - len(pending)
     head = f"{len(plan.videos)} videos, {settled} settled before, {len(pending)} to do"
     sample = pending[:: max(1, len(pending) // PROBED)][:PROBED]
@@ -46,17 +46,17 @@ def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
     if not seconds:
         return head if not pending else f"{head}; none of {len(sample)} that were looked at can be read"
     readable = len(pending) * len(seconds) / len(sample)
-    frames = fmean(seconds) * float(as_fps(config.fps)) * readable
+    frames = fmean(seconds) * float(as_fps(sampling.fps)) * readable
     cost = _measure(plan, sample)
     row_bytes = 4 * (plan.worker.stage.frames.dim + AUDIO_DIM) + 200
-    code_bytes = (plan.worker.stage.frames.dim + AUDIO_DIM) * frames if config.frame_features else 0.0
-    shards = -(-len(pending) // config.rows_per_shard)
+    code_bytes = (plan.worker.stage.frames.dim + AUDIO_DIM) * frames if sampling.frame_features else 0.0
+    shards = -(-len(pending) // plan.options.rows_per_shard)
     lines = [
         head,
         f"from {len(sample)} of them: {fmean(seconds):.1f} s and {fmean(sizes) / 1e6:.1f} MB on average, "
         f"{unreadable} cannot be read",
         f"to read      {fmean(seconds) * readable / 3600:,.1f} hours of video, {fmean(sizes) * readable / 1e9:,.1f} GB",
-        f"to embed     {frames:,.0f} frames at {config.fps} a second",
+        f"to embed     {frames:,.0f} frames at {sampling.fps} a second",
         *(_time_lines(machine, frames, cost) if cost else ["no hours: none of those that were tried shows a frame"]),
         f"to write     {shards:,} shards, about {(row_bytes * readable + code_bytes) / 1e9:,.2f} GB",
     ]
@@ -82,12 +82,12 @@ def _probe_sample(plan: Plan, sample: Sequence[Video]) -> tuple[list[float], lis
     for video in sample:
         try:
             with open_video(video.uri) as source:
-                info = probe(source, max_pixels=plan.config.max_pixels)
+                info = probe(source, max_pixels=plan.options.max_pixels)
         except VideoError:
             continue
         end = min(float(info.duration_seconds), video.end_seconds or float("inf"))
         length = max(end - video.start_seconds, 0.0)
-        seconds.append(min(length, plan.config.max_seconds or float("inf")))
+        seconds.append(min(length, plan.options.sampling.max_seconds or float("inf")))
         sizes.append(info.size_bytes)
     return seconds, sizes, len(sample) - len(seconds)
 

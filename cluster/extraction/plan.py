@@ -14,7 +14,7 @@ from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from cluster.engines.worker import Worker
-from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.config import ExtractionOptions
 from cluster.runs.lifecycle import new_run_id
 from cluster.storage.download import open_uri, show_download
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
@@ -47,7 +47,7 @@ class Inputs:
 class Plan:
     """A run that can start."""
 
-    config: ExtractionConfig
+    options: ExtractionOptions
     run_id: str
     videos: list[Video]
     worker: Worker[Extractor]
@@ -57,24 +57,24 @@ class Plan:
     weights_warning: str | None
 
 
-def read_inputs(config: ExtractionConfig) -> Inputs:
+def read_inputs(options: ExtractionOptions) -> Inputs:
     """Read the manifest and get the weights; raises `InputError` with all problems of both."""
     problems: list[str] = []
     videos: list[Video] = []
     try:
-        videos = read_videos(config.input)
+        videos = read_videos(options.input)
     except ManifestError as error:
         problems.append(str(error))
     specs: dict[Kind, str] = {
-        "frames": config.weights,
-        "frame-pca": config.pca,
-        "sound": config.audio_weights,
-        "sound-pca": config.audio_pca,
+        "frames": options.networks.weights,
+        "frame-pca": options.networks.pca,
+        "sound": options.networks.audio_weights,
+        "sound-pca": options.networks.audio_pca,
     }
     weights: dict[Kind, ResolvedWeights | None] = {}
     for kind, spec in specs.items():
         try:
-            with show_download(spec, quiet=config.quiet) as progress:
+            with show_download(spec, quiet=options.reporting.quiet) as progress:
                 resolved = resolve_weights(spec, kind, open_uri=open_uri, progress=progress)
             weights[kind] = pack_weights(resolved) if resolved is not None else None
         except WeightsError as error:
@@ -84,9 +84,9 @@ def read_inputs(config: ExtractionConfig) -> Inputs:
     return Inputs(videos, weights)
 
 
-def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan:
+def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Plan:
     """Join inputs and dataset; raises `InputError` where that fails. `on_gpu`: where the networks are."""
-    precision = config.precision
+    precision = options.networks.precision
     if on_gpu:
         if precision == "int8":
             raise InputError("precision 'int8' is for networks on CPUs, and this cluster has GPUs; take auto")
@@ -103,7 +103,7 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
     assert sound_weights is not None
     frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, inputs.weights["frame-pca"], precision, threads=1))
     sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], sound_precision, threads=1))
-    sampling = config.sampling_config()
+    sampling = options.sampling_config()
     fingerprint = {
         **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
         "sampling.version": SAMPLING_VERSION,
@@ -115,19 +115,21 @@ def make_plan(config: ExtractionConfig, inputs: Inputs, *, on_gpu: bool) -> Plan
         warning = f"random numbers in place of trained weights: {', '.join(inputs.random_weights)}"
     run_id = new_run_id(datetime.now(UTC))
     dataset = FeatureDataset(
-        config.output,
+        options.output,
         run_id=run_id,
         rgb_dim=frames.dim,
-        frame_features=config.frame_features,
+        frame_features=options.sampling.frame_features,
         fingerprint=fingerprint,
         note=warning or "",
     )
     dataset.check()
     return Plan(
-        config=config,
+        options=options,
         run_id=run_id,
         videos=with_versions(inputs.videos),
-        worker=Worker(Extractor(sampling, frames, sound), config.memory_limit_mib << 20, config.time_limit),
+        worker=Worker(
+            Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
+        ),
         dataset=dataset,
         vocabulary=read_vocabulary(dataset.vocabulary_uri()),
         fingerprint=fingerprint,

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from cluster.datasets.increment import Increment
 from cluster.datasets.shard_sink import Sink
@@ -46,7 +46,7 @@ class ExtractionRun:
         pictured = {pending[len(pending) * number // PICTURES].id for number in range(PICTURES) if pending}
         self._queue = TaskQueue(pending, thumbnails=pictured)
         self._assembler = Assembler(plan.vocabulary.indices, plan.run_id)
-        self._sink = Sink(plan.dataset, plan.config.rows_per_shard, had_failed)
+        self._sink = Sink(plan.dataset, plan.options.rows_per_shard, had_failed)
         self._log = RunLog(plan.run_id)
         self._recorded_at = time.monotonic()
 
@@ -57,7 +57,7 @@ class ExtractionRun:
             logger.warning(plan.weights_warning)
         logger.info(
             f"run {plan.run_id}: {len(plan.videos)} videos, {len(plan.videos) - len(pending)} settled before, "
-            f"{len(pending)} to do, into {plan.config.output}"
+            f"{len(pending)} to do, into {plan.options.output}"
         )
         self._write(self._record("running"))
         status = self._work()
@@ -76,8 +76,8 @@ class ExtractionRun:
 
     def _work(self) -> str:
         """Carry out all tasks; returns the status."""
-        config = self._plan.config
-        style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
+        reporting = self._plan.options.reporting
+        style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
         with Progress(len(self._pending), style=style) as progress:
             return guarded(lambda: self._take_all(progress), EngineError)
 
@@ -110,7 +110,7 @@ class ExtractionRun:
         plan = self._plan
         return self._log.record(
             status=status,
-            configuration=asdict(plan.config),
+            configuration=plan.options.flat(),
             fingerprint=plan.fingerprint,
             machine=self._engine.machine(),
             videos_total=len(plan.videos),

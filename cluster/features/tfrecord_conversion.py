@@ -37,7 +37,7 @@ from cluster.features.files import PARQUET, TFRECORD, FeatureFileError, as_featu
 from cluster.features.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
 from cluster.features.tfrecord_reader import Records, SegmentLabels, read_records
 from cluster.features.tfrecord_writer import write_records
-from cluster.runs.command_line import option
+from cluster.runs.options import Options, option
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.parquet import read_table, write_table
@@ -61,13 +61,13 @@ EXTRA_COLUMNS = ("has_audio", "num_frames", "duration_seconds", "coverage", "gap
 
 
 @dataclass(frozen=True)
-class ConversionConfig:
-    """One conversion, by its options."""
+class ConversionOptions(Options):
+    """One conversion."""
 
-    input: str = option("file, folder, glob or bucket prefix of .tfrecord files or of feature shards")
-    output: str = option("folder or URI to write to; shards go into its folder `features`")
-    to: str = option("what to write", choices=FORMATS)
-    level: str = option("of records that are written", "auto", choices=("auto", "video", "frame"))
+    input: str = option(help="file, folder, glob or bucket prefix of .tfrecord files or of feature shards")
+    output: str = option(help="folder or URI to write to; shards go into its folder `features`")
+    to: str = option(help="what to write", choices=FORMATS)
+    level: str = option("auto", help="of records that are written", choices=("auto", "video", "frame"))
 
 
 @dataclass(frozen=True)
@@ -79,34 +79,34 @@ class Converted:
     skipped: int
 
 
-def convert(config: ConversionConfig, log: Callable[[str], None] = lambda line: None) -> Converted:
+def convert(options: ConversionOptions, log: Callable[[str], None] = lambda line: None) -> Converted:
     """Convert all files; `log` gets a line for each.
 
     Raises:
         FeatureFileError: for an input of the wrong format, or one that cannot be read.
     """
-    files.check_writable(config.output)
-    features = open_features([config.input])
-    suffix, other = (PARQUET, TFRECORD) if config.to == "parquet" else (TFRECORD, PARQUET)
+    files.check_writable(options.output)
+    features = open_features([options.input])
+    suffix, other = (PARQUET, TFRECORD) if options.to == "parquet" else (TFRECORD, PARQUET)
     if not features.files[0].uri.endswith(other):
-        raise FeatureFileError(f"{config.input} holds {suffix} files already: --to {config.to} takes {other} files")
-    if config.level == "frame" and "frame" not in features.levels:
-        raise FeatureFileError(f"{config.input} has no frame-level features: use --level video or auto")
+        raise FeatureFileError(f"{options.input} holds {suffix} files already: --to {options.to} takes {other} files")
+    if options.level == "frame" and "frame" not in features.levels:
+        raise FeatureFileError(f"{options.input} has no frame-level features: use --level video or auto")
     names = [posixpath.basename(file.uri).removesuffix(other) for file in features.files]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise FeatureFileError(
-            f"several files of {config.input} are named {', '.join(repeated[:5])}: convert them separately"
+            f"several files of {options.input} are named {', '.join(repeated[:5])}: convert them separately"
         )
-    folder = files.join(config.output, "features") if config.to == "parquet" else config.output
-    level = features.levels[-1] if config.level == "auto" else config.level
+    folder = files.join(options.output, "features") if options.to == "parquet" else options.output
+    level = features.levels[-1] if options.level == "auto" else options.level
     converted = videos = 0
     for file, name in zip(features.files, names, strict=True):
         target = files.join(folder, name + suffix)
         if files.exists(target):
             continue
-        if config.to == "parquet":
-            _to_shard(file.uri, target, files.join(config.output, "segments", name + suffix))
+        if options.to == "parquet":
+            _to_shard(file.uri, target, files.join(options.output, "segments", name + suffix))
         else:
             _to_records(file.uri, target, level)
         converted, videos = converted + 1, videos + file.rows

@@ -14,7 +14,7 @@ from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CheckpointError, check_fingerprint
 from cluster.extraction.job import planned
 from cluster.extraction.plan import Inputs, Plan, read_inputs
-from cluster.nightly.config import NightlyConfig
+from cluster.nightly.config import NightlyOptions, NightlySettings
 from cluster.nightly.night import BROKEN, Night
 from cluster.nightly.records import NightRecords
 from cluster.runs.lifecycle import ExitCode, bad_input, new_run_id, terminable
@@ -23,38 +23,38 @@ from cluster.storage import files
 from schemas.errors import InputError
 
 
-def run_nightly(config: NightlyConfig) -> ExitCode:
+def run_nightly(options: NightlyOptions) -> ExitCode:
     """Extract and label new and changed videos, and write the record and page of the day."""
-    config = config.dated()
+    settings = options.settings()
     try:
-        inputs, classifier = _read(config)
-        with planned(config.extraction(), inputs) as (plan, engine), terminable():
+        inputs, classifier = _read(settings)
+        with planned(settings.extraction, inputs) as (plan, engine), terminable():
             _check_fit(classifier, plan)
-            records = NightRecords(config.labels)
+            records = NightRecords(options.labels)
             run_id = new_run_id(datetime.now(UTC))
             with records.lease(run_id) as lease:
-                return Night(config, run_id, classifier, plan, engine, records, lease)()
+                return Night(settings, run_id, classifier, plan, engine, records, lease)()
     except (*BROKEN, ImportError) as error:
         return bad_input(error)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
 
 
-def _read(config: NightlyConfig) -> tuple[Inputs, TrainedClassifier]:
+def _read(settings: NightlySettings) -> tuple[Inputs, TrainedClassifier]:
     """Videos, weights and classifier; raises `InputError` with all problems of them."""
     problems: list[str] = []
     inputs: Inputs | None = None
     classifier: TrainedClassifier | None = None
     try:
-        classifier = TrainedClassifier({uri: read_checkpoint_at(uri) for uri in config.checkpoint})
+        classifier = TrainedClassifier({uri: read_checkpoint_at(uri) for uri in settings.options.checkpoint})
     except (CheckpointError, InputError, OSError) as error:
         problems.append(str(error))
     try:
-        files.check_writable(config.labels)
+        files.check_writable(settings.options.labels)
     except InputError as error:
         problems += error.problems
     try:
-        inputs = read_inputs(config.extraction())
+        inputs = read_inputs(settings.extraction)
     except InputError as error:
         problems += error.problems
     if problems or inputs is None or classifier is None:
@@ -69,7 +69,7 @@ def _check_fit(classifier: TrainedClassifier, plan: Plan) -> None:
         check_fingerprint(classifier.config, plan.fingerprint, "what these options extract")
     except CheckpointError as error:
         problems.append(str(error))
-    if classifier.level == "frame" and not plan.config.frame_features:
+    if classifier.level == "frame" and not plan.options.sampling.frame_features:
         problems.append(f"model {classifier.name} takes the features of single frames: give --frame-features")
     if problems:
         raise InputError(*problems)

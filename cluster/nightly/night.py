@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from classifiers.inference.feature_classifier import TrainedClassifier
@@ -18,7 +18,7 @@ from cluster.datasets.increment import Settled, increment_of, is_replaced
 from cluster.engines.base import Engine
 from cluster.extraction.job import extract
 from cluster.extraction.plan import Plan
-from cluster.nightly.config import NightlyConfig
+from cluster.nightly.config import NightlySettings
 from cluster.nightly.drift import drift_of
 from cluster.nightly.records import NightRecords
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
@@ -49,7 +49,7 @@ class Night:
 
     def __init__(
         self,
-        config: NightlyConfig,
+        settings: NightlySettings,
         run_id: str,
         classifier: TrainedClassifier,
         plan: Plan,
@@ -57,8 +57,7 @@ class Night:
         records: NightRecords,
         lease: Lease,
     ) -> None:
-        assert config.date is not None
-        self._config, self._day = config, config.date
+        self._settings, self._options, self._day = settings, settings.options, settings.date
         self._classifier, self._plan, self._engine = classifier, plan, engine
         self._records, self._lease = records, lease
         self._earlier = [self._closed(night) for night in records.before(self._day, NIGHTS_COMPARED)]
@@ -120,7 +119,7 @@ class Night:
                 return self._end(extraction.status, f"extraction: {extraction.status}; its report says more")
         scoring_plan = self._scoring_plan()
         if scoring_plan is not None and self._is_unscored(scoring_plan):
-            scoring = Scoring(self._config.scoring())()
+            scoring = Scoring(self._settings.scoring)()
             self._note_scoring(scoring)
             if scoring.status != "completed":
                 return self._end(scoring.status, f"scoring: {scoring.status}; the log says more")
@@ -128,13 +127,13 @@ class Night:
 
     def _scoring_plan(self) -> ScoringPlan | None:
         """What the features are and which labels they have; None where there are no features yet."""
-        return None if self._plan.dataset.is_empty() else make_scoring_plan(self._config.scoring())
+        return None if self._plan.dataset.is_empty() else make_scoring_plan(self._settings.scoring)
 
     def _is_unscored(self, plan: ScoringPlan | None) -> bool:
         """Whether there is anything for scoring to do, or to clear up."""
         if plan is None:
             return False
-        is_left_behind = files.exists(files.join(self._config.labels, "lease.json"))
+        is_left_behind = files.exists(files.join(self._options.labels, "lease.json"))
         return is_left_behind or bool(plan.portions(plan.dataset.labelled(on_any_day=True)))
 
     def _begin(self) -> None:
@@ -183,7 +182,7 @@ class Night:
 
     def _too_many_failures(self) -> str:
         """A sentence that says so; empty where they are few enough."""
-        counts, limit = self._run.counts, self._config.max_failure_ratio
+        counts, limit = self._run.counts, self._options.failures.max_failure_ratio
         tried = {"extraction": (counts.failed, counts.extracted), "scoring": (counts.unread, counts.labelled)}
         return "; ".join(
             f"too many failures: {part} of {failed} out of {failed + done} videos (--max-failure-ratio {limit:g})"
@@ -201,7 +200,7 @@ class Night:
         self._run = replace(self._run, status=status, problem=problem, finished_at=finished_at)
         drift = None if labels is None else drift_of(labels, self._classifier.name, self._earlier)
         record = self._record(labels, drift)
-        pictures = {} if labels is None or self._config.without_pictures else self._pictures(labels)
+        pictures = {} if labels is None or self._options.report.without_pictures else self._pictures(labels)
         page = self._records.write_page(self._day, render_night_report(record, self._earlier, pictures))
         self._records.write(record)  # last: a day that is told of is left alone
         (logger.error if problem else logger.info)(f"{status}: {problem or night_headline(record)}")
@@ -219,7 +218,7 @@ class Night:
 
     def _statistics(self, plan: ScoringPlan) -> LabelStatistics:
         config = self._classifier.config
-        statistics = NightStatistics(config.class_indices, config.class_names, self._config.sure_from)
+        statistics = NightStatistics(config.class_indices, config.class_names, self._options.report.sure_from)
         for table in plan.dataset.tables():
             for batch in table.to_batches(BATCH_ROWS):
                 statistics.add(batch)
@@ -239,10 +238,10 @@ class Night:
         return NightRecord(
             date=self._day,
             model=self._classifier.name,
-            checkpoint=tuple(redacted(uri) for uri in self._config.checkpoint),
+            checkpoint=tuple(redacted(uri) for uri in self._options.checkpoint),
             fingerprint=self._plan.fingerprint,
             weights_warning=self._plan.weights_warning,
-            configuration=without_secrets(asdict(self._config)),
+            configuration=without_secrets(self._options.flat()),
             versions=package_versions(),
             runs=(*(before.runs if before else ()), self._run),
             failures=tuple(self._failures[name] for name in sorted(self._failures)[:MAX_FAILURES]),
@@ -263,7 +262,7 @@ class Night:
 
 def _count(plan: Plan, settled: Settled) -> NightCounts:
     """What there is to extract."""
-    increment = increment_of(plan.videos, settled, plan.config.retry_failed)
+    increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
     retried = sum(
         video.id not in increment.replaced
         and video.id in settled.failed

@@ -24,7 +24,7 @@ from cluster.engines.worker import Worker
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.clip_scorer import ClipScorer
-from cluster.scoring.config import ScoringConfig
+from cluster.scoring.config import ClipScoringOptions, ScoringSettings
 from cluster.scoring.label_source import ScoringBasis
 from cluster.scoring.label_writer import LabelWriter
 from cluster.scoring.plan import (
@@ -47,9 +47,9 @@ CLIPS_VERSION = "1"
 
 @dataclass(frozen=True)
 class ClipInputs:
-    """What the run was pointed at, read and verified; `config` has its day."""
+    """What the run was pointed at, read and verified."""
 
-    config: ScoringConfig
+    settings: ScoringSettings
     started: datetime
     videos: list[Video]
     trained: TrainedClips
@@ -90,36 +90,35 @@ class ClipPlan(ScoringBasis):
         return len(self.inputs.videos)
 
 
-def read_clip_inputs(config: ScoringConfig) -> ClipInputs:
+def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
     """Read checkpoints and manifest.
 
     Raises:
         InputError: with all that is wrong.
     """
     started = datetime.now(UTC)
-    config = config.dated()
-    assert config.videos is not None
+    options = settings.options
     problems: list[str] = []
-    trained = read_trained(TrainedClips, config, problems)
+    trained = read_trained(TrainedClips, options, problems)
     sampling: ClipSampling | None = None
     if trained is not None:
         try:
-            sampling = _sampling_of(trained, config)
+            sampling = _sampling_of(trained, options.clips)
         except ValueError as error:
             problems.append(str(error))
-    if config.embeddings is not None and len(config.checkpoint) > 1:
+    if options.clips.embeddings is not None and len(options.checkpoint) > 1:
         problems.append("embeddings are those of one network: give one checkpoint with --embeddings, not several")
     videos: list[Video] = []
     try:
-        videos = read_videos(config.videos)
+        videos = read_videos(options.videos or "")
     except ManifestError as error:
         problems.append(str(error))
-    if config.submission is not None:
+    if options.submission is not None:
         problems += unsubmittable(pa.chunked_array([[video.id for video in videos]], pa.string()))
-    problems += unwritable(config)
+    problems += unwritable(options)
     if problems or trained is None or sampling is None:
         raise InputError(*problems)
-    return ClipInputs(config, started, with_versions(videos), trained, sampling)
+    return ClipInputs(settings, started, with_versions(videos), trained, sampling)
 
 
 def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
@@ -129,8 +128,9 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         InputError: for a precision that cannot be had.
         cluster.datasets.feature_dataset.DatasetError: for embeddings that cannot go where they should.
     """
-    config, trained = inputs.config, inputs.trained
-    precision = config.precision
+    settings, trained = inputs.settings, inputs.trained
+    options, embeddings = settings.options, settings.options.clips.embeddings
+    precision = options.clips.precision
     if on_gpu:
         precision = "bf16" if precision == "auto" else precision
     else:
@@ -147,37 +147,37 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         "clips.version": CLIPS_VERSION,
     }
     run_id = new_run_id(inputs.started)
-    manner = {**manner_of(trained, config), **clips}
-    dataset = label_dataset(config, run_id, manner)
+    manner = {**manner_of(trained, options.scores), **clips}
+    dataset = label_dataset(settings, run_id, manner)
     stage = ClipScorer(
         network=ClipNetwork(trained, precision),
         views=trained.views,
         clip_format=trained.clips.format,
         sampling=inputs.sampling,
-        top_k=config.top_k,
-        with_embedding=config.embeddings is not None,
-        max_pixels=config.max_pixels,
+        top_k=options.scores.top_k,
+        with_embedding=options.clips.embeddings is not None,
+        max_pixels=options.clips.max_pixels,
     )
     return ClipPlan(
-        config=config,
+        settings=settings,
         run_id=run_id,
         started=inputs.started,
         manner=manner,
         dataset=dataset,
         inputs=inputs,
-        worker=Worker(stage, config.memory_limit_mib << 20, config.time_limit),
-        writer=label_writer(trained, config, dataset, LabelStamp(trained.name, run_id, inputs.started)),
+        worker=Worker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit),
+        writer=label_writer(trained, options.scores, dataset, LabelStamp(trained.name, run_id, inputs.started)),
         clips=clips,
-        embeddings=_embeddings(config.embeddings, run_id, trained, clips) if config.embeddings is not None else None,
+        embeddings=None if embeddings is None else _embeddings(embeddings, run_id, trained, clips),
     )
 
 
-def _sampling_of(trained: TrainedClips, config: ScoringConfig) -> ClipSampling:
+def _sampling_of(trained: TrainedClips, options: ClipScoringOptions) -> ClipSampling:
     """As the checkpoint says, but for what the options say."""
     said = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
     if said.placement == "random":
         raise ValueError("the checkpoint looks at random clips, and labels must not depend on chance")
-    return replace(said, views=config.views or said.views, crops=config.crops or said.crops)
+    return replace(said, views=options.views or said.views, crops=options.crops or said.crops)
 
 
 def _embeddings(root: str, run_id: str, trained: TrainedClips, clips: Mapping[str, str]) -> Embeddings:

@@ -22,7 +22,7 @@ from cluster.runs.progress import Progress
 from cluster.scoring.clip_embeddings import ClipEmbeddings
 from cluster.scoring.clip_plan import make_clip_plan, read_clip_inputs
 from cluster.scoring.clip_scorer import ClipScores
-from cluster.scoring.config import ScoringConfig
+from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
 from cluster.scoring.label_writer import ClipLabels, ScoredPortion
 from schemas.records import Machine
@@ -38,15 +38,15 @@ class ClipScoring(LabelSource):
     embeddings that cannot go where they should.
     """
 
-    def __init__(self, config: ScoringConfig) -> None:
+    def __init__(self, settings: ScoringSettings) -> None:
         super().__init__()
-        inputs = read_clip_inputs(config)
+        inputs = read_clip_inputs(settings)
         with ExitStack() as stack:
-            engine = make_engine(config.engine, config.video_engine_config())
+            engine = make_engine(settings.options.engine)
             self._engine = stack.enter_context(closing(engine))
             self.plan = self._plan = make_clip_plan(inputs, on_gpu=engine.machine().gpus > 0)
             self._stack = stack.pop_all()
-        self._labels = ClipLabels(self._plan.writer, self._plan.config.shard_rows)
+        self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
         self._embeddings: ClipEmbeddings | None = None
         self._unlabelled: frozenset[str] = frozenset()
         self._pending: list[Video] = []
@@ -59,17 +59,18 @@ class ClipScoring(LabelSource):
 
     def begin(self) -> Backlog:
         """See `LabelSource.begin`."""
-        plan, config, videos = self._plan, self._plan.config, self._plan.inputs.videos
+        plan, options, videos = self._plan, self._plan.settings.options, self._plan.inputs.videos
+        retry_failed = options.failures.retry_failed
         if plan.embeddings is not None:
             self._stack.enter_context(plan.embeddings.dataset.lease())
-            self._embeddings = ClipEmbeddings(plan.embeddings, videos, config.retry_failed, config.shard_rows)
-        settled = plan.dataset.settled(on_any_day=config.only_new)
-        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, config.retry_failed).pending)
+            self._embeddings = ClipEmbeddings(plan.embeddings, videos, retry_failed, plan.settings.rows_per_shard)
+        settled = plan.dataset.settled(on_any_day=options.only_new)
+        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, retry_failed).pending)
         replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
         wanted = self._unlabelled | (self._embeddings.lacking if self._embeddings else frozenset())
         if self._embeddings is not None:
             logger.info(
-                f"{len(self._embeddings.lacking)} of {len(videos)} videos lack embeddings in {config.embeddings}"
+                f"{len(self._embeddings.lacking)} of {len(videos)} videos lack embeddings in {options.clips.embeddings}"
             )
         self._pending = [video for video in videos if video.id in wanted]
         self._queue = TaskQueue(self._pending)
@@ -80,8 +81,8 @@ class ClipScoring(LabelSource):
         """See `LabelSource.outcomes`."""
         if not self._pending:
             return  # there is no need for workers
-        config = self._plan.config
-        style = Progress.style_for(quiet=config.quiet, log_format=config.log_format)
+        reporting = self._plan.settings.options.reporting
+        style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
         with (
             Progress(len(self._pending), style=style) as progress,
             closing(self._engine.run(self._queue, self._plan.worker)) as outcomes,  # type: ignore[type-var]

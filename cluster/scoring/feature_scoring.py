@@ -10,7 +10,7 @@ from contextlib import closing
 import pyarrow as pa
 
 from cluster.engines.scoring_engines import make_scoring_engine
-from cluster.scoring.config import ScoringConfig
+from cluster.scoring.config import ScoringSettings
 from cluster.scoring.feature_scorer import Portion
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
@@ -25,10 +25,10 @@ logger = logging.getLogger("framemill")
 class FeatureScoring(LabelSource):
     """See `LabelSource`. Raises `cluster.scoring.plan.ScoringPlanError` for bad input."""
 
-    def __init__(self, config: ScoringConfig) -> None:
+    def __init__(self, settings: ScoringSettings) -> None:
         super().__init__()
-        self.plan = self._plan = make_scoring_plan(config)
-        engine = make_scoring_engine(self._plan.config.engine, self._plan.config.engine_config())
+        self.plan = self._plan = make_scoring_plan(settings)
+        engine = make_scoring_engine(settings.options.engine)
         self._engine = self._stack.enter_context(closing(engine))
         self._portions: list[Portion] = []
 
@@ -39,7 +39,7 @@ class FeatureScoring(LabelSource):
     def begin(self) -> Backlog:
         """See `LabelSource.begin`."""
         plan = self._plan
-        self._portions = plan.portions(plan.dataset.labelled(on_any_day=plan.config.only_new))
+        self._portions = plan.portions(plan.dataset.labelled(on_any_day=plan.settings.options.only_new))
         ids = [piece.ids for portion in self._portions for piece in portion.pieces]
         replaced = plan.dataset.withdraw(pa.chunked_array(ids, pa.string()))
         return Backlog(sum(portion.videos for portion in self._portions), replaced=replaced)

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from classifiers.inference.feature_classifier import Trained
 from cluster.datasets.label_dataset import LabelDataset
-from cluster.scoring.config import ScoringConfig
+from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_writer import ScoredPortion
 from schemas.records import Machine
 
@@ -23,11 +23,11 @@ from schemas.records import Machine
 class ScoringBasis(ABC):
     """What is common to the plans of both.
 
-    config       with its day
+    settings     of the run
     manner       what makes labels comparable: those made in another manner are old
     """
 
-    config: ScoringConfig
+    settings: ScoringSettings
     run_id: str
     started: datetime
     manner: Mapping[str, str]

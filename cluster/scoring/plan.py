@@ -35,7 +35,7 @@ from cluster.datasets.label_dataset import LabelDataset, Labelled
 from cluster.features.columns import read_ids
 from cluster.features.files import MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
 from cluster.runs.lifecycle import new_run_id
-from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringConfig
+from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.feature_scorer import Piece, Portion, Scorer
 from cluster.scoring.label_source import ScoringBasis
 from cluster.scoring.label_writer import LabelWriter
@@ -86,7 +86,7 @@ class ScoringPlan(ScoringBasis):
         pieces: list[Piece] = []
         videos = 0
         for piece in self._pieces(labelled):
-            if pieces and videos + len(piece.rows) > self.config.shard_rows:
+            if pieces and videos + len(piece.rows) > self.settings.rows_per_shard:
                 portions.append(Portion(len(portions), tuple(pieces)))
                 pieces, videos = [], 0
             pieces.append(piece)
@@ -106,38 +106,38 @@ class ScoringPlan(ScoringBasis):
     def _parts(self, file: FeatureFile, wanted: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The wanted rows of a large file, split between row groups; one in a bucket is fetched whole, and once."""
         starts = np.cumsum([0, *file.row_groups[:-1]]) if files.is_local(file.uri) else np.zeros(1, np.int64)
-        is_split = np.diff(starts // self.config.shard_rows) > 0
+        is_split = np.diff(starts // self.settings.rows_per_shard) > 0
         return [part for part in np.split(wanted, np.searchsorted(wanted, starts[1:][is_split])) if len(part)]
 
 
-def make_scoring_plan(config: ScoringConfig) -> ScoringPlan:
+def make_scoring_plan(settings: ScoringSettings) -> ScoringPlan:
     """Read checkpoints and features, and join them.
 
     Raises:
         InputError: with all that is wrong.
     """
     started = datetime.now(UTC)
-    config = config.dated()
+    options = settings.options
     problems: list[str] = []
-    classifier = read_trained(TrainedClassifier, config, problems)
-    features = _open_features(config.features, problems)
+    classifier = read_trained(TrainedClassifier, options, problems)
+    features = _open_features(options.features, problems)
     if classifier is not None and features is not None:
-        problems += _misfits(classifier, features, ", ".join(config.features))
-    problems += unwritable(config)
+        problems += _misfits(classifier, features, ", ".join(options.features))
+    problems += unwritable(options)
     if problems or classifier is None or features is None:
         raise InputError(*problems)
-    rows = _read_rows(features, is_submitted=config.submission is not None)
+    rows = _read_rows(features, is_submitted=options.submission is not None)
     run_id = new_run_id(started)
-    manner = {**manner_of(classifier, config), "max_frames": str(config.max_frames)}
-    dataset = label_dataset(config, run_id, manner)
-    writer = label_writer(classifier, config, dataset, LabelStamp(classifier.name, run_id, started))
+    manner = {**manner_of(classifier, options.scores), "max_frames": str(options.max_frames)}
+    dataset = label_dataset(settings, run_id, manner)
+    writer = label_writer(classifier, options.scores, dataset, LabelStamp(classifier.name, run_id, started))
     return ScoringPlan(
-        config=config,
+        settings=settings,
         run_id=run_id,
         started=started,
         manner=manner,
         dataset=dataset,
-        scorer=Scorer(classifier=classifier, top_k=config.top_k, max_frames=config.max_frames, writer=writer),
+        scorer=Scorer(classifier=classifier, top_k=options.scores.top_k, max_frames=options.max_frames, writer=writer),
         features=features,
         rows=rows,
     )
@@ -155,22 +155,22 @@ def read_checkpoint_at(uri: str) -> Checkpoint:
 
 
 def read_trained(
-    kind: Callable[[Mapping[str, Checkpoint]], TrainedT], config: ScoringConfig, problems: list[str]
+    kind: Callable[[Mapping[str, Checkpoint]], TrainedT], options: ScoringOptions, problems: list[str]
 ) -> TrainedT | None:
     """The classifier of the checkpoints, or None and what is wrong with them."""
     checkpoints: dict[str, Checkpoint] = {}
-    for uri in config.checkpoint:
+    for uri in options.checkpoint:
         try:
             checkpoints[uri] = read_checkpoint_at(uri)
         except (CheckpointError, InputError, OSError) as error:
             problems.append(str(error))
             continue
         level = checkpoints[uri].config.level
-        if (level == CLIP) != (config.kind == OF_VIDEOS):
+        if (level == CLIP) != (options.kind == OF_VIDEOS):
             takes, which = ("clips of videos", OF_VIDEOS) if level == CLIP else ("features", OF_FEATURES)
             problems.append(
                 f"{uri}: model {checkpoints[uri].config.model!r} takes {takes}: "
-                f"give --{which} in place of --{config.kind}"
+                f"give --{which} in place of --{options.kind}"
             )
     if problems:
         return None
@@ -181,10 +181,10 @@ def read_trained(
         return None
 
 
-def unwritable(config: ScoringConfig) -> list[str]:
+def unwritable(options: ScoringOptions) -> list[str]:
     """Of the places that a run writes to, those where it cannot."""
     problems = []
-    for uri in filter(None, (config.labels, config.submission, config.embeddings)):
+    for uri in filter(None, (options.labels, options.submission, options.clips.embeddings)):
         try:
             files.check_writable(uri)
         except files.StorageError as error:
@@ -192,15 +192,14 @@ def unwritable(config: ScoringConfig) -> list[str]:
     return problems
 
 
-def label_dataset(config: ScoringConfig, run_id: str, manner: Mapping[str, str]) -> LabelDataset:
+def label_dataset(settings: ScoringSettings, run_id: str, manner: Mapping[str, str]) -> LabelDataset:
     """Where the labels of a run go."""
-    assert config.date is not None
-    return LabelDataset(config.labels, date=config.date, run_id=run_id, label_fingerprint=manner)
+    return LabelDataset(settings.options.labels, date=settings.date, run_id=run_id, label_fingerprint=manner)
 
 
-def label_writer(classifier: Trained, config: ScoringConfig, dataset: LabelDataset, stamp: LabelStamp) -> LabelWriter:
+def label_writer(classifier: Trained, options: ScoreOptions, dataset: LabelDataset, stamp: LabelStamp) -> LabelWriter:
     """What makes the shards of a run."""
-    return LabelWriter(config=classifier.config, threshold=config.threshold, stamp=stamp, metadata=dataset.metadata)
+    return LabelWriter(config=classifier.config, threshold=options.threshold, stamp=stamp, metadata=dataset.metadata)
 
 
 def _open_features(uris: Sequence[str], problems: list[str]) -> FeatureFiles | None:
@@ -232,7 +231,7 @@ def _misfits(classifier: TrainedClassifier, features: FeatureFiles, place: str) 
     return problems
 
 
-def manner_of(classifier: Trained, config: ScoringConfig) -> dict[str, str]:
+def manner_of(classifier: Trained, options: ScoreOptions) -> dict[str, str]:
     """What makes labels comparable, whatever they are made of: those made in another manner are old."""
     classes = json.dumps([classifier.config.class_indices, classifier.config.class_names])
     return {
@@ -240,8 +239,8 @@ def manner_of(classifier: Trained, config: ScoringConfig) -> dict[str, str]:
         "temperatures": " ".join(repr(one.temperature) for one in classifier.configs),
         "task": classifier.config.task,
         "classes": hashlib.sha256(classes.encode()).hexdigest(),
-        "top_k": str(config.top_k),
-        "threshold": repr(config.threshold),
+        "top_k": str(options.top_k),
+        "threshold": repr(options.threshold),
     }
 
 

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,7 +23,7 @@ from cluster.engines.base import EngineError
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, failed, guarded
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.scoring.clip_scoring import ClipScoring
-from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringConfig
+from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions, ScoringSettings
 from cluster.scoring.feature_scoring import FeatureScoring
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
@@ -34,26 +34,30 @@ from schemas.records import MAX_FAILURES, utc_text
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
 
 RECORD_EVERY_SECONDS = 60.0
-LABEL_SOURCES: dict[str, Callable[[ScoringConfig], LabelSource]] = {OF_FEATURES: FeatureScoring, OF_VIDEOS: ClipScoring}
+LABEL_SOURCES: dict[str, Callable[[ScoringSettings], LabelSource]] = {
+    OF_FEATURES: FeatureScoring,
+    OF_VIDEOS: ClipScoring,
+}
 
 logger = logging.getLogger("framemill")
 
 
-def run_scoring(config: ScoringConfig) -> ExitCode:
+def run_scoring(options: ScoringOptions) -> ExitCode:
     """Score all videos that have no labels yet."""
+    settings = options.settings()
     try:
-        record = Scoring(config)()
+        record = Scoring(settings)()
     except (InputError, ImportError) as error:
         return bad_input(error)
     counts = record.counts
-    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=config.failure_limit)
+    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=settings.max_failure_ratio)
 
 
 class Scoring:
     """One scoring run, to be called once: by the job, or by what scores as a part of its own work."""
 
-    def __init__(self, config: ScoringConfig) -> None:
-        self._config = config
+    def __init__(self, settings: ScoringSettings) -> None:
+        self._settings = settings
 
     def __call__(self) -> ScoringRecord:
         """Run to the end and return the record with its status.
@@ -61,7 +65,10 @@ class Scoring:
         Raises `InputError` for bad input, before anything is touched; and where another run is writing, or nothing can
         be written.
         """
-        with closing(LABEL_SOURCES[self._config.kind](self._config)) as way, way.plan.dataset.lease() as lease:
+        with (
+            closing(LABEL_SOURCES[self._settings.options.kind](self._settings)) as way,
+            way.plan.dataset.lease() as lease,
+        ):
             way.plan.dataset.close_records(lease.predecessors, ScoringRecord)
             way.plan.dataset.prepare()
             return _Run(way, way.begin())()
@@ -116,7 +123,7 @@ class _Run:
         settled = f", {self._beginning.settled} failed before" if self._beginning.settled else ""
         logger.info(
             f"run {plan.run_id}: {plan.videos} videos, {self._labelled_before} labelled before{settled}, {left} to do "
-            f"with {plan.classifier.name}, into {plan.config.labels}"
+            f"with {plan.classifier.name}, into {plan.settings.options.labels}"
         )
         plan.dataset.write_record(self._record("running"))
         status = self._work()
@@ -151,7 +158,7 @@ class _Run:
         return guarded(part, EngineError, OSError, ValueError)
 
     def _write_submission(self) -> None:
-        uri = self._plan.config.submission
+        uri = self._plan.settings.options.submission
         if uri is not None:
             rows = write_submission(uri, self._plan.dataset.tables())
             logger.info(f"{uri}: {rows} videos")
@@ -174,9 +181,9 @@ class _Run:
 
     def _record(self, status: str) -> ScoringRecord:
         plan, tally, course = self._plan, self._tally, self._way.course()
+        settings, submission = plan.settings, plan.settings.options.submission
         classifier = plan.classifier
         names = classifier.config.class_names
-        assert plan.config.date is not None
         return ScoringRecord(
             run_id=plan.run_id,
             job="score_videos",
@@ -184,9 +191,9 @@ class _Run:
             started_at=utc_text(plan.started),
             finished_at=utc_text(datetime.now(UTC)),
             command=command_line(),
-            configuration=without_secrets(asdict(plan.config)),
+            configuration=without_secrets(settings.options.flat()),
             versions=package_versions(),
-            date=plan.config.date,
+            date=settings.date,
             models=tuple(
                 ScoredModel(
                     uri=redacted(uri),
@@ -194,7 +201,7 @@ class _Run:
                     weights_sha256=config.weights_sha256,
                     temperature=config.temperature,
                 )
-                for uri, config in zip(plan.config.checkpoint, classifier.configs, strict=True)
+                for uri, config in zip(settings.options.checkpoint, classifier.configs, strict=True)
             ),
             label_fingerprint=plan.manner,
             feature_fingerprint=dict(plan.fingerprint),
@@ -221,5 +228,5 @@ class _Run:
             failures=tuple(sorted(tally.failures, key=lambda failure: failure.uri)),
             failures_by_code=dict(tally.failures_by_code),
             seconds_by_stage=dict(course.seconds_by_stage),
-            submission=None if plan.config.submission is None else redacted(plan.config.submission),
+            submission=None if submission is None else redacted(submission),
         )

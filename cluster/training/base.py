@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.option_groups import TrainingEngineOptions
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas.errors import InputError
 from schemas.trainings import Epoch
@@ -29,7 +29,7 @@ class WorkerResources:
 class TrainingEngine(Protocol):
     """Carries out trainings."""
 
-    def resources(self, config: ClassifierTrainingConfig) -> WorkerResources:
+    def resources(self, options: TrainingEngineOptions) -> WorkerResources:
         """What each worker will have. Raises `ResourceError` where that cannot be."""
         ...
 

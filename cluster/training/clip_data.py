@@ -33,9 +33,10 @@ from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, Vocabu
 from cluster.storage import files
 from cluster.training.clip_feed import ClipFeed
 from cluster.training.clip_source import ClipReading
-from cluster.training.config import COLUMN, HASH, ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, TrainingData
 from cluster.training.initial_weights import InitialWeights
+from cluster.training.option_groups import COLUMN, HASH
 from cluster.training.splits import PARTS, Part, Split, share_out, targeted
 from schemas.clips import BYTES, ClipInput
 from schemas.errors import EXAMPLES, InputError, examples
@@ -53,16 +54,20 @@ class ClipDataError(InputError):
 
 @dataclass(frozen=True)
 class ClipData(TrainingData):
-    """Videos, all of the manifest, and their labels; a split's rows are places among them."""
+    """Videos, all of the manifest, and their labels; a split's rows are places among them.
 
+    `split` is how they were split: by a hash, or by the manifest's column.
+    """
+
+    split: str
     videos: Sequence[Video]
     labels: LabelLists
 
     @property
     def input(self) -> ModelInput:
         """See `TrainingData`."""
-        options = self.config.clip_options()
-        return ModelInput(clips=ClipInput(format=options.format, sampling=asdict(options.scoring)))
+        clips = self.settings.clips()
+        return ModelInput(clips=ClipInput(format=clips.format, sampling=asdict(clips.scoring)))
 
     def labels_of(self, row: int) -> tuple[int, ...]:
         """The labels of a video."""
@@ -72,32 +77,32 @@ class ClipData(TrainingData):
     @property
     def reading(self) -> ClipReading:
         """How clips are decoded."""
-        options = self.config.clip_options()
+        clips, engine = self.settings.clips(), self.settings.options.engine
         return ClipReading(
-            format=options.format,
-            sampling=options.sampling,
-            steady=options.steady,
-            memory_bytes=self.config.memory_limit_mib << 20,
-            time_seconds=self.config.time_limit,
+            format=clips.format,
+            sampling=clips.sampling,
+            steady=clips.steady,
+            memory_bytes=engine.memory_limit_mib << 20,
+            time_seconds=engine.time_limit,
         )
 
     @property
     def is_repeatable(self) -> bool:
         """See `TrainingData`."""
-        return self.config.clip_options().is_repeatable
+        return self.settings.clips().is_repeatable
 
     def changes(self) -> nn.Module | None:
         """See `TrainingData`."""
-        config = self.config.clip_options().augmentation
+        config = self.settings.clips().augmentation
         return None if config == ClipAugmentationConfig() else ClipAugmentation(config)
 
     def build_model(self) -> nn.Module:
         """See `TrainingData`."""
-        config = self.config
-        model = build_clip_model(config.model, num_classes=len(self.choice), options=asdict(config.model_config()))
-        if config.init_weights is not None:
-            InitialWeights(config.init_weights, config.init_head).fill(model, config.model, self.choice.names)
-        model.recompute = config.recompute
+        options = self.settings.options.model
+        model = build_clip_model(options.model, num_classes=len(self.choice), options=asdict(options.config()))
+        if options.init_weights is not None:
+            InitialWeights(options.init_weights, options.init_head).fill(model, options.model, self.choice.names)
+        model.recompute = self.settings.options.engine.recompute
         return model
 
     def feed(self, worker: Worker) -> ClipFeed:
@@ -112,7 +117,7 @@ class ClipData(TrainingData):
         """See `TrainingData`."""
         if not lost:
             return self
-        most = self.config.max_failure_ratio
+        most = self.settings.options.clips.max_failure_ratio
         if len(lost) > most * len(self.videos):
             lines = [f"  - {video.id}: {video.message}" for video in lost[:EXAMPLES]]
             lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
@@ -122,7 +127,9 @@ class ClipData(TrainingData):
             )
         gone = {video.id for video in lost}
         kept = np.array([video.id not in gone for video in self.videos])
-        return replace(self, splits=_splits(self.config, self.videos, self.labels, self.choice, kept))
+        return replace(
+            self, splits=_splits(self.settings.options, self.split, self.videos, self.labels, self.choice, kept)
+        )
 
     def identity(self) -> Mapping[str, Any]:
         """See `TrainingData`."""
@@ -130,32 +137,31 @@ class ClipData(TrainingData):
         return {**super().identity(), "data.videos": hashlib.sha256(told.encode()).hexdigest()}
 
 
-def load(config: ClassifierTrainingConfig) -> ClipData:
+def load(settings: TrainingSettings) -> ClipData:
     """See `training_data.load_training_data`."""
-    assert config.videos is not None
-    listed = _read(config.videos)
-    if config.split is None:
-        config = replace(config, split=COLUMN if any(entry.video.split for entry in listed) else HASH)
-    videos = SPLITTERS[config.split](config, listed)
+    options = settings.options
+    listed = _read(options.videos or "")
+    split = settings.split(has_column=any(entry.video.split for entry in listed))
+    videos = SPLITTERS[split](options, listed)
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
-            f"{config.videos}: no video has a label; they stand in the column labels (jobs/make_manifest.py makes "
+            f"{options.videos}: no video has a label; they stand in the column labels (jobs/make_manifest.py makes "
             "manifests of public data sets)"
         )
     if unlabelled:
         logger.warning(
             f"{len(unlabelled)} of {len(videos)} videos have no label, and are left out: {examples(unlabelled)}"
         )
-    labels, names = _labels(config, videos)
-    choice = choose_classes(config.classes, names)
-    splits = _splits(config, videos, labels, choice, np.ones(len(videos), bool))
-    data = ClipData(config, choice, splits, videos, labels)
+    labels, names = _labels(options, videos)
+    choice = choose_classes(options.classes.classes, names)
+    splits = _splits(options, split, videos, labels, choice, np.ones(len(videos), bool))
+    data = ClipData(settings, choice, splits, split, videos, labels)
     _check_model(data)
-    if config.init_weights is None and _has_raw_pixels(data.input):
+    if options.model.init_weights is None and _has_raw_pixels(data.input):
         logger.warning(
-            f"{config.model} is trained from scratch on pixels as they are, 0 to 255, which its published weights want "
-            "and drawn ones hardly learn from: give --init-weights, or --model-options pixels=signed"
+            f"{options.model.model} is trained from scratch on pixels as they are, 0 to 255, which its published "
+            "weights want and drawn ones hardly learn from: give --init-weights, or --model-options pixels=signed"
         )
     return data
 
@@ -171,11 +177,11 @@ def _is_manifest(source: str) -> bool:
     return posixpath.splitext(source)[1].lower() in READERS
 
 
-def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
+def _labels(options: TrainingOptions, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
     """Labels as indices, and the names of the classes where they are known."""
-    uri = config.vocabulary
-    if uri is None and config.videos is not None and _is_manifest(config.videos):
-        beside = files.join(posixpath.dirname(config.videos), VOCABULARY_FILE)
+    uri, manifest = options.classes.vocabulary, options.videos or ""
+    if uri is None and _is_manifest(manifest):
+        beside = files.join(posixpath.dirname(manifest), VOCABULARY_FILE)
         uri = beside if files.exists(beside) else None
     names = None if uri is None else read_class_names(uri)
     vocabulary = Vocabulary(names or ())
@@ -191,7 +197,8 @@ def _labels(config: ClassifierTrainingConfig, videos: Sequence[Video]) -> tuple[
 
 
 def _splits(
-    config: ClassifierTrainingConfig,
+    options: TrainingOptions,
+    split: str,
     videos: Sequence[Video],
     labels: LabelLists,
     choice: ClassChoice,
@@ -200,12 +207,12 @@ def _splits(
     """The parts of the `kept` videos."""
     ids = [video.id for video in videos]
     masks = {name: mask & kept for name, mask in split_by_column([video.split for video in videos]).items()}
-    _check_classes(Part(ids, labels, np.any(list(masks.values()), axis=0)), config, choice)
-    return share_out({PARTS[name]: Part(ids, labels, mask) for name, mask in masks.items()}, config, choice)
+    _check_classes(Part(ids, labels, np.any(list(masks.values()), axis=0)), options, choice)
+    return share_out({PARTS[name]: Part(ids, labels, mask) for name, mask in masks.items()}, options, split, choice)
 
 
-def _check_classes(everything: Part, config: ClassifierTrainingConfig, choice: ClassChoice) -> None:
-    counts = targeted({TRAINING: everything}, config.task, choice)[TRAINING].counts()
+def _check_classes(everything: Part, options: TrainingOptions, choice: ClassChoice) -> None:
+    counts = targeted({TRAINING: everything}, options.classes.task, choice)[TRAINING].counts()
     few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < FEWEST_VIDEOS)]
     if few:
         raise ClassChoiceError(
@@ -214,23 +221,23 @@ def _check_classes(everything: Part, config: ClassifierTrainingConfig, choice: C
         )
 
 
-def _by_hash(config: ClassifierTrainingConfig, listed: Sequence[Listed]) -> Sequence[Video]:
+def _by_hash(options: TrainingOptions, listed: Sequence[Listed]) -> Sequence[Video]:
     """Each class by the wanted fractions, whatever the manifest says."""
-    wanted = config.hash_split()
+    wanted = options.splits.hash_split()
     anew = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
     learnt_from = wanted.train + wanted.validation
     validation = wanted.validation / learnt_from if learnt_from else 0.0
     return with_splits(anew, validation=validation, test=wanted.test, seed=wanted.seed)
 
 
-def _by_column(config: ClassifierTrainingConfig, listed: Sequence[Listed]) -> Sequence[Video]:
+def _by_column(options: TrainingOptions, listed: Sequence[Listed]) -> Sequence[Video]:
     """As the manifest says."""
     if not any(entry.video.split for entry in listed):
-        raise ClipDataError(f"--split column: {config.videos} says of no video to which part it belongs")
+        raise ClipDataError(f"--split column: {options.videos} says of no video to which part it belongs")
     return [entry.video for entry in listed]
 
 
-SPLITTERS: Mapping[str, Callable[[ClassifierTrainingConfig, Sequence[Listed]], Sequence[Video]]] = {
+SPLITTERS: Mapping[str, Callable[[TrainingOptions, Sequence[Listed]], Sequence[Video]]] = {
     HASH: _by_hash,
     COLUMN: _by_column,
 }
@@ -244,7 +251,7 @@ def _has_raw_pixels(given: ModelInput) -> bool:
 def _check_model(data: ClipData) -> None:
     """Build it once before workers do, so that what is wrong with it is told at once."""
     model = data.build_model()
-    for phase in data.config.phase_options():
+    for phase in data.settings.phases:
         try:
             train_stages(model, phase.stages)
         except ValueError as error:

@@ -29,7 +29,8 @@ class ClipFeed:
     def __init__(self, data: ClipData, worker: Worker) -> None:
         self._data, self._worker = data, worker
         self._reading = data.reading
-        self._decoders = ClipDecoderPool(data.config.decoders or worker.threads)
+        self._decoders = ClipDecoderPool(data.settings.options.engine.decoders or worker.threads)
+        self._cache_uri = data.settings.options.clips.clip_cache
         self._cache: ClipCache | None = None
 
     def source(self, split: Split, order: BatchOrder) -> ClipSource:
@@ -41,7 +42,7 @@ class ClipFeed:
             reading=self._reading,
             order=order,
             worker=self._worker,
-            decoders=self._decoders if self._data.config.clip_cache is None else CachedClips(self._opened_cache()),
+            decoders=self._decoders if self._cache_uri is None else CachedClips(self._opened_cache(self._cache_uri)),
         )
 
     def find_lost(self) -> Sequence[LostVideo]:
@@ -52,11 +53,11 @@ class ClipFeed:
         wanted = np.logical_or.reduce([split.rows for split in self._data.splits.values()])
         videos = [self._data.videos[row] for row in np.flatnonzero(wanted)[self._worker.rank :: self._worker.world]]
         lost: list[LostVideo] = []
-        if self._data.config.clip_cache is None:
+        if self._cache_uri is None:
             for _ in self._decoded(videos, lost):
                 pass
             return lost
-        cache = self._opened_cache()
+        cache = self._opened_cache(self._cache_uri)
         lacking = cache.missing(videos)
         labels = {video.id: self._data.labels_of(row) for row, video in enumerate(self._data.videos)}
         rows = (
@@ -82,10 +83,9 @@ class ClipFeed:
             else:
                 yield video, outcome
 
-    def _opened_cache(self) -> ClipCache:
+    def _opened_cache(self, uri: str) -> ClipCache:
         if self._cache is None:
-            assert self._data.config.clip_cache is not None
-            self._cache = ClipCache(self._data.config.clip_cache, self._reading.format, self._reading.steady)
+            self._cache = ClipCache(uri, self._reading.format, self._reading.steady)
         return self._cache
 
     def _close_cache(self) -> None:

@@ -1,34 +1,109 @@
-"""What the options of a training say of clips: how they are taken from videos, to train, to measure and to score."""
+"""How clips are taken from videos: as options, and as settings to train, to measure and to score."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
 
 from classifiers.data.clip_augmentation import ClipAugmentationConfig
 from classifiers.model_options import parse_options
 from cluster.runs.command_line import named_values
-from extractors.clips.sampling import ClipSampling
+from cluster.runs.options import Options, attempt, option
+from extractors.clips.sampling import PLACEMENTS, SHORT, ClipSampling
 from schemas.clips import ClipFormat
-
-if TYPE_CHECKING:  # which imports this module
-    from cluster.training.config import ClassifierTrainingConfig
+from schemas.errors import InputError
 
 RANDOM = "random"  # placement
 RGB_CHANNELS = 3
+VIDEOS = "videos"  # the option that all of these go with
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """How clips are taken from videos."""
+
+    placement: str = option(
+        "central", help="which frames of a video make its clip", choices=PLACEMENTS, goes_with=VIDEOS, common=True
+    )
+    short: str = option("loop", help="how to fill a clip of a shorter video", choices=SHORT, goes_with=VIDEOS)
+    start_seconds: float = option(0.0, help="with --placement start: where the clip starts", goes_with=VIDEOS)
+    speed: tuple[str, ...] = option(
+        ("1", "1"), help="with --placement random: the slowest and the fastest", goes_with=VIDEOS
+    )
+    augment: tuple[str, ...] = option(
+        (),
+        help="augmentation of clips, on the device that trains, as NAME=VALUE: flip=0.5 rotation=0.3 colour=0.8 …",
+        goes_with=VIDEOS,
+        common=True,
+    )
+    random_crop: bool = option(False, help="crop frames at random in training, not at the centre", goes_with=VIDEOS)
+    fps: str | None = option(
+        None, help="frames a second of a clip; by default those that the model was made for", goes_with=VIDEOS
+    )
+    views: int = option(1, help="clips of a video that scoring averages; training uses one", goes_with=VIDEOS)
+    crops: int = option(1, help="crops of each view: 1, or 3 along the longer side", goes_with=VIDEOS)
+    clip_cache: str | None = option(
+        None, help="folder or URI for decoded clips, shared by epochs and trainings", goes_with=VIDEOS
+    )
+    max_failure_ratio: float = option(
+        0.1, help="stop if more of the videos than this cannot be decoded", minimum=0, maximum=1, goes_with=VIDEOS
+    )
+
+    def settings(self, model: str, native: ClipFormat) -> ClipSettings:
+        """What follows for a model whose own format is `native`.
+
+        Raises:
+            InputError: with everything that is wrong.
+        """
+        problems: list[str] = []
+        if self.clip_cache is not None and (self.placement == RANDOM or self.random_crop):
+            problems.append("clips that differ from epoch to epoch cannot be cached: leave --clip-cache out")
+        clip_format = attempt(lambda: self._format(model, native), problems)
+        numbers = attempt(lambda: named_values("augment", self.augment), problems)
+        augmentation = attempt(lambda: parse_options(ClipAugmentationConfig(), numbers or {}, "augment"), problems)
+        sampling = attempt(self._sampling, problems)
+        views = attempt(lambda: ClipSampling(views=self.views, crops=self.crops), problems)
+        if clip_format is None or augmentation is None or sampling is None or views is None or problems:
+            raise InputError(*problems)
+        is_random = sampling.placement == RANDOM
+        steady = ClipSampling(short=sampling.short) if is_random else replace(sampling, random_crop=False)
+        return ClipSettings(
+            format=clip_format,
+            sampling=sampling,
+            steady=steady,
+            scoring=replace(steady, views=views.views, crops=views.crops),
+            augmentation=augmentation,
+        )
+
+    def _format(self, model: str, native: ClipFormat) -> ClipFormat:
+        if native.channels != RGB_CHANNELS:
+            raise ValueError(
+                f"model {model!r} looks at {native.channels} channels (optical flow), but videos give {RGB_CHANNELS} "
+                "(RGB): take a model of RGB"
+            )
+        return native if self.fps is None else replace(native, fps=self.fps)
+
+    def _sampling(self) -> ClipSampling:
+        try:
+            slowest, fastest = map(float, self.speed)
+        except ValueError:
+            raise ValueError(f"speed is two numbers, not {' '.join(self.speed)}") from None
+        return ClipSampling(
+            placement=self.placement,
+            short=self.short,
+            start_seconds=self.start_seconds,
+            speed=(slowest, fastest),
+            random_crop=self.random_crop,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipOptions:
-    """How clips are taken.
+class ClipSettings:
+    """How clips are taken from videos, resolved.
 
     sampling      in training
-    steady        to measure: the same without anything random in it
-    scoring       what the checkpoint tells those who score: the same with several views, say
-    augmentation  what training changes of them
+    steady        to measure: the same without anything random
+    scoring       as the checkpoint records it for scoring: with several views, for example
+    augmentation  random changes of clips in training
     """
 
     format: ClipFormat
@@ -41,73 +116,3 @@ class ClipOptions:
     def is_repeatable(self) -> bool:
         """Whether training sees the same clip of a video in every epoch."""
         return self.sampling == self.steady and self.augmentation == ClipAugmentationConfig()
-
-
-def clip_options(config: ClassifierTrainingConfig) -> ClipOptions:
-    """All of it, from the options.
-
-    Raises:
-        ValueError: with everything that is wrong.
-    """
-    problems: list[str] = []
-
-    def tried(make: Callable[[], T]) -> T | None:
-        try:
-            return make()
-        except ValueError as error:
-            problems.append(str(error))
-            return None
-
-    clip_format = tried(lambda: _format(config))
-    augmentation = tried(
-        lambda: parse_options(ClipAugmentationConfig(), named_values("augment", config.augment), "augment")
-    )
-    sampling = tried(lambda: _sampling(config))
-    scoring = tried(lambda: ClipSampling(views=config.views, crops=config.crops))
-    if config.clip_cache is not None and (config.placement == RANDOM or config.random_crop):
-        problems.append("clips that differ from epoch to epoch cannot be cached: leave --clip-cache out")
-    if not 0 <= config.max_failure_ratio <= 1:
-        problems.append(f"max-failure-ratio lies between 0 and 1, not at {config.max_failure_ratio}")
-    if not config.time_limit > 0:
-        problems.append(f"time-limit must be above 0, not {config.time_limit}")
-    if config.memory_limit_mib < 1 or config.keep_frozen_mib < 0:
-        problems.append("memory-limit-mib must be at least 1, and keep-frozen-mib not below 0")
-    if problems:
-        raise ValueError("\n".join(problems))
-    assert clip_format is not None
-    assert augmentation is not None
-    assert sampling is not None
-    assert scoring is not None
-    is_random = sampling.placement == RANDOM
-    steady = ClipSampling(short=sampling.short) if is_random else replace(sampling, random_crop=False)
-    return ClipOptions(
-        format=clip_format,
-        sampling=sampling,
-        steady=steady,
-        scoring=replace(steady, views=scoring.views, crops=scoring.crops),
-        augmentation=augmentation,
-    )
-
-
-def _format(config: ClassifierTrainingConfig) -> ClipFormat:
-    own: ClipFormat = config.model_config().clip_format()
-    if own.channels != RGB_CHANNELS:
-        raise ValueError(
-            f"model {config.model!r} looks at {own.channels} channels (optical flow), but videos give {RGB_CHANNELS} "
-            "(RGB): take a model of RGB"
-        )
-    return own if config.fps is None else replace(own, fps=config.fps)
-
-
-def _sampling(config: ClassifierTrainingConfig) -> ClipSampling:
-    try:
-        slowest, fastest = map(float, config.speed)
-    except ValueError:
-        raise ValueError(f"speed is two numbers, not {' '.join(config.speed)}") from None
-    return ClipSampling(
-        placement=config.placement,
-        short=config.short,
-        start_seconds=config.start_seconds,
-        speed=(slowest, fastest),
-        random_crop=config.random_crop,
-    )

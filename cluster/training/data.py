@@ -19,7 +19,7 @@ from torch import nn
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import ClassChoice
 from classifiers.training.loop import Batch
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingSettings
 from cluster.training.splits import Split
 from schemas.clips import ClipInput
 from schemas.trainings import TRAINING, LostVideo
@@ -64,7 +64,7 @@ class Feed(Protocol):
 class TrainingData(ABC):
     """The chosen classes, and the parts that hold videos, by name."""
 
-    config: ClassifierTrainingConfig
+    settings: TrainingSettings
     choice: ClassChoice
     splits: Mapping[str, Split]
 

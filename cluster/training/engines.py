@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 
 from cluster.training.base import TrainingEngine
-from cluster.training.config import LOCAL, RAY, ClassifierTrainingConfig
+from cluster.training.option_groups import LOCAL, RAY, TrainingEngineOptions
 
-# Modules that have a `make_engine(config)`.
+# Modules that have a `make_engine(options)`.
 TRAINING_ENGINES = {RAY: "cluster.training.ray", LOCAL: "cluster.training.local"}
 
 
-def make_training_engine(config: ClassifierTrainingConfig) -> TrainingEngine:
+def make_training_engine(options: TrainingEngineOptions) -> TrainingEngine:
     """The engine that the options name."""
-    engine: TrainingEngine = import_module(TRAINING_ENGINES[config.engine]).make_engine(config)
+    engine: TrainingEngine = import_module(TRAINING_ENGINES[options.engine]).make_engine(options)
     return engine

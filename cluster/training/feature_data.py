@@ -24,9 +24,10 @@ from cluster.features.files import FRAME, VIDEO, FeatureFileError, FeatureFiles,
 from cluster.features.resident import ResidentFeatures
 from cluster.features.source import FeatureSource, SourceConfig
 from cluster.storage import files
-from cluster.training.config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, Source, TrainingData
 from cluster.training.initial_feature_weights import InitialFeatureWeights
+from cluster.training.option_groups import COLUMN, FOLDERS, HASH
 from cluster.training.splits import PARTS, Part, Split, share_out
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
@@ -59,7 +60,7 @@ class FeatureData(TrainingData):
     def input(self) -> ModelInput:
         """See `TrainingData`."""
         features = self.features
-        columns = ("rgb", "audio") if self.config.level == FRAME else ("mean_rgb", "mean_audio", "num_frames")
+        columns = ("rgb", "audio") if self.settings.level == FRAME else ("mean_rgb", "mean_audio", "num_frames")
         return ModelInput(
             rgb_dim=features.rgb_dim,
             audio_dim=features.audio_dim,
@@ -69,21 +70,21 @@ class FeatureData(TrainingData):
 
     def build_model(self) -> nn.Module:
         """See `TrainingData`."""
-        config, features = self.config, self.features
-        options = asdict(config.model_config())
+        model_options, features = self.settings.options.model, self.features
+        numbers = asdict(model_options.config())
         model = build_model(
-            config.model,
+            model_options.model,
             num_classes=len(self.choice),
             rgb_dim=features.rgb_dim,
             audio_dim=features.audio_dim,
-            options=options,
+            options=numbers,
         )
-        if config.init_weights is not None:
+        if model_options.init_weights is not None:
             InitialFeatureWeights(
-                uri=config.init_weights,
-                head=config.init_head,
-                name=config.model,
-                options=options,
+                uri=model_options.init_weights,
+                head=model_options.init_head,
+                name=model_options.model,
+                options=numbers,
                 fingerprint=features.fingerprint,
             ).fill(model, self.choice.names)
         return model
@@ -101,13 +102,14 @@ class FeatureFeed:
     """Streams features. Means that fit stay in memory between the epochs, where one worker sees all of them."""
 
     def __init__(self, data: FeatureData, worker: Worker) -> None:
-        self._config, self._worker = data.config, worker
-        stays = self._config.level == VIDEO and worker.world == 1
+        self._level, self._max_frames = data.settings.level, data.settings.options.model.max_frames
+        self._worker = worker
+        stays = self._level == VIDEO and worker.world == 1
         self._resident = _resident(data.splits.values()) if stays else ()
 
     def source(self, split: FeatureSplit, order: BatchOrder) -> Source:
         """See `training_data.Feed`."""
-        config = SourceConfig(level=self._config.level, max_frames=self._config.max_frames, **asdict(order))
+        config = SourceConfig(level=self._level, max_frames=self._max_frames, **asdict(order))
         for resident in self._resident:
             if resident.holds(split.features, split.rows):
                 return resident.source(config, split.rows, split.targets)
@@ -135,17 +137,18 @@ def _resident(splits: Iterable[FeatureSplit]) -> Sequence[ResidentFeatures]:
     return [ResidentFeatures(features, rows) for features, rows in chosen.values()]
 
 
-def load(config: ClassifierTrainingConfig) -> FeatureData:
+def load(settings: TrainingSettings) -> FeatureData:
     """See `training_data.load_training_data`."""
-    given = READERS[config.split](config)
+    options, split = settings.options, settings.split()
+    given = READERS[split](options)
     parts = {name: part for name, (_, part) in given.items()}
     highest = max(int(part.labels.values.max(initial=-1)) for part in parts.values())
-    choice = choose_classes(config.classes, _class_names(config, highest))
-    splits = share_out(parts, config, choice)
+    choice = choose_classes(options.classes.classes, _class_names(options, highest))
+    splits = share_out(parts, options, split, choice)
     data = FeatureData(
-        config,
+        settings,
         choice,
-        {name: FeatureSplit(split.rows, split.targets, given[name][0]) for name, split in splits.items()},
+        {name: FeatureSplit(found.rows, found.targets, given[name][0]) for name, found in splits.items()},
     )
     data.build_model()  # before workers do, so that what is wrong with its weights is told at once
     return data
@@ -154,22 +157,26 @@ def load(config: ClassifierTrainingConfig) -> FeatureData:
 Given = Mapping[str, tuple[FeatureFiles, Part]]
 
 
-def _by_hash(config: ClassifierTrainingConfig) -> Given:
-    features = open_features(config.features)
+def _by_hash(options: TrainingOptions) -> Given:
+    features = open_features(options.features)
     index = read_index(features)
-    masks = split_by_hash(index.ids, config.hash_split())
+    masks = split_by_hash(index.ids, options.splits.hash_split())
     return {PARTS[name]: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
-def _by_column(config: ClassifierTrainingConfig) -> Given:
-    features = open_features(config.features)
+def _by_column(options: TrainingOptions) -> Given:
+    features = open_features(options.features)
     index = read_index(features)
-    masks = split_by_column(read_column(features, config.split_column))
+    masks = split_by_column(read_column(features, options.splits.split_column))
     return {PARTS[name]: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
-def _by_folder(config: ClassifierTrainingConfig) -> Given:
-    folders = {TRAINING: config.features, VALIDATION: config.validation_features, TEST: config.test_features}
+def _by_folder(options: TrainingOptions) -> Given:
+    folders = {
+        TRAINING: options.features,
+        VALIDATION: options.splits.validation_features,
+        TEST: options.splits.test_features,
+    }
     given: dict[str, tuple[FeatureFiles, Part]] = {}
     for name, uris in folders.items():
         if not uris:
@@ -189,10 +196,10 @@ def _by_folder(config: ClassifierTrainingConfig) -> Given:
 READERS = {HASH: _by_hash, COLUMN: _by_column, FOLDERS: _by_folder}
 
 
-def _class_names(config: ClassifierTrainingConfig, highest: int) -> tuple[str, ...] | None:
+def _class_names(options: TrainingOptions, highest: int) -> tuple[str, ...] | None:
     """Names of the dataset's classes; `highest` is the highest index in the labels."""
-    uri = config.vocabulary or next(
-        (name for folder in config.features if files.exists(name := files.join(folder, VOCABULARY_FILE))), None
+    uri = options.classes.vocabulary or next(
+        (name for folder in options.features if files.exists(name := files.join(folder, VOCABULARY_FILE))), None
     )
     if uri is None:
         return None

@@ -27,7 +27,7 @@ from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.training.base import ResourceError
 from cluster.training.clip_source import LostClipError
-from cluster.training.config import CLIPS, ClassifierTrainingConfig
+from cluster.training.config import CLIPS, TrainingOptions, TrainingSettings
 from cluster.training.engines import make_training_engine
 from cluster.training.kinds import load_training_data
 from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write_output
@@ -42,11 +42,11 @@ MAX_LOST_LOGGED = 20
 logger = logging.getLogger("framemill")
 
 
-def run_training(config: ClassifierTrainingConfig) -> ExitCode:
+def run_training(options: TrainingOptions) -> ExitCode:
     """Train a classifier, or resume a training that was interrupted."""
     try:
         with terminable():
-            _train(config.resolved())
+            _train(options.settings())
     except (InputError, OSError, ImportError) as error:
         return bad_input(error)
     except (EngineError, DivergedError, LostClipError) as error:
@@ -58,40 +58,42 @@ def run_training(config: ClassifierTrainingConfig) -> ExitCode:
     return ExitCode.DONE
 
 
-def _train(config: ClassifierTrainingConfig) -> None:
+def _train(settings: TrainingSettings) -> None:
     started = time.monotonic()
-    files.check_writable(config.output)
-    data = load_training_data(config)
-    identity = {**config.identity(), **data.identity()}
+    options, output = settings.options, settings.options.output
+    files.check_writable(output)
+    data = load_training_data(settings)
+    identity = {**settings.identity(), **data.identity()}
     opened_seconds = time.monotonic() - started
-    lease = Lease(files.join(config.output, "lease.json"), new_run_id(datetime.now(UTC)))
-    with held(lease, config.output, "Give another --output"):
-        states = StateFolder(config.output, identity)
-        if is_finished(config.output, identity):
-            logger.info(f"{config.output} holds this training, finished: nothing to do")
+    lease = Lease(files.join(output, "lease.json"), new_run_id(datetime.now(UTC)))
+    with held(lease, output, "Give another --output"):
+        states = StateFolder(output, identity)
+        if is_finished(output, identity):
+            logger.info(f"{output} holds this training, finished: nothing to do")
             states.clear()
             return
         state = states.latest()
         sizes = ", ".join(f"{name} {len(split)}" for name, split in data.splits.items())
-        logger.info(f"{config.model}, {len(data.choice)} classes, videos: {sizes}")
+        logger.info(f"{options.model.model}, {len(data.choice)} classes, videos: {sizes}")
         if state is not None:
             logger.info(f"resuming after {len(state.history.epochs)} epochs")
         # Ray installs its own SIGTERM handler when it starts.
-        with closing(make_training_engine(config)) as engine, terminable():
-            resources = engine.resources(config)
-            if config.kind == CLIPS and config.precision != FP32 and not resources.on_gpu:
+        with closing(make_training_engine(options.engine)) as engine, terminable():
+            resources = engine.resources(options.engine)
+            precision = options.optimisation.precision
+            if settings.kind == CLIPS and precision != FP32 and not resources.on_gpu:
                 raise ResourceError(
-                    f"--precision {config.precision} for clips needs a GPU: on CPUs torch computes wrong gradients of "
+                    f"--precision {precision} for clips needs a GPU: on CPUs torch computes wrong gradients of "
                     "3D convolutions in it. Leave it out"
                 )
-            plan = TrainingPlan(config, data, identity, resources.cpus)
-            outcome = engine.run(plan, resources, lambda record: _log_epoch(record, config, states))
+            plan = TrainingPlan(settings, data, identity, resources.cpus)
+            outcome = engine.run(plan, resources, lambda record: _log_epoch(record, settings, states))
         lease.check()
-        _log_results(write_output(plan, resources, outcome, opened_seconds), config)
+        _log_results(write_output(plan, resources, outcome, opened_seconds), output)
         states.clear()
 
 
-def _log_epoch(record: Epoch, config: ClassifierTrainingConfig, states: StateFolder) -> None:
+def _log_epoch(record: Epoch, settings: TrainingSettings, states: StateFolder) -> None:
     if not record.epoch:
         _log_lost(states.lost() or ())
     parts = [
@@ -99,9 +101,9 @@ def _log_epoch(record: Epoch, config: ClassifierTrainingConfig, states: StateFol
         for split, measured in (("training", record.training), ("validation", record.validation))
         if measured
     ]
-    phases = len(config.phase_options())
+    phases = len(settings.phases)
     phase = f" (phase {record.phase + 1} of {phases})" if phases > 1 else ""
-    logger.info(f"epoch {record.epoch + 1} of {config.epochs}{phase}: {', '.join(parts)}, {record.seconds:.1f} s")
+    logger.info(f"epoch {record.epoch + 1} of {settings.epochs}{phase}: {', '.join(parts)}, {record.seconds:.1f} s")
 
 
 def _log_lost(lost: Sequence[LostVideo]) -> None:
@@ -111,9 +113,9 @@ def _log_lost(lost: Sequence[LostVideo]) -> None:
         logger.warning(f"and {len(lost) - MAX_LOST_LOGGED} more, which {RECORD_FILE} lists")
 
 
-def _log_results(record: TrainingRecord, config: ClassifierTrainingConfig) -> None:
+def _log_results(record: TrainingRecord, output: str) -> None:
     for result in record.splits:
         summary = ", ".join(f"{name} {value:.4f}" for name, value in result.summary.items() if value is not None)
         logger.info(f"{result.name} ({result.videos} videos): {summary}")
-    report = files.join(config.output, REPORT_FILE)
+    report = files.join(output, REPORT_FILE)
     logger.info(f"best epoch {record.best_epoch + 1} of {len(record.history)}; report: {report}")

@@ -69,7 +69,7 @@ def write_output(
     """Write all files of the output; `opened_seconds` is the time that opening the data took."""
     plan = replace(plan, data=plan.data.without(outcome.lost))
     record = _record(plan, resources, outcome, opened_seconds)
-    output = plan.config.output
+    output = plan.settings.options.output
     contents = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
     last = contents.pop(CONFIG_FILE)
     contents |= {RECORD_FILE: record.to_json().encode(), REPORT_FILE: render_training_report(record).encode()}
@@ -79,18 +79,18 @@ def write_output(
 
 
 def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> CheckpointConfig:
-    config, data, given = plan.config, plan.data, plan.data.input
+    settings, options, data, given = plan.settings, plan.settings.options, plan.data, plan.data.input
     validation = next((result.summary for result in outcome.results if result.name == VALIDATION), {})
     return CheckpointConfig(
-        model=config.model,
-        options=asdict(config.model_config()),
+        model=options.model.model,
+        options=asdict(options.model.config()),
         num_classes=len(data.choice),
         class_names=data.choice.names,
         class_indices=data.choice.indices,
         rgb_dim=given.rgb_dim,
         audio_dim=given.audio_dim,
-        level=config.level,
-        task=config.task,
+        level=settings.level,
+        task=options.classes.task,
         input_columns=given.columns,
         feature_fingerprint=given.fingerprint,
         clips=given.clips,
@@ -102,14 +102,15 @@ def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> Checkpoi
             "best_epoch": outcome.history.best_epoch,
             "identity": dict(plan.identity),
         },
-        seed=config.seed,
+        seed=options.optimisation.seed,
     )
 
 
 def _record(
     plan: TrainingPlan, resources: WorkerResources, outcome: TrainingOutcome, opened_seconds: float
 ) -> TrainingRecord:
-    config, data, now = plan.config, plan.data, utc_text(datetime.now(UTC))
+    settings, options, data = plan.settings, plan.settings.options, plan.data
+    now = utc_text(datetime.now(UTC))
     counts = {name: split.counts().tolist() for name, split in data.splits.items()}
     assert outcome.course is not None
     assert outcome.history.best_epoch is not None
@@ -117,13 +118,13 @@ def _record(
         command=command_line(),
         started_at=outcome.course.started_at,
         finished_at=now,
-        configuration=without_secrets(asdict(config)),
-        model=config.model,
+        configuration=without_secrets(settings.configuration()),
+        model=options.model.model,
         parameters=outcome.parameters,
-        level=config.level,
-        task=config.task,
-        monitor=config.monitor,
-        seed=config.seed,
+        level=settings.level,
+        task=options.classes.task,
+        monitor=options.optimisation.monitor,
+        seed=options.optimisation.seed,
         rgb_dim=data.input.rgb_dim,
         audio_dim=data.input.audio_dim,
         classes=tuple(
@@ -139,7 +140,7 @@ def _record(
         temperature=outcome.fit,
         seconds_by_stage={"opening": opened_seconds, **outcome.seconds_by_stage},
         machine=TrainingMachine(
-            engine=config.engine, workers=config.workers, device=outcome.device, cpus=resources.cpus
+            engine=options.engine.engine, workers=options.engine.workers, device=outcome.device, cpus=resources.cpus
         ),
         versions=package_versions(),
         feature_fingerprint=data.input.fingerprint,
@@ -151,7 +152,7 @@ def _record(
                 learning_rate=phase.learning_rate,
                 schedule=phase.schedule,
             )
-            for phase in config.phase_options()
+            for phase in settings.phases
         ),
         clips=data.input.clips,
         lost=outcome.lost,

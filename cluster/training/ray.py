@@ -32,7 +32,7 @@ from classifiers.training.workers import SingleWorker, Workers
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
 from cluster.training.base import Report, ResourceError, WorkerResources
-from cluster.training.config import CPU, GPU, ClassifierTrainingConfig
+from cluster.training.option_groups import CPU, GPU, TrainingEngineOptions
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.trainings import Epoch
 
@@ -78,18 +78,18 @@ class RayTraining:
         for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if self._started_cluster else {})}.items():
             os.environ.setdefault(name, value)
 
-    def resources(self, config: ClassifierTrainingConfig) -> WorkerResources:
+    def resources(self, options: TrainingEngineOptions) -> WorkerResources:
         """See `training_engines.TrainingEngine`."""
         size = cluster_size()
-        if config.device == GPU and size.gpus < config.workers:
-            raise ResourceError(f"--device gpu: {config.workers} workers need a GPU each, the cluster has {size.gpus}")
-        on_gpu = config.device != CPU and size.gpus >= config.workers
+        if options.device == GPU and size.gpus < options.workers:
+            raise ResourceError(f"--device gpu: {options.workers} workers need a GPU each, the cluster has {size.gpus}")
+        on_gpu = options.device != CPU and size.gpus >= options.workers
         # A machine's cores among the workers that it gets; where there is one machine, all of them are at hand.
         nodes = max(size.nodes, 1)
-        cpus = config.cpus_per_worker or max(size.cpus // nodes // -(-config.workers // nodes), 1)
-        if self._started_cluster and cpus * config.workers > size.cpus:
+        cpus = options.cpus_per_worker or max(size.cpus // nodes // -(-options.workers // nodes), 1)
+        if self._started_cluster and cpus * options.workers > size.cpus:
             raise ResourceError(
-                f"{config.workers} workers of {cpus} CPU cores each need {cpus * config.workers}, this machine has "
+                f"{options.workers} workers of {cpus} CPU cores each need {cpus * options.workers}, this machine has "
                 f"{size.cpus}: give fewer --workers or --cpus-per-worker"
             )
         return WorkerResources(cpus, on_gpu)
@@ -139,7 +139,7 @@ class _Attempts(threading.Thread):
         super().__init__(name="training", daemon=True)
         self.losses = 0
         self.has_to_end = False
-        self._config, self._resources, self._epochs = plan.config, resources, epochs
+        self._workers, self._resources, self._epochs = plan.settings.options.engine.workers, resources, epochs
         self._plan = ray.put(plan)
         self._outcome: TrainingOutcome | None = None
         self._error: BaseException | None = None
@@ -164,12 +164,12 @@ class _Attempts(threading.Thread):
         return self._outcome
 
     def _trainer(self, folder: str) -> _Trainer:
-        config, resources = self._config, self._resources
+        resources = self._resources
         return _Trainer(
             _work,
             train_loop_config={"plan": self._plan, "epochs": self._epochs},
             scaling_config=ScalingConfig(
-                num_workers=config.workers,
+                num_workers=self._workers,
                 use_gpu=resources.on_gpu,
                 resources_per_worker={"CPU": resources.cpus, **({"GPU": 1} if resources.on_gpu else {})},
             ),
@@ -218,6 +218,6 @@ def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     return outcome if context.get_world_rank() == 0 else None
 
 
-def make_engine(config: ClassifierTrainingConfig) -> RayTraining:
+def make_engine(options: TrainingEngineOptions) -> RayTraining:
     """An engine on the cluster that the options name."""
-    return RayTraining(config.address)
+    return RayTraining(options.address)

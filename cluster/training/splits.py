@@ -24,7 +24,8 @@ from classifiers.data.class_choice import (
 )
 from classifiers.data.splits import SplitError, check_disjoint, check_not_empty, hash_ids
 from classifiers.losses import SINGLE_LABEL
-from cluster.training.config import COLUMN, FOLDERS, HASH, ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions
+from cluster.training.option_groups import COLUMN, FOLDERS, HASH, SplitOptions
 from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 
 # What `classifiers.data.splits` calls the parts.
@@ -71,24 +72,27 @@ class Split:
         return replace(self, rows=kept)
 
 
-def share_out(parts: Mapping[str, Part], config: ClassifierTrainingConfig, choice: ClassChoice) -> dict[str, Split]:
-    """The parts that hold videos of the chosen classes, in the order of `SPLITS`.
+def share_out(parts: Mapping[str, Part], options: TrainingOptions, split: str, choice: ClassChoice) -> dict[str, Split]:
+    """The parts that hold videos of the chosen classes, in the order of `SPLITS`; `split` is how they came about.
 
     Raises:
         SplitError, ClassChoiceError: for parts or classes without videos, and for parts that overlap.
     """
-    splits = targeted(parts, config.task, choice)
-    check_not_empty({name: split.rows for name, split in splits.items()}, _needed(config), ADVICE[config.split])
+    splits = targeted(parts, options.classes.task, choice)
+    needed = _needed(options.splits, split)
+    check_not_empty({name: found.rows for name, found in splits.items()}, needed, ADVICE[split])
     splits = {name: splits[name] for name in SPLITS if name in splits and len(splits[name])}
-    check_disjoint({name: _chosen(parts[name].ids, split.rows) for name, split in splits.items()})
+    check_disjoint({name: _chosen(parts[name].ids, found.rows) for name, found in splits.items()})
     training = splits[TRAINING]
     check_classes_have_videos(replace(training.targets, kept=training.rows), choice)
-    if config.balance:
-        targets = balance(training.targets, hash_ids(parts[TRAINING].ids, config.split_seed), training.rows)
+    if options.classes.balance:
+        order = hash_ids(parts[TRAINING].ids, options.splits.split_seed)
+        targets = balance(training.targets, order, training.rows)
         splits[TRAINING] = replace(training, rows=training.rows & targets.kept)
-    few = [f"{name} {len(split)}" for name, split in splits.items() if len(split) < config.workers]
+    workers = options.engine.workers
+    few = [f"{name} {len(found)}" for name, found in splits.items() if len(found) < workers]
     if few:
-        raise SplitError(f"too few videos for {config.workers} workers: {', '.join(few)}")
+        raise SplitError(f"too few videos for {workers} workers: {', '.join(few)}")
     return splits
 
 
@@ -103,13 +107,13 @@ def targeted(parts: Mapping[str, Part], task: str, choice: ClassChoice) -> dict[
     return {name: Split(part.rows & of_part[name].kept, of_part[name]) for name, part in parts.items()}
 
 
-def _needed(config: ClassifierTrainingConfig) -> set[str]:
+def _needed(options: SplitOptions, split: str) -> set[str]:
     """The parts that must hold videos."""
-    if config.split == COLUMN:
+    if split == COLUMN:
         return {TRAINING, VALIDATION}
-    if config.split == FOLDERS:
-        return {TRAINING, VALIDATION, *([TEST] if config.test_features else [])}
-    fractions = config.hash_split()
+    if split == FOLDERS:
+        return {TRAINING, VALIDATION, *([TEST] if options.test_features else [])}
+    fractions = options.hash_split()
     return {TRAINING, *(PARTS[name] for name in PARTS if getattr(fractions, name))}
 
 

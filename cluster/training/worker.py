@@ -24,7 +24,7 @@ from classifiers.data.batches import BatchOrder, Worker
 from classifiers.training.loop import Training
 from classifiers.training.workers import Workers
 from classifiers.weights.checkpoint import TrainingHistory
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingSettings
 from cluster.training.data import Feed, Source, TrainingData
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.results import split_result, temperature_fit
@@ -43,15 +43,15 @@ MAX_TRAINING_VIDEOS = 50_000  # of the training split that are looked at in the 
 class TrainingPlan:
     """A training that can start. `identity` is what makes it this training; `threads` are those of each worker."""
 
-    config: ClassifierTrainingConfig
+    settings: TrainingSettings
     data: TrainingData
     identity: Mapping[str, Any]
     threads: int
 
     def order(self, *, shuffle: bool = False, with_ids: bool = False) -> BatchOrder:
         """How batches are given."""
-        config = self.config
-        return BatchOrder(batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, with_ids=with_ids)
+        seed = self.settings.options.optimisation.seed
+        return BatchOrder(batch_size=self.settings.batch_size, shuffle=shuffle, seed=seed, with_ids=with_ids)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class TrainingWorker:
         self._plan, self._workers, self._device, self._report = plan, workers, device, report
         self._worker = Worker(rank=workers.rank, world=world, threads=plan.threads)
         self._wrap = wrap or (lambda network: network)
-        self._states = StateFolder(plan.config.output, plan.identity)
+        self._states = StateFolder(plan.settings.options.output, plan.identity)
         self._seconds: dict[str, float] = {}
 
     def __call__(self) -> TrainingOutcome:
@@ -95,7 +95,9 @@ class TrainingWorker:
         with closing(self._plan.data.feed(self._worker)) as feed:
             lost, data = self._find_lost(feed)
             training = self._training(data, feed)
-            frozen = FrozenStages(training, self._workers, limit_bytes=self._plan.config.keep_frozen_mib << 20)
+            frozen = FrozenStages(
+                training, self._workers, limit_bytes=self._plan.settings.options.engine.keep_frozen_mib << 20
+            )
             course = self._train(training, data, feed, frozen)
             training.load_best()
 
@@ -111,7 +113,7 @@ class TrainingWorker:
         return TrainingOutcome(
             state={key: value.cpu() for key, value in training.best_state.items()},
             history=training.history,
-            stopped_early=training.epoch < self._plan.config.epochs,
+            stopped_early=training.epoch < self._plan.settings.epochs,
             parameters=sum(parameter.numel() for parameter in training.model.parameters()),
             device=_spoken(self._device),
             course=course,
@@ -144,10 +146,10 @@ class TrainingWorker:
 
     def _training(self, data: TrainingData, feed: Feed) -> Training:
         """The training, before its first epoch."""
-        config = self._plan.config
+        settings, options = self._plan.settings, self._plan.settings.options
         source = feed.source(data.splits[TRAINING], self._plan.order(shuffle=True))
-        weights = data.class_weights() if config.class_weights == "balanced" else None
-        torch.manual_seed(config.seed)
+        weights = data.class_weights() if options.classes.class_weights == "balanced" else None
+        torch.manual_seed(options.optimisation.seed)
         changes = data.changes()
 
         def wrap(model: nn.Module) -> nn.Module:
@@ -155,8 +157,8 @@ class TrainingWorker:
 
         return Training(
             data.build_model(),
-            config.task,
-            config.training_config(source.steps, weights),
+            options.classes.task,
+            settings.training_config(source.steps, weights),
             num_classes=len(data.choice),
             device=self._device,
             workers=self._workers,
@@ -183,7 +185,7 @@ class TrainingWorker:
                 run_epoch()
             return None
         course = self._states.begin(training.epoch)
-        with closing(TensorBoardLog(self._plan.config.output, training.epoch)) as log:
+        with closing(TensorBoardLog(self._plan.settings.options.output, training.epoch)) as log:
             while not training.is_over:
                 record = run_epoch()
                 log.add(record)
@@ -210,7 +212,7 @@ class TrainingWorker:
             targets.append(batch.targets.cpu().numpy())
         brought = self._workers.gather((np.concatenate(logits), np.concatenate(targets)))
         all_logits, all_targets = (np.concatenate(arrays) for arrays in zip(*brought, strict=True))
-        return temperature_fit(all_logits, all_targets, self._plan.config.task)
+        return temperature_fit(all_logits, all_targets, self._plan.settings.options.classes.task)
 
     def _measure(
         self, name: str, split: Split, temperature: float, training: Training, source: Callable[..., Source]

@@ -8,8 +8,8 @@ import ray
 
 from cluster.datasets.label_dataset import Labelled
 from cluster.engines.base import EngineError
+from cluster.engines.options import EngineOptions
 from cluster.engines.ray_scoring import RayScoring, ScorerPool
-from cluster.engines.scoring_engines import ScoringEngineConfig
 from cluster.scoring.plan import make_scoring_plan
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clusters import running_cluster
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.heavy
 def test_a_machine_that_comes_gets_work_and_one_that_goes_costs_nothing(tmp_path):
     features = write_shard(tmp_path / "a.parquet", [feature_row(n) for n in range(PORTIONS)], row_group_size=1)
     checkpoint = write_trained(tmp_path / "checkpoint", trained())
-    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=1))
+    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=1).settings())
     portions = plan.portions(NOTHING)
     with running_cluster() as nodes:
         first = nodes.add()
-        RayScoring(ScoringEngineConfig(address=nodes.address))
+        RayScoring(EngineOptions(address=nodes.address))
         try:
-            pool = ScorerPool(portions, plan.scorer, ScoringEngineConfig())
+            pool = ScorerPool(portions, plan.scorer, EngineOptions())
             outcomes = pool.outcomes()
             found = [next(outcomes)]
             assert len(pool.actors) == 1
@@ -49,9 +49,9 @@ def test_a_machine_that_comes_gets_work_and_one_that_goes_costs_nothing(tmp_path
 def test_a_cluster_without_a_machine_is_given_up(tmp_path):
     features = write_shard(tmp_path / "a.parquet", [feature_row(0)])
     checkpoint = write_trained(tmp_path / "checkpoint", trained())
-    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels"))
+    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels").settings())
     with running_cluster() as nodes:
-        engine = RayScoring(ScoringEngineConfig(address=nodes.address, wait_seconds=2.0))
+        engine = RayScoring(EngineOptions(address=nodes.address, cluster_wait=2.0))
         try:
             with pytest.raises(EngineError, match="no free CPU core, there is none"):
                 next(engine.run(plan.portions(NOTHING), plan.scorer))

@@ -17,4 +17,4 @@ def test_the_job_runs_as_a_file_and_refuses_an_empty_plan(tmp_path: Path, capsys
     assert str(tmp_path / "manifest.csv") in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["--output", str(tmp_path), "--count", "0"])
-    assert "--count 0 must be at least 1" in capsys.readouterr().err
+    assert "--count must be at least 1, not 0" in capsys.readouterr().err

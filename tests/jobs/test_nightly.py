@@ -12,7 +12,7 @@ import pytest
 
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
-from cluster.nightly.config import NightlyConfig
+from cluster.nightly.config import NightlyOptions
 from cluster.storage.files import read_bytes, write_bytes
 from cluster.storage.listing import list_files
 from schemas.nights import NightRecord
@@ -50,8 +50,8 @@ def root(tmp_path: Path) -> Path:
             tmp_path / "videos" / f"{number:02d}.mp4", Clip(frames=200 + 40 * (number % 3), rate=16, sound="aac")
         )
     values = dict(zip(("weights", "pca", "audio_weights", "audio_pca"), RANDOM_WEIGHTS[1::2], strict=True))
-    places = (str(tmp_path / "videos"), str(tmp_path / "features"), ("none",), str(tmp_path / "labels"))
-    extraction = NightlyConfig(*places, engine="local", **values).extraction()
+    places = {name: str(tmp_path / name) for name in ("videos", "features", "labels")}
+    extraction = NightlyOptions.of(**places, checkpoint=("none",), engine="local", **values).extraction()
     with planned(extraction, read_inputs(extraction)) as (plan, _):
         checkpoint = trained("logistic", classes=3, rgb_dim=1024, fingerprint=plan.fingerprint)
     write_trained(tmp_path / "classifier", checkpoint)

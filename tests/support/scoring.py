@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from cluster.scoring.config import ScoringConfig
+from cluster.scoring.config import ScoringOptions
 from schemas.ledger import LedgerRow, ledger_table
 from tests.support.features import feature_row, write_shard
 
@@ -31,9 +31,9 @@ def write_features(
     return root
 
 
-def scoring_config(features: object, checkpoint: object, labels: object, **options: Any) -> ScoringConfig:
+def scoring_config(features: object, checkpoint: object, labels: object, **options: Any) -> ScoringOptions:
     """Options of a run in this process."""
-    return ScoringConfig(
+    return ScoringOptions.of(
         features=(str(features),) if not isinstance(features, tuple) else features,
         checkpoint=(str(checkpoint),) if not isinstance(checkpoint, tuple) else checkpoint,
         labels=str(labels),

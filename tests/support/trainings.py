@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from classifiers.training.workers import SingleWorker
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions
 from cluster.training.kinds import load_training_data
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.features import AUDIO_DIM, FeatureRow
@@ -59,17 +59,18 @@ def _row(number: int, centres: np.ndarray, frames: int) -> FeatureRow:
     )
 
 
-def training_config(features: Path, output: Path, **options: Any) -> ClassifierTrainingConfig:
+def training_config(features: Path, output: Path, **options: Any) -> TrainingOptions:
     """A short training in this process."""
     defaults = {"epochs": 3, "batch_size": 32, "engine": "local", "cpus_per_worker": 1, "learning_rate": 0.01}
-    config = ClassifierTrainingConfig(str(output), (str(features),), **{**defaults, **options})
-    return config.resolved()
+    return TrainingOptions.of(output=str(output), features=(str(features),), **{**defaults, **options})
 
 
-def plan_of(config: ClassifierTrainingConfig) -> TrainingPlan:
+def plan_of(options: TrainingOptions) -> TrainingPlan:
     """What an engine is given."""
-    data = load_training_data(config)
-    return TrainingPlan(config, data, {**config.identity(), **data.identity()}, config.cpus_per_worker or 1)
+    settings = options.settings()
+    data = load_training_data(settings)
+    threads = options.engine.cpus_per_worker or 1
+    return TrainingPlan(settings, data, {**settings.identity(), **data.identity()}, threads)
 
 
 def train_here(plan: TrainingPlan) -> TrainingOutcome:
@@ -117,7 +118,7 @@ def write_clip(path: Path, colour: tuple[int, int, int], seed: int, frames: int 
     return path
 
 
-def clip_config(videos: Path, output: Path, **options: Any) -> ClassifierTrainingConfig:
+def clip_config(videos: Path, output: Path, **options: Any) -> TrainingOptions:
     """A short training of a small C3D in this process."""
     defaults: dict[str, Any] = {
         "model": "c3d",
@@ -130,4 +131,4 @@ def clip_config(videos: Path, output: Path, **options: Any) -> ClassifierTrainin
         "optimizer": "sgd",
         "learning_rate": 0.02,
     }
-    return ClassifierTrainingConfig(str(output), videos=str(videos), **{**defaults, **options}).resolved()
+    return TrainingOptions.of(output=str(output), videos=str(videos), **{**defaults, **options})

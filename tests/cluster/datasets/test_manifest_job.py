@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from cluster.datasets.manifest import ManifestError, read_videos
-from cluster.datasets.manifest_job import ManifestConfig, make_manifest
+from cluster.datasets.manifest_job import ManifestOptions, make_manifest
 from cluster.datasets.vocabulary import read_class_names
 from cluster.storage import files
+from schemas.errors import InputError
 from tests.cluster.datasets.test_public_datasets import touch, ucf
 from tests.support.servers import gs_bucket
 
 
 def make(tmp_path: Path, output: str = "out/manifest.csv", **options: Any) -> str:
     uri = output if "://" in output else str(tmp_path / output)
-    make_manifest(ManifestConfig(**{"dataset": "folders", "input": str(tmp_path / "videos"), "output": uri, **options}))
+    make_manifest(
+        ManifestOptions(**{"dataset": "folders", "input": str(tmp_path / "videos"), "output": uri, **options})
+    )
     return uri
 
 
@@ -111,12 +114,14 @@ def test_a_manifest_gets_new_splits(tmp_path: Path) -> None:
 
 
 def test_options_that_contradict_are_told_at_once() -> None:
-    with pytest.raises(ValueError, match="--annotations is required") as told:
-        ManifestConfig(dataset="ucf101", input="a", output="b.csv", test=1.0, validation=-0.1, split_number=0)
-    for name in ("--test", "--validation", "--split-number"):
-        assert name in str(told.value)
-    with pytest.raises(ValueError, match="--annotations belongs to"):
-        ManifestConfig(dataset="folders", input="a", output="b.csv", annotations="c")
+    with pytest.raises(InputError, match="--annotations is required") as raised:
+        ManifestOptions.of(dataset="ucf101", input="a", output="b.csv", test=1.0, validation=-0.1, split_number=0)
+    for name in ("test", "validation", "split-number"):
+        assert f"{name} must be at least " in str(raised.value)
+    with pytest.raises(InputError, match=r"output must be a file name that ends in .csv, .jsonl, .ndjson, .parquet"):
+        ManifestOptions(dataset="folders", input="a", output="b.txt")
+    with pytest.raises(InputError, match="--annotations belongs to"):
+        ManifestOptions(dataset="folders", input="a", output="b.csv", annotations="c")
 
 
 def test_all_of_it_may_be_in_a_bucket(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 import pytest
 
-from cluster.engines.base import EngineConfig
 from cluster.engines.local import LocalEngine
+from cluster.engines.options import EngineOptions
 from cluster.engines.registry import make_engine
 from cluster.engines.tasks import Done, TaskQueue
-from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
 from cluster.storage import video_source
 from cluster.storage.retry import RetryPolicy
+from schemas.errors import InputError
 from schemas.outcomes import FailureCode
 from schemas.videos import Video
 from tests.support.servers import http_files
@@ -25,9 +26,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def worker(folder):
-    config = ExtractionConfig(
-        str(folder),
-        f"{folder}/out",
+    config = ExtractionOptions.of(
+        input=str(folder),
+        output=f"{folder}/out",
         **dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0"),
         segment_seconds=1,
         quiet=True,
@@ -36,15 +37,15 @@ def worker(folder):
 
 
 def test_it_is_known_by_its_name():
-    engine = make_engine("local", EngineConfig())
+    engine = make_engine(EngineOptions(engine="local"))
     assert isinstance(engine, LocalEngine)
     assert (engine.machine().engine, engine.machine().nodes, engine.machine().gpus) == ("local", 1, 0)
     engine.close()
 
 
 def test_an_unknown_engine_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match="no engine 'rya'; known are ray, local"):
-        make_engine("rya", EngineConfig())
+    with pytest.raises(InputError, match="engine is one of ray, local, beam, not 'rya'; did you mean ray"):
+        EngineOptions(engine="rya")
 
 
 def test_every_video_is_brought_to_its_end(folder, worker):

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 import pytest
 import ray
 
-from cluster.engines.base import EngineConfig, EngineError
+from cluster.engines.base import EngineError
+from cluster.engines.options import EngineOptions
 from cluster.engines.ray import RayEngine, _Run
 from cluster.engines.ray_cluster import FileCopies
 from cluster.engines.ray_workers import WorkerActor
 from cluster.engines.tasks import Done, Task, TaskQueue
 from cluster.engines.worker import Worker
-from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
 from extractors.extract import Extractor
 from schemas.videos import Video
 from tests.support.videos import Clip, write_video
 
-CONFIG = EngineConfig(workers=2)
+CONFIG = EngineOptions(workers=2)
 
 
 class UnreadyWorker(Worker[Extractor]):
@@ -35,7 +36,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker[Extractor]:
     folder = tmp_path_factory.mktemp("videos")
     write_video(folder / "a.mp4", Clip(frames=30, width=96, height=48))
     weights = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
-    config = ExtractionConfig(str(folder), str(folder / "out"), **weights)  # type: ignore[arg-type]
+    config = ExtractionOptions.of(input=str(folder), output=str(folder / "out"), **weights)
     return make_plan(config, read_inputs(config), on_gpu=False).worker
 
 

@@ -14,8 +14,9 @@ from ray.util import placement_group, remove_placement_group
 
 from cluster.datasets.label_dataset import Labelled
 from cluster.engines.base import EngineError
+from cluster.engines.options import EngineOptions
 from cluster.engines.ray_scoring import RayScoring
-from cluster.engines.scoring_engines import ScoringEngineConfig, make_scoring_engine
+from cluster.engines.scoring_engines import make_scoring_engine
 from cluster.scoring.plan import make_scoring_plan
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clusters import command_of, descendants
@@ -26,7 +27,7 @@ NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.st
 
 @pytest.fixture(scope="module")
 def engine():
-    with closing(RayScoring(ScoringEngineConfig(workers=2))) as engine:
+    with closing(RayScoring(EngineOptions(workers=2))) as engine:
         yield engine
 
 
@@ -35,7 +36,7 @@ def plan(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scoring")
     features = write_features(folder / "features", {f"{n:02d}": range(n * 50, n * 50 + 50) for n in range(16)})
     checkpoint = write_trained(folder / "checkpoint", trained("dense-6"))
-    return make_scoring_plan(scoring_config(features, checkpoint, folder / "labels", rows_per_shard=50))
+    return make_scoring_plan(scoring_config(features, checkpoint, folder / "labels", rows_per_shard=50).settings())
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def outcomes_of(engine, plan):
 
 
 def test_it_says_what_the_local_engine_says_to_the_bit(engine, plan):
-    local = make_scoring_engine("local", ScoringEngineConfig(workers=3))
+    local = make_scoring_engine(EngineOptions(engine="local", workers=3))
     expected, number = outcomes_of(local, plan)
     assert number == len(expected) == 16
     assert outcomes_of(engine, plan) == (expected, 16)
@@ -86,7 +87,7 @@ def test_a_worker_that_is_killed_costs_nothing(engine, plan):
 
 
 def test_it_gives_up_where_there_is_no_room(engine, plan, caplog):
-    impatient = RayScoring(ScoringEngineConfig(wait_seconds=2.0))
+    impatient = RayScoring(EngineOptions(cluster_wait=2.0))
     with (
         all_cores_taken(),
         pytest.raises(EngineError, match="no free CPU core, all are in use; what is committed stays"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import make_plan, read_inputs
 from schemas.records import Machine
@@ -19,9 +19,9 @@ def plan(tmp_path_factory):
     for number in range(4):
         write_video(folder / f"{number}.mp4", Clip(frames=75, width=96, height=48))
     (folder / "text.mp4").write_text("no video")
-    config = ExtractionConfig(
-        str(folder),
-        str(folder / "out"),
+    config = ExtractionOptions.of(
+        input=str(folder),
+        output=str(folder / "out"),
         **dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0"),
         quiet=True,
         fps="4",
@@ -55,11 +55,11 @@ def test_an_estimate_follows_from_the_videos(plan):
 
 def test_nothing_is_written(plan):
     estimate(plan, plan.videos[-1:], MACHINE)
-    assert sorted(os.listdir(plan.config.input)) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "text.mp4"]
+    assert sorted(os.listdir(plan.options.input)) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "text.mp4"]
 
 
 def test_limits_on_length_count(plan):
-    limited = replace(plan, config=replace(plan.config, max_seconds=1))
+    limited = replace(plan, options=plan.options.with_values(max_seconds=1))
     assert number(estimate(limited, plan.videos, MACHINE), r"to embed +(\S+) frames") == 4 * 1 * 4
     cut = [replace(video, start_seconds=1, end_seconds=2) for video in plan.videos[:2]]
     text = estimate(plan, cut, MACHINE)

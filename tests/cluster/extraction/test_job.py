@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.feature_dataset import FeatureDataset
-from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.job import run_extraction
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
@@ -30,9 +30,9 @@ HOLD = "import os, sys; from cluster.storage.lease import Lease; Lease(sys.argv[
 NAMES = ["a", "b", "line\nbreak", "sound", "sub/c"]
 
 
-def config(source: Path | str, output: Path | str, **changes: object) -> ExtractionConfig:
+def config(source: Path | str, output: Path | str, **changes: object) -> ExtractionOptions:
     values = {**WEIGHTS, "engine": "local", "quiet": True, "segment_seconds": 1, **changes}
-    return ExtractionConfig(str(source), str(output), **values)
+    return ExtractionOptions.of(input=str(source), output=str(output), **values)
 
 
 def records(output: Path) -> list[RunRecord]:
@@ -263,7 +263,7 @@ def test_hostile_uris_are_failures_and_the_run_goes_on(videos, tmp_path):
 )
 def test_bad_input_stops_before_any_work(changes, words, output, videos, log):
     before = sorted(output.rglob("*"))
-    assert run_extraction(replace(config(videos, output), **changes)) == ExitCode.BAD_INPUT
+    assert run_extraction(config(videos, output).with_values(**changes)) == ExitCode.BAD_INPUT
     for word in words:
         assert word in log.text
     assert sorted(output.rglob("*")) == before

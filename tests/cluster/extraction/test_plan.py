@@ -1,12 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from cluster.datasets.folder import DatasetError
-from cluster.extraction.config import ExtractionConfig
+from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs, save_vocabulary
 from extractors.networks.precision import has_cpu_int8, resolve_precision
 from schemas.errors import InputError
@@ -18,7 +16,7 @@ RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0",
 @pytest.fixture
 def config(tmp_path):
     (tmp_path / "m.csv").write_text("id,uri,labels\na,a.mp4,dog;cat\nb,b.mp4,\n")
-    return ExtractionConfig(f"{tmp_path}/m.csv", f"{tmp_path}/out", **RANDOM)
+    return ExtractionOptions.of(input=f"{tmp_path}/m.csv", output=f"{tmp_path}/out", **RANDOM)
 
 
 def test_a_plan_holds_what_is_asked_for(config, tmp_path):
@@ -35,11 +33,11 @@ def test_a_plan_holds_what_is_asked_for(config, tmp_path):
 
 def test_a_precision_that_the_machine_lacks_is_bad_input(config):
     with pytest.raises(InputError, match="fp16' needs CUDA"):
-        make_plan(replace(config, precision="fp16"), read_inputs(config), on_gpu=False)
+        make_plan(config.with_values(precision="fp16"), read_inputs(config), on_gpu=False)
 
 
 def test_int8_is_for_frames_on_cpus(config):
-    config = replace(config, precision="int8")
+    config = config.with_values(precision="int8")
     with pytest.raises(InputError, match="this cluster has GPUs"):
         make_plan(config, read_inputs(config), on_gpu=True)
     if has_cpu_int8():
@@ -53,13 +51,13 @@ def test_int8_is_for_frames_on_cpus(config):
 
 def test_what_changes_a_feature_is_in_the_fingerprint(config):
     inputs = read_inputs(config)
-    config = replace(config, precision="bf16")
+    config = config.with_values(precision="bf16")
     plain = make_plan(config, inputs, on_gpu=False).fingerprint
     assert plain["frames.weights"] == plain["sound.pca"] == "random:0"
     for changes in ({"fps": "2"}, {"max_seconds": 9}, {"precision": "fp32"}):
-        assert make_plan(replace(config, **changes), inputs, on_gpu=False).fingerprint != plain
+        assert make_plan(config.with_values(**changes), inputs, on_gpu=False).fingerprint != plain
     for changes in ({"weights": "random:1"}, {"pca": "none"}, {"audio_weights": "random:1"}, {"audio_pca": "none"}):
-        other = replace(config, **changes)
+        other = config.with_values(**changes)
         assert make_plan(other, read_inputs(other), on_gpu=False).fingerprint != plain
     same = {
         "fps": "2/2",
@@ -69,13 +67,13 @@ def test_what_changes_a_feature_is_in_the_fingerprint(config):
         "frame_features": True,
         "time_limit": 9.0,
     }
-    assert make_plan(replace(config, **same), inputs, on_gpu=False).fingerprint == plain
+    assert make_plan(config.with_values(**same), inputs, on_gpu=False).fingerprint == plain
 
 
 def test_all_problems_of_manifest_and_weights_are_told_together(tmp_path):
-    config = ExtractionConfig(
-        f"{tmp_path}/none.csv",
-        f"{tmp_path}/out",
+    config = ExtractionOptions.of(
+        input=f"{tmp_path}/none.csv",
+        output=f"{tmp_path}/out",
         weights="random:x",
         pca="yt9m",
         audio_weights=f"{tmp_path}/no.pth",
@@ -108,7 +106,7 @@ def test_another_way_of_making_features_is_refused(config, tmp_path):
     plan.dataset.commit(0, [(FeatureRow("a", (), *vectors, False, 1, 1.0, "a.mp4"), "")], [], ())
     shard = next((tmp_path / "out/features").iterdir())
     assert b"random numbers" in pq.read_schema(shard).metadata[b"framemill.note"]
-    other = replace(config, fps="2", pca="none")
+    other = config.with_values(fps="2", pca="none")
     with pytest.raises(DatasetError) as caught:
         make_plan(other, read_inputs(other), on_gpu=False)
     for words in ("frames.pca: here random:0, this run none", "sampling.fps: here 1, this run 2"):

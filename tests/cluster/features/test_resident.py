@@ -6,7 +6,7 @@ from cluster.features.files import open_features
 from cluster.features.resident import ResidentFeatures, ResidentSource
 from cluster.features.source import FeatureSource, SourceConfig
 from cluster.training import feature_data
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions
 from cluster.training.kinds import load_training_data
 from schemas.features import AUDIO_DIM
 from tests.support.features import DIM, feature_row, write_shard
@@ -29,8 +29,8 @@ def remove_files(folder):
 
 
 def load(folder, *fractions, **options):
-    config = ClassifierTrainingConfig("out", (str(folder),), classes=("first:3",), fractions=fractions, **options)
-    return load_training_data(config)
+    given = {"output": "out", "features": (str(folder),), "classes": ("first:3",), "fractions": fractions, **options}
+    return load_training_data(TrainingOptions.of(**given).settings())
 
 
 def numbers(source, epoch=0):

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.features.files import FeatureFileError
-from cluster.features.tfrecord_conversion import ConversionConfig, Converted, convert
+from cluster.features.tfrecord_conversion import ConversionOptions, Converted, convert
 from cluster.features.tfrecord_files import YOUTUBE_8M, tensorflow
 from cluster.features.tfrecord_reader import read_records
 from cluster.features.tfrecord_writer import write_records
@@ -13,7 +13,7 @@ from tests.support.tfrecords import FRAME, VIDEO, frame_records
 
 
 def run(source, output, to, level="auto"):
-    return convert(ConversionConfig(str(source), str(output), to, level))
+    return convert(ConversionOptions(str(source), str(output), to, level))
 
 
 def records(path, kind):

@@ -16,7 +16,7 @@ import pytest
 
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
-from cluster.nightly.config import NightlyConfig
+from cluster.nightly.config import NightlyOptions
 from cluster.nightly.job import run_nightly
 from cluster.nightly.records import NightRecords
 from cluster.runs.lifecycle import ExitCode
@@ -37,10 +37,10 @@ DIE_WITH_LEASE = (
 )
 
 
-def config(root: Path, **changes: Any) -> NightlyConfig:
+def config(root: Path, **changes: Any) -> NightlyOptions:
     places = {name: str(root / name) for name in ("videos", "features", "labels")}
     values = {**places, "checkpoint": (str(root / "classifier"),), "date": FIRST, "engine": "local", "quiet": True}
-    return NightlyConfig(**{**values, **WEIGHTS, **changes})
+    return NightlyOptions.of(**{**values, **WEIGHTS, **changes})
 
 
 def night(root: Path, date: str = FIRST) -> NightRecord:

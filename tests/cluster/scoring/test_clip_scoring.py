@@ -13,12 +13,12 @@ import torch
 
 from cluster.features.files import open_features
 from cluster.runs.lifecycle import ExitCode
-from cluster.scoring.config import ScoringConfig
+from cluster.scoring.config import ScoringOptions
 from cluster.scoring.run import Scoring, run_scoring
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.training.config import TrainingOptions
 from cluster.training.job import run_training
 from extractors.clips.sampling import ClipSampling
 from schemas.scorings import ScoringRecord
@@ -62,7 +62,7 @@ def checkpoint(tmp_path_factory):
 
 
 def config(videos, checkpoint, labels, **options):
-    return ScoringConfig(
+    return ScoringOptions.of(
         checkpoint=(str(checkpoint),) if not isinstance(checkpoint, tuple) else checkpoint,
         labels=str(labels),
         videos=str(videos),
@@ -71,7 +71,7 @@ def config(videos, checkpoint, labels, **options):
 
 
 def score(*arguments, **options):
-    return Scoring(config(*arguments, **options))()
+    return Scoring(config(*arguments, **options).settings())()
 
 
 @contextmanager
@@ -215,8 +215,8 @@ def test_a_dense_classifier_trains_on_embeddings(classes, checkpoint, tmp_path):
     score(classes, checkpoint, tmp_path / "labels", embeddings=str(embeddings))
     options = {"features": (str(embeddings),), "model": "logistic", "epochs": 2, "fractions": ("0.5", "0.25", "0.25")}
     dense = tmp_path / "dense"
-    assert run_training(ClassifierTrainingConfig(output=str(dense), engine="local", quiet=True, **options)) == 0
-    Scoring(scoring_config(embeddings, dense, tmp_path / "of-features"))()
+    assert run_training(TrainingOptions.of(output=str(dense), engine="local", quiet=True, **options)) == 0
+    Scoring(scoring_config(embeddings, dense, tmp_path / "of-features").settings())()
     rows = label_rows(tmp_path / "of-features")
     assert [row["id"] for row in rows] == ids(embeddings)
     assert {label["name"] for row in rows for label in row["labels"]} == {"narrow", "wide"}
@@ -226,7 +226,7 @@ def test_what_was_trained_on_clips_scores_them_as_its_validation_did(classes, tm
     trained_here = tmp_path / "trained"
     options = {"videos": str(classes), "model": MODEL, "epochs": 1, "fractions": ("0.5", "0.25", "0.25"), "views": 2}
     numbers = tuple(f"{name}={value}" for name, value in OPTIONS.items())
-    config = ClassifierTrainingConfig(
+    config = TrainingOptions.of(
         output=str(trained_here), engine="local", quiet=True, model_options=numbers, batch_size=4, decoders=1, **options
     )
     assert run_training(config) == 0

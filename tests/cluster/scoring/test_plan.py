@@ -25,7 +25,7 @@ def checkpoint(tmp_path_factory):
 
 
 def plan_of(features, checkpoint, tmp_path, **options):
-    return make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", **options))
+    return make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", **options).settings())
 
 
 def ids_of(portions):

@@ -40,7 +40,7 @@ def checkpoint(tmp_path_factory):
 
 
 def score(features, checkpoint, labels, **options):
-    return Scoring(scoring_config(features, checkpoint, labels, **options))()
+    return Scoring(scoring_config(features, checkpoint, labels, **options).settings())()
 
 
 def counts(record):
@@ -205,12 +205,12 @@ def test_a_damaged_file_costs_its_own_videos_alone(checkpoint, tmp_path, caplog,
     assert run_scoring(config) == ExitCode.TOO_MANY_FAILURES
     assert "b.parquet: 1 of 2 videos have features that are NaN or infinite: 'v00002'" in caplog.text
     assert label_ids(tmp_path / "labels") == names(0, 1, 4)
-    record = Scoring(replace(config, max_failure_ratio=1.0))()
+    record = Scoring(config.with_values(max_failure_ratio=1.0).settings())()
     assert counts(record) == (5, 3, 0, 0, 2)
     (failure,) = record.failures
     assert failure.videos == 2
     assert failure.uri.endswith("b.parquet")
-    assert run_scoring(replace(config, max_failure_ratio=1.0)) == ExitCode.DONE
+    assert run_scoring(config.with_values(max_failure_ratio=1.0)) == ExitCode.DONE
     write_shard(root / "features" / "b.parquet", [feature_row(2), feature_row(3)])
     assert run_scoring(config) == ExitCode.DONE
     assert label_ids(tmp_path / "labels") == names(*range(5))

@@ -18,7 +18,7 @@ def videos(tmp_path_factory):
 
 
 def load(videos, **options):
-    return load_training_data(clip_config(videos, "out", **options))
+    return load_training_data(clip_config(videos, "out", **options).settings())
 
 
 def manifest(folder, rows, name="manifest.csv"):

@@ -25,7 +25,7 @@ def videos(tmp_path):
 
 def load(videos, **options):
     return load_training_data(
-        clip_config(videos, "out", **{"fractions": ("1", "0", "0"), "max_failure_ratio": 0.5, **options})
+        clip_config(videos, "out", **{"fractions": ("1", "0", "0"), "max_failure_ratio": 0.5, **options}).settings()
     )
 
 

@@ -1,14 +1,15 @@
 import pytest
 
-from cluster.runs.command_line import UsageError, parse
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.runs.command_line import parse
+from cluster.training.config import TrainingOptions
 from extractors.clips.sampling import ClipSampling
+from schemas.errors import InputError
 
 NEEDED = ["--videos", "in", "--output", "out"]
 
 
 def options(*words, model="c3d"):
-    return parse(ClassifierTrainingConfig, [*NEEDED, "--model", model, *words]).clip_options()
+    return parse(TrainingOptions, [*NEEDED, "--model", model, *words]).settings().clips()
 
 
 def test_by_default_clips_are_what_the_model_was_made_for():
@@ -37,7 +38,7 @@ def test_changes_and_rates():
 def test_all_that_is_wrong_is_told_at_once():
     words = ["--augment", "flop=1", "flip=2", "--speed", "fast", "--views", "0", "--crops", "2", "--time-limit", "0"]
     words += ["--max-failure-ratio", "2", "--random-crop", "--clip-cache", "cache", "--max-frames", "3"]
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(InputError) as raised:
         options(*words, model="i3d-flow")
     text = str(raised.value)
     for part in (
@@ -47,7 +48,7 @@ def test_all_that_is_wrong_is_told_at_once():
         "views is 0",
         "crops is 2",
         "time-limit must be above 0, not 0.0",
-        "max-failure-ratio lies between 0 and 1, not at 2.0",
+        "max-failure-ratio must be between 0 and 1, not 2.0",
         "clips that differ from epoch to epoch cannot be cached",
         "--max-frames goes with --features",
     ):
@@ -64,7 +65,10 @@ def test_all_that_is_wrong_is_told_at_once():
         (["--features", "x", "--recipe", "transfer"], "--recipe goes with --videos"),
         (["--features", "x", "--phases", "epochs=1 stages=2"], "models of features have no stages"),
         (["--videos", "y", "--model", "c3d", "--init-head", "keep"], "--init-head goes with --init-weights"),
-        (["--videos", "y", "--model", "c3d", "--start-seconds", "3"], "start_seconds belongs to the placement 'start'"),
+        (
+            ["--videos", "y", "--model", "c3d", "--start-seconds", "3"],
+            "start_seconds applies to placement 'start' only",
+        ),
         (
             ["--videos", "y", "--model", "c3d", "--split", "folders", "--validation-features", "z"],
             "--split folders goes with --features",
@@ -72,6 +76,6 @@ def test_all_that_is_wrong_is_told_at_once():
     ],
 )
 def test_what_does_not_go_together(words, part):
-    with pytest.raises(UsageError) as raised:
-        parse(ClassifierTrainingConfig, ["--output", "out", *words])
+    with pytest.raises(InputError) as raised:
+        parse(TrainingOptions, ["--output", "out", *words])
     assert part in str(raised.value)

@@ -33,7 +33,7 @@ def batches():
 
 
 def load(videos, **options):
-    return load_training_data(clip_config(videos, "out", **options))
+    return load_training_data(clip_config(videos, "out", **options).settings())
 
 
 def ids(found):

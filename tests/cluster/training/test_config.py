@@ -2,20 +2,28 @@ import json
 
 import pytest
 
-from cluster.runs.command_line import UsageError, parse, usage
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.runs.command_line import parse
+from cluster.runs.option_help import usage
+from cluster.runs.options import options_of
+from cluster.training.config import TrainingOptions
+from schemas.errors import InputError
 
 NEEDED = ["--features", "in", "--output", "out"]
 
 
 def config(*words):
-    return parse(ClassifierTrainingConfig, [*NEEDED, *words])
+    return parse(TrainingOptions, [*NEEDED, *words]).settings()
 
 
 def test_the_recipe_that_was_reported_is_the_default():
     given = config()
     trained = given.training_config(100, None)
-    assert (given.model, given.batch_size, given.task, given.level) == ("dense-5", 256, "single-label", "video")
+    assert (given.options.model.model, given.batch_size, given.options.classes.task, given.level) == (
+        "dense-5",
+        256,
+        "single-label",
+        "video",
+    )
     (phase,) = trained.phases
     assert (phase.epochs, phase.stages) == (20, None)
     assert (phase.optimizer.name, phase.optimizer.learning_rate) == ("rmsprop", 1e-3)
@@ -35,7 +43,7 @@ def test_epochs_become_steps():
 def test_all_that_is_wrong_is_told_at_once():
     words = ["--batch-size", "0", "--fractions", "0.5", "0.1", "0.1", "--l2", "-1", "--model-options", "hidden=3"]
     words += ["--validation-features", "x", "--engine", "local", "--workers", "2", "--optimizer", "adam"]
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(InputError) as raised:
         config(*words, "--momentum", "0.5", "--balance", "--task", "multi-label")
     text = str(raised.value)
     for part in (
@@ -64,12 +72,14 @@ def test_all_that_is_wrong_is_told_at_once():
     ],
 )
 def test_what_is_refused(words, part):
-    with pytest.raises(UsageError, match=part.replace("?", r"\?")):
+    with pytest.raises(InputError, match=part.replace("?", r"\?")):
         config(*words)
 
 
 def test_options_of_a_model_are_numbers_lists_and_names():
-    given = config("--model-options", "shared_hidden=[30,20]", "activation=relu", "input_dropout=0.25").model_config()
+    given = config(
+        "--model-options", "shared_hidden=[30,20]", "activation=relu", "input_dropout=0.25"
+    ).options.model.config()
     assert (given.shared_hidden, given.activation, given.input_dropout) == ((30, 20), "relu", 0.25)
 
 
@@ -86,12 +96,12 @@ def test_secrets_are_not_kept():
 
 def test_paths_become_absolute_and_addresses_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = parse(ClassifierTrainingConfig, ["--features", "a", "gs://b/c", "--output", "out"]).resolved()
+    given = parse(TrainingOptions, ["--features", "a", "gs://b/c", "--output", "out"]).settings().options
     assert given.features == (str(tmp_path / "a"), "gs://b/c")
     assert given.output == str(tmp_path / "out")
 
 
 def test_help_names_every_option():
-    text = usage(ClassifierTrainingConfig, "Train.")
-    assert all(f"--{name.replace('_', '-')}" in text for name in ClassifierTrainingConfig.__dataclass_fields__)
+    text = usage(TrainingOptions, "Train.")
+    assert all(f"--{option.name}" in text for option in options_of(TrainingOptions).values())
     assert "[default: 0.7 0.15 0.15]" in text

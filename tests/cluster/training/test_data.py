@@ -19,7 +19,7 @@ def dataset(tmp_path_factory):
 
 
 def load(features, **options):
-    return load_training_data(training_config(features, features / "out", **options))
+    return load_training_data(training_config(features, features / "out", **options).settings())
 
 
 def ids(split):

@@ -15,7 +15,9 @@ PHASES = ("epochs=2 stages=1", "epochs=2 stages=3", "epochs=1")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return load_training_data(clip_config(write_videos(tmp_path_factory.mktemp("videos"), 6), "out", phases=PHASES))
+    return load_training_data(
+        clip_config(write_videos(tmp_path_factory.mktemp("videos"), 6), "out", phases=PHASES).settings()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ class Pair(SingleWorker):
 @pytest.fixture
 def training(data):
     torch.manual_seed(0)
-    config = data.config.training_config(5, None)
+    config = data.settings.training_config(5, None)
     return Training(data.build_model(), "single-label", config, num_classes=3)
 
 

@@ -37,7 +37,7 @@ def keras_file(tmp_path_factory):
 
 def built(dataset, trained, **options):
     config = training_config(dataset, dataset / "out", init_weights=str(trained), **options)
-    return load_training_data(config).build_model().state_dict()
+    return load_training_data(config.settings()).build_model().state_dict()
 
 
 def same(state, other):

@@ -1,7 +1,6 @@
 """Trainings as options describe them: what they leave, how they end, and what comes of a second one."""
 
 import logging
-from dataclasses import replace
 
 import pytest
 from safetensors.torch import load_file
@@ -61,7 +60,7 @@ def test_an_interrupted_training_goes_on(dataset, trained, tmp_path, said, monke
         assert run_training(config) == 130
     assert "the same command resumes" in said()
     assert {path.name for path in (output / "state").iterdir()} >= {"epoch-0001.safetensors", "epoch-0002.safetensors"}
-    assert run_training(replace(config, epochs=9)) == 2
+    assert run_training(config.with_values(epochs=9)) == 2
     assert "epochs was 3, is 9" in said()
     assert run_training(config) == 0
     assert "resuming after 2 epochs" in said()
@@ -159,7 +158,7 @@ def test_another_class_on_a_trained_network(videos, from_clips, tmp_path, said):
     assert [one.name for one in record_of(output).classes] == ["blue", "grass", "red"]
     before, after = (load_file(folder / "model.safetensors") for folder in (from_clips, output))
     assert {name.split(".")[0] for name in before if not before[name].equal(after[name])} == {"head"}
-    assert run_training(replace(config, output=str(tmp_path / "kept"), init_head="keep")) == 2
+    assert run_training(config.with_values(output=str(tmp_path / "kept"), init_head="keep")) == 2
     assert "without 'grass' and with 'green'" in said()
 
 

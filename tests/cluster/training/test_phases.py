@@ -1,13 +1,14 @@
 import pytest
 
-from cluster.runs.command_line import UsageError, parse
-from cluster.training.config import ClassifierTrainingConfig
+from cluster.runs.command_line import parse
+from cluster.training.config import TrainingOptions
+from schemas.errors import InputError
 
 NEEDED = ["--videos", "in", "--output", "out", "--model", "c3d"]
 
 
 def config(*words):
-    return parse(ClassifierTrainingConfig, [*NEEDED, *words])
+    return parse(TrainingOptions, [*NEEDED, *words]).settings()
 
 
 def told(phases):
@@ -16,16 +17,16 @@ def told(phases):
 
 def test_the_recipe_is_the_reported_one_with_smaller_steps_in_the_end():
     given = config("--recipe", "transfer")
-    assert told(given.phase_options()) == [(20, 1, "sgd", 0.1), (5, 3, "sgd", 0.01)]
+    assert told(given.phases) == [(20, 1, "sgd", 0.1), (5, 3, "sgd", 0.01)]
     assert (given.epochs, given.learning_rate) == (25, 0.1)
-    assert all(phase.momentum == phase.weight_decay == 0 for phase in given.phase_options())
-    assert config("--recipe", "transfer", "--learning-rate", "0.02").phase_options()[1].learning_rate == 0.002
-    other = parse(ClassifierTrainingConfig, [*NEEDED[:-1], "i3d", "--recipe", "transfer"])
-    assert told(other.phase_options()) == [(20, 1, "sgd", 1e-4), (5, 3, "sgd", 1e-5)]
+    assert all(phase.momentum == phase.weight_decay == 0 for phase in given.phases)
+    assert config("--recipe", "transfer", "--learning-rate", "0.02").phases[1].learning_rate == 0.002
+    other = parse(TrainingOptions, [*NEEDED[:-1], "i3d", "--recipe", "transfer"]).settings()
+    assert told(other.phases) == [(20, 1, "sgd", 1e-4), (5, 3, "sgd", 1e-5)]
 
 
 def test_without_phases_there_is_one_that_trains_everything():
-    assert told(config().phase_options()) == [(20, None, "rmsprop", 1e-3)]
+    assert told(config().phases) == [(20, None, "rmsprop", 1e-3)]
     assert config().batch_size == 8
 
 
@@ -34,7 +35,7 @@ def test_phases_are_data():
         *("--phases", "epochs=3 stages=1 optimizer=adam learning-rate=0.01", "epochs=2 stages=all schedule=cosine"),
         *("--optimizer", "sgd", "--momentum", "0", "--accumulate", "4"),
     )
-    assert told(given.phase_options()) == [(3, 1, "adam", 0.01), (2, None, "sgd", 1e-3)]
+    assert told(given.phases) == [(3, 1, "adam", 0.01), (2, None, "sgd", 1e-3)]
     assert given.epochs == 5
     first, second = given.training_config(10, None).phases
     assert (first.stages, first.schedule.factor(1000)) == (1, 1)
@@ -43,7 +44,7 @@ def test_phases_are_data():
 
 
 def test_all_that_is_wrong_is_told_at_once():
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(InputError) as raised:
         config(
             *("--phases", "epochs=x stages=two lr=3", "epochs=0 epochs=1", "stages=0 optimizer=sdg momentum=2"),
             *("--epochs", "7"),
@@ -71,6 +72,6 @@ def test_all_that_is_wrong_is_told_at_once():
     ],
 )
 def test_what_is_refused(words, part):
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(InputError) as raised:
         config(*words)
     assert part in str(raised.value)

@@ -45,7 +45,7 @@ def engine():
 
 
 def train(engine, config, report=lambda record: None):
-    return engine.run(plan_of(config), engine.resources(config), report)
+    return engine.run(plan_of(config), engine.resources(config.engine), report)
 
 
 def on_ray(dataset, output, **options):
@@ -67,7 +67,7 @@ def test_one_worker_gives_what_this_process_gives(engine, dataset, tmp_path):
 def test_two_workers_learn_and_measure_as_one_would(engine, dataset, tmp_path):
     config = on_ray(dataset, tmp_path, workers=2, epochs=6, batch_size=16)
     plan = plan_of(config)
-    outcome = engine.run(plan, engine.resources(config), lambda record: None)
+    outcome = engine.run(plan, engine.resources(config.engine), lambda record: None)
     model = build_model("dense-5", num_classes=CLASSES, rgb_dim=DIM, audio_dim=128)
     model.load_state_dict(outcome.state)
     model.eval()

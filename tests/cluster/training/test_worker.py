@@ -1,7 +1,6 @@
 """A training from features to results, in this process."""
 
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from classifiers.feature_models.registry import build_model
 from classifiers.training.loop import epoch_seed
 from classifiers.training.workers import SingleWorker
 from cluster.features.source import SourceConfig
-from cluster.features.tfrecord_conversion import ConversionConfig, convert
+from cluster.features.tfrecord_conversion import ConversionOptions, convert
 from cluster.training.worker import TrainingWorker
 from tests.support.trainings import (
     CLASSES,
@@ -121,7 +120,7 @@ def test_several_labels_a_video(dataset, tmp_path):
 @pytest.mark.heavy
 def test_records_train_as_shards_do(dataset, tmp_path):
     records = tmp_path / "records"
-    convert(ConversionConfig(input=str(dataset), output=str(records), to="tfrecord"), lambda line: None)
+    convert(ConversionOptions(input=str(dataset), output=str(records), to="tfrecord"), lambda line: None)
     options = {"classes": ("first:3",), "fractions": ("0.8", "0.2", "0")}
     of_records = train_here(plan_of(training_config(records, tmp_path / "one", **options)))
     of_shards = train_here(plan_of(training_config(dataset, tmp_path / "other", **options)))
@@ -182,7 +181,7 @@ def test_clips_are_trained_on_as_by_a_plain_loop(videos, tmp_path):
 def test_what_frozen_stages_give_is_kept_and_changes_nothing(videos, tmp_path):
     config = clip_config(videos, tmp_path / "kept", phases=PHASES[:2])
     kept = train_here(plan_of(config))
-    anew = train_here(plan_of(replace(config, output=str(tmp_path / "anew"), keep_frozen_mib=0)))
+    anew = train_here(plan_of(config.with_values(output=str(tmp_path / "anew"), keep_frozen_mib=0)))
     assert "frozen stages" in kept.seconds_by_stage
     for one, other in zip(kept.history.epochs, anew.history.epochs, strict=True):
         for name in ("training", "validation"):

@@ -1,0 +1,281 @@
+"""Options as fields of frozen dataclasses, checked by the same rules wherever their values come from.
+
+    Options    base class: the options of a job, and the groups of options that several jobs share
+    option()   declares a field as an option, with its help text, bounds and choices
+    Option     one option of a job: its name, its group, its type and its rule
+    Values     values of options as they come in, and everything that is wrong with them
+
+A field whose type is derived from `Options` is a group. A field declared without `option` is not offered by the job:
+a job that shares a group leaves an option of it out by declaring the field again, with its value alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import NoneType
+from typing import Any, Generic, Self, TypeVar
+
+from schemas.errors import InputError
+
+TYPES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of strings"}
+RULE = "rule"  # its key in a field's metadata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What an option takes; of a list, each item.
+
+    minimum, maximum  the least and the greatest number
+    above, below      likewise, themselves excluded; below infinity means finite
+    filled            whether empty text and empty lists are refused
+    accepts           any other condition, which `must_be` puts into words
+    goes_with         another option, without which this one may not be given
+    common            whether the option is among the first of its group in the help text
+    """
+
+    help: str
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    filled: bool = False
+    must_be: str = ""
+    accepts: Callable[[Any], bool] | None = None
+    goes_with: str = ""
+    common: bool = False
+
+    def problems(self, value: Any) -> Iterator[str]:
+        """What is wrong with a value of the right type: offender, allowed values, remedy."""
+        items = value if isinstance(value, tuple) else (value,)
+        if self.filled and not all(item.strip() for item in items or ("",)):
+            yield "must not be empty"
+            return
+        for item in items:
+            if self.choices and item not in self.choices:
+                yield f"is one of {', '.join(map(str, self.choices))}, not {item!r}{nearest(str(item), self.choices)}"
+            elif not self._is_within(item):
+                yield f"must be {self._bounds()}, not {item}"
+            elif self.accepts is not None and not self.accepts(item):
+                yield f"must be {self.must_be}, not {item!r}"
+
+    def _is_within(self, number: Any) -> bool:
+        return (
+            (self.minimum is None or number >= self.minimum)
+            and (self.maximum is None or number <= self.maximum)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+        )
+
+    def _bounds(self) -> str:
+        if self.minimum is not None and self.maximum is not None:
+            return f"between {self.minimum} and {self.maximum}"
+        limits = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
+        words = [f"{word} {limit}" for word, limit in limits.items() if limit is not None and limit != math.inf]
+        return " and ".join([*words, *(["finite"] if self.below == math.inf else [])])
+
+
+def option(default: Any = dataclasses.MISSING, *, help: str, **rule: Any) -> Any:
+    """A field that is an option, with the fields of `Rule`; without `default` the option must be given."""
+    return dataclasses.field(default=default, metadata={RULE: Rule(help=help, **rule)})
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a job. `field` and `group` are names of fields; options of no group have an empty one."""
+
+    field: str
+    group: str
+    kind: type
+    is_optional: bool
+    default: Any
+    rule: Rule
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        return spelled(self.field)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is dataclasses.MISSING
+
+    def problems(self, value: Any) -> list[str]:
+        """What is wrong with a value."""
+        if value is None and self.is_optional:
+            return []
+        kinds = (int, float) if self.kind is float else self.kind
+        is_kind = isinstance(value, kinds) and (self.kind is bool or not isinstance(value, bool))
+        if not is_kind or (self.kind is tuple and not all(isinstance(item, str) for item in value)):
+            return [f"takes {TYPES[self.kind]}, not {value!r}"]
+        return list(self.rule.problems(value))
+
+    def value_in(self, options: Options) -> Any:
+        """Its value in the options of the job."""
+        return getattr(getattr(options, self.group) if self.group else options, self.field)
+
+
+class Options:
+    """Base of frozen dataclasses whose fields are options or groups of them."""
+
+    def __post_init__(self) -> None:
+        """Check everything."""
+        found = options_of(type(self)).values()
+        own = [each for each in found if not each.group]
+        problems = [f"{each.name} {text}" for each in own for text in each.problems(getattr(self, each.field))]
+        problems = problems or [*self._misplaced(), *self.conflicts()]
+        if problems:
+            raise InputError(*problems)
+
+    def conflicts(self) -> list[str]:
+        """What is wrong with options that are right one by one."""
+        return []
+
+    def _misplaced(self) -> Iterator[str]:
+        for found in options_of(type(self)).values():
+            partner = found.rule.goes_with
+            if getattr(self, partner, True) in (None, ()) and found.value_in(self) != found.default:
+                yield f"--{found.name} goes with --{spelled(partner)}"
+
+    @classmethod
+    def of(cls, **given: Any) -> Self:
+        """The options of a job by the names of their fields, whatever groups they are in.
+
+        Raises:
+            InputError: with everything that is wrong.
+        """
+        values = Values(cls)
+        unknown = given.keys() - options_of(cls).keys()
+        if unknown:
+            raise TypeError(f"{cls.__name__} has no options {', '.join(sorted(unknown))}")
+        for field, value in given.items():
+            values.add(spelled(field), spelled(field), value)
+        return values.build()
+
+    def with_values(self, **changes: Any) -> Self:
+        """The same with other values, by the names of their fields; raises as `of` does."""
+        return self.of(**{**self.flat(), **changes})
+
+    def flat(self) -> dict[str, Any]:
+        """All options of the job by the names of their fields, whatever groups they are in."""
+        return {found.field: found.value_in(self) for found in options_of(type(self)).values()}
+
+
+T = TypeVar("T", bound=Options)
+Made = TypeVar("Made")
+
+
+class Values(Generic[T]):
+    """Values for the options of `kind` as they come in, and all `problems` with them.
+
+    A value that is wrong is put aside, so that it causes no more problems than its own; in place of a required one its
+    name stands in, so that options that do not go together are found all the same.
+    """
+
+    def __init__(self, kind: type[T]) -> None:
+        self.kind = kind
+        self.options = {found.name: found for found in options_of(kind).values()}
+        self.problems: list[str] = []
+        self._given: dict[str, Any] = {}
+        self._named: set[str] = set()
+
+    def is_named(self, name: str) -> bool:
+        """Whether a value has come in for the option, right or wrong."""
+        return name in self._named
+
+    def add(self, label: str, name: str, value: Any) -> None:
+        """Take a value of an option; problems with it begin with `label`. Of several values the first one counts."""
+        found = self.options[name]
+        value = tuple(value) if isinstance(value, list) else value
+        problems = [f"{label} {text}" for text in found.problems(value)]
+        self.problems += problems
+        if not problems and name not in self._named:
+            is_whole = found.kind is float and isinstance(value, int)
+            self._given[found.field] = float(value) if is_whole else value
+        self._named.add(name)
+
+    def put_aside(self, name: str, problem: str) -> None:
+        """Note that the option has a value that cannot be understood."""
+        self._named.add(name)
+        self.problems.append(problem)
+
+    def build(self, prefix: str = "") -> T:
+        """The options of the job; names have a `prefix` in problems.
+
+        Raises:
+            InputError: with everything that is wrong.
+        """
+        lacking = [found for found in self.options.values() if found.is_required and found.field not in self._given]
+        missing = [found for found in lacking if found.name not in self._named]
+        self.problems += [f"{prefix}{found.name} is required: {found.rule.help}" for found in missing]
+        stand_ins = {found.field: (found.name,) if found.kind is tuple else found.name for found in lacking}
+        if not any(found.problems(stand_ins[found.field]) for found in lacking):
+            built = attempt(lambda: self._built({**self._given, **stand_ins}), self.problems)
+            if built is not None and not self.problems:
+                return built
+        raise InputError(*self.problems)
+
+    def _built(self, given: Mapping[str, Any]) -> T:
+        kinds = groups_of(self.kind)
+        groups: dict[str, dict[str, Any]] = {name: {} for name in ("", *kinds)}
+        for found in self.options.values():
+            if found.field in given:
+                groups[found.group][found.field] = given[found.field]
+        return self.kind(**groups.pop(""), **{name: kinds[name](**values) for name, values in groups.items()})
+
+
+def groups_of(kind: type[Options]) -> Mapping[str, type[Options]]:
+    """The types of its groups by the names of their fields."""
+    hints = typing.get_type_hints(kind)
+    kinds = {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return {name: hint for name, hint in kinds.items() if isinstance(hint, type) and issubclass(hint, Options)}
+
+
+def options_of(kind: type[Options]) -> Mapping[str, Option]:
+    """All options by the names of their fields: those without a group first."""
+    groups = groups_of(kind)
+    found = [*_own_options(kind, ""), *(each for name in groups for each in _own_options(groups[name], name))]
+    fields = [each.field for each in found]
+    twice = {name for name in fields if fields.count(name) > 1}
+    if twice:
+        raise TypeError(f"{kind.__name__} declares options twice: {', '.join(sorted(twice))}")
+    return dict(zip(fields, found, strict=True))
+
+
+def _own_options(kind: type[Options], group: str) -> Iterator[Option]:
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if RULE in field.metadata:
+            arguments = typing.get_args(hints[field.name])
+            is_optional = NoneType in arguments
+            hint = next(each for each in arguments if each is not NoneType) if is_optional else hints[field.name]
+            base = typing.get_origin(hint) or hint
+            yield Option(field.name, group, base, is_optional, field.default, field.metadata[RULE])
+
+
+def spelled(field: str) -> str:
+    """The name of a field as users write it."""
+    return field.replace("_", "-")
+
+
+def nearest(name: str, known: Iterable[Any]) -> str:
+    """The hint at what was meant, to end a problem with; empty where nothing is near."""
+    near = get_close_matches(name, map(str, known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def attempt(make: Callable[[], Made], problems: list[str]) -> Made | None:
+    """What `make` gives; None, and one more among the `problems`, where it refuses its options."""
+    try:
+        return make()
+    except InputError as error:
+        problems += error.problems
+    except ValueError as error:
+        problems.append(str(error))
+    return None

@@ -1,0 +1,238 @@
+"""Groups of options of `jobs/train_classifier.py`: model, classes, splits, optimisation and engine.
+
+Options of clips are in `cluster.training.clip_options`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from classifiers.clip_models.registry import clip_model_config, clip_model_names
+from classifiers.data.class_choice import ALL
+from classifiers.data.splits import HashSplit
+from classifiers.feature_models.registry import model_config, model_names
+from classifiers.losses import SINGLE_LABEL, TASKS
+from classifiers.training.learning_rate import DECAYS
+from classifiers.training.loop import MONITORS, PRECISIONS, TrainingConfig
+from classifiers.training.optimizers import OPTIMIZERS
+from cluster.engines.options import EngineOptions
+from cluster.runs.command_line import named_values
+from cluster.runs.options import Options, option
+from cluster.training.initial_weights import AUTO as AUTO_HEAD
+from cluster.training.initial_weights import HEADS
+from cluster.training.phases import (
+    NO_RECIPE,
+    RECIPES,
+    TRANSFER_LEARNING_RATE,
+    TRANSFER_LEARNING_RATES,
+    PhaseOptions,
+    phases_of,
+    recipe_phases,
+)
+
+FEATURES, VIDEOS = "features", "videos"  # options that others go with
+HASH, COLUMN, FOLDERS = SPLIT_KINDS = ("hash", "column", "folders")
+RAY, LOCAL = ENGINES = ("ray", "local")
+AUTO, CPU, GPU = DEVICES = ("auto", "cpu", "gpu")
+EPOCHS, LEARNING_RATE = 20, 1e-3
+
+
+@dataclass(frozen=True)
+class ModelOptions(Options):
+    """The network, and the weights that it starts from."""
+
+    model: str = option(
+        "dense-5",
+        help="which network: the first ones take features, the others clips",
+        choices=(*model_names(), *clip_model_names()),
+        common=True,
+    )
+    model_options: tuple[str, ...] = option(
+        (), help="the model's own numbers as NAME=VALUE, such as shared_hidden=[60,60]"
+    )
+    init_weights: str | None = option(
+        None, help="weights to start from: a checkpoint of the same model, or a public file"
+    )
+    init_head: str = option(
+        AUTO_HEAD, help="the head of --init-weights: auto keeps it where its classes are the same", choices=HEADS
+    )
+    max_frames: int | None = option(
+        None, help="models of frames see the first so many of a video", minimum=1, goes_with=FEATURES
+    )
+
+    @property
+    def takes_clips(self) -> bool:
+        """Whether the model looks at clips, and not at features."""
+        return self.model in clip_model_names()
+
+    def config(self) -> Any:
+        """The model's numbers; raises `ValueError` for those that it does not take."""
+        make = clip_model_config if self.takes_clips else model_config
+        return make(self.model, named_values("model-options", self.model_options))
+
+
+@dataclass(frozen=True)
+class ClassOptions(Options):
+    """What the classifier tells apart."""
+
+    classes: tuple[str, ...] = option(
+        (ALL,), help="all of the vocabulary, first:50, names, or indices", filled=True, common=True
+    )
+    vocabulary: str | None = option(None, help="names of the classes; by default vocabulary.csv beside the features")
+    task: str = option(SINGLE_LABEL, help="one class a video, its first label, or any number of them", choices=TASKS)
+    balance: bool = option(False, help="train on as many videos of each class as the rarest has")
+    class_weights: str = option("none", help="of each class in the loss", choices=("none", "balanced"))
+
+
+@dataclass(frozen=True)
+class SplitOptions(Options):
+    """Which videos are for training, validation and test."""
+
+    split: str | None = option(
+        None,
+        help="how videos are split: by a hash of their ids, by a column, or by folder; by default the column split of "
+        "a manifest of --videos that has one, else hash",
+        choices=SPLIT_KINDS,
+        common=True,
+    )
+    split_column: str = option("split", help="with --split column: its name in the shards", goes_with=FEATURES)
+    split_seed: int = option(0, help="with --split hash: seed of the split")
+    fractions: tuple[str, ...] = option(
+        ("0.7", "0.15", "0.15"), help="with --split hash: of training, validation and test"
+    )
+    validation_features: tuple[str, ...] = option(
+        (), help="with --split folders: where those of validation are", goes_with=FEATURES
+    )
+    test_features: tuple[str, ...] = option((), help="with --split folders: likewise of the test", goes_with=FEATURES)
+
+    def hash_split(self) -> HashSplit:
+        """The fractions of a split by hash; raises `ValueError` for those that are none."""
+        try:
+            train, validation, test = map(float, self.fractions)
+        except ValueError:
+            raise ValueError(f"fractions are three numbers, not {' '.join(self.fractions)}") from None
+        return HashSplit(train=train, validation=validation, test=test, seed=self.split_seed)
+
+
+@dataclass(frozen=True)
+class OptimisationOptions(Options):
+    """How the network is trained."""
+
+    epochs: int | None = option(
+        None, help=f"passes over the training split; by default {EPOCHS}, or those of the phases", common=True
+    )
+    batch_size: int | None = option(
+        None, help="videos in a batch, of each worker; by default 256, of clips 8", minimum=1, common=True
+    )
+    learning_rate: float | None = option(
+        None, help="at its highest; by default 1e-3, with a recipe that of the recipe", common=True
+    )
+    optimizer: str = option("rmsprop", help="by name", choices=tuple(OPTIMIZERS), common=True)
+    recipe: str = option(
+        NO_RECIPE,
+        help="transfer: first the head alone, then the last three stages at a tenth of the learning rate",
+        choices=RECIPES,
+        goes_with=VIDEOS,
+        common=True,
+    )
+    phases: tuple[str, ...] = option(
+        (),
+        help="phases of training, one after the other, each as 'epochs=20 stages=1 optimizer=sgd learning-rate=0.1': "
+        "stages is how many of the last are trained, or all; what is left out is as the other options say",
+    )
+    accumulate: int = option(1, help="batches whose gradients make one step", minimum=1)
+    momentum: float = option(0.0, help="of rmsprop and sgd")
+    weight_decay: float = option(0.0, help="of adamw and sgd")
+    schedule: str = option("constant", help="of the learning rate, after the warm-up", choices=tuple(DECAYS))
+    warmup_steps: int = option(0, help="steps in which the learning rate rises from nearly nothing")
+    decay_epochs: float = option(1.0, help="with --schedule exponential or step: after which comes the next factor")
+    decay_rate: float = option(0.9, help="with --schedule exponential or step: the factor")
+    decay_floor: float = option(0.0, help="the fraction of the learning rate below which no schedule goes")
+    l1: float = option(0.0, help="penalty on the sum of the weights' absolute values")
+    l2: float = option(0.0, help="penalty on the sum of their squares")
+    label_smoothing: float = option(0.0, help="how much of each target is spread over all classes", minimum=0, below=1)
+    max_gradient_norm: float | None = option(None, help="clip gradients to this norm")
+    precision: str = option("fp32", help="of the arithmetic; weights are always fp32", choices=tuple(PRECISIONS))
+    monitor: str = option(
+        "loss", help="measure on the validation split that selects the best epoch", choices=tuple(MONITORS)
+    )
+    patience: int | None = option(None, help="stop after so many epochs without a better one")
+    seed: int = option(0, help="of weights, order and dropout")
+
+    def highest_learning_rate(self, model: str) -> float:
+        """The learning rate that is given, or that of the recipe."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        if self.recipe == NO_RECIPE:
+            return LEARNING_RATE
+        return TRANSFER_LEARNING_RATES.get(model, TRANSFER_LEARNING_RATE)
+
+    def phase_options(self, model: str) -> tuple[PhaseOptions, ...]:
+        """The phases, at least one, their lengths in epochs; raises `ValueError` with everything wrong with them."""
+        given = PhaseOptions(
+            epochs=EPOCHS if self.epochs is None else self.epochs,
+            optimizer=self.optimizer,
+            learning_rate=self.highest_learning_rate(model),
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            warmup_steps=self.warmup_steps,
+            decay_epochs=self.decay_epochs,
+            decay_rate=self.decay_rate,
+            decay_floor=self.decay_floor,
+        )
+        given.phase(1)  # for its checks
+        phases = phases_of(self.phases or recipe_phases(self.recipe, given.learning_rate), given) or (given,)
+        total = sum(phase.epochs for phase in phases)
+        if self.epochs not in (None, total):
+            raise ValueError(f"epochs is {self.epochs}, but those of the phases are {total}: leave --epochs out")
+        return phases
+
+    def training_config(self) -> TrainingConfig:
+        """All but phases and class weights; raises `ValueError` for numbers that are out of range."""
+        return TrainingConfig(
+            accumulate=self.accumulate,
+            l1=self.l1,
+            l2=self.l2,
+            label_smoothing=self.label_smoothing,
+            max_gradient_norm=self.max_gradient_norm,
+            precision=self.precision,
+            monitor=self.monitor,
+            patience=self.patience,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class TrainingEngineOptions(EngineOptions):
+    """Of the engines, what training offers; its workers train together, so that their number is fixed."""
+
+    engine: str = option(RAY, help="Ray Train, or this process alone", choices=ENGINES, common=True)
+    workers: int = option(
+        1, help="processes that train together, each on its own part of the videos", minimum=1, common=True
+    )
+    beam_options: tuple[str, ...] = ()
+    pools: str = "auto"
+    embed_workers: int | None = None
+    time_limit: float = option(60.0, help="seconds that one clip may take to decode", above=0, goes_with=VIDEOS)
+    memory_limit_mib: int = option(2048, help="MiB that one clip may take to decode", minimum=1, goes_with=VIDEOS)
+    cluster_wait: float = 600.0
+    device: str = option(
+        AUTO, help="what the workers compute on; auto: GPUs where there are enough", choices=DEVICES, common=True
+    )
+    cpus_per_worker: int | None = option(
+        None, help="CPU cores of each; by default an equal share of all cores", minimum=1
+    )
+    decoders: int | None = option(
+        None, help="processes of each worker that decode; by default one a core", minimum=1, goes_with=VIDEOS
+    )
+    recompute: bool = option(
+        False, help="recompute stages for the gradients instead of keeping their activations", goes_with=VIDEOS
+    )
+    keep_frozen_mib: int = option(
+        1024,
+        help="MiB, of each worker, that keep the output of frozen stages for clips that stay the same",
+        minimum=0,
+        goes_with=VIDEOS,
+    )

@@ -1,0 +1,126 @@
+"""Options of all jobs: which there are, how help shows them, and configuration files that give them again."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets.manifest_job import ManifestOptions
+from cluster.extraction.config import ExtractionOptions
+from cluster.features.tfrecord_conversion import ConversionOptions
+from cluster.nightly.config import NightlyOptions
+from cluster.runs.command_line import parse
+from cluster.runs.config_file import write_config
+from cluster.runs.option_help import HELP_WIDTH, usage
+from cluster.runs.options import Options, options_of
+from cluster.scoring.config import ScoringOptions
+from cluster.training.config import TrainingOptions
+from jobs.make_sample_videos import SampleOptions
+
+# Scripts give them: one that is missing breaks somebody's night.
+FLAGS = {
+    "extract_features": """
+        input output weights pca audio-weights audio-pca fps sampling frame-features max-seconds
+        segment-seconds max-pixels precision rows-per-shard engine address beam-options workers pools
+        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio dry-run quiet
+        log-format
+    """,
+    "score_videos": """
+        checkpoint labels features videos embeddings views crops date only-new top-k threshold submission
+        max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
+        memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+    """,
+    "train_classifier": """
+        output features videos model model-options init-weights init-head classes vocabulary task balance
+        split split-column split-seed fractions validation-features test-features max-frames recipe phases
+        placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
+        optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
+        decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed
+        workers cpus-per-worker device recompute decoders clip-cache time-limit memory-limit-mib
+        keep-frozen-mib max-failure-ratio engine address quiet log-format
+    """,
+    "nightly": """
+        videos features checkpoint labels date weights pca audio-weights audio-pca fps sampling
+        frame-features max-seconds precision top-k threshold sure-from without-pictures engine address
+        workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+    """,
+    "make_manifest": """
+        dataset input output annotations split-number classes test validation seed skip-missing
+    """,
+    "convert_tfrecords": """
+        input output to level
+    """,
+    "make_sample_videos": """
+        output count seed
+    """,
+}
+KINDS: dict[str, type[Options]] = {
+    "extract_features": ExtractionOptions,
+    "score_videos": ScoringOptions,
+    "train_classifier": TrainingOptions,
+    "nightly": NightlyOptions,
+    "make_manifest": ManifestOptions,
+    "convert_tfrecords": ConversionOptions,
+    "make_sample_videos": SampleOptions,
+}
+LINES = {
+    "extract_features": (
+        "--input i --output o",
+        "--input i --output o --fps 30000/1001 --frame-features --max-seconds 360 --pools apart --time-limit 1.5 "
+        "--engine beam --beam-options runner=X a=b --retry-failed --max-failure-ratio 0 --quiet --address auto",
+    ),
+    "score_videos": (
+        "--checkpoint c d --labels l --features f g --max-frames 3 --threshold 0.5 --only-new --submission s.csv",
+        "--checkpoint c --labels l --videos v --views 3 --crops 1 --embeddings e --retry-failed empty",
+    ),
+    "train_classifier": (
+        "--output o --features f --split folders --validation-features v --batch-size 7 --classes first:5",
+        "--output o --videos v --model c3d --recipe transfer --clip-cache cache --fps 5 --speed 1 1 --recompute",
+        "--output o --videos v --model c3d --augment flip=0.5 --placement random --speed 0.8 1.25 "
+        "--phases=stages=1 --epochs 20",
+    ),
+    "nightly": (
+        "--videos i --features f --checkpoint c --labels l --date 2026-01-02",
+        "--videos i --features f --checkpoint c --labels l --weights random:0 --retry-failed empty --sure-from 0.6",
+    ),
+    "make_manifest": ("--dataset ucf101 --input i --output o.csv --annotations a --classes x y --test 0",),
+    "convert_tfrecords": ("--input i --output o --to tfrecord --level frame",),
+    "make_sample_videos": ("--output o --count 3",),
+}
+
+
+@pytest.mark.parametrize("job", FLAGS)
+def test_a_job_has_its_flags_and_no_others(job: str) -> None:
+    text = usage(KINDS[job], import_module(f"jobs.{job}").__doc__)
+    flags = re.findall(r"^  --([a-z0-9-]+)", text, re.MULTILINE)
+    assert sorted(flags) == sorted([*FLAGS[job].split(), "config"])
+
+
+@pytest.mark.parametrize("job", FLAGS)
+def test_help_fits_and_begins_with_usage_and_two_examples(job: str) -> None:
+    lines = usage(KINDS[job], import_module(f"jobs.{job}").__doc__).splitlines()
+    assert all(len(line) <= HELP_WIDTH for line in lines), max(lines, key=len)
+    assert lines[0].startswith("usage: ")
+    assert lines[0].endswith(" [option …]")
+    examples = lines[lines.index("Examples:") + 1 : lines.index("Main options:") - 1]
+    assert len(examples) == 2
+    for example in examples:
+        arguments = example.partition(f"jobs/{job}.py ")[2].split()
+        if "--config" not in arguments:
+            parse(KINDS[job], arguments)
+
+
+@pytest.mark.parametrize(("job", "line"), [(job, line) for job, lines in LINES.items() for line in lines])
+def test_a_file_that_is_written_gives_the_same_options(tmp_path: Path, job: str, line: str) -> None:
+    options = parse(KINDS[job], line.split())
+    path = tmp_path / "run.toml"
+    path.write_text(write_config(options, "Repeats a run"))
+    assert parse(KINDS[job], ["--config", str(path)]) == options
+    # Nothing of it comes from defaults, but for what has no value.
+    named = set(re.findall(r"^([a-z0-9-]+) = ", path.read_text(), re.MULTILINE))
+    given = {name.replace("_", "-") for name, value in options.flat().items() if value is not None}
+    assert named == given
+    assert given <= {found.name for found in options_of(KINDS[job]).values()}
