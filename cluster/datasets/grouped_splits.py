@@ -18,14 +18,14 @@ TRAINING, VALIDATION, TEST = "train", "validation", "test"  # as manifests and s
 
 
 @dataclass(frozen=True)
-class Listed:
+class GroupedVideo:
     """A video of a data set with the name of its group; its split is empty where the data set has none."""
 
     video: Video
     group: str
 
 
-def with_splits(listed: Sequence[Listed], *, validation: float, test: float, seed: int) -> list[Video]:
+def with_splits(listed: Sequence[GroupedVideo], *, validation: float, test: float, seed: int) -> list[Video]:
     """The videos, each in a split.
 
     test        fraction of all groups for the test, where the data have no split at all
@@ -51,7 +51,7 @@ def _share(fraction: float, count: int) -> int:
     return min(max(round(fraction * count), 1), count - 1)
 
 
-def _by_class(listed: Sequence[Listed]) -> list[list[str]]:
+def _by_class(listed: Sequence[GroupedVideo]) -> list[list[str]]:
     """The groups of each class; those of several classes, or of none, together."""
     first = {entry.group: entry.video.labels for entry in reversed(listed)}
     classes: dict[object, list[str]] = defaultdict(list)

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 
 from typing_extensions import override
 
-from cluster.datasets.grouped_splits import Listed, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, write_manifest
-from cluster.datasets.public_datasets import DATASETS, ClipDataset, Place
+from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
 from cluster.runs.options import Options, option
 from cluster.storage import files
@@ -37,9 +37,9 @@ class ManifestOptions(Options):
     annotations: str | None = option(None, help="folder or URI of the lists that come with the data set")
     split_number: int = option(1, help="which of the set's lists of training and test", minimum=1)
     classes: tuple[str, ...] = option((), help="only these classes")
-    test: float = option(0.2, help="fraction of each class for the test, where no list says it", minimum=0, below=1)
+    test: float = option(0.2, help="fraction of each class for the test, where no list defines it", minimum=0, below=1)
     validation: float = option(
-        0.2, help="fraction of what would be for training, where no list says it", minimum=0, below=1
+        0.2, help="fraction of the training videos, where no list defines it", minimum=0, below=1
     )
     seed: int = option(0, help="of the choice of groups")
     skip_missing: bool = option(False, help="leave out videos that a list has and the folder has not")
@@ -54,29 +54,29 @@ class ManifestOptions(Options):
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was written: how many videos of each split and of each class, and how many were missing."""
+class ManifestSummary:
+    """Videos of a manifest by split and by class, and the number of missing ones."""
 
     splits: dict[str, int]
     classes: dict[str, int]
     missing: int
 
 
-def make_manifest(options: ManifestOptions) -> Made:
+def make_manifest(options: ManifestOptions) -> ManifestSummary:
     """Write the manifest.
 
     Raises:
-        ManifestError: for what is wrong with the videos or the lists, all at once.
+        ManifestError: for problems with the videos or the lists, all at once.
         cluster.storage.files.StorageError, OSError: where nothing can be written.
     """
     files.check_writable(options.output)
-    found = DATASETS[options.dataset](Place(options.input, options.annotations or "", options.split_number))
+    found = DATASETS[options.dataset](DatasetLocation(options.input, options.annotations or "", options.split_number))
     classes = _classes(options, found)
     listed, missing = found.listed, tuple(found.missing)
     if options.classes:
         missing = tuple(name for name, label in found.missing.items() if label in classes)
         kept = [(entry, tuple(label for label in entry.video.labels if label in classes)) for entry in listed]
-        listed = [Listed(replace(entry.video, labels=labels), entry.group) for entry, labels in kept if labels]
+        listed = [GroupedVideo(replace(entry.video, labels=labels), entry.group) for entry, labels in kept if labels]
     videos = with_splits(listed, validation=options.validation, test=options.test, seed=options.seed)
     counts = Counter(str(label) for video in videos for label in video.labels)
     _check(options, missing, videos, counts)
@@ -85,11 +85,11 @@ def make_manifest(options: ManifestOptions) -> Made:
     write_manifest(options.output, sorted(videos, key=lambda video: video.id))
     if classes:
         write_vocabulary(names, Vocabulary(classes))
-    return Made(dict(Counter(video.split for video in videos)), dict(sorted(counts.items())), len(missing))
+    return ManifestSummary(dict(Counter(video.split for video in videos)), dict(sorted(counts.items())), len(missing))
 
 
 def _classes(options: ManifestOptions, found: ClipDataset) -> tuple[str, ...]:
-    """The names that count, in their order."""
+    """The classes that are kept, in the order of their indices."""
     problems = []
     for name in options.classes:
         if name not in found.classes:
@@ -121,7 +121,7 @@ def _check(options: ManifestOptions, missing: Sequence[str], videos: list[Video]
 
 
 def _check_vocabulary(uri: str, options: ManifestOptions, found: ClipDataset) -> None:
-    """Refuse to replace that of something else."""
+    """Refuse to replace the vocabulary of another data set."""
     others = [name for name in read_vocabulary(uri).names if name not in found.classes]
     if others:
         unknown = f"names classes that are not in {options.input}: {examples(others)}"

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from classifiers.data.splits import SPLIT_NAMES
-from cluster.datasets.grouped_splits import TEST, TRAINING, Listed
+from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo
 from cluster.datasets.manifest import ManifestError, read_videos
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
@@ -47,7 +47,7 @@ GRID_WORDS: tuple[Mapping[str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Place:
+class DatasetLocation:
     """Where a data set is: its videos, its lists, and the number of the list that is used."""
 
     input: str
@@ -63,16 +63,16 @@ class ClipDataset:
     missing   names in a list that are not below INPUT, each with its class
     """
 
-    listed: list[Listed]
+    listed: list[GroupedVideo]
     classes: tuple[str, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-def folders(place: Place) -> ClipDataset:
+def folders(location: DatasetLocation) -> ClipDataset:
     """One folder for each class."""
-    videos = read_videos(place.input)  # their ids are paths below the folder
+    videos = read_videos(location.input)  # their ids are paths below the folder
     _refuse(
-        place.input,
+        location.input,
         [f"{video.id} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
     )
     has_splits = all(video.id.split("/")[0].lower() in SPLIT_NAMES and video.id.count("/") > 1 for video in videos)
@@ -82,24 +82,24 @@ def folders(place: Place) -> ClipDataset:
         split = SPLIT_NAMES[first.lower()] if has_splits else ""
         recording = UCF_NAME.match(_stem(video.id))
         group = recording[1] if recording else video.id
-        listed.append(Listed(replace(video, labels=(second if has_splits else first,), split=split), group))
+        listed.append(GroupedVideo(replace(video, labels=(second if has_splits else first,), split=split), group))
     return ClipDataset(listed, tuple(sorted({str(entry.video.labels[0]) for entry in listed})))
 
 
-def ucf101(place: Place) -> ClipDataset:
+def ucf101(location: DatasetLocation) -> ClipDataset:
     """UCF101, by one of its three lists."""
-    source = files.join(place.annotations, "classInd.txt")
+    source = files.join(location.annotations, "classInd.txt")
     rows = [line.split(maxsplit=1) for line in _lines(source)]
     if not all(len(row) == 2 and row[0].isdecimal() for row in rows):
         raise ManifestError(source, ["each line is an index and a class: 1 ApplyEyeMakeup"])
     classes = tuple(name for _, name in sorted(rows, key=lambda row: int(row[0])))
-    found = _by_stem(place.input)
+    found = _by_stem(location.input)
     wanted: dict[str, tuple[str, str, str]] = {}  # stem → class, split, group
     problems = []
     splits: dict[str, str] = {}
     for split in (TRAINING, TEST):
-        name = f"{split}list{place.split_number:02d}.txt"
-        for line in _lines(files.join(place.annotations, name)):
+        name = f"{split}list{location.split_number:02d}.txt"
+        for line in _lines(files.join(location.annotations, name)):
             stem = _stem(line.split()[0])
             match = UCF_NAME.match(stem)
             if match is None:
@@ -111,18 +111,20 @@ def ucf101(place: Place) -> ClipDataset:
             if splits.setdefault(group, split) != split:
                 problems.append(f"{name}: group {group} is in the training list as well as in the test list")
             wanted[stem] = label, split, group
-    _refuse(place.annotations, problems)
+    _refuse(location.annotations, problems)
     return _select(found, wanted, classes)
 
 
-def hmdb51(place: Place) -> ClipDataset:
+def hmdb51(location: DatasetLocation) -> ClipDataset:
     """HMDB51, by one of its three lists; clips of one film, by their names, are a group."""
-    lists = [(uri, HMDB_LIST.search(posixpath.basename(uri))) for uri in _files(place.annotations)]
+    lists = [(uri, HMDB_LIST.search(posixpath.basename(uri))) for uri in _files(location.annotations)]
     chosen = {
-        match["label"]: uri for uri, match in lists if match is not None and int(match["number"]) == place.split_number
+        match["label"]: uri
+        for uri, match in lists
+        if match is not None and int(match["number"]) == location.split_number
     }
     if not chosen:
-        raise ManifestError(place.annotations, [f"no file CLASS_test_split{place.split_number}.txt is there"])
+        raise ManifestError(location.annotations, [f"no file CLASS_test_split{location.split_number}.txt is there"])
     wanted: dict[str, tuple[str, str, str]] = {}
     problems = []
     for label, uri in chosen.items():
@@ -133,15 +135,15 @@ def hmdb51(place: Place) -> ClipDataset:
             elif digit in HMDB_SPLITS:
                 stem = _stem(name.strip())
                 wanted[stem] = label, HMDB_SPLITS[digit], f"{label}/{stem.partition(f'_{label}_')[0]}"
-    _refuse(place.annotations, problems)
-    return _select(_by_stem(place.input), wanted, tuple(sorted(chosen)))
+    _refuse(location.annotations, problems)
+    return _select(_by_stem(location.input), wanted, tuple(sorted(chosen)))
 
 
-def kinetics(place: Place) -> ClipDataset:
+def kinetics(location: DatasetLocation) -> ClipDataset:
     """Kinetics-400, -600 and -700; clips of one video are a group."""
-    found = _by_stem(place.input)
+    found = _by_stem(location.input)
     listed, missing, problems, classes = [], {}, [], set()
-    for source in (uri for uri in _files(place.annotations) if uri.lower().endswith(".csv")):
+    for source in (uri for uri in _files(location.annotations) if uri.lower().endswith(".csv")):
         reader = csv.DictReader(io.StringIO(_text(source)))
         lacking = [name for name in KINETICS_COLUMNS if name not in (reader.fieldnames or ())]
         if lacking:
@@ -168,33 +170,33 @@ def kinetics(place: Place) -> ClipDataset:
                 missing[cut] = label
             else:
                 labels = (label,) if label else ()
-                listed.append(Listed(replace(video, id=cut, labels=labels, split=split), name))
-    _refuse(place.annotations, problems)
+                listed.append(GroupedVideo(replace(video, id=cut, labels=labels, split=split), name))
+    _refuse(location.annotations, problems)
     return ClipDataset(listed, tuple(sorted(classes - {""})), missing)
 
 
-def grid(place: Place) -> ClipDataset:
+def grid(location: DatasetLocation) -> ClipDataset:
     """GRID: `bbaf2n` is bin blue at f two now."""
     listed, problems = [], []
-    for video in read_videos(place.input):
+    for video in read_videos(location.input):
         letters = posixpath.basename(video.id).lower()
         words = tuple(known.get(letter, "") for letter, known in zip(letters, GRID_WORDS, strict=False))
         if len(letters) != len(GRID_WORDS) or not all(words):
             problems.append(f"{video.id}: a name of six characters that stand for words is wanted, such as bbaf2n")
-        listed.append(Listed(replace(video, labels=words), video.id))
-    _refuse(place.input, problems)
+        listed.append(GroupedVideo(replace(video, labels=words), video.id))
+    _refuse(location.input, problems)
     return ClipDataset(listed, tuple(word for known in GRID_WORDS for word in known.values()))
 
 
-def manifest(place: Place) -> ClipDataset:
+def manifest(location: DatasetLocation) -> ClipDataset:
     """The videos of a manifest, without its splits. Where labels are indices, `vocabulary.csv` beside it names them."""
-    videos = read_videos(place.input)
-    names = read_vocabulary(files.join(posixpath.dirname(place.input) or ".", VOCABULARY_FILE))
+    videos = read_videos(location.input)
+    names = read_vocabulary(files.join(posixpath.dirname(location.input) or ".", VOCABULARY_FILE))
     names.add(videos)
-    return ClipDataset([Listed(replace(video, split=""), video.id) for video in videos], tuple(names.names))
+    return ClipDataset([GroupedVideo(replace(video, split=""), video.id) for video in videos], tuple(names.names))
 
 
-DATASETS: dict[str, Callable[[Place], ClipDataset]] = {
+DATASETS: dict[str, Callable[[DatasetLocation], ClipDataset]] = {
     "folders": folders,
     "ucf101": ucf101,
     "hmdb51": hmdb51,
@@ -208,7 +210,7 @@ def _select(
     found: Mapping[str, Video], wanted: Mapping[str, tuple[str, str, str]], classes: tuple[str, ...]
 ) -> ClipDataset:
     listed = [
-        Listed(replace(found[stem], labels=(label,), split=split), group)
+        GroupedVideo(replace(found[stem], labels=(label,), split=split), group)
         for stem, (label, split, group) in wanted.items()
         if stem in found
     ]

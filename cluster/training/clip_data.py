@@ -26,9 +26,9 @@ from classifiers.data.class_choice import ClassChoice, ClassChoiceError, LabelLi
 from classifiers.data.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
 from classifiers.data.splits import split_by_column
 from classifiers.training.phases import train_stages
-from cluster.datasets.grouped_splits import Listed, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import READERS, read_videos
-from cluster.datasets.public_datasets import Place, folders
+from cluster.datasets.public_datasets import DatasetLocation, folders
 from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, Vocabulary, read_class_names
 from cluster.storage import files
 from cluster.training.clip_feed import ClipFeed
@@ -166,11 +166,11 @@ def load(settings: TrainingSettings) -> ClipData:
     return data
 
 
-def _read(source: str) -> Sequence[Listed]:
+def _read(source: str) -> Sequence[GroupedVideo]:
     """The videos of a manifest; or of a folder, where each is of the class whose folder it is in."""
     if _is_manifest(source):
-        return [Listed(video, video.id) for video in read_videos(source)]
-    return folders(Place(source, "", 1)).listed
+        return [GroupedVideo(video, video.id) for video in read_videos(source)]
+    return folders(DatasetLocation(source, "", 1)).listed
 
 
 def _is_manifest(source: str) -> bool:
@@ -221,7 +221,7 @@ def _check_classes(everything: Part, options: TrainingOptions, choice: ClassChoi
         )
 
 
-def _by_hash(options: TrainingOptions, listed: Sequence[Listed]) -> Sequence[Video]:
+def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
     """Each class by the wanted fractions, whatever the manifest says."""
     wanted = options.splits.hash_split()
     anew = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
@@ -230,14 +230,14 @@ def _by_hash(options: TrainingOptions, listed: Sequence[Listed]) -> Sequence[Vid
     return with_splits(anew, validation=validation, test=wanted.test, seed=wanted.seed)
 
 
-def _by_column(options: TrainingOptions, listed: Sequence[Listed]) -> Sequence[Video]:
+def _by_column(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
     """As the manifest says."""
     if not any(entry.video.split for entry in listed):
         raise ClipDataError(f"--split column: {options.videos} says of no video to which part it belongs")
     return [entry.video for entry in listed]
 
 
-SPLITTERS: Mapping[str, Callable[[TrainingOptions, Sequence[Listed]], Sequence[Video]]] = {
+SPLITTERS: Mapping[str, Callable[[TrainingOptions, Sequence[GroupedVideo]], Sequence[Video]]] = {
     HASH: _by_hash,
     COLUMN: _by_column,
 }

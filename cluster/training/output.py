@@ -112,11 +112,11 @@ def _record(
     settings, options, data = plan.settings, plan.settings.options, plan.data
     now = utc_text(datetime.now(UTC))
     counts = {name: split.counts().tolist() for name, split in data.splits.items()}
-    assert outcome.course is not None
+    assert outcome.resume_log is not None
     assert outcome.history.best_epoch is not None
     return TrainingRecord(
         command=command_line(),
-        started_at=outcome.course.started_at,
+        started_at=outcome.resume_log.started_at,
         finished_at=now,
         configuration=without_secrets(settings.configuration()),
         model=options.model.model,
@@ -135,7 +135,7 @@ def _record(
         history=outcome.history.epochs,
         best_epoch=outcome.history.best_epoch,
         stopped_early=outcome.stopped_early,
-        resumed_at_epoch=outcome.course.resumed_at_epoch,
+        resumed_at_epoch=outcome.resume_log.resumed_at_epoch,
         splits=tuple(_with_uris(result, data) for result in outcome.results),
         temperature=outcome.fit,
         seconds_by_stage={"opening": opened_seconds, **outcome.seconds_by_stage},

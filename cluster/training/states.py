@@ -27,13 +27,13 @@ from schemas.trainings import LostVideo
 
 KEPT = 2
 SCHEMA_VERSION = 1
-COURSE_FILE, LOST_FILE = "course.json", "lost.json"
+RESUME_FILE, LOST_FILE = "course.json", "lost.json"
 T = TypeVar("T")
 _STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
 
 
 @dataclass(frozen=True)
-class RunStats:
+class ResumeLog:
     """When a training started, and the epochs at which it was resumed."""
 
     started_at: str
@@ -76,19 +76,19 @@ class StateFolder:
         uri = self.last()
         return None if uri is None else self.read(uri)
 
-    def begin(self, epoch: int) -> RunStats:
+    def begin(self, epoch: int) -> ResumeLog:
         """Record that the training starts, or is resumed, with `epoch`."""
-        course = self.course()
-        if course is None:
-            course = RunStats(utc_text(datetime.now(UTC)))
+        log = self.resume_log()
+        if log is None:
+            log = ResumeLog(utc_text(datetime.now(UTC)))
         else:
-            course = replace(course, resumed_at_epoch=(*course.resumed_at_epoch, epoch))
-        files.write_bytes(self._course_uri, strict_json.dump(course).encode())
-        return course
+            log = replace(log, resumed_at_epoch=(*log.resumed_at_epoch, epoch))
+        files.write_bytes(self._resume_log_uri, strict_json.dump(log).encode())
+        return log
 
-    def course(self) -> RunStats | None:
+    def resume_log(self) -> ResumeLog | None:
         """The start and resumptions so far; None before the start."""
-        return _read_json(RunStats, self._course_uri)
+        return _read_json(ResumeLog, self._resume_log_uri)
 
     def lost(self) -> Sequence[LostVideo] | None:
         """The videos that cannot be used; None before they were searched for."""
@@ -127,8 +127,8 @@ class StateFolder:
         return files.join(self._uri, f"frozen-{phase}.safetensors")
 
     @property
-    def _course_uri(self) -> str:
-        return files.join(self._uri, COURSE_FILE)
+    def _resume_log_uri(self) -> str:
+        return files.join(self._uri, RESUME_FILE)
 
     def _states(self) -> list[str]:
         """URIs of the states, by their number of epochs."""

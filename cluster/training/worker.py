@@ -29,7 +29,7 @@ from cluster.training.data import Feed, Source, TrainingData
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.results import split_result, temperature_fit
 from cluster.training.splits import Split
-from cluster.training.states import RunStats, StateFolder
+from cluster.training.states import ResumeLog, StateFolder
 from cluster.training.tensorboard import TensorBoardLog
 from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo, SplitResult, TemperatureFit
 
@@ -63,7 +63,7 @@ class TrainingOutcome:
     stopped_early: bool
     parameters: int
     device: str
-    course: RunStats | None
+    resume_log: ResumeLog | None
     fit: TemperatureFit | None
     results: tuple[SplitResult, ...]
     lost: tuple[LostVideo, ...]
@@ -98,7 +98,7 @@ class TrainingWorker:
             frozen = FrozenStages(
                 training, self._workers, limit_bytes=self._plan.settings.options.engine.keep_frozen_mib << 20
             )
-            course = self._train(training, data, feed, frozen)
+            resume_log = self._train(training, data, feed, frozen)
             training.load_best()
 
             def source(name: str, split: Split, *, with_ids: bool = False) -> Source:
@@ -116,7 +116,7 @@ class TrainingWorker:
             stopped_early=training.epoch < self._plan.settings.epochs,
             parameters=sum(parameter.numel() for parameter in training.model.parameters()),
             device=_spoken(self._device),
-            course=course,
+            resume_log=resume_log,
             fit=fit,
             results=results,
             lost=tuple(lost),
@@ -165,7 +165,7 @@ class TrainingWorker:
             wrap=wrap,
         )
 
-    def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> RunStats | None:
+    def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> ResumeLog | None:
         """Do the epochs that are left."""
         # The first looks for all: those that look while it writes would begin with another epoch.
         last, *_ = self._workers.gather(self._states.last() if self._workers.rank == 0 else None)
@@ -184,14 +184,14 @@ class TrainingWorker:
             while not training.is_over:
                 run_epoch()
             return None
-        course = self._states.begin(training.epoch)
+        resume_log = self._states.begin(training.epoch)
         with closing(TensorBoardLog(self._plan.settings.options.output, training.epoch)) as log:
             while not training.is_over:
                 record = run_epoch()
                 log.add(record)
                 self._states.write(training.snapshot())
                 self._report(record)
-        return course
+        return resume_log
 
     def _source(self, name: str, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Source:
         """Batches of a split for an epoch: of inputs, or of what the frozen stages make of them."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cluster.datasets.grouped_splits import Listed, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from schemas.videos import Video
 
 
-def listed(classes: int, groups: int, clips: int, split: str = "") -> list[Listed]:
+def listed(classes: int, groups: int, clips: int, split: str = "") -> list[GroupedVideo]:
     return [
-        Listed(Video(f"{label}-{group}-{clip}", "", (f"class {label}",), split), f"{label}-{group}")
+        GroupedVideo(Video(f"{label}-{group}-{clip}", "", (f"class {label}",), split), f"{label}-{group}")
         for label in range(classes)
         for group in range(groups)
         for clip in range(clips)
     ]
 
 
-def split(entries: list[Listed], *, validation: float = 0.2, test: float = 0.2, seed: int = 0) -> list[Video]:
+def split(entries: list[GroupedVideo], *, validation: float = 0.2, test: float = 0.2, seed: int = 0) -> list[Video]:
     return with_splits(entries, validation=validation, test=test, seed=seed)
 
 
@@ -58,12 +58,12 @@ def test_few_groups_leave_something_for_training() -> None:
 
 def test_what_a_list_says_holds_and_validation_comes_from_training() -> None:
     entries = listed(2, 10, 2, "train") + [
-        Listed(Video(f"t{number}", "", ("class 0",), "test"), f"t{number}") for number in range(5)
+        GroupedVideo(Video(f"t{number}", "", ("class 0",), "test"), f"t{number}") for number in range(5)
     ]
     videos = split(entries)
     assert {video.split for video in videos if video.id.startswith("t")} == {"test"}
     assert Counter(video.split for video in videos) == {"train": 32, "validation": 8, "test": 5}
-    has_validation = [*entries, Listed(Video("v", "", ("class 1",), "validation"), "v")]
+    has_validation = [*entries, GroupedVideo(Video("v", "", ("class 1",), "validation"), "v")]
     assert Counter(video.split for video in split(has_validation)) == {"train": 40, "validation": 1, "test": 5}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.manifest import ManifestError
-from cluster.datasets.public_datasets import DATASETS, ClipDataset, Place
+from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
 
 CLASSES = ("BabyCrawling", "IceDancing")
 
@@ -28,7 +28,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 
 def find(name: str, videos: Path, lists: Path | None = None, number: int = 1) -> ClipDataset:
-    return DATASETS[name](Place(str(videos), str(lists or ""), number))
+    return DATASETS[name](DatasetLocation(str(videos), str(lists or ""), number))
 
 
 def rows(found: ClipDataset) -> dict[str, tuple[object, ...]]:

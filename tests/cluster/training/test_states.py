@@ -70,14 +70,14 @@ def test_another_training_is_refused_and_a_damaged_state_too(tmp_path):
 
 def test_the_course_remembers_interruptions(tmp_path):
     states = StateFolder(str(tmp_path), {})
-    assert states.course() is None
+    assert states.resume_log() is None
     first = states.begin(0)
     assert first.resumed_at_epoch == ()
     assert states.begin(3).resumed_at_epoch == (3,)
     last = states.begin(5)
     assert last.resumed_at_epoch == (3, 5)
     assert last.started_at == first.started_at
-    assert states.course() == last
+    assert states.resume_log() == last
 
 
 @pytest.mark.parametrize(("name", "content"), [("course.json", b"{"), ("course.json", b"\xff"), ("lost.json", b"[]")])
@@ -86,4 +86,4 @@ def test_damaged_notes_are_told(tmp_path, name, content):
     states.begin(0)
     (tmp_path / "state" / name).write_bytes(content)
     with pytest.raises(TrainingStateError, match=f"{name} is damaged"):
-        (states.course if name == "course.json" else states.lost)()
+        (states.resume_log if name == "course.json" else states.lost)()

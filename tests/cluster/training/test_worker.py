@@ -98,7 +98,7 @@ def test_a_training_that_was_stopped_takes_the_same_course(dataset, tmp_path, st
             TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=report)()
     resumed = train_here(plan)
     assert curve(resumed.history) == curve(whole.history)
-    assert resumed.course.resumed_at_epoch == stops
+    assert resumed.resume_log.resumed_at_epoch == stops
     assert resumed.results[1].summary == whole.results[1].summary
     assert all(torch.equal(value, whole.state[name]) for name, value in resumed.state.items())
 
@@ -208,7 +208,7 @@ def test_a_training_that_was_stopped_in_any_phase_takes_the_same_course(videos, 
     resumed = train_here(plan)
     assert curve(resumed.history) == curve(whole.history)
     assert [record.phase for record in resumed.history.epochs] == [0] * 3 + [1] * 2 + [2] * 2
-    assert resumed.course.resumed_at_epoch == stops
+    assert resumed.resume_log.resumed_at_epoch == stops
     assert all(torch.equal(value, whole.state[name]) for name, value in resumed.state.items())
 
 
