@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_actions import write_actions
 from benchmarks.measure import write_json
-from schemas.trainings import TEST, SplitResult, TrainingRecord
+from schemas.evaluations import SplitResult
+from schemas.trainings import TEST, TrainingRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES, SIZE = 16, 32

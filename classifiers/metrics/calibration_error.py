@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import ReliabilityBin
+from schemas.evaluations import ReliabilityBin
 
 NUM_BINS = 15
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import ScoreAverage
+from schemas.evaluations import ScoreAverage
 
 Array = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from classifiers.metrics.moments import Moments
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import Confidence
+from schemas.evaluations import Confidence
 
 
 class ConfidenceTable:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import ConfusedClasses
+from schemas.evaluations import ConfusedClasses
 
 
 class ConfusionMatrix:

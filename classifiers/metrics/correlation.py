@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from classifiers.metrics.moments import Moments
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import TradedClasses
+from schemas.evaluations import TradedClasses
 
 MAX_CLASSES = 256
 FEWEST_VIDEOS = 10  # of unrelated probabilities, the correlations among so many still spread by a third

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.nights import ClassCount, ClassDrift, Drift, LabelStatistics, NightRecord
+from schemas.label_statistics import ClassCount, ClassDrift, Drift, LabelStatistics
+from schemas.nights import NightRecord
 
 
 def drift_of(tonight: LabelStatistics, model: str, nights: Sequence[NightRecord]) -> Drift | None:

@@ -33,7 +33,8 @@ from cluster.storage.lease import Lease
 from cluster.storage.redaction import redacted
 from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
-from schemas.nights import Drift, LabelStatistics, NightCost, NightCounts, NightRecord, NightRun
+from schemas.label_statistics import Drift, LabelStatistics
+from schemas.nights import NightCost, NightCounts, NightRecord, NightRun
 from schemas.records import MAX_FAILURES, utc_text
 from schemas.runs import RunRecord
 from schemas.scorings import ScoringRecord

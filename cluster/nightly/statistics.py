@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.nights import CONFIDENCE_BINS, ClassCount, LabelledVideo, LabelStatistics
+from schemas.label_statistics import CONFIDENCE_BINS, ClassCount, LabelledVideo, LabelStatistics
 
 BATCH_ROWS = 16_384
 LEAST_SURE = 24

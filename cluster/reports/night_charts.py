@@ -13,7 +13,7 @@ from cluster.reports.charts.bars import BAR_PITCH, Bar, described
 from cluster.reports.charts.svg import CHART, GRID, RECT, TEXT, VERTICAL
 from cluster.reports.numbers import share_text, short_count_text
 from cluster.reports.pages import escape_invisible, truncate
-from schemas.nights import ClassDrift
+from schemas.label_statistics import ClassDrift
 
 COLUMNS_TOP = 18  # room for the value above the highest column
 COLUMNS_BOTTOM = 92

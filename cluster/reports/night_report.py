@@ -18,7 +18,8 @@ from cluster.reports.failures import FAILURES_SHOWN, failure_kinds
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
 from cluster.reports.pages import render_page, settings_table
 from extractors.video.thumbnail import Thumbnail
-from schemas.nights import ClassDrift, LabelledVideo, LabelStatistics, NightCounts, NightRecord
+from schemas.label_statistics import ClassDrift, LabelledVideo, LabelStatistics
+from schemas.nights import NightCounts, NightRecord
 
 SHOWN_CLASSES = 24
 LISTED_CLASSES = 200  # in the collapsed table

@@ -14,7 +14,8 @@ from cluster.reports.charts.reliability import Reliability, reliability
 from cluster.reports.numbers import percent_text, short_count_text
 from cluster.reports.pages import truncate
 from cluster.reports.training_tables import correlated_classes
-from schemas.trainings import TEST, ReliabilityBin, SplitResult, TrainingRecord
+from schemas.evaluations import ReliabilityBin, SplitResult
+from schemas.trainings import TEST, TrainingRecord
 
 SERIES = ("training", "validation")  # splits with metrics for each epoch; also CSS classes
 CORRECT_STEPS = (1.0, 0.5, 0.1)

@@ -17,7 +17,8 @@ from cluster.reports import training_charts, training_sentences, training_tables
 from cluster.reports.charts.bars import stages_chart
 from cluster.reports.charts.svg import inline_bar
 from cluster.reports.pages import escape_invisible, render_page, settings_table, truncate
-from schemas.trainings import SPLITS, TRAINING, SplitResult, TrainingRecord
+from schemas.evaluations import SplitResult
+from schemas.trainings import SPLITS, TRAINING, TrainingRecord
 
 PAIRS_SHOWN = 12  # the others are collapsed
 MISTAKES_SHOWN = 12

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from cluster.reports.numbers import count_text, duration_text, figure_text, percent_text
-from schemas.trainings import TRAINING, Confidence, TemperatureFit, TrainedClass, TrainingRecord
+from schemas.evaluations import Confidence, TemperatureFit
+from schemas.trainings import TRAINING, TrainedClass, TrainingRecord
 
 CALIBRATED = 0.02  # distance from 1 below which a temperature has no visible effect
 

@@ -10,16 +10,8 @@ from typing import Generic, TypeVar
 
 from classifiers.metrics.correlation import FEWEST_VIDEOS
 from cluster.reports.numbers import figure_text, percent_text
-from schemas.trainings import (
-    SPLITS,
-    TRAINING,
-    ClassScore,
-    Confidence,
-    SplitResult,
-    TradedClasses,
-    TrainedClass,
-    TrainingRecord,
-)
+from schemas.evaluations import ClassScore, Confidence, SplitResult, TradedClasses
+from schemas.trainings import SPLITS, TRAINING, TrainedClass, TrainingRecord
 
 MAX_ROWS = 64
 END_ROWS = 20

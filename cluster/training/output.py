@@ -25,8 +25,9 @@ from cluster.training.data import TrainingData
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.errors import InputError
+from schemas.evaluations import SplitResult
 from schemas.records import utc_text
-from schemas.trainings import VALIDATION, SplitResult, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
+from schemas.trainings import VALIDATION, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
 RECORD_FILE, REPORT_FILE = "training.json", "training.html"
 

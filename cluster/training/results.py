@@ -17,7 +17,7 @@ from classifiers.metrics.class_metrics import ClassMetrics
 from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.evaluation import Evaluation
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import (
+from schemas.evaluations import (
     MAX_MATRIX_CLASSES,
     MAX_MISTAKES,
     MAX_PAIRS,

@@ -31,7 +31,8 @@ from cluster.training.results import split_result, temperature_fit
 from cluster.training.splits import Split
 from cluster.training.states import ResumeLog, StateFolder
 from cluster.training.tensorboard import TensorBoardLog
-from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo, SplitResult, TemperatureFit
+from schemas.evaluations import SplitResult, TemperatureFit
+from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo
 
 # The temperature is fitted to a sample: more would tell nothing more about one number.
 MAX_CALIBRATION_VIDEOS = 200_000

@@ -4,15 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.nights import ClassDrift, Drift, NightCounts, NightRecord
+from schemas.label_statistics import Drift
+from schemas.nights import NightCounts, NightRecord
 from schemas.records import MAX_FAILURES
 from schemas.strict_json import JsonMismatchError
-from tests.support.nights import labels_of, night_of, run_of
-
-
-def drift_row(name: str, **changes: float) -> ClassDrift:
-    values = {"count": 30, "expected": 20.0, "share": 0.3, "share_before": 0.2, "error": 0.03}
-    return ClassDrift(index=ord(name), name=name, **{**values, **changes})
+from tests.support.nights import drift_row, labels_of, night_of, run_of
 
 
 def test_a_record_survives_the_way_through_json() -> None:
@@ -64,16 +60,3 @@ def test_only_a_run_that_came_to_no_end_has_died() -> None:
     assert [run.status for run in night.closed().runs] == ["completed", "failed", "died"]
     assert night.closed().closed() == night.closed()
     assert [run.counts.new for run in night.closed().runs] == [8, 8, 0]
-
-
-def test_three_standard_errors_are_marked_and_no_less() -> None:
-    assert not drift_row("a", share=0.29, share_before=0.2, error=0.03).is_marked
-    assert drift_row("a", share=0.2901, share_before=0.2, error=0.03).is_marked
-    assert drift_row("a", share=0.1, share_before=0.2, error=0.03).is_marked
-    assert not drift_row("a", share=0.2, share_before=0.2, error=0.0).is_marked
-
-
-def test_new_and_vanished() -> None:
-    rows = (drift_row("a"), drift_row("b", share_before=0.0), drift_row("c", count=0, share=0.0))
-    drift = Drift(nights=("2026-02-28",), other_models=0, divergence=0.5, classes=rows)
-    assert ([row.name for row in drift.new], [row.name for row in drift.vanished]) == (["b"], ["c"])

@@ -2,16 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from schemas.evaluations import ClassScore, ScoreAverage, SplitResult
 from schemas.strict_json import JsonMismatchError
-from schemas.trainings import (
-    ClassScore,
-    Epoch,
-    ScoreAverage,
-    SplitResult,
-    TrainedClass,
-    TrainingMachine,
-    TrainingRecord,
-)
+from schemas.trainings import Epoch, TrainedClass, TrainingMachine, TrainingRecord
 
 AVERAGE = ScoreAverage(precision=0.5, recall=0.5, f1=0.5, support=4)
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.nights import (
-    CONFIDENCE_BINS,
-    ClassCount,
-    LabelledVideo,
-    LabelStatistics,
-    NightCost,
-    NightCounts,
-    NightRecord,
-    NightRun,
-)
+from schemas.label_statistics import CONFIDENCE_BINS, ClassCount, ClassDrift, LabelledVideo, LabelStatistics
+from schemas.nights import NightCost, NightCounts, NightRecord, NightRun
 from schemas.records import Machine
 from schemas.runs import FailureNote
 
@@ -86,3 +78,9 @@ def night_of(date: str = "2026-03-01", labels: LabelStatistics | None = None, **
         "drift": None,
     }
     return NightRecord(**{**values, **changes})
+
+
+def drift_row(name: str, **changes: float) -> ClassDrift:
+    """The drift of one class, whose index is its letter."""
+    values = {"count": 30, "expected": 20.0, "share": 0.3, "share_before": 0.2, "error": 0.03}
+    return ClassDrift(index=ord(name), name=name, **{**values, **changes})

@@ -3,7 +3,7 @@ import pytest
 
 from classifiers.metrics.calibration_error import CalibrationError
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import ReliabilityBin
+from schemas.evaluations import ReliabilityBin
 
 
 def test_one_class_a_video_judges_the_best_class():

@@ -2,7 +2,7 @@ import numpy as np
 
 from classifiers.metrics.confidence import ConfidenceTable
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import Confidence
+from schemas.evaluations import Confidence
 
 SCORES = np.array([[0.5, 0.3, 0.2], [0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.6, 0.0]])
 

@@ -3,7 +3,7 @@ import pytest
 
 from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.scored_batch import ScoredBatch
-from schemas.trainings import ConfusedClasses
+from schemas.evaluations import ConfusedClasses
 
 TRUE = np.array([0, 0, 0, 1, 1, 1, 1, 2])
 GIVEN = np.array([0, 1, 1, 1, 2, 2, 0, 0])

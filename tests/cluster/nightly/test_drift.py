@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cluster.nightly.drift import drift_of
-from schemas.nights import Drift
+from schemas.label_statistics import Drift
 from tests.support.nights import MODEL, labels_of, night_of
 
 

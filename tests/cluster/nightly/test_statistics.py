@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from cluster.nightly.statistics import LEAST_SURE, SAMPLED_CLASSES, SAMPLES_PER_CLASS, NightStatistics, id_hashes
+from schemas.label_statistics import CONFIDENCE_BINS, LabelStatistics
 from schemas.labels import LabelClasses, LabelStamp, label_table
-from schemas.nights import CONFIDENCE_BINS, LabelStatistics
 
 INDICES = [7, 3, 1_000_000, 0, 12]
 NAMES = ["seven", "three", "million", "zero", "twelve"]

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.reports.charts.bars import Bar
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
-from schemas.nights import ClassDrift
+from schemas.label_statistics import ClassDrift
 
 
 def bars(*values: int) -> list[Bar]:

@@ -10,7 +10,8 @@ import pytest
 from cluster.nightly.drift import drift_of
 from cluster.reports.night_report import HEADINGS, SHOWN_CLASSES, night_headline, render_night_report
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
-from schemas.nights import LabelledVideo, NightCounts, NightRecord
+from schemas.label_statistics import LabelledVideo
+from schemas.nights import NightCounts, NightRecord
 from schemas.records import STATUSES
 from schemas.runs import FailureNote
 from tests.support.nights import MODEL, labels_of, night_of, run_of

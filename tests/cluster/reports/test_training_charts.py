@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from cluster.reports import training_charts
-from schemas.trainings import SplitResult, TrainingRecord
+from schemas.evaluations import SplitResult
+from schemas.trainings import TrainingRecord
 from tests.support.pages import Page
 from tests.support.training_records import training_record
 

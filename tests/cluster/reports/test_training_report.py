@@ -7,7 +7,8 @@ import pytest
 from cluster.reports.numbers import percent_text
 from cluster.reports.training_report import render_training_report
 from schemas.clips import UNIT, ClipFormat, ClipInput
-from schemas.trainings import LostVideo, SplitResult, TrainingRecord
+from schemas.evaluations import SplitResult
+from schemas.trainings import LostVideo, TrainingRecord
 from tests.support.pages import Page, assert_accessible, assert_self_contained
 from tests.support.training_records import renamed, training_record
 

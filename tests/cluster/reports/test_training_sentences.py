@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from cluster.reports import training_sentences
-from schemas.trainings import Confidence, TrainedClass, TrainedPhase
+from schemas.evaluations import Confidence
+from schemas.trainings import TrainedClass, TrainedPhase
 from tests.support.training_records import training_record
 
 

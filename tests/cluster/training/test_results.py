@@ -5,7 +5,7 @@ import torch
 from classifiers.metrics.calibration import calibrate
 from classifiers.metrics.evaluation import Evaluation
 from cluster.training.results import finite, split_result, temperature_fit
-from schemas.trainings import MAX_MATRIX_CLASSES
+from schemas.evaluations import MAX_MATRIX_CLASSES
 
 
 def scored(classes, videos=400, seed=0):
