@@ -1,10 +1,10 @@
-"""An epoch of clips: decoded from their videos each time, and read from the cache, side by side.
+"""An epoch of clips: decoded from the videos each time, and read from the cache.
 
     python benchmarks/clip_cache.py [VIDEO …] [--repeats 3] [--json FILE]
 
-Without videos it draws its own: small ones such as old data sets have, and large ones. Both ways give the clips of
+Without videos it draws its own: small ones, as in old data sets, and large ones. Both contenders deliver the clips of
 every video once, in the same order, with one thread and in two formats: 16 frames of 112 x 112, and 64 of 224 x 224.
-They take turns, and the medians of their CPU seconds are compared; what filling the cache takes is told beside them.
+They take turns, and the medians of their CPU seconds are compared. The cost of filling the cache is listed separately.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ def drawn_videos(folder: Path) -> dict[str, list[Path]]:
 
 
 def decode_epoch(videos: list[Video], clip_format: ClipFormat) -> int:
-    """The sum of all clips' pixels, decoded anew."""
+    """The sum of all clips' pixels, decoded from the videos."""
     return sum(int(decode_clips(video.uri, clip_format, SAMPLING).sum(dtype=np.int64)) for video in videos)
 
 
 def cached_epoch(cache: ClipCache, videos: list[Video]) -> int:
-    """Likewise, from the cache."""
+    """The sum of all clips' pixels, read from the cache."""
     index = cache.index()
     return sum(int(cache.clips(index[video.id]).sum(dtype=np.int64)) for video in videos)
 
 
 def measure(videos: list[Video], clip_format: ClipFormat, root: Path, repeats: int) -> dict[str, Any]:
-    """Clips a CPU second of both ways."""
+    """Clips per CPU second of both contenders."""
     with ClipCache(str(root), clip_format, SAMPLING) as cache:
         started = time.process_time()
         cache.write(
@@ -100,7 +100,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     results: dict[str, dict[str, Any]] = {}
-    print(f"{'clips a CPU second':34}{'decoded':>9}{'cached':>9}{'ratio':>8}{'KB a clip':>11}{'filling':>10}")
+    print(f"{'clips per CPU second':34}{'decoded':>9}{'cached':>9}{'ratio':>8}{'KB/clip':>11}{'filling':>10}")
     with tempfile.TemporaryDirectory() as folder:
         kinds = {"given": arguments.videos} if arguments.videos else drawn_videos(Path(folder))
         for kind, paths in kinds.items():

@@ -1,9 +1,9 @@
-"""Every clip classifier as published: size, operations, seconds of a clip here, published accuracy, as Markdown.
+"""Every clip classifier at its published size, as a Markdown table: parameters, operations, seconds per clip, accuracy.
 
     python benchmarks/clip_models.py [--models c3d i3d …] [--threads 2] [--repeats 3] [--json FILE]
 
-Seconds are the median of some clips, one after the other, pixels to logits in fp32, weights drawn, convolutions as
-scoring has them, on so many threads. Operations are counted, a multiplication and its addition as two.
+Seconds are the median over several clips, one at a time, from pixels to logits in fp32, with drawn weights and the
+convolutions that scoring uses. A multiplication and its addition count as two operations.
 """
 
 from __future__ import annotations

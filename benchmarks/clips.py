@@ -1,19 +1,18 @@
-"""How fast the jobs train and score clip classifiers from videos, beside a plain torch loop over the same decoder.
+"""Throughput of the jobs that train and score clip classifiers, beside a plain torch loop over the same decoder.
 
     python benchmarks/clips.py [--videos 192] [--rounds 3] [--model r3d-18] [--json FILE]
 
-Videos are 5 s of 320 x 240 at 25 frames/s, a few different ones and links to them. All decode the same clips of them
-and compute the same with the same small network, in batches of `BATCH`; they take turns on all cores, and medians
-count.
+The videos are 5 s of 320 x 240 at 25 frames/s: a few different ones and links to them. All contenders decode the same
+clips and run the same small network in batches of `BATCH`. They take turns on all cores; medians are compared.
 
-training, ours   jobs/train_classifier.py on Ray: the median epoch but the first, validation included
-training, plain  a DataLoader of 1 and of as many workers as there are cores, forward, backward, optimizer; likewise
-scoring, ours    jobs/score_videos.py on Ray, `SCORED` times as many videos: from its first label shard to its last,
-                 and all of it
+training, ours   jobs/train_classifier.py on Ray: the median epoch without the first, including validation
+training, plain  a DataLoader with 1 worker and with one per core, forward, backward, optimizer; likewise
+scoring, ours    jobs/score_videos.py on Ray, `SCORED` times as many videos: from the first label shard to the last,
+                 and the whole run
 scoring, plain   a DataLoader likewise, forward, probabilities of the best classes
 
-The bound of scoring is what its stages alone allow: CPU seconds of decoding a clip and of the network, one thread each,
-measured in the same run, of all cores' seconds.
+The bound of scoring is the throughput that its stages alone allow: CPU seconds of decoding a clip and of the network,
+one thread each, measured in the same run, spread over all cores.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ STAGE_CLIPS = 16
 
 
 class Videos(Dataset[tuple[np.ndarray, int]]):
-    """Clips as a user of torch would read them."""
+    """Clips as a torch Dataset."""
 
     def __init__(self, folder: Path, form: ClipFormat) -> None:
         self._paths = sorted(folder.rglob("*.mp4"))
@@ -89,7 +88,7 @@ def write_videos(folder: Path, count: int) -> None:
 
 
 def model_of(name: str) -> ClipModel:
-    """The network of all contenders."""
+    """The network that all contenders run."""
     torch.manual_seed(0)
     return build_clip_model(name, num_classes=len(CLASSES), options=OPTIONS)
 
@@ -121,7 +120,7 @@ def plain_training(videos: Path, name: str, workers: int) -> Iterator[float]:
 
 
 def plain_scoring(videos: Path, name: str, workers: int) -> Iterator[float]:
-    """Seconds of a pass over all videos, after one batch that starts everything."""
+    """Seconds of a pass over all videos, after one warm-up batch."""
     model = model_of(name).eval()
     with torch.inference_mode():
         batches = iter(loader(videos, model, workers, shuffle=False))
@@ -138,7 +137,7 @@ PLAIN = {"training": plain_training, "scoring": plain_scoring}
 
 
 def run_plain(what: str, videos: Path, name: str, workers: int) -> float:
-    """Clips/s of a plain loop, in a process of its own; of a training, those of the median epoch but the first."""
+    """Clips/s of a plain loop in a process of its own; for training, of the median epoch without the first."""
     command = [sys.executable, __file__, "--plain", what, "--folder", str(videos), "--model", name]
     # Waiting threads that do not spin, as in our workers.
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
@@ -162,7 +161,7 @@ def run_training(videos: Path, output: Path, name: str) -> float:
 
 
 def run_scoring(videos: Path, checkpoint: Path, scratch: Path) -> dict[str, float]:
-    """Clips/s of the job from its first label shard on, and with its start."""
+    """Clips/s of the job from its first label shard on, and of the whole run."""
     count = len(list(videos.glob("*/*/*.mp4")))
     command = ["jobs/score_videos.py", "--videos", str(videos), "--checkpoint", str(checkpoint), "--date", "2026-01-01"]
     command += ["--precision", "fp32"]  # as the plain loop

@@ -1,11 +1,11 @@
-"""Decoding at 1 frame a second, side by side: ours, PyAV, OpenCV and decord.
+"""Sampling one frame a second: CPU seconds of ours, PyAV, OpenCV and decord on the same files.
 
     python benchmarks/decoding.py CLIP … [--repeats 5] [--json FILE]
 
-Without clips it draws its own. Each contender gives RGB pictures at 1 fps of the same file, with one thread; contenders
-take turns within each repeat, and the medians of their CPU seconds (user + system) are compared. All but ours decode
-every frame: OpenCV and PyAV pick by timestamp, decord by the index it builds of the file's timestamps. What ours gives
-must equal, to the bit, the frames that a full decode has on screen at the same moments; where it does not, this fails.
+Without clips it draws its own. Each contender delivers RGB frames at 1 fps with one thread. Contenders take turns
+within each repeat, and the medians of their CPU seconds (user + system) are compared. All but ours decode every frame:
+OpenCV and PyAV select by timestamp, decord by its index of the file's timestamps. Our frames must be bit-identical to
+those that a full decode shows at the same times; otherwise the benchmark fails.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ if decord is not None:
 
 
 def on_screen(path: str) -> Iterator[NDArray[np.uint8]]:
-    """What a full decode by PyAV shows at each whole second: the slow and simple way to say what is right."""
+    """The frames that a full decode by PyAV shows at each whole second: the slow and simple reference."""
     with av.open(path) as container:
         stream = container.streams.video[0]
         shown: tuple[int, Any] | None = None
@@ -106,7 +106,7 @@ def on_screen(path: str) -> Iterator[NDArray[np.uint8]]:
 
 
 def are_equal(path: str) -> bool:
-    """Whether ours gives the same pictures as a full decode (at the last second, if any, ours may know one more)."""
+    """Whether our frames equal those of a full decode; ours may have one more, at the last second."""
     samples = (sample.image for sample in sample_frames(path))
     return all(np.array_equal(theirs, next(samples, None)) for theirs in on_screen(path))  # type: ignore[arg-type]
 

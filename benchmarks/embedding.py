@@ -1,12 +1,12 @@
-"""How fast frames are embedded on the CPU: `python benchmarks/embedding.py [--json PATH]`.
+"""Embedding throughput on the CPU: `python benchmarks/embedding.py [--json PATH]`.
 
-Inception as everybody runs it (eager, float32, NCHW, batch norm apart) and in our forms, in rounds: each round times
-every form and batch once, and the matrix products, so that a busy minute meets all of them. Medians count. One
-thread is timed in CPU seconds, which other programs on the machine do not lengthen; more threads by the clock.
+Inception in the common form (eager, float32, NCHW, batch norm not folded) and in ours. Each round times every form and
+batch size once, and the matrix products, so that a busy minute affects all of them; medians are compared. One thread is
+timed in CPU seconds, which other programs on the machine do not lengthen, several threads by the clock.
 
 Operations are counted from the network, a multiplication and an addition as two. The machine's peak is the best of
 several matrix products on packed operands in the same arithmetic. A share above 100 % is possible: taps that fall on
-the padding are counted and not computed. Weights are random, since speed does not depend on them.
+the padding are counted but not computed. Weights are random, since speed does not depend on them.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Call = Callable[[], object]
 
 
 def clock() -> float:
-    """CPU seconds of the process where it has one thread, else seconds."""
+    """CPU seconds of a process with one thread, else seconds by the clock."""
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def median_seconds(calls: dict[str, Call], rounds: int) -> dict[str, float]:
-    """Median duration of each call, in rounds that make each once, after one round to warm up."""
+    """Median duration of each call over rounds that run each once, after a warm-up round."""
     durations: dict[str, list[float]] = defaultdict(list)
     for warm in (False, *[True] * rounds):
         for name, call in calls.items():
@@ -82,7 +82,7 @@ def product(precision: str, rows: int, inner: int, columns: int) -> Call:
 
 
 def forms(weights: ResolvedWeights) -> dict[str, Callable[[Tensor], Tensor]]:
-    """What maps float32 NCHW images to features, by name; ours take the conversion to their layout upon them."""
+    """Functions from float32 NCHW images to features, by name; ours include the conversion to their layout."""
     eager, _ = build_inception(weights)
     made: dict[str, Callable[[Tensor], Tensor]] = {EAGER: eager.forward_features}
     for precision in cpu_precisions():
@@ -103,7 +103,7 @@ def run_ours(network: InceptionV3 | QuantizedInception, dtype: torch.dtype, imag
 
 
 def other_calls() -> dict[str, tuple[Call, int]]:
-    """What else an item costs, each with the items of one call."""
+    """Other costs per item, each with the number of items in one call."""
     calls: dict[str, tuple[Call, int]] = {}
     for variant, image_input in IMAGE_INPUTS.items():
         for height, width in ((360, 640), (1080, 1920)):
@@ -122,8 +122,8 @@ def other_calls() -> dict[str, tuple[Call, int]]:
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="timings per figure; the median counts")
-    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES), help="frames at a time")
+    parser.add_argument("--rounds", type=int, default=7, help="timings per figure, of which the median is taken")
+    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES), help="frames per batch")
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
     parser.add_argument("--json", type=Path, help="where to write the figures as well")
     arguments = parser.parse_args()

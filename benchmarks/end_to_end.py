@@ -1,11 +1,12 @@
-"""The real job against the bound that its stages give, and against the usual way of doing it.
+"""The whole job, compared with the bound set by its stages and with the baseline pipeline.
 
     python benchmarks/end_to_end.py CLIP … [--seconds 180] [--without-sound] [--json FILE]
 
-The clips are listed again and again until the bound is `--seconds`. The bound: each core decodes and embeds the same
-clips in a process of its own, with nothing between them but the memory they share; their CPU seconds, over the cores.
-The usual way (`benchmarks/reference_way.py`) does each clip once. Frames a second are compared, start-up included. It
-knows no sound, which the job embeds too; `--without-sound` takes the sound out of the clips, so that both do the same.
+The clips are listed repeatedly until the bound is `--seconds`. The bound: each core decodes and embeds the same clips
+in a process of its own, sharing nothing but memory bandwidth; their CPU seconds divided by the cores. The baseline
+pipeline (`benchmarks/baseline_pipeline.py`) processes each clip once. Frames/s are compared, start-up included. The
+baseline has no sound, which the job embeds too; `--without-sound` removes the sound from the clips, so that both do the
+same work.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from benchmarks.sample_clips import natural_clips, pictures_of, short_clips
 
 
 def stage_seconds(clips: list[str]) -> tuple[float, int]:
-    """CPU seconds that decoding and embedding `clips` takes in this process, and their frames."""
+    """CPU seconds of decoding and embedding `clips` in this process, and the number of frames."""
     import torch
 
     from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
@@ -57,7 +58,7 @@ def stage_seconds(clips: list[str]) -> tuple[float, int]:
 
 
 def bound(clips: list[str]) -> tuple[float, int]:
-    """Seconds that all cores together need for `clips`, and their frames."""
+    """Seconds that all cores together need for `clips`, and the number of frames."""
     with multiprocessing.get_context("spawn").Pool(cores(), maxtasksperchild=1) as pool:
         results = pool.map(stage_seconds, [clips] * cores(), chunksize=1)
     return sum(seconds for seconds, _ in results) / len(results) / cores(), results[0][1]
@@ -67,7 +68,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", nargs="*")
-    parser.add_argument("--seconds", type=float, default=180, help="how long the run should take at best")
+    parser.add_argument("--seconds", type=float, default=180, help="least duration of the run, by the bound")
     parser.add_argument("--without-sound", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -76,7 +77,7 @@ def main() -> None:
         clips = [str(Path(clip).absolute()) for clip in clips]
         if arguments.without_sound:
             clips = [str(pictures_of(Path(clip), Path(folder, str(n)))) for n, clip in enumerate(clips)]
-        reference = reference_in_own_process(clips, Path(folder, "reference.json"))
+        reference = baseline_in_own_process(clips, Path(folder, "reference.json"))
         bound_seconds, frames = bound(clips)
         times = max(1, math.ceil(arguments.seconds / bound_seconds))
         short_clips(Path(folder, "first"), 1)
@@ -84,7 +85,9 @@ def main() -> None:
         with manifest.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(("id", "uri"))
-            rows.writerow(("first", str(Path(folder, "first", "000000.mp4"))))  # short: it tells when work began
+            rows.writerow(
+                ("first", str(Path(folder, "first", "000000.mp4")))
+            )  # short: its end marks the start of the work
             rows.writerows((f"{time}-{number}", clip) for time in range(times) for number, clip in enumerate(clips))
         job = run_job(manifest)
     result = {
@@ -100,19 +103,21 @@ def main() -> None:
         "times_reference": job.frames / job.wall_seconds / reference,
     }
     print(f"{job.frames} frames of {job.videos} videos in {job.wall_seconds:.1f} s on {cores()} cores")
-    print(f"start-up to the first video done: {job.startup_seconds:.1f} s")
+    print(f"start-up until the first finished video: {job.startup_seconds:.1f} s")
     print(f"bound of the stages: {bound_seconds * times:.1f} s ({frames * times} frames); reached: ", end="")
     print(f"{result['share_of_bound']:.0%}, after start-up {result['share_of_bound_after_startup']:.0%}")
-    print(f"the usual way: {reference:.1f} frames/s; the job: {result['job_frames_per_second']:.1f}, ", end="")
-    print(f"{result['times_reference']:.2f} times as many")
+    print(f"baseline pipeline: {reference:.1f} frames/s; the job: {result['job_frames_per_second']:.1f}, ", end="")
+    print(f"{result['times_reference']:.2f} times the baseline")
     write_json(arguments.json, result)
 
 
-def reference_in_own_process(clips: list[str], path: Path) -> float:
-    """Frames a second of the usual way, in a process that nothing has set the threads of."""
+def baseline_in_own_process(clips: list[str], path: Path) -> float:
+    """Frames/s of the baseline pipeline, in a process with default thread counts."""
     import json
 
-    subprocess.run([sys.executable, "benchmarks/reference_way.py", *clips, "--json", str(path)], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "benchmarks/baseline_pipeline.py", *clips, "--json", str(path)], cwd=ROOT, check=True
+    )
     run = json.loads(path.read_text())
     return float(run["frames"] / run["wall_seconds"])
 

@@ -1,19 +1,20 @@
-"""Models of frames beside models of means, where only the frames tell: by their order, or by a few of them.
+"""Models of frames beside models of means, on classes that only the frames distinguish: by their order, or by a few of
+them.
 
     python benchmarks/frame_models.py [--videos 2400] [--frames 16] [--epochs 6] [--seed 1] [--json FILE]
 
-Two data sets of `benchmarks/generated_features.py`, in both of which a video's mean tells the pair of its class and
-nothing more:
+Two data sets of `benchmarks/generated_features.py`. In both, the mean of a video gives the pair that its class belongs
+to and nothing more:
 
-order    the frames move one way or the other in time: as a set, they are the same
-glimpse  a few frames show the class, and their order is drawn
+order    the frames move one way or the other in time; as a set, they are the same
+glimpse  a few frames show the class, at random positions
 
 All models are trained alike, by the job's own code (Adam, batches of 64, best epoch kept), on 70 % of the videos; 10 %
-are for validation, and the accuracy is that on 20 %. The models of frames have a fraction of their published width, to
-be done in minutes on two cores: what can be compared is what a kind of model can see at all, not how good it may get.
-A recurrent network could find glimpses too; whether it does, from so few videos, is what the table tells.
-Three lines for comparison follow from how the data are made: what one gets who always says the most frequent class,
-who knows the pair, and who knows the class, whose label is wrong at times.
+are for validation and 20 % for the test. The models of frames have a fraction of their published width, to finish in
+minutes on two cores: what can be compared is what a kind of model can learn at all, not how accurate it may become. A
+recurrent network could find glimpses too; the table shows whether it does from so few videos. Three lines for
+comparison follow from how the data are made: the accuracy of a guess that knows only the most frequent class, the pair,
+or the class, whose label is sometimes wrong.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Trained:
-    """One model on one data set; the accuracy on the test in percent."""
+    """One model on one data set, with its test accuracy in percent."""
 
     accuracy: float
     best_epoch: int  # counted from 1
@@ -86,7 +87,7 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
 
 
 def reachable() -> dict[str, float]:
-    """Accuracy in percent of who knows nothing of a video, its pair, or its class."""
+    """Accuracy in percent of a guess that knows nothing of a video, its pair, or its class."""
     frequencies = class_frequencies(CLASSES)
     right = 1 - LABEL_NOISE
     pairs = frequencies.reshape(-1, 2)
@@ -98,7 +99,7 @@ def reachable() -> dict[str, float]:
 
 
 def findings(found: dict[str, dict[str, Trained]], pair: float, near: float) -> dict[str, tuple[bool, str]]:
-    """What would be expected, whether it shows, and by which figures; `near` is how far chance may take two apart."""
+    """Expected findings, whether they are reproduced, and the figures; `near` is a difference that chance explains."""
 
     def accuracies(clue: str, kind: str) -> list[float]:
         return [found[clue][model].accuracy for model, (seen, _) in MODELS.items() if seen == kind]
@@ -133,7 +134,7 @@ def findings(found: dict[str, dict[str, Trained]], pair: float, near: float) -> 
 
 
 def main() -> None:
-    """Train, print the table and what shows."""
+    """Train, print the table and the findings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--videos", type=int, default=2400)
     parser.add_argument("--frames", type=int, default=16)
@@ -143,7 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     limits = reachable()
     found: dict[str, dict[str, Trained]] = {clue: {} for clue in CLUES}
-    print("accuracy on the test, in percent, and its best epoch")
+    print("test accuracy in percent, and the best epoch")
     print(f"{'':<20} {'sees':<16} {'order':>12} {'glimpse':>12}")
     with tempfile.TemporaryDirectory() as folder:
         for clue in CLUES:
@@ -163,12 +164,12 @@ def main() -> None:
                 f"{one.accuracy:7.1f} ({one.best_epoch:2d})" for one in (found[clue][model] for clue in CLUES)
             )
             print(f"{model:<20} {kind:<16} {cells}", flush=True)
-    for name, told in (("guess", "the most frequent class"), ("pair", "the pair is known"), ("class", "the class is")):
-        print(f"{told:<37} {limits[name]:7.1f} {'':4} {limits[name]:7.1f}")
+    for name, known in (("guess", "the most frequent class"), ("pair", "the pair is known"), ("class", "the class is")):
+        print(f"{known:<37} {limits[name]:7.1f} {'':4} {limits[name]:7.1f}")
     near = 2 * 100 * (0.25 / (TEST_SHARE * options.videos)) ** 0.5  # two standard errors of an accuracy
     shown = findings(found, limits["pair"], near)
     for finding, (is_shown, figures) in shown.items():
-        print(f"{'shows' if is_shown else 'does not show'}: {finding}: {figures}")
+        print(f"{'reproduced' if is_shown else 'not reproduced'}: {finding}: {figures}")
     write_json(
         options.json,
         {

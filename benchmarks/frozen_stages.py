@@ -1,10 +1,10 @@
-"""What it saves to compute frozen stages once: epochs of a new head alone, kept and computed anew.
+"""What computing the output of frozen stages once saves: epochs of a new head, with and without keeping that output.
 
     python benchmarks/frozen_stages.py [--videos 96] [--epochs 20] [--model r3d-18] [--json FILE]
 
-The same training twice, by `jobs/train_classifier.py` on Ray: with room for what the frozen stages give, and without.
-Videos and network are those of `benchmarks/clips.py`. Told are the seconds of all epochs with what goes before them,
-of how many epochs that are computed anew that is the time, and how far the losses of the two are apart.
+The same training twice, by `jobs/train_classifier.py` on Ray: with memory to keep the output of the frozen stages, and
+without. Videos and network are those of `benchmarks/clips.py`. Reported are the seconds of all epochs including the
+preparation, the same in epochs of the training without, and the largest difference between the losses of the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEPT_MIB = {"kept": 1024, "anew": 0}
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: seconds of its epochs and of what they start from, of the median epoch, and its losses."""
+    """One training: seconds of its epochs including preparation, of the median epoch, and its losses."""
 
     seconds: float
     epoch_seconds: float
@@ -35,7 +35,7 @@ class Trained:
 
 
 def train(videos: Path, output: Path, model: str, epochs: int, kept_mib: int) -> Trained:
-    """The head alone, with the job."""
+    """Train the head alone, by the job."""
     command = ["jobs/train_classifier.py", "--videos", str(videos), "--output", str(output), "--split", "column"]
     command += ["--model", model, "--model-options", *(f"{key}={value}" for key, value in OPTIONS.items())]
     command += ["--phases", f"epochs={epochs} stages=1 optimizer=sgd learning-rate=0.01"]

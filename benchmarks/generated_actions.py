@@ -1,4 +1,4 @@
-"""Videos of actions that only time tells apart, drawn from a seed: for proving that a network sees motion.
+"""Videos of actions that only motion distinguishes, drawn from a seed: to test whether a network sees motion.
 
     python benchmarks/generated_actions.py OUTPUT [--set actions] [--scenes 120 20 40] [--size 48] [--frames 16]
 
@@ -7,14 +7,15 @@ Writes `OUTPUT/<split>/<class>/<nnnnn>.mp4`, so that each folder is a class, and
 
 A scene is two acts in front of a still background, one after the other; in each act one shape is seen, alone. What the
 shapes do makes the set; for `actions` one slides and one changes its size, for `other` (to train on before) one rises
-or falls and one circles the middle. Classes are which act comes first, and which way each of them goes, eight in all:
+or falls and one circles the middle. Classes are which act comes first, and which way each of them goes, eight classes:
 
     right-grow  right-shrink  left-grow  left-shrink  grow-right  shrink-right  grow-left  shrink-left
 
-Nothing but order tells them apart. A scene is drawn once, sensor noise and flicker included, and its eight videos are
-its frames in eight orders: an act played backwards goes the other way, and every class played backwards is another. A
-file is nothing but key frames of one quantiser, so that a frame is coded alike wherever it stands: the decoded frames
-of the eight are the same pictures to the bit. No frame, and no set of frames, says anything about the class.
+Only the order of the frames distinguishes them. A scene is drawn once, sensor noise and flicker included, and its eight
+videos are its frames in eight orders: an act played backwards goes the other way, and every class played backwards is
+another. A file is nothing but key frames of one quantiser, so that a frame is coded alike wherever it stands: the
+decoded frames of the eight are the same pictures to the bit. No frame, and no set of frames, carries information about
+the class.
 
 Backgrounds and shapes have textures of natural images' spectrum (amplitude 1/f), drawn for each scene; the outlines of
 the shapes in training, validation and test differ.
@@ -258,7 +259,7 @@ def write_actions(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write a set and say how long that took."""
+    """Write a set and print how long it took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path, help="folder to write to")
     parser.add_argument("--set", choices=tuple(ACTION_SETS), default="actions", dest="action_set")

@@ -1,4 +1,4 @@
-"""Features like YouTube-8M's, made from a seed: for comparing models where the real ones cannot be had.
+"""Features like YouTube-8M's, generated from a seed: to compare models where the real data are not available.
 
     python benchmarks/generated_features.py OUTPUT [--videos 312000] [--classes 10] [--frames 0] [--clue all] [--seed 0]
 
@@ -268,8 +268,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("output", type=Path, help="folder to write to")
     parser.add_argument("--videos", type=int, default=312_000)
     parser.add_argument("--classes", type=int, default=10)
-    parser.add_argument("--frames", type=int, default=0, help="the most frames of a video; 0 for means alone")
-    parser.add_argument("--clue", choices=CLUES, default=ALL, help="what of the frames tells their class")
+    parser.add_argument("--frames", type=int, default=0, help="maximum frames per video; 0 for means only")
+    parser.add_argument("--clue", choices=CLUES, default=ALL, help="which property of the frames reveals the class")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.videos < 1 or options.classes < 2 or options.frames < 0 or options.seed < 0:

@@ -1,13 +1,13 @@
-"""How fast the networks run on a GPU, and what limits them: `PYTHONPATH=. python benchmarks/gpu.py [--json PATH]`.
+"""Throughput of the networks on a GPU, and what limits it: `PYTHONPATH=. python benchmarks/gpu.py [--json PATH]`.
 
 Runs wherever torch sees CUDA; besides torch it needs numpy and safetensors, and nothing installed of this repository.
-`--device cpu` takes the same way on a CPU, to try the script out. Weights are random. It prints
+`--device cpu` runs the same on a CPU, to try the script out. Weights are random. It prints
 
 - the best rate of a bf16 matrix product, the yardstick for the shares below,
-- items/s of Inception and VGGish on inputs that lie on the device, by form, precision and batch,
-- what a frame's way to the network costs: cutting on one host core, copying, resizing on the device,
+- items/s of Inception and VGGish on inputs in device memory, by form, precision and batch,
+- the cost of a frame's path to the network: cutting on one host core, copying, resizing on the device,
 - items/s of the product's own embedders, fed with uint8 frames and windows on the host, and which step limits them,
-- how far the embeddings lie from those of fp32 on the CPU,
+- errors of the embeddings relative to fp32 on the CPU,
 - clips/s of the clip classifiers (`--clip-models`; `--only clips` measures nothing else).
 """
 
@@ -120,7 +120,7 @@ def flops_per_item(forward: Forward, shape: tuple[int, ...]) -> int:
 
 
 def measure_networks(bench: Bench, batch_sizes: list[int], peak: float, *, compiled: bool) -> list[Row]:
-    """Items/s of both networks on inputs that lie on the device."""
+    """Items/s of both networks on inputs in device memory."""
     host = Bench(torch.device("cpu"), 0)
     shapes = {"Inception": (IMAGE_SIZE, IMAGE_SIZE, 3), "VGGish": (NUM_FRAMES, NUM_BANDS)}
     flops = {
@@ -249,7 +249,7 @@ def measure_extractors(bench: Bench, batch_sizes: list[int], peak: float, *, com
         )
     windows = list(torch.randn(4 * batch, NUM_FRAMES, NUM_BANDS))
     sound_rate = len(windows) * bench.calls_per_second(lambda: sound.embed_prepared(windows))
-    print(f"sound, whole way: {sound_rate:,.0f} windows/s")
+    print(f"sound, whole path: {sound_rate:,.0f} windows/s")
 
     images = [drawn_frame(*FRAME_SIZES[0], seed) for seed in range(COMPARED_ROWS)]
     waves = np.random.default_rng(0).uniform(-1, 1, (COMPARED_ROWS, WINDOW_SAMPLES)).astype(np.float32)

@@ -1,7 +1,7 @@
-"""How fast clip classifiers run on a device: clips/s, and the share of the measured peak that this is.
+"""Throughput of clip classifiers on a device: clips/s, and the share of the measured peak rate.
 
-For each: the network on prepared clips that lie on the device, in two layouts; the whole way from bytes of pixels to
-logits; and a step of training, forward and backward without the optimizer's, with fp32 weights. By precision and batch.
+For each: the network on prepared clips in device memory, in two layouts; the whole path from bytes of pixels to logits;
+and a training step, forward and backward without the optimizer, with fp32 weights. By precision and batch size.
 
 Operations are counted on tensors without data, a multiplication and its addition as two.
 """

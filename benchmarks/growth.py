@@ -1,9 +1,9 @@
-"""Whether time grows with the work and no faster: 1, 2, 4 and 8 times as many videos through the real job.
+"""Whether time is linear in the number of videos: 1, 2, 4 and 8 times as many through the whole job.
 
     python benchmarks/growth.py [--videos 500] [--json FILE]
 
-What each further video takes from one size to the next, as a multiple of what it takes over the whole range: 1 is
-linear. What a run costs whatever its size (start-up, the last tasks) does not enter.
+Printed is the time per additional video from one size to the next, relative to that over the whole range: 1 is linear.
+Costs that do not depend on the size (start-up, the last tasks) do not enter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real job, run as a user runs it and watched from outside: its time, its memory, its own record."""
+"""The whole job, run as a user runs it and watched from outside: its time, its memory, its own record."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobRun:
     wall_seconds     from the command to its end
     startup_seconds  from the command to the first finished video
     stage_seconds    CPU seconds of opening, decoding and embedding, by the job's own count
-    peak_pss_bytes   the most that all its processes, Ray's and the object store among them, held at a time
+    peak_pss_bytes   peak memory of all its processes, including Ray's and the object store
     """
 
     wall_seconds: float
@@ -52,7 +52,7 @@ class JobRun:
 
     @property
     def overhead_seconds(self) -> float:
-        """Core seconds a video that no stage accounts for, start and end of the run included."""
+        """Core seconds per video that no stage accounts for, including start and end of the run."""
         return (self.wall_seconds * cores() - self.stage_seconds) / max(self.videos, 1)
 
     @property
@@ -64,7 +64,7 @@ class JobRun:
 def run_job(source: Path, *options: str, look_every_seconds: float = 10.0) -> JobRun:
     """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own.
 
-    To watch its memory closely takes time from it: `look_every_seconds` is for those who measure the one or the other.
+    Watching memory closely slows the job down: measure time or memory, and set `look_every_seconds` accordingly.
     """
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}

@@ -1,9 +1,9 @@
-"""How long it takes to load video-level features: `.tfrecord` files as they are, and feature shards.
+"""Time to load video-level features: from `.tfrecord` files as published, and from feature shards.
 
     python benchmarks/loading.py [--records 312000] [--json FILE]
 
-The reported system took 20 minutes for 312,000 records. Both are read to the end through what training and scoring use,
-into batches of 1024 videos with their ids and labels; the records are synthetic, 1024 of them a file.
+The reported system took 20 minutes for 312,000 records. Both are read completely, by the code that training and scoring
+use, into batches of 1024 videos with their ids and labels. The records are synthetic, 1024 per file.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def write_record_files(folder: Path, count: int) -> None:
 
 
 def timed(read: Callable[[], int], expected: int) -> float:
-    """Seconds that `read` takes; it says how many videos there were."""
+    """Seconds that `read` takes, after checking the number of videos that it returns."""
     started = time.perf_counter()
     found = read()
     seconds = time.perf_counter() - started
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=312_000)
-    parser.add_argument("--folder", type=Path, help="where to put the files meanwhile")
+    parser.add_argument("--folder", type=Path, help="folder for the temporary files")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     result: dict[str, dict[str, float]] = {}
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         for what, read in readers.items():
             seconds = timed(read, options.records)
             result[what] = {"seconds": seconds, "per_second": options.records / seconds}
-            print(f"{what}: {options.records} videos in {seconds:.1f} s, {options.records / seconds:,.0f} a second")
+            print(f"{what}: {options.records} videos in {seconds:.1f} s, {options.records / seconds:,.0f} videos/s")
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     print(f"peak memory {peak_bytes / 2**30:.2f} GiB")
     write_json(options.json, {"records": options.records, "peak_bytes": peak_bytes, "readers": result})

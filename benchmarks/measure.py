@@ -1,4 +1,4 @@
-"""How benchmarks measure: contenders that take turns, and the processes that a job consists of.
+"""How benchmarks measure: contenders that take turns, and the processes that belong to a job.
 
 Medians of alternating runs, because a machine's speed drifts; CPU seconds are user + system of all threads of this
 process. A job's processes are found by a variable in their environment, which Ray's daemons and workers inherit.
@@ -23,7 +23,7 @@ MARKER = "FRAMEMILL_BENCHMARK"
 def alternating_cpu_seconds(
     contenders: Mapping[str, Callable[[], Result]], repeats: int
 ) -> tuple[dict[str, float], dict[str, Result]]:
-    """Median CPU seconds of each contender, and what each gave; all run once before anything counts."""
+    """Median CPU seconds and results of each contender, after one warm-up run of all."""
     results = {name: contender() for name, contender in contenders.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
@@ -40,7 +40,7 @@ def geometric_mean(ratios: Iterable[float]) -> float:
 
 
 def write_json(path: Path | None, result: object) -> None:
-    """Write `result` to `path`, where one is given."""
+    """Write `result` to `path`, if given."""
     if path is not None:
         path.write_text(json.dumps(result, indent=2) + "\n")
 
@@ -49,7 +49,7 @@ class ProcessGroup:
     """Watches all processes whose environment holds the marker with the value `token`, until closed.
 
     `peak_pss_bytes` is the largest sum of their proportional set sizes: memory that several share, such as Ray's object
-    store, counts once. A look costs some 40 ms of a core, because the kernel goes through all their pages.
+    store, counts once. Each sample costs some 40 ms of a core, because the kernel visits all their pages.
     """
 
     def __init__(self, token: str, look_every_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Whether memory depends on how much there is to do: peak PSS of all processes of the real job.
+"""Whether memory is independent of the amount of work: peak PSS of all processes of the whole job.
 
     python benchmarks/memory.py [--videos 100 5000] [--minutes 10 180] [--json FILE]
 

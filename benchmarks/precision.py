@@ -1,13 +1,13 @@
-"""How far bf16 and int8 embeddings lie from fp32 ones: `python benchmarks/precision.py [VIDEO ...]`.
+"""Errors of bf16 and int8 embeddings relative to fp32: `python benchmarks/precision.py [VIDEO ...]`.
 
-Prints relative RMS and cosine after the network, after PCA with whitening, and the 8-bit codes that differ. With them
-goes the rank agreement: all pairs of rows are ordered by their similarity (cosine about the mean row), once as fp32
-orders them and once as the other, and the two orders are compared (Spearman; 1 is the same order). Frames come
-from the given videos (1 a second), else they are drawn: gradients, blobs and noise at several sizes. Sound windows are
-drawn: tones, sweeps and noise. `--weights`, `--pca`, `--audio-weights`, `--audio-pca` take what the job takes. The
-defaults need no download: random networks, a random orthogonal projection, and a whitening fitted to the fp32 features.
-A random network tells pictures apart less than a trained one does (its features are nearly the same vector for all),
-and whitening divides by exactly those differences, so that the whitened rows are the worst case.
+Prints relative RMS and cosine after the network and after PCA with whitening, and the 8-bit codes that differ. Rank
+agreement orders all pairs of rows by their similarity (cosine about the mean row) in fp32 and in the other precision,
+and compares the two orders (Spearman; 1 is the same order). Frames come from the given videos (1 a second) or are
+drawn: gradients, blobs and noise at several sizes. Sound windows are drawn: tones, sweeps and noise. `--weights`,
+`--pca`, `--audio-weights`, `--audio-pca` take the values that the job takes. The defaults need no download: random
+networks, a random orthogonal projection, and a whitening fitted to the fp32 features. A random network distinguishes
+images less than a trained one (its features are nearly the same vector for all), and whitening divides by exactly those
+differences, so the whitened rows are the worst case.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The seven reported dense models on generated features, beside the figures that were reported on YouTube-8M.
+"""The seven reported dense models on generated features, beside the figures reported on YouTube-8M.
 
     python benchmarks/reported_models.py [--videos 20000] [--epochs 20] [--seed 1] [--json FILE]
 
-All are trained with the reported recipe (RMSprop with Keras's numbers, batches of 256, cross-entropy, best epoch kept)
-on 70 % of the videos; 15 % are for validation and 15 % for the test. Accuracies are those of the best epoch. Nothing is
-said about real videos: what can be compared are the findings, and the last lines say which of them show.
+All are trained with the reported recipe (RMSprop with Keras's defaults, batches of 256, cross-entropy, best epoch kept)
+on 70 % of the videos; 15 % are for validation and 15 % for the test. Accuracies are those of the best epoch. They say
+nothing about real videos: what can be compared are the findings, and the last lines say which of them are reproduced.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OVERFITS_BY_EPOCH = 3
 
 @dataclass(frozen=True)
 class Trained:
-    """One model; accuracies in percent, `equal` the mean over the classes of the test."""
+    """One model; accuracies in percent, `equal` the mean over the classes of the test split."""
 
     accuracies: dict[str, float]
     equal: float
@@ -55,12 +55,12 @@ class Trained:
 
     @property
     def rise(self) -> float:
-        """How much of the validation loss the last epoch has on the best."""
+        """Relative increase of the validation loss from the best epoch to the last."""
         return self.validation_losses[-1] / min(self.validation_losses) - 1
 
     @property
     def gap(self) -> float:
-        """Accuracy on videos that were trained on, less that on others."""
+        """Training accuracy minus validation accuracy."""
         return self.accuracies["training"] - self.accuracies["validation"]
 
 
@@ -91,7 +91,7 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
 
 
 def findings(models: dict[str, Trained]) -> dict[str, tuple[bool, str]]:
-    """What was reported, whether it shows here, and by which figures."""
+    """The reported findings, whether they are reproduced, and the figures."""
     one, two, five, seven = (models[f"dense-{number}"] for number in (1, 2, 5, 7))
     validation = {name: model.accuracies["validation"] for name, model in models.items()}
     test = {name: model.accuracies["test"] for name, model in models.items()}
@@ -127,7 +127,7 @@ def findings(models: dict[str, Trained]) -> dict[str, tuple[bool, str]]:
 
 
 def main() -> None:
-    """Train, print the table and what shows."""
+    """Train, print the table and the findings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--videos", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=20)
@@ -147,7 +147,7 @@ def main() -> None:
             print(f"{name}   {cells}  {equal}   {trained.best_epoch:2d}   {trained.seconds:.0f} s", flush=True)
     shown = findings(models)
     for finding, (is_shown, figures) in shown.items():
-        print(f"{'shows' if is_shown else 'does not show'}: {finding}: {figures}")
+        print(f"{'reproduced' if is_shown else 'not reproduced'}: {finding}: {figures}")
     write_json(
         options.json,
         {

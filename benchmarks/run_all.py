@@ -1,8 +1,8 @@
-"""Every benchmark that takes minutes and no preparation: tables on the screen, JSON in a folder.
+"""Every benchmark that takes minutes and needs no preparation: tables on the screen, JSON in a folder.
 
     python benchmarks/run_all.py [CLIP …] [--folder FOLDER] [--full]
 
-Without clips, drawn ones are used. `--full` takes the sizes at which the figures are meant (over an hour).
+Without clips, generated ones are used. `--full` takes the sizes of the published figures (over an hour).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 TAKES_CLIPS = ("decoding", "end_to_end")
-# By the name of the result; what follows a point tells two runs of one script apart.
-QUICK: dict[str, tuple[str, ...]] = {
+# By the name of the result; a suffix after a point distinguishes two runs of one script.
+SMALL: dict[str, tuple[str, ...]] = {
     "decoding": (),
     "embedding": (),
     "end_to_end": ("--seconds", "30"),
@@ -35,7 +35,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "clip_cache": (),
     "frozen_stages": ("--videos", "48"),
 }
-FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(QUICK, ()), "end_to_end.pictures": ("--without-sound",)}
+FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(SMALL, ()), "end_to_end.pictures": ("--without-sound",)}
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     has_failed = False
-    for name, options in (FULL if arguments.full else QUICK).items():
+    for name, options in (FULL if arguments.full else SMALL).items():
         print(f"\n== {name}", flush=True)
         script = name.partition(".")[0]
         clips = arguments.clips if script in TAKES_CLIPS else []

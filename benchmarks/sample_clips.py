@@ -1,6 +1,6 @@
-"""Videos that benchmarks make for themselves, encoded by PyAV.
+"""Videos that benchmarks generate and encode themselves.
 
-They say how the system scales. How fast decoding is they only hint at: real pictures are harder.
+They show how the system scales. Decoding speed they only hint at: real content is harder.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""How fast the scoring job labels videos, from feature shards to label shards, beside what it is made of.
+"""Throughput of the scoring job, from feature shards to label shards, beside that of its parts.
 
     python benchmarks/scoring.py [--videos 1000000] [--classes 10] [--model dense-5] [--engine local ray] [--json FILE]
 
-Features are generated (`generated_features`) for a few shards, and written again under other ids until there are
-enough. 1,000,000 videos take 4.6 GB, in a folder that is removed at the end (`--folder` keeps them for the next time).
+Features are generated (`generated_features`) for a few shards, which are written again under other ids until there are
+enough. 1,000,000 videos take 4.6 GB, in a folder that is removed at the end (`--folder` keeps them for the next run).
 
-Two rates are told of each run of the job. The whole one counts from the command to its end: start of Python, of Ray and
-its workers, reading checkpoint and ids, and all the rest. That after start-up counts from the moment at which the first
-label shard is there to that at which the last is, and the videos of all but the first. The bare loop, for comparison,
-runs one thread a core over features in memory: the network alone, and with the choice of the best labels.
+Two rates are printed for each run of the job. The first counts from the command to its end: start of Python, of Ray and
+its workers, reading checkpoint and ids, and everything else. The rate after start-up counts from the first label shard
+to the last, and the videos of all shards but the first. For comparison, a bare loop runs one thread per core over
+features in memory: the network alone, and with the selection of the best labels.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class JobRun:
 
 
 def write_features(root: Path, videos: int, classes: int) -> None:
-    """As many videos as wanted, unless they are there."""
+    """Write as many videos as wanted, unless they exist."""
     folder = root / "features"
     present = sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")) if folder.exists() else 0
     if present == videos:
@@ -79,7 +79,7 @@ def write_features(root: Path, videos: int, classes: int) -> None:
 
 
 def write_model(folder: Path, name: str, classes: int, features: Path) -> None:
-    """A checkpoint with drawn weights: how fast it is does not depend on them."""
+    """A checkpoint with drawn weights, on which its speed does not depend."""
     torch.manual_seed(0)
     model = build_model(name, num_classes=classes)
     config = CheckpointConfig(
@@ -131,7 +131,7 @@ def run_job(engine: str, features: Path, checkpoint: Path) -> JobRun:
 
 
 def bare_rates(checkpoint: Path, top_k: int = 20) -> dict[str, float]:
-    """Videos a second of a loop over tensors in memory, a thread for each core."""
+    """Videos/s of a loop over tensors in memory, with one thread per core."""
     classifier = TrainedClassifier({"c": read_checkpoint_at(str(checkpoint))})
     rng = np.random.default_rng(0)
     rgb, audio = (torch.from_numpy(rng.standard_normal((8 * BATCH, dim), dtype=np.float32)) for dim in (1024, 128))

@@ -1,4 +1,4 @@
-"""What stops a run from growing: a discrete-event simulation of 1 to 1,000 nodes, from costs measured here.
+"""What limits a run: a discrete-event simulation of 1 to 1,000 nodes, from costs measured on this machine.
 
     python benchmarks/simulation.py [--frame-seconds 0.025] [--json FILE]
 

@@ -1,9 +1,9 @@
-"""What a video costs beyond its decoding and embedding: many two-second videos through the real job.
+"""Overhead per video beyond decoding and embedding: many two-second videos through the whole job.
 
     python benchmarks/small_files.py [--videos 5000] [--json FILE]
 
-Overhead a video: core seconds of the whole run, less the stages' CPU seconds, over the videos; once with start-up and
-end, once from the first finished video on.
+The overhead is the core seconds of the run minus the CPU seconds of its stages, per video: once including start and end
+of the run, once from the first finished video on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
         short_clips(Path(folder, "videos"), arguments.videos)
         job = run_job(Path(folder, "videos"))
     print(f"{job.videos} videos in {job.wall_seconds:.1f} s, {1e3 * job.stage_seconds / job.videos:.1f} ms of CPU each")
-    print(f"overhead a video: {1e3 * job.overhead_seconds:.1f} ms; ", end="")
+    print(f"overhead per video: {1e3 * job.overhead_seconds:.1f} ms; ", end="")
     print(f"after a start-up of {job.startup_seconds:.1f} s: {1e3 * job.steady_overhead_seconds:.1f} ms")
     result = {
         "job": asdict(job),

@@ -1,20 +1,20 @@
-"""Training model 5 from Parquet, beside a bare torch loop and Keras, all on the same videos.
+"""Training `dense-5` from Parquet, beside a bare torch loop and Keras, all on the same videos.
 
     python benchmarks/training.py [--videos 312000] [--epochs 20] [--rounds 3] [--json FILE]
     python benchmarks/training.py --memory [--videos 1000000] [--epochs 1]
 
-Each trains on `--videos` videos in batches of 256 with RMSprop, and measures loss and accuracy on a ninth as many after
-every epoch. They take turns, each in a process of its own on all cores; medians over the rounds.
+Each trains on `--videos` videos in batches of 256 with RMSprop, and evaluates loss and accuracy on a ninth as many
+after every epoch. They take turns, each in a process of its own on all cores; medians over the rounds are compared.
 
-ours           jobs/train_classifier.py from its start to its end: Ray, Parquet, states, results, report
+ours           jobs/train_classifier.py from start to end: Ray, Parquet, states, results, report
 ours, local    the same with --engine local, without Ray
 ours, epochs   the epochs of the first alone
-bare           torch's own layers and RMSprop on tensors in memory, which are loaded before the clock starts
-bare, tuned    the same with our network, whose dropout is quicker
+bare           torch's own layers and RMSprop on tensors in memory, loaded before the clock starts
+bare, tuned    the same with our network, whose dropout is faster
 keras-arrays   model.fit on arrays in memory, likewise
 keras-dataset  model.fit on a tf.data pipeline over these arrays: shuffled, batched, prefetched
 
-`--memory` trains with the job alone and tells how much all of its processes held, Ray's among them.
+`--memory` runs the job alone and prints the peak memory of all its processes, Ray's included.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Arrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
 
 
 def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -> dict[str, float]:
-    """The job, with all that it writes. To watch its memory slows it down."""
+    """Run the whole job; watching its memory slows it down."""
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     with tempfile.TemporaryDirectory() as output:
@@ -72,7 +72,7 @@ def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -
 
 
 def load(dataset: Path, name: str) -> Arrays:
-    """Pictures, sound and classes of one split, in memory."""
+    """Features and classes of one split, in memory."""
     from cluster.features.source import SourceConfig
     from cluster.training.config import TrainingOptions
     from cluster.training.kinds import load_training_data
@@ -149,7 +149,7 @@ def keras(training: Arrays, validation: Arrays, epochs: int, *, as_dataset: bool
         return float(max(history.history["val_accuracy"]))
 
     def pipeline(arrays: Arrays, *, shuffle: bool) -> Any:
-        """Batches gathered by number, so that whole arrays are neither copied into the graph nor cut into rows."""
+        """Batches gathered by index, so that arrays are neither copied into the graph nor split into rows."""
         rgb, audio, classes = (tf.constant(array) for array in arrays)
         numbers = tf.data.Dataset.range(len(arrays[2]))
         if shuffle:
@@ -174,7 +174,7 @@ IN_MEMORY: dict[str, Callable[[Arrays, Arrays, int], float]] = {
 
 
 def run_alone(name: str, dataset: Path, epochs: int) -> dict[str, float]:
-    """One of those that train in memory, in a process of its own; the clock starts once its data are there."""
+    """Run one in-memory contender in a process of its own; the clock starts once its data are loaded."""
     command = [sys.executable, __file__, "--contender", name, "--dataset", str(dataset), "--epochs", str(epochs)]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -183,7 +183,7 @@ def run_alone(name: str, dataset: Path, epochs: int) -> dict[str, float]:
 
 
 def contend(name: str, dataset: Path, epochs: int) -> None:
-    """What runs in that process."""
+    """The contender's process."""
     training, validation = load(dataset, "training"), load(dataset, "validation")
     started = time.perf_counter()
     accuracy = IN_MEMORY[name](training, validation, epochs)
@@ -191,7 +191,7 @@ def contend(name: str, dataset: Path, epochs: int) -> None:
 
 
 def compare(dataset: Path, epochs: int, rounds: int) -> dict[str, Any]:
-    """All of them in turns; prints medians and ratios."""
+    """Run all contenders in turn; print medians and ratios."""
     results: dict[str, list[dict[str, float]]] = {}
     for number in range(rounds):
         for name in (*JOBS, *IN_MEMORY):
@@ -219,7 +219,7 @@ def compare(dataset: Path, epochs: int, rounds: int) -> dict[str, Any]:
 def measure_memory(dataset: Path, epochs: int) -> dict[str, Any]:
     """The job alone."""
     found = ours(dataset, epochs, "ray", is_watched=True)
-    print(f"all processes held at most {found['peak_bytes'] / 2**30:.2f} GiB (PSS); {found['seconds']:.1f} s")
+    print(f"peak memory of all processes: {found['peak_bytes'] / 2**30:.2f} GiB (PSS); {found['seconds']:.1f} s")
     return found
 
 
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="[20; with --memory 1]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--folder", type=Path, help="where the features are put meanwhile")
+    parser.add_argument("--folder", type=Path, help="folder for the temporary features")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--contender", choices=tuple(IN_MEMORY), help=argparse.SUPPRESS)
     parser.add_argument("--dataset", type=Path, help=argparse.SUPPRESS)

@@ -1,14 +1,14 @@
-"""Transfer learning as it was reported of C3D: a new head, then the last three dense layers; then a class more.
+"""Transfer learning with C3D as reported: a new head, then the last three dense layers, then one class more.
 
     python benchmarks/transfer.py [--scenes 120 20 40] [--seed 0] [--keep FOLDER] [--json FILE]
 
-The reported system started from weights of Sports-1M and went on with three classes of UCF101 and one of its user's
-own. Here everything is generated (`generated_actions`), and C3D is an eighth as wide: it is trained on other motions
-first, then on three classes of the actions, each a folder of videos, and then on these and a folder more. Every
-training is `jobs/train_classifier.py` from its start to its end, on Ray.
+The reported system started from weights of Sports-1M and continued with three classes of UCF101 and one of its own.
+Here everything is generated (`generated_actions`) and C3D is an eighth as wide: it is trained on other motions first,
+then on three classes of the actions, one folder of videos each, and then with a fourth folder. Every training is
+`jobs/train_classifier.py` from start to end, on Ray.
 
-Told is, beside what was reported: loss and accuracy of the test, seconds of the whole job, and of each class precision,
-recall and F1. What can be compared are the findings, not the figures.
+Printed beside the reported figures are loss and accuracy of the test split, seconds of the whole job, and precision,
+recall and F1 of each class. What can be compared are the findings, not the figures.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LAST_THREE = "stages=3 optimizer=sgd learning-rate=0.01"
 
 @dataclass(frozen=True)
 class Way:
-    """One of the reported trainings: what the job is told, and what came out of the reported one."""
+    """One of the reported trainings: options of the job, and the reported results."""
 
     options: tuple[str, ...]
     classes: tuple[str, ...]
@@ -61,7 +61,7 @@ LABEL_SOURCES = {
 
 @dataclass(frozen=True)
 class Run:
-    """What one job left."""
+    """The results of one job."""
 
     classes: tuple[str, ...]
     seconds: float
@@ -93,7 +93,7 @@ def run_job(videos: Path, output: Path, *options: str) -> Run:
 
 
 def link_classes(source: Path, target: Path, classes: tuple[str, ...]) -> None:
-    """A folder of videos with some of the classes of another; those that are there already stay."""
+    """Link some classes of a folder of videos into another; existing ones stay."""
     for split in source.iterdir():
         if split.is_dir():
             for name in classes:
@@ -105,7 +105,7 @@ def link_classes(source: Path, target: Path, classes: tuple[str, ...]) -> None:
 
 
 def show(name: str, way: Way, run: Run) -> None:
-    """One training, beside the reported one."""
+    """Print one training beside the reported one."""
     summary = run.test.summary
     print(
         f"\n{name}: test loss {summary['loss']:.3f} ({way.reported_loss}), accuracy {summary['hit_at_one']:.4f} "
@@ -119,7 +119,7 @@ def show(name: str, way: Way, run: Run) -> None:
 
 
 def findings(runs: dict[str, Run]) -> dict[str, bool]:
-    """What was reported, and whether it shows."""
+    """The reported findings, and whether they are reproduced."""
     loss = {name: run.test.summary["loss"] or 0.0 for name, run in runs.items()}
     right = {name: run.test.summary["hit_at_one"] or 0.0 for name, run in runs.items()}
     return {
@@ -135,11 +135,11 @@ def findings(runs: dict[str, Run]) -> dict[str, bool]:
 
 
 def main() -> None:
-    """Train five times, print the tables and what shows."""
+    """Train five times, print the tables and the findings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", type=int, nargs=3, default=(120, 20, 40), metavar="COUNT")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="a folder for videos, checkpoints and reports, which then stay")
+    parser.add_argument("--keep", type=Path, help="folder in which to keep videos, checkpoints and reports")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     scenes = dict(zip(("train", "validation", "test"), options.scenes, strict=True))
@@ -159,7 +159,7 @@ def main() -> None:
     shown = findings(runs)
     print()
     for finding, is_shown in shown.items():
-        print(f"{'shows' if is_shown else 'does not show'}: {finding}")
+        print(f"{'reproduced' if is_shown else 'not reproduced'}: {finding}")
     write_json(
         options.json,
         {

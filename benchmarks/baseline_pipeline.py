@@ -1,9 +1,9 @@
-"""The usual way of doing this job: one process, OpenCV decodes every frame, each second's goes alone through Inception.
+"""The baseline pipeline: one process, OpenCV decodes every frame, one frame a second goes through Inception by itself.
 
-    python benchmarks/reference_way.py CLIP … [--json FILE]
+    python benchmarks/baseline_pipeline.py CLIP … [--json FILE]
 
-The network is eager, float32 and gets one frame at a time, on as many threads as torch takes by itself; decoding has
-as many as OpenCV takes. No sound, no PCA, and nothing is written: all of it would make this way slower.
+The network is eager, float32 and takes one frame at a time; torch and OpenCV use their default numbers of threads.
+There is no sound, no PCA and no output, all of which would make it slower.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from extractors.weights.resolve import ResolvedWeights
 
 
 @dataclass(frozen=True)
-class ReferenceRun:
-    """Seconds on the clock for so many frames, without loading the network."""
+class BaselineRun:
+    """Frames embedded, and seconds by the clock without loading the network."""
 
     frames: int
     wall_seconds: float
 
 
-def run_reference(clips: Sequence[str]) -> ReferenceRun:
+def run_baseline(clips: Sequence[str]) -> BaselineRun:
     """Embed one frame a second of each clip."""
     network, _ = build_inception(ResolvedWeights("frames", "random:0", seed=0))
     frames = 0
@@ -55,7 +55,7 @@ def run_reference(clips: Sequence[str]) -> ReferenceRun:
                 pixels = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), (IMAGE_SIZE, IMAGE_SIZE))
                 row = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1  # (1, 3, H, W)
                 network.forward_features(row)
-    return ReferenceRun(frames, time.perf_counter() - started)
+    return BaselineRun(frames, time.perf_counter() - started)
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="+")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    run = run_reference(arguments.clips)
+    run = run_baseline(arguments.clips)
     print(f"{run.frames} frames in {run.wall_seconds:.1f} s: {run.frames / run.wall_seconds:.1f} frames/s")
     write_json(arguments.json, asdict(run))
 
