@@ -1,11 +1,12 @@
-"""What every clip classifier is: a chain of stages from clips to features, and a head on it.
+"""The base class of clip classifiers: a chain of stages from clips to features, with a head.
 
 In: clips, uint8 (N, T, H, W, C). Out: logits (N, K). N clips, T frames, C channels, F features, K classes.
 
     clips ─ prepare ─► float (N, C, T, H, W) ─ stages … ─► features (N, F) ─ head ─► logits (N, K)
 
-`forward_features` is all but the head. Stages are the units of freezing: each takes what the one before it gives, so
-that what frozen ones give can be kept, and any of them computed anew in the backward pass instead of being remembered.
+`forward_features` is everything but the head. Stages are the units of freezing: each takes the output of the stage
+before it, so that the output of frozen stages can be cached, and activations can be recomputed stage by stage in the
+backward pass instead of being stored.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from typing_extensions import override
 
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.published_layout import Layout
@@ -31,28 +33,27 @@ HEAD = "head"
 
 
 class ClipModel(nn.Module):
-    """A network over clips. `clip_format` says what it looks at, `feature_dim` is F, `dropout` is that of the head.
+    """A network over clips.
 
-    `config` has the numbers that a family made it of. `layouts` are those of public files with weights of the network;
-    see `published_clips.fill`.
+    config       the model's own configuration
+    stages       the stages before the head, by name
+    feature_dim  F
+    clip_format  the format of its input
+    dropout      of the features, before the head
+    recompute    whether to recompute activations in the backward pass instead of storing them
+    layouts      of the public files with weights of the network (`classifiers.weights.published_clips`)
     """
 
     layouts: ClassVar[tuple[Layout, ...]] = ()
-    config: ClipConfig
 
     def __init__(
-        self,
-        *,
-        stages: Mapping[str, nn.Module],
-        clip_format: ClipFormat,
-        feature_dim: int,
-        num_classes: int,
-        dropout: float = 0.0,
+        self, *, config: ClipConfig, stages: Mapping[str, nn.Module], feature_dim: int, num_classes: int
     ) -> None:
         super().__init__()
-        self.clip_format = clip_format
+        self.config = config
+        self.clip_format: ClipFormat = config.clip_format()
         self.feature_dim = feature_dim
-        self.dropout = dropout
+        self.dropout = config.dropout
         self.trunk = nn.ModuleDict(stages)
         self.head = nn.Linear(feature_dim, num_classes)
         self.num_classes = num_classes
@@ -61,29 +62,29 @@ class ClipModel(nn.Module):
         self.reset_head(num_classes)
 
     def stages(self) -> dict[str, nn.Module]:
-        """All stages by name, in order; the last is the head."""
+        """All stages by name in order; the last is the head."""
         return {**self.trunk, HEAD: self.head}
 
     def prepare(self, clips: Tensor) -> Tensor:
-        """Clips, uint8 (N, T, H, W, C), as the first stage wants them: float32 (N, C, T, H, W).
+        """Normalise clips, uint8 (N, T, H, W, C), to the input of the first stage, float32 (N, C, T, H, W).
 
         Raises:
-            ValueError: for another shape or number of channels.
+            ValueError: for clips of another type, shape or number of channels.
         """
         channels = self.clip_format.channels
         if clips.ndim != 5 or clips.shape[-1] != channels or clips.dtype != torch.uint8:
-            kind = str(clips.dtype).removeprefix("torch.")
+            dtype = str(clips.dtype).removeprefix("torch.")
             raise ValueError(
                 f"{type(self).__name__} takes clips of shape (N, T, H, W, {channels}), uint8, "
-                f"got {tuple(clips.shape)}, {kind}"
+                f"got {tuple(clips.shape)}, {dtype}"
             )
         mean = torch.tensor(self.clip_format.mean, device=clips.device)
         std = torch.tensor(self.clip_format.std, device=clips.device)
-        # x / 255 first, as every published recipe does: the order decides the last bit.
+        # Divided by 255 first, as in the published recipes: the order affects the last bit.
         return ((clips.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3).contiguous()
 
     def forward_stages(self, values: Tensor, first: int = 0, stop: int | None = None) -> Tensor:
-        """What stages `first` to `stop` (exclusive; None: all but the head) make of `values`."""
+        """The output of stages `first` to `stop` (exclusive; None: all but the head), given `values` as input."""
         for stage in list(self.trunk.values())[first:stop]:
             if self.recompute and torch.is_grad_enabled():
                 values = checkpoint(stage, values, use_reentrant=False, context_fn=partial(_contexts, stage))
@@ -92,22 +93,22 @@ class ClipModel(nn.Module):
         return values
 
     def forward_features(self, values: Tensor) -> Tensor:
-        """Features (N, F) of prepared clips."""
+        """Prepared clips to features (N, F)."""
         return self.forward_stages(values)
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Logits (N, K) of features (N, F)."""
+        """Features (N, F) to logits (N, K)."""
         logits: Tensor = self.head(F.dropout(features, self.dropout, self.head.training))
         return logits
 
     def forward(self, clips: Tensor, first_stage: int | None = None) -> Tensor:
-        """Logits (N, K) of clips, uint8 (N, T, H, W, C); or of what the stages before `first_stage` make of them."""
+        """Clips, uint8 (N, T, H, W, C), to logits (N, K); with `first_stage`, from the input of that stage."""
         if first_stage is None:
             return self.forward_head(self.forward_features(self.prepare(clips)))
         return self.forward_head(self.forward_stages(clips, first_stage))
 
     def reset_head(self, num_classes: int) -> None:
-        """Put a fresh head for other classes on the trained network."""
+        """Replace the head by a newly initialised one for `num_classes` classes."""
         if num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}; it must be at least 1")
         old = self.head.weight
@@ -115,12 +116,12 @@ class ClipModel(nn.Module):
         self.num_classes = num_classes
 
     def freeze(self, trained_stages: int | None) -> None:
-        """Train the last so many stages alone (None: all). Frozen ones behave as in evaluation, statistics included."""
+        """Train only the last `trained_stages` (None: all); frozen stages, batch norm included, stay in evaluation mode."""
         stages = list(self.stages().values())
         if trained_stages is not None and not 1 <= trained_stages <= len(stages):
             raise ValueError(
                 f"{trained_stages} stages cannot be trained: {type(self).__name__} has {len(stages)} "
-                f"({', '.join(self.stages())}), and at least the head is"
+                f"({', '.join(self.stages())}), of which at least the head is trained"
             )
         self._frozen = 0 if trained_stages is None else len(stages) - trained_stages
         for number, stage in enumerate(stages):
@@ -129,11 +130,11 @@ class ClipModel(nn.Module):
 
     @property
     def frozen_stages(self) -> int:
-        """How many stages, from the first on, are not trained."""
+        """The number of frozen stages, from the first on."""
         return self._frozen
 
+    @override
     def train(self, mode: bool = True) -> Self:
-        """See `torch.nn.Module.train`; frozen stages stay as in evaluation."""
         super().train(mode)
         for stage in list(self.trunk.values())[: self._frozen]:
             stage.eval()
@@ -141,28 +142,28 @@ class ClipModel(nn.Module):
 
 
 def _contexts(stage: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """What a stage is computed in, and computed anew in."""
-    return nullcontext(), _statistics_kept(stage)
+    """The contexts in which a stage is computed and recomputed."""
+    return nullcontext(), _constant_statistics(stage)
 
 
 @contextmanager
-def _statistics_kept(stage: nn.Module) -> Iterator[None]:
-    """Keep the statistics of batch normalisation as they are: a batch that is looked at twice counts once."""
-    kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
-    norms = [module for module in stage.modules() if isinstance(module, kinds)]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+def _constant_statistics(stage: nn.Module) -> Iterator[None]:
+    """Suspend the updates of batch norm statistics, so that a recomputed batch counts once."""
+    norm_types = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+    norms = [module for module in stage.modules() if isinstance(module, norm_types)]
+    saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, (momentum, counter) in zip(norms, kept, strict=True):
+        for norm, (momentum, counter) in zip(norms, saved, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, counter
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What was published of a model: top-1 in percent on a dataset, and where that stands."""
+    """The published top-1 accuracy of a model in percent, its dataset and its source."""
 
     percent: float
     dataset: str
@@ -171,19 +172,18 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class ClipModelEntry:
-    """One name.
+    """A named variant of a clip classifier.
 
     model       the class; its constructor takes num_classes and config
-    config      a frozen dataclass of the model's own numbers, with the values that belong to the name; it has
-                `clip_format()`, what the model looks at
+    config      the variant's configuration
     parameters  with `classes` classes, those of the published weights
-    gflops      of one clip of the model's format, a multiplication and its addition counted as two
-    accuracy    None where none was published
+    gflops      of one clip of the model's format; a multiplication and an addition count as two
+    accuracy    None if none was published
     """
 
     name: str
     model: type[ClipModel]
-    config: Any
+    config: ClipConfig
     parameters: int
     classes: int
     gflops: float
@@ -195,9 +195,9 @@ ModelT = TypeVar("ModelT", bound=type[ClipModel])
 
 
 def register_clip_model(
-    name: str, config: Any, *, parameters: int, classes: int, gflops: float, accuracy: Accuracy | None = None
+    name: str, config: ClipConfig, *, parameters: int, classes: int, gflops: float, accuracy: Accuracy | None = None
 ) -> Callable[[ModelT], ModelT]:
-    """Register the class below under `name`, once."""
+    """A class decorator that registers a variant of the class as `name`."""
     return CLIP_MODELS.register(
         lambda model: ClipModelEntry(name, model, config, parameters, classes, gflops, accuracy)
     )

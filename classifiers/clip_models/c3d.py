@@ -3,13 +3,12 @@
 In: clips, uint8 (N, T, H, W, 3), T, H and W at least 16. Out: logits (N, K); features (N, 4096), `fc7` after its ReLU.
 N clips, T frames, K classes.
 
-Source: arXiv:1412.0767. 79,991,015 parameters with the 487 classes of Sports-1M. The public weights see pixels of
-0..255; the authors took a mean cube off them, the port to PyTorch (c3d.pickle) does not, and neither is done here.
-Where `pool5` meets an odd size, the port pads on both sides, Caffe and Keras behind alone: weights made for one are not
-right for the other.
+Source: arXiv:1412.0767. 79,991,015 parameters with the 487 classes of Sports-1M. The public weights take pixels in
+0..255; the authors subtracted a mean cube, the port to PyTorch (c3d.pickle) does not, nor does this model. For odd
+sizes at `pool5`, the port pads both sides, Caffe and Keras the end alone: weights of one do not suit the other.
 
-A fresh network, which has no normalisation, starts from He's weights and learns from pixels of -1..1 (`pixels`), not
-from 0..255.
+The network has no normalisation: trained from scratch, it is initialised after He and takes pixels in -1..1
+(`pixels`), since it does not learn from 0..255.
 """
 
 from __future__ import annotations
@@ -20,15 +19,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.published_layout import KERAS_KEYS, Layout
 from schemas.clips import PIXELS, ClipFormat
 
-SOURCE = "arXiv:1412.0767, table 2, trained from scratch: whole videos"
+ACCURACY = Accuracy(60.0, "Sports-1M", "arXiv:1412.0767, table 2, trained from scratch: whole videos")
 
-# Convolutions of each stage, and what they give.
+# The convolutions of each stage with their output channels.
 STAGES: dict[str, tuple[tuple[str, int], ...]] = {
     "conv1": (("conv1", 64),),
     "conv2": (("conv2", 128),),
@@ -41,7 +41,7 @@ _OUR_KEYS = ((r"^fc8\.", "head."), (r"^(fc\d|conv\d)(\w?)\.", r"trunk.\1.\1\2.")
 
 
 def _channels_first(model: C3d, weight: Tensor) -> Tensor:
-    """`fc6` with inputs that TensorFlow flattened as (T, H, W, C), for those flattened as (C, T, H, W)."""
+    """`fc6` for inputs flattened as (T, H, W, C), as in TensorFlow, rearranged for (C, T, H, W)."""
     return weight.reshape(len(weight), *model.grid, -1).permute(0, 4, 1, 2, 3).flatten(1)
 
 
@@ -60,7 +60,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class C3dConfig(ClipConfig):
-    """Where `pool5` pads (both, end), and the scale of the pixels (see `schemas.clips.PIXELS`)."""
+    """The padding of `pool5` (both, end), and the normalisation of pixels (`schemas.clips.PIXELS`)."""
 
     dropout: float = 0.5
     pool5: str = "both"
@@ -69,24 +69,15 @@ class C3dConfig(ClipConfig):
     at_least: ClassVar[Mapping[str, int]] = {"frames": 16, "height": 16, "width": 16}
     choices: ClassVar[Mapping[str, Collection[str]]] = {"pool5": ("both", "end"), "pixels": tuple(PIXELS)}
 
+    @override
     def clip_format(self) -> ClipFormat:
-        """See `ClipConfig.clip_format`."""
         resize = (round(self.height * 128 / 112), round(self.width * 171 / 112))
-        return ClipFormat(
-            frames=self.frames, height=self.height, width=self.width, resize=resize, fps=None, **PIXELS[self.pixels]
-        )
+        return self.make_format(resize=resize, fps=None, pixels=PIXELS[self.pixels])
 
 
-@register_clip_model(
-    "c3d",
-    C3dConfig(),
-    parameters=79_991_015,
-    classes=487,
-    gflops=77.1,
-    accuracy=Accuracy(60.0, "Sports-1M", SOURCE),
-)
+@register_clip_model("c3d", C3dConfig(), parameters=79_991_015, classes=487, gflops=77.1, accuracy=ACCURACY)
 class C3d(ClipModel):
-    """Five stages of convolutions, each with a pooling, then `fc6` and `fc7`."""
+    """Five stages of convolutions, each with max pooling, then `fc6` and `fc7`."""
 
     layouts = LAYOUTS
 
@@ -110,14 +101,7 @@ class C3d(ClipModel):
         stages["fc7"] = nn.Sequential(
             OrderedDict(dropout=nn.Dropout(config.dropout), fc7=nn.Linear(dense, dense), relu=nn.ReLU())
         )
-        super().__init__(
-            stages=stages,
-            clip_format=config.clip_format(),
-            feature_dim=dense,
-            num_classes=num_classes,
-            dropout=config.dropout,
-        )
-        self.config = config
+        super().__init__(config=config, stages=stages, feature_dim=dense, num_classes=num_classes)
         self.grid = grid  # T, H, W before `fc6`
         for layer in self.trunk.modules():
             if isinstance(layer, nn.Conv3d | nn.Linear):
@@ -133,7 +117,7 @@ def _pool(stage: str, pool5: str) -> nn.Module:
         return nn.MaxPool3d(2)
     if pool5 == "both":
         return nn.MaxPool3d(2, padding=(0, 1, 1))
-    # Zeros are never the greatest after a ReLU.
+    # After a ReLU, padding with zeros does not change the maximum.
     return nn.Sequential(nn.ConstantPad3d((0, 1, 0, 1, 0, 0), 0.0), nn.MaxPool3d(2))
 
 

@@ -1,11 +1,11 @@
-"""The numbers that every clip classifier's configuration has; a family's own come after them."""
+"""The base class of the configurations of clip classifiers; each family adds its own fields."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from classifiers.model_options import check_options
 from schemas.clips import ClipFormat
@@ -13,10 +13,10 @@ from schemas.clips import ClipFormat
 
 @dataclass(frozen=True, kw_only=True)
 class ClipConfig(ABC):
-    """What a network looks at, and how wide it is.
+    """The size of the input and the width of the network.
 
     frames, height, width  T, H, W of a clip
-    width_factor           channels of every layer, times the published ones: below 1 for small models of one's own
+    width_factor           channels of every layer relative to the published network; below 1 for small models
     dropout                of the features, before the head
     """
 
@@ -26,12 +26,12 @@ class ClipConfig(ABC):
     width_factor: float = 1.0
     dropout: float = 0.0
 
-    # What a family checks besides: see `check_options`.
+    # Checks of a family's own fields (`check_options`).
     at_least: ClassVar[Mapping[str, int]] = {}
     choices: ClassVar[Mapping[str, Collection[str]]] = {}
 
     def __post_init__(self) -> None:
-        """Check the numbers, all at once."""
+        """Check the values; reports all problems at once."""
         check_options(
             self,
             at_least={"frames": 1, "height": 1, "width": 1, **self.at_least},
@@ -41,9 +41,13 @@ class ClipConfig(ABC):
         )
 
     def channels(self, published: int) -> int:
-        """How many channels a layer has that was published with so many."""
+        """The channels of a layer that has `published` channels in the published network."""
         return max(1, round(published * self.width_factor))
 
     @abstractmethod
     def clip_format(self) -> ClipFormat:
-        """What a model of this configuration looks at."""
+        """The format of the model's input."""
+
+    def make_format(self, *, resize: tuple[int, ...], fps: str | None, pixels: Mapping[str, Any]) -> ClipFormat:
+        """A format of this size; `pixels` is a normalisation of `schemas.clips`."""
+        return ClipFormat(frames=self.frames, height=self.height, width=self.width, resize=resize, fps=fps, **pixels)

@@ -1,12 +1,12 @@
-"""FAST 3D convolutions: a 3 x 3 x 3 as a look at the picture and two along time, one over each of its directions.
+"""FAST 3D convolutions: a 3 x 3 x 3 convolution factorised into space, horizontal motion and vertical motion.
 
 In: clips, uint8 (N, T, H, W, 3). Out: logits (N, K); features (N, 512). N clips, T frames, K classes.
 
-Source: arXiv:1909.13474, whose authors published no code: the convolution is as its abstract tells it, hw 1 x 3 x 3,
-then tw 3 x 1 x 3 (horizontal motion), then th 3 x 3 x 1 (vertical motion), each with batch normalisation and ReLU; in
-the variant the two look at the same, side by side, and are added. Over equal channels it has a 3 x 3 x 3's parameters.
-The network is ours: ResNet-18's four layers made of it, as R3D-18 is of 3 x 3 x 3. 36,483,408
-parameters with 400 classes.
+Source: arXiv:1909.13474, without published code: the convolution follows the abstract, hw 1 x 3 x 3, then tw 3 x 1 x 3
+(horizontal motion), then th 3 x 3 x 1 (vertical motion), each with batch normalisation and ReLU; in the variant
+`split`, tw and th take the same input in parallel and are added. With equal channels it has as many parameters as a
+3 x 3 x 3 convolution. The network is our own: the four layers of ResNet-18 with this convolution, as R3D-18 is with
+3 x 3 x 3. 36,483,408 parameters with 400 classes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from classifiers.clip_models.base import ClipModel, register_clip_model
+from classifiers.clip_models.base import register_clip_model
 from classifiers.clip_models.config import ClipConfig
+from classifiers.clip_models.residual import STEM_CHANNELS, ResidualClipModel
 from schemas.clips import KINETICS, ClipFormat
 
-STEM_CHANNELS = 64
 ORDERS = ("hw-tw-th", "hw-th-tw", "split")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fast3DConfig(ClipConfig):
-    """Blocks of the four layers, and the order of each convolution's parts: `split` is side by side."""
+    """Blocks of each layer, and the order of the parts of a convolution; `split` is parallel."""
 
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     order: str = "hw-tw-th"
@@ -37,19 +38,20 @@ class Fast3DConfig(ClipConfig):
     choices: ClassVar[Mapping[str, Collection[str]]] = {"order": ORDERS}
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         super().__post_init__()
         if not self.blocks:
-            raise ValueError("blocks is empty: the number of blocks of each layer is wanted")
+            raise ValueError("blocks is empty; it must have the number of blocks of each layer")
 
+    @override
     def clip_format(self) -> ClipFormat:
-        """See `ClipConfig.clip_format`: as R3D-18's, there being no published weights."""
+        # As for R3D-18, since there are no published weights.
         resize = (self.height * 128 // 112, self.width * 171 // 112)
-        return ClipFormat(frames=self.frames, height=self.height, width=self.width, resize=resize, fps="15", **KINETICS)
+        return self.make_format(resize=resize, fps="15", pixels=KINETICS)
 
 
 class Part(nn.Module):
-    """One convolution, batch normalisation and, unless it is to be linear, ReLU."""
+    """Convolution, batch normalisation and, unless `linear`, ReLU."""
 
     def __init__(
         self,
@@ -68,38 +70,38 @@ class Part(nn.Module):
         self.linear = linear
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with the stride taken."""
+        """(N, C, T, H, W) to (N, C', T', H', W')."""
         normed: Tensor = self.bn(self.conv(values))
         return normed if self.linear else F.relu(normed)
 
 
 class FastConv(nn.Module):
-    """What stands for a 3 x 3 x 3 convolution. `linear` leaves out what would be its last ReLU."""
+    """The factorised convolution. If `linear`, without the last ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, order: str, stride: int = 1, linear: bool = False) -> None:
         super().__init__()
         self.order = order
-        # Time is strided by whatever looks along it first; the last to look is linear. Side by side, both are both.
-        along = (stride, 1, 1)
+        # The first of tw and th has the stride in time, the last is the linear one. In parallel, both are both.
+        time_stride = (stride, 1, 1)
         tw_first, th_first = order != "hw-th-tw", order != "hw-tw-th"
         tw_last, th_last = order != "hw-tw-th", order != "hw-th-tw"
         self.hw = Part(inputs, outputs, (1, 3, 3), (1, stride, stride))
-        self.tw = Part(outputs, outputs, (3, 1, 3), along if tw_first else (1, 1, 1), linear=linear and tw_last)
-        self.th = Part(outputs, outputs, (3, 3, 1), along if th_first else (1, 1, 1), linear=linear and th_last)
+        self.tw = Part(outputs, outputs, (3, 1, 3), time_stride if tw_first else (1, 1, 1), linear=linear and tw_last)
+        self.th = Part(outputs, outputs, (3, 3, 1), time_stride if th_first else (1, 1, 1), linear=linear and th_last)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with strides taken."""
-        seen = self.hw(values)
-        moved: Tensor
+        """(N, C, T, H, W) to (N, C', T', H', W')."""
+        space = self.hw(values)
+        motion: Tensor
         if self.order == "split":
-            moved = self.tw(seen) + self.th(seen)
+            motion = self.tw(space) + self.th(space)
         else:
-            moved = self.th(self.tw(seen)) if self.order == "hw-tw-th" else self.tw(self.th(seen))
-        return moved
+            motion = self.th(self.tw(space)) if self.order == "hw-tw-th" else self.tw(self.th(space))
+        return motion
 
 
 class FastBlock(nn.Module):
-    """Two convolutions and what came in."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, inputs: int, outputs: int, *, order: str, stride: int) -> None:
         super().__init__()
@@ -110,35 +112,17 @@ class FastBlock(nn.Module):
             self.shortcut = Part(inputs, outputs, (1, 1, 1), (stride, stride, stride), linear=True)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with strides taken."""
+        """(N, C, T, H, W) to (N, C', T', H', W')."""
         return F.relu(self.conv2(self.conv1(values)) + self.shortcut(values))
 
 
 @register_clip_model("fast3d-18", Fast3DConfig(), parameters=36_483_408, classes=400, gflops=86.25)
-class Fast3D(ClipModel):
-    """A stem, layers of residual blocks that each double the channels, and the mean over time and space."""
+class Fast3D(ResidualClipModel):
+    """ResNet-18 with FAST 3D convolutions."""
 
     def __init__(self, *, num_classes: int, config: Fast3DConfig) -> None:
-        outputs = config.channels(STEM_CHANNELS)
-        stages: dict[str, nn.Module] = {"stem": Part(3, outputs, (3, 7, 7), (1, 2, 2))}
-        for layer, blocks in enumerate(config.blocks):
-            modules: list[nn.Module] = []
-            for block in range(blocks):
-                inputs, outputs = outputs, config.channels(STEM_CHANNELS * 2**layer)
-                stride = 2 if block == 0 and layer > 0 else 1
-                modules.append(FastBlock(inputs, outputs, order=config.order, stride=stride))
-            if layer == len(config.blocks) - 1:
-                # The mean belongs to the last layer: it has nothing to train, so it is no stage of its own.
-                modules += [nn.AdaptiveAvgPool3d(1), nn.Flatten()]
-            stages[f"layer{layer + 1}"] = nn.Sequential(*modules)
-        super().__init__(
-            stages=stages,
-            clip_format=config.clip_format(),
-            feature_dim=outputs,
-            num_classes=num_classes,
-            dropout=config.dropout,
-        )
-        self.config = config
-        for module in self.trunk.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        def make_block(inputs: int, outputs: int, *, layer: int, stride: int) -> nn.Module:
+            return FastBlock(inputs, outputs, order=config.order, stride=stride)
+
+        stem = Part(3, config.channels(STEM_CHANNELS), (3, 7, 7), (1, 2, 2))
+        super().__init__(config=config, num_classes=num_classes, stem=stem, blocks=config.blocks, make_block=make_block)

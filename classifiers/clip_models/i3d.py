@@ -1,13 +1,13 @@
-"""I3D: Inception-v1 with every N x N filter become N x N x N, on RGB or on optical flow.
+"""I3D: Inception-v1 with every N x N filter inflated to N x N x N, on RGB or optical flow.
 
-In: clips, uint8 (N, T, H, W, 3), or flow (N, T, H, W, 2), cut at -20 and 20 pixels a frame and brought to 0..255. Out:
-logits (N, K); features (N, 1024). N clips, T frames, K classes.
+In: clips, uint8 (N, T, H, W, 3), or flow (N, T, H, W, 2), clipped to -20..20 pixels per frame and scaled to 0..255.
+Out: logits (N, K); features (N, 1024). N clips, T frames, K classes.
 
-Source: arXiv:1705.07750 and deepmind/kinetics-i3d, whose padding (TensorFlow's SAME) this has. With 400 classes
-12,697,264 parameters on RGB, 12,675,312 on flow. The public weights saw 25 frames/s in training, 64 at a time; sixteen
-are enough to try them. Weights of a 2D Inception-v1 are inflated.
+Source: arXiv:1705.07750 and deepmind/kinetics-i3d, with the same padding (TensorFlow's SAME). 12,697,264 parameters on
+RGB and 12,675,312 on flow with 400 classes. The public weights were trained on 64 frames at 25 frames/s; 16 frames are
+enough for a trial. Weights of a 2D Inception-v1 are inflated.
 
-Batch normalisation keeps its statistics as torch does, over tens of batches; the authors' go back over a thousand.
+Batch norm statistics average over tens of batches, as is torch's default; those of the authors over a thousand.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
+from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
@@ -27,7 +28,7 @@ from schemas.clips import PIXELS, ClipFormat
 
 SOURCE = "https://github.com/google-deepmind/kinetics-i3d: test set, whole videos, trained on ImageNet first"
 
-# Of TensorFlow's names, in 2D and 3D. The second layer of a branch is `0a` in one block, a slip of the first authors.
+# Names of TensorFlow, in 2D and 3D. In one block the second layer of a branch is named `0a`, a slip of the authors.
 _SCOPES: Replacements = (
     (r"/Branch_0/Conv[23]d_0a_1x1/", "/b0/"),
     (r"/Branch_([12])/Conv[23]d_0a_1x1/", r"/b\1a/"),
@@ -80,7 +81,7 @@ LAYOUTS = (
         options={"bn_epsilon": 1e-3, "pixels": "signed"},
     ),
     Layout(
-        name="Inception-v1 of TensorFlow-Slim",  # 1001 classes of pictures
+        name="Inception-v1 of TensorFlow-Slim",  # 1001 image classes
         rename=(
             (r"^(InceptionV1/)+", ""),
             (r"^Logits/Conv2d_0c_1x1/weights$", "head.weight"),
@@ -98,7 +99,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class I3dConfig(ClipConfig):
-    """Flow or RGB, the scale of the pixels (see `schemas.clips.PIXELS`), and what keeps variances above 0."""
+    """Flow or RGB, the normalisation of pixels (`schemas.clips.PIXELS`), and the epsilon of batch normalisation."""
 
     height: int = 224
     width: int = 224
@@ -110,55 +111,35 @@ class I3dConfig(ClipConfig):
     choices: ClassVar[Mapping[str, Collection[str]]] = {"pixels": tuple(PIXELS)}
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         super().__post_init__()
         check_options(self, above_zero=("bn_epsilon",))
 
+    @override
     def clip_format(self) -> ClipFormat:
-        """See `ClipConfig.clip_format`."""
-        scale = {key: values[: 2 if self.flow else 3] for key, values in PIXELS[self.pixels].items()}
+        pixels = {key: values[: 2 if self.flow else 3] for key, values in PIXELS[self.pixels].items()}
         shorter_side = round(max(self.height, self.width) * 256 / 224)
-        return ClipFormat(
-            frames=self.frames, height=self.height, width=self.width, resize=(shorter_side,), fps="25", **scale
-        )
+        return self.make_format(resize=(shorter_side,), fps="25", pixels=pixels)
 
 
+RGB_ACCURACY = Accuracy(71.1, "Kinetics-400", SOURCE)
+FLOW_ACCURACY = Accuracy(63.4, "Kinetics-400", SOURCE)
+
+
+@register_clip_model("i3d", I3dConfig(), parameters=12_697_264, classes=400, gflops=55.6, accuracy=RGB_ACCURACY)
 @register_clip_model(
-    "i3d",
-    I3dConfig(),
-    parameters=12_697_264,
-    classes=400,
-    gflops=55.6,
-    accuracy=Accuracy(71.1, "Kinetics-400", SOURCE),
-)
-@register_clip_model(
-    "i3d-flow",
-    I3dConfig(flow=True),
-    parameters=12_675_312,
-    classes=400,
-    gflops=51.2,
-    accuracy=Accuracy(63.4, "Kinetics-400", SOURCE),
+    "i3d-flow", I3dConfig(flow=True), parameters=12_675_312, classes=400, gflops=51.2, accuracy=FLOW_ACCURACY
 )
 class I3d(ClipModel):
-    """Inception-v1, inflated."""
+    """Inflated Inception-v1."""
 
     layouts = LAYOUTS
 
     def __init__(self, *, num_classes: int, config: I3dConfig) -> None:
-        clip_format = config.clip_format()
-
         def convolution(inputs: int, outputs: int, *, size: int, stride: int = 1) -> nn.Module:
             kernel, strides = (size,) * 3, (stride,) * 3
             return Unit(inputs, outputs, kernel=kernel, stride=strides, same=True, epsilon=config.bn_epsilon)
 
-        stages, feature_dim = inception_stages(
-            clip_format.channels, channels=config.channels, convolution=convolution, pool=SamePool
-        )
-        super().__init__(
-            stages=stages,
-            clip_format=clip_format,
-            feature_dim=feature_dim,
-            num_classes=num_classes,
-            dropout=config.dropout,
-        )
-        self.config = config
+        inputs = 2 if config.flow else 3
+        stages, feature_dim = inception_stages(inputs, channels=config.channels, convolution=convolution, pool=SamePool)
+        super().__init__(config=config, stages=stages, feature_dim=feature_dim, num_classes=num_classes)

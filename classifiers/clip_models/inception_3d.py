@@ -1,10 +1,11 @@
-"""Inception-v1 over clips: what I3D and S3D have in common, from the stem to the features.
+"""Inception-v1 over clips: the common part of I3D and S3D, from the stem to the features.
 
-In: (N, C, T, H, W). Out: stages by their published names; the last gives features (N, F), F 1024. N clips, T frames.
+In: (N, C, T, H, W). Out: stages by their published names; the last returns features (N, F), F = 1024. N clips, T
+frames.
 
-Source: arXiv:1409.4842 with the batch normalisation of arXiv:1502.03167, and one more dimension (arXiv:1705.07750). A
-pooling belongs to the stage after it, and the mean over positions to the last one: stages are units of freezing, and
-there is nothing in a pooling to train.
+Source: arXiv:1409.4842 with the batch normalisation of arXiv:1502.03167, extended by time (arXiv:1705.07750). Pooling
+belongs to the stage after it, and the mean over positions to the last stage: stages are the units of freezing, and
+pooling has nothing to train.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from classifiers.layers.same_padding import pad_same, same_padding
 
 Size = tuple[int, int, int]  # T, H, W
 
-# Channels of a block's branches: b0; b1a, b1b; b2a, b2b; b3b.
+# Channels of the branches of a block: b0; b1a, b1b; b2a, b2b; b3b.
 BLOCKS: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -34,7 +35,7 @@ BLOCKS: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 WINDOW: Size = (2, 7, 7)  # of the last pooling
-STRIDE_POOLS: dict[str, tuple[Size, Size]] = {  # before a stage: kernel and stride
+STRIDE_POOLS: dict[str, tuple[Size, Size]] = {  # kernel and stride of the max pooling at the start of a stage
     "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)),
     "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
     "Mixed_4b": ((3, 3, 3), (2, 2, 2)),
@@ -43,56 +44,56 @@ STRIDE_POOLS: dict[str, tuple[Size, Size]] = {  # before a stage: kernel and str
 
 
 class MakeConvolution(Protocol):
-    """Makes a convolution, `size` in each direction, with its normalisation and ReLU."""
+    """Creates a convolution with normalisation and ReLU."""
 
     def __call__(self, inputs: int, outputs: int, *, size: int, stride: int = 1) -> nn.Module:
-        """From so many channels to so many."""
+        """From `inputs` to `outputs` channels, with a kernel of `size` in all three directions."""
 
 
 class MakePool(Protocol):
-    """Makes a max pooling."""
+    """Creates a max pooling."""
 
     def __call__(self, kernel: Size, stride: Size) -> nn.Module:
-        """Of that kernel and stride."""
+        """With the given kernel and stride."""
 
 
 class Unit(nn.Module):
-    """Convolution without bias, batch normalisation, ReLU. With `same`, padded as TensorFlow does, else by half."""
+    """Convolution without bias, batch normalisation, ReLU; padded by half a kernel or, if `same`, as TensorFlow's SAME."""
 
     def __init__(
         self, inputs: int, outputs: int, *, kernel: Size, stride: Size = (1, 1, 1), same: bool, epsilon: float
     ) -> None:
         super().__init__()
-        self.pads = same and max(stride) > 1  # else both paddings are the same, and the convolution's own
+        self.pads = same and max(stride) > 1  # with stride 1 both paddings are equal
         half: Size = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, (0, 0, 0) if self.pads else half, bias=False)
         self.bn = nn.BatchNorm3d(outputs, eps=epsilon)
         nn.init.kaiming_normal_(self.conv3d.weight, nonlinearity="relu")
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with strides taken."""
+        """(N, C, T, H, W) to (N, C', T', H', W')."""
         if self.pads:
             values = pad_same(values, self.conv3d.kernel_size, self.conv3d.stride)
         return F.relu(self.bn(self.conv3d(values)), inplace=True)
 
 
 class SamePool(nn.Module):
-    """Max pooling padded as TensorFlow's SAME: the padding is never the greatest."""
+    """Max pooling with TensorFlow's SAME padding, which never is the maximum."""
 
     def __init__(self, kernel: Size, stride: Size) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W), with strides taken."""
+        """(N, C, T, H, W) to (N, C, T', H', W')."""
         sizes = zip(values.shape[2:], self.kernel, self.stride, strict=True)
         before = tuple(same_padding(*size)[0] for size in sizes)
-        # What is behind may be one more than what is before: rounding up takes the window that reaches there.
+        # The padding at the end may be larger by one: `ceil_mode` includes the window that reaches it.
         return F.max_pool3d(values, self.kernel, self.stride, before, ceil_mode=True)
 
 
 class Block(nn.Module):
-    """Four branches side by side."""
+    """An Inception block of four parallel branches."""
 
     def __init__(self, inputs: int, outputs: tuple[int, ...], *, convolution: MakeConvolution, pool: MakePool) -> None:
         super().__init__()
@@ -101,13 +102,13 @@ class Block(nn.Module):
         self.b1a = convolution(inputs, b1a, size=1)
         self.b1b = convolution(b1a, b1b, size=3)
         self.b2a = convolution(inputs, b2a, size=1)
-        self.b2b = convolution(b2a, b2b, size=3)  # the paper's 5 x 5: those who trained it took 3
+        self.b2b = convolution(b2a, b2b, size=3)  # 5 x 5 in the paper, 3 x 3 in the published weights
         self.b3a = pool((3, 3, 3), (1, 1, 1))
         self.b3b = convolution(inputs, b3b, size=1)
         self.outputs = b0 + b1b + b2b + b3b
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to the branches' channels, one after the other."""
+        """(N, C, T, H, W) to the concatenated channels of the branches."""
         branches = (
             self.b0(values),
             self.b1b(self.b1a(values)),
@@ -118,14 +119,13 @@ class Block(nn.Module):
 
 
 class WindowMean(nn.Module):
-    """Mean of all windows of 2 x 7 x 7, or of what there is: (N, C, T, H, W) to (N, C).
+    """The mean over the means of all windows of 2 x 7 x 7, or smaller if the input is: (N, C, T, H, W) to (N, C).
 
-    The published networks take the head's logits of each window and average those; the head is linear, so features may
-    be averaged instead.
+    The published networks average the logits of the windows; since the head is linear, averaging features is equal.
     """
 
     def forward(self, values: Tensor) -> Tensor:
-        """Take the means."""
+        """(N, C, T, H, W) to (N, C)."""
         window = [min(size, most) for size, most in zip(values.shape[2:], WINDOW, strict=True)]
         return F.avg_pool3d(values, window, stride=1).mean(dim=(2, 3, 4))
 
@@ -133,7 +133,7 @@ class WindowMean(nn.Module):
 def inception_stages(
     inputs: int, *, channels: Callable[[int], int], convolution: MakeConvolution, pool: MakePool
 ) -> tuple[dict[str, nn.Module], int]:
-    """All stages, and F. `channels` gives a layer's channels for the published ones."""
+    """All stages, and F. `channels` maps the published channels of a layer to the model's."""
     bodies: dict[str, nn.Module] = {
         "Conv3d_1a_7x7": convolution(inputs, channels(64), size=7, stride=2),
         "Conv3d_2b_1x1": convolution(channels(64), channels(64), size=1),

@@ -1,16 +1,16 @@
-"""MoViNet A0 to A5, base: mobile networks over clips.
+"""MoViNet A0 to A5, base variants: mobile networks over clips.
 
 In: clips, uint8 (N, T, H, W, 3). Out: logits (N, K); features (N, 2048). N clips, T frames, K classes.
 
-Source: arXiv:2103.11511; strides, padding and names as the public PyTorch weights have them (Atze00/MoViNet-pytorch at
-c2d1edf with `tf_like`, converted from tensorflow/models `official/projects/movinet`). With 600 classes 3,111,799 /
-4,690,296 / 5,249,562 / 7,397,545 / 11,349,463 / 18,650,523 parameters. Five groups of inverted bottlenecks:
+Source: arXiv:2103.11511; strides, padding and names are those of the public PyTorch weights (Atze00/MoViNet-pytorch at
+c2d1edf with `tf_like`, converted from tensorflow/models `official/projects/movinet`). 3,111,799 / 4,690,296 /
+5,249,562 / 7,397,545 / 11,349,463 / 18,650,523 parameters with 600 classes. Five groups of inverted bottlenecks:
 
-    expand 1 x 1 x 1 ─ depthwise, strided ─ gate by channel ─ project 1 x 1 x 1 ─ times alpha, plus what came in
+    expand 1 x 1 x 1 ─ depthwise, strided ─ squeeze and excitation ─ project 1 x 1 x 1 ─ times alpha, plus the input
 
-Time is never strided. Convolutions pad as TensorFlow's SAME does, behind rather than before; the pooling of a shortcut
-counts no padding. Batch normalisation's epsilon is 1e-3, the activation x sigmoid(x). Alpha starts at 0: a fresh block
-passes on what came in.
+Time is never strided. Convolutions have TensorFlow's SAME padding; the pooling of a shortcut excludes the padding. The
+epsilon of batch normalisation is 1e-3, the activation x sigmoid(x). Alpha is initialised to 0, so that a new block is
+the identity.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
@@ -43,7 +44,7 @@ LAYOUTS = (
             (r"^classifier\.0\.conv_1\.conv3d\.", "trunk.dense.0."),
             (r"^classifier\.3\.conv_1\.conv3d\.", "head."),
             (r"\.se\.(fc\d)\.conv_1\.conv3d\.", r".se.\1."),
-            (r"\.res\.[01]\.", ".shortcut."),  # 1 where a pooling comes before it
+            (r"\.res\.[01]\.", ".shortcut."),  # 1 after a pooling
             (r"\.conv_1\.conv3d\.", ".conv."),
             (r"\.conv_1\.norm\.", ".norm."),
         ),
@@ -53,23 +54,21 @@ LAYOUTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class MoViNetConfig(ClipConfig):
-    """Which size."""
+    """The published size, one of `VARIANTS`."""
 
     variant: str = "a0"
 
     choices: ClassVar[Mapping[str, Collection[str]]] = {"variant": VARIANTS}
 
+    @override
     def clip_format(self) -> ClipFormat:
-        """See `ClipConfig.clip_format`."""
         published = VARIANTS[self.variant]
         resize = (max(self.height, self.width) * published.resize // published.size,)
-        return ClipFormat(
-            frames=self.frames, height=self.height, width=self.width, resize=resize, fps=str(published.fps), **UNIT
-        )
+        return self.make_format(resize=resize, fps=str(published.fps), pixels=UNIT)
 
 
 class ConvNorm(nn.Module):
-    """A convolution with SAME padding, batch normalisation and, unless it is to be linear, the activation."""
+    """A convolution with SAME padding, batch normalisation and, unless `linear`, the activation."""
 
     def __init__(
         self,
@@ -83,14 +82,14 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         time, height, width = kernel
-        self.pads = max(stride) > 1  # else it is the same before and behind, and the convolution's own
+        self.pads = max(stride) > 1  # with stride 1 the padding is the same at both ends
         padding = (0, 0, 0) if self.pads else (time // 2, height // 2, width // 2)
         self.conv = nn.Conv3d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm3d(outputs, EPSILON)
         self.linear = linear
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs."""
+        """(N, C, T, H, W) to (N, C', T, H', W')."""
         if self.pads:
             values = pad_same(values, self.conv.kernel_size, self.conv.stride)
         normed: Tensor = self.norm(self.conv(values))
@@ -98,7 +97,7 @@ class ConvNorm(nn.Module):
 
 
 class Gate(nn.Module):
-    """Each channel times a factor that the means of all channels give (squeeze and excitation)."""
+    """Squeeze and excitation: each channel times a factor computed from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -106,13 +105,13 @@ class Gate(nn.Module):
         self.fc2 = nn.Conv3d(self.fc1.out_channels, channels, 1)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W), gated."""
+        """Gate (N, C, T, H, W)."""
         means = values.mean(dim=(2, 3, 4), keepdim=True)
         return values * torch.sigmoid(self.fc2(F.silu(self.fc1(means))))
 
 
 class Block(nn.Module):
-    """An inverted bottleneck and what came in."""
+    """An inverted bottleneck with a residual connection."""
 
     def __init__(self, inputs: int, expanded: int, outputs: int, kernel: tuple[int, int, int], stride: int) -> None:
         super().__init__()
@@ -127,28 +126,28 @@ class Block(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(()))
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with the stride taken."""
-        passed = self.shortcut(halve(values) if self.halved else values)
-        added: Tensor = passed + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        """(N, C, T, H, W) to (N, C', T, H', W')."""
+        shortcut = self.shortcut(halve(values) if self.halved else values)
+        added: Tensor = shortcut + self.alpha * self.project(self.se(self.deep(self.expand(values))))
         return added
 
 
 def halve(values: Tensor) -> Tensor:
-    """Means of 3 x 3, every other one, of (N, C, T, H, W); at the borders, of what is there."""
+    """3 x 3 average pooling with stride 2 of (N, C, T, H, W), excluding the padding."""
     kernel, stride = (1, 3, 3), (1, 2, 2)
-    there = values.new_ones(1, 1, 1, *values.shape[3:])
-    means, shares = (F.avg_pool3d(pad_same(grid, kernel, stride), kernel, stride) for grid in (values, there))
+    ones = values.new_ones(1, 1, 1, *values.shape[3:])
+    means, shares = (F.avg_pool3d(pad_same(grid, kernel, stride), kernel, stride) for grid in (values, ones))
     return means / shares
 
 
 def divisible(channels: int) -> int:
-    """The nearest multiple of 8, at least 8 and not below nine tenths of `channels`."""
+    """The nearest multiple of 8, at least 8 and at least nine tenths of `channels`."""
     nearest = max(8, (channels + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
 def published(variant: str) -> MoViNetConfig:
-    """The configuration of a size, with the frames, picture and dropout it was published with."""
+    """The published configuration of a size: frames, height, width and dropout."""
     size = VARIANTS[variant].size
     return MoViNetConfig(
         variant=variant,
@@ -160,7 +159,7 @@ def published(variant: str) -> MoViNetConfig:
 
 
 def kinetics_600(percent: float) -> Accuracy:
-    """What the authors publish of a size."""
+    """An accuracy published by the authors."""
     source = "https://github.com/tensorflow/models/tree/master/official/projects/movinet"
     return Accuracy(percent, "Kinetics-600", source)
 
@@ -184,7 +183,7 @@ def kinetics_600(percent: float) -> Accuracy:
     "movinet-a5", published("a5"), parameters=18_650_523, classes=600, gflops=552.67, accuracy=kinetics_600(84.27)
 )
 class MoViNet(ClipModel):
-    """A convolution, five groups of blocks, a convolution, the mean over time and space, and a dense layer."""
+    """A convolution, five groups of blocks, another convolution, the mean over time and space, and a dense layer."""
 
     layouts = LAYOUTS
 
@@ -203,17 +202,10 @@ class MoViNet(ClipModel):
             stages[f"b{group}"] = nn.Sequential(*blocks)
         last = config.channels(variant.last)
         hidden = config.channels(HIDDEN)
-        # The mean belongs to what it is taken of: it has nothing to train, so it is no stage of its own.
+        # The mean has nothing to train, so it belongs to the convolution and is not a stage of its own.
         stages["conv7"] = nn.Sequential(ConvNorm(outputs, last), nn.AdaptiveAvgPool3d(1), nn.Flatten())
         stages["dense"] = nn.Sequential(nn.Linear(last, hidden), nn.SiLU())
-        super().__init__(
-            stages=stages,
-            clip_format=config.clip_format(),
-            feature_dim=hidden,
-            num_classes=num_classes,
-            dropout=config.dropout,
-        )
-        self.config = config
+        super().__init__(config=config, stages=stages, feature_dim=hidden, num_classes=num_classes)
         for module in self.trunk.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight)

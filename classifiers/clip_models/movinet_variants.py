@@ -1,7 +1,7 @@
 """The published sizes of MoViNet, as data.
 
-Source: arXiv:2103.11511 and, for what it leaves open, tensorflow/models `official/projects/movinet`: blocks from
-`modeling/movinet.py`, pictures and dropout from `configs/yaml/movinet_*_k600_8x8.yaml`.
+Source: arXiv:2103.11511 and, for details it omits, tensorflow/models `official/projects/movinet`: blocks from
+`modeling/movinet.py`, frame sizes and dropout from `configs/yaml/movinet_*_k600_8x8.yaml`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 class Variant:
     """One published size.
 
-    size     height and width of the square that is seen
-    resize   shorter side of the frames that it is cut out of
-    fps      frames a second; ten seconds are a clip
-    dropout  of the features, before the head
-    channels  that each of the five groups gives
-    blocks    of each group: kernel (along time, height and width) and channels between expansion and projection
+    size      height and width of the square crop
+    resize    shorter side of the frames before cropping
+    fps       frames per second; a clip is ten seconds
+    dropout   of the features, before the head
+    channels  outputs of each of the five groups
+    blocks    of each group: kernel size (time, height, width) and channels between expansion and projection
     last      channels of the last convolution
     """
 

@@ -2,38 +2,42 @@
 
 In: clips, uint8 (N, T, H, W, 3). Out: logits (N, K); features (N, 2048). N clips, T frames, K classes.
 
-Source: arXiv:1711.10305 and qijiezhao/pseudo-3d-pytorch, whose parameters and keys these have: 25,745,232 /
-48,088,400 / 66,492,240 with 400 classes. Bottlenecks of ResNet-50/101/152 whose 3 x 3 becomes S, 1 x 3 x 3, and T,
-3 x 1 x 1, each with batch normalisation and ReLU. Blocks take turns over the first three layers, by the kinds in
-`kinds`; all kinds have the same keys, so a checkpoint does not tell them:
+Source: arXiv:1711.10305 and qijiezhao/pseudo-3d-pytorch, with the same parameters and keys: 25,745,232 / 48,088,400 /
+66,492,240 with 400 classes. Bottlenecks of ResNet-50/101/152 whose 3 x 3 convolution is replaced by S, 1 x 3 x 3, and
+T, 3 x 1 x 1, each with batch normalisation and ReLU. The blocks of the first three layers alternate between the kinds
+in `kinds`. All kinds have the same keys, so a checkpoint does not identify them:
 
     A  T(S(x))
     B  S(x) + T(x)
     C  S(x) + T(S(x))
 
-Frames are halved behind the stem and each of these layers: 16 become 1, which the last layer looks at as a picture.
-Longer clips, which the source garbles, are looked at frame by frame there and averaged; shorter ones stay at one frame.
+The number of frames is halved after the stem and each of these layers: 16 become 1, an image for the last layer. With
+longer clips, on which the source fails, the last layer processes each frame separately and the frames are averaged;
+with shorter ones, halving stops at one frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
+from classifiers.clip_models.base import Accuracy, register_clip_model
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.published_layout import Layout
+from classifiers.clip_models.residual import STEM_CHANNELS, ResidualClipModel
 from schemas.clips import IMAGENET, ClipFormat
 
-STEM_CHANNELS = 64
 EXPANSION = 4
 KINDS = ("A", "B", "C")
+ACCURACY = Accuracy(91.2, "UCF101, after Kinetics", "https://github.com/qijiezhao/pseudo-3d-pytorch")
 
-# The last layer's kernels have no time in the file; here they are 1 frame long.
+# In the file, the kernels of the last layer have no time dimension; here its size is 1.
 LAYOUTS = (
     Layout(
         name="pseudo-3d-pytorch",
@@ -49,7 +53,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class P3DConfig(ClipConfig):
-    """Blocks of the four layers, and the kinds that those of the first three take in turn."""
+    """Blocks of the four layers, and the kinds of block that alternate in the first three."""
 
     frames: int = 16
     height: int = 160
@@ -62,25 +66,23 @@ class P3DConfig(ClipConfig):
     choices: ClassVar[Mapping[str, Collection[str]]] = {"kinds": KINDS}
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         super().__post_init__()
         if len(self.blocks) != 4 or not self.kinds:
-            raise ValueError(
-                f"blocks are {self.blocks}, kinds {self.kinds}: four numbers and at least a kind are wanted"
-            )
+            raise ValueError(f"blocks are {self.blocks}, kinds {self.kinds}; need four numbers and at least one kind")
 
+    @override
     def clip_format(self) -> ClipFormat:
-        """See `ClipConfig.clip_format`."""
         resize = (self.height * 182 // 160, self.width * 242 // 160)
-        return ClipFormat(frames=self.frames, height=self.height, width=self.width, resize=resize, fps=None, **IMAGENET)
+        return self.make_format(resize=resize, fps=None, pixels=IMAGENET)
 
 
 class Bottleneck(nn.Module):
-    """1 x 1 x 1, S and T as the kind has them (a plain 3 x 3 of each frame for None), 1 x 1 x 1, and what came in."""
+    """1 x 1 x 1, then S and T by `kind` (for None a 3 x 3 on each frame), 1 x 1 x 1, with a residual connection."""
 
-    def __init__(self, inputs: int, channels: int, *, kind: str | None, stride: int, project: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, kind: str | None, stride: int) -> None:
         super().__init__()
-        outputs = channels * EXPANSION
+        channels = outputs // EXPANSION
         strides = (1, stride, stride)
         self.kind = kind
         self.conv1 = nn.Conv3d(inputs, channels, 1, strides, bias=False)
@@ -96,34 +98,34 @@ class Bottleneck(nn.Module):
         self.conv4 = nn.Conv3d(channels, outputs, 1, bias=False)
         self.bn4 = nn.BatchNorm3d(outputs)
         self.downsample: nn.Module = nn.Identity()
-        if project:
+        if stride != 1 or inputs != outputs:
             self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, strides, bias=False), nn.BatchNorm3d(outputs))
 
-    def across(self, values: Tensor) -> Tensor:
-        """S."""
+    def space(self, values: Tensor) -> Tensor:
+        """The convolution S."""
         return F.relu(self.bn2(self.conv2(values)))
 
-    def along(self, values: Tensor) -> Tensor:
-        """T."""
+    def time(self, values: Tensor) -> Tensor:
+        """The convolution T."""
         return F.relu(self.bn3(self.conv3(values)))
 
     def middle(self, values: Tensor) -> Tensor:
-        """What stands between the two 1 x 1 x 1."""
+        """The layers between the two 1 x 1 x 1 convolutions."""
         if self.kind is None:
             return F.relu(self.bn_normal(self.conv_normal(values)))
-        seen = self.across(values)
+        space = self.space(values)
         if self.kind == "A":
-            return self.along(seen)
-        return seen + self.along(values if self.kind == "B" else seen)
+            return self.time(space)
+        return space + self.time(values if self.kind == "B" else space)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with the stride taken."""
-        inside = self.middle(F.relu(self.bn1(self.conv1(values))))
-        return F.relu(self.bn4(self.conv4(inside)) + self.downsample(values))
+        """(N, C, T, H, W) to (N, C', T, H', W')."""
+        inner = self.middle(F.relu(self.bn1(self.conv1(values))))
+        return F.relu(self.bn4(self.conv4(inner)) + self.downsample(values))
 
 
 class Stem(nn.Module):
-    """A look 7 high and wide at each frame, a quarter of height and width, and half of the frames."""
+    """A 7 x 7 convolution on each frame and max pooling, to a quarter of height and width and half of the frames."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -131,66 +133,43 @@ class Stem(nn.Module):
         self.norm = nn.BatchNorm3d(outputs)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, 3, T, H, W) to as many outputs."""
-        seen = F.relu(self.norm(self.conv(values)))
-        frames = min(2, seen.shape[2])
-        return F.max_pool3d(seen, (frames, 3, 3), (frames, 2, 2), (0, 1, 1))
+        """(N, 3, T, H, W) to (N, C, T // 2, H // 4, W // 4), at least one frame."""
+        convolved = F.relu(self.norm(self.conv(values)))
+        frames = min(2, convolved.shape[2])
+        return F.max_pool3d(convolved, (frames, 3, 3), (frames, 2, 2), (0, 1, 1))
 
 
-class HalfTheFrames(nn.Module):
-    """The greater of each two frames; one frame stays one."""
+class HalveFrames(nn.Module):
+    """The maximum of each two consecutive frames; a single frame is returned unchanged."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to T // 2 frames."""
+        """(N, C, T, H, W) to (N, C, T // 2, H, W), at least one frame."""
         return F.max_pool3d(values, (min(2, values.shape[2]), 1, 1))
 
 
 @register_clip_model("p3d-63", P3DConfig(), parameters=25_745_232, classes=400, gflops=16.88)
 @register_clip_model("p3d-131", P3DConfig(blocks=(3, 4, 23, 3)), parameters=48_088_400, classes=400, gflops=25.8)
 @register_clip_model(
-    "p3d-199",
-    P3DConfig(blocks=(3, 8, 36, 3)),
-    parameters=66_492_240,
-    classes=400,
-    gflops=36.81,
-    accuracy=Accuracy(91.2, "UCF101, after Kinetics", "https://github.com/qijiezhao/pseudo-3d-pytorch"),
+    "p3d-199", P3DConfig(blocks=(3, 8, 36, 3)), parameters=66_492_240, classes=400, gflops=36.81, accuracy=ACCURACY
 )
-class P3D(ClipModel):
-    """A stem, four layers of bottlenecks that each double the channels, and the mean over time and space."""
+class P3D(ResidualClipModel):
+    """A residual network of pseudo-3D bottlenecks."""
 
     layouts = LAYOUTS
 
     def __init__(self, *, num_classes: int, config: P3DConfig) -> None:
-        outputs = config.channels(STEM_CHANNELS)
-        stages: dict[str, nn.Module] = {"stem": Stem(outputs)}
-        number = 0  # of the block, over all layers
-        for layer, blocks in enumerate(config.blocks):
-            channels = config.channels(STEM_CHANNELS * 2**layer)
-            flat = layer == len(config.blocks) - 1
-            modules: list[nn.Module] = []
-            for block in range(blocks):
-                inputs, outputs = outputs, channels * EXPANSION
-                modules.append(
-                    Bottleneck(
-                        inputs,
-                        channels,
-                        kind=None if flat else config.kinds[number % len(config.kinds)],
-                        stride=2 if block == 0 and layer > 0 else 1,
-                        project=block == 0,
-                    )
-                )
-                number += 1
-            # Neither of these has anything to train, so neither is a stage of its own.
-            modules += [nn.AdaptiveAvgPool3d(1), nn.Flatten()] if flat else [HalfTheFrames()]
-            stages[f"layer{layer + 1}"] = nn.Sequential(*modules)
+        kinds = cycle(config.kinds)
+
+        def make_block(inputs: int, outputs: int, *, layer: int, stride: int) -> nn.Module:
+            kind = None if layer == len(config.blocks) - 1 else next(kinds)
+            return Bottleneck(inputs, outputs, kind=kind, stride=stride)
+
         super().__init__(
-            stages=stages,
-            clip_format=config.clip_format(),
-            feature_dim=outputs,
+            config=config,
             num_classes=num_classes,
-            dropout=config.dropout,
+            stem=Stem(config.channels(STEM_CHANNELS)),
+            blocks=config.blocks,
+            make_block=make_block,
+            expansion=EXPANSION,
+            layer_pool=HalveFrames,
         )
-        self.config = config
-        for module in self.trunk.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

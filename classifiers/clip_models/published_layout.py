@@ -1,8 +1,8 @@
-"""How a public file names and shapes the arrays of a clip classifier, as data; `published_clips.fill` reads it.
+"""Layouts of public weight files of clip classifiers: the keys and shapes of their arrays, as data.
 
-A family lists the layouts of its files in `LAYOUTS`, and its class points to them. Patterns are regular expressions,
-replaced one after the other. A kernel without time (four dimensions where ours has five) comes from a network over
-pictures and is inflated: see `inflated`.
+A family lists the layouts of its public files in `LAYOUTS`, the `layouts` of its class; `published_clips.fill` applies
+them. Patterns are regular expressions, replaced one after the other. A kernel without a time dimension (four dimensions
+where the model's has five) is from an image network and is inflated (`inflated`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Replacements = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One kind of file.
+    """The layout of one kind of file.
 
-    name           who publishes it
-    rename         patterns and replacements that make a key of the file ours
-    skip           keys of the file that are no weights of the network: an optimiser's, a head that only training has
-    ones           keys of ours that such files leave out, because all their values are 1
-    channels_last  whether kernels end in (in, out), as TensorFlow's do, instead of starting with (out, in)
-    rearranged     by key of ours, what is done to the array besides; takes the model and the array
-    options        how the model is to be configured for these weights
+    name           its publisher
+    rename         patterns and replacements from a key of the file to the model's key
+    skip           keys of the file that are not weights of the network, such as an optimiser's or an auxiliary head's
+    ones           keys of the model that the file omits because all their values are 1
+    channels_last  whether kernels end in (in, out), as in TensorFlow, instead of starting with (out, in)
+    rearranged     by key of the model, a further transformation of the array, given the model and the array
+    options        of the model, required for these weights
     """
 
     name: str
@@ -39,7 +39,7 @@ class Layout:
     options: Mapping[str, object] = field(default_factory=dict)
 
     def key_of(self, theirs: str) -> str | None:
-        """Our key for one of the file; None for what is skipped."""
+        """The model's key for a key of the file; None if it is skipped."""
         if self.skip and re.search(self.skip, theirs):
             return None
         for pattern, replacement in self.rename:
@@ -47,18 +47,18 @@ class Layout:
         return theirs
 
     def is_one(self, ours: str) -> bool:
-        """Whether such files leave out this key of ours."""
+        """Whether the file omits this key of the model because its values are 1."""
         return self.ones is not None and re.search(self.ones, ours) is not None
 
     def oriented(self, array: Tensor) -> Tensor:
-        """An array of the file with its dimensions in torch's order."""
+        """An array of the file, permuted to torch's order of dimensions."""
         if not self.channels_last or array.ndim < 2:
             return array
         return array.permute(-1, -2, *range(array.ndim - 2))
 
 
-# Keras writes the name of a layer, then once more its name and the kind of its array: `conv1/conv1_2/kernel:0`, in a
-# whole model `model_weights/conv1/conv1/kernel`, and before its second version `conv1/conv1_W:0`.
+# A key of Keras is the name of the layer, then its name again with the kind of array: `conv1/conv1_2/kernel:0`, in a
+# whole model `model_weights/conv1/conv1/kernel`, and before Keras 2 `conv1/conv1_W:0`.
 KERAS_KEYS: Replacements = (
     (r"^model_weights/", ""),
     (r"^([^/]+)/(?:.*[/_])?(?:kernel|W)(?::0)?$", r"\1.weight"),
@@ -67,9 +67,9 @@ KERAS_KEYS: Replacements = (
 
 
 def inflated(kernel: Tensor, frames: int) -> Tensor:
-    """A kernel over pictures, (out, in, H, W), for so many frames: (out, in, frames, H, W).
+    """An image kernel (out, in, H, W) inflated to (out, in, frames, H, W).
 
-    Repeated in time and divided by `frames`, so that a still gives what the picture gave, wherever the kernel lies
-    inside the clip (arXiv:1705.07750, section 2.4.1).
+    It is repeated in time and divided by `frames`, so that a still clip gives the result of the image wherever the
+    kernel lies within the clip (arXiv:1705.07750, section 2.4.1).
     """
     return (kernel / frames)[:, :, None].expand(-1, -1, frames, -1, -1)

@@ -1,4 +1,4 @@
-"""Every clip classifier by name: importing this module registers them all, and `build_clip_model` makes one."""
+"""All clip classifiers by name; importing this module registers them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from typing import Any
 from classifiers.clip_models import c3d, fast3d, i3d, movinet, p3d, s3d, video_resnet
 from classifiers.clip_models.base import CLIP_MODELS, ClipModel
 
-MODULES: tuple[ModuleType, ...] = (
-    c3d,
-    i3d,
-    s3d,
-    video_resnet,
-    p3d,
-    fast3d,
-    movinet,
-)
+MODULES: tuple[ModuleType, ...] = (c3d, i3d, s3d, video_resnet, p3d, fast3d, movinet)
 
 
 clip_model_names = CLIP_MODELS.names
@@ -26,11 +18,11 @@ clip_model_config = CLIP_MODELS.config
 
 
 def build_clip_model(name: str, *, num_classes: int, options: Mapping[str, object] | None = None) -> ClipModel:
-    """A fresh model `name`; its weights come from torch's generator.
+    """A new model `name`, initialised from torch's global generator.
 
     Raises:
-        ValueError: as `clip_model_config` does, or if `num_classes` is below 1.
+        ValueError: if the name or an option is invalid, or `num_classes` is below 1.
     """
-    maker: Any = clip_model_entry(name).model
-    model: ClipModel = maker(num_classes=num_classes, config=clip_model_config(name, options))
+    model_class: Any = clip_model_entry(name).model
+    model: ClipModel = model_class(num_classes=num_classes, config=clip_model_config(name, options))
     return model

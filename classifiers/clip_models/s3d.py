@@ -1,10 +1,10 @@
-"""S3D: I3D with every N x N x N filter taken apart, 1 x N x N and then N x 1 x 1.
+"""S3D: I3D with every N x N x N filter separated into 1 x N x N and N x 1 x 1.
 
-In: clips, uint8 (N, T, H, W, 3), T at least 5, H and W 17. Out: logits (N, K); features (N, 1024). N clips, T frames, K
-classes.
+In: clips, uint8 (N, T, H, W, 3), T at least 5, H and W at least 17. Out: logits (N, K); features (N, 1024). N clips, T
+frames, K classes.
 
-Source: arXiv:1712.04851 and torchvision's `models/video/s3d.py`, whose padding (by half a kernel) this has. 8,320,048
-parameters with 400 classes. kylemin/S3D is the same network, with pixels of 0..1 that are not normalised.
+Source: arXiv:1712.04851 and torchvision's `models/video/s3d.py`, with the same padding (half a kernel). 8,320,048
+parameters with 400 classes. kylemin/S3D is the same network, with pixels in 0..1 without normalisation.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
@@ -22,16 +23,18 @@ from classifiers.clip_models.published_layout import Layout, Replacements
 from schemas.clips import PIXELS, ClipFormat
 
 EPSILON = 1e-3  # of batch normalisation
-SOURCE = "https://pytorch.org/vision/stable/models/video_s3d.html: one clip of 128 frames a video, 15 frames/s"
+SOURCE = "https://pytorch.org/vision/stable/models/video_s3d.html: one clip of 128 frames per video, 15 frames/s"
+ACCURACY = Accuracy(68.368, "Kinetics-400", SOURCE)
 
-# Where a stage stands in the public files; poolings are counted there.
-_PLACES = {"Conv3d_1a_7x7": 0, "Conv3d_2b_1x1": 2, "Conv3d_2c_3x3": 3} | dict(
+# The position of each stage in the public files, which count poolings as well.
+_POSITIONS = {"Conv3d_1a_7x7": 0, "Conv3d_2b_1x1": 2, "Conv3d_2c_3x3": 3} | dict(
     zip(BLOCKS, (5, 6, *range(8, 13), 14, 15), strict=True)
 )
+_BRANCHES: Replacements = ((r"\.branch([12])\.0\.", r".b\1a."), (r"\.branch([12])\.1\.", r".b\1b."))
 
 
 def _stages(root: str) -> Replacements:
-    return tuple((rf"^{root}\.{place}\.", f"trunk.{stage}.body.") for stage, place in _PLACES.items())
+    return tuple((rf"^{root}\.{position}\.", f"trunk.{stage}.body.") for stage, position in _POSITIONS.items())
 
 
 LAYOUTS = (
@@ -41,8 +44,7 @@ LAYOUTS = (
             (r"^classifier\.1\.", "head."),
             *_stages("features"),
             (r"\.branch0\.", ".b0."),
-            (r"\.branch([12])\.0\.", r".b\1a."),
-            (r"\.branch([12])\.1\.", r".b\1b."),
+            *_BRANCHES,
             (r"\.branch3\.1\.", ".b3b."),
             (r"\.0\.([01]\.\w+)$", r".space.\1"),
             (r"\.1\.([01]\.\w+)$", r".time.\1"),
@@ -57,8 +59,7 @@ LAYOUTS = (
             (r"^fc\.0\.", "head."),
             *_stages("base"),
             (r"\.branch0\.0\.", ".b0."),
-            (r"\.branch([12])\.0\.", r".b\1a."),
-            (r"\.branch([12])\.1\.", r".b\1b."),
+            *_BRANCHES,
             (r"\.branch3\.1\.", ".b3b."),
             (r"\.(conv|bn)_s\.", r".space.\1."),
             (r"\.(conv|bn)_t\.", r".time.\1."),
@@ -71,7 +72,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class S3dConfig(ClipConfig):
-    """The scale of the pixels: see `schemas.clips.PIXELS`."""
+    """The normalisation of pixels (`schemas.clips.PIXELS`)."""
 
     height: int = 224
     width: int = 224
@@ -81,21 +82,14 @@ class S3dConfig(ClipConfig):
     at_least: ClassVar[Mapping[str, int]] = {"frames": 5, "height": 17, "width": 17}
     choices: ClassVar[Mapping[str, Collection[str]]] = {"pixels": tuple(PIXELS)}
 
+    @override
     def clip_format(self) -> ClipFormat:
-        """See `ClipConfig.clip_format`."""
         resize = (round(self.height * 256 / 224), round(self.width * 256 / 224))
-        return ClipFormat(
-            frames=self.frames,
-            height=self.height,
-            width=self.width,
-            resize=resize,
-            fps="15",
-            **PIXELS[self.pixels],
-        )
+        return self.make_format(resize=resize, fps="15", pixels=PIXELS[self.pixels])
 
 
 class Separable(nn.Module):
-    """A convolution over space, then one over time, each with its normalisation and ReLU."""
+    """A convolution over space, then one over time, each with normalisation and ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, size: int, stride: int) -> None:
         super().__init__()
@@ -104,7 +98,7 @@ class Separable(nn.Module):
         self.time = Unit(outputs, outputs, kernel=(size, 1, 1), stride=(stride, 1, 1), same=False, epsilon=EPSILON)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to as many outputs, with strides taken."""
+        """(N, C, T, H, W) to (N, C', T', H', W')."""
         joined: Tensor = self.time(self.space(values))
         return joined
 
@@ -120,14 +114,7 @@ def _pool(kernel: Size, stride: Size) -> nn.Module:
     return nn.MaxPool3d(kernel, stride, padding)
 
 
-@register_clip_model(
-    "s3d",
-    S3dConfig(),
-    parameters=8_320_048,
-    classes=400,
-    gflops=36.0,
-    accuracy=Accuracy(68.368, "Kinetics-400", SOURCE),
-)
+@register_clip_model("s3d", S3dConfig(), parameters=8_320_048, classes=400, gflops=36.0, accuracy=ACCURACY)
 class S3d(ClipModel):
     """Inception-v1 with separable convolutions."""
 
@@ -135,11 +122,4 @@ class S3d(ClipModel):
 
     def __init__(self, *, num_classes: int, config: S3dConfig) -> None:
         stages, feature_dim = inception_stages(3, channels=config.channels, convolution=_convolution, pool=_pool)
-        super().__init__(
-            stages=stages,
-            clip_format=config.clip_format(),
-            feature_dim=feature_dim,
-            num_classes=num_classes,
-            dropout=config.dropout,
-        )
-        self.config = config
+        super().__init__(config=config, stages=stages, feature_dim=feature_dim, num_classes=num_classes)

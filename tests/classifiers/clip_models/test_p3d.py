@@ -24,7 +24,7 @@ def test_published_weights_give_the_published_network(fixture: str) -> None:
 
 @pytest.mark.parametrize("kind", ["A", "B", "C"])
 def test_each_kind_of_block(kind: str) -> None:
-    block = Bottleneck(64, 16, kind=kind, stride=1, project=False).eval()
+    block = Bottleneck(64, 64, kind=kind, stride=1).eval()
     block.load_state_dict(
         {key.removeprefix("block."): value for key, value in clip_parity.arrays("p3d_blocks").items()}
     )
