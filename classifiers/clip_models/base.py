@@ -116,7 +116,7 @@ class ClipModel(nn.Module):
         self.num_classes = num_classes
 
     def freeze(self, trained_stages: int | None) -> None:
-        """Train only the last `trained_stages` (None: all); frozen stages, batch norm included, stay in evaluation mode."""
+        """Train only the last `trained_stages` (None: all); frozen stages stay in evaluation mode."""
         stages = list(self.stages().values())
         if trained_stages is not None and not 1 <= trained_stages <= len(stages):
             raise ValueError(

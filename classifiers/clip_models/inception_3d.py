@@ -58,7 +58,7 @@ class MakePool(Protocol):
 
 
 class Unit(nn.Module):
-    """Convolution without bias, batch normalisation, ReLU; padded by half a kernel or, if `same`, as TensorFlow's SAME."""
+    """Convolution without bias, batch normalisation, ReLU; half a kernel of padding, or TensorFlow's SAME if `same`."""
 
     def __init__(
         self, inputs: int, outputs: int, *, kernel: Size, stride: Size = (1, 1, 1), same: bool, epsilon: float
