@@ -69,9 +69,7 @@ ALLOWED = {
 EXCEPTIONS = [
     ("cluster/engines", "cluster/scoring"),  # scoring has engines of its own
     ("cluster/engines/scoring_engines.py", "cluster/engines"),  # a circle with the engines it names
-    ("cluster/scoring", "cluster/extraction"),  # the shape of a run's id
     ("cluster/training/clip_feed.py", "cluster/training/clip_data.py"),  # a circle
-    ("cluster/training/clip_options.py", "cluster/training/config.py"),  # a circle
 ]
 # The packages or files that alone may import a library.
 HOMES = {
