@@ -1,4 +1,4 @@
-"""What training takes: batches, splits, the choice of classes, augmentation of clips.
+"""Data of training and scoring: batches, splits, the choice of classes, augmentation of clips.
 
-No file or store is touched here.
+Import the modules individually; none reads files or stores.
 """

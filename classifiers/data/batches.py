@@ -1,25 +1,41 @@
-"""A batch of videos' features: what every feature classifier takes, and what its loss compares with.
+"""Batches of videos and clips, and requests for them.
 
-Letters: N videos, T grid points (the most of any in the batch), D picture features, A sound features, K classes.
+A batch has `inputs`, the arguments of the network, `targets`, int64 (N,), one class each, or float32 (N, K) of 0 and 1,
+None without labels, and `ids`, the ids of the videos, empty unless they were requested.
+
+N videos or clips, T grid points or frames, D rgb features, A audio features, H height, W width, C channels, K classes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureBatch:
-    """N videos.
+class _Movable:
+    """A batch whose tensors can be moved to another device."""
 
-    rgb         float32 (N, D) means; or (N, T, D) features of every grid point, zeros beyond a video's end
+    __slots__ = ()
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch with all tensors on `device`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        moved: dict[str, Any] = {
+            name: value.to(device, non_blocking=True) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBatch(_Movable):
+    """Features of N videos.
+
+    rgb         float32 (N, D) means; or (N, T, D) features of every grid point, zeros after a video's end
     audio       float32 (N, A) or (N, T, A), likewise
-    num_frames  int64 (N,), grid points of each video; at frame level never more than T
-    targets     int64 (N,), one class each; or float32 (N, K) of 0 and 1; None where there are no labels
-    ids         of the videos, or empty where nobody asked for them
+    num_frames  int64 (N,), grid points of each video; at frame level at most T
     """
 
     rgb: Tensor
@@ -33,28 +49,13 @@ class FeatureBatch:
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What a network takes."""
+        """The arguments of a `FeatureModel`."""
         return self.rgb, self.audio, self.num_frames
-
-    def to(self, device: torch.device) -> FeatureBatch:
-        """The same batch on another device."""
-        return replace(
-            self,
-            rgb=self.rgb.to(device, non_blocking=True),
-            audio=self.audio.to(device, non_blocking=True),
-            num_frames=self.num_frames.to(device, non_blocking=True),
-            targets=None if self.targets is None else self.targets.to(device, non_blocking=True),
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class ClipBatch:
-    """N clips.
-
-    clips    uint8 (N, T, H, W, C)
-    targets  int64 (N,), one class each; or float32 (N, K) of 0 and 1; None where there are no labels
-    ids      of the videos, or empty where nobody asked for them
-    """
+class ClipBatch(_Movable):
+    """N clips, uint8 (N, T, H, W, C)."""
 
     clips: Tensor
     targets: Tensor | None = None
@@ -65,21 +66,13 @@ class ClipBatch:
 
     @property
     def inputs(self) -> tuple[Tensor]:
-        """What a network takes."""
+        """The arguments of a `ClipModel`."""
         return (self.clips,)
-
-    def to(self, device: torch.device) -> ClipBatch:
-        """The same batch on another device."""
-        return replace(
-            self,
-            clips=self.clips.to(device, non_blocking=True),
-            targets=None if self.targets is None else self.targets.to(device, non_blocking=True),
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class StageBatch:
-    """N clips, as far as the stages before `first_stage` take them: values (N, ...); the rest as in `ClipBatch`."""
+class StageBatch(_Movable):
+    """Outputs of the frozen stages for N clips: `values` (N, ...) are the input of stage `first_stage`."""
 
     values: Tensor
     first_stage: int
@@ -91,21 +84,13 @@ class StageBatch:
 
     @property
     def inputs(self) -> tuple[Tensor, int]:
-        """What a network takes."""
+        """The arguments of a `ClipModel`."""
         return self.values, self.first_stage
-
-    def to(self, device: torch.device) -> StageBatch:
-        """The same batch on another device."""
-        return replace(
-            self,
-            values=self.values.to(device, non_blocking=True),
-            targets=None if self.targets is None else self.targets.to(device, non_blocking=True),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOrder:
-    """How batches are wanted: `shuffle` in an order drawn by `seed` and epoch, `with_ids` with the videos' ids."""
+    """A request for batches: `shuffle` orders the videos at random by `seed` and epoch, `with_ids` adds their ids."""
 
     batch_size: int
     shuffle: bool = False
@@ -115,7 +100,7 @@ class BatchOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """One of `world` that train together, by its `rank`; it has so many CPU `threads`."""
+    """Worker `rank` of the `world` workers of a training, with its number of CPU `threads`."""
 
     rank: int = 0
     world: int = 1

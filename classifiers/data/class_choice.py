@@ -1,11 +1,11 @@
-"""Labels of videos → targets of a classifier: which classes it learns, and which videos it learns them from.
+"""The choice of classes: labels of videos to the targets of a classifier.
 
-In: labels as class indices of the data set, all videos' in one array with offsets (`LabelLists`), and what the user
-chose: `all`, `first:50`, indices, or names.
-Out: `Targets`: which videos are kept, and their classes by position among the chosen ones.
+In: labels as class indices of the data set, those of all videos in one array with offsets (`LabelLists`), and the
+user's choice: `all`, `first:50`, indices, or names.
+Out: `Targets`: the videos to train on, and their classes as positions in the choice.
 
-Single label: a video counts with its first label, and is kept if that one is chosen; this is the rule of the reported
-YouTube-8M runs. Multi-label: a video counts with all of its labels that are chosen. Nothing here loops over videos.
+Single label: the first label of a video counts, and the video is kept if it is chosen, as in the reported YouTube-8M
+runs. Multi-label: all chosen labels of a video count. Nothing here loops over videos.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ ALL = "all"
 
 
 class ClassChoiceError(InputError, ValueError):
-    """Classes that cannot be chosen, or leave no video; the message lists all that is wrong."""
+    """An invalid choice of classes, or classes without videos; the message lists all problems."""
 
 
 @dataclass(frozen=True)
 class LabelLists:
-    """Labels of N videos: those of video n are `values[offsets[n]:offsets[n + 1]]`.
+    """Labels of N videos; those of video n are `values[offsets[n]:offsets[n + 1]]`.
 
-    offsets  (N + 1,) int64, rising from 0
-    values   (labels,) int64, indices of the data set's classes
+    offsets  (N + 1,) int64, non-decreasing from 0
+    values   (labels,) int64, class indices
     """
 
     offsets: NDArray[np.int64]
     values: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        """Refuse offsets that do not fit the values."""
+        """Check the offsets."""
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.values) or (np.diff(self.offsets) < 0).any():
-            raise ValueError(f"offsets must rise from 0 to {len(self.values)}, the number of labels")
+            raise ValueError(f"offsets must increase from 0 to {len(self.values)}, the number of labels")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -50,7 +50,7 @@ class LabelLists:
 
 @dataclass(frozen=True)
 class ClassChoice:
-    """K classes in the order of the classifier's outputs: their indices in the data set, and their names."""
+    """K classes in the order of the classifier's outputs: their indices in the data set and their names."""
 
     indices: tuple[int, ...]
     names: tuple[str, ...]
@@ -59,21 +59,21 @@ class ClassChoice:
         return len(self.indices)
 
     def positions(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The position of each class index among the chosen ones; -1 for one that is not chosen."""
+        """The positions of class indices in the choice; -1 for classes that are not chosen."""
         order = np.argsort(self.indices)
-        known = np.asarray(self.indices, np.int64)[order]
-        at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-        return np.where(known[at] == values, order[at], -1)
+        chosen = np.asarray(self.indices, np.int64)[order]
+        nearest = np.minimum(np.searchsorted(chosen, values), len(chosen) - 1)
+        return np.where(chosen[nearest] == values, order[nearest], -1)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What N videos teach.
+    """The training targets of N videos.
 
-    kept       (N,) bool
-    classes    single label: (N,) int64 position of the class, -1 where not kept. None when multi-label
-    lists      multi-label: positions of each video's classes. None when single label
+    kept         (N,) bool
     num_classes  K
+    classes      single label: int64 (N,), the position of the class, -1 if not kept; None for multi-label
+    lists        multi-label: the positions of each video's classes; None for single label
     """
 
     kept: NDArray[np.bool_]
@@ -82,52 +82,53 @@ class Targets:
     lists: LabelLists | None = field(default=None, repr=False)
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.float32]:
-        """Targets of some videos as a loss takes them: (n,) int64, or (n, K) float32 of 0 and 1."""
+        """Targets of some videos for the loss: int64 (n,), or float32 (n, K) of 0 and 1."""
         if self.classes is not None:
             return self.classes[rows]
         assert self.lists is not None
         starts, counts = self.lists.offsets[rows], np.diff(self.lists.offsets)[rows]
-        of_label = np.repeat(np.arange(len(rows)), counts)
-        # The k-th label of a video stands k after its start.
-        within = np.arange(len(of_label)) - np.repeat(np.cumsum(counts) - counts, counts)
+        row_of_label = np.repeat(np.arange(len(rows)), counts)
+        # The k-th label of a video is k after the first.
+        within = np.arange(len(row_of_label)) - np.repeat(np.cumsum(counts) - counts, counts)
         dense = np.zeros((len(rows), self.num_classes), np.float32)
-        dense[of_label, self.lists.values[np.repeat(starts, counts) + within]] = 1
+        dense[row_of_label, self.lists.values[np.repeat(starts, counts) + within]] = 1
         return dense
 
     def counts(self) -> NDArray[np.int64]:
-        """(K,) how many of the kept videos show each class."""
+        """The number of kept videos of each class, (K,)."""
         if self.classes is not None:
             return np.bincount(self.classes[self.kept], minlength=self.num_classes)
         assert self.lists is not None
-        of_label = np.repeat(np.arange(len(self.kept)), np.diff(self.lists.offsets))
-        return np.bincount(self.lists.values[self.kept[of_label]], minlength=self.num_classes)
+        row_of_label = np.repeat(np.arange(len(self.kept)), np.diff(self.lists.offsets))
+        return np.bincount(self.lists.values[self.kept[row_of_label]], minlength=self.num_classes)
 
 
-def choose_classes(wanted: Sequence[str], names: Sequence[str] | None = None) -> ClassChoice:
-    """The classes that `wanted` describes: `all`, `first:50`, class indices (`7`), or names, in the order given.
+def choose_classes(selection: Sequence[str], names: Sequence[str] | None = None) -> ClassChoice:
+    """The classes in `selection`: `all`, `first:50`, class indices (`7`), or names, in the given order.
 
-    names  the data set's vocabulary; without one, classes are called by their index, and `all` is not known
+    names  the data set's vocabulary; without one, the names of classes are their indices, and `all` is unavailable
 
     Raises:
-        ClassChoiceError: with everything that is wrong, and the nearest known names.
+        ClassChoiceError: with all problems and the nearest known names.
     """
     index_of = {name: index for index, name in enumerate(names or ())}
     problems: list[str] = []
     indices: list[int] = []
-    for item in wanted:
+    for item in selection:
         indices += _indices(item, index_of, None if names is None else len(names), problems)
-    twice = [index for index, count in Counter(indices).items() if count > 1]
-    if twice:
-        problems.append(f"classes chosen more than once: {', '.join(_called(index, names) for index in twice[:10])}")
+    repeated = [index for index, count in Counter(indices).items() if count > 1]
+    if repeated:
+        listed = ", ".join(_class_name(index, names) for index in repeated[:10])
+        problems.append(f"classes chosen more than once: {listed}")
     if not problems and len(indices) < 2:
         problems.append(f"a classifier needs two classes or more, not {len(indices)}: {ALL}, {FIRST}50, names, indices")
     if problems:
         raise ClassChoiceError("\n".join(problems))
-    return ClassChoice(tuple(indices), tuple(_called(index, names) for index in indices))
+    return ClassChoice(tuple(indices), tuple(_class_name(index, names) for index in indices))
 
 
 def single_label_targets(labels: LabelLists, choice: ClassChoice) -> Targets:
-    """The first label of each video that has one of the chosen classes there."""
+    """The first label of each video; the video is kept if that label is chosen."""
     has_label = np.diff(labels.offsets) > 0
     classes = np.full(len(labels), -1, np.int64)
     classes[has_label] = choice.positions(labels.values[labels.offsets[:-1][has_label]])
@@ -135,38 +136,39 @@ def single_label_targets(labels: LabelLists, choice: ClassChoice) -> Targets:
 
 
 def multi_label_targets(labels: LabelLists, choice: ClassChoice, *, keep_others: bool = False) -> Targets:
-    """All labels of each video that are among the chosen classes.
+    """The chosen labels of each video.
 
-    keep_others  keep videos without any of them too: they show no class
+    keep_others  keep videos without chosen labels as well, as negatives of all classes
     """
     positions = choice.positions(labels.values)
     chosen = positions >= 0
-    of_label = np.repeat(np.arange(len(labels)), np.diff(labels.offsets))
-    # By video, then by class, each once: a label may be given twice.
-    shown = np.unique(of_label[chosen] * len(choice) + positions[chosen])
-    counts = np.bincount(shown // len(choice), minlength=len(labels))
-    lists = LabelLists(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), shown % len(choice))
+    video_of_label = np.repeat(np.arange(len(labels)), np.diff(labels.offsets))
+    # Sorted by video and class; `unique` removes repeated labels of a video.
+    unique = np.unique(video_of_label[chosen] * len(choice) + positions[chosen])
+    counts = np.bincount(unique // len(choice), minlength=len(labels))
+    lists = LabelLists(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), unique % len(choice))
     kept = np.ones(len(labels), bool) if keep_others else counts > 0
     return Targets(kept, len(choice), lists=lists)
 
 
 def balance(targets: Targets, hashes: NDArray[np.uint64], among: NDArray[np.bool_]) -> Targets:
-    """As many videos of each class as the rarest has: those whose hashes are lowest, so the same in every run.
+    """Keep as many videos of each class as the rarest has: those with the lowest hashes, the same in every run.
 
     hashes  (N,) of the ids (`classifiers.data.splits.hash_ids`)
-    among   (N,) the videos that count, such as those of the training part; the others are left as they are
+    among   (N,) mask of the videos to balance, such as the training split; the others are unchanged
 
     Raises:
-        ClassChoiceError: for multi-label targets, or where a class has no video at all.
+        ClassChoiceError: for multi-label targets, or if a class has no video.
     """
     if targets.classes is None:
-        raise ClassChoiceError("videos with several labels cannot be balanced by class: use class weights instead")
+        raise ClassChoiceError("multi-label videos cannot be balanced by class: use class weights instead")
     rows = np.flatnonzero(targets.kept & among)
     classes = targets.classes[rows]
     counts = np.bincount(classes, minlength=targets.num_classes)
     if not counts.min():
         empty = np.flatnonzero(counts == 0)
-        raise ClassChoiceError(f"no video shows class {', '.join(map(str, empty[:10]))}: nothing to balance to")
+        listed = ", ".join(map(str, empty[:10]))
+        raise ClassChoiceError(f"cannot balance: no video has class {listed}; choose other classes")
     order = np.lexsort((rows, hashes[rows], classes))  # by class, then by hash
     starts = np.cumsum(counts) - counts
     rank = np.arange(len(rows)) - np.repeat(starts, counts)
@@ -176,22 +178,22 @@ def balance(targets: Targets, hashes: NDArray[np.uint64], among: NDArray[np.bool
 
 
 def check_classes_have_videos(targets: Targets, choice: ClassChoice) -> None:
-    """Make sure that each class has a video to be learnt from. Raises `ClassChoiceError` naming those without."""
+    """Check that each class has a video; `ClassChoiceError` names those without."""
     counts = targets.counts()
     empty = [choice.names[position] for position in np.flatnonzero(counts == 0)]
     if empty:
         more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
         raise ClassChoiceError(
             f"{len(empty)} of the {len(choice)} classes have no video: {', '.join(empty[:10])}{more}\n"
-            "Choose others, or give more videos"
+            "Choose other classes, or provide more videos"
         )
 
 
 def _indices(item: str, index_of: dict[str, int], size: int | None, problems: list[str]) -> list[int]:
+    """The class indices of one item of the selection; `size` is that of the vocabulary."""
     if item == ALL and size is None:
         problems.append(
-            f"{ALL} needs a vocabulary, or videos whose labels are names, to know how many classes there are; "
-            f"{FIRST}50 does without"
+            f"{ALL} needs a vocabulary, or videos whose labels are names, to count the classes; use {FIRST}50 without"
         )
     elif item == ALL:
         return list(range(size or 0))
@@ -199,15 +201,15 @@ def _indices(item: str, index_of: dict[str, int], size: int | None, problems: li
         count = item[len(FIRST) :]
         if count.isdecimal() and 1 <= int(count) <= (size or 1 << 31):
             return list(range(int(count)))
-        problems.append(f"{item!r}: {FIRST} is followed by a number from 1 on" + (f" to {size}" if size else ""))
+        problems.append(f"{item!r}: {FIRST} must be followed by a number from 1" + (f" to {size}" if size else " up"))
     elif item in index_of:
         return [index_of[item]]
     elif item.isdecimal() and (size is None or int(item) < size):
         return [int(item)]
     elif item.isdecimal():
-        problems.append(f"class {item} is not in the vocabulary, which ends with {(size or 0) - 1}")
+        problems.append(f"class {item} is not in the vocabulary, whose last index is {(size or 0) - 1}")
     elif size is None:
-        problems.append(f"class {item!r} is given by name, which needs a vocabulary; indices do without")
+        problems.append(f"class {item!r} is given by name, which needs a vocabulary; use indices without one")
     else:
         near = get_close_matches(item, index_of, 3, 0.5)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
@@ -215,5 +217,5 @@ def _indices(item: str, index_of: dict[str, int], size: int | None, problems: li
     return []
 
 
-def _called(index: int, names: Sequence[str] | None) -> str:
+def _class_name(index: int, names: Sequence[str] | None) -> str:
     return str(index) if names is None else names[index]

@@ -1,8 +1,10 @@
-"""Which videos are for training, validation and test: by a hash of the id, by a column, or by folder.
+"""Splits into training, validation and test: by a hash of the video id, or by a column.
 
-A hash decides from the id and the seed alone, so that a video stays where it is when the data grow, on any machine.
-The hash is BLAKE2b, 64 bits of it: of all that Python has it is the fastest that takes a seed and whose bits are
-independent; one core does about a million ids a second.
+In: N ids or N column values. Out: a mask (N,) for each split.
+
+The hash depends on the id and the seed alone, so that a video keeps its split when the data grow, on any machine. It is
+64 bits of BLAKE2b, the fastest hash in Python with a seed and independent bits: about a million ids per second per
+core.
 """
 
 from __future__ import annotations
@@ -16,43 +18,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import InputError, examples
+from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 
-# Names that people give to the three parts, in manifests and folders.
+# Names of the splits in manifests and folders.
 SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "validate": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
+    "train": TRAINING,
+    "training": TRAINING,
+    "validation": VALIDATION,
+    "validate": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
 }
-SPLITS = ("train", "validation", "test")
 
 
 class SplitError(InputError, ValueError):
-    """Parts that cannot be used; the message says why and what to do."""
+    """Unusable splits; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HashSplit:
-    """Parts by a hash of the id: their sizes as fractions that add up to 1."""
+    """A split by a hash of the id; the sizes are fractions that add up to 1."""
 
-    train: float = 0.7
+    training: float = 0.7
     validation: float = 0.15
     test: float = 0.15
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse fractions that are none."""
+        """Check the fractions."""
         fractions = [getattr(self, name) for name in SPLITS]
         if any(not 0 <= fraction <= 1 for fraction in fractions) or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
-            raise SplitError(f"fractions must lie between 0 and 1 and add up to 1, not {fractions}")
+            raise SplitError(f"fractions must be between 0 and 1 and add up to 1, not {fractions}")
 
 
 def hash_ids(ids: Iterable[str], seed: int) -> NDArray[np.uint64]:
-    """(N,) hashes, each from an id and the seed alone."""
+    """Hashes (N,) of ids and the seed."""
     salt = seed.to_bytes(8, "little", signed=True)
     blake2b = hashlib.blake2b
     digests = b"".join([blake2b(name.encode(), digest_size=8, salt=salt).digest() for name in ids])
@@ -60,65 +62,65 @@ def hash_ids(ids: Iterable[str], seed: int) -> NDArray[np.uint64]:
 
 
 def split_by_hash(ids: Iterable[str], split: HashSplit) -> dict[str, NDArray[np.bool_]]:
-    """A mask (N,) for each of the three parts."""
+    """A mask (N,) for each of the three splits."""
     # 53 bits, so that the quotient is exact in float64 and below 1.
     position = (hash_ids(ids, split.seed) >> np.uint64(11)) / float(1 << 53)
-    first, second = split.train, split.train + split.validation
-    # Where fractions add up to 0.999…, the last part that is wanted takes the rest.
+    first, second = split.training, split.training + split.validation
+    # If the fractions add up to 0.999…, the last split that is not empty takes the rest.
     if split.test == 0:
         second = 1.0
         if split.validation == 0:
             first = 1.0
     return {
-        "train": position < first,
-        "validation": (first <= position) & (position < second),
-        "test": second <= position,
+        TRAINING: position < first,
+        VALIDATION: (first <= position) & (position < second),
+        TEST: second <= position,
     }
 
 
 def split_by_column(values: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-    """A mask (N,) for each part, from what a column says; an empty value belongs to no part.
+    """A mask (N,) for each split, from the values of a column; videos with an empty value are in no split.
 
     Raises:
-        SplitError: for values that name no part.
+        SplitError: for unknown names of splits.
     """
     unique, inverse = np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)
     names = [SPLIT_NAMES.get(str(value).strip().lower(), "") for value in unique]
     unknown = [str(value) for value, name in zip(unique, names, strict=True) if not name and str(value).strip()]
     if unknown:
         raise SplitError(
-            f"the column names parts that are not known: {examples(unknown)} (known: {', '.join(SPLIT_NAMES)})"
+            f"the column has unknown names of splits: {examples(unknown)} (known: {', '.join(SPLIT_NAMES)})"
         )
-    of_row = np.asarray(names, dtype=np.str_)[inverse]
-    return {split: of_row == split for split in SPLITS}
+    split_of_row = np.asarray(names, dtype=np.str_)[inverse]
+    return {split: split_of_row == split for split in SPLITS}
 
 
-def check_disjoint(parts: Mapping[str, Sequence[str]]) -> None:
-    """Make sure that no id is in two parts, nor twice in one.
+def check_disjoint(splits: Mapping[str, Sequence[str]]) -> None:
+    """Check that no id is in two splits, or twice in one.
 
     Raises:
-        SplitError: with how many there are, and some of them.
+        SplitError: with the number of such ids and some examples.
     """
     problems = []
-    seen: dict[str, str] = {}
-    twice: dict[tuple[str, str], list[str]] = {}
-    for part, ids in parts.items():
+    split_of: dict[str, str] = {}
+    shared: dict[tuple[str, str], list[str]] = {}
+    for split, ids in splits.items():
         for name in ids:
-            before = seen.setdefault(name, part)
-            if before is not part:
-                twice.setdefault((before, part), []).append(name)
+            first = split_of.setdefault(name, split)
+            if first is not split:
+                shared.setdefault((first, split), []).append(name)
         unique = set(ids)
         if len(unique) < len(ids):
-            problems.append(f"{len(ids) - len(unique)} ids of {part} stand there more than once")
-    for (first, second), names in twice.items():
+            problems.append(f"{len(ids) - len(unique)} ids of {split} are repeated")
+    for (first, second), names in shared.items():
         problems.append(f"{len(set(names))} ids are in both {first} and {second}: {examples(sorted(set(names)))}")
     if problems:
-        raise SplitError("parts overlap, so that a test would tell nothing:\n" + "\n".join(problems))
+        raise SplitError("splits overlap, which would invalidate the evaluation:\n" + "\n".join(problems))
 
 
-def check_not_empty(parts: Mapping[str, NDArray[np.bool_]], needed: Collection[str], advice: str) -> None:
-    """Make sure that each of the `needed` parts holds a video. Raises `SplitError`, which ends with the advice."""
-    empty = [name for name in parts if name in needed and not parts[name].any()]
+def check_not_empty(splits: Mapping[str, NDArray[np.bool_]], needed: Collection[str], advice: str) -> None:
+    """Check that each of the `needed` splits has a video; otherwise raise `SplitError`, ending with `advice`."""
+    empty = [name for name in splits if name in needed and not splits[name].any()]
     if empty:
-        sizes = ", ".join(f"{name} {int(mask.sum())}" for name, mask in parts.items())
+        sizes = ", ".join(f"{name} {int(mask.sum())}" for name, mask in splits.items())
         raise SplitError(f"no video is left for {', '.join(empty)} ({sizes}): {advice}")

@@ -37,7 +37,7 @@ from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, TrainingData
 from cluster.training.initial_weights import InitialWeights
 from cluster.training.option_groups import COLUMN, HASH
-from cluster.training.splits import PARTS, Part, Split, share_out, targeted
+from cluster.training.splits import Part, Split, share_out, targeted
 from schemas.clips import BYTES, ClipInput
 from schemas.errors import EXAMPLES, InputError, examples
 from schemas.trainings import TRAINING, LostVideo
@@ -208,7 +208,7 @@ def _splits(
     ids = [video.id for video in videos]
     masks = {name: mask & kept for name, mask in split_by_column([video.split for video in videos]).items()}
     _check_classes(Part(ids, labels, np.any(list(masks.values()), axis=0)), options, choice)
-    return share_out({PARTS[name]: Part(ids, labels, mask) for name, mask in masks.items()}, options, split, choice)
+    return share_out({name: Part(ids, labels, mask) for name, mask in masks.items()}, options, split, choice)
 
 
 def _check_classes(everything: Part, options: TrainingOptions, choice: ClassChoice) -> None:
@@ -225,7 +225,7 @@ def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequen
     """Each class by the wanted fractions, whatever the manifest says."""
     wanted = options.splits.hash_split()
     anew = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
-    learnt_from = wanted.train + wanted.validation
+    learnt_from = wanted.training + wanted.validation
     validation = wanted.validation / learnt_from if learnt_from else 0.0
     return with_splits(anew, validation=validation, test=wanted.test, seed=wanted.seed)
 

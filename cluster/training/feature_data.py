@@ -28,7 +28,7 @@ from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, Source, TrainingData
 from cluster.training.initial_feature_weights import InitialFeatureWeights
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH
-from cluster.training.splits import PARTS, Part, Split, share_out
+from cluster.training.splits import Part, Split, share_out
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
 RESIDENT_BYTES = 1536 << 20  # of means that stay in memory between the epochs
@@ -161,14 +161,14 @@ def _by_hash(options: TrainingOptions) -> Given:
     features = open_features(options.features)
     index = read_index(features)
     masks = split_by_hash(index.ids, options.splits.hash_split())
-    return {PARTS[name]: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
+    return {name: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
 def _by_column(options: TrainingOptions) -> Given:
     features = open_features(options.features)
     index = read_index(features)
     masks = split_by_column(read_column(features, options.splits.split_column))
-    return {PARTS[name]: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
+    return {name: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
 def _by_folder(options: TrainingOptions) -> Given:

@@ -109,10 +109,10 @@ class SplitOptions(Options):
     def hash_split(self) -> HashSplit:
         """The fractions of a split by hash; raises `ValueError` for those that are none."""
         try:
-            train, validation, test = map(float, self.fractions)
+            training, validation, test = map(float, self.fractions)
         except ValueError:
             raise ValueError(f"fractions are three numbers, not {' '.join(self.fractions)}") from None
-        return HashSplit(train=train, validation=validation, test=test, seed=self.split_seed)
+        return HashSplit(training=training, validation=validation, test=test, seed=self.split_seed)
 
 
 @dataclass(frozen=True)

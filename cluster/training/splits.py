@@ -28,8 +28,6 @@ from cluster.training.config import TrainingOptions
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH, SplitOptions
 from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 
-# What `classifiers.data.splits` calls the parts.
-PARTS = {"train": TRAINING, "validation": VALIDATION, "test": TEST}
 # What to do about a part without videos, by how they are shared out.
 ADVICE = {
     HASH: "give more videos or other --fractions",
@@ -114,7 +112,7 @@ def _needed(options: SplitOptions, split: str) -> set[str]:
     if split == FOLDERS:
         return {TRAINING, VALIDATION, *([TEST] if options.test_features else [])}
     fractions = options.hash_split()
-    return {TRAINING, *(PARTS[name] for name in PARTS if getattr(fractions, name))}
+    return {TRAINING, *(name for name in SPLITS if getattr(fractions, name))}
 
 
 def _chosen(ids: Sequence[str], rows: Mask) -> list[str]:

@@ -47,8 +47,8 @@ def test_everything_that_is_wrong_is_told_at_once():
         choose_classes(["Vehicel", "99", "first:9", "first:x"], NAMES)
     text = str(told.value)
     assert "unknown class 'Vehicel'; did you mean 'Vehicle'?" in text
-    assert "class 99 is not in the vocabulary, which ends with 4" in text
-    assert "'first:9': first: is followed by a number from 1 on to 5" in text
+    assert "class 99 is not in the vocabulary, whose last index is 4" in text
+    assert "'first:9': first: must be followed by a number from 1 to 5" in text
     assert "'first:x'" in text
 
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_balanced_is_refused():
     everything = np.ones(6, bool)
     with pytest.raises(ClassChoiceError, match="class weights"):
         balance(multi_label_targets(LABELS, choose_classes(["0", "1"])), np.zeros(6, np.uint64), everything)
-    with pytest.raises(ClassChoiceError, match="no video shows class 1"):
+    with pytest.raises(ClassChoiceError, match="no video has class 1"):
         balance(single_label_targets(LABELS, choose_classes(["0", "3"])), np.zeros(6, np.uint64), everything)
 
 
