@@ -38,7 +38,6 @@ UNTESTED = {
     "cluster/engines/registry.py",
     "cluster/engines/scoring_engines.py",
     "cluster/engines/worker.py",
-    "cluster/extraction/run.py",
     "cluster/nightly/night.py",
     "cluster/scoring/clip_embeddings.py",
     "cluster/scoring/clip_plan.py",

@@ -1,0 +1,115 @@
+"""One run of extraction, whatever ends it: what was finished is committed, and a record tells its status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.engines.base import EngineError
+from cluster.extraction.config import ExtractionOptions
+from cluster.extraction.job import extract, planned
+from cluster.extraction.plan import read_inputs
+from schemas.runs import RunRecord
+from tests.support.dataset import ids
+from tests.support.videos import Clip, write_video
+
+RANDOM = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+
+
+@dataclass
+class StoppingEngine:
+    """The engine `inner`, until it has given a number of outcomes; then it raises `error`."""
+
+    inner: Any
+    outcomes: int
+    error: BaseException
+
+    def machine(self) -> Any:
+        return self.inner.machine()
+
+    def run(self, queue: Any, worker: Any) -> Iterator[Any]:
+        for number, outcome in enumerate(self.inner.run(queue, worker), 1):
+            yield outcome
+            if number == self.outcomes:
+                raise self.error
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.fixture(autouse=True)
+def log(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    with caplog.at_level(logging.INFO, "framemill"):
+        yield caplog
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for name in "abc":
+        write_video(folder / f"{name}.mp4", Clip(frames=30, width=96, height=48))
+    return folder
+
+
+@pytest.fixture
+def options(videos, tmp_path) -> ExtractionOptions:
+    return ExtractionOptions.of(
+        input=str(videos), output=str(tmp_path / "out"), engine="local", quiet=True, rows_per_shard=2, **RANDOM
+    )
+
+
+def stopped(options: ExtractionOptions, error: BaseException) -> RunRecord:
+    """The record of a run whose engine stops after the first video."""
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        return extract(plan, StoppingEngine(engine, 1, error), lease)
+
+
+def on_disk(options: ExtractionOptions) -> str:
+    (path,) = (Path(options.output) / "runs").glob("*.json")
+    assert path.with_suffix(".html").exists()
+    return path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(EngineError("no worker is left"), "failed"), (KeyboardInterrupt(), "interrupted")]
+)
+def test_what_was_finished_is_kept_and_the_next_run_does_the_rest(options, log, error, status):
+    record = stopped(options, error)
+    assert record.to_json() == on_disk(options)
+    assert (record.status, record.counts.extracted, record.counts.unaccounted) == (status, 1, 2)
+    assert ("no worker is left" in log.text) == (status == "failed")
+    assert ids(Path(options.output)) == ["a"]
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        record = extract(plan, engine, lease)
+    assert (record.status, record.counts.already_done, record.counts.extracted) == ("completed", 1, 2)
+    assert ids(Path(options.output)) == ["a", "b", "c"]
+
+
+def test_an_output_that_takes_no_more_fails_the_run(options, tmp_path, log):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "features").touch()  # a file where the folder should be
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        record = extract(plan, engine, lease)
+    assert record.status == "failed"
+    assert record.to_json() == on_disk(options)
+    assert "out cannot be written to" in log.text
+
+
+def test_a_mistake_in_this_program_is_no_status(options):
+    with pytest.raises(ZeroDivisionError):
+        stopped(options, ZeroDivisionError())
+
+
+def test_the_record_of_a_running_run_counts_what_is_done(options, monkeypatch):
+    monkeypatch.setattr("cluster.extraction.run.RECORD_EVERY_SECONDS", 0.0)
+    with pytest.raises(ZeroDivisionError):
+        stopped(options, ZeroDivisionError())
+    (path,) = (Path(options.output) / "runs").glob("*.json")
+    record = RunRecord.from_json(path.read_text())
+    assert (record.status, record.counts.extracted) == ("running", 1)
