@@ -146,6 +146,6 @@ def test_huge_and_negative_labels_cost_nothing():
     assert targets.kept.tolist() == [False, False, True]
 
 
-def test_offsets_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="rise from 0 to 1"):
+def test_invalid_offsets_are_refused():
+    with pytest.raises(ValueError, match="increase from 0 to 1"):
         LabelLists(np.array([0, 2], np.int64), np.array([1], np.int64))

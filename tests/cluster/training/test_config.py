@@ -48,7 +48,7 @@ def test_all_that_is_wrong_is_told_at_once():
     text = str(raised.value)
     for part in (
         "batch-size must be at least 1, not 0",
-        "fractions must lie between 0 and 1 and add up to 1",
+        "fractions must be between 0 and 1 and add up to 1",
         "l2 is -1.0",
         "hidden: unknown key",
         "go with --split folders",
