@@ -2,6 +2,7 @@
 
     lease.json                     while a run is writing: which one
     runs/RUN.json, runs/RUN.html   record and report of each run
+    runs/RUN.toml                  its options: `--config` with this file repeats the run
 
 What the Parquet files hold is up to `FeatureDataset` and `LabelDataset`.
 """
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
+from cluster.runs.config_file import config_text
+from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
@@ -75,13 +78,18 @@ class DatasetFolder:
             files.sweep_temporaries(folder)
 
     def run_uri(self, suffix: str, run_id: str = "") -> str:
-        """Where a run's record (`.json`) or report (`.html`) goes: this run's, or that of another."""
+        """Where a run's record (`.json`), report (`.html`) or options (`.toml`) go: this run's, or those of another."""
         return self.place(RUNS, f"{run_id or self.run_id}{suffix}")
 
     def write_record(self, record: JobRecord) -> None:
         """Write the record of a run. Raises `DatasetError` where that fails."""
         with self.explained("written to"):
             files.write_bytes(self.run_uri(".json", record.run_id), record.to_json().encode())
+
+    def write_options(self, options: Options) -> None:
+        """Write the options that repeat the run. Raises `DatasetError` where that fails."""
+        with self.explained("written to"):
+            files.write_bytes(self.run_uri(".toml"), config_text(options, f"run {self.run_id}").encode())
 
     def write_report(self, page: str, run_id: str) -> None:
         """Write the report of a run. Raises `DatasetError` where that fails."""

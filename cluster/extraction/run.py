@@ -59,6 +59,7 @@ class ExtractionRun:
             f"run {plan.run_id}: {len(plan.videos)} videos, {len(plan.videos) - len(pending)} settled before, "
             f"{len(pending)} to do, into {plan.options.output}"
         )
+        plan.dataset.write_options(plan.options)
         self._write(self._record("running"))
         status = self._work()
         try:

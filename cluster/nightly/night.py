@@ -141,6 +141,7 @@ class Night:
         """Say that there is a run; if it is killed, that is what tells of it."""
         self._has_begun = True
         self._records.prepare()
+        self._records.write_options(self._day, self._options)
         self._records.write(self._record(None, None))
         logger.info(
             f"night {self._day}: {self._run.counts.new} new videos, {self._run.counts.changed} changed, "

@@ -1,6 +1,7 @@
 """The nightly folder of a label dataset: a record and a page for each day.
 
 nights/YYYY-MM-DD.json, .html   the day
+nights/YYYY-MM-DD.toml          options of its last run: `--config` with this file repeats it
 report.html                     the page of the latest day
 nightly-lease.json              while a nightly run is working: which one
 """
@@ -13,6 +14,8 @@ from contextlib import AbstractContextManager
 
 from cluster.datasets.folder import held
 from cluster.datasets.label_dataset import LabelDataset
+from cluster.runs.config_file import config_text
+from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
@@ -77,6 +80,11 @@ class NightRecords:
     def write(self, record: NightRecord) -> None:
         """Write a record."""
         files.write_bytes(files.join(self._root, "nights", record.date + SUFFIX), record.to_json().encode())
+
+    def write_options(self, day: str, options: Options) -> None:
+        """Write the options that repeat the last run of a day."""
+        uri = files.join(self._root, "nights", f"{day}.toml")
+        files.write_bytes(uri, config_text(options, f"the nightly run of {day}").encode())
 
     def page_uri(self, day: str) -> str:
         """The URI of a day's page."""

@@ -62,9 +62,9 @@ def _add(values: Values[Any], place: str, group: str, name: str, value: Any) -> 
         values.add(f"{place}: {name}", name, value.isoformat() if isinstance(value, date) else value)
 
 
-def write_config(options: Options, comment: str) -> str:
-    """The file that gives `options`, without secrets, below a line of comment."""
-    lines = [f"# {comment}", ""]
+def config_text(options: Options, subject: str) -> str:
+    """The file that gives `options`, without secrets; `subject` is the run whose options they are."""
+    lines = [f"# Options of {subject}. The job repeats it with --config and this file.", ""]
     group = ""
     for field, found in options_of(type(options)).items():
         value = found.value_in(options)

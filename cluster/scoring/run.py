@@ -125,6 +125,7 @@ class _Run:
             f"run {plan.run_id}: {plan.videos} videos, {self._labelled_before} labelled before{settled}, {left} to do "
             f"with {plan.classifier.name}, into {plan.settings.options.labels}"
         )
+        plan.dataset.write_options(plan.settings.options)
         plan.dataset.write_record(self._record("running"))
         status = self._work()
         record = self._record(status)

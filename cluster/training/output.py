@@ -4,6 +4,7 @@ In: the plan of a training and its outcome. Out, in this order:
 
     model.safetensors, history.json   of the checkpoint (`classifiers.weights.checkpoint`)
     training.json, training.html      the record (`schemas.trainings`) and the report made of it
+    training.toml                     the options: `--config` with this file repeats the training
     config.json                       of the checkpoint; once it exists, the training is finished
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 
 from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster.reports.training_report import render_training_report
+from cluster.runs.config_file import config_text
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.storage import files
 from cluster.storage.redaction import redacted
@@ -29,7 +31,7 @@ from schemas.evaluations import SplitResult
 from schemas.records import utc_text
 from schemas.trainings import VALIDATION, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
-RECORD_FILE, REPORT_FILE = "training.json", "training.html"
+RECORD_FILE, OPTIONS_FILE, REPORT_FILE = "training.json", "training.toml", "training.html"
 
 logger = logging.getLogger("framemill")
 
@@ -73,7 +75,11 @@ def write_output(
     output = plan.settings.options.output
     contents = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
     last = contents.pop(CONFIG_FILE)
-    contents |= {RECORD_FILE: record.to_json().encode(), REPORT_FILE: render_training_report(record).encode()}
+    contents |= {
+        RECORD_FILE: record.to_json().encode(),
+        OPTIONS_FILE: config_text(plan.settings.options, "a training").encode(),
+        REPORT_FILE: render_training_report(record).encode(),
+    }
     for name, content in {**contents, CONFIG_FILE: last}.items():
         files.write_bytes(files.join(output, name), content)
     return record

@@ -13,7 +13,7 @@ from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
-from cluster.runs.config_file import write_config
+from cluster.runs.config_file import config_text
 from cluster.runs.option_help import HELP_WIDTH, usage
 from cluster.runs.options import Options, options_of
 from cluster.scoring.config import ScoringOptions
@@ -117,7 +117,7 @@ def test_help_fits_and_begins_with_usage_and_two_examples(job: str) -> None:
 def test_a_file_that_is_written_gives_the_same_options(tmp_path: Path, job: str, line: str) -> None:
     options = parse(KINDS[job], line.split())
     path = tmp_path / "run.toml"
-    path.write_text(write_config(options, "Repeats a run"))
+    path.write_text(config_text(options, "a run"))
     assert parse(KINDS[job], ["--config", str(path)]) == options
     # Nothing of it comes from defaults, but for what has no value.
     named = set(re.findall(r"^([a-z0-9-]+) = ", path.read_text(), re.MULTILINE))

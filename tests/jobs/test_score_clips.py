@@ -75,11 +75,11 @@ def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path
     for part in (
         "give --features or --videos, one of them",
         "views must be at least 1",
-        "crops must be 1 or 3",
+        "--crops is one of 1, 3, not 2",
     ):
         assert part in done.stderr
     done = run(videos, checkpoint, tmp_path / "labels", "--max-frames", 3)
-    assert (done.returncode, "max-frames is for --features alone" in done.stderr) == (2, True)
+    assert (done.returncode, "--max-frames goes with --features" in done.stderr) == (2, True)
     assert not (tmp_path / "labels").exists()
 
 

@@ -21,7 +21,15 @@ DIM = 16
 CLASSES = 3
 NAMES = "cat\ndog\nfish\n"
 # What a finished training leaves.
-FILES = {"model.safetensors", "config.json", "history.json", "training.json", "training.html", "tensorboard"}
+FILES = {
+    "model.safetensors",
+    "config.json",
+    "history.json",
+    "training.json",
+    "training.toml",
+    "training.html",
+    "tensorboard",
+}
 
 
 def write_features(

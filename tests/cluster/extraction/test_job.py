@@ -15,6 +15,7 @@ import pytest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.job import run_extraction
+from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
 from cluster.storage.listing import list_files
@@ -111,7 +112,9 @@ def test_the_record_accounts_for_every_id(reference):
     assert record.weights_warning.startswith("random numbers")
     assert len(record.contact_sheet) == 5
     assert (reference / "runs" / f"{record.run_id}.html").stat().st_size > 1000
-    assert len(list((reference / "runs").iterdir())) == 2
+    again = parse(ExtractionOptions, ["--config", str(reference / "runs" / f"{record.run_id}.toml")])
+    assert json.loads(json.dumps(again.flat())) == dict(record.configuration)
+    assert len(list((reference / "runs").iterdir())) == 3
 
 
 def test_a_second_run_does_nothing(output, videos, log):

@@ -19,6 +19,7 @@ from cluster.extraction.plan import read_inputs
 from cluster.nightly.config import NightlyOptions
 from cluster.nightly.job import run_nightly
 from cluster.nightly.records import NightRecords
+from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage.lease import Lease
 from schemas.nights import NightCounts, NightRecord
@@ -98,6 +99,11 @@ def test_the_first_night_labels_everything(after_first):
     (run,) = record.runs
     assert (after_first / "features" / "runs" / f"{run.extraction_run}.json").exists()
     assert (after_first / "labels" / "runs" / f"{run.scoring_run}.json").exists()
+    nights = after_first / "labels" / "nights"
+    assert parse(NightlyOptions, ["--config", str(nights / f"{FIRST}.toml")]) == config(
+        after_first, max_failure_ratio=0.3
+    )
+    assert {path.name for path in nights.iterdir()} == {f"{FIRST}.json", f"{FIRST}.html", f"{FIRST}.toml"}
     assert run.cost.held_core_seconds >= run.cost.used_core_seconds > 0
     assert run.cost.bytes_read == sum((after_first / "videos" / f"{name}.mp4").stat().st_size for name in "abc")
     assert {path.name for path in (after_first / "labels").iterdir()} == {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cluster.runs.command_line import parse
-from cluster.runs.config_file import write_config
+from cluster.runs.config_file import config_text
 from schemas.errors import InputError
 from tests.support.options import Config
 
@@ -84,23 +84,37 @@ def test_a_day_may_be_written_as_one(tmp_path):
     ],
 )
 def test_what_is_written_gives_the_same_options(tmp_path, config):
-    text = write_config(config, "Repeats run r1")
-    assert text.startswith("# Repeats run r1\n\ninput = ")
+    text = config_text(config, "run r1")
+    assert text.startswith("# Options of run r1. The job repeats it with --config and this file.\n\ninput = ")
     assert read(tmp_path, text) == config
-    assert write_config(read(tmp_path, text), "Repeats run r1") == text
+    assert config_text(read(tmp_path, text), "run r1") == text
 
 
-def test_tables_are_groups(tmp_path):
-    assert write_config(Config.of(input="a", codes=("empty",), limit=3), "A run") == (
-        '# A run\n\ninput = "a"\ncolour = "red"\nquiet = false\ncodes = [\n    "empty",\n]\nwords = []\ntag-size = 1\n'
-        "\n[numbers]\ncount = 3\nlimit = 3\nratio = 0.5\n"
-    )
+def test_tables_are_groups():
+    text = config_text(Config.of(input="a", codes=("empty",), limit=3), "a run")
+    assert text.splitlines() == [
+        "# Options of a run. The job repeats it with --config and this file.",
+        "",
+        'input = "a"',
+        'colour = "red"',
+        "quiet = false",
+        "codes = [",
+        '    "empty",',
+        "]",
+        "words = []",
+        "tag-size = 1",
+        "",
+        "[numbers]",
+        "count = 3",
+        "limit = 3",
+        "ratio = 0.5",
+    ]
 
 
 @pytest.mark.parametrize("secret", [SIGNED, "caf\udce9.mp4"])
 def test_what_is_not_kept_must_be_given_again(tmp_path, secret):
     config = Config.of(input="a", name_tag=secret, tag_size=2)
-    text = write_config(config, "A run")
+    text = config_text(config, "a run")
     assert "SECRET" not in text
     text.encode()
     assert problems(tmp_path, text) == [

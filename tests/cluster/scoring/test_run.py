@@ -13,7 +13,9 @@ from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.features.files import open_features
 from cluster.features.tfrecord_files import YOUTUBE_8M
+from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
+from cluster.scoring.config import ScoringOptions
 from cluster.scoring.run import Scoring, run_scoring
 from cluster.storage import files
 from cluster.storage.listing import list_files
@@ -93,6 +95,8 @@ def test_every_video_gets_its_labels(features, checkpoint, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {f"date={DAY}", "ledger", "runs"}
     text = (tmp_path / "runs" / f"{record.run_id}.json").read_text()
     assert text == record.to_json() == ScoringRecord.from_json(text).to_json()
+    again = parse(ScoringOptions, ["--config", str(tmp_path / "runs" / f"{record.run_id}.toml")])
+    assert again == scoring_config(features, checkpoint, tmp_path, rows_per_shard=41, top_k=3, threshold=0.2)
     first = [row["labels"][0]["name"] for row in wanted if row["labels"]]
     assert dict(record.first_labels) == {name: first.count(name) for name in set(first)}
     assert sum(record.first_scores) == len(first) == 100 - record.counts.unlabelled

@@ -11,7 +11,9 @@ from classifiers.feature_models.registry import build_model
 from classifiers.inference.clip_classifier import clip_model_of
 from classifiers.weights.checkpoint import load_weights
 from cluster.features.source import SourceConfig
+from cluster.runs.command_line import parse
 from cluster.scoring.plan import read_checkpoint_at
+from cluster.training.config import TrainingOptions
 from cluster.training.job import run_training
 from tests.support.trainings import (
     FILES,
@@ -39,6 +41,8 @@ def trained(dataset, tmp_path_factory):
 
 def test_what_a_training_leaves(dataset, trained):
     assert {path.name for path in trained.iterdir()} == FILES
+    again = parse(TrainingOptions, ["--config", str(trained / "training.toml")])
+    assert again.settings() == training_config(dataset, trained).settings()
     record = record_of(trained)
     assert record.split_sizes == {name: sum(one.videos[name] for one in record.classes) for name in record.split_sizes}
     assert [one.name for one in record.classes] == ["cat", "dog", "fish"]
