@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Field = NDArray[np.float32]
 
-# Four colours each, dark to light; a scene takes one scheme by chance.
+# Four colours each, dark to light; a scene draws one scheme at random.
 SCHEMES = (
     ("#0b1d3a", "#1f5f8b", "#f2a65a", "#fff3d6"),
     ("#2b0f3a", "#8f2d7a", "#f26a6a", "#ffe3c2"),
@@ -36,8 +36,8 @@ def ramp(colours: Field, steps: int = 256) -> Picture:
     return np.stack(channels, axis=1).astype(np.uint8)
 
 
-def there_and_back(colours: Field) -> Picture:
-    """Palette whose end meets its beginning, for fields that go round."""
+def cyclic_ramp(colours: Field) -> Picture:
+    """Cyclic palette, whose last colour equals its first."""
     return ramp(np.concatenate([colours, colours[-2::-1]]))
 
 
@@ -49,7 +49,7 @@ def axes(width: int, height: int) -> tuple[Field, Field]:
 
 
 def paint(picture: Picture, left: float, top: float, mask: Field, colour: Field) -> None:
-    """Blend `colour` into `picture` under a mask (h, w) in 0..1 whose corner is at (left, top); the rest is cut off."""
+    """Blend `colour` into `picture` under a mask (h, w) in 0..1 with its corner at (left, top); clips at the borders."""
     height, width = picture.shape[:2]
     x, y = round(left), round(top)
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + mask.shape[1], width), min(y + mask.shape[0], height)
@@ -76,5 +76,5 @@ def shape_mask(sides: int, radius: float, angle: float = 0.0) -> Field:
 
 
 def fold(distance: float, room: float) -> float:
-    """Where something is that has gone `distance` between two walls `room` apart."""
+    """Position of a body that has moved `distance`, bouncing between two walls `room` apart."""
     return float(room - abs(distance % (2 * room) - room))

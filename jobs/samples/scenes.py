@@ -1,7 +1,7 @@
 """Moving pictures for the sample videos: one function for each kind of content, by name in `SCENES`.
 
 In: width and height in pixels, a seeded generator. Out: `draw(seconds)`, which gives the picture at that moment as
-(H, W, 3) uint8 RGB. Colours and speeds vary with the seed; what is to be seen does not: it is the class.
+(H, W, 3) uint8 RGB. Colours and speeds vary with the seed; the content does not, since it is the class.
 
 Drawing is vectorised, and smooth fields go through a palette of 256 colours, so that a picture of 320x240 takes about a
 millisecond. Sizes are fractions of the height, so that a scene looks the same at every size.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.samples.canvas import Picture, axes, fold, paint, ramp, scheme, shape_mask, there_and_back
+from jobs.samples.canvas import Picture, axes, cyclic_ramp, fold, paint, ramp, scheme, shape_mask
 from jobs.samples.glyphs import text_mask
 
 Draw = Callable[[float], Picture]
@@ -27,7 +27,7 @@ SLIDE_WORDS = (
 
 
 def scene(name: str) -> Callable[[Scene], Scene]:
-    """Enter a function in `SCENES`; a name can be taken once."""
+    """Register a function in `SCENES`; duplicate names raise."""
 
     def enter(function: Scene) -> Scene:
         if name in SCENES:
@@ -68,7 +68,7 @@ def bouncing(width: int, height: int, rng: np.random.Generator) -> Draw:
 @scene("plasma")
 def plasma(width: int, height: int, rng: np.random.Generator) -> Draw:
     """Colours that flow into one another."""
-    palette = there_and_back(scheme(rng))
+    palette = cyclic_ramp(scheme(rng))
     x, y = axes(width, height)
     phase, speed = rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.4, 1.2, 4)
     size = rng.uniform(3.0, 6.0, 4).astype(np.float32)
@@ -122,7 +122,7 @@ def landscape(width: int, height: int, rng: np.random.Generator) -> Draw:
         distance = np.sqrt((x - sun_x) ** 2 + (y[:horizon] - sun_y) ** 2)
         halo = np.exp(-7 * distance) * (90 * (light + glow)) + stars * max(0.0, 0.7 - light)
         disc = np.clip((0.075 - distance) * height, 0, 1)
-        sky = [  # a channel at a time: arrays of (horizon, W) are quicker than ones of (horizon, W, 3)
+        sky = [  # a channel at a time: arrays of (horizon, W) are faster than (horizon, W, 3)
             np.minimum(column[:, channel, None] + halo * warmth, bright) * (1 - disc) + bright * disc
             for channel, (warmth, bright) in enumerate(((1.0, 255), (0.8, 238), (0.45, 225)))
         ]
@@ -135,7 +135,7 @@ def landscape(width: int, height: int, rng: np.random.Generator) -> Draw:
 
 
 def _fitting(rng: np.random.Generator, room_pixels: int, dot_pixels: int) -> NDArray[np.bool_]:
-    """Draw as many words, chosen by chance, as fit into the room."""
+    """Draw as many random words as fit into the width."""
     room = room_pixels // (6 * dot_pixels)  # in characters
     line = ""
     for words in rng.permutation([words for words in SLIDE_WORDS if len(words) <= room]):
@@ -289,7 +289,7 @@ def tunnel(width: int, height: int, rng: np.random.Generator) -> Draw:
     radius = np.sqrt((x - float(rng.uniform(-0.1, 0.1))) ** 2 + (y - float(rng.uniform(-0.1, 0.1))) ** 2) + 0.02
     spokes, speed, spin = int(rng.integers(4, 8)) * 2, float(rng.uniform(0.6, 1.4)), float(rng.uniform(-0.12, 0.12))
     depth = 1.05 / radius
-    turn = np.arctan2(y, x) * (spokes / (2 * np.pi)) + spokes  # above 0, so that cutting off is rounding down
+    turn = np.arctan2(y, x) * (spokes / (2 * np.pi)) + spokes  # above 0, so that truncating rounds down
     shade = np.minimum(radius * 2.2, 1.0)
     light, dark = (shade * 255).astype(np.uint8), (shade * 70).astype(np.uint8)
 

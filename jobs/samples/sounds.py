@@ -1,7 +1,7 @@
 """Sounds for the sample videos: one function for each, by name in `SOUNDS`.
 
 In: length in samples, rate in hertz, a seeded generator. Out: (N,) float32, mono, within [-1, 1].
-Loudness, pitch and rhythm vary with the seed, the character of a sound does not: it is what a classifier could learn.
+Loudness, pitch and rhythm vary with the seed; the character of a sound does not, since it is what a classifier learns.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ TRIADS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))
 
 
 def sound(name: str) -> Callable[[Sound], Sound]:
-    """Enter a function in `SOUNDS`; a name can be taken once."""
+    """Register a function in `SOUNDS`; duplicate names raise."""
 
     def enter(function: Sound) -> Sound:
         if name in SOUNDS:

@@ -39,7 +39,7 @@ CUT_AT = 0.6  # of the broken file's bytes: its index, which MP4 has at the end,
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How a video is stored. Sizes are those on the screen; `rotation` is how far the stored picture is turned."""
+    """How a video is stored. Sizes are those on screen; `rotation` is that of the stored picture, in degrees."""
 
     extension: str = "mp4"
     video: str = "libx264"
@@ -53,7 +53,7 @@ class Format:
     options: dict[str, str] = field(default_factory=lambda: X264)
 
 
-# Every video takes the next one. As 19 has no factor in common with 9, each kind meets other formats each time.
+# Videos take them in turn. 19 and 9 being coprime, each kind is stored in other formats each time.
 FORMATS = (
     Format(fps=Fraction(24)),
     Format(width=480, height=360, fps=Fraction(20)),
@@ -111,12 +111,12 @@ class Sample:
 
     @property
     def id(self) -> str:
-        """Path without extension, relative to the output folder: what a folder scan calls the video."""
+        """Path without extension, relative to the output folder: the id that a folder scan gives the video."""
         return f"{self.kind}/{self.kind}-{self.number:02d}"
 
 
 def plan(count: int, seed: int) -> Iterator[Sample]:
-    """Deal kinds and formats out to `count` videos of 4 to 9 seconds."""
+    """Assign kinds and formats to `count` videos of 4 to 9 seconds."""
     kinds = list(KINDS)
     for i in range(count):
         chosen = FORMATS[i % len(FORMATS)]
@@ -180,7 +180,7 @@ def make_samples(output: Path, count: int, seed: int) -> Path:
     for sample in plan(count, seed):
         path = output / f"{sample.id}.{sample.format.extension}"
         write_video(sample, path)
-        # Every fourth video of a kind is kept from training.
+        # Every fourth video of a kind is for validation.
         split = "validate" if sample.number % 4 == 0 else "train"
         rows.append((sample.id, path.relative_to(output).as_posix(), sample.kind, split))
     broken = output / "broken" / "broken-01.mp4"

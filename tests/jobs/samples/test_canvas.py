@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.samples.canvas import SCHEMES, axes, fold, paint, ramp, scheme, shape_mask, there_and_back
+from jobs.samples.canvas import SCHEMES, axes, cyclic_ramp, fold, paint, ramp, scheme, shape_mask
 
 BLACK_AND_WHITE = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.float32)
 
@@ -21,7 +21,7 @@ def test_a_ramp_starts_and_ends_with_its_colours() -> None:
 
 
 def test_a_palette_for_cyclic_fields_ends_where_it_begins() -> None:
-    palette = there_and_back(BLACK_AND_WHITE)
+    palette = cyclic_ramp(BLACK_AND_WHITE)
     assert palette.shape == (256, 3)
     assert palette[0].tolist() == palette[-1].tolist() == [0, 0, 0]
     assert palette[127].min() > 250
