@@ -49,7 +49,7 @@ def axes(width: int, height: int) -> tuple[Field, Field]:
 
 
 def paint(picture: Picture, left: float, top: float, mask: Field, colour: Field) -> None:
-    """Blend `colour` into `picture` under a mask (h, w) in 0..1 with its corner at (left, top); clips at the borders."""
+    """Blend `colour` into `picture` under a mask (h, w) in 0..1 with its corner at (left, top), clipped at borders."""
     height, width = picture.shape[:2]
     x, y = round(left), round(top)
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + mask.shape[1], width), min(y + mask.shape[0], height)
