@@ -1,4 +1,4 @@
-"""Metrics of classifiers, computed as batches arrive: ranking, confusion, calibration, correlation.
+"""Streaming metrics of classifiers: ranking, confusion, calibration, correlation.
 
-Import `evaluation` for all of them over a split, or a module for one.
+Import `evaluation` for all metrics of a split, or a module for one metric.
 """

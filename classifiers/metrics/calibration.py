@@ -1,14 +1,15 @@
-"""Temperature scaling: one number that makes probabilities mean what they say.
+"""Calibration of probabilities by temperature scaling.
 
 In: logits (N, K) of validation videos and their targets, integers (N,) for softmax or 0 and 1 (N, K) for sigmoid; numpy
-arrays, or CPU tensors. Out: `Calibration`, with the temperature by which logits are divided before they become
-probabilities, and loss and calibration error before and after. N videos, K classes; all in float64.
+arrays or CPU tensors. Out: `Calibration`: the temperature by which logits are divided before softmax or sigmoid, and
+loss and calibration error before and after. N videos, K classes; all in float64.
 
-Dividing by a temperature leaves the order of a video's classes as it is, and with sigmoid the order of all predictions.
-Rank by logits all the same: far from 0, different logits round to the same probability.
+A temperature does not change the order of a video's classes, nor, with sigmoid, the order of all predictions. Ranking
+should use logits nevertheless: far from 0, different logits round to the same probability.
 
-The loss is convex in 1 / temperature, so that Newton's method on its slope, inside a bracket that shrinks, finds the
-one minimum. Where the classifier makes no mistake there is none, for surer is always better: the temperature stays 1.
+The loss is convex in 1 / temperature, so Newton's method on its slope, within a shrinking bracket, finds the only
+minimum. If all predictions are correct there is none, since a lower temperature is always better: the temperature
+remains 1.
 
 Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (2017).
 """
@@ -28,13 +29,13 @@ from classifiers.metrics.calibration_error import CalibrationError
 from classifiers.metrics.scored_batch import ScoredBatch
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0
-CHUNK_VALUES = 1 << 20  # logits that are turned into float64 at a time
+CHUNK_VALUES = 1 << 20  # logits converted to float64 at a time
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The temperature, and what it changes on the videos that it was fitted to.
+    """The fitted temperature, and its effect on the validation videos.
 
     `loss` is the mean cross-entropy (over videos; with sigmoid over videos and classes), `error` the expected
     calibration error.
@@ -51,13 +52,13 @@ def calibrate(logits: ArrayLike, targets: ArrayLike) -> Calibration:
     """Fit the temperature.
 
     Raises:
-        ValueError: if there are no videos, or logits and targets are not what they should be.
+        ValueError: if there are no videos, or logits or targets have the wrong shape or type.
     """
     batch = ScoredBatch(logits, targets)
     if not len(batch):
-        raise ValueError("a temperature is fitted to validation videos, and there are none: the split is empty")
-    temperature = 1.0 if all(map(_is_without_mistake, _chunks(batch))) else 1 / _best_factor(batch)
-    (loss_before, error_before), (loss_after, error_after) = (_judged(batch, value) for value in (1.0, temperature))
+        raise ValueError("a temperature needs validation videos, and the split is empty")
+    temperature = 1.0 if all(map(_is_all_correct, _chunks(batch))) else 1 / _best_factor(batch)
+    (loss_before, error_before), (loss_after, error_after) = (_measure(batch, value) for value in (1.0, temperature))
     return Calibration(
         temperature=temperature,
         loss_before=loss_before,
@@ -68,13 +69,13 @@ def calibrate(logits: ArrayLike, targets: ArrayLike) -> Calibration:
 
 
 def probabilities(logits: NDArray[np.floating], *, is_single_label: bool, temperature: float = 1.0) -> Array:
-    """Logits (N, K) as softmax or sigmoid probabilities."""
+    """Logits (N, K) to softmax or sigmoid probabilities."""
     scaled = torch.from_numpy(logits.astype(np.float64)) / temperature
-    shares: Array = (scaled.softmax(dim=1) if is_single_label else scaled.sigmoid()).numpy()
-    return shares
+    values: Array = (scaled.softmax(dim=1) if is_single_label else scaled.sigmoid()).numpy()
+    return values
 
 
-def _is_without_mistake(batch: ScoredBatch) -> bool:
+def _is_all_correct(batch: ScoredBatch) -> bool:
     if batch.is_single_label:
         videos, classes = batch.labels
         return bool((batch.scores[videos, classes] == batch.scores.max(axis=1)).all())
@@ -90,12 +91,12 @@ def _best_factor(batch: ScoredBatch) -> float:
         if slope == 0:
             break
         low, high = (low, factor) if slope > 0 else (factor, high)
-        # A step that leaves the bracket is replaced by its middle, in powers.
+        # A step out of the bracket is replaced by the geometric mean of its ends.
         step = factor - slope / curvature if curvature > 0 else math.nan
-        following = step if low < step < high else math.sqrt(low * high)
-        if abs(following - factor) <= 1e-9 * factor:
+        next_factor = step if low < step < high else math.sqrt(low * high)
+        if abs(next_factor - factor) <= 1e-9 * factor:
             break
-        factor = following
+        factor = next_factor
     return factor
 
 
@@ -104,19 +105,19 @@ def _slope_and_curvature(batch: ScoredBatch, factor: float) -> tuple[float, floa
     derivatives = np.zeros(2)
     for chunk in _chunks(batch):
         logits = chunk.scores.astype(np.float64)
-        shares = probabilities(logits, is_single_label=batch.is_single_label, temperature=1 / factor)
+        p = probabilities(logits, is_single_label=batch.is_single_label, temperature=1 / factor)
         videos, classes = chunk.labels
         if batch.is_single_label:
-            expected = (shares * logits).sum(axis=1)
-            curvature = (shares * (logits - expected[:, None]) ** 2).sum()
+            expected = (p * logits).sum(axis=1)
+            curvature = (p * (logits - expected[:, None]) ** 2).sum()
         else:
-            expected = shares * logits
-            curvature = (shares * (1 - shares) * logits**2).sum()
+            expected = p * logits
+            curvature = (p * (1 - p) * logits**2).sum()
         derivatives += [expected.sum() - logits[videos, classes].sum(), curvature]
     return float(derivatives[0]), float(derivatives[1])
 
 
-def _judged(batch: ScoredBatch, temperature: float) -> tuple[float, float]:
+def _measure(batch: ScoredBatch, temperature: float) -> tuple[float, float]:
     """Mean cross-entropy and expected calibration error at a temperature."""
     error, loss = CalibrationError(), 0.0
     for chunk in _chunks(batch):
@@ -127,8 +128,8 @@ def _judged(batch: ScoredBatch, temperature: float) -> tuple[float, float]:
         else:
             targets = torch.from_numpy(chunk.targets.astype(np.float64))
             loss += F.binary_cross_entropy_with_logits(scaled, targets, reduction="sum").item()
-        shares = probabilities(scaled.numpy(), is_single_label=batch.is_single_label)
-        error.update(ScoredBatch(shares, chunk.targets))
+        scores = probabilities(scaled.numpy(), is_single_label=batch.is_single_label)
+        error.update(ScoredBatch(scores, chunk.targets))
     return loss / (len(batch) if batch.is_single_label else batch.scores.size), error.expected
 
 

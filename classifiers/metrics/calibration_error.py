@@ -1,11 +1,12 @@
-"""Whether probabilities mean what they say: of the predictions made with 80 %, are 80 % right?
+"""Expected calibration error and reliability diagram: are 80 % of the predictions with 80 % confidence correct?
 
-In: batches of videos scored with probabilities. Out: the expected calibration error, between 0 and 1, and the bins of
-the reliability diagram: 15 equally wide ones. With one class a video, the prediction is the class with the highest
-probability; with any number of them, every class of every video is one, which says yes with its probability. Of
-thousands of classes nearly all have a probability near 0, and rightly so: the error of many labels is small by itself.
+In: batches of videos scored with probabilities. Out: the expected calibration error in [0, 1], and the 15 equally wide
+bins of the reliability diagram. In the single-label case a video has one prediction, the class with the highest
+probability; in the multi-label case every class of every video is a prediction with its probability. Of thousands of
+classes nearly all have a probability near 0, correctly, which makes the multi-label error small.
 
-State: three numbers a bin. Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (2017).
+State: three numbers per bin. Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks"
+(2017).
 """
 
 from __future__ import annotations
@@ -15,51 +16,56 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
+from classifiers.metrics.base import StreamingMetric
 from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import ReliabilityBin
 
 NUM_BINS = 15
 
 
-class CalibrationError:
-    """Streaming: `update` with batches, `merge` what other workers have, then ask."""
+class CalibrationError(StreamingMetric):
+    """The bins of confidences and their accuracy."""
 
     def __init__(self) -> None:
-        self._sums = {name: np.zeros(NUM_BINS) for name in ("count", "confidence", "right")}
+        self._sums = {name: np.zeros(NUM_BINS) for name in ("count", "confidence", "correct")}
 
+    @override
     def update(self, batch: ScoredBatch) -> None:
-        """Count predictions in."""
         if batch.is_single_label:
             confidences = batch.scores.max(axis=1).astype(np.float64)
-            right = batch.are_right(batch.best[:, None])[:, 0]
+            correct = batch.are_correct(batch.top_class[:, None])[:, 0]
         else:
-            confidences, right = batch.scores.astype(np.float64).ravel(), batch.targets.ravel().astype(bool)
+            confidences, correct = batch.scores.astype(np.float64).ravel(), batch.targets.ravel().astype(bool)
         if confidences.size and (confidences.min() < 0 or confidences.max() > 1 + 1e-6):
-            raise ValueError(f"{confidences.min()} to {confidences.max()} are no probabilities: turn logits into some")
+            raise ValueError(
+                f"scores from {confidences.min()} to {confidences.max()} are not probabilities; apply softmax or "
+                "sigmoid to logits"
+            )
         bins = np.clip(np.ceil(confidences * NUM_BINS).astype(np.intp) - 1, 0, NUM_BINS - 1)
         self._sums["count"] += np.bincount(bins, minlength=NUM_BINS)
         self._sums["confidence"] += np.bincount(bins, weights=confidences, minlength=NUM_BINS)
-        self._sums["right"] += np.bincount(bins, weights=right, minlength=NUM_BINS)
+        self._sums["correct"] += np.bincount(bins, weights=correct, minlength=NUM_BINS)
 
+    @override
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that was counted, as plain arrays that can be sent to another process."""
         return {name: sums.copy() for name, sums in self._sums.items()}
 
+    @override
     def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Count in what another worker's `state` holds."""
         for name in self._sums:
             self._sums[name] = self._sums[name] + state[name]
 
     @property
     def expected(self) -> float:
-        """The distance of probability and accuracy in each bin; the mean over the predictions."""
+        """The expected calibration error: the mean distance of confidence and accuracy over the predictions."""
         total = self._sums["count"].sum()
-        return float(np.abs(self._sums["confidence"] - self._sums["right"]).sum() / total) if total else 0.0
+        return float(np.abs(self._sums["confidence"] - self._sums["correct"]).sum() / total) if total else 0.0
 
     def bins(self) -> tuple[ReliabilityBin, ...]:
-        """The reliability diagram: the bins that are not empty."""
-        columns = (self._sums[name] for name in ("count", "confidence", "right"))
+        """The bins of the reliability diagram that are not empty."""
+        columns = (self._sums[name] for name in ("count", "confidence", "correct"))
         return tuple(
             ReliabilityBin(
                 low=i / NUM_BINS,

@@ -1,15 +1,15 @@
 """Precision, recall, F1 and support of each class, and their averages.
 
-In: batches of scored videos. Out: float64 arrays (K,), and `ScoreAverage`s of them. N videos, K classes.
+In: batches of scored videos. Out: float64 arrays (K,), and their `ScoreAverage`s. K classes.
 
-Without a threshold the class with the highest score is the one predicted (single-label); with one, every class is whose
-score reaches it (multi-label). A ratio of nothing to nothing is 0. Averages, as scikit-learn has them:
+Without a threshold, the class with the highest score is predicted (single-label); with a threshold, every class whose
+score reaches it (multi-label). 0 / 0 is 0. Averages are defined as in scikit-learn:
 
-macro     mean over the classes that occur, as a label or as a prediction
-weighted  mean over the labels: classes count by their support
-micro     over all predictions in one; in the single-label case all three numbers are the accuracy
+macro     mean over the classes that occur as a label or as a prediction
+weighted  mean over the classes, weighted by support
+micro     over all predictions together; in the single-label case all three values equal the accuracy
 
-State: three counts a class.
+State: three counts per class.
 """
 
 from __future__ import annotations
@@ -19,78 +19,80 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
+from classifiers.metrics.base import StreamingMetric
 from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import ScoreAverage
 
 Array = NDArray[np.float64]
 
 
-class ClassMetrics:
-    """Streaming: `update` with batches, `merge` what other workers have, then ask."""
+class ClassMetrics(StreamingMetric):
+    """Counts of correct predictions, predictions and labels per class."""
 
     def __init__(self, num_classes: int, *, threshold: float | None = None) -> None:
         self._threshold = threshold
-        self._counts = {name: np.zeros(num_classes, np.int64) for name in ("right", "predicted", "support")}
+        self._counts = {name: np.zeros(num_classes, np.int64) for name in ("correct", "predicted", "support")}
 
+    @override
     def update(self, batch: ScoredBatch) -> None:
-        """Count videos in."""
         if self._threshold is None:
-            predicted = np.bincount(batch.best, minlength=batch.num_classes)
-            right = batch.best[batch.are_right(batch.best[:, None])[:, 0]]
+            predicted = np.bincount(batch.top_class, minlength=batch.num_classes)
+            correct = batch.top_class[batch.are_correct(batch.top_class[:, None])[:, 0]]
         else:
             is_predicted = batch.scores >= self._threshold
             predicted = is_predicted.sum(axis=0)
             videos, classes = batch.labels
-            right = classes[is_predicted[videos, classes]]
-        self._counts["right"] += np.bincount(right, minlength=batch.num_classes)
+            correct = classes[is_predicted[videos, classes]]
+        self._counts["correct"] += np.bincount(correct, minlength=batch.num_classes)
         self._counts["predicted"] += predicted
         self._counts["support"] += batch.support
 
+    @override
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that was counted, as plain arrays that can be sent to another process."""
         return {name: counts.copy() for name, counts in self._counts.items()}
 
+    @override
     def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Count in what another worker's `state` holds."""
         for name in self._counts:
             self._counts[name] = self._counts[name] + state[name]
 
     @property
     def support(self) -> NDArray[np.int64]:
-        """(K,), how many videos have each class."""
+        """Labels of each class (K,)."""
         return self._counts["support"].copy()
 
     @property
     def precision(self) -> Array:
-        """(K,), of the videos that were given a class, the share that have it."""
-        return _ratio(self._counts["right"], self._counts["predicted"])
+        """Correct predictions over all predictions of each class (K,)."""
+        return _ratio(self._counts["correct"], self._counts["predicted"])
 
     @property
     def recall(self) -> Array:
-        """(K,), of the videos that have a class, the share that were given it."""
-        return _ratio(self._counts["right"], self._counts["support"])
+        """Correct predictions over all labels of each class (K,)."""
+        return _ratio(self._counts["correct"], self._counts["support"])
 
     @property
     def f1(self) -> Array:
-        """(K,), harmonic mean of precision and recall."""
-        return _ratio(2 * self._counts["right"], self._counts["predicted"] + self._counts["support"])
+        """Harmonic mean of precision and recall of each class (K,)."""
+        return _ratio(2 * self._counts["correct"], self._counts["predicted"] + self._counts["support"])
 
     def macro(self) -> ScoreAverage:
-        """Classes count alike."""
+        """The mean over the classes that occur."""
         return self._mean((self._counts["predicted"] + self._counts["support"] > 0).astype(np.int64))
 
     def weighted(self) -> ScoreAverage:
-        """Labels count alike."""
+        """The mean over the classes, weighted by support."""
         return self._mean(self._counts["support"])
 
     def micro(self) -> ScoreAverage:
-        """Right predictions among all predictions, and among all labels."""
-        right, predicted, support = (self._counts[name].sum() for name in ("right", "predicted", "support"))
+        """Precision and recall over all predictions and labels together."""
+        correct, predicted, support = (self._counts[name].sum() for name in ("correct", "predicted", "support"))
         return ScoreAverage(
-            precision=float(_ratio(right, predicted)),
-            recall=float(_ratio(right, support)),
-            f1=float(_ratio(2 * right, predicted + support)),
+            precision=float(_ratio(correct, predicted)),
+            recall=float(_ratio(correct, support)),
+            f1=float(_ratio(2 * correct, predicted + support)),
             support=int(support),
         )
 

@@ -1,17 +1,17 @@
-"""How the probabilities of classes vary together, among the videos of each true class.
+"""Correlation of the probabilities of classes over the videos of each true class.
 
-In: batches of scored videos. Out, for M of the classes: Pearson correlations, float64. In the videos of class c, the
-more negative the correlation of c with another class, the more those two trade probability with each other: confusions
-that the model is of two minds about, whatever it decides.
+In: batches of scored videos. Out, for M of the classes: Pearson correlations, float64. A negative correlation of class
+c with another class over the videos of c means that probability shifts between the two: the model confuses them, even
+where its prediction is correct.
 
-NaN stands for what is not known: of a class with fewer than `FEWEST_VIDEOS` videos (the correlation of any two is 1 or
--1), and of a probability that varies by no more than rounding.
+Correlations are NaN for a class with fewer than `MIN_VIDEOS` videos (with two, any correlation is 1 or -1), and for a
+probability that varies by no more than rounding.
 
-`within` (M, M)  among the videos of one class
-`traded` (M, M)  row c: the correlation of class c with each other one among the videos of c. The heat map
+`within` (M, M)  over the videos of one class
+`matrix` (M, M)  row c: the correlation of class c with every class over the videos of c, shown as the heat map
 
-With several labels a video counts for each of its classes. M numbers are kept for each pair of the M classes: 1 MB for
-50, 134 MB for 256, therefore the classes to follow are chosen where there are more.
+In the multi-label case a video counts for each of its classes. The state has M numbers for each pair of the M classes:
+1 MB for 50 classes, 134 MB for 256. With more classes, M of them are selected.
 """
 
 from __future__ import annotations
@@ -21,35 +21,37 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
+from classifiers.metrics.base import StreamingMetric
 from classifiers.metrics.moments import Moments
 from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import TradedClasses
 
 MAX_CLASSES = 256
-FEWEST_VIDEOS = 10  # of unrelated probabilities, the correlations among so many still spread by a third
-# A standard deviation this small beside its mean is the rounding of float32 probabilities in another order.
+MIN_VIDEOS = 10  # at which correlations of independent probabilities still have a standard deviation of a third
+# A standard deviation this small relative to the mean is due to the rounding of float32 probabilities.
 ROUNDING = 8 * float(np.finfo(np.float32).eps)
 Array = NDArray[np.float64]
 
 
-class ProbabilityCorrelation:
-    """Streaming: `update` with batches, `merge` what other workers have, then ask. `classes` are indices 0 to K - 1."""
+class ProbabilityCorrelation(StreamingMetric):
+    """Correlations of `classes`, distinct indices in 0 to K - 1."""
 
     def __init__(self, classes: Sequence[int]) -> None:
-        different = len(set(classes))
-        if not 0 < different <= MAX_CLASSES or different < len(classes) or min(classes) < 0:
+        distinct = len(set(classes))
+        if not 0 < distinct <= MAX_CLASSES or distinct < len(classes) or min(classes) < 0:
             raise ValueError(
-                f"correlations follow 1 to {MAX_CLASSES} different classes, counted from 0, not {len(classes)} of "
-                f"which {different} are different and the lowest is {min(classes, default=None)}"
+                f"correlations need 1 to {MAX_CLASSES} distinct class indices from 0, not {len(classes)} of "
+                f"which {distinct} are distinct and the lowest is {min(classes, default=None)}"
             )
         self.classes = tuple(classes)
         self._moments = Moments(len(classes), len(classes), products=True)
 
+    @override
     def update(self, batch: ScoredBatch) -> None:
-        """Take in the videos of the classes that are followed."""
         if max(self.classes) >= batch.num_classes:
-            raise ValueError(f"class {max(self.classes)} is to be followed, but there are {batch.num_classes}")
+            raise ValueError(f"class {max(self.classes)} is selected, but there are {batch.num_classes} classes")
         group_of = np.full(batch.num_classes, -1)
         group_of[list(self.classes)] = np.arange(len(self.classes))
         videos, classes = batch.labels
@@ -57,39 +59,39 @@ class ProbabilityCorrelation:
         scores = batch.scores[:, self.classes]
         self._moments.update(groups[groups >= 0], scores[videos[groups >= 0]])
 
+    @override
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that is known, as plain arrays that can be sent to another process."""
         return self._moments.state()
 
+    @override
     def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take in what another worker's `state` holds; it must follow the same classes."""
         self._moments.merge(state)
 
     def within(self, true: int) -> Array:
-        """(M, M), the correlations among the videos of class `true`."""
+        """Correlations (M, M) over the videos of class `true`."""
         group = self.classes.index(true)
         return self._correlations(group, self._deviations()[group])
 
-    def traded(self) -> Array:
-        """(M, M), row c being row c of `within(c)`: what the videos of a class trade with the other classes."""
+    def matrix(self) -> Array:
+        """Correlations (M, M); row c is row c of `within(c)`."""
         return np.stack([self._correlations(group, own)[group] for group, own in enumerate(self._deviations())])
 
-    def most_traded(self, count: int) -> tuple[TradedClasses, ...]:
-        """The most negative pairs, at most `count`; equal ones in the order of their classes."""
-        traded = self.traded()
-        np.fill_diagonal(traded, np.nan)
-        flat = np.where(traded < 0, traded, np.inf).ravel()  # NaN is not below 0 either
+    def most_negative(self, count: int) -> tuple[TradedClasses, ...]:
+        """At most `count` pairs with the most negative correlation; ties in order of their classes."""
+        matrix = self.matrix()
+        np.fill_diagonal(matrix, np.nan)
+        flat = np.where(matrix < 0, matrix, np.inf).ravel()  # excludes NaN as well
         pairs = (divmod(int(i), len(self.classes)) for i in np.argsort(flat, kind="stable")[:count] if flat[i] < 0)
         return tuple(
-            TradedClasses(true=self.classes[i], other=self.classes[j], correlation=float(traded[i, j]))
+            TradedClasses(true=self.classes[i], other=self.classes[j], correlation=float(matrix[i, j]))
             for i, j in pairs
         )
 
     def _deviations(self) -> Array:
-        """(M, M), row c the standard deviations among the videos of class c; 0 where they tell nothing."""
+        """Standard deviations (M, M), row c over the videos of class c; 0 where the correlation is undefined."""
         deviations = np.sqrt(self._moments.variances())
-        is_known = (self._moments.counts() >= FEWEST_VIDEOS)[:, None] & (deviations > ROUNDING * self._moments.means())
-        return np.where(is_known, deviations, 0.0)
+        is_defined = (self._moments.counts() >= MIN_VIDEOS)[:, None] & (deviations > ROUNDING * self._moments.means())
+        return np.where(is_defined, deviations, 0.0)
 
     def _correlations(self, group: int, deviations: Array) -> Array:
         scale = deviations[:, None] * deviations

@@ -1,22 +1,22 @@
-"""All that is measured of a classifier on one split of the data.
+"""Evaluation of a classifier on one split: all metrics together.
 
-In: logits (N, K), targets and ids, batch by batch. Out: `summary`, numbers by name, and the parts that a report is made
-of. Streaming, and mergeable among workers: the result does not depend on how the videos were shared out.
+In: logits (N, K), targets and ids, batch by batch. Out: `summary`, values by name, and the metrics for a report. Like
+each metric it is streaming and mergeable: the result does not depend on how the videos were distributed to workers.
 
-Each epoch wants the summary alone; the parts with K x K numbers are left out of it (`is_full` false).
+The evaluation of an epoch needs the summary alone; with `is_full` False, the other metrics are not computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.losses import SINGLE_LABEL, build_loss
+from classifiers.metrics.base import StreamingMetric
 from classifiers.metrics.calibration import probabilities
 from classifiers.metrics.calibration_error import CalibrationError
 from classifiers.metrics.class_metrics import ClassMetrics
@@ -28,32 +28,19 @@ from classifiers.metrics.ranking import RankingMetrics
 from classifiers.metrics.scored_batch import ScoredBatch
 
 MULTI_LABEL_THRESHOLD = 0.5
-FOLLOWED = 50  # classes whose correlations are kept where there are more: the first, in YouTube-8M the most common
-
-
-class Part(Protocol):
-    """What all parts can do."""
-
-    def update(self, batch: ScoredBatch) -> None:
-        """Take videos in."""
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All that is known, as plain arrays."""
-
-    def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take in another worker's state."""
+CORRELATED_CLASSES = 50  # the first classes, in YouTube-8M the most common, whose correlations are computed
 
 
 class Evaluation:
-    """Streaming: `update` with batches, `merge` what other workers have, then ask.
+    """The metrics of one split.
 
-    ranking      hit@1, PERR, GAP, mAP, top-1 and top-5
+    ranking      hit@1, PERR, GAP, mAP, top-1 and top-5 accuracy
     classes      precision, recall, F1 and support of each class
     confusion    single-label only
-    correlation  of the first `FOLLOWED` classes
-    confidence   the probability given to the right class
-    calibration  whether probabilities mean what they say
-    mistakes     the surest of them
+    correlation  of the first `CORRELATED_CLASSES` classes
+    confidence   probability of the true class
+    calibration  expected calibration error and reliability diagram
+    mistakes     the most confident mistakes
     """
 
     def __init__(self, task: str, num_classes: int, *, is_full: bool, temperature: float = 1.0) -> None:
@@ -68,38 +55,39 @@ class Evaluation:
         self.confidence = ConfidenceTable(num_classes)
         self.mistakes = Mistakes()
         self.confusion = ConfusionMatrix(num_classes) if self._is_single_label else None
-        self.correlation = ProbabilityCorrelation(range(min(num_classes, FOLLOWED)))
+        self.correlation = ProbabilityCorrelation(range(min(num_classes, CORRELATED_CLASSES)))
         full = (self.classes, self.confusion, self.correlation, self.confidence, self.calibration)
-        self._parts: list[Part] = [self.ranking, *(part for part in full if is_full and part is not None)]
+        self._metrics: list[StreamingMetric] = [self.ranking]
+        self._metrics += [metric for metric in full if is_full and metric is not None]
         self._is_full = is_full
 
     def update(self, logits: Tensor, targets: Tensor, ids: Sequence[str] = ()) -> None:
-        """Take in a batch of logits."""
+        """Add a batch: logits (N, K), targets, and the ids of the videos, which mistakes need."""
         logits = logits.float() / self._temperature
         self._loss_sum += float(self._loss(logits, targets)) * len(logits)
         self.videos += len(logits)
         scores = probabilities(logits.cpu().numpy(), is_single_label=self._is_single_label)
         batch = ScoredBatch(scores.astype(np.float32), targets.cpu().numpy())
-        for part in self._parts:
-            part.update(batch)
+        for metric in self._metrics:
+            metric.update(batch)
         if self._is_full:
             self.mistakes.update(batch, ids)
 
     def state(self) -> dict[str, Any]:
-        """All that was measured, to be sent to another process."""
+        """The accumulated state, to be sent to another process."""
         return {
             "loss_sum": self._loss_sum,
             "videos": self.videos,
-            "parts": [part.state() for part in self._parts],
+            "metrics": [metric.state() for metric in self._metrics],
             "mistakes": self.mistakes.state(),
         }
 
     def merge(self, state: Mapping[str, Any]) -> None:
-        """Take in what another worker's `state` holds."""
+        """Add the `state` of another worker."""
         self._loss_sum += state["loss_sum"]
         self.videos += state["videos"]
-        for part, other in zip(self._parts, state["parts"], strict=True):
-            part.merge(other)
+        for metric, other in zip(self._metrics, state["metrics"], strict=True):
+            metric.merge(other)
         self.mistakes.merge(state["mistakes"])
 
     @property
@@ -108,7 +96,7 @@ class Evaluation:
         return self._loss_sum / max(self.videos, 1)
 
     def summary(self) -> dict[str, float]:
-        """Numbers by name. Raises `ValueError` where there were no videos."""
+        """The loss and the ranking metrics by name; raises `ValueError` if there were no videos."""
         scores = asdict(self.ranking.scores())
         del scores["num_videos"]
         return {"loss": self.loss, **{name: float(value) for name, value in scores.items()}}

@@ -1,7 +1,7 @@
-"""The videos that a classifier gets wrong while being sure: what a person should look at first.
+"""The most confident mistakes of a classifier, which are worth a manual check.
 
-In: batches of scored videos with their ids. Out: at most `limit` mistakes, the surest first, equal ones by id. With
-several labels a video counts as wrong where its best class is none of its own; `true` is then its first one, or -1.
+In: batches of scored videos with their ids. Out: at most `limit` mistakes, the most confident first, ties by id. In the
+multi-label case a video is a mistake if its top class is not one of its labels; `true` is its first label, or -1.
 
 State: `limit` rows.
 """
@@ -18,7 +18,7 @@ from classifiers.metrics.scored_batch import ScoredBatch
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """Video `id` of class `true` was given class `predicted` with this probability, its own with `true_probability`."""
+    """Video `id` of class `true` was predicted as class `predicted` with `probability`."""
 
     id: str
     true: int
@@ -28,22 +28,22 @@ class Mistake:
 
 
 class Mistakes:
-    """Streaming: `update` with batches, `merge` what other workers have, then ask for the `rows`."""
+    """Collects mistakes batch by batch; mergeable among workers."""
 
     def __init__(self, limit: int = 100) -> None:
         self._limit = limit
         self._rows: list[Mistake] = []
 
     def update(self, batch: ScoredBatch, ids: Sequence[str]) -> None:
-        """Take videos in; without ids there is nothing to show."""
+        """Add the videos of a batch; ignored without ids."""
         if not ids:
             return
-        wrong = np.flatnonzero(~batch.are_right(batch.best[:, None])[:, 0])
-        sure = batch.scores[wrong, batch.best[wrong]]
+        wrong = np.flatnonzero(~batch.are_correct(batch.top_class[:, None])[:, 0])
+        confidences = batch.scores[wrong, batch.top_class[wrong]]
         found = []
-        for video in wrong[np.argsort(-sure, kind="stable")[: self._limit]]:
+        for video in wrong[np.argsort(-confidences, kind="stable")[: self._limit]]:
             true = int(batch.targets[video]) if batch.is_single_label else _first(batch.targets[video])
-            predicted = int(batch.best[video])
+            predicted = int(batch.top_class[video])
             found.append(
                 Mistake(
                     id=ids[video],
@@ -56,19 +56,20 @@ class Mistakes:
         self.merge(found)
 
     def state(self) -> list[Mistake]:
-        """What is kept, to be sent to another process."""
+        """The mistakes, to be sent to another process."""
         return list(self._rows)
 
     def merge(self, rows: Sequence[Mistake]) -> None:
-        """Take in what another worker's `state` holds."""
+        """Add the `state` of another worker."""
         self._rows = sorted([*self._rows, *rows], key=lambda row: (-row.probability, row.id))[: self._limit]
 
     @property
     def rows(self) -> tuple[Mistake, ...]:
-        """The mistakes, the surest first."""
+        """The mistakes, the most confident first."""
         return tuple(self._rows)
 
 
 def _first(targets: np.ndarray) -> int:
-    shown = np.flatnonzero(targets)
-    return int(shown[0]) if len(shown) else -1
+    """The first class of a video; -1 if it has none."""
+    classes = np.flatnonzero(targets)
+    return int(classes[0]) if len(classes) else -1

@@ -1,11 +1,11 @@
-"""Counts, means and sums of squared deviations of vectors, in groups, in one pass and over many workers.
+"""Counts, means and (co)variances of grouped vectors, in one pass and mergeable among workers.
 
-In: vectors (n, D) of a group, batch by batch. State, G groups: count (G,), mean (G, D), spread (G, D) or (G, D, D):
-sums of squared deviations from the mean, or of products of deviations. All float64.
+In: vectors (n, D), each with its group, batch by batch. State for G groups: count (G,), mean (G, D), spread (G, D) or
+(G, D, D): sums of squared deviations from the mean, or of products of deviations. All float64.
 
-Sums of squares lose all digits where the spread is small beside the mean; deviations from the batch's own mean, joined
-with a correction for the distance of the means, do not. Source: Chan, Golub and LeVeque, "Updating formulae and a
-pairwise algorithm for computing sample variances" (1979).
+Plain sums of squares lose all digits where the spread is small relative to the mean. Sums of deviations from the mean
+of a batch, merged with a correction for the difference of the means, do not. Source: Chan, Golub and LeVeque, "Updating
+formulae and a pairwise algorithm for computing sample variances" (1979).
 """
 
 from __future__ import annotations
@@ -17,73 +17,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-# A standard deviation this small beside its mean is what rounding leaves of none: float32 values that are not all the
-# same differ by 6e-8 of their size, and a million of them with one that differs still have 6e-11.
+# A standard deviation this small relative to the mean is rounding: distinct float32 values differ by at least 6e-8 of
+# their size, and among a million values a single different one still gives 6e-11.
 ROUNDING = 1e-13
-WAITING_ROWS = 8192  # rows are taken in so many at a time: a group's share of one batch is hardly worth its overhead
+BUFFERED_ROWS = 8192  # processed together: the rows of one group in a single batch are too few to be efficient
 
 
 class Moments:
-    """Of `num_groups` groups of vectors (D,); `products` keeps how every two of the D vary together."""
+    """Moments of vectors (D,) in `num_groups` groups; with `products`, covariances of all pairs of the D values."""
 
     def __init__(self, num_groups: int, width: int, *, products: bool = False) -> None:
         self._products = products
         self._count = np.zeros(num_groups)
         self._mean = np.zeros((num_groups, width))
         self._spread = np.zeros((num_groups, width, width) if products else (num_groups, width))
-        self._waiting: list[tuple[NDArray[np.intp], NDArray[np.floating]]] = []
+        self._buffer: list[tuple[NDArray[np.intp], NDArray[np.floating]]] = []
 
     def update(self, groups: NDArray[np.intp], vectors: NDArray[np.floating]) -> None:
-        """Take in vectors (n, D), each with its group (n,)."""
-        self._waiting.append((groups, vectors))
-        if sum(len(rows) for rows, _ in self._waiting) >= WAITING_ROWS:
-            self._settle()
+        """Add vectors (n, D) with their groups (n,)."""
+        self._buffer.append((groups, vectors))
+        if sum(len(rows) for rows, _ in self._buffer) >= BUFFERED_ROWS:
+            self._flush()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that is known, as plain arrays that can be sent to another process."""
-        self._settle()
+        """The accumulated state, as plain arrays that can be sent to another process."""
+        self._flush()
         return {"count": self._count.copy(), "mean": self._mean.copy(), "spread": self._spread.copy()}
 
     def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take in what another worker's `state` holds."""
+        """Add the `state` of another worker."""
         self._join(slice(None), state["count"], state["mean"], state["spread"])
 
     def counts(self) -> NDArray[np.int64]:
-        """(G,)."""
-        self._settle()
+        """Vectors per group (G,)."""
+        self._flush()
         return self._count.astype(np.int64)
 
     def means(self) -> Array:
-        """(G, D), zeros where a group is empty."""
-        self._settle()
+        """Means (G, D); zeros for empty groups."""
+        self._flush()
         return self._mean.copy()
 
     def variances(self) -> Array:
-        """(G, D), over all vectors of a group (divided by their number); exactly 0 where all are the same."""
-        self._settle()
+        """Population variances (G, D); exactly 0 if all vectors of a group are equal."""
+        self._flush()
         squares = self._spread.diagonal(axis1=1, axis2=2) if self._products else self._spread
         variances: Array = squares / np.maximum(self._count, 1)[:, None]
         return np.where(variances > (ROUNDING * self._mean) ** 2, variances, 0.0)
 
     def covariances(self, group: int) -> Array:
-        """(D, D) of one group, likewise divided by the number of vectors."""
-        self._settle()
+        """The population covariances (D, D) of one group."""
+        self._flush()
         covariances: Array = self._spread[group] / max(self._count[group], 1.0)
         return covariances
 
-    def _settle(self) -> None:
-        """Take in the rows that wait."""
-        if not self._waiting:
+    def _flush(self) -> None:
+        """Process the buffered rows."""
+        if not self._buffer:
             return
-        groups, vectors = (np.concatenate(columns) for columns in zip(*self._waiting, strict=True))
-        self._waiting = []
+        groups, vectors = (np.concatenate(columns) for columns in zip(*self._buffer, strict=True))
+        self._buffer = []
         order = np.argsort(groups, kind="stable")
         starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
-        for rows in np.split(order, starts)[1:]:  # before the first start there is nothing
+        for rows in np.split(order, starts)[1:]:  # the part before the first start is empty
             values = vectors[rows].astype(np.float64)
             mean = values.mean(axis=0)
-            off = values - mean
-            spread = off.T @ off if self._products else (off * off).sum(axis=0)
+            deviations = values - mean
+            spread = deviations.T @ deviations if self._products else (deviations * deviations).sum(axis=0)
             group = groups[rows[0]]
             self._join(slice(group, group + 1), np.array([float(len(rows))]), mean[None], spread[None])
 

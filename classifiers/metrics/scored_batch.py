@@ -1,9 +1,9 @@
-"""Videos with the scores that a classifier gave them and the classes that they have: what every metric takes.
+"""Scored videos with their labels, the input of every metric.
 
 scores   (N, K) float, finite: probabilities
 targets  (N,) integers, one class each; or (N, K) of 0 and 1, any number of classes each
 
-N videos, K classes. The arrays are numpy's, or CPU tensors of torch, which numpy takes as they are.
+N videos, K classes. Both are numpy arrays, or CPU tensors of torch, which numpy accepts without copying.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class ScoredBatch:
-    """N videos, checked once, so that many metrics can be fed with them."""
+    """N videos; scores and targets are checked once for all metrics."""
 
     def __init__(self, scores: ArrayLike, targets: ArrayLike) -> None:
         self.scores: NDArray[np.floating] = np.asarray(scores)
@@ -36,23 +36,23 @@ class ScoredBatch:
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """The number of classes K."""
         return int(self.scores.shape[1])
 
     @property
     def is_single_label(self) -> bool:
-        """Whether each video has exactly one class, given by its index."""
+        """Whether targets are class indices, one per video."""
         return self.targets.ndim == 1
 
     @cached_property
-    def best(self) -> NDArray[np.intp]:
-        """(N,), the class with the highest score, the first of several."""
-        best: NDArray[np.intp] = np.argmax(self.scores, axis=1)
-        return best
+    def top_class(self) -> NDArray[np.intp]:
+        """The class with the highest score (N,), the first of equal ones."""
+        top_class: NDArray[np.intp] = np.argmax(self.scores, axis=1)
+        return top_class
 
     @cached_property
     def labels(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Every label: the positions of the videos and the classes, in the order of the videos."""
+        """All labels as (positions of the videos, classes), in the order of the videos."""
         if self.is_single_label:
             return np.arange(len(self)), self.targets.astype(np.intp)
         videos, classes = np.nonzero(self.targets)
@@ -60,19 +60,19 @@ class ScoredBatch:
 
     @cached_property
     def labels_per_video(self) -> NDArray[np.intp]:
-        """(N,)."""
+        """The number of labels of each video (N,)."""
         return np.bincount(self.labels[0], minlength=len(self))
 
     @cached_property
     def support(self) -> NDArray[np.intp]:
-        """(K,), how many videos have each class."""
+        """The number of videos of each class (K,)."""
         return np.bincount(self.labels[1], minlength=self.num_classes)
 
-    def are_right(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which of the classes (N, k) their videos have."""
+    def are_correct(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether each of the predicted `classes` (N, k) is a label of its video."""
         if self.is_single_label:
-            are_right: NDArray[np.bool_] = classes == self.targets[:, None]
-            return are_right
+            are_correct: NDArray[np.bool_] = classes == self.targets[:, None]
+            return are_correct
         return np.take_along_axis(self.targets, classes, axis=1).astype(bool)
 
 
@@ -81,12 +81,12 @@ def _checked_targets(targets: NDArray[Any], shape: tuple[int, int]) -> NDArray[n
     if targets.shape == (num_videos,) and targets.dtype.kind in "iu":
         outside = targets[(targets < 0) | (targets >= num_classes)]
         if outside.size:
-            raise ValueError(f"target {outside[0]} is no class: there are {num_classes}, counted from 0")
+            raise ValueError(f"target {outside[0]} is not a class: the classes are 0 to {num_classes - 1}")
         return targets
     if targets.shape == shape and targets.dtype.kind in "biuf":
         positive: NDArray[np.bool_] = targets.astype(bool)
         if (positive != targets).any():
-            raise ValueError(f"targets hold {targets[positive != targets][0]}; those of shape (N, K) are 0 or 1")
+            raise ValueError(f"targets contain {targets[positive != targets][0]}; those of shape (N, K) are 0 or 1")
         return positive
     raise ValueError(
         f"targets are {targets.dtype} {targets.shape}, expected integers of shape ({num_videos},) or 0 and 1 of "

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from classifiers.losses import SINGLE_LABEL
-from classifiers.metrics.correlation import FEWEST_VIDEOS
+from classifiers.metrics.correlation import MIN_VIDEOS
 from cluster.reports import training_charts, training_sentences, training_tables
 from cluster.reports.charts.bars import stages_chart
 from cluster.reports.charts.svg import inline_bar
@@ -46,7 +46,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "class_name": lambda i: _class_name(names[i]) if i >= 0 else _NO_CLASS,
         "sentences": training_sentences,
         "inline_bar": inline_bar,
-        "fewest_videos": FEWEST_VIDEOS,
+        "fewest_videos": MIN_VIDEOS,
         "split": split,
         "results": {one.name: one for one in record.splits},
         "wall_seconds": max(duration.total_seconds(), 0.0),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from classifiers.metrics.correlation import FEWEST_VIDEOS
+from classifiers.metrics.correlation import MIN_VIDEOS
 from cluster.reports.numbers import figure_text, percent_text
 from schemas.evaluations import ClassScore, Confidence, SplitResult, TradedClasses
 from schemas.trainings import SPLITS, TRAINING, TrainedClass, TrainingRecord
@@ -96,7 +96,7 @@ def count_groups(classes: Sequence[TrainedClass]) -> list[Group[tuple[int, Train
 
 def correlated_classes(split: SplitResult) -> set[int]:
     """Classes with enough videos for a correlation."""
-    return {row.index for row in split.classes if row.support >= FEWEST_VIDEOS}
+    return {row.index for row in split.classes if row.support >= MIN_VIDEOS}
 
 
 def most_negative_correlations(split: SplitResult, count: int) -> list[TradedClasses]:

@@ -6,14 +6,14 @@ import pytest
 from classifiers.metrics.average_precision import average_precisions
 
 
-def one_list(are_right, scores, to_be_found):
+def one_list(are_correct, scores, relevant):
     lists = np.zeros(len(scores), np.uint8)
-    return average_precisions(lists, np.array(scores, float), np.array(are_right, bool), np.array([to_be_found]))[0]
+    return average_precisions(lists, np.array(scores, float), np.array(are_correct, bool), np.array([relevant]))[0]
 
 
-def by_definition(are_right, to_be_found):
-    places = [place for place, right in enumerate(are_right) if right]
-    return sum((i + 1) / (place + 1) for i, place in enumerate(places)) / to_be_found
+def by_definition(are_correct, relevant):
+    places = [place for place, right in enumerate(are_correct) if right]
+    return sum((i + 1) / (place + 1) for i, place in enumerate(places)) / relevant
 
 
 def test_precision_at_each_right_one():
@@ -26,11 +26,11 @@ def test_what_was_not_given_counts_as_not_found():
 
 
 @pytest.mark.parametrize("scores", [[1, 1, 1, 1, 1], [3, 2, 2, 2, 1], [2, 2, 1, 1, 1], [5, 5, 5, 5, 2]])
-@pytest.mark.parametrize("are_right", list(itertools.product([0, 1], repeat=5))[1:])
-def test_equal_scores_get_the_mean_over_all_their_orders(scores, are_right):
+@pytest.mark.parametrize("are_correct", list(itertools.product([0, 1], repeat=5))[1:])
+def test_equal_scores_get_the_mean_over_all_their_orders(scores, are_correct):
     orders = [order for order in itertools.permutations(range(5)) if [scores[i] for i in order] == scores]
-    mean = np.mean([by_definition([are_right[i] for i in order], 5) for order in orders])
-    assert one_list(are_right, scores, 5) == pytest.approx(mean, abs=1e-14)
+    mean = np.mean([by_definition([are_correct[i] for i in order], 5) for order in orders])
+    assert one_list(are_correct, scores, 5) == pytest.approx(mean, abs=1e-14)
 
 
 def test_many_lists_are_as_each_of_them_alone():
@@ -38,14 +38,12 @@ def test_many_lists_are_as_each_of_them_alone():
     lists = random.integers(0, 7, 500).astype(np.uint16)
     lists[lists == 3] = 4  # nothing was predicted for list 3
     scores = np.sort(random.integers(0, 40, 500) / 40)[::-1]
-    are_right = random.random(500) < 0.3
-    to_be_found = np.array([60, 60, 60, 5, 200, 60, 60, 0])
-    together = average_precisions(lists, scores, are_right, to_be_found)
+    are_correct = random.random(500) < 0.3
+    relevant = np.array([60, 60, 60, 5, 200, 60, 60, 0])
+    together = average_precisions(lists, scores, are_correct, relevant)
     for number in range(7):
         mine = lists == number
-        assert together[number] == pytest.approx(
-            one_list(are_right[mine], scores[mine], to_be_found[number]), abs=1e-14
-        )
+        assert together[number] == pytest.approx(one_list(are_correct[mine], scores[mine], relevant[number]), abs=1e-14)
     assert together[3] == 0
     assert np.isnan(together[7])
 

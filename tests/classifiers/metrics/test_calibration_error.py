@@ -46,7 +46,7 @@ def test_merged_parts_are_the_whole():
 
 
 def test_logits_are_refused():
-    with pytest.raises(ValueError, match="no probabilities"):
+    with pytest.raises(ValueError, match="are not probabilities"):
         CalibrationError().update(ScoredBatch(np.array([[3.0, -1.0]]), np.array([0])))
 
 

@@ -38,5 +38,5 @@ def test_merged_parts_are_the_whole():
 
 
 def test_many_labels_are_refused():
-    with pytest.raises(ValueError, match="one class a video"):
+    with pytest.raises(ValueError, match="one class per video"):
         ConfusionMatrix(4).update(ScoredBatch(np.eye(4), np.eye(4)))

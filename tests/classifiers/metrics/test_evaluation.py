@@ -33,7 +33,7 @@ def test_workers_together_are_one_that_saw_all(task):
     assert merged.classes.macro() == whole.classes.macro()
     assert merged.classes.micro().support == whole.classes.micro().support > 0
     assert merged.calibration.expected == pytest.approx(whole.calibration.expected)
-    np.testing.assert_allclose(merged.correlation.traded(), whole.correlation.traded(), atol=1e-12)
+    np.testing.assert_allclose(merged.correlation.matrix(), whole.correlation.matrix(), atol=1e-12)
     for one, other in zip(merged.confidence.rows(), whole.confidence.rows(), strict=True):
         assert vars(one) == pytest.approx(vars(other), rel=1e-9)
     assert merged.mistakes.rows == whole.mistakes.rows != ()

@@ -7,7 +7,7 @@ from classifiers.metrics.moments import Moments
 
 @pytest.mark.parametrize("waiting_rows", [1, 50, 10**6])
 def test_moments_are_those_of_all_vectors_at_once(monkeypatch, waiting_rows):
-    monkeypatch.setattr(moments, "WAITING_ROWS", waiting_rows)
+    monkeypatch.setattr(moments, "BUFFERED_ROWS", waiting_rows)
     random = np.random.default_rng(0)
     groups, vectors = random.integers(0, 4, 400), 1e6 + random.standard_normal((400, 3))
     groups[groups == 2] = 1  # group 2 is empty

@@ -147,4 +147,4 @@ def test_no_videos_have_no_metrics():
 def test_memory_for_each_video_is_as_stated():
     predictions, labels = problem("sparse1000x3862")
     state = measured(predictions, labels, 100).state()
-    assert sum(state[name].nbytes for name in ("classes", "scores", "are_right")) == 140 * len(labels)
+    assert sum(state[name].nbytes for name in ("classes", "scores", "are_correct")) == 140 * len(labels)

@@ -10,11 +10,11 @@ SCORES = np.array([[0.1, 0.7, 0.2], [0.4, 0.4, 0.2]], np.float32)
 def test_one_class_a_video():
     batch = ScoredBatch(SCORES, np.array([2, 0]))
     assert (len(batch), batch.num_classes, batch.is_single_label) == (2, 3, True)
-    assert batch.best.tolist() == [1, 0]  # the first of the two that are equal
+    assert batch.top_class.tolist() == [1, 0]  # the first of the two that are equal
     assert [column.tolist() for column in batch.labels] == [[0, 1], [2, 0]]
     assert batch.labels_per_video.tolist() == [1, 1]
     assert batch.support.tolist() == [1, 0, 1]
-    assert batch.are_right(np.array([[1, 2], [2, 1]])).tolist() == [[False, True], [False, False]]
+    assert batch.are_correct(np.array([[1, 2], [2, 1]])).tolist() == [[False, True], [False, False]]
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32])
@@ -24,7 +24,7 @@ def test_any_number_of_classes_a_video(kind):
     assert [column.tolist() for column in batch.labels] == [[0, 0], [0, 2]]
     assert batch.labels_per_video.tolist() == [2, 0]
     assert batch.support.tolist() == [1, 0, 1]
-    assert batch.are_right(np.array([[1, 2], [2, 1]])).tolist() == [[False, True], [False, False]]
+    assert batch.are_correct(np.array([[1, 2], [2, 1]])).tolist() == [[False, True], [False, False]]
 
 
 def test_tensors_are_taken_as_they_are():
@@ -48,12 +48,12 @@ def test_scores_of_another_kind_are_refused(scores):
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (np.array([0, 3]), "target 3 is no class: there are 3"),
-        (np.array([-1, 0]), "target -1 is no class"),
+        (np.array([0, 3]), "target 3 is not a class: the classes are 0 to 2"),
+        (np.array([-1, 0]), "target -1 is not a class"),
         (np.array([0.0, 1.0]), r"expected integers of shape \(2,\) or 0 and 1 of shape \(2, 3\)"),
         (np.array([0, 1, 2]), r"int64 \(3,\)"),
-        (np.full((2, 3), 0.5), "targets hold 0.5"),
-        (np.full((2, 3), np.nan), "targets hold nan"),
+        (np.full((2, 3), 0.5), "targets contain 0.5"),
+        (np.full((2, 3), np.nan), "targets contain nan"),
         (np.array([["a"] * 3] * 2), "expected integers"),
     ],
 )

@@ -22,5 +22,5 @@ def test_no_videos():
 
 @pytest.mark.parametrize(("shape", "count"), [((3, 4), 0), ((4,), 1)])
 def test_what_cannot_be_taken_is_refused(shape, count):
-    with pytest.raises(ValueError, match=f"cannot take {count} of scores"):
+    with pytest.raises(ValueError, match=f"cannot take the top {count} of scores"):
         top_predictions(np.zeros(shape), count)
