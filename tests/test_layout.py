@@ -45,11 +45,7 @@ UNTESTED = {
     "cluster/scoring/feature_scoring.py",
     "cluster/scoring/label_source.py",
     "cluster/scoring/label_writer.py",
-    "cluster/training/feature_data.py",
-    "cluster/training/kinds.py",
-    "cluster/training/local.py",
     "cluster/training/option_groups.py",
-    "cluster/training/splits.py",
     "extractors/video/samples.py",
 }
 

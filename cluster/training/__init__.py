@@ -1,4 +1,4 @@
 """The training job: data, workers, engines, checkpoints and the record of a training.
 
-Import `job` to run it and `config` for its options; `kinds` names what a classifier can be trained on.
+Import `job` to run it and `config` for its options; `kinds` names the kinds of training data.
 """

@@ -1,4 +1,4 @@
-"""What carries out a training: in this process, or by Ray Train. One worker gives the same either way."""
+"""The protocol of training engines: in this process, or on Ray Train. A single worker gives the same result on both."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ Report = Callable[[Epoch], None]
 
 
 class ResourceError(InputError):
-    """There is not what the options ask for; the message says what is missing."""
+    """The machine or cluster lacks what the options require; the message says what."""
 
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What each worker has."""
+    """Resources of each worker."""
 
     cpus: int
     on_gpu: bool
 
 
 class TrainingEngine(Protocol):
-    """Carries out trainings."""
+    """Runs trainings."""
 
     def resources(self, options: TrainingEngineOptions) -> WorkerResources:
-        """What each worker will have. Raises `ResourceError` where that cannot be."""
+        """Resources of each worker. Raises `ResourceError` if they do not exist."""
         ...
 
     def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
-        """Train to the end; `report` hears of each epoch."""
+        """Train to the end; `report` is called after each epoch."""
         ...
 
     def close(self) -> None:
-        """Let go of everything that was started."""
+        """Release everything that was started."""
         ...

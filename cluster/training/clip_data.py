@@ -1,10 +1,10 @@
-"""Clips as training data: which videos of a manifest belong to training, validation and test, and what they teach.
+"""Clips as training data: the videos of a manifest, split into training, validation and test, with their labels.
 
-In: the options. Out: `ClipData`. No video is opened for it.
+In: the options. Out: `ClipData`. No video is opened.
 
-Every video is in one part at most: the manifest's column `split` says in which, or each class is shared out by a hash
-of ids (`cluster.datasets.grouped_splits`). In a folder without a manifest, a video's class is the folder that it lies
-in (`cluster.datasets.public_datasets.folders`).
+Every video is in at most one split: by the manifest's column `split`, or by a hash of ids within each class
+(`cluster.datasets.grouped_splits`). In a folder without a manifest, a video's class is its parent folder
+(`cluster.datasets.public_datasets.folders`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
+from typing_extensions import override
 
 from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import Worker
@@ -37,26 +38,26 @@ from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, TrainingData
 from cluster.training.initial_weights import InitialWeights
 from cluster.training.option_groups import COLUMN, HASH
-from cluster.training.splits import Part, Split, share_out, targeted
+from cluster.training.splits import Candidates, Split, make_splits, with_targets
 from schemas.clips import BYTES, ClipInput
 from schemas.errors import EXAMPLES, InputError, examples
 from schemas.trainings import TRAINING, LostVideo
 from schemas.videos import Video
 
-FEWEST_VIDEOS = 2  # of a class: one to learn from, and one to see whether it was learnt
+MIN_CLASS_VIDEOS = 2  # one for training, and one for evaluation
 
 logger = logging.getLogger("framemill")
 
 
 class ClipDataError(InputError):
-    """Videos that cannot be trained on; the message says why and what to do."""
+    """Videos that cannot be used for training; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class ClipData(TrainingData):
-    """Videos, all of the manifest, and their labels; a split's rows are places among them.
+    """All videos of the manifest, and their labels; the rows of splits are positions among them.
 
-    `split` is how they were split: by a hash, or by the manifest's column.
+    `split` is the way of splitting: by a hash, or by the manifest's column.
     """
 
     split: str
@@ -64,15 +65,10 @@ class ClipData(TrainingData):
     labels: LabelLists
 
     @property
+    @override
     def input(self) -> ModelInput:
-        """See `TrainingData`."""
         clips = self.settings.clips()
         return ModelInput(clips=ClipInput(format=clips.format, sampling=asdict(clips.scoring)))
-
-    def labels_of(self, row: int) -> tuple[int, ...]:
-        """The labels of a video."""
-        first, stop = self.labels.offsets[row : row + 2]
-        return tuple(self.labels.values[first:stop].tolist())
 
     @property
     def reading(self) -> ClipReading:
@@ -81,23 +77,23 @@ class ClipData(TrainingData):
         return ClipReading(
             format=clips.format,
             sampling=clips.sampling,
-            steady=clips.steady,
+            deterministic=clips.steady,
             memory_bytes=engine.memory_limit_mib << 20,
             time_seconds=engine.time_limit,
         )
 
     @property
+    @override
     def is_repeatable(self) -> bool:
-        """See `TrainingData`."""
         return self.settings.clips().is_repeatable
 
-    def changes(self) -> nn.Module | None:
-        """See `TrainingData`."""
+    @override
+    def augmentation(self) -> nn.Module | None:
         config = self.settings.clips().augmentation
         return None if config == ClipAugmentationConfig() else ClipAugmentation(config)
 
+    @override
     def build_model(self) -> nn.Module:
-        """See `TrainingData`."""
         options = self.settings.options.model
         model = build_clip_model(options.model, num_classes=len(self.choice), options=asdict(options.config()))
         if options.init_weights is not None:
@@ -105,16 +101,25 @@ class ClipData(TrainingData):
         model.recompute = self.settings.options.engine.recompute
         return model
 
+    @override
     def feed(self, worker: Worker) -> ClipFeed:
-        """See `TrainingData`."""
-        return ClipFeed(self, worker)
+        used = np.logical_or.reduce([split.rows for split in self.splits.values()])
+        return ClipFeed(
+            self.videos,
+            self.labels,
+            used,
+            reading=self.reading,
+            worker=worker,
+            decoders=self.settings.options.engine.decoders or worker.threads,
+            cache=self.settings.options.clips.clip_cache,
+        )
 
+    @override
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
-        """See `TrainingData`."""
         return {video.id: video.uri for video in self.videos if video.id in ids}
 
+    @override
     def without(self, lost: Sequence[LostVideo]) -> ClipData:
-        """See `TrainingData`."""
         if not lost:
             return self
         most = self.settings.options.clips.max_failure_ratio
@@ -125,20 +130,20 @@ class ClipData(TrainingData):
                 f"{len(lost)} of {len(self.videos)} videos cannot be decoded, more than --max-failure-ratio {most:g} "
                 "allows:\n" + "\n".join(lines)
             )
-        gone = {video.id for video in lost}
-        kept = np.array([video.id not in gone for video in self.videos])
+        lost_ids = {video.id for video in lost}
+        kept = np.array([video.id not in lost_ids for video in self.videos])
         return replace(
             self, splits=_splits(self.settings.options, self.split, self.videos, self.labels, self.choice, kept)
         )
 
+    @override
     def identity(self) -> Mapping[str, Any]:
-        """See `TrainingData`."""
-        told = "\n".join(f"{video.id}\t{video.start_seconds}\t{video.end_seconds}" for video in self.videos)
-        return {**super().identity(), "data.videos": hashlib.sha256(told.encode()).hexdigest()}
+        lines = "\n".join(f"{video.id}\t{video.start_seconds}\t{video.end_seconds}" for video in self.videos)
+        return {**super().identity(), "data.videos": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def load(settings: TrainingSettings) -> ClipData:
-    """See `training_data.load_training_data`."""
+    """The clips that the options name (`cluster.training.kinds.load_training_data`)."""
     options = settings.options
     listed = _read(options.videos or "")
     split = settings.split(has_column=any(entry.video.split for entry in listed))
@@ -146,12 +151,12 @@ def load(settings: TrainingSettings) -> ClipData:
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
         raise ClipDataError(
-            f"{options.videos}: no video has a label; they stand in the column labels (jobs/make_manifest.py makes "
-            "manifests of public data sets)"
+            f"{options.videos}: no video has a label in column labels (jobs/make_manifest.py makes manifests of public "
+            "data sets)"
         )
     if unlabelled:
         logger.warning(
-            f"{len(unlabelled)} of {len(videos)} videos have no label, and are left out: {examples(unlabelled)}"
+            f"{len(unlabelled)} of {len(videos)} videos have no label and are left out: {examples(unlabelled)}"
         )
     labels, names = _labels(options, videos)
     choice = choose_classes(options.classes.classes, names)
@@ -160,14 +165,14 @@ def load(settings: TrainingSettings) -> ClipData:
     _check_model(data)
     if options.model.init_weights is None and _has_raw_pixels(data.input):
         logger.warning(
-            f"{options.model.model} is trained from scratch on pixels as they are, 0 to 255, which its published "
-            "weights want and drawn ones hardly learn from: give --init-weights, or --model-options pixels=signed"
+            f"{options.model.model} is trained from scratch on pixels from 0 to 255, which suit its published weights "
+            "but not random ones: give --init-weights, or --model-options pixels=signed"
         )
     return data
 
 
 def _read(source: str) -> Sequence[GroupedVideo]:
-    """The videos of a manifest; or of a folder, where each is of the class whose folder it is in."""
+    """The videos of a manifest, or of a folder with a folder for each class."""
     if _is_manifest(source):
         return [GroupedVideo(video, video.id) for video in read_videos(source)]
     return folders(DatasetLocation(source, "", 1)).listed
@@ -178,11 +183,11 @@ def _is_manifest(source: str) -> bool:
 
 
 def _labels(options: TrainingOptions, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
-    """Labels as indices, and the names of the classes where they are known."""
+    """Labels as class indices, and the class names if they are known."""
     uri, manifest = options.classes.vocabulary, options.videos or ""
     if uri is None and _is_manifest(manifest):
-        beside = files.join(posixpath.dirname(manifest), VOCABULARY_FILE)
-        uri = beside if files.exists(beside) else None
+        found = files.join(posixpath.dirname(manifest), VOCABULARY_FILE)
+        uri = found if files.exists(found) else None
     names = None if uri is None else read_class_names(uri)
     vocabulary = Vocabulary(names or ())
     if vocabulary.add(videos) and names is not None:
@@ -204,36 +209,39 @@ def _splits(
     choice: ClassChoice,
     kept: NDArray[np.bool_],
 ) -> Mapping[str, Split]:
-    """The parts of the `kept` videos."""
+    """The splits of the `kept` videos."""
     ids = [video.id for video in videos]
     masks = {name: mask & kept for name, mask in split_by_column([video.split for video in videos]).items()}
-    _check_classes(Part(ids, labels, np.any(list(masks.values()), axis=0)), options, choice)
-    return share_out({name: Part(ids, labels, mask) for name, mask in masks.items()}, options, split, choice)
+    _check_classes(Candidates(ids, labels, np.any(list(masks.values()), axis=0)), options, choice)
+    candidates = {name: Candidates(ids, labels, mask) for name, mask in masks.items()}
+    return make_splits(candidates, options, split, choice)
 
 
-def _check_classes(everything: Part, options: TrainingOptions, choice: ClassChoice) -> None:
-    counts = targeted({TRAINING: everything}, options.classes.task, choice)[TRAINING].counts()
-    few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < FEWEST_VIDEOS)]
+def _check_classes(everything: Candidates, options: TrainingOptions, choice: ClassChoice) -> None:
+    counts = with_targets({TRAINING: everything}, options.classes.task, choice)[TRAINING].counts()
+    few = [f"{choice.names[place]} ({counts[place]})" for place in np.flatnonzero(counts < MIN_CLASS_VIDEOS)]
     if few:
         raise ClassChoiceError(
-            f"too few videos of {', '.join(few)}: each class needs {FEWEST_VIDEOS} or more, one to learn from and one "
-            "to see whether it was learnt. Bring more of them, or leave the class out by --classes"
+            f"too few videos of {', '.join(few)}: each class needs {MIN_CLASS_VIDEOS} or more, for training and for "
+            "evaluation. Add videos, or leave the class out with --classes"
         )
 
 
 def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
-    """Each class by the wanted fractions, whatever the manifest says."""
-    wanted = options.splits.hash_split()
-    anew = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
-    learnt_from = wanted.training + wanted.validation
-    validation = wanted.validation / learnt_from if learnt_from else 0.0
-    return with_splits(anew, validation=validation, test=wanted.test, seed=wanted.seed)
+    """Split each class by the fractions, ignoring the manifest's splits."""
+    fractions = options.splits.hash_split()
+    unsplit = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
+    not_test = fractions.training + fractions.validation
+    validation = fractions.validation / not_test if not_test else 0.0
+    return with_splits(unsplit, validation=validation, test=fractions.test, seed=fractions.seed)
 
 
 def _by_column(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
-    """As the manifest says."""
+    """Split by the manifest."""
     if not any(entry.video.split for entry in listed):
-        raise ClipDataError(f"--split column: {options.videos} says of no video to which part it belongs")
+        raise ClipDataError(
+            f"--split column: {options.videos} gives no video a split; fill in its column split, or give --split hash"
+        )
     return [entry.video for entry in listed]
 
 
@@ -249,7 +257,7 @@ def _has_raw_pixels(given: ModelInput) -> bool:
 
 
 def _check_model(data: ClipData) -> None:
-    """Build it once before workers do, so that what is wrong with it is told at once."""
+    """Build the model before workers do, to report its problems at once."""
     model = data.build_model()
     for phase in data.settings.phases:
         try:

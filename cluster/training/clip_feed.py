@@ -1,42 +1,52 @@
-"""What gives clips to one worker of a training: from videos, or from a cache once they are there."""
+"""A worker's access to clips: decoded from the videos, or from a cache that is filled first."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.data.batches import BatchOrder, Worker
+from classifiers.data.class_choice import LabelLists
 from cluster.clips.cache import CachedClips, ClipCache, clip_row
 from cluster.clips.decoder_pool import ClipDecoderPool
 from cluster.storage.redaction import redacted
-from cluster.training.clip_source import ClipSource
+from cluster.training.clip_source import ClipReading, ClipSource
 from cluster.training.splits import Split
 from schemas.outcomes import VideoError
 from schemas.trainings import LostVideo
 from schemas.videos import Video
 
-if TYPE_CHECKING:  # which imports this module
-    from cluster.training.clip_data import ClipData
-
 
 class ClipFeed:
-    """Decodes clips, or takes them from the cache once they are there."""
+    """Clips of `videos`, decoded by `decoders` processes; by way of the `cache` at a URI, if there is one.
 
-    def __init__(self, data: ClipData, worker: Worker) -> None:
-        self._data, self._worker = data, worker
-        self._reading = data.reading
-        self._decoders = ClipDecoderPool(data.settings.options.engine.decoders or worker.threads)
-        self._cache_uri = data.settings.options.clips.clip_cache
+    used  mask over the videos: those in any split
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        labels: LabelLists,
+        used: NDArray[np.bool_],
+        *,
+        reading: ClipReading,
+        worker: Worker,
+        decoders: int,
+        cache: str | None,
+    ) -> None:
+        self._videos, self._labels, self._used = videos, labels, used
+        self._reading, self._worker = reading, worker
+        self._decoders = ClipDecoderPool(decoders)
+        self._cache_uri = cache
         self._cache: ClipCache | None = None
 
     def source(self, split: Split, order: BatchOrder) -> ClipSource:
-        """See `training_data.Feed`."""
+        """The worker's share of a split."""
         return ClipSource(
-            self._data.videos,
+            self._videos,
             split.rows,
             split.targets,
             reading=self._reading,
@@ -46,36 +56,36 @@ class ClipFeed:
         )
 
     def find_lost(self) -> Sequence[LostVideo]:
-        """Those that cannot be decoded: each is tried once, the way it will be looked at to measure.
+        """The videos that cannot be decoded: each is tried once, with the deterministic sampling.
 
-        What the cache lacks comes into it.
+        Clips that the cache misses are added to it.
         """
-        wanted = np.logical_or.reduce([split.rows for split in self._data.splits.values()])
-        videos = [self._data.videos[row] for row in np.flatnonzero(wanted)[self._worker.rank :: self._worker.world]]
+        share = np.flatnonzero(self._used)[self._worker.rank :: self._worker.world]
+        videos = [self._videos[row] for row in share]
         lost: list[LostVideo] = []
         if self._cache_uri is None:
             for _ in self._decoded(videos, lost):
                 pass
             return lost
         cache = self._opened_cache(self._cache_uri)
-        lacking = cache.missing(videos)
-        labels = {video.id: self._data.labels_of(row) for row, video in enumerate(self._data.videos)}
+        missing = cache.missing(videos)
+        labels = {self._videos[row].id: self._labels_of(row) for row in share}
         rows = (
             clip_row(video, labels[video.id], clip[None], self._reading.format)
-            for video, clip in self._decoded(lacking, lost)
+            for video, clip in self._decoded(missing, lost)
         )
         cache.write(rows, writer=f"{self._worker.rank}-{secrets.token_hex(3)}")
-        self._close_cache()  # to see what others have written
+        self._close_cache()  # the next one sees what other workers have written
         return lost
 
     def close(self) -> None:
-        """See `training_data.Feed`."""
+        """End the decoders and close the cache."""
         self._decoders.close()
         self._close_cache()
 
     def _decoded(self, videos: Sequence[Video], lost: list[LostVideo]) -> Iterator[tuple[Video, NDArray[np.uint8]]]:
-        """Videos with their clips; those that have none are `lost`."""
-        outcomes = self._decoders.decode(self._reading.task(video, 0, is_steady=True) for video in videos)
+        """Videos with their clips; those that cannot be decoded are added to `lost`."""
+        outcomes = self._decoders.decode(self._reading.task(video, 0, is_deterministic=True) for video in videos)
         for video, outcome in zip(videos, outcomes, strict=True):
             if isinstance(outcome, VideoError):
                 uri = redacted(video.uri)
@@ -83,9 +93,13 @@ class ClipFeed:
             else:
                 yield video, outcome
 
+    def _labels_of(self, row: int) -> tuple[int, ...]:
+        first, stop = self._labels.offsets[row : row + 2]
+        return tuple(self._labels.values[first:stop].tolist())
+
     def _opened_cache(self, uri: str) -> ClipCache:
         if self._cache is None:
-            self._cache = ClipCache(uri, self._reading.format, self._reading.steady)
+            self._cache = ClipCache(uri, self._reading.format, self._reading.deterministic)
         return self._cache
 
     def _close_cache(self) -> None:

@@ -1,13 +1,13 @@
-"""Clips of videos as a stream of batches, decoded ahead by processes of their own.
+"""Streams clips of videos in batches, decoded ahead by other processes.
 
-In: videos, which of them are wanted (rows), and their targets. Out: `ClipBatch`es, uint8 (N, T, H, W, 3).
+In: videos, a mask of those to use (rows), and their targets. Out: `ClipBatch`es, uint8 (N, T, H, W, 3).
 
-In order: as the videos stand in the manifest. Shuffled: in an order drawn anew each epoch. What a clip shows is drawn
-from the seed, the epoch and the video, whoever decodes it. Same seed, epoch and number of workers: same batches.
+In order: the order of the manifest. Shuffled: an order drawn anew each epoch. The random part of a clip depends on the
+seed, the epoch and the video, not on the process that decodes it. Same seed, epoch and number of workers: same batches.
 
-Workers share the rows out among them: each takes a stretch of the epoch's order. Shuffled, all have the same number of
-rows, so the same number of steps: up to world - 1 rows, others in each epoch, are left out. In order, every row is
-given exactly once, and one worker may have a row more than another.
+Workers share the rows: each takes one stretch of the epoch's order. Shuffled, all have the same number of rows and
+therefore of steps: up to world - 1 rows, different ones each epoch, are left out. In order, every row comes exactly
+once, and one worker may have one row more than another.
 """
 
 from __future__ import annotations
@@ -33,46 +33,46 @@ from schemas.clips import ClipFormat
 from schemas.outcomes import VideoError
 from schemas.videos import Video
 
-BATCHES_AHEAD = 1  # that wait to be taken, while another is being filled
+BATCHES_AHEAD = 1  # prefetched, while another one is being filled
 
 
 class LostClipError(Exception):
-    """A video that could be decoded before, and now cannot."""
+    """A video that was decodable before and no longer is."""
 
 
 class Decoders(Protocol):
-    """What gives clips: `ClipDecoderPool`, or `CachedClips`."""
+    """A source of clips: `ClipDecoderPool` or `CachedClips`."""
 
     def decode(self, tasks: Iterable[ClipTask]) -> Generator[NDArray[np.uint8] | VideoError, None, None]:
-        """The outcome of each task, in their order."""
+        """The outcome of each task, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipReading:
-    """How clips are decoded: `sampling` for each epoch, `steady` the same without anything random in it."""
+    """How clips are decoded: `sampling` for training epochs, its `deterministic` form for evaluation."""
 
     format: ClipFormat
     sampling: ClipSampling
-    steady: ClipSampling
+    deterministic: ClipSampling
     memory_bytes: int
     time_seconds: float
 
-    def task(self, video: Video, seed: int, *, is_steady: bool) -> ClipTask:
-        """What a decoder is asked for."""
-        is_same = is_steady or self.sampling == self.steady
+    def task(self, video: Video, seed: int, *, is_deterministic: bool) -> ClipTask:
+        """The decoder's task for a clip of `video`."""
+        is_same = is_deterministic or self.sampling == self.deterministic
         return ClipTask(
             video=video,
             format=self.format,
-            sampling=self.steady if is_same else self.sampling,
+            sampling=self.deterministic if is_same else self.sampling,
             seed=seed,
             memory_bytes=self.memory_bytes,
             time_seconds=self.time_seconds,
-            fallback=None if is_same else self.steady,
+            fallback=None if is_same else self.deterministic,
         )
 
 
 class ClipSource:
-    """Batches of the wanted `rows`, a mask over `videos`, for one worker; clips are random where they are shuffled."""
+    """Batches of `rows`, a mask over `videos`, for one worker; shuffled clips are random, others deterministic."""
 
     def __init__(
         self,
@@ -87,43 +87,43 @@ class ClipSource:
     ) -> None:
         self._videos, self._targets, self._reading = videos, targets, reading
         self._order, self._worker, self._decoders = order, worker, decoders
-        self._wanted = np.flatnonzero(rows)
-        if len(self._wanted) < worker.world:
-            raise ValueError(f"{len(self._wanted)} videos are too few to share out among {worker.world} workers")
+        self._rows = np.flatnonzero(rows)
+        if len(self._rows) < worker.world:
+            raise ValueError(f"{len(self._rows)} videos are fewer than the {worker.world} workers")
 
     @property
     def steps(self) -> int:
-        """How many batches this worker gives in an epoch; shuffled, as many as every other."""
+        """Number of this worker's batches in an epoch; shuffled, the same for all workers."""
         first, last = self._share()
         return -(-(last - first) // self._order.batch_size)
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """Those wanted, of all workers, rising."""
-        return self._wanted
+        """The rows of all workers, ascending."""
+        return self._rows
 
     def row_batches(self, epoch: int) -> Iterator[NDArray[np.intp]]:
         """The rows of each batch of an epoch."""
-        rows, (first, last) = self._wanted, self._share()
+        rows, (first, last) = self._rows, self._share()
         if self._order.shuffle:
             rows = np.random.default_rng((self._order.seed, epoch)).permutation(rows)
         for start in range(first, last, self._order.batch_size):
             yield rows[start : min(start + self._order.batch_size, last)]
 
     def batches(self, epoch: int = 0) -> Iterator[ClipBatch]:
-        """One pass over the rows. `epoch` decides the order where it is shuffled."""
+        """One pass over the rows; if shuffled, `epoch` determines the order."""
         return read_ahead(partial(self._batches, epoch), BATCHES_AHEAD)
 
     def targets(self, rows: NDArray[np.intp]) -> Tensor:
-        """What a loss compares with."""
+        """Targets of rows, for the loss."""
         return torch.from_numpy(self._targets.of(rows))
 
     def ids(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
-        """Of the videos, where they are wanted."""
+        """Ids of rows, if the order includes them."""
         return tuple(self._videos[row].id for row in rows) if self._order.with_ids else ()
 
     def _share(self) -> tuple[int, int]:
-        total, rank, world = len(self._wanted), self._worker.rank, self._worker.world
+        total, rank, world = len(self._rows), self._worker.rank, self._worker.world
         if self._order.shuffle:
             return total // world * rank, total // world * (rank + 1)
         return total * rank // world, total * (rank + 1) // world
@@ -137,12 +137,12 @@ class ClipSource:
 
     def _task(self, row: int, epoch: int) -> ClipTask:
         seed = epoch_seed(self._order.seed, epoch, row)
-        return self._reading.task(self._videos[row], seed, is_steady=not self._order.shuffle)
+        return self._reading.task(self._videos[row], seed, is_deterministic=not self._order.shuffle)
 
     def _checked(self, outcome: NDArray[np.uint8] | VideoError, row: int) -> NDArray[np.uint8]:
         if isinstance(outcome, VideoError):
             raise LostClipError(
-                f"video {self._videos[row].id!r} could be decoded before, and now cannot ({outcome.code}): "
-                f"{outcome.message}\nThe same command goes on after the last epoch, once it can be again"
+                f"video {self._videos[row].id!r} was decodable before and no longer is ({outcome.code}): "
+                f"{outcome.message}\nRestore it; the same command then resumes after the last epoch"
             ) from outcome
         return outcome

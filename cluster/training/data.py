@@ -1,10 +1,10 @@
-"""What a classifier is trained on: classes that were chosen, and parts of the videos, as features or as clips.
+"""The interface of training data: chosen classes and splits of the videos, as features or as clips.
 
-    TrainingData   what there is: small, the same for all workers         (`cluster.training.feature_data`,
-    `cluster.training.clip_data`) Feed           what gives batches of it in one worker                  open as long as
-    the worker trains Source         one worker's share of a part: so many batches, anew in each epoch
+    TrainingData   description of the data, small, the same for all workers (`feature_data`, `clip_data`)
+    Feed           a worker's access to the data, open while it trains
+    Source         a worker's share of a split: batches, for each epoch anew
 
-The training itself knows no more of its data than this.
+The training loop knows its data only through these three.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from schemas.trainings import TRAINING, LostVideo
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInput:
-    """What the model looks at, as the checkpoint and the record have it; see `classifiers.weights.checkpoint`."""
+    """The input of the model, as checkpoint and record store it (`classifiers.weights.checkpoint`)."""
 
     rgb_dim: int = 0
     audio_dim: int = 0
@@ -41,28 +41,28 @@ class Source(Protocol):
 
     @property
     def steps(self) -> int:
-        """How many batches there are in an epoch."""
+        """Number of batches in an epoch."""
 
     def batches(self, epoch: int = 0) -> Iterator[Batch]:
-        """One pass over them; `epoch` decides the order where it is shuffled."""
+        """One pass over the share; if shuffled, `epoch` determines the order."""
 
 
 class Feed(Protocol):
-    """Gives batches to one worker."""
+    """A worker's access to the data."""
 
     def source(self, split: Any, order: BatchOrder) -> Source:
         """The worker's share of a split."""
 
     def find_lost(self) -> Sequence[LostVideo]:
-        """Of the worker's share of all videos, those that cannot be used."""
+        """The unusable videos in the worker's share of all videos."""
 
     def close(self) -> None:
-        """Let go of everything that was started."""
+        """Release everything that was started."""
 
 
 @dataclass(frozen=True)
 class TrainingData(ABC):
-    """The chosen classes, and the parts that hold videos, by name."""
+    """The chosen classes, and the splits by name."""
 
     settings: TrainingSettings
     choice: ClassChoice
@@ -71,42 +71,42 @@ class TrainingData(ABC):
     @property
     @abstractmethod
     def input(self) -> ModelInput:
-        """What the model looks at."""
+        """The input of the model."""
 
     @abstractmethod
     def build_model(self) -> nn.Module:
-        """The model that is trained; weights that come from nowhere are drawn by torch's generator."""
+        """The model to train; weights without an origin are drawn from torch's random generator."""
 
     @abstractmethod
     def feed(self, worker: Worker) -> Feed:
-        """What gives batches to a worker."""
+        """The access of a worker to the data."""
 
     @abstractmethod
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
-        """Where videos of a split are, those that are known."""
+        """URIs of videos of a split, by id, where they are known."""
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether a video gives the same input in every epoch, and stages that can be frozen come after it."""
+        """Whether a video gives the same input in every epoch, to a model with stages that can be frozen."""
         return False
 
-    def changes(self) -> nn.Module | None:
-        """What changes inputs at random while the model is trained; None where nothing does."""
+    def augmentation(self) -> nn.Module | None:
+        """The random augmentation of training inputs, or None."""
         return None
 
     def without(self, lost: Sequence[LostVideo]) -> TrainingData:
-        """The same without the videos that are `lost`."""
+        """The same data without the `lost` videos."""
         if lost:
-            raise ValueError(f"{type(self).__name__} has lost {len(lost)} videos, which cannot be")
+            raise ValueError(f"{type(self).__name__} cannot leave out videos: {len(lost)} given")
         return self
 
     def class_weights(self) -> tuple[float, ...]:
-        """(K,), so that each class weighs as much as every other; 1 on average over the training videos."""
+        """(K,) weights that give all classes the same total weight; 1 on average over the training videos."""
         counts = self.splits[TRAINING].counts()
         return tuple((counts.sum() / (len(counts) * counts)).tolist())
 
     def identity(self) -> Mapping[str, Any]:
-        """What tells these data from others, as JSON gives it back."""
+        """What identifies these data, as JSON values."""
         return {
             "data.class_indices": list(self.choice.indices),
             "data.fingerprint": dict(self.input.fingerprint),

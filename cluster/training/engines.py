@@ -1,4 +1,4 @@
-"""The engines that carry out trainings, by name; their modules are imported when asked for, because Ray is heavy."""
+"""Training engines by name; their modules are imported on demand, because Ray is heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 from cluster.training.base import TrainingEngine
 from cluster.training.option_groups import LOCAL, RAY, TrainingEngineOptions
 
-# Modules that have a `make_engine(options)`.
+# Modules with a `make_engine(options)`.
 TRAINING_ENGINES = {RAY: "cluster.training.ray", LOCAL: "cluster.training.local"}
 
 

@@ -1,8 +1,8 @@
-"""Features as training data: which rows of which files belong to training, validation and test, and what they teach.
+"""Features as training data: rows of feature files, split into training, validation and test, with their labels.
 
-In: the options. Out: `FeatureData`. Nothing is read of the features themselves but their widths.
+In: the options. Out: `FeatureData`. Of the features themselves only the widths are read.
 
-Every video is in one part at most: a hash of its id, a column of the shards or the folder it lies in says in which.
+Every video is in at most one split: by a hash of its id, by a column of the shards, or by its folder.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
+from typing_extensions import override
 
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import choose_classes
@@ -28,7 +29,7 @@ from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, Source, TrainingData
 from cluster.training.initial_feature_weights import InitialFeatureWeights
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH
-from cluster.training.splits import Part, Split, share_out
+from cluster.training.splits import Candidates, Split, make_splits
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
 RESIDENT_BYTES = 1536 << 20  # of means that stay in memory between the epochs
@@ -41,24 +42,24 @@ class FeatureSplit(Split):
     features: FeatureFiles
 
     def source(self, config: SourceConfig, rank: int = 0, world: int = 1) -> FeatureSource:
-        """Batches of it, those of one worker."""
+        """The share of one worker."""
         return FeatureSource(self.features, config, rows=self.rows, targets=self.targets, rank=rank, world=world)
 
 
 @dataclass(frozen=True)
 class FeatureData(TrainingData):
-    """Features, means or those of frames."""
+    """Features, as means or of frames."""
 
     splits: Mapping[str, FeatureSplit]
 
     @property
     def features(self) -> FeatureFiles:
-        """The files that are trained on."""
+        """The files of the training split."""
         return self.splits[TRAINING].features
 
     @property
+    @override
     def input(self) -> ModelInput:
-        """See `TrainingData`."""
         features = self.features
         columns = ("rgb", "audio") if self.settings.level == FRAME else ("mean_rgb", "mean_audio", "num_frames")
         return ModelInput(
@@ -68,8 +69,8 @@ class FeatureData(TrainingData):
             fingerprint=dict(features.fingerprint),
         )
 
+    @override
     def build_model(self) -> nn.Module:
-        """See `TrainingData`."""
         model_options, features = self.settings.options.model, self.features
         numbers = asdict(model_options.config())
         model = build_model(
@@ -89,26 +90,26 @@ class FeatureData(TrainingData):
             ).fill(model, self.choice.names)
         return model
 
+    @override
     def feed(self, worker: Worker) -> FeatureFeed:
-        """See `TrainingData`."""
         return FeatureFeed(self, worker)
 
+    @override
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
-        """See `TrainingData`."""
         return read_uris(self.splits[split].features, set(ids))
 
 
 class FeatureFeed:
-    """Streams features. Means that fit stay in memory between the epochs, where one worker sees all of them."""
+    """Streams features. With a single worker, means that fit stay in memory between the epochs."""
 
     def __init__(self, data: FeatureData, worker: Worker) -> None:
         self._level, self._max_frames = data.settings.level, data.settings.options.model.max_frames
         self._worker = worker
-        stays = self._level == VIDEO and worker.world == 1
-        self._resident = _resident(data.splits.values()) if stays else ()
+        is_resident = self._level == VIDEO and worker.world == 1
+        self._resident = _resident(data.splits.values()) if is_resident else ()
 
     def source(self, split: FeatureSplit, order: BatchOrder) -> Source:
-        """See `training_data.Feed`."""
+        """The worker's share of a split."""
         config = SourceConfig(level=self._level, max_frames=self._max_frames, **asdict(order))
         for resident in self._resident:
             if resident.holds(split.features, split.rows):
@@ -116,15 +117,15 @@ class FeatureFeed:
         return split.source(config, self._worker.rank, self._worker.world)
 
     def find_lost(self) -> Sequence[LostVideo]:
-        """None: features that cannot be used end the training."""
+        """Always empty: unusable features are an error."""
         return ()
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to release."""
 
 
 def _resident(splits: Iterable[FeatureSplit]) -> Sequence[ResidentFeatures]:
-    """What of the splits stays in memory: as much as fits, those of the same files together."""
+    """The splits that stay in memory: as many as fit, those of the same files together."""
     room = RESIDENT_BYTES
     chosen: dict[int, tuple[FeatureFiles, NDArray[np.bool_]]] = {}
     for split in splits:
@@ -138,37 +139,37 @@ def _resident(splits: Iterable[FeatureSplit]) -> Sequence[ResidentFeatures]:
 
 
 def load(settings: TrainingSettings) -> FeatureData:
-    """See `training_data.load_training_data`."""
+    """The features that the options name (`cluster.training.kinds.load_training_data`)."""
     options, split = settings.options, settings.split()
     given = READERS[split](options)
-    parts = {name: part for name, (_, part) in given.items()}
-    highest = max(int(part.labels.values.max(initial=-1)) for part in parts.values())
+    candidates = {name: candidate for name, (_, candidate) in given.items()}
+    highest = max(int(candidate.labels.values.max(initial=-1)) for candidate in candidates.values())
     choice = choose_classes(options.classes.classes, _class_names(options, highest))
-    splits = share_out(parts, options, split, choice)
+    splits = make_splits(candidates, options, split, choice)
     data = FeatureData(
         settings,
         choice,
         {name: FeatureSplit(found.rows, found.targets, given[name][0]) for name, found in splits.items()},
     )
-    data.build_model()  # before workers do, so that what is wrong with its weights is told at once
+    data.build_model()  # before workers do, to report problems with its weights at once
     return data
 
 
-Given = Mapping[str, tuple[FeatureFiles, Part]]
+Given = Mapping[str, tuple[FeatureFiles, Candidates]]
 
 
 def _by_hash(options: TrainingOptions) -> Given:
     features = open_features(options.features)
     index = read_index(features)
     masks = split_by_hash(index.ids, options.splits.hash_split())
-    return {name: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
+    return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
 def _by_column(options: TrainingOptions) -> Given:
     features = open_features(options.features)
     index = read_index(features)
     masks = split_by_column(read_column(features, options.splits.split_column))
-    return {name: (features, Part(index.ids, index.labels, mask)) for name, mask in masks.items()}
+    return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
 def _by_folder(options: TrainingOptions) -> Given:
@@ -177,7 +178,7 @@ def _by_folder(options: TrainingOptions) -> Given:
         VALIDATION: options.splits.validation_features,
         TEST: options.splits.test_features,
     }
-    given: dict[str, tuple[FeatureFiles, Part]] = {}
+    given: dict[str, tuple[FeatureFiles, Candidates]] = {}
     for name, uris in folders.items():
         if not uris:
             continue
@@ -185,11 +186,11 @@ def _by_folder(options: TrainingOptions) -> Given:
         features = open_features(uris, fingerprint=first.fingerprint if first else None)
         if first and (features.rgb_dim, features.audio_dim) != (first.rgb_dim, first.audio_dim):
             raise FeatureFileError(
-                f"features of different widths: {first.files[0].uri} has {first.rgb_dim} + {first.audio_dim}, "
+                f"features have different widths: {first.files[0].uri} has {first.rgb_dim} + {first.audio_dim}, "
                 f"{features.files[0].uri} has {features.rgb_dim} + {features.audio_dim}"
             )
         index = read_index(features)
-        given[name] = features, Part(index.ids, index.labels, np.ones(features.rows, bool))
+        given[name] = features, Candidates(index.ids, index.labels, np.ones(features.rows, bool))
     return given
 
 
@@ -197,7 +198,7 @@ READERS = {HASH: _by_hash, COLUMN: _by_column, FOLDERS: _by_folder}
 
 
 def _class_names(options: TrainingOptions, highest: int) -> tuple[str, ...] | None:
-    """Names of the dataset's classes; `highest` is the highest index in the labels."""
+    """Names of the dataset's classes; `highest` is the largest class index in the labels."""
     uri = options.classes.vocabulary or next(
         (name for folder in options.features if files.exists(name := files.join(folder, VOCABULARY_FILE))), None
     )
@@ -207,6 +208,6 @@ def _class_names(options: TrainingOptions, highest: int) -> tuple[str, ...] | No
     if highest >= len(names):
         raise ClassNamesError(
             f"{uri} names {len(names)} classes, but the labels go up to class {highest}: "
-            "it belongs to other features; give theirs by --vocabulary"
+            "it belongs to other features; give the right one with --vocabulary"
         )
     return names

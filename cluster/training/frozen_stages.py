@@ -1,12 +1,12 @@
-"""What the frozen stages of a model make of each video, computed once instead of in each epoch.
+"""Outputs of a model's frozen stages, computed once instead of in each epoch.
 
-In: the source of a split, whose clips are the same in every epoch. Out: a source of the same batches, in the same
-order, of what the frozen stages give (`StageBatch`); or the source itself where nothing is frozen, or where that would
-take more memory than it may.
+In: the source of a split, whose clips are the same in every epoch. Out: a source of the same batches in the same order,
+as outputs of the frozen stages (`StageBatch`); or the source itself if nothing is frozen, or if the outputs exceed the
+memory limit.
 
-Each worker computes its share and gets those of the others, because the order of the next epoch deals all videos out
-anew. What is kept holds as long as the same stages are frozen; and for the weights of any epoch, the best one's too,
-where no epoch has trained them.
+Each worker computes its share and receives those of the others, because each epoch's order distributes all videos anew.
+The outputs are valid while the same stages are frozen; and with the weights of any epoch, including the best one, if no
+epoch has trained these stages.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """Values (rows, …) that stages before `first_stage` made of rows, which rise; None: there are too many."""
+class _Outputs:
+    """Outputs (N, …) of the stages before `first_stage` for N ascending `rows`; None if they exceed the limit."""
 
     first_stage: int
     rows: NDArray[np.intp]
@@ -40,50 +40,52 @@ class _Kept:
 
 
 class FrozenStages:
-    """Keeps what the frozen stages of the model in `training` give, up to `limit_bytes` in all."""
+    """Caches the outputs of the frozen stages of `training`'s model, up to `limit_bytes` in all."""
 
     def __init__(self, training: Training, workers: Workers, *, limit_bytes: int) -> None:
         self._training, self._workers, self._limit_bytes = training, workers, limit_bytes
-        self._kept: dict[str, _Kept] = {}
+        self._outputs: dict[str, _Outputs] = {}
 
     def source(self, name: str, source: Source, in_order: Source) -> Source:
-        """Batches of split `name`: `source` gives those of the epochs, `in_order` all of them once."""
+        """Batches of split `name` for an epoch: those of `source`; `in_order` has all videos once."""
         model = self._training.model
         if not isinstance(model, ClipModel) or not model.frozen_stages:
             return source
         assert isinstance(source, ClipSource)
         assert isinstance(in_order, ClipSource)
-        kept = self._kept.get(name)
-        if kept is None or kept.first_stage != model.frozen_stages:
-            self._kept.pop(name, None)
-            kept = self._kept[name] = _Kept(model.frozen_stages, in_order.rows, self._compute(name, in_order, model))
-        return source if kept.values is None else _KeptSource(source, kept)
+        outputs = self._outputs.get(name)
+        if outputs is None or outputs.first_stage != model.frozen_stages:
+            self._outputs.pop(name, None)
+            outputs = self._outputs[name] = _Outputs(
+                model.frozen_stages, in_order.rows, self._compute(name, in_order, model)
+            )
+        return source if outputs.values is None else _StageSource(source, outputs)
 
-    def measured(self, name: str, source: Source) -> Source:
-        """Batches of split `name`, or a part of it, to measure the best epoch with."""
-        model, kept = self._training.model, self._kept.get(name)
+    def evaluation_source(self, name: str, source: Source) -> Source:
+        """Batches of split `name`, or a sample of it, to evaluate the best epoch."""
+        model, outputs = self._training.model, self._outputs.get(name)
         if (
-            kept is None
-            or kept.values is None
+            outputs is None
+            or outputs.values is None
             or not isinstance(model, ClipModel)
             or not isinstance(source, ClipSource)
         ):
             return source
-        holds = kept.first_stage == model.frozen_stages and self._training.is_base_untouched
-        return _KeptSource(source, kept) if holds else source
+        is_valid = outputs.first_stage == model.frozen_stages and self._training.is_base_untouched
+        return _StageSource(source, outputs) if is_valid else source
 
     def _compute(self, name: str, source: ClipSource, model: ClipModel) -> Tensor | None:
         model.eval()
-        shown = model.clip_format
+        shape = model.clip_format
         size = self._values(
-            model, torch.zeros(1, shown.frames, shown.height, shown.width, shown.channels).byte()
+            model, torch.zeros(1, shape.frames, shape.height, shape.width, shape.channels).byte()
         ).nbytes
-        used = sum(kept.values.nbytes for kept in self._kept.values() if kept.values is not None)
+        used = sum(outputs.values.nbytes for outputs in self._outputs.values() if outputs.values is not None)
         needed = size * len(source.rows)
         if used + needed > self._limit_bytes:
             logger.warning(
-                f"what the frozen stages make of the {name} videos takes {needed / 2**20:.3g} MiB: it is computed "
-                "anew in each epoch (--keep-frozen-mib)"
+                f"outputs of the frozen stages for the {name} videos take {needed / 2**20:.3g} MiB: they are computed "
+                "in each epoch (--keep-frozen-mib)"
             )
             return None
         shares = self._workers.gather(torch.cat([self._values(model, batch.clips) for batch in source.batches()]))
@@ -91,26 +93,26 @@ class FrozenStages:
 
     def _values(self, model: ClipModel, clips: Tensor) -> Tensor:
         placed = clips.to(next(model.parameters()).device)
-        # And not in inference mode, whose tensors no gradient could be taken through.
+        # Not inference mode, whose tensors cannot take part in a backward pass.
         with torch.no_grad(), self._training.arithmetic():
             return model.forward_stages(model.prepare(placed), 0, model.frozen_stages).cpu()
 
 
-class _KeptSource:
-    """The batches of a source, by their values."""
+class _StageSource:
+    """The batches of a source, as outputs of the frozen stages."""
 
-    def __init__(self, source: ClipSource, kept: _Kept) -> None:
-        self._source, self._kept = source, kept
+    def __init__(self, source: ClipSource, outputs: _Outputs) -> None:
+        self._source, self._outputs = source, outputs
 
     @property
     def steps(self) -> int:
-        """See `training_data.Source`."""
+        """Number of batches in an epoch."""
         return self._source.steps
 
     def batches(self, epoch: int = 0) -> Iterator[StageBatch]:
-        """See `training_data.Source`."""
-        kept = self._kept
-        assert kept.values is not None
+        """One pass over the source's batches."""
+        outputs = self._outputs
+        assert outputs.values is not None
         for rows in self._source.row_batches(epoch):
-            values = kept.values[torch.from_numpy(np.searchsorted(kept.rows, rows))]
-            yield StageBatch(values, kept.first_stage, self._source.targets(rows), self._source.ids(rows))
+            values = outputs.values[torch.from_numpy(np.searchsorted(outputs.rows, rows))]
+            yield StageBatch(values, outputs.first_stage, self._source.targets(rows), self._source.ids(rows))

@@ -1,9 +1,8 @@
-"""What a classifier of features starts from: a checkpoint of ours, or a dense model that Keras has saved (`.h5`).
+"""Initial weights of a feature classifier: a checkpoint of ours, or a dense model saved by Keras (`.h5`).
 
-Model and options must be those of the weights, dropout aside, and the features made as those that a checkpoint was
-trained on; Keras's files do not say how theirs were. The head goes with its classes, as in
-`cluster.training.initial_weights`; of a Keras file, which does not name them, it is kept where their number is the
-same.
+Model and options must equal those of the weights, except for dropout, and the features must have the checkpoint's
+fingerprint; Keras files have none. A checkpoint's head is kept for the same classes, as in
+`cluster.training.initial_weights`; that of a Keras file, which does not name its classes, for the same number of them.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from cluster.training.initial_weights import KEEP, RESET, SUBJECT, InitialWeight
 
 @dataclass(frozen=True, kw_only=True)
 class InitialFeatureWeights:
-    """Those at `uri` for model `name` with `options`; `head` is one of `cluster.training.initial_weights.HEADS`."""
+    """The weights at `uri` for model `name` with `options`; `head` is one of `initial_weights.HEADS`."""
 
     uri: str
     head: str
@@ -42,12 +41,11 @@ class InitialFeatureWeights:
     fingerprint: Mapping[str, str]
 
     def fill(self, model: FeatureModel, class_names: Sequence[str]) -> None:
-        """Fill `model`, which is to tell `class_names` apart.
+        """Load the weights into `model`, whose classes are `class_names`.
 
         Raises:
-            InitialWeightsError: for weights of another model, other options or other features, or a head that does not
-                fit.
-            cluster.storage.files.StorageError, OSError: where they cannot be read.
+            InitialWeightsError: for weights of another model, other options or other features, or an unsuitable head.
+            cluster.storage.files.StorageError, OSError: for unreadable weights.
         """
         try:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
@@ -62,7 +60,9 @@ class InitialFeatureWeights:
         checkpoint = read_checkpoint(contents)
         config = checkpoint.config
         if config.level == CLIP or config.model != self.name:
-            raise CheckpointError(SUBJECT, [f"it is of model {config.model!r}, and {self.name!r} is to be trained"])
+            raise CheckpointError(
+                SUBJECT, [f"it is of model {config.model!r}, not of {self.name!r}, which is to be trained"]
+            )
         theirs = asdict(model_config(self.name, config.options))
         others = [
             f"its model has option {key}={theirs[key]}, not {value}"
@@ -81,6 +81,6 @@ class InitialFeatureWeights:
             )
         is_same = found.num_classes == model.num_classes
         if self.head == KEEP and not is_same:
-            raise KerasFileError(f"its head tells {found.num_classes} classes apart, {model.num_classes} are wanted")
+            raise KerasFileError(f"its head has {found.num_classes} classes, expected {model.num_classes}")
         state = found.state_dict()
         model.load_state_dict(state if is_same and self.head != RESET else new_head(state, model.head))

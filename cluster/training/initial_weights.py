@@ -1,8 +1,8 @@
-"""What a clip classifier starts from: public weights, or a checkpoint of ours, of the same model.
+"""Initial weights of a clip classifier: public weights, or a checkpoint of ours, of the same model.
 
-The head goes with its classes. Of a checkpoint with the same classes it is kept, of any other it is made anew (`auto`);
-`keep` insists that it fits, `reset` makes it anew whatever it is. The options of the model must be those of the
-weights, even where shapes do not tell them apart; for public ones, others may be chosen.
+By `auto`, the head of a checkpoint with the same classes is kept, and any other gets a new one; `keep` requires that it
+fits, `reset` always makes a new one. The options of the model must equal those of the weights, even if the shapes would
+fit; with public weights, other options may be chosen.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from cluster.training.published_weights import read_published
 from schemas.errors import InputError, examples
 
 AUTO, KEEP, RESET = HEADS = ("auto", "keep", "reset")
-# Options that the same weights go with, whatever they are; all others say what the weights mean.
-OF_THE_CLIPS = frozenset({"frames", "height", "width", "fps", "dropout"})
+# Options that may differ from those of the weights; all others determine what the weights mean.
+FREE_OPTIONS = frozenset({"frames", "height", "width", "fps", "dropout"})
 SUBJECT = "checkpoint"
 
 
 class InitialWeightsError(InputError, ValueError):
-    """Weights that a training cannot start from; the message says why."""
+    """Unsuitable initial weights; the message says why."""
 
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Those at `uri`, and what becomes of their head: one of `HEADS`."""
+    """The weights at `uri`; `head`, one of `HEADS`, says whether their head is kept."""
 
     uri: str
     head: str = AUTO
 
     def fill(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
-        """Fill `model`, which is called `name` and is to tell `class_names` apart.
+        """Load the weights into `model`, a `name` whose classes are `class_names`.
 
         Raises:
-            InitialWeightsError: for weights of another model or of other options, or a head that does not fit.
-            cluster.storage.files.StorageError, OSError: where they cannot be read.
+            InitialWeightsError: for weights of another model or other options, or an unsuitable head.
+            cluster.storage.files.StorageError, OSError: for unreadable weights.
         """
         try:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
@@ -68,46 +68,48 @@ class InitialWeights:
         checkpoint = read_checkpoint(contents)
         config = checkpoint.config
         if config.level != CLIP or config.model != name:
-            raise CheckpointError(SUBJECT, [f"it is of model {config.model!r}, and {name!r} is to be trained"])
+            raise CheckpointError(
+                SUBJECT, [f"it is of model {config.model!r}, not of {name!r}, which is to be trained"]
+            )
         theirs, ours = asdict(clip_model_config(name, config.options)), asdict(model.config)
         others = [
             f"its model has option {key}={theirs[key]}, not {value}"
             for key, value in ours.items()
-            if key not in OF_THE_CLIPS and theirs[key] != value
+            if key not in FREE_OPTIONS and theirs[key] != value
         ]
         if others:
             raise CheckpointError(SUBJECT, others)
         load_weights(model, with_head(checkpoint, model.head, class_names, self.head))
 
 
-def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], wanted: str) -> Checkpoint:
-    """The checkpoint with its own head or the `fresh` one, as is `wanted`.
+def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], head: str) -> Checkpoint:
+    """The checkpoint with its own head or the `fresh` one, by `head`, one of `HEADS`.
 
     Raises:
-        CheckpointError: if it is to be kept, and is of other classes than `class_names`.
+        CheckpointError: for `keep`, if its classes are not `class_names`.
     """
     is_same = checkpoint.config.class_names == tuple(class_names)
-    if wanted == KEEP and not is_same:
+    if head == KEEP and not is_same:
         raise CheckpointError(SUBJECT, [_difference(checkpoint.config.class_names, class_names)])
-    return checkpoint if is_same and wanted != RESET else replace(checkpoint, state=new_head(checkpoint.state, fresh))
+    return checkpoint if is_same and head != RESET else replace(checkpoint, state=new_head(checkpoint.state, fresh))
 
 
 def new_head(state: Mapping[str, Tensor], fresh: nn.Module) -> dict[str, Tensor]:
-    """Weights of a model, those of its head replaced."""
+    """The weights of a model with a `fresh` head."""
     trunk = {key: value for key, value in state.items() if not key.startswith(f"{HEAD}.")}
     return {**trunk, **{f"{HEAD}.{key}": value for key, value in fresh.state_dict().items()}}
 
 
-def _check_options(model: ClipModel, name: str, wanted: Mapping[str, object]) -> None:
-    """Refuse options that nobody has chosen where public weights want others, and would mean something else."""
+def _check_options(model: ClipModel, name: str, expected: Mapping[str, object]) -> None:
+    """Refuse default options if the public weights need other values; chosen options are accepted."""
     defaults = clip_model_config(name)
     problems = [
-        f"{key}={value}, and not the default {getattr(defaults, key)}"
-        for key, value in wanted.items()
+        f"{key}={value}, not the default {getattr(defaults, key)}"
+        for key, value in expected.items()
         if getattr(model.config, key) == getattr(defaults, key) != value
     ]
     if problems:
-        raise PublishedWeightsError(f"such weights want --model-options {'; '.join(problems)}")
+        raise PublishedWeightsError(f"these weights need --model-options {'; '.join(problems)}")
 
 
 def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
@@ -119,4 +121,4 @@ def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
         )
         if names
     ] or ["in another order"]
-    return f"its head tells other classes apart, {' and '.join(parts)}: leave --init-head out for a new head"
+    return f"its head has other classes, {' and '.join(parts)}: leave --init-head out for a new head"

@@ -2,8 +2,8 @@
 
     epochs=20 stages=1 optimizer=sgd learning-rate=0.1
 
-What a text does not say is as the options of the command line have it. Epochs become steps once it is known how many an
-epoch has.
+Values that a text omits are those of the command line's options. Epochs become steps once the number of steps per epoch
+is known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from classifiers.training.phases import Phase
 
 NO_RECIPE, TRANSFER = "none", "transfer"
 ALL_STAGES = "all"
-# As reported; other models get one between that of new heads and that of whole networks.
+# As reported; other models get a value between those of new heads and of whole networks.
 TRANSFER_LEARNING_RATES = {"c3d": 0.1, "i3d": 1e-4, "i3d-flow": 1e-4}
 TRANSFER_LEARNING_RATE = 0.01
 
@@ -42,12 +42,12 @@ class PhaseOptions:
     decay_floor: float
 
     def __post_init__(self) -> None:
-        """Refuse what becomes no phase."""
+        """Refuse values out of range."""
         if not 0 < self.decay_epochs < math.inf:
             raise ValueError(f"decay-epochs must be above 0, not {self.decay_epochs}")
 
     def phase(self, steps_per_epoch: int) -> Phase:
-        """The phase of a training that makes so many steps in an epoch."""
+        """The phase of a training with `steps_per_epoch`."""
         all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps, 1)
         return Phase(
             epochs=self.epochs,
@@ -70,11 +70,11 @@ class PhaseOptions:
         )
 
 
-def phases_of(texts: Sequence[str], given: PhaseOptions) -> tuple[PhaseOptions, ...]:
-    """The phases that `texts` describe, where they say something else than what is `given`.
+def phases_of(texts: Sequence[str], defaults: PhaseOptions) -> tuple[PhaseOptions, ...]:
+    """The phases that `texts` describe; `defaults` has the values that they omit.
 
     Raises:
-        ValueError: with everything that is wrong.
+        ValueError: with all problems.
     """
     problems: list[str] = []
     phases = []
@@ -85,7 +85,7 @@ def phases_of(texts: Sequence[str], given: PhaseOptions) -> tuple[PhaseOptions, 
             _read(word, values, problems)
         if len(problems) == before:
             try:
-                phases.append(replace(given, **values))
+                phases.append(replace(defaults, **values))
                 phases[-1].phase(1)
             except ValueError as error:
                 problems.append(str(error))
@@ -106,12 +106,12 @@ def _read(word: str, values: dict[str, Any], problems: list[str]) -> None:
         hint = f"did you mean {near[0].replace('_', '-')}?" if near else f"known are {known}"
         problems.append(f"{flag!r} is unknown; {hint}")
     elif name in values:
-        problems.append(f"{flag} is there twice")
+        problems.append(f"{flag} is given twice")
     else:
         try:
             values[name] = READERS[name](text)
         except ValueError:
-            problems.append(f"{flag} is {SPOKEN[READERS[name]]}, not {text!r}")
+            problems.append(f"{flag} is {KIND_NAMES[READERS[name]]}, not {text!r}")
 
 
 def _stages(text: str) -> int | None:
@@ -131,7 +131,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "decay_rate": float,
     "decay_floor": float,
 }
-SPOKEN: Mapping[Callable[[str], Any], str] = {
+KIND_NAMES: Mapping[Callable[[str], Any], str] = {
     int: "a whole number",
     float: "a number",
     _stages: f"a whole number, or {ALL_STAGES}",
@@ -142,8 +142,8 @@ RECIPES = (NO_RECIPE, TRANSFER)
 def recipe_phases(recipe: str, learning_rate: float) -> tuple[str, ...]:
     """The texts of a recipe's phases.
 
-    `transfer` is the reported way to other classes: 20 epochs of the head alone, then 5 of the last three layers, all
-    with plain SGD. The second learning rate was not reported; that of the first would undo what the layers know.
+    `transfer` is the reported transfer learning: 20 epochs of the head alone, then 5 of the last three layers, with
+    plain SGD. The second learning rate was not reported; that of the first phase would destroy the layers' weights.
     """
     if recipe == NO_RECIPE:
         return ()

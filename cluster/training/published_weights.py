@@ -1,9 +1,9 @@
-"""Public weights of clip classifiers at a URI, as arrays by the names the file gives them.
+"""Reads public weights of clip classifiers from a URI, as arrays by their names in the file.
 
-In: a path or URI. Out: what `classifiers.weights.published_clips.fill` takes. The format is told by the content, as
-public names say little (`model?raw=true`): PyTorch (a state dict, or a training's state that holds one), safetensors,
-HDF5 as Keras writes it, and TensorFlow checkpoints, in one file or by the prefix of several. Nothing is unpickled but
-tensors.
+In: a path or URI. Out: the arrays for `classifiers.weights.published_clips.fill`. The format is detected from the
+content, since public names are ambiguous (`model?raw=true`): PyTorch (a state dict, or a training state with one),
+safetensors, HDF5 as written by Keras, and TensorFlow checkpoints, in one file or by the prefix of several. Only tensors
+are unpickled.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Arrays = dict[str, Tensor]
 
 
 def read_published(uri: str) -> Arrays:
-    """All arrays of the file of weights at `uri`.
+    """All arrays of the weights at `uri`.
 
     Raises:
-        WeightsError: if there is none, it is damaged, or its format is not known.
+        WeightsError: for missing or damaged weights, and for an unknown format.
     """
     shown = redacted(uri)
     try:
@@ -56,7 +56,7 @@ def read_published(uri: str) -> Arrays:
 
 
 def _checkpoint_prefix(uri: str) -> str | None:
-    """The prefix of a TensorFlow checkpoint in several files, given by itself or by its index; None for other files."""
+    """The prefix of a TensorFlow checkpoint in several files, by itself or by its index file; None for other files."""
     if uri.endswith(INDEX_SUFFIX):
         return uri.removesuffix(INDEX_SUFFIX)
     return uri if "?" not in uri and not files.exists(uri) and files.exists(uri + INDEX_SUFFIX) else None
@@ -77,14 +77,14 @@ def _read_file(path: Path) -> Arrays:
     reader: Callable[[Path], Arrays]
     if start.startswith(HDF5_SIGNATURE):
         reader = read_arrays
-    elif start[8:9] == b"{":  # after the length of the header, which may begin with any byte
+    elif start[8:9] == b"{":  # after the header's length, whose first byte may be any
         reader = load_file
     elif start.startswith(TORCH_SIGNATURES):
         reader = read_torch_state
     elif end == TABLE_END:
         reader = _read_checkpoint_file
     else:
-        raise WeightsError(f"its format is none of those that are read: {FORMATS}")
+        raise WeightsError(f"its format is unknown; supported are {FORMATS}")
     return reader(path)
 
 

@@ -1,10 +1,10 @@
-"""Training on Ray Train: one worker or many, on a cluster that is there or one that is started here.
+"""The Ray training engine: one worker or many, on an existing cluster or one that is started here.
 
-Workers are processes with an equal share of the videos each. Their gradients are averaged in every step (DDP: gloo
-between CPUs, NCCL between GPUs), what they measured is merged after every epoch. A worker that is lost takes the
-others with it; all start again from the last state (`cluster.training.states`). Where a machine is taken away, Ray
-Train sees to that itself; what else ends a worker is looked at here first: an error of the data would come back every
-time, and a training that gets on from one loss to the next is not given up for their number.
+Workers are processes with equal shares of the videos. Their gradients are averaged in every step (DDP: gloo between
+CPUs, NCCL between GPUs), and their metrics are merged after every epoch. A lost worker ends the others, and all restart
+from the last state (`cluster.training.states`). Ray Train itself handles preempted machines; any other failure of a
+worker is examined here first: an error in the data would recur, so it ends the training, whereas the number of lost
+workers is limited only between two epochs.
 """
 
 from __future__ import annotations
@@ -27,30 +27,31 @@ from ray.train.v2._internal.exceptions import RayTrainError
 from ray.util.queue import Queue
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from typing_extensions import override
 
 from classifiers.training.workers import SingleWorker, Workers
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
-from cluster.training.base import Report, ResourceError, WorkerResources
+from cluster.training.base import Report, ResourceError, TrainingEngine, WorkerResources
 from cluster.training.option_groups import CPU, GPU, TrainingEngineOptions
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.trainings import Epoch
 
-# What Ray Train is told by the environment: how often to look whether workers have ended; and that machines need not
-# be watched in a cluster that has no other than this one.
+# Ray Train's settings in the environment: how often to check for ended workers; no watcher for preemption in a cluster
+# of this machine only.
 SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
 SETTINGS_OF_OWN_CLUSTER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
-MAX_LOSSES = 3  # of workers, without an epoch in between
+MAX_LOSSES = 3  # of workers, without a finished epoch in between
 POLL_SECONDS = 0.5
 REASON_CHARACTERS = 200
-# What a worker may end with through no fault of our code or of the data: it was lost, or its connection to another.
-PASSING = (RayError, RayTrainError, RuntimeError, OSError)
+# Failures that a restart may cure: a lost worker, or a lost connection to another one.
+RETRIABLE = (RayError, RayTrainError, RuntimeError, OSError)
 
 logger = logging.getLogger("framemill")
 
 
 class ProcessGroup:
-    """The workers of a training, as torch knows them. Values go by way of CPUs, whatever gradients take."""
+    """The `Workers` of a training, as torch's process group; values are gathered on CPUs, whatever gradients use."""
 
     def __init__(self) -> None:
         self.rank = dist.get_rank()
@@ -58,19 +59,19 @@ class ProcessGroup:
         self._group = dist.new_group(backend="gloo")
 
     def gather(self, value: Any) -> list[Any]:
-        """See `classifiers.training.workers.Workers`."""
+        """The values of all workers, by rank."""
         values: list[Any] = [None] * self._world
         dist.all_gather_object(values, value, group=self._group)
         return values
 
     def share_buffers(self, model: nn.Module) -> None:
-        """See `classifiers.training.workers.Workers`."""
+        """Broadcast the buffers of the first worker's model."""
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
 
 
-class RayTraining:
-    """Trains on a Ray cluster; starts one on this machine where there is none."""
+class RayTraining(TrainingEngine):
+    """Training on a Ray cluster, or on one that it starts on this machine."""
 
     def __init__(self, address: str | None) -> None:
         self._was_connected = ray.is_initialized()
@@ -78,13 +79,13 @@ class RayTraining:
         for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if self._started_cluster else {})}.items():
             os.environ.setdefault(name, value)
 
+    @override
     def resources(self, options: TrainingEngineOptions) -> WorkerResources:
-        """See `training_engines.TrainingEngine`."""
         size = cluster_size()
         if options.device == GPU and size.gpus < options.workers:
             raise ResourceError(f"--device gpu: {options.workers} workers need a GPU each, the cluster has {size.gpus}")
         on_gpu = options.device != CPU and size.gpus >= options.workers
-        # A machine's cores among the workers that it gets; where there is one machine, all of them are at hand.
+        # Divide a machine's cores among its workers.
         nodes = max(size.nodes, 1)
         cpus = options.cpus_per_worker or max(size.cpus // nodes // -(-options.workers // nodes), 1)
         if self._started_cluster and cpus * options.workers > size.cpus:
@@ -94,8 +95,8 @@ class RayTraining:
             )
         return WorkerResources(cpus, on_gpu)
 
+    @override
     def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
-        """See `training_engines.TrainingEngine`."""
         epochs: Queue = Queue(actor_options={"num_cpus": 0})
         attempts = _Attempts(plan, resources, epochs)
         try:
@@ -109,36 +110,37 @@ class RayTraining:
             while not epochs.empty():
                 report(epochs.get())
         finally:
-            attempts.has_to_end = True
+            attempts.must_stop = True
             epochs.shutdown(force=True)
         return attempts.outcome()
 
+    @override
     def close(self) -> None:
-        """Leave the cluster, which ends what still runs for us; stop it if it was started here."""
         if not self._was_connected:
-            ray.shutdown()
+            ray.shutdown()  # ends our processes in the cluster, and the cluster if it was started here
 
 
 class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray ships no types
     """Ray's trainer without its `PlacementGroupCleaner`.
 
-    That actor outlives a controller that has died, to free what it had reserved. Whether the controller is alive it
-    asks of the cluster that was started last on the machine, which may be another one, and then takes its workers away
-    from a healthy training. There is no need for it: what is reserved goes with the controller or with this process.
+    That actor outlives a dead controller, to free its reserved resources. But it asks the cluster that was started last
+    on the machine whether the controller is alive, which may be another cluster, and then takes the workers from a
+    healthy training. It is not needed: reserved resources are freed with the controller or with this process.
     """
 
+    @override
     def _create_default_callbacks(self) -> list[Any]:
         callbacks = super()._create_default_callbacks()
         return [callback for callback in callbacks if not isinstance(callback, PlacementGroupCleanerCallback)]
 
 
 class _Attempts(threading.Thread):
-    """Trains until it is done, or cannot be, or `has_to_end`; a thread, so that the main one can be interrupted."""
+    """Attempts to train until one succeeds or fails for good; a thread, so that the main one can be interrupted."""
 
     def __init__(self, plan: TrainingPlan, resources: WorkerResources, epochs: Queue) -> None:
         super().__init__(name="training", daemon=True)
         self.losses = 0
-        self.has_to_end = False
+        self.must_stop = False
         self._workers, self._resources, self._epochs = plan.settings.options.engine.workers, resources, epochs
         self._plan = ray.put(plan)
         self._outcome: TrainingOutcome | None = None
@@ -146,18 +148,18 @@ class _Attempts(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Try, and try again where workers were lost."""
+        """Retry while workers were lost."""
         with TemporaryDirectory(prefix="framemill-") as folder:
-            while self._outcome is None and self._error is None and not self.has_to_end:
+            while self._outcome is None and self._error is None and not self.must_stop:
                 try:
                     self._outcome = self._trainer(folder).fit().return_value
                 except TrainingFailedError as error:
                     self._error = self._reason_to_stop(error)
-                except BaseException as error:  # raised again in the thread that waits
+                except BaseException as error:  # re-raised in the waiting thread
                     self._error = error
 
     def outcome(self) -> TrainingOutcome:
-        """What came out, once the thread has ended."""
+        """The outcome, once the thread has ended. Raises the error that ended it."""
         if self._error is not None:
             raise self._error
         assert self._outcome is not None
@@ -181,23 +183,23 @@ class _Attempts(threading.Thread):
         )
 
     def _reason_to_stop(self, error: TrainingFailedError) -> BaseException | None:
-        """Why there is no sense in another attempt; None where there is."""
+        """The error that makes another attempt useless; None to retry."""
         failures = list(getattr(error, "worker_failures", {}).values())
         for failure in failures:
-            # What our code has raised may come wrapped in its traceback.
+            # Ray Train may wrap our exception.
             raised: BaseException = getattr(failure, "_base_exc", failure)
-            if not isinstance(raised, PASSING):
+            if not isinstance(raised, RETRIABLE):
                 return raised
         self.losses += 1
         if self.losses > MAX_LOSSES:
-            return EngineError(f"workers were lost {self.losses} times without an epoch in between: {error}")
+            return EngineError(f"workers were lost {self.losses} times without a finished epoch in between: {error}")
         reason = min((f"{failure}".strip().rpartition("\n")[2] for failure in failures or [error]), key=len)
-        logger.warning(f"workers were lost, and start again from the last epoch: {reason[:REASON_CHARACTERS]}")
+        logger.warning(f"workers were lost and restart from the last epoch: {reason[:REASON_CHARACTERS]}")
         return None
 
 
 def _work(given: dict[str, Any]) -> TrainingOutcome | None:
-    """What runs in each worker."""
+    """The main function of each worker."""
     plan: TrainingPlan = ray.get(given["plan"])
     epochs: Queue = given["epochs"]
     context = get_context()
@@ -219,5 +221,5 @@ def _work(given: dict[str, Any]) -> TrainingOutcome | None:
 
 
 def make_engine(options: TrainingEngineOptions) -> RayTraining:
-    """An engine on the cluster that the options name."""
+    """The engine on the cluster that the options name."""
     return RayTraining(options.address)

@@ -1,7 +1,7 @@
-"""Parts of the videos: which of them are for training, validation and test, and what each teaches.
+"""Splits of the videos into training, validation and test, with targets.
 
-In: ids and labels of all videos, and masks that say which may be in which part. Out: a `Split` for each part that holds
-videos, with targets of the chosen classes; targets are arrays, 9 bytes a video. No video is in two parts.
+In: ids and labels of all videos, and a mask of candidates for each split. Out: a `Split` for each one that holds
+videos, with targets of the chosen classes (arrays of 9 bytes a video). No video is in two splits.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from cluster.training.config import TrainingOptions
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH, SplitOptions
 from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 
-# What to do about a part without videos, by how they are shared out.
+# What to do about a split without videos, by the way of splitting.
 ADVICE = {
     HASH: "give more videos or other --fractions",
-    COLUMN: "name some for it in that column (in manifests, jobs/make_manifest.py takes validation from training)",
-    FOLDERS: "give others for it, or other --classes",
+    COLUMN: "assign some to it in that column (in manifests, jobs/make_manifest.py takes validation from training)",
+    FOLDERS: "give other folders for it, or other --classes",
 }
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Part:
-    """Videos that may become a split: `rows`, a mask over all those whose ids and labels are given."""
+class Candidates:
+    """Videos that may be in a split: `rows`, a mask over the videos with these ids and labels."""
 
     ids: Sequence[str]
     labels: LabelLists
@@ -48,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """One part of the videos: `rows`, a mask over all that there are, all of them with targets."""
+    """The videos of a split: `rows`, a mask over all videos; those in it have targets."""
 
     rows: Mask
     targets: Targets
@@ -57,11 +57,11 @@ class Split:
         return int(np.count_nonzero(self.rows))
 
     def counts(self) -> NDArray[np.int64]:
-        """(K,), videos of each class."""
+        """(K,) number of videos of each class."""
         return replace(self.targets, kept=self.rows).counts()
 
-    def thinned(self, limit: int) -> Self:
-        """At most `limit` of the videos, spread evenly over all of them."""
+    def sample(self, limit: int) -> Self:
+        """At most `limit` of the videos, evenly spaced."""
         rows = np.flatnonzero(self.rows)
         if len(rows) <= limit:
             return self
@@ -70,21 +70,23 @@ class Split:
         return replace(self, rows=kept)
 
 
-def share_out(parts: Mapping[str, Part], options: TrainingOptions, split: str, choice: ClassChoice) -> dict[str, Split]:
-    """The parts that hold videos of the chosen classes, in the order of `SPLITS`; `split` is how they came about.
+def make_splits(
+    candidates: Mapping[str, Candidates], options: TrainingOptions, split: str, choice: ClassChoice
+) -> dict[str, Split]:
+    """The splits that hold videos of the chosen classes, in the order of `SPLITS`; `split` is the way of splitting.
 
     Raises:
-        SplitError, ClassChoiceError: for parts or classes without videos, and for parts that overlap.
+        SplitError, ClassChoiceError: for splits or classes without videos, and for overlapping splits.
     """
-    splits = targeted(parts, options.classes.task, choice)
-    needed = _needed(options.splits, split)
-    check_not_empty({name: found.rows for name, found in splits.items()}, needed, ADVICE[split])
+    splits = with_targets(candidates, options.classes.task, choice)
+    required = _required(options.splits, split)
+    check_not_empty({name: found.rows for name, found in splits.items()}, required, ADVICE[split])
     splits = {name: splits[name] for name in SPLITS if name in splits and len(splits[name])}
-    check_disjoint({name: _chosen(parts[name].ids, found.rows) for name, found in splits.items()})
+    check_disjoint({name: _ids(candidates[name].ids, found.rows) for name, found in splits.items()})
     training = splits[TRAINING]
     check_classes_have_videos(replace(training.targets, kept=training.rows), choice)
     if options.classes.balance:
-        order = hash_ids(parts[TRAINING].ids, options.splits.split_seed)
+        order = hash_ids(candidates[TRAINING].ids, options.splits.split_seed)
         targets = balance(training.targets, order, training.rows)
         splits[TRAINING] = replace(training, rows=training.rows & targets.kept)
     workers = options.engine.workers
@@ -94,19 +96,21 @@ def share_out(parts: Mapping[str, Part], options: TrainingOptions, split: str, c
     return splits
 
 
-def targeted(parts: Mapping[str, Part], task: str, choice: ClassChoice) -> dict[str, Split]:
-    """The videos of parts that are of the chosen classes, with targets, which parts of the same videos share."""
+def with_targets(candidates: Mapping[str, Candidates], task: str, choice: ClassChoice) -> dict[str, Split]:
+    """The candidates of the chosen classes, with targets; splits of the same videos share these."""
     make: Any = single_label_targets if task == SINGLE_LABEL else multi_label_targets
     targets: dict[int, Targets] = {}
-    for part in parts.values():
-        if id(part.labels) not in targets:
-            targets[id(part.labels)] = make(part.labels, choice)
-    of_part = {name: targets[id(part.labels)] for name, part in parts.items()}
-    return {name: Split(part.rows & of_part[name].kept, of_part[name]) for name, part in parts.items()}
+    splits = {}
+    for name, given in candidates.items():
+        if id(given.labels) not in targets:
+            targets[id(given.labels)] = make(given.labels, choice)
+        shared = targets[id(given.labels)]
+        splits[name] = Split(given.rows & shared.kept, shared)
+    return splits
 
 
-def _needed(options: SplitOptions, split: str) -> set[str]:
-    """The parts that must hold videos."""
+def _required(options: SplitOptions, split: str) -> set[str]:
+    """The splits that must hold videos."""
     if split == COLUMN:
         return {TRAINING, VALIDATION}
     if split == FOLDERS:
@@ -115,5 +119,5 @@ def _needed(options: SplitOptions, split: str) -> set[str]:
     return {TRAINING, *(name for name in SPLITS if getattr(fractions, name))}
 
 
-def _chosen(ids: Sequence[str], rows: Mask) -> list[str]:
+def _ids(ids: Sequence[str], rows: Mask) -> list[str]:
     return [ids[row] for row in np.flatnonzero(rows).tolist()]

@@ -1,7 +1,8 @@
-"""Curves for TensorBoard: scalars of each epoch, in `tensorboard/` of a training's output.
+"""TensorBoard logs: scalars of each epoch, in `tensorboard/` of a training's output.
 
-Local files grow as epochs end. A bucket has no files that grow: events are written here and copied after each epoch. A
-training that goes on writes another file, which takes the place of what was written of the same epochs before.
+Local files are appended after each epoch. Objects of a bucket cannot be appended: events are written to a temporary
+folder and copied after each epoch. A resumed training writes another file, which supersedes earlier events of the same
+epochs.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ class TensorBoardLog:
         self._temporary = None if files.is_local(output) else TemporaryDirectory(prefix="framemill-")
         self._folder = Path(self._temporary.name if self._temporary else files.local_path(self._uri))
         self._folder.mkdir(parents=True, exist_ok=True)
-        # And not its SummaryWriter, whose thread may still hold events when it is asked to flush.
+        # Not tensorboardX's SummaryWriter, whose thread may still hold events after a flush.
         self._writer = EventsWriter(str(self._folder / "events"), f".{first_epoch:04d}")
         self._write(first_epoch, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, record: Epoch) -> None:
-        """Write what was measured of an epoch."""
+        """Write the metrics of an epoch."""
         splits = (("training", record.training), ("validation", record.validation))
         values = {f"{name}/{split}": value for split, measured in splits for name, value in measured.items()}
         values |= {"learning_rate": record.learning_rate, "seconds": record.seconds}
@@ -45,7 +46,7 @@ class TensorBoardLog:
                 files.write_bytes(files.join(self._uri, path.name), path.read_bytes())
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self._writer.close()
         if self._temporary:
             self._temporary.cleanup()

@@ -1,11 +1,12 @@
-"""What each worker of a training does, alone or with others: epochs, a state after each, and the results at the end.
+"""The worker of a training, alone or one of several: epochs, a state after each, and results at the end.
 
-In: a `TrainingPlan`, the same for all. Out: a `TrainingOutcome`, the same from all but for what only the first knows.
+In: a `TrainingPlan`, the same for all. Out: a `TrainingOutcome`, the same from all, except that only the first worker
+has run statistics.
 
-    videos that cannot be used are looked for, once ─► epochs of all phases ─► calibration ─► results on all splits
+    check for unusable videos, once ─► epochs of all phases ─► calibration ─► results on all splits
 
-The first worker (rank 0) writes the state after each epoch; all of them begin with the last one that is there. So a
-worker that starts again, after whatever end of the one before, takes the same course.
+The first worker (rank 0) writes the state after each epoch; all workers start from the last one. So a restarted worker
+continues exactly where the previous one ended.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from cluster.training.tensorboard import TensorBoardLog
 from schemas.evaluations import SplitResult, TemperatureFit
 from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo
 
-# The temperature is fitted to a sample: more would tell nothing more about one number.
+# The temperature is a single number, for which a sample suffices.
 MAX_CALIBRATION_VIDEOS = 200_000
 MAX_CALIBRATION_VALUES = 64 << 20
-MAX_TRAINING_VIDEOS = 50_000  # of the training split that are looked at in the end
+MAX_TRAINING_VIDEOS = 50_000  # of the training split in the final evaluation
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A training that can start. `identity` is what makes it this training; `threads` are those of each worker."""
+    """A training that can start; `identity` distinguishes it from others, `threads` are those of each worker."""
 
     settings: TrainingSettings
     data: TrainingData
@@ -50,14 +51,14 @@ class TrainingPlan:
     threads: int
 
     def order(self, *, shuffle: bool = False, with_ids: bool = False) -> BatchOrder:
-        """How batches are given."""
+        """The order of batches."""
         seed = self.settings.options.optimisation.seed
         return BatchOrder(batch_size=self.settings.batch_size, shuffle=shuffle, seed=seed, with_ids=with_ids)
 
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """A training that is over: the weights of its best epoch, and what they are worth."""
+    """A finished training: the weights of its best epoch, and their results."""
 
     state: dict[str, Tensor]
     history: TrainingHistory
@@ -72,7 +73,7 @@ class TrainingOutcome:
 
 
 class TrainingWorker:
-    """One of `world` workers; `report` is told of each epoch by the first."""
+    """One of `world` workers; the first calls `report` after each epoch."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class TrainingWorker:
         self._seconds: dict[str, float] = {}
 
     def __call__(self) -> TrainingOutcome:
-        """Train to the end, and measure."""
+        """Train to the end and evaluate."""
         with closing(self._plan.data.feed(self._worker)) as feed:
             lost, data = self._find_lost(feed)
             training = self._training(data, feed)
@@ -103,20 +104,20 @@ class TrainingWorker:
             training.load_best()
 
             def source(name: str, split: Split, *, with_ids: bool = False) -> Source:
-                return frozen.measured(name, feed.source(split, self._plan.order(with_ids=with_ids)))
+                return frozen.evaluation_source(name, feed.source(split, self._plan.order(with_ids=with_ids)))
 
             with self._timed("calibration"):
                 fit = self._fit(training, data, source) if VALIDATION in data.splits else None
             temperature = 1.0 if fit is None else fit.temperature
             results = tuple(
-                self._measure(name, split, temperature, training, source) for name, split in data.splits.items()
+                self._evaluate(name, split, temperature, training, source) for name, split in data.splits.items()
             )
         return TrainingOutcome(
             state={key: value.cpu() for key, value in training.best_state.items()},
             history=training.history,
             stopped_early=training.epoch < self._plan.settings.epochs,
             parameters=sum(parameter.numel() for parameter in training.model.parameters()),
-            device=_spoken(self._device),
+            device=_device_name(self._device),
             resume_log=resume_log,
             fit=fit,
             results=results,
@@ -128,11 +129,11 @@ class TrainingWorker:
         )
 
     def _find_lost(self, feed: Feed) -> tuple[Sequence[LostVideo], TrainingData]:
-        """All workers' videos that cannot be used, and the data without them.
+        """The unusable videos of all workers, and the data without them.
 
-        They are looked for once, whatever interrupts the training after that.
+        Videos are checked once, even if the training is interrupted later.
         """
-        # One reads for all: they must not come to different conclusions while it is being written.
+        # The first worker reads for all: while the file is being written, they could disagree.
         lost: Sequence[LostVideo] | None
         lost, *_ = self._workers.gather(self._states.lost() if self._workers.rank == 0 else None)
         if lost is not None:
@@ -146,15 +147,15 @@ class TrainingWorker:
         return lost, data
 
     def _training(self, data: TrainingData, feed: Feed) -> Training:
-        """The training, before its first epoch."""
+        """The training before its first epoch."""
         settings, options = self._plan.settings, self._plan.settings.options
         source = feed.source(data.splits[TRAINING], self._plan.order(shuffle=True))
         weights = data.class_weights() if options.classes.class_weights == "balanced" else None
         torch.manual_seed(options.optimisation.seed)
-        changes = data.changes()
+        augmentation = data.augmentation()
 
         def wrap(model: nn.Module) -> nn.Module:
-            return self._wrap(model if changes is None else nn.Sequential(changes.to(self._device), model))
+            return self._wrap(model if augmentation is None else nn.Sequential(augmentation.to(self._device), model))
 
         return Training(
             data.build_model(),
@@ -167,8 +168,8 @@ class TrainingWorker:
         )
 
     def _train(self, training: Training, data: TrainingData, feed: Feed, frozen: FrozenStages) -> ResumeLog | None:
-        """Do the epochs that are left."""
-        # The first looks for all: those that look while it writes would begin with another epoch.
+        """Run the remaining epochs."""
+        # The first worker looks for all: while it writes, others could start from another epoch.
         last, *_ = self._workers.gather(self._states.last() if self._workers.rank == 0 else None)
         if last is not None:
             training.restore(self._states.read(last))
@@ -195,7 +196,7 @@ class TrainingWorker:
         return resume_log
 
     def _source(self, name: str, data: TrainingData, feed: Feed, frozen: FrozenStages) -> Source:
-        """Batches of a split for an epoch: of inputs, or of what the frozen stages make of them."""
+        """Batches of a split for an epoch: of inputs, or of the frozen stages' outputs."""
         source = feed.source(data.splits[name], self._plan.order(shuffle=name == TRAINING))
         if not data.is_repeatable:
             return source
@@ -203,24 +204,24 @@ class TrainingWorker:
             return frozen.source(name, source, feed.source(data.splits[name], self._plan.order()))
 
     def _fit(self, training: Training, data: TrainingData, source: Callable[..., Source]) -> TemperatureFit:
-        """The temperature, from an even sample of the validation split."""
+        """The temperature, fitted on an evenly spaced sample of the validation split."""
         most = max(MAX_CALIBRATION_VALUES // len(data.choice), self._worker.world)
-        sample = data.splits[VALIDATION].thinned(min(MAX_CALIBRATION_VIDEOS, most))
+        sample = data.splits[VALIDATION].sample(min(MAX_CALIBRATION_VIDEOS, most))
         logits, targets = [], []
         for scores, batch in training.predict(source(VALIDATION, sample).batches()):
             assert batch.targets is not None
             logits.append(scores.cpu().numpy())
             targets.append(batch.targets.cpu().numpy())
-        brought = self._workers.gather((np.concatenate(logits), np.concatenate(targets)))
-        all_logits, all_targets = (np.concatenate(arrays) for arrays in zip(*brought, strict=True))
+        shares = self._workers.gather((np.concatenate(logits), np.concatenate(targets)))
+        all_logits, all_targets = (np.concatenate(arrays) for arrays in zip(*shares, strict=True))
         return temperature_fit(all_logits, all_targets, self._plan.settings.options.classes.task)
 
-    def _measure(
+    def _evaluate(
         self, name: str, split: Split, temperature: float, training: Training, source: Callable[..., Source]
     ) -> SplitResult:
         started = time.monotonic()
         if name == TRAINING:
-            split = split.thinned(max(MAX_TRAINING_VIDEOS, self._worker.world))
+            split = split.sample(max(MAX_TRAINING_VIDEOS, self._worker.world))
         with self._timed("evaluation"):
             batches = source(name, split, with_ids=True).batches()
             evaluation = training.evaluate(batches, is_full=True, temperature=temperature)
@@ -233,5 +234,5 @@ class TrainingWorker:
         self._seconds[stage] = self._seconds.get(stage, 0.0) + time.monotonic() - started
 
 
-def _spoken(device: torch.device) -> str:
+def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -74,7 +74,7 @@ def test_splits_and_samples_of_the_same_files_are_read_in_one_pass(folder):
     feed = data.feed(Worker())
     order = BatchOrder(batch_size=64, with_ids=True)
     expected = {name: numbers(split.source(SourceConfig())) for name, split in data.splits.items()}
-    sample = data.splits["training"].thinned(50)
+    sample = data.splits["training"].sample(50)
     expected_sample = numbers(sample.source(SourceConfig()))
     shuffled = feed.source(data.splits["training"], BatchOrder(batch_size=64, shuffle=True))
     assert sorted(numbers(shuffled)) == expected["training"]

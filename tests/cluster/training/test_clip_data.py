@@ -43,7 +43,7 @@ def test_a_folder_of_classes(videos):
     assert {name: ids(data, name) for name in data.splits} == {name: ids(load(videos), name) for name in data.splits}
 
 
-def test_parts_by_folder(tmp_path):
+def test_splits_by_folder(tmp_path):
     for part, number in (("train", 3), ("val", 2), ("test", 2)):
         write_videos(tmp_path / part, number, frames=1)
     data = load(tmp_path)
@@ -51,7 +51,7 @@ def test_parts_by_folder(tmp_path):
     assert all(name.startswith("val/") for name in ids(data, "validation"))
 
 
-def test_a_manifest_says_classes_and_parts(videos, tmp_path):
+def test_a_manifest_gives_classes_and_splits(videos, tmp_path):
     rows = [("id", "uri", "labels", "split")]
     parts = ["train"] * 7 + ["test"] + ["valid"] * 2
     rows += [
@@ -68,7 +68,7 @@ def test_a_manifest_says_classes_and_parts(videos, tmp_path):
     assert ids(by_hash, "training") != ids(data, "training")
 
 
-def test_a_vocabulary_beside_a_folder_is_not_its_own(videos, tmp_path):
+def test_a_vocabulary_next_to_a_folder_is_not_its_own(videos, tmp_path):
     (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,Cooking\n")
     write_videos(tmp_path / "videos", 5, frames=1)
     assert load(tmp_path / "videos").choice.names == ("blue", "green", "red")
@@ -89,7 +89,7 @@ def test_indices_need_a_vocabulary(videos, tmp_path):
     assert load(listed).choice.names == ("stop", "go")
 
 
-def test_every_class_is_shared_out_by_the_fractions(videos):
+def test_every_class_is_split_by_the_fractions(videos):
     data = load(videos)
     for name, each in (("training", 6), ("validation", 2), ("test", 2)):
         assert data.splits[name].counts().tolist() == [each] * 3
@@ -101,7 +101,7 @@ def test_every_class_is_shared_out_by_the_fractions(videos):
     assert ids(load(videos, split_seed=1), "test") != ids(data, "test")
 
 
-def test_clips_of_one_recording_are_in_one_part(tmp_path):
+def test_clips_of_one_recording_are_in_one_split(tmp_path):
     for name in ("Run", "Jump"):
         for group in range(5):
             for clip in range(3):
@@ -115,12 +115,12 @@ def test_clips_of_one_recording_are_in_one_part(tmp_path):
 
 
 @pytest.mark.parametrize(("pixels", "is_warned"), [("bytes", True), ("signed", False)])
-def test_pixels_that_drawn_weights_hardly_learn_from_are_warned_of(videos, caplog, pixels, is_warned):
+def test_pixels_that_do_not_suit_random_weights_are_warned_of(videos, caplog, pixels, is_warned):
     load(videos, model_options=(*SMALL[:-1], f"pixels={pixels}"))
-    assert ("trained from scratch on pixels as they are" in caplog.text) is is_warned
+    assert ("trained from scratch on pixels from 0 to 255" in caplog.text) is is_warned
 
 
-def test_lost_videos_are_in_no_part(videos):
+def test_lost_videos_are_in_no_split(videos):
     data = load(videos)
     gone = {ids(data, "training")[0], ids(data, "test")[0]}
     left = data.without(lost(gone))
@@ -140,7 +140,7 @@ def lost(names):
     return tuple(LostVideo(id=name, uri=name, code="damaged", message="damaged") for name in sorted(names))
 
 
-def test_videos_that_cannot_be_trained_on(videos, tmp_path):
+def test_unusable_videos(videos, tmp_path):
     unlabelled = manifest(tmp_path, [("id", "uri"), *((f"v{n}", f"{videos}/red/{n:03d}.mp4") for n in range(10))])
     with pytest.raises(ClipDataError, match="no video has a label"):
         load(unlabelled)
@@ -153,7 +153,7 @@ def test_videos_that_cannot_be_trained_on(videos, tmp_path):
         load(single, fractions=("1", "0", "0"))
     with pytest.raises(SplitError, match="too few videos for 7 workers: validation"):
         load(videos, workers=7, engine="ray")
-    with pytest.raises(ClipDataError, match="says of no video to which part it belongs"):
+    with pytest.raises(ClipDataError, match="gives no video a split"):
         load(videos, split="column")
     odd = [("id", "uri", "labels", "split"), ("a", "a.mp4", "x", "train"), ("b", "b.mp4", "y", "trial")]
     with pytest.raises(SplitError, match="'trial'"):
@@ -169,7 +169,7 @@ def test_a_video_without_a_label_is_left_out(videos, tmp_path):
     assert sum(map(len, load(manifest(tmp_path, rows)).splits.values())) == 18
 
 
-def test_what_is_looked_at(videos):
+def test_the_input_and_whether_it_is_repeatable(videos):
     data = load(videos, placement="random", speed=("0.8", "1.25"), views=3, crops=3, fps="5", random_crop=True)
     clips = data.input.clips
     assert (clips.format.fps, clips.format.frames, clips.format.height) == ("5", 16, 16)
@@ -180,4 +180,4 @@ def test_what_is_looked_at(videos):
     assert load(videos).is_repeatable
     assert load(videos, placement="equal").is_repeatable
     assert not load(videos, augment=("flip=0.5",)).is_repeatable
-    assert load(videos, augment=("flip=0",)).changes() is None
+    assert load(videos, augment=("flip=0",)).augmentation() is None

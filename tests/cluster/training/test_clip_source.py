@@ -89,7 +89,7 @@ def test_a_video_that_goes_away_meanwhile_ends_the_epoch(batches, tmp_path):
     data = load(write_videos(tmp_path / "videos", 5))
     row = np.flatnonzero(data.splits["training"].rows)[0]
     (tmp_path / "videos" / f"{data.videos[row].id}.mp4").unlink()
-    with pytest.raises(LostClipError, match=r"could be decoded before, and now cannot \(missing\)"):
+    with pytest.raises(LostClipError, match=r"was decodable before and no longer is \(missing\)"):
         batches(data, IN_ORDER)
 
 

@@ -76,29 +76,29 @@ def test_another_phase_has_values_of_its_own(data, feed, training):
     assert shapes[2] is None
 
 
-def test_what_is_too_much_is_computed_anew(data, feed, training):
+def test_outputs_above_the_limit_are_not_cached(data, feed, training):
     training.enter_phase()
     size = 4 * FEATURES * len(data.splits["training"])
     for limit, is_kept in ((size, True), (size - 1, False)):
         frozen = FrozenStages(training, SingleWorker(), limit_bytes=limit)
         source, in_order = sources(data, feed)
         assert (frozen.source("training", source, in_order) is not source) == is_kept
-        # What one split takes is not there for another.
+        # Splits share the limit.
         other, other_in_order = sources(data, feed, "validation")
         assert (frozen.source("validation", other, other_in_order) is not other) == (not is_kept)
 
 
-def test_the_best_epoch_is_measured_by_what_is_kept_where_that_holds(data, feed, training):
+def test_the_best_epoch_is_evaluated_from_cached_outputs_where_valid(data, feed, training):
     frozen = FrozenStages(training, SingleWorker(), limit_bytes=1 << 20)
     split = data.splits["training"]
-    part = feed.source(split.thinned(5), BatchOrder(batch_size=2, with_ids=True))
-    assert frozen.measured("training", part) is part  # nothing is kept yet
+    part = feed.source(split.sample(5), BatchOrder(batch_size=2, with_ids=True))
+    assert frozen.evaluation_source("training", part) is part  # nothing is cached yet
     holds = []
     while not training.is_over:
         training.enter_phase()
         source, in_order = sources(data, feed)
         training.run_epoch(frozen.source("training", source, in_order).batches(training.epoch), None)
-        measured = frozen.measured("training", part)
+        measured = frozen.evaluation_source("training", part)
         holds.append(measured is not part)
         if measured is part:
             continue

@@ -56,12 +56,12 @@ def test_the_head_goes_with_its_classes(dataset, trained):
     assert same(weights, built(dataset, trained)) == everything
     assert same(weights, built(dataset, trained, init_head="reset")) == everything - head
     assert same(weights, built(dataset, trained, classes=("dog", "cat", "fish"))) == everything - head
-    with pytest.raises(InitialWeightsError, match="its head tells other classes apart, with 'fish'"):
+    with pytest.raises(InitialWeightsError, match="its head has other classes, with 'fish'"):
         built(dataset, trained, classes=("cat", "dog"), init_head="keep")
 
 
 def test_weights_that_do_not_belong_are_refused(dataset, trained, tmp_path):
-    with pytest.raises(InitialWeightsError, match="it is of model 'dense-5', and 'dense-6' is to be trained"):
+    with pytest.raises(InitialWeightsError, match="it is of model 'dense-5', not of 'dense-6', which is to be trained"):
         built(dataset, trained, model="dense-6")
     with pytest.raises(InitialWeightsError, match="its model has option activation=tanh, not relu"):
         built(dataset, trained, model_options=("activation=relu",))
@@ -86,7 +86,7 @@ def test_a_file_of_keras(keras_file):
     wanted.fill(three, "abc")
     assert torch.equal(three.head.weight, fresh)
     assert torch.equal(three.rgb[0].weight, expected["rgb.0.weight"])
-    with pytest.raises(InitialWeightsError, match="its head tells 5 classes apart, 3 are wanted"):
+    with pytest.raises(InitialWeightsError, match="its head has 5 classes, expected 3"):
         replace(wanted, head="keep").fill(three, "abc")
     with pytest.raises(InitialWeightsError, match="is no dense classifier"):
         replace(wanted, name="mixture-of-experts").fill(three, "abc")

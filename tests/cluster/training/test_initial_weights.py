@@ -86,7 +86,7 @@ def test_the_head_goes_with_its_classes(folder, head, names, kept):
 @pytest.mark.parametrize(
     ("names", "part"),
     [
-        (("go", "wait", "turn"), "tells other classes apart, without 'wait' and with 'stop'"),
+        (("go", "wait", "turn"), "its head has other classes, without 'wait' and with 'stop'"),
         (("go", "turn", "stop"), "in another order"),
         ((*NAMES, "wait"), "without 'wait'"),
     ],
@@ -96,21 +96,23 @@ def test_a_head_that_is_to_be_kept_must_fit(folder, names, part):
         InitialWeights(str(folder[0]), "keep").fill(fresh(len(names)), "c3d", names)
 
 
-def test_weights_of_another_model_are_told(folder):
-    with pytest.raises(InitialWeightsError, match="it is of model 'c3d', and 's3d' is to be trained") as told:
+def test_weights_of_another_model_are_refused(folder):
+    with pytest.raises(
+        InitialWeightsError, match="it is of model 'c3d', not of 's3d', which is to be trained"
+    ) as caught:
         InitialWeights(str(folder[0])).fill(fresh(name="s3d", height=32, width=32), "s3d", NAMES)
-    assert str(told.value).count(str(folder[0])) == 1
+    assert str(caught.value).count(str(folder[0])) == 1
     with pytest.raises(InitialWeightsError, match=r"fc6\.weight: .* the model has"):
         InitialWeights(str(folder[0])).fill(fresh(height=48), "c3d", NAMES)
     with pytest.raises(InitialWeightsError, match="nowhere"):
         InitialWeights(str(folder[0] / "nowhere.pt")).fill(fresh(), "c3d", NAMES)
 
 
-def test_weights_of_other_options_are_told(folder):
+def test_weights_of_other_options_are_refused(folder):
     """Where shapes would not tell: the same numbers would mean something else."""
-    with pytest.raises(InitialWeightsError, match="its model has option pixels=bytes, not signed") as told:
+    with pytest.raises(InitialWeightsError, match="its model has option pixels=bytes, not signed") as caught:
         InitialWeights(str(folder[0])).fill(fresh(pixels="signed", width_factor=0.1), "c3d", NAMES)
-    assert "width_factor=0.05, not 0.1" in str(told.value)
+    assert "width_factor=0.05, not 0.1" in str(caught.value)
     model = fresh(dropout=0.1)
     InitialWeights(str(folder[0])).fill(model, "c3d", NAMES)
     assert same(model, folder[1]) == {*TRUNK, "head"}
@@ -138,10 +140,10 @@ def test_public_weights_get_a_new_head(tmp_path):
     assert same(five, public) == {*TRUNK, "head"}
 
 
-def test_public_weights_that_want_other_options_say_so():
+def test_public_weights_that_need_other_options_name_them():
     """Keras pads behind alone where the port to PyTorch pads on both sides, which no shape tells."""
     keras = {"frames": 32, "height": 48, "width": 32, "width_factor": 1 / 64}
-    with pytest.raises(InitialWeightsError, match="want --model-options pool5=end, and not the default both"):
+    with pytest.raises(InitialWeightsError, match="need --model-options pool5=end, not the default both"):
         InitialWeights(KERAS).fill(fresh(**keras), "c3d", NAMES)
     model, untouched = (fresh(**keras, pool5="end", pixels="signed") for _ in range(2))  # what is chosen is taken
     InitialWeights(KERAS).fill(model, "c3d", NAMES)

@@ -146,7 +146,7 @@ def test_an_interruption_in_the_second_phase_changes_nothing(videos, tmp_path, s
     assert record.resumed_at_epoch == (3,)
     assert curve(record.history) == curve(expected.history)
     assert (output / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
-    assert "Epochs 1 to 2 trained the head alone (sgd, learning rate 0.02)." in (output / "training.html").read_text()
+    assert "Epochs 1 to 2 trained only the head (sgd, learning rate 0.02)." in (output / "training.html").read_text()
 
 
 def test_another_class_on_a_trained_network(videos, from_clips, tmp_path, said):
@@ -166,7 +166,7 @@ def test_another_class_on_a_trained_network(videos, from_clips, tmp_path, said):
     ("options", "code", "part"),
     [
         ({"classes": ("red", "purple")}, 2, "unknown class 'purple'"),
-        ({"split": "column"}, 2, "says of no video to which part it belongs"),
+        ({"split": "column"}, 2, "gives no video a split"),
         ({"phases": ("epochs=1 stages=9",)}, 2, "9 stages cannot be trained: C3d has 8"),
         ({"init_weights": "/nowhere.pt"}, 2, "nowhere.pt"),
         (

@@ -45,7 +45,7 @@ def save_hdf5(arrays: Arrays, path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [torch.save, save_legacy, save_training, save_file, save_hdf5])
-def test_formats_are_told_by_their_content(tmp_path: Path, save: Callable[[Arrays, Path], None]) -> None:
+def test_formats_are_detected_from_the_content(tmp_path: Path, save: Callable[[Arrays, Path], None]) -> None:
     path = tmp_path / "a name that says nothing"
     save(ARRAYS, path)
     assert same(read_published(str(path)))
@@ -89,8 +89,8 @@ def test_code_in_a_file_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "none of those that are read: PyTorch, safetensors, HDF5"),
-        (b"<!doctype html><p>not found</p>", "none of those that are read"),
+        (b"", "its format is unknown; supported are PyTorch, safetensors, HDF5"),
+        (b"<!doctype html><p>not found</p>", "its format is unknown"),
         (b"PK\x03\x04 and no archive", "PytorchStreamReader"),
         (b"\x89HDF\r\n\x1a\n and no more", "not a usable HDF5 file"),
         (b"\x10\x00\x00\x00\x00\x00\x00\x00{ and no header", "eader"),

@@ -1,0 +1,141 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from classifiers.data.class_choice import ClassChoiceError
+from classifiers.data.splits import SplitError
+from cluster.datasets.vocabulary import ClassNamesError
+from cluster.features.columns import read_index
+from cluster.features.files import FeatureFileError
+from cluster.features.source import SourceConfig
+from cluster.training.kinds import load_training_data
+from tests.support.trainings import CLASSES, training_config, write_features
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_features(tmp_path_factory.mktemp("features"))
+
+
+def load(features, **options):
+    return load_training_data(training_config(features, features / "out", **options).settings())
+
+
+def ids(split):
+    names = read_index(split.features).ids
+    return [names[row] for row in np.flatnonzero(split.rows)]
+
+
+def test_every_video_is_in_one_split(dataset):
+    data = load(dataset)
+    parts = {name: ids(split) for name, split in data.splits.items()}
+    assert list(parts) == ["training", "validation", "test"]
+    assert sorted(name for part in parts.values() for name in part) == [f"v{number:05d}" for number in range(300)]
+    assert 0.6 < len(parts["training"]) / 300 < 0.8
+    assert data.choice.names == ("cat", "dog", "fish")
+    assert sum(split.counts().sum() for split in data.splits.values()) == 300
+    assert parts == {name: ids(split) for name, split in load(dataset, seed=5).splits.items()}
+    assert parts != {name: ids(split) for name, split in load(dataset, split_seed=5).splits.items()}
+
+
+def test_batches_hold_the_videos_of_the_split(dataset):
+    split = load(dataset, classes=("fish", "cat")).splits["validation"]
+    batches = list(split.source(SourceConfig(with_ids=True, batch_size=7)).batches())
+    assert [name for batch in batches for name in batch.ids] == ids(split)
+    targets = np.concatenate([batch.targets for batch in batches])
+    assert np.bincount(targets).tolist() == split.counts().tolist()
+
+
+def test_balancing_changes_only_the_training_split(dataset):
+    plain, balanced = load(dataset), load(dataset, balance=True)
+    counts = balanced.splits["training"].counts()
+    assert counts.tolist() == [plain.splits["training"].counts().min()] * CLASSES
+    for name in ("validation", "test"):
+        assert ids(plain.splits[name]) == ids(balanced.splits[name])
+
+
+def test_class_weights_make_classes_weigh_the_same(dataset):
+    data = load(dataset)
+    weights, counts = np.array(data.class_weights()), data.splits["training"].counts()
+    assert weights * counts == pytest.approx([counts.sum() / CLASSES] * CLASSES)
+
+
+def test_many_labels(dataset):
+    split = load(dataset, task="multi-label", classes=("first:3",)).splits["training"]
+    assert split.counts().sum() > len(split)
+    (batch, *_) = split.source(SourceConfig()).batches()
+    assert batch.targets.shape == (len(batch), 3)
+
+
+def test_a_sample_is_evenly_spaced(dataset):
+    split = load(dataset).splits["training"]
+    sample = split.sample(20)
+    rows, kept = np.flatnonzero(split.rows), np.flatnonzero(sample.rows)
+    assert len(sample) == 20
+    assert set(np.diff(np.searchsorted(rows, kept))) <= {len(rows) // 20, len(rows) // 20 + 1}
+    assert split.sample(1000) is split
+
+
+def test_a_split_can_be_left_out(dataset):
+    assert list(load(dataset, fractions=("1", "0", "0")).splits) == ["training"]
+
+
+def test_splits_by_column(dataset, tmp_path):
+    table = pq.read_table(dataset / "features")
+    names = ["train"] * 200 + ["validate"] * 60 + [None] * 40
+    (tmp_path / "features").mkdir()
+    table = table.drop_columns(["split"]).append_column("split", pa.array(names))
+    pq.write_table(table, tmp_path / "features" / "all.parquet")
+    data = load(tmp_path, split="column", classes=("first:3",))
+    assert {name: len(split) for name, split in data.splits.items()} == {"training": 200, "validation": 60}
+    with pytest.raises(FeatureFileError, match="no column 'part'"):
+        load(tmp_path, split="column", split_column="part", classes=("first:3",))
+
+
+def test_splits_by_folder_may_not_overlap(dataset, tmp_path):
+    other = write_features(tmp_path / "other", 50, first=1000)
+    data = load(dataset, split="folders", validation_features=(str(other),))
+    assert {name: len(split) for name, split in data.splits.items()} == {"training": 300, "validation": 50}
+    shared = write_features(tmp_path / "shared", 50, first=290)
+    with pytest.raises(SplitError, match="10 ids are in both training and validation"):
+        load(dataset, split="folders", validation_features=(str(shared),))
+    foreign = write_features(tmp_path / "foreign", 50, first=2000, fingerprint={"source": "elsewhere"})
+    with pytest.raises(FeatureFileError, match="have different fingerprints"):
+        load(dataset, split="folders", validation_features=(str(foreign),))
+
+
+def test_bad_choices_are_refused(dataset, tmp_path):
+    with pytest.raises(ClassChoiceError, match="unknown class 'dgo'; did you mean 'dog'"):
+        load(dataset, classes=("cat", "dgo"))
+    with pytest.raises(SplitError, match=r"no video is left for test .*: give more videos or other --fractions"):
+        load(dataset, fractions=("0.5", "0.4999999", "0.0000001"))
+    with pytest.raises(SplitError, match=r"too few videos for 60 workers: validation \d+, test \d+"):
+        load(dataset, workers=60, engine="ray")
+    short = tmp_path / "short.csv"
+    short.write_text("cat\ndog\n")
+    with pytest.raises(ClassNamesError, match="names 2 classes, but the labels go up to class 2"):
+        load(dataset, vocabulary=str(short))
+    long = tmp_path / "long.csv"
+    long.write_text("cat\ndog\nfish\nbird\n")
+    with pytest.raises(ClassChoiceError, match="1 of the 4 classes have no video: bird"):
+        load(dataset, vocabulary=str(long))
+    assert load(dataset, vocabulary=str(long), classes=("first:3",)).choice.names == ("cat", "dog", "fish")
+
+
+def test_files_without_features_are_refused(dataset, tmp_path):
+    table = pq.read_table(dataset / "features").drop_columns(["mean_audio"])
+    (tmp_path / "features").mkdir()
+    pq.write_table(table, tmp_path / "features" / "part.parquet")
+    with pytest.raises(FeatureFileError, match="column mean_audio is missing"):
+        load(tmp_path)
+    with pytest.raises(FeatureFileError, match="does not exist"):
+        load(tmp_path / "nowhere")
+
+
+def test_without_a_vocabulary_classes_go_by_index(tmp_path):
+    dataset = write_features(tmp_path)
+    (dataset / "vocabulary.csv").unlink()
+    with pytest.raises(ClassChoiceError, match="all needs a vocabulary"):
+        load(dataset)
+    assert load(dataset, classes=("first:3",)).choice.names == ("0", "1", "2")
