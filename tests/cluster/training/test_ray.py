@@ -117,9 +117,9 @@ def test_bad_features_end_a_training_at_once(engine, tmp_path, workers):
 
 def test_more_than_there_is(engine, dataset, tmp_path):
     with pytest.raises(ResourceError, match="a GPU each, the cluster has 0"):
-        engine.resources(on_ray(dataset, tmp_path, device="gpu"))
-    assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None)).cpus == 2
-    assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None, workers=2)).cpus == 1
+        engine.resources(on_ray(dataset, tmp_path, device="gpu").engine)
+    assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None).engine).cpus == 2
+    assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None, workers=2).engine).cpus == 1
 
 
 @pytest.mark.heavy
