@@ -1,1 +1,4 @@
-"""The programs that users run, one screen each; nothing imports them."""
+"""The programs that users run, one screen each: parse, run, exit code.
+
+Nothing imports them; what they run is in `cluster`.
+"""

@@ -1,4 +1,4 @@
-"""The training loop of one worker: optimisers, learning rates, phases, state.
+"""The training loop of one worker: optimizers, learning rates, phases, state.
 
-Import `loop`; where workers run is the business of `cluster.training`.
+Import `loop`; `cluster.training` decides where workers run and what they train on.
 """

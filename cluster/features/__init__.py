@@ -1,5 +1,4 @@
-"""Reading features for training and scoring, from our shards or from YouTube-8M's records.
+"""Reading features for training and scoring, from feature shards or YouTube-8M's records. The home of TensorFlow.
 
-Import `files` to open datasets, `source` for batches, `tfrecord_conversion` to convert both ways. The only home of
-TensorFlow.
+Import `files` to open datasets, `source` for batches, `tfrecord_conversion` to convert in both directions.
 """

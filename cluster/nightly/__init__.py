@@ -1,4 +1,4 @@
-"""The nightly job: extract what is new, label it, compare with earlier nights, report.
+"""The nightly job: extract new videos, label them, compare with earlier nights, report.
 
 Import `job` to run it and `config` for its options.
 """

@@ -1,5 +1,5 @@
-"""What all runs share: command line, log, progress, ids, exit codes and provenance.
+"""What all runs share: options, command line, log, progress, ids, exit codes and provenance.
 
-Import `command_line` to parse options, `lifecycle` for exit codes and signals, `provenance` for versions without
-secrets.
+Import `options` to declare options, `command_line` to parse them, `lifecycle` for exit codes and signals, `provenance`
+for versions and for options without secrets.
 """

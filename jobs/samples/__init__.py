@@ -1,4 +1,4 @@
-"""Sample videos: scenes and sounds that are drawn and encoded here.
+"""Sample videos: scenes and sounds, drawn and encoded from a seed.
 
-Import `videos`.
+Import `videos` to write them; the other modules are its parts.
 """

@@ -1,4 +1,4 @@
 """Charts as inline SVG: bars, curves, heat maps, reliability diagrams.
 
-Each module takes numbers and gives an element that `pages` puts on a page.
+Import the module of a chart: it takes numbers and returns an element for a page.
 """
