@@ -15,7 +15,8 @@ from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, write_manifest
 from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
-from cluster.runs.options import Options, option
+from cluster.runs.option import option
+from cluster.runs.options import Options
 from cluster.storage import files
 from schemas.errors import examples
 from schemas.videos import Video
@@ -27,7 +28,7 @@ LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
 class ManifestOptions(Options):
     """One manifest."""
 
-    dataset: str = option(help="how the videos are laid out", choices=tuple(DATASETS))
+    dataset: str = option(help="layout of the videos", choices=tuple(DATASETS))
     input: str = option(help="folder or URI of the videos; for `manifest` a manifest file")
     output: str = option(
         help="manifest to write: .csv, .jsonl or .parquet; vocabulary.csv is written beside it",
@@ -35,14 +36,14 @@ class ManifestOptions(Options):
         accepts=lambda uri: posixpath.splitext(uri)[1].lower() in WRITERS,
     )
     annotations: str | None = option(None, help="folder or URI of the lists that come with the data set")
-    split_number: int = option(1, help="which of the set's lists of training and test", minimum=1)
+    split_number: int = option(1, help="which of the data set's lists of training and test", minimum=1)
     classes: tuple[str, ...] = option((), help="only these classes")
     test: float = option(0.2, help="fraction of each class for the test, where no list defines it", minimum=0, below=1)
     validation: float = option(
         0.2, help="fraction of the training videos, where no list defines it", minimum=0, below=1
     )
-    seed: int = option(0, help="of the choice of groups")
-    skip_missing: bool = option(False, help="leave out videos that a list has and the folder has not")
+    seed: int = option(0, help="random seed of the split")
+    skip_missing: bool = option(False, help="leave out listed videos that the folder lacks")
 
     @override
     def conflicts(self) -> list[str]:

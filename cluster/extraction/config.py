@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import FailureOptions, ReportingOptions
-from cluster.runs.options import Options, option
+from cluster.runs.option import option
+from cluster.runs.options import Options
 from extractors.extract import SAMPLINGS, SamplingConfig
 from extractors.networks.precision import PRECISIONS
 from extractors.segments import DEFAULT_SECONDS
@@ -24,23 +25,23 @@ def is_fps(text: str) -> bool:
 
 @dataclass(frozen=True)
 class SamplingOptions(Options):
-    """Which frames are looked at, and what is kept of them."""
+    """Which frames are sampled, and what is kept of them."""
 
     fps: str = option(
         "1",
-        help="frames a second that are sampled, such as 1, 0.5 or 30000/1001",
+        help="sampled frames a second, such as 1, 0.5 or 30000/1001",
         must_be="a number above 0, such as 1, 0.5 or 30000/1001",
         accepts=is_fps,
         common=True,
     )
-    frame_features: bool = option(False, help="keep the 8-bit features of every frame beside the means", common=True)
+    frame_features: bool = option(False, help="keep the 8-bit features of each frame beside the means", common=True)
     sampling: str = option(
         "exact",
-        help="exact, or keyframes: faster, the nearest key frame before stands for the frame that is wanted",
+        help="exact frames, or keyframes: faster, the nearest key frame before each sampling time",
         choices=SAMPLINGS,
     )
     max_seconds: int | None = option(
-        None, help="use only the first seconds of each video (YouTube-8M used 360)", minimum=1
+        None, help="use only so many seconds from the start of each video (YouTube-8M: 360)", minimum=1
     )
 
 
@@ -49,12 +50,12 @@ class NetworkOptions(Options):
     """Weights of the networks, and how they compute."""
 
     weights: str = option(
-        "inception-2015", help="Inception: inception-2015, inception-imagenet, a path, a URI, or random:SEED"
+        "inception-2015", help="weights of Inception: inception-2015, inception-imagenet, a path, a URI, or random:SEED"
     )
-    pca: str = option("yt8m", help="of picture features: yt8m, a path, a URI, random:SEED, or none for all 2048")
-    audio_weights: str = option("vggish", help="VGGish: vggish, a path, a URI, or random:SEED")
-    audio_pca: str = option("vggish", help="of sound features: vggish, a path, a URI, random:SEED, or none")
-    precision: str = option("auto", help="of the networks", choices=("auto", *PRECISIONS))
+    pca: str = option("yt8m", help="PCA of picture features: yt8m, a path, a URI, random:SEED, or none for all 2048")
+    audio_weights: str = option("vggish", help="weights of VGGish: vggish, a path, a URI, or random:SEED")
+    audio_pca: str = option("vggish", help="PCA of sound features: vggish, a path, a URI, random:SEED, or none")
+    precision: str = option("auto", help="precision of the networks", choices=("auto", *PRECISIONS))
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,21 @@ class ExtractionOptions(Options):
     """One run of feature extraction."""
 
     input: str = option(
-        help="folder, glob, bucket prefix, video, or manifest (.csv, .jsonl, .parquet)", filled=True, common=True
-    )
-    output: str = option(
-        help="where the dataset is, or will be: a folder or URI; a second run adds what is missing",
+        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .jsonl, .parquet)",
         filled=True,
         common=True,
     )
-    dry_run: bool = option(False, help="print what would be done and what it would take, and stop", common=True)
+    output: str = option(
+        help="folder or URI of the feature dataset; a later run adds what is missing",
+        filled=True,
+        common=True,
+    )
+    dry_run: bool = option(False, help="print what the run would do and cost, and stop", common=True)
     segment_seconds: int = option(
-        DEFAULT_SECONDS, help="length of the unit of work; longer videos are spread over workers", minimum=1
+        DEFAULT_SECONDS, help="seconds of video in one unit of work; longer videos are spread over workers", minimum=1
     )
     rows_per_shard: int = option(1024, help="videos in one Parquet file", minimum=1)
-    max_pixels: int = option(MAX_PIXELS, help="the largest picture that is decoded, in pixels", minimum=1)
+    max_pixels: int = option(MAX_PIXELS, help="largest frame that is decoded, in pixels", minimum=1)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     networks: NetworkOptions = field(default_factory=NetworkOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)

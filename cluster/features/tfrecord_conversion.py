@@ -37,7 +37,8 @@ from cluster.features.files import PARQUET, TFRECORD, FeatureFileError, as_featu
 from cluster.features.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
 from cluster.features.tfrecord_reader import Records, SegmentLabels, read_records
 from cluster.features.tfrecord_writer import write_records
-from cluster.runs.options import Options, option
+from cluster.runs.option import option
+from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.parquet import read_table, write_table
@@ -66,8 +67,8 @@ class ConversionOptions(Options):
 
     input: str = option(help="file, folder, glob or bucket prefix of .tfrecord files or of feature shards")
     output: str = option(help="folder or URI to write to; shards go into its folder `features`")
-    to: str = option(help="what to write", choices=FORMATS)
-    level: str = option("auto", help="of records that are written", choices=("auto", "video", "frame"))
+    to: str = option(help="format to write", choices=FORMATS)
+    level: str = option("auto", help="level of the records that are written", choices=("auto", "video", "frame"))
 
 
 @dataclass(frozen=True)

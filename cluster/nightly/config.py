@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from cluster.engines.options import EngineOptions
+from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.extraction.config import ExtractionOptions, NetworkOptions, SamplingOptions
 from cluster.runs.common_options import FailureOptions, ReportingOptions
-from cluster.runs.options import Options, attempt, option
+from cluster.runs.option import option
+from cluster.runs.options import Options, attempt
 from cluster.scoring.config import (
     ScoreOptions,
     ScoringEngineOptions,
@@ -25,18 +26,22 @@ from schemas.records import is_date
 
 @dataclass(frozen=True)
 class ReportOptions(Options):
-    """What the page of a night shows."""
+    """What the report of a night shows."""
 
-    sure_from: float = option(0.5, help="score from which on the report counts a label as sure", minimum=0, maximum=1)
-    without_pictures: bool = option(False, help="no frames of videos on the report")
+    sure_from: float = option(0.5, help="score from which the report counts a label as confident", minimum=0, maximum=1)
+    without_pictures: bool = option(False, help="leave frames of videos out of the report")
 
 
 @dataclass(frozen=True)
 class NightlyEngineOptions(EngineOptions):
     """Of the engines, what a nightly run offers."""
 
-    engine: str = option("ray", help="what carries the work out", choices=("ray", "local"), common=True)
-    workers: int | None = option(None, help="workers; by default one for each CPU core", minimum=1, common=True)
+    engine: str = option(
+        RAY, help="where the work runs: on a Ray cluster, or in this process", choices=(RAY, LOCAL), common=True
+    )
+    workers: int | None = option(
+        None, help="number of workers; by default one for each CPU core", minimum=1, common=True
+    )
     beam_options: tuple[str, ...] = ()
     pools: str = "auto"
     embed_workers: int | None = None
@@ -44,11 +49,11 @@ class NightlyEngineOptions(EngineOptions):
 
 @dataclass(frozen=True)
 class NightlyFailureOptions(FailureOptions):
-    """What becomes of videos that fail."""
+    """How failed videos are treated."""
 
     retry_failed: tuple[str, ...] | None = option(
         None,
-        help="retry failed videos: those with the given codes, or all; by default those that failed because of storage",
+        help="retry failed videos: those with the given failure codes, or all; by default those that storage failed",
         choices=tuple(FailureCode),
     )
 
@@ -58,18 +63,24 @@ class NightlyOptions(Options):
     """One nightly run."""
 
     videos: str = option(
-        help="folder, glob, bucket prefix, video, or manifest (.csv, .jsonl, .parquet)", filled=True, common=True
+        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .jsonl, .parquet)",
+        filled=True,
+        common=True,
     )
-    features: str = option(help="where the features are, or will be: a folder or URI", filled=True, common=True)
+    features: str = option(help="folder or URI of the feature dataset", filled=True, common=True)
     checkpoint: tuple[str, ...] = option(
-        help="folder of a trained classifier; the probabilities of several are averaged", filled=True, common=True
+        help="folder or URI of a trained classifier; the probabilities of several are averaged",
+        filled=True,
+        common=True,
     )
     labels: str = option(
-        help="where labels, the nights' records and report.html go: a folder or URI", filled=True, common=True
+        help="folder or URI of the label dataset, which also takes the nightly records and report.html",
+        filled=True,
+        common=True,
     )
     date: str | None = option(
         None,
-        help="the night's day, as YYYY-MM-DD; by default today (UTC)",
+        help="day of the run, as YYYY-MM-DD; by default today (UTC)",
         must_be="a day such as 2025-01-31",
         accepts=is_date,
     )

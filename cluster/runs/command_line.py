@@ -7,14 +7,14 @@ is wrong is reported at once.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from cluster.runs.config_file import read_config
+from cluster.runs.option import TYPES, Option, nearest
 from cluster.runs.option_help import usage
-from cluster.runs.options import TYPES, Option, Options, Values, nearest
+from cluster.runs.options import Options, Values
 from schemas.errors import InputError
 
 CONFIG = "--config"
@@ -34,7 +34,8 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
                 values.problems.append(f"{flag} is given twice")
             config = texts
         elif name not in values.options:
-            values.problems.append(f"unknown option {flag}{nearest(flag, (f'--{name}' for name in values.options))}")
+            known = (CONFIG, *(f"--{known}" for known in values.options))
+            values.problems.append(f"unknown option {flag}{nearest(flag, known)}")
         elif values.is_named(name):
             values.problems.append(f"{flag} is given twice")
         else:
@@ -64,7 +65,7 @@ def parse_or_exit(kind: type[T], text: str, arguments: list[str] | None = None) 
         raise SystemExit(2) from None
 
 
-def _split(arguments: Sequence[str], problems: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _split(arguments: Sequence[str], problems: list[str]) -> list[tuple[str, list[str]]]:
     """Flags, each with the values that follow it; `--flag=value` counts as two."""
     groups: list[tuple[str, list[str]]] = []
     for argument in arguments:
@@ -75,7 +76,7 @@ def _split(arguments: Sequence[str], problems: list[str]) -> Iterator[tuple[str,
             groups[-1][1].append(argument)
         else:
             problems.append(f"{argument!r} belongs to no option")
-    yield from groups
+    return groups
 
 
 def _converted(flag: str, found: Option, texts: list[str]) -> Any:
@@ -92,22 +93,3 @@ def _converted(flag: str, found: Option, texts: list[str]) -> Any:
         return found.kind(texts[0])
     except ValueError:
         raise ValueError(f"{flag} takes {TYPES[found.kind]}, not {texts[0]!r}") from None
-
-
-def named_values(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """The values of an option that takes NAME=VALUE: numbers, lists, true and false as in JSON, anything else as text.
-
-    Raises:
-        ValueError: for what is not NAME=VALUE.
-    """
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise ValueError(f"{name} are NAME=VALUE, not {', '.join(map(repr, wrong))}")
-    return {key: _value(value) for key, value in (text.split("=", 1) for text in texts)}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

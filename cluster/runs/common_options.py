@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.runs.options import Options, option
+from cluster.runs.option import option
+from cluster.runs.options import Options
 from schemas.outcomes import FailureCode
 
 
 @dataclass(frozen=True)
 class FailureOptions(Options):
-    """What becomes of videos that fail."""
+    """How failed videos are treated."""
 
     retry_failed: tuple[str, ...] | None = option(
-        None, help="retry failed videos: those with the given codes, or all", choices=tuple(FailureCode)
+        None, help="retry failed videos: those with the given failure codes, or all", choices=tuple(FailureCode)
     )
     max_failure_ratio: float = option(
-        0.1, help="exit with 3 if more of the videos than this have failed", minimum=0, maximum=1
+        0.1, help="fraction of failed videos above which the exit code is 3", minimum=0, maximum=1
     )
 
 
 @dataclass(frozen=True)
 class ReportingOptions(Options):
-    """What a run logs."""
+    """What a run logs, and how."""
 
-    quiet: bool = option(False, help="no progress")
-    log_format: str = option("text", help="of progress on a server", choices=("text", "json"))
+    quiet: bool = option(False, help="log warnings and errors only")
+    log_format: str = option(
+        "text",
+        help="format of log and progress lines; on a terminal, text shows a progress bar",
+        choices=("text", "json"),
+    )

@@ -20,7 +20,8 @@ from typing import Any
 
 import tomli_w
 
-from cluster.runs.options import Options, Values, groups_of, nearest, options_of, spelled
+from cluster.runs.option import nearest, spelled
+from cluster.runs.options import Options, Values, groups_of, options_of
 from cluster.runs.provenance import without_secrets
 from cluster.storage import files
 

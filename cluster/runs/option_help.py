@@ -10,14 +10,15 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cluster.runs.options import Option, Options, groups_of, options_of
+from cluster.runs.option import Option, spelled
+from cluster.runs.options import Options, groups_of, options_of
 
 HELP_WIDTH = 110
 MAIN_HEADING = "Main options"
 INDENT = " " * 8
 CONFIG_HELP = (
     "  --config FILE.toml",
-    f"{INDENT}take options from a file, a table for each group; those given here override it",
+    f"{INDENT}read options from a file with a table for each group; the command line overrides them",
 )
 
 
@@ -50,7 +51,8 @@ def _described(found: Option) -> Iterator[str]:
     value = _value(found)
     yield f"  --{found.name}" + (f" {value}" if value else "")
     choices = f" ({' | '.join(map(str, found.rule.choices))})" if found.rule.choices else ""
-    text = f"{found.rule.help}{choices}{_default(found)}"
+    partner = f" (with --{spelled(found.rule.goes_with)})" if found.rule.goes_with else ""
+    text = f"{found.rule.help}{choices}{partner}{_default(found)}"
     yield from textwrap.wrap(text, HELP_WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
@@ -61,6 +63,6 @@ def _value(found: Option) -> str:
 def _default(found: Option) -> str:
     if found.is_required:
         return " (required)"
-    if found.default in (None, False, ()):
+    if found.default is None or found.default is False or found.default == ():
         return ""
     return f" [default: {' '.join(found.default) if isinstance(found.default, tuple) else found.default}]"

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from cluster.engines.options import EngineOptions
+from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.runs.common_options import ReportingOptions
-from cluster.runs.options import Options, option
+from cluster.runs.option import option
+from cluster.runs.options import Options
 from cluster.storage.files import join
 from extractors.video.media import MAX_PIXELS
 from schemas.outcomes import FailureCode
@@ -27,7 +28,7 @@ MAX_FAILURE_RATIO = {OF_FEATURES: 0.0, OF_VIDEOS: 0.1}
 class ScoreOptions(Options):
     """Which labels a video gets."""
 
-    top_k: int = option(20, help="labels a video, at most", minimum=1, common=True)
+    top_k: int = option(20, help="highest number of labels of a video", minimum=1, common=True)
     threshold: float = option(0.0, help="leave out labels with a lower score", minimum=0, maximum=1)
 
 
@@ -37,22 +38,22 @@ class ClipScoringOptions(Options):
 
     embeddings: str | None = option(
         None,
-        help="folder or URI of a dataset that takes what the network sees before its head, as features",
+        help="folder or URI of a feature dataset for the network's output before its head",
         filled=True,
         goes_with=OF_VIDEOS,
     )
     views: int | None = option(
         None,
-        help="clips of a video whose probabilities are averaged; by default as the checkpoint says",
+        help="clips of a video whose probabilities are averaged; by default those of the checkpoint",
         minimum=1,
         goes_with=OF_VIDEOS,
     )
     crops: int | None = option(
-        None, help="crops of each clip; by default as the checkpoint says", choices=(1, 3), goes_with=OF_VIDEOS
+        None, help="crops of each clip; by default those of the checkpoint", choices=(1, 3), goes_with=OF_VIDEOS
     )
-    precision: str = option("auto", help="of the network", choices=PRECISIONS, goes_with=OF_VIDEOS)
+    precision: str = option("auto", help="precision of the network", choices=PRECISIONS, goes_with=OF_VIDEOS)
     max_pixels: int = option(
-        MAX_PIXELS, help="the largest picture that is decoded, in pixels", minimum=1, goes_with=OF_VIDEOS
+        MAX_PIXELS, help="largest frame that is decoded, in pixels", minimum=1, goes_with=OF_VIDEOS
     )
 
 
@@ -60,44 +61,53 @@ class ClipScoringOptions(Options):
 class ScoringEngineOptions(EngineOptions):
     """Of the engines, what scoring offers; processes that decode are there with videos alone."""
 
-    engine: str = option("ray", help="what carries the work out", choices=("ray", "local"), common=True)
+    engine: str = option(
+        RAY, help="where the work runs: on a Ray cluster, or in this process", choices=(RAY, LOCAL), common=True
+    )
     workers: int | None = option(
         None,
-        help="workers; by default one for each GPU, or for each CPU core where there is none",
+        help="number of workers; by default one for each GPU, or for each CPU core where there is no GPU",
         minimum=1,
         common=True,
     )
     beam_options: tuple[str, ...] = ()
     pools: str = option(
         "auto",
-        help="networks beside the decoders, or apart on GPUs",
+        help="networks together with the decoders, or apart in workers of their own; auto: apart where there are GPUs",
         choices=("auto", "together", "apart"),
         goes_with=OF_VIDEOS,
     )
     embed_workers: int | None = option(
-        None, help="embedders when they are apart; by default one for each GPU", minimum=1, goes_with=OF_VIDEOS
+        None,
+        help="number of workers that run the network with --pools apart; by default one for each GPU",
+        minimum=1,
+        goes_with=OF_VIDEOS,
     )
     time_limit: float = option(
-        900.0, help="seconds that one video may take", above=0, below=math.inf, goes_with=OF_VIDEOS
+        900.0,
+        help="seconds that one video may take; a worker that takes longer is killed",
+        above=0,
+        below=math.inf,
+        goes_with=OF_VIDEOS,
     )
     memory_limit_mib: int = option(
-        3072, help="MiB that one video may take beyond the network", minimum=1, goes_with=OF_VIDEOS
+        3072, help="MiB of memory that one video may take beside the network", minimum=1, goes_with=OF_VIDEOS
     )
 
 
 @dataclass(frozen=True)
 class ScoringFailureOptions(Options):
-    """What becomes of videos that fail."""
+    """How failed videos are treated."""
 
     retry_failed: tuple[str, ...] | None = option(
         None,
-        help="retry failed videos: those with the given codes, or all",
+        help="retry failed videos: those with the given failure codes, or all",
         choices=tuple(FailureCode),
         goes_with=OF_VIDEOS,
     )
     max_failure_ratio: float | None = option(
         None,
-        help="exit with 3 if more of the videos than this have failed; by default 0 of features, 0.1 of videos",
+        help="fraction of failed videos above which the exit code is 3; by default 0 for features, 0.1 for videos",
         minimum=0,
         maximum=1,
     )
@@ -108,35 +118,44 @@ class ScoringOptions(Options):
     """One scoring run, of features or of videos with a classifier of clips."""
 
     checkpoint: tuple[str, ...] = option(
-        help="folder of a trained classifier; the probabilities of several are averaged", filled=True, common=True
+        help="folder or URI of a trained classifier; the probabilities of several are averaged",
+        filled=True,
+        common=True,
     )
-    labels: str = option(help="folder or URI that the labels go to, below date=YYYY-MM-DD", filled=True, common=True)
+    labels: str = option(
+        help="folder or URI of the label dataset; labels go below date=YYYY-MM-DD", filled=True, common=True
+    )
     features: tuple[str, ...] = option(
         (), help="datasets, folders, globs or files of features (.parquet or .tfrecord)", common=True
     )
     videos: str | None = option(
         None,
-        help="in place of features, for a classifier of clips: folder, glob, bucket prefix, video, or manifest",
+        help="instead of features, for a classifier of clips: folder, glob, bucket prefix, single video, or manifest",
         filled=True,
         common=True,
     )
     date: str | None = option(
         None,
-        help="the day that the labels are of, as YYYY-MM-DD; by default today (UTC)",
+        help="day of the labels, as YYYY-MM-DD; by default today (UTC)",
         must_be="a day such as 2025-01-31",
         accepts=is_date,
     )
     only_new: bool = option(
-        False, help="leave out videos that this model has labelled on any day, and not on this one alone"
+        False, help="leave out videos that this model has labelled on any day, not only on this one"
     )
     submission: str | None = option(
-        None, help="write all labels of the day and model to this CSV in YouTube-8M's form too"
+        None, help="also write all labels of the day and model to this CSV file, in YouTube-8M's form"
     )
     max_frames: int | None = option(
-        None, help="of frame-level features, use only the first", minimum=1, goes_with=OF_FEATURES
+        None,
+        help="use only so many of a video's first frames, with frame-level features",
+        minimum=1,
+        goes_with=OF_FEATURES,
     )
     rows_per_shard: int | None = option(
-        None, help="videos in one label file, about; by default 32768 of features, 1024 of videos", minimum=1
+        None,
+        help="approximate number of videos in one label file; by default 32768 for features, 1024 for videos",
+        minimum=1,
     )
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     clips: ClipScoringOptions = field(default_factory=ClipScoringOptions)

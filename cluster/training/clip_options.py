@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from classifiers.data.clip_augmentation import ClipAugmentationConfig
 from classifiers.model_options import parse_options
-from cluster.runs.command_line import named_values
-from cluster.runs.options import Options, attempt, option
+from cluster.runs.option import named_values, option
+from cluster.runs.options import Options, attempt
 from extractors.clips.sampling import PLACEMENTS, SHORT, ClipSampling
 from schemas.clips import ClipFormat
 from schemas.errors import InputError
@@ -22,12 +22,16 @@ class ClipOptions(Options):
     """How clips are taken from videos."""
 
     placement: str = option(
-        "central", help="which frames of a video make its clip", choices=PLACEMENTS, goes_with=VIDEOS, common=True
+        "central", help="position of the clip in the video", choices=PLACEMENTS, goes_with=VIDEOS, common=True
     )
-    short: str = option("loop", help="how to fill a clip of a shorter video", choices=SHORT, goes_with=VIDEOS)
-    start_seconds: float = option(0.0, help="with --placement start: where the clip starts", goes_with=VIDEOS)
+    short: str = option(
+        "loop", help="how a clip is filled that is longer than its video", choices=SHORT, goes_with=VIDEOS
+    )
+    start_seconds: float = option(
+        0.0, help="with --placement start: seconds at which the clip starts", goes_with=VIDEOS
+    )
     speed: tuple[str, ...] = option(
-        ("1", "1"), help="with --placement random: the slowest and the fastest", goes_with=VIDEOS
+        ("1", "1"), help="with --placement random: slowest and fastest playback speed", goes_with=VIDEOS
     )
     augment: tuple[str, ...] = option(
         (),
@@ -36,16 +40,18 @@ class ClipOptions(Options):
         common=True,
     )
     random_crop: bool = option(False, help="crop frames at random in training, not at the centre", goes_with=VIDEOS)
-    fps: str | None = option(
-        None, help="frames a second of a clip; by default those that the model was made for", goes_with=VIDEOS
-    )
+    fps: str | None = option(None, help="frames a second of a clip; by default those of the model", goes_with=VIDEOS)
     views: int = option(1, help="clips of a video that scoring averages; training uses one", goes_with=VIDEOS)
     crops: int = option(1, help="crops of each view: 1, or 3 along the longer side", goes_with=VIDEOS)
     clip_cache: str | None = option(
         None, help="folder or URI for decoded clips, shared by epochs and trainings", goes_with=VIDEOS
     )
     max_failure_ratio: float = option(
-        0.1, help="stop if more of the videos than this cannot be decoded", minimum=0, maximum=1, goes_with=VIDEOS
+        0.1,
+        help="fraction of videos that cannot be decoded above which the training stops",
+        minimum=0,
+        maximum=1,
+        goes_with=VIDEOS,
     )
 
     def settings(self, model: str, native: ClipFormat) -> ClipSettings:

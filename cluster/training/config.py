@@ -13,8 +13,10 @@ from classifiers.clip_models.registry import clip_model_names
 from classifiers.feature_models.registry import model_entry, model_names
 from classifiers.losses import SINGLE_LABEL
 from classifiers.training.loop import TrainingConfig
+from cluster.engines.options import LOCAL
 from cluster.runs.common_options import ReportingOptions
-from cluster.runs.options import Options, attempt, option, options_of
+from cluster.runs.option import option
+from cluster.runs.options import Options, attempt, options_of
 from cluster.runs.provenance import without_secrets
 from cluster.storage import files
 from cluster.training.clip_options import ClipOptions, ClipSettings
@@ -23,18 +25,17 @@ from cluster.training.option_groups import (
     COLUMN,
     FOLDERS,
     HASH,
-    LOCAL,
     ClassOptions,
     ModelOptions,
     OptimisationOptions,
     SplitOptions,
     TrainingEngineOptions,
 )
-from cluster.training.phases import NO_RECIPE, PhaseOptions
+from cluster.training.phases import NO_RECIPE, PhaseSettings
 
 FEATURES, CLIPS = "features", "clips"
 BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
-# Groups that decide where a training runs and what it logs, and nothing of what comes out; but for `workers`.
+# Groups that decide where a training runs and what it logs, but not what comes out; `workers` is the exception.
 OF_NO_CONSEQUENCE = ("engine", "reporting")
 
 
@@ -43,12 +44,12 @@ class TrainingOptions(Options):
     """One training of a classifier, on `features` or on clips of `videos`."""
 
     output: str = option(
-        help="folder or URI for the checkpoint, the report and the logs; a training that was stopped is resumed there",
+        help="folder or URI for the checkpoint, the report and the logs; an unfinished training there is resumed",
         filled=True,
         common=True,
     )
     features: tuple[str, ...] = option(
-        (), help="datasets, folders, globs or files of feature shards, or of .tfrecord", common=True
+        (), help="datasets, folders, globs or files of features (.parquet or .tfrecord)", common=True
     )
     videos: str | None = option(
         None, help="instead of features: a manifest (CSV, JSONL, Parquet), or a folder of videos", common=True
@@ -78,7 +79,7 @@ class TrainingOptions(Options):
         if self.kind == CLIPS and self.model.takes_clips and native is not None:
             attempt(lambda: self.clips.settings(self.model.model, native.clip_format()), problems)
         attempt(optimisation.training_config, problems)
-        phases = attempt(lambda: optimisation.phase_options(self.model.model), problems)
+        phases = attempt(lambda: optimisation.phase_settings(self.model.model), problems)
         if self.kind == FEATURES and any(phase.stages is not None for phase in phases or ()):
             problems.append("models of features have no stages: leave stages out of the phases")
         return problems
@@ -124,7 +125,7 @@ class TrainingOptions(Options):
             options=located,
             batch_size=self.optimisation.batch_size or BATCH_SIZES[self.kind],
             learning_rate=self.optimisation.highest_learning_rate(self.model.model),
-            phases=self.optimisation.phase_options(self.model.model),
+            phases=self.optimisation.phase_settings(self.model.model),
         )
 
 
@@ -141,7 +142,7 @@ class TrainingSettings:
     options: TrainingOptions
     batch_size: int
     learning_rate: float
-    phases: tuple[PhaseOptions, ...]
+    phases: tuple[PhaseSettings, ...]
 
     @property
     def kind(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from cluster.engines.options import LOCAL, RAY
 from cluster.training.base import TrainingEngine
-from cluster.training.option_groups import LOCAL, RAY, TrainingEngineOptions
+from cluster.training.option_groups import TrainingEngineOptions
 
 # Modules with a `make_engine(options)`.
 TRAINING_ENGINES = {RAY: "cluster.training.ray", LOCAL: "cluster.training.local"}

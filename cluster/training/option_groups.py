@@ -16,9 +16,9 @@ from classifiers.losses import SINGLE_LABEL, TASKS
 from classifiers.training.learning_rate import DECAYS
 from classifiers.training.loop import MONITORS, PRECISIONS, TrainingConfig
 from classifiers.training.optimizers import OPTIMIZERS
-from cluster.engines.options import EngineOptions
-from cluster.runs.command_line import named_values
-from cluster.runs.options import Options, option
+from cluster.engines.options import LOCAL, RAY, EngineOptions
+from cluster.runs.option import named_values, option
+from cluster.runs.options import Options
 from cluster.training.initial_weights import AUTO as AUTO_HEAD
 from cluster.training.initial_weights import HEADS
 from cluster.training.phases import (
@@ -26,14 +26,13 @@ from cluster.training.phases import (
     RECIPES,
     TRANSFER_LEARNING_RATE,
     TRANSFER_LEARNING_RATES,
-    PhaseOptions,
+    PhaseSettings,
     phases_of,
     recipe_phases,
 )
 
 FEATURES, VIDEOS = "features", "videos"  # options that others go with
 HASH, COLUMN, FOLDERS = SPLIT_KINDS = ("hash", "column", "folders")
-RAY, LOCAL = ENGINES = ("ray", "local")
 AUTO, CPU, GPU = DEVICES = ("auto", "cpu", "gpu")
 EPOCHS, LEARNING_RATE = 20, 1e-3
 
@@ -44,21 +43,21 @@ class ModelOptions(Options):
 
     model: str = option(
         "dense-5",
-        help="which network: the first ones take features, the others clips",
+        help="name of the network: the first ones take features, those from c3d on take clips",
         choices=(*model_names(), *clip_model_names()),
         common=True,
     )
     model_options: tuple[str, ...] = option(
-        (), help="the model's own numbers as NAME=VALUE, such as shared_hidden=[60,60]"
+        (), help="hyperparameters of the model as NAME=VALUE, such as shared_hidden=[60,60]"
     )
     init_weights: str | None = option(
         None, help="weights to start from: a checkpoint of the same model, or a public file"
     )
     init_head: str = option(
-        AUTO_HEAD, help="the head of --init-weights: auto keeps it where its classes are the same", choices=HEADS
+        AUTO_HEAD, help="head of --init-weights: auto keeps it if its classes are the same", choices=HEADS
     )
     max_frames: int | None = option(
-        None, help="models of frames see the first so many of a video", minimum=1, goes_with=FEATURES
+        None, help="use only so many of a video's first frames, with models of frames", minimum=1, goes_with=FEATURES
     )
 
     @property
@@ -74,15 +73,19 @@ class ModelOptions(Options):
 
 @dataclass(frozen=True)
 class ClassOptions(Options):
-    """What the classifier tells apart."""
+    """Which classes the classifier distinguishes, and how they are weighted."""
 
     classes: tuple[str, ...] = option(
-        (ALL,), help="all of the vocabulary, first:50, names, or indices", filled=True, common=True
+        (ALL,), help="classes: all of the vocabulary, first:50, names, or indices", filled=True, common=True
     )
-    vocabulary: str | None = option(None, help="names of the classes; by default vocabulary.csv beside the features")
-    task: str = option(SINGLE_LABEL, help="one class a video, its first label, or any number of them", choices=TASKS)
-    balance: bool = option(False, help="train on as many videos of each class as the rarest has")
-    class_weights: str = option("none", help="of each class in the loss", choices=("none", "balanced"))
+    vocabulary: str | None = option(
+        None, help="file with the names of the classes; by default vocabulary.csv beside the features"
+    )
+    task: str = option(
+        SINGLE_LABEL, help="one class a video (its first label), or any number of classes", choices=TASKS
+    )
+    balance: bool = option(False, help="train on as many videos of each class as the rarest class has")
+    class_weights: str = option("none", help="weights of the classes in the loss", choices=("none", "balanced"))
 
 
 @dataclass(frozen=True)
@@ -96,15 +99,19 @@ class SplitOptions(Options):
         choices=SPLIT_KINDS,
         common=True,
     )
-    split_column: str = option("split", help="with --split column: its name in the shards", goes_with=FEATURES)
+    split_column: str = option(
+        "split", help="with --split column: name of the column in the shards", goes_with=FEATURES
+    )
     split_seed: int = option(0, help="with --split hash: seed of the split")
     fractions: tuple[str, ...] = option(
-        ("0.7", "0.15", "0.15"), help="with --split hash: of training, validation and test"
+        ("0.7", "0.15", "0.15"), help="with --split hash: fractions of training, validation and test"
     )
     validation_features: tuple[str, ...] = option(
-        (), help="with --split folders: where those of validation are", goes_with=FEATURES
+        (), help="with --split folders: features of the validation split", goes_with=FEATURES
     )
-    test_features: tuple[str, ...] = option((), help="with --split folders: likewise of the test", goes_with=FEATURES)
+    test_features: tuple[str, ...] = option(
+        (), help="with --split folders: features of the test split", goes_with=FEATURES
+    )
 
     def hash_split(self) -> HashSplit:
         """The fractions of a split by hash; raises `ValueError` for those that are none."""
@@ -126,12 +133,12 @@ class OptimisationOptions(Options):
         None, help="videos in a batch, of each worker; by default 256, of clips 8", minimum=1, common=True
     )
     learning_rate: float | None = option(
-        None, help="at its highest; by default 1e-3, with a recipe that of the recipe", common=True
+        None, help="highest learning rate; by default 1e-3, or that of the recipe", common=True
     )
-    optimizer: str = option("rmsprop", help="by name", choices=tuple(OPTIMIZERS), common=True)
+    optimizer: str = option("rmsprop", help="optimizer", choices=tuple(OPTIMIZERS), common=True)
     recipe: str = option(
         NO_RECIPE,
-        help="transfer: first the head alone, then the last three stages at a tenth of the learning rate",
+        help="transfer: train the head first, then the last three stages at a tenth of the learning rate",
         choices=RECIPES,
         goes_with=VIDEOS,
         common=True,
@@ -139,26 +146,30 @@ class OptimisationOptions(Options):
     phases: tuple[str, ...] = option(
         (),
         help="phases of training, one after the other, each as 'epochs=20 stages=1 optimizer=sgd learning-rate=0.1': "
-        "stages is how many of the last are trained, or all; what is left out is as the other options say",
+        "stages is how many of the last stages are trained, or all; other options give what a phase leaves out",
     )
-    accumulate: int = option(1, help="batches whose gradients make one step", minimum=1)
-    momentum: float = option(0.0, help="of rmsprop and sgd")
-    weight_decay: float = option(0.0, help="of adamw and sgd")
-    schedule: str = option("constant", help="of the learning rate, after the warm-up", choices=tuple(DECAYS))
-    warmup_steps: int = option(0, help="steps in which the learning rate rises from nearly nothing")
-    decay_epochs: float = option(1.0, help="with --schedule exponential or step: after which comes the next factor")
-    decay_rate: float = option(0.9, help="with --schedule exponential or step: the factor")
-    decay_floor: float = option(0.0, help="the fraction of the learning rate below which no schedule goes")
-    l1: float = option(0.0, help="penalty on the sum of the weights' absolute values")
-    l2: float = option(0.0, help="penalty on the sum of their squares")
-    label_smoothing: float = option(0.0, help="how much of each target is spread over all classes", minimum=0, below=1)
+    accumulate: int = option(1, help="batches whose gradients are accumulated for one step", minimum=1)
+    momentum: float = option(0.0, help="momentum of rmsprop and sgd")
+    weight_decay: float = option(0.0, help="weight decay of adamw and sgd")
+    schedule: str = option("constant", help="schedule of the learning rate after the warm-up", choices=tuple(DECAYS))
+    warmup_steps: int = option(0, help="steps in which the learning rate rises from nearly zero")
+    decay_epochs: float = option(1.0, help="with --schedule exponential or step: epochs between two decays")
+    decay_rate: float = option(0.9, help="with --schedule exponential or step: factor of each decay")
+    decay_floor: float = option(0.0, help="lowest learning rate of any schedule, as a fraction of the highest")
+    l1: float = option(0.0, help="penalty on the sum of the absolute weights")
+    l2: float = option(0.0, help="penalty on the sum of the squared weights")
+    label_smoothing: float = option(
+        0.0, help="fraction of each target that is spread over all classes", minimum=0, below=1
+    )
     max_gradient_norm: float | None = option(None, help="clip gradients to this norm")
-    precision: str = option("fp32", help="of the arithmetic; weights are always fp32", choices=tuple(PRECISIONS))
+    precision: str = option(
+        "fp32", help="precision of the arithmetic; weights are always fp32", choices=tuple(PRECISIONS)
+    )
     monitor: str = option(
         "loss", help="measure on the validation split that selects the best epoch", choices=tuple(MONITORS)
     )
-    patience: int | None = option(None, help="stop after so many epochs without a better one")
-    seed: int = option(0, help="of weights, order and dropout")
+    patience: int | None = option(None, help="stop after so many epochs without improvement")
+    seed: int = option(0, help="random seed of weights, order and dropout")
 
     def highest_learning_rate(self, model: str) -> float:
         """The learning rate that is given, or that of the recipe."""
@@ -168,9 +179,9 @@ class OptimisationOptions(Options):
             return LEARNING_RATE
         return TRANSFER_LEARNING_RATES.get(model, TRANSFER_LEARNING_RATE)
 
-    def phase_options(self, model: str) -> tuple[PhaseOptions, ...]:
+    def phase_settings(self, model: str) -> tuple[PhaseSettings, ...]:
         """The phases, at least one, their lengths in epochs; raises `ValueError` with everything wrong with them."""
-        given = PhaseOptions(
+        given = PhaseSettings(
             epochs=EPOCHS if self.epochs is None else self.epochs,
             optimizer=self.optimizer,
             learning_rate=self.highest_learning_rate(model),
@@ -206,33 +217,40 @@ class OptimisationOptions(Options):
 
 @dataclass(frozen=True)
 class TrainingEngineOptions(EngineOptions):
-    """Of the engines, what training offers; its workers train together, so that their number is fixed."""
+    """Of the engines, what training offers; its workers train together, and their number is fixed."""
 
-    engine: str = option(RAY, help="Ray Train, or this process alone", choices=ENGINES, common=True)
+    engine: str = option(
+        RAY, help="where the training runs: Ray Train, or this process", choices=(RAY, LOCAL), common=True
+    )
     workers: int = option(
-        1, help="processes that train together, each on its own part of the videos", minimum=1, common=True
+        1, help="number of processes that train together, each on its own part of the videos", minimum=1, common=True
     )
     beam_options: tuple[str, ...] = ()
     pools: str = "auto"
     embed_workers: int | None = None
-    time_limit: float = option(60.0, help="seconds that one clip may take to decode", above=0, goes_with=VIDEOS)
-    memory_limit_mib: int = option(2048, help="MiB that one clip may take to decode", minimum=1, goes_with=VIDEOS)
+    time_limit: float = option(60.0, help="seconds that decoding one clip may take", above=0, goes_with=VIDEOS)
+    memory_limit_mib: int = option(
+        2048, help="MiB of memory that decoding one clip may take", minimum=1, goes_with=VIDEOS
+    )
     cluster_wait: float = 600.0
     device: str = option(
-        AUTO, help="what the workers compute on; auto: GPUs where there are enough", choices=DEVICES, common=True
+        AUTO, help="device of the workers; auto: GPUs where there are enough", choices=DEVICES, common=True
     )
     cpus_per_worker: int | None = option(
-        None, help="CPU cores of each; by default an equal share of all cores", minimum=1
+        None, help="CPU cores of each worker; by default an equal share of all cores", minimum=1
     )
     decoders: int | None = option(
-        None, help="processes of each worker that decode; by default one a core", minimum=1, goes_with=VIDEOS
+        None,
+        help="decoding processes of each worker; by default one for each of its cores",
+        minimum=1,
+        goes_with=VIDEOS,
     )
     recompute: bool = option(
         False, help="recompute stages for the gradients instead of keeping their activations", goes_with=VIDEOS
     )
     keep_frozen_mib: int = option(
         1024,
-        help="MiB, of each worker, that keep the output of frozen stages for clips that stay the same",
+        help="MiB of memory of each worker for the output of frozen stages, where clips stay the same between epochs",
         minimum=0,
         goes_with=VIDEOS,
     )

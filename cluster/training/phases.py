@@ -26,7 +26,7 @@ TRANSFER_LEARNING_RATE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhaseOptions:
+class PhaseSettings:
     """One phase; the fields are options of `jobs/train_classifier.py`, and `stages` those trained (None: all)."""
 
     epochs: int
@@ -70,7 +70,7 @@ class PhaseOptions:
         )
 
 
-def phases_of(texts: Sequence[str], defaults: PhaseOptions) -> tuple[PhaseOptions, ...]:
+def phases_of(texts: Sequence[str], defaults: PhaseSettings) -> tuple[PhaseSettings, ...]:
     """The phases that `texts` describe; `defaults` has the values that they omit.
 
     Raises:

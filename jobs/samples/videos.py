@@ -175,7 +175,12 @@ def _blocks(sample: Sample) -> Iterator[av.AudioFrame]:
 
 
 def make_samples(output: Path, count: int, seed: int) -> Path:
-    """Write `count` whole videos, a broken one and the manifest, whose path is returned."""
+    """Write `count` whole videos, a broken one and the manifest, whose path is returned.
+
+    `output/<kind>/<kind>-<nn>.<ext>`, so that each folder is a class; `output/broken/broken-01.mp4`, cut short, so that
+    a run over the folder has a failure to show; `output/manifest.csv` with `id,uri,labels,split`, where the uri is
+    relative to the manifest. The same seed gives the same videos.
+    """
     rows = []
     for sample in plan(count, seed):
         path = output / f"{sample.id}.{sample.format.extension}"

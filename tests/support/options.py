@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cluster.runs.options import Options, option
+from cluster.runs.option import option
+from cluster.runs.options import Options
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Config(Options):
     quiet: bool = option(False, help="no noise", common=True)
     codes: tuple[str, ...] | None = option(None, help="some of them", choices=("missing", "empty"))
     words: tuple[str, ...] = option((), help="any words", must_be="in lower case", accepts=str.islower)
-    tag_size: int = option(1, help="with a name tag", goes_with="name_tag")
+    tag_size: int = option(0, help="with a name tag", goes_with="name_tag")
 
     def conflicts(self) -> list[str]:
         numbers = self.numbers

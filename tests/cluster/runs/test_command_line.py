@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.runs.command_line import named_values, parse, parse_or_exit
+from cluster.runs.command_line import parse, parse_or_exit
 from cluster.runs.option_help import usage
 from schemas.errors import InputError
 from tests.support.options import Config, Numbers
@@ -135,21 +135,3 @@ def test_a_job_prints_its_problems_and_exits_with_2(capsys):
 
 def test_a_job_goes_on_with_a_good_line():
     assert parse_or_exit(Config, "What it does.", ["--input", "a"]) == Config("a")
-
-
-def test_values_are_numbers_lists_or_text():
-    texts = ("a=1", "b=0.5", "c=[1,2]", "d=relu", "e=true", "f=x=y", "g=")
-    assert named_values("options", texts) == {
-        "a": 1,
-        "b": 0.5,
-        "c": [1, 2],
-        "d": "relu",
-        "e": True,
-        "f": "x=y",
-        "g": "",
-    }
-
-
-def test_what_has_no_name_is_told():
-    with pytest.raises(ValueError, match="augment are NAME=VALUE, not 'flip', 'blur'"):
-        named_values("augment", ("flip", "zoom=1", "blur"))

@@ -102,7 +102,7 @@ def test_tables_are_groups():
         '    "empty",',
         "]",
         "words = []",
-        "tag-size = 1",
+        "tag-size = 0",
         "",
         "[numbers]",
         "count = 3",

@@ -15,6 +15,7 @@ def test_help_tells_every_option_with_its_values_and_default():
         "  --limit INT\n        or none",
         "  --ratio FLOAT\n        a number [default: 0.5]",
         "  --quiet\n        no noise",
+        "  --tag-size INT\n        with a name tag (with --name-tag) [default: 0]",
         "  --codes VALUE …\n        some of them (missing | empty)",
     ):
         assert f"{line}\n" in f"{text}\n"

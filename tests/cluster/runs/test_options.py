@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 
 import pytest
 
-from cluster.runs.options import Options, attempt, groups_of, nearest, option, options_of
+from cluster.runs.option import option
+from cluster.runs.options import Options, attempt, groups_of, options_of
 from schemas.errors import InputError
 from tests.support.options import Config, Numbers
 
@@ -27,7 +28,7 @@ def test_options_are_flat_and_groups_are_not():
         "quiet": False,
         "codes": None,
         "words": (),
-        "tag_size": 1,
+        "tag_size": 0,
         "count": 4,
         "limit": None,
         "ratio": 1.0,
@@ -68,28 +69,6 @@ def test_of_a_list_each_item_is_checked():
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_text_that_must_be_filled_is(text):
     assert problems(input="a", name_tag=text) == ("name-tag must not be empty",)
-
-
-def test_bounds_are_told_as_they_are():
-    found = {}
-    for name, rule in {
-        "one": {"minimum": 1},
-        "below": {"minimum": 0, "below": 1},
-        "finite": {"above": 0, "below": math.inf},
-        "most": {"maximum": 3},
-    }.items():
-        kind = dataclass(frozen=True)(
-            type("Bounded", (Options,), {"__annotations__": {"x": "float"}, "x": option(0.5, help="", **rule)})
-        )
-        (found[name],) = [
-            *options_of(kind)["x"].problems(-1.0 if name != "most" else 4.0),
-        ]
-    assert found == {
-        "one": "must be at least 1, not -1.0",
-        "below": "must be at least 0 and below 1, not -1.0",
-        "finite": "must be above 0 and finite, not -1.0",
-        "most": "must be at most 3, not 4.0",
-    }
 
 
 @dataclass(frozen=True)
@@ -133,8 +112,3 @@ def test_what_is_attempted_collects_problems():
         "ratio must be between 0 and 1, not 2.0",
         "1 is not in list",
     ]
-
-
-def test_the_nearest_name_is_meant():
-    assert nearest("inptu", ("output", "input")) == "; did you mean input?"
-    assert nearest("zzz", ("output", "input")) == ""
