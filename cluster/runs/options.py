@@ -36,10 +36,11 @@ class Options:
         return []
 
     def _misplaced(self) -> Iterator[str]:
-        for found in options_of(type(self)).values():
-            partner = found.rule.goes_with
-            if getattr(self, partner, True) in (None, ()) and found.value_in(self) != found.default:
-                yield f"--{found.name} goes with --{spelled(partner)}"
+        options = options_of(type(self))
+        for found in options.values():
+            partner = options.get(found.rule.goes_with)
+            if partner and partner.value_in(self) in (None, ()) and found.value_in(self) != found.default:
+                yield f"--{found.name} goes with --{partner.name}"
 
     @classmethod
     def of(cls, **given: Any) -> Self:

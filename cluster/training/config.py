@@ -20,7 +20,6 @@ from cluster.runs.options import Options, attempt, options_of
 from cluster.runs.provenance import without_secrets
 from cluster.storage import files
 from cluster.training.clip_options import ClipOptions, ClipSettings
-from cluster.training.initial_weights import AUTO as AUTO_HEAD
 from cluster.training.option_groups import (
     COLUMN,
     FOLDERS,
@@ -97,8 +96,6 @@ class TrainingOptions(Options):
             problems.append(
                 "--split folders goes with --features; a manifest's column split says as much: --split column"
             )
-        if self.model.init_head != AUTO_HEAD and self.model.init_weights is None:
-            problems.append("--init-head goes with --init-weights")
         if self.optimisation.phases and self.optimisation.recipe != NO_RECIPE:
             problems.append(f"--recipe {self.optimisation.recipe} has its own phases: leave --phases out")
         return problems

@@ -54,7 +54,10 @@ class ModelOptions(Options):
         None, help="weights to start from: a checkpoint of the same model, or a public file"
     )
     init_head: str = option(
-        AUTO_HEAD, help="head of --init-weights: auto keeps it if its classes are the same", choices=HEADS
+        AUTO_HEAD,
+        help="head of --init-weights: auto keeps it if its classes are the same",
+        choices=HEADS,
+        goes_with="init_weights",
     )
     max_frames: int | None = option(
         None, help="use only so many of a video's first frames, with models of frames", minimum=1, goes_with=FEATURES
