@@ -38,8 +38,9 @@ from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import ClipBatch
 from classifiers.losses import SINGLE_LABEL
+from classifiers.training.config import TrainingConfig
 from classifiers.training.learning_rate import LearningRateSchedule
-from classifiers.training.loop import Training, TrainingConfig
+from classifiers.training.loop import Training
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
 from cluster.datasets.manifest import read_videos

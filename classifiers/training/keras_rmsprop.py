@@ -2,9 +2,9 @@
 
     v = rho v + (1 - rho) g^2        step = lr g / sqrt(v + eps)
 
-Torch's own divides by sqrt(v) + eps, which is 0.1 away in loss from the first step on with these defaults. With
-`centered`, the square of the mean gradient is taken off v; with `momentum`, m = momentum m + step, and m is what a
-weight moves by. Defaults are Keras's.
+Torch's RMSprop divides by sqrt(v) + eps, which with these defaults changes the loss by 0.1 from the first step on. With
+`centered`, the square of the mean gradient is subtracted from v; with `momentum`, the update is
+m = momentum m + step. Defaults are Keras's.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
+from typing_extensions import override
 
 
 class KerasRMSprop(Optimizer):
-    """Keras's RMSprop, over all tensors of a group at once."""
+    """Keras's RMSprop; processes all tensors of a group together."""
 
     def __init__(
         self,
@@ -31,7 +32,7 @@ class KerasRMSprop(Optimizer):
         eps: float = 1e-7,
         centered: bool = False,
     ) -> None:
-        """Check the numbers."""
+        """Check the values."""
         problems = [f"lr must not be negative, got {lr}"] if not lr >= 0 else []
         problems += [f"eps must be above 0, got {eps}"] if not eps > 0 else []
         rates = (("rho", rho), ("momentum", momentum))
@@ -41,8 +42,8 @@ class KerasRMSprop(Optimizer):
         super().__init__(params, {"lr": lr, "rho": rho, "momentum": momentum, "eps": eps, "centered": centered})
 
     @torch.no_grad()
+    @override
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take one step, and give back what `closure` gave."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -68,10 +69,10 @@ class KerasRMSprop(Optimizer):
             torch._foreach_addcmul_(roots, means, means, -1)
         torch._foreach_sqrt_(roots)
         if group["momentum"] > 0:
-            moves = self._state(weights, "momentum")
-            torch._foreach_mul_(moves, group["momentum"])
-            torch._foreach_addcdiv_(moves, gradients, roots, group["lr"])
-            torch._foreach_sub_(weights, moves)
+            updates = self._state(weights, "momentum")
+            torch._foreach_mul_(updates, group["momentum"])
+            torch._foreach_addcdiv_(updates, gradients, roots, group["lr"])
+            torch._foreach_sub_(weights, updates)
         else:
             torch._foreach_addcdiv_(weights, gradients, roots, -group["lr"])
 

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: the step of training → the factor on the learning rate, between 0 and 1.
+"""Learning-rate schedules: the training step to a factor on the learning rate in [0, 1].
 
-A schedule is data: the name of a decay, its numbers, and a linear warm-up in front of it. Its factor is a pure function
-of the step, so that a run that goes on after a crash needs no state of it.
+A schedule is data: a linear warm-up, followed by a named decay with its parameters. The factor is a pure function of
+the step, so that a training resumed after a crash needs no state of the schedule.
 
 | decay | factor, d steps after the warm-up |
 |---|---|
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRateSchedule:
-    """Steps are updates of the weights, counted from 0."""
+    """A warm-up and a decay; steps are updates of the weights, counted from 0."""
 
     decay: str = "constant"
     warmup_steps: int = 0
@@ -29,7 +29,7 @@ class LearningRateSchedule:
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no schedule, all of it at once."""
+        """Check the values; reports all problems at once."""
         problems = []
         if self.decay not in DECAYS:
             problems.append(f"decay is {self.decay!r}, allowed: {', '.join(DECAYS)}")
@@ -45,7 +45,7 @@ class LearningRateSchedule:
             raise ValueError("; ".join(problems))
 
     def factor(self, step: int) -> float:
-        """Give the factor at a step. The warm-up rises from 1 / (warmup_steps + 1) and reaches 1 when it is over."""
+        """The factor at a step. The warm-up rises from 1 / (warmup_steps + 1) to 1."""
         if step < self.warmup_steps:
             return (step + 1) / (self.warmup_steps + 1)
         return DECAYS[self.decay](self, step - self.warmup_steps)

@@ -1,7 +1,7 @@
-"""Optimizers by name, each a small function of numbers.
+"""Optimizers by name.
 
-`rmsprop` is Keras's (`keras_rmsprop`), which the reported recipes were trained with; the others are torch's. Weight
-decay is taken off the weights themselves (AdamW) or added to the gradient (`sgd`), as torch does it.
+`rmsprop` is Keras's (`keras_rmsprop`), with which the reported recipes were trained; the others are torch's. As in
+torch, weight decay is decoupled in `adamw` and added to the gradient in `sgd`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from classifiers.training.keras_rmsprop import KerasRMSprop
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """`momentum` belongs to rmsprop and sgd, `weight_decay` to adamw and sgd."""
+    """An optimizer; `momentum` applies to rmsprop and sgd, `weight_decay` to adamw and sgd."""
 
     name: str = "rmsprop"
     learning_rate: float = 1e-3
@@ -26,7 +26,7 @@ class OptimizerConfig:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no optimizer, all of it at once."""
+        """Check the values; reports all problems at once."""
         problems = []
         if self.name not in OPTIMIZERS:
             problems.append(f"optimizer is {self.name!r}, allowed: {', '.join(OPTIMIZERS)}")
@@ -37,7 +37,7 @@ class OptimizerConfig:
         if not 0 <= self.weight_decay < float("inf"):
             problems.append(f"weight decay is {self.weight_decay}, it must not be below 0")
         if self.momentum and self.name not in ("rmsprop", "sgd"):
-            problems.append(f"{self.name} takes no momentum")
+            problems.append(f"{self.name} takes no momentum: use rmsprop or sgd")
         if self.weight_decay and self.name not in ("adamw", "sgd"):
             problems.append(f"{self.name} takes no weight decay: use adamw, sgd or an L2 penalty")
         if problems:
@@ -45,7 +45,7 @@ class OptimizerConfig:
 
 
 def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimizer of `parameters`; those that are frozen are left out."""
+    """The optimizer of those `parameters` that are not frozen."""
     return OPTIMIZERS[config.name](config, [parameter for parameter in parameters if parameter.requires_grad])
 
 

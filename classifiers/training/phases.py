@@ -1,7 +1,7 @@
-"""Phases of a training: epochs that train the same stages of a network with the same numbers.
+"""Phases of a training: epochs that train the same stages of a network with the same settings.
 
-Transfer learning is two of them: first the head on frozen stages, then the last stages. Each phase starts
-from the weights that the one before it ended with, with a fresh optimizer, and counts its steps from 0.
+Transfer learning has two phases: first the head alone, on frozen stages, then the last stages. Each phase starts from
+the final weights of the previous one, with a new optimizer, and counts its steps from 0.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from classifiers.training.optimizers import OptimizerConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One of them.
+    """One phase.
 
     epochs    passes over the training split
-    stages    the last so many are trained, the others stay as they are; None: all
-    schedule  factor on the learning rate, by step of this phase
+    stages    number of last stages to train, the others are frozen; None: all are trained
+    schedule  of the learning rate, by step of this phase
     """
 
     epochs: int = 20
@@ -30,7 +30,7 @@ class Phase:
     schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be, all of it at once."""
+        """Check the values; reports all problems at once."""
         problems = []
         if self.epochs < 1:
             problems.append(f"epochs is {self.epochs}, it must be at least 1")
@@ -42,19 +42,19 @@ class Phase:
 
 @runtime_checkable
 class Freezable(Protocol):
-    """A network whose stages can be left as they are; see `classifiers.clip_models.base`."""
+    """A network whose stages can be frozen, such as a `ClipModel`."""
 
     def freeze(self, trained_stages: int | None) -> None:
-        """Train the last so many stages alone; None: all."""
+        """Train only the last `trained_stages`; None: all."""
 
 
 def train_stages(model: nn.Module, stages: int | None) -> None:
-    """Make the last `stages` of a model those that are trained.
+    """Train only the last `stages` of a model; None: all.
 
     Raises:
-        ValueError: for a model without so many stages.
+        ValueError: for a model without stages or with fewer.
     """
     if isinstance(model, Freezable):
         model.freeze(stages)
     elif stages is not None:
-        raise ValueError(f"{type(model).__name__} has no stages, of which {stages} are to be trained: leave them out")
+        raise ValueError(f"{type(model).__name__} has no stages to freeze, but stages is {stages}; omit it")

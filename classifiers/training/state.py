@@ -1,9 +1,9 @@
-"""What a training that is to go on later needs, as one file that can hold no code.
+"""The state of a training to resume from, as a file that cannot contain code.
 
-In and out: `TrainingState`, and safetensors bytes whose header carries everything that is no tensor.
+In and out: `TrainingState`, and safetensors bytes with all other values in their header.
 
-What is frozen stays the same for a phase, and can be most of a network: it may be left out, and kept in a file of its
-own (`write_frozen`). Tensors of the best epoch that are those of the last one are there once.
+Frozen tensors do not change during a phase and can be most of a network: they may be omitted and stored once in a file
+of their own (`write_frozen`). Tensors of the best epoch that equal those of the last one are stored once.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ PARTS = ("model", "best", "optimizer")
 
 
 class TrainingStateError(InputError, ValueError):
-    """A state that cannot be gone on from; the message says why."""
+    """A state that cannot be resumed from; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What is no tensor; `configuration` is whatever must be equal for a training to be the same one.
+    """The values in the header.
 
-    `left_out` are the model's tensors that another file has.
+    step           of the phase
+    configuration  the options that must be equal to resume the training
+    left_out       the model's tensors that are in the file of frozen ones
     """
 
     step: int
@@ -48,9 +50,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Weights of the last epoch and of the best; the optimizer's tensors by `{parameter}.{name}`; steps; history.
+    """The state after an epoch.
 
-    `frozen` are the model's tensors that this phase does not change.
+    model      tensors of the last epoch
+    best       tensors of the best epoch
+    optimizer  tensors by `{number of the parameter}.{name}`
+    step       of the phase
+    frozen     names of the model's tensors that are frozen in this phase
     """
 
     model: dict[str, Tensor]
@@ -62,18 +68,18 @@ class TrainingState:
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """What an optimizer remembers, by `{number of the parameter}.{name}`."""
+    """The state of an optimizer as tensors by `{number of the parameter}.{name}`."""
     state = optimizer.state_dict()["state"]
     return {
         f"{number}.{name}": value
         for number, values in state.items()
         for name, value in values.items()
-        if value is not None  # momentum that is not used
+        if value is not None  # unused momentum
     }
 
 
 def optimizer_state(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What `optimizer.load_state_dict` takes."""
+    """The argument of `optimizer.load_state_dict` for the tensors of `optimizer_tensors`."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
@@ -82,7 +88,7 @@ def optimizer_state(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> dict
 
 
 def write_state(state: TrainingState, configuration: Mapping[str, Any], *, with_frozen: bool = True) -> bytes:
-    """The bytes of a state, with or without what is frozen."""
+    """The bytes of a state, with or without frozen tensors."""
     left_out = frozenset() if with_frozen else state.frozen
     model = {key: value for key, value in state.model.items() if key not in left_out}
     best = {key: value for key, value in state.best.items() if not torch.equal(value, state.model[key])}
@@ -97,7 +103,7 @@ def write_state(state: TrainingState, configuration: Mapping[str, Any], *, with_
 
 
 def write_frozen(state: TrainingState) -> bytes:
-    """The bytes of what is frozen."""
+    """The bytes of the frozen tensors."""
     tensors = {key: state.model[key].detach().to("cpu", copy=True).contiguous() for key in sorted(state.frozen)}
     data: bytes = safetensors.torch.save(tensors)
     return data
@@ -106,10 +112,10 @@ def write_frozen(state: TrainingState) -> bytes:
 def read_state(
     data: bytes, configuration: Mapping[str, Any], read_frozen: Callable[[int], bytes] | None = None
 ) -> TrainingState:
-    """What `write_state` wrote; `read_frozen` gives the bytes of what is frozen in a phase, where it was left out.
+    """Read the bytes of `write_state`; `read_frozen` returns those of `write_frozen` for a phase, if needed.
 
     Raises:
-        TrainingStateError: if it is damaged, or belongs to a training with another configuration.
+        TrainingStateError: if the state is damaged, or belongs to a training with another configuration.
     """
     try:
         tensors = safetensors.torch.load(data)

@@ -1,32 +1,34 @@
-"""Those who train one model together: each on its share of the videos, all with the same results."""
+"""Communication between the workers of a training; each trains on its share of the videos."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from torch import nn
+from typing_extensions import override
 
 
 class Workers(Protocol):
-    """Those who train together."""
+    """The workers of a training, as seen by the worker `rank`."""
 
     rank: int
 
     def gather(self, value: Any) -> list[Any]:
-        """What each of them brought, in the order of their ranks; all get the same."""
+        """The values of all workers by rank, the same in every worker."""
 
     def share_buffers(self, model: nn.Module) -> None:
-        """Give all the running statistics of the first, so that all measure the same model."""
+        """Copy the buffers of worker 0, such as batch norm statistics, to all, so that all evaluate the same model."""
 
 
-class SingleWorker:
-    """One worker."""
+class SingleWorker(Workers):
+    """A training with one worker."""
 
     rank = 0
 
+    @override
     def gather(self, value: Any) -> list[Any]:
-        """See `Workers`."""
         return [value]
 
+    @override
     def share_buffers(self, model: nn.Module) -> None:
-        """See `Workers`."""
+        pass

@@ -1,15 +1,15 @@
-"""A checkpoint: a trained classifier as a folder of three files, none of which can hold code.
+"""Checkpoints: a trained classifier as a folder of three files, none of which can contain code.
 
     model.safetensors   the weights and buffers
-    config.json         everything else that is needed to rebuild and use the model: `CheckpointConfig`
-    history.json        how training went: `TrainingHistory`; may be missing
+    config.json         everything else needed to rebuild and use the model: `CheckpointConfig`
+    history.json        the course of training: `TrainingHistory`; optional
 
-In and out: `files`, the names above with their bytes, so that whoever knows a store can keep them there. Reading is
-strict: what is unknown, missing, of a wrong type or of a newer version is an error, and a file that belongs to another
-checkpoint is told by its hash. All problems come in one `CheckpointError`. Version 1, which knew neither clips nor
-phases, is read as what it was.
+In and out: `files`, the bytes of these files by name, independent of where they are stored. Reading is strict: unknown
+and missing keys, wrong types and newer versions are errors, and a hash detects weights of another checkpoint. All
+problems are reported in one `CheckpointError`. Version 1, without clips and phases, is upgraded.
 
-Nothing here knows a network. `load_weights` fills one that was built from the configuration.
+This module does not depend on any network: `load_weights` loads the weights into a network built from the
+configuration.
 """
 
 from __future__ import annotations
@@ -35,42 +35,42 @@ SCHEMA_VERSION = 2
 CLIP = "clip"
 LEVELS = ("video", "frame", CLIP)
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "model.safetensors", "config.json", "history.json"
-SHOWN_PROBLEMS = 20
+MAX_LISTED = 20
 
 T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; `problems` holds one line for each thing that is wrong."""
+    """A checkpoint that cannot be used; `problems` has one line for each problem."""
 
     def __init__(self, subject: str, problems: list[str]) -> None:
         self.problems = tuple(problems)
-        shown = problems[:SHOWN_PROBLEMS]
-        if len(shown) < len(problems):
-            shown.append(f"and {len(problems) - len(shown)} more")
-        super().__init__(f"{subject}: {len(problems)} problem(s)\n" + "\n".join(f"  - {line}" for line in shown))
+        listed = problems[:MAX_LISTED]
+        if len(listed) < len(problems):
+            listed.append(f"and {len(problems) - len(listed)} more")
+        super().__init__(f"{subject}: {len(problems)} problem(s)\n" + "\n".join(f"  - {line}" for line in listed))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
-    """What a classifier is.
+    """The configuration of a trained classifier.
 
-    model                its name in the registry
-    options              its own numbers, as the registry takes them
+    model                name in the registry
+    options              of the model, for the registry
     num_classes          K
-    class_names          K, in the order of the outputs
-    class_indices        K, the index that each class has in the labels of the dataset
-    rgb_dim, audio_dim   width of the features; 0 where the model does not look at them
+    class_names          K names, in the order of the outputs
+    class_indices        K indices of the classes in the labels of the data set
+    rgb_dim, audio_dim   width of the features; 0 if the model does not use them
     level                video (means), frame or clip
     task                 single-label (softmax) or multi-label (sigmoid)
     input_columns        columns of the feature shards that the model reads
-    feature_fingerprint  of the features that it was trained on, and the only ones that it takes
-    clips                what a clip classifier takes instead of features; None for all others
-    temperature          logits are divided by it before they become probabilities
+    feature_fingerprint  of the features of the training data, the only ones the model accepts
+    clips                the input of a clip classifier; None for feature classifiers
+    temperature          divisor of the logits before softmax or sigmoid
     metrics              of the validation split, by name
-    training             a summary for people: split sizes, epochs, optimizer and the like
+    training             a summary for people: split sizes, epochs, optimizer and similar
     seed                 of the training
-    weights_sha256       of model.safetensors; `write_checkpoint` fills it in
+    weights_sha256       of model.safetensors; set by `write_checkpoint`
     """
 
     model: str
@@ -93,7 +93,7 @@ class CheckpointConfig:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse what does not fit together, all of it at once."""
+        """Check the values; reports all problems at once."""
         problems = []
         if self.level not in LEVELS:
             problems.append(f"level is {self.level!r}, allowed: {', '.join(LEVELS)}")
@@ -106,15 +106,18 @@ class CheckpointConfig:
         if len(self.class_indices) != self.num_classes:
             problems.append(f"{len(self.class_indices)} class_indices for {self.num_classes} classes")
         if len(set(self.class_indices)) < len(self.class_indices) or min(self.class_indices, default=0) < 0:
-            problems.append("class_indices must be different from each other and 0 or more")
+            problems.append("class_indices must be distinct and at least 0")
         if (self.level == CLIP) != (self.clips is not None):
-            problems.append(f"level is {self.level!r}, {'with' if self.clips else 'without'} clips: they go together")
+            with_clips = "with" if self.clips else "without"
+            problems.append(f"level is {self.level!r}, {with_clips} clips: {CLIP!r} and clips require each other")
         if self.clips is not None and (self.rgb_dim, self.audio_dim) != (0, 0):
             problems.append(
-                f"rgb_dim {self.rgb_dim} and audio_dim {self.audio_dim}, a clip classifier takes no features"
+                f"rgb_dim {self.rgb_dim} and audio_dim {self.audio_dim}, a clip classifier takes no features: expected 0"
             )
         elif min(self.rgb_dim, self.audio_dim) < 0 or (self.clips is None and self.rgb_dim + self.audio_dim == 0):
-            problems.append(f"rgb_dim {self.rgb_dim} and audio_dim {self.audio_dim}, expected one above 0, none below")
+            problems.append(
+                f"rgb_dim is {self.rgb_dim}, audio_dim {self.audio_dim}; expected at least 0, and one of them above 0"
+            )
         if not 0 < self.temperature < math.inf:
             problems.append(f"temperature is {self.temperature}, expected a finite number above 0")
         problems += [f"metric {name} is {value}" for name, value in self.metrics.items() if not math.isfinite(value)]
@@ -124,7 +127,7 @@ class CheckpointConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingHistory:
-    """The epochs in their order; `best_epoch` is the one whose weights were kept."""
+    """The epochs in order; `best_epoch` is the one whose weights were kept."""
 
     epochs: tuple[Epoch, ...]
     best_epoch: int | None
@@ -133,7 +136,7 @@ class TrainingHistory:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds; no history where none was written."""
+    """The contents of a checkpoint."""
 
     config: CheckpointConfig
     state: dict[str, Tensor]
@@ -148,7 +151,7 @@ def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
     """
     problems = _weight_problems(checkpoint.state)
     if problems:
-        raise CheckpointError("weights that are to be written", problems)
+        raise CheckpointError("cannot write the weights", problems)
     state = {key: value.detach().to("cpu", copy=True).contiguous() for key, value in checkpoint.state.items()}
     weights = safetensors.torch.save(state)
     config = replace(checkpoint.config, weights_sha256=hashlib.sha256(weights).hexdigest())
@@ -157,10 +160,10 @@ def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 
 def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> Checkpoint:
-    """What `write_checkpoint` wrote; `subject` says in an error where it was read.
+    """Read the files of `write_checkpoint`; error messages name the checkpoint `subject`.
 
     Raises:
-        CheckpointError: with all that is wrong.
+        CheckpointError: with all problems.
     """
     problems: list[str] = []
     config = _read_json(CheckpointConfig, files, CONFIG_FILE, problems)
@@ -173,12 +176,12 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
         try:
             state = safetensors.torch.load(weights)
         except (SafetensorError, ValueError, KeyError) as error:
-            problems.append(f"{WEIGHTS_FILE}: no safetensors file: {error}")
+            problems.append(f"{WEIGHTS_FILE}: not a safetensors file: {error}")
         problems += [f"{WEIGHTS_FILE}: {problem}" for problem in _weight_problems(state)]
         if config is not None and config.weights_sha256 != hashlib.sha256(weights).hexdigest():
             problems.append(
-                f"{WEIGHTS_FILE}: its sha256 is not {config.weights_sha256 or 'empty'}, as {CONFIG_FILE} says: the "
-                "files are of two trainings, or one is damaged; copy the whole folder again"
+                f"{WEIGHTS_FILE}: its sha256 is not that in {CONFIG_FILE}, {config.weights_sha256 or 'empty'}: the "
+                "files are of different trainings, or one is damaged; copy the whole folder again"
             )
     if config is None or problems:
         raise CheckpointError(subject, problems)
@@ -186,29 +189,29 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint, subject: str = "checkpoint") -> None:
-    """Fill a model that was built from the configuration.
+    """Load the weights into a model that was built from the configuration.
 
     Raises:
-        CheckpointError: with every tensor that is missing, unknown, or of another shape.
+        CheckpointError: with every tensor that is missing, unknown, or of another shape or type.
     """
-    wanted, given = model.state_dict(), checkpoint.state
-    problems = [f"{key}: missing" for key in sorted(wanted.keys() - given.keys())]
-    problems += [f"{key}: the model has no such tensor" for key in sorted(given.keys() - wanted.keys())]
+    expected, found = model.state_dict(), checkpoint.state
+    problems = [f"{key}: missing" for key in sorted(expected.keys() - found.keys())]
+    problems += [f"{key}: the model has no such tensor" for key in sorted(found.keys() - expected.keys())]
     problems += [
-        f"{key}: {_kind(given[key])}, the model has {_kind(wanted[key])}"
-        for key in sorted(wanted.keys() & given.keys())
-        if _kind(given[key]) != _kind(wanted[key])
+        f"{key}: {_kind(found[key])}, the model has {_kind(expected[key])}"
+        for key in sorted(expected.keys() & found.keys())
+        if _kind(found[key]) != _kind(expected[key])
     ]
     if problems:
         raise CheckpointError(f"{subject}, weights for model {checkpoint.config.model!r}", problems)
-    model.load_state_dict(given)
+    model.load_state_dict(found)
 
 
 def check_fingerprint(config: CheckpointConfig, found: Mapping[str, str], features: str) -> None:
-    """Make sure that features were made as those were that the model was trained on; `features` names them.
+    """Check that the fingerprint `found` in the data set `features` is that of the model's training data.
 
     Raises:
-        CheckpointError: with everything that differs.
+        CheckpointError: with all differences.
     """
     trained = config.feature_fingerprint
     differences = [
@@ -217,11 +220,13 @@ def check_fingerprint(config: CheckpointConfig, found: Mapping[str, str], featur
         if found.get(key) != trained.get(key)
     ]
     if differences:
-        advice = f"{features} holds features of another kind than model {config.model!r} takes (extract them with the "
-        raise CheckpointError(advice + "options it was trained with, or train on these)", differences)
+        subject = f"{features}: not the features that model {config.model!r} was trained on"
+        remedy = "extract them with the options of its training data, or train on these"
+        raise CheckpointError(f"{subject} ({remedy})", differences)
 
 
 def _kind(tensor: Tensor) -> str:
+    """Type and shape of a tensor, for messages."""
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
@@ -233,14 +238,14 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
         text = _upgraded(files[name].decode(), name)
         return strict_json.load(kind, text, name, schema_version=SCHEMA_VERSION)
     except (UnicodeDecodeError, RecursionError) as error:
-        problems.append(f"{name}: no JSON text: {error}")
+        problems.append(f"{name}: not JSON: {error}")
     except strict_json.JsonMismatchError as error:
         problems += [f"{name}: {problem}" for problem in error.problems]
     return None
 
 
 def _upgraded(text: str, name: str) -> str:
-    """A file of version 1 as this version has it; any other text as it is."""
+    """Upgrade the text of a file of version 1 to this version; other texts are returned unchanged."""
     try:
         document = json.loads(text)
     except json.JSONDecodeError:
@@ -256,7 +261,7 @@ def _upgraded(text: str, name: str) -> str:
 
 def _weight_problems(state: Mapping[str, Tensor]) -> list[str]:
     return [
-        f"{key}: holds values that are not finite"
+        f"{key}: has values that are not finite"
         for key, value in state.items()
-        if value.is_floating_point() and not torch.isfinite(value.double()).all()  # float8 knows no isfinite
+        if value.is_floating_point() and not torch.isfinite(value.double()).all()  # isfinite does not support float8
     ]

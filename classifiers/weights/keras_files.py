@@ -1,18 +1,19 @@
-"""Dense classifiers saved by Keras: an `.h5` file to a model, strictly.
+"""Reading of dense classifiers saved by Keras as `.h5` files.
 
-In: the path of a file in one of three layouts. Out: a `DenseClassifier` whose softmax or sigmoid gives Keras's numbers.
+In: the path of a file in one of three layouts. Out: a `DenseClassifier` whose softmax or sigmoid gives the results of
+Keras.
 
-| written by                   | where a layer's arrays lie         |
+| written by                   | paths of the arrays of layer L     |
 |------------------------------|------------------------------------|
 | Keras 2, `save_weights`      | `L/L/kernel:0`                     |
 | Keras 2 and 3, `save`        | `model_weights/L/L/kernel`         |
 | Keras 3, `save_weights`      | `layers/dense_3/vars/0`            |
 
-Layers are found by the shape of their kernel and, where shapes repeat, by their order in the file: names are free. A
-file from `save` describes its network too, and that must be the model's (`keras_network`); in the others the picture
-features must come first in the concatenation.
+Layers are matched by the shape of their kernel and, for equal shapes, by their order in the file; their names are
+arbitrary. A file written by `save` includes a description of the network, which must match the model
+(`keras_network`); in other files the rgb features must come first in the concatenation.
 
-Files may come from anywhere: see `hdf5_file`.
+Files may be untrusted (`hdf5_file`).
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from classifiers.weights.keras_network import check_network
 
 
 class KerasFileError(ValueError):
-    """A Keras file cannot be used; the message says which, why, and what is accepted."""
+    """A Keras file cannot be used; the message names the file, the reason and what is accepted."""
 
 
 @dataclass(frozen=True, eq=False)
 class KerasLayer:
-    """One Dense layer: kernel (inputs, outputs) and bias (outputs,), float32."""
+    """A Dense layer: kernel (inputs, outputs) and bias (outputs,), float32."""
 
     name: str
     kernel: NDArray[np.float32]
@@ -55,15 +56,15 @@ def load_keras_file(
     audio_dim: int = 128,
     options: Mapping[str, object] | None = None,
 ) -> DenseClassifier:
-    """Read a file into model `name`, one of the dense ones; the number of classes comes from the file.
+    """Read a file into the dense classifier `name`; the file determines the number of classes.
 
     Raises:
-        KerasFileError: if the file is damaged, or holds another network.
-        ValueError: if the name or an option is unknown, or the model is no dense one.
+        KerasFileError: if the file is damaged, or has another network.
+        ValueError: if the name or an option is unknown, or the model is not a dense classifier.
     """
     config = model_config(name, options)
     if model_entry(name).model is not DenseClassifier:
-        raise ValueError(f"model {name!r} is no dense classifier; Keras files are read into those alone")
+        raise ValueError(f"model {name!r} is not a dense classifier; Keras files are supported for those alone")
     try:
         with h5py.File(path, "r") as file:
             description = file.attrs.get("model_config")
@@ -80,18 +81,19 @@ def load_keras_file(
 
 
 def _read_layers(file: h5py.File) -> list[KerasLayer]:
-    """The Dense layers, in the file's order."""
+    """The Dense layers in the order of the file."""
     if has(file, "layers") and "layer_names" not in file.attrs:
         found = _layers_by_number(find_group(file, "layers"))
     else:
         root = find_group(file, "model_weights") if has(file, "model_weights") else file
         if "layer_names" not in root.attrs:
-            raise KerasFileError("it has neither layer_names nor layers: Keras did not write it as a model's weights")
+            raise KerasFileError("it has neither layer_names nor layers, so it is not a weights file of Keras")
         found = _layers_by_name(root)
     layers, budget = [], MAX_VALUES
     for name, kernel, bias in found:
         if kernel.ndim != 2 or bias.shape != kernel.shape[1:]:
-            raise KerasFileError(f"layer {name!r} has arrays of shapes {kernel.shape} and {bias.shape}, not a Dense's")
+            shapes = f"{kernel.shape} and {bias.shape}"
+            raise KerasFileError(f"layer {name!r} has arrays of shapes {shapes}, not the kernel and bias of a Dense")
         budget -= kernel.size + bias.size
         if budget < 0:
             raise KerasFileError(f"its arrays have more than {MAX_VALUES} values up to layer {name!r}")
@@ -123,7 +125,7 @@ def _layers_by_number(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset, h5p
 
 
 def _natural(name: str) -> tuple[str, int]:
-    """Keras numbers layers of a kind `dense`, `dense_1`, … `dense_10`."""
+    """A sort key for the names that Keras gives to layers: `dense`, `dense_1`, … `dense_10`."""
     match = re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", name, re.DOTALL)
     assert match
     return match[1], int(match[2] or 0)
@@ -137,25 +139,25 @@ def _texts(group: h5py.Group, attribute: str) -> list[str]:
 
 
 def _matched(model: DenseClassifier, layers: list[KerasLayer]) -> dict[str, Tensor]:
-    """Each linear layer of the model with the file's first unused layer of its shape."""
-    wanted, left = list(_linear_layers(model)), list(layers)
+    """The state of the model: each linear layer takes the file's first unused layer of its shape."""
+    linear_layers, unused = list(_linear_layers(model)), list(layers)
     state: dict[str, Tensor] = {}
-    for key, module in wanted:
+    for key, module in linear_layers:
         shape = (module.in_features, module.out_features)
-        match = next((layer for layer in left if layer.kernel.shape == shape), None)
+        match = next((layer for layer in unused if layer.kernel.shape == shape), None)
         if match is not None:
-            left.remove(match)
+            unused.remove(match)
             state[f"{key}.weight"] = torch.from_numpy(match.kernel.T.copy())
             state[f"{key}.bias"] = torch.from_numpy(match.bias.copy())
-    if left or len(state) < 2 * len(wanted):
-        need = ", ".join(f"{layer.in_features} x {layer.out_features}" for _, layer in wanted)
-        have = ", ".join(f"{layer.name} {layer.kernel.shape[0]} x {layer.kernel.shape[1]}" for layer in layers)
-        raise KerasFileError(f"the model has layers {need}; the file has {have}")
+    if unused or len(state) < 2 * len(linear_layers):
+        expected = ", ".join(f"{layer.in_features} x {layer.out_features}" for _, layer in linear_layers)
+        found = ", ".join(f"{layer.name} {layer.kernel.shape[0]} x {layer.kernel.shape[1]}" for layer in layers)
+        raise KerasFileError(f"the model has layers {expected}; the file has {found}")
     return state
 
 
 def _linear_layers(model: DenseClassifier) -> Iterator[tuple[str, nn.Linear]]:
-    """In the order of the computation."""
+    """The linear layers with their keys, in the order of computation."""
     for part in ("rgb", "audio", "shared", "head"):
         for key, module in model.get_submodule(part).named_modules(prefix=part):
             if isinstance(module, nn.Linear):

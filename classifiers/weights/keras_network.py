@@ -1,8 +1,8 @@
-"""The network that a Keras file describes, compared with a dense classifier: what shapes of weights cannot tell.
+"""The network description in a Keras file, checked against a dense classifier beyond the shapes of the weights.
 
 In: the text of `model_config`, Keras 2 or 3. Every layer must be of a kind that dense classifiers have, every hidden
-Dense must have the model's activation, and the concatenation must take pictures before sound: a file that differs would
-load and give other numbers.
+Dense layer must have the model's activation, and the concatenation must take rgb before audio: otherwise the weights
+would load and give wrong results.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ OUTPUT_ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
 def check_network(description: str | bytes, *, activation: str, inputs: tuple[int, int]) -> None:
-    """Check the description against a model's activation and the widths of its inputs, pictures and sound.
+    """Check the description against a model's activation and the widths of its inputs, rgb and audio.
 
     Raises:
-        ValueError: with everything that differs.
+        ValueError: with all differences.
     """
     layers = _layers(json.loads(description))
     kinds = {layer["class_name"] for layer in layers}
-    problems = [f"a layer is of kind {kind}; known are {', '.join(KINDS)}" for kind in sorted(kinds - set(KINDS))]
+    problems = [f"a layer is of kind {kind}; supported are {', '.join(KINDS)}" for kind in sorted(kinds - set(KINDS))]
     dense = [layer["config"] for layer in layers if layer["class_name"] == "Dense"]
     for position, config in enumerate(dense):
         allowed = OUTPUT_ACTIVATIONS if position == len(dense) - 1 else (activation,)
@@ -35,7 +35,7 @@ def check_network(description: str | bytes, *, activation: str, inputs: tuple[in
         if layer["class_name"] == "Concatenate":
             widths = tuple(_input_width(source, by_name) for source in _sources(layer["inbound_nodes"]))
             if widths != inputs:
-                problems.append(f"it concatenates what comes of inputs of widths {widths}; the model does of {inputs}")
+                problems.append(f"it concatenates branches of inputs of widths {widths}; the model's are {inputs}")
     if problems:
         raise ValueError("; ".join(problems))
 
@@ -43,7 +43,7 @@ def check_network(description: str | bytes, *, activation: str, inputs: tuple[in
 def _layers(description: Any) -> list[dict[str, Any]]:
     try:
         config = description["config"]
-        layers = config["layers"] if isinstance(config, dict) else config  # a Sequential of old is a list
+        layers = config["layers"] if isinstance(config, dict) else config  # an old Sequential is a list
         for layer in layers:
             if not isinstance(layer["class_name"], str) or not isinstance(layer["config"]["name"], str):
                 raise TypeError
@@ -57,7 +57,7 @@ def _layers(description: Any) -> list[dict[str, Any]]:
 
 
 def _sources(nodes: object) -> Iterator[str]:
-    """Names of the layers that `inbound_nodes` take their tensors from, in order."""
+    """The names of the layers in `inbound_nodes`, in order."""
     if isinstance(nodes, dict) and "keras_history" in nodes:  # Keras 3
         yield str(nodes["keras_history"][0])
     elif isinstance(nodes, dict):
@@ -71,8 +71,8 @@ def _sources(nodes: object) -> Iterator[str]:
 
 
 def _input_width(name: str, layers: Mapping[str, dict[str, Any]]) -> int | None:
-    """The width of the one input that feeds layer `name`; None where there is no such input."""
-    for _ in layers:  # a chain is no longer than the network, also where it runs in a circle
+    """The width of the only input of layer `name`, through any chain of layers; None if there is none."""
+    for _ in layers:  # bounds the chain, which may be circular in a malicious file
         layer = layers.get(name)
         if layer is None:
             return None

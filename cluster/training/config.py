@@ -12,7 +12,7 @@ from typing_extensions import override
 from classifiers.clip_models.registry import clip_model_names
 from classifiers.feature_models.registry import model_entry, model_names
 from classifiers.losses import SINGLE_LABEL
-from classifiers.training.loop import TrainingConfig
+from classifiers.training.config import TrainingConfig
 from cluster.engines.options import LOCAL
 from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import option

@@ -71,7 +71,7 @@ class FrozenStages:
             or not isinstance(source, ClipSource)
         ):
             return source
-        is_valid = outputs.first_stage == model.frozen_stages and self._training.is_base_untouched
+        is_valid = outputs.first_stage == model.frozen_stages and self._training.has_initial_frozen_stages
         return _StageSource(source, outputs) if is_valid else source
 
     def _compute(self, name: str, source: ClipSource, model: ClipModel) -> Tensor | None:

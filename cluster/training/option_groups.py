@@ -13,8 +13,8 @@ from classifiers.data.class_choice import ALL
 from classifiers.data.splits import HashSplit
 from classifiers.feature_models.registry import model_config, model_names
 from classifiers.losses import SINGLE_LABEL, TASKS
+from classifiers.training.config import MONITORS, PRECISIONS, TrainingConfig
 from classifiers.training.learning_rate import DECAYS
-from classifiers.training.loop import MONITORS, PRECISIONS, TrainingConfig
 from classifiers.training.optimizers import OPTIMIZERS
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.runs.option import named_values, option

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import ClipBatch, FeatureBatch, StageBatch
 from classifiers.feature_models.registry import build_model
+from classifiers.training.config import TrainingConfig
 from classifiers.training.learning_rate import LearningRateSchedule
-from classifiers.training.loop import DivergedError, Training, TrainingConfig, epoch_seed
+from classifiers.training.loop import DivergedError, Training, epoch_seed
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
 from classifiers.training.state import TrainingStateError, read_state, write_state
@@ -239,10 +240,10 @@ def test_each_phase_trains_its_stages():
 def test_a_base_is_untouched_until_an_epoch_trains_it():
     back = (Phase(epochs=1, stages=1), Phase(epochs=1, stages=3), Phase(epochs=1, stages=1), Phase(epochs=1))
     trained = clip_training(*back)
-    untouched = [trained.is_base_untouched]
+    untouched = [trained.has_initial_frozen_stages]
     while not trained.is_over:
         trained.run_epoch(clips(1), None)
-        untouched.append(trained.is_base_untouched)
+        untouched.append(trained.has_initial_frozen_stages)
     assert untouched == [False, True, True, False, False]
 
 

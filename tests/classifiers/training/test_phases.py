@@ -32,7 +32,7 @@ def test_a_model_of_features_has_none():
     model = build_model("dense-1", num_classes=3)
     train_stages(model, None)
     assert all(parameter.requires_grad for parameter in model.parameters())
-    with pytest.raises(ValueError, match="has no stages, of which 2 are to be trained"):
+    with pytest.raises(ValueError, match="has no stages to freeze, but stages is 2"):
         train_stages(model, 2)
 
 

@@ -124,7 +124,7 @@ def test_what_a_clip_classifier_takes():
     assert read_checkpoint(files).config.clips == clips
     (problem,) = problems_of(with_config(files, clips={**json.loads(files[CONFIG_FILE])["clips"], "fps": 5}))
     assert problem.startswith("config.json: clips.fps: unknown key")
-    with pytest.raises(ValueError, match="level is 'video', with clips: they go together"):
+    with pytest.raises(ValueError, match="level is 'video', with clips: 'clip' and clips require each other"):
         dataclasses.replace(config, level="video")
     with pytest.raises(ValueError, match="takes no features"):
         dataclasses.replace(config, rgb_dim=4)
@@ -144,7 +144,7 @@ def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
         "config.json: metrics.gap: expected a number, got null",
         "history.json: best_epoch: expected a whole number, got 1.5",
     )
-    assert problems[6].startswith("model.safetensors: no safetensors file")
+    assert problems[6].startswith("model.safetensors: not a safetensors file")
     assert len(problems) == 7
 
 
@@ -153,13 +153,13 @@ def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
     [
         ({"class_names": ["a", "b"]}, "2 class_names for 3 classes"),
         ({"class_indices": [1, 2]}, "2 class_indices for 3 classes"),
-        ({"class_indices": [1, 2, 2]}, "class_indices must be different"),
-        ({"class_indices": [1, 2, -2]}, "class_indices must be different from each other and 0 or more"),
+        ({"class_indices": [1, 2, 2]}, "class_indices must be distinct"),
+        ({"class_indices": [1, 2, -2]}, "class_indices must be distinct and at least 0"),
         ({"num_classes": 0, "class_names": [], "class_indices": []}, "num_classes is 0"),
         ({"level": "clips"}, "level is 'clips', allowed: video, frame, clip"),
         ({"level": "clip"}, "level is 'clip', without clips"),
         ({"task": "both"}, "task is 'both', allowed: single-label, multi-label"),
-        ({"rgb_dim": 0, "audio_dim": 0}, "expected one above 0"),
+        ({"rgb_dim": 0, "audio_dim": 0}, "one of them above 0"),
         ({"temperature": 0}, "temperature is 0.0"),
     ],
 )
@@ -173,7 +173,7 @@ def test_numbers_that_are_not_finite_are_not_written():
         dataclasses.replace(CONFIG, metrics={"gap": float("nan"), "map": float("inf")})
     state = model().state_dict()
     state["2.weight"][0, 0] = float("inf")
-    with pytest.raises(CheckpointError, match=r"2\.weight: holds values that are not finite"):
+    with pytest.raises(CheckpointError, match=r"2\.weight: has values that are not finite"):
         write_checkpoint(Checkpoint(CONFIG, state))
 
 
@@ -187,7 +187,7 @@ def test_files_of_two_trainings_are_told_apart(files):
     other = load(files[WEIGHTS_FILE])
     other["2.bias"] += 1
     (problem,) = problems_of({**files, WEIGHTS_FILE: save(other)})
-    assert "the files are of two trainings, or one is damaged" in problem
+    assert "the files are of different trainings, or one is damaged" in problem
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_files_of_two_trainings_are_told_apart(files):
 )
 def test_damaged_weights_are_refused(files, damage):
     problems = problems_of({**files, WEIGHTS_FILE: damage(files[WEIGHTS_FILE])})
-    assert problems[0].startswith("model.safetensors: no safetensors file")
+    assert problems[0].startswith("model.safetensors: not a safetensors file")
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"", b"[]", b"{", b"null", b"[" * 100_000])
@@ -226,7 +226,7 @@ def test_weights_of_another_model_are_refused_tensor_by_tensor(files):
 
 def test_features_of_another_kind_are_refused_with_what_differs():
     check_fingerprint(CONFIG, dict(CONFIG.feature_fingerprint), "gs://data/features")
-    with pytest.raises(CheckpointError, match="gs://data/features holds features of another kind") as caught:
+    with pytest.raises(CheckpointError, match="gs://data/features: not the features that model") as caught:
         check_fingerprint(CONFIG, {"weights": "sha256:1", "pca": "sha256:9", "fps": "2"}, "gs://data/features")
     assert caught.value.problems == (
         "fps: 2, the model was trained on not set",

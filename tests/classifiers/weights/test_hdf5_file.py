@@ -45,7 +45,7 @@ def harm(file: h5py.File, kind: str) -> None:
     [
         ("soft link", "link, which is never followed"),
         ("external link", "link, which is never followed"),
-        ("external array", "lies in another file"),
+        ("external array", "is stored in another file"),
         ("circle", "more than 50 groups and arrays"),
         ("giant", "more than 134217728 values"),
         ("not finite", "not finite"),
@@ -57,12 +57,12 @@ def test_harmful_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with h5py.File(path, "w") as file:
         file["a"] = np.ones(2, np.float32)
         harm(file, kind)
-    with pytest.raises(Hdf5Error, match=f"x.h5 is not a usable HDF5 file of weights: .*{message}"):
+    with pytest.raises(Hdf5Error, match=f"x.h5 is not a usable HDF5 weights file: .*{message}"):
         read_arrays(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n and no more")
-    with pytest.raises(Hdf5Error, match=r"x\.h5 is not a usable HDF5 file"):
+    with pytest.raises(Hdf5Error, match=r"x\.h5 is not a usable HDF5 weights file"):
         read_arrays(path)

@@ -62,7 +62,7 @@ def test_another_network_is_refused_with_both_lists(tmp_path: Path) -> None:
     LAYOUTS["keras3"](tmp_path / "m.h5", keras_models.weights(10))
     with pytest.raises(KerasFileError, match="1152 x 108, 108 x 10; the file has video_dense 1024 x 220"):
         load_keras_file(tmp_path / "m.h5", name="dense-1")
-    with pytest.raises(ValueError, match="is no dense classifier"):
+    with pytest.raises(ValueError, match="is not a dense classifier"):
         load_keras_file(tmp_path / "m.h5", name="lstm")
     extra = {**keras_models.weights(10), "x/kernel": np.ones((60, 10), np.float32), "x/bias": np.ones(10, np.float32)}
     LAYOUTS["keras3"](tmp_path / "more.h5", extra)
@@ -147,12 +147,12 @@ def not_finite(group: h5py.Group, kernel: h5py.Dataset) -> None:
     [
         (external_link, "is a link"),
         (soft_link, "is a link"),
-        (external_storage, "lies in another file"),
-        (virtual, "lies in another file"),
+        (external_storage, "is stored in another file"),
+        (virtual, "is stored in another file"),
         (huge, "more than"),
-        (of_text, "not floating-point"),
+        (of_text, "not floating point"),
         (nothing, "is missing"),
-        (a_group, "is no array"),
+        (a_group, "is not an array"),
         (not_finite, "not finite"),
     ],
 )

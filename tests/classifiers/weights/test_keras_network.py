@@ -39,7 +39,7 @@ def test_a_network_of_keras_2_passes() -> None:
 def test_all_differences_are_told_at_once() -> None:
     with pytest.raises(ValueError, match="'audio_dense' has activation 'relu'") as caught:
         check(network(("audio_drop", "rgb_drop"), "relu"))
-    assert "widths (128, 1024); the model does of (1024, 128)" in str(caught.value)
+    assert "widths (128, 1024); the model's are (1024, 128)" in str(caught.value)
 
 
 def test_a_circle_ends() -> None:

@@ -233,7 +233,7 @@ def test_wrong_features_are_refused_before_any_work(root, log):
     before = files(root)
     others = config(root, date=SECOND, weights="random:1", features=str(root / "others"))
     assert run_nightly(others) == ExitCode.BAD_INPUT
-    assert "what these options extract holds features of another kind" in log.text
+    assert "what these options extract: not the features that model" in log.text
     assert "frames.weights" in log.text
     write_trained(root / "classifier", trained("lstm", rgb_dim=1024, fingerprint=night(root).fingerprint))
     shutil.copytree(root / "classifier", root / "framewise")

@@ -88,5 +88,5 @@ def test_a_file_of_keras(keras_file):
     assert torch.equal(three.rgb[0].weight, expected["rgb.0.weight"])
     with pytest.raises(InitialWeightsError, match="its head has 5 classes, expected 3"):
         replace(wanted, head="keep").fill(three, "abc")
-    with pytest.raises(InitialWeightsError, match="is no dense classifier"):
+    with pytest.raises(InitialWeightsError, match="is not a dense classifier"):
         replace(wanted, name="mixture-of-experts").fill(three, "abc")

@@ -92,7 +92,7 @@ def test_code_in_a_file_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (b"", "its format is unknown; supported are PyTorch, safetensors, HDF5"),
         (b"<!doctype html><p>not found</p>", "its format is unknown"),
         (b"PK\x03\x04 and no archive", "PytorchStreamReader"),
-        (b"\x89HDF\r\n\x1a\n and no more", "not a usable HDF5 file"),
+        (b"\x89HDF\r\n\x1a\n and no more", "not a usable HDF5 weights file"),
         (b"\x10\x00\x00\x00\x00\x00\x00\x00{ and no header", "eader"),
     ],
 )
