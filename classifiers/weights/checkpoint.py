@@ -112,7 +112,7 @@ class CheckpointConfig:
             problems.append(f"level is {self.level!r}, {with_clips} clips: {CLIP!r} and clips require each other")
         if self.clips is not None and (self.rgb_dim, self.audio_dim) != (0, 0):
             problems.append(
-                f"rgb_dim {self.rgb_dim} and audio_dim {self.audio_dim}, a clip classifier takes no features: expected 0"
+                f"rgb_dim {self.rgb_dim}, audio_dim {self.audio_dim}; expected 0: a clip classifier takes no features"
             )
         elif min(self.rgb_dim, self.audio_dim) < 0 or (self.clips is None and self.rgb_dim + self.audio_dim == 0):
             problems.append(
