@@ -1,4 +1,4 @@
-"""Trained classifiers: from a checkpoint to scores, single or as an ensemble.
+"""Trained classifiers for scoring: checkpoints to probabilities, single or as an ensemble.
 
-Import `feature_classifier`, `clip_classifier` or `ensemble`.
+Import `feature_classifier` and `clip_classifier`.
 """

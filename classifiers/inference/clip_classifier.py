@@ -1,11 +1,11 @@
-"""Clip classifiers that have been trained, ready to label: one checkpoint, or several whose probabilities are averaged.
+"""Trained clip classifiers: one checkpoint, or several whose probabilities are averaged.
 
-In: clips, uint8 (N, T, H, W, C). Out: float32 (N, F + K), for each clip the features before the (first) model's head,
-then logits whose softmax (or sigmoid) is what the models say, each at its own temperature. N clips of T frames and
-C channels, F features, K classes.
+In: clips, uint8 (N, T, H, W, C). Out: float32 (N, F + K), for each clip the features of the first model, then logits
+whose softmax (or sigmoid) is the mean of the models' probabilities, each at its own temperature. N clips of T frames
+and C channels, F features, K classes.
 
-A video is looked at in V clips (views and crops). What is said of it is the mean of the probabilities over its clips,
-and its embedding the mean of their features.
+A video is sampled in V clips (views and crops): its probabilities are the mean over its clips, its embedding is the
+mean of their features.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from torch import Tensor, nn
 
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import mean_probability
-from classifiers.inference.feature_classifier import Trained, best_classes
 from classifiers.layers.direct_conv import DirectConv3d
 from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, load_weights
 from schemas.clips import ClipInput
 
-VIEWS = ("views", "crops")
-REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+VIEW_FIELDS = ("views", "crops")
+REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # layers whose weights are held in reduced precision
 
 
-class TrainedClips(Trained):
-    """What the checkpoints say of clips together. Cheap to pickle into shared memory: its weights are arrays."""
+class TrainedClipClassifier(Classifier):
+    """A clip classifier with its weights, as arrays that pickle through shared memory without copying."""
 
     def __init__(self, checkpoints: Mapping[str, Checkpoint]) -> None:
-        """`checkpoints` by what an error calls them.
+        """`checkpoints` by the name that error messages use.
 
         Raises:
-            CheckpointError: for models that cannot be built or filled, or do not belong together.
+            CheckpointError: for models that cannot be built or loaded, or cannot be averaged.
         """
         super().__init__(checkpoints)
         models = [clip_model_of(checkpoint, subject) for subject, checkpoint in checkpoints.items()]
-        assert self.config.clips is not None  # or there were no model of clips
+        assert self.config.clips is not None  # checked by `clip_model_of`
         self.clips: ClipInput = self.config.clips
-        ours = _look(self.clips)
-        others = [
-            f"{subject}: {key} is {value}, not {ours.get(key)}"
+        expected = _input_fields(self.clips)
+        differences = [
+            f"{subject}: {key} is {value}, not {expected.get(key)}"
             for subject, config in zip(checkpoints, self.configs, strict=True)
             if config.clips is not None
-            for key, value in _look(config.clips).items()
-            if value != ours.get(key)
+            for key, value in _input_fields(config.clips).items()
+            if value != expected.get(key)
         ]
-        if others:
-            raise CheckpointError("checkpoints that look at other clips cannot be averaged", others)
+        if differences:
+            raise CheckpointError("checkpoints with different clips cannot be averaged", differences)
         self.views = ViewMean(models[0].feature_dim, self.is_single_label)
         self._states = [
             {name: value.numpy() for name, value in checkpoint.state.items()} for checkpoint in checkpoints.values()
@@ -65,35 +65,14 @@ class TrainedClips(Trained):
         return self.views.feature_dim + self.config.num_classes
 
     def build(self) -> ClipEnsemble:
-        """The models, filled and in evaluation."""
-        members = [_filled(config, state) for config, state in zip(self.configs, self._states, strict=True)]
+        """The models with their weights, in evaluation mode."""
+        members = [_built(config, state) for config, state in zip(self.configs, self._states, strict=True)]
         temperatures = [config.temperature for config in self.configs]
         return ClipEnsemble(members, temperatures, multi_label=not self.is_single_label)
 
 
-@dataclass(frozen=True)
-class ViewMean:
-    """From the clips of one video to what is said of it."""
-
-    feature_dim: int
-    is_single_label: bool
-
-    def embedding(self, said: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features (F,) of a video of whose clips (V, F + K) is said."""
-        mean: NDArray[np.float32] = said[:, : self.feature_dim].mean(axis=0, dtype=np.float64).astype(np.float32)
-        return mean
-
-    def best(self, said: NDArray[np.float32], top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Places of its best classes and their probabilities, (k,) each."""
-        logits = torch.from_numpy(said[:, self.feature_dim :]).double()  # (V, K)
-        if len(logits) > 1:
-            logits = mean_probability(logits, multi_label=not self.is_single_label)[None]
-        classes, scores = best_classes(logits, top_k, is_single_label=self.is_single_label)
-        return classes[0], scores[0]
-
-
 class ClipEnsemble(nn.Module):
-    """Members of one clip format, which somebody else has made and loaded."""
+    """Clip models of one input format with loaded weights."""
 
     def __init__(self, members: Sequence[ClipModel], temperatures: Sequence[float], *, multi_label: bool) -> None:
         super().__init__()
@@ -108,11 +87,11 @@ class ClipEnsemble(nn.Module):
         return [cast(ClipModel, member) for member in self.members]
 
     def prepare(self, clips: Tensor) -> Tensor:
-        """Clips, uint8 (N, T, H, W, C), as all members want them: float32 (N, C, T, H, W)."""
+        """Normalise clips, uint8 (N, T, H, W, C), to the input of all members, float32 (N, C, T, H, W)."""
         return self.models[0].prepare(clips)
 
     def reduce(self, dtype: torch.dtype) -> None:
-        """Hold the weights of all but the heads in `dtype`, and convolutions as the fastest kernels want them."""
+        """Convert the weights of all but the heads to `dtype`, and convolutions to their fastest kernels."""
         for module in (module for model in self.models for module in model.trunk.modules()):
             if isinstance(module, REDUCED):
                 module.to(dtype)
@@ -120,36 +99,46 @@ class ClipEnsemble(nn.Module):
                 DirectConv3d.replace(module)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Features of the first member and logits of all, float32 (N, F + K), of prepared clips.
+        """Prepared clips to the features of the first member and the joint logits, float32 (N, F + K).
 
         Features are computed in the type of `values`, logits in fp32.
         """
         is_reduced = values.dtype != torch.float32
-        # The weights have that type already; what has not (batch norm, gates) meets them by autocasting.
+        # Weights already have this type; autocast converts the inputs of other layers (batch norm, gates).
         with torch.autocast(values.device.type, values.dtype, enabled=is_reduced, cache_enabled=False):
             features = [model.forward_features(values).float() for model in self.models]
-        each = zip(self.models, features, self.temperatures, strict=True)
-        logits = torch.stack([model.forward_head(found) / heat for model, found, heat in each])  # (members, N, K)
-        joint = mean_probability(logits, multi_label=self.multi_label) if len(logits) > 1 else logits[0]
+        members = zip(self.models, features, self.temperatures, strict=True)
+        logits = torch.stack([model.forward_head(own) / temperature for model, own, temperature in members])
+        joint = mean_probability(logits, multi_label=self.multi_label) if len(logits) > 1 else logits[0]  # (N, K)
         return torch.cat([features[0], joint], dim=1)
 
 
-def _look(clips: ClipInput) -> dict[str, Any]:
-    """What a model sees of a video, but for how often it looks: that is for whoever labels to say."""
-    sampling = {key: value for key, value in clips.sampling.items() if key not in VIEWS}
-    return {**asdict(clips.format), **sampling}
+@dataclass(frozen=True)
+class ViewMean:
+    """The mean over the clips of a video, given the outputs (V, F + K) of a `ClipEnsemble`."""
 
+    feature_dim: int
+    is_single_label: bool
 
-def _filled(config: CheckpointConfig, state: Mapping[str, NDArray[np.generic]]) -> ClipModel:
-    # Copied, because arrays that came through shared memory cannot be written to.
-    return clip_model_of(Checkpoint(config, {name: torch.tensor(value) for name, value in state.items()}))
+    def embedding(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The embedding (F,) of the video: the mean of the features."""
+        mean: NDArray[np.float32] = outputs[:, : self.feature_dim].mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean
+
+    def top_classes(self, outputs: NDArray[np.float32], top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The top classes, as positions in `class_names`, and their mean probabilities, (k,) each."""
+        logits = torch.from_numpy(outputs[:, self.feature_dim :]).double()  # (V, K)
+        if len(logits) > 1:
+            logits = mean_probability(logits, multi_label=not self.is_single_label)[None]
+        classes, scores = top_classes(logits, top_k, is_single_label=self.is_single_label)
+        return classes[0], scores[0]
 
 
 def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipModel:
-    """The model that `checkpoint` describes, filled with its weights; `subject` opens an error's message.
+    """The model of a checkpoint with its weights; error messages start with `subject`.
 
     Raises:
-        CheckpointError: where it is no clip classifier, one that this version does not know, or does not fit.
+        CheckpointError: if the checkpoint is not of a known clip classifier, or its weights do not fit.
     """
     config = checkpoint.config
     if config.level != CLIP or config.clips is None:
@@ -158,11 +147,22 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
         model = build_clip_model(config.model, num_classes=config.num_classes, options=config.options)
     except ValueError as error:
         raise CheckpointError(subject, [str(error)]) from error
-    # The rate may have been chosen for the videos; all else is the model's own.
+    # The frame rate may be chosen for the videos; the rest of the format is the model's.
     if replace(config.clips.format, fps=None) != replace(model.clip_format, fps=None):
         raise CheckpointError(
             subject,
-            [f"its clips are {config.clips.format}, those of {config.model!r} as its options say {model.clip_format}"],
+            [f"its clips are {config.clips.format}, but the options of {config.model!r} require {model.clip_format}"],
         )
     load_weights(model, checkpoint, subject)
     return model
+
+
+def _input_fields(clips: ClipInput) -> dict[str, Any]:
+    """The fields of the input that averaged models must share; the number of views is chosen when scoring."""
+    sampling = {key: value for key, value in clips.sampling.items() if key not in VIEW_FIELDS}
+    return {**asdict(clips.format), **sampling}
+
+
+def _built(config: CheckpointConfig, state: Mapping[str, NDArray[np.generic]]) -> ClipModel:
+    # Arrays from shared memory are read-only, so they are copied.
+    return clip_model_of(Checkpoint(config, {name: torch.tensor(value) for name, value in state.items()}))

@@ -1,10 +1,10 @@
-"""Several classifiers as one: the mean of their probabilities.
+"""Ensembles of feature classifiers: the mean of their probabilities.
 
-In: features as the members take them; frame-level ones where any member is frame-level. Out: logits (N, K) whose
-softmax (or sigmoid, for `multi_label`) is the mean of what the members say, each at its own temperature where they
-have been calibrated. N videos, T grid points, K classes.
+In: the features of the members, frame-level if any member is frame-level. Out: logits (N, K) whose softmax (or sigmoid,
+if `multi_label`) is the mean of the members' probabilities, each at its own temperature. N videos, T grid points, K
+classes.
 
-Video-level members of a mixed ensemble get the mean over each video's frames.
+Video-level members of a mixed ensemble take the mean over the frames of each video.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from classifiers.layers.frames import mean_over_frames
 
 
 def mean_probability(logits: Tensor, *, multi_label: bool) -> Tensor:
-    """Logits (…, K) whose softmax (or sigmoid) is the mean over those of `logits` (M, …, K)."""
-    if multi_label:  # means of p and of 1 - p share their divisor
+    """Logits (…, K) whose softmax (or sigmoid) is the mean of the M probabilities of `logits` (M, …, K)."""
+    if multi_label:  # the means of p and of 1 - p have the same divisor
         return torch.logsumexp(F.logsigmoid(logits), 0) - torch.logsumexp(F.logsigmoid(-logits), 0)
     return torch.logsumexp(F.log_softmax(logits, dim=-1), 0) - math.log(len(logits))
 
 
 class Ensemble(nn.Module):
-    """Members, which somebody else has made and loaded."""
+    """Feature models with loaded weights."""
 
     def __init__(
         self, *, members: Sequence[FeatureModel], multi_label: bool, temperatures: Sequence[float] | None = None
     ) -> None:
-        """Check that the members agree on classes and widths. A member's logits are divided by its temperature."""
+        """Check that the members agree on classes and widths; `temperatures` divide their logits."""
         super().__init__()
-        kinds = {(member.num_classes, member.rgb_dim, member.audio_dim) for member in members}
-        if len(kinds) != 1:
-            found = ", ".join(str(kind) for kind in sorted(kinds)) or "no member at all"
+        sizes = {(member.num_classes, member.rgb_dim, member.audio_dim) for member in members}
+        if len(sizes) != 1:
+            found = ", ".join(map(str, sorted(sizes))) or "no members"
             raise ValueError(f"members must agree on (num_classes, rgb_dim, audio_dim); found {found}")
         self.members = nn.ModuleList(members)
         self.multi_label = multi_label
@@ -46,7 +46,7 @@ class Ensemble(nn.Module):
         self.level: Level = "frame" if any(member.level == "frame" for member in members) else "video"
 
     def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """What the members' heads see, side by side: (N, sum of their H)."""
+        """The concatenated inputs of the members' heads: (N, sum of their H)."""
         means = (rgb, audio)
         if self.level == "frame" and any(member.level == "video" for member in self._models()):
             means = (mean_over_frames(rgb, num_frames), mean_over_frames(audio, num_frames))
@@ -58,18 +58,18 @@ class Ensemble(nn.Module):
         return torch.cat(features, dim=1)
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Logits (N, K) of the mean probability."""
+        """The concatenated inputs of the heads to logits (N, K)."""
         parts = torch.split(features, [member.feature_dim for member in self._models()], dim=1)
-        each = zip(self._models(), parts, self.temperatures, strict=True)
-        logits = torch.stack([member.forward_head(part) / heat for member, part, heat in each])  # (members, N, K)
-        return mean_probability(logits, multi_label=self.multi_label)
+        members = zip(self._models(), parts, self.temperatures, strict=True)
+        logits = torch.stack([member.forward_head(part) / temperature for member, part, temperature in members])
+        return mean_probability(logits, multi_label=self.multi_label)  # from (members, N, K)
 
     def forward(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """Logits (N, K)."""
+        """Features of a batch of videos to logits (N, K)."""
         return self.forward_head(self.forward_features(rgb, audio, num_frames))
 
     def reset_head(self, num_classes: int) -> None:
-        """Put fresh heads for other classes on the members."""
+        """Replace the heads of the members by newly initialised ones for `num_classes` classes."""
         for member in self._models():
             member.reset_head(num_classes)
 

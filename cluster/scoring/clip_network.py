@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifiers.inference.clip_classifier import TrainedClips
+from classifiers.inference.clip_classifier import TrainedClipClassifier
 from extractors.networks.batch_runner import BatchRunner
 from extractors.networks.precision import PRECISIONS, configure_torch
 
@@ -42,7 +42,7 @@ class ClipNetwork:
 
     variant = ""
 
-    def __init__(self, trained: TrainedClips, precision: str) -> None:
+    def __init__(self, trained: TrainedClipClassifier, precision: str) -> None:
         """`precision` is one of `extractors.networks.precision.PRECISIONS` but int8, or auto."""
         self.trained = trained
         self.precision = precision

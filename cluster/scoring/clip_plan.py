@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import torch
 
-from classifiers.inference.clip_classifier import TrainedClips
+from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.model_options import parse_options
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
@@ -52,7 +52,7 @@ class ClipInputs:
     settings: ScoringSettings
     started: datetime
     videos: list[Video]
-    trained: TrainedClips
+    trained: TrainedClipClassifier
     sampling: ClipSampling
 
 
@@ -75,7 +75,7 @@ class ClipPlan(ScoringBasis):
     embeddings: Embeddings | None
 
     @property
-    def classifier(self) -> TrainedClips:
+    def classifier(self) -> TrainedClipClassifier:
         """See `ScoringBasis.classifier`."""
         return self.inputs.trained
 
@@ -99,7 +99,7 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
     started = datetime.now(UTC)
     options = settings.options
     problems: list[str] = []
-    trained = read_trained(TrainedClips, options, problems)
+    trained = read_trained(TrainedClipClassifier, options, problems)
     sampling: ClipSampling | None = None
     if trained is not None:
         try:
@@ -172,7 +172,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     )
 
 
-def _sampling_of(trained: TrainedClips, options: ClipScoringOptions) -> ClipSampling:
+def _sampling_of(trained: TrainedClipClassifier, options: ClipScoringOptions) -> ClipSampling:
     """As the checkpoint says, but for what the options say."""
     said = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
     if said.placement == "random":
@@ -180,7 +180,7 @@ def _sampling_of(trained: TrainedClips, options: ClipScoringOptions) -> ClipSamp
     return replace(said, views=options.views or said.views, crops=options.crops or said.crops)
 
 
-def _embeddings(root: str, run_id: str, trained: TrainedClips, clips: Mapping[str, str]) -> Embeddings:
+def _embeddings(root: str, run_id: str, trained: TrainedClipClassifier, clips: Mapping[str, str]) -> Embeddings:
     dataset = FeatureDataset(
         root,
         run_id=run_id,

@@ -89,7 +89,7 @@ class ClipScorer:
         said = self.network.embed_prepared(torch.from_numpy(clip) for clip in clips)  # (V, F + K)
         if not np.isfinite(said).all():
             raise FloatingPointError("the network says numbers that are not finite: take another --precision")
-        places, scores = self.views.best(said, self.top_k)
+        places, scores = self.views.top_classes(said, self.top_k)
         seconds = {"decode": decoded - started, "network": time.thread_time() - decoded}
         embedding = self.views.embedding(said) if self.with_embedding else None
         num_frames = self.sampling.views * self.clip_format.frames

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from classifiers.inference.feature_classifier import Trained
+from classifiers.inference.base import Classifier
 from cluster.datasets.label_dataset import LabelDataset
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_writer import ScoredPortion
@@ -35,7 +35,7 @@ class ScoringBasis(ABC):
 
     @property
     @abstractmethod
-    def classifier(self) -> Trained:
+    def classifier(self) -> Classifier:
         """Who says what the labels are."""
 
     @property

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from classifiers.inference.feature_classifier import Trained, TrainedClassifier
+from classifiers.inference.base import Classifier
+from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import (
     CLIP,
     CONFIG_FILE,
@@ -45,7 +46,7 @@ from cluster.storage.parquet import read_table
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp, unsubmittable_ids
 
-TrainedT = TypeVar("TrainedT", bound=Trained)
+TrainedT = TypeVar("TrainedT", bound=Classifier)
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,9 @@ def label_dataset(settings: ScoringSettings, run_id: str, manner: Mapping[str, s
     return LabelDataset(settings.options.labels, date=settings.date, run_id=run_id, label_fingerprint=manner)
 
 
-def label_writer(classifier: Trained, options: ScoreOptions, dataset: LabelDataset, stamp: LabelStamp) -> LabelWriter:
+def label_writer(
+    classifier: Classifier, options: ScoreOptions, dataset: LabelDataset, stamp: LabelStamp
+) -> LabelWriter:
     """What makes the shards of a run."""
     return LabelWriter(config=classifier.config, threshold=options.threshold, stamp=stamp, metadata=dataset.metadata)
 
@@ -231,7 +234,7 @@ def _misfits(classifier: TrainedClassifier, features: FeatureFiles, place: str) 
     return problems
 
 
-def manner_of(classifier: Trained, options: ScoreOptions) -> dict[str, str]:
+def manner_of(classifier: Classifier, options: ScoreOptions) -> dict[str, str]:
     """What makes labels comparable, whatever they are made of: those made in another manner are old."""
     classes = json.dumps([classifier.config.class_indices, classifier.config.class_names])
     return {

@@ -52,7 +52,7 @@ def test_sure_members_stay_finite(multi_label: bool) -> None:
 def test_members_must_agree() -> None:
     with pytest.raises(ValueError, match=r"must agree on .*found \(3, 4, 2\), \(5, 4, 2\)"):
         Ensemble(members=[member("logistic", 1), member("logistic", 1, classes=5)], multi_label=False)
-    with pytest.raises(ValueError, match="no member at all"):
+    with pytest.raises(ValueError, match="no members"):
         Ensemble(members=[], multi_label=False)
     ensemble = Ensemble(members=[member("logistic", 1)], multi_label=False)
     with pytest.raises(ValueError, match="takes video-level features"):

@@ -53,14 +53,14 @@ def test_saturated_probabilities_keep_the_order_of_their_logits(task):
     np.testing.assert_allclose(scores, [expected] * 40, atol=1e-40)
 
 
-def test_equal_logits_stand_by_their_place():
+def test_equal_logits_are_in_order_of_the_class():
     checkpoint = trained("logistic", bias=[0.0, 2.0, 0.0, 2.0, 0.0, 0.0])
     places, _ = TrainedClassifier({"c": checkpoint}).label(BATCH, 4)
     assert places.tolist() == [[1, 3, 0, 2]] * 40
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_several_are_averaged_each_at_its_own_temperature(task):
+def test_several_checkpoints_are_averaged_each_at_its_own_temperature(task):
     members = {
         "a": trained("dense-5", seed=1, task=task, temperature=0.5),
         "b": trained("mixture-of-experts", seed=2, task=task, temperature=3.0),
@@ -78,7 +78,7 @@ def test_several_are_averaged_each_at_its_own_temperature(task):
     assert classifier.name == f"dense-5@{hashes[0]}+mixture-of-experts@{hashes[1]}"
 
 
-def test_those_of_other_classes_are_not_averaged():
+def test_checkpoints_with_other_classes_are_not_averaged():
     with pytest.raises(CheckpointError) as caught:
         TrainedClassifier({"a": trained(), "b": trained(indices=range(6), task="multi-label"), "c": trained(classes=5)})
     assert caught.value.problems[:2] == (
@@ -101,6 +101,6 @@ def test_models_that_cannot_be_built():
             TrainedClassifier({"c": wrong})
 
 
-def test_those_of_clips_are_told_apart():
+def test_clip_checkpoints_are_refused():
     with pytest.raises(CheckpointError, match=r"(?s)d: 1 problem.*'r3d-18' takes clips of videos, not features"):
         TrainedClassifier({"d": trained_clips()})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.inference.clip_classifier import TrainedClips, clip_model_of
+from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from cluster.scoring.clip_network import ClipNetwork
 from tests.support.clips import trained_clips
 
@@ -23,7 +23,7 @@ def threads():
 
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
 def test_what_a_clip_gives_depends_neither_on_its_batch_nor_on_the_process(precision):
-    network = ClipNetwork(TrainedClips({"c": trained_clips()}), precision)
+    network = ClipNetwork(TrainedClipClassifier({"c": trained_clips()}), precision)
     network.setup()
     together = network.embed_prepared(iter(CLIPS))
     assert together.shape == (5, network.dim)
@@ -37,14 +37,14 @@ def test_what_a_clip_gives_depends_neither_on_its_batch_nor_on_the_process(preci
 
 def test_fp32_is_what_the_model_says():
     checkpoint = trained_clips()
-    said = ClipNetwork(TrainedClips({"c": checkpoint}), "fp32").embed_prepared(CLIPS)
+    said = ClipNetwork(TrainedClipClassifier({"c": checkpoint}), "fp32").embed_prepared(CLIPS)
     with torch.inference_mode():
         expected = clip_model_of(checkpoint).eval()(CLIPS).numpy()
     np.testing.assert_allclose(said[:, -4:], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_it_travels_without_what_setup_builds():
-    network = ClipNetwork(TrainedClips({"c": trained_clips()}), "fp32")
+    network = ClipNetwork(TrainedClipClassifier({"c": trained_clips()}), "fp32")
     before = len(pickle.dumps(network))
     network.setup()
     assert len(pickle.dumps(network)) == before

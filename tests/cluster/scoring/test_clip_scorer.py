@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.inference.clip_classifier import TrainedClips, clip_model_of
+from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.clip_scorer import ClipScorer
 from extractors.clips.decode import decode_clips
@@ -22,7 +22,7 @@ def path(tmp_path_factory):
 
 
 def scorer(checkpoint, **changes):
-    trained = TrainedClips({"c": checkpoint})
+    trained = TrainedClipClassifier({"c": checkpoint})
     values = {
         "network": ClipNetwork(trained, "fp32"),
         "views": trained.views,
