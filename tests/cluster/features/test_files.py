@@ -12,7 +12,7 @@ from tests.support.parity import FOLDER
 from tests.support.servers import gs_bucket
 
 
-def test_what_all_files_share(tmp_path):
+def test_common_properties_of_files(tmp_path):
     write_shard(tmp_path / "a.parquet", [feature_row(1), feature_row(2)])
     write_shard(tmp_path / "b" / "c.parquet", [feature_row(3)])
     found = open_features([str(tmp_path)])

@@ -84,7 +84,7 @@ def test_splits_and_samples_of_the_same_files_are_read_in_one_pass(folder):
     assert sum(map(len, expected.values())) == COUNT
 
 
-def test_what_does_not_fit_is_streamed(folder, monkeypatch):
+def test_splits_that_do_not_fit_are_streamed(folder, monkeypatch):
     data = load(folder, "0.7", "0.2", "0.1")
     monkeypatch.setattr(feature_data, "RESIDENT_BYTES", (len(data.splits["training"]) - 1) * ROW_BYTES)
     feed = data.feed(Worker())
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_streamed(folder, monkeypatch):
     assert [type(source) for source in sources.values()] == [FeatureSource, ResidentSource, ResidentSource]
 
 
-def test_workers_who_share_the_videos_stream_them(folder):
+def test_several_workers_stream_the_videos(folder):
     data = load(folder, "0.8", "0.2", "0", workers=2)
     feed = data.feed(Worker(rank=1, world=2))
     assert all(

@@ -73,7 +73,7 @@ def test_shuffled_every_row_comes_once(videos, window_bytes):
     assert [len(batch) for batch in source.batches()][:-1] == [64] * (COUNT // 64)
 
 
-def test_a_window_mixes_what_several_files_hold(videos):
+def test_a_window_mixes_several_files(videos):
     first = np.array(numbers(FeatureSource(videos, SourceConfig(shuffle=True)))[:300])
     assert first.min() < 300
     assert first.max() > 1200
@@ -180,7 +180,7 @@ def test_an_error_of_the_reading_thread_reaches_the_reader(tmp_path):
         list(FeatureSource(open_features([str(path)]), SourceConfig(batch_size=64)).batches())
 
 
-def test_what_cannot_be_streamed_is_refused(videos):
+def test_invalid_sources_are_refused(videos):
     with pytest.raises(FeatureFileError, match="--frame-features"):
         FeatureSource(videos, SourceConfig(level="frame"))
     with pytest.raises(FeatureFileError, match="1 of 1500 videos are selected"):

@@ -91,7 +91,7 @@ def test_mediapipes_floats_become_codes(tmp_path):
     assert set(np.unique(codes.astype(int) - frame_records().rgb)) <= {0, 1}
 
 
-def test_a_second_run_does_what_is_missing(tmp_path):
+def test_a_second_run_converts_the_missing_files(tmp_path):
     for name in "ab":
         write_shard(tmp_path / "d" / f"{name}.parquet", [feature_row(ord(name))])
     assert run(tmp_path / "d", tmp_path / "r", "tfrecord") == Converted(files=2, videos=2, skipped=0)
@@ -99,7 +99,7 @@ def test_a_second_run_does_what_is_missing(tmp_path):
     assert run(tmp_path / "d", tmp_path / "r", "tfrecord") == Converted(files=1, videos=1, skipped=1)
 
 
-def test_what_cannot_be_converted_is_refused(tmp_path):
+def test_unusable_inputs_are_refused(tmp_path):
     with pytest.raises(FeatureFileError, match=r"holds \.tfrecord files already"):
         run(VIDEO, tmp_path, "tfrecord")
     path = write_shard(tmp_path / "a.parquet", [feature_row(1)])

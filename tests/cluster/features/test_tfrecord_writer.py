@@ -8,7 +8,7 @@ from tests.support.tfrecords import FRAME, VIDEO, frame_records
 
 
 @pytest.mark.parametrize("path", [VIDEO, FRAME])
-def test_what_is_written_is_what_was_read(tmp_path, path):
+def test_written_records_equal_the_ones_read(tmp_path, path):
     write_records(str(tmp_path / "r"), list(read_records(path, path)), YOUTUBE_8M)
     tf = tensorflow()
     kind = tf.train.Example if path == VIDEO else tf.train.SequenceExample

@@ -1,4 +1,4 @@
-"""Pictures of many videos, some of which do their worst."""
+"""Thumbnails of many videos, some of which cannot be decoded or read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
 
-def test_what_cannot_be_shown_is_left_out(tmp_path: Path) -> None:
+def test_videos_without_a_thumbnail_are_left_out(tmp_path: Path) -> None:
     paths = [write_video(tmp_path / f"{number}.mp4", Clip(frames=30)) for number in range(5)]
     (tmp_path / "bad.mp4").write_text("no video")
     videos = [Video(path.stem, str(path)) for path in (*paths, tmp_path / "bad.mp4", tmp_path / "none.mp4")]
@@ -23,16 +23,16 @@ def test_what_cannot_be_shown_is_left_out(tmp_path: Path) -> None:
         assert thumbnails_of([Video("a", f"{root}/0.mp4"), Video("b", f"{root}/status/403/0.mp4")]) == {"a": found["0"]}
 
 
-def test_who_never_answers_costs_no_more_than_the_time(tmp_path: Path) -> None:
+def test_a_silent_server_takes_no_longer_than_the_time_limit(tmp_path: Path) -> None:
     good = Video("good", str(write_video(tmp_path / "good.mp4", Clip(frames=30))))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
         started = time.monotonic()
         found = thumbnails_of([good, *[Video(str(number), uri) for number in range(9)]], total_seconds=6)
         assert time.monotonic() - started < 12
-    assert list(found) in (["good"], [])  # a busy machine may not come to it
+    assert list(found) in (["good"], [])  # a busy machine may not get to it
     assert thumbnails_of([good], total_seconds=0) == {}
 
 
-def test_nothing_asked_for() -> None:
+def test_no_videos_give_no_thumbnails() -> None:
     assert thumbnails_of([]) == {}

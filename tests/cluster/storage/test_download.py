@@ -29,7 +29,7 @@ def test_weights_are_read_from_anywhere(web, tmp_path):
             read(f"{bucket}/nothing.pth")
 
 
-def test_whatever_goes_wrong_is_an_os_error(web):
+def test_every_failure_is_an_os_error(web):
     for uri, words in (
         (f"{web}/nothing.pth", "404"),
         ("http://127.0.0.1:1/weights.pth", "refused"),

@@ -112,7 +112,7 @@ def test_a_jump_costs_little():
     assert store.sent_bytes == 10 * JUMP_BYTES
 
 
-def test_what_is_kept_is_bounded():
+def test_the_cache_is_bounded():
     store = Store(memoryview(bytearray(100_000_000)))
     with store.reader() as reader:
         while reader.read(1 << 20):

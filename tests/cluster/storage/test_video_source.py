@@ -39,7 +39,7 @@ def test_a_local_video_is_its_path(tmp_path):
         assert source == str(tmp_path / "a::b.mp4")
 
 
-def test_what_the_decoder_raises_is_passed_on(web, tmp_path):
+def test_exceptions_of_the_decoder_are_passed_on(web, tmp_path):
     for uri in (str(tmp_path / "a.mp4"), f"{web}/v.mp4"):
         for error in (VideoError(FailureCode.TRUNCATED, "cut"), MemoryError(), ZeroDivisionError()):
             with pytest.raises(type(error)) as caught, open_video(uri):
@@ -131,7 +131,7 @@ def samples(source: Source, start: int = 0, end: int | None = None) -> int:
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_hardly_a_byte_is_read_twice_whatever_the_container(name, tmp_path):
+def test_few_bytes_are_read_twice_in_any_container(name, tmp_path):
     bulky = {"b": "6000000", **CONTAINERS[name].options}
     path = write_video(tmp_path / name, replace(CONTAINERS[name], width=320, height=180, gop=12, options=bulky))
     with http_files(tmp_path) as address, faulty_proxy(address) as proxy, open_video(f"{proxy.url}/{name}") as source:

@@ -60,7 +60,7 @@ def test_a_cache_stands_for_the_videos(videos, tmp_path):
         feed.close()
 
 
-def test_what_is_cached_is_not_decoded_again(videos, tmp_path):
+def test_cached_clips_are_not_decoded_again(videos, tmp_path):
     cache = tmp_path / "cache"
     with closing(load(videos, clip_cache=str(cache)).feed(Worker())) as feed:
         assert len(feed.find_lost()) == 2

@@ -69,7 +69,7 @@ def test_shuffled_each_epoch_has_its_order_and_workers_the_same_number(batches, 
     assert shares[0] + shares[1] == ids(first)[: 2 * len(shares[0])]
 
 
-def test_what_is_random_depends_on_seed_epoch_and_video_alone(batches, videos):
+def test_random_clips_depend_on_seed_epoch_and_video_alone(batches, videos):
     data = load(videos, placement="random", random_crop=True)
 
     def clips(epoch, **worker):

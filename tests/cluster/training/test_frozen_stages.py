@@ -46,7 +46,7 @@ def sources(data, feed, name="training"):
     return feed.source(split, BatchOrder(batch_size=4, shuffle=True, with_ids=True)), feed.source(split, ordered)
 
 
-def test_what_is_kept_is_what_the_stages_give(data, feed, training):
+def test_cached_outputs_equal_those_of_the_stages(data, feed, training):
     frozen = FrozenStages(training, SingleWorker(), limit_bytes=1 << 20)
     training.enter_phase()
     source, in_order = sources(data, feed)
@@ -110,7 +110,7 @@ def test_the_best_epoch_is_evaluated_from_cached_outputs_where_valid(data, feed,
     assert holds == [True] * 4 + [False]  # the last phase trains everything
 
 
-def test_workers_get_what_the_others_computed(data, feed, training):
+def test_workers_receive_the_outputs_of_the_others(data, feed, training):
     training.enter_phase()
     _, in_order = sources(data, feed)
     frozen = FrozenStages(training, Pair(), limit_bytes=1 << 30)

@@ -71,7 +71,7 @@ def test_all_problems_are_reported_together():
         (["--decay-epochs", "0"], "decay-epochs must be above 0"),
     ],
 )
-def test_what_is_refused(words, part):
+def test_invalid_phases_are_refused(words, part):
     with pytest.raises(InputError) as raised:
         config(*words)
     assert part in str(raised.value)

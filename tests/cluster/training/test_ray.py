@@ -52,7 +52,7 @@ def on_ray(dataset, output, **options):
     return training_config(dataset, output, **{"engine": "ray", **options})
 
 
-def test_one_worker_gives_what_this_process_gives(engine, dataset, tmp_path):
+def test_one_worker_equals_local_training(engine, dataset, tmp_path):
     here = train_here(plan_of(training_config(dataset, tmp_path / "here")))
     records = []
     there = train(engine, on_ray(dataset, tmp_path / "there"), records.append)
@@ -115,7 +115,7 @@ def test_bad_features_end_a_training_at_once(engine, tmp_path, workers):
         train(engine, on_ray(dataset, tmp_path / "out", workers=workers))
 
 
-def test_more_than_there_is(engine, dataset, tmp_path):
+def test_missing_resources_are_refused(engine, dataset, tmp_path):
     with pytest.raises(ResourceError, match="a GPU each, the cluster has 0"):
         engine.resources(on_ray(dataset, tmp_path, device="gpu").engine)
     assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None).engine).cpus == 2
@@ -147,7 +147,7 @@ PHASES = ("epochs=2 stages=1", "epochs=2 stages=3", "epochs=2 stages=all")
 
 
 @pytest.mark.heavy
-def test_clips_on_one_worker_give_what_this_process_gives(engine, tmp_path):
+def test_clips_on_one_worker_equal_local_training(engine, tmp_path):
     videos = write_videos(tmp_path / "videos", 8)
     here = train_here(plan_of(clip_config(videos, tmp_path / "here", phases=PHASES)))
     there = train(engine, clip_config(videos, tmp_path / "there", phases=PHASES, engine="ray"))

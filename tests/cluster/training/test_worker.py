@@ -38,7 +38,7 @@ def frames(tmp_path_factory):
     return write_features(tmp_path_factory.mktemp("frames"), 120, frames=5)
 
 
-def test_it_computes_what_a_plain_loop_does(dataset, tmp_path):
+def test_results_equal_those_of_a_plain_loop(dataset, tmp_path):
     plan = plan_of(training_config(dataset, tmp_path, optimizer="adam"))
     outcome = train_here(plan)
     torch.manual_seed(0)
@@ -183,7 +183,7 @@ def test_clips_are_trained_on_as_by_a_plain_loop(videos, tmp_path):
         assert torch.equal(value, outcome.state[name]), name
 
 
-def test_what_frozen_stages_give_is_kept_and_changes_nothing(videos, tmp_path):
+def test_caching_the_outputs_of_frozen_stages_changes_nothing(videos, tmp_path):
     config = clip_config(videos, tmp_path / "kept", phases=PHASES[:2])
     kept = train_here(plan_of(config))
     anew = train_here(plan_of(config.with_values(output=str(tmp_path / "anew"), keep_frozen_mib=0)))

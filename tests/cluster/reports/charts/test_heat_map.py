@@ -32,7 +32,7 @@ def test_cells_stand_in_their_row_and_column() -> None:
 
 
 @pytest.mark.parametrize(("count", "lines"), [(2, 2), (12, 2), (13, 1), (25, 1), (26, 0), (64, 0)])
-def test_what_is_written_in_a_cell_depends_on_its_room(count: int, lines: int) -> None:
+def test_the_text_in_a_cell_depends_on_its_size(count: int, lines: int) -> None:
     assert len(list(drawn(count, [cell(0, 0, 1.0)]).iter("text"))) == lines
 
 
@@ -41,7 +41,7 @@ def test_text_on_a_dark_cell_is_light() -> None:
     assert styles == [["value inverse", "note inverse"], ["value inverse", "note inverse"], ["value", "note"]]
 
 
-def test_every_class_is_named_on_both_sides_and_whole_in_its_title() -> None:
+def test_every_class_is_named_on_both_axes_in_full_in_its_title() -> None:
     long = "x" * 4096
     page = Page(heat_map([long, "<b>&"], [], rows="true", columns="predicted", description="Confusion"))
     titles = [attributes["title"] for tag, attributes in page.tags if tag == "span" and "title" in attributes]
