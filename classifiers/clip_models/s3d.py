@@ -19,7 +19,7 @@ from typing_extensions import override
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.inception_3d import BLOCKS, Size, Unit, inception_stages
-from classifiers.clip_models.published_layout import Layout, Replacements
+from classifiers.clip_models.published_layout import Layout
 from schemas.clips import PIXELS, ClipFormat
 
 EPSILON = 1e-3  # of batch normalisation
@@ -30,42 +30,42 @@ ACCURACY = Accuracy(68.368, "Kinetics-400", SOURCE)
 _POSITIONS = {"Conv3d_1a_7x7": 0, "Conv3d_2b_1x1": 2, "Conv3d_2c_3x3": 3} | dict(
     zip(BLOCKS, (5, 6, *range(8, 13), 14, 15), strict=True)
 )
-_BRANCHES: Replacements = ((r"\.branch([12])\.0\.", r".b\1a."), (r"\.branch([12])\.1\.", r".b\1b."))
 
 
-def _stages(root: str) -> Replacements:
-    return tuple((rf"^{root}\.{position}\.", f"trunk.{stage}.body.") for stage, position in _POSITIONS.items())
+def _layout(name: str, *convolutions: tuple[str, str], head: str, root: str, branch0: str, pixels: str) -> Layout:
+    """A file whose stages are numbered below `root`; `convolutions` rename the layers of a convolution."""
+    stages = [(rf"^{root}\.{position}\.", f"trunk.{stage}.body.") for stage, position in _POSITIONS.items()]
+    branches = (
+        (branch0, ".b0."),
+        (r"\.branch([12])\.0\.", r".b\1a."),
+        (r"\.branch([12])\.1\.", r".b\1b."),
+        (r"\.branch3\.1\.", ".b3b."),
+    )
+    rename = ((head, "head."), *stages, *branches, *convolutions)
+    return Layout(name=name, rename=rename, options={"pixels": pixels})
 
 
 LAYOUTS = (
-    Layout(
-        name="torchvision",
-        rename=(
-            (r"^classifier\.1\.", "head."),
-            *_stages("features"),
-            (r"\.branch0\.", ".b0."),
-            *_BRANCHES,
-            (r"\.branch3\.1\.", ".b3b."),
-            (r"\.0\.([01]\.\w+)$", r".space.\1"),
-            (r"\.1\.([01]\.\w+)$", r".time.\1"),
-            (r"\.0\.(\w+)$", r".conv3d.\1"),
-            (r"\.1\.(\w+)$", r".bn.\1"),
-        ),
-        options={"pixels": "kinetics"},
+    _layout(
+        "torchvision",
+        (r"\.0\.([01]\.\w+)$", r".space.\1"),
+        (r"\.1\.([01]\.\w+)$", r".time.\1"),
+        (r"\.0\.(\w+)$", r".conv3d.\1"),
+        (r"\.1\.(\w+)$", r".bn.\1"),
+        head=r"^classifier\.1\.",
+        root="features",
+        branch0=r"\.branch0\.",
+        pixels="kinetics",
     ),
-    Layout(
-        name="kylemin/S3D",
-        rename=(
-            (r"^fc\.0\.", "head."),
-            *_stages("base"),
-            (r"\.branch0\.0\.", ".b0."),
-            *_BRANCHES,
-            (r"\.branch3\.1\.", ".b3b."),
-            (r"\.(conv|bn)_s\.", r".space.\1."),
-            (r"\.(conv|bn)_t\.", r".time.\1."),
-            (r"\.conv\.", ".conv3d."),
-        ),
-        options={"pixels": "unit"},
+    _layout(
+        "kylemin/S3D",
+        (r"\.(conv|bn)_s\.", r".space.\1."),
+        (r"\.(conv|bn)_t\.", r".time.\1."),
+        (r"\.conv\.", ".conv3d."),
+        head=r"^fc\.0\.",
+        root="base",
+        branch0=r"\.branch0\.0\.",
+        pixels="unit",
     ),
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from classifiers.metrics.scored_batch import ScoredBatch
 
@@ -29,3 +30,19 @@ class StreamingMetric(ABC):
     @abstractmethod
     def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Add the `state` of another worker."""
+
+
+class SumMetric(StreamingMetric):
+    """A metric whose state is arrays that `update` adds to."""
+
+    def __init__(self, sums: Mapping[str, NDArray[Any]]) -> None:
+        self._sums = dict(sums)
+
+    @override
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {name: values.copy() for name, values in self._sums.items()}
+
+    @override
+    def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
+        for name in self._sums:
+            self._sums[name] = self._sums[name] + state[name]

@@ -11,25 +11,21 @@ State: three numbers per bin. Source: Guo, Pleiss, Sun and Weinberger, "On Calib
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
-from classifiers.metrics.base import StreamingMetric
+from classifiers.metrics.base import SumMetric
 from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import ReliabilityBin
 
 NUM_BINS = 15
 
 
-class CalibrationError(StreamingMetric):
+class CalibrationError(SumMetric):
     """The bins of confidences and their accuracy."""
 
     def __init__(self) -> None:
-        self._sums = {name: np.zeros(NUM_BINS) for name in ("count", "confidence", "correct")}
+        super().__init__({name: np.zeros(NUM_BINS) for name in ("count", "confidence", "correct")})
 
     @override
     def update(self, batch: ScoredBatch) -> None:
@@ -47,15 +43,6 @@ class CalibrationError(StreamingMetric):
         self._sums["count"] += np.bincount(bins, minlength=NUM_BINS)
         self._sums["confidence"] += np.bincount(bins, weights=confidences, minlength=NUM_BINS)
         self._sums["correct"] += np.bincount(bins, weights=correct, minlength=NUM_BINS)
-
-    @override
-    def state(self) -> dict[str, NDArray[Any]]:
-        return {name: sums.copy() for name, sums in self._sums.items()}
-
-    @override
-    def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        for name in self._sums:
-            self._sums[name] = self._sums[name] + state[name]
 
     @property
     def expected(self) -> float:

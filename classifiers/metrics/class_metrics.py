@@ -14,26 +14,25 @@ State: three counts per class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from classifiers.metrics.base import StreamingMetric
+from classifiers.metrics.base import SumMetric
 from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import ScoreAverage
 
 Array = NDArray[np.float64]
 
 
-class ClassMetrics(StreamingMetric):
+class ClassMetrics(SumMetric):
     """Counts of correct predictions, predictions and labels per class."""
 
     def __init__(self, num_classes: int, *, threshold: float | None = None) -> None:
+        super().__init__({name: np.zeros(num_classes, np.int64) for name in ("correct", "predicted", "support")})
         self._threshold = threshold
-        self._counts = {name: np.zeros(num_classes, np.int64) for name in ("correct", "predicted", "support")}
 
     @override
     def update(self, batch: ScoredBatch) -> None:
@@ -45,50 +44,41 @@ class ClassMetrics(StreamingMetric):
             predicted = is_predicted.sum(axis=0)
             videos, classes = batch.labels
             correct = classes[is_predicted[videos, classes]]
-        self._counts["correct"] += np.bincount(correct, minlength=batch.num_classes)
-        self._counts["predicted"] += predicted
-        self._counts["support"] += batch.support
-
-    @override
-    def state(self) -> dict[str, NDArray[Any]]:
-        return {name: counts.copy() for name, counts in self._counts.items()}
-
-    @override
-    def merge(self, state: Mapping[str, NDArray[Any]]) -> None:
-        for name in self._counts:
-            self._counts[name] = self._counts[name] + state[name]
+        self._sums["correct"] += np.bincount(correct, minlength=batch.num_classes)
+        self._sums["predicted"] += predicted
+        self._sums["support"] += batch.support
 
     @property
     def support(self) -> NDArray[np.int64]:
         """Labels of each class (K,)."""
-        return self._counts["support"].copy()
+        return self._sums["support"].copy()
 
     @property
     def precision(self) -> Array:
         """Correct predictions over all predictions of each class (K,)."""
-        return _ratio(self._counts["correct"], self._counts["predicted"])
+        return _ratio(self._sums["correct"], self._sums["predicted"])
 
     @property
     def recall(self) -> Array:
         """Correct predictions over all labels of each class (K,)."""
-        return _ratio(self._counts["correct"], self._counts["support"])
+        return _ratio(self._sums["correct"], self._sums["support"])
 
     @property
     def f1(self) -> Array:
         """Harmonic mean of precision and recall of each class (K,)."""
-        return _ratio(2 * self._counts["correct"], self._counts["predicted"] + self._counts["support"])
+        return _ratio(2 * self._sums["correct"], self._sums["predicted"] + self._sums["support"])
 
     def macro(self) -> ScoreAverage:
         """The mean over the classes that occur."""
-        return self._mean((self._counts["predicted"] + self._counts["support"] > 0).astype(np.int64))
+        return self._mean((self._sums["predicted"] + self._sums["support"] > 0).astype(np.int64))
 
     def weighted(self) -> ScoreAverage:
         """The mean over the classes, weighted by support."""
-        return self._mean(self._counts["support"])
+        return self._mean(self._sums["support"])
 
     def micro(self) -> ScoreAverage:
         """Precision and recall over all predictions and labels together."""
-        correct, predicted, support = (self._counts[name].sum() for name in ("correct", "predicted", "support"))
+        correct, predicted, support = (self._sums[name].sum() for name in ("correct", "predicted", "support"))
         return ScoreAverage(
             precision=float(_ratio(correct, predicted)),
             recall=float(_ratio(correct, support)),
@@ -100,7 +90,7 @@ class ClassMetrics(StreamingMetric):
         precision, recall, f1 = (
             float(_ratio((values * weights).sum(), weights.sum())) for values in (self.precision, self.recall, self.f1)
         )
-        return ScoreAverage(precision=precision, recall=recall, f1=f1, support=int(self._counts["support"].sum()))
+        return ScoreAverage(precision=precision, recall=recall, f1=f1, support=int(self._sums["support"].sum()))
 
 
 def _ratio(part: Any, whole: Any) -> Array:
