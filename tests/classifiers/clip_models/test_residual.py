@@ -83,4 +83,4 @@ def test_convolutions_start_with_hes_variance_of_the_outputs(blocks: tuple[int, 
     for module in build(blocks).trunk.modules():
         if isinstance(module, nn.Conv3d):
             expected = (2 / module.out_channels) ** 0.5  # of a 1 x 1 x 1 kernel
-            assert module.weight.std() == pytest.approx(expected, rel=0.35)
+            assert module.weight.std().item() == pytest.approx(expected, rel=0.35)

@@ -62,5 +62,5 @@ def test_checkpoints_that_differ_are_refused_with_shortened_values() -> None:
 def test_further_fields_must_be_equal_only_where_they_are_named() -> None:
     members = {"a": trained(fingerprint={"fps": "1"}), "b": trained(fingerprint={"fps": "2"})}
     Classifier(members)
-    with pytest.raises(CheckpointError, match="b: feature_fingerprint {'fps': '2'}, a has {'fps': '1'}"):
+    with pytest.raises(CheckpointError, match=r"b: feature_fingerprint \{'fps': '2'\}, a has \{'fps': '1'\}"):
         Classifier(members, ("feature_fingerprint",))

@@ -37,7 +37,7 @@ def test_all_monitors_and_precisions_are_accepted(monitor: str, precision: str) 
     ],
 )
 def test_values_out_of_range_are_refused(options: dict[str, object], problem: str) -> None:
-    with pytest.raises(ValueError, match="is|are") as caught:
+    with pytest.raises(ValueError, match=r"is|are") as caught:
         TrainingConfig(**options)  # type: ignore[arg-type]
     assert str(caught.value) == problem
 

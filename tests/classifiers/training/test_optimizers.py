@@ -73,6 +73,6 @@ def test_frozen_parameters_are_left_out() -> None:
     ],
 )
 def test_invalid_options_are_refused(options: dict[str, object], problem: str) -> None:
-    with pytest.raises(ValueError, match="is|takes") as caught:
+    with pytest.raises(ValueError, match=r"is|takes") as caught:
         OptimizerConfig(**options)  # type: ignore[arg-type]
     assert str(caught.value) == problem

@@ -35,12 +35,9 @@ def test_the_grid_starts_at_the_first_frame_and_has_the_requested_range(clip: Pa
 
 
 @pytest.mark.parametrize(
-    ("declared", "seconds"),
-    [(None, None), (DeclaredEnd(Fraction(4), True), 4), (DeclaredEnd(Fraction(1, 3), False), 1)],
+    "declared", [None, DeclaredEnd(Fraction(4), True), DeclaredEnd(Fraction(1, 3), False)], ids=str
 )
-def test_the_declared_end_is_in_ticks_and_rounded_up(
-    clip: Path, declared: DeclaredEnd | None, seconds: int | None
-) -> None:
+def test_the_declared_end_is_in_ticks_and_rounded_up(clip: Path, declared: DeclaredEnd | None) -> None:
     with open_media(clip) as media:
         ticks = request(declared=declared).declared_end_pts(media)
         tick = media.video.time_base
@@ -50,7 +47,6 @@ def test_the_declared_end_is_in_ticks_and_rounded_up(
         else:
             assert ticks is not None
             assert declared.end_seconds <= ticks * tick < declared.end_seconds + tick
-            assert ticks * tick <= (seconds or 0)
 
 
 def test_finishing_reads_the_rest_of_the_audio_and_sets_the_extent(clip: Path) -> None:
