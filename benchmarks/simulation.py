@@ -3,7 +3,7 @@
     python benchmarks/simulation.py [--frame-seconds 0.025] [--json FILE]
 
 Simulated is the Ray engine as it is: one driver goes round all workers, takes what is ready and hands out the next
-tasks; each worker has two handfuls and fetches a video before it decodes. Measured, in this process: what a handful and
+tasks; each worker has two batches and fetches a video before it decodes. Measured, in this process: what a batch and
 an outcome in it cost the driver, from Ray's reply to the shard; what going round costs for each worker; what reading
 the ledger costs for each id; how many requests a video takes. Assumed are the constants below. The driver is simulated
 without the rest of its machine's load.
@@ -30,9 +30,9 @@ import ray
 from benchmarks.measure import write_json
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.shard_sink import Sink
-from cluster.engines.ray import HANDFUL_SECONDS, HANDFULS, HANDFULS_PER_SECOND
+from cluster.engines.ray import BATCH_SECONDS, BATCHES_ON_HAND, BATCHES_PER_SECOND
 from cluster.engines.ray_cluster import join_cluster
-from cluster.engines.ray_workers import HANDFUL_TASKS
+from cluster.engines.ray_workers import MAX_BATCH_TASKS
 from cluster.engines.tasks import Done, Task, TaskQueue
 from cluster.extraction.assembler import Assembler
 from cluster.storage.range_reader import RangeReader
@@ -51,15 +51,15 @@ LISTED_PER_SECOND = 5_000  # 1,000 names a request, one request after the other
 BYTES_PER_SECOND = 125_000  # of video: 1 Mbit/s
 DIM = 1024
 SAMPLES = 500
-HANDFUL = 20
-HANDFULS_PER_WORKER = 12
+BATCH = 20
+BATCHES_PER_WORKER = 12
 
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds on the driver: of a handful, of an outcome, of a round for each worker, of each id settled before."""
+    """CPU seconds on the driver: of a batch, of an outcome, of a round for each worker, of each id settled before."""
 
-    handful: float
+    batch: float
     outcome: float
     per_worker: float
     per_settled_id: float
@@ -93,9 +93,9 @@ class Echo:
     def __init__(self, features: SegmentFeatures) -> None:
         self._features = features
 
-    def work(self, handful: list[Task]) -> list[Done]:
+    def work(self, batch: list[Task]) -> list[Done]:
         """Carry out tasks in no time."""
-        return [Done(task, replace(self._features)) for task in handful]
+        return [Done(task, replace(self._features)) for task in batch]
 
     def rest(self, seconds: float) -> None:
         """Be busy."""
@@ -133,20 +133,20 @@ def measure_costs(video_seconds: int) -> Costs:
         def drive(size: int) -> None:
             queue = TaskQueue(Video(id=f"video-{number}", uri="") for number in range(SAMPLES))
             assembler, sink = Assembler(lambda _: (), "run"), Sink(dataset, 100, ())
-            while handful := queue.take_handful(size):
-                for outcome in ray.get(actor.work.remote(handful)):
+            while batch := queue.take_batch(size):
+                for outcome in ray.get(actor.work.remote(batch)):
                     assert queue.settle(outcome) is outcome
                     sink.add_row(assembler.add(outcome), "")  # type: ignore[arg-type]
             sink.commit()
 
         alone = cpu_seconds(lambda: drive(1)) / SAMPLES
-        in_handfuls = cpu_seconds(lambda: drive(HANDFUL)) / SAMPLES
-        handful_seconds = max(alone - in_handfuls, 0.0) * HANDFUL / (HANDFUL - 1)
+        in_batches = cpu_seconds(lambda: drive(BATCH)) / SAMPLES
+        batch_seconds = max(alone - in_batches, 0.0) * BATCH / (BATCH - 1)
         settled_seconds = cpu_seconds(dataset.settled) / SAMPLES
     waiting = [actor.rest.remote(0.01) for _ in range(SAMPLES)]
     per_worker = cpu_seconds(lambda: ray.wait(waiting, timeout=0, fetch_local=False)) / SAMPLES
     ray.kill(actor)
-    return Costs(handful_seconds, max(alone - handful_seconds, 0.0), HANDFULS * per_worker, settled_seconds)
+    return Costs(batch_seconds, max(alone - batch_seconds, 0.0), BATCHES_ON_HAND * per_worker, settled_seconds)
 
 
 def requests_of(size_bytes: int) -> int:
@@ -167,18 +167,18 @@ def requests_of(size_bytes: int) -> int:
 
 
 def simulate(load: Load, nodes: int, costs: Costs) -> Result:
-    """Run `HANDFULS_PER_WORKER` handfuls through each worker of `nodes` nodes, half of all videos settled before."""
+    """Run `BATCHES_PER_WORKER` batches through each worker of `nodes` nodes, half of all videos settled before."""
     workers = nodes * CORES
-    handful_seconds = max(HANDFUL_SECONDS, workers / HANDFULS_PER_SECOND)
-    size = min(max(1, int(handful_seconds / load.work_seconds)), HANDFUL_TASKS)
-    handfuls = workers * HANDFULS_PER_WORKER
-    videos = handfuls * size
+    batch_seconds = max(BATCH_SECONDS, workers / BATCHES_PER_SECOND)
+    size = min(max(1, int(batch_seconds / load.work_seconds)), MAX_BATCH_TASKS)
+    batches = workers * BATCHES_PER_WORKER
+    videos = batches * size
     startup = 2 * videos / LISTED_PER_SECOND + videos * costs.per_settled_id
     bytes_each = load.video_seconds * BYTES_PER_SECOND
     fetch = bytes_each / min(NODE_BYTES_PER_SECOND / CORES, STORE_BYTES_PER_SECOND / workers)
     requests = requests_of(int(bytes_each))
     fetch = max(fetch, requests * workers / STORE_REQUESTS_PER_SECOND)
-    per_handful = costs.handful + size * costs.outcome
+    per_batch = costs.batch + size * costs.outcome
     rng = random.Random(0)  # noqa: S311 - not for secrets
     now = 0.0
     free_at = [0.0] * workers
@@ -187,13 +187,13 @@ def simulate(load: Load, nodes: int, costs: Costs) -> Result:
 
     def hand_out(worker: int) -> None:
         nonlocal handed_out
-        if handed_out < handfuls:
+        if handed_out < batches:
             handed_out += 1
             work = sum(fetch + load.work_seconds * rng.uniform(0.5, 1.5) for _ in range(size))
             free_at[worker] = max(free_at[worker], now) + work
             heapq.heappush(ends, (free_at[worker], worker))
 
-    for _ in range(HANDFULS):
+    for _ in range(BATCHES_ON_HAND):
         for worker in range(workers):
             hand_out(worker)
     while ends:
@@ -201,12 +201,12 @@ def simulate(load: Load, nodes: int, costs: Costs) -> Result:
         ready = []
         while ends and ends[0][0] <= now:
             ready.append(heapq.heappop(ends)[1])
-        now += costs.per_worker * workers + per_handful * len(ready)
+        now += costs.per_worker * workers + per_batch * len(ready)
         for worker in ready:
             hand_out(worker)
     use = {
         "cores": videos * load.work_seconds / workers / now,
-        "driver": handfuls * per_handful / now,  # it goes round the more often the less there is to do
+        "driver": batches * per_batch / now,  # it goes round the more often the less there is to do
         "network": videos * bytes_each / nodes / NODE_BYTES_PER_SECOND / now,
         "store, bytes": videos * bytes_each / STORE_BYTES_PER_SECOND / now,
         "store, requests": videos * requests / STORE_REQUESTS_PER_SECOND / now,
@@ -231,7 +231,7 @@ def main() -> None:
         costs = measure_costs(video_seconds)
         name = f"{video_seconds} s"
         measured[name] = asdict(costs)
-        print(f"videos of {name}: a handful costs the driver {1e3 * costs.handful:.2f} ms, ", end="")
+        print(f"videos of {name}: a batch costs the driver {1e3 * costs.batch:.2f} ms, ", end="")
         print(f"an outcome {1e3 * costs.outcome:.2f} ms, ", end="")
         print(f"a round {1e6 * costs.per_worker:.1f} us a worker, the ledger {1e6 * costs.per_settled_id:.1f} us an id")
         load = Load(name, video_seconds, arguments.frame_seconds * video_seconds)

@@ -1,42 +1,160 @@
-"""Engines: where tasks are carried out. All of them give the same outcomes, to the bit."""
+"""What every engine offers, and what it asks of the work that it carries out.
+
+An engine takes tasks from a `WorkQueue`, has a `Worker` carry them out, in one process or many, and yields the final
+outcomes. It knows neither kind of work, videos (`tasks`, `video_worker`) or portions of features (`portion_queue`), and
+all engines give the same outcomes, to the bit.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Generic, TypeVar
 
-from cluster.engines.tasks import Outcome, TaskQueue
-from cluster.engines.worker import Worker
+from cluster.engines.stage import Network
 from schemas.records import Machine
+
+TaskT = TypeVar("TaskT")
+OutcomeT = TypeVar("OutcomeT")
 
 
 class EngineError(Exception):
-    """The engine cannot go on, whatever the video; the message says why."""
+    """The engine cannot continue, through no fault of any one input; the message says why."""
 
 
-class Engine(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one worker takes.
+
+    cpus                CPU cores
+    gpus                GPUs in place of the cores, where the cluster has any
+    shares_process      whether several threads of a process may call one worker at the same time
+    time_limit_seconds  of one task; a worker that takes far longer is killed. None: no limit
+    gives_up_if_busy    whether the run also ends where others have held all cores (or GPUs) for too long, and not
+                        only where the cluster has had none
+    """
+
+    cpus: int = 1
+    gpus: int = 0
+    shares_process: bool = False
+    time_limit_seconds: float | None = None
+    gives_up_if_busy: bool = False
+
+
+ONE_CORE = Resources()
+
+
+class Worker(ABC, Generic[TaskT, OutcomeT]):
+    """Carries out tasks. Cheap to make and to pickle; `setup` loads its networks, once per process."""
+
+    @property
+    @abstractmethod
+    def resources(self) -> Resources:
+        """What it takes."""
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """Those of its networks that an engine may run in a pool of their own, by name."""
+        return {}
+
+    def with_networks(self, networks: Mapping[str, Network]) -> Worker[TaskT, OutcomeT]:
+        """The same worker with other networks in their place, by the same names."""
+        return self
+
+    def files(self) -> list[str]:
+        """Paths of the files that `setup` reads."""
+        return [path for network in self.networks.values() for path in network.files()]
+
+    @abstractmethod
+    def setup(self) -> None:
+        """Load the networks."""
+
+    @abstractmethod
+    def __call__(self, task: TaskT) -> OutcomeT:
+        """Carry out a task. A bad input is an outcome; an exception ends the run."""
+
+
+@dataclass(frozen=True)
+class WorkerLoss:
+    """How a worker was lost that died, or was killed, over its tasks.
+
+    error             what the engine knows of it
+    exceeded_seconds  the time limit of a task, where the engine killed the worker because it took far longer
+    """
+
+    error: str
+    exceeded_seconds: float | None = None
+
+
+class WorkQueue(ABC, Generic[TaskT, OutcomeT]):
+    """Tasks to carry out, and what follows from their outcomes.
+
+    workers_lost  how many workers the engine has lost so far
+    nodes_lost    ids of the machines that it has lost
+    """
+
+    def __init__(self) -> None:
+        self.workers_lost = 0
+        self.nodes_lost: set[str] = set()
+
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Whether nothing is left to do and nothing is in flight."""
+
+    @abstractmethod
+    def useful_workers(self, available: int) -> int:
+        """How many of `available` workers there is work for."""
+
+    @abstractmethod
+    def take_batch(self, limit: int) -> list[TaskT]:
+        """The next tasks for one worker, at most `limit`; empty where there are none right now."""
+
+    @abstractmethod
+    def give_back(self, tasks: Sequence[TaskT]) -> None:
+        """Return tasks that were not carried out, through no fault of their own."""
+
+    @abstractmethod
+    def settle(self, outcome: OutcomeT) -> OutcomeT | None:
+        """Take an outcome; returns it if it is final, None if its task will be retried or is no longer needed."""
+
+    @abstractmethod
+    def settle_lost(self, tasks: Sequence[TaskT], loss: WorkerLoss) -> list[OutcomeT]:
+        """Take the batch of tasks that a lost worker was at; returns the outcomes that are final with that.
+
+        Raises `EngineError` where the run cannot continue.
+        """
+
+
+class Engine(ABC):
     """Carries out the tasks of a queue."""
 
-    def machine(self) -> Machine:
-        """What there is to work with."""
-        ...
+    @abstractmethod
+    def machine(self, resources: Resources = ONE_CORE) -> Machine:
+        """The machines that it has for workers which take `resources`."""
 
-    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
-        """Yield each task's final outcome, in any order, until the queue is over."""
-        ...
+    @abstractmethod
+    def run(
+        self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+    ) -> Generator[OutcomeT, None, None]:
+        """Yield each task's final outcome, in any order, until the queue is over.
 
+        Raises `EngineError` where the run cannot continue.
+        """
+
+    @abstractmethod
     def close(self) -> None:
-        """Let go of everything that was started."""
-        ...
+        """Release everything that it has started."""
 
 
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds in every so many, or `max`
 
 
 def usable_cores() -> int:
-    """Those that it is bound to, and no more than a container's limit, rounded up."""
+    """CPU cores that this process is bound to, and no more than a container's limit, rounded up."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, _limit() or cores)
 

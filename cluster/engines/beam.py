@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
+
+from typing_extensions import override
 
 try:
     import apache_beam as beam
@@ -18,11 +20,11 @@ try:
 except ImportError as error:
     raise ImportError("--engine beam needs another library: pip install 'framemill[beam]'") from error
 
-from cluster.engines.base import usable_cores
+from cluster.engines.base import ONE_CORE, Engine, Resources, usable_cores
 from cluster.engines.beam_outcomes import read_outcomes, write_outcomes
 from cluster.engines.options import EngineOptions
-from cluster.engines.tasks import Outcome, Task, TaskQueue
-from cluster.engines.worker import Worker
+from cluster.engines.tasks import Task, TaskQueue
+from cluster.engines.video_worker import VideoWorker
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas.records import Machine
@@ -36,7 +38,7 @@ LOCAL_OPTIONS = {
 }
 
 
-class BeamEngine:
+class BeamEngine(Engine):
     """Runs tasks as Beam pipelines."""
 
     def __init__(self, options: EngineOptions, staging: str) -> None:
@@ -48,12 +50,13 @@ class BeamEngine:
             values = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **values}
         self._options = [f"--{name}={value}" for name, value in values.items()]
 
-    def machine(self) -> Machine:
-        """This machine; what a remote runner has is not known here."""
+    @override
+    def machine(self, resources: Resources = ONE_CORE) -> Machine:
+        # What a remote runner has is not known here.
         return Machine(engine="beam", nodes=1, cpus=self._workers, gpus=0)
 
-    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
-        """See `Engine.run`."""
+    @override
+    def run(self, queue: Any, worker: Any) -> Generator[Any, None, None]:
         self._has_run = True
         self.close()  # what a killed run left there is of no use
         while not queue.is_over:
@@ -76,10 +79,10 @@ class BeamEngine:
                         yield final
                 files.delete(file.uri)
 
+    @override
     def close(self) -> None:
-        """Remove the staging place; one that was never used here may be that of a run beside this one."""
         if not self._has_run:
-            return
+            return  # a staging place that was never used here may be that of a concurrent run
         with contextlib.suppress(FileNotFoundError):
             files.delete_folder(self._staging)
 
@@ -96,7 +99,7 @@ class BeamEngine:
 class _Work(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
     """Numbered tasks to files of outcomes, one a task."""
 
-    def __init__(self, worker: Worker[Any], staging: str) -> None:
+    def __init__(self, worker: VideoWorker[Any], staging: str) -> None:
         self._worker = worker
         self._staging = staging
 
@@ -113,5 +116,5 @@ class _Work(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
 
 
 def make_engine(options: EngineOptions, staging: str) -> BeamEngine:
-    """See `cluster.engines.base`."""
+    """The Beam engine."""
     return BeamEngine(options, staging)

@@ -1,45 +1,111 @@
-"""The engine without an engine: one task after the other in this process.
+"""The local engine: tasks are carried out in this process. For debugging, small runs, and as the reference.
 
-For debugging, and the reference that the others must equal. A file that hangs or kills the decoder hangs or kills this
-process: the limits on time need another process to enforce them.
+Videos are processed one after the other: a file that hangs or kills the decoder hangs or kills this process, because
+limits on time need another process to enforce them. A worker that shares its process (`Resources.shares_process`) is
+called from a thread for each core.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
-from cluster.engines.base import usable_cores
+import torch
+from typing_extensions import override
+
+from cluster.engines.base import (
+    ONE_CORE,
+    Engine,
+    EngineError,
+    OutcomeT,
+    Resources,
+    TaskT,
+    Worker,
+    WorkQueue,
+    usable_cores,
+)
 from cluster.engines.options import EngineOptions
-from cluster.engines.tasks import Outcome, TaskQueue
-from cluster.engines.worker import Worker
 from schemas.records import Machine
 
+POLL_SECONDS = 0.05
 
-class LocalEngine:
-    """Runs every task here and now."""
 
-    def machine(self) -> Machine:
-        """This machine; one CPU of it is used."""
-        return Machine(engine="local", nodes=1, cpus=usable_cores(), gpus=0)
+class LocalEngine(Engine):
+    """Runs tasks in this process, with up to `threads` threads: by default one for each core."""
 
-    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
-        """See `Engine.run`."""
-        worker.setup()
-        while not queue.is_over:
-            task = queue.take()
-            if task is None:
-                time.sleep(0.05)  # all that is left waits for its next attempt
-                continue
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads or usable_cores()
+
+    @override
+    def machine(self, resources: Resources = ONE_CORE) -> Machine:
+        return Machine(
+            engine="local", nodes=1, cpus=usable_cores(), gpus=torch.cuda.device_count() if resources.gpus else 0
+        )
+
+    @override
+    def run(
+        self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+    ) -> Generator[OutcomeT, None, None]:
+        outcomes = self._run_threads if worker.resources.shares_process else _run_sequentially
+        try:
+            yield from outcomes(queue, worker)
+        except (RuntimeError, MemoryError) as error:  # torch's own among them
+            raise EngineError(f"a worker failed, through no fault of its input: {error}") from error
+
+    @override
+    def close(self) -> None:
+        pass  # nothing outlives a run
+
+    def _run_threads(
+        self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+    ) -> Generator[OutcomeT, None, None]:
+        running: set[Future[OutcomeT]] = set()
+        with _restored_threads():
+            worker.setup()
+            pool = ThreadPoolExecutor(self._threads, "worker", initializer=torch.set_num_threads, initargs=(1,))
+            try:
+                while not queue.is_over:
+                    # One more than there are threads, so that none waits.
+                    while len(running) <= self._threads and (batch := queue.take_batch(1)):
+                        running |= {pool.submit(worker, task) for task in batch}
+                    if not running:
+                        time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
+                        continue
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        outcome = queue.settle(future.result())
+                        if outcome is not None:
+                            yield outcome
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _run_sequentially(
+    queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+) -> Generator[OutcomeT, None, None]:
+    worker.setup()
+    while not queue.is_over:
+        batch = queue.take_batch(1)
+        if not batch:
+            time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
+        for task in batch:
             outcome = queue.settle(worker(task))
             if outcome is not None:
                 yield outcome
 
-    def close(self) -> None:
-        """Nothing to let go of."""
+
+@contextmanager
+def _restored_threads() -> Iterator[None]:
+    """Whatever number of threads torch is given inside, it has its own again afterwards."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def make_engine(options: EngineOptions, staging: str) -> LocalEngine:
-    """See `cluster.engines.base`; there is nothing to configure."""
-    return LocalEngine()
+    """The local engine; it needs no staging."""
+    return LocalEngine(options.workers)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import ray
@@ -30,7 +30,7 @@ from ray.exceptions import ActorUnavailableError, ObjectLostError
 from torch import Tensor
 
 from cluster.engines.ray_cluster import FileCopies, cluster_size
-from cluster.engines.stage import Network, VideoStage
+from cluster.engines.stage import Network
 from cluster.scoring.clip_network import ClipNetwork
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.networks.image_input import PreparedFrame
@@ -40,8 +40,6 @@ CHUNKS_ON_THEIR_WAY = 3
 CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
 BATCH_CHUNKS = 16
 RESENDS = 5
-
-StageT = TypeVar("StageT", bound=VideoStage)
 
 
 class PreparedPixels(NamedTuple):
@@ -206,7 +204,7 @@ PROXIES: dict[type[Any], Callable[[Any, PoolClient], Network]] = {
 class EmbedderPool:
     """The embedders of a run: one actor a GPU, or on CPU cores where there is none."""
 
-    def __init__(self, stage: VideoStage, files: FileCopies, count: int) -> None:
+    def __init__(self, networks: Mapping[str, Network], files: FileCopies, count: int) -> None:
         on_gpu = cluster_size().gpus > 0
         self.cpus = 0 if on_gpu else count
         actor = ray.remote(EmbedderActor).options(
@@ -217,18 +215,13 @@ class EmbedderPool:
             max_concurrency=CALLS_AT_ONCE,
         )
         # Once for all of them, and held: actors that are started again on another machine read it again.
-        self._networks = ray.put(dict(stage.networks))
+        self._networks = ray.put(dict(networks))
         self._actors = [actor.remote(self._networks, files) for _ in range(count)]
-        self._variants: dict[str, str] = ray.get(self._actors[0].variants.remote())
-
-    def proxied(self, stage: StageT) -> StageT:
-        """The same stage, its networks replaced by the pool's."""
-        return stage.with_networks(
-            {
-                name: PROXIES[type(network)](network, PoolClient(self._actors, name, self._variants[name]))
-                for name, network in stage.networks.items()
-            }
-        )
+        variants: dict[str, str] = ray.get(self._actors[0].variants.remote())
+        self.proxies: dict[str, Network] = {
+            name: PROXIES[type(network)](network, PoolClient(self._actors, name, variants[name]))
+            for name, network in networks.items()
+        }
 
     def close(self) -> None:
         """Stop the actors."""

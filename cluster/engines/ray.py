@@ -1,36 +1,36 @@
-"""The Ray engine: workers that decode, spread over a cluster, and the networks beside them or in a pool of their own.
+"""The Ray engine: workers on a cluster, each an actor, their networks beside them or in a pool of their own.
 
 Together (no GPU): each worker decodes and embeds, single-threaded, one a core. Apart: workers on CPU cores decode and
 send their frames to a pool of embedders on GPUs, which fills its batches across videos
-(`cluster.engines.network_pool`). The worker is the same; only where its networks are differs.
+(`cluster.engines.network_pool`). The worker is the same; only where its networks are differs. A worker that asks for a
+GPU gets one of its own where the cluster has any.
 
-Each worker is an actor with two handfuls of tasks, so that it never waits for the driver, which holds nothing but tasks
-in flight. Unless their number is given, there are as many workers as cores, and they follow the cluster: a machine that
-is added gets its own; one that was told that it will have to go finishes what it has and is given no more.
+Each worker has two batches of tasks, so that it never waits for the driver, which holds nothing but tasks in flight.
+Unless their number is given, there are as many workers as the cluster has room for, and they follow it: a machine that
+is added gets its own; workers of a machine that has received a preemption notice finish what they have and get no more.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator
+from typing import Any, Generic
 
 import ray
 from ray.exceptions import RayActorError, RayError
+from typing_extensions import override
 
-from cluster.engines.base import EngineError
+from cluster.engines.base import ONE_CORE, Engine, EngineError, OutcomeT, Resources, TaskT, Worker, WorkQueue
 from cluster.engines.network_pool import EmbedderPool
 from cluster.engines.options import EngineOptions
-from cluster.engines.ray_cluster import ClusterWatch, FileCopies, cluster_size, join_cluster
-from cluster.engines.ray_workers import LostWorkers, Slot
-from cluster.engines.tasks import Outcome, TaskQueue
-from cluster.engines.worker import Worker
+from cluster.engines.ray_cluster import ClusterSize, ClusterWatch, FileCopies, cluster_size, join_cluster
+from cluster.engines.ray_workers import LostWorkers, WorkerHandle
 from schemas.records import Machine
 
-HANDFULS = 2
-HANDFUL_SECONDS = 1.0
-HANDFULS_PER_SECOND = 200  # that the driver can take; where there are more workers than that, handfuls last longer
+BATCHES_ON_HAND = 2
+BATCH_SECONDS = 1.0
+BATCHES_PER_SECOND = 200  # that the driver can handle; where there are more workers than that, batches last longer
 POLL_SECONDS = 1.0
 WARN_SECONDS = 60.0
 GUARD_SECONDS = 5.0
@@ -38,36 +38,38 @@ GUARD_SECONDS = 5.0
 logger = logging.getLogger("framemill")
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs tasks on a Ray cluster; starts one on this machine where there is none."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._started_cluster = join_cluster(options.address)
 
-    def machine(self) -> Machine:
-        """The cluster as it is now."""
+    @override
+    def machine(self, resources: Resources = ONE_CORE) -> Machine:
         size = cluster_size()
         return Machine(engine="ray", nodes=size.nodes, cpus=size.cpus, gpus=size.gpus)
 
+    @override
     def close(self) -> None:
-        """Stop the cluster if it was started here."""
         if self._started_cluster:
             ray.shutdown()
 
-    def file_copies(self, worker: Worker[Any]) -> FileCopies:
-        """What machines need that join; one cluster of our own has no other than this."""
+    def file_copies(self, worker: Worker[Any, Any]) -> FileCopies:
+        """Files for machines that join; a cluster that was started here has this machine alone."""
         return FileCopies.of(worker.files(), needed=not self._started_cluster)
 
-    def run(self, queue: TaskQueue, worker: Worker[Any]) -> Iterator[Outcome]:
-        """See `Engine.run`."""
+    @override
+    def run(
+        self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+    ) -> Generator[OutcomeT, None, None]:
         files = self.file_copies(worker)
         embedders: EmbedderPool | None = None
         gpus = cluster_size().gpus
-        if self._options.pools == "apart" or (self._options.pools == "auto" and gpus):
-            embedders = EmbedderPool(worker.stage, files, self._options.embed_workers or max(gpus, 1))
-            worker = worker.with_stage(embedders.proxied(worker.stage))
-        run = _Run(self._options, queue, ray.put((worker, files)), embedders.cpus if embedders else 0)
+        if worker.networks and (self._options.pools == "apart" or (self._options.pools == "auto" and gpus)):
+            embedders = EmbedderPool(worker.networks, files, self._options.embed_workers or max(gpus, 1))
+            worker = worker.with_networks(embedders.proxies)
+        run = RayRun(self._options, queue, worker, files, embedders.cpus if embedders else 0)
         try:
             yield from run.outcomes()
         finally:
@@ -76,27 +78,35 @@ class RayEngine:
                 embedders.close()
 
 
-class _Run:
+class RayRun(Generic[TaskT, OutcomeT]):
     """The workers of one run."""
 
-    def __init__(self, options: EngineOptions, queue: TaskQueue, worker_and_files: Any, embedder_cpus: int) -> None:
+    def __init__(
+        self,
+        options: EngineOptions,
+        queue: WorkQueue[TaskT, OutcomeT],
+        worker: Worker[TaskT, OutcomeT],
+        files: FileCopies,
+        embedder_cpus: int = 0,
+    ) -> None:
         self._options = options
         self._queue = queue
-        self._worker_and_files = worker_and_files
-        self._embedder_cpus = embedder_cpus
+        self._worker_and_files = ray.put((worker, files))
         self._watch = ClusterWatch()
-        self._lost = LostWorkers(self._watch, queue, options.time_limit)
-        self._slots: list[Slot] = []
+        self._places = Places(worker.resources, embedder_cpus, on_gpus=self._watch.size.gpus > 0)
+        self._resources = worker.resources
+        self._lost = LostWorkers(self._watch, queue, worker.resources.time_limit_seconds)
+        self.workers: list[WorkerHandle[TaskT, OutcomeT]] = []
         self._idle_since = time.monotonic()  # since when no worker has been ready
         self._has_warned = False
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """See `Engine.run`."""
+    def outcomes(self) -> Generator[OutcomeT, None, None]:
+        """The final outcomes, as they come, until the queue is over."""
         self._follow_cluster()
         while not self._queue.is_over:
             if self._watch.look():
                 self._follow_cluster()
-                self._mind_idleness()
+                self._check_idleness()
             self._hand_out()
             self._kill_overdue()
             yield from self._collect(self._wait())
@@ -104,115 +114,151 @@ class _Run:
 
     def close(self) -> None:
         """Stop the workers."""
-        for slot in self._slots:
-            ray.kill(slot.actor)
+        for worker in self.workers:
+            ray.kill(worker.actor)
+        self._lost.close()
 
     @property
-    def _handful_seconds(self) -> float:
-        """How long a worker may take tasks out of what it was given at once."""
-        return max(HANDFUL_SECONDS, len(self._slots) / HANDFULS_PER_SECOND)
+    def _batch_seconds(self) -> float:
+        """How long a worker may begin tasks of one batch."""
+        return max(BATCH_SECONDS, len(self.workers) / BATCHES_PER_SECOND)
 
     def _follow_cluster(self) -> None:
-        """Let go of workers whose machines have gone or will go; start as many as there are cores for."""
-        for slot in list(self._slots):
-            if not slot.node_id or not self._watch.is_leaving(slot.node_id):
+        """Let go of workers whose machines are lost or draining; start as many as there is room and work for."""
+        for worker in list(self.workers):
+            if not worker.node_id or not self._watch.is_leaving(worker.node_id):
                 continue
-            if slot.node_id in self._watch.draining:
-                self._queue.nodes_lost.add(slot.node_id)
-                self._retire(slot)
+            if worker.node_id in self._watch.draining:
+                self._queue.nodes_lost.add(worker.node_id)
+                self._retire(worker)
             else:
-                self._slots.remove(slot)
-                self._lost.add(slot)
-        staying = [slot for slot in self._slots if not slot.is_leaving]
-        wanted = self._options.workers or max(1, self._watch.size.cpus - self._embedder_cpus)
-        self._slots += [Slot.start(self._worker_and_files) for _ in range(wanted - len(staying))]
-        surplus = sorted(staying, key=lambda slot: (slot.is_ready, len(slot.on_hand)))
-        for slot in surplus[: max(len(staying) - wanted, 0)]:
-            self._dismiss(slot)
+                self.workers.remove(worker)
+                self._lost.add(worker)
+        staying = [worker for worker in self.workers if not worker.is_retiring]
+        available = self._options.workers or max(1, self._places.count(self._watch.size))
+        wanted = self._queue.useful_workers(available)
+        self.workers += [
+            WorkerHandle.start(self._worker_and_files, self._places.placement) for _ in range(wanted - len(staying))
+        ]
+        surplus = sorted(staying, key=lambda worker: (worker.is_ready, len(worker.on_hand)))
+        for worker in surplus[: max(len(staying) - wanted, 0)]:
+            self._dismiss(worker)
 
-    def _retire(self, slot: Slot) -> None:
-        if not slot.is_leaving:
-            slot.is_leaving = True
-            logger.warning(
-                f"machine {slot.node_id[:8]} was told that it will have to go: its workers get no more tasks"
-            )
-        if not slot.on_hand:
-            self._slots.remove(slot)
-            ray.kill(slot.actor)
+    def _retire(self, worker: WorkerHandle[TaskT, OutcomeT]) -> None:
+        if not worker.is_retiring:
+            worker.is_retiring = True
+            logger.warning(f"machine {worker.node_id[:8]} received a preemption notice: its workers get no more tasks")
+        if not worker.on_hand:
+            self.workers.remove(worker)
+            ray.kill(worker.actor)
 
-    def _dismiss(self, slot: Slot) -> None:
-        """Free a worker's core at once: an embedder that was started again may need it before the worker can go on."""
-        self._queue.give_back(slot.tasks)
-        self._slots.remove(slot)
-        ray.kill(slot.actor)
+    def _dismiss(self, worker: WorkerHandle[TaskT, OutcomeT]) -> None:
+        """Free a worker's core at once: a restarted embedder may need it before the worker can continue."""
+        self._queue.give_back(worker.tasks)
+        self.workers.remove(worker)
+        ray.kill(worker.actor)
 
-    def _mind_idleness(self) -> None:
-        """Say so when nothing can work; give up where the cluster has lost all that could."""
+    def _check_idleness(self) -> None:
+        """Warn when no worker is ready; give up where that lasts."""
         now = time.monotonic()
-        if any(slot.is_ready for slot in self._slots):
+        if any(worker.is_ready for worker in self.workers):
             self._idle_since, self._has_warned = now, False
             return
-        idle_seconds = now - self._idle_since
-        if not self._watch.size.cpus and idle_seconds > self._options.cluster_wait:
+        idle_seconds, wait_seconds = now - self._idle_since, self._options.cluster_wait
+        is_busy = self._places.exist_in(self._watch.size)
+        place, reason = self._places.name, "all are in use" if is_busy else "there is none"
+        if idle_seconds > wait_seconds and (self._resources.gives_up_if_busy or not is_busy):
             raise EngineError(
-                f"the cluster has had no machine with a CPU core for {idle_seconds:.0f} s (--cluster-wait); "
-                "what is finished is committed: add machines and run again"
+                f"no worker for {idle_seconds:.0f} s (--cluster-wait): the cluster has no free {place}, {reason}; "
+                "what is committed stays: run again once there is room"
             )
-        if not self._has_warned and idle_seconds > min(WARN_SECONDS, self._options.cluster_wait / 2):
+        if not self._has_warned and idle_seconds > min(WARN_SECONDS, wait_seconds / 2):
             self._has_warned = True
-            reason = "all are in use by others" if self._watch.size.cpus else "there is none"
-            logger.warning(f"no worker for {idle_seconds:.0f} s: waiting for a free CPU core in the cluster; {reason}")
+            logger.warning(f"no worker for {idle_seconds:.0f} s: waiting for a free {place} in the cluster; {reason}")
 
     def _hand_out(self) -> None:
-        for depth in range(HANDFULS):
-            for slot in self._slots:
-                if slot.is_ready and not slot.is_leaving and len(slot.on_hand) == depth:
-                    handful = self._queue.take_handful(slot.capacity)
-                    if not handful:
+        for depth in range(BATCHES_ON_HAND):
+            for worker in self.workers:
+                if worker.is_ready and not worker.is_retiring and len(worker.on_hand) == depth:
+                    batch = self._queue.take_batch(worker.capacity)
+                    if not batch:
                         return
-                    slot.give(handful, self._handful_seconds)
+                    worker.give(batch, self._batch_seconds)
 
     def _kill_overdue(self) -> None:
-        """End the workers that are stuck for longer than their own guard (`engines.task_guard`) would have allowed."""
-        patience_seconds = self._handful_seconds + 2 * self._options.time_limit + GUARD_SECONDS
-        for slot in self._slots:
-            if slot.on_hand and not slot.is_overdue and time.monotonic() > slot.head_since + patience_seconds:
-                slot.is_overdue = True
-                slot.kill()
+        """Kill workers that are stuck for longer than their own guard (`engines.task_guard`) would have allowed."""
+        limit_seconds = self._resources.time_limit_seconds
+        if limit_seconds is None:
+            return
+        allowed_seconds = self._batch_seconds + 2 * limit_seconds + GUARD_SECONDS
+        for worker in self.workers:
+            if worker.on_hand and not worker.is_overdue and time.monotonic() > worker.head_since + allowed_seconds:
+                worker.is_overdue = True
+                worker.kill()
 
     def _wait(self) -> set[Any]:
-        references = [reference for slot in self._slots for reference in slot.references]
+        references = [reference for worker in self.workers for reference in worker.references]
         if not references:
-            time.sleep(0.05)  # all that is left waits for its next attempt
+            time.sleep(0.05)  # all remaining tasks wait for their next attempt
             return set()
         ready, rest = ray.wait(references, timeout=POLL_SECONDS, fetch_local=False)
         if rest:
             ready += ray.wait(rest, num_returns=len(rest), timeout=0, fetch_local=False)[0]
         return set(ready)
 
-    def _collect(self, ready: set[Any]) -> list[Outcome]:
-        """The final outcomes among what has come in."""
-        final: list[Outcome | None] = []
-        for slot in list(self._slots):
-            was_ready = slot.is_ready
+    def _collect(self, ready: set[Any]) -> list[OutcomeT]:
+        """The final outcomes among those that have come in."""
+        final: list[OutcomeT | None] = []
+        for worker in list(self.workers):
+            was_ready = worker.is_ready
             try:
-                outcomes, left = slot.collect(ready)
+                outcomes, left = worker.collect(ready)
             except RayError as error:
                 if was_ready and not isinstance(error, RayActorError):
-                    raise EngineError(f"a worker failed, through no video's fault: {error}") from error
-                self._slots.remove(slot)
-                self._lost.add(slot, error)
+                    raise EngineError(
+                        f"a worker failed, through no fault of its input: {error}\n"
+                        "What is committed stays: fix this and run again"
+                    ) from error
+                self.workers.remove(worker)
+                self._lost.add(worker, error)
                 continue
             final += [self._queue.settle(outcome) for outcome in outcomes]
             self._queue.give_back(left)
-            if slot.is_ready and not was_ready:
+            if worker.is_ready and not was_ready:
                 self._lost.note_start()
-            if slot.is_leaving and not slot.on_hand:
-                self._slots.remove(slot)
-                ray.kill(slot.actor)
+            if worker.is_retiring and not worker.on_hand:
+                self.workers.remove(worker)
+                ray.kill(worker.actor)
         return [outcome for outcome in final if outcome is not None]
 
 
+class Places:
+    """Where workers that take `resources` go: GPUs where they ask for them and the cluster has any, or else cores."""
+
+    def __init__(self, resources: Resources, embedder_cpus: int, *, on_gpus: bool) -> None:
+        self._on_gpus = on_gpus and resources.gpus > 0
+        self._each = resources.gpus if self._on_gpus else resources.cpus
+        self._embedder_cpus = embedder_cpus
+
+    @property
+    def name(self) -> str:
+        """What a worker waits for."""
+        return "GPU" if self._on_gpus else "CPU core"
+
+    @property
+    def placement(self) -> dict[str, int]:
+        """The options of an actor."""
+        return {"num_gpus": self._each, "num_cpus": 0} if self._on_gpus else {"num_cpus": self._each}
+
+    def exist_in(self, size: ClusterSize) -> bool:
+        """Whether a cluster of that size has any."""
+        return (size.gpus if self._on_gpus else size.cpus) >= self._each
+
+    def count(self, size: ClusterSize) -> int:
+        """How many workers a cluster of that size holds, if nobody else uses it."""
+        return (size.gpus if self._on_gpus else size.cpus - self._embedder_cpus) // self._each
+
+
 def make_engine(options: EngineOptions, staging: str) -> RayEngine:
-    """See `cluster.engines.base`."""
+    """The Ray engine; it needs no staging."""
     return RayEngine(options)

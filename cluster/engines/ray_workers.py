@@ -1,12 +1,11 @@
-"""Workers as Ray actors: what one does, what the driver knows of it, and what becomes of its tasks when it is lost.
+"""Workers as Ray actors: the actor, the driver's handle of it, and what becomes of its tasks when it is lost.
 
-Where videos are short, a worker gets a handful of tasks at a time, so that what it costs to send them is shared: as
-many as it has lately got done in the time that a handful may take. It stops there, and what it has not begun goes back.
+Where tasks are short, a worker gets a batch of them at a time, which shares the cost of sending them: as many as it has
+lately completed in the time that a batch may take. It stops there, and tasks that it has not begun go back.
 
-A lost worker takes the blame for the handful at its head, each of which then goes alone, and only if its machine is
-still there: where that has gone, or was told that it would have to, all its tasks go back untouched. Which of the two
-it was is known only after a while, because a machine's processes may end before the machine is missed; until then the
-tasks wait.
+A lost worker's batch in progress takes the blame (`WorkQueue.settle_lost`), but only if its machine is still there.
+Where that is lost too, or had a preemption notice, all its tasks go back untouched. Which of the two it was is known
+only after a while, because a machine's processes may end before the machine is missed; until then the tasks wait.
 """
 
 from __future__ import annotations
@@ -18,43 +17,40 @@ import signal
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.engines.base import EngineError
+from cluster.engines.base import EngineError, OutcomeT, TaskT, Worker, WorkerLoss, WorkQueue
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies
-from cluster.engines.tasks import Failed, Outcome, Task, TaskQueue
-from cluster.engines.worker import Worker
-from schemas.outcomes import FailureCode, Stage
 
 MAX_FAILED_STARTS = 3
-HANDFUL_TASKS = 128
+MAX_BATCH_TASKS = 128
 NODE_LOSS_SECONDS = 3.0  # how long a machine whose processes have ended may take to be missed
 
 logger = logging.getLogger("framemill")
 
 
 class WorkerActor:
-    """A `Worker` in a process of its own."""
+    """A worker in a process of its own."""
 
     def greet(self) -> tuple[str, int]:
-        """Which machine and which process this is."""
+        """The machine and the process that this is."""
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def setup(self, worker_and_files: tuple[Worker[Any], FileCopies]) -> None:
+    def setup(self, worker_and_files: tuple[Worker[Any, Any], FileCopies]) -> None:
         """Load the networks."""
         self._worker, files = worker_and_files
         files.restore()
         self._worker.setup()
 
-    def work(self, handful: list[Task], seconds: float) -> list[Outcome]:
-        """Carry out tasks, in order; those that are not begun within `seconds` are left out."""
+    def work(self, batch: list[Any], seconds: float) -> list[Any]:
+        """Outcomes of a batch of tasks, in order; those that are not begun within `seconds` are left out."""
         started = time.monotonic()
-        outcomes: list[Outcome] = []
-        for task in handful:
+        outcomes: list[Any] = []
+        for task in batch:
             if outcomes and time.monotonic() > started + seconds:
                 break
             outcomes.append(self._worker(task))
@@ -62,8 +58,8 @@ class WorkerActor:
 
 
 @dataclass(eq=False)
-class Slot:
-    """One worker and the handfuls of tasks it has, oldest first. `capacity`: how many tasks its next one may hold."""
+class WorkerHandle(Generic[TaskT, OutcomeT]):
+    """One worker and its batches of tasks, oldest first. `capacity`: how many tasks the next one may hold."""
 
     actor: Any
     greeting: Any  # references; None once they have been answered
@@ -71,18 +67,18 @@ class Slot:
     started_at: float = field(default_factory=time.monotonic)
     node_id: str = ""
     process_id: int = 0
-    on_hand: deque[tuple[Any, list[Task]]] = field(default_factory=deque)
+    on_hand: deque[tuple[Any, list[TaskT]]] = field(default_factory=deque)
     capacity: int = 1
     head_since: float = 0.0
     is_overdue: bool = False
-    is_leaving: bool = False  # is given no more tasks
+    is_retiring: bool = False  # gets no more tasks
     error: RayError | None = None
     lost_at: float = 0.0
 
     @classmethod
-    def start(cls, worker_and_files: Any) -> Slot:
-        """A new worker, from a reference to what `WorkerActor.setup` takes."""
-        actor = ray.remote(WorkerActor).options(num_cpus=1, max_restarts=0).remote()
+    def start(cls, worker_and_files: Any, placement: dict[str, int]) -> WorkerHandle[TaskT, OutcomeT]:
+        """A new worker, from a reference to what `WorkerActor.setup` takes; `placement` are options of Ray's."""
+        actor = ray.remote(WorkerActor).options(max_restarts=0, **placement).remote()
         return cls(actor, actor.greet.remote(), actor.setup.remote(worker_and_files))
 
     @property
@@ -92,34 +88,34 @@ class Slot:
 
     @property
     def references(self) -> list[Any]:
-        """What is to be waited for."""
+        """Those whose answers are still to come."""
         if self.is_ready:
             return [reference for reference, _ in self.on_hand]
         return [self.greeting or self.loading]
 
     @property
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[TaskT]:
         """Those on hand, oldest first."""
-        return [task for _, handful in self.on_hand for task in handful]
+        return [task for _, batch in self.on_hand for task in batch]
 
-    def give(self, handful: list[Task], seconds: float) -> None:
+    def give(self, batch: list[TaskT], seconds: float) -> None:
         """Have it carry out more tasks, as many as it can begin in `seconds`."""
         if not self.on_hand:
             self.head_since = time.monotonic()
-        self.on_hand.append((self.actor.work.remote(handful, seconds), handful))
+        self.on_hand.append((self.actor.work.remote(batch, seconds), batch))
 
-    def collect(self, ready: set[Any]) -> tuple[list[Outcome], list[Task]]:
-        """The outcomes that have come in, and the tasks that it did not get to."""
+    def collect(self, ready: set[Any]) -> tuple[list[OutcomeT], list[TaskT]]:
+        """The outcomes that have come in, and the tasks of their batches that it did not begin."""
         if self.greeting in ready:
             self.node_id, self.process_id = ray.get(self.greeting)
             self.greeting = None
         elif self.loading in ready:
             ray.get(self.loading)
             self.loading = None
-        outcomes: list[Outcome] = []
-        left: list[Task] = []
+        outcomes: list[OutcomeT] = []
+        left: list[TaskT] = []
         while self.on_hand and self.on_hand[0][0] in ready:
-            reference, handful = self.on_hand[0]
+            reference, batch = self.on_hand[0]
             try:
                 done = ray.get(reference)
             except RayActorError:
@@ -127,9 +123,9 @@ class Slot:
                     raise
                 break  # found again by the next call, once these are taken
             outcomes += done
-            left += handful[len(done) :]
+            left += batch[len(done) :]
             self.on_hand.popleft()
-            self.capacity = len(done) if len(done) < len(handful) else min(2 * len(done), HANDFUL_TASKS)
+            self.capacity = len(done) if len(done) < len(batch) else min(2 * len(done), MAX_BATCH_TASKS)
             self.head_since = time.monotonic()
         return outcomes, left
 
@@ -149,91 +145,96 @@ def _kill(node_id: str, process_id: int) -> None:
             os.kill(process_id, signal.SIGKILL)
 
 
-class LostWorkers:
-    """Workers that are lost, until it is known why."""
+class LostWorkers(Generic[TaskT, OutcomeT]):
+    """Lost workers, until it is known why they were lost."""
 
-    def __init__(self, watch: ClusterWatch, queue: TaskQueue, time_limit_seconds: float) -> None:
+    def __init__(
+        self, watch: ClusterWatch, queue: WorkQueue[TaskT, OutcomeT], time_limit_seconds: float | None
+    ) -> None:
         self._watch = watch
         self._queue = queue
         self._time_limit_seconds = time_limit_seconds
-        self._slots: list[Slot] = []
+        self._workers: list[WorkerHandle[TaskT, OutcomeT]] = []
         self._failed_starts = 0
 
-    def add(self, slot: Slot, error: RayError | None = None) -> None:
-        """Take a worker that is lost; without an error, its machine is."""
-        slot.error, slot.lost_at = error, time.monotonic()
-        self._slots.append(slot)
+    def add(self, worker: WorkerHandle[TaskT, OutcomeT], error: RayError | None = None) -> None:
+        """Take a lost worker; without an error, its machine is lost."""
+        worker.error, worker.lost_at = error, time.monotonic()
+        self._workers.append(worker)
 
     def note_start(self) -> None:
-        """A worker has started: those that could not before had bad luck."""
+        """A worker has started, so that earlier ones which could not do not count any more."""
         self._failed_starts = 0
 
-    def settle(self) -> list[Outcome]:
-        """Give back the tasks of those whose fate is known by now; the outcomes of tasks that are final with it.
+    def settle(self) -> list[OutcomeT]:
+        """Hand in the tasks of workers whose fate is known by now; returns the outcomes that are final with that.
 
         Raises `EngineError` where no worker can start.
         """
-        waiting, outcomes = [], []
-        for slot in self._slots:
-            is_blamed = self._is_blamed(slot)
+        undecided: list[WorkerHandle[TaskT, OutcomeT]] = []
+        outcomes: list[OutcomeT] = []
+        for worker in self._workers:
+            is_blamed = self._is_blamed(worker)
             if is_blamed is None:
-                waiting.append(slot)
+                undecided.append(worker)
             else:
-                outcomes += self._settle_lost(slot, is_blamed)
-        self._slots = waiting
+                outcomes += self._settle_lost(worker, is_blamed)
+        self._workers = undecided
         return outcomes
 
-    def _is_blamed(self, slot: Slot) -> bool | None:
-        """Whether the worker itself is to blame, or its machine; None while that is open."""
-        if slot.is_overdue:
-            return True
-        if slot.error is None or (slot.node_id and self._watch.is_leaving(slot.node_id)):
-            return False
-        if isinstance(slot.error, ActorUnavailableError):
-            self._ask_after(slot)
-            return None
-        if time.monotonic() < slot.lost_at + NODE_LOSS_SECONDS:
-            return None
-        # One that never greeted was on a machine that we do not know.
-        return bool(slot.node_id) or not any(when >= slot.started_at for when in self._watch.gone.values())
+    def close(self) -> None:
+        """Stop those that are still alive."""
+        for worker in self._workers:
+            ray.kill(worker.actor)
 
-    def _ask_after(self, slot: Slot) -> None:
-        """Find out what became of a worker that could not be reached: the cluster knows later than its connections."""
-        if slot.greeting is None:
-            slot.greeting = slot.actor.greet.remote()
-        if not ray.wait([slot.greeting], timeout=0)[0]:
+    def _is_blamed(self, worker: WorkerHandle[TaskT, OutcomeT]) -> bool | None:
+        """Whether the worker itself is to blame, or its machine; None while that is open."""
+        if worker.is_overdue:
+            return True
+        if worker.error is None or (worker.node_id and self._watch.is_leaving(worker.node_id)):
+            return False
+        if isinstance(worker.error, ActorUnavailableError):
+            self._probe(worker)
+            return None
+        if time.monotonic() < worker.lost_at + NODE_LOSS_SECONDS:
+            return None
+        # The machine of one that never greeted is not known.
+        return bool(worker.node_id) or not any(when >= worker.started_at for when in self._watch.gone.values())
+
+    def _probe(self, worker: WorkerHandle[TaskT, OutcomeT]) -> None:
+        """Find out what became of an unreachable worker: the cluster knows later than its connections."""
+        if worker.greeting is None:
+            worker.greeting = worker.actor.greet.remote()
+        if not ray.wait([worker.greeting], timeout=0)[0]:
             return
         try:
-            ray.get(slot.greeting)
+            ray.get(worker.greeting)
         except ActorDiedError as error:
-            slot.error, slot.lost_at = error, time.monotonic()
+            worker.error, worker.lost_at = error, time.monotonic()
         except ActorUnavailableError:
-            slot.greeting = None
-        else:  # it lives, but what it was told or has answered is lost
-            slot.kill()
-            slot.error = None
+            worker.greeting = None
+        else:  # it is alive, but tasks or outcomes in transit are lost
+            worker.kill()
+            worker.error = None
 
-    def _settle_lost(self, slot: Slot, is_blamed: bool) -> list[Outcome]:
-        tasks = slot.tasks
-        suspects = slot.on_hand[0][1] if is_blamed and slot.on_hand else []
-        place = f"process {slot.process_id} on machine {slot.node_id[:8]}" if slot.node_id else "one that was starting"
-        reason = "the machine has gone" if not is_blamed else "it was stuck" if slot.is_overdue else "it died"
+    def _settle_lost(self, worker: WorkerHandle[TaskT, OutcomeT], is_blamed: bool) -> list[OutcomeT]:
+        tasks = worker.tasks
+        in_progress = worker.on_hand[0][1] if is_blamed and worker.on_hand else []
+        place = (
+            f"process {worker.process_id} on machine {worker.node_id[:8]}"
+            if worker.node_id
+            else "one that was starting"
+        )
+        reason = "the machine has gone" if not is_blamed else "it was stuck" if worker.is_overdue else "it died"
         logger.warning(f"a worker is lost ({place}): {reason}; {len(tasks)} tasks go to others")
-        ray.kill(slot.actor)  # one that could not load its networks still lives
+        ray.kill(worker.actor)  # one that could not load its networks is still alive
         self._queue.workers_lost += 1
-        if slot.node_id and not is_blamed:
-            self._queue.nodes_lost.add(slot.node_id)
-        if is_blamed and not slot.is_ready:
+        if worker.node_id and not is_blamed:
+            self._queue.nodes_lost.add(worker.node_id)
+        if is_blamed and not worker.is_ready:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
-                raise EngineError(f"{self._failed_starts} workers in a row could not start: {slot.error}")
-        settled = [self._queue.settle(self._blame(task, slot.is_overdue)) for task in suspects]
-        self._queue.give_back(tasks[len(suspects) :])
-        return [outcome for outcome in settled if outcome is not None]
-
-    def _blame(self, task: Task, is_overdue: bool) -> Failed:
-        if is_overdue:
-            message = f"one segment of it took more than {self._time_limit_seconds:g} s (--time-limit)"
-            return Failed(task, FailureCode.TIME_LIMIT, message, Stage.DECODE)
-        message = "the process that decoded it died (a crash in the decoder, or out of memory)"
-        return Failed(task, FailureCode.WORKER_DIED, message, Stage.DECODE)
+                raise EngineError(f"{self._failed_starts} workers in a row could not start: {worker.error}")
+        self._queue.give_back(tasks[len(in_progress) :])
+        loss = WorkerLoss(str(worker.error), self._time_limit_seconds if worker.is_overdue else None)
+        return self._queue.settle_lost(in_progress, loss)

@@ -1,7 +1,7 @@
-"""What an engine is given to do, what comes back, and the queue between them.
+"""Tasks of videos, their outcomes, and the queue that turns one into the other.
 
-The queue is the same for every engine: it cuts long videos into segments when the first has told how many there are,
-tries transient failures again after a while, and gives a video up that has killed its worker twice.
+The queue hands out the remaining segments of a long video once the first has shown how many there are, retries
+transient failures after a while, and gives up a video that has cost two workers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Generic, TypeVar
 
+from typing_extensions import override
+
+from cluster.engines.base import WorkerLoss, WorkQueue
 from cluster.storage.redaction import redacted
 from extractors.features import is_hopeless
 from extractors.segments import Segment
@@ -21,7 +24,7 @@ from schemas.failures import FailureRow
 from schemas.outcomes import TRANSIENT, FailureCode, Stage
 from schemas.videos import Video, content_of
 
-BACKOFF_SECONDS = (1.0, 4.0, 16.0, 64.0)  # waits before the second to fifth attempt at what may pass
+BACKOFF_SECONDS = (1.0, 4.0, 16.0, 64.0)  # waits before the second to fifth attempt after a transient failure
 KILLERS = frozenset({FailureCode.WORKER_DIED, FailureCode.TIME_LIMIT, FailureCode.MEMORY_LIMIT})
 MAX_KILLS = 2
 
@@ -30,26 +33,23 @@ Features = TypeVar("Features")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One segment of one video; without a segment, the first one of a video that nobody has looked at yet."""
+    """One segment of one video; without a segment, the first one of a video that has not been opened yet."""
 
     video: Video
     segment: Segment | None = None
     attempt: int = 1
-    kills: int = 0  # workers that earlier attempts have cost
+    kills: int = 0  # workers lost in earlier attempts
     wants_thumbnail: bool = False
 
     @property
     def goes_alone(self) -> bool:
-        """Whether a worker is to get no other with it: it may take long, or has cost a worker."""
+        """Whether its batch holds no other task: it may take long, or has cost a worker."""
         return self.segment is not None or self.kills > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Features]):
-    """A segment's features, as the stage gives them.
-
-    `others` are the video's remaining segments, where this was its first look.
-    """
+    """A segment's features, as the stage gives them; `others` are the video's remaining segments, after its first."""
 
     task: Task
     features: Features
@@ -67,7 +67,7 @@ class Failed:
 
     @property
     def leaves_a_gap(self) -> bool:
-        """Whether the video can do without: one of its later segments cannot be decoded."""
+        """Whether the video can do without it: one of its later segments cannot be decoded."""
         is_damage = self.stage == Stage.DECODE and self.code not in (*TRANSIENT, FailureCode.INTERNAL)
         return is_damage and self.task.segment is not None
 
@@ -75,8 +75,8 @@ class Failed:
 Outcome = Done[Any] | Failed
 
 
-class TaskQueue:
-    """Hands out tasks and takes their outcomes, until every video is settled."""
+class TaskQueue(WorkQueue[Task, Outcome]):
+    """Hands out tasks and takes their outcomes until every video is settled; `retried` are ids of videos."""
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class TaskQueue:
         thumbnails: Iterable[str] = (),
         backoff_seconds: Sequence[float] = BACKOFF_SECONDS,
     ) -> None:
+        super().__init__()
         self._backoff_seconds = tuple(backoff_seconds)
         self._videos = iter(videos)
         self._thumbnails = frozenset(thumbnails)
@@ -92,15 +93,13 @@ class TaskQueue:
         self._waiting: list[tuple[float, int, Task]] = []  # (when, tie-breaker, task)
         self._order = count()
         self._given_up: set[str] = set()
-        self._lost: Counter[str] = Counter()  # segments that cannot be decoded
+        self._undecodable: Counter[str] = Counter()  # segments, by video
         self._in_flight = 0
         self.retried: set[str] = set()
-        self.workers_lost = 0  # what the engine lost while it was at it
-        self.nodes_lost: set[str] = set()
 
     @property
+    @override
     def is_over(self) -> bool:
-        """Whether nothing is left to do and nothing is being done."""
         return self._in_flight == 0 and not self._waiting and not self._fill()
 
     def take(self) -> Task | None:
@@ -114,25 +113,29 @@ class TaskQueue:
                 return task
         return None
 
-    def take_handful(self, limit: int) -> list[Task]:
-        """The next tasks for one worker, at most `limit`; empty when there is none right now."""
-        handful: list[Task] = []
-        while len(handful) < limit and (task := self.take()) is not None:
-            if handful and task.goes_alone:
+    @override
+    def useful_workers(self, available: int) -> int:
+        return available  # how many videos are still to come is not known
+
+    @override
+    def take_batch(self, limit: int) -> list[Task]:
+        batch: list[Task] = []
+        while len(batch) < limit and (task := self.take()) is not None:
+            if batch and task.goes_alone:
                 self.give_back([task])
                 break
-            handful.append(task)
+            batch.append(task)
             if task.goes_alone:
                 break
-        return handful
+        return batch
 
+    @override
     def give_back(self, tasks: Sequence[Task]) -> None:
-        """Return tasks that were not carried out, through no fault of their own."""
         self._in_flight -= len(tasks)
         self._ready.extendleft(reversed(tasks))
 
+    @override
     def settle(self, outcome: Outcome) -> Outcome | None:
-        """Take an outcome; returns it if it is final, None if the task will be tried again or its video is given up."""
         self._in_flight -= 1
         task = outcome.task
         if task.video.id in self._given_up:
@@ -141,18 +144,23 @@ class TaskQueue:
             self._ready.extendleft(Task(task.video, segment) for segment in reversed(outcome.others))
             return outcome
         if outcome.code in TRANSIENT and task.attempt <= len(self._backoff_seconds):
-            self._try_again(task, self._backoff_seconds[task.attempt - 1])
+            self._retry(task, self._backoff_seconds[task.attempt - 1])
             return None
         if outcome.code in KILLERS and task.kills + 1 < MAX_KILLS:
-            self._try_again(replace(task, kills=task.kills + 1), 0.0)
+            self._retry(replace(task, kills=task.kills + 1), 0.0)
             return None
         if task.segment is not None:
-            self._lost[task.video.id] += 1
-            if not outcome.leaves_a_gap or is_hopeless(self._lost[task.video.id], task.segment.count):
+            self._undecodable[task.video.id] += 1
+            if not outcome.leaves_a_gap or is_hopeless(self._undecodable[task.video.id], task.segment.count):
                 self._given_up.add(task.video.id)
         return outcome
 
-    def _try_again(self, task: Task, delay_seconds: float) -> None:
+    @override
+    def settle_lost(self, tasks: Sequence[Task], loss: WorkerLoss) -> list[Outcome]:
+        settled = [self.settle(_worker_lost(task, loss)) for task in tasks]
+        return [outcome for outcome in settled if outcome is not None]
+
+    def _retry(self, task: Task, delay_seconds: float) -> None:
         self.retried.add(task.video.id)
         heappush(
             self._waiting,
@@ -167,8 +175,21 @@ class TaskQueue:
         return bool(self._ready)
 
 
+def time_exceeded(task: Task, limit_seconds: float) -> Failed:
+    """The outcome of a task that took too long."""
+    message = f"one segment of it took more than {limit_seconds:g} s (--time-limit)"
+    return Failed(task, FailureCode.TIME_LIMIT, message, Stage.DECODE)
+
+
+def _worker_lost(task: Task, loss: WorkerLoss) -> Failed:
+    if loss.exceeded_seconds is not None:
+        return time_exceeded(task, loss.exceeded_seconds)
+    message = "the process that decoded it died (a crash in the decoder, or out of memory)"
+    return Failed(task, FailureCode.WORKER_DIED, message, Stage.DECODE)
+
+
 def failure_row(failed: Failed, run_id: str) -> FailureRow:
-    """What is kept of a video that failed."""
+    """The row of a video that failed."""
     video = failed.task.video
     return FailureRow(
         id=video.id,

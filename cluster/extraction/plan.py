@@ -13,7 +13,7 @@ import torch
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
-from cluster.engines.worker import Worker
+from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.runs.lifecycle import new_run_id
 from cluster.storage.download import open_uri, show_download
@@ -50,7 +50,7 @@ class Plan:
     options: ExtractionOptions
     run_id: str
     videos: list[Video]
-    worker: Worker[Extractor]
+    worker: VideoWorker[Extractor]
     dataset: FeatureDataset
     vocabulary: Vocabulary
     fingerprint: dict[str, str]
@@ -127,7 +127,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         options=options,
         run_id=run_id,
         videos=with_versions(inputs.videos),
-        worker=Worker(
+        worker=VideoWorker(
             Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
         ),
         dataset=dataset,

@@ -86,7 +86,7 @@ class ExtractionRun:
         if not self._pending:
             return  # no workers are needed
         outcomes = self._engine.run(self._queue, self._plan.worker)
-        with closing(outcomes):  # type: ignore[type-var]  # engines are generators
+        with closing(outcomes):
             for outcome in outcomes:
                 self._take(outcome, progress)
 

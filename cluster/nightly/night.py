@@ -120,7 +120,7 @@ class Night:
                 return self._end(extraction.status, f"extraction: {extraction.status}; its report says more")
         scoring_plan = self._scoring_plan()
         if scoring_plan is not None and self._is_unscored(scoring_plan):
-            scoring = Scoring(self._settings.scoring)()
+            scoring = Scoring(self._settings.scoring, self._engine)()
             self._note_scoring(scoring)
             if scoring.status != "completed":
                 return self._end(scoring.status, f"scoring: {scoring.status}; the log says more")

@@ -20,7 +20,7 @@ from classifiers.model_options import parse_options
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary
-from cluster.engines.worker import Worker
+from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.clip_scorer import ClipScorer
@@ -69,7 +69,7 @@ class ClipPlan(ScoringBasis):
     """A run that can start."""
 
     inputs: ClipInputs
-    worker: Worker[ClipScorer]
+    worker: VideoWorker[ClipScorer]
     writer: LabelWriter
     clips: Mapping[str, str]
     embeddings: Embeddings | None
@@ -165,7 +165,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         manner=manner,
         dataset=dataset,
         inputs=inputs,
-        worker=Worker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit),
+        worker=VideoWorker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit),
         writer=label_writer(trained, options.scores, dataset, LabelStamp(trained.name, run_id, inputs.started)),
         clips=clips,
         embeddings=None if embeddings is None else _embeddings(embeddings, run_id, trained, clips),

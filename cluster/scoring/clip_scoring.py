@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 import pyarrow as pa
+from typing_extensions import override
 
 from cluster.datasets.increment import increment_of
-from cluster.engines.registry import make_engine
+from cluster.engines.base import Engine
 from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
 from cluster.runs.progress import Progress
 from cluster.scoring.clip_embeddings import ClipEmbeddings
@@ -32,20 +33,19 @@ logger = logging.getLogger("framemill")
 
 
 class ClipScoring(LabelSource):
-    """See `LabelSource`.
+    """Labels of videos, by a classifier of clips.
 
     Raises `cluster.scoring.plan.ScoringPlanError` for bad input, `cluster.datasets.feature_dataset.DatasetError` for
     embeddings that cannot go where they should.
     """
 
-    def __init__(self, settings: ScoringSettings) -> None:
+    def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
         super().__init__()
         inputs = read_clip_inputs(settings)
-        with ExitStack() as stack:
-            engine = make_engine(settings.options.engine)
-            self._engine = stack.enter_context(closing(engine))
-            self.plan = self._plan = make_clip_plan(inputs, on_gpu=engine.machine().gpus > 0)
-            self._stack = stack.pop_all()
+        with self._stack:  # an engine of its own is closed where there is no plan
+            self._engine = self._open(engine, settings.options.engine)
+            self.plan = self._plan = make_clip_plan(inputs, on_gpu=self._engine.machine().gpus > 0)
+            self._stack = self._stack.pop_all()
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
         self._embeddings: ClipEmbeddings | None = None
         self._unlabelled: frozenset[str] = frozenset()
@@ -53,12 +53,12 @@ class ClipScoring(LabelSource):
         self._queue = TaskQueue(())
         self._seconds: dict[str, float] = {}
 
+    @override
     def machine(self) -> Machine:
-        """See `LabelSource.machine`."""
         return self._engine.machine()
 
+    @override
     def begin(self) -> Backlog:
-        """See `LabelSource.begin`."""
         plan, options, videos = self._plan, self._plan.settings.options, self._plan.inputs.videos
         retry_failed = options.failures.retry_failed
         if plan.embeddings is not None:
@@ -77,15 +77,15 @@ class ClipScoring(LabelSource):
         given_up = sum(video.id in settled.failed and video.id not in self._unlabelled for video in videos)
         return Backlog(len(self._unlabelled), given_up, replaced)
 
+    @override
     def outcomes(self) -> Iterator[ScoredPortion]:
-        """See `LabelSource.outcomes`."""
         if not self._pending:
-            return  # there is no need for workers
+            return  # no workers are needed
         reporting = self._plan.settings.options.reporting
         style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
         with (
             Progress(len(self._pending), style=style) as progress,
-            closing(self._engine.run(self._queue, self._plan.worker)) as outcomes,  # type: ignore[type-var]
+            closing(self._engine.run(self._queue, self._plan.worker)) as outcomes,
         ):
             for outcome in outcomes:
                 self._take(outcome)
@@ -94,15 +94,15 @@ class ClipScoring(LabelSource):
                 if self._labels.is_full:
                     yield from self._portion()
 
+    @override
     def rest(self) -> Iterator[ScoredPortion]:
-        """See `LabelSource.rest`."""
         if self._embeddings is not None:
             self._embeddings.commit()
         if not self._labels.is_empty:
             yield from self._portion()
 
+    @override
     def course(self) -> RunStats:
-        """See `LabelSource.course`."""
         return RunStats(
             embedded=self._embeddings.rows if self._embeddings else 0,
             retried=len(self._queue.retried),

@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from classifiers.inference.feature_classifier import TrainedClassifier
+from cluster.engines.base import Resources, Worker
 from cluster.features.blocks import read_blocks
 from cluster.features.files import FeatureFile, FeatureFileError
 from cluster.features.window import window_of
@@ -47,32 +49,38 @@ class Portion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scorer:
-    """Labels portions."""
+class FeatureScorer(Worker[Portion, ScoredPortion]):
+    """Labels portions, on a GPU where this process has one, or on one core; what takes long lets other threads run."""
 
     classifier: TrainedClassifier
     top_k: int
     max_frames: int | None
     writer: LabelWriter
 
+    @property
+    @override
+    def resources(self) -> Resources:
+        # The run holds the labels' lease: it must not wait for a busy cluster for ever.
+        return Resources(gpus=1, shares_process=True, gives_up_if_busy=True)
+
+    @override
     def setup(self) -> None:
-        """Take the GPU, where this process has one, or one CPU core: engines have several workers at a time."""
         torch.set_num_threads(1)
         if torch.cuda.is_available():
             self.classifier.to(torch.device("cuda"))
 
-    def __call__(self, portion: Portion) -> ScoredPortion:
-        """Score a portion; files that cannot be read are left out of the shard."""
+    @override
+    def __call__(self, task: Portion) -> ScoredPortion:
         done: list[tuple[Piece, NDArray[np.intp], NDArray[np.float32]]] = []
         unread: list[Unread] = []
-        for piece in portion.pieces:
+        for piece in task.pieces:
             try:
                 done.append((piece, *self._score(piece)))
-            except (FeatureFileError, StorageError, OSError) as error:
+            except (FeatureFileError, StorageError, OSError) as error:  # such a file is left out of the shard
                 unread.append(Unread(piece.file.uri, len(piece.rows), str(error)))
         no_text = pa.array([], pa.string())
         return self.writer.portion(
-            portion.number,
+            task.number,
             pa.concat_arrays([no_text, *(piece.ids for piece, _, _ in done)]),
             pa.concat_arrays([no_text, *(piece.contents for piece, _, _ in done)]),
             np.concatenate([places for _, places, _ in done]) if done else np.zeros((0, 1), np.intp),

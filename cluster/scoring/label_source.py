@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from classifiers.inference.base import Classifier
 from cluster.datasets.label_dataset import LabelDataset
+from cluster.engines.base import Engine
+from cluster.engines.options import EngineOptions
+from cluster.engines.registry import make_engine
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_writer import ScoredPortion
 from schemas.records import Machine
@@ -87,6 +90,10 @@ class LabelSource(ABC):
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+
+    def _open(self, engine: Engine | None, options: EngineOptions) -> Engine:
+        """`engine`, or one that is closed with this source."""
+        return engine or self._stack.enter_context(closing(make_engine(options)))
 
     @abstractmethod
     def machine(self) -> Machine:

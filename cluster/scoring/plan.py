@@ -37,7 +37,7 @@ from cluster.features.columns import read_ids
 from cluster.features.files import MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
-from cluster.scoring.feature_scorer import Piece, Portion, Scorer
+from cluster.scoring.feature_scorer import FeatureScorer, Piece, Portion
 from cluster.scoring.label_source import ScoringBasis
 from cluster.scoring.label_writer import LabelWriter
 from cluster.storage import files
@@ -62,7 +62,7 @@ class FileRows:
 class ScoringPlan(ScoringBasis):
     """A run that can start."""
 
-    scorer: Scorer
+    scorer: FeatureScorer
     features: FeatureFiles
     rows: tuple[FileRows, ...]
 
@@ -138,7 +138,9 @@ def make_scoring_plan(settings: ScoringSettings) -> ScoringPlan:
         started=started,
         manner=manner,
         dataset=dataset,
-        scorer=Scorer(classifier=classifier, top_k=options.scores.top_k, max_frames=options.max_frames, writer=writer),
+        scorer=FeatureScorer(
+            classifier=classifier, top_k=options.scores.top_k, max_frames=options.max_frames, writer=writer
+        ),
         features=features,
         rows=rows,
     )

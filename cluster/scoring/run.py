@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from cluster.engines.base import EngineError
+from cluster.engines.base import Engine, EngineError
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, failed, guarded
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.scoring.clip_scoring import ClipScoring
@@ -34,7 +34,7 @@ from schemas.records import MAX_FAILURES, utc_text
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
 
 RECORD_EVERY_SECONDS = 60.0
-LABEL_SOURCES: dict[str, Callable[[ScoringSettings], LabelSource]] = {
+LABEL_SOURCES: dict[str, Callable[[ScoringSettings, Engine | None], LabelSource]] = {
     OF_FEATURES: FeatureScoring,
     OF_VIDEOS: ClipScoring,
 }
@@ -54,10 +54,10 @@ def run_scoring(options: ScoringOptions) -> ExitCode:
 
 
 class Scoring:
-    """One scoring run, to be called once: by the job, or by what scores as a part of its own work."""
+    """One scoring run, to be called once: by the job, or as a part of another job, which has an `engine` already."""
 
-    def __init__(self, settings: ScoringSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
+        self._settings, self._engine = settings, engine
 
     def __call__(self) -> ScoringRecord:
         """Run to the end and return the record with its status.
@@ -66,7 +66,7 @@ class Scoring:
         be written.
         """
         with (
-            closing(LABEL_SOURCES[self._settings.options.kind](self._settings)) as way,
+            closing(LABEL_SOURCES[self._settings.options.kind](self._settings, self._engine)) as way,
             way.plan.dataset.lease() as lease,
         ):
             way.plan.dataset.close_records(lease.predecessors, ScoringRecord)

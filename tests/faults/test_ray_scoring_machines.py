@@ -5,11 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 import ray
+from cluster.engines.ray_scoring import RayScoring, ScorerPool
 
 from cluster.datasets.label_dataset import Labelled
 from cluster.engines.base import EngineError
 from cluster.engines.options import EngineOptions
-from cluster.engines.ray_scoring import RayScoring, ScorerPool
 from cluster.scoring.plan import make_scoring_plan
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clusters import running_cluster

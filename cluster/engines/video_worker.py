@@ -1,13 +1,17 @@
-"""What every engine runs: a task → its outcome. The one boundary where a bad video becomes a row."""
+"""The worker for videos: a task → its outcome. The one boundary where a bad video becomes a row."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from cluster.engines.stage import VideoStage
+from typing_extensions import override
+
+from cluster.engines.base import Resources, Worker
+from cluster.engines.stage import Network, VideoStage
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
-from cluster.engines.tasks import Done, Failed, Outcome, Task
+from cluster.engines.tasks import Done, Failed, Outcome, Task, time_exceeded
 from cluster.storage.redaction import redacted
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, Stage, VideoError
@@ -17,10 +21,8 @@ INTERNAL_MESSAGE_CHARACTERS = 2_000
 StageT = TypeVar("StageT", bound=VideoStage)
 
 
-class Worker(Generic[StageT]):
-    """Opens a video and has a stage look at it.
-
-    Cheap to make and to pickle; `setup` loads the networks, once per process.
+class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
+    """Opens a video and has a stage process it, in one thread.
 
     `memory_bytes` is how much a task may take beyond what the process holds before it, `time_seconds` how long.
     """
@@ -30,20 +32,28 @@ class Worker(Generic[StageT]):
         self._memory_bytes = memory_bytes
         self._time_seconds = time_seconds
 
+    @property
+    @override
+    def resources(self) -> Resources:
+        # GPUs are for its networks, in a pool of their own.
+        return Resources(time_limit_seconds=self._time_seconds)
+
+    @property
+    @override
+    def networks(self) -> Mapping[str, Network]:
+        return self.stage.networks
+
+    @override
+    def with_networks(self, networks: Mapping[str, Network]) -> VideoWorker[StageT]:
+        return VideoWorker(self.stage.with_networks(networks), self._memory_bytes, self._time_seconds)
+
+    @override
     def setup(self) -> None:
-        """Load the networks."""
         self.stage.setup()
 
-    def files(self) -> list[str]:
-        """Paths of the files that `setup` reads."""
-        return [path for network in self.stage.networks.values() for path in network.files()]
-
-    def with_stage(self, stage: StageT) -> Worker[StageT]:
-        """The same worker around another stage."""
-        return Worker(stage, self._memory_bytes, self._time_seconds)
-
+    @override
     def __call__(self, task: Task) -> Outcome:
-        """What the stage makes of a task, or why it is nothing; never raises because of a video."""
+        """The stage's result, or why there is none; never raises because of a video."""
         try:
             with TaskGuard(self._memory_bytes, self._time_seconds), open_video(task.video.uri) as source:
                 features, others = self.stage(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
@@ -54,8 +64,7 @@ class Worker(Generic[StageT]):
             message = f"one segment of it took more than {self._memory_bytes >> 20} MiB (--memory-limit-mib)"
             return Failed(task, FailureCode.MEMORY_LIMIT, message, Stage.DECODE)
         except TimeExceededError:
-            message = f"one segment of it took more than {self._time_seconds:g} s (--time-limit)"
-            return Failed(task, FailureCode.TIME_LIMIT, message, Stage.DECODE)
+            return time_exceeded(task, self._time_seconds)
         except Exception:
             report = redacted(traceback.format_exc())[-INTERNAL_MESSAGE_CHARACTERS:]
             return Failed(task, FailureCode.INTERNAL, f"an error in this program: {report}", Stage.DECODE)

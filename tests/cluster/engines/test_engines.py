@@ -1,0 +1,197 @@
+"""What all engines do alike, with both kinds of work: one suite, so that none falls behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from typing_extensions import override
+
+from cluster.engines.base import ONE_CORE, Engine, EngineError, Resources, Worker
+from cluster.engines.local import LocalEngine
+from cluster.engines.options import EngineOptions
+from cluster.engines.portion_queue import PortionQueue
+from cluster.engines.registry import make_engine
+from cluster.engines.tasks import Done, TaskQueue
+from cluster.engines.video_worker import VideoWorker
+from cluster.storage import video_source
+from cluster.storage.retry import RetryPolicy
+from extractors.extract import Extractor
+from schemas.errors import InputError
+from schemas.outcomes import FailureCode
+from schemas.videos import Video
+from tests.support.engines import portions_of_features, video_worker
+from tests.support.servers import http_files
+from tests.support.videos import Clip, write_video
+
+PORTIONS = 16
+
+
+class ImpatientWorker(VideoWorker[Extractor]):
+    """Does not retry reads by itself."""
+
+    @override
+    def setup(self) -> None:
+        video_source.RETRY_POLICY = RetryPolicy(total_seconds=0.0)
+        super().setup()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A portion that takes no time."""
+
+    number: int
+
+
+class Doubler(Worker[Part, int]):
+    """Fails at the portions that it is told to."""
+
+    def __init__(self, bad: tuple[int, ...] = (), resources: Resources = ONE_CORE) -> None:
+        self._bad, self._resources = bad, resources
+
+    @property
+    @override
+    def resources(self) -> Resources:
+        return self._resources
+
+    @override
+    def setup(self) -> None:
+        pass
+
+    @override
+    def __call__(self, task: Part) -> int:
+        if task.number in self._bad:
+            raise RuntimeError(f"no result for {task.number}")
+        return 2 * task.number
+
+
+@pytest.fixture(scope="module", params=["local", "ray"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with closing(make_engine(EngineOptions(engine=request.param, workers=2))) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("videos")
+    write_video(folder / "a.mp4", Clip(frames=30, width=96, height=48))
+    write_video(folder / "long.mp4", Clip(frames=80, width=96, height=48, gop=10))
+    (folder / "text.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def worker(folder) -> VideoWorker[Extractor]:
+    return video_worker(folder, segment_seconds=1)
+
+
+@pytest.fixture(scope="module")
+def portions(tmp_path_factory: pytest.TempPathFactory):
+    return portions_of_features(tmp_path_factory.mktemp("features"), PORTIONS)
+
+
+def videos_in(folder) -> list[Video]:
+    return [Video(name, f"{folder}/{name}.mp4") for name in ("a", "long", "text", "none")]
+
+
+def by_segment(outcomes):
+    found = {
+        (outcome.task.video.id, outcome.features.segment.index): outcome.features
+        for outcome in outcomes
+        if isinstance(outcome, Done)
+    }
+    return dict(sorted(found.items()))
+
+
+def test_every_video_is_settled(engine, folder, worker):
+    queue = TaskQueue(videos_in(folder), thumbnails=["long"])
+    outcomes = list(engine.run(queue, worker))
+    assert queue.is_over
+    features = by_segment(outcomes)
+    assert {key: part.num_frames for key, part in features.items()} == dict.fromkeys(
+        [("a", 0), ("a", 1), ("long", 0), ("long", 1), ("long", 2), ("long", 3)], 1
+    )
+    assert [key for key, part in features.items() if part.thumbnail is not None] == [("long", 0)]
+    codes = {outcome.task.video.id: outcome.code for outcome in outcomes if not isinstance(outcome, Done)}
+    assert codes == {"text": FailureCode.NOT_MEDIA, "none": FailureCode.MISSING}
+    assert (queue.retried, queue.workers_lost, queue.nodes_lost) == (set(), 0, set())
+
+
+def test_features_of_videos_are_equal_to_the_bit(engine, folder, worker):
+    videos = videos_in(folder)
+    expected = by_segment(LocalEngine().run(TaskQueue(videos), worker))
+    found = by_segment(engine.run(TaskQueue(videos), worker))
+    assert found.keys() == expected.keys()
+    for key, part in expected.items():
+        np.testing.assert_array_equal(found[key].rgb_sum, part.rgb_sum)
+        np.testing.assert_array_equal(found[key].audio_sum, part.audio_sum)
+
+
+def test_transient_failures_are_retried_after_a_while(engine, folder, worker, monkeypatch):
+    monkeypatch.setattr(video_source, "RETRY_POLICY", video_source.RETRY_POLICY)  # restored after the worker's setup
+    with http_files(folder) as url:
+        videos = [
+            Video("busy", f"{url}/status/503/a.mp4"),
+            Video("text", f"{url}/text.mp4"),
+            Video("a", f"{url}/a.mp4"),
+        ]
+        queue = TaskQueue(videos, backoff_seconds=(0.05, 0.05))
+        outcomes = list(engine.run(queue, ImpatientWorker(worker.stage, 1 << 30, 60.0)))
+    attempts = sorted((outcome.task.video.id, outcome.task.attempt) for outcome in outcomes)
+    assert attempts == [("a", 1), ("a", 1), ("busy", 3), ("text", 1)]
+    assert {outcome.code for outcome in outcomes if outcome.task.video.id == "busy"} == {FailureCode.STORAGE}
+    assert queue.retried == {"busy"}
+
+
+def test_labels_of_portions_are_equal_to_the_bit(engine, portions):
+    parts, scorer = portions
+    expected = {part.number: (scored.shard, scored.ledger) for part in parts for scored in [scorer(part)]}
+    outcomes = list(engine.run(PortionQueue(parts), scorer))
+    assert len(outcomes) == PORTIONS
+    assert {scored.number: (scored.shard, scored.ledger) for scored in outcomes} == expected
+
+
+def test_one_engine_does_both_kinds_of_work_in_turn(engine, folder, worker, portions):
+    parts, scorer = portions
+    for _ in range(2):
+        assert len(list(engine.run(TaskQueue(videos_in(folder)), worker))) == 8
+        assert len(list(engine.run(PortionQueue(parts), scorer))) == PORTIONS
+
+
+@pytest.mark.parametrize("resources", [ONE_CORE, Resources(shares_process=True)], ids=["process", "thread"])
+def test_every_portion_is_carried_out_once(engine, resources):
+    queue = PortionQueue([Part(number) for number in range(100)])
+    assert sorted(engine.run(queue, Doubler(resources=resources))) == list(range(0, 200, 2))
+    assert queue.is_over
+    assert (queue.retried, queue.workers_lost) == (set(), 0)
+
+
+def test_nothing_to_do_is_over_at_once(engine):
+    assert list(engine.run(PortionQueue[Part, int](()), Doubler())) == []
+    assert list(engine.run(TaskQueue(()), Doubler())) == []
+
+
+def test_an_error_of_the_worker_ends_the_run_with_its_reason(engine):
+    with pytest.raises(EngineError, match=r"(?s)a worker failed, through no fault of its input.*no result for 7"):
+        list(engine.run(PortionQueue([Part(number) for number in range(20)]), Doubler(bad=(7,))))
+
+
+def test_a_run_that_is_left_early_does_not_disturb_the_next(engine):
+    parts = [Part(number) for number in range(50)]
+    with closing(engine.run(PortionQueue(parts), Doubler())) as outcomes:
+        next(outcomes)
+    assert len(list(engine.run(PortionQueue(parts), Doubler()))) == len(parts)
+
+
+def test_the_machine_names_the_engine(engine):
+    machine = engine.machine()
+    assert (machine.engine in ("local", "ray"), machine.nodes, machine.gpus) == (True, 1, 0)
+    assert machine.cpus >= 1
+
+
+def test_an_unknown_engine_is_refused_with_those_that_are_known():
+    with pytest.raises(InputError, match="engine is one of ray, local, beam, not 'rya'; did you mean ray"):
+        EngineOptions(engine="rya")

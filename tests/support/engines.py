@@ -1,0 +1,36 @@
+"""Work for engines: videos with the worker of an extraction, and portions of features with a scorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from cluster.datasets.label_dataset import Labelled
+from cluster.engines.video_worker import VideoWorker
+from cluster.extraction.config import ExtractionOptions
+from cluster.extraction.plan import make_plan, read_inputs
+from cluster.scoring.feature_scorer import FeatureScorer, Portion
+from cluster.scoring.plan import make_scoring_plan
+from extractors.extract import Extractor
+from tests.support.checkpoints import trained, write_trained
+from tests.support.scoring import scoring_config, write_features
+
+NO_LABELS = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+
+
+def video_worker(folder: Path, **options: object) -> VideoWorker[Extractor]:
+    """The worker that the extraction job gives to its engine, with seeded weights."""
+    weights = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+    given = ExtractionOptions.of(input=str(folder), output=f"{folder}/out", quiet=True, **weights, **options)
+    return make_plan(given, read_inputs(given), on_gpu=False).worker
+
+
+def portions_of_features(folder: Path, count: int, videos: int = 50) -> tuple[list[Portion], FeatureScorer]:
+    """`count` portions of `videos` videos each, and what scores them."""
+    shards = {f"{number:03d}": range(number * videos, (number + 1) * videos) for number in range(count)}
+    features = write_features(folder / "features", shards)
+    checkpoint = write_trained(folder / "checkpoint", trained("dense-6"))
+    options = scoring_config(features, checkpoint, folder / "labels", rows_per_shard=videos)
+    plan = make_scoring_plan(options.settings())
+    return plan.portions(NO_LABELS), plan.scorer
