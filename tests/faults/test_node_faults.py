@@ -183,7 +183,7 @@ def test_a_cluster_without_machines_ends_the_run_and_the_next_goes_on(
             nodes.kill(node)
             said = process.communicate(timeout=200)[1]
         assert process.returncode == 1
-        assert "the cluster has had no machine with a CPU core for" in said
+        assert "the cluster has no free CPU core, there is none" in said
         before = committed(output)
         nodes.add()
         with job(videos, output, nodes) as process:

@@ -175,24 +175,24 @@ def test_a_task_that_is_given_back_comes_first_and_unchanged():
     assert not queue.retried
 
 
-def test_a_handful_holds_videos_that_nobody_has_looked_at():
+def test_a_batch_holds_videos_that_nobody_has_looked_at():
     queue = TaskQueue([A, B])
-    handful = queue.take_handful(8)
-    assert [task.video for task in handful] == [A, B]
-    assert queue.take_handful(8) == []
+    batch = queue.take_batch(8)
+    assert [task.video for task in batch] == [A, B]
+    assert queue.take_batch(8) == []
     assert not queue.is_over
-    queue.give_back(handful)
-    assert queue.take_handful(1) == handful[:1]
+    queue.give_back(batch)
+    assert queue.take_batch(1) == batch[:1]
 
 
 def test_segments_and_what_has_cost_a_worker_go_alone():
     queue = TaskQueue([A, B])
     queue.settle(done(queue.take(), SEGMENTS[1:]))
-    assert [len(queue.take_handful(8)) for _ in range(3)] == [1, 1, 1]
+    assert [len(queue.take_batch(8)) for _ in range(3)] == [1, 1, 1]
     queue = TaskQueue([A, B])
     queue.settle(failed(queue.take(), FailureCode.WORKER_DIED))
-    handfuls = [queue.take_handful(8), queue.take_handful(8)]
-    assert sorted((task.video.id, task.kills) for (task,) in handfuls) == [("a", 1), ("b", 0)]
+    batches = [queue.take_batch(8), queue.take_batch(8)]
+    assert sorted((task.video.id, task.kills) for (task,) in batches) == [("a", 1), ("b", 0)]
 
 
 def test_a_task_given_back_after_its_video_was_given_up_is_dropped():
