@@ -1,0 +1,173 @@
+"""The record and page of a day, kept up to date by the one run that works on it.
+
+The record says `running` as soon as the run has begun, so that a run which is killed can be seen in it; the next run
+marks it as `died`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from cluster.extraction.plan import Plan
+from cluster.nightly.config import NightlyOptions
+from cluster.nightly.drift import drift_of
+from cluster.nightly.records import NightRecords
+from cluster.reports.night_report import night_headline, render_night_report
+from cluster.runs.provenance import command_line, package_versions, without_secrets
+from cluster.storage.redaction import redacted
+from extractors.video.thumbnail import Thumbnail
+from schemas.label_statistics import LabelStatistics
+from schemas.nights import NightCost, NightCounts, NightRecord, NightRun
+from schemas.records import MAX_FAILURES, Machine, utc_text
+from schemas.runs import RunRecord
+from schemas.scorings import ScoringRecord
+
+NIGHTS_COMPARED = 7
+
+logger = logging.getLogger("framemill")
+
+
+class DayRecord:
+    """The record of `day`, with the run `run_id` as its last one."""
+
+    def __init__(
+        self,
+        records: NightRecords,
+        day: str,
+        *,
+        options: NightlyOptions,
+        plan: Plan,
+        model: str,
+        run_id: str,
+        machine: Machine,
+    ) -> None:
+        self._records, self._day = records, day
+        self._options, self._plan, self._model = options, plan, model
+        self._earlier = [self._closed(night) for night in records.before(day, NIGHTS_COMPARED)]
+        found = records.read(day)
+        self._before = None if found is None else self._closed(found)  # with the earlier runs of this day
+        self._failures = {} if found is None else {note.id: note for note in found.failures}
+        now = utc_text(datetime.now(UTC))
+        self._run = NightRun(
+            run_id=run_id,
+            status="running",
+            problem="",
+            started_at=now,
+            finished_at=now,
+            command=command_line(),
+            extraction_run=None,
+            scoring_run=None,
+            machine=machine,
+            counts=NightCounts(),
+            cost=NightCost(),
+            failures_by_code={},
+        )
+        self.has_begun = False
+
+    @property
+    def counts(self) -> NightCounts:
+        """The videos of this run so far."""
+        return self._run.counts
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last run before this one completed the day."""
+        return self._before is not None and self._before.status == "completed"
+
+    @property
+    def page_uri(self) -> str:
+        """The URI of the day's page."""
+        return self._records.page_uri(self._day)
+
+    def begin(self, counts: NightCounts) -> None:
+        """Record that the run works on the videos of `counts`."""
+        self.has_begun = True
+        self._run = replace(self._run, counts=counts)
+        self._records.prepare()
+        self._records.write_options(self._day, self._options)
+        self._records.write(self._record(None))
+        logger.info(
+            f"night {self._day}: {counts.new} new videos, {counts.changed} changed, {counts.retried} tried again"
+        )
+
+    def add_extraction(self, record: RunRecord) -> None:
+        """Add counts, cost and failures of the extraction."""
+        counts, seconds = record.counts, record.wall_seconds
+        cost = NightCost(
+            extraction_seconds=seconds,
+            held_core_seconds=seconds * record.machine.cpus,
+            used_core_seconds=sum(record.seconds_by_stage.values()),
+            gpu_seconds=seconds * record.machine.gpus,
+            bytes_read=counts.bytes_read,
+            bytes_written=counts.bytes_written,
+        )
+        self._failures |= {note.id: note for note in record.failures}
+        self._run = replace(
+            self._run,
+            extraction_run=record.run_id,
+            counts=replace(self._run.counts, extracted=counts.extracted, failed=counts.failed),
+            cost=self._run.cost.plus(cost),
+            failures_by_code=record.failures_by_code,
+        )
+
+    def add_scoring(self, record: ScoringRecord) -> None:
+        """Add counts and cost of the scoring."""
+        counts, seconds = record.counts, record.wall_seconds
+        cost = NightCost(
+            scoring_seconds=seconds,
+            held_core_seconds=seconds * record.machine.cpus,
+            gpu_seconds=seconds * record.machine.gpus,
+            bytes_written=counts.bytes_written,
+        )
+        self._run = replace(
+            self._run,
+            scoring_run=record.run_id,
+            counts=replace(self._run.counts, labelled=counts.scored, unread=counts.failed),
+            cost=self._run.cost.plus(cost),
+        )
+
+    def end(self, status: str, problem: str, left: NightCounts) -> None:
+        """End the run now; the videos that it has `left` to another run are not counted."""
+        finished_at = utc_text(datetime.now(UTC))
+        counts = self._run.counts.without(left)
+        self._run = replace(self._run, status=status, problem=problem, finished_at=finished_at, counts=counts)
+
+    def write(self, labels: LabelStatistics | None, pictures: Mapping[str, Thumbnail]) -> None:
+        """Write the record and the page; without `labels`, the day keeps those that it has."""
+        record, problem = self._record(labels), self._run.problem
+        page = self._records.write_page(self._day, render_night_report(record, self._earlier, pictures))
+        self._records.write(record)  # last: a completed day is not written again
+        (logger.error if problem else logger.info)(f"{record.status}: {problem or night_headline(record)}")
+        logger.info(f"report: {page}")
+
+    def _record(self, labels: LabelStatistics | None) -> NightRecord:
+        before = self._before
+        drift = None if labels is None else drift_of(labels, self._model, self._earlier)
+        if labels is None and before is not None:
+            labels, drift = before.labels, before.drift
+        return NightRecord(
+            date=self._day,
+            model=self._model,
+            checkpoint=tuple(redacted(uri) for uri in self._options.checkpoint),
+            fingerprint=self._plan.fingerprint,
+            weights_warning=self._plan.weights_warning,
+            configuration=without_secrets(self._options.flat()),
+            versions=package_versions(),
+            runs=(*(before.runs if before is not None else ()), self._run),
+            failures=tuple(self._failures[name] for name in sorted(self._failures)[:MAX_FAILURES]),
+            labels=labels,
+            drift=drift,
+        )
+
+    def _closed(self, night: NightRecord) -> NightRecord:
+        """The same night; a run of it that was killed is marked as such, in its record and page too."""
+        if night.status != "running":
+            return night
+        night = night.closed()
+        earlier = self._records.before(night.date, NIGHTS_COMPARED)
+        self._records.write_page(night.date, render_night_report(night, earlier, {}))
+        self._records.write(night)
+        return night
