@@ -26,7 +26,6 @@ UNTESTED = {
     "cluster/engines/registry.py",
     "cluster/engines/scoring_engines.py",
     "cluster/engines/worker.py",
-    "cluster/nightly/night.py",
     "cluster/scoring/clip_embeddings.py",
     "cluster/scoring/clip_plan.py",
     "cluster/scoring/feature_scorer.py",

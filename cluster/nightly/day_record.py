@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cluster.extraction.plan import Plan
 from cluster.nightly.config import NightlyOptions
 from cluster.nightly.drift import drift_of
 from cluster.nightly.records import NightRecords
@@ -39,13 +38,15 @@ class DayRecord:
         day: str,
         *,
         options: NightlyOptions,
-        plan: Plan,
         model: str,
+        fingerprint: Mapping[str, str],
+        weights_warning: str | None,
         run_id: str,
         machine: Machine,
     ) -> None:
         self._records, self._day = records, day
-        self._options, self._plan, self._model = options, plan, model
+        self._options, self._model = options, model
+        self._fingerprint, self._weights_warning = fingerprint, weights_warning
         self._earlier = [self._closed(night) for night in records.before(day, NIGHTS_COMPARED)]
         found = records.read(day)
         self._before = None if found is None else self._closed(found)  # with the earlier runs of this day
@@ -152,8 +153,8 @@ class DayRecord:
             date=self._day,
             model=self._model,
             checkpoint=tuple(redacted(uri) for uri in self._options.checkpoint),
-            fingerprint=self._plan.fingerprint,
-            weights_warning=self._plan.weights_warning,
+            fingerprint=self._fingerprint,
+            weights_warning=self._weights_warning,
             configuration=without_secrets(self._options.flat()),
             versions=package_versions(),
             runs=(*(before.runs if before is not None else ()), self._run),

@@ -55,8 +55,9 @@ class Night:
             records,
             settings.date,
             options=settings.options,
-            plan=plan,
             model=classifier.name,
+            fingerprint=plan.fingerprint,
+            weights_warning=plan.weights_warning,
             run_id=run_id,
             machine=engine.machine(),
         )
@@ -81,7 +82,7 @@ class Night:
 
     def _work(self) -> ExitCode:
         dataset = self._plan.dataset
-        counts = _count(self._plan, dataset.settled())
+        counts = pending_counts(self._plan, dataset.settled())
         is_extracting = counts != NightCounts() or files.exists(dataset.lease_uri())
         if self._day.is_complete and not is_extracting and not self._is_unscored(self._scoring_plan()):
             logger.info(f"nothing is new, and {self._settings.date} has its record: {self._day.page_uri}")
@@ -139,7 +140,7 @@ class Night:
     def _left(self) -> NightCounts:
         """Videos of this run that are not settled; all of them where the dataset cannot be read."""
         try:
-            return _count(self._plan, self._plan.dataset.settled())
+            return pending_counts(self._plan, self._plan.dataset.settled())
         except BROKEN:
             return self._day.counts
 
@@ -158,7 +159,7 @@ class Night:
         return thumbnails_of(videos[name] for name in shown if name in videos)
 
 
-def _count(plan: Plan, settled: Settled) -> NightCounts:
+def pending_counts(plan: Plan, settled: Settled) -> NightCounts:
     """The videos that are left to extract."""
     increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
     retried = sum(

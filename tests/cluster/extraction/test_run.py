@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,30 +13,10 @@ from cluster.extraction.job import extract, planned
 from cluster.extraction.plan import read_inputs
 from schemas.runs import RunRecord
 from tests.support.dataset import ids
+from tests.support.stopping_engine import StoppingEngine
 from tests.support.videos import Clip, write_video
 
 RANDOM = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
-
-
-@dataclass
-class StoppingEngine:
-    """The engine `inner`, until it has given a number of outcomes; then it raises `error`."""
-
-    inner: Any
-    outcomes: int
-    error: BaseException
-
-    def machine(self) -> Any:
-        return self.inner.machine()
-
-    def run(self, queue: Any, worker: Any) -> Iterator[Any]:
-        for number, outcome in enumerate(self.inner.run(queue, worker), 1):
-            yield outcome
-            if number == self.outcomes:
-                raise self.error
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @pytest.fixture(autouse=True)

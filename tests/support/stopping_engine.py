@@ -1,0 +1,28 @@
+"""An engine that stops before its work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class StoppingEngine:
+    """The engine `inner`, until it has given a number of outcomes; then it raises `error`."""
+
+    inner: Any
+    outcomes: int
+    error: BaseException
+
+    def machine(self, *arguments: Any) -> Any:
+        return self.inner.machine(*arguments)
+
+    def run(self, queue: Any, worker: Any) -> Iterator[Any]:
+        for number, outcome in enumerate(self.inner.run(queue, worker), 1):
+            yield outcome
+            if number == self.outcomes:
+                raise self.error
+
+    def close(self) -> None:
+        self.inner.close()
