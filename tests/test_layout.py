@@ -19,13 +19,9 @@ EXEMPT = {
 # Files whose tests are to be written.
 UNTESTED = {
     "cluster/engines/beam_outcomes.py",
-    "cluster/engines/local_scoring.py",
     "cluster/engines/network_pool.py",
     "cluster/engines/ray_cluster.py",
     "cluster/engines/ray_workers.py",
-    "cluster/engines/registry.py",
-    "cluster/engines/scoring_engines.py",
-    "cluster/engines/worker.py",
     "cluster/scoring/clip_embeddings.py",
     "cluster/scoring/clip_plan.py",
     "cluster/scoring/feature_scorer.py",

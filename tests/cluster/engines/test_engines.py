@@ -20,7 +20,6 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.storage import video_source
 from cluster.storage.retry import RetryPolicy
 from extractors.extract import Extractor
-from schemas.errors import InputError
 from schemas.outcomes import FailureCode
 from schemas.videos import Video
 from tests.support.engines import portions_of_features, video_worker
@@ -190,8 +189,3 @@ def test_the_machine_names_the_engine(engine):
     machine = engine.machine()
     assert (machine.engine in ("local", "ray"), machine.nodes, machine.gpus) == (True, 1, 0)
     assert machine.cpus >= 1
-
-
-def test_an_unknown_engine_is_refused_with_those_that_are_known():
-    with pytest.raises(InputError, match="engine is one of ray, local, beam, not 'rya'; did you mean ray"):
-        EngineOptions(engine="rya")
