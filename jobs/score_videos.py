@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.logs import configure_logging
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.run import run_scoring
+from cluster.scoring.job import run_scoring
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ What the Parquet files hold is up to `FeatureDataset` and `LabelDataset`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, TypeVar
@@ -22,6 +23,7 @@ from schemas.errors import InputError
 from schemas.records import JobRecord
 
 RUNS = "runs"
+RECORD_EVERY_SECONDS = 60.0
 RecordT = TypeVar("RecordT", bound=JobRecord)
 
 
@@ -38,6 +40,7 @@ class DatasetFolder:
         self.root = root
         self.run_id = run_id
         self.bytes_written = 0
+        self._recorded_at = time.monotonic()
         self._lease: Lease | None = None
 
     @contextmanager
@@ -85,6 +88,11 @@ class DatasetFolder:
         """Write the record of a run. Raises `DatasetError` where that fails."""
         with self.explained("written to"):
             files.write_bytes(self.run_uri(".json", record.run_id), record.to_json().encode())
+        self._recorded_at = time.monotonic()
+
+    def is_record_due(self) -> bool:
+        """Whether the record of a working run is to be updated."""
+        return time.monotonic() - self._recorded_at > RECORD_EVERY_SECONDS
 
     def write_options(self, options: Options) -> None:
         """Write the options that repeat the run. Raises `DatasetError` where that fails."""

@@ -10,7 +10,6 @@ closes.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
@@ -31,7 +30,6 @@ from schemas.runs import RunRecord
 from schemas.videos import content_of
 
 PICTURES = 24
-RECORD_EVERY_SECONDS = 60.0
 
 logger = logging.getLogger("framemill")
 
@@ -48,7 +46,6 @@ class ExtractionRun:
         self._assembler = Assembler(plan.vocabulary.indices, plan.run_id)
         self._sink = Sink(plan.dataset, plan.options.rows_per_shard, had_failed)
         self._log = RunLog(plan.run_id)
-        self._recorded_at = time.monotonic()
 
     def __call__(self) -> RunRecord:
         """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
@@ -60,7 +57,7 @@ class ExtractionRun:
             f"{len(pending)} to do, into {plan.options.output}"
         )
         plan.dataset.write_options(plan.options)
-        self._write(self._record("running"))
+        plan.dataset.write_record(self._record("running"))
         status = self._work()
         try:
             self._sink.commit()
@@ -68,7 +65,7 @@ class ExtractionRun:
             status = failed(error)
         record = self._record(status)
         try:
-            self._write(record)
+            plan.dataset.write_record(record)
             plan.dataset.write_report(render_run_report(record), plan.run_id)
         except InputError as error:
             record = replace(record, status=failed(error))
@@ -104,8 +101,8 @@ class ExtractionRun:
             self._log.add_failure(row, progress.seconds)
             self._sink.add_failure(row)
         progress.add_video(failed=not isinstance(row, FeatureRow))
-        if time.monotonic() - self._recorded_at > RECORD_EVERY_SECONDS:
-            self._write(self._record("running"))
+        if self._plan.dataset.is_record_due():
+            self._plan.dataset.write_record(self._record("running"))
 
     def _record(self, status: str) -> RunRecord:
         plan = self._plan
@@ -123,10 +120,6 @@ class ExtractionRun:
             shards=plan.dataset.shards,
             weights_warning=plan.weights_warning,
         )
-
-    def _write(self, record: RunRecord) -> None:
-        self._plan.dataset.write_record(record)
-        self._recorded_at = time.monotonic()
 
     def _log_end(self, record: RunRecord) -> None:
         counts = record.counts

@@ -21,8 +21,8 @@ from cluster.nightly.records import NightRecords
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly.thumbnails import thumbnails_of
 from cluster.runs.lifecycle import ExitCode, failed
-from cluster.scoring.plan import ScoringPlan, make_scoring_plan
-from cluster.scoring.run import Scoring
+from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
+from cluster.scoring.job import score_videos
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.redaction import redacted
@@ -84,7 +84,7 @@ class Night:
         dataset = self._plan.dataset
         counts = pending_counts(self._plan, dataset.settled())
         is_extracting = counts != NightCounts() or files.exists(dataset.lease_uri())
-        if self._day.is_complete and not is_extracting and not self._is_unscored(self._scoring_plan()):
+        if self._day.is_complete and not is_extracting and not self._is_unscored(self._feature_plan()):
             logger.info(f"nothing is new, and {self._settings.date} has its record: {self._day.page_uri}")
             return ExitCode.DONE
         if not is_extracting:
@@ -96,19 +96,19 @@ class Night:
             self._day.add_extraction(extraction)
             if extraction.status != "completed":
                 return self._end(extraction.status, f"extraction: {extraction.status}; its report says more")
-        scoring_plan = self._scoring_plan()
-        if scoring_plan is not None and self._is_unscored(scoring_plan):
-            scoring = Scoring(self._settings.scoring, self._engine)()
+        feature_plan = self._feature_plan()
+        if feature_plan is not None and self._is_unscored(feature_plan):
+            scoring = score_videos(self._settings.scoring, self._engine)
             self._day.add_scoring(scoring)
             if scoring.status != "completed":
                 return self._end(scoring.status, f"scoring: {scoring.status}; the log says more")
-        return self._end("completed", self._too_many_failures(), scoring_plan)
+        return self._end("completed", self._too_many_failures(), feature_plan)
 
-    def _scoring_plan(self) -> ScoringPlan | None:
+    def _feature_plan(self) -> FeaturePlan | None:
         """The features and their labels; None where there are no features yet."""
-        return None if self._plan.dataset.is_empty() else make_scoring_plan(self._settings.scoring)
+        return None if self._plan.dataset.is_empty() else make_feature_plan(self._settings.scoring)
 
-    def _is_unscored(self, plan: ScoringPlan | None) -> bool:
+    def _is_unscored(self, plan: FeaturePlan | None) -> bool:
         """Whether there is anything to score, or to clear after a scoring run that died."""
         if plan is None:
             return False
@@ -124,7 +124,7 @@ class Night:
             if failed and failed / (failed + done) > limit
         )
 
-    def _end(self, status: str, problem: str, plan: ScoringPlan | None = None) -> ExitCode:
+    def _end(self, status: str, problem: str, plan: FeaturePlan | None = None) -> ExitCode:
         """Write the record and the page, with new statistics where there is a `plan`."""
         labels = None if plan is None else self._statistics(plan)
         left = NightCounts() if status == "completed" else self._left()
@@ -144,7 +144,7 @@ class Night:
         except BROKEN:
             return self._day.counts
 
-    def _statistics(self, plan: ScoringPlan) -> LabelStatistics:
+    def _statistics(self, plan: FeaturePlan) -> LabelStatistics:
         config = self._classifier.config
         statistics = NightStatistics(config.class_indices, config.class_names, self._options.report.sure_from)
         for table in plan.dataset.tables():

@@ -1,8 +1,7 @@
-"""Everything about a scoring of videos that can be wrong before any work is done, checked and put together.
+"""The plan of scoring videos: the videos, the worker that scores them, the label dataset and the one of embeddings.
 
-A plan holds the videos, the worker that looks at them, the dataset that takes the labels and, where embeddings are
-wanted, the one that takes those: features as `jobs/extract_features.py` writes them, with what the network sees before
-its head in `mean_rgb`, and no sound.
+Making it checks everything that can be wrong before any work is done. Embeddings are features as
+`jobs/extract_features.py` writes them, with the input of the network's head in `mean_rgb`, and no sound.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import torch
+from typing_extensions import override
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.model_options import parse_options
@@ -25,12 +25,12 @@ from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.clip_scorer import ClipScorer
 from cluster.scoring.config import ClipScoringOptions, ScoringSettings
-from cluster.scoring.label_source import ScoringBasis
 from cluster.scoring.label_writer import LabelWriter
 from cluster.scoring.plan import (
+    ScoringPlan,
     label_dataset,
+    label_fingerprint,
     label_writer,
-    manner_of,
     read_trained,
     unsubmittable,
     unwritable,
@@ -47,7 +47,7 @@ CLIPS_VERSION = "1"
 
 @dataclass(frozen=True)
 class ClipInputs:
-    """What the run was pointed at, read and verified."""
+    """Checkpoints and manifest of a run, read and verified."""
 
     settings: ScoringSettings
     started: datetime
@@ -58,14 +58,14 @@ class ClipInputs:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Where embeddings go; `vocabulary` has the names of the manifest's labels."""
+    """The dataset that takes embeddings; `vocabulary` has the names of the manifest's labels."""
 
     dataset: FeatureDataset
     vocabulary: Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipPlan(ScoringBasis):
+class ClipPlan(ScoringPlan):
     """A run that can start."""
 
     inputs: ClipInputs
@@ -75,27 +75,23 @@ class ClipPlan(ScoringBasis):
     embeddings: Embeddings | None
 
     @property
+    @override
     def classifier(self) -> TrainedClipClassifier:
-        """See `ScoringBasis.classifier`."""
         return self.inputs.trained
 
     @property
+    @override
     def fingerprint(self) -> Mapping[str, str]:
-        """Of the clips."""
         return self.clips
 
     @property
+    @override
     def videos(self) -> int:
-        """See `ScoringBasis.videos`."""
         return len(self.inputs.videos)
 
 
 def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
-    """Read checkpoints and manifest.
-
-    Raises:
-        InputError: with all that is wrong.
-    """
+    """Read checkpoints and manifest. Raises `InputError` with everything that is wrong."""
     started = datetime.now(UTC)
     options = settings.options
     problems: list[str] = []
@@ -122,11 +118,9 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
 
 
 def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
-    """Join inputs and datasets. `on_gpu`: where the network is.
+    """Join inputs and datasets; `on_gpu` is where the network runs.
 
-    Raises:
-        InputError: for a precision that cannot be had.
-        cluster.datasets.feature_dataset.DatasetError: for embeddings that cannot go where they should.
+    Raises `InputError` for a precision that the machine lacks, and for a dataset that cannot take the embeddings.
     """
     settings, trained = inputs.settings, inputs.trained
     options, embeddings = settings.options, settings.options.clips.embeddings
@@ -147,8 +141,8 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         "clips.version": CLIPS_VERSION,
     }
     run_id = new_run_id(inputs.started)
-    manner = {**manner_of(trained, options.scores), **clips}
-    dataset = label_dataset(settings, run_id, manner)
+    fingerprint = {**label_fingerprint(trained, options.scores), **clips}
+    dataset = label_dataset(settings, run_id, fingerprint)
     stage = ClipScorer(
         network=ClipNetwork(trained, precision),
         views=trained.views,
@@ -162,7 +156,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         settings=settings,
         run_id=run_id,
         started=inputs.started,
-        manner=manner,
+        label_fingerprint=fingerprint,
         dataset=dataset,
         inputs=inputs,
         worker=VideoWorker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit),
@@ -173,11 +167,11 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
 
 
 def _sampling_of(trained: TrainedClipClassifier, options: ClipScoringOptions) -> ClipSampling:
-    """As the checkpoint says, but for what the options say."""
-    said = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
-    if said.placement == "random":
+    """The sampling of the checkpoint, with the values that options replace."""
+    stored = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
+    if stored.placement == "random":
         raise ValueError("the checkpoint looks at random clips, and labels must not depend on chance")
-    return replace(said, views=options.views or said.views, crops=options.crops or said.crops)
+    return replace(stored, views=options.views or stored.views, crops=options.crops or stored.crops)
 
 
 def _embeddings(root: str, run_id: str, trained: TrainedClipClassifier, clips: Mapping[str, str]) -> Embeddings:

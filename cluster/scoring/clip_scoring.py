@@ -1,16 +1,16 @@
 """Scoring of videos: the engines of feature extraction, with a stage that labels.
 
-queue ─► engine ─┬► labels ─► portions of them, handed to the run
+queue ─► engine ─┬► labels ─► portions of them, committed by the run
                  └► embeddings ─► a feature dataset
 
-Labels and embeddings each know by themselves what they lack: a video is looked at if either does, and only what is
-lacking is written. One that cannot be looked at stands among the failures of whatever lacks it.
+A video is scored if it lacks labels or an embedding, and only what it lacks is written. One that cannot be scored
+becomes a failure of each dataset that lacks it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 
 import pyarrow as pa
@@ -33,11 +33,7 @@ logger = logging.getLogger("framemill")
 
 
 class ClipScoring(LabelSource):
-    """Labels of videos, by a classifier of clips.
-
-    Raises `cluster.scoring.plan.ScoringPlanError` for bad input, `cluster.datasets.feature_dataset.DatasetError` for
-    embeddings that cannot go where they should.
-    """
+    """Labels of videos, by a classifier of clips. Raises `InputError` for bad input."""
 
     def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
         super().__init__()
@@ -78,7 +74,7 @@ class ClipScoring(LabelSource):
         return Backlog(len(self._unlabelled), given_up, replaced)
 
     @override
-    def outcomes(self) -> Iterator[ScoredPortion]:
+    def outcomes(self) -> Generator[ScoredPortion]:
         if not self._pending:
             return  # no workers are needed
         reporting = self._plan.settings.options.reporting
@@ -95,14 +91,14 @@ class ClipScoring(LabelSource):
                     yield from self._portion()
 
     @override
-    def rest(self) -> Iterator[ScoredPortion]:
+    def rest(self) -> Generator[ScoredPortion]:
         if self._embeddings is not None:
             self._embeddings.commit()
         if not self._labels.is_empty:
             yield from self._portion()
 
     @override
-    def course(self) -> RunStats:
+    def stats(self) -> RunStats:
         return RunStats(
             embedded=self._embeddings.rows if self._embeddings else 0,
             retried=len(self._queue.retried),
@@ -116,7 +112,7 @@ class ClipScoring(LabelSource):
         self._labels.clear()
 
     def _take(self, outcome: Outcome) -> None:
-        """Give an outcome to whatever lacks it."""
+        """Add an outcome to the datasets that lack the video."""
         video = outcome.task.video
         is_unlabelled = video.id in self._unlabelled
         embeddings = self._embeddings if self._embeddings and video.id in self._embeddings.lacking else None

@@ -1,10 +1,10 @@
-"""Scoring from features: portions of their files, each labelled by a worker in one go."""
+"""Scoring of features: portions of their files, each of which is one task of a worker."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pyarrow as pa
@@ -13,10 +13,10 @@ from typing_extensions import override
 from cluster.engines.base import Engine
 from cluster.engines.portion_queue import PortionQueue
 from cluster.scoring.config import ScoringSettings
+from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import Portion
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
 from cluster.scoring.label_writer import ScoredPortion
-from cluster.scoring.plan import make_scoring_plan
 from schemas.records import Machine
 
 LOG_EVERY_SECONDS = 15.0
@@ -25,11 +25,11 @@ logger = logging.getLogger("framemill")
 
 
 class FeatureScoring(LabelSource):
-    """Labels of features. Raises `cluster.scoring.plan.ScoringPlanError` for bad input."""
+    """Labels of features. Raises `InputError` for bad input."""
 
     def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
         super().__init__()
-        self.plan = self._plan = make_scoring_plan(settings)
+        self.plan = self._plan = make_feature_plan(settings)
         self._engine = self._open(engine, settings.options.engine)
         self._portions: list[Portion] = []
         self._queue: PortionQueue[Portion, ScoredPortion] = PortionQueue(())
@@ -48,7 +48,7 @@ class FeatureScoring(LabelSource):
         return Backlog(sum(portion.videos for portion in self._portions), replaced=replaced)
 
     @override
-    def outcomes(self) -> Iterator[ScoredPortion]:
+    def outcomes(self) -> Generator[ScoredPortion]:
         if not self._portions:
             return  # no workers are needed
         done, total = 0, sum(portion.videos for portion in self._portions)
@@ -63,7 +63,7 @@ class FeatureScoring(LabelSource):
                     logger.info(f"{done}/{total} videos, {done / (now - started):.0f} videos/s")
 
     @override
-    def course(self) -> RunStats:
+    def stats(self) -> RunStats:
         return RunStats(
             retried=sum(portion.videos for portion in self._portions if portion.number in self._queue.retried),
             workers_lost=self._queue.workers_lost,

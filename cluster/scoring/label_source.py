@@ -1,64 +1,31 @@
-"""The two ways of scoring, from features and from videos, as the run that carries them out sees them.
+"""A source of labels, as a scoring run uses it: features (`feature_scoring`) or videos (`clip_scoring`).
 
-A plan is all that can be known and checked beforehand. A way begins with it once the lease of the labels is held, finds
-out what is left to do, does that, and hands out label shards as they come.
+A source has a plan from the start. Once the lease of the label dataset is held it determines its backlog, works through
+it, and yields label shards as they are finished.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from classifiers.inference.base import Classifier
-from cluster.datasets.label_dataset import LabelDataset
 from cluster.engines.base import Engine
 from cluster.engines.options import EngineOptions
 from cluster.engines.registry import make_engine
-from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_writer import ScoredPortion
+from cluster.scoring.plan import ScoringPlan
 from schemas.records import Machine
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoringBasis(ABC):
-    """What is common to the plans of both.
-
-    settings     of the run
-    manner       what makes labels comparable: those made in another manner are old
-    """
-
-    settings: ScoringSettings
-    run_id: str
-    started: datetime
-    manner: Mapping[str, str]
-    dataset: LabelDataset
-
-    @property
-    @abstractmethod
-    def classifier(self) -> Classifier:
-        """Who says what the labels are."""
-
-    @property
-    @abstractmethod
-    def fingerprint(self) -> Mapping[str, str]:
-        """How what it looks at is made."""
-
-    @property
-    @abstractmethod
-    def videos(self) -> int:
-        """How many there are, whether labelled or not."""
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a way finds when it begins.
+    """What a source has to do.
 
     left      videos to label
     settled   others that failed in earlier runs, and are not tried again
-    replaced  labels of this day that were withdrawn, because those videos are labelled again
+    replaced  labels of this day that were withdrawn because their videos are labelled again
     """
 
     left: int
@@ -68,11 +35,12 @@ class Backlog:
 
 @dataclass(frozen=True)
 class RunStats:
-    """What happened on the way beside labels.
+    """Statistics of a run so far, beside its labels.
 
     embedded          rows of embeddings that were written
     retried           videos that needed more than one attempt
-    workers_lost      and `nodes_lost`, machines: what they had in hand was done by others
+    workers_lost      processes that died; others did their tasks
+    nodes_lost        machines that left
     seconds_by_stage  CPU seconds
     """
 
@@ -84,9 +52,9 @@ class RunStats:
 
 
 class LabelSource(ABC):
-    """One of the two, to be closed."""
+    """A source of labels; to be closed."""
 
-    plan: ScoringBasis
+    plan: ScoringPlan
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -97,24 +65,24 @@ class LabelSource(ABC):
 
     @abstractmethod
     def machine(self) -> Machine:
-        """What there is to work with."""
+        """The machines that the engine has for this work."""
 
     @abstractmethod
     def begin(self) -> Backlog:
-        """Find out what is left to do, and withdraw what will be replaced. With the lease of the labels."""
+        """Determine the backlog, and withdraw labels that will be replaced; the caller holds the lease."""
 
     @abstractmethod
-    def outcomes(self) -> Iterator[ScoredPortion]:
-        """Do it. A portion counts as taken when the next is asked for."""
+    def outcomes(self) -> Generator[ScoredPortion]:
+        """Work through the backlog. A portion counts as taken when the next one is requested."""
 
-    def rest(self) -> Iterator[ScoredPortion]:
-        """What is finished and was not taken, after an end or an interruption."""
+    def rest(self) -> Generator[ScoredPortion]:
+        """Portions that are finished and were not taken, after the end or an interruption."""
         yield from ()
 
-    def course(self) -> RunStats:
-        """What has happened until now."""
+    def stats(self) -> RunStats:
+        """Statistics so far."""
         return RunStats()
 
     def close(self) -> None:
-        """Let go of everything that was started."""
+        """Close everything that was opened."""
         self._stack.close()

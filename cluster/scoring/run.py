@@ -1,30 +1,26 @@
-"""Scoring, from options to an exit code.
+"""One scoring run, from its first portion to its record.
 
-checkpoints, features or videos ─► plan ─ lease ─► what has no labels yet ─► engine ─► label shards
-                                                                                       └► submission, record
+label source ─► label shards, failures ─► submission
+     └► tally ─► record (updated during the run)
 
-A run always ends in a record, whatever ends it. One that is killed leaves the record of how far it had come, which the
-next run closes; the videos of its label shards are not done again.
+A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
+closes; videos in committed label shards are not scored again.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
-from cluster.engines.base import Engine, EngineError
-from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, failed, guarded
+from cluster.engines.base import EngineError
+from cluster.runs.lifecycle import failed, guarded
 from cluster.runs.provenance import command_line, package_versions, without_secrets
-from cluster.scoring.clip_scoring import ClipScoring
-from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions, ScoringSettings
-from cluster.scoring.feature_scoring import FeatureScoring
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.submission import write_submission
@@ -33,50 +29,12 @@ from schemas.errors import InputError
 from schemas.records import MAX_FAILURES, utc_text
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
 
-RECORD_EVERY_SECONDS = 60.0
-LABEL_SOURCES: dict[str, Callable[[ScoringSettings, Engine | None], LabelSource]] = {
-    OF_FEATURES: FeatureScoring,
-    OF_VIDEOS: ClipScoring,
-}
-
 logger = logging.getLogger("framemill")
-
-
-def run_scoring(options: ScoringOptions) -> ExitCode:
-    """Score all videos that have no labels yet."""
-    settings = options.settings()
-    try:
-        record = Scoring(settings)()
-    except (InputError, ImportError) as error:
-        return bad_input(error)
-    counts = record.counts
-    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=settings.max_failure_ratio)
-
-
-class Scoring:
-    """One scoring run, to be called once: by the job, or as a part of another job, which has an `engine` already."""
-
-    def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
-        self._settings, self._engine = settings, engine
-
-    def __call__(self) -> ScoringRecord:
-        """Run to the end and return the record with its status.
-
-        Raises `InputError` for bad input, before anything is touched; and where another run is writing, or nothing can
-        be written.
-        """
-        with (
-            closing(LABEL_SOURCES[self._settings.options.kind](self._settings, self._engine)) as way,
-            way.plan.dataset.lease() as lease,
-        ):
-            way.plan.dataset.close_records(lease.predecessors, ScoringRecord)
-            way.plan.dataset.prepare()
-            return _Run(way, way.begin())()
 
 
 @dataclass
 class _Tally:
-    """What is counted while a run goes on."""
+    """Everything that is counted during a run."""
 
     classes: int
     scored: int = 0
@@ -91,7 +49,7 @@ class _Tally:
         self.first_scores = np.zeros(SCORE_BINS, np.int64)
 
     def add(self, scored: ScoredPortion) -> None:
-        """Count a portion, once: after an interruption it may come again."""
+        """Count a portion, unless it has been counted: an interrupted one may come again."""
         if scored.number in self.portions:
             return
         self.portions.add(scored.number)
@@ -110,17 +68,17 @@ class _Tally:
         ]
 
 
-class _Run:
-    """Does what is left to do; the dataset's lease is held meanwhile."""
+class ScoringRun:
+    """Scores the `backlog` of `source`; the caller holds the lease of the dataset."""
 
-    def __init__(self, way: LabelSource, beginning: Backlog) -> None:
-        self._way, self._plan, self._beginning = way, way.plan, beginning
-        self._tally = _Tally(way.plan.classifier.config.num_classes)
-        self._recorded_at = time.monotonic()
+    def __init__(self, source: LabelSource, backlog: Backlog) -> None:
+        self._source, self._plan, self._backlog = source, source.plan, backlog
+        self._tally = _Tally(source.plan.classifier.config.num_classes)
 
     def __call__(self) -> ScoringRecord:
-        plan, left = self._plan, self._beginning.left
-        settled = f", {self._beginning.settled} failed before" if self._beginning.settled else ""
+        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
+        plan, left = self._plan, self._backlog.left
+        settled = f", {self._backlog.settled} failed before" if self._backlog.settled else ""
         logger.info(
             f"run {plan.run_id}: {plan.videos} videos, {self._labelled_before} labelled before{settled}, {left} to do "
             f"with {plan.classifier.name}, into {plan.settings.options.labels}"
@@ -144,13 +102,13 @@ class _Run:
 
     @property
     def _labelled_before(self) -> int:
-        return self._plan.videos - self._beginning.left - self._beginning.settled
+        return self._plan.videos - self._backlog.left - self._backlog.settled
 
     def _work(self) -> str:
-        """Score all that is left, and write the submission where one is wanted; returns the status."""
-        status = self._guarded(lambda: self._take_all(self._way.outcomes()))
-        # What was finished is kept, whatever ended the work.
-        rest = self._guarded(lambda: self._take_all(self._way.rest()))
+        """Score the backlog, and write the submission where there is one; returns the status."""
+        status = self._guarded(lambda: self._take_all(self._source.outcomes()))
+        # Finished portions are kept, whatever ended the work.
+        rest = self._guarded(lambda: self._take_all(self._source.rest()))
         if status == rest == "completed":
             return self._guarded(self._write_submission)
         return rest if status == "completed" else status
@@ -164,8 +122,8 @@ class _Run:
             rows = write_submission(uri, self._plan.dataset.tables())
             logger.info(f"{uri}: {rows} videos")
 
-    def _take_all(self, outcomes: Iterator[ScoredPortion]) -> None:
-        with closing(outcomes):  # type: ignore[type-var]  # ways are generators
+    def _take_all(self, outcomes: Generator[ScoredPortion]) -> None:
+        with closing(outcomes):
             for scored in outcomes:
                 self._take(scored)
 
@@ -175,13 +133,11 @@ class _Run:
         for unread in scored.unread:
             logger.error(unread.message)
         self._tally.add(scored)
-        now = time.monotonic()
-        if now - self._recorded_at > RECORD_EVERY_SECONDS:
-            self._recorded_at = now
+        if dataset.is_record_due():
             dataset.write_record(self._record("running"))
 
     def _record(self, status: str) -> ScoringRecord:
-        plan, tally, course = self._plan, self._tally, self._way.course()
+        plan, tally, stats = self._plan, self._tally, self._source.stats()
         settings, submission = plan.settings, plan.settings.options.submission
         classifier = plan.classifier
         names = classifier.config.class_names
@@ -204,23 +160,23 @@ class _Run:
                 )
                 for uri, config in zip(settings.options.checkpoint, classifier.configs, strict=True)
             ),
-            label_fingerprint=plan.manner,
+            label_fingerprint=plan.label_fingerprint,
             feature_fingerprint=dict(plan.fingerprint),
-            machine=self._way.machine(),
+            machine=self._source.machine(),
             counts=ScoringCounts(
                 videos_total=plan.videos,
                 already_labelled=self._labelled_before,
-                failed_before=self._beginning.settled,
+                failed_before=self._backlog.settled,
                 scored=tally.scored,
                 failed=tally.failed,
-                replaced=self._beginning.replaced,
+                replaced=self._backlog.replaced,
                 unlabelled=tally.unlabelled,
                 shards=plan.dataset.shards,
                 bytes_written=plan.dataset.bytes_written,
-                embedded=course.embedded,
-                retried=course.retried,
-                workers_lost=course.workers_lost,
-                nodes_lost=course.nodes_lost,
+                embedded=stats.embedded,
+                retried=stats.retried,
+                workers_lost=stats.workers_lost,
+                nodes_lost=stats.nodes_lost,
             ),
             first_labels={
                 names[place]: int(tally.first_labels[place]) for place in np.flatnonzero(tally.first_labels).tolist()
@@ -228,6 +184,6 @@ class _Run:
             first_scores=tuple(tally.first_scores.tolist()),
             failures=tuple(sorted(tally.failures, key=lambda failure: failure.uri)),
             failures_by_code=dict(tally.failures_by_code),
-            seconds_by_stage=dict(course.seconds_by_stage),
+            seconds_by_stage=dict(stats.seconds_by_stage),
             submission=None if submission is None else redacted(submission),
         )

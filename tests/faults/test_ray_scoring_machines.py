@@ -14,9 +14,9 @@ from cluster.engines.options import EngineOptions
 from cluster.engines.portion_queue import PortionQueue
 from cluster.engines.ray import RayEngine, RayRun
 from cluster.engines.ray_cluster import FileCopies
+from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
 from cluster.scoring.label_writer import ScoredPortion
-from cluster.scoring.plan import make_scoring_plan
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clusters import Nodes, running_cluster
 from tests.support.engines import NO_LABELS
@@ -32,7 +32,7 @@ def work(tmp_path: Path) -> tuple[list[Portion], FeatureScorer]:
     """Enough portions to be in the middle of them when something happens."""
     features = write_shard(tmp_path / "a.parquet", [feature_row(n) for n in range(PORTIONS)], row_group_size=1)
     checkpoint = write_trained(tmp_path / "checkpoint", trained())
-    plan = make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=1).settings())
+    plan = make_feature_plan(scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=1).settings())
     return plan.portions(NO_LABELS), plan.scorer
 
 

@@ -10,8 +10,8 @@ from cluster.datasets.label_dataset import Labelled
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
+from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
-from cluster.scoring.plan import make_scoring_plan
 from extractors.extract import Extractor
 from tests.support.checkpoints import trained, write_trained
 from tests.support.scoring import scoring_config, write_features
@@ -32,5 +32,5 @@ def portions_of_features(folder: Path, count: int, videos: int = 50) -> tuple[li
     features = write_features(folder / "features", shards)
     checkpoint = write_trained(folder / "checkpoint", trained("dense-6"))
     options = scoring_config(features, checkpoint, folder / "labels", rows_per_shard=videos)
-    plan = make_scoring_plan(options.settings())
+    plan = make_feature_plan(options.settings())
     return plan.portions(NO_LABELS), plan.scorer

@@ -116,7 +116,7 @@ def test_current_is_what_was_labelled_from_the_same_content(tmp_path):
     assert labels.labelled(on_any_day=False).is_current(*halves).tolist() == [False, True, False, True, False]
 
 
-def test_withdrawn_rows_are_gone_whatever_their_manner(tmp_path):
+def test_withdrawn_rows_are_gone_whatever_their_fingerprint(tmp_path):
     labels = dataset(tmp_path)
     commit(labels, 0, {"a": "1", "b": "1"})
     commit(dataset(tmp_path, run_id="r2", model="m2"), 0, {"c": "1", "d": "1"})

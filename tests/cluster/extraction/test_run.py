@@ -84,7 +84,7 @@ def test_a_mistake_in_this_program_is_no_status(options):
 
 
 def test_the_record_of_a_running_run_counts_what_is_done(options, monkeypatch):
-    monkeypatch.setattr("cluster.extraction.run.RECORD_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("cluster.datasets.folder.RECORD_EVERY_SECONDS", 0.0)
     with pytest.raises(ZeroDivisionError):
         stopped(options, ZeroDivisionError())
     (path,) = (Path(options.output) / "runs").glob("*.json")

@@ -14,7 +14,7 @@ import torch
 from cluster.features.files import open_features
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.run import Scoring, run_scoring
+from cluster.scoring.job import run_scoring, score_videos
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
@@ -71,7 +71,7 @@ def config(videos, checkpoint, labels, **options):
 
 
 def score(*arguments, **options):
-    return Scoring(config(*arguments, **options).settings())()
+    return score_videos(config(*arguments, **options).settings())
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def test_every_video_ends_among_the_labels_or_the_failures(videos, checkpoint, t
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 6
 
 
-def test_running_twice_changes_nothing_and_another_manner_all(videos, checkpoint, tmp_path):
+def test_running_twice_changes_nothing_and_another_fingerprint_all(videos, checkpoint, tmp_path):
     labels = tmp_path / "labels"
     score(videos, checkpoint, labels, **LENIENT)
     before = files_of(labels)
@@ -216,7 +216,7 @@ def test_a_dense_classifier_trains_on_embeddings(classes, checkpoint, tmp_path):
     options = {"features": (str(embeddings),), "model": "logistic", "epochs": 2, "fractions": ("0.5", "0.25", "0.25")}
     dense = tmp_path / "dense"
     assert run_training(TrainingOptions.of(output=str(dense), engine="local", quiet=True, **options)) == 0
-    Scoring(scoring_config(embeddings, dense, tmp_path / "of-features").settings())()
+    score_videos(scoring_config(embeddings, dense, tmp_path / "of-features").settings())
     rows = label_rows(tmp_path / "of-features")
     assert [row["id"] for row in rows] == ids(embeddings)
     assert {label["name"] for row in rows for label in row["labels"]} == {"narrow", "wide"}

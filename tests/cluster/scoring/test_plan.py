@@ -1,22 +1,19 @@
+"""What the plans of both label sources share: checkpoints, fingerprints of labels, and outputs that are refused."""
+
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from cluster.datasets.label_dataset import Labelled
-from cluster.scoring.plan import make_scoring_plan
-from schemas.errors import InputError
-from schemas.features import FeatureRow
-from schemas.ledger import without_content
+from classifiers.inference.feature_classifier import TrainedClassifier
+from classifiers.weights.checkpoint import CheckpointError
+from cluster.scoring.config import ScoringOptions
+from cluster.scoring.plan import label_fingerprint, read_checkpoint_at, read_trained, unsubmittable, unwritable
 from tests.support.checkpoints import trained, write_trained
-from tests.support.features import feature_row, write_shard
-from tests.support.scoring import names, scoring_config, write_features
-
-NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+from tests.support.clips import trained_clips
+from tests.support.scoring import scoring_config
 
 
 @pytest.fixture(scope="module")
@@ -24,130 +21,66 @@ def checkpoint(tmp_path_factory):
     return write_trained(tmp_path_factory.mktemp("checkpoint"), trained())
 
 
-def plan_of(features, checkpoint, tmp_path, **options):
-    return make_scoring_plan(scoring_config(features, checkpoint, tmp_path / "labels", **options).settings())
+def fingerprint_of(*checkpoints, **options):
+    classifier = TrainedClassifier(dict(zip("abc", checkpoints, strict=False)))
+    scores = scoring_config("f", "c", "l", **options).scores
+    return label_fingerprint(classifier, scores)
 
 
-def ids_of(portions):
-    return [[piece.ids.to_pylist() for piece in portion.pieces] for portion in portions]
+def test_a_checkpoint_is_read_from_its_folder(checkpoint, tmp_path):
+    assert read_checkpoint_at(checkpoint).config == trained().config
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: missing"):
+        read_checkpoint_at(str(tmp_path / "none"))
 
 
-def problems_of(*arguments, **options):
-    with pytest.raises(InputError) as caught:
-        plan_of(*arguments, **options)
-    return caught.value.problems
+def test_all_checkpoints_that_cannot_be_used_are_problems(checkpoint, tmp_path):
+    clips = write_trained(tmp_path / "clips", trained_clips())
+    problems: list[str] = []
+    config = scoring_config("f", (clips, checkpoint, str(tmp_path / "none")), "l")
+    assert read_trained(TrainedClassifier, config, problems) is None
+    kind, missing = problems
+    assert "'r3d-18' takes clips of videos: give --videos in place of --features" in kind
+    assert "none" in missing
+    problems = []
+    assert (
+        read_trained(TrainedClassifier, ScoringOptions.of(videos="v", checkpoint=(checkpoint,), labels="l"), problems)
+        is None
+    )
+    assert "takes features: give --features in place of --videos" in problems[0]
 
 
-def test_small_files_share_a_shard_and_large_ones_are_split_between_row_groups(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0, 1], "b": [2], "c": [3]})
-    write_shard(root / "features" / "d.parquet", [feature_row(number) for number in range(4, 12)], row_group_size=3)
-    plan = plan_of(root, checkpoint, tmp_path, rows_per_shard=3)
-    assert ids_of(plan.portions(NOTHING)) == [
-        [names(0, 1), names(2)],
-        [names(3)],
-        [names(4, 5, 6)],
-        [names(7, 8, 9)],
-        [names(10, 11)],
+def test_labels_are_comparable_only_with_the_same_model_and_choice_of_labels():
+    plain = fingerprint_of(trained())
+    assert plain == fingerprint_of(trained())
+    assert list(plain) == ["models", "temperatures", "task", "classes", "top_k", "threshold"]
+    assert [plain[name] for name in ("temperatures", "task", "top_k", "threshold")] == [
+        "1.0",
+        "single-label",
+        "20",
+        "0.0",
     ]
-    assert [portion.number for portion in plan.portions(NOTHING)] == [0, 1, 2, 3, 4]
-    together = plan_of(root, checkpoint, tmp_path, rows_per_shard=100)
-    assert ids_of(together.portions(NOTHING)) == [[names(0, 1), names(2), names(3), names(*range(4, 12))]]
-    groups_of_one = plan_of(root, checkpoint, tmp_path, rows_per_shard=1)
-    assert len(groups_of_one.portions(NOTHING)) == 6
-
-
-def test_what_is_labelled_is_left_out(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0, 1, 2], "b": [3, 4]}, contents={1: "etag:2", 4: ""})
-    plan = plan_of(root, checkpoint, tmp_path)
-    known = Labelled(pa.chunked_array([names(4, 1, 0, 9)]), pa.chunked_array([["etag:1"] * 4]))
-    (portion,) = plan.portions(known)
-    assert [(piece.ids.to_pylist(), piece.rows.tolist()) for piece in portion.pieces] == [
-        (names(1, 2), [1, 2]),
-        (names(3), [0]),
+    named = trained()
+    renamed = replace(named, config=replace(named.config, class_names=tuple("abcdef")))
+    others = [
+        fingerprint_of(trained(seed=1)),
+        fingerprint_of(trained(temperature=1.5)),
+        fingerprint_of(trained(), trained(seed=1)),
+        fingerprint_of(renamed),
+        fingerprint_of(trained(), top_k=5),
+        fingerprint_of(trained(), threshold=0.5),
     ]
-    assert portion.pieces[0].contents.to_pylist() == ["etag:2", "etag:1"]
-    assert (plan.videos, portion.videos) == (5, 3)
+    assert all(other != plain for other in others)
 
 
-def test_rows_that_are_being_withdrawn_are_left_out(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0, 1, 2]})
-    ledger = root / "ledger" / "a.parquet"
-    pq.write_table(without_content(pq.read_table(ledger), names(1)), ledger)
-    plan = plan_of(root, checkpoint, tmp_path)
-    assert ids_of(plan.portions(NOTHING)) == [[names(0, 2)]]
-    assert plan.videos == 2
+def test_outputs_that_cannot_be_written_to_are_problems():
+    config = scoring_config("f", "c", "https://host/labels", submission="http://host/s.csv")
+    assert [problem.partition(" ")[0] for problem in unwritable(config)] == ["https://host/labels", "http://host/s.csv"]
+    assert unwritable(scoring_config("f", "c", "labels")) == []
 
 
-def test_a_row_that_its_ledger_does_not_know_is_scored(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0, 1]})
-    ledger = root / "ledger" / "a.parquet"
-    pq.write_table(pq.read_table(ledger).slice(0, 1), ledger)
-    (portion,) = plan_of(root, checkpoint, tmp_path).portions(NOTHING)
-    known, unknown = portion.pieces[0].contents.to_pylist()
-    assert (known, portion.videos) == ("etag:1", 2)
-    assert "@" in unknown
-
-
-def test_without_a_ledger_the_files_own_version_counts(tmp_path, checkpoint):
-    path = write_shard(tmp_path / "a.parquet", [feature_row(0)])
-    (portion,) = plan_of(path, checkpoint, tmp_path).portions(NOTHING)
-    (content,) = portion.pieces[0].contents.to_pylist()
-    assert content.startswith(f"{path.stat().st_size}@")
-
-
-def test_all_that_is_wrong_is_told_at_once(tmp_path, checkpoint):
-    other = write_trained(tmp_path / "other", trained(fingerprint={"source": "elsewhere"}))
-    root = write_features(tmp_path / "f", {"a": [0]})
-    (problem,) = problems_of(root, other, tmp_path)
-    assert "source: test, the model was trained on elsewhere" in problem
-    missing, features = problems_of(tmp_path / "no-features", (str(tmp_path / "no-model"), checkpoint), tmp_path)
-    assert "model.safetensors: missing" in missing
-    assert "config.json: missing" in missing
-    assert "no-features does not exist" in features
-    wide = write_trained(tmp_path / "wide", trained("lstm", rgb_dim=20))
-    width, level, place = problems_of(root, wide, tmp_path, submission="https://example.com/s.csv")
-    assert "features 16 + 128 wide, but model 'lstm' takes 20 + 128" in width
-    assert "takes the features of single frames" in level
-    assert "cannot be written to" in place
-    assert not (tmp_path / "labels").exists()
-
-
-def test_a_checkpoint_of_a_newer_version(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0]})
-    newer = write_trained(tmp_path / "newer", trained())
-    config = tmp_path / "newer" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "schema_version": 9, "more": 1}))
-    (problem,) = problems_of(root, newer, tmp_path)
-    assert "schema_version: 9, this code reads 2" in problem
-
-
-def test_a_damaged_checkpoint(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0]})
-    damaged = write_trained(tmp_path / "damaged", trained())
-    weights = tmp_path / "damaged" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-9])
-    (problem,) = problems_of(root, damaged, tmp_path)
-    assert "model.safetensors" in problem
-
-
-def test_an_id_in_two_files(tmp_path, checkpoint):
-    root = write_features(tmp_path / "f", {"a": [0, 1, 2], "b": [2, 1]})
-    (problem,) = problems_of(root, checkpoint, tmp_path)
-    assert problem.startswith("2 ids have more than one row in these features: 'v00001', 'v00002'")
-
-
-def test_an_id_that_no_submission_can_hold(tmp_path, checkpoint):
-    row: FeatureRow = replace(feature_row(0), id="a,b")
-    path = write_shard(tmp_path / "a.parquet", [row])
-    (problem,) = problems_of(path, checkpoint, tmp_path, submission=str(tmp_path / "s.csv"))
-    assert problem == "1 ids hold a comma, a quote or a line's end, which a submission cannot: 'a,b'"
-    assert plan_of(path, checkpoint, tmp_path).videos == 1
-
-
-def test_features_that_cannot_be_read(tmp_path, checkpoint):
-    (tmp_path / "f").mkdir()
-    (problem,) = problems_of(tmp_path / "f", checkpoint, tmp_path)
-    assert "no .parquet or .tfrecord file" in problem
-    (tmp_path / "f" / "a.parquet").write_bytes(b"PAR1, not more")
-    (problem,) = problems_of(tmp_path / "f", checkpoint, tmp_path)
-    assert "a.parquet cannot be read" in problem
+def test_ids_that_a_submission_cannot_hold_are_one_problem():
+    ids = pa.chunked_array([["a", "b,c"], ['d"e', "f\ng"]])
+    (problem,) = unsubmittable(ids)
+    assert problem.startswith("3 ids hold a comma, a quote or a line's end")
+    assert "'b,c'" in problem
+    assert unsubmittable(pa.chunked_array([["a", "b c"]])) == []

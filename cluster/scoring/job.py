@@ -1,0 +1,48 @@
+"""Scoring, from options to an exit code.
+
+checkpoints, features or videos ─► plan ─ lease ─► backlog (videos without labels) ─► run ─► record
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+from cluster.engines.base import Engine
+from cluster.runs.lifecycle import ExitCode, bad_input, exit_code
+from cluster.scoring.clip_scoring import ClipScoring
+from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions, ScoringSettings
+from cluster.scoring.feature_scoring import FeatureScoring
+from cluster.scoring.label_source import LabelSource
+from cluster.scoring.run import ScoringRun
+from schemas.errors import InputError
+from schemas.scorings import ScoringRecord
+
+LABEL_SOURCES: dict[str, Callable[[ScoringSettings, Engine | None], LabelSource]] = {
+    OF_FEATURES: FeatureScoring,
+    OF_VIDEOS: ClipScoring,
+}
+
+
+def run_scoring(options: ScoringOptions) -> ExitCode:
+    """Score all videos that have no labels yet."""
+    settings = options.settings()
+    try:
+        record = score_videos(settings)
+    except (InputError, ImportError) as error:
+        return bad_input(error)
+    counts = record.counts
+    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=settings.max_failure_ratio)
+
+
+def score_videos(settings: ScoringSettings, engine: Engine | None = None) -> ScoringRecord:
+    """Carry out a scoring run, with the `engine` of another job where it has one.
+
+    Raises `InputError` for bad input, before anything is touched; and where another run is writing, or nothing can be
+    written.
+    """
+    source = LABEL_SOURCES[settings.options.kind](settings, engine)
+    with closing(source), source.plan.dataset.lease() as lease:
+        source.plan.dataset.close_records(lease.predecessors, ScoringRecord)
+        source.plan.dataset.prepare()
+        return ScoringRun(source, source.begin())()

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.datasets.label_dataset import Labelled
+from cluster.scoring.feature_plan import make_feature_plan
+from schemas.errors import InputError
+from schemas.features import FeatureRow
+from schemas.ledger import without_content
+from tests.support.checkpoints import trained, write_trained
+from tests.support.features import feature_row, write_shard
+from tests.support.scoring import names, scoring_config, write_features
+
+NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return write_trained(tmp_path_factory.mktemp("checkpoint"), trained())
+
+
+def plan_of(features, checkpoint, tmp_path, **options):
+    return make_feature_plan(scoring_config(features, checkpoint, tmp_path / "labels", **options).settings())
+
+
+def ids_of(portions):
+    return [[piece.ids.to_pylist() for piece in portion.pieces] for portion in portions]
+
+
+def problems_of(*arguments, **options):
+    with pytest.raises(InputError) as caught:
+        plan_of(*arguments, **options)
+    return caught.value.problems
+
+
+def test_small_files_share_a_shard_and_large_ones_are_split_between_row_groups(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0, 1], "b": [2], "c": [3]})
+    write_shard(root / "features" / "d.parquet", [feature_row(number) for number in range(4, 12)], row_group_size=3)
+    plan = plan_of(root, checkpoint, tmp_path, rows_per_shard=3)
+    assert ids_of(plan.portions(NOTHING)) == [
+        [names(0, 1), names(2)],
+        [names(3)],
+        [names(4, 5, 6)],
+        [names(7, 8, 9)],
+        [names(10, 11)],
+    ]
+    assert [portion.number for portion in plan.portions(NOTHING)] == [0, 1, 2, 3, 4]
+    together = plan_of(root, checkpoint, tmp_path, rows_per_shard=100)
+    assert ids_of(together.portions(NOTHING)) == [[names(0, 1), names(2), names(3), names(*range(4, 12))]]
+    groups_of_one = plan_of(root, checkpoint, tmp_path, rows_per_shard=1)
+    assert len(groups_of_one.portions(NOTHING)) == 6
+
+
+def test_what_is_labelled_is_left_out(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0, 1, 2], "b": [3, 4]}, contents={1: "etag:2", 4: ""})
+    plan = plan_of(root, checkpoint, tmp_path)
+    known = Labelled(pa.chunked_array([names(4, 1, 0, 9)]), pa.chunked_array([["etag:1"] * 4]))
+    (portion,) = plan.portions(known)
+    assert [(piece.ids.to_pylist(), piece.rows.tolist()) for piece in portion.pieces] == [
+        (names(1, 2), [1, 2]),
+        (names(3), [0]),
+    ]
+    assert portion.pieces[0].contents.to_pylist() == ["etag:2", "etag:1"]
+    assert (plan.videos, portion.videos) == (5, 3)
+
+
+def test_rows_that_are_being_withdrawn_are_left_out(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0, 1, 2]})
+    ledger = root / "ledger" / "a.parquet"
+    pq.write_table(without_content(pq.read_table(ledger), names(1)), ledger)
+    plan = plan_of(root, checkpoint, tmp_path)
+    assert ids_of(plan.portions(NOTHING)) == [[names(0, 2)]]
+    assert plan.videos == 2
+
+
+def test_a_row_that_its_ledger_does_not_know_is_scored(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0, 1]})
+    ledger = root / "ledger" / "a.parquet"
+    pq.write_table(pq.read_table(ledger).slice(0, 1), ledger)
+    (portion,) = plan_of(root, checkpoint, tmp_path).portions(NOTHING)
+    known, unknown = portion.pieces[0].contents.to_pylist()
+    assert (known, portion.videos) == ("etag:1", 2)
+    assert "@" in unknown
+
+
+def test_without_a_ledger_the_files_own_version_counts(tmp_path, checkpoint):
+    path = write_shard(tmp_path / "a.parquet", [feature_row(0)])
+    (portion,) = plan_of(path, checkpoint, tmp_path).portions(NOTHING)
+    (content,) = portion.pieces[0].contents.to_pylist()
+    assert content.startswith(f"{path.stat().st_size}@")
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path, checkpoint):
+    other = write_trained(tmp_path / "other", trained(fingerprint={"source": "elsewhere"}))
+    root = write_features(tmp_path / "f", {"a": [0]})
+    (problem,) = problems_of(root, other, tmp_path)
+    assert "source: test, the model was trained on elsewhere" in problem
+    missing, features = problems_of(tmp_path / "no-features", (str(tmp_path / "no-model"), checkpoint), tmp_path)
+    assert "model.safetensors: missing" in missing
+    assert "config.json: missing" in missing
+    assert "no-features does not exist" in features
+    wide = write_trained(tmp_path / "wide", trained("lstm", rgb_dim=20))
+    width, level, place = problems_of(root, wide, tmp_path, submission="https://example.com/s.csv")
+    assert "features 16 + 128 wide, but model 'lstm' takes 20 + 128" in width
+    assert "takes the features of single frames" in level
+    assert "cannot be written to" in place
+    assert not (tmp_path / "labels").exists()
+
+
+def test_a_checkpoint_of_a_newer_version(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0]})
+    newer = write_trained(tmp_path / "newer", trained())
+    config = tmp_path / "newer" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "schema_version": 9, "more": 1}))
+    (problem,) = problems_of(root, newer, tmp_path)
+    assert "schema_version: 9, this code reads 2" in problem
+
+
+def test_a_damaged_checkpoint(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0]})
+    damaged = write_trained(tmp_path / "damaged", trained())
+    weights = tmp_path / "damaged" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    (problem,) = problems_of(root, damaged, tmp_path)
+    assert "model.safetensors" in problem
+
+
+def test_an_id_in_two_files(tmp_path, checkpoint):
+    root = write_features(tmp_path / "f", {"a": [0, 1, 2], "b": [2, 1]})
+    (problem,) = problems_of(root, checkpoint, tmp_path)
+    assert problem.startswith("2 ids have more than one row in these features: 'v00001', 'v00002'")
+
+
+def test_an_id_that_no_submission_can_hold(tmp_path, checkpoint):
+    row: FeatureRow = replace(feature_row(0), id="a,b")
+    path = write_shard(tmp_path / "a.parquet", [row])
+    (problem,) = problems_of(path, checkpoint, tmp_path, submission=str(tmp_path / "s.csv"))
+    assert problem == "1 ids hold a comma, a quote or a line's end, which a submission cannot: 'a,b'"
+    assert plan_of(path, checkpoint, tmp_path).videos == 1
+
+
+def test_features_that_cannot_be_read(tmp_path, checkpoint):
+    (tmp_path / "f").mkdir()
+    (problem,) = problems_of(tmp_path / "f", checkpoint, tmp_path)
+    assert "no .parquet or .tfrecord file" in problem
+    (tmp_path / "f" / "a.parquet").write_bytes(b"PAR1, not more")
+    (problem,) = problems_of(tmp_path / "f", checkpoint, tmp_path)
+    assert "a.parquet cannot be read" in problem
