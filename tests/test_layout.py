@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "extractors", "classifiers", "cluster", "jobs")
@@ -48,3 +51,13 @@ def test_exempt_files_exist_and_have_no_test_file() -> None:
         file = Path(name)
         assert (ROOT / file).is_file(), name
         assert not (ROOT / "tests" / file.parent / f"test_{file.name}").exists(), name
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("[bc]*/**/README.md")), ids=str)
+def test_pages_name_files_that_exist(page: Path) -> None:
+    text = page.read_text()
+    links = [name for name in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in name]
+    named = re.findall(r"`((?:benchmarks|classifiers|cluster|extractors|jobs|schemas|tests)/[\w/.]*)`", text)
+    missing = [name for name in links if not (page.parent / name).exists()]
+    missing += [name for name in named if not (ROOT / name).exists()]
+    assert not missing
