@@ -31,7 +31,6 @@ UNTESTED = {
     "cluster/scoring/feature_scoring.py",
     "cluster/scoring/label_source.py",
     "cluster/scoring/label_writer.py",
-    "cluster/training/option_groups.py",
 }
 
 
