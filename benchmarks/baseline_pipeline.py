@@ -1,4 +1,4 @@
-"""The baseline pipeline: one process, OpenCV decodes every frame, one frame a second goes through Inception by itself.
+"""The baseline pipeline: in one process, OpenCV decodes every frame and Inception embeds one frame a second.
 
     python benchmarks/baseline_pipeline.py CLIP … [--json FILE]
 

@@ -1,9 +1,9 @@
-"""An epoch of clips: decoded from the videos each time, and read from the cache.
+"""An epoch of clips, decoded from the videos or read from the cache.
 
     python benchmarks/clip_cache.py [VIDEO …] [--repeats 3] [--json FILE]
 
-Without videos it draws its own: small ones, as in old data sets, and large ones. Both contenders deliver the clips of
-every video once, in the same order, with one thread and in two formats: 16 frames of 112 x 112, and 64 of 224 x 224.
+Without videos it generates its own: small ones, as in old data sets, and large ones. Both contenders deliver the clips
+of every video once, in the same order, with one thread and in two formats: 16 frames of 112 x 112, and 64 of 224 x 224.
 They take turns, and the medians of their CPU seconds are compared. The cost of filling the cache is listed separately.
 """
 
@@ -36,18 +36,18 @@ FORMATS = {
     "64 x 224 x 224": ClipFormat(frames=64, height=224, width=224, resize=(256,), fps="25", **UNIT),
 }
 SAMPLING = ClipSampling()
-DRAWN = {
+GENERATED = {
     "mpeg4-240p": (".avi", Clip("mpeg4", 180, width=320, height=240, gop=12)),
     "h264-240p": (".mp4", Clip(frames=180, width=320, height=240)),
     "h264-720p": (".mp4", Clip(frames=250, width=1280, height=720)),
 }
-COPIES = 4  # of each drawn one, so that the cache has several rows
+COPIES = 4  # of each generated video, so that the cache has several rows
 
 
-def drawn_videos(folder: Path) -> dict[str, list[Path]]:
-    """A few videos of each kind."""
+def generate_videos(folder: Path) -> dict[str, list[Path]]:
+    """`COPIES` videos of each kind of `GENERATED`."""
     kinds: dict[str, list[Path]] = {}
-    for name, (suffix, clip) in DRAWN.items():
+    for name, (suffix, clip) in GENERATED.items():
         first = write_video(folder / f"{name}-0{suffix}", clip)
         kinds[name] = [first]
         for number in range(1, COPIES):
@@ -76,15 +76,15 @@ def measure(videos: list[Video], clip_format: ClipFormat, root: Path, repeats: i
             clip_row(video, (), decode_clips(video.uri, clip_format, SAMPLING), clip_format) for video in videos
         )
         filling_seconds = time.process_time() - started
-        ways: dict[str, Callable[[], int]] = {
+        contenders: dict[str, Callable[[], int]] = {
             "decoded": partial(decode_epoch, videos, clip_format),
             "cached": partial(cached_epoch, cache, videos),
         }
-        seconds, sums = alternating_cpu_seconds(ways, repeats)
+        seconds, sums = alternating_cpu_seconds(contenders, repeats)
     assert abs(sums["decoded"] - sums["cached"]) < 0.02 * sums["decoded"], "the cache holds other clips"
     return {
         "clips": len(videos),
-        "clips_per_second": {way: len(videos) / spent for way, spent in seconds.items()},
+        "clips_per_second": {name: len(videos) / spent for name, spent in seconds.items()},
         "ratio": seconds["decoded"] / seconds["cached"],
         "filling_seconds": filling_seconds,
         "bytes_per_clip": sum(path.stat().st_size for path in root.iterdir()) / len(videos),
@@ -102,7 +102,7 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {}
     print(f"{'clips per CPU second':34}{'decoded':>9}{'cached':>9}{'ratio':>8}{'KB/clip':>11}{'filling':>10}")
     with tempfile.TemporaryDirectory() as folder:
-        kinds = {"given": arguments.videos} if arguments.videos else drawn_videos(Path(folder))
+        kinds = {"given": arguments.videos} if arguments.videos else generate_videos(Path(folder))
         for kind, paths in kinds.items():
             videos = [Video(str(number), str(path)) for number, path in enumerate(paths)]
             for name, clip_format in FORMATS.items():

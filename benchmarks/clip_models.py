@@ -2,7 +2,7 @@
 
     python benchmarks/clip_models.py [--models c3d i3d …] [--threads 2] [--repeats 3] [--json FILE]
 
-Seconds are the median over several clips, one at a time, from pixels to logits in fp32, with drawn weights and the
+Seconds are the median over several clips, one at a time, from pixels to logits in fp32, with random weights and the
 convolutions that scoring uses. A multiplication and its addition count as two operations.
 """
 

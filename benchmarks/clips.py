@@ -1,9 +1,9 @@
-"""Throughput of the jobs that train and score clip classifiers, beside a plain torch loop over the same decoder.
+"""Throughput of training and scoring clip classifiers, by the jobs and by a plain torch loop over the same decoder.
 
     python benchmarks/clips.py [--videos 192] [--rounds 3] [--model r3d-18] [--json FILE]
 
-The videos are 5 s of 320 x 240 at 25 frames/s: a few different ones and links to them. All contenders decode the same
-clips and run the same small network in batches of `BATCH`. They take turns on all cores; medians are compared.
+The videos are 5 s of 320 x 240 at 25 frames/s, links to a few different ones. All contenders decode the same clips and
+run the same small network in batches of `BATCH`. They take turns on all cores; medians are compared.
 
 training, ours   jobs/train_classifier.py on Ray: the median epoch without the first, including validation
 training, plain  a DataLoader with 1 worker and with one per core, forward, backward, optimizer; likewise
@@ -52,16 +52,16 @@ CLASSES = ("first", "second")
 OPTIONS = {"width_factor": 0.125}
 BATCH = 8
 EPOCHS = 4
-VALIDATION_SHARE = 8  # of so many videos one is for validation
+VALIDATION_EVERY = 8  # one video of so many is for validation
 SEEDS = 4
 VIDEO = {"frames": 125, "width": 320, "height": 240, "options": {"preset": "medium"}}
 SCORED = 5
-SHARDS = 20  # of labels, to see how they come
+SHARDS = 20  # of labels, whose times of writing give the rate
 STAGE_CLIPS = 16
 
 
 class Videos(Dataset[tuple[np.ndarray, int]]):
-    """Clips as a torch Dataset."""
+    """The clip of each video below a folder, uint8 (T, H, W, 3), and its class."""
 
     def __init__(self, folder: Path, form: ClipFormat) -> None:
         self._paths = sorted(folder.rglob("*.mp4"))
@@ -77,14 +77,14 @@ class Videos(Dataset[tuple[np.ndarray, int]]):
 
 
 def write_videos(folder: Path, count: int) -> None:
-    """`videos/train/<class>/` and `videos/val/<class>/`."""
+    """Write `count` videos to `videos/train/<class>/` and `videos/val/<class>/` below `folder`."""
     folder.mkdir(exist_ok=True)
     seeds = [write_video(folder / f"{seed}.mp4", Clip(rate=25 + seed, **VIDEO)) for seed in range(SEEDS)]
     for number in range(count):
-        split = "val" if number % VALIDATION_SHARE == 0 else "train"
-        place = folder / "videos" / split / CLASSES[(number + number // VALIDATION_SHARE) % len(CLASSES)]
-        place.mkdir(parents=True, exist_ok=True)
-        os.link(seeds[number % SEEDS], place / f"{number:05d}.mp4")
+        split = "val" if number % VALIDATION_EVERY == 0 else "train"
+        target = folder / "videos" / split / CLASSES[(number + number // VALIDATION_EVERY) % len(CLASSES)]
+        target.mkdir(parents=True, exist_ok=True)
+        os.link(seeds[number % SEEDS], target / f"{number:05d}.mp4")
 
 
 def model_of(name: str) -> ClipModel:
@@ -94,13 +94,13 @@ def model_of(name: str) -> ClipModel:
 
 
 def loader(folder: Path, model: ClipModel, workers: int, *, shuffle: bool) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Batches of uint8 clips, and their classes."""
+    """Batches of clips, uint8 (N, T, H, W, 3), and of classes, int64 (N,)."""
     videos = Videos(folder, model.clip_format)
     return DataLoader(videos, BATCH, shuffle=shuffle, num_workers=workers, persistent_workers=True)
 
 
 def plain_training(videos: Path, name: str, workers: int) -> Iterator[float]:
-    """Seconds of each epoch."""
+    """Train with torch alone; yields the seconds of each epoch."""
     model = model_of(name)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, foreach=True)
     training = loader(videos / "train", model, workers, shuffle=True)
@@ -120,17 +120,17 @@ def plain_training(videos: Path, name: str, workers: int) -> Iterator[float]:
 
 
 def plain_scoring(videos: Path, name: str, workers: int) -> Iterator[float]:
-    """Seconds of a pass over all videos, after one warm-up batch."""
+    """Score all videos with torch alone; yields the seconds per clip, after one warm-up batch."""
     model = model_of(name).eval()
     with torch.inference_mode():
         batches = iter(loader(videos, model, workers, shuffle=False))
         model(next(batches)[0])
         started = time.perf_counter()
-        clips_seen = 0
+        count = 0
         for clips, _ in batches:
             model(clips).softmax(dim=1).topk(len(CLASSES))
-            clips_seen += len(clips)
-        yield (time.perf_counter() - started) / clips_seen
+            count += len(clips)
+        yield (time.perf_counter() - started) / count
 
 
 PLAIN = {"training": plain_training, "scoring": plain_scoring}
@@ -139,7 +139,7 @@ PLAIN = {"training": plain_training, "scoring": plain_scoring}
 def run_plain(what: str, videos: Path, name: str, workers: int) -> float:
     """Clips/s of a plain loop in a process of its own; for training, of the median epoch without the first."""
     command = [sys.executable, __file__, "--plain", what, "--folder", str(videos), "--model", name]
-    # Waiting threads that do not spin, as in our workers.
+    # As in our workers: waiting threads do not spin.
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     done = subprocess.run(
         [*command, "--workers", str(workers)], env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -151,7 +151,7 @@ def run_plain(what: str, videos: Path, name: str, workers: int) -> float:
 
 
 def run_training(videos: Path, output: Path, name: str) -> float:
-    """Clips/s of the job's epochs."""
+    """Clips/s of the job's median epoch without the first."""
     command = ["jobs/train_classifier.py", "--videos", str(videos), "--output", str(output), "--split", "column"]
     command += ["--model", name, "--model-options", *(f"{key}={value}" for key, value in OPTIONS.items())]
     command += ["--epochs", str(EPOCHS), "--optimizer", "sgd", "--batch-size", str(BATCH)]
@@ -161,7 +161,7 @@ def run_training(videos: Path, output: Path, name: str) -> float:
 
 
 def run_scoring(videos: Path, checkpoint: Path, scratch: Path) -> dict[str, float]:
-    """Clips/s of the job from its first label shard on, and of the whole run."""
+    """Clips/s of the job from its first label shard to the last, and of the whole run."""
     count = len(list(videos.glob("*/*/*.mp4")))
     command = ["jobs/score_videos.py", "--videos", str(videos), "--checkpoint", str(checkpoint), "--date", "2026-01-01"]
     command += ["--precision", "fp32"]  # as the plain loop
@@ -176,7 +176,7 @@ def run_scoring(videos: Path, checkpoint: Path, scratch: Path) -> dict[str, floa
 
 
 def run_job(command: list[str]) -> None:
-    """Run a job as a user does, on a Ray cluster of its own."""
+    """Run a job by its command line, on a Ray cluster of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     subprocess.run([sys.executable, *command, "--quiet"], cwd=ROOT, env=environment, check=True)
 
@@ -224,10 +224,10 @@ def main() -> None:
             checkpoint = Path(folder, f"checkpoint-{number}")
             found = {"training, ours": run_training(videos, checkpoint, options.model)}
             scored = run_scoring(many, checkpoint, Path(folder))
-            found |= {"scoring, ours": scored["after_startup"], "scoring, ours, start and all": scored["whole"]}
+            found |= {"scoring, ours": scored["after_startup"], "scoring, ours, with start-up": scored["whole"]}
             for what, workers in product(PLAIN, sorted({1, cores()})):
-                watched = videos if what == "training" else many
-                found[f"{what}, plain, {workers} workers"] = run_plain(what, watched, options.model, workers)
+                source = videos if what == "training" else many
+                found[f"{what}, plain, {workers} workers"] = run_plain(what, source, options.model, workers)
             found["scoring, bound"] = cores() / sum(stage_seconds(videos, options.model).values())
             for name, rate in found.items():
                 rates.setdefault(name, []).append(rate)

@@ -2,7 +2,7 @@
 
     python benchmarks/decoding.py CLIP … [--repeats 5] [--json FILE]
 
-Without clips it draws its own. Each contender delivers RGB frames at 1 fps with one thread. Contenders take turns
+Without clips it generates its own. Each contender delivers RGB frames at 1 fps with one thread. Contenders take turns
 within each repeat, and the medians of their CPU seconds (user + system) are compared. All but ours decode every frame:
 OpenCV and PyAV select by timestamp, decord by its index of the file's timestamps. Our frames must be bit-identical to
 those that a full decode shows at the same times; otherwise the benchmark fails.
@@ -86,7 +86,7 @@ if decord is not None:
 
 
 def on_screen(path: str) -> Iterator[NDArray[np.uint8]]:
-    """The frames that a full decode by PyAV shows at each whole second: the slow and simple reference."""
+    """The frames on screen at each whole second, from a full decode by PyAV: the reference."""
     with av.open(path) as container:
         stream = container.streams.video[0]
         shown: tuple[int, Any] | None = None

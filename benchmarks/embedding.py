@@ -1,8 +1,8 @@
 """Embedding throughput on the CPU: `python benchmarks/embedding.py [--json PATH]`.
 
 Inception in the common form (eager, float32, NCHW, batch norm not folded) and in ours. Each round times every form and
-batch size once, and the matrix products, so that a busy minute affects all of them; medians are compared. One thread is
-timed in CPU seconds, which other programs on the machine do not lengthen, several threads by the clock.
+batch size once, and the matrix products, so that load from other programs affects all of them; medians are compared.
+One thread is timed in CPU seconds, on which other programs have little effect, several threads by the clock.
 
 Operations are counted from the network, a multiplication and an addition as two. The machine's peak is the best of
 several matrix products on packed operands in the same arithmetic. A share above 100 % is possible: taps that fall on

@@ -68,7 +68,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", nargs="*")
-    parser.add_argument("--seconds", type=float, default=180, help="least duration of the run, by the bound")
+    parser.add_argument("--seconds", type=float, default=180, help="minimum duration of the run, by the bound")
     parser.add_argument("--without-sound", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -85,9 +85,8 @@ def main() -> None:
         with manifest.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(("id", "uri"))
-            rows.writerow(
-                ("first", str(Path(folder, "first", "000000.mp4")))
-            )  # short: its end marks the start of the work
+            # A short video first, whose completion ends the start-up.
+            rows.writerow(("first", str(Path(folder, "first", "000000.mp4"))))
             rows.writerows((f"{time}-{number}", clip) for time in range(times) for number, clip in enumerate(clips))
         job = run_job(manifest)
     result = {

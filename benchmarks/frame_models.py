@@ -1,20 +1,19 @@
-"""Models of frames beside models of means, on classes that only the frames distinguish: by their order, or by a few of
-them.
+"""Models of frames and models of means, on classes that only frames distinguish: by their order, or by a few of them.
 
     python benchmarks/frame_models.py [--videos 2400] [--frames 16] [--epochs 6] [--seed 1] [--json FILE]
 
-Two data sets of `benchmarks/generated_features.py`. In both, the mean of a video gives the pair that its class belongs
-to and nothing more:
+Two data sets of `benchmarks/generated_features.py`. In both, the mean of a video determines the pair of classes and
+carries no further information about the class:
 
-order    the frames move one way or the other in time; as a set, they are the same
+order    the frames move in one of two opposite directions; as a set, they are the same
 glimpse  a few frames show the class, at random positions
 
 All models are trained alike, by the job's own code (Adam, batches of 64, best epoch kept), on 70 % of the videos; 10 %
 are for validation and 20 % for the test. The models of frames have a fraction of their published width, to finish in
-minutes on two cores: what can be compared is what a kind of model can learn at all, not how accurate it may become. A
-recurrent network could find glimpses too; the table shows whether it does from so few videos. Three lines for
-comparison follow from how the data are made: the accuracy of a guess that knows only the most frequent class, the pair,
-or the class, whose label is sometimes wrong.
+minutes on two cores: compare what a kind of model can learn at all, not how accurate it may become. A recurrent network
+could learn glimpses too; the table shows whether it does from so few videos. Three lines for comparison follow from the
+distribution of the data: the best accuracy given nothing, given the pair, and given the class, whose label is sometimes
+wrong.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from schemas.trainings import TEST, TrainingRecord
 CLASSES = 4
 MEANS, SEQUENCE, SET = "means", "frames in order", "frames as a set"
 RECURRENT = ("cells=64", "layers=1")
-# What a model is given to see, and its own numbers.
+# Input and options of each model.
 MODELS = {
     "logistic": (MEANS, ()),
     "dense-5": (MEANS, ()),
@@ -76,7 +75,7 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
         optimizer="adam",
         seed=seed,
         engine="local",
-        cpus_per_worker=1,  # threads that wait for each other at each frame cost more than they bring
+        cpus_per_worker=1,  # faster than more threads, which synchronise at each frame
     )
     started = time.perf_counter()
     if run_training(options) != 0:
@@ -86,23 +85,25 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
     return Trained(100 * (test.summary["hit_at_one"] or 0), record.best_epoch + 1, time.perf_counter() - started)
 
 
-def reachable() -> dict[str, float]:
-    """Accuracy in percent of a guess that knows nothing of a video, its pair, or its class."""
+def accuracy_limits() -> dict[str, float]:
+    """The best accuracy in percent given nothing about a video, its pair of classes, or its class."""
     frequencies = class_frequencies(CLASSES)
-    right = 1 - LABEL_NOISE
+    correct = 1 - LABEL_NOISE
     pairs = frequencies.reshape(-1, 2)
-    pair = (pairs.max(axis=1) * (right + LABEL_NOISE * pairs.sum(axis=1))).sum()
-    known = (frequencies * (right + LABEL_NOISE * frequencies)).sum()
-    return {
-        name: 100 * float(share) for name, share in (("guess", frequencies.max()), ("pair", pair), ("class", known))
-    }
+    given_pair = (pairs.max(axis=1) * (correct + LABEL_NOISE * pairs.sum(axis=1))).sum()
+    given_class = (frequencies * (correct + LABEL_NOISE * frequencies)).sum()
+    limits = {"guess": frequencies.max(), "pair": given_pair, "class": given_class}
+    return {name: 100 * float(share) for name, share in limits.items()}
 
 
-def findings(found: dict[str, dict[str, Trained]], pair: float, near: float) -> dict[str, tuple[bool, str]]:
-    """Expected findings, whether they are reproduced, and the figures; `near` is a difference that chance explains."""
+def findings(found: dict[str, dict[str, Trained]], pair: float, margin: float) -> dict[str, tuple[bool, str]]:
+    """Expected findings, whether they are reproduced, and the figures.
+
+    `pair` is the best accuracy given the pair; differences up to `margin` are attributed to chance.
+    """
 
     def accuracies(clue: str, kind: str) -> list[float]:
-        return [found[clue][model].accuracy for model, (seen, _) in MODELS.items() if seen == kind]
+        return [found[clue][model].accuracy for model, (of_model, _) in MODELS.items() if of_model == kind]
 
     def figures(clue: str, one: str, other: str) -> str:
         spans = (
@@ -112,23 +113,23 @@ def findings(found: dict[str, dict[str, Trained]], pair: float, near: float) -> 
         )
         return ", ".join(spans)
 
-    order, few = BY_ORDER, BY_GLIMPSES
+    order, glimpse = BY_ORDER, BY_GLIMPSES
     return {
-        "where order tells, models of frames in order beat those of means": (
-            min(accuracies(order, SEQUENCE)) > max(accuracies(order, MEANS)) + near,
+        "order: models of frames in order beat those of means": (
+            min(accuracies(order, SEQUENCE)) > max(accuracies(order, MEANS)) + margin,
             figures(order, SEQUENCE, MEANS),
         ),
-        "and models of frames as a set stay at what the pair gives": (
-            max(accuracies(order, SET)) < pair + near,
-            f"{figures(order, SET, MEANS)}, the pair {pair:.1f}",
+        "order: models of frames as a set do not exceed the limit given the pair": (
+            max(accuracies(order, SET)) < pair + margin,
+            f"{figures(order, SET, MEANS)}, limit {pair:.1f}",
         ),
-        "where a few frames tell, models of frames as a set beat those of means": (
-            min(accuracies(few, SET)) > max(accuracies(few, MEANS)) + near,
-            figures(few, SET, MEANS),
+        "glimpse: models of frames as a set beat those of means": (
+            min(accuracies(glimpse, SET)) > max(accuracies(glimpse, MEANS)) + margin,
+            figures(glimpse, SET, MEANS),
         ),
-        "and the best of them beats the best of frames in order": (
-            max(accuracies(few, SET)) > max(accuracies(few, SEQUENCE)),
-            figures(few, SET, SEQUENCE),
+        "glimpse: the best model of frames as a set beats the best of frames in order": (
+            max(accuracies(glimpse, SET)) > max(accuracies(glimpse, SEQUENCE)),
+            figures(glimpse, SET, SEQUENCE),
         ),
     }
 
@@ -142,10 +143,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    limits = reachable()
+    limits = accuracy_limits()
     found: dict[str, dict[str, Trained]] = {clue: {} for clue in CLUES}
     print("test accuracy in percent, and the best epoch")
-    print(f"{'':<20} {'sees':<16} {'order':>12} {'glimpse':>12}")
+    print(f"{'model':<20} {'input':<16} {'order':>12} {'glimpse':>12}")
     with tempfile.TemporaryDirectory() as folder:
         for clue in CLUES:
             write_dataset(
@@ -164,19 +165,23 @@ def main() -> None:
                 f"{one.accuracy:7.1f} ({one.best_epoch:2d})" for one in (found[clue][model] for clue in CLUES)
             )
             print(f"{model:<20} {kind:<16} {cells}", flush=True)
-    for name, known in (("guess", "the most frequent class"), ("pair", "the pair is known"), ("class", "the class is")):
-        print(f"{known:<37} {limits[name]:7.1f} {'':4} {limits[name]:7.1f}")
-    near = 2 * 100 * (0.25 / (TEST_SHARE * options.videos)) ** 0.5  # two standard errors of an accuracy
-    shown = findings(found, limits["pair"], near)
-    for finding, (is_shown, figures) in shown.items():
-        print(f"{'reproduced' if is_shown else 'not reproduced'}: {finding}: {figures}")
+    for name, label in (
+        ("guess", "most frequent class"),
+        ("pair", "limit given the pair"),
+        ("class", "given the class"),
+    ):
+        print(f"{label:<37} {limits[name]:7.1f} {'':4} {limits[name]:7.1f}")
+    margin = 2 * 100 * (0.25 / (TEST_SHARE * options.videos)) ** 0.5  # two standard errors of an accuracy
+    results = findings(found, limits["pair"], margin)
+    for finding, (is_reproduced, figures) in results.items():
+        print(f"{'reproduced' if is_reproduced else 'not reproduced'}: {finding}: {figures}")
     write_json(
         options.json,
         {
             "videos": options.videos,
             "reachable": limits,
             "models": {clue: {model: asdict(one) for model, one in models.items()} for clue, models in found.items()},
-            "findings": {finding: is_shown for finding, (is_shown, _) in shown.items()},
+            "findings": {finding: is_reproduced for finding, (is_reproduced, _) in results.items()},
         },
     )
 

@@ -1,10 +1,10 @@
-"""What computing the output of frozen stages once saves: epochs of a new head, with and without keeping that output.
+"""Time saved by keeping the output of frozen stages: epochs of a new head, with and without.
 
     python benchmarks/frozen_stages.py [--videos 96] [--epochs 20] [--model r3d-18] [--json FILE]
 
 The same training twice, by `jobs/train_classifier.py` on Ray: with memory to keep the output of the frozen stages, and
-without. Videos and network are those of `benchmarks/clips.py`. Reported are the seconds of all epochs including the
-preparation, the same in epochs of the training without, and the largest difference between the losses of the two.
+without. Videos and network are those of `benchmarks/clips.py`. Prints the seconds of all epochs including preparation,
+their ratio to one epoch without kept output, and the largest difference between the losses of the two trainings.
 """
 
 from __future__ import annotations

@@ -1,24 +1,25 @@
-"""Videos of actions that only motion distinguishes, drawn from a seed: to test whether a network sees motion.
+"""Synthetic videos of actions that only motion distinguishes, to test whether a network learns motion.
 
     python benchmarks/generated_actions.py OUTPUT [--set actions] [--scenes 120 20 40] [--size 48] [--frames 16]
 
 Writes `OUTPUT/<split>/<class>/<nnnnn>.mp4`, so that each folder is a class, and `OUTPUT/manifest.csv` with
-`id,uri,labels,split`. `--scenes` are those of training, validation and test; a scene gives one video of each class.
+`id,uri,labels,split`. `--scenes` counts the scenes of training, validation and test; a scene gives one video of each
+class. Equal seeds give equal files.
 
-A scene is two acts in front of a still background, one after the other; in each act one shape is seen, alone. What the
-shapes do makes the set; for `actions` one slides and one changes its size, for `other` (to train on before) one rises
-or falls and one circles the middle. Classes are which act comes first, and which way each of them goes, eight classes:
+A scene is two acts in front of a still background, one after the other, each of a single moving shape. The motions
+depend on the set: for `actions` one shape slides and one changes its size; for `other` (for pretraining) one rises or
+falls and one circles the centre. The class is the order of the two acts and the direction of each, eight classes:
 
     right-grow  right-shrink  left-grow  left-shrink  grow-right  shrink-right  grow-left  shrink-left
 
-Only the order of the frames distinguishes them. A scene is drawn once, sensor noise and flicker included, and its eight
-videos are its frames in eight orders: an act played backwards goes the other way, and every class played backwards is
-another. A file is nothing but key frames of one quantiser, so that a frame is coded alike wherever it stands: the
-decoded frames of the eight are the same pictures to the bit. No frame, and no set of frames, carries information about
-the class.
+Only the order of the frames distinguishes them. A scene is rendered once, sensor noise and flicker included, and its
+eight videos are its frames in eight orders: an act played backwards is the act of the opposite direction, and a video
+of one class played backwards is a video of another. Every frame is a key frame with the same quantiser, so that its
+coding does not depend on its position: the eight videos decode to the same frames to the bit. No frame, and no set of
+frames, carries information about the class.
 
-Backgrounds and shapes have textures of natural images' spectrum (amplitude 1/f), drawn for each scene; the outlines of
-the shapes in training, validation and test differ.
+Backgrounds and shapes have textures with the spectrum of natural images (amplitude 1/f), drawn for each scene; the
+outlines of the shapes differ between training, validation and test.
 """
 
 from __future__ import annotations
@@ -44,16 +45,17 @@ RATE = 16  # frames a second
 SHORTEST_ACT = 0.375  # of a video's frames
 # Of brightness, 0 to 255.
 CONTRAST, COLOUR, SENSOR_NOISE, FLICKER = 28.0, 14.0, 5.0, 3.0
-DISTINCT = 70.0  # how far shapes are from the background's mean
-# Lengths in halves of a frame's side; an act goes from one end of its reach to the other. The arc is half of that gone.
+DISTINCT = 70.0  # distance of a shape's mean brightness from the background's
+# Radius and reach in halves of a frame's side: a shape moves from -REACH to REACH. A shape grows by the factor GROWTH,
+# and circles from -ARC to ARC radians.
 RADIUS, REACH, GROWTH, ARC = 0.42, 0.5, 2.4, 1.6
-# One quantiser and key frames alone: how a frame is coded depends on that frame alone.
+# One quantiser, and key frames only: the coding of a frame depends on that frame alone.
 X264 = {"preset": "veryfast", "qp": "20", "threads": "1", "bf": "0"}
 
 
 @dataclass(frozen=True)
 class Poses:
-    """Where a shape is in each of T frames, each (T, 1, 1): centre, radius and angle."""
+    """Centre, radius and angle of a shape in each of T frames, each (T, 1, 1)."""
 
     x: Field
     y: Field
@@ -63,7 +65,7 @@ class Poses:
 
 @dataclass(frozen=True)
 class Motion:
-    """One kind of act. `forward` and `backward` name its two ways; `poses` of a progress from -1 to 1."""
+    """One kind of act: the names of its two directions, and its poses at a progress (T, 1, 1) from -1 to 1."""
 
     forward: str
     backward: str
@@ -127,7 +129,7 @@ def _moon(x: Field, y: Field) -> Field:
     return np.maximum(np.hypot(x, y) - 1, np.float32(0.75) - np.hypot(x - np.float32(0.65), y))
 
 
-# Below 0 inside, above 0 outside, about the distance from the edge; of radius 1.
+# Signed distances, roughly, from the edge of a shape of radius 1: negative inside.
 OUTLINES: dict[str, tuple[Outline, ...]] = {
     "train": (_ellipse(1.0), _polygon(4), _polygon(6), _cross, _frame, _angle),
     "validation": (_ellipse(0.65), _polygon(5)),
@@ -136,21 +138,23 @@ OUTLINES: dict[str, tuple[Outline, ...]] = {
 
 
 def class_names(action_set: str) -> tuple[str, ...]:
-    """The eight classes of a set; the place of a name is the class."""
+    """The eight classes of a set; the index of a name is the class."""
     first, second = ((motion.forward, motion.backward) for motion in ACTION_SETS[action_set])
     pairs = [(one, two) for one in first for two in second]
     return tuple(f"{one}-{two}" for one, two in pairs) + tuple(f"{two}-{one}" for one, two in pairs)
 
 
 def reversed_class(action_set: str, name: str) -> str:
-    """The class of a video of class `name` that is played backwards."""
-    other = {way: back for motion in ACTION_SETS[action_set] for way, back in _ways(motion)}
+    """The class of a video of class `name` when played backwards."""
+    opposite: dict[str, str] = {}
+    for motion in ACTION_SETS[action_set]:
+        opposite |= {motion.forward: motion.backward, motion.backward: motion.forward}
     one, two = name.split("-")
-    return f"{other[two]}-{other[one]}"
+    return f"{opposite[two]}-{opposite[one]}"
 
 
 def draw_texture(rng: np.random.Generator, size: int) -> Field:
-    """(size, size, 3) with the spectrum of natural images, mean 0: brightness and, weaker, colours."""
+    """A texture (size, size, 3) with the spectrum of natural images and mean 0: brightness and, weaker, colours."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
     frequency[0, 0] = np.inf
     white = np.fft.fft2(rng.standard_normal((4, size, size)))
@@ -163,7 +167,7 @@ def draw_texture(rng: np.random.Generator, size: int) -> Field:
 def draw_scene(
     rng: np.random.Generator, motions: Sequence[Motion], outlines: Sequence[Outline], frames: int, size: int
 ) -> list[Frames]:
-    """The acts of a scene, (T', size, size, 3) uint8 each, going forward; together `frames` frames."""
+    """The two acts of a scene in forward direction, each uint8 (T', size, size, 3), together `frames` frames."""
     shortest = max(2, round(SHORTEST_ACT * frames))
     first = int(rng.integers(shortest, frames - shortest + 1))
     background = 128 + draw_texture(rng, size) + rng.uniform(-25, 25, 3).astype(np.float32)
@@ -182,21 +186,20 @@ def _draw_act(rng: np.random.Generator, motion: Motion, outline: Outline, backgr
     poses = motion.poses(progress, Poses(x * still, y * still, radius * still, turn * still))
     side = np.float32(rng.choice((-1, 1)))  # darker or brighter than the background
     texture = 128 + side * DISTINCT + 1.3 * draw_texture(rng, size)
-    cover, seen = _place(poses, outline, texture, size)
-    picture = background + cover[..., None] * (seen - background)  # (T, H, W, 3)
-    picture += rng.normal(0, FLICKER, (frames, 1, 1, 1)) + rng.normal(0, SENSOR_NOISE, picture.shape)
-    return picture.round().clip(0, 255).astype(np.uint8)
+    coverage, shape = _render(poses, outline, texture, size)
+    video = background + coverage[..., None] * (shape - background)  # (T, H, W, 3)
+    video += rng.normal(0, FLICKER, (frames, 1, 1, 1)) + rng.normal(0, SENSOR_NOISE, video.shape)
+    return video.round().clip(0, 255).astype(np.uint8)
 
 
-def _place(poses: Poses, outline: Outline, texture: Field, size: int) -> tuple[Field, Field]:
-    """How much of each pixel the shape covers, (T, H, W), and its texture there, (T, H, W, 3)."""
+def _render(poses: Poses, outline: Outline, texture: Field, size: int) -> tuple[Field, Field]:
+    """The share of each pixel that the shape covers, (T, H, W), and its texture there, (T, H, W, 3)."""
     axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
     x, y = axis[None, None, :] - poses.x, axis[None, :, None] - poses.y
     cos, sin = np.cos(poses.angle) / poses.radius, np.sin(poses.angle) / poses.radius
     u, v = x * cos + y * sin, y * cos - x * sin  # in the shape's own coordinates, its radius 1
-    # An edge is a pixel wide.
-    cover = np.clip(0.5 - outline(u, v) * poses.radius * (size / 2), 0, 1)
-    return cover.astype(np.float32), _sample(texture, u, v)
+    coverage = np.clip(0.5 - outline(u, v) * poses.radius * (size / 2), 0, 1)  # edges are a pixel wide
+    return coverage.astype(np.float32), _sample(texture, u, v)
 
 
 def _sample(texture: Field, u: Field, v: Field) -> Field:
@@ -212,16 +215,14 @@ def _sample(texture: Field, u: Field, v: Field) -> Field:
 
 def videos_of_scene(action_set: str, acts: Sequence[Frames]) -> dict[str, Frames]:
     """The eight videos of a scene by class: its frames in eight orders."""
-    ways = [
-        {motion.forward: act, motion.backward: act[::-1]}
-        for motion, act in zip(ACTION_SETS[action_set], acts, strict=True)
-    ]
-    either = ways[0] | ways[1]
-    return {name: np.concatenate([either[way] for way in name.split("-")]) for name in class_names(action_set)}
+    by_direction: dict[str, Frames] = {}
+    for motion, act in zip(ACTION_SETS[action_set], acts, strict=True):
+        by_direction |= {motion.forward: act, motion.backward: act[::-1]}
+    return {name: np.concatenate([by_direction[one] for one in name.split("-")]) for name in class_names(action_set)}
 
 
 def write_clip(path: Path, frames: Frames) -> None:
-    """Encode frames (T, H, W, 3), each of them by itself."""
+    """Encode frames, uint8 (T, H, W, 3), each as a key frame."""
     # bitexact: no random ids and no library versions in the file.
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         video = container.add_stream("libx264", rate=RATE, options=X264)
@@ -239,7 +240,7 @@ def write_clip(path: Path, frames: Frames) -> None:
 def write_actions(
     output: Path, action_set: str, *, scenes: Mapping[str, int], frames: int = 16, size: int = 48, seed: int = 0
 ) -> Path:
-    """Write `scenes` of each split, and the manifest, whose path is returned."""
+    """Write the videos of `scenes`, counted by split, and the manifest; returns the path of the manifest."""
     for split, name in product(scenes, class_names(action_set)):
         (output / split / name).mkdir(parents=True)
     rows = []
@@ -279,10 +280,6 @@ def main(arguments: list[str] | None = None) -> None:
     )
     videos = sum(options.scenes) * len(class_names(options.action_set))
     print(f"{videos} videos in {time.perf_counter() - started:.1f} s: {manifest}")
-
-
-def _ways(motion: Motion) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (motion.forward, motion.backward), (motion.backward, motion.forward)
 
 
 if __name__ == "__main__":

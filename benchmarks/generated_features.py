@@ -1,32 +1,36 @@
-"""Features like YouTube-8M's, generated from a seed: to compare models where the real data are not available.
+"""Synthetic features in the form of YouTube-8M's, to compare models where the real data are not available.
 
     python benchmarks/generated_features.py OUTPUT [--videos 312000] [--classes 10] [--frames 0] [--clue all] [--seed 0]
 
-Writes feature shards (`OUTPUT/features/*.parquet`) and `OUTPUT/vocabulary.csv`. `--frames T` adds the codes of each
-frame, T/2 to T of them a video; the means are then those of the frames before quantisation, as in real shards.
+Writes feature shards (`OUTPUT/features/*.parquet`) and `OUTPUT/vocabulary.csv`; equal seeds give equal files.
+`--frames T` adds the codes of each frame, T/2 to T of them a video; the means are then those of the frames before
+quantisation, as in real shards.
 
-What is in them. The numbers were chosen on seed 0, with a linear model and models 1 and 5, until they met the aim
-below; compare models on another seed.
+The model of the data. Its constants were tuned on seed 0 with a linear model and models 1 and 5 until they met the aim
+below: compare models on another seed.
 
-- Class frequencies. For 10 classes those reported for the ten of YouTube-8M (Game 102,216 … Performance Art 11,202);
+- Class frequencies. For 10 classes, those reported for the ten of YouTube-8M (Game 102,216 … Performance Art 11,202);
   for other numbers they fall off as 1/(rank + 2).
-- Modes. A class is several clusters (`MODES` for pictures, as many for sound). A cluster's centre is the class's own
-  direction, plus one that it shares with the class it is confused with (classes go in pairs), plus one of its own.
-- An interaction. Two more directions of a pair come with a sign each, and the product of the signs tells its two
-  classes apart; each alone says nothing. This is what a linear model cannot learn. The first is seen; the second is
-  seen in half of the clusters and heard in the others, so that pictures and sound are needed together.
-- Label noise. `LABEL_NOISE` of the videos are labelled with a class drawn at random by frequency: no model can be right
-  about them, other than by chance. Videos carry further labels behind the first, about three in all.
-- Whitened noise around the centres, heavier in some videos than in others, in a subspace and isotropic.
-- Order (`--frames` only). Frames move along a direction of time, the way up for classes at even positions of a pair and
-  down for the odd ones, with the same mean either way; `ORDER_ONLY` of the videos show nothing else that tells the two
-  classes of a pair apart. Only a model that sees the order can get those right.
-- With `--clue order` that holds for all videos. With `--clue glimpse` order tells nothing, and the classes of a pair
-  differ in a few frames alone, wherever they lie: these show a direction of their class, which all others lack by as
-  much as leaves the mean as it was. Either way means tell the pair of a video, and nothing of which of its two classes.
+- Clusters. A class is `MODES` clusters of pictures, and as many of sound. The centre of a cluster is the sum of a
+  direction of the class, one of its pair of classes, and one of the cluster, the same in both classes of the pair.
+- Interaction. Each pair of classes has two factors, directions with a sign; the product of the signs distinguishes the
+  two classes, and either sign alone carries no information. A linear model cannot learn this. The first factor is in
+  the pictures; the second is in the pictures for half of the clusters and in the sound for the others, so that a model
+  needs both.
+- Label noise. `LABEL_NOISE` of the videos are labelled with a class drawn at random by frequency, which no model can
+  predict better than chance. Videos have further labels after the first, about three in all.
+- Gaussian noise around the centres, in a subspace and isotropic; the scale of the latter varies between videos.
+- Order (`--frames` only). Frames move along a direction of time, upwards for the first class of a pair and downwards
+  for the second, with the same mean. In `ORDER_ONLY` of the videos nothing else distinguishes the two classes, so that
+  only a model that uses the order can classify those.
+- Clues. With `--clue order`, this holds for all videos. With `--clue glimpse`, the order carries no information, and
+  the two classes differ in a few frames at random positions: these are displaced along a direction of their class, and
+  all others in the opposite direction, so that the mean stays the same. With either clue, means determine the pair of
+  a video and carry no information about which of its two classes it is.
 
-Aim of the design: on means alone, a good dense model is right on about 90 to 95 % and a linear one visibly less. With
-frames, models of means lose what only the order tells. Nothing here says what a model would reach on real YouTube-8M.
+Aim of the design: on means alone, a good dense model reaches about 90 to 95 % accuracy and a linear one clearly less.
+With frames, models of means lose the videos that only the order distinguishes. Accuracies on these data do not predict
+those on the real YouTube-8M.
 """
 
 from __future__ import annotations
@@ -69,21 +73,21 @@ ORDER_ONLY = 0.3  # of the videos with frames
 # Lengths of the parts of a centre, against isotropic noise of `ISOTROPIC` a direction.
 OWN, SHARED, MODE, INTERACTION, TIME = 0.35, 2.0, 2.0, 2.0, 3.0
 ISOTROPIC, SUBSPACE_NOISE, FRAME_NOISE = 0.25, 0.4, 0.5
-GLIMPSE, GLIMPSE_SHARE = 6.0, 0.125  # how much more of its class a frame shows that does, and how many frames do
+GLIMPSE, GLIMPSE_SHARE = 6.0, 0.125  # displacement of a frame that shows its class, and the share of such frames
 ALL, BY_ORDER, BY_GLIMPSES = CLUES = ("all", "order", "glimpse")
 VIDEOS_PER_SHARD = 8192
 FRAME_VIDEOS_PER_SHARD = 256
 
 
 @dataclass(frozen=True)
-class World:
-    """What all videos of a seed are drawn from, for one kind of feature; D wide, K classes.
+class Distribution:
+    """Parameters of the distribution of one kind of feature, D wide, of K classes.
 
-    centres      (K, MODES, D)
-    factors      (pairs, 2, D) the two directions whose product tells a pair's classes apart
-    subspace     (SUBSPACE, D)
-    time         (pairs, D) along which frames move
-    glimpses     (K, D) of which few frames show more
+    centres   (K, MODES, D)
+    factors   (pairs, 2, D) the two directions whose signs' product distinguishes the classes of a pair
+    subspace  (SUBSPACE, D) directions of the noise
+    time      (pairs, D) direction along which frames move
+    glimpses  (K, D) direction of the few frames that show the class
     """
 
     centres: NDArray[np.float32]
@@ -93,8 +97,8 @@ class World:
     glimpses: NDArray[np.float32]
 
 
-def make_world(classes: int, dim: int, seed: int, stream: int) -> World:
-    """Directions for `classes` classes, equal for equal arguments."""
+def make_distribution(classes: int, dim: int, seed: int, stream: int) -> Distribution:
+    """Draw the parameters; equal for equal arguments."""
     rng = np.random.default_rng((seed, stream))
 
     def directions(*shape: int) -> NDArray[np.float32]:
@@ -105,11 +109,11 @@ def make_world(classes: int, dim: int, seed: int, stream: int) -> World:
     pair = np.arange(classes) // 2
     shared, modes = SHARED * directions(pairs), MODE * directions(pairs, MODES)
     centres = OWN * directions(classes)[:, None] + shared[pair][:, None] + modes[pair]
-    return World(centres, directions(pairs, 2), directions(SUBSPACE), directions(pairs), directions(classes))
+    return Distribution(centres, directions(pairs, 2), directions(SUBSPACE), directions(pairs), directions(classes))
 
 
 def class_frequencies(classes: int) -> NDArray[np.float64]:
-    """(K,) how often each class is the first label, adding up to 1."""
+    """(K,) share of the videos whose first label is each class."""
     if classes == len(REPORTED_COUNTS):
         weights = np.array(list(REPORTED_COUNTS.values()), float)
     else:
@@ -118,13 +122,15 @@ def class_frequencies(classes: int) -> NDArray[np.float64]:
 
 
 def class_names(classes: int) -> list[str]:
-    """Those reported, and numbers behind them."""
+    """The reported names, then numbered ones."""
     return [*list(REPORTED_COUNTS)[:classes], *(f"Class {index}" for index in range(len(REPORTED_COUNTS), classes))]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What n videos show, before noise: class, cluster, and the two signs whose product belongs to the class."""
+    """Latent variables of n videos: class, cluster, the signs (n, 2) of the two factors, and whether the means carry no
+    information about which class of the pair it is.
+    """
 
     classes: NDArray[np.int64]
     modes: NDArray[np.int64]
@@ -133,7 +139,7 @@ class Truth:
 
 
 def draw_truth(rng: np.random.Generator, count: int, classes: int, frames_only: float) -> Truth:
-    """Draw `count` videos; of `frames_only` of them, frames alone tell the classes of a pair apart."""
+    """Draw `count` videos; in the share `frames_only`, frames alone distinguish the classes of a pair."""
     drawn = rng.choice(classes, count, p=class_frequencies(classes))
     first = rng.choice(np.array([-1, 1], np.float32), count)
     second = first * np.where(drawn % 2, 1, -1)
@@ -141,24 +147,25 @@ def draw_truth(rng: np.random.Generator, count: int, classes: int, frames_only: 
     return Truth(drawn, rng.integers(0, MODES, count), np.stack([first, second], 1), is_frames_only)
 
 
-def draw_means(rng: np.random.Generator, world: World, truth: Truth, *, heard: bool) -> NDArray[np.float32]:
-    """(n, D) features of videos. In clusters with odd numbers the second factor is heard, in the others seen."""
-    count, dim = len(truth.classes), world.centres.shape[2]
+def draw_means(
+    rng: np.random.Generator, distribution: Distribution, truth: Truth, *, is_sound: bool
+) -> NDArray[np.float32]:
+    """(n, D) means of videos, of pictures or of sound."""
+    count, dim = len(truth.classes), distribution.centres.shape[2]
     pair = truth.classes // 2
-    centres = world.centres.copy()
-    blurred = centres.reshape(-1, MODES, dim)
+    centres = distribution.centres
     partner = np.minimum(np.arange(len(centres)) ^ 1, len(centres) - 1)
-    middle = (blurred + blurred[partner]) / 2  # what the two classes of a pair have in common
+    middle = (centres + centres[partner]) / 2  # the same for both classes of a pair
     features = np.where(
         truth.is_frames_only[:, None], middle[truth.classes, truth.modes], centres[truth.classes, truth.modes]
     )
-    is_heard = truth.modes % 2 == 1
-    # The first factor is always seen; the second is in the sound or beside it in the picture.
-    first = np.where(heard | truth.is_frames_only, 0, truth.signs[:, 0])
-    second = np.where((is_heard == heard) & ~truth.is_frames_only, truth.signs[:, 1], 0)
-    features += INTERACTION * first[:, None] * world.factors[pair, 0]
-    features += INTERACTION * second[:, None] * world.factors[pair, 1]
-    features += (SUBSPACE_NOISE * rng.standard_normal((count, SUBSPACE), dtype=np.float32)) @ world.subspace
+    # The first factor is in the pictures; the second is in the sound for odd clusters, in the pictures for even ones.
+    is_second_in_sound = truth.modes % 2 == 1
+    first = np.where(is_sound | truth.is_frames_only, 0, truth.signs[:, 0])
+    second = np.where((is_second_in_sound == is_sound) & ~truth.is_frames_only, truth.signs[:, 1], 0)
+    features += INTERACTION * first[:, None] * distribution.factors[pair, 0]
+    features += INTERACTION * second[:, None] * distribution.factors[pair, 1]
+    features += (SUBSPACE_NOISE * rng.standard_normal((count, SUBSPACE), dtype=np.float32)) @ distribution.subspace
     spread = ISOTROPIC * np.exp(0.25 * rng.standard_normal((count, 1), dtype=np.float32))
     noise = rng.standard_normal((count, dim), dtype=np.float32)
     noise *= spread
@@ -174,22 +181,22 @@ def draw_labels(rng: np.random.Generator, truth: Truth, classes: int) -> pa.List
     first = np.where(is_wrong, rng.choice(classes, count, p=frequencies), truth.classes)
     more = rng.choice(classes, (count, 4), p=frequencies)
     lists = np.concatenate([first[:, None], more], 1)
-    wanted = np.arange(5) <= rng.integers(0, 5, count)[:, None]
-    for column in range(1, 5):  # a class stands once
-        wanted[:, column] &= ~((lists[:, :column] == lists[:, column : column + 1]) & wanted[:, :column]).any(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(wanted.sum(axis=1))])
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(lists[wanted].astype(np.int32)))
+    kept = np.arange(5) <= rng.integers(0, 5, count)[:, None]
+    for column in range(1, 5):  # without repetitions
+        kept[:, column] &= ~((lists[:, :column] == lists[:, column : column + 1]) & kept[:, :column]).any(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(lists[kept].astype(np.int32)))
 
 
 def draw_frames(
     rng: np.random.Generator,
-    world: World,
+    distribution: Distribution,
     truth: Truth,
     means: NDArray[np.float32],
     counts: NDArray[np.int64],
     clue: str,
 ) -> NDArray[np.float32]:
-    """(F, D) frames around the means: they move up or down in time as the class says, or few of them show it."""
+    """(F, D) frames of all videos around their means, `counts` of each; `clue` determines how they show the class."""
     of_video = np.repeat(np.arange(len(counts)), counts)
     starts = np.cumsum(counts) - counts
     within = np.arange(len(of_video)) - starts[of_video]
@@ -197,29 +204,31 @@ def draw_frames(
     frames = FRAME_NOISE * rng.standard_normal((len(of_video), means.shape[1]), dtype=np.float32)
     frames += means[of_video]
     if clue == BY_GLIMPSES:
-        shows = np.ceil(GLIMPSE_SHARE * counts)
-        place = np.empty(len(of_video))  # of a frame, in an order drawn for each video
-        place[np.lexsort((rng.random(len(of_video)), of_video))] = within
-        more = GLIMPSE * ((place < shows[of_video]) - (shows / counts)[of_video])
-        frames += more.astype(np.float32)[:, None] * world.glimpses[truth.classes][of_video]
+        glimpses = np.ceil(GLIMPSE_SHARE * counts)
+        rank = np.empty(len(of_video))  # of a frame, in an order drawn for each video
+        rank[np.lexsort((rng.random(len(of_video)), of_video))] = within
+        displacement = GLIMPSE * ((rank < glimpses[of_video]) - (glimpses / counts)[of_video])
+        frames += displacement.astype(np.float32)[:, None] * distribution.glimpses[truth.classes][of_video]
     else:
-        way = np.where(truth.classes % 2, -1, 1)[of_video] * position
-        frames += (TIME * way).astype(np.float32)[:, None] * world.time[truth.classes // 2][of_video]
+        progress = np.where(truth.classes % 2, -1, 1)[of_video] * position
+        frames += (TIME * progress).astype(np.float32)[:, None] * distribution.time[truth.classes // 2][of_video]
     return frames
 
 
 def write_shard(
-    path: Path, number: int, count: int, classes: int, frames: int, clue: str, seed: int, worlds: list[World]
+    path: Path, number: int, count: int, classes: int, frames: int, clue: str, seed: int, kinds: list[Distribution]
 ) -> None:
-    """One shard of `count` videos; what is in it depends on seed and number alone."""
+    """One shard of `count` videos, drawn from seed and number alone; `kinds` are those of pictures and of sound."""
     rng = np.random.default_rng((seed, 100 + number))
     truth = draw_truth(rng, count, classes, 0.0 if not frames else ORDER_ONLY if clue == ALL else 1.0)
-    means = [draw_means(rng, world, truth, heard=heard) for world, heard in zip(worlds, (False, True), strict=True)]
+    means = [
+        draw_means(rng, kind, truth, is_sound=is_sound) for kind, is_sound in zip(kinds, (False, True), strict=True)
+    ]
     counts = rng.integers((frames + 1) // 2, frames + 1, count) if frames else np.full(count, 240)
     codes: dict[str, pa.Array] = {}
     if frames:
         for index, name in enumerate(("rgb", "audio")):
-            values = draw_frames(rng, worlds[index], truth, means[index], counts, clue)
+            values = draw_frames(rng, kinds[index], truth, means[index], counts, clue)
             starts = np.cumsum(counts) - counts
             means[index] = np.add.reduceat(values, starts) / counts[:, None].astype(np.float32)
             codes[name] = _code_lists(quantize(values), counts)
@@ -254,22 +263,24 @@ def write_dataset(output: Path, *, videos: int, classes: int, frames: int, seed:
     """All shards, and the vocabulary."""
     folder = output / "features"
     folder.mkdir(parents=True, exist_ok=True)
-    worlds = [make_world(classes, dim, seed, stream) for stream, dim in enumerate((RGB_DIM, AUDIO_DIM))]
+    kinds = [make_distribution(classes, dim, seed, stream) for stream, dim in enumerate((RGB_DIM, AUDIO_DIM))]
     size = FRAME_VIDEOS_PER_SHARD if frames else VIDEOS_PER_SHARD
     for number, start in enumerate(range(0, videos, size)):
         path = folder / f"part-{number:05d}.parquet"
-        write_shard(path, number, min(size, videos - start), classes, frames, clue, seed, worlds)
+        write_shard(path, number, min(size, videos - start), classes, frames, clue, seed, kinds)
     write_vocabulary(str(output / "vocabulary.csv"), Vocabulary(class_names(classes)))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write a data set and say how long that took."""
+    """Write a data set and print how long it took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path, help="folder to write to")
     parser.add_argument("--videos", type=int, default=312_000)
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--frames", type=int, default=0, help="maximum frames per video; 0 for means only")
-    parser.add_argument("--clue", choices=CLUES, default=ALL, help="which property of the frames reveals the class")
+    parser.add_argument(
+        "--clue", choices=CLUES, default=ALL, help="which property of the frames distinguishes the classes"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.videos < 1 or options.classes < 2 or options.frames < 0 or options.seed < 0:

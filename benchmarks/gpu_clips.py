@@ -1,9 +1,9 @@
 """Throughput of clip classifiers on a device: clips/s, and the share of the measured peak rate.
 
-For each: the network on prepared clips in device memory, in two layouts; the whole path from bytes of pixels to logits;
-and a training step, forward and backward without the optimizer, with fp32 weights. By precision and batch size.
+For each model, precision and batch size: the network on prepared clips in device memory, in two layouts; the whole path
+from uint8 pixels to logits; and a training step, forward and backward without the optimizer, with fp32 weights.
 
-Operations are counted on tensors without data, a multiplication and its addition as two.
+Operations are counted on the meta device, a multiplication and its addition as two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model, clip_model_entry
 from extractors.networks.precision import PRECISIONS
 
-# One of each family, and the two ends of the one that comes in many sizes.
+# One of each family; of MoViNets, which come in many sizes, the smallest and the largest.
 FAMILIES = (
     "c3d",
     "i3d",
@@ -35,29 +35,29 @@ FAMILIES = (
     "movinet-a5",
 )
 CLIP_BATCHES = {"cuda": (8, 32), "cpu": (2,)}
-# On a CPU, where clips of published sizes take seconds each, the script is only tried out.
+# A CPU runs small models, to try the script out: clips of published sizes take seconds each.
 SMALL = {"frames": 16, "height": 32, "width": 32, "width_factor": 0.125}
-WHOLE_WAY, TRAINING_STEP = "from pixels", "training step"
+FROM_PIXELS, TRAINING_STEP = "from pixels", "training step"
 
 Row = dict[str, Any]
 Call = Callable[[], object]
 
 
 def built(name: str, bench: Bench) -> ClipModel:
-    """A model as published, with drawn weights; a small one on a CPU."""
+    """A model of the published size with random weights; a small one on a CPU."""
     options = None if bench.is_cuda else SMALL
     return build_clip_model(name, num_classes=clip_model_entry(name).classes, options=options)
 
 
 def clips_for(model: ClipModel, batch: int, device: torch.device) -> Tensor:
-    """Drawn clips, uint8 (N, T, H, W, C)."""
+    """Clips of noise, uint8 (N, T, H, W, C)."""
     form = model.clip_format
     shape = (batch, form.frames, form.height, form.width, form.channels)
     return torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
 
 
 def flops_per_clip(name: str, bench: Bench, *, training: bool) -> int:
-    """Operations of one clip, those of the backward pass included in training."""
+    """Operations per clip; in training with the backward pass."""
     with torch.inference_mode(mode=False), torch.set_grad_enabled(training), FlopCounterMode(display=False) as counter:
         model = built(name, bench).to("meta").train(training)
         logits = model(clips_for(model, 2, torch.device("meta")))  # two, so that one value a channel can be normalised
@@ -67,7 +67,7 @@ def flops_per_clip(name: str, bench: Bench, *, training: bool) -> int:
 
 
 def network(name: str, bench: Bench, batch: int, precision: str, layout: torch.memory_format) -> Call:
-    """The network alone."""
+    """A call from prepared clips in device memory to logits."""
     dtype = PRECISIONS[precision]
     model = built(name, bench).eval().to(bench.device, dtype)
     values = model.prepare(clips_for(model, batch, bench.device)).to(dtype).contiguous(memory_format=layout)
@@ -75,8 +75,8 @@ def network(name: str, bench: Bench, batch: int, precision: str, layout: torch.m
     return lambda: model.forward_head(model.forward_features(values))
 
 
-def whole_way(name: str, bench: Bench, batch: int, precision: str) -> Call:
-    """Pixels to logits, with weights of fp32."""
+def from_pixels(name: str, bench: Bench, batch: int, precision: str) -> Call:
+    """A call from uint8 pixels to logits, with fp32 weights under autocast."""
     model = built(name, bench).eval().to(bench.device)
     clips = clips_for(model, batch, bench.device)
 
@@ -89,7 +89,7 @@ def whole_way(name: str, bench: Bench, batch: int, precision: str) -> Call:
 
 
 def training_step(name: str, bench: Bench, batch: int, precision: str) -> Call:
-    """Pixels to gradients."""
+    """A call from uint8 pixels to gradients, with fp32 weights under autocast."""
     with torch.inference_mode(mode=False):
         model = built(name, bench).train().to(bench.device)
         clips = clips_for(model, batch, bench.device)
@@ -110,7 +110,7 @@ FORMS: dict[str, Callable[[str, Bench, int, str], Call]] = {
     "channels-last": lambda name, bench, batch, precision: network(
         name, bench, batch, precision, torch.channels_last_3d
     ),
-    WHOLE_WAY: whole_way,
+    FROM_PIXELS: from_pixels,
     TRAINING_STEP: training_step,
 }
 
@@ -122,7 +122,7 @@ def measure_clip_models(bench: Bench, names: Iterable[str], peak: float) -> list
     for name in names:
         for form, make in FORMS.items():
             flops = flops_per_clip(name, bench, training=form == TRAINING_STEP)
-            for precision in bench.precisions[:2]:  # what bf16 takes, fp16 takes too
+            for precision in bench.precisions[:2]:  # fp16 is as fast as bf16
                 for batch in CLIP_BATCHES[bench.device.type]:
                     row: Row = {"model": name, "form": form, "precision": precision, "batch": batch}
                     row["gflops"] = flops / 1e9

@@ -2,8 +2,8 @@
 
     python benchmarks/growth.py [--videos 500] [--json FILE]
 
-Printed is the time per additional video from one size to the next, relative to that over the whole range: 1 is linear.
-Costs that do not depend on the size (start-up, the last tasks) do not enter.
+Prints the time per additional video from one size to the next, relative to that over the whole range: 1 is linear.
+Costs that do not depend on the size (start-up, the last tasks) cancel out.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def main() -> None:
     seconds: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for times in TIMES:
-            place = Path(folder, str(times))
-            short_clips(place, times * arguments.videos)
-            seconds[times] = run_job(place).wall_seconds
+            videos = Path(folder, str(times))
+            short_clips(videos, times * arguments.videos)
+            seconds[times] = run_job(videos).wall_seconds
             print(f"{times * arguments.videos:>7} videos: {seconds[times]:8.1f} s", flush=True)
     slope = (seconds[TIMES[-1]] - seconds[TIMES[0]]) / (TIMES[-1] - TIMES[0])
     relative = {few: (seconds[many] - seconds[few]) / (many - few) / slope for few, many in pairwise(TIMES)}

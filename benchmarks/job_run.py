@@ -1,4 +1,4 @@
-"""The whole job, run as a user runs it and watched from outside: its time, its memory, its own record."""
+"""One run of the extraction job by its command line: its time, its peak memory and the counts of its record."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ RANDOM_WEIGHTS = (
 class JobRun:
     """One run of the job.
 
-    wall_seconds     from the command to its end
-    startup_seconds  from the command to the first finished video
-    stage_seconds    CPU seconds of opening, decoding and embedding, by the job's own count
+    wall_seconds     from the start of the command to its end
+    startup_seconds  from the start of the command to the first finished video
+    stage_seconds    CPU seconds of opening, decoding and embedding, from the record
     peak_pss_bytes   peak memory of all its processes, including Ray's and the object store
     """
 
@@ -57,21 +57,21 @@ class JobRun:
 
     @property
     def steady_overhead_seconds(self) -> float:
-        """The same from the first finished video on."""
+        """`overhead_seconds` from the first finished video on."""
         return (self.working_seconds * cores() - self.stage_seconds) / max(self.videos, 1)
 
 
-def run_job(source: Path, *options: str, look_every_seconds: float = 10.0) -> JobRun:
+def run_job(source: Path, *options: str, memory_interval_seconds: float = 10.0) -> JobRun:
     """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own.
 
-    Watching memory closely slows the job down: measure time or memory, and set `look_every_seconds` accordingly.
+    Frequent samples of the memory slow the job down: use a long interval to measure time and a short one for memory.
     """
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "jobs/extract_features.py", "--input", str(source), "--output", output, "--quiet"]
         launched, started = time.time(), time.monotonic()
-        with ProcessGroup(token, look_every_seconds) as group:
+        with ProcessGroup(token, memory_interval_seconds) as group:
             subprocess.run(
                 [*command, *RANDOM_WEIGHTS, *options], cwd=ROOT, env={**environment, MARKER: token}, check=True
             )

@@ -31,7 +31,7 @@ from cluster.features.tfrecord_reader import Records
 from cluster.features.tfrecord_writer import write_records
 
 RECORDS_PER_FILE = 1024
-DISTINCT_FILES = 4  # the others are links to these: it is reading that is measured
+DISTINCT_FILES = 4  # the others are links to these
 
 
 def write_record_files(folder: Path, count: int) -> None:

@@ -1,4 +1,4 @@
-"""How benchmarks measure: contenders that take turns, and the processes that belong to a job.
+"""Measurements that benchmarks share: CPU seconds of contenders that take turns, and the memory of a job's processes.
 
 Medians of alternating runs, because a machine's speed drifts; CPU seconds are user + system of all threads of this
 process. A job's processes are found by a variable in their environment, which Ray's daemons and workers inherit.
@@ -35,7 +35,7 @@ def alternating_cpu_seconds(
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
-    """The mean of ratios."""
+    """exp of the mean logarithm."""
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
 
@@ -46,18 +46,18 @@ def write_json(path: Path | None, result: object) -> None:
 
 
 class ProcessGroup:
-    """Watches all processes whose environment holds the marker with the value `token`, until closed.
+    """Samples the memory of all processes whose environment has the marker with the value `token`, until closed.
 
     `peak_pss_bytes` is the largest sum of their proportional set sizes: memory that several share, such as Ray's object
     store, counts once. Each sample costs some 40 ms of a core, because the kernel visits all their pages.
     """
 
-    def __init__(self, token: str, look_every_seconds: float) -> None:
+    def __init__(self, token: str, interval_seconds: float) -> None:
         self.peak_pss_bytes = 0
-        self._look_every_seconds = look_every_seconds
+        self._interval_seconds = interval_seconds
         self._marker = f"{MARKER}={token}".encode()
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> ProcessGroup:
         self._thread.start()
@@ -67,8 +67,8 @@ class ProcessGroup:
         self._is_over.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._is_over.wait(self._look_every_seconds):
+    def _sample(self) -> None:
+        while not self._is_over.wait(self._interval_seconds):
             self.peak_pss_bytes = max(self.peak_pss_bytes, sum(map(pss_bytes, self._members())))
 
     def _members(self) -> list[Path]:
@@ -95,5 +95,5 @@ def _read(path: Path) -> bytes:
 
 
 def cores() -> int:
-    """How many CPU cores this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0))

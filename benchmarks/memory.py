@@ -29,13 +29,13 @@ def main() -> None:
     peaks: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         for count in arguments.videos:
-            place = Path(folder, f"short-{count}")
-            short_clips(place, count)
-            peaks[f"{count} videos"] = run_job(place, look_every_seconds=0.5).peak_pss_bytes
+            videos = Path(folder, f"short-{count}")
+            short_clips(videos, count)
+            peaks[f"{count} videos"] = run_job(videos, memory_interval_seconds=0.5).peak_pss_bytes
         for minutes in arguments.minutes:
-            place = Path(folder, f"long-{minutes}")
-            long_clip(place / "video.mp4", 60 * minutes)
-            peaks[f"{minutes} minutes"] = run_job(place, look_every_seconds=0.5).peak_pss_bytes
+            videos = Path(folder, f"long-{minutes}")
+            long_clip(videos / "video.mp4", 60 * minutes)
+            peaks[f"{minutes} minutes"] = run_job(videos, memory_interval_seconds=0.5).peak_pss_bytes
     for name, peak in peaks.items():
         print(f"{name:>14}: {peak / 2**20:8.0f} MiB")
     few, many, short, long = peaks.values()

@@ -3,11 +3,12 @@
 Prints relative RMS and cosine after the network and after PCA with whitening, and the 8-bit codes that differ. Rank
 agreement orders all pairs of rows by their similarity (cosine about the mean row) in fp32 and in the other precision,
 and compares the two orders (Spearman; 1 is the same order). Frames come from the given videos (1 a second) or are
-drawn: gradients, blobs and noise at several sizes. Sound windows are drawn: tones, sweeps and noise. `--weights`,
-`--pca`, `--audio-weights`, `--audio-pca` take the values that the job takes. The defaults need no download: random
-networks, a random orthogonal projection, and a whitening fitted to the fp32 features. A random network distinguishes
-images less than a trained one (its features are nearly the same vector for all), and whitening divides by exactly those
-differences, so the whitened rows are the worst case.
+synthetic: gradients, blobs and noise at several sizes. Audio windows are synthetic: tones, sweeps and noise.
+
+`--weights`, `--pca`, `--audio-weights`, `--audio-pca` take the values that the job takes. The defaults need no
+download: random networks, a random orthogonal projection, and a whitening fitted to the fp32 features. A random network
+distinguishes images less than a trained one (its features are nearly the same vector for all), and whitening divides by
+exactly those differences, so the whitened rows are the worst case.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from extractors.weights.pretrained import build_pca
 from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
 from schemas.quantization import quantize
 
-NUM_DRAWN = 96
-FITTED_DIMS = 16  # no more than the few rows carry: the components beyond would be rounding noise, blown up
+NUM_SYNTHETIC = 96
+FITTED_DIMS = 16  # so few rows do not determine more: whitening would amplify the rounding noise of further components
 
 
-def drawn_frames(count: int) -> list[np.ndarray]:
+def synthetic_frames(count: int) -> list[np.ndarray]:
     """Frames of smooth shapes and noise, each with its own size, colours and contrast."""
     frames = []
     for index in range(count):
@@ -47,8 +48,8 @@ def drawn_frames(count: int) -> list[np.ndarray]:
     return frames
 
 
-def drawn_windows(count: int) -> np.ndarray:
-    """Sound windows of tones with harmonics, sweeps and noise."""
+def synthetic_windows(count: int) -> np.ndarray:
+    """Audio windows of tones with harmonics, sweeps and noise."""
     seconds = np.arange(WINDOW_SAMPLES) / SAMPLE_RATE_HZ
     windows = []
     for index in range(count):
@@ -69,7 +70,7 @@ def video_frames(paths: list[str]) -> list[np.ndarray]:
 
 
 def pair_ranks(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """The place of each pair of rows when they are ordered by cosine about the mean."""
+    """The rank of each pair of rows by their cosine about the mean."""
     centred = rows - mean
     centred = centred / np.linalg.norm(centred, axis=1, keepdims=True)
     similarities = (centred @ centred.T)[np.triu_indices(len(rows), 1)]
@@ -112,11 +113,11 @@ def main() -> None:
     parser.add_argument("--audio-pca", default=None)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    frames = video_frames(arguments.videos) if arguments.videos else drawn_frames(NUM_DRAWN)
-    windows = drawn_windows(NUM_DRAWN)
+    frames = video_frames(arguments.videos) if arguments.videos else synthetic_frames(NUM_SYNTHETIC)
+    windows = synthetic_windows(NUM_SYNTHETIC)
     frame_weights = resolve_weights(arguments.weights, "frames")
     sound_weights = resolve_weights(arguments.audio_weights, "sound")
-    assert frame_weights  # only a PCA can be none
+    assert frame_weights  # only a PCA can be "none"
     assert sound_weights
 
     def config(weights: ResolvedWeights, precision: str) -> EmbedderConfig:

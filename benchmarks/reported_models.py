@@ -3,8 +3,8 @@
     python benchmarks/reported_models.py [--videos 20000] [--epochs 20] [--seed 1] [--json FILE]
 
 All are trained with the reported recipe (RMSprop with Keras's defaults, batches of 256, cross-entropy, best epoch kept)
-on 70 % of the videos; 15 % are for validation and 15 % for the test. Accuracies are those of the best epoch. They say
-nothing about real videos: what can be compared are the findings, and the last lines say which of them are reproduced.
+on 70 % of the videos; 15 % are for validation and 15 % for the test. Accuracies are those of the best epoch. They do
+not predict accuracies on real videos: compare the findings; the last lines list which of them are reproduced.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ REPORTED = {
     "dense-6": (92.45, 91.78, 91.48),
     "dense-7": (92.03, 91.12, 93.03),
 }
-# With as many videos of each class in the test.
+# On a test split with equally many videos of each class.
 REPORTED_EQUAL = {"dense-5": 90.65, "dense-7": 91.34}
 OVERFITS_BY_EPOCH = 3
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One model; accuracies in percent, `equal` the mean over the classes of the test split."""
+    """One model; accuracies in percent, by split; `equal` is the mean accuracy of the classes of the test split."""
 
     accuracies: dict[str, float]
     equal: float
@@ -99,26 +99,26 @@ def findings(models: dict[str, Trained]) -> dict[str, tuple[bool, str]]:
         f"model 1 overfits by epoch {OVERFITS_BY_EPOCH}": (
             one.best_epoch <= OVERFITS_BY_EPOCH and one.rise > 0.02,
             f"best epoch {one.best_epoch}, validation loss {100 * one.rise:+.0f} % at the end, "
-            f"{one.gap:+.2f} points on what was trained on",
+            f"training accuracy {one.gap:+.2f} points",
         ),
-        "dropout cures it (model 2)": (
+        "dropout prevents it (model 2)": (
             two.rise < one.rise / 2 and two.gap < one.gap and validation["dense-2"] > validation["dense-1"],
             f"best epoch {two.best_epoch}, validation loss {100 * two.rise:+.0f} % at the end, "
-            f"{two.gap:+.2f} points, validation {validation['dense-2'] - validation['dense-1']:+.2f}",
+            f"training accuracy {two.gap:+.2f} points, validation {validation['dense-2'] - validation['dense-1']:+.2f}",
         ),
-        "a layer for each input beats one for both (model 3 and 2)": (
+        "a layer for each input beats one for both (models 3 and 2)": (
             validation["dense-3"] > validation["dense-2"],
             f"validation {validation['dense-3'] - validation['dense-2']:+.2f}",
         ),
         "model 5 is the best": (
             max(validation, key=validation.__getitem__) == "dense-5",
-            f"the best here is {max(validation, key=validation.__getitem__)}",
+            f"the best on these data is {max(validation, key=validation.__getitem__)}",
         ),
-        "balancing costs accuracy over all videos (model 7 and 5)": (
+        "balancing lowers the accuracy over all videos (models 7 and 5)": (
             test["dense-7"] < test["dense-5"],
             f"test {test['dense-7'] - test['dense-5']:+.2f}, reported {93.03 - 94.26:+.2f}",
         ),
-        "and wins it where classes count alike": (
+        "balancing raises the mean accuracy of the classes (models 7 and 5)": (
             seven.equal > five.equal,
             f"test {seven.equal - five.equal:+.2f}, "
             f"reported {REPORTED_EQUAL['dense-7'] - REPORTED_EQUAL['dense-5']:+.2f}",
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     models: dict[str, Trained] = {}
-    print("model     training   validation   test         classes alike   best epoch (reported in brackets)")
+    print("model     training   validation   test         mean of classes   best epoch (reported in brackets)")
     with tempfile.TemporaryDirectory() as folder:
         dataset = Path(folder, "features")
         write_dataset(dataset, videos=options.videos, classes=10, frames=0, seed=options.seed)
@@ -145,15 +145,15 @@ def main() -> None:
             cells = "  ".join(f"{found:.2f} ({was:.2f})" for found, was in pairs)
             equal = f"{trained.equal:.2f}" + (f" ({REPORTED_EQUAL[name]:.2f})" if name in REPORTED_EQUAL else " " * 8)
             print(f"{name}   {cells}  {equal}   {trained.best_epoch:2d}   {trained.seconds:.0f} s", flush=True)
-    shown = findings(models)
-    for finding, (is_shown, figures) in shown.items():
-        print(f"{'reproduced' if is_shown else 'not reproduced'}: {finding}: {figures}")
+    results = findings(models)
+    for finding, (is_reproduced, figures) in results.items():
+        print(f"{'reproduced' if is_reproduced else 'not reproduced'}: {finding}: {figures}")
     write_json(
         options.json,
         {
             "videos": options.videos,
             "models": {name: asdict(model) for name, model in models.items()},
-            "findings": {finding: is_shown for finding, (is_shown, _) in shown.items()},
+            "findings": {finding: is_reproduced for finding, (is_reproduced, _) in results.items()},
         },
     )
 

@@ -1,6 +1,6 @@
-"""Videos that benchmarks generate and encode themselves.
+"""Videos that benchmarks generate and encode.
 
-They show how the system scales. Decoding speed they only hint at: real content is harder.
+They are fit to measure how the system scales, less so its decoding speed: real content is harder to decode.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def natural_clips(folder: Path) -> list[Path]:
 def short_clips(folder: Path, count: int, *, seconds: int = 2) -> None:
     """`count` videos of `seconds`, links to a few different ones."""
     seeds = folder.with_name(folder.name + "-seeds")
-    for place in (folder, seeds):
-        place.mkdir(parents=True)
+    for path in (folder, seeds):
+        path.mkdir(parents=True)
     originals = [
         write_video(
             seeds / f"{seed}.mp4",
@@ -47,7 +47,7 @@ def short_clips(folder: Path, count: int, *, seconds: int = 2) -> None:
 
 
 def long_clip(path: Path, seconds: int) -> Path:
-    """One 320 x 240 video whose scene changes every ten seconds, at 5 frames a second so that it is made quickly."""
+    """One 320 x 240 video whose scene changes every ten seconds, at 5 frames a second to encode it fast."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = 5
     rng = np.random.default_rng(0)

@@ -44,7 +44,7 @@ from cluster.storage.parquet import write_table
 ROOT = Path(__file__).resolve().parent.parent
 DRAWN_SHARDS = 4
 BATCH = 512
-LOOK_EVERY_SECONDS = 1.0
+MEMORY_INTERVAL_SECONDS = 1.0
 BARE_VIDEOS = 1 << 17
 
 
@@ -62,7 +62,7 @@ class JobRun:
 
 
 def write_features(root: Path, videos: int, classes: int) -> None:
-    """Write as many videos as wanted, unless they exist."""
+    """Write the features of `videos` videos, unless they exist."""
     folder = root / "features"
     present = sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")) if folder.exists() else 0
     if present == videos:
@@ -79,7 +79,7 @@ def write_features(root: Path, videos: int, classes: int) -> None:
 
 
 def write_model(folder: Path, name: str, classes: int, features: Path) -> None:
-    """A checkpoint with drawn weights, on which its speed does not depend."""
+    """Write a checkpoint with random weights; speed does not depend on them."""
     torch.manual_seed(0)
     model = build_model(name, num_classes=classes)
     config = CheckpointConfig(
@@ -105,11 +105,11 @@ def write_model(folder: Path, name: str, classes: int, features: Path) -> None:
 
 
 def run_job(engine: str, features: Path, checkpoint: Path) -> JobRun:
-    """Run the job as a user does."""
+    """Run the job by its command line."""
     token = secrets.token_hex(8)
     with (
         tempfile.TemporaryDirectory(dir=features.parent) as labels,
-        ProcessGroup(token, LOOK_EVERY_SECONDS) as processes,
+        ProcessGroup(token, MEMORY_INTERVAL_SECONDS) as processes,
     ):
         command = [sys.executable, str(ROOT / "jobs" / "score_videos.py"), "--features", str(features), "--quiet"]
         command += ["--checkpoint", str(checkpoint), "--labels", labels, "--date", "2026-01-01", "--engine", engine]

@@ -3,15 +3,16 @@
     python benchmarks/training.py [--videos 312000] [--epochs 20] [--rounds 3] [--json FILE]
     python benchmarks/training.py --memory [--videos 1000000] [--epochs 1]
 
-Each trains on `--videos` videos in batches of 256 with RMSprop, and evaluates loss and accuracy on a ninth as many
-after every epoch. They take turns, each in a process of its own on all cores; medians over the rounds are compared.
+Each contender trains on `--videos` videos in batches of 256 with RMSprop, and evaluates loss and accuracy on a ninth
+as many after every epoch. They take turns, each in a process of its own on all cores; medians of the rounds are
+compared.
 
 ours           jobs/train_classifier.py from start to end: Ray, Parquet, states, results, report
 ours, local    the same with --engine local, without Ray
-ours, epochs   the epochs of the first alone
-bare           torch's own layers and RMSprop on tensors in memory, loaded before the clock starts
+ours, epochs   the epochs of the first, without start-up, evaluation of the splits and report
+bare           torch's layers and RMSprop on tensors in memory; loading them is not counted
 bare, tuned    the same with our network, whose dropout is faster
-keras-arrays   model.fit on arrays in memory, likewise
+keras-arrays   model.fit on arrays in memory, without loading them
 keras-dataset  model.fit on a tf.data pipeline over these arrays: shuffled, batched, prefetched
 
 `--memory` runs the job alone and prints the peak memory of all its processes, Ray's included.
@@ -43,13 +44,13 @@ from benchmarks.measure import MARKER, ProcessGroup, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 256
-LOOK_EVERY_SECONDS = 2.0  # at the memory of all processes; a look takes as long as they are many
+MEMORY_INTERVAL_SECONDS = 2.0
 TRAINING_SHARE = 0.9
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
 
 
-def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -> dict[str, float]:
-    """Run the whole job; watching its memory slows it down."""
+def ours(dataset: Path, epochs: int, engine: str, *, with_memory: bool = False) -> dict[str, float]:
+    """Run the whole job; measuring its memory slows it down."""
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     with tempfile.TemporaryDirectory() as output:
@@ -57,8 +58,8 @@ def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -
         command += ["--engine", engine, "--epochs", str(epochs), "--quiet", "--fractions"]
         command += [str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0"]
         started = time.perf_counter()
-        group = ProcessGroup(token, LOOK_EVERY_SECONDS)
-        with group if is_watched else nullcontext():
+        group = ProcessGroup(token, MEMORY_INTERVAL_SECONDS)
+        with group if with_memory else nullcontext():
             subprocess.run(command, cwd=ROOT, env={**environment, MARKER: token}, check=True)
         seconds = time.perf_counter() - started
         record = json.loads(Path(output, "training.json").read_text())
@@ -67,7 +68,7 @@ def ours(dataset: Path, epochs: int, engine: str, *, is_watched: bool = False) -
         "seconds": seconds,
         "epoch_seconds": sum(epoch["seconds"] for epoch in record["history"]),
         "accuracy": best["hit_at_one"],
-        **({"peak_bytes": float(group.peak_pss_bytes)} if is_watched else {}),
+        **({"peak_bytes": float(group.peak_pss_bytes)} if with_memory else {}),
     }
 
 
@@ -107,7 +108,7 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
                     setattr(parent, name, torch.nn.Dropout(layer.p))
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7, foreach=True)
     rgb, audio, classes = map(torch.from_numpy, training)
-    checked = [torch.from_numpy(array) for array in validation]
+    held_out = [torch.from_numpy(array) for array in validation]
     counts = torch.full((BATCH,), 1)
     best = 0.0
     for _ in range(epochs):
@@ -118,13 +119,13 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
             loss.backward()
             optimizer.step()
         model.eval()
-        right = total = 0.0
+        correct = total = 0.0
         with torch.inference_mode():
-            for one, other, wanted in zip(*(array.split(BATCH) for array in checked), strict=True):
-                logits = model(one, other, counts[: len(one)])
-                total += float(F.cross_entropy(logits, wanted, reduction="sum"))
-                right += float((logits.argmax(dim=1) == wanted).sum())
-        best = max(best, right / len(checked[0]))
+            for rgb_batch, audio_batch, targets in zip(*(array.split(BATCH) for array in held_out), strict=True):
+                logits = model(rgb_batch, audio_batch, counts[: len(targets)])
+                total += float(F.cross_entropy(logits, targets, reduction="sum"))
+                correct += float((logits.argmax(dim=1) == targets).sum())
+        best = max(best, correct / len(held_out[0]))
     return best
 
 
@@ -134,17 +135,17 @@ def keras(training: Arrays, validation: Arrays, epochs: int, *, as_dataset: bool
     import keras as k
     import tensorflow as tf
 
-    pictures, sound = k.Input((1024,)), k.Input((128,))
-    seen = k.layers.Dropout(0.5)(k.layers.Dense(220, activation="tanh")(pictures))
-    heard = k.layers.Dropout(0.5)(k.layers.Dense(65, activation="tanh")(sound))
-    joined = k.layers.Dense(60, activation="tanh")(k.layers.Concatenate()([seen, heard]))
-    model = k.Model([pictures, sound], k.layers.Dense(10, activation="softmax")(joined))
+    rgb_input, audio_input = k.Input((1024,)), k.Input((128,))
+    rgb_branch = k.layers.Dropout(0.5)(k.layers.Dense(220, activation="tanh")(rgb_input))
+    audio_branch = k.layers.Dropout(0.5)(k.layers.Dense(65, activation="tanh")(audio_input))
+    joined = k.layers.Dense(60, activation="tanh")(k.layers.Concatenate()([rgb_branch, audio_branch]))
+    model = k.Model([rgb_input, audio_input], k.layers.Dense(10, activation="softmax")(joined))
     model.compile(k.optimizers.RMSprop(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     if not as_dataset:
         (rgb, audio, classes), (rgb_v, audio_v, classes_v) = training, validation
-        checked: Any = ([rgb_v, audio_v], classes_v)
+        held_out: Any = ([rgb_v, audio_v], classes_v)
         history = model.fit(
-            [rgb, audio], classes, batch_size=BATCH, epochs=epochs, validation_data=checked, verbose=0, shuffle=True
+            [rgb, audio], classes, batch_size=BATCH, epochs=epochs, validation_data=held_out, verbose=0, shuffle=True
         )
         return float(max(history.history["val_accuracy"]))
 
@@ -174,7 +175,7 @@ IN_MEMORY: dict[str, Callable[[Arrays, Arrays, int], float]] = {
 
 
 def run_alone(name: str, dataset: Path, epochs: int) -> dict[str, float]:
-    """Run one in-memory contender in a process of its own; the clock starts once its data are loaded."""
+    """Run one in-memory contender in a process of its own; the time to load its data is not counted."""
     command = [sys.executable, __file__, "--contender", name, "--dataset", str(dataset), "--epochs", str(epochs)]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -183,7 +184,7 @@ def run_alone(name: str, dataset: Path, epochs: int) -> dict[str, float]:
 
 
 def contend(name: str, dataset: Path, epochs: int) -> None:
-    """The contender's process."""
+    """Load the data, train, and print seconds and accuracy: the process of one contender."""
     training, validation = load(dataset, "training"), load(dataset, "validation")
     started = time.perf_counter()
     accuracy = IN_MEMORY[name](training, validation, epochs)
@@ -217,8 +218,8 @@ def compare(dataset: Path, epochs: int, rounds: int) -> dict[str, Any]:
 
 
 def measure_memory(dataset: Path, epochs: int) -> dict[str, Any]:
-    """The job alone."""
-    found = ours(dataset, epochs, "ray", is_watched=True)
+    """Run the job alone; print its peak memory."""
+    found = ours(dataset, epochs, "ray", with_memory=True)
     print(f"peak memory of all processes: {found['peak_bytes'] / 2**30:.2f} GiB (PSS); {found['seconds']:.1f} s")
     return found
 

@@ -1,14 +1,14 @@
-"""Transfer learning with C3D as reported: a new head, then the last three dense layers, then one class more.
+"""Transfer learning with C3D as reported: a new head, then the last three dense layers, then an additional class.
 
     python benchmarks/transfer.py [--scenes 120 20 40] [--seed 0] [--keep FOLDER] [--json FILE]
 
 The reported system started from weights of Sports-1M and continued with three classes of UCF101 and one of its own.
-Here everything is generated (`generated_actions`) and C3D is an eighth as wide: it is trained on other motions first,
+Here all videos are generated (`generated_actions`) and C3D is an eighth as wide: it is trained on other motions first,
 then on three classes of the actions, one folder of videos each, and then with a fourth folder. Every training is
 `jobs/train_classifier.py` from start to end, on Ray.
 
-Printed beside the reported figures are loss and accuracy of the test split, seconds of the whole job, and precision,
-recall and F1 of each class. What can be compared are the findings, not the figures.
+Prints loss and accuracy of the test split and seconds of the whole job beside the reported figures, and precision,
+recall and F1 of each class. Compare the findings, not the figures: the data differ.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ LAST_THREE = "stages=3 optimizer=sgd learning-rate=0.01"
 
 
 @dataclass(frozen=True)
-class Way:
-    """One of the reported trainings: options of the job, and the reported results."""
+class ReportedTraining:
+    """One of the reported trainings: options of the job, classes, and the reported test results and duration."""
 
     options: tuple[str, ...]
     classes: tuple[str, ...]
@@ -51,11 +51,13 @@ class Way:
     reported_seconds: int
 
 
-LABEL_SOURCES = {
-    "head only": Way(("--phases", HEAD), THREE, 0.457, 0.9692, 9_388),
-    "fine-tuned": Way(("--recipe", "transfer"), THREE, 0.158, 0.9735, 2_324),
-    "own class, head only": Way(("--phases", HEAD), (*THREE, OWN), 0.436, 0.9243, 11_880),
-    "own class, fine-tuned": Way(("--phases", HEAD, f"epochs=10 {LAST_THREE}"), (*THREE, OWN), 0.187, 0.9892, 5_937),
+TRAININGS = {
+    "head only": ReportedTraining(("--phases", HEAD), THREE, 0.457, 0.9692, 9_388),
+    "fine-tuned": ReportedTraining(("--recipe", "transfer"), THREE, 0.158, 0.9735, 2_324),
+    "own class, head only": ReportedTraining(("--phases", HEAD), (*THREE, OWN), 0.436, 0.9243, 11_880),
+    "own class, fine-tuned": ReportedTraining(
+        ("--phases", HEAD, f"epochs=10 {LAST_THREE}"), (*THREE, OWN), 0.187, 0.9892, 5_937
+    ),
 }
 
 
@@ -72,7 +74,7 @@ class Run:
 
 
 def run_job(videos: Path, output: Path, *options: str) -> Run:
-    """Train with the job, as a user does."""
+    """Run the training job and read its record."""
     environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     command = [sys.executable, "jobs/train_classifier.py", "--videos", str(videos), "--output", str(output), "--quiet"]
     started = time.perf_counter()
@@ -93,7 +95,7 @@ def run_job(videos: Path, output: Path, *options: str) -> Run:
 
 
 def link_classes(source: Path, target: Path, classes: tuple[str, ...]) -> None:
-    """Link some classes of a folder of videos into another; existing ones stay."""
+    """Hard-link the videos of `classes` from `source` to `target`, both `<split>/<class>/`; skips existing classes."""
     for split in source.iterdir():
         if split.is_dir():
             for name in classes:
@@ -104,15 +106,16 @@ def link_classes(source: Path, target: Path, classes: tuple[str, ...]) -> None:
                         os.link(video, folder / video.name)
 
 
-def show(name: str, way: Way, run: Run) -> None:
+def show(name: str, reported: ReportedTraining, run: Run) -> None:
     """Print one training beside the reported one."""
     summary = run.test.summary
     print(
-        f"\n{name}: test loss {summary['loss']:.3f} ({way.reported_loss}), accuracy {summary['hit_at_one']:.4f} "
-        f"({way.reported_accuracy}), {run.seconds:.0f} s ({way.reported_seconds:,}); best epoch {run.best_epoch} of "
-        f"{run.epochs}, {run.test.videos} videos (reported in brackets)"
+        f"\n{name}: test loss {summary['loss']:.3f} ({reported.reported_loss}), "
+        f"accuracy {summary['hit_at_one']:.4f} ({reported.reported_accuracy}), "
+        f"{run.seconds:.0f} s ({reported.reported_seconds:,}); best epoch {run.best_epoch} of {run.epochs}, "
+        f"{run.test.videos} videos (reported in brackets)"
     )
-    print(f"{'':<14}precision  recall  F1      confusion, rows the true class")
+    print(f"{'':<14}precision  recall  F1      confusion matrix, rows: true classes")
     for label, score, counts in zip(run.classes, run.test.classes, run.test.confusion, strict=True):
         row = " ".join(f"{count:4d}" for count in counts)
         print(f"{label:<14}{score.precision:>9.2f}{score.recall:>8.2f}{score.f1:>6.2f}    {row}", flush=True)
@@ -121,16 +124,19 @@ def show(name: str, way: Way, run: Run) -> None:
 def findings(runs: dict[str, Run]) -> dict[str, bool]:
     """The reported findings, and whether they are reproduced."""
     loss = {name: run.test.summary["loss"] or 0.0 for name, run in runs.items()}
-    right = {name: run.test.summary["hit_at_one"] or 0.0 for name, run in runs.items()}
+    accuracy = {name: run.test.summary["hit_at_one"] or 0.0 for name, run in runs.items()}
     return {
-        "fine-tuning the dense layers beats the head alone, in loss and accuracy": all(
+        "fine-tuning the dense layers beats training the head alone, in loss and accuracy": all(
             loss[f"{prefix}fine-tuned"] < loss[f"{prefix}head only"]
-            and right[f"{prefix}fine-tuned"] >= right[f"{prefix}head only"]
+            and accuracy[f"{prefix}fine-tuned"] >= accuracy[f"{prefix}head only"]
             for prefix in ("", "own class, ")
         ),
-        "a class more costs the head alone accuracy": right["own class, head only"] < right["head only"],
-        "with the class more, fine-tuning reaches what it did without": right["own class, fine-tuned"]
-        >= right["fine-tuned"] - 0.02,
+        "an additional class lowers the accuracy of training the head alone": (
+            accuracy["own class, head only"] < accuracy["head only"]
+        ),
+        "fine-tuning is as accurate with the additional class as without": (
+            accuracy["own class, fine-tuned"] >= accuracy["fine-tuned"] - 0.02
+        ),
     }
 
 
@@ -149,24 +155,25 @@ def main() -> None:
             write_actions(folder / action_set, action_set, scenes=scenes, frames=FRAMES, size=SIZE, seed=options.seed)
         before = run_job(folder / "other", folder / "before", *FROM_SCRATCH, *STEADY)
         accuracy = before.test.summary["hit_at_one"]
-        print(f"{before.parameters:,} parameters, on other motions: {accuracy:.4f} of the test, {before.seconds:.0f} s")
+        print(f"{before.parameters:,} parameters; other motions: test accuracy {accuracy:.4f}, {before.seconds:.0f} s")
         runs: dict[str, Run] = {}
-        for name, way in LABEL_SOURCES.items():
-            link_classes(folder / "actions", folder / "classes", way.classes)
+        for name, reported in TRAININGS.items():
+            link_classes(folder / "actions", folder / "classes", reported.classes)
             output = folder / name.replace(", ", "-").replace(" ", "-")
-            runs[name] = run_job(folder / "classes", output, "--init-weights", str(folder / "before"), *way.options)
-            show(name, way, runs[name])
-    shown = findings(runs)
+            options_of_run = ("--init-weights", str(folder / "before"), *reported.options)
+            runs[name] = run_job(folder / "classes", output, *options_of_run)
+            show(name, reported, runs[name])
+    reproduced = findings(runs)
     print()
-    for finding, is_shown in shown.items():
-        print(f"{'reproduced' if is_shown else 'not reproduced'}: {finding}")
+    for finding, is_reproduced in reproduced.items():
+        print(f"{'reproduced' if is_reproduced else 'not reproduced'}: {finding}")
     write_json(
         options.json,
         {
             "scenes": scenes,
             "before": asdict(before),
             "runs": {name: asdict(run) for name, run in runs.items()},
-            "findings": shown,
+            "findings": reproduced,
         },
     )
 

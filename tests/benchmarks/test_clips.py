@@ -11,7 +11,7 @@ def videos(tmp_path_factory):
     return folder / "videos"
 
 
-def test_every_eighth_video_is_for_validation_and_both_parts_have_both_classes(videos):
+def test_every_eighth_video_is_for_validation_and_both_splits_have_both_classes(videos):
     for split, count in (("train", 28), ("val", 4)):
         assert len(list((videos / split).glob("*/*.mp4"))) == count
         assert {folder.name for folder in (videos / split).iterdir()} == set(CLASSES)
@@ -27,6 +27,6 @@ def test_a_video_gives_one_clip_of_the_format_of_the_model(videos):
 
 
 @pytest.mark.heavy
-def test_the_plain_loops_take_their_time(videos):
+def test_the_plain_loops_report_positive_seconds(videos):
     assert all(seconds > 0 for seconds in plain_training(videos, "movinet-a0", 1))
     assert all(seconds > 0 for seconds in plain_scoring(videos, "movinet-a0", 1))

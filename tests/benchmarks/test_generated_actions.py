@@ -33,11 +33,11 @@ def scene(folder, action_set, split="train", number=1):
 
 
 def distance_from_background(video):
-    """(T, H, W) how much of the shapes is seen; the background is what most frames show."""
+    """Absolute difference from the background, the median of the frames; (T, H, W)."""
     return np.abs(video - np.median(video, axis=0)).mean(axis=-1)
 
 
-def test_each_folder_is_a_class_and_the_manifest_says_so(written):
+def test_each_folder_is_a_class_in_the_manifest_too(written):
     action_set, folder = written
     videos = read_videos(str(folder / "manifest.csv"))
     assert len(videos) == sum(SCENES.values()) * 8
@@ -68,7 +68,7 @@ def test_a_class_played_backwards_is_another(written):
         np.testing.assert_array_equal(video[::-1], videos[back])
 
 
-def test_acts_go_the_way_that_their_names_say(tmp_path):
+def test_acts_move_in_the_direction_of_their_names(tmp_path):
     for action_set in ACTION_SETS:
         write_actions(tmp_path / action_set, action_set, scenes={"test": 6}, size=48, seed=1)
     axis = np.arange(48)

@@ -7,7 +7,7 @@ from benchmarks.generated_features import (
     REPORTED_COUNTS,
     class_frequencies,
     main,
-    make_world,
+    make_distribution,
     write_dataset,
 )
 from classifiers.data.class_choice import choose_classes, single_label_targets
@@ -34,7 +34,7 @@ def arrays(folder):
     return x, np.concatenate([b.targets.numpy() for b in batches if b.targets is not None])
 
 
-def test_it_is_a_dataset_like_any_other(means):
+def test_shards_have_the_feature_schema(means):
     assert read_class_names(str(means / "vocabulary.csv"), expected=10) == tuple(REPORTED_COUNTS)
     first = sorted((means / "features").iterdir())[0]
     assert pq.read_schema(first).remove_metadata() == feature_schema(1024, frame_features=False)
@@ -57,7 +57,7 @@ def test_a_seed_gives_the_same_files_and_another_gives_others(means, tmp_path):
         assert path.read_bytes() != (tmp_path / "other" / "features" / path.name).read_bytes()
 
 
-def test_a_linear_rule_finds_classes_but_not_all(means):
+def test_a_linear_classifier_is_better_than_chance_but_far_from_the_label_noise(means):
     x, classes = arrays(means)
     one_hot = np.eye(10, dtype=np.float32)[classes]
     train = np.arange(len(x)) < 7000
@@ -69,26 +69,26 @@ def test_a_linear_rule_finds_classes_but_not_all(means):
     assert 0.5 < accuracy < 0.9 < 1 - LABEL_NOISE
 
 
-def test_means_are_those_of_the_frames_and_order_tells_classes(tmp_path):
+def test_means_are_those_of_the_frames_and_order_distinguishes_classes(tmp_path):
     write_dataset(tmp_path, videos=200, classes=4, frames=8, seed=1)
     (path,) = (tmp_path / "features").iterdir()
     rows = pq.read_table(path).to_pylist()
     assert {row["num_frames"] for row in rows} == {4, 5, 6, 7, 8}
-    way = []
+    motions = []
     for row in rows:
         frames = dequantize(np.frombuffer(b"".join(row["rgb"]), np.uint8).reshape(row["num_frames"], 1024))
         # Codes saturate at 2, which moves a few means.
         assert np.abs(frames.mean(0) - np.array(row["mean_rgb"]) - 0.0078).mean() < 0.02
-        way.append(frames[-1] - frames[0])
+        motions.append(frames[-1] - frames[0])
     first = np.array([row["labels"][0] for row in rows])
-    ways = np.stack([np.mean(np.array(way)[first == label], axis=0) for label in range(4)])
-    cosine = ways @ ways.T / np.linalg.norm(ways, axis=1) / np.linalg.norm(ways, axis=1)[:, None]
-    assert cosine[0, 1] < -0.5  # a pair's classes move in opposite ways
+    means = np.stack([np.mean(np.array(motions)[first == label], axis=0) for label in range(4)])
+    cosine = means @ means.T / np.linalg.norm(means, axis=1) / np.linalg.norm(means, axis=1)[:, None]
+    assert cosine[0, 1] < -0.5  # the classes of a pair move in opposite directions
     assert cosine[2, 3] < -0.5
 
 
 @pytest.mark.parametrize("clue", ["order", "glimpse"])
-def test_means_say_nothing_of_a_class_that_frames_tell(tmp_path, clue):
+def test_with_a_clue_frames_determine_the_class_and_means_do_not(tmp_path, clue):
     write_dataset(tmp_path, videos=2000, classes=2, frames=8, seed=2, clue=clue)
     rows = pq.read_table(tmp_path / "features").combine_chunks()
     classes = np.array([labels[0] for labels in rows["labels"].to_pylist()])
@@ -98,17 +98,17 @@ def test_means_say_nothing_of_a_class_that_frames_tell(tmp_path, clue):
     assert np.linalg.norm(apart) < 1.1 * np.linalg.norm(chance)
     codes = [np.frombuffer(b"".join(video), np.uint8).reshape(-1, 1024) for video in rows["rgb"].to_pylist()]
     frames = [dequantize(video) for video in codes]
-    if clue == "order":  # a rule from half of the videos: which way do they move?
-        seen = np.array([video[-1] - video[0] for video in frames])
-        known = seen[:1000][classes[:1000] == 0].mean(0) - seen[:1000][classes[:1000] == 1].mean(0)
-        found = seen[1000:] @ known < 0
-    else:  # their frames in any order: do any stand out in the direction of a class?
-        directions = make_world(2, 1024, 2, 0).glimpses
+    if clue == "order":  # the direction of motion, learnt from half of the videos
+        motions = np.array([video[-1] - video[0] for video in frames])
+        known = motions[:1000][classes[:1000] == 0].mean(0) - motions[:1000][classes[:1000] == 1].mean(0)
+        found = motions[1000:] @ known < 0
+    else:  # the largest displacement along the direction of a class, in any order of the frames
+        directions = make_distribution(2, 1024, 2, 0).glimpses
         found = np.array([(video @ directions.T).max(0).argmax() for video in frames[1000:]])
     assert (found == classes[1000:]).mean() > 0.9
 
 
-def test_a_clue_is_in_the_frames(tmp_path):
+def test_a_clue_without_frames_is_refused(tmp_path):
     with pytest.raises(SystemExit):
         main([str(tmp_path / "d"), "--videos", "5", "--clue", "order"])
     assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from benchmarks.gpu_clips import FAMILIES, FORMS, TRAINING_STEP, WHOLE_WAY
+from benchmarks.gpu_clips import FAMILIES, FORMS, FROM_PIXELS, TRAINING_STEP
 
 
 def run(monkeypatch, *arguments):
@@ -24,7 +24,7 @@ def test_the_whole_script_runs_on_a_cpu(monkeypatch, tmp_path, capsys):
     assert figures["agreement"]["Inception fp32"]["relative_rms"] < 1e-5
     measured = {row["model"] for row in figures["clip_models"] if row.get("clips_per_second", 0) > 0}
     assert measured == set(FAMILIES)
-    assert "frames/s wanted on one H200" in capsys.readouterr().out
+    assert "frames/s is the target on one H200" in capsys.readouterr().out
 
 
 def test_clip_models_alone(monkeypatch, tmp_path):
@@ -36,21 +36,21 @@ def test_clip_models_alone(monkeypatch, tmp_path):
     forms = {(row["model"], row["form"]) for row in figures["clip_models"]}
     assert forms == {(model, form) for model in ("c3d", "r3d-18") for form in FORMS}
     flops = {(row["model"], row["form"]): row["gflops"] for row in figures["clip_models"]}
-    # A backward pass takes twice a forward pass, less what no input's gradient is wanted of.
-    assert 2.5 < flops["c3d", TRAINING_STEP] / flops["c3d", WHOLE_WAY] <= 3
+    # A backward pass takes twice a forward pass, less the gradient of the first layer's input.
+    assert 2.5 < flops["c3d", TRAINING_STEP] / flops["c3d", FROM_PIXELS] <= 3
 
 
-def test_without_cuda_it_says_so(monkeypatch):
+def test_without_cuda_the_error_suggests_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="sees no CUDA device here; --device cpu"):
         run(monkeypatch)
 
 
 def test_the_slowest_step_is_named():
-    way = {"copy": 9000.0, "resize_on_device": 30000.0, "whole_way": 8500.0}
-    assert gpu.limit_of(way, 20000.0) == "copies from the host"
-    assert gpu.limit_of(way, 8600.0) == "the network"
-    assert gpu.limit_of(way | {"whole_way": 1000.0}, 20000.0) == "the host thread that feeds the device"
+    path = {"copy": 9000.0, "resize_on_device": 30000.0, "whole_way": 8500.0}
+    assert gpu.limiting_step(path, 20000.0) == "copies from the host"
+    assert gpu.limiting_step(path, 8600.0) == "the network"
+    assert gpu.limiting_step(path | {"whole_way": 1000.0}, 20000.0) == "the host thread that feeds the device"
 
 
 def test_equal_embeddings_agree():

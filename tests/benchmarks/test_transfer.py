@@ -4,10 +4,10 @@ import sys
 import pytest
 
 from benchmarks import transfer
-from benchmarks.transfer import LABEL_SOURCES, OWN, THREE, link_classes
+from benchmarks.transfer import OWN, THREE, TRAININGS, link_classes
 
 
-def test_a_class_more_is_a_folder_more(tmp_path):
+def test_an_additional_class_is_an_additional_folder(tmp_path):
     for name in (*THREE, OWN):
         for split in ("train", "test"):
             folder = tmp_path / "all" / split / name
@@ -30,7 +30,7 @@ def test_the_whole_script_runs(monkeypatch, tmp_path, capsys):
     )
     transfer.main()
     figures = json.loads(path.read_text())
-    assert set(figures["runs"]) == set(LABEL_SOURCES)
+    assert set(figures["runs"]) == set(TRAININGS)
     assert figures["runs"]["own class, fine-tuned"]["epochs"] == 30
     assert [len(run["classes"]) for run in figures["runs"].values()] == [3, 3, 4, 4]
     assert "precision" in capsys.readouterr().out
