@@ -9,6 +9,7 @@ Times of day are ISO 8601 in UTC, lengths of time seconds, sizes bytes. Tuples a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
@@ -123,10 +124,39 @@ class Record(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class JobCounts(NonNegative, ABC):
+    """Inputs and results of a run; the unit is one video unless the name says otherwise.
+
+    retried       videos that needed more than one attempt, whatever their outcome
+    workers_lost  processes that died during the run; others did their tasks
+    nodes_lost    machines that left during the run
+    """
+
+    videos_total: int
+    failed: int
+    shards: int
+    bytes_written: int
+    retried: int = 0
+    workers_lost: int = 0
+    nodes_lost: int = 0
+
+    @property
+    @abstractmethod
+    def processed(self) -> int:
+        """Videos that this run settled."""
+
+    @property
+    @abstractmethod
+    def unaccounted(self) -> int:
+        """Videos without an outcome (above 0: never reached) or with two (below 0); a completed run must have 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobRecord(RunHeader, Record):
     """The record of a run of the job `job`."""
 
     job: str
+    counts: JobCounts
 
 
 def too_many_failures(failures: Sized) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from schemas.records import Checked, JobRecord, NonNegative, too_many_failures
+from schemas.records import Checked, JobCounts, JobRecord, too_many_failures
 
 SCHEMA_VERSION = 1
 
@@ -20,39 +20,29 @@ DURATION_EDGES_SECONDS = (0.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 240.0,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts(NonNegative):
-    """Inputs and results; the unit is one video unless the name says otherwise.
+class Counts(JobCounts):
+    """Counts of an extraction run.
 
-    already_done     ids settled by earlier runs
-    retried          videos that needed more than one attempt, whatever their outcome
+    already_done     settled by earlier runs
     partial          those of the extracted of which parts are missing (`coverage` below 1)
     decoded_seconds  length of the video that was decoded, not the time it took
-    workers_lost     processes that died during the run; others did their tasks
-    nodes_lost       machines that left during the run
     """
 
-    videos_total: int
     already_done: int
     extracted: int
-    failed: int
-    retried: int
     frames: int
     decoded_seconds: float
     bytes_read: int
-    bytes_written: int
-    shards: int
     partial: int = 0
-    workers_lost: int = 0
-    nodes_lost: int = 0
 
     @property
+    @override
     def processed(self) -> int:
-        """Videos that this run settled."""
         return self.extracted + self.failed
 
     @property
+    @override
     def unaccounted(self) -> int:
-        """Ids without an outcome (above 0: never reached) or with two (below 0); a completed run must have 0."""
         return self.videos_total - self.already_done - self.processed
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from schemas.records import JobRecord, NonNegative, is_date, too_many_failures
+from schemas.records import JobCounts, JobRecord, is_date, too_many_failures
 
 SCHEMA_VERSION = 2
 SCORE_BINS = 20
@@ -38,41 +38,31 @@ class UnreadableFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringCounts(NonNegative):
-    """Inputs and results; the unit is one video unless the name says otherwise.
+class ScoringCounts(JobCounts):
+    """Counts of a scoring run.
 
     already_labelled  with labels of this model from earlier runs
     failed_before     failed in an earlier run, and not tried again
     replaced          those of the others whose labels of this date were withdrawn
     unlabelled        those of the scored of which no class reached the threshold
     embedded          rows of embeddings
-    retried           videos that needed more than one attempt
-    workers_lost      processes that died during the run
-    nodes_lost        machines that left during the run
     """
 
-    videos_total: int
     already_labelled: int
     scored: int
-    failed: int
     replaced: int
     unlabelled: int
-    shards: int
-    bytes_written: int
     failed_before: int = 0
     embedded: int = 0
-    retried: int = 0
-    workers_lost: int = 0
-    nodes_lost: int = 0
 
     @property
+    @override
     def processed(self) -> int:
-        """Videos that this run settled."""
         return self.scored + self.failed
 
     @property
+    @override
     def unaccounted(self) -> int:
-        """Videos that were never reached; a completed run must have 0."""
         return self.videos_total - self.already_labelled - self.failed_before - self.processed
 
 

@@ -35,8 +35,7 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
                 record = extract(plan, engine, lease)
     except (InputError, ImportError) as error:
         return bad_input(error)
-    counts, max_ratio = record.counts, options.failures.max_failure_ratio
-    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=max_ratio)
+    return exit_code(record, options.failures.max_failure_ratio)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from cluster.nightly.day_record import DayRecord
 from cluster.nightly.records import NightRecords
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly.thumbnails import thumbnails_of
-from cluster.runs.lifecycle import ExitCode, failed
+from cluster.runs.lifecycle import ExitCode, code_of, failed
 from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
 from cluster.scoring.job import score_videos
 from cluster.storage import files
@@ -133,9 +133,7 @@ class Night:
         self._day.write(
             labels, {} if labels is None or self._options.report.without_pictures else self._pictures(labels)
         )
-        if status != "completed":
-            return ExitCode.INTERRUPTED if status == "interrupted" else ExitCode.FAILED
-        return ExitCode.TOO_MANY_FAILURES if problem else ExitCode.DONE
+        return code_of(status, is_too_many=bool(problem))
 
     def _left(self) -> NightCounts:
         """Videos of this run that are not settled; all of them where the dataset cannot be read."""

@@ -13,7 +13,7 @@ from enum import IntEnum
 from types import FrameType
 
 from schemas.errors import InputError
-from schemas.records import RunHeader
+from schemas.records import JobRecord
 
 logger = logging.getLogger("framemill")
 
@@ -55,11 +55,18 @@ def failed(error: Exception) -> str:
     return "failed"
 
 
-def exit_code(record: RunHeader, *, failed: int, processed: int, max_ratio: float) -> ExitCode:
-    """The exit code of a run, of whose `processed` videos so many have `failed`."""
-    if record.status != "completed":
-        return ExitCode.INTERRUPTED if record.status == "interrupted" else ExitCode.FAILED
-    return ExitCode.TOO_MANY_FAILURES if failed and failed / processed > max_ratio else ExitCode.DONE
+def exit_code(record: JobRecord, max_failure_ratio: float) -> ExitCode:
+    """The exit code of a run."""
+    counts = record.counts
+    is_too_many = counts.failed > 0 and counts.failed / counts.processed > max_failure_ratio
+    return code_of(record.status, is_too_many=is_too_many)
+
+
+def code_of(status: str, *, is_too_many: bool) -> ExitCode:
+    """The exit code of a run that ended with `status`, and with too many failures or not."""
+    if status != "completed":
+        return ExitCode.INTERRUPTED if status == "interrupted" else ExitCode.FAILED
+    return ExitCode.TOO_MANY_FAILURES if is_too_many else ExitCode.DONE
 
 
 def bad_input(error: Exception) -> ExitCode:

@@ -31,8 +31,7 @@ def run_scoring(options: ScoringOptions) -> ExitCode:
         record = score_videos(settings)
     except (InputError, ImportError) as error:
         return bad_input(error)
-    counts = record.counts
-    return exit_code(record, failed=counts.failed, processed=counts.processed, max_ratio=settings.max_failure_ratio)
+    return exit_code(record, settings.max_failure_ratio)
 
 
 def score_videos(settings: ScoringSettings, engine: Engine | None = None) -> ScoringRecord:

@@ -48,7 +48,7 @@ def test_all_problems_of_a_header_are_reported_at_once() -> None:
     record = RunRecord.from_json((FOLDER / "run.json").read_text())
     with pytest.raises(ValueError, match=r"status is 'odd', allowed: .*; started_at is 'now'.*; finished_at is 'then'"):
         replace(record, status="odd", started_at="now", finished_at="then")
-    with pytest.raises(ValueError, match="cannot be negative: extracted=-1, failed=-2"):
+    with pytest.raises(ValueError, match="cannot be negative: failed=-2, extracted=-1"):
         Counts(**{**vars(record.counts), "extracted": -1, "failed": -2})
 
 

@@ -3,23 +3,17 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, guarded, new_run_id, terminable
 from schemas.errors import InputError
-from schemas.records import Machine, RunHeader
+from schemas.runs import RunRecord
 
-RECORD = RunHeader(
-    run_id="r1",
-    status="completed",
-    started_at="2026-03-01T02:00:00Z",
-    finished_at="2026-03-01T02:00:30Z",
-    command=(),
-    machine=Machine(engine="local", nodes=1, cpus=2, gpus=0),
-)
+RECORD = RunRecord.from_json((Path(__file__).resolve().parents[2] / "fixtures" / "records" / "run.json").read_text())
 
 
 def test_sigterm_is_as_an_interrupt():
@@ -60,12 +54,13 @@ def test_run_ids_differ_and_sort_by_time():
     ],
 )
 def test_the_exit_code_of_a_run(failed, status, code):
-    record = RunHeader(**{**vars(RECORD), "status": status})
-    assert exit_code(record, failed=failed, processed=10, max_ratio=0.1) == code
+    counts = replace(RECORD.counts, extracted=10 - failed, failed=failed)
+    assert exit_code(replace(RECORD, status=status, counts=counts), 0.1) == code
 
 
 def test_a_run_that_had_nothing_to_do_has_not_failed():
-    assert exit_code(RECORD, failed=0, processed=0, max_ratio=0.0) == ExitCode.DONE
+    counts = replace(RECORD.counts, extracted=0, failed=0)
+    assert exit_code(replace(RECORD, counts=counts), 0.0) == ExitCode.DONE
 
 
 def test_every_problem_is_logged(caplog):
