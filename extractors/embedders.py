@@ -33,7 +33,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -56,6 +56,7 @@ from extractors.weights.resolve import Kind, ResolvedWeights
 
 PREPARED_WINDOWS = 64  # per call of `log_mel`: the spectrum takes ten times the memory of its window
 CPU_STEM_FRAMES = 2  # per pass through Inception's first layers
+EmbedRows = Callable[[Iterable[Any]], NDArray[np.float32]]  # prepared rows, as they come, to embeddings (N, D)
 EMBEDDING_VERSION = "2"  # incremented whenever the same input and weights give other numbers
 
 
@@ -123,6 +124,7 @@ class Embedder(ABC):
     row_shape: tuple[int, ...]
     default_batch: dict[str, int]
     variant = ""  # of the network, where the weights determine it
+    chunk_rows = 32  # rows that travel together to a network in another process
 
     def __init__(self, config: EmbedderConfig) -> None:
         for weights, kind in ((config.weights, self.weights_kind), (config.pca, self.pca_kind)):
@@ -132,10 +134,11 @@ class Embedder(ABC):
                 )
         self.config = config
         self._runner: BatchRunner | None = None
+        self._embed_elsewhere: EmbedRows | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Only the configuration is pickled; the receiver calls `setup`."""
-        return {"config": self.config, "_runner": None}
+        """The network is not pickled; the receiver calls `setup`."""
+        return {**self.__dict__, "_runner": None}
 
     @property
     def is_random(self) -> bool:
@@ -152,9 +155,25 @@ class Embedder(ABC):
         parts = (self.config.weights, self.config.pca)
         return [part.path for part in parts if part is not None and part.path is not None]
 
-    @abstractmethod
     def embed_prepared(self, rows: Iterable[Any]) -> NDArray[np.float32]:
         """A stream of prepared rows to embeddings (N, D)."""
+        return self._embed_elsewhere(rows) if self._embed_elsewhere is not None else self._embed_here(rows)
+
+    @staticmethod
+    def pack(rows: list[Any]) -> Any:
+        """Prepared rows as NumPy arrays, to be sent to another process."""
+        return [row.numpy() for row in rows]
+
+    @staticmethod
+    def unpack(chunk: Any) -> list[Any]:
+        """The prepared rows that `pack` has packed."""
+        return [torch.from_numpy(row) for row in chunk]
+
+    def proxy(self, embed: EmbedRows, variant: str) -> Self:
+        """The same embedder with its network, which is `variant`, in another process; needs no `setup`."""
+        other = type(self)(self.config)
+        other.variant, other._embed_elsewhere = variant, embed
+        return other
 
     def fingerprint_parts(self) -> dict[str, str]:
         """The settings that must be equal for two embeddings to be comparable."""
@@ -162,7 +181,8 @@ class Embedder(ABC):
 
     def setup(self) -> None:
         """Load the network and the PCA; a second call has no effect."""
-        self._ready_runner()
+        if self._embed_elsewhere is None:
+            self._ready_runner()
 
     def _ready_runner(self) -> BatchRunner:
         if self._runner is None:
@@ -191,6 +211,10 @@ class Embedder(ABC):
             return _as_array(list(runner.results(groups)), self.dim)
 
     @abstractmethod
+    def _embed_here(self, rows: Iterable[Any]) -> NDArray[np.float32]:
+        """A stream of prepared rows to embeddings (N, D) in this process."""
+
+    @abstractmethod
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
         """The network in its inference form, and the function that maps a batch (B, *row_shape) to features."""
 
@@ -214,29 +238,34 @@ class FrameEmbedder(Embedder):
 
     def embed_stream(self, frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """A stream of frames to embeddings (N, D); each frame is preprocessed and released at once."""
-        if self._ready_runner().buffer.is_cuda:
+        if self._embed_elsewhere is not None or self._ready_runner().buffer.is_cuda:
             return self.embed_prepared(self.prepare(frame) for frame in frames)
-        return self._embed_inputs(self._image_input.direct(as_image_tensor(frame))[None] for frame in frames)
+        image_input = IMAGE_INPUTS[self.variant]
+        return self._embed_inputs(image_input.direct(as_image_tensor(frame))[None] for frame in frames)
 
     def prepare(self, frame: NDArray[np.uint8]) -> PreparedFrame:
-        """The pixels that the network reads, to be sent to another process; needs `prepare_for`, not `setup`."""
-        return self._image_input.on_host(as_image_tensor(frame))
+        """The pixels that the network reads, to be sent to a GPU or another process; needs `variant` alone."""
+        return IMAGE_INPUTS[self.variant].on_host(as_image_tensor(frame))
 
     @override
-    def embed_prepared(self, rows: Iterable[PreparedFrame]) -> NDArray[np.float32]:
+    @staticmethod
+    def pack(rows: list[PreparedFrame]) -> list[tuple[NDArray[np.uint8], int, int]]:
+        return [(row.pixels.numpy(), row.height, row.width) for row in rows]
+
+    @override
+    @staticmethod
+    def unpack(chunk: list[tuple[NDArray[np.uint8], int, int]]) -> list[PreparedFrame]:
+        return [PreparedFrame(torch.from_numpy(pixels), height, width) for pixels, height, width in chunk]
+
+    @override
+    def _embed_here(self, rows: Iterable[PreparedFrame]) -> NDArray[np.float32]:
         device = self._ready_runner().buffer.device
         groups = sent_in_groups(rows, device, GROUP_FRAMES[device.type])
-        return self._embed_inputs(self._image_input.on_device(group) for group in groups)
-
-    def prepare_for(self, variant: str) -> None:
-        """Select the preprocessing of `variant`, the network in the other process."""
-        self.variant = variant
-        self._image_input = IMAGE_INPUTS[variant]
+        return self._embed_inputs(IMAGE_INPUTS[self.variant].on_device(group) for group in groups)
 
     @override
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-        trained, variant = build_inception(self.config.weights)
-        self.prepare_for(variant)
+        trained, self.variant = build_inception(self.config.weights)
         network: InceptionV3 | QuantizedInception
         if precision == "int8":
             network = QuantizedInception(trained)
@@ -270,7 +299,7 @@ class AudioEmbedder(Embedder):
         return log_mel(windows)
 
     @override
-    def embed_prepared(self, rows: Iterable[Tensor]) -> NDArray[np.float32]:
+    def _embed_here(self, rows: Iterable[Tensor]) -> NDArray[np.float32]:
         return self._embed_inputs(example[None] for example in rows)
 
     @override

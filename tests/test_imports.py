@@ -65,10 +65,6 @@ ALLOWED = {
     ],
     "jobs": ["extractors/*", "classifiers/*", "cluster/*"],
 }
-# Imports that break the rules and must disappear: (file or package, what it imports).
-EXCEPTIONS = [
-    ("cluster/engines", "cluster/scoring"),  # the pool knows the network over clips
-]
 # The packages or files that alone may import a library.
 HOMES = {
     "aiohttp": ["cluster/storage"],
@@ -134,8 +130,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 def files_imported(path: Path) -> set[Path]:
     """The files of ours that it imports."""
-    found = {MODULES[name] for name in imports(path) if name in MODULES} - {path}
-    return {other for other in found if not any(within(path, a) and within(other, b) for a, b in EXCEPTIONS)}
+    return {MODULES[name] for name in imports(path) if name in MODULES} - {path}
 
 
 def within(path: Path, place: str) -> bool:

@@ -22,7 +22,6 @@ EXEMPT = {
 # Files whose tests are to be written.
 UNTESTED = {
     "cluster/engines/beam_outcomes.py",
-    "cluster/engines/network_pool.py",
     "cluster/engines/ray_cluster.py",
     "cluster/engines/ray_workers.py",
     "cluster/scoring/clip_embeddings.py",

@@ -1,12 +1,12 @@
 """A pool of embedders apart from the workers that decode: networks on GPUs, batches filled across videos.
 
-A stage's networks are replaced by proxies. What a worker prepares for them (frames and clips as uint8, already cut down
-to what the network reads) travels in chunks through the object store. It has at most a few chunks on their way, so
-memory stays bounded however long the video is. An embedder takes whatever chunks are waiting, from any worker, as one
-batch.
+A worker's networks are replaced by proxies. The rows that it prepares for them (frames and clips as uint8, already
+reduced to what the network reads) travel in chunks through the object store. It has at most a few chunks in flight, so
+that memory stays bounded however long the video is. An embedder takes whatever chunks are waiting, from any worker, as
+one batch. How rows become a chunk is the network's own business (`cluster.engines.stage.Network`).
 
-An embedder that dies is started again by Ray, on another machine if need be, and its chunks are sent again; the workers
-notice nothing but the wait.
+An embedder that dies is restarted by Ray, on another machine if need be, and its chunks are sent again; the workers
+only wait longer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import queue
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -24,34 +24,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import ray
-import torch
 from numpy.typing import NDArray
 from ray.exceptions import ActorUnavailableError, ObjectLostError
-from torch import Tensor
 
 from cluster.engines.ray_cluster import FileCopies, cluster_size
 from cluster.engines.stage import Network
-from cluster.scoring.clip_network import ClipNetwork
-from extractors.embedders import AudioEmbedder, FrameEmbedder
-from extractors.networks.image_input import PreparedFrame
 
-CHUNK_ROWS = 32  # frames and windows; a clip is a chunk by itself
-CHUNKS_ON_THEIR_WAY = 3
+CHUNKS_IN_FLIGHT = 3
 CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
 BATCH_CHUNKS = 16
 RESENDS = 5
 
 
-class PreparedPixels(NamedTuple):
-    """A `PreparedFrame` as an array, which Ray moves without copying."""
-
-    pixels: NDArray[np.uint8]
-    height: int
-    width: int
-
-
 class Batcher:
-    """Runs a network in one thread over whatever many callers have brought."""
+    """Runs a network in one thread over the chunks of many callers."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -59,7 +45,7 @@ class Batcher:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def embed(self, rows: list[Any]) -> NDArray[np.float32]:
-        """The embeddings (N, D) of N prepared rows; waits for its turn."""
+        """The embeddings (N, D) of N prepared rows; waits for them."""
         future: Future[NDArray[np.float32]] = Future()
         self._waiting.put((rows, future))
         return future.result()
@@ -90,119 +76,74 @@ class EmbedderActor:
         files.restore()
         for network in networks.values():
             network.setup()
-        self._variants = {name: network.variant for name, network in networks.items()}
+        self._networks = networks
         self._batchers = {name: Batcher(network) for name, network in networks.items()}
 
     def variants(self) -> dict[str, str]:
-        """Which networks these are; answers once they are loaded."""
-        return self._variants
+        """The variants of the networks; answers once they are loaded."""
+        return {name: network.variant for name, network in self._networks.items()}
 
-    def embed(self, name: str, chunk: NDArray[Any] | list[PreparedPixels]) -> NDArray[np.float32]:
-        """What the network `name` makes of the rows of a chunk: (N, D)."""
-        if isinstance(chunk, np.ndarray):
-            return self._batchers[name].embed(list(torch.from_numpy(chunk)))
-        frames = [PreparedFrame(torch.from_numpy(row.pixels), row.height, row.width) for row in chunk]
-        return self._batchers[name].embed(frames)
+    def embed(self, name: str, chunk: Any) -> NDArray[np.float32]:
+        """The embeddings (N, D) of the rows of a chunk, by the network `name`."""
+        return self._batchers[name].embed(self._networks[name].unpack(chunk))
+
+
+class PendingChunk(NamedTuple):
+    """A chunk at an embedder, kept until its embeddings are here: those lost with a machine do not come back."""
+
+    actor: Any
+    name: str
+    chunk: Any
+    reference: Any
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """Wait for them."""
+        reference = self.reference
+        for _ in range(RESENDS):
+            try:
+                embeddings: NDArray[np.float32] = ray.get(reference)
+            except (ObjectLostError, ActorUnavailableError):
+                reference = self.actor.embed.remote(self.name, self.chunk)
+            else:
+                return embeddings
+        return ray.get(reference)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class PoolClient:
-    """The way from a proxy to its network, `name`, of which every actor has a copy."""
+    """The connection of a proxy to its network, `name`, of which every actor has a copy.
+
+    `pack` and `chunk_rows` are those of the network; `dim` is the width of its embeddings.
+    """
 
     actors: list[Any]
     name: str
-    variant: str
+    dim: int
+    chunk_rows: int
+    pack: Callable[[list[Any]], Any]
 
-    def embed(self, chunks: Iterable[Any], dim: int) -> NDArray[np.float32]:
-        """Send chunks to the embedders in turn, few at a time; the embeddings in the order of the chunks."""
-        turn = os.getpid()  # workers start at different embedders
-        on_their_way: deque[PendingChunk] = deque()
+    def __call__(self, rows: Iterable[Any]) -> NDArray[np.float32]:
+        """Send rows to the embedders in turn, few chunks at a time; the embeddings (N, D) in the order of the rows."""
+        first = os.getpid()  # workers start at different embedders
+        in_flight: deque[PendingChunk] = deque()
         embeddings: list[NDArray[np.float32]] = []
-        for number, chunk in enumerate(chunks):
-            if len(on_their_way) == CHUNKS_ON_THEIR_WAY:
-                embeddings.append(on_their_way.popleft().answer())
-            actor = self.actors[(turn + number) % len(self.actors)]
-            on_their_way.append(PendingChunk(actor, self.name, chunk, actor.embed.remote(self.name, chunk)))
-        embeddings += [sent.answer() for sent in on_their_way]
-        return np.concatenate(embeddings) if embeddings else np.zeros((0, dim), np.float32)
-
-
-class RemoteFrames(FrameEmbedder):
-    """A frame embedder whose network is in the pool."""
-
-    def __init__(self, local: FrameEmbedder, line: PoolClient) -> None:
-        super().__init__(local.config)
-        self.prepare_for(line.variant)
-        self._line = line
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything: the handles of the pool travel."""
-        return self.__dict__
-
-    def setup(self) -> None:
-        """Nothing to load: the network is elsewhere."""
-
-    def embed_stream(self, frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Frames as they come to embeddings (N, D)."""
-        return self.embed_prepared(self.prepare(frame) for frame in frames)
-
-    def embed_prepared(self, rows: Iterable[PreparedFrame]) -> NDArray[np.float32]:
-        """Prepared frames, as they come, to embeddings (N, D)."""
-        chunks = (
-            [PreparedPixels(row.pixels.numpy(), row.height, row.width) for row in chunk] for chunk in _chunks(rows)
-        )
-        return self._line.embed(chunks, self.dim)
-
-
-class RemoteSound(AudioEmbedder):
-    """A sound embedder whose network is in the pool."""
-
-    def __init__(self, local: AudioEmbedder, line: PoolClient) -> None:
-        super().__init__(local.config)
-        self._line = line
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything: the handles of the pool travel."""
-        return self.__dict__
-
-    def setup(self) -> None:
-        """Nothing to load: the network is elsewhere."""
-
-    def embed_prepared(self, examples: Iterable[Tensor]) -> NDArray[np.float32]:
-        """Prepared windows, each (96, 64), to embeddings (N, 128)."""
-        chunks = (np.stack([row.numpy() for row in chunk]) for chunk in _chunks(examples))
-        return self._line.embed(chunks, self.dim)
-
-
-class RemoteClips:
-    """A network over clips that is in the pool."""
-
-    def __init__(self, local: ClipNetwork, line: PoolClient) -> None:
-        self.dim = local.dim
-        self.variant = line.variant
-        self._line = line
-
-    def setup(self) -> None:
-        """Nothing to load: the network is elsewhere."""
-
-    def files(self) -> list[str]:
-        """None."""
-        return []
-
-    def embed_prepared(self, clips: Iterable[Tensor]) -> NDArray[np.float32]:
-        """Clips, each uint8 (T, H, W, C), to what the network says of them (N, D)."""
-        return self._line.embed((clip[None].numpy() for clip in clips), self.dim)
-
-
-PROXIES: dict[type[Any], Callable[[Any, PoolClient], Network]] = {
-    FrameEmbedder: RemoteFrames,
-    AudioEmbedder: RemoteSound,
-    ClipNetwork: RemoteClips,
-}
+        rows = iter(rows)
+        while chunk_rows := list(islice(rows, self.chunk_rows)):
+            if len(in_flight) == CHUNKS_IN_FLIGHT:
+                embeddings.append(in_flight.popleft().embeddings())
+            actor = self.actors[(first + len(embeddings) + len(in_flight)) % len(self.actors)]
+            chunk = self.pack(chunk_rows)
+            in_flight.append(PendingChunk(actor, self.name, chunk, actor.embed.remote(self.name, chunk)))
+        embeddings += [chunk.embeddings() for chunk in in_flight]
+        return np.concatenate(embeddings) if embeddings else np.zeros((0, self.dim), np.float32)
 
 
 class EmbedderPool:
-    """The embedders of a run: one actor a GPU, or on CPU cores where there is none."""
+    """The embedders of a run: `count` actors, each on a GPU, or on a CPU core where there is none.
+
+    cpus     cores that they take
+    proxies  by name, what takes the networks' place in a worker
+    """
 
     def __init__(self, networks: Mapping[str, Network], files: FileCopies, count: int) -> None:
         on_gpu = cluster_size().gpus > 0
@@ -214,12 +155,14 @@ class EmbedderPool:
             max_task_retries=-1,
             max_concurrency=CALLS_AT_ONCE,
         )
-        # Once for all of them, and held: actors that are started again on another machine read it again.
+        # Stored once for all actors, and held: those that are restarted on another machine read it again.
         self._networks = ray.put(dict(networks))
         self._actors = [actor.remote(self._networks, files) for _ in range(count)]
         variants: dict[str, str] = ray.get(self._actors[0].variants.remote())
         self.proxies: dict[str, Network] = {
-            name: PROXIES[type(network)](network, PoolClient(self._actors, name, variants[name]))
+            name: network.proxy(
+                PoolClient(self._actors, name, network.dim, network.chunk_rows, network.pack), variants[name]
+            )
             for name, network in networks.items()
         }
 
@@ -227,30 +170,3 @@ class EmbedderPool:
         """Stop the actors."""
         for actor in self._actors:
             ray.kill(actor)
-
-
-def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK_ROWS)):
-        yield chunk
-
-
-class PendingChunk(NamedTuple):
-    """A chunk at an embedder, kept until its answer is here: one that is lost with a machine does not come back."""
-
-    actor: Any
-    name: str
-    chunk: Any
-    reference: Any
-
-    def answer(self) -> NDArray[np.float32]:
-        """The embeddings of the chunk."""
-        reference = self.reference
-        for _ in range(RESENDS):
-            try:
-                embeddings: NDArray[np.float32] = ray.get(reference)
-            except (ObjectLostError, ActorUnavailableError):
-                reference = self.actor.embed.remote(self.name, self.chunk)
-            else:
-                return embeddings
-        return ray.get(reference)  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """Stages: what a worker does with a video, and the networks that it needs for that.
 
-A stage is a picklable callable that knows no engine. Its networks are beside it, or stand for others in a pool
-(`cluster.engines.network_pool`): it cannot tell the difference, and neither can what it makes of a video.
+A stage is a picklable callable that knows no engine. Its networks are beside it, or are proxies of others in a pool
+(`cluster.engines.network_pool`), which makes no difference to its results.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.embedders import EmbedRows
 from extractors.segments import Segment
 from extractors.video.media import Source
 from schemas.videos import Video
 
 
 class Network(Protocol):
-    """Prepared rows, as they come, to vectors. Cheap to make; `setup` loads it, once per process."""
+    """Prepared rows, as they come, to vectors. Cheap to make; `setup` loads it, once per process.
 
-    variant: str  # which of several it is, once it is loaded: what preparing a row may depend on
+    variant     which of several it is, once it is loaded: preparing a row may depend on it
+    chunk_rows  rows that travel together to another process
+    """
+
+    variant: str
+    chunk_rows: int
 
     @property
     def dim(self) -> int:
@@ -36,7 +42,24 @@ class Network(Protocol):
         ...
 
     def embed_prepared(self, rows: Iterable[Any]) -> NDArray[np.float32]:
-        """Vectors (N, D) of N prepared rows; what a row gives does not depend on the others."""
+        """Vectors (N, D) of N prepared rows; a row's does not depend on the others."""
+        ...
+
+    @staticmethod
+    def pack(rows: list[Any]) -> Any:
+        """A chunk of prepared rows as NumPy arrays, which Ray moves without copying."""
+        ...
+
+    @staticmethod
+    def unpack(chunk: Any) -> list[Any]:
+        """The rows of a chunk."""
+        ...
+
+    def proxy(self, embed: EmbedRows, variant: str) -> Self:
+        """What takes its place in a stage while it runs in other processes, as `variant`.
+
+        `embed` has prepared rows embedded there. A proxy needs no `setup`, and pickles without weights.
+        """
         ...
 
 
@@ -45,11 +68,11 @@ class VideoStage(Protocol):
 
     @property
     def networks(self) -> Mapping[str, Network]:
-        """By names of the stage's own."""
+        """By names of its own."""
         ...
 
     def with_networks(self, networks: Mapping[str, Any]) -> Self:
-        """The same stage with others in their place, by the same names."""
+        """The same stage with other networks in their place, by the same names."""
         ...
 
     def setup(self) -> None:
@@ -59,8 +82,8 @@ class VideoStage(Protocol):
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[Any, list[Segment]]:
-        """What it makes of `segment`, and the video's other segments; without one, of the first.
+        """The features of `segment`, and no others; without one, of the first, and the remaining segments.
 
-        Raises `VideoError` for a file that cannot be read or shows nothing.
+        Raises `VideoError` for a file that cannot be read or has no frames.
         """
         ...

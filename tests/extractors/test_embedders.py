@@ -119,6 +119,25 @@ def test_only_the_configuration_is_pickled(frame_embedder, frames):
     np.testing.assert_array_equal(pickle.loads(data)(frames[:1]), frame_embedder(frames[:1]))
 
 
+def proxy_of(embedder):
+    """A proxy of an embedder, through what would travel between two processes."""
+
+    def embed(rows):
+        return embedder.embed_prepared(type(embedder).unpack(type(embedder).pack(list(rows))))
+
+    return embedder.proxy(embed, embedder.variant)
+
+
+def test_a_proxy_gives_the_same_rows_and_loads_nothing(frame_embedder, audio_embedder, frames, windows):
+    frame_embedder.setup()
+    proxies = proxy_of(frame_embedder), proxy_of(audio_embedder)
+    for proxy, embedder, inputs in zip(proxies, (frame_embedder, audio_embedder), (frames, windows), strict=True):
+        proxy.setup()
+        assert (proxy.dim, proxy.variant, proxy.files()) == (embedder.dim, embedder.variant, embedder.files())
+        np.testing.assert_array_equal(proxy(inputs), embedder(inputs))
+        assert proxy._runner is None
+
+
 def test_fingerprint_needs_no_network():
     embedder = FrameEmbedder(frame_config(precision="fp32"))
     assert embedder.fingerprint_parts() == {

@@ -35,6 +35,16 @@ def test_what_a_clip_gives_depends_neither_on_its_batch_nor_on_the_process(preci
     assert network.embed_prepared([]).shape == (0, network.dim)
 
 
+def test_a_proxy_gives_the_same_results_without_the_weights():
+    network = ClipNetwork(TrainedClipClassifier({"c": trained_clips()}), "fp32")
+    proxy = network.proxy(len, "")
+    assert len(pickle.dumps(proxy)) < 1000 < len(pickle.dumps(network))
+    proxy = network.proxy(lambda rows: network.embed_prepared(network.unpack(network.pack(list(rows)))), "")
+    proxy.setup()
+    assert proxy.dim == network.dim
+    np.testing.assert_array_equal(proxy.embed_prepared(CLIPS), network.embed_prepared(CLIPS))
+
+
 def test_fp32_is_what_the_model_says():
     checkpoint = trained_clips()
     said = ClipNetwork(TrainedClipClassifier({"c": checkpoint}), "fp32").embed_prepared(CLIPS)
