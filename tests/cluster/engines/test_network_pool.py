@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -107,19 +108,24 @@ def test_an_embedder_that_dies_is_restarted_and_loses_no_chunk(pool):
 
 
 def test_chunks_that_wait_become_one_batch():
-    network, is_free = Squares(), threading.Event()
+    network, has_begun, is_free = Squares(), threading.Event(), threading.Event()
     embed = network.embed_prepared
 
     def embed_when_free(rows: Iterable[Any]) -> NDArray[np.float32]:
-        is_free.wait(timeout=60)
+        has_begun.set()
+        assert is_free.wait(timeout=60)
         return embed(rows)
 
     network.embed_prepared = embed_when_free  # type: ignore[method-assign]
     batcher = Batcher(network)
     with ThreadPoolExecutor(8) as callers:
-        futures = [callers.submit(batcher.embed, [number]) for number in range(8)]
-        while batcher._waiting.qsize() < 7:  # the first is with the network
-            pass
+        futures = [callers.submit(batcher.embed, [0])]
+        assert has_begun.wait(timeout=60)
+        futures += [callers.submit(batcher.embed, [number]) for number in range(1, 8)]
+        deadline = time.monotonic() + 60
+        while batcher._waiting.qsize() < 7:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         is_free.set()
         found = [future.result() for future in futures]
     np.testing.assert_array_equal(np.concatenate(found), squares(8))
