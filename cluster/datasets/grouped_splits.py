@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from classifiers.data.splits import hash_ids
+from classifiers.data.splits import SPLIT_NAMES, hash_ids
+from schemas import trainings
 from schemas.videos import Video
 
-TRAINING, VALIDATION, TEST = "train", "validation", "test"  # as manifests and shards store them
+TRAINING, VALIDATION, TEST = STORED_SPLITS = ("train", "validation", "test")  # as manifests and shards store them
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ def with_splits(listed: Sequence[GroupedVideo], *, validation: float, test: floa
         cuts = [TEST] * tests + [VALIDATION] * validations
         splits |= dict(zip(order, cuts + [TRAINING] * (len(order) - len(cuts)), strict=True))
     return [replace(entry.video, split=splits[entry.group]) for entry in listed]
+
+
+def stored_split(name: str) -> str | None:
+    """The split that a folder or list names, as manifests store it; None for any other name."""
+    split = SPLIT_NAMES.get(name.strip().lower())
+    return None if split is None else STORED_SPLITS[trainings.SPLITS.index(split)]
 
 
 def _share(fraction: float, count: int) -> int:

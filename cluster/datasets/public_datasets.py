@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from classifiers.data.splits import SPLIT_NAMES
-from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo
+from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo, stored_split
 from cluster.datasets.manifest import ManifestError, read_videos
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
@@ -75,11 +75,11 @@ def folders(location: DatasetLocation) -> ClipDataset:
         location.input,
         [f"{video.id} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
     )
-    has_splits = all(video.id.split("/")[0].lower() in SPLIT_NAMES and video.id.count("/") > 1 for video in videos)
+    has_splits = all(stored_split(video.id.split("/")[0]) and video.id.count("/") > 1 for video in videos)
     listed = []
     for video in videos:
         first, second = video.id.split("/")[:2]
-        split = SPLIT_NAMES[first.lower()] if has_splits else ""
+        split = (stored_split(first) or "") if has_splits else ""
         recording = UCF_NAME.match(_stem(video.id))
         group = recording[1] if recording else video.id
         listed.append(GroupedVideo(replace(video, labels=(second if has_splits else first,), split=split), group))
@@ -156,7 +156,7 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
             except (TypeError, ValueError):
                 problems.append(f"{where}: times must be seconds, not {row['time_start']!r} and {row['time_end']!r}")
                 continue
-            split = SPLIT_NAMES.get((row["split"] or "").strip().lower())
+            split = stored_split(row["split"] or "")
             if split is None:
                 problems.append(f"{where}: split {row['split']!r} is not known (known: {', '.join(SPLIT_NAMES)})")
                 continue

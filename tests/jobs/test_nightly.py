@@ -95,9 +95,9 @@ def test_nights_that_are_killed_are_made_up(engine: str, root: Path) -> None:
     names = [f"{number:02d}" for number in range(VIDEOS)]
     assert ids(root / "features") == names
     assert sorted(name for day in [*days, last] for name in label_ids(root / "labels", day)) == names
-    told = sorted(path.stem for path in (root / "labels" / "nights").glob("*.json"))
-    assert told[-1] == last
-    for day in told:
+    days = sorted(path.stem for path in (root / "labels" / "nights").glob("*.json"))
+    assert days[-1] == last
+    for day in days:
         assert night(root, day).status == ("died" if day in killed else "completed")
     assert not [path for path in root.rglob("*") if path.name.endswith("lease.json") or path.name.startswith(".")]
 

@@ -1,10 +1,10 @@
-"""Groups stay whole, classes have their shares, and what a list says holds."""
+"""Groups stay whole, classes have their shares, and the splits of lists hold."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from cluster.datasets.grouped_splits import GroupedVideo, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, stored_split, with_splits
 from schemas.videos import Video
 
 
@@ -69,3 +69,8 @@ def test_what_a_list_says_holds_and_validation_comes_from_training() -> None:
 
 def test_fractions_of_zero() -> None:
     assert {video.split for video in split(listed(2, 5, 1), validation=0, test=0)} == {"train"}
+
+
+def test_names_of_splits_are_stored_in_one_form() -> None:
+    names = ["train", " Training", "VAL", "validate", "testing", "holdout", ""]
+    assert list(map(stored_split, names)) == ["train", "train", "validation", "validation", "test", None, None]

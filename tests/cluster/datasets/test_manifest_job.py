@@ -1,4 +1,4 @@
-"""A data set becomes a manifest and its classes' names, here and in a bucket; what is wrong is told, all at once."""
+"""A data set becomes a manifest and its class names, locally and in a bucket; all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def test_a_class_of_ones_own_is_another_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "problem"),
     [
         ("index,name\n0,jump\n1,swim\n", "names classes that are not in .*: 'swim'"),
         ("Index,Name\n3,Car\n", "no vocabulary"),
     ],
 )
-def test_the_names_of_something_else_are_not_replaced(tmp_path: Path, content: str, told: str) -> None:
+def test_the_names_of_something_else_are_not_replaced(tmp_path: Path, content: str, problem: str) -> None:
     classes(tmp_path, run=10, jump=20)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "vocabulary.csv").write_text(content)
-    with pytest.raises((ManifestError, files.StorageError), match=told):
+    with pytest.raises((ManifestError, files.StorageError), match=problem):
         make(tmp_path)
     assert (tmp_path / "out" / "vocabulary.csv").read_text() == content
     assert not (tmp_path / "out" / "manifest.csv").exists()

@@ -82,14 +82,14 @@ def test_ucf101(tmp_path: Path) -> None:
 
 def test_ucf101_with_lists_that_cannot_be(tmp_path: Path) -> None:
     wrong = "Surfing/v_Surfing_g01_c01.avi\nIceDancing/v_IceDancing_g02_c01.avi\nnonsense.avi\n"
-    with pytest.raises(ManifestError) as told:
+    with pytest.raises(ManifestError) as caught:
         find("ucf101", *ucf(tmp_path, testlist01=wrong))
     for words in (
         "class 'Surfing' is not in classInd.txt",
         "v_IceDancing_g02 is in the training list",
         "'nonsense.avi'",
     ):
-        assert words in str(told.value)
+        assert words in str(caught.value)
     with pytest.raises(ManifestError, match=r"testlist02\.txt|trainlist02\.txt"):
         find("ucf101", tmp_path / "UCF-101", tmp_path / "lists", 2)
 
@@ -149,10 +149,10 @@ def test_kinetics(tmp_path: Path) -> None:
         "whole_000030_000040": (30, 40, "whole"),
     }
     write(tmp_path / "lists", {"train.csv": f"{header}a,b,x,20,train,0\na,b,1,20,somewhere,0\n"})
-    with pytest.raises(ManifestError) as told:
+    with pytest.raises(ManifestError) as caught:
         find("kinetics", videos, tmp_path / "lists")
-    assert "line 2: times" in str(told.value)
-    assert "'somewhere'" in str(told.value)
+    assert "line 2: times" in str(caught.value)
+    assert "'somewhere'" in str(caught.value)
 
 
 def test_grid(tmp_path: Path) -> None:

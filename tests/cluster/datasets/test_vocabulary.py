@@ -112,7 +112,7 @@ def test_our_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "problem"),
     [
         ("", "it names no class"),
         ("index,name\n", "it names no class"),
@@ -126,8 +126,8 @@ def test_our_own(tmp_path):
         (b"\xff\xfe", "not UTF-8"),
     ],
 )
-def test_a_file_that_names_nothing_is_refused(write, content, told):
-    with pytest.raises(ClassNamesError, match=told):
+def test_a_file_that_names_nothing_is_refused(write, content, problem):
+    with pytest.raises(ClassNamesError, match=problem):
         read_class_names(write(content))
 
 

@@ -182,7 +182,7 @@ def test_failures_are_taken_up_by_their_code(output, videos, log):
     assert "1 × empty (try them again with --retry-failed empty)" in log.text
 
 
-def test_a_run_beside_another_is_refused_and_touches_nothing(output, videos, log):
+def test_a_second_concurrent_run_is_refused_and_touches_nothing(output, videos, log):
     other = FeatureDataset(str(output), run_id="r9", rgb_dim=1024, frame_features=False, fingerprint={})
     with other.lease():
         before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
@@ -193,7 +193,7 @@ def test_a_run_beside_another_is_refused_and_touches_nothing(output, videos, log
     assert run_extraction(config(videos, output)) == ExitCode.DONE
 
 
-def test_a_dead_run_is_told_by_the_next(output, videos):
+def test_the_next_run_closes_the_record_of_a_dead_one(output, videos):
     """A lease and an unfinished record, as SIGKILL leaves them."""
     (whole,) = records(output)
     left = replace(whole, run_id="r0", status="running", started_at="2020-01-01T00:00:00Z")
@@ -213,7 +213,7 @@ def test_a_removed_failure_is_done_again(output, videos):
     assert account(records(output)[-1]) == (7, 5, 0, 2)
 
 
-def test_too_many_failures_are_told_after_everything_is_written(videos, tmp_path, log):
+def test_too_many_failures_are_reported_after_everything_is_written(videos, tmp_path, log):
     source = tmp_path / "m.csv"
     source.write_text(f"id,uri,labels\ngood,{videos}/a.mp4,dog;cat\nnone,{videos}/none.mp4,ant\n")
     assert run_extraction(config(source, tmp_path / "out", max_failure_ratio=0.49)) == ExitCode.TOO_MANY_FAILURES
@@ -224,7 +224,7 @@ def test_too_many_failures_are_told_after_everything_is_written(videos, tmp_path
     assert account(records(tmp_path / "out")[0]) == (2, 0, 1, 1)
 
 
-def test_hostile_uris_are_failures_and_the_run_goes_on(videos, tmp_path):
+def test_hostile_uris_are_failures_and_the_run_continues(videos, tmp_path):
     uris = [
         "../../../../../etc/hostname",
         "/etc/hostname",
@@ -278,7 +278,7 @@ def test_a_vocabulary_that_is_none_stops_before_any_work(output, videos, log):
     assert "is no vocabulary" in log.text
 
 
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(videos, output, tmp_path, capsys):
+def test_a_dry_run_prints_an_estimate_and_writes_nothing(videos, output, tmp_path, capsys):
     assert run_extraction(config(videos, tmp_path / "new", dry_run=True)) == ExitCode.DONE
     text = capsys.readouterr().out
     assert text.startswith(

@@ -59,41 +59,41 @@ def test_a_run_is_counted():
     log.add_row(row("b", 400.0), 2.0)
     log.add_failure(failure("d"), 3.0)
     log.add_failure(failure("c", "truncated"), 4.0)
-    told = record(log)
-    counts = told.counts
+    found = record(log)
+    counts = found.counts
     assert (counts.extracted, counts.failed, counts.already_done, counts.unaccounted) == (2, 2, 1, 0)
     assert (counts.frames, counts.decoded_seconds, counts.bytes_read) == (30, 410.0, 2000)
     assert (counts.retried, counts.bytes_written, counts.shards) == (1, 77, 1)
     assert (counts.workers_lost, counts.nodes_lost) == (3, 2)
-    assert told.failures_by_code == {"missing": 1, "truncated": 1}
-    assert [(note.id, note.code, note.attempts) for note in told.failures] == [
+    assert found.failures_by_code == {"missing": 1, "truncated": 1}
+    assert [(note.id, note.code, note.attempts) for note in found.failures] == [
         ("c", "truncated", 2),
         ("d", "missing", 2),
     ]
-    assert told.seconds_by_stage == {"decode": 1.5, "embed_frames": 4.0}
-    assert told.slowest == (SlowVideo(id="b", seconds=4.0, frames=10), SlowVideo(id="a", seconds=1.5, frames=10))
-    assert [(picture.id, picture.seconds, picture.jpeg_base64) for picture in told.contact_sheet] == [
+    assert found.seconds_by_stage == {"decode": 1.5, "embed_frames": 4.0}
+    assert found.slowest == (SlowVideo(id="b", seconds=4.0, frames=10), SlowVideo(id="a", seconds=1.5, frames=10))
+    assert [(picture.id, picture.seconds, picture.jpeg_base64) for picture in found.contact_sheet] == [
         ("a", 2.5, "anBlZw==")
     ]
-    assert sum(told.durations.counts) == 2
-    assert told.versions["python"] == sys.version.split()[0]
-    assert set(told.versions) >= {"torch", "pyarrow", "av"}
+    assert sum(found.durations.counts) == 2
+    assert found.versions["python"] == sys.version.split()[0]
+    assert set(found.versions) >= {"torch", "pyarrow", "av"}
 
 
 def test_the_record_survives_json():
     log = RunLog("r1", started=datetime(2025, 1, 31, tzinfo=UTC))
     log.add_segment(segment("a\n\udcff"))
     log.add_row(row("a\n\udcff"), 1.0)
-    told = record(log)
-    assert RunRecord.from_json(told.to_json()) == told
-    assert told.started_at == "2025-01-31T00:00:00.000Z"
+    found = record(log)
+    assert RunRecord.from_json(found.to_json()) == found
+    assert found.started_at == "2025-01-31T00:00:00.000Z"
 
 
 def test_a_run_without_work_has_a_record():
-    told = record(RunLog("r1"), videos_total=1)
-    assert told.counts.unaccounted == 0
-    assert RunRecord.from_json(told.to_json()) == told
-    assert [(point.videos, point.frames) for point in told.throughput] == [(0, 0)]
+    found = record(RunLog("r1"), videos_total=1)
+    assert found.counts.unaccounted == 0
+    assert RunRecord.from_json(found.to_json()) == found
+    assert [(point.videos, point.frames) for point in found.throughput] == [(0, 0)]
 
 
 def test_a_record_stays_small():
@@ -105,15 +105,15 @@ def test_a_record_stays_small():
             log.add_row(row(name), number)
         else:
             log.add_failure(failure(name), number)
-    told = record(log, videos_total=2001)
-    assert len(told.failures) == MAX_FAILURES
-    assert told.failures_by_code == {"missing": 1000}
-    assert len(told.slowest) == SLOWEST
-    assert MAX_POINTS / 4 < len(told.throughput) <= MAX_POINTS + 2
-    seconds = [point.seconds for point in told.throughput[:-1]]
+    found = record(log, videos_total=2001)
+    assert len(found.failures) == MAX_FAILURES
+    assert found.failures_by_code == {"missing": 1000}
+    assert len(found.slowest) == SLOWEST
+    assert MAX_POINTS / 4 < len(found.throughput) <= MAX_POINTS + 2
+    seconds = [point.seconds for point in found.throughput[:-1]]
     assert seconds == sorted(seconds)
-    assert told.throughput[-1].videos == 2000
-    assert told.counts.unaccounted == 0
+    assert found.throughput[-1].videos == 2000
+    assert found.counts.unaccounted == 0
 
 
 def test_work_on_a_video_that_fails_is_forgotten():
@@ -129,11 +129,11 @@ def test_a_record_keeps_no_secret(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["extract_features.py", "--input", uri])
     log = RunLog("r1")
     log.add_failure(failure("a", uri=uri), 1.0)
-    told = record(log, configuration={"input": uri, "workers": 3, "beam_options": (uri,)})
-    assert "SECRET" not in told.to_json()
-    assert told.command[1:] == ("--input", "https://***@host/a.mp4?***")
+    found = record(log, configuration={"input": uri, "workers": 3, "beam_options": (uri,)})
+    assert "SECRET" not in found.to_json()
+    assert found.command[1:] == ("--input", "https://***@host/a.mp4?***")
     safe = "https://***@host/a.mp4?***"
-    assert told.configuration == {"input": safe, "workers": 3, "beam_options": (safe,)}
+    assert found.configuration == {"input": safe, "workers": 3, "beam_options": (safe,)}
 
 
 @pytest.mark.parametrize("status", ["completed", "interrupted", "failed"])

@@ -1,4 +1,4 @@
-"""Options of a night, and what its parts are told."""
+"""Options of a nightly run, and the options of its parts."""
 
 import re
 

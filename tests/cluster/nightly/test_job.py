@@ -200,7 +200,7 @@ def test_features_without_labels_are_made_up(root):
 
 
 @pytest.mark.heavy
-def test_a_failed_night_says_so_and_is_made_up(root):
+def test_a_failed_night_is_recorded_and_made_up(root):
     write_video(root / "videos" / "new.mp4", TINY)
     ledger = root / "labels" / "ledger" / f"date={SECOND}"
     ledger.write_text("not a folder")
@@ -214,7 +214,7 @@ def test_a_failed_night_says_so_and_is_made_up(root):
 
 
 @pytest.mark.parametrize("place", ["labels/nightly-lease.json", "features/lease.json"])
-def test_two_at_once_are_refused(place, root, log):
+def test_a_second_concurrent_run_is_refused(place, root, log):
     (root / "videos" / "a.mp4").touch()
     before = files(root)
     lease = Lease(str(root / place), "another")
@@ -246,7 +246,7 @@ def test_wrong_features_are_refused_before_any_work(root, log):
     assert changed == {"classifier", "framewise"}  # by this test
 
 
-def test_all_bad_input_is_told_at_once_and_touches_nothing(tmp_path, log):
+def test_all_bad_input_is_reported_at_once_and_touches_nothing(tmp_path, log):
     bad = config(tmp_path, weights="nowhere.pth", labels="https://example.com/labels")
     assert run_nightly(bad) == ExitCode.BAD_INPUT
     for words in ("classifier: 2 problem", "cannot be written to", "nowhere.pth", "videos:"):

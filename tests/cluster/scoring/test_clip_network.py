@@ -47,10 +47,10 @@ def test_a_proxy_gives_the_same_results_without_the_weights():
 
 def test_fp32_is_what_the_model_says():
     checkpoint = trained_clips()
-    said = ClipNetwork(TrainedClipClassifier({"c": checkpoint}), "fp32").embed_prepared(CLIPS)
+    embedded = ClipNetwork(TrainedClipClassifier({"c": checkpoint}), "fp32").embed_prepared(CLIPS)
     with torch.inference_mode():
         expected = clip_model_of(checkpoint).eval()(CLIPS).numpy()
-    np.testing.assert_allclose(said[:, -4:], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(embedded[:, -4:], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_it_travels_without_what_setup_builds():

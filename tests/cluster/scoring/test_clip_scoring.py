@@ -163,7 +163,7 @@ def test_the_latest_of_all_days_counts_where_only_what_is_new_is_wanted(videos, 
     for expected in ((7, 4, 2, 0, 1), (7, 4, 3, 0, 0)):
         assert counts(score(videos, checkpoint, labels, date=TOMORROW, only_new=True)) == expected
         assert failures(labels, TOMORROW) == {"v00002": "not_media"}
-    assert label_ids(labels) == names(*range(5)), "what was said on another day stays"
+    assert label_ids(labels) == names(*range(5)), "labels of another day stay"
 
 
 def test_exit_codes(videos, checkpoint, tmp_path):

@@ -95,7 +95,7 @@ def test_without_a_ledger_the_files_own_version_counts(tmp_path, checkpoint):
     assert content.startswith(f"{path.stat().st_size}@")
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path, checkpoint):
+def test_all_problems_are_reported_at_once(tmp_path, checkpoint):
     other = write_trained(tmp_path / "other", trained(fingerprint={"source": "elsewhere"}))
     root = write_features(tmp_path / "f", {"a": [0]})
     (problem,) = problems_of(root, other, tmp_path)

@@ -186,21 +186,21 @@ def test_records_of_youtube_8m(tmp_path):
     assert counts(score(path, checkpoint, tmp_path / "labels")) == (found.rows, found.rows, 0, 0, 0)
 
 
-def test_the_submission_says_what_the_shards_say(features, checkpoint, tmp_path):
+def test_the_submission_agrees_with_the_shards(features, checkpoint, tmp_path):
     path = tmp_path / "submission.csv"
     score(str(features / "features" / "a.parquet"), checkpoint, tmp_path / "labels", top_k=4, threshold=0.15)
     score(features, checkpoint, tmp_path / "labels", top_k=4, threshold=0.15, submission=str(path), rows_per_shard=1)
     header, *lines = path.read_text().splitlines()
     assert header == "VideoId,LabelConfidencePairs"
-    told = {
+    expected = {
         row["id"]: " ".join(f"{label['index']} {label['score']:.6f}" for label in row["labels"])
         for row in label_rows(tmp_path / "labels")
     }
-    assert dict(line.split(",") for line in lines) == told
-    assert len(lines) == len(told) == 100, "those of an earlier run of the day too"
+    assert dict(line.split(",") for line in lines) == expected
+    assert len(lines) == len(expected) == 100, "those of an earlier run of the day too"
 
 
-def test_a_damaged_file_costs_its_own_videos_alone(checkpoint, tmp_path, caplog, monkeypatch):
+def test_a_damaged_file_fails_alone(checkpoint, tmp_path, caplog, monkeypatch):
     root = write_features(tmp_path / "features", {"a": [0, 1], "b": [2, 3], "c": [4]})
     nan = replace(feature_row(2), mean_rgb=np.full(16, np.nan, np.float32))
     write_shard(root / "features" / "b.parquet", [nan, feature_row(3)])
