@@ -76,7 +76,7 @@ def test_features_and_the_other_segments(tmp_path):
     ("word", "limits", "code", "message"),
     [
         ("bad", {}, FailureCode.TRUNCATED, "it ends early"),
-        ("slow", {"seconds": 0.3}, FailureCode.TIME_LIMIT, "one segment of it took more than 0.3 s (--time-limit)"),
+        ("slow", {"seconds": 1.0}, FailureCode.TIME_LIMIT, "one segment of it took more than 1 s (--time-limit)"),
         ("large", {"memory": 210 << 20}, FailureCode.MEMORY_LIMIT, "more than 210 MiB (--memory-limit-mib)"),
         ("bug", {}, FailureCode.INTERNAL, "an error in this program: "),
     ],
