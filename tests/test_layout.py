@@ -24,12 +24,6 @@ UNTESTED = {
     "cluster/engines/beam_outcomes.py",
     "cluster/engines/ray_cluster.py",
     "cluster/engines/ray_workers.py",
-    "cluster/scoring/clip_embeddings.py",
-    "cluster/scoring/clip_plan.py",
-    "cluster/scoring/feature_scorer.py",
-    "cluster/scoring/feature_scoring.py",
-    "cluster/scoring/label_source.py",
-    "cluster/scoring/label_writer.py",
 }
 
 
