@@ -47,7 +47,7 @@ class Reader:
             while True:
                 time.sleep(0.001)
         if word == "large":
-            held = [np.ones(1 << 20, np.uint8) for _ in range(400) if time.sleep(0.001) is None]
+            held = [np.ones(1 << 20, np.uint8) for _ in range(300) if time.sleep(0.001) is None]
             time.sleep(len(held))
         return f"{word}, {segment}, {with_thumbnail}", OTHERS if segment is None else []
 
