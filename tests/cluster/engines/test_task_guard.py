@@ -60,17 +60,17 @@ def test_far_beyond_the_limit_the_process_ends() -> None:
 
 def test_time_beyond_the_limit_is_stopped() -> None:
     started = time.monotonic()
-    with pytest.raises(TimeExceededError), TaskGuard(1000 * MIB, 1.0):
+    with pytest.raises(TimeExceededError), TaskGuard(1000 * MIB, 3.0):
         spin()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_the_exception_does_not_outlive_the_guard() -> None:
     stopped = 0
     for number in range(20):
         try:
-            with TaskGuard(1000 * MIB, 0.3):
-                time.sleep(0.25 + number * 0.005)  # ends about when the watcher looks
+            with TaskGuard(1000 * MIB, 1.5):  # a busy machine must not take twice as long: that would end this process
+                time.sleep(1.45 + number * 0.005)  # ends about when the watcher looks
         except LimitExceededError:
             stopped += 1
     np.ones(10).sum()
