@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from cluster.engines.base import Resources
@@ -20,6 +20,13 @@ from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
 
 OTHERS = [Segment(1, 2, 10, 20)]
+
+
+def fresh_memory(size: int) -> mmap.mmap:
+    """Memory that the process has not held before: what earlier tests have freed would not count."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.write(b"x" * size)
+    return memory
 
 
 class Reader:
@@ -47,7 +54,7 @@ class Reader:
             while True:
                 time.sleep(0.001)
         if word == "large":
-            held = [np.ones(1 << 20, np.uint8) for _ in range(300) if time.sleep(0.001) is None]
+            held = [fresh_memory(1 << 20) for _ in range(300) if time.sleep(0.001) is None]
             time.sleep(len(held))
         return f"{word}, {segment}, {with_thumbnail}", OTHERS if segment is None else []
 
