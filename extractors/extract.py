@@ -94,6 +94,11 @@ class Extractor:
         self.sound = sound
 
     @property
+    def result_type(self) -> type[SegmentFeatures]:
+        """Type of a segment's result."""
+        return SegmentFeatures
+
+    @property
     def networks(self) -> dict[str, Embedder]:
         """Both embedders by argument name."""
         return {"frames": self.frames, "sound": self.sound}

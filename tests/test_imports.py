@@ -68,7 +68,7 @@ ALLOWED = {
 # The packages or files that alone may import a library.
 HOMES = {
     "aiohttp": ["cluster/storage"],
-    "apache_beam": ["cluster/engines/beam.py", "cluster/engines/beam_outcomes.py"],
+    "apache_beam": ["cluster/engines/beam_pipeline.py"],
     "av": ["extractors/video", "extractors/clips", "jobs/samples"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cluster.engines.stage import Network
 from schemas.records import Machine
 
-TaskT = TypeVar("TaskT")
+
+class Keyed(Protocol):
+    """A task, as far as engines know it."""
+
+    @property
+    def key(self) -> str:
+        """Names the task within its run, whatever the attempt."""
+        ...
+
+
+TaskT = TypeVar("TaskT", bound=Keyed)
 OutcomeT = TypeVar("OutcomeT")
 
 
@@ -54,6 +64,11 @@ class Worker(ABC, Generic[TaskT, OutcomeT]):
     @abstractmethod
     def resources(self) -> Resources:
         """What it takes."""
+
+    @property
+    @abstractmethod
+    def outcome_type(self) -> Any:
+        """The type of its outcomes, for engines that write them to files (`cluster.engines.wire`)."""
 
     @property
     def networks(self) -> Mapping[str, Network]:
@@ -94,11 +109,18 @@ class WorkQueue(ABC, Generic[TaskT, OutcomeT]):
 
     workers_lost  how many workers the engine has lost so far
     nodes_lost    ids of the machines that it has lost
+    retried       videos that had more than one attempt, by their ids, or portions by their keys
     """
 
     def __init__(self) -> None:
         self.workers_lost = 0
         self.nodes_lost: set[str] = set()
+        self.retried: set[str] = set()
+
+    @property
+    @abstractmethod
+    def queue_of(self) -> Callable[[TaskT], WorkQueue[TaskT, OutcomeT]]:
+        """Makes a queue of one task, with the same rules: for workers that retry it themselves. It can be pickled."""
 
     @property
     @abstractmethod

@@ -1,54 +1,61 @@
-"""The Beam engine: the same worker as a `DoFn`, on whatever runner the options name.
+"""The Beam engine: one pipeline for a whole run, on whatever runner the options name.
 
-Tasks are carried out in waves, one pipeline each. Workers leave their outcomes as files in a staging place that driver
-and workers can both reach; the driver settles them and starts the next wave with what they led to: segments of long
-videos, second attempts. Weights are read from the same path on every worker.
+    queue ─► tasks ─► pipeline (`cluster.engines.beam_pipeline`) ─► staging folder ─► outcomes ─► queue
+
+Retries and failed tasks are the workers' business (`cluster.engines.beam_bundle`). The driver takes outcomes from the
+staging folder while the pipeline runs, so that they can be committed meanwhile. Where a pipeline ends before all tasks
+have outcomes, because its runner fails or a worker process of the local runner has died, a new one gets the rest.
 """
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from importlib.util import find_spec
+from itertools import islice
 from typing import Any
 
 from typing_extensions import override
 
-try:
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-except ImportError as error:
-    raise ImportError("--engine beam needs another library: pip install 'framemill[beam]'") from error
-
-from cluster.engines.base import ONE_CORE, Engine, Resources, usable_cores
-from cluster.engines.beam_outcomes import read_outcomes, write_outcomes
+from cluster.engines.base import ONE_CORE, Engine, EngineError, Resources, usable_cores
+from cluster.engines.beam_bundle import OutcomeBatch
+from cluster.engines.beam_config import BundleConfig, PipelineConfig
+from cluster.engines.beam_groups import OutcomeGroups
+from cluster.engines.beam_process import PipelineProcess
+from cluster.engines.beam_staging import Staging
 from cluster.engines.options import EngineOptions
-from cluster.engines.tasks import Task, TaskQueue
-from cluster.engines.video_worker import VideoWorker
-from cluster.storage import files
-from cluster.storage.listing import list_files
+from cluster.engines.pickled_file import PickledFile
+from cluster.engines.wire import unpack
+from cluster.storage.files import StorageError
 from schemas.records import Machine
 
-WAVE_TASKS = 2048
-# Runs in this process and starts worker processes; Beam's newer default fetches a runner from the network.
+TASKS_PER_FILE = 2048
+MAX_FAILED_PIPELINES = 3  # in a row, without an outcome
+POLL_SECONDS = 1.0
+# Runs in the pipeline's process and starts worker processes; Beam's newer default fetches a runner from the network.
 LOCAL_OPTIONS = {
     "runner": "FnApiRunner",
     "direct_running_mode": "multi_processing",
     "default_sdk_harness_log_level": "WARNING",
 }
 
+logger = logging.getLogger("framemill")
+
 
 class BeamEngine(Engine):
-    """Runs tasks as Beam pipelines."""
+    """Runs tasks as a Beam pipeline; `staging` is a folder that the driver and all workers can reach."""
 
     def __init__(self, options: EngineOptions, staging: str) -> None:
+        if find_spec("apache_beam") is None:
+            raise ImportError("--engine beam needs another library: pip install 'framemill[beam]'")
         self._staging = staging
-        self._has_run = False
         self._workers = options.workers or usable_cores()
-        values = dict(text.split("=", 1) for text in options.beam_options)
+        values = dict(option.split("=", 1) for option in options.beam_options)
         if "runner" not in values:
             values = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **values}
-        self._options = [f"--{name}={value}" for name, value in values.items()]
+        self._options = tuple(f"--{name}={value}" for name, value in values.items())
 
     @override
     def machine(self, resources: Resources = ONE_CORE) -> Machine:
@@ -57,62 +64,129 @@ class BeamEngine(Engine):
 
     @override
     def run(self, queue: Any, worker: Any) -> Generator[Any, None, None]:
-        self._has_run = True
-        self.close()  # what a killed run left there is of no use
-        while not queue.is_over:
-            wave = self._take_wave(queue)
-            if not wave:
-                time.sleep(0.05)  # all that is left waits for its next attempt
-                continue
-            numbered = dict(enumerate(wave))
-            with beam.Pipeline(options=PipelineOptions(self._options)) as pipeline:
-                (
-                    pipeline
-                    | beam.Create(list(numbered.items()))
-                    | beam.Reshuffle()
-                    | beam.ParDo(_Work(worker, self._staging))
-                )
-            for file in list(list_files(self._staging)):
-                for outcome in read_outcomes(files.read_bytes(file.uri), numbered):
-                    final = queue.settle(outcome)
-                    if final is not None:
-                        yield final
-                files.delete(file.uri)
+        try:
+            staging = Staging(self._staging)
+            try:
+                with closing(OutcomeGroups()) as groups:
+                    yield from _Run(queue, worker, staging, groups, self._options).outcomes()
+            finally:
+                staging.delete()
+        except (StorageError, OSError) as error:
+            raise EngineError(f"the staging folder cannot be used: {error}") from error
 
     @override
     def close(self) -> None:
-        if not self._has_run:
-            return  # a staging place that was never used here may be that of a concurrent run
-        with contextlib.suppress(FileNotFoundError):
-            files.delete_folder(self._staging)
-
-    def _take_wave(self, queue: TaskQueue) -> list[Task]:
-        tasks: list[Task] = []
-        while len(tasks) < WAVE_TASKS:
-            task = queue.take()
-            if task is None:
-                break
-            tasks.append(task)
-        return tasks
+        pass
 
 
-class _Work(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
-    """Numbered tasks to files of outcomes, one a task."""
+class _Run:
+    """The pipelines of one run: a single one, unless it fails."""
 
-    def __init__(self, worker: VideoWorker[Any], staging: str) -> None:
-        self._worker = worker
+    def __init__(
+        self, queue: Any, worker: Any, staging: Staging, groups: OutcomeGroups, options: tuple[str, ...]
+    ) -> None:
+        self._queue = queue
         self._staging = staging
+        self._groups = groups
+        self._options = options
+        self._config = BundleConfig(
+            staging.uri, staging.write_pickle(worker), worker.resources, worker.outcome_type, queue.queue_of
+        )
+        self._open: dict[str, Any] = {}  # tasks taken from the queue, by their keys
+        self._early: dict[str, bytes] = {}  # outcomes of tasks that are not open; see `_take_outcomes`
+        self._settled = 0
 
-    def setup(self) -> None:
-        """Load the networks, once per process."""
-        self._worker.setup()
+    def outcomes(self) -> Generator[Any, None, None]:
+        """Final outcomes, until the queue is over."""
+        failures = 0
+        while self._take_tasks():
+            settled_before = self._settled
+            with closing(PipelineProcess(PipelineConfig(self._options, self._write_tasks(), self._config))) as pipeline:
+                yield from self._follow(pipeline)
+                error = pipeline.error()
+            if pipeline.is_refused:
+                raise EngineError(f"Beam refuses these --beam-options: {error}")
+            if not self._open:
+                continue
+            failures = failures + 1 if self._settled == settled_before else 0
+            self._queue.workers_lost += 1
+            if failures >= MAX_FAILED_PIPELINES:
+                raise EngineError(
+                    f"{failures} pipelines in a row have ended without an outcome, the last one with: {error}\n"
+                    "What is committed stays: fix this and run again"
+                )
+            logger.warning(f"a pipeline has ended early: {error}; {len(self._open)} tasks go to a new one")
 
-    def process(self, numbered: tuple[int, Task]) -> Iterable[None]:
-        """Carry out a task."""
-        number, task = numbered
-        content = write_outcomes([(number, self._worker(task))])
-        files.write_bytes(files.join(self._staging, f"{number}.npz"), content)
-        return ()
+    def _take_tasks(self) -> bool:
+        """Take all tasks that can start; False if the queue is over."""
+        while True:
+            self._take_ready()
+            if self._open or self._queue.is_over:
+                return bool(self._open)
+            time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
+
+    def _take_ready(self) -> dict[str, Any]:
+        """Take the tasks that can start now; returns them."""
+        ready: dict[str, Any] = {}
+        while batch := self._queue.take_batch(1):
+            ready |= {task.key: task for task in batch}
+        self._open |= ready
+        return ready
+
+    def _write_tasks(self) -> tuple[PickledFile, ...]:
+        tasks = iter(self._open.values())
+        task_files = []
+        while some := list(islice(tasks, TASKS_PER_FILE)):
+            task_files.append(self._staging.write_pickle(some))
+            self._staging.renew()
+        return tuple(task_files)
+
+    def _follow(self, pipeline: PipelineProcess) -> Generator[Any, None, None]:
+        """Final outcomes, until the pipeline has ended and nothing more can come of it."""
+        while True:
+            is_running = pipeline.is_running
+            self._staging.renew()
+            settled_before = self._settled
+            yield from self._take_outcomes()
+            if not is_running and not self._early and self._settled == settled_before:
+                return
+            if is_running:
+                pipeline.wait(POLL_SECONDS)
+
+    def _take_outcomes(self) -> Generator[Any, None, None]:
+        """What is final of the outcomes that have been written.
+
+        Segments of a video may come before its first look, in the same listing or where the listing began before
+        either was written; they wait for the next one. What has no open task then is a repetition by the runner, or
+        of a video that has been given up.
+        """
+        early, self._early = self._early, {}
+        for contents in self._staging.take_outcomes():
+            for content in contents:
+                batch: OutcomeBatch = unpack(OutcomeBatch, content)
+                self._queue.workers_lost += batch.workers_lost
+                self._queue.retried |= set(batch.retried)
+                for key, outcome in zip(batch.keys, batch.outcomes, strict=True):
+                    if key in self._open:
+                        yield from self._settle(key, outcome)
+                    else:
+                        self._early[key] = outcome
+                if batch.error:
+                    raise EngineError(batch.error)
+        for key, outcome in early.items():
+            if key in self._open:
+                yield from self._settle(key, outcome)
+
+    def _settle(self, key: str, packed: bytes) -> Iterator[Any]:
+        del self._open[key]
+        self._settled += 1
+        outcome = self._queue.settle(unpack(self._config.outcome_type, packed))
+        follow_ups = self._take_ready()  # the remaining segments of a long video, which the pipeline has already
+        if follow_ups or key in self._groups:
+            for member in self._groups.add(key, None if outcome is None else packed, follow_ups):
+                yield unpack(self._config.outcome_type, member)
+        elif outcome is not None:
+            yield outcome
 
 
 def make_engine(options: EngineOptions, staging: str) -> BeamEngine:

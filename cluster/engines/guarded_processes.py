@@ -73,11 +73,15 @@ Outcome = Response | ProcessFailure
 class GuardedProcesses(Generic[K]):
     """`count` processes that run `module`; each holds up to `depth` requests, the first of them in work.
 
-    They start with the first request. `is_silent` discards what they write to stdout and stderr.
+    They start with the first request. `is_silent` discards what they write to stdout and stderr. GPUs are hidden from
+    them unless `sees_gpus`: decoding must not take GPU memory.
     """
 
-    def __init__(self, module: str, count: int, *, depth: int = 1, is_silent: bool = False) -> None:
+    def __init__(
+        self, module: str, count: int, *, depth: int = 1, is_silent: bool = False, sees_gpus: bool = False
+    ) -> None:
         self._module, self._count, self._depth, self._is_silent = module, count, depth, is_silent
+        self._hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
         self._processes: list[_Process[K]] = []
 
     @property
@@ -145,7 +149,7 @@ class GuardedProcesses(Generic[K]):
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                     "OMP_NUM_THREADS": "1",  # there is a process for each core already
-                    "CUDA_VISIBLE_DEVICES": "",  # decoding must not take GPU memory
+                    **self._hidden,
                 },
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )

@@ -7,36 +7,23 @@ cannot be left out.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
 
 from typing_extensions import override
 
-from cluster.engines.base import EngineError, OutcomeT, WorkerLoss, WorkQueue
+from cluster.engines.base import EngineError, OutcomeT, TaskT, WorkerLoss, WorkQueue
 
 MAX_LOSSES = 5  # of workers with the same portion at their head
 
 
-class Numbered(Protocol):
-    """A portion, as far as its queue knows it."""
-
-    @property
-    def number(self) -> int:
-        """Which one it is."""
-        ...
-
-
-PortionT = TypeVar("PortionT", bound=Numbered)
-
-
-class PortionQueue(WorkQueue[PortionT, OutcomeT]):
+class PortionQueue(WorkQueue[TaskT, OutcomeT]):
     """Hands out portions until each has its outcome."""
 
-    def __init__(self, portions: Iterable[PortionT]) -> None:
+    def __init__(self, portions: Iterable[TaskT]) -> None:
         super().__init__()
         self._waiting = deque(portions)
         self._in_flight = 0
-        self._losses: Counter[int] = Counter()
+        self._losses: Counter[str] = Counter()
 
     @property
     @override
@@ -44,23 +31,23 @@ class PortionQueue(WorkQueue[PortionT, OutcomeT]):
         return not self._waiting and not self._in_flight
 
     @property
-    def retried(self) -> set[int]:
-        """Numbers of the portions that have cost a worker."""
-        return set(self._losses)
+    @override
+    def queue_of(self) -> Callable[[TaskT], PortionQueue[TaskT, OutcomeT]]:
+        return _queue_of
 
     @override
     def useful_workers(self, available: int) -> int:
         return min(available, len(self._waiting) + self._in_flight)
 
     @override
-    def take_batch(self, limit: int) -> list[PortionT]:
+    def take_batch(self, limit: int) -> list[TaskT]:
         if not self._waiting:
             return []
         self._in_flight += 1
         return [self._waiting.popleft()]  # large enough to be a batch
 
     @override
-    def give_back(self, tasks: Sequence[PortionT]) -> None:
+    def give_back(self, tasks: Sequence[TaskT]) -> None:
         self._in_flight -= len(tasks)
         self._waiting.extendleft(reversed(tasks))
 
@@ -70,13 +57,18 @@ class PortionQueue(WorkQueue[PortionT, OutcomeT]):
         return outcome
 
     @override
-    def settle_lost(self, tasks: Sequence[PortionT], loss: WorkerLoss) -> list[OutcomeT]:
+    def settle_lost(self, tasks: Sequence[TaskT], loss: WorkerLoss) -> list[OutcomeT]:
         self.give_back(tasks)
         for portion in tasks:
-            self._losses[portion.number] += 1
-            if self._losses[portion.number] >= MAX_LOSSES:
+            self.retried.add(portion.key)
+            self._losses[portion.key] += 1
+            if self._losses[portion.key] >= MAX_LOSSES:
                 raise EngineError(
-                    f"portion {portion.number} has lost its worker {MAX_LOSSES} times (a crash, or out of memory); "
+                    f"portion {portion.key} has lost its worker {MAX_LOSSES} times (a crash, or out of memory); "
                     f"the last time: {loss.error}\nWhat is committed stays: fix this and run again"
                 )
         return []
+
+
+def _queue_of(portion: TaskT) -> PortionQueue[TaskT, OutcomeT]:
+    return PortionQueue([portion])

@@ -67,6 +67,11 @@ class VideoStage(Protocol):
     """What is done with a video. Cheap to make and to pickle."""
 
     @property
+    def result_type(self) -> type[Any]:
+        """Of what it makes of a segment: a dataclass that `cluster.engines.wire` can pack."""
+        ...
+
+    @property
     def networks(self) -> Mapping[str, Network]:
         """By names of its own."""
         ...

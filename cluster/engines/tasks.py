@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Generic, TypeVar
@@ -40,6 +41,11 @@ class Task:
     attempt: int = 1
     kills: int = 0  # workers lost in earlier attempts
     wants_thumbnail: bool = False
+
+    @property
+    def key(self) -> str:
+        """Names the task within its run, whatever the attempt."""
+        return f"{self.segment.index if self.segment else 0} {self.video.id}"
 
     @property
     def goes_alone(self) -> bool:
@@ -95,7 +101,6 @@ class TaskQueue(WorkQueue[Task, Outcome]):
         self._given_up: set[str] = set()
         self._undecodable: Counter[str] = Counter()  # segments, by video
         self._in_flight = 0
-        self.retried: set[str] = set()
 
     @property
     @override
@@ -160,6 +165,11 @@ class TaskQueue(WorkQueue[Task, Outcome]):
         settled = [self.settle(_worker_lost(task, loss)) for task in tasks]
         return [outcome for outcome in settled if outcome is not None]
 
+    @property
+    @override
+    def queue_of(self) -> Callable[[Task], TaskQueue]:
+        return partial(_queue_of, backoff_seconds=self._backoff_seconds)
+
     def _retry(self, task: Task, delay_seconds: float) -> None:
         self.retried.add(task.video.id)
         heappush(
@@ -173,6 +183,12 @@ class TaskQueue(WorkQueue[Task, Outcome]):
             if video is not None:
                 self._ready.append(Task(video, wants_thumbnail=video.id in self._thumbnails))
         return bool(self._ready)
+
+
+def _queue_of(task: Task, backoff_seconds: Sequence[float]) -> TaskQueue:
+    queue = TaskQueue((), backoff_seconds=backoff_seconds)
+    queue._ready.append(task)
+    return queue
 
 
 def time_exceeded(task: Task, limit_seconds: float) -> Failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
@@ -37,6 +37,11 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
     def resources(self) -> Resources:
         # GPUs are for its networks, in a pool of their own.
         return Resources(time_limit_seconds=self._time_seconds)
+
+    @property
+    @override
+    def outcome_type(self) -> Any:
+        return Done[self.stage.result_type] | Failed  # type: ignore[name-defined]  # known when it runs
 
     @property
     @override

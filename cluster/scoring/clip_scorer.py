@@ -59,6 +59,11 @@ class ClipScorer:
     max_pixels: int
 
     @property
+    def result_type(self) -> type[ClipScores]:
+        """Of what it says of a video."""
+        return ClipScores
+
+    @property
     def networks(self) -> dict[str, Network]:
         """The one."""
         return {"network": self.network}

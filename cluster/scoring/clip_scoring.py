@@ -39,7 +39,7 @@ class ClipScoring(LabelSource):
         super().__init__()
         inputs = read_clip_inputs(settings)
         with self._stack:  # an engine of its own is closed where there is no plan
-            self._engine = self._open(engine, settings.options.engine)
+            self._engine = self._open(engine, settings)
             self.plan = self._plan = make_clip_plan(inputs, on_gpu=self._engine.machine().gpus > 0)
             self._stack = self._stack.pop_all()
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)

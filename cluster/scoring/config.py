@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from cluster.engines.options import LOCAL, RAY, EngineOptions
+from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
@@ -61,16 +61,12 @@ class ClipScoringOptions(Options):
 class ScoringEngineOptions(EngineOptions):
     """Of the engines, what scoring offers; processes that decode are there with videos alone."""
 
-    engine: str = option(
-        RAY, help="where the work runs: on a Ray cluster, or in this process", choices=(RAY, LOCAL), common=True
-    )
     workers: int | None = option(
         None,
         help="number of workers; by default one for each GPU, or for each CPU core where there is no GPU",
         minimum=1,
         common=True,
     )
-    beam_options: tuple[str, ...] = ()
     pools: str = option(
         "auto",
         help="networks together with the decoders, or apart in workers of their own; auto: apart where there are GPUs",

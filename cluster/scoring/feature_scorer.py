@@ -43,6 +43,11 @@ class Portion:
     pieces: tuple[Piece, ...]
 
     @property
+    def key(self) -> str:
+        """Names it within its run."""
+        return str(self.number)
+
+    @property
     def videos(self) -> int:
         """How many there are."""
         return sum(len(piece.rows) for piece in self.pieces)
@@ -56,6 +61,11 @@ class FeatureScorer(Worker[Portion, ScoredPortion]):
     top_k: int
     max_frames: int | None
     writer: LabelWriter
+
+    @property
+    @override
+    def outcome_type(self) -> type[ScoredPortion]:
+        return ScoredPortion
 
     @property
     @override

@@ -30,7 +30,7 @@ class FeatureScoring(LabelSource):
     def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
         super().__init__()
         self.plan = self._plan = make_feature_plan(settings)
-        self._engine = self._open(engine, settings.options.engine)
+        self._engine = self._open(engine, settings)
         self._portions: list[Portion] = []
         self._queue: PortionQueue[Portion, ScoredPortion] = PortionQueue(())
 
@@ -65,7 +65,7 @@ class FeatureScoring(LabelSource):
     @override
     def stats(self) -> RunStats:
         return RunStats(
-            retried=sum(portion.videos for portion in self._portions if portion.number in self._queue.retried),
+            retried=sum(portion.videos for portion in self._portions if portion.key in self._queue.retried),
             workers_lost=self._queue.workers_lost,
             nodes_lost=len(self._queue.nodes_lost),
         )

@@ -12,10 +12,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from cluster.engines.base import Engine
-from cluster.engines.options import EngineOptions
 from cluster.engines.registry import make_engine
+from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.plan import ScoringPlan
+from cluster.storage import files
 from schemas.records import Machine
 
 
@@ -59,9 +60,12 @@ class LabelSource(ABC):
     def __init__(self) -> None:
         self._stack = ExitStack()
 
-    def _open(self, engine: Engine | None, options: EngineOptions) -> Engine:
+    def _open(self, engine: Engine | None, settings: ScoringSettings) -> Engine:
         """`engine`, or one that is closed with this source."""
-        return engine or self._stack.enter_context(closing(make_engine(options)))
+        options = settings.options
+        return engine or self._stack.enter_context(
+            closing(make_engine(options.engine, files.join(options.labels, "staging")))
+        )
 
     @abstractmethod
     def machine(self) -> Machine:

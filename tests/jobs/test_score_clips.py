@@ -94,7 +94,9 @@ def killed_at_the_first_shard(command, labels, number):
     return process.wait()
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.heavy)])
+@pytest.mark.parametrize(
+    "engine", ["local", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("ray", "beam"))]
+)
 def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, videos, checkpoint, reference, tmp_path):
     labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
     options = ("--engine", engine, "--rows-per-shard", 3, "--views", 2, "--embeddings", embeddings, "--workers", 2)

@@ -80,7 +80,9 @@ def killed_at_the_first_shard(command, labels, number):
     return process.wait()
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.heavy)])
+@pytest.mark.parametrize(
+    "engine", ["local", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("ray", "beam"))]
+)
 def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, features, checkpoint, reference, tmp_path):
     options = ("--engine", engine, "--rows-per-shard", VIDEOS, "--workers", 2)
     command = job(features, checkpoint, tmp_path, *options)

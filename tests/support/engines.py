@@ -10,10 +10,14 @@ from cluster.datasets.label_dataset import Labelled
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
+from cluster.scoring.clip_plan import make_clip_plan, read_clip_inputs
+from cluster.scoring.clip_scorer import ClipScorer
+from cluster.scoring.config import ScoringOptions
 from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
 from extractors.extract import Extractor
 from tests.support.checkpoints import trained, write_trained
+from tests.support.clips import trained_clips
 from tests.support.scoring import scoring_config, write_features
 
 NO_LABELS = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
@@ -24,6 +28,15 @@ def video_worker(folder: Path, **options: object) -> VideoWorker[Extractor]:
     weights = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
     given = ExtractionOptions.of(input=str(folder), output=f"{folder}/out", quiet=True, **weights, **options)
     return make_plan(given, read_inputs(given), on_gpu=False).worker
+
+
+def clip_worker(folder: Path) -> VideoWorker[ClipScorer]:
+    """The worker that the scoring job gives to its engine for the videos in a folder."""
+    checkpoint = write_trained(folder / "checkpoint", trained_clips())
+    options = ScoringOptions.of(
+        videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", embeddings=f"{folder}/embeddings"
+    )
+    return make_clip_plan(read_clip_inputs(options.settings()), on_gpu=False).worker
 
 
 def portions_of_features(folder: Path, count: int, videos: int = 50) -> tuple[list[Portion], FeatureScorer]:

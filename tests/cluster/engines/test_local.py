@@ -18,6 +18,10 @@ THREADS = 3
 class Part:
     number: int
 
+    @property
+    def key(self) -> str:
+        return str(self.number)
+
 
 class ThreadNamer(Worker[Part, tuple[str, int]]):
     """Tells which thread a portion was carried out in, and how many threads torch had there."""
@@ -30,6 +34,11 @@ class ThreadNamer(Worker[Part, tuple[str, int]]):
     @override
     def resources(self) -> Resources:
         return Resources(gpus=1, shares_process=self._shares_process)
+
+    @property
+    @override
+    def outcome_type(self) -> object:
+        return tuple[str, int]
 
     @override
     def setup(self) -> None:

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,10 @@ LOSS = WorkerLoss("the process died: exit code 137")
 @dataclass(frozen=True)
 class Part:
     number: int
+
+    @property
+    def key(self) -> str:
+        return str(self.number)
 
 
 def queue_of(count: int) -> PortionQueue[Part, str]:
@@ -53,7 +58,7 @@ def test_a_portion_whose_worker_is_lost_is_retried():
     queue = queue_of(2)
     assert queue.settle_lost(queue.take_batch(1), LOSS) == []
     assert queue.take_batch(1) == [Part(0)]
-    assert queue.retried == {0}
+    assert queue.retried == {"0"}
 
 
 def test_a_portion_that_keeps_losing_its_workers_ends_the_run_with_the_reason():
@@ -62,3 +67,10 @@ def test_a_portion_that_keeps_losing_its_workers_ends_the_run_with_the_reason():
         queue.settle_lost(queue.take_batch(1), LOSS)
     with pytest.raises(EngineError, match=r"portion 0 has lost its worker 5 times .*exit code 137\nWhat is committed"):
         queue.settle_lost(queue.take_batch(1), LOSS)
+
+
+def test_the_queue_of_one_portion_travels():
+    queue = pickle.loads(pickle.dumps(queue_of(3).queue_of))(Part(7))
+    assert queue.take_batch(8) == [Part(7)]
+    queue.settle("scores")
+    assert queue.is_over

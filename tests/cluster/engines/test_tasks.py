@@ -208,3 +208,20 @@ def test_a_task_given_back_after_its_video_was_given_up_is_dropped():
 def test_tasks_and_outcomes_travel():
     outcome = failed(Task(A, SEGMENTS[1], 2, 1))
     assert pickle.loads(pickle.dumps(outcome)) == outcome
+
+
+def test_the_queue_of_one_task_travels_and_has_the_same_rules():
+    task = Task(A, attempt=2, kills=1)
+    queue = pickle.loads(pickle.dumps(TaskQueue([A, B], backoff_seconds=(0.0, 60.0)).queue_of))(task)
+    assert queue.take() == task
+    assert queue.take() is None
+    assert queue.settle(failed(task, FailureCode.STORAGE)) is None
+    assert queue.take() is None, "the second wait is long"
+    assert not queue.is_over
+    assert queue.retried == {"a"}
+
+
+def test_keys_name_tasks_whatever_the_attempt():
+    tasks = [Task(A), Task(A, attempt=2), Task(A, SEGMENTS[1]), Task(A, SEGMENTS[2]), Task(B)]
+    assert len({task.key for task in tasks}) == 4
+    assert tasks[0].key == tasks[1].key

@@ -28,11 +28,11 @@ def test_without_a_day_it_is_today():
 def test_all_that_is_wrong_is_told_at_once():
     wrong = ["--features", "--checkpoint", "c", "c", "--labels", " ", "--top-k", "0", "--threshold", "nan"]
     with pytest.raises(InputError) as caught:
-        parse(ScoringOptions, [*wrong, "--date", "yesterday", "--engine", "beam", "--topk", "3"])
+        parse(ScoringOptions, [*wrong, "--date", "yesterday", "--engine", "flink", "--topk", "3"])
     text = str(caught.value)
     for part in (
         "unknown option --topk; did you mean --top-k?",
-        "--engine is one of ray, local, not 'beam'",
+        "--engine is one of ray, local, beam, not 'flink'",
         "top-k must be at least 1, not 0",
         "give --features or --videos, one of them",
         "labels must not be empty",

@@ -1,0 +1,131 @@
+"""Work for engines that takes no time and goes wrong as its tasks ask for: portions (`Item`) and videos."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from cluster.engines.base import Resources, Worker
+from cluster.engines.tasks import Done, Failed, Outcome, Task
+from extractors.segments import Segment
+from schemas.outcomes import FailureCode, Stage
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What becomes of a task, and the process that did it."""
+
+    text: str
+    process: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """A portion. Its worker does `action`, one of `ACTIONS`: always, or only once if there is a file to mark."""
+
+    number: int
+    action: str = "answer"
+    mark: str = ""
+
+    @property
+    def key(self) -> str:
+        """As of every task."""
+        return str(self.number)
+
+
+class UnreadableItem(Item):
+    """No process can receive it."""
+
+    @override
+    def __reduce__(self) -> Any:
+        return (_raise, ())
+
+
+class ItemWorker(Worker[Item, Answer]):
+    """Carries out items, each in no more than `time_limit_seconds`; `setup` is an action too."""
+
+    def __init__(self, setup: str = "answer", time_limit_seconds: float | None = None) -> None:
+        self._setup, self._time_limit_seconds = setup, time_limit_seconds
+
+    @property
+    @override
+    def resources(self) -> Resources:
+        return Resources(time_limit_seconds=self._time_limit_seconds)
+
+    @property
+    @override
+    def outcome_type(self) -> Any:
+        return Answer
+
+    @override
+    def setup(self) -> None:
+        ACTIONS[self._setup]()
+
+    @override
+    def __call__(self, task: Item) -> Answer:
+        if not task.mark:
+            ACTIONS[task.action]()
+        elif not os.path.exists(task.mark):
+            Path(task.mark).touch()
+            ACTIONS[task.action]()
+        return Answer(str(task.number), os.getpid())
+
+
+class ScriptedWorker(Worker[Task, Outcome]):
+    """Does with a video what its URI says, a word and a number:
+
+    segments  it has so many
+    busy      so many attempts meet a store that is busy
+    die       so many attempts kill their process
+    damaged   it has so many segments, of which those after the first cannot be decoded
+    sleep     it takes so many milliseconds
+    """
+
+    @property
+    @override
+    def resources(self) -> Resources:
+        return Resources(time_limit_seconds=60.0)
+
+    @property
+    @override
+    def outcome_type(self) -> Any:
+        return Done[Answer] | Failed
+
+    @override
+    def setup(self) -> None:
+        pass
+
+    @override
+    def __call__(self, task: Task) -> Outcome:
+        action, _, number = task.video.uri.partition(" ")
+        count = int(number)
+        if action == "die" and task.attempt <= count:
+            ACTIONS["die"]()
+        if action == "busy" and task.attempt <= count:
+            return Failed(task, FailureCode.STORAGE, "busy", Stage.READ.value)
+        if action == "damaged" and task.segment is not None:
+            return Failed(task, FailureCode.DAMAGED, "damaged", Stage.DECODE.value)
+        if action == "sleep":
+            time.sleep(count / 1000)
+        has_segments = action in ("segments", "damaged") and task.segment is None
+        others = tuple(Segment(index, count, index) for index in range(1, count)) if has_segments else ()
+        return Done(task, Answer(task.key, os.getpid()), others)
+
+
+def _raise() -> None:
+    raise OSError("no room for it")
+
+
+ACTIONS: Mapping[str, Any] = {
+    "answer": lambda: None,
+    "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": lambda: time.sleep(600),
+    "raise": _raise,
+}
