@@ -16,16 +16,8 @@ from benchmarks.measure import MARKER, ProcessGroup, cores
 from schemas.runs import RunRecord
 
 ROOT = Path(__file__).resolve().parent.parent
-RANDOM_WEIGHTS = (
-    "--weights",
-    "random:0",
-    "--pca",
-    "random:0",
-    "--audio-weights",
-    "random:0",
-    "--audio-pca",
-    "random:0",
-)
+WEIGHT_OPTIONS = ("weights", "pca", "audio-weights", "audio-pca")
+RANDOM_WEIGHTS = tuple(f"--{option}=random:0" for option in WEIGHT_OPTIONS)
 
 
 @dataclass(frozen=True)

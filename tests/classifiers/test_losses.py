@@ -55,7 +55,7 @@ def test_huge_logits_stay_finite(task, targets):
     assert torch.isfinite(build_loss(task, label_smoothing=0.1)(1e4 * LOGITS, targets))
 
 
-def test_a_loss_has_nothing_to_save():
+def test_a_loss_has_an_empty_state_dict():
     assert not build_loss("single-label", class_weights=[1.0, 2.0, 3.0]).state_dict()
 
 
@@ -89,12 +89,12 @@ def test_numbers_out_of_range_are_refused(task, options, message):
         ("multi-label", MANY, [1.0], "1 class weights for 3 classes"),
     ],
 )
-def test_what_torch_would_stretch_is_refused(task, targets, weights, message):
+def test_shapes_that_torch_would_broadcast_are_refused(task, targets, weights, message):
     with pytest.raises(ValueError, match=message):
         build_loss(task, class_weights=weights)(LOGITS, targets)
 
 
-def test_penalties_are_on_weights_alone():
+def test_penalties_apply_to_weights_only():
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
     weights = np.concatenate([model[i].weight.detach().numpy().ravel() for i in (0, 2)])
     assert weight_penalty(model, l1=0.5).item() == pytest.approx(0.5 * np.abs(weights).sum(), rel=1e-6)

@@ -33,7 +33,7 @@ def test_known_names(registry: Registry[Entry]) -> None:
     assert registry.config("gru", {"cells": 5}) == Config(5)
 
 
-def test_an_unknown_name_is_told_with_the_nearest_and_all_others(registry: Registry[Entry]) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_and_all_others(registry: Registry[Entry]) -> None:
     message = r"^clip model 'lstn' is unknown; did you mean 'lstm'\? known models: gru, lstm$"
     with pytest.raises(ValueError, match=message):
         registry.entry("lstn")

@@ -102,12 +102,12 @@ def test_int8_rows_do_not_depend_on_their_batch_and_are_close(frame_embedder, fr
     assert 0 < np.sqrt(np.mean((together - close) ** 2) / np.mean(close**2)) < 0.06
 
 
-def test_sound_has_no_int8():
+def test_audio_has_no_int8():
     with pytest.raises(ValueError, match="no int8 form"):
         sound_config(precision="int8")
 
 
-def test_a_frame_that_is_no_image_is_refused(frame_embedder):
+def test_an_array_of_another_shape_or_type_is_refused(frame_embedder):
     with pytest.raises(ValueError, match="uint8"):
         frame_embedder([np.zeros((4, 4), np.uint8)])
 
@@ -150,7 +150,7 @@ def test_fingerprint_needs_no_network():
     assert AudioEmbedder(sound_config(pca=None)).fingerprint_parts()["pca"] == "none"
 
 
-def test_weights_for_something_else_are_refused():
+def test_weights_of_another_kind_are_refused():
     with pytest.raises(ValueError, match="resolved for sound, FrameEmbedder needs frames"):
         FrameEmbedder(frame_config(weights=resolve_weights("random:0", "sound")))
     with pytest.raises(ValueError, match="resolved for frame-pca, AudioEmbedder needs sound-pca"):

@@ -116,7 +116,7 @@ def test_a_range_gives_its_part_of_the_whole(
 
 
 @pytest.mark.parametrize(("end", "expected"), [({}, 2), ({"end_seconds": 2}, 1), ({"end_seconds": 6}, 2)])
-def test_no_more_than_max_seconds_are_used(
+def test_max_seconds_limits_the_features(
     end: dict[str, int], expected: int, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
 ) -> None:
     features, others = Extractor(SamplingConfig(max_seconds=2), frames, sound)(
@@ -133,14 +133,12 @@ def test_full_decoding_gives_the_same(
     np.testing.assert_array_equal(features.audio, whole.audio)
 
 
-def test_only_the_means_are_kept_unless_codes_are_asked_for(
-    clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
-) -> None:
+def test_codes_are_kept_only_if_requested(clip: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
     features, _ = Extractor(SamplingConfig(max_seconds=1), frames, sound)(clip, video(clip))
     assert features.rgb is features.audio is None
 
 
-def test_a_picture_that_stays_is_embedded_once_and_counted_as_often_as_it_is_seen(
+def test_a_frame_at_several_grid_points_is_embedded_once_and_counted_for_each(
     tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
 ) -> None:
     path = write_video(tmp_path / "slides.mp4", Clip(frames=3, pts=[0, 4 * TICKS, 9 * TICKS]))
@@ -149,8 +147,8 @@ def test_a_picture_that_stays_is_embedded_once_and_counted_as_often_as_it_is_see
     assert frames.count - before == 3
     assert features.rgb is not None
     assert features.num_frames == 14  # MP4 gives the last picture the duration of the one before
-    for seen in (slice(0, 4), slice(4, 9), slice(9, 14)):
-        assert len(np.unique(features.rgb[seen], axis=0)) == 1
+    for points in (slice(0, 4), slice(4, 9), slice(9, 14)):
+        assert len(np.unique(features.rgb[points], axis=0)) == 1
     assert len(np.unique(features.rgb, axis=0)) == 3
     assert features.thumbnail is not None
     assert features.thumbnail.jpeg.startswith(b"\xff\xd8")
@@ -165,9 +163,7 @@ def test_a_video_without_sound(tmp_path: Path, frames: CountingEmbedder, sound: 
     np.testing.assert_array_equal(row.audio, quantize(np.zeros((2, AUDIO_DIM), np.float32)))
 
 
-def test_sound_that_outlasts_the_picture_adds_nothing(
-    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
-) -> None:
+def test_audio_after_the_last_frame_is_ignored(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
     track = Track(((0.0, np.zeros((1, 9 * RATE_HZ), np.float32)),), rate=RATE_HZ)
     path = write_with_sound(tmp_path / "outlasting.mkv", track, seconds=3)
     row = row_of(Extractor(SamplingConfig(segment_seconds=2, **CODES), frames, sound), path)
@@ -184,7 +180,7 @@ def test_a_range_beyond_the_end_is_refused(clip: Path, frames: CountingEmbedder,
         assert caught.value.code == FailureCode.NO_DECODABLE_FRAME
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
     path = tmp_path / "noise.mp4"
     path.write_bytes(b"noise" * 100)
     with pytest.raises(VideoError) as caught:
@@ -192,7 +188,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, frames: CountingEmbedder
     assert caught.value.code == FailureCode.NOT_MEDIA
 
 
-def test_an_open_file_gives_the_same(
+def test_a_file_object_gives_the_same_features(
     whole: SegmentFeatures, clip: Path, frames: CountingEmbedder, sound: AudioEmbedder
 ) -> None:
     with clip.open("rb") as file:
@@ -201,7 +197,7 @@ def test_an_open_file_gives_the_same(
     assert features.size_bytes == clip.stat().st_size
 
 
-def test_an_extractor_travels_without_its_networks(frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+def test_an_extractor_is_pickled_without_its_networks(frames: CountingEmbedder, sound: AudioEmbedder) -> None:
     extractor = Extractor(SamplingConfig(), frames, sound)
     extractor.setup()
     data = pickle.dumps(extractor)
@@ -213,12 +209,12 @@ def test_an_extractor_travels_without_its_networks(frames: CountingEmbedder, sou
     ("field", "value"),
     [("fps", "0"), ("fps", "often"), ("segment_seconds", 0), ("max_seconds", -1), ("max_pixels", 0)],
 )
-def test_numbers_that_make_no_sense_are_refused_by_name(field: str, value: str | int) -> None:
+def test_values_out_of_range_are_refused_by_name(field: str, value: str | int) -> None:
     with pytest.raises(ValueError, match=f"{field} must be .*{value}"):
         SamplingConfig(**{field: value})  # type: ignore[arg-type]
 
 
-def test_the_fingerprint_holds_what_changes_the_meaning_of_features() -> None:
+def test_the_fingerprint_includes_everything_that_changes_features() -> None:
     plain = SamplingConfig().fingerprint_parts()
     assert SamplingConfig(fps="1.0", segment_seconds=7, selective=False).fingerprint_parts() == plain
     assert SamplingConfig(fps="2").fingerprint_parts() != plain
@@ -226,7 +222,7 @@ def test_the_fingerprint_holds_what_changes_the_meaning_of_features() -> None:
     assert SamplingConfig(sampling="keyframes").fingerprint_parts() == {**plain, "mode": "keyframes"}
 
 
-def test_another_way_of_sampling_is_refused() -> None:
+def test_an_unknown_sampling_is_refused() -> None:
     with pytest.raises(ValueError, match="sampling must be one of exact, keyframes, not 'often'"):
         SamplingConfig(sampling="often")
 
@@ -244,7 +240,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("seconds", [300, 5])
-def test_a_partly_damaged_video_gives_what_is_there(
+def test_a_partly_damaged_video_gives_the_features_of_its_intact_part(
     seconds: int, damaged: tuple[Path, Path], frames: CountingEmbedder, sound: AudioEmbedder
 ) -> None:
     extractor = Extractor(SamplingConfig(segment_seconds=seconds, **CODES), frames, sound)
@@ -263,11 +259,11 @@ def test_a_partly_damaged_video_gives_what_is_there(
     np.testing.assert_array_equal(holed.rgb, whole.rgb[there])
     beside = [index for index in there if not start - 2 <= index <= end]  # the codec's sound overlaps
     assert holed.audio is not None
-    heard = holed.audio[[there.index(index) for index in beside]]
-    np.testing.assert_allclose(heard, whole.audio[beside], atol=2)  # behind the hole, resampling begins anew
+    audio = holed.audio[[there.index(index) for index in beside]]
+    np.testing.assert_allclose(audio, whole.audio[beside], atol=2)  # resampling restarts after the hole
 
 
-def test_less_than_half_of_a_video_is_refused_with_what_is_missing(
+def test_less_than_half_of_a_video_is_refused_with_the_missing_ranges(
     damaged: tuple[Path, Path], tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
 ) -> None:
     data = damaged[0].read_bytes()
@@ -277,7 +273,7 @@ def test_less_than_half_of_a_video_is_refused_with_what_is_missing(
     assert caught.value.code == FailureCode.TRUNCATED
 
 
-def test_a_broken_sound_track_costs_no_picture(
+def test_damaged_audio_does_not_affect_frames(
     damaged: tuple[Path, Path], tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
 ) -> None:
     data = bytearray(damaged[0].read_bytes())

@@ -45,7 +45,7 @@ def test_the_order_in_which_segments_finish_does_not_matter() -> None:
     assert rows[0].mean_rgb.dtype == np.float32
 
 
-def test_sound_in_one_segment_is_sound() -> None:
+def test_a_video_has_audio_if_one_segment_has() -> None:
     row = merge_segments(VIDEO, (), [part(0, 2, 5, has_audio=False), part(1, 2, 5)])
     assert row.has_audio
     assert row.mean_audio.any()
@@ -62,13 +62,13 @@ def test_without_codes_there_are_only_means() -> None:
     assert row.rgb is row.audio is None
 
 
-def test_a_last_segment_that_shows_nothing_adds_nothing() -> None:
+def test_a_last_segment_without_frames_adds_nothing() -> None:
     row = merge_segments(VIDEO, (), [part(0, 2, 5), part(1, 2, 0)])
     alone = merge_segments(VIDEO, (), [part(0, 1, 5)])
     np.testing.assert_array_equal(row.mean_rgb, alone.mean_rgb)
     np.testing.assert_array_equal(row.rgb, alone.rgb)
 
 
-def test_a_missing_segment_is_never_overlooked() -> None:
+def test_a_missing_segment_is_refused() -> None:
     with pytest.raises(AssertionError):
         merge_segments(VIDEO, (), [part(0, 3, 5), part(2, 3, 5)])

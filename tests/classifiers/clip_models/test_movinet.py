@@ -19,7 +19,7 @@ def test_published_weights_give_the_published_network(size: str) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(5, 5), (6, 6), (5, 6), (6, 5), (2, 1)])
-def test_a_border_mean_is_of_what_is_there(height: int, width: int) -> None:
+def test_means_at_the_border_exclude_padding(height: int, width: int) -> None:
     values = torch.randn(2, 3, 2, height, width, dtype=torch.float64)
     found = halve(values)
     assert found.shape[3:] == (-(-height // 2), -(-width // 2))
@@ -31,7 +31,7 @@ def test_a_border_mean_is_of_what_is_there(height: int, width: int) -> None:
             torch.testing.assert_close(found[..., row, column], window.mean(dim=(3, 4)))
 
 
-def test_a_fresh_block_passes_on_what_came_in() -> None:
+def test_a_new_residual_block_is_the_identity() -> None:
     values = torch.randn(1, 8, 3, 6, 6)
     assert torch.equal(Block(8, 24, 8, (3, 3, 3), 1)(values), values)
 
@@ -43,7 +43,7 @@ def test_frames_need_not_be_square() -> None:
     assert model.clip_format.resize == (36,)
 
 
-def test_channels_of_gates_are_multiples_of_eight_and_not_far_below() -> None:
+def test_gate_channels_are_multiples_of_eight_and_at_least_nine_tenths() -> None:
     assert [divisible(channels) for channels in (1, 8, 11, 12, 20, 27, 46, 86)] == [8, 8, 16, 16, 24, 32, 48, 88]
 
 

@@ -36,14 +36,14 @@ def test_each_kind_of_block(kind: str) -> None:
     assert clip_parity.error(found, clip_parity.golden("p3d_blocks")[f"block_{kind}"]) < clip_parity.TOLERANCE
 
 
-def test_kinds_take_turns_over_all_layers() -> None:
+def test_kinds_of_blocks_alternate_over_all_layers() -> None:
     with torch.device("meta"):
         model = build_clip_model("p3d-63", num_classes=2, options={"kinds": ["A", "B"]})
     found = [block.kind for block in model.modules() if isinstance(block, Bottleneck)]
     assert found == [*"ABABABABABABA", None, None, None]
 
 
-def test_twice_the_clip_is_seen_twice_and_averaged() -> None:
+def test_a_clip_of_double_length_is_averaged_over_both_halves() -> None:
     options = {"width_factor": 0.125, "height": 32, "width": 32, "kinds": ["A"]}
     torch.manual_seed(0)
     model = build_clip_model("p3d-63", num_classes=2, options=options).eval()
@@ -56,7 +56,7 @@ def test_twice_the_clip_is_seen_twice_and_averaged() -> None:
     torch.testing.assert_close(both, apart)
 
 
-def test_short_clips_stay_at_one_frame() -> None:
+def test_short_clips_are_not_pooled_below_one_frame() -> None:
     options = {"width_factor": 0.125, "height": 32, "width": 32}
     model = build_clip_model("p3d-63", num_classes=2, options=options).eval()
     assert model(torch.zeros(1, 2, 32, 32, 3, dtype=torch.uint8)).shape == (1, 2)

@@ -23,7 +23,7 @@ def test_names_become_ours_one_replacement_after_the_other() -> None:
     assert not Layout(name="", rename=()).is_one("a.scale")
 
 
-def test_kernels_are_brought_into_torchs_order() -> None:
+def test_kernels_are_transposed_to_torchs_order() -> None:
     kernel = torch.randn(2, 3, 4, 5, 6)
     turned = LAYOUT.oriented(kernel)
     assert turned.shape == (6, 5, 2, 3, 4)
@@ -33,7 +33,7 @@ def test_kernels_are_brought_into_torchs_order() -> None:
     assert Layout(name="", rename=()).oriented(kernel) is kernel
 
 
-def test_an_inflated_kernel_gives_for_a_still_what_it_gave_for_the_picture() -> None:
+def test_an_inflated_kernel_gives_the_2d_result_for_a_still_clip() -> None:
     kernel, picture = torch.randn(4, 3, 3, 3).double(), torch.randn(2, 3, 8, 8).double()
     still = picture[:, :, None].expand(-1, -1, 9, -1, -1)
     for frames in (1, 3, 7):

@@ -42,7 +42,7 @@ def gradients(model: ClipModel, clips: Tensor) -> dict[str, Tensor]:
     return {key: weight.grad for key, weight in model.named_parameters() if weight.grad is not None}
 
 
-def test_the_numbers_are_the_registered_ones(name: str) -> None:
+def test_parameters_and_operations_are_the_registered_ones(name: str) -> None:
     entry = clip_model_entry(name)
     with torch.device("meta"):
         model = build_clip_model(name, num_classes=entry.classes).eval()
@@ -55,7 +55,7 @@ def test_the_numbers_are_the_registered_ones(name: str) -> None:
     assert counter.get_total_flops() / 1e9 == pytest.approx(entry.gflops, rel=0.005)
 
 
-def test_every_parameter_learns_with_and_without_memory(name: str) -> None:
+def test_every_parameter_gets_a_gradient_with_and_without_recomputation(name: str) -> None:
     model = small(name)
     clips = clips_for(model)
     remembered = gradients(model, clips)
@@ -73,7 +73,7 @@ def test_every_parameter_learns_with_and_without_memory(name: str) -> None:
         torch.testing.assert_close(value, statistics[key])
 
 
-def test_what_is_saved_gives_the_same_and_no_video_sees_another(name: str) -> None:
+def test_a_loaded_model_gives_the_same_logits_in_any_batch(name: str) -> None:
     model = small(name)
     clips = clips_for(model)
     with torch.inference_mode():
@@ -90,7 +90,7 @@ def test_what_is_saved_gives_the_same_and_no_video_sees_another(name: str) -> No
         assert (alone - expected).abs().max() < 1e-4 * expected.std()
 
 
-def test_a_new_head_is_all_that_is_new(name: str) -> None:
+def test_a_new_head_leaves_all_other_parameters(name: str) -> None:
     model = small(name).eval()
     clips = clips_for(model, 1)
     features = model.forward_features(model.prepare(clips))
@@ -100,7 +100,7 @@ def test_a_new_head_is_all_that_is_new(name: str) -> None:
     assert model(clips).shape == (1, 7)
 
 
-def test_frozen_stages_stay_and_the_others_learn(name: str) -> None:
+def test_only_stages_that_are_not_frozen_change(name: str) -> None:
     model = small(name)
     trained = 2
     model.freeze(trained)

@@ -13,7 +13,7 @@ from tests.support.clip_parity import TOLERANCE, error, golden
     ("fixture", "layout", "pixels"), [("s3d", "torchvision", "kinetics"), ("s3d_vf", "kylemin/S3D", "unit")]
 )
 @torch.inference_mode()
-def test_public_layouts_give_their_numbers(fixture: str, layout: str, pixels: str) -> None:
+def test_weights_of_public_layouts_give_their_logits(fixture: str, layout: str, pixels: str) -> None:
     expected, clip = golden(fixture), clip_parity.clip(fixture)
     model = build_clip_model("s3d", num_classes=400, options={"pixels": pixels}).eval()
     assert fill(model, clip_parity.arrays(fixture)) == layout
@@ -22,7 +22,7 @@ def test_public_layouts_give_their_numbers(fixture: str, layout: str, pixels: st
     assert error(model.forward_head(features), expected["logits"]) < TOLERANCE
 
 
-def test_the_smallest_clip_is_taken_and_a_smaller_one_refused() -> None:
+def test_the_smallest_clip_is_accepted_and_a_smaller_one_refused() -> None:
     options = {"frames": 5, "height": 17, "width": 17, "width_factor": 0.1}
     model = build_clip_model("s3d", num_classes=3, options=options).eval()
     assert model(torch.zeros(2, 5, 17, 17, 3, dtype=torch.uint8)).shape == (2, 3)

@@ -37,7 +37,7 @@ def test_r2plus1d_34_has_the_shapes_of_the_public_file() -> None:
     assert 255_061_555 - 100_000 < size < 255_061_555
 
 
-def test_options_that_cannot_be_are_refused() -> None:
+def test_invalid_options_are_refused() -> None:
     with pytest.raises(ValueError, match=r"width_factor must be above 0, got 0.*convolutions must be one of .*'4d'"):
         build_clip_model("r3d-18", num_classes=2, options={"convolutions": ["3d", "4d"], "width_factor": 0})
     with pytest.raises(ValueError, match="one of each per layer"):

@@ -24,7 +24,7 @@ LABELS = lists([1, 0], [], [4, 2, 1], [2], [7], [0, 9, 2])
 
 
 @pytest.mark.parametrize(
-    ("wanted", "indices", "names"),
+    ("items", "indices", "names"),
     [
         (["all"], (0, 1, 2, 3, 4), tuple(NAMES)),
         (["first:2"], (0, 1), ("Game", "Vehicle")),
@@ -32,8 +32,8 @@ LABELS = lists([1, 0], [], [4, 2, 1], [2], [7], [0, 9, 2])
         (["2012", "Game"], (3, 0), ("2012", "Game")),  # a name comes before an index
     ],
 )
-def test_classes_by_name_and_number(wanted, indices, names):
-    choice = choose_classes(wanted, NAMES)
+def test_classes_by_name_and_number(items, indices, names):
+    choice = choose_classes(items, NAMES)
     assert (choice.indices, choice.names) == (indices, names)
 
 
@@ -42,10 +42,10 @@ def test_without_a_vocabulary_classes_are_called_by_their_index():
     assert (choice.indices, choice.names) == ((0, 1, 3861), ("0", "1", "3861"))
 
 
-def test_everything_that_is_wrong_is_told_at_once():
-    with pytest.raises(ClassChoiceError) as told:
+def test_all_problems_are_reported_together():
+    with pytest.raises(ClassChoiceError) as refusal:
         choose_classes(["Vehicel", "99", "first:9", "first:x"], NAMES)
-    text = str(told.value)
+    text = str(refusal.value)
     assert "unknown class 'Vehicel'; did you mean 'Vehicle'?" in text
     assert "class 99 is not in the vocabulary, whose last index is 4" in text
     assert "'first:9': first: must be followed by a number from 1 to 5" in text
@@ -53,7 +53,7 @@ def test_everything_that_is_wrong_is_told_at_once():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "names", "told"),
+    ("items", "names", "message"),
     [
         (["Game", "first:2"], NAMES, "more than once: Game"),
         (["Game"], NAMES, "two classes or more"),
@@ -62,12 +62,12 @@ def test_everything_that_is_wrong_is_told_at_once():
         (["Game", "1"], None, "by name, which needs a vocabulary"),
     ],
 )
-def test_a_choice_that_is_none_is_refused(wanted, names, told):
-    with pytest.raises(ClassChoiceError, match=told):
-        choose_classes(wanted, names)
+def test_invalid_choices_are_refused(items, names, message):
+    with pytest.raises(ClassChoiceError, match=message):
+        choose_classes(items, names)
 
 
-def test_single_label_counts_the_first_label_alone():
+def test_single_label_uses_the_first_label_only():
     targets = single_label_targets(LABELS, choose_classes(["2", "1", "0"]))
     assert targets.classes is not None
     assert targets.classes.tolist() == [1, -1, -1, 0, -1, 2]
@@ -77,7 +77,7 @@ def test_single_label_counts_the_first_label_alone():
 
 
 @pytest.mark.parametrize("keep_others", [False, True])
-def test_multi_label_counts_all_chosen_labels(keep_others):
+def test_multi_label_uses_all_selected_labels(keep_others):
     targets = multi_label_targets(LABELS, choose_classes(["2", "1", "0"]), keep_others=keep_others)
     expected = np.array([[0, 1, 1], [0, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0, 1]], np.float32)
     found = targets.of(np.arange(6))
@@ -101,13 +101,13 @@ def test_targets_equal_a_loop_over_videos():
         assert shown == sorted(choice.indices.index(label) for label in video if label in choice.indices)
 
 
-def test_a_label_that_is_given_twice_counts_once():
+def test_a_repeated_label_counts_once():
     targets = multi_label_targets(lists([1, 1], [0]), choose_classes(["0", "1"]))
     assert targets.of(np.arange(2)).tolist() == [[0, 1], [1, 0]]
     assert targets.counts().tolist() == [1, 1]
 
 
-def test_balancing_takes_as_many_of_each_as_the_rarest_has():
+def test_balancing_keeps_as_many_videos_of_each_class_as_the_rarest_has():
     rng = np.random.default_rng(1)
     labels = lists(*([int(label)] for label in rng.choice(3, 3000, p=[0.7, 0.2, 0.1])))
     targets = single_label_targets(labels, choose_classes(["first:3"]))
@@ -141,7 +141,7 @@ def test_classes_without_a_video_are_named():
         check_classes_have_videos(single_label_targets(LABELS, choice), choice)
 
 
-def test_huge_and_negative_labels_cost_nothing():
+def test_huge_and_negative_labels_are_ignored():
     targets = single_label_targets(lists([2**31 - 1], [-5], [1]), choose_classes(["0", "1"]))
     assert targets.kept.tolist() == [False, False, True]
 

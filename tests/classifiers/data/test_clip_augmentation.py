@@ -1,4 +1,4 @@
-"""Each change is what its name says, the same for all frames of a clip, and drawn anew for each clip."""
+"""Every transformation is the named one, the same for all frames of a clip, and drawn for each clip."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_evaluation_passes_clips_as_they_are() -> None:
     assert ClipAugmentation(ClipAugmentationConfig()).train()(batch) is batch
 
 
-def test_shape_and_type_stay() -> None:
+def test_shape_and_type_are_kept() -> None:
     batch = clips()
     changed = change(batch, **dataclasses.asdict(ALL))
     assert changed.shape == batch.shape
@@ -44,7 +44,7 @@ def test_shape_and_type_stay() -> None:
     assert not torch.equal(changed, batch)
 
 
-def test_the_seed_decides() -> None:
+def test_equal_seeds_give_equal_results() -> None:
     batch = clips()
     options = dataclasses.asdict(ALL)
     assert torch.equal(change(batch, seed=3, **options), change(batch, seed=3, **options))
@@ -52,7 +52,7 @@ def test_the_seed_decides() -> None:
 
 
 @pytest.mark.parametrize("name", ["flip", "crop", "zoom", "rotation", "colour", "blur"])
-def test_frames_of_a_clip_change_alike_and_clips_do_not(name: str) -> None:
+def test_all_frames_of_a_clip_get_the_same_transformation(name: str) -> None:
     frame = clips(1, 1)
     batch = frame.expand(16, 3, *frame.shape[2:]).contiguous()
     changed = change(batch, **{name: 0.5 if name == "flip" else 1.0})
@@ -62,7 +62,7 @@ def test_frames_of_a_clip_change_alike_and_clips_do_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["flip", "crop", "zoom", "rotation", "colour", "blur"])
-def test_probabilities_are_kept_and_the_others_stay_to_the_bit(name: str) -> None:
+def test_transformations_apply_at_their_probability_and_other_clips_stay_equal(name: str) -> None:
     frame = clips(1, 1)
     batch = frame.expand(400, 1, *frame.shape[2:]).contiguous()
     is_changed = (change(batch, **{name: 0.3}) != batch).flatten(1).any(1)
@@ -73,7 +73,7 @@ def test_a_flip_is_a_mirror_image() -> None:
     assert torch.equal(change(clips(), flip=1.0), clips().flip(3))
 
 
-def test_a_crop_of_everything_is_nothing() -> None:
+def test_a_crop_of_the_whole_frame_changes_nothing() -> None:
     batch = clips(height=24, width=24)
     assert torch.equal(change(batch, crop=1.0, crop_area=(1.0, 1.0), crop_ratio=(1.0, 1.0)), batch)
 
@@ -92,14 +92,14 @@ def test_a_crop_is_a_part() -> None:
         assert starts.max() > 100
 
 
-def test_zoom_shows_the_middle_larger() -> None:
+def test_zoom_enlarges_the_centre() -> None:
     batch = torch.zeros(1, 1, 40, 40, 3, dtype=torch.uint8)
     batch[:, :, 15:25, 15:25] = 255
     area = (change(batch, zoom=1.0, zoom_factor=(2.0, 2.0)).float() / 255).mean() * 1600
     assert 390 < area < 410
 
 
-def test_rotation_turns_in_pixels_whatever_the_shape() -> None:
+def test_rotation_keeps_shape_and_area() -> None:
     """A square in the middle keeps its area and its width along a diagonal shows the angle."""
     batch = torch.zeros(1, 1, 60, 100, 3, dtype=torch.uint8)
     batch[:, :, 20:40, 40:60] = 255
@@ -141,11 +141,11 @@ def test_blur_smooths_and_keeps_the_mean() -> None:
     assert tiny.shape == (4, 2, 2, 3, 3)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    with pytest.raises(ValueError, match="flip is 2") as told:
+def test_all_problems_are_reported_together() -> None:
+    with pytest.raises(ValueError, match="flip is 2") as refusal:
         ClipAugmentationConfig(flip=2.0, crop_area=(0.9, 0.1), hue=1.0, zoom_factor=(0.0, 1.0))
     for name in ("flip", "crop_area", "hue", "zoom_factor"):
-        assert f"{name} is " in str(told.value)
+        assert f"{name} is " in str(refusal.value)
     with pytest.raises(ValueError, match=r"\(1, 1, 4, 4, 2\)"):
         change(torch.zeros(1, 1, 4, 4, 2, dtype=torch.uint8), colour=1.0)
     assert change(torch.zeros(1, 1, 4, 4, 2, dtype=torch.uint8), flip=1.0).shape == (1, 1, 4, 4, 2)

@@ -14,7 +14,7 @@ from classifiers.data.splits import (
 IDS = [f"video/{number:05d}é" for number in range(20_000)]
 
 
-def test_hashes_are_these_on_every_machine():
+def test_hashes_do_not_depend_on_the_machine():
     expected = [0xFD37B17FBC44C50D, 0xDDD422ABBC948F3C, 0x9034FADE27A93F89]
     assert hash_ids(["", "a", "é"], 7).tolist() == expected
     assert hash_ids(["a"], 0)[0] != hash_ids(["a"], 1)[0]

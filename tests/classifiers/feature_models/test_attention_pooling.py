@@ -14,7 +14,7 @@ def model_of() -> AttentionPooling:
     return model.double().eval()
 
 
-def test_features_are_the_weighted_mean_of_the_frames_that_are_there() -> None:
+def test_features_are_the_weighted_mean_of_the_frames_without_padding() -> None:
     model = model_of()
     frames, lengths = torch.randn(2, 6, 6).double(), torch.tensor([6, 2])
     found = model.forward_features(frames[:, :, :4], frames[:, :, 4:], lengths)
@@ -25,7 +25,7 @@ def test_features_are_the_weighted_mean_of_the_frames_that_are_there() -> None:
         torch.testing.assert_close(found[row], weights @ hidden)
 
 
-def test_order_does_not_count() -> None:
+def test_features_do_not_depend_on_the_order_of_frames() -> None:
     model, frames = model_of(), torch.randn(1, 6, 6).double()
     logits = [model(f[:, :, :4], f[:, :, 4:], torch.tensor([6])) for f in (frames, frames.flip(1))]
     torch.testing.assert_close(*logits)

@@ -22,12 +22,12 @@ def test_equals_the_layers_by_hand(pooling: str) -> None:
     codes = (frames / (1 + 1e-3) ** 0.5) @ model.clusters.weight.T / (1 + 1e-3) ** 0.5
     codes = codes.clamp(0, 6)
     pooled = codes.amax(1) if pooling == "max" else codes.mean(1)
-    wanted = (pooled @ model.hidden.weight.T / (1 + 1e-3) ** 0.5).clamp(0, 6)
+    expected = (pooled @ model.hidden.weight.T / (1 + 1e-3) ** 0.5).clamp(0, 6)
     found = model.forward_features(frames[:, :, :4], frames[:, :, 4:], torch.tensor([4, 4]))
-    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(found, expected)
 
 
-def test_frames_are_spread_in_evaluation_and_drawn_in_training() -> None:
+def test_frames_are_evenly_spaced_in_evaluation_and_random_in_training() -> None:
     model = model_of(sampled_frames=5)
     lengths = torch.tensor([10, 5, 3, 1])
     assert model.eval()._sampled(lengths).tolist() == [[1, 3, 5, 7, 9], [0, 1, 2, 3, 4], [0, 0, 1, 2, 2], [0] * 5]

@@ -43,7 +43,7 @@ def test_layers_are_those_of_the_table(name: str) -> None:
     assert sum(isinstance(layer, nn.Tanh) for layer in model.modules()) == sum(map(len, LAYERS[name][:3]))
 
 
-def test_weights_start_as_in_keras() -> None:
+def test_weights_are_initialised_as_in_keras() -> None:
     torch.manual_seed(0)
     layer = build_model("dense-1", num_classes=10).get_submodule("shared.0")
     assert isinstance(layer, nn.Linear)
@@ -53,7 +53,7 @@ def test_weights_start_as_in_keras() -> None:
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
 
 
-def test_model_1_with_relu_and_by_hand() -> None:
+def test_model_1_equals_its_layers_by_hand() -> None:
     model = build_model("dense-1", num_classes=2, rgb_dim=3, audio_dim=2, options={"activation": "relu"}).double()
     rgb, audio = torch.randn(4, 3).double(), torch.randn(4, 2).double()
     state = model.state_dict()

@@ -23,8 +23,8 @@ def test_residuals_equal_the_sums_by_hand() -> None:
             for group in range(2):
                 shares = scores[frame, group * 3 : group * 3 + 3].softmax(0) * attention[frame, group]
                 residuals += shares[:, None] * (wide[frame, group * 4 : group * 4 + 4] - vlad.centres)
-        wanted = residuals / residuals.norm(dim=1, keepdim=True)
-        torch.testing.assert_close(found[video], wanted.flatten() * scale)
+        expected = residuals / residuals.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(found[video], expected.flatten() * scale)
 
 
 def test_shapes_are_the_published_ones() -> None:
@@ -47,7 +47,7 @@ def test_shapes_are_the_published_ones() -> None:
     assert {key: tuple(state[key].shape) for key in shapes} == shapes
 
 
-def test_numbers_that_do_not_fit_are_refused() -> None:
+def test_incompatible_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="10 features x expansion 2 must be divisible by 8 groups"):
         build_model("nextvlad", num_classes=3, rgb_dim=10)
     with pytest.raises(ValueError, match="gating_reduction is 8, it must be at most hidden, 4"):

@@ -28,7 +28,7 @@ def test_features_are_the_states_at_the_ends_of_each_video(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_order_matters(name: str) -> None:
+def test_features_depend_on_the_order_of_frames(name: str) -> None:
     model, frames = model_of(name), torch.randn(1, 6, 6)
     logits = [model(f[:, :, :4], f[:, :, 4:], torch.tensor([6])) for f in (frames, frames.flip(1))]
     assert (logits[0] - logits[1]).abs().max() > 1e-4
@@ -42,7 +42,7 @@ def test_forget_gates_start_open() -> None:
                 assert bias.tolist() == [0.0] * 5 + [opened] * 5 + [0.0] * 10
 
 
-def test_dropout_lies_between_layers_alone() -> None:
+def test_dropout_is_between_layers_only() -> None:
     one = {"cells": 5, "layers": 1, "dropout": 0.5}
     assert build_model("gru", num_classes=3, options=one).get_submodule("layers").dropout == 0
     two = {"cells": 5, "dropout": 0.5}

@@ -53,7 +53,7 @@ def inputs(name: str, length: int = 9) -> Inputs:
     return frames[:, :, :RGB], frames[:, :, RGB:], num_frames
 
 
-def test_the_sweep_is_over_all() -> None:
+def test_every_registered_model_is_tested() -> None:
     dense = {f"dense-{number}" for number in range(1, 8)} | {"logistic", "mixture-of-experts"}
     assert set(model_names()) == dense | set(SMALL)
     assert set(FRAME_LEVEL) == set(SMALL)
@@ -71,7 +71,7 @@ def test_parameter_count_is_the_registered_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", model_names())
 @pytest.mark.parametrize("targets", ["one class each", "any number of classes"])
-def test_every_parameter_learns(name: str, targets: str) -> None:
+def test_every_parameter_gets_a_gradient(name: str, targets: str) -> None:
     model = small(name).train()
     logits = model(*inputs(name))
     assert logits.shape == (5, CLASSES)
@@ -99,7 +99,7 @@ def test_a_few_steps_fit_a_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_saved_and_loaded_it_is_the_same(name: str) -> None:
+def test_a_loaded_model_gives_the_same_logits(name: str) -> None:
     model = small(name).train()
     model(*inputs(name))  # running statistics move
     torch.manual_seed(3)
@@ -110,7 +110,7 @@ def test_saved_and_loaded_it_is_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_features_then_head_is_the_whole(name: str) -> None:
+def test_logits_equal_the_head_of_the_features(name: str) -> None:
     model = small(name).eval()
     features = model.forward_features(*inputs(name))
     assert features.shape == (5, model.feature_dim)
@@ -125,7 +125,7 @@ def test_features_then_head_is_the_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_neighbours_in_the_batch_do_not_matter(name: str) -> None:
+def test_logits_do_not_depend_on_the_batch(name: str) -> None:
     model = small(name).train()
     for _ in range(3):
         model(*inputs(name))
@@ -139,7 +139,7 @@ def test_neighbours_in_the_batch_do_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", FRAME_LEVEL)
-def test_padding_does_not_matter(name: str, training: bool) -> None:
+def test_logits_do_not_depend_on_padding(name: str, training: bool) -> None:
     def outcome(length: int, garbage: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
         model = small(name).train(training)
         rgb, audio, num_frames = inputs(name, length)
@@ -160,7 +160,7 @@ def test_padding_does_not_matter(name: str, training: bool) -> None:
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", model_names())
-def test_one_video_and_no_frames_are_no_trouble(name: str, training: bool) -> None:
+def test_one_video_and_videos_without_frames_are_accepted(name: str, training: bool) -> None:
     model = small(name).train(training)
     rgb, audio, _ = (tensor[:1] for tensor in inputs(name))
     assert model(rgb, audio, torch.tensor([1])).isfinite().all()
@@ -168,7 +168,7 @@ def test_one_video_and_no_frames_are_no_trouble(name: str, training: bool) -> No
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_features_of_the_wrong_kind_are_refused(name: str) -> None:
+def test_features_of_another_level_are_refused(name: str) -> None:
     model = small(name)
     rgb, audio, num_frames = inputs(name)
     other_level = (rgb[:, 0], audio[:, 0]) if name in FRAME_LEVEL else (rgb[:, None], audio[:, None])
@@ -177,7 +177,7 @@ def test_features_of_the_wrong_kind_are_refused(name: str) -> None:
             model(*wrong, num_frames)
 
 
-def test_wider_features_and_the_same_seed() -> None:
+def test_wider_features_and_equal_seeds() -> None:
     model = partial(build_model, "dense-5", num_classes=3, rgb_dim=2048)
     torch.manual_seed(0)
     first = model()
@@ -197,13 +197,13 @@ def test_unknown_name_and_bad_sizes() -> None:
         build_model("logistic", num_classes=2).reset_head(0)
 
 
-def test_a_name_is_given_once() -> None:
+def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match="'lstm' is already registered, as ForwardLstm"):
         register_model("lstm", None, parameters=1)(FeatureModel)
     assert model_entry("lstm").model is not FeatureModel
 
 
-def test_options_are_read_strictly_and_all_at_once() -> None:
+def test_all_invalid_options_are_reported_together() -> None:
     assert model_config("lstm", {"cells": 7}).cells == 7
     assert model_config("dense-1", {"shared_hidden": [4, 3], "activation": "relu"}).shared_hidden == (4, 3)
     with pytest.raises(ValueError, match="cels") as caught:

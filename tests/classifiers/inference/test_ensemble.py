@@ -22,9 +22,9 @@ def test_probabilities_are_the_mean_of_the_members(multi_label: bool) -> None:
     members = [member("logistic", 1), member("dense-5", 2), member("mixture-of-experts", 3)]
     ensemble = Ensemble(members=members, multi_label=multi_label)
     to_probabilities = torch.sigmoid if multi_label else lambda logits: torch.softmax(logits, 1)
-    wanted = torch.stack([to_probabilities(one(*MEANS)) for one in members]).mean(0)
+    expected = torch.stack([to_probabilities(one(*MEANS)) for one in members]).mean(0)
     assert ensemble.level == "video"
-    torch.testing.assert_close(to_probabilities(ensemble(*MEANS)), wanted)
+    torch.testing.assert_close(to_probabilities(ensemble(*MEANS)), expected)
     assert ensemble.forward_features(*MEANS).shape == (3, sum(one.feature_dim for one in members))
 
 
@@ -32,14 +32,14 @@ def test_video_level_members_get_the_means_of_the_frames() -> None:
     frame, video = member("lstm", 1, cells=5), member("dense-1", 2)
     ensemble = Ensemble(members=[frame, video], multi_label=False)
     assert ensemble.level == "frame"
-    wanted = (frame(RGB, AUDIO, LENGTHS).softmax(1) + video(*MEANS).softmax(1)) / 2
-    torch.testing.assert_close(ensemble(RGB, AUDIO, LENGTHS).softmax(1), wanted)
+    expected = (frame(RGB, AUDIO, LENGTHS).softmax(1) + video(*MEANS).softmax(1)) / 2
+    torch.testing.assert_close(ensemble(RGB, AUDIO, LENGTHS).softmax(1), expected)
     ensemble.reset_head(7)
     assert ensemble(RGB, AUDIO, LENGTHS).shape == (3, 7)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_sure_members_stay_finite(multi_label: bool) -> None:
+def test_extreme_logits_of_members_stay_finite(multi_label: bool) -> None:
     one, other = member("logistic", 1), member("logistic", 2)
     with torch.no_grad():
         for model, sign in ((one, 1), (other, 1)):
@@ -64,5 +64,5 @@ def test_each_member_has_its_own_temperature(multi_label: bool) -> None:
     members = [member("logistic", 1), member("dense-5", 2)]
     ensemble = Ensemble(members=members, multi_label=multi_label, temperatures=(0.5, 4.0))
     to_probabilities = torch.sigmoid if multi_label else lambda logits: torch.softmax(logits, 1)
-    wanted = (to_probabilities(members[0](*MEANS) / 0.5) + to_probabilities(members[1](*MEANS) / 4.0)) / 2
-    torch.testing.assert_close(to_probabilities(ensemble(*MEANS)), wanted)
+    expected = (to_probabilities(members[0](*MEANS) / 0.5) + to_probabilities(members[1](*MEANS) / 4.0)) / 2
+    torch.testing.assert_close(to_probabilities(ensemble(*MEANS)), expected)

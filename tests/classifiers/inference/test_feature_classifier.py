@@ -32,7 +32,7 @@ def logits_of(checkpoint):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("top_k", [1, 3, 6, 20])
-def test_the_best_classes_with_the_checkpoints_temperature(task, top_k):
+def test_top_classes_use_the_checkpoints_temperature(task, top_k):
     checkpoint = trained(task=task, temperature=2.5)
     places, scores = TrainedClassifier({"c": checkpoint}).label(BATCH, top_k)
     logits = logits_of(checkpoint)

@@ -17,7 +17,7 @@ from classifiers.layers.direct_conv import DirectConv3d
     ],
 )
 @pytest.mark.parametrize("is_channels_last", [True, False])
-def test_it_computes_the_same(options, bias, is_channels_last):
+def test_results_equal_those_of_torch(options, bias, is_channels_last):
     torch.manual_seed(0)
     conv = nn.Conv3d(4, 8, bias=bias, **options)
     clip = torch.randn(1, 4, 6, 9, 9)
@@ -34,7 +34,7 @@ def test_it_computes_the_same(options, bias, is_channels_last):
     assert torch.allclose(reduced.float(), expected, atol=0.1)
 
 
-def test_a_build_of_torch_without_onednn_computes_its_own_way(monkeypatch):
+def test_without_onednn_torch_computes_the_convolution(monkeypatch):
     conv = nn.Conv3d(3, 4, 3)
     clip = torch.randn(1, 3, 4, 8, 8)
     expected = conv(clip)

@@ -17,11 +17,13 @@ from classifiers.layers.same_padding import pad_same, same_padding
         (8, 1, 2, (0, 0)),
     ],
 )
-def test_the_greater_part_is_behind(size: int, kernel: int, stride: int, expected: tuple[int, int]) -> None:
+def test_the_larger_half_of_the_padding_is_after(
+    size: int, kernel: int, stride: int, expected: tuple[int, int]
+) -> None:
     assert same_padding(size, kernel, stride) == expected
 
 
-def test_every_dimension_has_its_own() -> None:
+def test_every_dimension_has_its_own_padding() -> None:
     values = torch.ones(1, 1, 3, 4, 5)
     padded = pad_same(values, (1, 3, 5), (1, 2, 1))
     assert padded.shape == (1, 1, 3, 5, 9)

@@ -16,24 +16,24 @@ def by_definition(are_correct, relevant):
     return sum((i + 1) / (place + 1) for i, place in enumerate(places)) / relevant
 
 
-def test_precision_at_each_right_one():
+def test_precision_at_each_relevant_rank():
     assert one_list([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6], 2) == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_what_was_not_given_counts_as_not_found():
+def test_relevant_items_without_prediction_count_as_missed():
     assert one_list([1, 0], [0.9, 0.8], 4) == pytest.approx(1 / 4)
     assert one_list([0, 0], [0.9, 0.8], 4) == 0
 
 
 @pytest.mark.parametrize("scores", [[1, 1, 1, 1, 1], [3, 2, 2, 2, 1], [2, 2, 1, 1, 1], [5, 5, 5, 5, 2]])
 @pytest.mark.parametrize("are_correct", list(itertools.product([0, 1], repeat=5))[1:])
-def test_equal_scores_get_the_mean_over_all_their_orders(scores, are_correct):
+def test_ties_get_the_mean_over_all_their_orders(scores, are_correct):
     orders = [order for order in itertools.permutations(range(5)) if [scores[i] for i in order] == scores]
     mean = np.mean([by_definition([are_correct[i] for i in order], 5) for order in orders])
     assert one_list(are_correct, scores, 5) == pytest.approx(mean, abs=1e-14)
 
 
-def test_many_lists_are_as_each_of_them_alone():
+def test_a_batch_of_lists_equals_each_list_alone():
     random = np.random.default_rng(0)
     lists = random.integers(0, 7, 500).astype(np.uint16)
     lists[lists == 3] = 4  # nothing was predicted for list 3

@@ -20,15 +20,15 @@ def problem(*, single_label, scale, videos=4000, classes=6, seed=0):
 
 
 def torch_loss(logits, targets, temperature):
-    scaled, wanted = torch.from_numpy(logits).double() / temperature, torch.from_numpy(targets)
+    scaled, labels = torch.from_numpy(logits).double() / temperature, torch.from_numpy(targets)
     if targets.ndim == 1:
-        return float(F.cross_entropy(scaled, wanted))
-    return float(F.binary_cross_entropy_with_logits(scaled, wanted.double()))
+        return float(F.cross_entropy(scaled, labels))
+    return float(F.binary_cross_entropy_with_logits(scaled, labels.double()))
 
 
 @pytest.mark.parametrize("single_label", [True, False])
 @pytest.mark.parametrize("scale", [0.2, 1.0, 5.0])
-def test_it_finds_the_lowest_loss(single_label, scale):
+def test_the_temperature_minimises_the_loss(single_label, scale):
     logits, targets = problem(single_label=single_label, scale=scale)
     found = calibrate(logits, targets)
     assert found.temperature == pytest.approx(scale, rel=0.1)
@@ -42,7 +42,7 @@ def test_it_finds_the_lowest_loss(single_label, scale):
 
 
 @pytest.mark.parametrize("single_label", [True, False])
-def test_chunks_and_tensors_change_nothing(monkeypatch, single_label):
+def test_the_temperature_does_not_depend_on_chunks_or_array_types(monkeypatch, single_label):
     logits, targets = problem(single_label=single_label, scale=3.0, videos=500)
     at_once = calibrate(logits, targets)
     monkeypatch.setattr(calibration, "CHUNK_VALUES", 100)
@@ -51,7 +51,7 @@ def test_chunks_and_tensors_change_nothing(monkeypatch, single_label):
 
 
 @pytest.mark.parametrize("single_label", [True, False])
-def test_the_ranking_stays(single_label):
+def test_the_ranking_does_not_change(single_label):
     logits, targets = problem(single_label=single_label, scale=3.0, videos=300)
     temperature = calibrate(logits, targets).temperature
     before, after = (probabilities(logits, is_single_label=single_label, temperature=t) for t in (1.0, temperature))
@@ -59,7 +59,7 @@ def test_the_ranking_stays(single_label):
 
 
 @pytest.mark.parametrize("single_label", [True, False])
-def test_without_a_mistake_the_probabilities_stay(single_label):
+def test_without_mistakes_the_temperature_is_1(single_label):
     targets = np.array([0, 1, 2, 1]) if single_label else np.array([[1, 0, 1], [0, 1, 0]])
     logits = np.eye(3)[targets] if single_label else np.where(targets, 0.1, -3.0)
     found = calibrate(logits, targets)
@@ -68,7 +68,7 @@ def test_without_a_mistake_the_probabilities_stay(single_label):
 
 
 @pytest.mark.parametrize("single_label", [True, False])
-def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be(single_label):
+def test_a_model_that_is_always_wrong_gets_the_highest_temperature(single_label):
     targets = np.array([0, 1, 2, 1])
     logits = -np.eye(3)[targets]
     found = calibrate(logits, targets if single_label else logits < 0)
@@ -76,7 +76,7 @@ def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be(single_label):
     assert found.loss_after < found.loss_before
 
 
-def test_extreme_logits_are_no_trouble():
+def test_extreme_logits_give_a_finite_temperature():
     logits = np.array([[1e4, -1e4], [1e4, -1e4], [-1e4, 1e4]], np.float32)
     for targets in (np.array([0, 1, 1]), np.array([[1, 0], [0, 1], [0, 1]])):
         assert np.isfinite(list(vars(calibrate(logits, targets)).values())).all()

@@ -6,7 +6,7 @@ from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import ReliabilityBin
 
 
-def test_one_class_a_video_judges_the_best_class():
+def test_single_label_bins_the_top_class():
     error = CalibrationError()
     error.update(ScoredBatch(np.array([[0.9, 0.1], [0.92, 0.08], [0.3, 0.7]]), np.array([0, 1, 1])))
     # 0.9 and 0.92 share a bin (0.867, 0.933]: 0.91 on average, half of them right; 0.7 is alone, and right.
@@ -17,7 +17,7 @@ def test_one_class_a_video_judges_the_best_class():
     assert shared.confidence == pytest.approx(0.91)
 
 
-def test_many_labels_judge_every_class():
+def test_multi_label_bins_every_class():
     error = CalibrationError()
     error.update(ScoredBatch(np.array([[0.5, 1.0, 0.0]]), np.array([[1, 1, 0]])))
     assert error.expected == pytest.approx(0.5 / 3)
@@ -25,7 +25,7 @@ def test_many_labels_judge_every_class():
     assert error.bins()[-1] == ReliabilityBin(low=14 / 15, high=1.0, count=1, confidence=1.0, accuracy=1.0)
 
 
-def test_probabilities_that_say_what_they_mean_have_no_error():
+def test_calibrated_probabilities_have_no_error():
     random = np.random.default_rng(0)
     chance = random.random((100_000, 1))
     error = CalibrationError()
@@ -33,7 +33,7 @@ def test_probabilities_that_say_what_they_mean_have_no_error():
     assert error.expected < 0.01
 
 
-def test_merged_parts_are_the_whole():
+def test_merged_states_equal_one_over_all_videos():
     random = np.random.default_rng(1)
     scores, targets = random.random((60, 4)), random.random((60, 4)) < 0.5
     whole, merged = CalibrationError(), CalibrationError()
@@ -50,6 +50,6 @@ def test_logits_are_refused():
         CalibrationError().update(ScoredBatch(np.array([[3.0, -1.0]]), np.array([0])))
 
 
-def test_nothing_has_no_error():
+def test_without_videos_there_is_no_error():
     assert CalibrationError().expected == 0
     assert CalibrationError().bins() == ()

@@ -13,7 +13,7 @@ def single_label():
     return metrics
 
 
-def test_by_hand():
+def test_counts_equal_those_by_hand():
     metrics = single_label()
     np.testing.assert_allclose(metrics.precision, [3 / 4, 2 / 4, 0, 0])
     np.testing.assert_allclose(metrics.recall, [3 / 4, 2 / 3, 0, 0])
@@ -38,7 +38,7 @@ def test_a_threshold_gives_any_number_of_classes():
     assert metrics.micro().recall == pytest.approx(2 / 4)
 
 
-def test_without_a_threshold_the_best_class_of_several_is_right():
+def test_without_a_threshold_the_top_class_is_correct_if_it_is_a_label():
     metrics = ClassMetrics(3)
     metrics.update(ScoredBatch(np.array([[0.2, 0.9, 0.1]]), np.array([[1, 1, 0]])))
     assert metrics.precision.tolist() == [0, 1, 0]
@@ -46,7 +46,7 @@ def test_without_a_threshold_the_best_class_of_several_is_right():
 
 
 @pytest.mark.parametrize("threshold", [None, 0.3])
-def test_merged_parts_are_the_whole(threshold):
+def test_merged_states_equal_one_over_all_videos(threshold):
     random = np.random.default_rng(1)
     scores, targets = random.random((90, 6)), random.random((90, 6)) < 0.3
     whole, merged = ClassMetrics(6, threshold=threshold), ClassMetrics(6, threshold=threshold)
@@ -58,5 +58,5 @@ def test_merged_parts_are_the_whole(threshold):
     assert (merged.macro(), merged.weighted(), merged.micro()) == (whole.macro(), whole.weighted(), whole.micro())
 
 
-def test_nothing_at_all_is_zero():
+def test_without_videos_all_metrics_are_zero():
     assert ClassMetrics(3).macro().f1 == ClassMetrics(3).micro().f1 == 0

@@ -7,7 +7,7 @@ from schemas.evaluations import Confidence
 SCORES = np.array([[0.5, 0.3, 0.2], [0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.6, 0.0]])
 
 
-def test_the_surest_class_comes_first():
+def test_classes_are_sorted_by_confidence():
     table = ConfidenceTable(3)
     table.update(ScoredBatch(SCORES, np.array([0, 0, 1, 0])))
     first, second = table.rows()
@@ -18,7 +18,7 @@ def test_the_surest_class_comes_first():
     )
 
 
-def test_a_video_counts_for_each_of_its_classes_and_parts_merge():
+def test_a_video_counts_for_each_of_its_classes_and_states_merge():
     targets = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
     merged = ConfidenceTable(3)
     for part in (slice(0, 1), slice(1, 4)):
@@ -31,5 +31,5 @@ def test_a_video_counts_for_each_of_its_classes_and_parts_merge():
     np.testing.assert_allclose(rows[1].mean, (0.3 + 0.6) / 2)
 
 
-def test_nothing_has_no_rows():
+def test_without_videos_there_are_no_rows():
     assert ConfidenceTable(3).rows() == ()

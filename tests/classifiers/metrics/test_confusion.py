@@ -15,13 +15,13 @@ def filled(places=slice(None)):
     return matrix
 
 
-def test_rows_are_the_truth():
+def test_rows_are_true_classes():
     assert filled().counts.tolist() == [[1, 2, 0, 0], [1, 1, 2, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     np.testing.assert_allclose(filled().shares[1], [0.25, 0.25, 0.5, 0])
     assert filled().shares[3].tolist() == [0, 0, 0, 0]
 
 
-def test_the_most_confused_come_first_and_equal_ones_in_their_order():
+def test_pairs_are_sorted_by_count_then_class():
     assert filled().most_confused(3) == (
         ConfusedClasses(true=0, predicted=1, count=2, share=2 / 3),
         ConfusedClasses(true=1, predicted=2, count=2, share=0.5),
@@ -31,7 +31,7 @@ def test_the_most_confused_come_first_and_equal_ones_in_their_order():
     assert ConfusionMatrix(3).most_confused(5) == ()
 
 
-def test_merged_parts_are_the_whole():
+def test_merged_states_equal_one_over_all_videos():
     merged = filled(slice(0, 3))
     merged.merge(filled(slice(3, None)).state())
     np.testing.assert_array_equal(merged.counts, filled().counts)

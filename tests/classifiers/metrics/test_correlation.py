@@ -24,7 +24,7 @@ def filled(scores, targets, classes, batch_size=32):
     return found
 
 
-def test_they_are_pearsons_within_each_class():
+def test_correlations_are_pearsons_within_each_class():
     scores, targets = problem()
     found = filled(scores, targets, range(5))
     for true in range(5):
@@ -39,7 +39,7 @@ def test_they_are_pearsons_within_each_class():
     )
 
 
-def test_some_classes_in_an_order_of_ones_own():
+def test_correlations_of_selected_classes_in_a_given_order():
     scores, targets = problem(classes=9)
     found = filled(scores, targets, [7, 0, 3])
     for true in (7, 0, 3):
@@ -50,7 +50,7 @@ def test_some_classes_in_an_order_of_ones_own():
         found.within(1)
 
 
-def test_merged_parts_are_the_whole():
+def test_merged_states_equal_one_over_all_videos():
     scores, targets = problem()
     merged = ProbabilityCorrelation(range(5))
     for part in np.split(np.random.default_rng(3).permutation(600), [0, 100, 101]):
@@ -67,7 +67,7 @@ def test_a_video_counts_for_each_of_its_classes():
     np.testing.assert_allclose(found.within(4), expected, atol=1e-10)
 
 
-def test_what_does_not_vary_has_no_correlation():
+def test_constant_probabilities_have_no_correlation():
     scores, targets = problem()
     scores[:, 2] = 0.1
     found = filled(scores, targets, range(5))
@@ -90,7 +90,7 @@ def test_few_videos_have_no_correlation(videos):
     assert all(pair.true != 1 for pair in found.most_negative(100))
 
 
-def test_just_enough_videos_have_one():
+def test_the_minimum_number_of_videos_has_a_correlation():
     scores, targets = problem()
     rare = np.flatnonzero(targets == 1)[MIN_VIDEOS:]
     scores, targets = np.delete(scores, rare, 0), np.delete(targets, rare)
@@ -110,7 +110,7 @@ def test_probabilities_that_differ_by_their_rounding_have_no_correlation(value):
     assert found.most_negative(10) == ()
 
 
-def test_small_probabilities_that_vary_have_one():
+def test_small_probabilities_that_vary_have_a_correlation():
     scores, targets = problem()
     expected = filled(scores, targets, range(5)).matrix()
     np.testing.assert_allclose(filled(scores * np.float32(2**-40), targets, range(5)).matrix(), expected, atol=1e-10)

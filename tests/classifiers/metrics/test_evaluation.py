@@ -19,7 +19,7 @@ def problem(task, videos=200, classes=6):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_workers_together_are_one_that_saw_all(task):
+def test_merged_workers_equal_one_worker(task):
     logits, targets, ids = problem(task)
     whole, merged = Evaluation(task, 6, is_full=True), Evaluation(task, 6, is_full=True)
     whole.update(logits, targets, ids)
@@ -43,19 +43,19 @@ def test_workers_together_are_one_that_saw_all(task):
         assert merged.confusion is None
 
 
-def test_the_summary_of_an_epoch_is_that_of_the_whole():
+def test_the_summary_of_an_epoch_equals_that_of_all_metrics():
     logits, targets, _ = problem("single-label")
-    quick, full = Evaluation("single-label", 6, is_full=False), Evaluation("single-label", 6, is_full=True)
-    quick.update(logits, targets)
+    brief, full = Evaluation("single-label", 6, is_full=False), Evaluation("single-label", 6, is_full=True)
+    brief.update(logits, targets)
     full.update(logits, targets)
-    assert quick.summary() == full.summary()
-    assert quick.summary()["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)))
-    assert set(quick.summary()) == {
+    assert brief.summary() == full.summary()
+    assert brief.summary()["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)))
+    assert set(brief.summary()) == {
         *("loss", "hit_at_one", "perr", "gap", "mean_average_precision", "top_1_accuracy", "top_5_accuracy")
     }
 
 
-def test_the_surest_mistakes_come_first():
+def test_the_most_confident_mistakes_come_first():
     logits, targets, ids = problem("single-label")
     evaluation = Evaluation("single-label", 6, is_full=True)
     evaluation.update(logits, targets, ids)
@@ -68,7 +68,7 @@ def test_the_surest_mistakes_come_first():
     assert rows[0].true_probability == pytest.approx(shares[first, rows[0].true])
 
 
-def test_a_temperature_takes_the_edge_off():
+def test_a_temperature_lowers_the_confidence():
     logits, targets, _ = problem("single-label")
     sharp, soft = (
         Evaluation("single-label", 6, is_full=True),

@@ -28,7 +28,7 @@ def test_moments_are_those_of_all_vectors_at_once(monkeypatch, waiting_rows):
     assert found.variances()[2].tolist() == [0, 0, 0]
 
 
-def test_rounding_is_no_variance():
+def test_rounding_errors_are_not_variance():
     found = Moments(1, 1)
     for _ in range(7):
         found.update(np.zeros(999, int), np.full((999, 1), 0.1, np.float32))

@@ -65,7 +65,7 @@ def test_other_numbers_of_predictions_a_video(name):
 
 
 @pytest.mark.parametrize("batch_size", [128, 10**6])
-def test_ties_stay_inside_what_any_order_can_give(batch_size):
+def test_ties_give_a_value_between_the_best_and_worst_order(batch_size):
     predictions, labels = problem("ties300x40")
     scores = measured(predictions, labels, batch_size).scores()
     assert scores.hit_at_one == pytest.approx(CASES["ties300x40"]["expected"]["hit_at_one"], rel=0, abs=TOLERANCE)
@@ -73,7 +73,7 @@ def test_ties_stay_inside_what_any_order_can_give(batch_size):
         assert low <= getattr(scores, metric) <= high, metric
 
 
-def test_any_division_among_workers_gives_the_same_bits():
+def test_results_do_not_depend_on_the_distribution_to_workers():
     predictions, labels = problem("ties300x40")
     labels[::9] = 0
     whole = measured(predictions, labels, 10**6).scores()
@@ -88,7 +88,7 @@ def test_any_division_among_workers_gives_the_same_bits():
     assert merged.scores().num_videos == len(labels) + 5
 
 
-def test_a_state_is_not_changed_by_what_comes_after():
+def test_a_state_does_not_change_with_later_batches():
     predictions, labels = problem("dense200x50")
     metrics = measured(predictions[:100], labels[:100], 50)
     state = metrics.state()
@@ -99,7 +99,7 @@ def test_a_state_is_not_changed_by_what_comes_after():
         np.testing.assert_array_equal(state[name], value)
 
 
-def test_one_class_a_video_is_the_same_as_one_in_a_matrix():
+def test_single_label_targets_equal_one_hot_targets():
     random = np.random.default_rng(4)
     predictions = random.random((300, 33))
     targets = random.integers(0, 33, 300)
@@ -110,7 +110,7 @@ def test_one_class_a_video_is_the_same_as_one_in_a_matrix():
     assert scores.top_5_accuracy == np.mean(ranks < 5)
 
 
-def test_more_labels_than_predictions_that_are_kept():
+def test_more_labels_than_kept_predictions():
     random = np.random.default_rng(5)
     predictions = random.random((40, 60)).astype(np.float32)
     labels = random.random((40, 60)) < np.linspace(0, 1, 40)[:, None]
@@ -121,7 +121,7 @@ def test_more_labels_than_predictions_that_are_kept():
     assert measured(predictions, labels, 16).scores().perr == pytest.approx(np.mean(of_videos), abs=1e-12)
 
 
-def test_perr_takes_zero_for_no_prediction():
+def test_perr_counts_missing_predictions_as_zero():
     scores = measured(np.array([[0.9, 0.0, 0.0]]), np.array([[1, 1, 0]]), 1).scores()
     assert scores.perr == 0.5
 
@@ -134,7 +134,7 @@ def test_fewer_classes_than_five(num_classes):
     assert scores.hit_at_one == (num_classes == 1)
 
 
-def test_labels_of_nobody_are_worth_nothing():
+def test_without_labels_all_metrics_are_zero():
     scores = measured(np.full((3, 4), 0.5), np.zeros((3, 4)), 2).scores()
     assert (scores.hit_at_one, scores.perr, scores.gap, scores.mean_average_precision) == (0, 0, 0, 0)
 
@@ -144,7 +144,7 @@ def test_no_videos_have_no_metrics():
         RankingMetrics(5).scores()
 
 
-def test_memory_for_each_video_is_as_stated():
+def test_memory_per_video_is_as_documented():
     predictions, labels = problem("sparse1000x3862")
     state = measured(predictions, labels, 100).state()
     assert sum(state[name].nbytes for name in ("classes", "scores", "are_correct")) == 140 * len(labels)

@@ -7,7 +7,7 @@ from classifiers.metrics.scored_batch import ScoredBatch
 SCORES = np.array([[0.1, 0.7, 0.2], [0.4, 0.4, 0.2]], np.float32)
 
 
-def test_one_class_a_video():
+def test_single_label_targets():
     batch = ScoredBatch(SCORES, np.array([2, 0]))
     assert (len(batch), batch.num_classes, batch.is_single_label) == (2, 3, True)
     assert batch.top_class.tolist() == [1, 0]  # the first of the two that are equal
@@ -18,7 +18,7 @@ def test_one_class_a_video():
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32])
-def test_any_number_of_classes_a_video(kind):
+def test_multi_label_targets(kind):
     batch = ScoredBatch(SCORES, np.array([[1, 0, 1], [0, 0, 0]], kind))
     assert not batch.is_single_label
     assert [column.tolist() for column in batch.labels] == [[0, 0], [0, 2]]
@@ -27,20 +27,20 @@ def test_any_number_of_classes_a_video(kind):
     assert batch.are_correct(np.array([[1, 2], [2, 1]])).tolist() == [[False, True], [False, False]]
 
 
-def test_tensors_are_taken_as_they_are():
+def test_tensors_are_not_copied():
     scores = torch.from_numpy(SCORES.copy())
     batch = ScoredBatch(scores, torch.tensor([2, 0]))
     assert batch.scores.dtype == np.float32
     assert np.shares_memory(batch.scores, scores.numpy())
 
 
-def test_scores_that_are_not_finite_are_refused_with_their_place():
+def test_scores_that_are_not_finite_are_refused_with_their_index():
     with pytest.raises(ValueError, match="video 1 for class 2 is nan"):
         ScoredBatch(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, np.nan]]), np.array([0, 0]))
 
 
 @pytest.mark.parametrize("scores", [np.zeros((2, 3), int), np.zeros(3), np.zeros((1, 2, 3))])
-def test_scores_of_another_kind_are_refused(scores):
+def test_scores_of_another_shape_or_type_are_refused(scores):
     with pytest.raises(ValueError, match=r"expected floats of shape \(N, K\)"):
         ScoredBatch(scores, np.array([0, 0]))
 
@@ -57,6 +57,6 @@ def test_scores_of_another_kind_are_refused(scores):
         (np.array([["a"] * 3] * 2), "expected integers"),
     ],
 )
-def test_targets_that_do_not_fit_are_refused(targets, message):
+def test_invalid_targets_are_refused(targets, message):
     with pytest.raises(ValueError, match=message):
         ScoredBatch(SCORES, targets)

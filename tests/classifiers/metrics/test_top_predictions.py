@@ -6,7 +6,7 @@ from classifiers.metrics.top_predictions import top_predictions
 
 @pytest.mark.parametrize(("num_classes", "count"), [(1, 1), (7, 3), (7, 7), (7, 20), (50, 20), (300, 5)])
 @pytest.mark.parametrize("levels", [2, 5, 10**6])
-def test_they_are_the_first_of_a_stable_sort(num_classes, count, levels):
+def test_predictions_equal_the_first_of_a_stable_sort(num_classes, count, levels):
     random = np.random.default_rng(num_classes + levels)
     scores = (random.integers(-levels, levels, (200, num_classes)) / levels).astype(np.float32)
     classes, values = top_predictions(scores, count)
@@ -21,6 +21,6 @@ def test_no_videos():
 
 
 @pytest.mark.parametrize(("shape", "count"), [((3, 4), 0), ((4,), 1)])
-def test_what_cannot_be_taken_is_refused(shape, count):
+def test_invalid_arguments_are_refused(shape, count):
     with pytest.raises(ValueError, match=f"cannot take the top {count} of scores"):
         top_predictions(np.zeros(shape), count)

@@ -27,11 +27,11 @@ def test_training_follows_keras_step_by_step(classes: int, seed: int) -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    wanted = keras_models.expected(classes)
-    np.testing.assert_allclose(losses, wanted["losses_keras3_eps_inside"], rtol=0, atol=2e-6)
+    expected = keras_models.expected(classes)
+    np.testing.assert_allclose(losses, expected["losses_keras3_eps_inside"], rtol=0, atol=2e-6)
     rgb, audio, _ = keras_models.batch(seed - 1, 8, classes)
     probabilities = model(rgb, audio, ONE[:8]).softmax(1).detach().numpy()
-    np.testing.assert_allclose(probabilities, wanted["probs_after5_eps_inside"], rtol=0, atol=2e-6)
+    np.testing.assert_allclose(probabilities, expected["probs_after5_eps_inside"], rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_training_follows_keras_step_by_step(classes: int, seed: int) -> None:
 )
 def test_every_variant_equals_keras(variant: str, options: dict[str, float]) -> None:
     with np.load(EXPECTED) as arrays:
-        start, gradients, wanted = arrays["start"], arrays["gradients"], arrays[variant]
+        start, gradients, expected = arrays["start"], arrays["gradients"], arrays[variant]
     # In two tensors, of which one rests for a step: what they have learnt must not mix.
     weights = [torch.nn.Parameter(torch.from_numpy(part.copy())) for part in (start[:1], start[1:])]
     resting = torch.nn.Parameter(torch.ones(2))
     optimizer = KerasRMSprop([*weights, resting], **options)
-    for gradient, after in zip(gradients, wanted, strict=True):
+    for gradient, after in zip(gradients, expected, strict=True):
         weights[0].grad, weights[1].grad = torch.from_numpy(gradient[:1]), torch.from_numpy(gradient[1:])
         optimizer.step()
         np.testing.assert_allclose(torch.cat(weights).detach().numpy(), after, rtol=1e-5, atol=1e-7)
@@ -91,6 +91,6 @@ def test_closure_runs_with_gradients() -> None:
     assert weight.item() < 1
 
 
-def test_bad_numbers_are_reported_together() -> None:
+def test_all_problems_are_reported_together() -> None:
     with pytest.raises(ValueError, match=r"lr .* got -1; eps .* got 0; rho .* got 1; momentum .* got -0.1"):
         KerasRMSprop([torch.nn.Parameter(torch.ones(1))], lr=-1, eps=0, rho=1, momentum=-0.1)

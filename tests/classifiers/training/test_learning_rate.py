@@ -34,11 +34,11 @@ def test_no_factor_leaves_the_range_or_rises_after_the_warm_up(decay):
     assert factors[7:] == sorted(factors[7:], reverse=True)
 
 
-def test_a_schedule_that_runs_for_ever_does_not_overflow():
+def test_a_schedule_of_many_steps_does_not_overflow():
     assert LearningRateSchedule(decay="exponential", decay_rate=0.5).factor(10**7) == 0
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_problems_are_reported_together():
     with pytest.raises(ValueError, match="decay is 'cosin'") as caught:
         LearningRateSchedule(decay="cosin", warmup_steps=-1, decay_steps=0, decay_rate=2.0, floor=math.nan)
     for name in ("constant, cosine", "warmup_steps is -1", "decay_steps is 0", "decay_rate is 2.0", "floor is nan"):

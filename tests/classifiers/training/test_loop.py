@@ -26,7 +26,7 @@ def model(seed=0):
 
 
 def batches(count=6, seed=0, task="single-label", size=32):
-    """Classes that lie in different directions, with noise."""
+    """Batches of classes in different directions, with noise."""
     generator = torch.Generator().manual_seed(99)
     centres = torch.randn(CLASSES, RGB + AUDIO, generator=generator)
     generator.manual_seed(seed)
@@ -72,7 +72,7 @@ def test_one_worker_computes_what_a_plain_loop_does():
 
 
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
-def test_it_learns(task):
+def test_loss_falls_and_accuracy_rises(task):
     trained = training(whole(epochs=12, optimizer=ADAM), task)
     while not trained.is_over:
         trained.run_epoch(batches(task=task), batches(2, seed=1, task=task))
@@ -82,7 +82,7 @@ def test_it_learns(task):
     assert set(first.training) == {"loss", "hit_at_one"}
 
 
-def test_a_training_that_was_killed_takes_the_same_course():
+def test_a_resumed_training_continues_bit_for_bit():
     config = whole(
         epochs=5, optimizer=OptimizerConfig(momentum=0.5), schedule=LearningRateSchedule(decay="cosine", decay_steps=20)
     )
@@ -109,7 +109,7 @@ def test_a_training_that_was_killed_takes_the_same_course():
         assert torch.equal(value, resumed.best_state[name]), name
 
 
-def test_a_state_belongs_to_one_configuration_and_is_whole():
+def test_states_of_another_configuration_or_damaged_ones_are_refused():
     trained = training(whole(epochs=2))
     trained.run_epoch(batches(1), None)
     state = write_state(trained.snapshot(), {"epochs": 2, "model": "dense-5"})
@@ -121,19 +121,19 @@ def test_a_state_belongs_to_one_configuration_and_is_whole():
         read_state(b"", {})
 
 
-def test_the_best_epoch_is_kept_and_patience_ends():
+def test_the_best_epoch_is_kept_and_patience_stops_the_training():
     trained = training(whole(epochs=50, optimizer=ADAM, patience=2))
-    seen = {}
+    losses = {}
     while not trained.is_over:
-        # From the fourth epoch on, the training split says the opposite of the validation split.
+        # From the fourth epoch on, the labels of the training split contradict those of the validation split.
         split = batches() if trained.epoch < 3 else [turned(batch) for batch in batches()]
         record = trained.run_epoch(split, batches(2, seed=1))
-        seen[record.epoch] = record.validation["loss"]
-    best = min(seen, key=seen.__getitem__)
+        losses[record.epoch] = record.validation["loss"]
+    best = min(losses, key=losses.__getitem__)
     assert trained.history.best_epoch == best
-    assert len(seen) == best + 3
+    assert len(losses) == best + 3
     trained.load_best()
-    assert trained.evaluate(batches(2, seed=1), is_full=False).loss == pytest.approx(seen[best])
+    assert trained.evaluate(batches(2, seed=1), is_full=False).loss == pytest.approx(losses[best])
 
 
 def turned(batch):
@@ -162,7 +162,7 @@ def recall(trained, index):
     return trained.evaluate(batches(4, seed=2), is_full=True).classes.recall[index]
 
 
-def test_bf16_is_near_fp32():
+def test_bf16_training_is_close_to_fp32():
     exact, coarse = (training(whole(epochs=3, optimizer=ADAM, precision=name)) for name in ("fp32", "bf16"))
     for trained in (exact, coarse):
         while not trained.is_over:
@@ -173,14 +173,14 @@ def test_bf16_is_near_fp32():
     assert last[1] == pytest.approx(last[0], rel=0.1)
 
 
-def test_a_loss_that_is_no_number_says_what_to_try():
+def test_a_loss_that_is_not_finite_is_refused_with_a_remedy():
     trained = training(whole(epochs=3))
     endless = [FeatureBatch(batch.rgb * math.inf, batch.audio, batch.num_frames, batch.targets) for batch in batches()]
     with pytest.raises(DivergedError, match="lower learning rate"):
         trained.run_epoch(endless, None)
 
 
-def test_what_is_wrong_with_a_configuration_is_told_at_once():
+def test_all_problems_of_a_configuration_are_reported_together():
     with pytest.raises(ValueError, match=r"(?s)patience is 0.*l2 is -1.*fp64.*recall"):
         whole(patience=0, l2=-1, precision="fp64", monitor="recall")
     with pytest.raises(ValueError, match=r"(?s)learning rate is nan.*adam takes no momentum"):
@@ -237,7 +237,7 @@ def test_each_phase_trains_its_stages():
     assert trained.history.best_epoch == best.epoch
 
 
-def test_a_base_is_untouched_until_an_epoch_trains_it():
+def test_frozen_stages_are_initial_until_an_epoch_trains_them():
     back = (Phase(epochs=1, stages=1), Phase(epochs=1, stages=3), Phase(epochs=1, stages=1), Phase(epochs=1))
     trained = clip_training(*back)
     untouched = [trained.has_initial_frozen_stages]
@@ -248,7 +248,7 @@ def test_a_base_is_untouched_until_an_epoch_trains_it():
 
 
 @pytest.mark.parametrize("stop", [2, 3, 4, 5, 6])
-def test_a_training_killed_in_any_phase_takes_the_same_course(stop):
+def test_a_training_resumed_in_any_phase_continues_bit_for_bit(stop):
     unbroken = run(clip_training(*HEAD_THEN_ALL))
     state = write_state(run(clip_training(*HEAD_THEN_ALL), stop).snapshot(), {})
     resumed = clip_training(*HEAD_THEN_ALL)
@@ -267,7 +267,7 @@ def test_patience_ends_a_phase_and_the_next_begins():
     assert trained.history.epochs[-1].phase == 1
 
 
-def test_gradients_of_several_batches_make_one_step():
+def test_gradients_of_several_batches_are_accumulated_into_one_step():
     def trained(batches, accumulate):
         # No dropout, which would be drawn otherwise.
         torch.manual_seed(0)
@@ -295,7 +295,7 @@ def halves(batch):
     ]
 
 
-def test_values_of_frozen_stages_stand_for_clips():
+def test_training_on_kept_values_of_frozen_stages_equals_training_on_clips():
     trained = clip_training(*HEAD_THEN_ALL[:1])
     trained.enter_phase()
     model = trained.model

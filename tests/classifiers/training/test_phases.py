@@ -28,7 +28,7 @@ def test_the_last_stages_are_trained():
         train_stages(model, 9)
 
 
-def test_a_model_of_features_has_none():
+def test_feature_models_have_no_stages():
     model = build_model("dense-1", num_classes=3)
     train_stages(model, None)
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -36,12 +36,12 @@ def test_a_model_of_features_has_none():
         train_stages(model, 2)
 
 
-def test_what_is_no_phase():
+def test_invalid_phases_are_refused():
     with pytest.raises(ValueError, match=r"(?s)epochs is 0.*stages is 0"):
         Phase(epochs=0, stages=0)
 
 
-def test_statistics_of_frozen_stages_stay():
+def test_statistics_of_frozen_stages_do_not_change():
     torch.manual_seed(0)
     model = build_clip_model(
         "s3d", num_classes=2, options={"frames": 16, "height": 32, "width": 32, "width_factor": 0.1}

@@ -68,7 +68,7 @@ def problems_of(files):
     return caught.value.problems
 
 
-def test_what_was_written_is_read(files):
+def test_a_checkpoint_is_read_as_it_was_written(files):
     assert list(files) == [WEIGHTS_FILE, HISTORY_FILE, CONFIG_FILE]
     found = read_checkpoint(files)
     assert re.fullmatch("[0-9a-f]{64}", found.config.weights_sha256)
@@ -89,13 +89,13 @@ def test_history_may_be_missing():
     assert read_checkpoint(files).history is None
 
 
-def test_weights_in_any_memory_are_written():
+def test_weights_of_any_memory_layout_are_written():
     shared = torch.arange(6.0).reshape(2, 3)
     files = write_checkpoint(Checkpoint(CONFIG, {"a": shared, "b": shared, "c": shared.T}))
     assert torch.equal(read_checkpoint(files).state["c"], shared.T)
 
 
-def test_a_newer_version_is_told_in_one_line(files):
+def test_a_newer_version_is_refused_in_one_line(files):
     (problem,) = problems_of(with_config(files, schema_version=3, novelty=1))
     assert problem.startswith("config.json: schema_version: 3, this code reads 2")
 
@@ -113,7 +113,7 @@ def test_the_version_before_clips_and_phases_is_read(files):
     assert found.history == HISTORY
 
 
-def test_what_a_clip_classifier_takes():
+def test_a_clip_checkpoint_has_format_and_sampling():
     clips = ClipInput(
         format=ClipFormat(frames=16, height=112, width=112, resize=(128, 171), fps=None, **UNIT),
         sampling={"placement": "central", "views": 1},
@@ -130,7 +130,7 @@ def test_what_a_clip_classifier_takes():
         dataclasses.replace(config, rgb_dim=4)
 
 
-def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
+def test_problems_of_all_files_are_reported_together(files):
     document = json.loads(files[CONFIG_FILE])
     del document["seed"]
     document |= {"optoins": {}, "num_classes": "3", "temperature": True, "metrics": {"gap": None}}
@@ -163,7 +163,7 @@ def test_unknown_missing_and_wrong_in_every_file_are_told_at_once(files):
         ({"temperature": 0}, "temperature is 0.0"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(files, changes, message):
+def test_inconsistent_values_are_refused(files, changes, message):
     (problem,) = problems_of(with_config(files, **changes))
     assert message in problem
 
@@ -183,7 +183,7 @@ def test_a_missing_file_is_named(files, name):
     assert problems_of(files) == (f"{name}: missing; a checkpoint is a folder with model.safetensors and config.json",)
 
 
-def test_files_of_two_trainings_are_told_apart(files):
+def test_files_of_different_trainings_are_refused(files):
     other = load(files[WEIGHTS_FILE])
     other["2.bias"] += 1
     (problem,) = problems_of({**files, WEIGHTS_FILE: save(other)})
@@ -205,7 +205,7 @@ def test_damaged_texts_are_refused(files, name, text):
     assert problem.startswith(f"{name}: ")
 
 
-def test_weights_fill_the_model_that_they_are_of(files):
+def test_weights_are_loaded_into_their_model(files):
     filled = model()
     nn.init.zeros_(filled[0].weight)
     load_weights(filled, read_checkpoint(files))
@@ -236,7 +236,7 @@ def test_features_of_another_kind_are_refused_with_what_differs():
         check_fingerprint(CONFIG, {}, "old.tfrecord")
 
 
-def test_a_long_list_of_problems_is_cut_where_it_is_shown():
+def test_a_long_list_of_problems_is_shortened_in_the_message():
     error = CheckpointError("it", [f"problem {i}" for i in range(50)])
     assert len(error.problems) == 50
     assert str(error).count("\n") == 21

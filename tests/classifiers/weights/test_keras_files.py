@@ -29,7 +29,7 @@ def small(path: Path) -> torch.nn.Module:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("classes", "seed"), [(10, 510), (20, 520), (50, 550)])
-def test_gives_keras_probabilities(tmp_path: Path, layout: str, classes: int, seed: int) -> None:
+def test_probabilities_equal_those_of_keras(tmp_path: Path, layout: str, classes: int, seed: int) -> None:
     LAYOUTS[layout](tmp_path / "m.h5", keras_models.weights(classes))
     model = load_keras_file(tmp_path / "m.h5", name="dense-5").eval()
     rgb, audio, _ = keras_models.batch(seed, 8, classes)
@@ -38,14 +38,14 @@ def test_gives_keras_probabilities(tmp_path: Path, layout: str, classes: int, se
 
 
 @pytest.mark.parametrize("name", ["small.h5", "small.weights.h5"])
-def test_reads_what_keras_wrote(name: str) -> None:
+def test_files_written_by_keras_are_read(name: str) -> None:
     with np.load(FIXTURES / "expected.npz") as arrays:
         rgb, audio = torch.from_numpy(arrays["rgb"]), torch.from_numpy(arrays["audio"])
         probabilities = small(FIXTURES / name).eval()(rgb, audio, ONE[:7]).softmax(1).detach().numpy()
         np.testing.assert_allclose(probabilities, arrays["probabilities"], rtol=0, atol=1e-6)
 
 
-def test_every_dense_model_takes_its_own_layers(tmp_path: Path) -> None:
+def test_every_dense_model_loads_its_own_layers(tmp_path: Path) -> None:
     # 60 classes: the last two layers of model 6 have one shape, and the order must tell them apart.
     rng = np.random.default_rng(0)
     sizes = {"a": (1024, 220), "b": (128, 65), "c": (285, 60), "d": (60, 60), "e": (60, 60)}
@@ -70,7 +70,7 @@ def test_another_network_is_refused_with_both_lists(tmp_path: Path) -> None:
         load_keras_file(tmp_path / "more.h5", name="dense-5")
 
 
-def test_the_description_must_be_the_models(tmp_path: Path) -> None:
+def test_the_network_description_must_match_the_model(tmp_path: Path) -> None:
     with h5py.File(FIXTURES / "small.h5") as file:
         description = file.attrs["model_config"]
     assert isinstance(description, str)

@@ -36,19 +36,19 @@ def test_a_network_of_keras_2_passes() -> None:
     check(network())
 
 
-def test_all_differences_are_told_at_once() -> None:
+def test_all_differences_are_reported_together() -> None:
     with pytest.raises(ValueError, match="'audio_dense' has activation 'relu'") as caught:
         check(network(("audio_drop", "rgb_drop"), "relu"))
     assert "widths (128, 1024); the model's are (1024, 128)" in str(caught.value)
 
 
-def test_a_circle_ends() -> None:
+def test_a_cyclic_network_is_refused() -> None:
     layers = [layer("Dropout", "a", "b"), layer("Dropout", "b", "a"), layer("Concatenate", "c", "a", "nowhere")]
     with pytest.raises(ValueError, match=r"widths \(None, None\)"):
         check(json.dumps({"config": {"layers": layers}}))
 
 
-def test_a_sequential_of_old_is_a_list() -> None:
+def test_the_layer_list_of_an_old_sequential_is_read() -> None:
     layers = [layer("Dense", "hidden", activation="tanh"), layer("Dense", "classes", activation="softmax")]
     check(json.dumps({"class_name": "Sequential", "config": layers}))
     layers.append(layer("BatchNormalization", "norm"))

@@ -28,7 +28,7 @@ def same(one: ClipModel, other: ClipModel) -> bool:
     return all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
 
-def test_public_names_and_our_own_are_taken() -> None:
+def test_public_and_own_names_are_accepted() -> None:
     source, model = small(0), small(1)
     assert fill(model, published(source)) == "c3d.pickle"
     assert same(model, source)
@@ -37,13 +37,13 @@ def test_public_names_and_our_own_are_taken() -> None:
     assert same(model, source)
 
 
-def test_weights_that_many_devices_trained_are_taken() -> None:
+def test_weights_of_data_parallel_trainings_are_accepted() -> None:
     source, model = small(0), small(1)
     fill(model, {f"module.{key}": value for key, value in published(source).items()})
     assert same(model, source)
 
 
-def test_half_precision_is_taken() -> None:
+def test_half_precision_is_accepted() -> None:
     source, model = small(0).half(), small(1)
     fill(model, published(source))
     assert all(value.dtype == torch.float32 for value in model.state_dict().values())
@@ -51,7 +51,7 @@ def test_half_precision_is_taken() -> None:
 
 
 @pytest.mark.parametrize("with_counters", [True, False])
-def test_counters_of_batches_may_be_there_or_not(with_counters: bool) -> None:
+def test_batch_counters_are_optional(with_counters: bool) -> None:
     options = {"width_factor": 1 / 16}
     source, model = (build_clip_model("s3d", num_classes=2, options=options) for _ in range(2))
     arrays = {key: value for key, value in source.state_dict().items() if with_counters or "num_batches" not in key}
@@ -59,7 +59,7 @@ def test_counters_of_batches_may_be_there_or_not(with_counters: bool) -> None:
     assert same(model, source)
 
 
-def test_everything_that_does_not_fit_is_told_at_once_and_nothing_is_changed() -> None:
+def test_all_mismatches_are_reported_together_and_nothing_is_changed() -> None:
     model, before, arrays = small(1), small(1), published(small(0))
     arrays["fc9.weight"] = arrays.pop("fc7.weight")
     arrays["conv2.weight"] = arrays["conv2.weight"][:, :, :2]
@@ -77,7 +77,7 @@ def test_everything_that_does_not_fit_is_told_at_once_and_nothing_is_changed() -
     assert same(model, before)
 
 
-def test_a_kernel_over_another_dimension_does_not_fit() -> None:
+def test_a_kernel_along_another_dimension_is_refused() -> None:
     model = build_clip_model("s3d", num_classes=2, options={"width_factor": 1 / 16})
     key = "trunk.Conv3d_1a_7x7.body.time.conv3d.weight"
     arrays = model.state_dict()
@@ -86,7 +86,7 @@ def test_a_kernel_over_another_dimension_does_not_fit() -> None:
         fill(model, arrays)
 
 
-def test_a_long_list_is_cut() -> None:
+def test_long_lists_of_mismatches_are_shortened() -> None:
     arrays = {key: value for key, value in published(small(0)).items() if key == "conv1.bias"}
     with pytest.raises(PublishedWeightsError, match=r"; and 9 more$"):
         fill(small(1), arrays)
@@ -104,21 +104,21 @@ def test_a_head_of_other_classes_needs_to_be_left_out() -> None:
     fill(model, arrays, fresh_head=True)
 
 
-def test_two_arrays_for_one_place_are_refused() -> None:
+def test_two_arrays_for_one_tensor_are_refused() -> None:
     source = small(0)
     arrays = published(source) | {"module.fc7.bias": torch.zeros(256)}
     with pytest.raises(PublishedWeightsError, match=r"fc7\.bias and module\.fc7\.bias are both trunk\.fc7\.fc7"):
         fill(small(1), arrays)
 
 
-def test_another_network_is_named_with_what_is_known() -> None:
+def test_weights_of_another_network_are_refused_with_its_name() -> None:
     with pytest.raises(
         PublishedWeightsError, match=r"layouts of Framemill, c3d\.pickle, .*; none of these 1 arrays matches any: stem"
     ):
         fill(small(0), {"stem.w": torch.zeros(1)})
 
 
-def test_options_come_with_the_layout() -> None:
+def test_a_layout_determines_options() -> None:
     keys = published(small(0)).keys()
     assert published_options("c3d", keys) == {"pool5": "both", "pixels": "bytes"}
     assert published_options("c3d", ["model_weights/conv1/conv1/kernel"])["pool5"] == "end"
@@ -150,7 +150,7 @@ def keras_arrays(model: ClipModel, name: str) -> dict[str, torch.Tensor]:
         "{layer}/{layer}_{letter}:0",
     ],
 )
-def test_keras_names_of_all_versions_are_taken(name: str) -> None:
+def test_keras_names_of_all_versions_are_accepted(name: str) -> None:
     source, model = small(0), small(1)
     assert fill(model, keras_arrays(source, name)) == "Sports-1M of Keras with TensorFlow"
     assert same(model, source)

@@ -1,4 +1,4 @@
-"""Resizing is bilinear without antialiasing; crops lie where they are said to."""
+"""Resizing is bilinear without antialiasing; crops are at the documented positions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_longer_side_follows_the_shorter_one(size: tuple[int, int], expected
     assert resized(image(*size), (128,)).shape == (*expected, 3)
 
 
-def test_a_picture_of_the_right_size_is_left_alone() -> None:
+def test_a_frame_of_the_target_size_is_unchanged() -> None:
     picture = image(112, 112)
     assert resized(picture, (112, 112)) is picture
 

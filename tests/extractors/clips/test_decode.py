@@ -72,7 +72,7 @@ def test_the_videos_own_rate_as_a_number_gives_the_same(name: str, videos: dict[
 
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("fps", [None, "12.5", *(pytest.param(fps, marks=pytest.mark.heavy) for fps in ("5", "60"))])
-def test_selective_clips_are_those_of_a_full_decode(name: str, fps: str | None, videos: dict[str, Path]) -> None:
+def test_selective_and_full_decoding_give_the_same_clips(name: str, fps: str | None, videos: dict[str, Path]) -> None:
     for sampling in (
         ClipSampling(views=3),
         ClipSampling(placement="equal", views=2),
@@ -85,9 +85,7 @@ def test_selective_clips_are_those_of_a_full_decode(name: str, fps: str | None, 
 
 
 @pytest.mark.parametrize("name", [name for name in CLIPS if name != "h264 in AVI"])
-def test_selective_decoding_is_what_happens(
-    name: str, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clips_are_decoded_selectively(name: str, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(decode, "_decode_all")
     decode_clips(videos[name], form(8), ClipSampling(views=2))
 
@@ -98,7 +96,7 @@ def on_screen(pts: list[int], seconds: float) -> int:
 
 
 @pytest.mark.parametrize("name", [name for name in CLIPS if "variable" in name])
-def test_frames_of_a_variable_rate_are_chosen_by_time(name: str, videos: dict[str, Path]) -> None:
+def test_frames_of_a_variable_rate_are_selected_by_time(name: str, videos: dict[str, Path]) -> None:
     sampling = ClipSampling(placement="start", start_seconds=2)
     assert numbers(decode_clips(videos[name], form(20, "7"), sampling)) == [
         [on_screen(UNEVEN, 2 + number / 7) for number in range(20)]
@@ -114,7 +112,7 @@ def test_equal_frames_of_a_constant_rate(videos: dict[str, Path]) -> None:
     ]
 
 
-def test_a_given_rate_from_a_given_start(videos: dict[str, Path]) -> None:
+def test_clips_of_a_given_rate_and_start(videos: dict[str, Path]) -> None:
     sampling = ClipSampling(placement="start", start_seconds=2)
     assert numbers(decode_clips(videos["h264"], form(6, "5"), sampling)) == [list(range(50, 80, 5))]
     assert numbers(decode_clips(videos["h264"], form(6), sampling)) == [list(range(50, 56))]
@@ -134,7 +132,7 @@ def test_a_part_of_a_video(videos: dict[str, Path]) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
 @pytest.mark.parametrize("frames", [1, 5])
 @pytest.mark.parametrize("fps", [None, "25"])
-def test_short_videos_loop_or_pad(suffix: str, frames: int, fps: str | None, tmp_path: Path) -> None:
+def test_clips_of_short_videos_are_looped_or_padded(suffix: str, frames: int, fps: str | None, tmp_path: Path) -> None:
     codec = "mpeg4" if suffix == ".avi" else "libx264"
     path = write_video(tmp_path / f"short{suffix}", Clip(codec, frames))
     loop = numbers(decode_clips(path, form(12, fps), ClipSampling(short="loop")))
@@ -168,14 +166,14 @@ def test_a_random_crop_is_the_same_for_all_frames(videos: dict[str, Path]) -> No
     assert len(places) == 6
 
 
-def test_a_file_object_does(videos: dict[str, Path]) -> None:
+def test_a_file_object_gives_the_same_clips(videos: dict[str, Path]) -> None:
     for name in ("h264", "h264 in MPEG-TS", "h264 in AVI"):
         with io.BytesIO(videos[name].read_bytes()) as file:
             clips = decode_clips(file, form(16), ClipSampling())
         np.testing.assert_array_equal(clips, decode_clips(videos[name], form(16), ClipSampling()))
 
 
-def test_a_damaged_spot_gives_the_nearest_intact_frame(tmp_path: Path) -> None:
+def test_damaged_frames_are_replaced_by_the_nearest_intact_one(tmp_path: Path) -> None:
     path = write_video(
         tmp_path / "clip.mp4", Clip(frames=100, options={"x264-params": "keyint=10:min-keyint=10:scenecut=0:bframes=0"})
     )

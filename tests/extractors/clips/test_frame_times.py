@@ -1,4 +1,4 @@
-"""What is known of a long video from its ends and its index is what reading all of it tells."""
+"""Frame times of a long video, found from its ends and its index, equal those of reading all of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", INDEXED)
-def test_ends_and_frames_are_those_that_reading_tells(name: str, videos: dict[str, Path]) -> None:
+def test_ends_and_frames_equal_those_of_a_full_read(name: str, videos: dict[str, Path]) -> None:
     with open_media(videos[name]) as media:
         listed = list_times(media)
     assert len(listed.frames) == 200
@@ -75,7 +75,7 @@ def test_clips_of_long_videos(name: str, videos: dict[str, Path], monkeypatch: p
 
 
 @pytest.mark.parametrize(("suffix", "fps"), [(".mp4", None), (".mkv", None), (".mp4", "2")])
-def test_a_longer_video_costs_no_more(
+def test_cost_does_not_grow_with_the_length(
     suffix: str, fps: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_packet = groups._coded_frame
@@ -100,8 +100,8 @@ def test_a_longer_video_costs_no_more(
     )  # of 350 and 1050 packets; by a group more, where the middle is near its edge
 
 
-def test_a_header_that_lies_is_not_believed(tmp_path: Path) -> None:
-    """An MP4 that says that it is ten times as long as it is, and a Matroska file that says a tenth."""
+def test_a_wrong_duration_in_the_header_is_not_used(tmp_path: Path) -> None:
+    """An MP4 whose header declares ten times its duration."""
     path = write_video(tmp_path / "long.mp4", Clip(frames=200))
     content = bytearray(path.read_bytes())
     for box in (b"mvhd", b"mdhd", b"tkhd"):
@@ -114,14 +114,14 @@ def test_a_header_that_lies_is_not_believed(tmp_path: Path) -> None:
         assert numbers(decode_clips(path, form(16, fps), ClipSampling())) == [list(range(92, 108))]
 
 
-def test_a_clock_that_leaps_is_unsure(tmp_path: Path) -> None:
+def test_a_jump_of_the_timestamps_is_unsure(tmp_path: Path) -> None:
     pts = [number * 3600 for number in range(50)] + [10**8 + number * 3600 for number in range(50)]
-    path = write_video(tmp_path / "leap.mkv", Clip(frames=100, pts=pts))
+    path = write_video(tmp_path / "jump.mkv", Clip(frames=100, pts=pts))
     with open_media(path) as media, pytest.raises(UnsureStructureError, match="timestamps jump"):
         list_times(media)
 
 
-def test_frames_that_an_edit_list_hides_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_hidden_by_an_edit_list_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_video(tmp_path / "whole.mp4", Clip(frames=200, options=B_FRAMES))
     path = tmp_path / "cut.mp4"
     with (

@@ -1,4 +1,4 @@
-"""Positions of clips are those that the placement promises, whatever the length."""
+"""Positions of clips follow from the placement, for videos of any length."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def floors(frames: int, length: Fraction | int, **options: object) -> list[list[
 
 
 @pytest.mark.parametrize(("length", "first"), [(100, 42), (101, 42), (102, 43), (16, 0), (17, 0), (18, 1)])
-def test_central_frames_are_as_far_from_both_ends(length: int, first: int) -> None:
+def test_central_frames_are_centred(length: int, first: int) -> None:
     assert floors(16, length) == [list(range(first, first + 16))]
 
 
@@ -32,13 +32,13 @@ def test_views_are_spread_from_the_beginning_to_the_end() -> None:
     assert all(np.diff(view).tolist() == [1] * 15 for view in views)
 
 
-def test_equal_frames_are_the_middles_of_equal_stretches() -> None:
+def test_equal_frames_are_the_middles_of_equal_intervals() -> None:
     assert positions(10, 100, placement="equal") == [[5 + 10 * number for number in range(10)]]
     first, second = positions(4, 16, placement="equal", views=2)
     assert (first, second) == ([1, 5, 9, 13], [3, 7, 11, 15])
 
 
-def test_start_begins_there_and_further_views_go_on_to_the_end() -> None:
+def test_views_extend_from_the_given_start_to_the_end() -> None:
     assert floors(8, 50, placement="start") == [list(range(8))]
     assert [view[0] for view in floors(8, 50, placement="start", views=2)] == [0, 42]
 
@@ -47,12 +47,12 @@ def test_start_begins_there_and_further_views_go_on_to_the_end() -> None:
 @pytest.mark.parametrize(
     ("length", "loop", "pad"), [(3, [0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 2, 2, 2, 2]), (1, [0] * 7, [0] * 7)]
 )
-def test_what_is_short_loops_or_pads(placement: str, length: int, loop: list[int], pad: list[int]) -> None:
+def test_short_videos_are_looped_or_padded(placement: str, length: int, loop: list[int], pad: list[int]) -> None:
     assert floors(7, length, placement=placement, short="loop") == [loop]
     assert floors(7, length, placement=placement, short="pad") == [pad]
 
 
-def test_random_starts_reach_every_frame_and_stay_inside() -> None:
+def test_random_clips_cover_every_frame_and_stay_within_the_video() -> None:
     starts = set()
     for seed in range(300):
         (view,) = floors(8, 12, placement="random", seed=seed)
@@ -61,10 +61,10 @@ def test_random_starts_reach_every_frame_and_stay_inside() -> None:
     assert starts == {0, 1, 2, 3, 4}
 
 
-def test_the_seed_decides() -> None:
-    wanted = {"placement": "random", "views": 3, "speed": (0.5, 2.0)}
-    assert positions(8, 300, seed=4, **wanted) == positions(8, 300, seed=4, **wanted)
-    assert positions(8, 300, seed=4, **wanted) != positions(8, 300, seed=5, **wanted)
+def test_equal_seeds_give_equal_results() -> None:
+    options = {"placement": "random", "views": 3, "speed": (0.5, 2.0)}
+    assert positions(8, 300, seed=4, **options) == positions(8, 300, seed=4, **options)
+    assert positions(8, 300, seed=4, **options) != positions(8, 300, seed=5, **options)
 
 
 def test_speed_scales_the_step() -> None:
@@ -80,20 +80,20 @@ def test_speed_scales_the_step() -> None:
     assert len(steps) > 40
 
 
-def test_lengths_that_are_fractions_of_a_frame() -> None:
+def test_lengths_of_fractions_of_a_frame() -> None:
     for placement in ("central", "equal", "start", "random"):
         for length in (Fraction(1, 7), Fraction(75, 10), Fraction(163, 10)):
             for position in positions(8, length, placement=placement)[0]:
                 assert 0 <= position < length
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     with pytest.raises(
         ValueError, match=r"placement is 'middle'.*views is 0.*crops is 2.*short is 'stop'|placement"
-    ) as told:
+    ) as refusal:
         ClipSampling(placement="middle", views=0, crops=2, short="stop", start_seconds=-1, speed=(2.0, 1.0))
     for word in ("'middle'", "views is 0", "crops is 2", "'stop'", "start_seconds is -1", "speed is (2.0, 1.0)"):
-        assert word in str(told.value)
+        assert word in str(refusal.value)
     for wrong in ({"start_seconds": 1.0}, {"speed": (0.5, 1.0)}, {"random_crop": True, "crops": 3}):
         with pytest.raises(ValueError, match=r"start_seconds|speed|random_crop"):
             ClipSampling(**wrong)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ def runner(forward):
     return made
 
 
-def test_short_batches_run_as_they_are_where_that_changes_nothing():
+def test_short_batches_are_not_padded_where_results_are_the_same():
     sizes = []
 
     def forward(rows):
@@ -23,7 +23,7 @@ def test_short_batches_run_as_they_are_where_that_changes_nothing():
     assert sizes[-1] == 3
 
 
-def test_the_whole_buffer_runs_where_short_batches_would_differ():
+def test_short_batches_are_padded_where_results_would_differ():
     sizes = []
 
     def forward(rows):
@@ -36,7 +36,7 @@ def test_the_whole_buffer_runs_where_short_batches_would_differ():
     assert sizes[-1] == 4
 
 
-def test_results_have_memory_of_their_own():
+def test_results_do_not_share_memory_with_the_buffer():
     made = runner(lambda rows: rows * 2)
     first = made.run(2)
     made.buffer.zero_()

@@ -16,7 +16,7 @@ def frames_of(sizes):
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("variant", sorted(IMAGE_INPUTS))
-def test_groups_of_frames_alike_become_the_same_inputs(variant, device):
+def test_grouped_frames_become_the_same_inputs_as_single_ones(variant, device):
     sizes = [(40, 60)] * 3 + [(60, 40)] + [(40, 60)] + [(700, 640)] * (MOST + 2)
     frames = frames_of(sizes)
     image_input = IMAGE_INPUTS[variant]
@@ -28,7 +28,7 @@ def test_groups_of_frames_alike_become_the_same_inputs(variant, device):
     assert torch.equal(inputs, expected) if device == CPU else torch.allclose(inputs, expected, atol=1e-5)
 
 
-def test_a_frames_memory_may_be_used_again_at_once():
+def test_the_memory_of_a_transferred_frame_may_be_overwritten():
     kept = frames_of([(8, 8)] * 5)
 
     def stream():
@@ -40,11 +40,11 @@ def test_a_frames_memory_may_be_used_again_at_once():
     assert torch.equal(group.pixels, torch.stack(kept))
 
 
-def test_frames_of_one_shape_cut_from_others_are_kept_apart():
+def test_frames_of_equal_shape_from_different_sizes_are_not_grouped():
     pixels = torch.zeros(598, 598, 3, dtype=torch.uint8)
     frames = [PreparedFrame(pixels, 1080, 1920), PreparedFrame(pixels, 720, 1280)]
     assert [(group.height, group.width) for group in sent_in_groups(frames, CPU, MOST)] == [(1080, 1920), (720, 1280)]
 
 
-def test_no_frames_no_groups():
+def test_without_frames_there_are_no_groups():
     assert list(sent_in_groups([], CPU, MOST)) == []

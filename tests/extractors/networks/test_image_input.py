@@ -41,7 +41,7 @@ def test_any_size_becomes_the_networks_input(variant, size):
     assert image.abs().max() <= 1.0
 
 
-def test_tf1_resize_leaves_its_own_size_alone():
+def test_tf1_resize_keeps_an_image_of_the_target_size():
     frame = np.random.default_rng(0).integers(0, 256, (299, 299, 3), dtype=np.uint8)
     np.testing.assert_array_equal(tf1_bilinear_resize(whole_frame(as_image_tensor(frame))).numpy(), frame)
 
@@ -54,7 +54,7 @@ def test_crop_is_central():
 
 
 @pytest.mark.parametrize("view", ["read-only", "flipped", "sliced", "fortran"])
-def test_arrays_of_any_layout_are_taken(view):
+def test_arrays_of_any_memory_layout_are_accepted(view):
     frame = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     arrays = {"flipped": frame[::-1], "sliced": frame[:, 5:50], "fortran": np.asfortranarray(frame), "read-only": frame}
     array = arrays[view]
@@ -75,7 +75,7 @@ def test_other_types_are_refused():
 
 @pytest.mark.parametrize("variant", sorted(IMAGE_INPUTS))
 @pytest.mark.parametrize("size", [(120, 160), (299, 299), (598, 599), (1080, 1920), (1280, 300)])
-def test_a_prepared_frame_gives_the_same_bits_and_travels_light(variant: str, size: tuple[int, int]) -> None:
+def test_a_prepared_frame_gives_the_same_bits_and_is_smaller(variant: str, size: tuple[int, int]) -> None:
     frame = as_image_tensor(np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8))
     prepared = IMAGE_INPUTS[variant].on_host(frame)
     assert prepared.pixels.dtype == torch.uint8

@@ -23,7 +23,7 @@ def network(variant):
     return network.eval()
 
 
-def test_parameter_count_is_the_docstrings(variant, network):
+def test_parameter_count_is_the_documented_one(variant, network):
     assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[variant]
 
 

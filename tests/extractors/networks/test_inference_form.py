@@ -17,7 +17,7 @@ def images():
 
 
 def assert_same(found, expected):
-    """Equal to the bit on the processors it was measured on; elsewhere `BatchRunner` sees to it."""
+    """Equal to the bit on the processors tested; on others, `BatchRunner` pads short batches."""
     if has_cpu_bf16():
         assert torch.equal(found, expected)
     else:
@@ -32,7 +32,7 @@ def folded(dtype):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
-def test_a_network_means_the_same_in_any_batch(images, dtype, tolerance):
+def test_outputs_do_not_depend_on_the_batch(images, dtype, tolerance):
     network = folded(dtype)
     images = images.to(dtype)
     with torch.inference_mode():
@@ -63,7 +63,7 @@ def test_batch_norm_is_folded_exactly():
 
 
 @pytest.mark.parametrize("counts_padding", [True, False])
-def test_an_average_pool_moves_behind_a_pointwise_convolution(counts_padding):
+def test_an_average_pool_moves_after_a_pointwise_convolution(counts_padding):
     block = GridBlock35(8, pool_channels=4, pool_counts_padding=counts_padding).eval()
     norm = block.branch_pool.bn
     norm.running_mean.data.uniform_(-0.5, 0.5)

@@ -12,7 +12,7 @@ from extractors.networks.precision import (
 CPU = torch.device("cpu")
 
 
-def test_auto_takes_what_the_cpu_has():
+def test_auto_resolves_to_the_fastest_precision_of_the_cpu():
     assert resolve_precision("auto", CPU) == ("bf16" if has_cpu_bf16() else "fp32")
 
 
@@ -26,7 +26,7 @@ def test_unknown_precisions_list_the_known_ones():
         resolve_precision("fp8", CPU)
 
 
-def test_int8_is_for_cpus_that_have_it():
+def test_int8_needs_a_cpu_with_vnni():
     if has_cpu_int8():
         assert resolve_precision("int8", CPU) == "int8"
     else:
@@ -36,7 +36,7 @@ def test_int8_is_for_cpus_that_have_it():
         resolve_precision("int8", torch.device("cuda"))
 
 
-def test_sound_beside_int8_runs_in_the_fastest_precision():
+def test_with_int8_frames_audio_uses_the_fastest_other_precision():
     assert resolve_audio_precision("int8", CPU) == resolve_precision("auto", CPU)
     assert resolve_audio_precision("fp32", CPU) == "fp32"
 

@@ -57,7 +57,7 @@ def block(c_in, c_out, **options):
     ],
 )
 @pytest.mark.skipif(not has_cpu_int8(), reason="without VNNI, sums of 8-bit products saturate; int8 is refused there")
-def test_a_layer_works_in_units_of_its_channels_ranges(options, pool):
+def test_a_layer_computes_in_units_of_its_channels_ranges(options, pool):
     float_block = block(16, 24, **options)
     layer = QuantizedConv(float_block, pool=pool)
     ranges = torch.linspace(0.5, 3, 16)[None, :, None, None].expand(1, 16, 9, 9)
@@ -74,7 +74,7 @@ def test_a_layer_works_in_units_of_its_channels_ranges(options, pool):
     assert found.float().mean() > 1
 
 
-def test_a_layer_that_onednn_is_slow_at_is_cut_in_two():
+def test_a_layer_that_onednn_is_slow_at_is_split_in_two():
     layer = QuantizedConv(block(288, 384, kernel=3, stride=2))
     assert layer.weight.numel() > SLOW_STRIDED_WEIGHTS
     with torch.inference_mode():
@@ -86,17 +86,17 @@ def test_a_layer_that_onednn_is_slow_at_is_cut_in_two():
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 0), (1, 1)])
 @pytest.mark.parametrize("size", [7, 8])
-def test_the_largest_of_bytes(stride, padding, size):
+def test_max_pool_of_uint8(stride, padding, size):
     pool = nn.MaxPool2d(3, stride=stride, padding=padding)
     x = torch.randint(0, 256, (2, 5, size, size), dtype=torch.uint8)
     assert torch.equal(MaxPool(pool)(x).float(), pool(x.float()))
 
 
-def test_a_network_whose_batch_norms_tell_nothing_is_refused():
+def test_a_network_whose_batch_norms_do_not_describe_its_activations_is_refused():
     network = random_network("inception-2015")
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.bias.data.fill_(-11.7)  # the same function, said to be off nearly always
+            module.bias.data.fill_(-11.7)  # the same function, with statistics of a ReLU that is nearly always off
             module.running_mean.data.fill_(-11.7)
     with pytest.raises(ValueError, match="batch norms do not describe"):
         QuantizedInception(network)

@@ -17,7 +17,7 @@ def network():
     return network.eval()
 
 
-def test_parameter_count_is_the_docstrings(network):
+def test_parameter_count_is_the_documented_one(network):
     assert sum(parameter.numel() for parameter in network.parameters()) == 72_141_184
 
 

@@ -39,7 +39,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def sampled(data: bytes, *, selective: bool = True, **segment: int) -> tuple[dict[int, int], Extent]:
-    """Which frame is seen at which grid point, and what there should be."""
+    """The frame at each grid point, and the declared extent."""
     extent = Extent()
     found = sample_frames(io.BytesIO(data), FPS, selective, waveform=Waveform(), extent=extent, **segment)  # type: ignore[arg-type]
     return {sample.index: read_number(sample.image) for sample in found}, extent
@@ -53,7 +53,7 @@ def blanked(data: bytes, start: float, end: float) -> bytes:
 
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("selective", [True, False])
-def test_nothing_is_missing_of_a_whole_file(name: str, selective: bool, clips: dict[str, bytes]) -> None:
+def test_an_intact_file_has_full_coverage(name: str, selective: bool, clips: dict[str, bytes]) -> None:
     samples, extent = sampled(clips[name], selective=selective)
     assert extent.missing_ranges(list(samples)) == []
     assert (extent.first, extent.stop, len(samples)) == (0, extent.stop, extent.stop)
@@ -61,7 +61,9 @@ def test_nothing_is_missing_of_a_whole_file(name: str, selective: bool, clips: d
 
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("selective", [True, False])
-def test_what_is_cut_off_is_missing_where_the_header_tells(name: str, selective: bool, clips: dict[str, bytes]) -> None:
+def test_a_truncated_end_is_missing_if_the_header_declares_it(
+    name: str, selective: bool, clips: dict[str, bytes]
+) -> None:
     data = clips[name]
     samples, extent = sampled(data[: int(len(data) * 0.7)], selective=selective)
     missing = extent.missing_ranges(list(samples))
@@ -75,7 +77,7 @@ def test_what_is_cut_off_is_missing_where_the_header_tells(name: str, selective:
 
 @pytest.mark.parametrize("name", KEEPS_TIME)
 @pytest.mark.parametrize("selective", [True, False])
-def test_behind_a_hole_decoding_goes_on_at_the_right_time(name: str, selective: bool, clips: dict[str, bytes]) -> None:
+def test_after_a_hole_timestamps_are_correct(name: str, selective: bool, clips: dict[str, bytes]) -> None:
     samples, extent = sampled(blanked(clips[name], 0.4, 0.6), selective=selective)
     ((first, stop),) = extent.missing_ranges(list(samples))
     assert 6 <= first <= 10
@@ -87,7 +89,7 @@ def test_behind_a_hole_decoding_goes_on_at_the_right_time(name: str, selective: 
 
 
 @pytest.mark.parametrize("name", ["mkv", "ts", "mpg", "flv"])
-def test_a_piece_that_is_left_out_is_a_hole(name: str, clips: dict[str, bytes]) -> None:
+def test_removed_packets_are_a_hole(name: str, clips: dict[str, bytes]) -> None:
     data = clips[name]
     samples, extent = sampled(data[: int(len(data) * 0.4)] + data[int(len(data) * 0.65) :])
     ((first, stop),) = extent.missing_ranges(list(samples))
@@ -123,7 +125,7 @@ def test_damage_before_the_first_picture_is_missing_before_time_zero(tmp_path: P
     assert extent.missing_ranges(list(samples)) == [(-4, 0)]
 
 
-def test_segments_know_their_own_part(clips: dict[str, bytes]) -> None:
+def test_segments_report_their_own_missing_ranges(clips: dict[str, bytes]) -> None:
     data = clips["mkv"][: int(len(clips["mkv"]) * 0.55)]
     parts = [(0, 3), (3, 6), (6, 9), (9, None)]
     counts = []
@@ -138,7 +140,7 @@ def test_segments_know_their_own_part(clips: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
-def test_a_picture_that_stays_is_no_hole(suffix: str, tmp_path: Path) -> None:
+def test_a_still_frame_is_not_a_hole(suffix: str, tmp_path: Path) -> None:
     stamps = [*range(0, 2 * TICKS, 3600), 8 * TICKS, 8 * TICKS + 3600, 15 * TICKS]
     path = write_video(tmp_path / f"still{suffix}", Clip(frames=len(stamps), pts=stamps))
     for selective in (True, False):
@@ -147,7 +149,7 @@ def test_a_picture_that_stays_is_no_hole(suffix: str, tmp_path: Path) -> None:
         assert len(samples) >= 30
 
 
-def test_sound_that_outlasts_the_pictures_promises_nothing(tmp_path: Path) -> None:
+def test_audio_after_the_last_frame_does_not_extend_the_declared_end(tmp_path: Path) -> None:
     for suffix in ("mp4", "mkv", "flv", "ts"):
         codec = "flv" if suffix == "flv" else "libx264"
         path = write_video(tmp_path / f"loud.{suffix}", Clip(codec, 75, sound="libmp3lame", sound_seconds=9.0))
@@ -156,7 +158,7 @@ def test_sound_that_outlasts_the_pictures_promises_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv", ".ts"])
-def test_a_clock_that_starts_late_promises_no_more(suffix: str, tmp_path: Path) -> None:
+def test_a_late_start_does_not_extend_the_declared_end(suffix: str, tmp_path: Path) -> None:
     codec = "flv" if suffix == ".flv" else "libx264"
     path = write_video(tmp_path / f"late{suffix}", Clip(codec, pts=[5 * TICKS + 3600 * n for n in range(100)]))
     samples, extent = sampled(path.read_bytes())
@@ -167,7 +169,7 @@ def test_a_clock_that_starts_late_promises_no_more(suffix: str, tmp_path: Path) 
     assert 3.9 < seconds < 4.2
 
 
-def test_a_header_that_promises_years_is_not_believed(tmp_path: Path) -> None:
+def test_an_absurd_declared_duration_is_ignored(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mkv", Clip(frames=50))
     data = path.read_bytes().replace(b"00:00:02.000000000", b"99:00:02.000000000")
     path.write_bytes(data.replace(b"\x44\x89\x88", b"\x44\x89\x88\x42\x70", 1)[: len(data)])
@@ -178,16 +180,16 @@ def test_a_header_that_promises_years_is_not_believed(tmp_path: Path) -> None:
     assert (extent.missing_ranges(list(samples)), len(samples)) == ([], 4)
 
 
-def test_a_leap_of_the_clock_that_nothing_explains_is_a_splice(tmp_path: Path) -> None:
+def test_an_unexplained_jump_of_the_timestamps_is_a_splice(tmp_path: Path) -> None:
     stamps = [*range(0, 2 * TICKS, 3600), *range(90_000 * TICKS, 90_002 * TICKS, 3600)]
-    path = write_video(tmp_path / "leap.ts", Clip(frames=100, pts=stamps, options={"x264-params": "bframes=0"}))
+    path = write_video(tmp_path / "jump.ts", Clip(frames=100, pts=stamps, options={"x264-params": "bframes=0"}))
     for selective in (True, False):
         samples, extent = sampled(path.read_bytes(), selective=selective)
         assert samples == {0: 0, 1: 12, 2: 25, 3: 37, 4: 50, 5: 62, 6: 75, 7: 87}
         assert extent.missing_ranges(list(samples)) == []
 
 
-def test_missing_points_are_told_as_stretches() -> None:
+def test_missing_points_are_reported_as_ranges() -> None:
     extent = Extent()
     extent.first, extent.stop, extent.head_points = 10, 20, 2
     assert extent.missing_ranges([10, 11, 14, 19]) == [(-2, 0), (12, 14), (15, 19)]

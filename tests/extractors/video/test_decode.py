@@ -142,7 +142,7 @@ def test_known_structures_are_decoded_selectively(name: str, tmp_path: Path, dou
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_unsure_structures_are_decoded_whole(name: str, tmp_path: Path, doubts: Callable[[], list[str]]) -> None:
+def test_unsure_structures_are_decoded_fully(name: str, tmp_path: Path, doubts: Callable[[], list[str]]) -> None:
     suffix, clip = WHOLE[name]
     list(sample_frames(write_video(tmp_path / f"clip{suffix}", clip)))
     assert len(doubts()) == 1
@@ -192,7 +192,7 @@ def remuxed(tmp_path: Path, codec: str, suffix: str, **changes: object) -> Path:
         ("mpeg2", ".mkv", 10),
     ],
 )
-def test_a_first_frame_that_is_no_key_frame(codec: str, suffix: str, skip: int, tmp_path: Path) -> None:
+def test_a_first_frame_that_is_not_a_key_frame(codec: str, suffix: str, skip: int, tmp_path: Path) -> None:
     path = remuxed(tmp_path, codec, suffix, skip_packets=skip)
     for fps in RATES:
         whole = list(sample_frames(path, fps, selective=False))
@@ -214,7 +214,7 @@ def test_edit_lists(shift_seconds: float, suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libx264", ".ts"), ("mpeg2video", ".mpg")])
-def test_a_clock_that_starts_again_goes_on(codec: str, suffix: str, tmp_path: Path) -> None:
+def test_timestamps_that_restart_continue_the_clock(codec: str, suffix: str, tmp_path: Path) -> None:
     part = write_video(tmp_path / f"part{suffix}", Clip(codec=codec, b_frames=2)).read_bytes()
     path = tmp_path / f"spliced{suffix}"
     path.write_bytes(part + part)
@@ -261,7 +261,7 @@ def test_rotation_is_applied(rotation: int, quarter_turns: int, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["h264 full range", "h264 BT.709", "h264 10 bit", "h264 4:4:4", "prores"])
-def test_colours_are_those_that_were_drawn(name: str, tmp_path: Path) -> None:
+def test_colours_are_those_of_the_source(name: str, tmp_path: Path) -> None:
     suffix, clip = SELECTIVE[name]
     sample = next(sample_frames(write_video(tmp_path / f"clip{suffix}", clip)))
     assert np.abs(sample.image.astype(int) - picture(0, clip.width, clip.height)).mean() < 4
@@ -273,7 +273,7 @@ def test_a_file_object_gives_the_same_samples(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [0, -1, "0"])
-def test_a_rate_that_is_no_rate_is_refused(fps: int | str, tmp_path: Path) -> None:
+def test_an_invalid_rate_is_refused(fps: int | str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="above 0"):
         next(sample_frames(tmp_path / "unread.mp4", fps))
 
@@ -281,7 +281,7 @@ def test_a_rate_that_is_no_rate_is_refused(fps: int | str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "name", ["h264", "hevc open groups", "vp9", "mpeg2 in MPEG-TS", "h264 Matroska", "mpeg4 in AVI"]
 )
-def test_truncated_files_give_what_is_left_or_a_clear_error(name: str, tmp_path: Path) -> None:
+def test_truncated_files_give_their_intact_part_or_a_video_error(name: str, tmp_path: Path) -> None:
     suffix, clip = SELECTIVE[name]
     data = write_video(tmp_path / f"clip{suffix}", clip).read_bytes()
     path = tmp_path / f"cut{suffix}"
@@ -326,7 +326,7 @@ def test_absurd_dimensions_are_refused(tmp_path: Path) -> None:
     assert caught.value.code == FailureCode.ABSURD_DIMENSIONS
 
 
-def test_a_playlist_in_disguise_is_not_followed(tmp_path: Path) -> None:
+def test_a_playlist_with_a_video_suffix_is_not_followed(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "secret.mp4", Clip(frames=5))
     for text in (f"ffconcat version 1.0\nfile {clip}\n", f"#EXTM3U\n#EXTINF:1,\n{clip}\n#EXT-X-ENDLIST\n"):
         path = tmp_path / "playlist.mp4"
@@ -336,7 +336,7 @@ def test_a_playlist_in_disguise_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_key_frames_stand_for_their_groups(suffix: str, tmp_path: Path) -> None:
+def test_with_keyframes_each_group_is_represented_by_its_key_frame(suffix: str, tmp_path: Path) -> None:
     """25 frames a second, a key frame every 40: at second k the picture 40 * (25 k // 40) is the key frame."""
     path = write_video(tmp_path / f"clip{suffix}", x264("keyint=40:min-keyint=40:scenecut=0:bframes=2", frames=200))
     keys = [(sample.index, read_number(sample.image)) for sample in sample_frames(path, key_frames=True)]
@@ -345,7 +345,7 @@ def test_key_frames_stand_for_their_groups(suffix: str, tmp_path: Path) -> None:
     assert [(sample.index, read_number(sample.image)) for sample in later] == keys[3:6]
 
 
-def test_a_long_group_is_shown_by_its_first_picture(tmp_path: Path) -> None:
+def test_with_keyframes_a_long_group_has_its_first_frame_at_every_point(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", x264("keyint=infinite:bframes=3", frames=700, width=96, height=48))
     samples = list(sample_frames(path, key_frames=True))
     assert [sample.index for sample in samples] == list(range(28))

@@ -56,14 +56,14 @@ def test_frames_without_timestamps_follow_their_predecessor(tmp_path: Path) -> N
     assert all(left[2] == right[1] for left, right in pairwise(frames))
 
 
-def test_a_frame_that_comes_no_later_than_its_predecessor_is_never_seen(tmp_path: Path) -> None:
+def test_a_frame_not_later_than_its_predecessor_is_dropped(tmp_path: Path) -> None:
     source = write_video(tmp_path / "source.mkv", Clip("mpeg4", 30, b_frames=0))
     frames = shown(restamped(source, tmp_path / "copy.mkv", lambda number: 40 * number - 60 * (number == 10)))
     assert [number for number, _, _ in frames] == [number for number in range(30) if number != 10]
     assert all(left[2] == right[1] for left, right in pairwise(frames))
 
 
-def test_after_a_leap_back_the_clock_goes_on(tmp_path: Path) -> None:
+def test_after_a_backward_jump_timestamps_continue(tmp_path: Path) -> None:
     part = write_video(tmp_path / "part.ts", Clip(frames=60, options={"x264-params": "bframes=0"})).read_bytes()
     path = tmp_path / "spliced.ts"
     path.write_bytes(join_ts(part, part))
@@ -72,7 +72,7 @@ def test_after_a_leap_back_the_clock_goes_on(tmp_path: Path) -> None:
     assert {right[1] - left[1] for left, right in pairwise(frames)} == {3600}
 
 
-def test_a_damaged_packet_costs_no_more_than_its_group(tmp_path: Path) -> None:
+def test_a_damaged_packet_affects_its_group_only(tmp_path: Path) -> None:
     source = write_video(tmp_path / "clip.mkv", Clip(options={"x264-params": "keyint=25:bframes=0:scenecut=0"}))
     with av.open(str(source)) as container:
         packets = [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
@@ -84,12 +84,12 @@ def test_a_damaged_packet_costs_no_more_than_its_group(tmp_path: Path) -> None:
     assert numbers[-50:] == list(range(50, 100))
 
 
-def test_a_stream_that_holds_nothing_decodable_shows_nothing(tmp_path: Path) -> None:
+def test_a_stream_without_decodable_packets_gives_no_frames(tmp_path: Path) -> None:
     source = write_video(tmp_path / "clip.mkv", Clip("libvpx", 20, gop=100, options={"cpu-used": "8"}))
     assert shown(remux(source, tmp_path / "cut.mkv", skip_packets=1)) == []
 
 
-def test_a_stream_that_appears_late_ends_nothing(tmp_path: Path) -> None:
+def test_a_stream_that_appears_late_does_not_end_decoding(tmp_path: Path) -> None:
     silent = write_video(tmp_path / "silent.flv", Clip("flv", 500, width=96, height=48))
     loud = write_video(tmp_path / "loud.flv", Clip("flv", 50, width=96, height=48, sound="libmp3lame"))
     path = tmp_path / "late.flv"

@@ -24,14 +24,14 @@ def test_rates_are_exact(given: int | float | str, rate: int | Fraction) -> None
 
 
 @pytest.mark.parametrize("given", [0, -1, "0", "nan", "inf", float("inf"), float("nan"), "1/0", "often", 1e-9])
-def test_no_rate_is_refused_by_name(given: int | float | str) -> None:
+def test_invalid_rates_are_refused_by_name(given: int | float | str) -> None:
     with pytest.raises(ValueError, match=r"fps must be .*above 0.*not"):
         as_fps(given)
 
 
 @pytest.mark.parametrize("tick", TICKS)
 @pytest.mark.parametrize("fps", RATES)
-def test_frames_share_out_the_points_without_gap_or_overlap(tick: Fraction, fps: Fraction) -> None:
+def test_every_grid_point_belongs_to_one_frame(tick: Fraction, fps: Fraction) -> None:
     rng = np.random.default_rng(int(1 / tick))
     for origin in (0, -7, 12_345):
         grid = Grid(fps, tick, origin)
@@ -41,7 +41,7 @@ def test_frames_share_out_the_points_without_gap_or_overlap(tick: Fraction, fps:
         assert points == list(range(math.ceil((stamps[-1] - origin) * tick * fps)))
 
 
-def test_a_frame_is_seen_from_its_timestamp_until_the_next() -> None:
+def test_a_frame_lasts_from_its_timestamp_until_the_next() -> None:
     grid = Grid(Fraction(1), Fraction(1, 10), 5)
     assert grid.points(5, 15) == range(1)
     assert grid.points(5, 16) == range(2)
@@ -50,7 +50,7 @@ def test_a_frame_is_seen_from_its_timestamp_until_the_next() -> None:
     assert list(grid.points(36, 15)) == []
 
 
-def test_only_the_wanted_points_are_given() -> None:
+def test_only_points_of_the_requested_range_are_returned() -> None:
     grid = Grid(Fraction(1), Fraction(1), 0, first=3, stop=6)
     assert grid.points(0, 100) == range(3, 6)
     assert list(grid.points(0, 3)) == list(grid.points(6, 9)) == []
@@ -60,7 +60,7 @@ def test_only_the_wanted_points_are_given() -> None:
 
 @pytest.mark.parametrize("tick", TICKS)
 @pytest.mark.parametrize("fps", RATES)
-def test_the_timestamp_of_a_point_is_the_last_one_that_is_not_after_it(tick: Fraction, fps: Fraction) -> None:
+def test_the_timestamp_of_a_point_is_the_last_one_not_after_it(tick: Fraction, fps: Fraction) -> None:
     grid = Grid(fps, tick, 11)
     for index in range(50):
         seconds = grid.seconds(index)
@@ -69,7 +69,7 @@ def test_the_timestamp_of_a_point_is_the_last_one_that_is_not_after_it(tick: Fra
 
 
 @pytest.mark.parametrize("fps", RATES)
-def test_ranges_that_meet_share_no_point(fps: Fraction) -> None:
+def test_adjacent_ranges_share_no_point(fps: Fraction) -> None:
     seconds = [Fraction(0), Fraction(1, 3), Fraction(2), Fraction(7), Fraction(300)]
     ranges = [index_range(fps, start, end) for start, end in pairwise(seconds)]
     assert ranges[0][0] == 0
@@ -80,7 +80,7 @@ def test_ranges_that_meet_share_no_point(fps: Fraction) -> None:
 
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize(("first", "stop"), [(0, None), (3, 9), (5, 5)])
-def test_the_frames_that_are_seen_are_those_with_points(fps: Fraction, first: int, stop: int | None) -> None:
+def test_sampled_frames_are_those_with_points(fps: Fraction, first: int, stop: int | None) -> None:
     rng = np.random.default_rng(first)
     grid = Grid(fps, Fraction(1, 1000), 12, first, stop)
     stamps = [12, *(12 + np.cumsum(rng.integers(1, 900, 60))).tolist()]

@@ -1,4 +1,4 @@
-"""Groups hold every packet once, tell when they take over the screen, and doubt what is doubtful."""
+"""Every packet is in one group, groups know when the next one starts, and unreliable streams are unsure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_packet_is_in_one_group(suffix: str, options: dict[str, str], tmp_
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_the_next_group_comes_along_with_its_first_frame_known(suffix: str, tmp_path: Path) -> None:
+def test_every_group_is_paired_with_the_next(suffix: str, tmp_path: Path) -> None:
     pairs = groups_of(write_video(tmp_path / f"clip{suffix}", small()))
     for (group, following), (after, _) in pairwise(pairs):
         assert following is after
@@ -48,7 +48,7 @@ def test_the_next_group_comes_along_with_its_first_frame_known(suffix: str, tmp_
     assert shown[-1].end_pts - shown[-1].pts == pytest.approx(ticks, abs=1)
 
 
-def test_a_group_that_is_too_long_is_handed_out_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_above_the_limit_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "clip.mp4", small(options={"x264-params": "keyint=infinite:bframes=3:scenecut=0"}))
     assert len(groups_of(path)) == 1
     monkeypatch.setattr(extractors.video.groups, "MAX_GROUP_PACKETS", 16)
@@ -60,7 +60,7 @@ def test_a_group_that_is_too_long_is_handed_out_in_parts(tmp_path: Path, monkeyp
         assert left.shown()[-1].pts < right.shown()[0].pts
 
 
-def test_leading_pictures_of_the_very_first_group_are_left_out(tmp_path: Path) -> None:
+def test_leading_pictures_of_the_first_group_are_dropped(tmp_path: Path) -> None:
     source = write_video(tmp_path / "whole.mkv", Clip("mpeg2video", b_frames=2, width=96, height=48, gop=12))
     whole = groups_of(source)
     entry = whole[1][0].frames[0].number - FIRST_NUMBER
@@ -71,7 +71,7 @@ def test_leading_pictures_of_the_very_first_group_are_left_out(tmp_path: Path) -
     assert any(frame.picture.needs_previous for frame in pairs[1][0].frames)
 
 
-def test_a_stream_that_does_not_begin_with_an_entry_is_unsure(tmp_path: Path) -> None:
+def test_a_stream_that_does_not_start_with_an_entry_is_unsure(tmp_path: Path) -> None:
     source = write_video(tmp_path / "whole.mkv", small())
     with pytest.raises(UnsureStructureError, match="does not start with a random access picture"):
         groups_of(remux(source, tmp_path / "cut.mkv", skip_packets=3))
@@ -97,6 +97,6 @@ def test_timestamps_that_run_backwards_are_unsure(tmp_path: Path) -> None:
         groups_of(tmp_path / "twice.ts")
 
 
-def test_the_usual_duration_follows_the_frame_rate(tmp_path: Path) -> None:
+def test_the_typical_duration_follows_the_frame_rate(tmp_path: Path) -> None:
     with av.open(str(write_video(tmp_path / "clip.ts", small(frames=30)))) as container:
         assert nominal_duration(container.streams.video[0]) == 3600

@@ -74,7 +74,7 @@ def test_where_no_known_matrix_is_named_bt601_is_assumed(matrix: int) -> None:
     assert error_of(RgbConverter()(frame), picture(5, 96, 48)) < 2
 
 
-def test_bt2020_with_constant_luminance_is_read_as_without() -> None:
+def test_bt2020_with_constant_luminance_is_converted_like_without() -> None:
     frame = drawn("yuv444p", matrix=BT2020)
     frame.colorspace = 10
     assert error_of(RgbConverter()(frame), picture(5, 96, 48)) < 2
@@ -98,7 +98,7 @@ def test_odd_sizes(width: int, height: int, format: str) -> None:
     assert RgbConverter()(frame).shape == (height, width, 3)
 
 
-def test_one_converter_takes_frames_of_changing_size_and_format() -> None:
+def test_one_converter_handles_changing_sizes_and_formats() -> None:
     converter = RgbConverter()
     for format, width, height in [("yuv420p", 96, 48), ("yuv444p", 48, 96), ("rgb24", 96, 48), ("yuv420p", 96, 48)]:
         is_rgb = format == "rgb24"
@@ -107,7 +107,7 @@ def test_one_converter_takes_frames_of_changing_size_and_format() -> None:
 
 
 @pytest.mark.parametrize("transfer", [ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67])
-def test_high_dynamic_range_is_brought_to_standard_range(transfer: ColorTrc) -> None:
+def test_high_dynamic_range_is_mapped_to_standard_range(transfer: ColorTrc) -> None:
     # What PQ codes at about half its range is ordinary white: it must come out bright, and in order.
     ramp = np.repeat(np.linspace(64, 720, 64).astype(np.uint16)[None], 16, axis=0)
     frame = VideoFrame.from_ndarray(ramp, format="gray10le").reformat(format="yuv420p10le")
@@ -133,7 +133,7 @@ def test_high_dynamic_range_with_reserved_primaries_is_read_as_bt2020(primaries:
     np.testing.assert_array_equal(RgbConverter()(tagged(primaries)), RgbConverter()(tagged(ColorPrimaries.BT2020)))
 
 
-def test_threads_do_not_share_a_converter_of_high_dynamic_range() -> None:
+def test_threads_do_not_share_an_hdr_converter() -> None:
     images: list[np.ndarray] = []
 
     def convert() -> None:

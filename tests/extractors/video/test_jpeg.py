@@ -10,7 +10,7 @@ from tests.support.videos import picture
 
 
 @pytest.mark.parametrize("size", [(112, 112), (57, 31), (1, 1), (128, 171)])
-def test_pictures_come_back(size: tuple[int, int]) -> None:
+def test_decoded_images_are_close_to_the_source(size: tuple[int, int]) -> None:
     height, width = size
     images = np.stack([picture(number, max(width, 12), height)[:, :width] for number in range(5)])
     jpegs = encode_jpegs(images)
@@ -28,12 +28,12 @@ def test_colours_are_kept() -> None:
     assert np.abs(decode_jpegs(encode_jpegs(images)).astype(int) - images).max() <= 4
 
 
-def test_quality_is_a_choice() -> None:
+def test_higher_quality_is_closer_to_the_source() -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     assert len(encode_jpegs(images, quality=1)[0]) > 2 * len(encode_jpegs(images, quality=20)[0])
 
 
-def test_what_is_no_jpeg_is_refused() -> None:
+def test_other_bytes_and_mixed_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="JPEG"):
         decode_jpegs([b"nothing of the kind"])
     mixed = [encode_jpegs(np.zeros((1, side, side, 3), np.uint8))[0] for side in (16, 32)]

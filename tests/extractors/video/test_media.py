@@ -59,11 +59,11 @@ def test_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
-def test_a_name_that_no_file_can_have(name: str) -> None:
+def test_an_invalid_file_name(name: str) -> None:
     assert refusal(name).code == FailureCode.MISSING
 
 
-def test_folders_and_devices_are_no_files(tmp_path: Path) -> None:
+def test_folders_and_devices_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, Path("/dev/zero"), tmp_path / "pipe"):
         error = refusal(path)
@@ -73,20 +73,20 @@ def test_folders_and_devices_are_no_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 @pytest.mark.parametrize("as_file", [True, False])
-def test_bytes_that_mean_nothing(size: int, as_file: bool, tmp_path: Path) -> None:
+def test_random_bytes_are_refused(size: int, as_file: bool, tmp_path: Path) -> None:
     path = tmp_path / "noise.mp4"
     path.write_bytes(np.random.default_rng(size).bytes(size))
     error = refusal(path if as_file else io.BytesIO(path.read_bytes()))
     assert error.code in (FailureCode.NOT_MEDIA, FailureCode.TRUNCATED)
 
 
-def test_nothing_at_all(tmp_path: Path) -> None:
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     assert refusal(tmp_path / "empty.mp4").code == FailureCode.EMPTY
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_an_upload_that_was_cut_short(suffix: str, tmp_path: Path) -> None:
+def test_a_truncated_upload_is_refused(suffix: str, tmp_path: Path) -> None:
     path = write_video(tmp_path / f"clip{suffix}", SMALL)
     path.write_bytes(path.read_bytes()[:60])
     for source in (path, io.BytesIO(path.read_bytes())):
@@ -96,7 +96,7 @@ def test_an_upload_that_was_cut_short(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [4, 2])
-def test_a_damaged_file_is_not_said_to_be_forbidden(seed: int, tmp_path: Path) -> None:
+def test_damage_is_not_reported_as_missing_permission(seed: int, tmp_path: Path) -> None:
     # Some demuxers answer "operation not permitted" to headers that they do not understand.
     data = write_video(tmp_path / "clip.asf", Clip("wmv2", 30, width=96, height=48)).read_bytes()
     rng = np.random.default_rng(seed)
@@ -111,7 +111,7 @@ def test_a_damaged_file_is_not_said_to_be_forbidden(seed: int, tmp_path: Path) -
             assert error.code not in (FailureCode.NO_PERMISSION, FailureCode.MISSING)  # noqa: PT017 - or none at all
 
 
-def test_sound_alone_and_a_cover_picture_are_no_video(tmp_path: Path) -> None:
+def test_audio_files_and_cover_pictures_are_not_videos(tmp_path: Path) -> None:
     track = Track(((0.0, np.zeros((1, 16_000), np.float32)),), "aac", 16_000)
     for has_cover in (False, True):
         path = tmp_path / f"sound{has_cover}.mp4"
@@ -131,7 +131,7 @@ def add_cover(container: av.container.OutputContainer) -> list[av.Packet]:
     return stream.encode(frame)
 
 
-def test_a_cover_picture_before_the_video_is_passed_over(tmp_path: Path) -> None:
+def test_a_cover_picture_before_the_video_is_skipped(tmp_path: Path) -> None:
     source = write_video(tmp_path / "source.mp4", SMALL)
     path = tmp_path / "covered.mp4"
     with av.open(str(source)) as reading, av.open(str(path), "w") as writing:
@@ -148,7 +148,7 @@ def test_a_cover_picture_before_the_video_is_passed_over(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("default", [0, 1])
-def test_of_several_videos_the_default_one_is_shown(default: int, tmp_path: Path) -> None:
+def test_of_several_video_streams_the_default_one_is_used(default: int, tmp_path: Path) -> None:
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:
         streams = []
@@ -189,7 +189,7 @@ def test_an_unknown_codec_is_named(tmp_path: Path) -> None:
         "[playlist]\nFile1={clip}\n",
     ],
 )
-def test_a_playlist_in_disguise_is_not_followed(text: str, tmp_path: Path) -> None:
+def test_a_playlist_with_a_video_suffix_is_not_followed(text: str, tmp_path: Path) -> None:
     clip = write_video(tmp_path / "secret.mp4", SMALL)
     for suffix in (".mp4", ".m3u8", ".ts", ".mpd", ".txt"):
         path = tmp_path / f"list{suffix}"
@@ -206,7 +206,7 @@ def test_a_name_that_looks_like_a_protocol_is_a_file(tmp_path: Path, monkeypatch
     assert len(list(sample_frames("%d.mp4"))) == 2
 
 
-def test_pictures_that_are_too_large_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+def test_frames_above_the_size_limit_are_refused_before_decoding(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", SMALL)
     message = re.escape("96 x 48; the limit is 4607 pixels (raise it with --max-pixels")
     with pytest.raises(VideoError, match=message) as caught, open_media(path, max_pixels=96 * 48 - 1):

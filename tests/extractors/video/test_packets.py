@@ -1,4 +1,4 @@
-"""Packets come in order, sound on its way past, and holes are told from pictures that stay."""
+"""Packets are read in order, audio packets are passed on, and holes differ from still frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SILENT = Clip(frames=250, gop=25)
 
 
 def holes(data: bytes, *, with_sound: bool = True) -> list[float]:
-    """At how many seconds the packets lie that follow a hole."""
+    """Times in seconds of the packets that follow a hole."""
     with open_media(io.BytesIO(data)) as media:
         reader = PacketReader(media, Waveform() if with_sound else None)
         found = []
@@ -38,7 +38,7 @@ def without(data: bytes, start: float, end: float, *, zeros: bool) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mpg", ".flv"])
-def test_all_packets_of_a_whole_file_come_in_order_and_without_holes(suffix: str, tmp_path: Path) -> None:
+def test_all_packets_of_an_intact_file_are_read_in_order_without_holes(suffix: str, tmp_path: Path) -> None:
     codec = {".flv": "flv", ".mpg": "mpeg2video"}.get(suffix, "libx264")
     sound = {".flv": "libmp3lame", ".mpg": "mp2"}.get(suffix, "aac")
     path = write_video(tmp_path / f"clip{suffix}", Clip(codec, 250, gop=25, sound=sound))
@@ -57,7 +57,7 @@ def test_all_packets_of_a_whole_file_come_in_order_and_without_holes(suffix: str
 @pytest.mark.parametrize(
     ("suffix", "clip"), [(".mkv", LOUD), (".ts", LOUD), (".mkv", SILENT), (".ts", SILENT)], ids=str
 )
-def test_what_is_gone_leaves_one_hole(suffix: str, clip: Clip, zeros: bool, tmp_path: Path) -> None:
+def test_missing_packets_are_one_hole(suffix: str, clip: Clip, zeros: bool, tmp_path: Path) -> None:
     data = without(write_video(tmp_path / f"clip{suffix}", clip).read_bytes(), 0.4, 0.65, zeros=zeros)
     (seconds,) = holes(data)
     assert 5 < seconds < 9
@@ -67,24 +67,24 @@ def test_what_is_gone_leaves_one_hole(suffix: str, clip: Clip, zeros: bool, tmp_
 
 @pytest.mark.parametrize("sound", [None, "aac"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_picture_that_stays_is_no_hole(suffix: str, sound: str | None, tmp_path: Path) -> None:
+def test_a_still_frame_is_not_a_hole(suffix: str, sound: str | None, tmp_path: Path) -> None:
     stamps = [*range(0, 3 * TICKS, 3600), 9 * TICKS, 14 * TICKS]
     clip = Clip(frames=len(stamps), pts=stamps, sound=sound, sound_seconds=15.0)
     assert holes(write_video(tmp_path / f"still{suffix}", clip).read_bytes()) == []
 
 
-def test_a_picture_that_stays_while_the_sound_goes_on_is_no_hole_in_a_stream(tmp_path: Path) -> None:
+def test_in_a_stream_a_still_frame_with_continuing_audio_is_not_a_hole(tmp_path: Path) -> None:
     stamps = [*range(0, 3 * TICKS, 3600), 9 * TICKS, 14 * TICKS]
     clip = Clip(frames=len(stamps), pts=stamps, sound="aac", sound_seconds=15.0)
     assert holes(write_video(tmp_path / "still.ts", clip).read_bytes()) == []
 
 
-def test_a_clock_that_is_set_anew_is_no_hole(tmp_path: Path) -> None:
+def test_a_restarted_clock_is_not_a_hole(tmp_path: Path) -> None:
     part = write_video(tmp_path / "part.ts", LOUD).read_bytes()
     assert holes(part + part) == []
 
 
-def test_side_data_is_found_among_others() -> None:
+def test_the_requested_side_data_is_found() -> None:
     packet: Packet[Any] = Packet(b"payload")
     assert not has_side_data(packet, "new_extradata")
     for number in (0, 1):  # a palette, a decoder configuration

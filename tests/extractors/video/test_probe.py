@@ -23,7 +23,7 @@ CLIPS = {
 
 
 @pytest.mark.parametrize("suffix", CLIPS)
-def test_the_facts_are_those_of_the_clip(suffix: str, tmp_path: Path) -> None:
+def test_properties_are_those_of_the_clip(suffix: str, tmp_path: Path) -> None:
     encoder, codec, sound_encoder, sound = CLIPS[suffix]
     pix_fmt = "yuvj420p" if encoder == "mjpeg" else "yuv420p"
     clip = Clip(encoder, 50, width=96, height=48, pix_fmt=pix_fmt, sound=sound_encoder, sound_rate=48_000)
@@ -37,7 +37,7 @@ def test_the_facts_are_those_of_the_clip(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_the_first_frame_is_placed_on_the_containers_clock(suffix: str, tmp_path: Path) -> None:
+def test_the_first_timestamp_is_on_the_containers_clock(suffix: str, tmp_path: Path) -> None:
     late = Clip(frames=30, width=96, height=48, pts=[5 * TICKS + 3600 * number for number in range(30)])
     assert probe(write_video(tmp_path / f"late{suffix}", late)).first_frame_seconds == 5
 
@@ -47,7 +47,7 @@ def test_without_sound(tmp_path: Path) -> None:
     assert (info.has_audio, info.audio_codec) == (False, None)
 
 
-def test_where_no_header_tells_the_duration_the_packets_do(tmp_path: Path) -> None:
+def test_without_a_duration_in_the_header_packets_are_read(tmp_path: Path) -> None:
     live = Clip(frames=50, width=96, height=48, container_options={"live": "1"})
     path = write_video(tmp_path / "live.mkv", live)
     with open_media(path) as media:
@@ -55,7 +55,7 @@ def test_where_no_header_tells_the_duration_the_packets_do(tmp_path: Path) -> No
     assert float(probe(path).duration_seconds) == pytest.approx(2, abs=0.05)
 
 
-def test_a_file_object_is_described_alike(tmp_path: Path) -> None:
+def test_a_file_object_gives_the_same_properties(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", Clip(frames=5))
     source = io.BytesIO(path.read_bytes())
     assert probe(source) == probe(path)
@@ -64,7 +64,7 @@ def test_a_file_object_is_described_alike(tmp_path: Path) -> None:
     assert source.tell() == 7
 
 
-def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+def test_files_that_cannot_be_opened_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VideoError) as caught:
         probe(tmp_path / "missing.mp4")
     assert caught.value.code == FailureCode.MISSING

@@ -46,8 +46,8 @@ def test_the_first_group_covers_the_target(name: str, preroll_seconds: Fraction,
             opening = groups[0][0]
             assert opening.is_random_access
             assert opening.frames[0].pts <= stamps[index] - preroll_seconds / media.video.time_base
-            seen = {frame.pts for group, _ in groups for frame in group.shown()}
-            assert set(stamps[index:]) <= seen
+            shown = {frame.pts for group, _ in groups for frame in group.shown()}
+            assert set(stamps[index:]) <= shown
             if name.startswith("h264"):
                 assert stamps[index] - opening.frames[0].pts <= stamps[30] - stamps[0]  # no further back than needed
 
@@ -57,7 +57,7 @@ def test_a_target_before_the_first_frame_is_unsure(tmp_path: Path) -> None:
         next(groups_at(media, reader(media), -100_000, Fraction(0)))
 
 
-def test_the_search_goes_back_past_key_frames_that_are_no_entries(tmp_path: Path) -> None:
+def test_the_search_goes_back_past_key_frames_that_are_not_entries(tmp_path: Path) -> None:
     options = {"x264-params": "keyint=20:bframes=3:open-gop=1:scenecut=0"}
     path = write_video(tmp_path / "open.mkv", Clip(frames=150, width=96, height=48, options=options))
     with open_media(path) as media:
@@ -80,8 +80,6 @@ def test_the_search_goes_back_past_key_frames_that_are_no_entries(tmp_path: Path
         (".flv", "flv", False),
     ],
 )
-def test_only_indexed_containers_are_entered_in_the_middle(
-    suffix: str, codec: str, expected: bool, tmp_path: Path
-) -> None:
+def test_only_indexed_containers_are_seeked(suffix: str, codec: str, expected: bool, tmp_path: Path) -> None:
     with open_media(write_video(tmp_path / f"clip{suffix}", Clip(codec, 5, width=96, height=48))) as media:
         assert can_seek(media) is expected

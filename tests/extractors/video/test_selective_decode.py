@@ -1,4 +1,4 @@
-"""Only packets that a wanted frame depends on reach the decoder, and the frames are those of a full decode."""
+"""Only packets that a requested frame depends on are decoded, and the frames equal those of a full decode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clip(codec: str = "libx264", frames: int = 200, **changes: object) -> Clip:
     return Clip(codec, frames, **({"width": 96, "height": 64} | changes))  # type: ignore[arg-type]
 
 
-# suffix, clip, and whether its groups are closed, a second long, and entered by a picture that is seen at a full second
+# suffix, clip, and whether its groups are closed, a second long, and start with a frame on screen at a whole second
 CLIPS = {
     "h264": (".mp4", clip(options=CLOSED), True),
     "h264 in Matroska": (".mkv", clip(options=CLOSED), True),
@@ -68,8 +68,8 @@ def decode(path: Path, fps: str) -> tuple[list[Sample], list[int], Extent]:
     """The samples, the timestamps of the packets sent to the decoder, and what should be there."""
     with open_media(path) as media:
         extent = Extent()
-        promise = declared_end(media, path)
-        selective = SelectiveDecode(media, GridRequest(as_fps(fps), 0, None, None, extent, promise, MAX_PIXELS))
+        declared = declared_end(media, path)
+        selective = SelectiveDecode(media, GridRequest(as_fps(fps), 0, None, None, extent, declared, MAX_PIXELS))
         counting = selective._decoder = Counting(selective._decoder)  # type: ignore[assignment]
         return list(selective.samples()), counting.sent, extent
 
@@ -102,7 +102,7 @@ def test_sparse_samples_are_those_of_a_full_decode(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, is_regular) in CLIPS.items() if is_regular])
-def test_groups_without_a_wanted_frame_are_not_sent(name: str, tmp_path: Path) -> None:
+def test_groups_without_a_requested_frame_are_skipped(name: str, tmp_path: Path) -> None:
     suffix, video, _ = CLIPS[name]
     path = write_video(tmp_path / f"clip{suffix}", video)
     for fps in ("1", "0.5", "0.25", "0.1"):
@@ -112,7 +112,7 @@ def test_groups_without_a_wanted_frame_are_not_sent(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_only_what_a_wanted_frame_may_depend_on_is_sent(name: str, tmp_path: Path) -> None:
+def test_only_packets_that_a_requested_frame_may_depend_on_are_decoded(name: str, tmp_path: Path) -> None:
     suffix, video, _ = CLIPS[name]
     path = write_video(tmp_path / f"clip{suffix}", video)
     with open_media(path) as media:
@@ -120,14 +120,14 @@ def test_only_what_a_wanted_frame_may_depend_on_is_sent(name: str, tmp_path: Pat
     disposable = {frame.pts for group in groups for frame in group.frames if frame.picture.disposable}
     for fps in ("1", "0.3"):
         samples, sent, _ = decode(path, fps)
-        wanted = {sample.pts for sample in samples}
-        assert wanted <= set(sent)
-        assert not disposable & set(sent) - wanted
+        requested = {sample.pts for sample in samples}
+        assert requested <= set(sent)
+        assert not disposable & set(sent) - requested
         assert len(sent) == len(set(sent)) < 200
 
 
-def test_frames_of_av1_that_nothing_refers_to_are_left_out(tmp_path: Path) -> None:
-    """One long group, and a frame of its end wanted: without that, all but the last few would have to be sent."""
+def test_av1_frames_without_references_are_skipped(tmp_path: Path) -> None:
+    """A frame near the end of one long group is requested: without skipping, nearly every packet would be decoded."""
     path = write_video(tmp_path / "clip.mp4", clip("libsvtav1", gop=400, options=AV1))
     samples, sent, _ = decode(path, "1")
     assert_same(samples, whole(path, "1")[0])
@@ -154,7 +154,7 @@ def overwrite(path: Path, numbers: range) -> Path:
     return damaged
 
 
-def test_damage_where_nothing_is_wanted_is_no_gap(tmp_path: Path) -> None:
+def test_damage_between_requested_frames_is_not_a_gap(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", clip(options=CLOSED, width=192, height=96))
     sound, _ = whole(path, "0.5")
     damaged = overwrite(path, range(25, 50))
@@ -167,7 +167,7 @@ def test_damage_where_nothing_is_wanted_is_no_gap(tmp_path: Path) -> None:
     assert missing(expected, full_extent) == []
 
 
-def test_damage_where_a_frame_is_wanted_is_a_gap(tmp_path: Path) -> None:
+def test_damage_at_a_requested_frame_is_a_gap(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", clip(options=CLOSED, width=192, height=96))
     sound, _ = whole(path, "0.5")
     damaged = overwrite(path, range(50, 75))
@@ -178,8 +178,8 @@ def test_damage_where_a_frame_is_wanted_is_a_gap(tmp_path: Path) -> None:
         assert missing(samples, extent) == [(1, 2)]
 
 
-def test_a_picture_that_stays_is_sent_once(tmp_path: Path) -> None:
-    """It is wanted at nine seconds in a row."""
+def test_a_still_frame_is_decoded_once(tmp_path: Path) -> None:
+    """It is on screen at nine grid points in a row."""
     path = write_video(tmp_path / "still.mp4", clip(frames=3, pts=[0, TICKS // 2, 10 * TICKS]))
     samples, sent, _ = decode(path, "1")
     assert len(samples) == 11

@@ -39,21 +39,21 @@ def test_sizes(width: int, height: int, expected: tuple[int, int]) -> None:
     assert max(expected) <= LONG_SIDE
 
 
-def test_it_looks_like_the_picture() -> None:
+def test_a_thumbnail_resembles_its_frame() -> None:
     image = picture(1234, 192, 96)
     assert np.abs(decoded(encode_thumbnail(image)).astype(int) - image).mean() < 6
 
 
-def test_it_is_small() -> None:
+def test_a_thumbnail_is_small() -> None:
     assert len(encode_thumbnail(picture(5, 1920, 1080))) < 20_000
 
 
-def test_same_picture_same_bytes() -> None:
+def test_equal_frames_give_equal_bytes() -> None:
     image = picture(7, 640, 360)
     assert encode_thumbnail(image) == encode_thumbnail(image.copy())
 
 
-def test_a_video_is_shown_after_a_third_of_its_time(tmp_path: Path) -> None:
+def test_the_thumbnail_is_taken_after_a_third_of_the_video(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", Clip(frames=240, rate=8))
     thumbnail = video_thumbnail(path)
     assert (thumbnail.seconds, read_number(decoded(thumbnail.jpeg))) == (10.0, 80)
@@ -63,12 +63,12 @@ def test_a_video_is_shown_after_a_third_of_its_time(tmp_path: Path) -> None:
         assert video_thumbnail(file) == thumbnail
 
 
-def test_a_short_video_shows_its_first_picture(tmp_path: Path) -> None:
+def test_the_thumbnail_of_a_short_video_is_its_first_frame(tmp_path: Path) -> None:
     thumbnail = video_thumbnail(write_video(tmp_path / "a.mkv", Clip(frames=3)))
     assert (thumbnail.seconds, read_number(decoded(thumbnail.jpeg))) == (0.0, 0)
 
 
-def test_a_stream_without_a_length_or_with_too_much_of_it(tmp_path: Path) -> None:
+def test_a_stream_of_unknown_or_excessive_length(tmp_path: Path) -> None:
     raw = write_video(
         tmp_path / "a.h264",
         Clip(frames=30, b_frames=0),
@@ -77,7 +77,7 @@ def test_a_stream_without_a_length_or_with_too_much_of_it(tmp_path: Path) -> Non
     assert video_thumbnail(write_video(tmp_path / "b.mp4", Clip(frames=75)), 0, 500).seconds == 1.0
 
 
-def test_no_picture_is_a_video_error(tmp_path: Path) -> None:
+def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("no video")
     with pytest.raises(VideoError):
         video_thumbnail(tmp_path / "a.mp4")

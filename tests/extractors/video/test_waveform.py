@@ -58,7 +58,7 @@ def burst(rate: int, seconds: float, at_seconds: float = BURST_SECONDS) -> NDArr
 
 
 def swell(rate: int, seconds: float) -> NDArray[np.float32]:
-    """(samples,) float32: a 440 Hz tone whose loudness comes and goes."""
+    """(samples,) float32: a 440 Hz tone of varying loudness."""
     t = np.arange(round(rate * seconds)) / rate
     return (0.4 * np.sin(880 * np.pi * t) * (1 + 0.5 * np.sin(1.4 * np.pi * t))).astype(np.float32)
 
@@ -67,7 +67,7 @@ def mono(samples: NDArray[np.float32], start: float = 0.0) -> Track:
     return Track(((start, samples[None]),), rate=RATE_HZ)
 
 
-def heard(path: Path, **segment: int) -> NDArray[np.float32]:
+def windows_of(path: Path, **segment: int) -> NDArray[np.float32]:
     waveform = Waveform()
     points = [sample.index for sample in sample_frames(path, waveform=waveform, **segment)]  # type: ignore[arg-type]
     return waveform.windows(points)
@@ -81,11 +81,11 @@ def lag(window: NDArray[np.float32], at_seconds: float = BURST_SECONDS) -> int:
 
 
 @pytest.mark.parametrize("name", TRACKS)
-def test_a_burst_is_heard_when_it_is_seen(name: str, tmp_path: Path) -> None:
+def test_a_burst_is_in_the_window_of_its_frame(name: str, tmp_path: Path) -> None:
     suffix, codec, rate, layout, tolerance, loudness = TRACKS[name]
     samples = np.tile(burst(rate, 3), (channels(layout), 1))
     path = write_with_sound(tmp_path / f"clip{suffix}", Track(((0.0, samples),), codec, rate, layout), seconds=3)
-    windows = heard(path)
+    windows = windows_of(path)
     assert windows.shape == (3, WINDOW_SAMPLES)
     assert windows.dtype == np.float32
     assert abs(lag(windows[0])) <= tolerance
@@ -98,7 +98,7 @@ def test_a_burst_is_heard_when_it_is_seen(name: str, tmp_path: Path) -> None:
 )
 def test_time_zero_is_the_first_frame(suffix: str, codec: str, tmp_path: Path) -> None:
     track = Track(((3.0, burst(48_000, 3)[None]),), codec)
-    windows = heard(write_with_sound(tmp_path / f"clip{suffix}", track, seconds=3, start=3.0))
+    windows = windows_of(write_with_sound(tmp_path / f"clip{suffix}", track, seconds=3, start=3.0))
     assert abs(lag(windows[0])) <= 16  # MP4's edit list counts milliseconds
 
 
@@ -119,46 +119,46 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     tone = swell(RATE_HZ, 2)
     both = np.stack([tone, np.zeros_like(tone)])
     path = write_with_sound(tmp_path / "clip.mkv", Track(((0.0, both),), rate=RATE_HZ, layout="stereo"), seconds=2)
-    np.testing.assert_allclose(heard(path)[0], tone[:WINDOW_SAMPLES] / 2, atol=2e-4)
+    np.testing.assert_allclose(windows_of(path)[0], tone[:WINDOW_SAMPLES] / 2, atol=2e-4)
 
 
 def test_opposite_channels_cancel(tmp_path: Path) -> None:
     tone = swell(RATE_HZ, 2)
     track = Track(((0.0, np.stack([tone, -tone])),), rate=RATE_HZ, layout="stereo")
-    assert np.abs(heard(write_with_sound(tmp_path / "clip.mkv", track, seconds=2))).max() < 1e-4
+    assert np.abs(windows_of(write_with_sound(tmp_path / "clip.mkv", track, seconds=2))).max() < 1e-4
 
 
-def test_a_late_track_begins_in_silence(tmp_path: Path) -> None:
+def test_before_a_late_track_there_is_silence(tmp_path: Path) -> None:
     path = write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 2), start=1.5), seconds=4)
-    windows = heard(path)
+    windows = windows_of(path)
     assert not windows[0].any()
     assert not windows[1][: RATE_HZ // 2 - 20].any()
     np.testing.assert_allclose(windows[2], swell(RATE_HZ, 2)[RATE_HZ // 2 :][:WINDOW_SAMPLES], atol=2e-4)
 
 
-def test_a_short_track_ends_in_silence(tmp_path: Path) -> None:
-    windows = heard(write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 1.5)), seconds=4))
+def test_after_a_short_track_there_is_silence(tmp_path: Path) -> None:
+    windows = windows_of(write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 1.5)), seconds=4))
     assert windows[1].any()
     assert not windows[1][RATE_HZ // 2 + 20 :].any()
     assert not windows[2:].any()
 
 
-def test_a_long_track_ends_with_the_picture(tmp_path: Path) -> None:
+def test_a_long_track_ends_with_the_video(tmp_path: Path) -> None:
     samples = swell(RATE_HZ, 9)
-    windows = heard(write_with_sound(tmp_path / "clip.mkv", mono(samples), seconds=3))
+    windows = windows_of(write_with_sound(tmp_path / "clip.mkv", mono(samples), seconds=3))
     assert len(windows) == 3
     np.testing.assert_allclose(windows[2], samples[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4)
 
 
-def test_a_track_that_begins_before_the_picture_is_cut(tmp_path: Path) -> None:
+def test_audio_before_the_first_frame_is_dropped(tmp_path: Path) -> None:
     samples = swell(RATE_HZ, 5)
-    windows = heard(write_with_sound(tmp_path / "clip.mkv", mono(samples), seconds=3, start=2.0))
+    windows = windows_of(write_with_sound(tmp_path / "clip.mkv", mono(samples), seconds=3, start=2.0))
     np.testing.assert_allclose(windows[0], samples[2 * RATE_HZ :][:WINDOW_SAMPLES], atol=2e-4)
 
 
-def test_gaps_are_silent_and_what_follows_keeps_its_place(tmp_path: Path) -> None:
+def test_gaps_are_silent_and_later_samples_keep_their_time(tmp_path: Path) -> None:
     track = Track(((0.0, swell(RATE_HZ, 1)[None]), (2.0, swell(RATE_HZ, 2)[None])), rate=RATE_HZ)
-    windows = heard(write_with_sound(tmp_path / "clip.mkv", track, seconds=4))
+    windows = windows_of(write_with_sound(tmp_path / "clip.mkv", track, seconds=4))
     np.testing.assert_allclose(windows[0], swell(RATE_HZ, 1)[:WINDOW_SAMPLES], atol=2e-4)
     assert not windows[1].any()
     np.testing.assert_allclose(windows[2], swell(RATE_HZ, 2)[:WINDOW_SAMPLES], atol=2e-4)
@@ -178,16 +178,16 @@ def test_gaps_are_silent_and_what_follows_keeps_its_place(tmp_path: Path) -> Non
         (".ts", "ac3", 48_000),
     ],
 )
-def test_segments_hear_what_the_whole_hears(suffix: str, codec: str, rate: int, tmp_path: Path) -> None:
+def test_windows_of_segments_are_those_of_the_whole(suffix: str, codec: str, rate: int, tmp_path: Path) -> None:
     path = write_with_sound(tmp_path / f"clip{suffix}", Track(((0.0, swell(rate, 9)[None]),), codec, rate), seconds=9)
-    whole = heard(path)
-    parts = [heard(path, start_seconds=start, end_seconds=start + 3) for start in (0, 3, 6)]
+    whole = windows_of(path)
+    parts = [windows_of(path, start_seconds=start, end_seconds=start + 3) for start in (0, 3, 6)]
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=0.06)  # half a sample of 440 Hz
     np.testing.assert_allclose(log_mel(np.concatenate(parts)), log_mel(whole), atol=0.25)
 
 
 @pytest.mark.parametrize("selective", [True, False])
-def test_both_ways_of_decoding_hear_the_same(selective: bool, tmp_path: Path) -> None:
+def test_selective_and_full_decoding_give_the_same_windows(selective: bool, tmp_path: Path) -> None:
     path = write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 5)), seconds=5)
     waveform = Waveform()
     count = len(list(sample_frames(path, selective=selective, waveform=waveform, start_seconds=1, end_seconds=3)))
@@ -207,10 +207,10 @@ def test_a_video_without_sound_is_silent(tmp_path: Path) -> None:
     assert waveform.windows([]).shape == (0, WINDOW_SAMPLES)
 
 
-def test_what_is_no_number_or_out_of_range_is_brought_into_range(tmp_path: Path) -> None:
+def test_samples_are_clipped_and_nan_becomes_silence(tmp_path: Path) -> None:
     samples = swell(RATE_HZ, 2)
     samples[100:200], samples[300], samples[400], samples[500:600] = np.nan, np.inf, -np.inf, 7.0
-    windows = heard(
+    windows = windows_of(
         write_with_sound(tmp_path / "clip.mov", Track(((0.0, samples[None]),), "pcm_f32le", RATE_HZ), seconds=2)
     )
     assert np.isfinite(windows).all()
@@ -221,22 +221,22 @@ def test_what_is_no_number_or_out_of_range_is_brought_into_range(tmp_path: Path)
     np.testing.assert_array_equal(windows[0, 600:5000], samples[600:5000])
 
 
-def test_a_damaged_packet_costs_its_own_sound_only(tmp_path: Path) -> None:
+def test_a_damaged_packet_silences_its_own_duration_only(tmp_path: Path) -> None:
     path = write_with_sound(tmp_path / "clip.mkv", Track(((0.0, swell(48_000, 4)[None]),), "flac"), seconds=4)
-    whole = heard(path)
+    whole = windows_of(path)
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
     data = path.read_bytes()
     assert data.count(packets[5]) == 1
     path.write_bytes(data.replace(packets[5], bytes(len(packets[5]))))
-    damaged = heard(path)
+    damaged = windows_of(path)
     second = int(np.argmax(np.abs(damaged - whole).max(axis=1)))
     differing = np.flatnonzero(np.abs(damaged[second] - whole[second]) > 1e-3)
     assert 0 < np.ptp(differing) < RATE_HZ // 5
     assert np.abs(np.delete(damaged, second, axis=0) - np.delete(whole, second, axis=0)).max() < 0.04
 
 
-def test_reset_forgets_everything(tmp_path: Path) -> None:
+def test_reset_clears_all_state(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", Clip(frames=50, sound="aac"))
     waveform = Waveform()
     list(sample_frames(path, waveform=waveform))

@@ -36,7 +36,7 @@ def graph():
     return b"".join(nodes)
 
 
-def test_every_layer_of_the_frozen_graph_arrives(tmp_path, graph):
+def test_every_layer_of_the_frozen_graph_is_loaded(tmp_path, graph):
     with tarfile.open(tmp_path / "inception-2015-12-05.tgz", "w:gz", compresslevel=1) as archive:
         info = tarfile.TarInfo("classify_image_graph_def.pb")
         info.size = len(graph)
@@ -47,13 +47,13 @@ def test_every_layer_of_the_frozen_graph_arrives(tmp_path, graph):
     assert all(torch.equal(state[key], expected[key]) for key in expected)
 
 
-def test_a_graph_that_lacks_a_layer_names_it(tmp_path, graph):
+def test_a_missing_layer_of_a_graph_is_named(tmp_path, graph):
     (tmp_path / "cut.pb").write_bytes(constant_node("conv/other", np.zeros(3)))
     with pytest.raises(WeightsError, match="conv/conv2d_params"):
         read_state(tmp_path / "cut.pb")
 
 
-def test_every_layer_of_vggishs_checkpoint_arrives():
+def test_every_layer_of_vggishs_checkpoint_is_loaded():
     network = VGGish(VGGishConfig(channels=(2, 0, 3, 0, 4, 4, 0, 5, 5, 0), hidden=7))
     variables = {}
     for theirs, ours in VGGISH_CHECKPOINT_LAYERS.items():
@@ -93,7 +93,7 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, monkeypatch, name):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_whole_modules_are_refused_with_the_way_out(tmp_path):
+def test_pickled_modules_are_refused_with_a_remedy(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pth")
     with pytest.raises(WeightsError, match=r"model\.state_dict"):
         read_state(tmp_path / "model.pth")

@@ -106,7 +106,7 @@ def test_pickles_are_refused_and_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_archive_with_an_array_that_claims_too_much_is_refused(tmp_path):
+def test_an_archive_with_an_array_of_excessive_size_is_refused(tmp_path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)})
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:

@@ -23,7 +23,7 @@ MODELS = {"inception-2015": "inception_2015_fid", "inception-imagenet": "incepti
 
 
 @pytest.mark.parametrize("variant", sorted(MODELS))
-def test_public_layouts_load_and_the_classes_tell_the_variant(tmp_path, variant):
+def test_public_layouts_load_and_the_number_of_classes_determines_the_variant(tmp_path, variant):
     state = parity.state_dict(MODELS[variant])
     if variant == "inception-imagenet":  # torchvision's file is older than the batch counters
         state = {key: value for key, value in state.items() if "num_batches" not in key}
@@ -39,7 +39,7 @@ def test_public_layouts_load_and_the_classes_tell_the_variant(tmp_path, variant)
         assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items() if key in state)
 
 
-def test_files_that_do_not_fit_are_explained(tmp_path):
+def test_mismatching_files_are_refused_with_the_differences(tmp_path):
     state = dict(parity.state_dict("inception_2015_fid"))
     del state["Conv2d_1a_3x3.conv.weight"]
     state["extra"] = torch.zeros(1)
@@ -57,7 +57,7 @@ def test_another_number_of_classes_is_refused(tmp_path):
         build_inception(resolve_weights(str(tmp_path / "w.pth"), "frames"))
 
 
-def test_long_lists_of_problems_are_cut():
+def test_long_lists_of_problems_are_shortened():
     with pytest.raises(WeightsError, match="and 13 more"):
         load_strictly(VGGish(VGGishConfig(hidden=8)), {}, "w.pth")
 
@@ -100,7 +100,7 @@ def test_pca_is_packed_and_must_have_the_features_width(tmp_path):
         build_pca(resolve_weights(str(tmp_path / "pca"), "frame-pca"))
 
 
-def test_a_random_pca_is_packed_and_stays_random(tmp_path):
+def test_a_packed_random_pca_keeps_its_seed(tmp_path):
     packed = pack_weights(resolve_weights("random:5", "sound-pca"), tmp_path)
     assert packed.is_random
     assert packed.fingerprint == "random:5"

@@ -42,17 +42,17 @@ def published(monkeypatch):
 @pytest.mark.parametrize("hashes", [{"sha256": SHA256}, {"sha256_prefix": SHA256[:8]}, {}])
 def test_a_named_set_is_downloaded_once_and_verified(tmp_path, published, hashes):
     entry = published(**hashes)
-    seen = []
+    reports = []
     resolved = resolve_weights(
         "known",
         "frames",
         cache_dir=tmp_path,
         open_uri=opener({entry.url: CONTENT}),
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: reports.append((done, total)),
     )
     assert Path(resolved.path).read_bytes() == CONTENT
     assert (resolved.sha256, resolved.fingerprint) == (SHA256, f"sha256:{SHA256}")
-    assert seen[-1] == (len(CONTENT), None)
+    assert reports[-1] == (len(CONTENT), None)
     assert not resolved.is_random
     again = resolve_weights("known", "frames", cache_dir=tmp_path, open_uri=opener({}))
     assert again == resolved
@@ -67,7 +67,7 @@ def test_a_download_with_another_hash_is_not_kept(tmp_path, published, hashes):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_no_hash_is_published_the_first_download_is_the_measure(tmp_path, published):
+def test_without_a_published_hash_later_downloads_must_equal_the_first(tmp_path, published):
     entry = published()
     resolve_weights("known", "frames", cache_dir=tmp_path, open_uri=opener({entry.url: CONTENT}))
     (tmp_path / "known.pth").write_bytes(b"something else")
@@ -75,7 +75,7 @@ def test_where_no_hash_is_published_the_first_download_is_the_measure(tmp_path, 
         resolve_weights("known", "frames", cache_dir=tmp_path, open_uri=opener({}))
 
 
-def test_without_network_one_message_says_what_to_put_where(tmp_path):
+def test_without_network_the_error_names_file_and_folder(tmp_path):
     for entry in WEIGHT_SETS:
         with pytest.raises(WeightsError) as caught:
             resolve_weights(entry.name, entry.kind, cache_dir=tmp_path, open_uri=opener({}))
@@ -85,7 +85,7 @@ def test_without_network_one_message_says_what_to_put_where(tmp_path):
         assert "random:SEED" in message
 
 
-def test_a_file_put_into_the_cache_is_verified_too(tmp_path):
+def test_a_file_placed_in_the_cache_is_verified(tmp_path):
     (tmp_path / "vggish-10086976.pth").write_bytes(b"something else")
     with pytest.raises(WeightsError, match="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b"):
         resolve_weights("vggish", "sound", cache_dir=tmp_path, open_uri=opener({}))
@@ -108,7 +108,7 @@ def test_a_broken_connection_leaves_nothing_behind(tmp_path, published):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_uris_are_kept_under_their_content(tmp_path):
+def test_downloads_by_uri_are_cached_by_content(tmp_path):
     uri = "gs://bucket/own.safetensors"
     resolved = resolve_weights(uri, "frames", cache_dir=tmp_path, open_uri=opener({uri: CONTENT}))
     assert resolved.sha256 == SHA256
@@ -127,7 +127,7 @@ def test_local_files_and_folders_are_hashed(tmp_path, monkeypatch):
     assert hash_path(tmp_path) != before
 
 
-def test_random_must_be_asked_for_and_says_so():
+def test_random_weights_are_marked_and_need_an_integer_seed():
     resolved = resolve_weights("random:7", "frames")
     assert resolved.is_random
     assert resolved.fingerprint == "random:7"
@@ -146,7 +146,7 @@ def test_unknown_names_list_the_known_ones():
         resolve_weights("inception-v4", "frames")
 
 
-def test_no_opener_for_other_schemes_is_said_plainly(tmp_path):
+def test_a_scheme_without_an_opener_is_refused_by_name(tmp_path):
     with pytest.raises(WeightsError, match="only http and https are supported"):
         resolve_weights("gs://bucket/w.pth", "frames", cache_dir=tmp_path)
 

@@ -37,19 +37,19 @@ def test_an_index_that_points_outside_the_shards_is_refused() -> None:
         read_bundle(index, [])
 
 
-def test_no_truncation_is_read_as_something_else() -> None:
+def test_truncated_files_are_refused() -> None:
     index, shards = files()
     for size in range(len(index)):
         with pytest.raises(WireError):
             read_bundle(index[:size], shards)
 
 
-def test_a_checkpoint_in_one_file_is_no_index() -> None:
+def test_a_checkpoint_of_version_1_is_refused() -> None:
     with pytest.raises(WireError, match="does not start with a header for 1 or more"):
         shard_names("x", (FOLDER / "checkpoint_v1.ckpt").read_bytes())
 
 
-def test_damaged_bytes_end_in_one_kind_of_error() -> None:
+def test_damaged_bytes_raise_the_documented_error() -> None:
     index, shards = files()
     outcomes = {"read": 0, "refused": 0}
     for position in range(len(index) - 48):

@@ -33,14 +33,14 @@ def test_variables_of_a_checkpoint_that_tensorflow_wrote():
         np.testing.assert_array_equal(variables[name], random.standard_normal(shape).astype(np.float32))
 
 
-def test_no_truncation_is_read_as_something_else():
+def test_truncated_files_are_refused():
     whole = (FOLDER / "checkpoint_v1.ckpt").read_bytes()
     for size in range(0, len(whole), 7):
         with pytest.raises(WireError):
             read_checkpoint(whole[:size])
 
 
-def test_damaged_bytes_end_in_one_kind_of_error():
+def test_damaged_bytes_raise_the_documented_error():
     whole = bytearray((FOLDER / "checkpoint_v1.ckpt").read_bytes())
     outcomes = {"read": 0, "refused": 0}
     for position in range(len(whole) - 48):

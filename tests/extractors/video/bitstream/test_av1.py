@@ -37,7 +37,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Coded]:
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_decoder_confirms_what_is_read(name: str, videos: dict[str, Coded]) -> None:
+def test_the_decoder_confirms_the_parsed_structure(name: str, videos: dict[str, Coded]) -> None:
     assert_promises_hold(videos[name])
 
 
@@ -52,7 +52,7 @@ def test_entries_are_the_key_frames_and_every_unit_gives_a_frame(name: str, vide
 
 
 @pytest.mark.parametrize("name", ["pyramid", "low delay", "film grain"])
-def test_many_frames_are_referred_to_by_none(name: str, videos: dict[str, Coded]) -> None:
+def test_many_frames_are_disposable(name: str, videos: dict[str, Coded]) -> None:
     assert sum(picture.disposable for picture in videos[name].pictures()) >= 60 // 6
 
 
@@ -72,7 +72,7 @@ def test_damaged_packets_are_unsure_at_worst(videos: dict[str, Coded]) -> None:
         (b"\x32\x00", "ends in the middle"),
     ],
 )
-def test_units_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:
+def test_unreliable_units_are_unsure(packet: bytes, reason: str) -> None:
     with pytest.raises(UnsureStructureError, match=reason):
         Av1Reader()(packet)
 
@@ -92,13 +92,13 @@ def test_a_sequence_header_before_another_frame_must_reach_the_decoder(videos: d
     assert Av1Reader()(header + b"\x32\x05\x30\x00\x00\x00\x00").has_parameters
 
 
-def test_a_frame_that_is_shown_from_its_slot_is_sent(videos: dict[str, Coded]) -> None:
+def test_a_packet_that_shows_an_existing_frame_is_needed(videos: dict[str, Coded]) -> None:
     read = videos["pyramid"].reader()
     read(videos["pyramid"].packets[0])
     assert read(b"\x1a\x01\x88") == Picture()
 
 
-def test_what_comes_before_the_refreshed_slots_is_skipped() -> None:
+def test_fields_before_the_refreshed_slots_are_skipped() -> None:
     def slots(fields: str, sequence: Sequence = PLAIN, kind: int = 1, *, shown: bool = True) -> int:
         padded = fields.replace(" ", "")
         bits = BitReader(int(padded, 2).to_bytes(-(-len(padded) // 8), "big"))

@@ -24,7 +24,7 @@ def test_fields_are_read_in_order() -> None:
     assert [bits.u(3), bits.flag(), bits.u(8), bits.flag()] == [5, False, 0xF0, True]
 
 
-def test_a_field_of_no_bits_is_zero() -> None:
+def test_a_field_of_zero_bits_is_zero() -> None:
     assert BitReader(b"").u(0) == 0
 
 
@@ -46,7 +46,7 @@ def test_an_unending_code_is_unsure(data: bytes) -> None:
         BitReader(data).ue()
 
 
-def test_running_off_the_end_is_unsure_even_after_a_good_field() -> None:
+def test_reading_past_the_end_is_unsure() -> None:
     bits = BitReader(b"\xff")
     assert bits.u(7) == 0x7F
     with pytest.raises(UnsureStructureError, match="middle of a field"):
@@ -63,5 +63,5 @@ def test_running_off_the_end_is_unsure_even_after_a_good_field() -> None:
         (b"\x01\x00\x00\x03", b"\x01\x00\x00"),
     ],
 )
-def test_emulation_prevention_is_taken_out(coded: bytes, plain: bytes) -> None:
+def test_emulation_prevention_bytes_are_removed(coded: bytes, plain: bytes) -> None:
     assert without_emulation_prevention(coded) == plain

@@ -1,4 +1,4 @@
-"""H.264: what the reader says of real packets, the decoder confirms."""
+"""H.264: the decoder confirms the structure that the reader parses from real packets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def annex_b(tmp_path_factory: pytest.TempPathFactory) -> Coded:
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_decoder_confirms_what_is_read(name: str, tmp_path: Path) -> None:
+def test_the_decoder_confirms_the_parsed_structure(name: str, tmp_path: Path) -> None:
     assert_promises_hold(encoded(name, tmp_path))
 
 
@@ -56,7 +56,7 @@ def test_every_key_frame_of_closed_groups_is_an_entry_and_every_b_frame_disposab
     assert sum(picture.random_access for picture in pictures) == 3
 
 
-def test_a_pyramid_keeps_the_b_frames_that_others_refer_to(tmp_path: Path) -> None:
+def test_referenced_b_frames_of_a_pyramid_are_not_disposable(tmp_path: Path) -> None:
     video = encoded("pyramid", tmp_path)
     b_frames = sum(frame.kind == "B" for frame in video.decode().values())
     disposable = sum(picture.disposable for picture in video.pictures())
@@ -70,7 +70,7 @@ def test_only_the_first_picture_of_a_stream_without_idr_is_an_entry(name: str, k
     assert [n for n, picture in enumerate(video.pictures()) if picture.random_access] == [0]
 
 
-def test_repeated_parameter_sets_are_news_only_once(annex_b: Coded) -> None:
+def test_repeated_parameter_sets_are_reported_once(annex_b: Coded) -> None:
     with_sets = [n for n, packet in enumerate(annex_b.packets) if b"\x00\x00\x01\x67" in packet]
     assert len(with_sets) == 3
     read = H264Reader(split_annex_b, [])
@@ -107,12 +107,12 @@ def test_separate_fields_are_unsure() -> None:
         (b"\x00\x00\x01\x65\xe0", "unknown parameter set"),
     ],
 )
-def test_packets_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:
+def test_unreliable_packets_are_unsure(packet: bytes, reason: str) -> None:
     with pytest.raises(UnsureStructureError, match=reason):
         H264Reader(split_annex_b, [])(packet)
 
 
-def test_a_monstrous_parameter_set_takes_no_time() -> None:
+def test_an_oversized_parameter_set_is_refused_fast() -> None:
     # Order type 1 with 2^31 offsets to follow, and megabytes of them.
     start = "01000010" + "0" * 16 + "1" + "1" + "010" + "0" + "1" + "1" + "0" * 31 + "1" + "1" * 31
     start += "1" * (-len(start) % 8)

@@ -1,4 +1,4 @@
-"""HEVC: what the reader says of real packets, the decoder confirms."""
+"""HEVC: the decoder confirms the structure that the reader parses from real packets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> Coded:
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_decoder_confirms_what_is_read(name: str, tmp_path: Path) -> None:
+def test_the_decoder_confirms_the_parsed_structure(name: str, tmp_path: Path) -> None:
     assert_promises_hold(encoded(name, tmp_path))
 
 
@@ -57,7 +57,7 @@ def test_every_key_frame_of_closed_groups_is_an_entry_and_every_b_frame_disposab
     assert not any(picture.needs_previous for picture in pictures)
 
 
-def test_open_groups_have_entries_and_leading_pictures_that_need_what_was_before(open_groups: Coded) -> None:
+def test_open_groups_have_entries_and_leading_pictures_that_depend_on_the_group_before(open_groups: Coded) -> None:
     pictures = open_groups.pictures()
     entries = [n for n, picture in enumerate(pictures) if picture.random_access]
     assert len(entries) == 3
@@ -72,7 +72,7 @@ def test_nothing_is_disposable_below_the_highest_temporal_layer(layers: Coded) -
     assert 0 < disposable < sum(frame.kind == "B" for frame in layers.decode().values())
 
 
-def test_repeated_parameter_sets_are_news_only_once(layers: Coded) -> None:
+def test_repeated_parameter_sets_are_reported_once(layers: Coded) -> None:
     assert sum(b"\x00\x00\x01\x40\x01" in packet for packet in layers.packets) == 3
     read = HevcReader(split_annex_b, [])
     assert [n for n, packet in enumerate(layers.packets) if read(packet).has_parameters] == [0]
@@ -87,7 +87,7 @@ def test_repeated_parameter_sets_are_news_only_once(layers: Coded) -> None:
         (b"\x00\x00\x01\x02\x01\x80\x00\x00\x01\x26\x01\x80", "slices of 2 types"),
     ],
 )
-def test_packets_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:
+def test_unreliable_packets_are_unsure(packet: bytes, reason: str) -> None:
     with pytest.raises(UnsureStructureError, match=reason):
         hevc_reader(None)(packet)
 

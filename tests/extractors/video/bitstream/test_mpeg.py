@@ -1,4 +1,4 @@
-"""MPEG-1, MPEG-2 and MPEG-4 part 2: what the readers say of real packets, the decoder confirms."""
+"""MPEG-1, MPEG-2 and MPEG-4 part 2: the decoder confirms the structure that the readers parse from real packets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encoded(name: str, folder: Path) -> Coded:
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_decoder_confirms_what_is_read(name: str, tmp_path: Path) -> None:
+def test_the_decoder_confirms_the_parsed_structure(name: str, tmp_path: Path) -> None:
     video = encoded(name, tmp_path)
     assert_promises_hold(video)
     pictures, frames = video.pictures(), video.decode()
@@ -43,7 +43,7 @@ def test_the_decoder_confirms_what_is_read(name: str, tmp_path: Path) -> None:
     }
 
 
-def test_only_open_groups_have_pictures_that_need_what_was_before(tmp_path: Path) -> None:
+def test_only_open_groups_have_pictures_that_depend_on_the_group_before(tmp_path: Path) -> None:
     assert any(picture.needs_previous for picture in encoded("mpeg2", tmp_path).pictures())
     assert not any(picture.needs_previous for picture in encoded("mpeg2 closed groups", tmp_path).pictures())
 
@@ -54,7 +54,7 @@ def test_damaged_packets_are_unsure_at_worst(name: str, tmp_path: Path) -> None:
     assert_damage_is_unsure_at_worst(video.reader, video.packets, 4000)
 
 
-def test_an_intra_picture_without_a_sequence_header_is_no_entry() -> None:
+def test_an_intra_picture_without_a_sequence_header_is_not_an_entry() -> None:
     intra = b"\x00\x00\x01\x00\x00\x08"
     assert MpegReader()(intra) == Picture()
     assert MpegReader()(b"\x00\x00\x01\xb3" + intra) == Picture(random_access=True)
@@ -68,7 +68,7 @@ def test_an_intra_picture_without_a_sequence_header_is_no_entry() -> None:
         (b"\x00\x00\x01\x00\x00\x20", "unknown type 4"),
     ],
 )
-def test_mpeg_packets_that_cannot_be_relied_on(packet: bytes, reason: str) -> None:
+def test_unreliable_mpeg_packets_are_unsure(packet: bytes, reason: str) -> None:
     with pytest.raises(UnsureStructureError, match=reason):
         MpegReader()(packet)
 

@@ -1,4 +1,4 @@
-"""NAL units are cut where the container says, and nowhere beyond the packet."""
+"""NAL units are split at start codes or by their lengths, and never extend beyond the packet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_units_between_start_codes() -> None:
     assert list(split_annex_b(b"".join(b"\x00\x00\x01" + unit for unit in UNITS))) == UNITS
 
 
-def test_a_long_start_code_leaves_its_zero_with_the_unit_before() -> None:
+def test_the_zero_of_a_long_start_code_belongs_to_the_unit_before() -> None:
     first, second = split_annex_b(b"\x00\x00\x00\x01\x67\x01\x00\x00\x00\x01\x68")
     assert first.rstrip(b"\x00") == b"\x67\x01"
     assert second == b"\x68"
@@ -40,12 +40,12 @@ def test_start_codes_without_units_give_none() -> None:
 
 
 @pytest.mark.parametrize("length_size", [1, 2, 3, 4])
-def test_units_after_their_lengths(length_size: int) -> None:
+def test_units_with_length_prefixes(length_size: int) -> None:
     assert list(split_length_prefixed(prefixed(UNITS, length_size), length_size)) == UNITS
 
 
 @pytest.mark.parametrize("data", [b"\x00\x00\x00\x00", b"\x00\x00\x00\x05\x67", b"\x00\x00", b"\xff\xff\xff\xff\x01"])
-def test_lengths_that_do_not_fit_are_unsure(data: bytes) -> None:
+def test_invalid_lengths_are_unsure(data: bytes) -> None:
     with pytest.raises(UnsureStructureError, match="a NAL unit of"):
         list(split_length_prefixed(data, 4))
 

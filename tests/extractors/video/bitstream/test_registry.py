@@ -48,7 +48,7 @@ def test_intra_only_codecs_depend_on_nothing(codec: str, tmp_path: Path) -> None
     assert (one[3].planes == whole[3].planes).all()
 
 
-def test_readers_do_not_share_what_they_remember(tmp_path: Path) -> None:
+def test_readers_do_not_share_state(tmp_path: Path) -> None:
     video = coded(write_video(tmp_path / "clip.ts", Clip(frames=4)))
     assert [video.reader()(video.packets[0]).random_access for _ in range(2)] == [True, True]
     assert reader_for("h264", None) is not reader_for("h264", None)

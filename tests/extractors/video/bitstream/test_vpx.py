@@ -27,12 +27,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Coded]:
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_decoder_confirms_what_is_read(name: str, videos: dict[str, Coded]) -> None:
+def test_the_decoder_confirms_the_parsed_structure(name: str, videos: dict[str, Coded]) -> None:
     assert_promises_hold(videos[name])
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_entries_are_the_key_frames_and_shown_packets_give_frames(name: str, videos: dict[str, Coded]) -> None:
+def test_entries_are_key_frames_and_shown_packets_give_frames(name: str, videos: dict[str, Coded]) -> None:
     pictures, frames = videos[name].pictures(), videos[name].decode()
     assert [n for n, picture in enumerate(pictures) if picture.shown] == sorted(frames)
     entries = [n for n, picture in enumerate(pictures) if picture.random_access]
@@ -55,7 +55,7 @@ def test_vp8_hidden_frames() -> None:
     assert read_vp8(b"\x01") == Picture(shown=False)
 
 
-def test_vp9_superframes_are_judged_by_all_their_frames() -> None:
+def test_a_vp9_superframe_combines_all_its_frames() -> None:
     key, hidden, shown = b"\x82" + b"k" * 9, b"\x84" + b"h" * 4, b"\x86" + b"s" * 4
     index = bytes([0xC1, len(hidden), len(shown), 0xC1])
     assert read_vp9(key) == Picture(random_access=True)
