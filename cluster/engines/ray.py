@@ -24,7 +24,7 @@ from typing_extensions import override
 from cluster.engines.base import ONE_CORE, Engine, EngineError, OutcomeT, Resources, TaskT, Worker, WorkQueue
 from cluster.engines.network_pool import EmbedderPool
 from cluster.engines.options import EngineOptions
-from cluster.engines.ray_cluster import ClusterSize, ClusterWatch, FileCopies, cluster_size, join_cluster
+from cluster.engines.ray_cluster import ClusterWatch, FileCopies, Places, cluster_size, join_cluster
 from cluster.engines.ray_workers import LostWorkers, WorkerHandle
 from schemas.records import Machine
 
@@ -230,33 +230,6 @@ class RayRun(Generic[TaskT, OutcomeT]):
                 self.workers.remove(worker)
                 ray.kill(worker.actor)
         return [outcome for outcome in final if outcome is not None]
-
-
-class Places:
-    """Where workers that take `resources` go: GPUs where they ask for them and the cluster has any, or else cores."""
-
-    def __init__(self, resources: Resources, embedder_cpus: int, *, on_gpus: bool) -> None:
-        self._on_gpus = on_gpus and resources.gpus > 0
-        self._each = resources.gpus if self._on_gpus else resources.cpus
-        self._embedder_cpus = embedder_cpus
-
-    @property
-    def name(self) -> str:
-        """What a worker waits for."""
-        return "GPU" if self._on_gpus else "CPU core"
-
-    @property
-    def placement(self) -> dict[str, int]:
-        """The options of an actor."""
-        return {"num_gpus": self._each, "num_cpus": 0} if self._on_gpus else {"num_cpus": self._each}
-
-    def exist_in(self, size: ClusterSize) -> bool:
-        """Whether a cluster of that size has any."""
-        return (size.gpus if self._on_gpus else size.cpus) >= self._each
-
-    def count(self, size: ClusterSize) -> int:
-        """How many workers a cluster of that size holds, if nobody else uses it."""
-        return (size.gpus if self._on_gpus else size.cpus - self._embedder_cpus) // self._each
 
 
 def make_engine(options: EngineOptions, staging: str) -> RayEngine:

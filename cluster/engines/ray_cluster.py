@@ -1,4 +1,4 @@
-"""Joining or starting a Ray cluster, and watching what it has."""
+"""A Ray cluster: joining or starting it, its machines as they come and go, and where on them workers have room."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 import ray
 
-# Not public, though Ray's own libraries go by it: there is no other way to hear that a machine is about to go.
+# Not public, but Ray's own libraries use it: there is no other access to preemption notices.
 from ray._private.state import state as ray_state
 
-from cluster.engines.base import usable_cores
+from cluster.engines.base import Resources, usable_cores
 from cluster.storage.files import write_bytes
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -42,7 +42,7 @@ def join_cluster(address: str | None) -> bool:
     if ray.is_initialized():
         return False
     address = address or os.environ.get("RAY_ADDRESS")
-    # Workers on this machine must import these packages however the driver came by them; in a submitted job,
+    # Workers on this machine must import these packages wherever the driver imports them from; in a submitted job,
     # --working-dir does the same on every machine.
     variables = {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": SPIN_COUNT}
     if "RAY_JOB_ID" not in os.environ:
@@ -50,7 +50,7 @@ def join_cluster(address: str | None) -> bool:
     if address:
         ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
         return False
-    # All processes of our own cluster inherit them, so that those which Ray starts beforehand are ready to be used.
+    # All processes of our own cluster inherit the variables, those that Ray starts beforehand too.
     with _environment(variables):
         # `local`: without it, Ray joins whatever cluster was started on this machine last.
         store_bytes = _object_store_bytes()
@@ -59,7 +59,7 @@ def join_cluster(address: str | None) -> bool:
 
 
 def _object_store_bytes() -> int:
-    """Room for the frames that are on their way to embedders, and no more than a third of the memory."""
+    """Room for frames in transit to embedders, and no more than a third of the memory."""
     needed = (usable_cores() + 2) * STORE_BYTES_PER_CPU
     return min(needed, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 3, MAX_STORE_BYTES)
 
@@ -77,17 +77,21 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 class ClusterWatch:
-    """The machines of a cluster as they come and go."""
+    """The machines of a cluster as they come and go.
+
+    gone      ids of machines that have left since the start, and when that was noticed
+    draining  ids of machines that have received a preemption notice
+    """
 
     def __init__(self) -> None:
-        self.gone: dict[str, float] = {}  # machines that have left since the start, and when that was noticed
+        self.gone: dict[str, float] = {}
         self.draining: frozenset[str] = frozenset()
         self._alive: dict[str, dict[str, float]] = {}
         self._looked_at = 0.0
         self.look()
 
     def look(self) -> bool:
-        """See what has changed, unless that has been done just now; returns whether it was done."""
+        """Update the machines, unless that was done within the last second; returns whether it was done."""
         now = time.monotonic()
         if now < self._looked_at + LOOK_EVERY_SECONDS:
             return False
@@ -99,25 +103,52 @@ class ClusterWatch:
         return True
 
     def is_leaving(self, node_id: str) -> bool:
-        """Whether a machine has left, or has been told that it will have to."""
+        """Whether a machine has left or is draining."""
         return node_id not in self._alive or node_id in self.draining
 
     @property
     def size(self) -> ClusterSize:
-        """What there is to work with: machines that stay."""
+        """The machines that stay."""
         staying = [resources for node_id, resources in self._alive.items() if node_id not in self.draining]
         cpus, gpus = (int(sum(resources.get(kind, 0) for resources in staying)) for kind in ("CPU", "GPU"))
         return ClusterSize(len(staying), cpus, gpus)
 
 
+class Places:
+    """Where workers that take `resources` go: GPUs where they ask for them and the cluster has any, or else cores."""
+
+    def __init__(self, resources: Resources, embedder_cpus: int, *, on_gpus: bool) -> None:
+        self._on_gpus = on_gpus and resources.gpus > 0
+        self._each = resources.gpus if self._on_gpus else resources.cpus
+        self._embedder_cpus = embedder_cpus
+
+    @property
+    def name(self) -> str:
+        """What a worker waits for."""
+        return "GPU" if self._on_gpus else "CPU core"
+
+    @property
+    def placement(self) -> dict[str, int]:
+        """The options of an actor."""
+        return {"num_gpus": self._each, "num_cpus": 0} if self._on_gpus else {"num_cpus": self._each}
+
+    def exist_in(self, size: ClusterSize) -> bool:
+        """Whether a cluster of that size has any."""
+        return (size.gpus if self._on_gpus else size.cpus) >= self._each
+
+    def count(self, size: ClusterSize) -> int:
+        """How many workers a cluster of that size holds, if nobody else uses it."""
+        return (size.gpus if self._on_gpus else size.cpus - self._embedder_cpus) // self._each
+
+
 def cluster_size() -> ClusterSize:
-    """What the cluster has now."""
+    """The cluster as it is now."""
     return ClusterWatch().size
 
 
 @dataclass(frozen=True)
 class FileCopies:
-    """Files of the driver's machine (weights), carried to machines that lack them.
+    """Files of the driver's machine (weights), for machines that lack them.
 
     `contents` maps each absolute path to a reference to its bytes; a worker writes them to the same path.
     """

@@ -1,9 +1,9 @@
-"""Stopping a video that eats memory or time, without losing the worker if that can be helped.
+"""Limits on the memory and time of a task, enforced without losing the worker where possible.
 
-A limit set in the kernel would not do: FFmpeg's decoders take a failed allocation for damaged data and go on, and the
-frames would silently be missing. So a thread watches the clock and what the process holds. Beyond a limit it raises
-`LimitExceededError` in the guarded thread, which gets it as soon as it is back in Python; beyond twice the limit it
-ends the process, and the engine replaces the worker. What holds up even this thread is for the engine to kill.
+A kernel limit would not do: FFmpeg's decoders take a failed allocation for damaged data and continue, and frames would
+be missing silently. So a thread watches the clock and the memory of the process. Beyond a limit it raises
+`LimitExceededError` in the guarded thread, which receives it as soon as it is back in Python. Beyond twice the limit it
+ends the process, and the engine replaces the worker. A process that is stuck for longer is killed by the engine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXIT_CODE = 137  # as of a process that the kernel killed
 
 
 class LimitExceededError(BaseException):
-    """The guarded work took more than it may. Like an interrupt, it must not be taken for an error of the work's."""
+    """The guarded work exceeded a limit. Like an interrupt, this must not be caught as an error of the work."""
 
 
 class MemoryExceededError(LimitExceededError):
@@ -35,9 +35,9 @@ class TimeExceededError(LimitExceededError):
 
 
 class TaskGuard:
-    """Guards the calling thread, for as long as the context lasts.
+    """Guards the calling thread for the duration of the context.
 
-    `limit_bytes` is what it may hold more than before, `limit_seconds` how long it may take.
+    `limit_bytes` limits the memory beyond what the process holds at the start, `limit_seconds` the time.
     """
 
     def __init__(self, limit_bytes: int, limit_seconds: float) -> None:
@@ -60,7 +60,7 @@ class TaskGuard:
     ) -> None:
         with self._lock:
             self._over.set()
-        # An exception that was sent but has not arrived yet must not reach whatever this thread does next.
+        # An exception that was sent but has not arrived yet must not reach later code of this thread.
         while self._sent is not None and kind is not self._sent:
             time.sleep(POLL_SECONDS)
 
@@ -82,12 +82,12 @@ class TaskGuard:
 
 
 def private_bytes() -> int:
-    """Resident memory of this process that it shares with no other."""
+    """Resident memory that this process does not share."""
     _, resident, shared, *_ = os.pread(_statm(os.getpid()), STATM_BYTES, 0).split()
     return (int(resident) - int(shared)) * PAGE_BYTES
 
 
 @cache
 def _statm(process_id: int) -> int:
-    """The file that tells, kept open: it is read fifty times a second."""
+    """The file of the counters, kept open: it is read fifty times a second."""
     return os.open(f"/proc/{process_id}/statm", os.O_RDONLY | os.O_CLOEXEC)

@@ -2,8 +2,9 @@
 
 checkpoint, videos ─► lease ─► `Night` (extraction, scoring, statistics, page)
 
-Each part knows by itself what is left to do, so that a night which failed or was killed is made up by the next. Where
-nothing is left and the day has its record, no file is touched. More runs on a day are added to its record.
+Each step determines by itself what is left to do, so that the next night makes up for one that failed or was killed.
+Where nothing is left and the day has its record, no file is touched. Further runs on a day are added to its record.
+Both steps run on one engine.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _read(settings: NightlySettings) -> tuple[Inputs, TrainedClassifier]:
 
 
 def _check_fit(classifier: TrainedClassifier, plan: Plan) -> None:
-    """Make sure that the classifier can take what would be extracted: a night of work is at stake."""
+    """Check that the classifier takes the features that would be extracted, before a night is spent on them."""
     problems = []
     try:
         check_fingerprint(classifier.config, plan.fingerprint, "what these options extract")

@@ -1,7 +1,7 @@
-"""What a clip classifier sees before its head, as a feature dataset: any feature classifier trains on it.
+"""The features of a clip classifier (the input of its head) as a dataset, for any feature classifier to train on.
 
-Rows are those of `jobs/extract_features.py`: the mean over a video's clips is its `mean_rgb`, and `mean_audio` is
-zeros, as of videos without sound. `num_frames` are the frames that were looked at. Labels are those of the manifest.
+Rows are those of `jobs/extract_features.py`: `mean_rgb` is the mean over a video's clips, `mean_audio` is zeros, as of
+videos without sound. `num_frames` counts the sampled frames. Labels are those of the manifest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from schemas.videos import Video, content_of
 
 
 class ClipEmbeddings:
-    """Takes the embeddings of a run, for the videos that lack them. To be made with the lease of their dataset."""
+    """Collects the embeddings of a run; the caller holds the lease of their dataset.
+
+    lacking  ids of the videos without an embedding
+    rows     how many embeddings were added
+    """
 
     def __init__(
         self,
@@ -43,7 +47,7 @@ class ClipEmbeddings:
         self._sink = Sink(dataset, rows_per_shard, settled.failed.keys())
 
     def add(self, video: Video, scores: ClipScores) -> None:
-        """Take a video."""
+        """Add the embedding of a video."""
         assert scores.embedding is not None
         self.rows += 1
         row = FeatureRow(
@@ -60,9 +64,9 @@ class ClipEmbeddings:
         self._sink.add_row(row, content_of(video))
 
     def add_failure(self, row: FailureRow) -> None:
-        """Take one that failed."""
+        """Add the failure of a video."""
         self._sink.add_failure(row)
 
     def commit(self) -> None:
-        """Make everything collected so far part of the dataset."""
+        """Commit what has been collected so far."""
         self._sink.commit()

@@ -1,8 +1,8 @@
-"""The stage that labels videos: clips of a video → its best classes, and what the network sees before its head.
+"""The stage that labels videos: clips of a video → its top classes, and the mean input of the network's head.
 
-    file ─► clips (V views and crops) ─► network ─► (V, F + K) ─► best classes, mean features
+    file ─► clips (V views and crops) ─► network ─► (V, F + K) ─► top classes, mean features
 
-What a video gets depends on its bytes alone, and neither on the engine nor on the videos beside it.
+The result depends on the bytes of the video alone, neither on the engine nor on the videos beside it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from schemas.videos import Video
 
 @dataclass(frozen=True)
 class ClipScores:
-    """What is said of one video.
+    """The result for one video.
 
-    places, scores    (k,) its best classes and their probabilities, the surest first
-    embedding         (F,) float32, where one was asked for
-    num_frames        frames that were looked at, each once a view
-    duration_seconds  of the part of the video that was asked for, by its header; 0 where no embedding was
-    seconds_by_stage  CPU seconds, by stage
+    places, scores    (k,) its top classes and their probabilities, the most confident first
+    embedding         (F,) float32, where one is wanted
+    num_frames        frames that were sampled, each counted once for every view
+    duration_seconds  of the wanted part of the video, by its header; 0 where no embedding is wanted
+    seconds_by_stage  CPU seconds
     """
 
     places: NDArray[np.intp]
@@ -48,7 +48,7 @@ class ClipScores:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipScorer:
-    """Decodes and labels, a video at a time. Cheap to pickle; `setup` builds the network, once per process."""
+    """Decodes and labels, a video at a time. Cheap to pickle."""
 
     network: Network
     views: ViewMean
@@ -65,21 +65,21 @@ class ClipScorer:
 
     @property
     def networks(self) -> dict[str, Network]:
-        """The one."""
+        """The only one."""
         return {"network": self.network}
 
     def with_networks(self, networks: Mapping[str, Any]) -> ClipScorer:
-        """The same with another in its place."""
+        """The same stage with another network."""
         return replace(self, **networks)
 
     def setup(self) -> None:
-        """Build the network."""
+        """Build the network, once per process."""
         self.network.setup()
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[ClipScores, list[Segment]]:
-        """What is said of the video as a whole: it has no segments."""
+        """The scores of the whole video: it has no segments."""
         started = time.thread_time()
         clips = decode_clips(
             source,
@@ -91,12 +91,12 @@ class ClipScorer:
         )
         duration_seconds = self._duration(source, video) if self.with_embedding else 0.0
         decoded = time.thread_time()
-        said = self.network.embed_prepared(torch.from_numpy(clip) for clip in clips)  # (V, F + K)
-        if not np.isfinite(said).all():
-            raise FloatingPointError("the network says numbers that are not finite: take another --precision")
-        places, scores = self.views.top_classes(said, self.top_k)
+        results = self.network.embed_prepared(torch.from_numpy(clip) for clip in clips)  # (V, F + K)
+        if not np.isfinite(results).all():
+            raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
+        places, scores = self.views.top_classes(results, self.top_k)
         seconds = {"decode": decoded - started, "network": time.thread_time() - decoded}
-        embedding = self.views.embedding(said) if self.with_embedding else None
+        embedding = self.views.embedding(results) if self.with_embedding else None
         num_frames = self.sampling.views * self.clip_format.frames
         return ClipScores(places, scores, embedding, num_frames, duration_seconds, seconds), []
 

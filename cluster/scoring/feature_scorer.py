@@ -1,9 +1,9 @@
-"""The scorer: a portion of the features in, a label shard out. It knows no engine.
+"""The worker that labels features: a portion of them in, a label shard out.
 
 In: `Portion`, rows of one or several feature files. Out: `ScoredPortion`, the bytes of a label shard and of its ledger,
-made where the features were read, so that little goes back. Nothing here is done row by row.
+encoded in the worker, so that little travels. Everything is vectorised over rows.
 
-A batch never holds rows of two files. What a video gets depends neither on the engine nor on the files beside its own.
+A batch never holds rows of two files. The labels of a video depend neither on the engine nor on other files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cluster.storage.files import StorageError
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of one file: their numbers in it, rising; their ids; and what their features were made from."""
+    """Rows of one file: their numbers in it, ascending; their ids; and the contents of their videos."""
 
     file: FeatureFile
     rows: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Portion:
-    """What becomes one label shard."""
+    """The features of one label shard."""
 
     number: int
     pieces: tuple[Piece, ...]
@@ -49,13 +49,13 @@ class Portion:
 
     @property
     def videos(self) -> int:
-        """How many there are."""
+        """The number of videos."""
         return sum(len(piece.rows) for piece in self.pieces)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureScorer(Worker[Portion, ScoredPortion]):
-    """Labels portions, on a GPU where this process has one, or on one core; what takes long lets other threads run."""
+    """Labels portions, on a GPU if the process has one, or on one CPU core."""
 
     classifier: TrainedClassifier
     top_k: int
@@ -70,7 +70,7 @@ class FeatureScorer(Worker[Portion, ScoredPortion]):
     @property
     @override
     def resources(self) -> Resources:
-        # The run holds the labels' lease: it must not wait for a busy cluster for ever.
+        # Reading and inference release the GIL. The run holds the lease of the labels: it does not wait for ever.
         return Resources(gpus=1, shares_process=True, gives_up_if_busy=True)
 
     @override
@@ -86,7 +86,8 @@ class FeatureScorer(Worker[Portion, ScoredPortion]):
         for piece in task.pieces:
             try:
                 done.append((piece, *self._score(piece)))
-            except (FeatureFileError, StorageError, OSError) as error:  # such a file is left out of the shard
+            except (FeatureFileError, StorageError, OSError) as error:
+                # The shard is written without the file.
                 unread.append(Unread(piece.file.uri, len(piece.rows), str(error)))
         no_text = pa.array([], pa.string())
         return self.writer.portion(
@@ -99,10 +100,10 @@ class FeatureScorer(Worker[Portion, ScoredPortion]):
         )
 
     def _score(self, piece: Piece) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Places of the best classes of a piece's rows and their scores, (n, k) each."""
+        """Places of the top classes of a piece's rows, and their scores, (n, k) each."""
         groups = np.unique(np.searchsorted(np.cumsum(piece.file.row_groups), piece.rows, "right"))
         labelled = []
-        # A block as it is read makes a good batch, and what is not put together anew costs nothing.
+        # A block as it is read is a good batch, and needs no copy.
         for block in read_blocks(piece.file, self.classifier.level, groups.tolist()):
             first, last = np.searchsorted(piece.rows, (block.start, block.start + len(block)))
             if first < last:

@@ -1,6 +1,6 @@
-"""Scores of n videos → the files of a label shard and of its ledger, and what is counted of them.
+"""Scores of n videos → the files of a label shard and of its ledger, and their counts for the record.
 
-Nothing here is done row by row, and nothing depends on what was scored: features, or videos themselves.
+The same for scored features and scored videos. Everything is vectorised over rows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_
 from schemas.scorings import SCORE_BINS
 from schemas.videos import Video, content_of
 
-UNLIKE_COLUMNS = ("id", "labels.list.element.score")
+DISTINCT_COLUMNS = ("id", "labels.list.element.score")
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A file of features that could not be read, and how many of its videos have no labels for that."""
+    """A feature file that could not be read, and how many of its videos have no labels for that reason."""
 
     uri: str
     videos: int
@@ -37,10 +37,10 @@ class Unread:
 class ScoredPortion:
     """The label shard `number` and its ledger as files; None where no video has labels.
 
-    first_labels  (K,) how many videos have each class as their surest
-    first_scores  (SCORE_BINS,) how sure the model was of it
-    unlabelled    videos of which no class reached the threshold; they count in neither of the two
-    failures      videos that could not be looked at
+    first_labels  (K,) videos by their most confident class
+    first_scores  (SCORE_BINS,) videos by the score of that class
+    unlabelled    videos of which no class reached the threshold; neither of the two counts them
+    failures      videos that could not be scored
     """
 
     number: int
@@ -56,7 +56,7 @@ class ScoredPortion:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelWriter:
-    """Makes portions. `metadata` is what label shards and ledgers carry; `config` says which classes there are."""
+    """Encodes portions. `config` has the classes; `metadata` goes into label shards and ledgers."""
 
     config: CheckpointConfig
     threshold: float
@@ -74,7 +74,7 @@ class LabelWriter:
         unread: tuple[Unread, ...] = (),
         failures: tuple[FailureRow, ...] = (),
     ) -> ScoredPortion:
-        """Of the best classes of videos (n, k), the surest first, and their scores, k at least 1."""
+        """Encode the top classes of n videos and their scores, (n, k) each, the most confident first; k ≥ 1."""
         is_labelled = scores[:, 0] >= self.threshold
         bins = np.minimum((scores[is_labelled, 0] * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
         return ScoredPortion(
@@ -100,12 +100,12 @@ class LabelWriter:
             stamp=self.stamp,
             metadata=self.metadata,
         )
-        return encode_table(table, UNLIKE_COLUMNS)
+        return encode_table(table, DISTINCT_COLUMNS)
 
     def _ledger(self, ids: pa.StringArray, contents: pa.StringArray) -> bytes:
         columns: list[Any] = [ids, contents]
         table = pa.Table.from_arrays(columns, schema=LABEL_LEDGER_SCHEMA.with_metadata(dict(self.metadata)))
-        return encode_table(table.sort_by("id"), UNLIKE_COLUMNS)
+        return encode_table(table.sort_by("id"), DISTINCT_COLUMNS)
 
 
 @dataclass
@@ -119,25 +119,25 @@ class ClipLabels:
     _failures: list[FailureRow] = field(default_factory=list)
 
     def add(self, video: Video, scores: ClipScores) -> None:
-        """Take a video."""
+        """Add the scores of a video."""
         self._done.append((video, scores))
 
     def add_failure(self, row: FailureRow) -> None:
-        """Take one that failed."""
+        """Add the failure of a video."""
         self._failures.append(row)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to hand out."""
+        """Whether nothing has been added since the last portion."""
         return not self._done and not self._failures
 
     @property
     def is_full(self) -> bool:
-        """Whether there is enough of one of the two."""
+        """Whether there are enough videos, or enough failures, for a portion."""
         return max(len(self._done), len(self._failures)) >= self.rows_per_shard
 
     def portion(self) -> ScoredPortion:
-        """What has been collected. Until it is cleared, the next is the same with more in it, under its number."""
+        """Everything since `clear`; called again before the next `clear`, the same portion with more in it."""
         k = len(self._done[0][1].places) if self._done else 1
         return self.writer.portion(
             self._number,
@@ -149,5 +149,5 @@ class ClipLabels:
         )
 
     def clear(self) -> None:
-        """Begin the next portion: this one is where it should be."""
+        """Begin the next portion: the current one is committed."""
         self._number, self._done, self._failures = self._number + 1, [], []

@@ -1,6 +1,6 @@
 """The submission CSV of YouTube-8M's competitions, from label shards: on disk or in a bucket, whole or not at all.
 
-It is put together on this machine's disk, a shard at a time, however many videos there are.
+It is written on this machine's disk, a shard at a time, so that memory does not grow with the number of videos.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.labels import SUBMISSION_HEADER, submission_lines
 
 
 def write_submission(uri: str, tables: Iterable[pa.Table]) -> int:
-    """Write the rows of label tables, in their order; returns how many there were.
+    """Write the rows of label tables, in their order; returns their number.
 
     Raises:
         ValueError: for an id that the form cannot hold.
