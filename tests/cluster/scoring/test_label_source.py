@@ -9,12 +9,12 @@ from typing_extensions import override
 
 from cluster.engines.base import Engine
 from cluster.engines.local import LocalEngine
-from cluster.engines.options import EngineOptions
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
 from cluster.scoring.label_writer import ScoredPortion
 from schemas.records import Machine
+from tests.support.scoring import scoring_config
 
-LOCAL = EngineOptions(engine="local")
+SETTINGS = scoring_config("features", "classifier", "labels").settings()
 
 
 class NoLabels(LabelSource):
@@ -22,7 +22,7 @@ class NoLabels(LabelSource):
 
     def __init__(self, engine: Engine | None = None) -> None:
         super().__init__()
-        self.engine = self._open(engine, LOCAL)
+        self.engine = self._open(engine, SETTINGS)
 
     @override
     def machine(self) -> Machine:
