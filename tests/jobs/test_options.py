@@ -31,7 +31,7 @@ FLAGS = {
     "score_videos": """
         checkpoint labels features videos embeddings views crops date only-new top-k threshold submission
         max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
-        memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+        memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
         output features videos model model-options init-weights init-head classes vocabulary task balance
