@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clusters import command_of, descendants
 from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, rows, run_job
 from tests.support.videos import Clip, write_video
 
@@ -144,9 +145,8 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(videos: Path, reference
     options = ("--rows-per-shard", "1", "--frame-features", "--segment-seconds", "10")
     process = subprocess.Popen(job_command(videos, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
     wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 2)
-    killed = [pid for pid, command in processes() if "ray::WorkerActor" in command]
-    assert killed
-    os.kill(killed[0], signal.SIGKILL)
+    killed, *_ = workers_of(process)
+    os.kill(killed, signal.SIGKILL)
     assert process.wait(timeout=300) in (0, 3)
     assert rows(output) == rows(reference)
     assert ids(output, "failures") == ids(reference, "failures")
@@ -176,11 +176,11 @@ def test_a_worker_that_is_stuck_is_killed_and_its_video_tried_again(videos: Path
     options = ("--rows-per-shard", "1", "--time-limit", "4", "--workers", "1")
     process = subprocess.Popen(job_command(folder, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
     wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 1)
-    (stuck,) = [pid for pid, command in processes() if "ray::WorkerActor" in command]
+    (stuck,) = workers_of(process)
     os.kill(stuck, signal.SIGSTOP)
     assert process.wait(timeout=300) == 0
     assert len(ids(output)) == 6
-    assert stuck not in dict(processes())
+    assert not command_of(stuck)
 
 
 def test_a_video_that_eats_memory_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
@@ -279,13 +279,9 @@ def wait_until(condition: object, timeout_seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
-def processes() -> Iterator[tuple[int, str]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue  # it has ended
+def workers_of(job: subprocess.Popen[bytes]) -> list[int]:
+    """Worker processes of the Ray that a job has started; those of another job on this machine are left alone."""
+    return [process for process in descendants(job.pid) if "ray::WorkerActor" in command_of(process)]
 
 
 def free_port() -> int:
