@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -238,11 +239,16 @@ def job_server(tmp_path: Path) -> Iterator[dict[str, str]]:
     ports = [free_port() for _ in range(2)]
     sockets = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # their paths may not be long
     command = [ray, "start", "--head", "--num-cpus=2", f"--port={ports[0]}", f"--dashboard-port={ports[1]}"]
-    command += ["--include-dashboard=true", "--disable-usage-stats", f"--temp-dir={sockets}"]
-    started = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert started.returncode == 0, started.stdout + started.stderr
+    command += ["--include-dashboard=true", "--disable-usage-stats", f"--temp-dir={sockets}", "--block"]
+    head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    wait_until(lambda: is_listening(ports[1]))
     yield {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{ports[1]}", "RAY": ray}
-    subprocess.run([ray, "stop", "--force"], capture_output=True, env=environment)
+    started = descendants(head.pid)  # `ray stop` would end every Ray of this machine
+    head.terminate()
+    head.wait(timeout=60)
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     shutil.rmtree(sockets, ignore_errors=True)
 
 
@@ -282,6 +288,11 @@ def wait_until(condition: object, timeout_seconds: float = 120.0) -> None:
 def workers_of(job: subprocess.Popen[bytes]) -> list[int]:
     """Worker processes of the Ray that a job has started; those of another job on this machine are left alone."""
     return [process for process in descendants(job.pid) if "ray::WorkerActor" in command_of(process)]
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:
