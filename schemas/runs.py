@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from schemas.records import Checked, JobCounts, JobRecord, too_many_failures
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Lower edges of the histogram's bins; the last bin is open. Dense where web videos are (YouTube-8M: 120 to 500 s).
 DURATION_EDGES_SECONDS = (0.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 240.0, 300.0, 600.0, 1800.0, 3600.0)
@@ -123,7 +123,10 @@ class ContactPicture:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord(JobRecord):
-    """One extraction run."""
+    """One extraction run.
+
+    unread  folders and links of the input that could not be read: their videos are missing; at most `MAX_FAILURES`
+    """
 
     title: ClassVar[str] = "run record"
 
@@ -137,6 +140,7 @@ class RunRecord(JobRecord):
     slowest: tuple[SlowVideo, ...]
     contact_sheet: tuple[ContactPicture, ...]
     weights_warning: str | None
+    unread: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @override

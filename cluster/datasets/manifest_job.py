@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from typing_extensions import override
@@ -15,6 +15,7 @@ from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, write_manifest
 from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
+from cluster.runs.common_options import FolderOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage import files
@@ -43,6 +44,7 @@ class ManifestOptions(Options):
         0.2, help="fraction of the training videos, where no list defines it", minimum=0, below=1
     )
     seed: int = option(0, help="random seed of the split")
+    folders: FolderOptions = field(default_factory=FolderOptions)
     skip_missing: bool = option(False, help="leave out listed videos that the folder lacks")
 
     @override
@@ -71,7 +73,8 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         cluster.storage.files.StorageError, OSError: where nothing can be written.
     """
     files.check_writable(options.output)
-    found = DATASETS[options.dataset](DatasetLocation(options.input, options.annotations or "", options.split_number))
+    location = DatasetLocation(options.input, options.annotations or "", options.split_number, options.folders.exclude)
+    found = DATASETS[options.dataset](location)
     classes = _classes(options, found)
     listed, missing = found.listed, tuple(found.missing)
     if options.classes:

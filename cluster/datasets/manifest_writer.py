@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cluster.datasets.label_cells import SEPARATOR, is_printed
 from cluster.datasets.manifest import COLUMNS, ManifestError
 from cluster.storage import files
 from cluster.storage.parquet import encode_table
@@ -40,7 +41,8 @@ def write_manifest(uri: str, videos: Sequence[Video]) -> None:
     reasons: dict[str, Callable[[str], bool]] = {
         "digits alone are read as a class index": str.isdecimal,
         "spaces at its ends are not read": lambda name: name != name.strip(),
-        "; separates labels": lambda name: ";" in name,
+        "; separates labels": lambda name: SEPARATOR in name,
+        "it is read as a list": is_printed,
     }
     problems = [
         f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)
@@ -55,7 +57,7 @@ def _as_csv(videos: Sequence[Video]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for video in videos:
-        labels = ";".join(map(str, video.labels))
+        labels = SEPARATOR.join(map(str, video.labels))
         end = "" if video.end_seconds is None else video.end_seconds
         writer.writerow([video.id, video.uri, labels, video.split, video.start_seconds, end])
     return text.getvalue().encode()

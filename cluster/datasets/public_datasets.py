@@ -48,11 +48,16 @@ GRID_WORDS: tuple[Mapping[str, str], ...] = (
 
 @dataclass(frozen=True)
 class DatasetLocation:
-    """Where a data set is: its videos, its lists, and the number of the list that is used."""
+    """Where a data set is: its videos, without what `exclude` matches, its lists, and the number of the list used."""
 
     input: str
-    annotations: str
-    split_number: int
+    annotations: str = ""
+    split_number: int = 1
+    exclude: tuple[str, ...] = ()
+
+    def videos(self) -> list[Video]:
+        """Its videos, found by their files. Raises `ManifestError`."""
+        return read_videos(self.input, self.exclude)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class ClipDataset:
 
 def folders(location: DatasetLocation) -> ClipDataset:
     """One folder for each class."""
-    videos = read_videos(location.input)  # their ids are paths below the folder
+    videos = location.videos()  # their ids are paths below the folder
     _refuse(
         location.input,
         [f"{video.id} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
@@ -93,7 +98,7 @@ def ucf101(location: DatasetLocation) -> ClipDataset:
     if not all(len(row) == 2 and row[0].isdecimal() for row in rows):
         raise ManifestError(source, ["each line is an index and a class: 1 ApplyEyeMakeup"])
     classes = tuple(name for _, name in sorted(rows, key=lambda row: int(row[0])))
-    found = _by_stem(location.input)
+    found = _by_stem(location)
     wanted: dict[str, tuple[str, str, str]] = {}  # stem → class, split, group
     problems = []
     splits: dict[str, str] = {}
@@ -136,12 +141,12 @@ def hmdb51(location: DatasetLocation) -> ClipDataset:
                 stem = _stem(name.strip())
                 wanted[stem] = label, HMDB_SPLITS[digit], f"{label}/{stem.partition(f'_{label}_')[0]}"
     _refuse(location.annotations, problems)
-    return _select(_by_stem(location.input), wanted, tuple(sorted(chosen)))
+    return _select(_by_stem(location), wanted, tuple(sorted(chosen)))
 
 
 def kinetics(location: DatasetLocation) -> ClipDataset:
     """Kinetics-400, -600 and -700; clips of one video are a group."""
-    found = _by_stem(location.input)
+    found = _by_stem(location)
     listed, missing, problems, classes = [], {}, [], set()
     for source in (uri for uri in _files(location.annotations) if uri.lower().endswith(".csv")):
         reader = csv.DictReader(io.StringIO(_text(source)))
@@ -178,7 +183,7 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
 def grid(location: DatasetLocation) -> ClipDataset:
     """GRID: `bbaf2n` is bin blue at f two now."""
     listed, problems = [], []
-    for video in read_videos(location.input):
+    for video in location.videos():
         letters = posixpath.basename(video.id).lower()
         words = tuple(known.get(letter, "") for letter, known in zip(letters, GRID_WORDS, strict=False))
         if len(letters) != len(GRID_WORDS) or not all(words):
@@ -190,7 +195,7 @@ def grid(location: DatasetLocation) -> ClipDataset:
 
 def manifest(location: DatasetLocation) -> ClipDataset:
     """The videos of a manifest, without its splits. Where labels are indices, `vocabulary.csv` beside it names them."""
-    videos = read_videos(location.input)
+    videos = location.videos()
     names = read_vocabulary(files.join(posixpath.dirname(location.input) or ".", VOCABULARY_FILE))
     names.add(videos)
     return ClipDataset([GroupedVideo(replace(video, split=""), video.id) for video in videos], tuple(names.names))
@@ -217,12 +222,12 @@ def _select(
     return ClipDataset(listed, classes, {stem: label for stem, (label, *_) in wanted.items() if stem not in found})
 
 
-def _by_stem(source: str) -> dict[str, Video]:
+def _by_stem(location: DatasetLocation) -> dict[str, Video]:
     """Videos by their names without folders, as lists name them."""
-    videos = read_videos(source)
+    videos = location.videos()
     counts = Counter(_stem(video.uri) for video in videos)
     twice = [f"{stem!r} is the name of {count} videos" for stem, count in sorted(counts.items()) if count > 1]
-    _refuse(source, twice)
+    _refuse(location.input, twice)
     return {_stem(video.uri): video for video in videos}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cluster.engines.options import EngineOptions
-from cluster.runs.common_options import FailureOptions, ReportingOptions
+from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from extractors.extract import SAMPLINGS, SamplingConfig
@@ -63,7 +63,7 @@ class ExtractionOptions(Options):
     """One run of feature extraction."""
 
     input: str = option(
-        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .jsonl, .parquet)",
+        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
         filled=True,
         common=True,
     )
@@ -78,6 +78,7 @@ class ExtractionOptions(Options):
     )
     rows_per_shard: int = option(1024, help="videos in one Parquet file", minimum=1)
     max_pixels: int = option(MAX_PIXELS, help="largest frame that is decoded, in pixels", minimum=1)
+    folders: FolderOptions = field(default_factory=FolderOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     networks: NetworkOptions = field(default_factory=NetworkOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import torch
 
 from cluster.datasets.feature_dataset import FeatureDataset
-from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.datasets.manifest import ManifestError, VideoInput, read_input, with_versions
 from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
@@ -32,10 +32,11 @@ SAMPLING_VERSION = "1"
 
 @dataclass(frozen=True)
 class Inputs:
-    """Videos and weights of a run, read and verified."""
+    """Videos and weights of a run, read and verified; `unread` is what could not be listed of a folder."""
 
     videos: list[Video]
     weights: dict[Kind, ResolvedWeights | None]
+    unread: tuple[str, ...] = ()
 
     @property
     def random_weights(self) -> list[str]:
@@ -55,14 +56,15 @@ class Plan:
     vocabulary: Vocabulary
     fingerprint: dict[str, str]
     weights_warning: str | None
+    unread: tuple[str, ...]
 
 
 def read_inputs(options: ExtractionOptions) -> Inputs:
     """Read the manifest and get the weights; raises `InputError` with all problems of both."""
     problems: list[str] = []
-    videos: list[Video] = []
+    found = VideoInput([])
     try:
-        videos = read_videos(options.input)
+        found = read_input(options.input, options.folders.exclude)
     except ManifestError as error:
         problems.append(str(error))
     specs: dict[Kind, str] = {
@@ -81,7 +83,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
             problems.append(str(error))
     if problems:
         raise InputError(*problems)
-    return Inputs(videos, weights)
+    return Inputs(found.videos, weights, found.unread)
 
 
 def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Plan:
@@ -134,6 +136,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         vocabulary=read_vocabulary(dataset.vocabulary_uri()),
         fingerprint=fingerprint,
         weights_warning=warning,
+        unread=inputs.unread,
     )
 
 

@@ -119,6 +119,7 @@ class ExtractionRun:
             bytes_written=plan.dataset.bytes_written,
             shards=plan.dataset.shards,
             weights_warning=plan.weights_warning,
+            unread=plan.unread,
         )
 
     def _log_end(self, record: RunRecord) -> None:
@@ -129,4 +130,6 @@ class ExtractionRun:
         )
         for code, number in sorted(record.failures_by_code.items()):
             logger.info(f"  {number} × {code} (try them again with --retry-failed {code})")
+        if self._plan.unread:
+            logger.warning(f"{len(self._plan.unread)} folders or links could not be read: their videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import heapq
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -100,6 +101,7 @@ class RunLog:
         bytes_written: int,
         shards: int,
         weights_warning: str | None,
+        unread: Sequence[str],
     ) -> RunRecord:
         """The run record, with now as its end."""
         now = datetime.now(UTC)
@@ -140,6 +142,7 @@ class RunLog:
             ),
             contact_sheet=tuple(sorted(self.pictures, key=lambda picture: picture.id)),
             weights_warning=weights_warning,
+            unread=tuple(map(redacted, unread[:MAX_FAILURES])),
         )
 
     def _add_point(self, seconds: float) -> None:

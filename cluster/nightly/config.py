@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.extraction.config import ExtractionOptions, NetworkOptions, SamplingOptions
-from cluster.runs.common_options import FailureOptions, ReportingOptions
+from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options, attempt
 from cluster.scoring.config import (
@@ -63,7 +63,7 @@ class NightlyOptions(Options):
     """One nightly run."""
 
     videos: str = option(
-        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .jsonl, .parquet)",
+        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
         filled=True,
         common=True,
     )
@@ -84,6 +84,7 @@ class NightlyOptions(Options):
         must_be="a day such as 2025-01-31",
         accepts=is_date,
     )
+    folders: FolderOptions = field(default_factory=FolderOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     networks: NetworkOptions = field(default_factory=NetworkOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
@@ -107,6 +108,7 @@ class NightlyOptions(Options):
         return ExtractionOptions(
             input=self.videos,
             output=self.features,
+            folders=self.folders,
             sampling=self.sampling,
             networks=self.networks,
             engine=self.engine,

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.storage.exclusion import is_pattern
 from schemas.outcomes import FailureCode
+
+
+@dataclass(frozen=True)
+class FolderOptions(Options):
+    """Which files of a folder, glob or bucket prefix are videos to work on."""
+
+    exclude: tuple[str, ...] = option(
+        (),
+        help="leave out files and folders whose name, or path below the input, matches: trailers '*.part.mp4' '2019/*'",
+        must_be="a name or a path with wildcards, where ** stands for folders, between slashes",
+        accepts=is_pattern,
+    )
 
 
 @dataclass(frozen=True)

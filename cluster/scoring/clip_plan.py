@@ -106,7 +106,7 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
         problems.append("embeddings are those of one network: give one checkpoint with --embeddings, not several")
     videos: list[Video] = []
     try:
-        videos = read_videos(options.videos or "")
+        videos = read_videos(options.videos or "", options.folders.exclude)
     except ManifestError as error:
         problems.append(str(error))
     if options.submission is not None:

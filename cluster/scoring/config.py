@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from cluster.engines.options import EngineOptions
-from cluster.runs.common_options import ReportingOptions
+from cluster.runs.common_options import FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.files import join
@@ -153,6 +153,7 @@ class ScoringOptions(Options):
         help="approximate number of videos in one label file; by default 32768 for features, 1024 for videos",
         minimum=1,
     )
+    folders: FolderOptions = field(default_factory=FolderOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     clips: ClipScoringOptions = field(default_factory=ClipScoringOptions)
     engine: ScoringEngineOptions = field(default_factory=ScoringEngineOptions)
@@ -164,6 +165,8 @@ class ScoringOptions(Options):
         problems = []
         if bool(self.features) == (self.videos is not None):
             problems.append("give --features or --videos, one of them")
+        if self.folders.exclude and self.videos is None:
+            problems.append("--exclude goes with --videos")
         embeddings = self.clips.embeddings
         if embeddings is not None and join(embeddings) == join(self.labels):
             problems.append(f"labels and embeddings must be two places, not both {self.labels!r}")

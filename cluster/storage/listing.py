@@ -1,6 +1,7 @@
 """Listings of folders, bucket prefixes and globs, and the current versions of given files.
 
-Files come in the order of their names. Memory holds no more than one page of a bucket or the names in one folder.
+Files come in the order of their names, those in linked folders last. Memory holds no more than one page of a bucket, or
+what `local_files.walk_files` says.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 from fsspec.utils import glob_translate
 
 from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, version_of
-from cluster.storage.files import StorageError, call_store, exists, filesystem, is_local, local_path
+from cluster.storage.exclusion import HIDDEN, Exclusion
+from cluster.storage.files import StorageError, call_store, exists, filesystem, is_local
 from cluster.storage.local_files import regular_file, walk_files
 from cluster.storage.retry import RetryPolicy
 
@@ -26,10 +30,35 @@ REQUESTS_PER_PAGE = 8  # single requests that a page of a listing must save to b
 SINGLE_RETRY_POLICY = RetryPolicy(total_seconds=15.0)  # there may be thousands of requests
 
 
-def list_files(uri: str) -> Iterator[StoredFile]:
-    """All files below a folder or prefix, or those that a glob matches, without hidden ones (`.name`)."""
-    find = _on_disk if is_local(uri) else _in_bucket if is_bucket(uri) else _linked_from_page
-    return (file for file in find(uri) if not posixpath.basename(file.uri).startswith("."))
+def list_files(uri: str, exclusion: Exclusion = HIDDEN, *, unread: list[str] | None = None) -> Iterator[StoredFile]:
+    """All files below a folder or prefix, or those that a glob matches, without those that `exclusion` leaves out.
+
+    A link to a file that is not there, or cannot be reached, is listed without a version.
+
+    unread  takes the paths of subfolders that cannot be read; without it they raise `OSError`
+    """
+    root, pattern = split_glob(uri)
+    if any(part.startswith(".") for part in pattern.split("/")):
+        exclusion = exclusion.with_hidden()
+    if is_local(uri):
+        found = _on_disk(root, pattern, exclusion, unread)
+    else:
+        found = _in_bucket(uri, pattern) if is_bucket(uri) else _linked_from_page(uri, pattern)
+    for file in found:
+        if file.uri == root or not exclusion.leaves_out(below(root, file.uri)):
+            yield file
+
+
+def split_glob(uri: str) -> tuple[str, str]:
+    """The folder, prefix or file that a listing of `uri` starts at, and the pattern below it, if there is one."""
+    fs, path = filesystem(uri)
+    root = posixpath.dirname(before_glob(path)) if is_glob(uri) else path
+    return root if is_local(uri) else fs.unstrip_protocol(root), path[len(root) :].lstrip("/")
+
+
+def below(root: str, uri: str) -> str:
+    """The path of a listed file below the root of its listing."""
+    return uri[len(root) :].lstrip("/") if uri.startswith(root) else posixpath.basename(uri)
 
 
 def is_glob(uri: str) -> bool:
@@ -69,21 +98,50 @@ def versions_of(uris: Iterable[str]) -> dict[str, str]:
     return {uri: version for uri, version in versions.items() if version}
 
 
-def _on_disk(uri: str) -> Iterator[StoredFile]:
-    path = local_path(uri)
-    if regular_file(path):
-        paths: Iterable[str] = [path]
-    elif is_glob(uri):
-        paths = sorted(filesystem(uri)[0].glob(path))
-    else:
-        paths = walk_files(path)
-    for name in paths:
-        found = regular_file(name)
-        if found:
-            yield StoredFile(name, found.st_size, _version_on_disk(found))
+def _on_disk(root: str, pattern: str, exclusion: Exclusion, unread: list[str] | None) -> Iterator[StoredFile]:
+    found = None if pattern else regular_file(root)
+    if found:
+        yield StoredFile(root, found.st_size, _version_on_disk(found))
+        return
+
+    def enters(folder: str) -> bool:
+        return not exclusion.leaves_out(folder) and (not pattern or _leads_to(folder.split("/"), pattern.split("/")))
+
+    is_match = _matcher(pattern or "**")
+    for path in walk_files(root, enters, unread):
+        if not is_match(below(root, path)):
+            continue
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            if os.path.islink(path):  # and was not removed meanwhile
+                yield StoredFile(path, 0, "")
+        except OSError:
+            yield StoredFile(path, 0, "")
+        else:
+            if stat.S_ISREG(found.st_mode):
+                yield StoredFile(path, found.st_size, _version_on_disk(found))
 
 
-def _in_bucket(uri: str) -> Iterator[StoredFile]:
+def _leads_to(folder: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a folder can hold files that match, by the parts of its path and of the pattern."""
+    for part, expected in zip(folder, pattern, strict=False):
+        if expected == "**":
+            return True
+        if not _matcher(expected)(part):
+            return False
+    return len(folder) < len(pattern)
+
+
+@lru_cache
+def _matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    try:
+        return re.compile(glob_translate(pattern)).match
+    except ValueError as error:
+        raise StorageError(f"{pattern!r} is no pattern: ** stands for folders, and only between slashes") from error
+
+
+def _in_bucket(uri: str, pattern: str) -> Iterator[StoredFile]:
     key = key_of(uri)
     if key and not uri.endswith("/"):
         # A file sorts before all files whose names start with its own.
@@ -91,25 +149,25 @@ def _in_bucket(uri: str) -> Iterator[StoredFile]:
         if first is not None and key_of(first.uri) == key:
             yield first
             return
-    if not is_glob(uri):
+    if not pattern:
         for page in object_pages(uri, f"{key.rstrip('/')}/" if key else ""):
             yield from page
         return
     prefix = before_glob(key)
     is_flat = "/" not in key[len(prefix) :] and "**" not in key
-    is_match = re.compile(glob_translate(key)).match
+    is_match = _matcher(key)
     for page in object_pages(uri, prefix, is_flat=is_flat):
         yield from (file for file in page if is_match(key_of(file.uri)))
 
 
-def _linked_from_page(uri: str) -> Iterator[StoredFile]:
+def _linked_from_page(uri: str, pattern: str) -> Iterator[StoredFile]:
     """The files that an http server's index page links to."""
     fs, path = filesystem(uri)
     found: Mapping[str, dict[str, Any]]
     if not path.endswith("/") and exists(uri):
         found = {path: call_store(uri, lambda: fs.info(path))}
     else:
-        find = fs.glob if is_glob(uri) else fs.find
+        find = fs.glob if pattern else fs.find
         found = call_store(uri, lambda: find(path, detail=True))
     for name in sorted(found):
         info = found[name]

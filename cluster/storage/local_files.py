@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -36,20 +37,58 @@ def sweep_temporaries(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def walk_files(folder: str) -> Iterator[str]:
-    """The paths of all files below `folder`, in order; links to folders are not followed.
+def walk_files(
+    folder: str, enters: Callable[[str], bool] = lambda name: True, unread: list[str] | None = None
+) -> Iterator[str]:
+    """The paths of all files below `folder`, in order, and after them those behind links to folders.
 
-    Memory holds the names in the folders on the way to the current file. A folder that cannot be read raises `OSError`:
-    skipping it would lose its files silently.
+    A folder that a link leads to is walked unless it has been walked already, so that circles end and no file comes
+    twice; links to files count as files, whether these are there or not. Memory holds the names in the folders on the
+    way to the current file, and two numbers for each folder.
+
+    enters  whether to enter the folder with this path below `folder`
+    unread  takes the paths of folders that cannot be read; without it, and for `folder` itself, they raise `OSError`:
+            skipping them would lose their files silently
     """
-    with os.scandir(folder) as entries:  # `a b` sorts before the files in folder `a`
-        names = sorted(entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in entries)
-    for name in names:
-        path = os.path.join(folder, name)
-        if name.endswith("/"):
-            yield from walk_files(path)
-        else:
-            yield path
+    walked: set[tuple[int, int]] = set()  # devices and inodes
+    links = deque([""])
+    while links:
+        is_linked = bool(walked)
+        left = [f"{links.popleft()}/"]  # paths below `folder`, the next one last; those of folders end in a slash
+        while left:
+            name = left.pop()
+            path = os.path.join(folder, name) if name != "/" else folder
+            if not name.endswith("/"):
+                yield path
+                continue
+            try:
+                found = os.stat(path)
+                if is_linked and (found.st_dev, found.st_ino) in walked:
+                    continue
+                walked.add((found.st_dev, found.st_ino))
+                names, linked = _content(path)
+            except OSError:
+                if unread is None or name == "/":
+                    raise
+                unread.append(path.rstrip("/"))
+                continue
+            inner = name if name != "/" else ""
+            left += [inner + each for each in reversed(names) if not each.endswith("/") or enters(inner + each[:-1])]
+            links += [inner + each for each in linked if enters(inner + each)]
+
+
+def _content(folder: str) -> tuple[list[str], list[str]]:
+    """The names in a folder, in order, those of folders with a slash; and the names of links to folders."""
+    names, links = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                names.append(f"{entry.name}/")
+            elif entry.is_symlink() and os.path.isdir(entry.path):
+                links.append(entry.name)
+            else:
+                names.append(entry.name)
+    return sorted(names), sorted(links)  # `a b` comes before the files in `a/`
 
 
 def regular_file(path: str) -> os.stat_result | None:

@@ -28,7 +28,8 @@ from classifiers.data.clip_augmentation import ClipAugmentation, ClipAugmentatio
 from classifiers.data.splits import split_by_column
 from classifiers.training.phases import train_stages
 from cluster.datasets.grouped_splits import GroupedVideo, with_splits
-from cluster.datasets.manifest import READERS, read_videos
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_rows import is_manifest
 from cluster.datasets.public_datasets import DatasetLocation, folders
 from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, Vocabulary, read_class_names
 from cluster.storage import files
@@ -145,7 +146,7 @@ class ClipData(TrainingData):
 def load(settings: TrainingSettings) -> ClipData:
     """The clips that the options name (`cluster.training.kinds.load_training_data`)."""
     options = settings.options
-    listed = _read(options.videos or "")
+    listed = _read(options)
     split = settings.split(has_column=any(entry.video.split for entry in listed))
     videos = SPLITTERS[split](options, listed)
     unlabelled = [video.id for video in videos if not video.labels]
@@ -171,21 +172,18 @@ def load(settings: TrainingSettings) -> ClipData:
     return data
 
 
-def _read(source: str) -> Sequence[GroupedVideo]:
+def _read(options: TrainingOptions) -> Sequence[GroupedVideo]:
     """The videos of a manifest, or of a folder with a folder for each class."""
-    if _is_manifest(source):
-        return [GroupedVideo(video, video.id) for video in read_videos(source)]
-    return folders(DatasetLocation(source, "", 1)).listed
-
-
-def _is_manifest(source: str) -> bool:
-    return posixpath.splitext(source)[1].lower() in READERS
+    source, exclude = options.videos or "", options.folders.exclude
+    if is_manifest(source):
+        return [GroupedVideo(video, video.id) for video in read_videos(source, exclude)]
+    return folders(DatasetLocation(source, exclude=exclude)).listed
 
 
 def _labels(options: TrainingOptions, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
     """Labels as class indices, and the class names if they are known."""
     uri, manifest = options.classes.vocabulary, options.videos or ""
-    if uri is None and _is_manifest(manifest):
+    if uri is None and is_manifest(manifest):
         found = files.join(posixpath.dirname(manifest), VOCABULARY_FILE)
         uri = found if files.exists(found) else None
     names = None if uri is None else read_class_names(uri)

@@ -14,7 +14,7 @@ from classifiers.feature_models.registry import model_entry, model_names
 from classifiers.losses import SINGLE_LABEL
 from classifiers.training.config import TrainingConfig
 from cluster.engines.options import LOCAL
-from cluster.runs.common_options import ReportingOptions
+from cluster.runs.common_options import FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options, attempt, options_of
 from cluster.runs.provenance import without_secrets
@@ -34,8 +34,9 @@ from cluster.training.phases import NO_RECIPE, PhaseSettings
 
 FEATURES, CLIPS = "features", "clips"
 BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
-# Groups that decide where a training runs and what it logs, but not what comes out; `workers` is the exception.
-OF_NO_CONSEQUENCE = ("engine", "reporting")
+# Groups that decide where a training runs and what it logs, but not what comes out; `workers` is the exception. What
+# videos there are is compared by itself.
+OF_NO_CONSEQUENCE = ("engine", "folders", "reporting")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class TrainingOptions(Options):
     videos: str | None = option(
         None, help="instead of features: a manifest (CSV, JSONL, Parquet), or a folder of videos", common=True
     )
+    folders: FolderOptions = field(default_factory=FolderOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     classes: ClassOptions = field(default_factory=ClassOptions)
     splits: SplitOptions = field(default_factory=SplitOptions)
@@ -86,7 +88,7 @@ class TrainingOptions(Options):
     def _conflicts_of_kind(self) -> list[str]:
         if bool(self.features) == (self.videos is not None) or not all(self.features):
             return ["give --features or --videos, one of them"]
-        problems = []
+        problems = ["--exclude goes with --videos"] if self.folders.exclude and self.kind == FEATURES else []
         if self.model.takes_clips != (self.kind == CLIPS):
             names, noun = (
                 (model_names(), "features") if self.kind == FEATURES else (clip_model_names(), "clips of --videos")

@@ -29,7 +29,10 @@ CUT_SHORT = (
     "it starts like a video but its index cannot be read: the recording or the upload was cut short. "
     "Provide the whole file"
 )
-MISSING = "there is no such file: correct its uri in the manifest, or provide the file"
+MISSING = (
+    "there is no such file: correct its uri in the manifest (a relative one counts from the manifest's folder), or "
+    "provide the file"
+)
 DENIED = "permission to read it is denied: grant read access to the account that runs the job"
 
 Source = str | os.PathLike[str] | IO[bytes]
@@ -124,7 +127,8 @@ def _refuse_unreadable(source: Source) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise VideoError(FailureCode.MISSING, MISSING, Stage.READ) from None
+        message = f"it is a link to {os.readlink(path)}, where there is no file" if path.is_symlink() else MISSING
+        raise VideoError(FailureCode.MISSING, message, Stage.READ) from None
     except PermissionError:
         raise VideoError(FailureCode.NO_PERMISSION, DENIED, Stage.READ) from None
     except (OSError, ValueError) as error:

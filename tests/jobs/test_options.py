@@ -23,18 +23,18 @@ from jobs.make_sample_videos import SampleOptions
 # Scripts give them: one that is missing breaks somebody's night.
 FLAGS = {
     "extract_features": """
-        input output weights pca audio-weights audio-pca fps sampling frame-features max-seconds
+        input output exclude weights pca audio-weights audio-pca fps sampling frame-features max-seconds
         segment-seconds max-pixels precision rows-per-shard engine address beam-options workers pools
         embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio dry-run quiet
         log-format
     """,
     "score_videos": """
-        checkpoint labels features videos embeddings views crops date only-new top-k threshold submission
+        checkpoint labels features videos exclude embeddings views crops date only-new top-k threshold submission
         max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
-        output features videos model model-options init-weights init-head classes vocabulary task balance
+        output features videos exclude model model-options init-weights init-head classes vocabulary task balance
         split split-column split-seed fractions validation-features test-features max-frames recipe phases
         placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
@@ -43,12 +43,12 @@ FLAGS = {
         keep-frozen-mib max-failure-ratio engine address quiet log-format
     """,
     "nightly": """
-        videos features checkpoint labels date weights pca audio-weights audio-pca fps sampling
+        videos features checkpoint labels date exclude weights pca audio-weights audio-pca fps sampling
         frame-features max-seconds precision top-k threshold sure-from without-pictures engine address
         workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
     """,
     "make_manifest": """
-        dataset input output annotations split-number classes test validation seed skip-missing
+        dataset input output exclude annotations split-number classes test validation seed skip-missing
     """,
     "convert_tfrecords": """
         input output to level
@@ -70,7 +70,8 @@ LINES = {
     "extract_features": (
         "--input i --output o",
         "--input i --output o --fps 30000/1001 --frame-features --max-seconds 360 --pools apart --time-limit 1.5 "
-        "--engine beam --beam-options runner=X a=b --retry-failed --max-failure-ratio 0 --quiet --address auto",
+        "--engine beam --beam-options runner=X a=b --retry-failed --max-failure-ratio 0 --quiet --address auto "
+        "--exclude trailers *.part.mp4",
     ),
     "score_videos": (
         "--checkpoint c d --labels l --features f g --max-frames 3 --threshold 0.5 --only-new --submission s.csv",

@@ -89,7 +89,7 @@ def test_every_disagreement_is_listed_at_once_with_its_place(record: RunRecord) 
     [
         ("{", "not JSON"),
         ("[]", "document: expected an object, got []"),
-        ('{"schema_version": 99, "novelty": 1}', "schema_version: 99, this code reads 1"),
+        ('{"schema_version": 99, "novelty": 1}', "schema_version: 99, this code reads 2"),
     ],
 )
 def test_what_is_no_record_of_ours_is_told_in_one_line(text: str, problem: str) -> None:

@@ -1,6 +1,6 @@
+import gzip
 import io
 import json
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -134,7 +134,7 @@ def test_every_mistake_of_a_csv_is_reported_at_once(tmp_path):
         "d,d.mp4,,one,,\n"
         "e,e.mp4,,1.5,,\n"
         "f,f.mp4,,inf,,\n"
-        "g,g.mp4,,,nan,,,\n"
+        "g,g.mp4,,,nan,,,x\n"
         "h,h.mp4,,,,\n"
         "h,h2.mp4,,,,\n",
     )
@@ -143,13 +143,14 @@ def test_every_mistake_of_a_csv_is_reported_at_once(tmp_path):
     assert problems(source) == (
         f"unknown column 'colour' {known}",
         f"unknown column 'lables'; did you mean 'labels'? {known}",
-        f"row 1: start_seconds {whole} '-1'",
-        "row 2: no uri",
-        "row 3: end_seconds 5 is not after start_seconds 5",
-        f"row 4: start_seconds {whole} 'one'",
-        f"row 5: start_seconds {whole} '1.5'",
-        f"row 6: start_seconds {whole} 'inf'",
-        "row 7: it has more cells than the header",
+        f"line 2: start_seconds {whole} '-1'",
+        "line 3: no uri",
+        "line 4: end_seconds 5 is not after start_seconds 5",
+        f"line 5: start_seconds {whole} 'one'",
+        f"line 6: start_seconds {whole} '1.5'",
+        f"line 7: start_seconds {whole} 'inf'",
+        "line 8: it has 8 cells, and the header 6: a cell with ',' in it needs quotes, and several labels are "
+        "separated by ';'",
         f"id 'h' stands for both '{tmp_path}/h.mp4' and '{tmp_path}/h2.mp4'; ids must be unique "
         "(a manifest can give each video an id of its own)",
     )
@@ -177,21 +178,21 @@ def test_every_mistake_of_jsonl_is_reported_at_once(tmp_path):
     ]
     found = problems(write(tmp_path, "m.jsonl", "\n".join(rows)))
     expected = [
-        "row 1: id must be text, not ['x']",
-        "row 2: uri must be text, not {}",
-        "row 3: id must be text, not True",
-        "row 4: it is no JSON: ",
-        "row 5: it is no JSON object",
-        "row 6: it is no JSON: ",
-        "row 7: a label is a class index or a name, not 1.5",
-        "row 8: a label is a class index or a name, not True",
-        "row 9: a class index is between 0 and 2147483647, not -1",
-        "row 10: a class index is between 0 and 2147483647, not 2147483648",
-        "row 11: start_seconds must be",
-        "row 12: start_seconds must be",
-        "row 13: end_seconds must be a whole number of seconds from 0 on, not nan",
-        "row 14: id '\\ud800' holds half of a surrogate pair",
-        "row 15: label '\\ud800' holds half of a surrogate pair",
+        "line 1: id must be text, not ['x']",
+        "line 2: uri must be text, not {}",
+        "line 3: id must be text, not True",
+        "line 4: it is no JSON: ",
+        "line 5: it is no JSON object",
+        "line 6: it is no JSON: ",
+        "line 7: a label is a class index or a name, not 1.5",
+        "line 8: a label is a class index or a name, not True",
+        "line 9: a class index is between 0 and 2147483647, not -1",
+        "line 10: a class index is between 0 and 2147483647, not 2147483648",
+        "line 11: start_seconds must be",
+        "line 12: start_seconds must be",
+        "line 13: end_seconds must be a whole number of seconds from 0 on, not nan",
+        "line 14: id '\\ud800' holds half of a surrogate pair",
+        "line 15: label '\\ud800' holds half of a surrogate pair",
         "unknown column 'label'; did you mean 'labels'?",
     ]
     assert len(found) == len(expected)
@@ -203,10 +204,9 @@ def test_every_mistake_of_jsonl_is_reported_at_once(tmp_path):
     ("name", "content", "problem"),
     [
         ("m.csv", "url,id\na,b\n", "it has no column 'uri'"),
-        ("m.csv", "id;uri\na;b\n", "it has no column 'uri'"),
+        ("m.csv", "id;url\na;b\n", "it has no column 'uri'"),
         ("m.csv", "uri,id,id\na,b,c\n", "more than once"),
-        ("m.csv", 'uri\n"a\n', "it cannot be parsed: unexpected end of data"),
-        ("m.csv", "uri\na\n".encode("utf-16"), "it cannot be parsed: 'utf-8'"),
+        ("m.csv", 'uri\n"a\n', "it cannot be parsed: line 2: a quote is opened and never closed"),
         ("m.csv", "", "no video found there"),
         ("m.csv", "uri,id\n", "no video found there"),
         ("m.jsonl", "\n\n", "no video found there"),
@@ -240,54 +240,6 @@ def test_a_manifest_that_is_not_there(tmp_path):
     assert "only these schemes are read" in problems("ftp://host/videos")[0]
 
 
-def test_a_folder_names_videos_by_their_path(tmp_path):
-    for name in ("b/2.MP4", "b/1.x.webm", "a.mkv", "notes.txt", ".hidden.mp4"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        write(tmp_path, name, b"x")
-    for source in (str(tmp_path), f"{tmp_path}/", f"file://{tmp_path}"):
-        assert [(video.id, video.uri) for video in read_videos(source)] == [
-            ("a", f"{tmp_path}/a.mkv"),
-            ("b/1.x", f"{tmp_path}/b/1.x.webm"),
-            ("b/2", f"{tmp_path}/b/2.MP4"),
-        ]
-    assert all(video.version for video in read_videos(str(tmp_path)))
-    assert [video.id for video in read_videos(f"{tmp_path}/b/*")] == ["1.x", "2"]
-    assert [video.id for video in read_videos(f"{tmp_path}/*/2*")] == ["b/2"]
-
-
-def test_one_file_is_asked_for_by_its_name(tmp_path):
-    for name in ("talk [abc].mp4", "camera", "dump.bin"):
-        assert read_videos(write(tmp_path, name, b"x")) == [
-            Video(Path(name).stem, f"{tmp_path}/{name}", version=read_videos(f"{tmp_path}/{name}")[0].version)
-        ]
-
-
-def test_a_lone_text_file_in_a_folder_is_no_video(tmp_path):
-    write(tmp_path, "readme.txt", b"x")
-    assert problems(str(tmp_path)) == ("no video found there",)
-
-
-def test_a_folder_with_glob_signs_in_its_name(tmp_path):
-    folder = tmp_path / "talks [2024]"
-    folder.mkdir()
-    write(folder, "a [x1].mp4", b"x")
-    assert [video.id for video in read_videos(str(folder))] == ["a [x1]"]
-
-
-def test_two_files_that_differ_in_their_suffix_have_one_id(tmp_path):
-    write(tmp_path, "a.mp4", b"x")
-    write(tmp_path, "a.mkv", b"x")
-    assert "ids must be unique" in problems(str(tmp_path))[0]
-
-
-def test_a_file_name_that_is_no_text_becomes_an_id_that_can_be_stored(tmp_path):
-    with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb") as file:
-        file.write(b"x")
-    (video,) = read_videos(str(tmp_path))
-    assert video.id == "caf\\udce9"
-    assert Path(video.uri).read_bytes() == b"x"
-
-
 def test_a_manifest_and_a_video_over_http(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     write(tmp_path, "m.csv", "uri\nsub/v.mp4\n")
@@ -299,3 +251,78 @@ def test_a_manifest_and_a_video_over_http(tmp_path, monkeypatch):
         ]
         found = problems(f"{url}/status/503/m.csv")
         assert "503" in found[0]
+
+
+def test_lists_of_labels_in_cells_are_taken_apart(tmp_path):
+    source = write(tmp_path, "m.csv", """uri,labels\na,"['cat', 'big dog']"\nb,"[""cat""]"\nc,[]\n""")
+    assert [video.labels for video in read_videos(source)] == [("cat", "big dog"), ("cat",), ()]
+    found = problems(write(tmp_path, "n.csv", """uri,labels\na,x\nb,['a' 'b']\n"""))
+    assert found == (
+        "line 3: labels \"['a' 'b']\" are a list that cannot be read: separate them by ';', or write JSON",
+    )
+
+
+def test_a_table_as_pandas_and_excel_write_it(tmp_path):
+    table = 'sep=;\r\n;uri;labels\r\n0;a.mp4;"cat;dog"\r\n1;b.mp4;\r\n;;\r\n'
+    for name, content in (
+        ("m.csv", table.encode("utf-16")),
+        ("m.csv.gz", gzip.compress(table.encode())),
+        (
+            "m.tsv",
+            table.replace("sep=;\r\n", "")
+            .replace('"cat;dog"', "cat~dog")
+            .replace(";", "\t")
+            .replace("~", ";")
+            .encode(),
+        ),
+    ):
+        assert read_videos(write(tmp_path, name, content)) == [
+            Video("a", f"{tmp_path}/a.mp4", ("cat", "dog")),
+            Video("b", f"{tmp_path}/b.mp4"),
+        ]
+
+
+def test_rows_without_ids_are_told_apart_by_their_extensions(tmp_path):
+    source = write(tmp_path, "m.csv", "id,uri\n,x/a.mp4\n,x/a.mkv\nb,b.mp4\n,b.mkv\n,c.mp4\n")
+    assert [video.id for video in read_videos(source)] == ["x/a.mp4", "x/a.mkv", "b", "b.mkv", "c"]
+    twice = write(tmp_path, "n.csv", "uri\na.mp4\na.mp4\n")
+    assert problems(twice)[0].startswith("id 'a.mp4' stands for both")
+
+
+@pytest.mark.parametrize("name", ["m.txt", "m.json", "m.xlsx", "videos.zip", "m.parquet.gz"])
+def test_other_formats_are_refused_by_name_with_the_remedy(tmp_path, name):
+    (found,) = problems(write(tmp_path, name, b"uri\na.mp4\n"))
+    assert found.startswith(f"{Path(name).suffix} is not read: ")
+    folder = tmp_path / "folder.txt"
+    folder.mkdir(exist_ok=True)
+    write(folder, "a.mp4", b"x")
+    assert [video.id for video in read_videos(str(folder))] == ["a"]
+
+
+def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source, verb in (("none.csv", "read"), ("none", "listed"), ("none/*.mp4", "listed")):
+        (found,) = problems(source)
+        assert found.startswith(f"it cannot be {verb}: [Errno 2] No such file or directory: '{tmp_path}/none")
+        assert found.endswith(f"({source!r} counts from the working directory)")
+    assert "counts from" not in problems(f"{tmp_path}/none.csv")[0]
+
+
+def test_patterns_leave_out_files_of_folders_and_no_rows(tmp_path):
+    write(tmp_path, "a.mp4", b"x")
+    write(tmp_path, "b.mp4", b"x")
+    assert [video.id for video in read_videos(str(tmp_path), ("b.*",))] == ["a"]
+    source = write(tmp_path, "m.csv", "uri\na.mp4\n")
+    with pytest.raises(ManifestError, match="--exclude goes with folders: remove rows from the manifest instead"):
+        read_videos(source, ("b.*",))
+
+
+def test_a_field_of_any_length_is_no_more_than_a_problem(tmp_path):
+    rows = [{"uri": "x" * 200_000}, {"uri": ["y"] * 100_000}, {"uri": "a", "split": "z" * 200_000}]
+    found = problems(write(tmp_path, "m.jsonl", as_jsonl(rows)))
+    assert [line[:60] for line in found] == [
+        "line 1: uri is longer than 131072 characters: 'xxxxxxxxxxxxx",
+        "line 3: uri must be text, not ['y', 'y', 'y', 'y', 'y', 'y',",
+        "line 5: split is longer than 131072 characters: 'zzzzzzzzzzz",
+    ]
+    assert all(len(line) < 200 for line in found)

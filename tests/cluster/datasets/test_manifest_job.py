@@ -41,6 +41,16 @@ def test_folders_become_a_manifest(output: str, tmp_path: Path) -> None:
     assert read_class_names(str(tmp_path / "out" / "vocabulary.csv")) == ("jump", "run")
 
 
+def test_what_patterns_match_is_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "videos/run/a.mp4", "videos/run/b.mp4", "videos/old/c.mp4", ".videos/run/d.mp4")
+    options = ManifestOptions.of(
+        dataset="folders", input=f"{tmp_path}/videos", output=f"{tmp_path}/m.csv", exclude=("old",)
+    )
+    assert make_manifest(options).classes == {"run": 2}
+    with pytest.raises(ManifestError, match="--exclude goes with folders"):
+        make_manifest(options.with_values(dataset="manifest", input=f"{tmp_path}/m.csv", output=f"{tmp_path}/n.csv"))
+
+
 def test_a_class_of_ones_own_is_another_folder(tmp_path: Path) -> None:
     classes(tmp_path, run=10, jump=20)
     before = {video.id: video.split for video in read_videos(make(tmp_path))}

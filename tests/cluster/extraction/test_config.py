@@ -72,6 +72,7 @@ def test_failures_are_taken_up_by_code_or_all():
         ("--fps one", "--fps must be a number above 0"),
         ("--engine rya", "--engine is one of "),
         ("--precision fp8", "--precision is one of auto, "),
+        ("--exclude a**b", "--exclude must be a name or a path with wildcards"),
         ("--log-format xml", "--log-format is one of text, json, not 'xml'"),
     ],
 )

@@ -22,6 +22,7 @@ from cluster.storage.listing import list_files
 from schemas.failures import FailureRow, failure_table
 from schemas.runs import RunRecord
 from tests.support.dataset import ids, rows
+from tests.support.folders import touch, unreadable_folder
 from tests.support.servers import gs_bucket, http_files
 from tests.support.videos import Clip, write_video
 
@@ -123,6 +124,27 @@ def test_a_second_run_does_nothing(output, videos, log):
     assert {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")} == before
     assert account(records(output)[-1]) == (7, 7, 0, 0)
     assert "7 videos, 7 settled before, 0 to do" in log.text
+
+
+def test_a_folder_as_people_have_it(videos, tmp_path, log):
+    folder = tmp_path / "in"
+    touch(folder, "notes.txt", ".Trash-1000/a.mp4", "trailers/b.mp4")
+    for name, target in {"linked": videos / "sub", "gone.mp4": "nowhere.mp4", "unmounted": "disk"}.items():
+        (folder / name).symlink_to(target)
+    for name in ("a.mp4", "b.mkv"):
+        shutil.copy(videos / name, folder / f"same{Path(name).suffix}")
+    output = tmp_path / "out"
+    with unreadable_folder(folder) as unread:
+        assert run_extraction(config(folder, output, exclude=("trailers",), max_failure_ratio=0.5)) == ExitCode.DONE
+    assert ids(output) == ["linked/c", "same.mkv", "same.mp4"]
+    assert [(row["id"], row["code"]) for row in rows(output, "failures")] == [("gone", "missing")]
+    (record,) = records(output)
+    assert account(record) == (4, 0, 3, 1)
+    assert sorted(record.unread) == sorted([str(unread), str(folder / "unmounted")])
+    warnings = [entry.getMessage() for entry in log.records if entry.levelno == logging.WARNING]
+    assert sum("what they hold is missing from this run" in line for line in warnings) == 1
+    assert "2 folders or links could not be read: their videos are missing" in warnings
+    assert "not those of videos: 1 .txt" in log.text
 
 
 def test_a_new_file_is_all_that_is_done(output, videos, tmp_path):

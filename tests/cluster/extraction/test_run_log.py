@@ -46,6 +46,7 @@ def record(log: RunLog, **changes: object) -> RunRecord:
         "bytes_written": 77,
         "shards": 1,
         "weights_warning": None,
+        "unread": (),
         **changes,
     }
     return log.record(**values)

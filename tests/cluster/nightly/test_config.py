@@ -15,11 +15,13 @@ PLACES = ["--videos", "in", "--features", "f", "--checkpoint", "c", "--labels", 
 
 def test_the_parts_get_what_is_theirs() -> None:
     options = ["--weights", "random:0", "--max-seconds", "9", "--top-k", "3", "--workers", "2", "--engine", "local"]
+    options += ["--exclude", "trailers", "*.part.mp4"]
     settings = parse(NightlyOptions, [*PLACES, *options, "--date", "2026-03-01", "--frame-features"]).settings()
     extraction, scoring = settings.extraction, settings.scoring.options
     assert (extraction.input, extraction.output, scoring.features) == ("in", "f", ("f",))
     assert (extraction.networks.weights, extraction.sampling.max_seconds) == ("random:0", 9)
     assert extraction.sampling.frame_features
+    assert extraction.folders.exclude == ("trailers", "*.part.mp4")
     assert (scoring.checkpoint, scoring.labels, scoring.date, scoring.scores.top_k) == (("c",), "l", "2026-03-01", 3)
     assert scoring.only_new
     for part in (extraction, scoring):

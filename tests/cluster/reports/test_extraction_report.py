@@ -183,6 +183,7 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
         slowest=(SlowVideo(id=HOSTILE, seconds=1.0, frames=1),),
         contact_sheet=(ContactPicture(id=HOSTILE, seconds=1.0, jpeg_base64='" onerror="alert(1)'),),
         weights_warning=HOSTILE,
+        unread=(HOSTILE,),
     )
     html = render_run_report(hostile)
     html.encode("utf-8")  # a lone surrogate, as in a badly named file, would fail here
@@ -195,6 +196,17 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
     assert "\u202e" not in html
     assert "\x00" not in html
     assert "\\u202egpj.mp4\\x00\\udc80" in page.text
+
+
+def test_folders_that_could_not_be_read_are_named() -> None:
+    unread = tuple(f"in/{number}" for number in range(7))
+    text = Page(render_run_report(dataclasses.replace(SMALL, unread=unread))).text
+    assert (
+        "Videos are missing. 7 folders or links of the input could not be read: in/0, in/1, in/2, in/3, in/4, …" in text
+    )
+    text = Page(render_run_report(dataclasses.replace(SMALL, unread=unread[:1]))).text
+    assert "1 folder or link of the input could not be read: in/0. Mend this" in text
+    assert "could not be read" not in Page(render_run_report(SMALL)).text
 
 
 def test_the_warning_about_weights_and_the_settings_are_shown() -> None:

@@ -83,6 +83,11 @@ def test_one_of_the_two_kinds_is_scored_and_has_options_of_its_own():
         parse(ScoringOptions, [*videos, "--max-frames", "3"])
 
 
+def test_features_are_not_left_out_by_patterns():
+    with pytest.raises(InputError, match="--exclude goes with --videos"):
+        parse(ScoringOptions, [*NEEDED, "--exclude", "x"])
+
+
 def test_a_shard_cannot_hold_any_number_of_labels():
     with pytest.raises(InputError, match="top-k times rows-per-shard must be below"):
         ScoringOptions.of(checkpoint=("c",), labels="l", features=("f",), top_k=1 << 12, rows_per_shard=1 << 20)

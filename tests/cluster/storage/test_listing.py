@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from cluster.storage import buckets, files
+from cluster.storage.exclusion import HIDDEN, Exclusion
+from cluster.storage.files import StorageError
 from cluster.storage.listing import is_glob, list_files, versions_of
+from tests.support.folders import touch
 from tests.support.servers import gs_bucket, http_files, s3_bucket
 
 
@@ -89,14 +92,64 @@ def test_a_missing_folder_is_an_error(tmp_path):
         names(str(tmp_path / "nothing"))
 
 
-def test_links_to_files_are_listed_and_links_to_nowhere_are_not(tmp_path: Path) -> None:
+def test_links_are_listed_those_to_nowhere_without_a_version(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "real.mp4").write_bytes(b"video")
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "linked.mp4").symlink_to(tmp_path / "elsewhere" / "real.mp4")
     (folder / "dangling.mp4").symlink_to(tmp_path / "nowhere.mp4")
-    assert [file.uri for file in list_files(str(folder))] == [str(folder / "linked.mp4")]
+    (folder / "self.mp4").symlink_to(folder / "self.mp4")
+    listed = {Path(file.uri).name: bool(file.version) for file in list_files(str(folder))}
+    assert listed == {"dangling.mp4": False, "linked.mp4": True, "self.mp4": False}
+
+
+HIDDEN_AND_OTHERS = ("a.mp4", ".a.mp4", ".git/b.mp4", "x/.snapshot/c.mp4", "x/d.mp4", "x/lost+found/e.mp4", "y/f.mkv")
+
+
+def test_hidden_folders_are_left_out_unless_asked_for(bucket, tmp_path):
+    for root in (bucket, str(tmp_path)):
+        for name in HIDDEN_AND_OTHERS:
+            files.write_bytes(f"{root}/.h/{name}", b"x")
+
+        def found(pattern: str, root: str = root, exclusion: Exclusion = HIDDEN) -> list[str]:
+            uris = [file.uri for file in list_files(f"{root}/.h{pattern}", exclusion)]
+            return [uri.removeprefix(f"{root}/.h/") for uri in uris]
+
+        assert found("") == found("/") == found("/**") == ["a.mp4", "x/d.mp4", "y/f.mkv"]
+        assert found("/*.mp4") == ["a.mp4"]
+        assert found("/*/*.mp4") == ["x/d.mp4"]
+        assert found("/**/*.mp4") == ["a.mp4", "x/d.mp4"]
+        assert found("/.a.mp4") == [".a.mp4"]  # the file itself
+        assert found("/.git/") == [".git/b.mp4"]
+        assert found("/.*/*.mp4") == [".git/b.mp4"]
+        assert found("/*/.snapshot/*") == ["x/.snapshot/c.mp4"]
+        assert found("", exclusion=Exclusion(["x", "*.mkv"])) == ["a.mp4"]
+        assert found("/*/*", exclusion=Exclusion(["x/*"])) == ["y/f.mkv"]
+
+
+def test_a_glob_on_disk_matches_what_it_says(tmp_path):
+    touch(tmp_path, "v/1.mp4", "v/a/2.mp4", "v/a/b/3.mp4", "v/c/b/4.mp4", "v/c/5.mkv")
+    (tmp_path / "v" / "linked").symlink_to(tmp_path / "v" / "a" / "b")
+    expected = {
+        "v/*": "1.mp4",
+        "v/*/*": "a/2.mp4 c/5.mkv linked/3.mp4",
+        "v/[ab]/*/*.mp4": "a/b/3.mp4",
+        "v/**/b/*": "a/b/3.mp4 c/b/4.mp4",
+        "v/**": "1.mp4 a/2.mp4 a/b/3.mp4 c/5.mkv c/b/4.mp4",
+        "v/a/**/?.mp4": "a/2.mp4 a/b/3.mp4",
+        "*/c/*": "c/5.mkv",
+        "v/1.mp4/*": None,
+        "none/*": None,
+    }
+    for pattern, found in expected.items():
+        if found is None:
+            with pytest.raises(OSError, match="directory"):
+                names(f"{tmp_path}/{pattern}")
+        else:
+            assert names(f"{tmp_path}/{pattern}") == [f"{tmp_path}/v/{name}" for name in found.split()], pattern
+    with pytest.raises(StorageError, match="is no pattern"):
+        names(f"{tmp_path}/v/a**/*")
 
 
 def test_versions_equal_those_of_the_listing(bucket, tmp_path):

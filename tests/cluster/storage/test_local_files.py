@@ -10,7 +10,8 @@ import pytest
 
 from cluster.storage.files import write_bytes
 from cluster.storage.listing import list_files
-from cluster.storage.local_files import TEMPORARY_SUFFIX
+from cluster.storage.local_files import TEMPORARY_SUFFIX, walk_files
+from tests.support.folders import touch, unreadable_folder
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -62,3 +63,56 @@ def test_a_writer_that_is_killed_leaves_nothing_visible(tmp_path):
     assert [file.size_bytes for file in files] == [4_000_000] * len(files)
     assert [Path(file.uri).name for file in files] == [f"{number:06d}" for number in range(len(files))]
     assert set(tmp_path.glob("*")) - {Path(file.uri) for file in files} == set(tmp_path.glob(".*"))
+
+
+def test_linked_folders_are_walked_once_and_circles_end(tmp_path):
+    touch(tmp_path, "in/b/1.mp4", "in/z.mp4", "out/2.mp4", "out/deep/3.mp4")
+    folder = tmp_path / "in"
+    (folder / "a").symlink_to(tmp_path / "out")
+    (folder / "again").symlink_to(tmp_path / "out")
+    (folder / "inner").symlink_to(folder / "b")  # in the tree anyway
+    (folder / "b" / "loop").symlink_to(folder)
+    (tmp_path / "out" / "up").symlink_to(tmp_path)
+    touch(tmp_path, "beside/4.mp4")
+    found = [str(Path(path).relative_to(folder)) for path in walk_files(str(folder))]
+    assert found == ["b/1.mp4", "z.mp4", "a/2.mp4", "a/deep/3.mp4", "a/up/beside/4.mp4"]
+
+
+def test_a_folder_that_is_not_entered_is_walked_through_a_link(tmp_path):
+    touch(tmp_path, ".store/1/a.mp4")
+    (tmp_path / "current").symlink_to(tmp_path / ".store" / "1")
+    found = list(walk_files(str(tmp_path), lambda name: not name.startswith(".")))
+    assert found == [str(tmp_path / "current" / "a.mp4")]
+
+
+def test_links_to_nowhere_and_to_themselves_are_files(tmp_path):
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "self.mp4").symlink_to(tmp_path / "self.mp4")
+    assert list(walk_files(str(tmp_path))) == [str(tmp_path / name) for name in ("gone.mp4", "self.mp4")]
+
+
+def test_a_deep_tree_is_walked(tmp_path):
+    folders = [tmp_path / "d"]
+    while len(folders) <= sys.getrecursionlimit():
+        folders.append(folders[-1] / "d")
+    for folder in folders:
+        folder.mkdir()
+    video = folders[-1] / "a.mp4"
+    video.touch()
+    assert list(walk_files(str(tmp_path))) == [str(video)]
+    video.unlink()
+    for folder in reversed(folders):
+        folder.rmdir()  # `shutil.rmtree` goes no deeper than Python's stack
+
+
+def test_a_folder_that_cannot_be_read_is_told_or_raised(tmp_path):
+    touch(tmp_path, "a.mp4", "z/b.mp4")
+    with unreadable_folder(tmp_path) as folder:
+        with pytest.raises(OSError, match="too long"):
+            list(walk_files(str(tmp_path)))
+        unread: list[str] = []
+        found = list(walk_files(str(tmp_path), unread=unread))
+        assert [Path(path).name for path in found] == ["a.mp4", "b.mp4"]
+        assert unread == [str(folder)]
+    with pytest.raises(FileNotFoundError):
+        list(walk_files(str(tmp_path / "none"), unread=unread))

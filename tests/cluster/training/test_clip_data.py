@@ -43,6 +43,12 @@ def test_a_folder_of_classes(videos):
     assert {name: ids(data, name) for name in data.splits} == {name: ids(load(videos), name) for name in data.splits}
 
 
+def test_what_patterns_match_is_left_out(videos):
+    data = load(videos, exclude=("blue", "00[0-4].*"))
+    assert data.choice.names == ("green", "red")
+    assert len(data.videos) == 10
+
+
 def test_splits_by_folder(tmp_path):
     for part, number in (("train", 3), ("val", 2), ("test", 2)):
         write_videos(tmp_path / part, number, frames=1)

@@ -76,6 +76,11 @@ def test_what_is_refused(words, part):
         config(*words)
 
 
+def test_features_are_not_left_out_by_patterns():
+    with pytest.raises(InputError, match="--exclude goes with --videos"):
+        parse(TrainingOptions, ["--features", "f", "--output", "o", "--exclude", "x"])
+
+
 def test_options_of_a_model_are_numbers_lists_and_names():
     given = config(
         "--model-options", "shared_hidden=[30,20]", "activation=relu", "input_dropout=0.25"

@@ -56,6 +56,17 @@ def test_missing(tmp_path: Path) -> None:
     error = refusal(tmp_path / "missing.mp4")
     assert (error.code, error.stage) == (FailureCode.MISSING, Stage.READ)
     assert "there is no such file" in error.message
+    assert "a relative one counts from the manifest's folder" in error.message
+
+
+def test_a_link_to_nowhere_names_its_target(tmp_path: Path) -> None:
+    link = tmp_path / "link.mp4"
+    link.symlink_to("../gone.mp4")
+    error = refusal(link)
+    assert (error.code, error.message) == (
+        FailureCode.MISSING,
+        "it is a link to ../gone.mp4, where there is no file",
+    )
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000])

@@ -1,0 +1,247 @@
+"""The bytes of a manifest → its rows, each with its place in the file: CSV, JSON lines and Parquet, plain or gzipped.
+
+Text is UTF-8, or UTF-16 or UTF-32 as programs on Windows write it. Cells of a CSV are separated by commas, semicolons,
+tabs or bars: by what a first line `sep=;` says, or by what makes `uri` a column of the header. Empty lines, and rows of
+separators alone, are no rows. A column without a name is left out where it numbers the rows, as pandas' index does.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import posixpath
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+URI = "uri"  # the column that every manifest has
+SEPARATORS = ",;\t|"  # the first ones first, where several would do
+GZIP, GZIP_MAGIC = ".gz", b"\x1f\x8b"
+MAX_UNPACKED_BYTES = 1 << 30
+CHUNK_BYTES = 1 << 20
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+PARQUET_INDEX = "__index_level_"
+NAMELESS = re.compile(rf"|Unnamed: \d+(\.\d+)?|{PARQUET_INDEX}\d+__")  # as pandas calls them
+ONE_A_LINE = "each line holds one object (jq -c '.[]' turns a list into such lines)"
+REMEDIES = {
+    ".txt": "name it .csv, with a first line that names its columns (uri, and id, labels and others)",
+    ".json": f"write .jsonl, where {ONE_A_LINE}",
+    ".pq": "name it .parquet",
+    ".parq": "name it .parquet",
+    **dict.fromkeys(
+        (".arrow", ".feather", ".orc", ".avro", ".pkl", ".pickle", ".xml", ".yaml", ".yml"),
+        "write .csv, .jsonl or .parquet",
+    ),
+    **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".ods", ".numbers"), "save it as CSV UTF-8"),
+    **dict.fromkeys(
+        (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst"),
+        "unpack it (.csv.gz, .tsv.gz and .jsonl.gz are read as they are)",
+    ),
+}
+# What the csv module says, in terms of the file.
+CSV_MISTAKES = {
+    "unexpected end of data": "a quote is opened and never closed",
+    "field larger than field limit": "a cell is longer than {limit} characters; is a quote never closed?",
+    "expected after": "text follows a closing quote; within quotes, a quote is written twice",
+}
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One row: its cells by column, or the `problem` that keeps it from being read. `place` is as in `line 7`."""
+
+    place: str
+    cells: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+def rows_of(uri: str, content: bytes) -> Iterator[ManifestRow]:
+    """The rows of the manifest `uri`, whose name must be one that `is_manifest` accepts.
+
+    Raises:
+        ValueError: for content that is not what the name says; the message says where.
+    """
+    return READERS[_suffix(uri)](_unpacked(content))
+
+
+def is_manifest(uri: str) -> bool:
+    """Whether `uri` is a manifest, by its extension."""
+    return _suffix(uri) in READERS
+
+
+def refusal(uri: str) -> str:
+    """What to do with a file of a format that is neither a manifest's nor a video's; empty for any other."""
+    suffix = _suffix(uri)
+    return f"{suffix} is not read: {REMEDIES[suffix]}" if suffix in REMEDIES else ""
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file. Raises `ValueError` with the line of the first byte that is none."""
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content[:2] and len(content) > 1:  # a manifest begins with a plain character
+        encoding = "utf-16-le" if content[0] else "utf-16-be"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        if not encoding.startswith("utf-8"):
+            raise ValueError(f"it is cut short, or no {encoding.upper()}: {error.reason}") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"line {line}: byte {error.object[error.start]:#x} is no UTF-8: save the file as UTF-8 (Excel: CSV UTF-8), "
+            "or convert it: iconv -f WINDOWS-1252 -t UTF-8"
+        ) from error
+
+
+def _suffix(uri: str) -> str:
+    """The extension that says how the content is written, in lower case."""
+    stem, suffix = posixpath.splitext(uri.lower())
+    inner = posixpath.splitext(stem)[1]
+    return inner if suffix == GZIP and inner in TEXTS else suffix
+
+
+def _unpacked(content: bytes) -> bytes:
+    """`content` without its compression, which bytes tell: a store may have unpacked what its name calls `.gz`."""
+    if not content.startswith(GZIP_MAGIC):
+        return content
+    parts, size = [], 0
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            while part := file.read(CHUNK_BYTES):
+                parts.append(part)
+                size += len(part)
+                if size > MAX_UNPACKED_BYTES:
+                    raise ValueError(f"it unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB: write it as Parquet")
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from error
+    return b"".join(parts)
+
+
+def _read_csv(content: bytes, separators: str = SEPARATORS) -> Iterator[ManifestRow]:
+    text = decoded(content)
+    first, skipped, separator = 0, 0, ""
+    declared = re.match(r'"?sep=(.?)"?\r?\n', text, re.IGNORECASE)
+    if declared:
+        first, skipped, separator = declared.end(), 1, declared[1]
+    lines = io.StringIO(text[first:], newline="")  # lines may end in \r alone
+    header = next((line for line in lines if line.strip(f"{separators}\r\n ")), "")
+    lines.seek(0)
+    separator = separator or _separator(header, separators)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    names: list[str] = []
+    while True:
+        place = f"line {reader.line_num + skipped + 1}"
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ValueError(f"{place}: {_csv_mistake(error)}") from error
+        if not any(cell.strip() for cell in cells):
+            continue
+        if names:
+            yield _csv_row(place, names, cells, separator)
+            continue
+        names = [cell.strip() for cell in cells]
+        twice = sorted({name for name in names if names.count(name) > 1 and not _is_nameless(name)})
+        if twice:
+            raise ValueError(f"{place}: the header holds {', '.join(map(repr, twice))} more than once")
+
+
+def _separator(header: str, separators: str) -> str:
+    """What separates the cells of a header: that with which `uri` is one of them."""
+    for separator in separators:
+        if URI in (cell.strip(' "\r\n') for cell in header.split(separator)):
+            return separator
+    return max(separators, key=header.count)
+
+
+def _csv_mistake(error: csv.Error) -> str:
+    text = str(error)
+    ours = next((ours for theirs, ours in CSV_MISTAKES.items() if theirs in text), text)
+    return ours.format(limit=csv.field_size_limit())
+
+
+def _csv_row(place: str, names: Sequence[str], cells: Sequence[str | None], separator: str) -> ManifestRow:
+    if any(cell and cell.strip() for cell in cells[len(names) :]):
+        return ManifestRow(
+            place,
+            problem=f"it has {len(cells)} cells, and the header {len(names)}: a cell with {separator!r} in it needs "
+            "quotes, and several labels are separated by ';'",
+        )
+    return _named(place, names, [*cells, *[None] * (len(names) - len(cells))])
+
+
+@lru_cache
+def _is_nameless(column: str) -> bool:
+    return NAMELESS.fullmatch(column) is not None
+
+
+def _named(place: str, names: Sequence[str], cells: Sequence[Any]) -> ManifestRow:
+    """The row without columns that have no name, whose cells must be empty or number the rows."""
+    kept: dict[str, Any] = {}
+    for name, cell in zip(names, cells, strict=False):
+        if not _is_nameless(name):
+            kept[name] = cell
+            continue
+        is_number = str(cell).strip().isdecimal() and (not kept or name.startswith(PARQUET_INDEX))
+        if not is_number and cell is not None and str(cell).strip():
+            return ManifestRow(
+                place, problem=f"{cell!r} is in a column without a name: name it, id for example, or remove it"
+            )
+    return ManifestRow(place, kept)
+
+
+def _read_json_lines(content: bytes) -> Iterator[ManifestRow]:
+    text = decoded(content)
+    for number, line in enumerate(text.split("\n"), 1):  # and not splitlines, which splits inside strings too
+        if line.strip():
+            yield _json_row(f"line {number}", line)
+
+
+def _json_row(place: str, line: str) -> ManifestRow:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return ManifestRow(place, problem=f"it is no JSON: {error.msg}, at column {error.colno}; {ONE_A_LINE}")
+    except (ValueError, RecursionError) as error:
+        return ManifestRow(place, problem=f"it is no JSON: {error}")
+    return (
+        ManifestRow(place, row)
+        if isinstance(row, dict)
+        else ManifestRow(place, problem=f"it is no JSON object; {ONE_A_LINE}")
+    )
+
+
+def _read_parquet(content: bytes) -> Iterator[ManifestRow]:
+    number = 0
+    try:
+        for batch in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
+            for row in batch.to_pylist():
+                number += 1
+                yield _named(f"row {number}", list(row), list(row.values()))
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from error
+
+
+TEXTS: dict[str, Callable[[bytes], Iterator[ManifestRow]]] = {
+    ".csv": _read_csv,
+    ".tsv": partial(_read_csv, separators="\t,;|"),
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+}
+READERS = {**TEXTS, ".parquet": _read_parquet}

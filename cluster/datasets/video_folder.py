@@ -1,0 +1,130 @@
+"""A folder, glob, bucket prefix or single video → `Video` rows, in the order of their URIs.
+
+A video is named by its path below the input's root, without the extension; files that would have one name keep theirs.
+In a folder, files with a video's extension count; a single file counts whatever its name.
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cluster.storage.buckets import StoredFile
+from cluster.storage.exclusion import Exclusion
+from cluster.storage.files import is_local
+from cluster.storage.listing import below, list_files, split_glob
+from schemas.errors import EXAMPLES, examples
+from schemas.text import storable
+from schemas.videos import Video
+
+VIDEO_SUFFIXES = tuple(
+    f".{suffix}"
+    for line in (
+        "3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc ivf m2ts m2v m4v mkv",
+        "mov mp4 mpe mpeg mpg mts mxf ogg ogv rm rmvb ts vob webm wmv",
+    )
+    for suffix in line.split()
+)
+
+logger = logging.getLogger("framemill")
+
+
+@dataclass(frozen=True)
+class VideoName:
+    """What a video is called: `short`, without an extension, or `full` where another has the same short name.
+
+    A name that was given has no full form.
+    """
+
+    short: str
+    full: str | None = None
+
+
+@dataclass(frozen=True)
+class VideoFolder:
+    """The videos of a folder.
+
+    unread  folders and links in it that could not be read: what they hold is missing among the videos
+    others  the number of files that do not count as videos, by extension
+    """
+
+    videos: list[Video]
+    unread: tuple[str, ...]
+    others: Counter[str]
+
+
+def list_videos(source: str, exclude: Sequence[str] = ()) -> VideoFolder:
+    """The videos below a folder or prefix, or those that a glob matches, but for what the patterns `exclude` match.
+
+    A link that leads nowhere is a video without a version.
+
+    Raises:
+        OSError, cluster.storage.files.StorageError: where `source` cannot be listed.
+    """
+    root, _ = split_glob(source)
+    unread: list[str] = []
+    found: list[StoredFile] = []
+    others: Counter[str] = Counter()
+    for file in list_files(source, Exclusion(exclude), unread=unread):
+        suffix = posixpath.splitext(file.uri)[1].lower()
+        if suffix in VIDEO_SUFFIXES or file.uri == root:
+            found.append(file)
+        elif not file.version and is_local(source):
+            unread.append(file.uri)  # a link that may lead to a folder, on a disk that is not there
+        else:
+            others[suffix] += 1
+    found.sort(key=lambda file: file.uri)  # not every store keeps to the order of names
+    ids = distinct_ids([_name(file.uri, root) for file in found])
+    videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
+    listed = VideoFolder(videos, tuple(unread), others)
+    _log(listed)
+    return listed
+
+
+def distinct_ids(names: Sequence[VideoName]) -> list[str]:
+    """The short names, and the full ones of those that would not be unique."""
+    ids = [name.short for name in names]
+    renamed: set[str] = set()
+    while True:  # a full name may be the short one of another video
+        counts = Counter(ids)
+        full = {
+            place: name.full
+            for place, name in enumerate(names)
+            if counts[ids[place]] > 1 and name.full is not None and name.full != ids[place]
+        }
+        if not full:
+            break
+        renamed.update(full.values())
+        ids = [full.get(place, name) for place, name in enumerate(ids)]
+    if renamed:
+        logger.info(
+            f"{len(renamed)} videos have the name of another one but for the extension, and keep it in their ids: "
+            + examples(sorted(renamed))
+        )
+    return ids
+
+
+def described(others: Counter[str]) -> str:
+    """Files that do not count as videos, as text: `12 .txt, 3 .jpg, 1 without an extension`."""
+    parts = [f"{count} {suffix or 'without an extension'}" for suffix, count in others.most_common(EXAMPLES)]
+    return ", ".join([*parts, *(["…"] if len(others) > EXAMPLES else [])])
+
+
+def _name(uri: str, root: str) -> VideoName:
+    stem = posixpath.splitext(uri)[0]
+    if uri == root:
+        return VideoName(storable(posixpath.basename(stem)))
+    return VideoName(storable(below(root, stem)), storable(below(root, uri)))
+
+
+def _log(listed: VideoFolder) -> None:
+    if listed.unread:
+        logger.warning(
+            f"{len(listed.unread)} folders or links cannot be read, and what they hold is missing from this run: "
+            + examples(listed.unread)
+        )
+    if listed.others:
+        logger.info(f"left out, as their extensions are not those of videos: {described(listed.others)}")

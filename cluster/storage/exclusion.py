@@ -1,0 +1,66 @@
+"""What listings leave out: hidden files and folders, those that systems put among a user's, and what patterns match.
+
+In: a path below the root of a listing, such as `talks/2024/a.mp4`. Out: whether it is left out, which everything in a
+folder is that is left out itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from fsspec.utils import glob_translate
+
+# Of Synology, of file systems, of Windows and of macOS' archiver; in lower case.
+SYSTEM_NAMES = frozenset(
+    {"@eadir", "#recycle", "#snapshot", "lost+found", "$recycle.bin", "system volume information", "__macosx"}
+)
+
+
+class Exclusion:
+    """Leaves out hidden names (unless `with_hidden`), names of systems, and what any of the `patterns` matches.
+
+    A pattern without a slash matches a name at any depth (`trailers`, `*.part.mp4`), one with a slash a path from the
+    root on (`2019/*`, `2019/**/raw`, `/trailers`). Case counts.
+    """
+
+    def __init__(self, patterns: Sequence[str] = (), *, with_hidden: bool = False) -> None:
+        self.patterns = tuple(patterns)
+        self._matches = [re.compile(_expression(pattern)).match for pattern in patterns]
+        self._with_hidden = with_hidden
+
+    def with_hidden(self) -> Exclusion:
+        """The same, for a listing that asks for hidden names."""
+        return Exclusion(self.patterns, with_hidden=True)
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether `path`, or a folder on the way to it, is left out."""
+        names = path.split("/")
+        if not self._with_hidden and any(name.startswith(".") for name in names):
+            return True
+        if any(name.lower() in SYSTEM_NAMES for name in names):
+            return True
+        return bool(self._matches) and any(matches(start) for start in _starts(names) for matches in self._matches)
+
+
+HIDDEN = Exclusion()
+
+
+def is_pattern(text: str) -> bool:
+    """Whether `text` can be matched: not empty, and `**` only as a whole part of a path."""
+    try:
+        re.compile(_expression(text))
+    except (ValueError, re.error):
+        return False
+    return bool(text.strip("/ "))
+
+
+def _expression(pattern: str) -> str:
+    path = pattern.strip("/")
+    expression: str = glob_translate(path if "/" in pattern.rstrip("/") else f"**/{path}")
+    return expression
+
+
+def _starts(names: Sequence[str]) -> Iterator[str]:
+    """`a/b/c` as `a`, `a/b`, `a/b/c`."""
+    return ("/".join(names[:count]) for count in range(1, len(names) + 1))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets.increment import FailedBefore, Settled, increment_of
+from cluster.datasets.manifest import ManifestError, read_input, read_videos
+from cluster.datasets.video_folder import VideoName, described, distinct_ids, list_videos
+from cluster.storage import files
+from schemas.videos import Video
+from tests.support.folders import touch, unreadable_folder
+from tests.support.servers import gs_bucket
+
+JOINT = ("a.mp4", "a.mkv", "b.mp4", "x/a.mp4")  # one stem twice
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with gs_bucket() as uri:
+        yield uri
+
+
+def ids(source: Path | str, *exclude: str) -> list[str]:
+    return [video.id for video in list_videos(str(source), exclude).videos]
+
+
+def test_a_folder_names_videos_by_their_path(tmp_path: Path) -> None:
+    touch(tmp_path, "b/2.MP4", "b/1.x.webm", "a.mkv", "notes.txt", ".hidden.mp4")
+    for source in (str(tmp_path), f"{tmp_path}/", f"file://{tmp_path}"):
+        assert [(video.id, video.uri) for video in read_videos(source)] == [
+            ("a", f"{tmp_path}/a.mkv"),
+            ("b/1.x", f"{tmp_path}/b/1.x.webm"),
+            ("b/2", f"{tmp_path}/b/2.MP4"),
+        ]
+    assert all(video.version for video in read_videos(str(tmp_path)))
+    assert ids(f"{tmp_path}/b/*") == ["1.x", "2"]
+    assert ids(f"{tmp_path}/*/2*") == ["b/2"]
+
+
+def test_one_file_is_asked_for_by_its_name(tmp_path: Path) -> None:
+    for name in ("talk [abc].mp4", "camera", "dump.bin", ".hidden.mp4"):
+        touch(tmp_path, name)
+        (video,) = read_videos(f"{tmp_path}/{name}")
+        assert (video.id, video.uri) == (Path(name).stem, f"{tmp_path}/{name}")
+        assert video.version
+
+
+def test_a_folder_with_glob_signs_in_its_name(tmp_path: Path) -> None:
+    assert ids(touch(tmp_path / "talks [2024]", "a [x1].mp4")) == ["a [x1]"]
+
+
+def test_a_file_name_that_is_no_text_becomes_an_id_that_can_be_stored(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb") as file:
+        file.write(b"x")
+    (video,) = read_videos(str(tmp_path))
+    assert video.id == "caf\\udce9"
+    assert Path(video.uri).read_bytes() == b"x"
+
+
+def test_files_of_one_stem_keep_their_extensions_and_no_other_id_changes(
+    tmp_path: Path, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for root in (f"{bucket}/joint", str(tmp_path)):
+        for name in JOINT:
+            files.write_bytes(f"{root}/{name}", b"x")
+        with caplog.at_level(logging.INFO):
+            assert ids(root) == ["a.mkv", "a.mp4", "b", "x/a"]
+            assert "2 videos have the name of another one but for the extension" in caplog.text
+            assert "'a.mkv', 'a.mp4'" in caplog.text
+        assert ids(f"{root}/*.mp4") == ["a", "b"]
+        assert ids(root, "*.mkv") == ["a", "b", "x/a"]
+
+
+def test_distinct_ids() -> None:
+    assert distinct_ids([]) == []
+    assert distinct_ids([VideoName("a", "a.mp4"), VideoName("b", "b.mp4")]) == ["a", "b"]
+    # The full name of one is the short name of another.
+    nested = [VideoName("a", "a.mkv"), VideoName("a", "a.mp4"), VideoName("a.mp4", "a.mp4.mkv")]
+    assert distinct_ids(nested) == ["a.mkv", "a.mp4", "a.mp4.mkv"]
+    # A name that was given stays, whatever it clashes with.
+    assert distinct_ids([VideoName("a"), VideoName("a", "a.mp4"), VideoName("b"), VideoName("b")]) == [
+        *("a", "a.mp4", "b", "b")
+    ]
+
+
+def test_links_that_lead_nowhere_are_videos_until_they_lead_somewhere(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere" / "a.mp4"
+    folder = touch(tmp_path / "in", "b.mp4")
+    (folder / "a.mp4").symlink_to(target)
+    before = list_videos(str(folder)).videos
+    assert [(video.id, bool(video.version)) for video in before] == [("a", False), ("b", True)]
+    settled = Settled({}, {"a": FailedBefore("missing", "")})
+    assert [video.id for video in increment_of(before, settled, None).pending] == ["b"]
+    touch(target.parent, target.name)
+    assert [video.id for video in increment_of(list_videos(str(folder)).videos, settled, None).pending] == ["a", "b"]
+
+
+def test_linked_folders_belong_to_the_folder(tmp_path: Path) -> None:
+    folder = touch(tmp_path / "in", "z/b.mp4")
+    touch(tmp_path / "other", "a.mp4")
+    (folder / "linked").symlink_to(tmp_path / "other")
+    (folder / "loop").symlink_to(folder)
+    (folder / "a-second-name").symlink_to(folder / "z")
+    assert ids(folder) == ["linked/a", "z/b"]
+    assert ids(folder, "linked") == ["z/b"]
+
+
+def test_what_cannot_be_read_is_a_warning_and_the_rest_is_listed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "a.mp4", "z/b.mp4")
+    (tmp_path / "unmounted").symlink_to(tmp_path / "disk" / "talks")
+    with unreadable_folder(tmp_path) as unread:
+        found = read_input(str(tmp_path))
+    assert [video.id for video in found.videos] == ["a", "z/b"]
+    assert sorted(found.unread) == sorted([str(tmp_path / "unmounted"), str(unread)])
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "2 folders or links cannot be read, and what they hold is missing from this run" in record.getMessage()
+
+
+def test_a_folder_that_holds_nothing_else_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "unmounted").symlink_to(tmp_path / "disk")
+    with pytest.raises(ManifestError, match=f"no video found there, and these cannot be read: {tmp_path}/unmounted"):
+        read_input(str(tmp_path))
+    with pytest.raises(ManifestError, match=r"cannot be listed: .*No such file"):
+        read_input(str(tmp_path / "unmounted"))
+
+
+def test_other_extensions_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "a.mp4", "a.srt", "b.srt", "x/c.JPG", "README", "x/.hidden", ".git/config")
+    with caplog.at_level(logging.INFO):
+        assert list_videos(str(tmp_path)).others == Counter({".srt": 2, ".jpg": 1, "": 1})
+    assert "their extensions are not those of videos: 2 .srt, 1 .jpg, 1 without an extension" in caplog.text.replace(
+        "1 without an extension, 1 .jpg", "1 .jpg, 1 without an extension"
+    )
+    with pytest.raises(ManifestError, match=r"no video found there, but 2 \.srt: a manifest can name files with any"):
+        read_videos(f"{tmp_path}/*.srt")
+    with pytest.raises(ManifestError, match=r"- no video found there$"):
+        read_videos(f"{tmp_path}/*.mkv")
+    many = Counter({f".{number}": 9 - number for number in range(7)})
+    assert described(many) == "9 .0, 8 .1, 7 .2, 6 .3, 5 .4, …"
+
+
+def test_a_video_in_a_bucket_is_listed_like_one_on_disk(bucket: str, tmp_path: Path) -> None:
+    for root in (f"{bucket}/same", str(tmp_path)):
+        for name in ("x/b.mp4", "a.mkv", ".Trash-1000/c.mp4", "x/@eaDir/b.mp4", "notes.txt", "trailers/d.mp4"):
+            files.write_bytes(f"{root}/{name}", b"x")
+        found = list_videos(root, ("trailers",))
+        assert [(video.id, video.uri) for video in found.videos] == [("a", f"{root}/a.mkv"), ("x/b", f"{root}/x/b.mp4")]
+        assert found.others == Counter({".txt": 1})
+        assert all(isinstance(video, Video) and video.version for video in found.videos)
