@@ -21,7 +21,7 @@ from jobs.samples.videos import make_samples
 class SampleOptions(Options):
     """One set of sample videos."""
 
-    output: str = option(help="folder to write to")
+    output: str = option(help="folder to write to", is_written=True)
     count: int = option(36, help="number of videos; a broken one is added", minimum=1)
     seed: int = option(0, help="random seed; the same seed gives the same videos", minimum=0)
 

@@ -18,6 +18,7 @@ from typing import Any
 from cluster.datasets.label_cells import checked_text, labels_of, shown
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
 from cluster.datasets.video_folder import VideoName, described, distinct_ids, list_videos
+from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
 from cluster.storage.listing import is_glob, versions_of
 from cluster.storage.redaction import redacted
@@ -130,6 +131,11 @@ def _looked_from(source: str, error: Exception) -> str:
     """Where a relative path that is not there was looked for, to end a problem with."""
     if not isinstance(error, FileNotFoundError) or files.has_scheme(source) or source.startswith(("/", "~")):
         return ""
+    if job_folder_of(source):
+        return (
+            f" ({source!r} counts from the folder of the Ray job, to which --working-dir is sent without what "
+            ".gitignore and .rayignore name: give a URI, or the absolute path of a folder that all machines share)"
+        )
     return f" ({source!r} counts from the working directory)"
 
 

@@ -35,6 +35,7 @@ class ManifestOptions(Options):
         help="manifest to write: .csv, .jsonl or .parquet; vocabulary.csv is written beside it",
         must_be=f"a file name that ends in {', '.join(WRITERS)}, which is its format",
         accepts=lambda uri: posixpath.splitext(uri)[1].lower() in WRITERS,
+        is_written=True,
     )
     annotations: str | None = option(None, help="folder or URI of the lists that come with the data set")
     split_number: int = option(1, help="which of the data set's lists of training and test", minimum=1)

@@ -70,6 +70,7 @@ class ExtractionOptions(Options):
     output: str = option(
         help="folder or URI of the feature dataset; a later run adds what is missing",
         filled=True,
+        is_written=True,
         common=True,
     )
     dry_run: bool = option(False, help="print what the run would do and cost, and stop", common=True)

@@ -66,7 +66,7 @@ class ConversionOptions(Options):
     """One conversion."""
 
     input: str = option(help="file, folder, glob or bucket prefix of .tfrecord files or of feature shards")
-    output: str = option(help="folder or URI to write to; shards go into its folder `features`")
+    output: str = option(help="folder or URI to write to; shards go into its folder `features`", is_written=True)
     to: str = option(help="format to write", choices=FORMATS)
     level: str = option("auto", help="level of the records that are written", choices=("auto", "video", "frame"))
 

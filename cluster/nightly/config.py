@@ -67,7 +67,7 @@ class NightlyOptions(Options):
         filled=True,
         common=True,
     )
-    features: str = option(help="folder or URI of the feature dataset", filled=True, common=True)
+    features: str = option(help="folder or URI of the feature dataset", filled=True, is_written=True, common=True)
     checkpoint: tuple[str, ...] = option(
         help="folder or URI of a trained classifier; the probabilities of several are averaged",
         filled=True,
@@ -76,6 +76,7 @@ class NightlyOptions(Options):
     labels: str = option(
         help="folder or URI of the label dataset, which also takes the nightly records and report.html",
         filled=True,
+        is_written=True,
         common=True,
     )
     date: str | None = option(

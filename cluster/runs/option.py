@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from cluster.runs.job_folder import job_folder_of
+
 TYPES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of strings"}
 RULE = "rule"  # its key in a field's metadata
 
@@ -27,6 +29,7 @@ class Rule:
     above, below      likewise, themselves excluded; below infinity means finite
     filled            whether empty text and empty lists are refused
     accepts           any other condition, which `must_be` puts into words
+    is_written        whether it is a place that the job writes to
     goes_with         another option, without which this one may not be given
     common            whether the option is among the first of its group in the help text
     """
@@ -40,6 +43,7 @@ class Rule:
     filled: bool = False
     must_be: str = ""
     accepts: Callable[[Any], bool] | None = None
+    is_written: bool = False
     goes_with: str = ""
     common: bool = False
 
@@ -56,6 +60,11 @@ class Rule:
                 yield f"must be {self._bounds()}, not {item}"
             elif self.accepts is not None and not self.accepts(item):
                 yield f"must be {self.must_be}, not {item!r}"
+            elif self.is_written and (folder := job_folder_of(item)):
+                yield (
+                    f"must not be in {folder}, which Ray deletes after the job: give a URI, or the absolute path of a "
+                    f"folder that all machines share, not {item!r}"
+                )
 
     def _is_within(self, number: Any) -> bool:
         return (

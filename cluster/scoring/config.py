@@ -40,6 +40,7 @@ class ClipScoringOptions(Options):
         None,
         help="folder or URI of a feature dataset for the network's output before its head",
         filled=True,
+        is_written=True,
         goes_with=OF_VIDEOS,
     )
     views: int | None = option(
@@ -119,7 +120,10 @@ class ScoringOptions(Options):
         common=True,
     )
     labels: str = option(
-        help="folder or URI of the label dataset; labels go below date=YYYY-MM-DD", filled=True, common=True
+        help="folder or URI of the label dataset; labels go below date=YYYY-MM-DD",
+        filled=True,
+        is_written=True,
+        common=True,
     )
     features: tuple[str, ...] = option(
         (), help="datasets, folders, globs or files of features (.parquet or .tfrecord)", common=True
@@ -140,7 +144,9 @@ class ScoringOptions(Options):
         False, help="leave out videos that this model has labelled on any day, not only on this one"
     )
     submission: str | None = option(
-        None, help="also write all labels of the day and model to this CSV file, in YouTube-8M's form"
+        None,
+        help="also write all labels of the day and model to this CSV file, in YouTube-8M's form",
+        is_written=True,
     )
     max_frames: int | None = option(
         None,

@@ -44,7 +44,10 @@ class ClipOptions(Options):
     views: int = option(1, help="clips of a video that scoring averages; training uses one", goes_with=VIDEOS)
     crops: int = option(1, help="crops of each view: 1, or 3 along the longer side", goes_with=VIDEOS)
     clip_cache: str | None = option(
-        None, help="folder or URI for decoded clips, shared by epochs and trainings", goes_with=VIDEOS
+        None,
+        help="folder or URI for decoded clips, shared by epochs and trainings",
+        is_written=True,
+        goes_with=VIDEOS,
     )
     max_failure_ratio: float = option(
         0.1,

@@ -46,6 +46,7 @@ class TrainingOptions(Options):
     output: str = option(
         help="folder or URI for the checkpoint, the report and the logs; an unfinished training there is resumed",
         filled=True,
+        is_written=True,
         common=True,
     )
     features: tuple[str, ...] = option(

@@ -273,6 +273,22 @@ def test_ray_job_submit(videos: Path, reference: Path, job_server: dict[str, str
     assert re.search(r'"event": "progress"', done.stdout)
 
 
+def test_a_place_that_ray_deletes_after_the_job_is_refused(
+    videos: Path, job_server: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "sent"
+    folder.mkdir()
+    command = [job_server["RAY"], "job", "submit", "--working-dir", str(folder), "--"]
+    command += job_command(videos, "features/")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=job_server)
+    assert done.returncode != 0, done.stdout
+    assert re.search(
+        r"error: --output must not be in /.+/_ray_pkg_\w+, which Ray deletes after the job: give a URI, or the "
+        r"absolute path of a folder that all machines share, not 'features/'",
+        done.stdout,
+    ), done.stdout
+
+
 def newest_record(output: Path) -> dict[str, dict[str, object]]:
     record: dict[str, dict[str, object]] = json.loads(max((output / "runs").glob("*.json")).read_text())
     return record

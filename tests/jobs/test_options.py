@@ -19,6 +19,7 @@ from cluster.runs.options import Options, options_of
 from cluster.scoring.config import ScoringOptions
 from cluster.training.config import TrainingOptions
 from jobs.make_sample_videos import SampleOptions
+from schemas.errors import InputError
 
 # Scripts give them: one that is missing breaks somebody's night.
 FLAGS = {
@@ -91,6 +92,19 @@ LINES = {
     "convert_tfrecords": ("--input i --output o --to tfrecord --level frame",),
     "make_sample_videos": ("--output o --count 3",),
 }
+# Options of places that a job writes to.
+WRITTEN = {
+    "extract_features": ("--input i --output w", "output"),
+    "score_videos": (
+        "--checkpoint c --videos v --labels w1 --embeddings w2 --submission w3.csv",
+        "labels embeddings submission",
+    ),
+    "train_classifier": ("--videos v --model c3d --output w1 --clip-cache w2", "output clip-cache"),
+    "nightly": ("--videos v --checkpoint c --features w1 --labels w2", "features labels"),
+    "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
+    "convert_tfrecords": ("--input i --to parquet --output w", "output"),
+    "make_sample_videos": ("--output w", "output"),
+}
 
 
 @pytest.mark.parametrize("job", FLAGS)
@@ -98,6 +112,23 @@ def test_a_job_has_its_flags_and_no_others(job: str) -> None:
     text = usage(KINDS[job], import_module(f"jobs.{job}").__doc__)
     flags = re.findall(r"^  --([a-z0-9-]+)", text, re.MULTILINE)
     assert sorted(flags) == sorted([*FLAGS[job].split(), "config"])
+
+
+@pytest.mark.parametrize("job", WRITTEN)
+def test_places_that_a_job_writes_to_are_not_in_the_folder_of_a_ray_job(
+    job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "runtime_resources" / "working_dir_files" / "_ray_pkg_1"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    arguments, names = WRITTEN[job]
+    with pytest.raises(InputError) as caught:
+        parse(KINDS[job], arguments.split())
+    assert [problem.split()[0] for problem in caught.value.problems] == [f"--{name}" for name in names.split()]
+    for problem in caught.value.problems:
+        assert f"must not be in {folder}, which Ray deletes after the job: give a URI, or the absolute path" in problem
+    elsewhere = arguments.replace(" w", " gs://bucket/w")
+    assert parse(KINDS[job], elsewhere.split())
 
 
 @pytest.mark.parametrize("job", FLAGS)

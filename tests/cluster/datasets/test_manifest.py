@@ -306,6 +306,10 @@ def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(tmp_path
         assert found.startswith(f"it cannot be {verb}: [Errno 2] No such file or directory: '{tmp_path}/none")
         assert found.endswith(f"({source!r} counts from the working directory)")
     assert "counts from" not in problems(f"{tmp_path}/none.csv")[0]
+    folder = tmp_path / "runtime_resources" / "working_dir_files" / "_ray_pkg_1"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    assert "'videos/' counts from the folder of the Ray job, to which --working-dir is sent" in problems("videos/")[0]
 
 
 def test_patterns_leave_out_files_of_folders_and_no_rows(tmp_path):

@@ -1,0 +1,24 @@
+"""The folder that a submitted Ray job runs in: a copy of `--working-dir` below Ray's temporary folder.
+
+Ray deletes it after the job, with everything that was written there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cluster.storage import files
+
+COPIES = "/runtime_resources/working_dir_files/"  # as Ray's `WorkingDirPlugin` names them
+
+
+def job_folder_of(uri: str) -> str:
+    """The folder of a Ray job that `uri` would be in; empty for any other place, and for a URI that none could use."""
+    try:
+        if not files.is_local(uri):
+            return ""
+    except files.StorageError:
+        return ""
+    place = str(Path(files.local_path(uri)).resolve())
+    before, copies, inner = place.partition(COPIES)
+    return f"{before}{copies}{inner.partition('/')[0]}" if copies else ""
