@@ -16,7 +16,7 @@ from schemas.text import storable
 MAX_CLASS_INDEX = 2**31 - 1  # shards hold int32
 MAX_CHARACTERS = 1 << 17  # of a cell; what is longer is no name
 MAX_DIGITS = 20  # of a class index, zeros before it included
-SEPARATOR, QUOTES = ";", ("'", '"')
+SEPARATOR, QUOTES, CLOSING = ";", ("'", '"'), ("]", ")", "}")
 # An item of a Python list, and what comes after it.
 ITEM = re.compile(r"""\s*(?:'([^'\\]*)'|"([^"\\]*)"|(\d+))\s*(?:,|\Z)""")
 _shortened = Repr()
@@ -46,9 +46,9 @@ def shown(value: Any) -> str:
 
 
 def _items(cell: str) -> list[Any]:
+    if not is_printed(cell):
+        return cell.split(SEPARATOR)
     text = checked_text(cell.strip(), "labels")
-    if not is_printed(text):
-        return text.split(SEPARATOR)
     if text.startswith("["):
         try:
             parsed = json.loads(text)
@@ -63,10 +63,13 @@ def _items(cell: str) -> list[Any]:
 
 def is_printed(text: str) -> bool:
     """Whether it is a list, tuple, set or array as Python prints it, and not a name in brackets such as `[music]`."""
+    text = text.strip()
+    if not text.endswith(CLOSING):
+        return False
     inner = text.removeprefix("array")[1:-1].strip()
-    if text.startswith("[") and text.endswith("]"):
+    if text.startswith("[") and text[-1] == "]":
         return not inner or inner[0] in (*QUOTES, "[") or "," in inner or re.fullmatch(r"[\d\s.]+", inner) is not None
-    return text.startswith(("(", "{", "array(")) and text.endswith((")", "}")) and inner.startswith((*QUOTES, "["))
+    return text.startswith(("(", "{", "array(")) and inner.startswith((*QUOTES, "["))
 
 
 def _python_items(text: str) -> list[str] | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cluster.datasets.label_cells import checked_text, labels_of, shown
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
-from cluster.datasets.video_folder import VideoName, described, distinct_ids, list_videos
+from cluster.datasets.video_folder import described, distinct_ids, list_videos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
 from cluster.storage.listing import is_glob, versions_of
@@ -96,7 +96,7 @@ def _from_manifest(source: str) -> tuple[VideoInput, list[str]]:
     except (OSError, files.StorageError) as error:
         return VideoInput([]), [f"it cannot be read: {error}{_looked_from(source, error)}"]
     videos: list[Video] = []
-    names: list[VideoName] = []
+    full: list[str] = []  # names of those without an id, with the extension
     problems: list[str] = []
     known: set[str] = set()
     folder = posixpath.dirname(source)
@@ -105,22 +105,25 @@ def _from_manifest(source: str) -> tuple[VideoInput, list[str]]:
             if row.problem:
                 problems.append(f"{row.place}: {row.problem}")
                 continue
-            problems += _unknown_columns(row.cells.keys() - known)
+            new = row.cells.keys() - known
+            if new:
+                problems += _unknown_columns(new)
             if not known and URI not in row.cells:
                 problems.append(f"it has no column {URI!r}")
                 break
-            known |= row.cells.keys()
+            known |= new
             try:
                 video, name = _video(row.cells, folder)
             except ValueError as error:
                 problems.append(f"{row.place}: {error}")
             else:
                 videos.append(video)
-                names.append(name)
+                full.append(name)
     except ValueError as error:
         problems.append(f"it cannot be parsed: {error}")
-    ids = distinct_ids(names)
-    return VideoInput([replace(video, id=name) for video, name in zip(videos, ids, strict=True)]), problems
+    ids = distinct_ids([video.id for video in videos], full)
+    named = [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
+    return VideoInput(named), problems
 
 
 def _is_folder(source: str) -> bool:
@@ -148,20 +151,22 @@ def _unknown_columns(names: Iterable[str]) -> list[str]:
     return problems
 
 
-def _video(row: Mapping[str, Any], folder: str) -> tuple[Video, VideoName]:
+def _video(row: Mapping[str, Any], folder: str) -> tuple[Video, str]:
+    """The video of a row; and its name with the extension, where the row has no id."""
     uri = _text(row, URI)
     if not uri:
         raise ValueError("no uri")
-    path = redacted(uri).removesuffix("?***")  # the signature of a URL is no part of the video's name
-    given = _text(row, "id")
-    name = VideoName(given) if given else VideoName(posixpath.splitext(path)[0], path)
+    name, full = _text(row, "id"), ""
+    if not name:
+        full = redacted(uri).removesuffix("?***")  # the signature of a URL is no part of the video's name
+        name = posixpath.splitext(full)[0]
     if not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = files.join(folder, uri)
     start = _seconds(row, "start_seconds") or 0
     end = _seconds(row, "end_seconds")
     if end is not None and end <= start:
         raise ValueError(f"end_seconds {end} is not after start_seconds {start}")
-    return Video(name.short, uri, labels_of(row.get("labels")), _text(row, "split"), start, end), name
+    return Video(name, uri, labels_of(row.get("labels")), _text(row, "split"), start, end), full
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:

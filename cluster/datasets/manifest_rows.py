@@ -7,7 +7,6 @@ separators alone, are no rows. A column without a name is left out where it numb
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
@@ -23,18 +22,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cluster.datasets.label_cells import shown
+from cluster.datasets.text_files import decoded
+
 URI = "uri"  # the column that every manifest has
 SEPARATORS = ",;\t|"  # the first ones first, where several would do
 GZIP, GZIP_MAGIC = ".gz", b"\x1f\x8b"
 MAX_UNPACKED_BYTES = 1 << 30
 CHUNK_BYTES = 1 << 20
-BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 PARQUET_INDEX = "__index_level_"
 NAMELESS = re.compile(rf"|Unnamed: \d+(\.\d+)?|{PARQUET_INDEX}\d+__")  # as pandas calls them
 ONE_A_LINE = "each line holds one object (jq -c '.[]' turns a list into such lines)"
@@ -88,23 +83,6 @@ def refusal(uri: str) -> str:
     """What to do with a file of a format that is neither a manifest's nor a video's; empty for any other."""
     suffix = _suffix(uri)
     return f"{suffix} is not read: {REMEDIES[suffix]}" if suffix in REMEDIES else ""
-
-
-def decoded(content: bytes) -> str:
-    """The text of a file. Raises `ValueError` with the line of the first byte that is none."""
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and b"\0" in content[:2] and len(content) > 1:  # a manifest begins with a plain character
-        encoding = "utf-16-le" if content[0] else "utf-16-be"
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        if not encoding.startswith("utf-8"):
-            raise ValueError(f"it is cut short, or no {encoding.upper()}: {error.reason}") from error
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"line {line}: byte {error.object[error.start]:#x} is no UTF-8: save the file as UTF-8 (Excel: CSV UTF-8), "
-            "or convert it: iconv -f WINDOWS-1252 -t UTF-8"
-        ) from error
 
 
 def _suffix(uri: str) -> str:
@@ -177,13 +155,13 @@ def _csv_mistake(error: csv.Error) -> str:
 
 
 def _csv_row(place: str, names: Sequence[str], cells: Sequence[str | None], separator: str) -> ManifestRow:
-    if any(cell and cell.strip() for cell in cells[len(names) :]):
+    if len(cells) > len(names) and any(cell and cell.strip() for cell in cells[len(names) :]):
         return ManifestRow(
             place,
             problem=f"it has {len(cells)} cells, and the header {len(names)}: a cell with {separator!r} in it needs "
             "quotes, and several labels are separated by ';'",
         )
-    return _named(place, names, [*cells, *[None] * (len(names) - len(cells))])
+    return _named(place, names, cells if len(cells) >= len(names) else [*cells, *[None] * (len(names) - len(cells))])
 
 
 @lru_cache
@@ -193,6 +171,8 @@ def _is_nameless(column: str) -> bool:
 
 def _named(place: str, names: Sequence[str], cells: Sequence[Any]) -> ManifestRow:
     """The row without columns that have no name, whose cells must be empty or number the rows."""
+    if not any(map(_is_nameless, names)):
+        return ManifestRow(place, dict(zip(names, cells, strict=False)))
     kept: dict[str, Any] = {}
     for name, cell in zip(names, cells, strict=False):
         if not _is_nameless(name):
@@ -201,7 +181,7 @@ def _named(place: str, names: Sequence[str], cells: Sequence[Any]) -> ManifestRo
         is_number = str(cell).strip().isdecimal() and (not kept or name.startswith(PARQUET_INDEX))
         if not is_number and cell is not None and str(cell).strip():
             return ManifestRow(
-                place, problem=f"{cell!r} is in a column without a name: name it, id for example, or remove it"
+                place, problem=f"{shown(cell)} is in a column without a name: name it, id for example, or remove it"
             )
     return ManifestRow(place, kept)
 

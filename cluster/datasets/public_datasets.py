@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from classifiers.data.splits import SPLIT_NAMES
 from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo, stored_split
 from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.text_files import decoded
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
 from cluster.storage.listing import list_files
@@ -248,8 +249,8 @@ def _lines(uri: str) -> list[str]:
 
 def _text(uri: str) -> str:
     try:
-        return files.read_bytes(uri).decode("utf-8-sig")
-    except (OSError, files.StorageError, UnicodeDecodeError) as error:
+        return decoded(files.read_bytes(uri))
+    except (OSError, files.StorageError, ValueError) as error:
         raise ManifestError(uri, [f"it cannot be read: {error}"]) from error
 
 

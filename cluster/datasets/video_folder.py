@@ -33,17 +33,6 @@ logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
-class VideoName:
-    """What a video is called: `short`, without an extension, or `full` where another has the same short name.
-
-    A name that was given has no full form.
-    """
-
-    short: str
-    full: str | None = None
-
-
-@dataclass(frozen=True)
 class VideoFolder:
     """The videos of a folder.
 
@@ -77,28 +66,26 @@ def list_videos(source: str, exclude: Sequence[str] = ()) -> VideoFolder:
         else:
             others[suffix] += 1
     found.sort(key=lambda file: file.uri)  # not every store keeps to the order of names
-    ids = distinct_ids([_name(file.uri, root) for file in found])
+    full = [_name(file.uri, root) for file in found]
+    ids = distinct_ids([posixpath.splitext(name)[0] for name in full], full)
     videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
     listed = VideoFolder(videos, tuple(unread), others)
     _log(listed)
     return listed
 
 
-def distinct_ids(names: Sequence[VideoName]) -> list[str]:
-    """The short names, and the full ones of those that would not be unique."""
-    ids = [name.short for name in names]
+def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
+    """The names, and in place of those that would not be unique the `full` ones, where there is any."""
+    ids = list(names)
     renamed: set[str] = set()
-    while True:  # a full name may be the short one of another video
+    while len(set(ids)) < len(ids):  # a full name may be the name of another video
         counts = Counter(ids)
-        full = {
-            place: name.full
-            for place, name in enumerate(names)
-            if counts[ids[place]] > 1 and name.full is not None and name.full != ids[place]
-        }
-        if not full:
+        places = [place for place, name in enumerate(ids) if counts[name] > 1 and full[place] not in ("", name)]
+        if not places:
             break
-        renamed.update(full.values())
-        ids = [full.get(place, name) for place, name in enumerate(ids)]
+        for place in places:
+            ids[place] = full[place]
+        renamed.update(full[place] for place in places)
     if renamed:
         logger.info(
             f"{len(renamed)} videos have the name of another one but for the extension, and keep it in their ids: "
@@ -113,11 +100,8 @@ def described(others: Counter[str]) -> str:
     return ", ".join([*parts, *(["…"] if len(others) > EXAMPLES else [])])
 
 
-def _name(uri: str, root: str) -> VideoName:
-    stem = posixpath.splitext(uri)[0]
-    if uri == root:
-        return VideoName(storable(posixpath.basename(stem)))
-    return VideoName(storable(below(root, stem)), storable(below(root, uri)))
+def _name(uri: str, root: str) -> str:
+    return storable(posixpath.basename(uri) if uri == root else below(root, uri))
 
 
 def _log(listed: VideoFolder) -> None:

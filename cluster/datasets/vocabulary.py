@@ -20,6 +20,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 
+from cluster.datasets.text_files import decoded
 from cluster.storage import files
 from schemas.errors import EXAMPLES, InputError
 from schemas.videos import Video
@@ -89,9 +90,9 @@ def read_class_names(uri: str, *, expected: int | None = None) -> tuple[str, ...
         cluster.storage.files.StorageError, OSError: where it cannot be read.
     """
     try:
-        text = files.read_bytes(uri).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ClassNamesError(f"{uri} is not UTF-8 text: {error}") from error
+        text = decoded(files.read_bytes(uri))
+    except ValueError as error:
+        raise ClassNamesError(f"{uri} cannot be read: {error}") from error
     header = [cell.strip().lower() for cell in next(csv.reader(io.StringIO(text)), [])]
     if INDEX_COLUMN in header and NAME_COLUMN in header:
         names, problems = _from_table(text, header)

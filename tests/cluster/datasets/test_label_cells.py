@@ -77,7 +77,7 @@ def test_lists_that_cannot_be_read_are_refused(cell: str) -> None:
         ([-1], "a class index is between 0 and 2147483647, not -1"),
         ("2147483648", "not '2147483648'"),
         ("9" * 5000, "a class index is between"),
-        ("x" * (MAX_CHARACTERS + 1), f"labels is longer than {MAX_CHARACTERS} characters"),
+        ("x" * (MAX_CHARACTERS + 1), f"label is longer than {MAX_CHARACTERS} characters"),
         (["\ud800"], "half of a surrogate pair"),
     ],
 )

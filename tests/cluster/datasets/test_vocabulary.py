@@ -123,7 +123,7 @@ def test_our_own(tmp_path):
         ("index,name\n0,cat\n999999999999,dog\n", "1 is missing"),
         ("index,name\nx,cat\n", "line 2: expected an index and a name, not 'x,cat'"),
         ("index,name\n0\n", "line 2: expected"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"cat\ncaf\xe9\n", "line 2: byte 0xe9 is no UTF-8"),
     ],
 )
 def test_a_file_that_names_nothing_is_refused(write, content, problem):
