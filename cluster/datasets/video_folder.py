@@ -57,7 +57,8 @@ def list_videos(source: str, exclude: Sequence[str] = ()) -> VideoFolder:
     unread: list[str] = []
     found: list[StoredFile] = []
     others: Counter[str] = Counter()
-    for file in list_files(source, Exclusion(exclude), unread=unread):
+    exclusion = Exclusion(exclude)
+    for file in list_files(source, exclusion, unread=unread):
         suffix = posixpath.splitext(file.uri)[1].lower()
         if suffix in VIDEO_SUFFIXES or file.uri == root:
             found.append(file)
@@ -71,6 +72,8 @@ def list_videos(source: str, exclude: Sequence[str] = ()) -> VideoFolder:
     videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
     listed = VideoFolder(videos, tuple(unread), others)
     _log(listed)
+    if exclusion.unused:
+        logger.info(f"nothing there matches --exclude {' '.join(sorted(exclusion.unused))}")
     return listed
 
 

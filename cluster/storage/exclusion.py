@@ -18,29 +18,26 @@ SYSTEM_NAMES = frozenset(
 
 
 class Exclusion:
-    """Leaves out hidden names (unless `with_hidden`), names of systems, and what any of the `patterns` matches.
+    """Leaves out hidden names, names of systems, and what any of the `patterns` matches.
 
     A pattern without a slash matches a name at any depth (`trailers`, `*.part.mp4`), one with a slash a path from the
-    root on (`2019/*`, `2019/**/raw`, `/trailers`). Case counts.
+    root on (`2019/*`, `2019/**/raw`, `/trailers`). Case counts. `unused` are patterns that have matched nothing so far.
     """
 
-    def __init__(self, patterns: Sequence[str] = (), *, with_hidden: bool = False) -> None:
-        self.patterns = tuple(patterns)
-        self._matches = [re.compile(_expression(pattern)).match for pattern in patterns]
-        self._with_hidden = with_hidden
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self.unused = set(patterns)
+        self._matches = {pattern: re.compile(_expression(pattern)).match for pattern in patterns}
 
-    def with_hidden(self) -> Exclusion:
-        """The same, for a listing that asks for hidden names."""
-        return Exclusion(self.patterns, with_hidden=True)
-
-    def leaves_out(self, path: str) -> bool:
-        """Whether `path`, or a folder on the way to it, is left out."""
+    def leaves_out(self, path: str, *, with_hidden: bool = False) -> bool:
+        """Whether `path`, or a folder on the way to it, is left out; not for being hidden `with_hidden`."""
         names = path.split("/")
-        if not self._with_hidden and any(name.startswith(".") for name in names):
+        if not with_hidden and any(name.startswith(".") for name in names):
             return True
         if any(name.lower() in SYSTEM_NAMES for name in names):
             return True
-        return bool(self._matches) and any(matches(start) for start in _starts(names) for matches in self._matches)
+        used = {pattern for pattern, matches in self._matches.items() if any(map(matches, _starts(names)))}
+        self.unused -= used
+        return bool(used)
 
 
 HIDDEN = Exclusion()

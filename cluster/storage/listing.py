@@ -13,7 +13,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from fsspec.utils import glob_translate
@@ -38,14 +38,14 @@ def list_files(uri: str, exclusion: Exclusion = HIDDEN, *, unread: list[str] | N
     unread  takes the paths of subfolders that cannot be read; without it they raise `OSError`
     """
     root, pattern = split_glob(uri)
-    if any(part.startswith(".") for part in pattern.split("/")):
-        exclusion = exclusion.with_hidden()
+    asks_for_hidden = any(part.startswith(".") for part in pattern.split("/"))
+    leaves_out = partial(exclusion.leaves_out, with_hidden=asks_for_hidden)
     if is_local(uri):
-        found = _on_disk(root, pattern, exclusion, unread)
+        found = _on_disk(root, pattern, leaves_out, unread)
     else:
         found = _in_bucket(uri, pattern) if is_bucket(uri) else _linked_from_page(uri, pattern)
     for file in found:
-        if file.uri == root or not exclusion.leaves_out(below(root, file.uri)):
+        if file.uri == root or not leaves_out(below(root, file.uri)):
             yield file
 
 
@@ -98,14 +98,16 @@ def versions_of(uris: Iterable[str]) -> dict[str, str]:
     return {uri: version for uri, version in versions.items() if version}
 
 
-def _on_disk(root: str, pattern: str, exclusion: Exclusion, unread: list[str] | None) -> Iterator[StoredFile]:
+def _on_disk(
+    root: str, pattern: str, leaves_out: Callable[[str], bool], unread: list[str] | None
+) -> Iterator[StoredFile]:
     found = None if pattern else regular_file(root)
     if found:
         yield StoredFile(root, found.st_size, _version_on_disk(found))
         return
 
     def enters(folder: str) -> bool:
-        return not exclusion.leaves_out(folder) and (not pattern or _leads_to(folder.split("/"), pattern.split("/")))
+        return not leaves_out(folder) and (not pattern or _leads_to(folder.split("/"), pattern.split("/")))
 
     is_match = _matcher(pattern or "**")
     for path in walk_files(root, enters, unread):

@@ -107,6 +107,13 @@ def test_linked_folders_belong_to_the_folder(tmp_path: Path) -> None:
     assert ids(folder, "linked") == ["z/b"]
 
 
+def test_patterns_that_match_nothing_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "trailers/a.mp4", "b.mp4")
+    with caplog.at_level(logging.INFO):
+        assert ids(tmp_path, "trailers", f"{tmp_path}/b.mp4") == ["b"]
+    assert f"nothing there matches --exclude {tmp_path}/b.mp4" in caplog.text
+
+
 def test_what_cannot_be_read_is_a_warning_and_the_rest_is_listed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

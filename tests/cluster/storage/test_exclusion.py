@@ -53,11 +53,15 @@ def test_patterns(pattern: str, out: list[str], kept: list[str]) -> None:
 def test_any_of_several_patterns_counts_beside_hidden_names() -> None:
     exclusion = Exclusion(["a", "b.mp4"])
     assert [exclusion.leaves_out(path) for path in ("a/x.mp4", "x/b.mp4", ".c/x.mp4", "x.mp4")] == [True] * 3 + [False]
-    shown = exclusion.with_hidden()
-    assert [shown.leaves_out(path) for path in ("a/x.mp4", "x/b.mp4", ".c/x.mp4", "@eaDir/x")] == [True] * 2 + [
-        False,
-        True,
-    ]
+    shown = [exclusion.leaves_out(path, with_hidden=True) for path in ("a/x", "x/b.mp4", ".c/x.mp4", "@eaDir/x")]
+    assert shown == [True, True, False, True]
+
+
+def test_patterns_that_match_nothing_are_known() -> None:
+    exclusion = Exclusion(["a", "*.mp4", "b"])
+    assert exclusion.leaves_out("a/x.mp4")
+    assert not exclusion.leaves_out("c")
+    assert exclusion.unused == {"b"}
 
 
 @pytest.mark.parametrize("text", ["", " ", "/", "a**", "a**b/c", "**.mp4"])
