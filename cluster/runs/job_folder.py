@@ -5,7 +5,7 @@ Ray deletes it after the job, with everything that was written there.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from cluster.storage import files
 
@@ -15,10 +15,8 @@ COPIES = "/runtime_resources/working_dir_files/"  # as Ray's `WorkingDirPlugin` 
 def job_folder_of(uri: str) -> str:
     """The folder of a Ray job that `uri` would be in; empty for any other place, and for a URI that none could use."""
     try:
-        if not files.is_local(uri):
-            return ""
-    except files.StorageError:
+        place = os.path.realpath(files.local_path(uri)) if files.is_local(uri) else ""
+    except (files.StorageError, OSError, ValueError):
         return ""
-    place = str(Path(files.local_path(uri)).resolve())
     before, copies, inner = place.partition(COPIES)
     return f"{before}{copies}{inner.partition('/')[0]}" if copies else ""

@@ -37,6 +37,12 @@ def test_other_places(folder: Path, tmp_path: Path) -> None:
         assert job_folder_of(uri) == ""
 
 
+def test_what_is_no_place_is_left_to_others(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    assert job_folder_of("a\0b") == ""
+    assert job_folder_of("loop/a") == str(folder)
+
+
 def test_outside_of_jobs_relative_paths_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert job_folder_of("out") == ""
