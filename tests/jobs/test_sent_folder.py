@@ -15,16 +15,17 @@ from tests.support.dataset import ROOT
 
 OPTIONS = "input output features labels checkpoint videos submission init-weights"
 PLACE = re.compile(rf"--(?:{OPTIONS.replace(' ', '|')}) ([\w$()./-]+)")
+ELSEWHERE = re.compile(r"gs|s3|/|[A-Z]+$")  # buckets, absolute paths, and words that stand for a place
 # Manifests are small, and a job needs them.
 CODE = ("jobs/extract_features.py", "cluster/features/source.py", "pyproject.toml", "manifest.csv", "nightly.toml")
 
 
 def documented_places() -> set[str]:
     """The first parts of relative paths in the commands of the pages, of the jobs' help and of the Makefile."""
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("c*/**/README.md"), *ROOT.glob("jobs/*.py"), ROOT / "Makefile"]
+    pages = [ROOT / "README.md", *ROOT.glob("c*/**/README.md"), *ROOT.glob("jobs/*.py"), ROOT / "Makefile"]
     found = {place.replace("$(DEMO)", "demo") for page in pages for place in PLACE.findall(page.read_text())}
     tables = {place for place in found if place.endswith(".csv") and place != "submission.csv"}
-    return {place.split("/")[0] for place in found - tables if not place.startswith(("gs", "s3", "/"))}
+    return {place.split("/")[0] for place in found - tables if not ELSEWHERE.match(place)}
 
 
 def sent(folder: Path, package: Path) -> list[str]:
