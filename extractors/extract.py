@@ -160,13 +160,16 @@ class Extractor:
             audio = self.sound(waveform.windows(frames.points))
             clock.add("embed_sound", started)
         missing = extent.missing_ranges(frames.points)
+        missing_frames = sum(stop - first for first, stop in missing)
         fps = as_fps(config.fps)
+        if extent.spliced_seconds is not None:
+            video_seconds = extent.spliced_seconds
         features = SegmentFeatures(
             segment=segment,
             num_frames=len(rgb),
-            missing_frames=sum(stop - first for first, stop in missing),
+            missing_frames=missing_frames,
             gaps=tuple((float(first / fps), float(stop / fps)) for first, stop in missing),
-            duration_seconds=_duration(video_seconds, segment, len(rgb) / fps),
+            duration_seconds=_duration(video_seconds, segment, (len(rgb) + missing_frames) / fps),
             ends_early=bool(missing) and missing[-1][1] == extent.stop,
             fps=config.fps,
             video_seconds=None if video_seconds is None else float(video_seconds),

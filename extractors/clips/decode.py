@@ -35,6 +35,7 @@ from extractors.video.coverage import declared_end
 from extractors.video.full_decode import FullDecode, no_frame_error
 from extractors.video.grid import as_fps
 from extractors.video.image import RgbConverter
+from extractors.video.joined import open_joined
 from extractors.video.media import MAX_PIXELS, Media, Source, open_media
 from extractors.video.packets import PacketReader
 from extractors.video.samples import Sample
@@ -155,10 +156,9 @@ def _decode_selectively(source: Source, request: ClipRequest, max_pixels: int) -
 
 
 def _decode_all(source: Source, request: ClipRequest, max_pixels: int) -> tuple[list[list[int]], Frames]:
-    _rewind(source)
-    with open_media(source, max_pixels=max_pixels) as media:
+    with open_joined(source, max_pixels=max_pixels) as media:
         assert media.video.time_base is not None
-        decode = FullDecode(media, PacketReader(media), _declared_end_pts(media, source))
+        decode = _full_decode(media, source)
         spans = [(pts, end_pts) for _, pts, end_pts in decode.frames()]
         if not spans:
             raise no_frame_error(media, max_pixels)
@@ -169,14 +169,18 @@ def _decode_all(source: Source, request: ClipRequest, max_pixels: int) -> tuple[
     requested = set(nearest.values())
     resized_frames = _ResizedFrames(request.clip_format)
     to_rgb = RgbConverter()
-    _rewind(source)
-    with open_media(source, max_pixels=max_pixels) as media:
-        for frame, pts, _ in FullDecode(media, PacketReader(media), _declared_end_pts(media, source)).frames():
+    with open_joined(source, max_pixels=max_pixels) as media:
+        for frame, pts, _ in _full_decode(media, source).frames():
             if pts in requested:
                 resized_frames.add(pts, to_rgb(frame))
             if len(resized_frames.by_pts) == len(requested):
                 break
     return [[nearest[pts] for pts in view] for view in moments], resized_frames.by_pts
+
+
+def _full_decode(media: Media, source: Source) -> FullDecode:
+    declared_end_pts = _declared_end_pts(media, source)
+    return FullDecode(media, PacketReader(media, declared_end_pts=declared_end_pts), declared_end_pts)
 
 
 class _ResizedFrames:

@@ -10,8 +10,13 @@ A grid point is present if the frame on screen at its time was decoded intact. I
 
 The duration in the header is that of the video track. The duration of the whole file counts only where both video and
 audio end well before it, since it may belong to another track. Containers that measure their duration by the last
-timestamp (MPEG streams) declare none. Losses before the first intact frame, the origin of the grid, count at negative
-times.
+timestamp (MPEG streams) declare none, and those of joined recordings (`extractors.video.splices`) that of one part at
+most: what is missing at their end is unknown. So it is for a raw stream, whose frames are certain and whose seconds are
+their number at its frame rate, assumed if it states none (`extractors.video.frame_rate`).
+
+Losses before the first intact frame, the origin of the grid, count at negative times, a grid interval that has begun as
+a whole one: frames that are damaged or lost, and those that the decoder drops in silence because the recording was cut
+before a key frame. A late start of the video is no loss: its packets start late as well.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from extractors.video.media import Media, Source
 
 MIN_COVERAGE = 0.5
 TOLERANCE_SECONDS = Fraction(1, 2)  # allowed error of the header
+ROUNDING_SECONDS = Fraction(1, 100)  # of timestamps in milliseconds, and less than a frame
 JUMP_SECONDS = 600  # a frame on screen for longer is a timestamp jump, unless the header's duration allows for it
 MIN_BYTES_PER_SECOND = 1  # a header that declares more seconds than the file has bytes is damaged
 END_TIME_FORMATS = ("matroska", "asf")  # whose "duration" is the end time of the last frame, not the length
@@ -103,12 +109,14 @@ def _avi_seconds(source: Source) -> Fraction | None:
 class Extent:
     """The grid points [`first`, `stop`) that a segment should have, known at the end of a pass over it.
 
-    `head_points` counts those missing before the first intact frame.
+    `head_points` counts those missing before the first intact frame. `spliced_seconds` is the length of a spliced
+    video, as far as it was read; None for others, whose headers tell.
     """
 
     def __init__(self) -> None:
         self.first = self.stop = 0
         self.head_points = 0
+        self.spliced_seconds: Fraction | None = None
 
     def finish(
         self,
@@ -118,6 +126,7 @@ class Extent:
         end_pts: int,
         head_pts: int,
         audio_end_seconds: float,
+        is_spliced: bool,
         declared_end: DeclaredEnd | None,
     ) -> None:
         """Set the range after the pass.
@@ -126,6 +135,7 @@ class Extent:
         end_pts            end of the last frame read, lost ones included
         head_pts           timestamp of the first frame, lost ones included
         audio_end_seconds  end of the last audio packet read, on the container's clock
+        is_spliced         whether what was read are parts with clocks of their own
         """
         self.first = grid.first
         if is_exhausted or grid.stop is None:
@@ -138,8 +148,12 @@ class Extent:
             self.stop = grid.points(grid.origin, end_pts).stop
         else:
             self.stop = grid.stop
+        if is_spliced:
+            read_seconds = (end_pts - grid.origin) * grid.tick
+            self.spliced_seconds = read_seconds if is_exhausted else max(read_seconds, grid.seconds(self.stop))
         if grid.first == 0:
-            self.head_points = math.floor((grid.origin - head_pts) * grid.tick * grid.fps)
+            head_seconds = (grid.origin - head_pts) * grid.tick
+            self.head_points = max(0, math.ceil((head_seconds - ROUNDING_SECONDS) * grid.fps))
 
     def missing_ranges(self, present: Sequence[int]) -> list[tuple[int, int]]:
         """Ranges [first, stop) of missing grid points, given the points `present`."""

@@ -21,6 +21,7 @@ from extractors.video.coverage import Extent, declared_end
 from extractors.video.full_decode import FullDecode, no_frame_error
 from extractors.video.grid import Grid, as_fps, index_range
 from extractors.video.image import RgbConverter
+from extractors.video.joined import has_unread_part, open_joined
 from extractors.video.media import MAX_PIXELS, Media, Source, open_media
 from extractors.video.packets import PacketReader
 from extractors.video.samples import GridRequest, Sample
@@ -78,30 +79,34 @@ class Sampler:
         end = declared_end(self.media, self.source)
         request = GridRequest(self.fps, first, stop, self.waveform, self.extent, end, self.max_pixels)
         if not self.selective:
-            yield from _decode_all(self.media, request)
+            yield from _decode_all(self.source, request)
             return
         done = first
         try:
-            for sample in SelectiveDecode(self.media, request, key_frames=self.key_frames).samples():
+            decode = SelectiveDecode(self.media, request, key_frames=self.key_frames)
+            for sample in decode.samples():
                 yield sample
                 done = sample.index + 1
-            return
+            if not has_unread_part(self.media, self.source, decode.end_byte):
+                return
+            logger.debug("decoding every frame: a further file follows")
         except (UnsureStructureError, av.error.FFmpegError, IndexError, OverflowError) as error:
             logger.debug("decoding every frame: %s", error)
-        if hasattr(self.source, "seek"):
-            self.source.seek(0)
         if self.waveform is not None:
             self.waveform.reset()
-        with open_media(self.source, max_pixels=self.max_pixels) as media:
-            for sample in _decode_all(media, request):
-                if sample.index >= done:
-                    yield sample
+        yield from (sample for sample in _decode_all(self.source, request) if sample.index >= done)
 
 
-def _decode_all(media: Media, request: GridRequest) -> Iterator[Sample]:
+def _decode_all(source: Source, request: GridRequest) -> Iterator[Sample]:
+    with open_joined(source, max_pixels=request.max_pixels) as media:
+        yield from _decode_every_frame(media, request)
+
+
+def _decode_every_frame(media: Media, request: GridRequest) -> Iterator[Sample]:
     to_rgb = RgbConverter()
-    packets = PacketReader(media, request.waveform)
-    decode = FullDecode(media, packets, request.declared_end_pts(media))
+    declared_end_pts = request.declared_end_pts(media)
+    packets = PacketReader(media, request.waveform, declared_end_pts=declared_end_pts)
+    decode = FullDecode(media, packets, declared_end_pts)
     grid: Grid | None = None
     is_exhausted = True
     for frame, pts, end_pts in decode.frames():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from extractors.video.bitstream.picture import Picture, PictureReader, UnsureStructureError
 from extractors.video.bitstream.registry import reader_for
+from extractors.video.frame_rate import nominal_duration
 from extractors.video.media import Media
 from extractors.video.packets import has_side_data
 
@@ -45,10 +46,14 @@ class CodedFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Frames in decoding order. Without random access, the group continues the one before it."""
+    """Frames in decoding order. Without random access, the group continues the one before it.
+
+    `left_out` has the timestamps of leading pictures that no decoder shows.
+    """
 
     frames: list[CodedFrame]
     is_random_access: bool
+    left_out: list[int] = field(default_factory=list)
 
     def shown(self) -> list[CodedFrame]:
         """The frames that reach the screen, in presentation order."""
@@ -67,7 +72,7 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
     read_picture = reader_for(context.codec.canonical_name, context.extradata)
     if read_picture is None:
         raise UnsureStructureError(f"no syntax reader for codec {context.codec.canonical_name}")
-    nominal_ticks = nominal_duration(media.video)
+    nominal_ticks = nominal_duration(media)
     pending: deque[Group] = deque()
     horizon = NO_DTS  # no later packet is shown before this
     latest_pts = NO_DTS
@@ -80,6 +85,7 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
         if packet.dts is not None:  # None in Matroska for the first packets after a seek
             horizon = packet.dts
         if frame.picture.needs_previous and len(pending) == 1 and is_opening:
+            pending[0].left_out.append(frame.pts)
             continue
         group_bytes += packet.size
         if frame.picture.random_access:
@@ -100,13 +106,6 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
             raise UnsureStructureError("decoding times do not bound the groups")
     while pending:
         yield pending.popleft(), pending[0] if pending else None
-
-
-def nominal_duration(stream: VideoStream) -> int:
-    """Duration of a frame in ticks at the average rate of `stream`; at least 1."""
-    if not stream.average_rate or stream.time_base is None:
-        return 1
-    return max(1, int(1 / (stream.average_rate * stream.time_base)))
 
 
 def _coded_frame(

@@ -86,7 +86,11 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
     _refuse_unreadable(source)
     # `file:` stops FFmpeg from reading a hostile name as a protocol (`concat:…`, `http:…`).
     file: Any = source if hasattr(source, "read") else f"file:{os.fspath(source)}"
-    limits = {"format_whitelist": FORMATS, "max_streams": str(MAX_STREAMS)}
+    limits = {
+        "format_whitelist": FORMATS,
+        "max_streams": str(MAX_STREAMS),
+        "merge_pmt_versions": "1",  # the streams of joined MPEG-TS recordings are one, whatever their identifiers
+    }
     decoding = {"max_pixels": str(max_pixels)}  # the first frames are decoded on opening
     try:
         container = av.open(file, "r", buffer_size=READ_BYTES, container_options=limits, options=decoding)

@@ -1,7 +1,13 @@
-"""Demuxing across damage: the packets of the video stream in decoding order.
+"""Demuxing across damage and splices: the packets of the video stream in decoding order.
 
 Audio packets are passed to a `Waveform` as they are read. Where the container is damaged, reading resumes as soon as
 the demuxer resynchronises, and `follows_hole` marks the first packet after the hole.
+
+A spliced file holds recordings joined end to end, each with a clock of its own; video and audio packets get timestamps
+on one clock (`extractors.video.splices`), and `follows_splice` marks the first video packet of each later part.
+
+`is_corrupt` tells whether the demuxer marks the packet as damaged. In MPEG-TS, it does so where the continuity counters
+jump, which they do at a splice as well.
 
 A hole is a read error, or a jump of the video timestamps by more than a second that is not a still frame:
 
@@ -14,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import av.error
@@ -23,10 +30,10 @@ from av.video.stream import VideoStream
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import JUMP_SECONDS
 from extractors.video.media import Media, encryption_error
+from extractors.video.splices import Splices
 from extractors.video.waveform import Waveform
 
 GAP_SECONDS = 1.0
-RESET_SECONDS = 10.0  # timestamps that go back further than this have been reset
 DENSE_FORMATS = ("matroska", "flv", "asf")  # no space between packets
 SKIPPED_BYTES = 1024
 CONSTANT_RATE_FORMATS = ("mpegts", "mpeg")
@@ -41,14 +48,27 @@ def has_side_data(packet: Packet[Any], kind: PktSideDataT) -> bool:
 
 
 class PacketReader(Iterator["Packet[VideoStream]"]):
-    """Reads `media` from the container's current position. If `is_strict`, damage raises `UnsureStructureError`."""
+    """Reads `media` from the container's current position.
 
-    def __init__(self, media: Media, waveform: Waveform | None = None, *, is_strict: bool = False) -> None:
-        self.follows_hole = False
-        self.audio_end_seconds = 0.0  # end of the last audio packet, on the container's clock
+    If `is_strict`, damage raises `UnsureStructureError`, and so should the caller where timestamps go back or leap: the
+    packets of a spliced file keep the clocks of their parts then. `declared_end_pts` is the end of the video in the
+    header, in ticks.
+    """
+
+    def __init__(
+        self,
+        media: Media,
+        waveform: Waveform | None = None,
+        *,
+        is_strict: bool = False,
+        declared_end_pts: int | None = None,
+    ) -> None:
+        self.follows_hole = self.follows_splice = self.is_corrupt = False
+        self.audio_end_seconds = 0.0  # end of the last audio packet, on the clock of the packets
         self._video, self._audio = media.video, media.audio if waveform is not None else None
         self._waveform = waveform
         self._is_strict = is_strict
+        self._splices = None if is_strict else Splices(media, declared_end_pts)
         self._container = media.container
         self._streams = [stream for stream in (self._video, self._audio) if stream is not None]
         self._packets: Iterator[Any] = self._container.demux(*self._streams)
@@ -61,6 +81,7 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
         assert self._video.time_base is not None
         self._tick_seconds = float(self._video.time_base)
         self._count = 0
+        self._latest: Packet[VideoStream] | None = None
         self._end_byte: int | None = None
         self._skipped_bytes_at = -NEARBY_PACKETS
         self._end_seconds: float | None = None  # end of the video read so far
@@ -68,10 +89,25 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
         audio_tick = None if self._audio is None else self._audio.time_base
         self._audio_tick = (1, 1) if audio_tick is None else audio_tick.as_integer_ratio()
 
+    @property
+    def is_spliced(self) -> bool:
+        """Whether the packets read so far are of several parts."""
+        return self._splices is not None and self._splices.part > 0
+
+    @property
+    def end_byte(self) -> int:
+        """Where the latest video packet ends in the file; 0 if the container does not tell."""
+        return 0 if self._latest is None or self._latest.pos is None else self._latest.pos + self._latest.size
+
     def __next__(self) -> Packet[VideoStream]:
-        self.follows_hole = False
+        self.follows_hole = self.follows_splice = False
         while True:
-            packet = self._read_ahead.popleft() if self._read_ahead else self._read()
+            try:
+                packet = self._read_ahead.popleft() if self._read_ahead else self._read()
+            except StopIteration:
+                if self._splices is not None:
+                    self._feed(self._splices.release(), self._splices.audio_part)
+                raise
             self._count += 1
             if self._is_dense and packet.size:
                 self._check_position(packet)
@@ -79,12 +115,37 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
                 if has_side_data(packet, "encryption_info"):
                     raise encryption_error()
                 if packet.size:
+                    if self._splices is not None:
+                        if self._splices.place_video(packet):
+                            self._start_part(packet)
+                        self.is_corrupt = packet.is_corrupt and not self._precedes_splice(self._splices)
                     self._check_for_hole(packet)
+                    self._latest = packet
                 video: Packet[VideoStream] = packet
                 return video
             if self._waveform is not None and packet.stream is self._audio:
-                self._check_audio(packet)
-                self._waveform.feed(packet)
+                if self._splices is None:
+                    self._check_audio(packet)
+                    self._waveform.feed(packet)
+                else:
+                    self._feed(self._splices.place_audio(packet), self._splices.audio_part)
+
+    def _start_part(self, packet: Packet[VideoStream]) -> None:
+        self.follows_splice = True
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if self._waveform is not None and pts is not None:
+            self._waveform.start_part(pts * self._tick_seconds)
+
+    def _precedes_splice(self, splices: Splices) -> bool:
+        """Whether one of the next two video packets is the key frame with which a part starts."""
+        following = (packet for packet in self._ahead() if packet.stream is self._video and packet.size)
+        return any(splices.starts_part(packet) and packet.is_keyframe for packet in islice(following, 2))
+
+    def _feed(self, packets: list[Packet[Any]], part: int) -> None:
+        for packet in packets:
+            self._check_audio(packet)
+            if self._waveform is not None:
+                self._waveform.feed(packet, part)
 
     def _read(self) -> Any:
         while True:
@@ -96,10 +157,11 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
             except (av.error.FFmpegError, IndexError) as error:
                 if self._is_strict:
                     raise UnsureStructureError(f"the container is damaged: {error}") from error
-                self._errors += 1
+                if isinstance(error, av.error.FFmpegError):
+                    self.follows_hole = True
+                    self._errors += 1
                 if self._errors > MAX_READ_ERRORS:
                     raise StopIteration from None
-                self.follows_hole = isinstance(error, av.error.FFmpegError)
                 self._packets = self._container.demux(*self._streams)
 
     def _check_position(self, packet: Packet[Any]) -> None:
@@ -126,18 +188,23 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
         if timestamp is None:
             return
         seconds, end_seconds = timestamp * self._tick_seconds, self._end_seconds
-        is_reset = end_seconds is not None and seconds < end_seconds - RESET_SECONDS
         packet_end_seconds = seconds + (packet.duration or 0) * self._tick_seconds
-        if end_seconds is None or is_reset or packet_end_seconds > end_seconds:
+        if end_seconds is None or packet_end_seconds > end_seconds:
             self._end_seconds = packet_end_seconds
-        if end_seconds is None or is_reset:
+        if end_seconds is None:
             return
+        gap_seconds = seconds - end_seconds
         if self._has_constant_rate and self._count < CONSTANT_RATE_PACKETS:
-            self._has_constant_rate = seconds - end_seconds < CONSTANT_RATE_SECONDS
-        if GAP_SECONDS < seconds - end_seconds < JUMP_SECONDS:
-            has_skipped_bytes = self._count - self._skipped_bytes_at < NEARBY_PACKETS
-            if has_skipped_bytes or self._has_constant_rate or self._has_audio_gap(seconds - end_seconds):
+            self._has_constant_rate = gap_seconds < CONSTANT_RATE_SECONDS
+        if GAP_SECONDS < gap_seconds < JUMP_SECONDS:
+            if self._count - self._skipped_bytes_at < NEARBY_PACKETS:
                 self.follows_hole = True
+            elif self._has_constant_rate or self._has_audio_gap(gap_seconds):
+                if self._splices is not None and self._splices.place_after_gap(packet, gap_seconds):
+                    self._start_part(packet)
+                    self._end_seconds = packet_end_seconds - gap_seconds
+                else:
+                    self.follows_hole = True
         if self.follows_hole and self._is_strict:
             raise UnsureStructureError("video packets are missing from the container")
 
@@ -146,15 +213,22 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
         if self._count - self._audio_gap_at < NEARBY_PACKETS:
             return self._audio_gap_seconds > gap_seconds / 2
         end_seconds = self.audio_end_seconds
-        while self._audio is not None and len(self._read_ahead) < NEARBY_PACKETS:
-            try:
-                packet = self._read()
-            except StopIteration:
-                return False
-            self._read_ahead.append(packet)
+        if self._splices is not None:  # packets are moved after they were read ahead
+            end_seconds -= self._splices.audio_offset_seconds
+        for packet in self._ahead() if self._audio is not None else ():
             if packet.stream is self._audio and packet.pts is not None:
                 seconds = float(packet.pts * packet.time_base)
                 if seconds - end_seconds > gap_seconds / 2:
                     return True
                 end_seconds = seconds + float((packet.duration or 0) * packet.time_base)
         return False
+
+    def _ahead(self) -> Iterator[Any]:
+        """The next packets of the file, which are still to be placed."""
+        for number in range(NEARBY_PACKETS):
+            if number == len(self._read_ahead):
+                try:
+                    self._read_ahead.append(self._read())
+                except StopIteration:
+                    return
+            yield self._read_ahead[number]

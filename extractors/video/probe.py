@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import END_TIME_FORMATS, is_plausible
+from extractors.video.frame_rate import frame_rate, is_raw, nominal_duration
 from extractors.video.groups import read_groups
 from extractors.video.media import MAX_PIXELS, Media, Source, open_media
 from extractors.video.seek import can_seek
@@ -31,7 +32,7 @@ class VideoInfo:
 
     duration_seconds     length of the video track
     width, height        of the coded frame, before rotation, in pixels
-    fps                  average frame rate; 0 if the container does not state it
+    fps                  average frame rate; 0 if the container does not state it, 25 if a raw stream does not
     codec                of the video track, by FFmpeg's name
     first_frame_seconds  timestamp of the first frame, on the container's clock
     size_bytes           of the file; 0 if unknown
@@ -70,7 +71,7 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
         duration_seconds=duration,
         width=context.width,
         height=context.height,
-        fps=video.average_rate or Fraction(0),
+        fps=frame_rate(media) or Fraction(0),
         codec=context.codec.canonical_name,
         has_audio=media.audio is not None,
         audio_codec=media.audio.codec_context.codec.canonical_name if media.audio is not None else None,
@@ -83,6 +84,8 @@ def describe(media: Media, size_bytes: int) -> VideoInfo:
 def header_duration(media: Media) -> Fraction | None:
     """The duration in the headers in seconds; None if it is missing or implausible."""
     video, container = media.video, media.container
+    if is_raw(media):  # there is no header; what libav gives for some is a mistake
+        return None
     if video.duration and video.time_base:
         seconds, start_seconds = video.duration * video.time_base, (video.start_time or 0) * video.time_base
     elif container.duration:
@@ -98,9 +101,10 @@ def header_duration(media: Media) -> Fraction | None:
 
 
 class _Packets:
-    """The video's packets, in one pass, with the end time of those read so far."""
+    """The video's packets, in one pass, with the end time of those read so far; a raw stream's follow each other."""
 
     def __init__(self, media: Media) -> None:
+        self._untimed_ticks = nominal_duration(media) if is_raw(media) else 0
         self._packets: Iterator[Any] = media.container.demux(media.video)
         self._end_pts = media.video.start_time or 0
 
@@ -110,7 +114,9 @@ class _Packets:
     def __next__(self) -> Packet[VideoStream]:
         packet: Packet[VideoStream] = next(self._packets)
         stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is not None:
+        if stamp is None:
+            self._end_pts += self._untimed_ticks if packet.size else 0
+        else:
             self._end_pts = max(self._end_pts, stamp + (packet.duration or 0))
         return packet
 

@@ -123,5 +123,6 @@ class GridRequest:
             end_pts=end_pts,
             head_pts=head_pts,
             audio_end_seconds=packets.audio_end_seconds,
+            is_spliced=packets.is_spliced,
             declared_end=self.declared_end,
         )

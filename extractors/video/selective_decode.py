@@ -54,6 +54,7 @@ class SelectiveDecode(Generic[P]):
         self._to_rgb = RgbConverter()
         self._key_frames = key_frames
         self._origin = origin
+        self.end_byte = 0  # of the last video packet, once the file was read to its end
         self._latest: Sample | None = None
         self._expected: deque[tuple[CodedFrame, range]] = deque()
         # Whether the decoder has every picture that the next packet may refer to.
@@ -63,16 +64,19 @@ class SelectiveDecode(Generic[P]):
         """The samples in order; raises `UnsureStructureError` as soon as they cannot be guaranteed."""
         points, groups = self._start()
         decode = self._decode_key_frame if self._key_frames else self._decode_group
-        end_pts = points.origin
+        end_pts = head_pts = points.origin
         is_exhausted = True
         for group, following in groups:
             yield from decode(points, group, following)
+            head_pts = min([head_pts, *group.left_out])
             end_pts = max([end_pts, *(frame.end_pts for frame in group.frames if frame.shown)])
             if following is not None and points.is_over(following.shown()[0].pts):
                 is_exhausted = False
                 break
         yield from self._drain(points)
-        self._request.finish(points, self._packets, is_exhausted=is_exhausted, end_pts=end_pts, head_pts=points.origin)
+        if is_exhausted:
+            self.end_byte = self._packets.end_byte
+        self._request.finish(points, self._packets, is_exhausted=is_exhausted, end_pts=end_pts, head_pts=head_pts)
 
     def _read(self) -> Iterator[Packet[VideoStream]]:
         """Read packets from the container's current position."""

@@ -41,11 +41,13 @@ PIECE_SAMPLES = 8_000  # per output frame of the resampler
 class _Run:
     """Samples without a gap.
 
+    part            position of its part in a spliced file
     first_seconds   timestamp of the first frame, on the container's clock
     pieces          the samples
     jitter_seconds  each frame's timestamp minus the end of the frame before it
     """
 
+    part: int
     first_seconds: float
     pieces: list[NDArray[np.float32]] = field(default_factory=list)
     jitter_seconds: list[float] = field(default_factory=list)
@@ -66,12 +68,14 @@ class Waveform:
         self.has_audio = False
         self._runs: list[_Run] = []
         self._resampler: AudioResampler | None = None
-        self._format: tuple[str, str, int] | None = None
+        self._format: tuple[str, str, int, int] | None = None
         self._next_seconds = 0.0
         self._grid: Grid | None = None
         self._first_seconds = -math.inf  # the needed part of the track
         self._last_seconds = math.inf
         self._is_complete = False
+        self._part = 0
+        self._part_limits = [-math.inf, math.inf]  # of the parts of a spliced file
 
     def place(self, grid: Grid) -> None:
         """Set the grid, whose origin is time 0 and whose points are the windows' starts."""
@@ -81,8 +85,13 @@ class Waveform:
         if grid.stop is not None:
             self._last_seconds = float(zero_seconds + grid.seconds(grid.stop) + Fraction(WINDOW_SAMPLES, RATE_HZ))
 
-    def feed(self, packet: Packet[AudioStream]) -> None:
+    def start_part(self, seconds: float) -> None:
+        """End the latest part of the file at `seconds`, where the next one starts: the audio of both stops there."""
+        self._part_limits[-1:] = [seconds, math.inf]
+
+    def feed(self, packet: Packet[AudioStream], part: int = 0) -> None:
         """Decode the next packet of the audio track; a damaged one leaves a gap and does not affect the video."""
+        self._part = part
         if not packet.size or self._is_unneeded(packet):
             return
         # Damage also produces sample rates of 0, layouts without channels and times that overflow.
@@ -109,6 +118,9 @@ class Waveform:
             samples = np.concatenate(run.pieces)
             offset = round((run.seconds() - zero_seconds) * RATE_HZ)
             first, last = max(offset, 0), min(offset + len(samples), len(waveform))
+            if len(self._part_limits) > 2:
+                limits = [(limit - zero_seconds) * RATE_HZ for limit in self._part_limits[run.part : run.part + 2]]
+                first, last = round(max(first, limits[0])), round(min(last, limits[1]))
             if first < last:
                 waveform[first:last] = samples[first - offset : last - offset]
         # Damaged packets and floating point codecs can decode to NaN, infinity and values out of range.
@@ -133,7 +145,7 @@ class Waveform:
 
     def _append(self, frame: AudioFrame) -> None:
         self.has_audio = True
-        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate, self._part)
         seconds = self._next_seconds if frame.pts is None else float(frame.pts * (frame.time_base or 0))
         jitter_seconds = seconds - self._next_seconds
         if audio_format != self._format or abs(jitter_seconds) > JITTER_SECONDS:
@@ -141,7 +153,7 @@ class Waveform:
             self._format = audio_format
             # Interleaved: PyAV 18 reads past the planes of planar frames with eight or more channels.
             self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=RATE_HZ, frame_size=PIECE_SAMPLES)
-            self._runs.append(_Run(seconds))
+            self._runs.append(_Run(self._part, seconds))
             self._next_seconds, jitter_seconds = seconds, 0.0
         self._runs[-1].jitter_seconds.append(jitter_seconds)
         self._next_seconds += frame.samples / frame.sample_rate

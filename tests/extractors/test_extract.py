@@ -24,6 +24,7 @@ from tests.support.sounds import Track, write_with_sound
 from tests.support.videos import TICKS, Clip, write_video
 
 CODES = {"frame_features": True}
+VIDEOS = Path(__file__).resolve().parents[1] / "fixtures" / "videos"
 
 
 class CountingEmbedder(FrameEmbedder):
@@ -271,6 +272,25 @@ def test_less_than_half_of_a_video_is_refused_with_the_missing_ranges(
     with pytest.raises(VideoError, match=r"only \d\d% of its frames can be decoded.* to 12 s.*cut short") as caught:
         row_of(Extractor(SamplingConfig(segment_seconds=4), frames, sound), tmp_path / "cut.mp4")
     assert caught.value.code == FailureCode.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "has_audio"),
+    [("two_parts_joined.ts", 6, True), ("raw_25fps_20s_without_timing.h264", 20, False)],
+)
+@pytest.mark.parametrize("selective", [True, False])
+def test_a_file_that_states_no_length_is_as_long_as_what_is_there(
+    name: str, seconds: int, has_audio: bool, selective: bool, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    row = row_of(Extractor(SamplingConfig(selective=selective), frames, sound), VIDEOS / name)
+    assert (row.num_frames, row.duration_seconds, row.coverage, row.has_audio) == (seconds, seconds, 1, has_audio)
+
+
+def test_a_part_of_joined_recordings(frames: CountingEmbedder, sound: AudioEmbedder) -> None:
+    row = row_of(
+        Extractor(SamplingConfig(), frames, sound), VIDEOS / "two_parts_joined.ts", start_seconds=2, end_seconds=5
+    )
+    assert (row.num_frames, row.duration_seconds, row.coverage) == (3, 3, 1)
 
 
 def test_damaged_audio_does_not_affect_frames(

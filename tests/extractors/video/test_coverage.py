@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import av
@@ -13,16 +14,18 @@ from extractors.video.decode import sample_frames
 from extractors.video.media import open_media
 from extractors.video.probe import header_duration
 from extractors.video.waveform import Waveform
-from tests.support.videos import TICKS, Clip, read_number, write_video
+from tests.support.videos import TICKS, Clip, read_number, remux, write_video
 
 FASTSTART = {"movflags": "faststart"}
 FRAMES = 250  # ten seconds, with a key frame every second
 FPS = 2
+VPX = {"cpu-used": "8", "lag-in-frames": "0"}
+X265 = "log-level=none:pools=1"
 CLIPS = {
     "mp4": Clip(frames=FRAMES, gop=25, sound="aac", container_options=FASTSTART),
     "mov": Clip("mpeg4", FRAMES, gop=25, sound="pcm_s16le", container_options=FASTSTART),
     "mkv": Clip(frames=FRAMES, gop=25, sound="libopus", sound_rate=48_000),
-    "webm": Clip("libvpx", FRAMES, gop=25, options={"cpu-used": "8", "lag-in-frames": "0"}),
+    "webm": Clip("libvpx", FRAMES, gop=25, options=VPX),
     "avi": Clip("mpeg4", FRAMES, gop=25, sound="libmp3lame"),
     "flv": Clip("flv", FRAMES, gop=25, sound="libmp3lame"),
     "ts": Clip(frames=FRAMES, gop=25, sound="aac"),
@@ -123,6 +126,42 @@ def test_damage_before_the_first_picture_is_missing_before_time_zero(tmp_path: P
     samples, extent = sampled(bytes(data))
     assert samples == {0: 50, 1: 62, 2: 75, 3: 87}
     assert extent.missing_ranges(list(samples)) == [(-4, 0)]
+
+
+# suffix, clip with a key frame every second, packets cut off, and frames lost before the first intact one
+CUT_STARTS = {
+    "h264": (".ts", Clip(frames=100, options={"x264-params": "keyint=25:scenecut=0:bframes=2"}), 1, 24),
+    "h264 in MP4": (".mp4", Clip(frames=100, options={"x264-params": "keyint=25:scenecut=0:bframes=2"}), 1, 24),
+    "h264 with intra refresh": (
+        ".ts",
+        Clip(frames=100, options={"x264-params": "keyint=25:bframes=0:intra-refresh=1"}),
+        1,
+        34,
+    ),
+    "hevc": (".mkv", Clip("libx265", 100, options={"x265-params": f"{X265}:keyint=25:scenecut=0:bframes=0"}), 5, 20),
+    "mpeg2": (".ts", Clip("mpeg2video", 100, gop=25, b_frames=2), 1, 26),
+    "mpeg2, at a key frame": (".mkv", Clip("mpeg2video", 100, gop=25, b_frames=2), 25, 2),
+    "mpeg4": (".mkv", Clip("mpeg4", 100, gop=25), 1, 24),
+    "flv1": (".flv", Clip("flv", 100, gop=25), 1, 24),
+    "wmv2": (".asf", Clip("wmv2", 100, gop=25), 1, 24),
+    "vp8": (".webm", Clip("libvpx", 100, gop=25, options=VPX), 1, 24),
+    "vp9": (".webm", Clip("libvpx-vp9", 100, gop=25, options=VPX), 1, 24),
+}
+
+
+@pytest.mark.parametrize("name", CUT_STARTS)
+def test_pictures_before_the_first_key_frame_are_missing_before_time_zero(name: str, tmp_path: Path) -> None:
+    suffix, clip, skipped, lost = CUT_STARTS[name]
+    path = remux(write_video(tmp_path / f"whole{suffix}", clip), tmp_path / f"cut{suffix}", skip_packets=skipped)
+    data = path.read_bytes()
+    for selective in (True, False):
+        for fps in (1, 25):
+            extent = Extent()
+            found = list(sample_frames(io.BytesIO(data), fps, selective, extent=extent))
+            missing = extent.missing_ranges([sample.index for sample in found])
+            assert missing == [(-math.ceil(lost * fps / 25), 0)]
+            assert read_number(found[0].image) == skipped + lost
+            assert read_number(found[-1].image) >= 74
 
 
 def test_segments_report_their_own_missing_ranges(clips: dict[str, bytes]) -> None:

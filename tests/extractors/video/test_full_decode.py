@@ -89,13 +89,45 @@ def test_a_stream_without_decodable_packets_gives_no_frames(tmp_path: Path) -> N
     assert shown(remux(source, tmp_path / "cut.mkv", skip_packets=1)) == []
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mkv", "mpeg4"), (".avi", "msmpeg4v2"), (".flv", "flv"), (".asf", "wmv1")]
+)
+def test_frames_on_a_grey_picture_are_damaged(suffix: str, codec: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / f"clip{suffix}", Clip(codec, 60, gop=20))
+    assert [number for number, _, _ in shown(source)] == list(range(60))
+    cut = remux(source, tmp_path / f"cut{suffix}", skip_packets=1)
+    with open_media(cut) as media:
+        decode = FullDecode(media, PacketReader(media))
+        numbers = [read_number(frame.to_ndarray(format="rgb24")) for frame, _, _ in decode.frames()]
+        assert numbers == list(range(20, 60))
+        assert decode.head_pts is not None
+        with open_media(cut) as again:
+            first = next(packet for packet in again.container.demux(again.video))
+        assert decode.head_pts == (first.pts if first.pts is not None else first.dts)
+
+
+def test_a_key_frame_after_a_splice_gets_a_fresh_decoder(tmp_path: Path) -> None:
+    """The leading pictures of an open group would refer to pictures of the part before it."""
+    clip = Clip("mpeg2video", 60, gop=20, b_frames=2)
+    part = write_video(tmp_path / "part.mkv", clip)
+    with open_media(part) as media:
+        keys = [number for number, packet in enumerate(media.container.demux(media.video)) if packet.is_keyframe]
+    leading = remux(part, tmp_path / "leading.ts", skip_packets=keys[1])
+    second = [number for number, _, _ in shown(leading)]
+    assert second == list(range(keys[1] + 2, 60))
+    (tmp_path / "joined.ts").write_bytes(write_video(tmp_path / "first.ts", clip).read_bytes() + leading.read_bytes())
+    frames = shown(tmp_path / "joined.ts")
+    assert [number for number, _, _ in frames] == [*range(60), *second]
+    assert all(left[2] == right[1] for left, right in pairwise(frames))
+
+
 def test_a_stream_that_appears_late_does_not_end_decoding(tmp_path: Path) -> None:
     silent = write_video(tmp_path / "silent.flv", Clip("flv", 500, width=96, height=48))
-    loud = write_video(tmp_path / "loud.flv", Clip("flv", 50, width=96, height=48, sound="libmp3lame"))
+    loud = write_video(tmp_path / "loud.flv", Clip("flv", 150, width=96, height=48, sound="libmp3lame"))
     path = tmp_path / "late.flv"
     path.write_bytes(silent.read_bytes() + loud.read_bytes()[13:])  # without its file header
     with open_media(path) as media:
         assert media.audio is None
     for selective in (True, False):
         numbers = [read_number(sample.image) for sample in sample_frames(path, selective=selective)]
-        assert numbers == [*range(0, 500, 25), 0, 25]
+        assert numbers == [*range(0, 500, 25), *range(0, 150, 25)]

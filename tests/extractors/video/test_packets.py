@@ -84,6 +84,24 @@ def test_a_restarted_clock_is_not_a_hole(tmp_path: Path) -> None:
     assert holes(part + part) == []
 
 
+def test_timestamps_of_joined_recordings_go_on(tmp_path: Path) -> None:
+    """The frames that libav marks because the continuity counters start anew are not damaged."""
+    part = write_video(tmp_path / "part.ts", LOUD).read_bytes()
+    with open_media(io.BytesIO(part * 3)) as media:
+        reader = PacketReader(media, Waveform())
+        splices, corrupt, times = [], [], []
+        for number, packet in enumerate(packet for packet in reader if packet.size):
+            assert packet.pts is not None
+            splices += [number] if reader.follows_splice else []
+            corrupt += [number] if reader.is_corrupt else []
+            times.append(packet.pts)
+        assert reader.is_spliced
+        assert reader.audio_end_seconds == pytest.approx(30 + float(times[0] * packet.time_base), abs=0.6)
+        assert reader.end_byte == pytest.approx(3 * len(part), abs=4000)
+    assert (splices, corrupt) == ([250, 500], [])
+    assert sorted(times) == list(range(times[0], times[0] + 750 * 3600, 3600))
+
+
 def test_the_requested_side_data_is_found() -> None:
     packet: Packet[Any] = Packet(b"payload")
     assert not has_side_data(packet, "new_extradata")

@@ -55,6 +55,13 @@ def test_without_a_duration_in_the_header_packets_are_read(tmp_path: Path) -> No
     assert float(probe(path).duration_seconds) == pytest.approx(2, abs=0.05)
 
 
+def test_a_raw_stream_is_as_long_as_its_packets(tmp_path: Path) -> None:
+    for suffix, codec in ((".h264", "libx264"), (".m1v", "mpeg1video"), (".m4v", "mpeg4")):
+        info = probe(write_video(tmp_path / f"raw{suffix}", Clip(codec, 60, rate=30)))
+        assert float(info.duration_seconds) == pytest.approx(2, abs=0.05)
+        assert info.fps == 30
+
+
 def test_a_file_object_gives_the_same_properties(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", Clip(frames=5))
     source = io.BytesIO(path.read_bytes())
