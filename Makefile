@@ -28,7 +28,7 @@ demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a
 	$(RUN)/python jobs/train_classifier.py --features $(DEMO)/features --output $(DEMO)/classifier --split column \
 	  --model logistic --optimizer adam --learning-rate 0.01 --batch-size 9 --epochs 30
 	$(RUN)/python jobs/nightly.py --videos $(DEMO)/videos/manifest.csv --features $(DEMO)/features \
-	  --checkpoint $(DEMO)/classifier --labels $(DEMO)/labels $(EXTRACTION)
+	  --checkpoint $(DEMO)/classifier --labels $(DEMO)/labels
 
 check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
 	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)

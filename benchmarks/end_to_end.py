@@ -34,8 +34,9 @@ def stage_seconds(clips: list[str]) -> tuple[float, int]:
     import torch
 
     from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
-    from extractors.extract import Extractor, SamplingConfig
+    from extractors.extract import Extractor
     from extractors.networks.precision import resolve_precision
+    from extractors.sampling import SamplingConfig
     from extractors.weights.resolve import ResolvedWeights
     from schemas.videos import Video
 

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
 from extractors.features import SegmentFeatures
-from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
+from extractors.sampling import SamplingConfig
+from extractors.segments import Segment, plan_segments
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
 from extractors.video.grid import as_fps
-from extractors.video.media import MAX_PIXELS, Media, ReadsAhead, Source, open_media
+from extractors.video.media import Media, ReadsAhead, Source, open_media
 from extractors.video.probe import header_duration, size_bytes
 from extractors.video.samples import Sample
 from extractors.video.seek import can_seek
@@ -34,44 +35,6 @@ from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
 from schemas.videos import Video
-
-SAMPLINGS = ("exact", "keyframes")
-
-
-@dataclass(frozen=True)
-class SamplingConfig:
-    """How videos are sampled.
-
-    fps              grid points per second
-    segment_seconds  length of a segment
-    frame_features   whether to keep the codes of every grid point in addition to the means
-    max_seconds      length of the part used, from the start of the video; None for all of it
-    max_pixels       the largest frame that is decoded
-    selective        decode only the necessary packets; the result is the same
-    sampling         `exact`, or `keyframes`: the first frame of a group of pictures stands for all of the group
-    """
-
-    fps: str = "1"
-    segment_seconds: int = DEFAULT_SECONDS
-    frame_features: bool = False
-    max_seconds: int | None = None
-    max_pixels: int = MAX_PIXELS
-    selective: bool = True
-    sampling: str = "exact"
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        as_fps(self.fps)
-        if self.sampling not in SAMPLINGS:
-            raise ValueError(f"sampling must be one of {', '.join(SAMPLINGS)}, not {self.sampling!r}")
-        for name in ("segment_seconds", "max_seconds", "max_pixels"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-
-    def fingerprint_parts(self) -> dict[str, str]:
-        """The settings that must be equal in two datasets for their features to be comparable."""
-        return {"fps": str(as_fps(self.fps)), "max_seconds": str(self.max_seconds or "all"), "mode": self.sampling}
 
 
 @dataclass

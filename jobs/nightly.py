@@ -10,7 +10,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
 from cluster.nightly.config import NightlyOptions
-from cluster.nightly.job import run_nightly
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.logs import configure_logging
 
@@ -19,6 +18,8 @@ def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(NightlyOptions, __doc__)
     configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
+    from cluster.nightly.job import run_nightly  # after parsing, as it brings torch
+
     return run_nightly(options)
 
 

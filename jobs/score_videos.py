@@ -12,13 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.logs import configure_logging
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.job import run_scoring
 
 
 def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(ScoringOptions, __doc__)
     configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
+    from cluster.scoring.job import run_scoring  # after parsing, as it brings torch
+
     return run_scoring(options)
 
 

@@ -12,13 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.logs import configure_logging
 from cluster.training.config import TrainingOptions
-from cluster.training.job import run_training
 
 
 def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(TrainingOptions, __doc__)
     configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
+    from cluster.training.job import run_training  # after parsing, as it brings torch
+
     return run_training(options)
 
 

@@ -6,6 +6,7 @@ within the run, because the same bytes may succeed on the next attempt.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -30,6 +31,18 @@ class FailureCode(StrEnum):
     INTERNAL = "internal"
 
 
+# Failures that another attempt at the same file may mend, and when. All others need another file, which the next run
+# notices by itself.
+RETRY_HELPS: Mapping[FailureCode, str] = {
+    FailureCode.MISSING: "once they are there",
+    FailureCode.NO_PERMISSION: "once they can be read",
+    FailureCode.ABSURD_DIMENSIONS: "with a higher limit",
+    FailureCode.TIME_LIMIT: "with a higher limit",
+    FailureCode.MEMORY_LIMIT: "with a higher limit",
+    FailureCode.WORKER_DIED: "with more memory, or another build of the decoder",
+    FailureCode.STORAGE: "once storage responds",
+    FailureCode.INTERNAL: "with another release",
+}
 TRANSIENT: frozenset[FailureCode] = frozenset({FailureCode.STORAGE})
 
 

@@ -24,6 +24,8 @@ class Counts(JobCounts):
     """Counts of an extraction run.
 
     already_done     settled by earlier runs
+    failed_before    those of them that failed, and are not tried again
+    relabelled       those of them that got other labels or another split, without decoding
     partial          those of the extracted of which parts are missing (`coverage` below 1)
     decoded_seconds  length of the video that was decoded, not the time it took
     """
@@ -34,6 +36,8 @@ class Counts(JobCounts):
     decoded_seconds: float
     bytes_read: int
     partial: int = 0
+    failed_before: int = 0
+    relabelled: int = 0
 
     @property
     @override

@@ -11,7 +11,7 @@ runs. Multi-label: all chosen labels of a video count. Nothing here loops over v
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -103,10 +103,13 @@ class Targets:
         return np.bincount(self.lists.values[self.kept[row_of_label]], minlength=self.num_classes)
 
 
-def choose_classes(selection: Sequence[str], names: Sequence[str] | None = None) -> ClassChoice:
+def choose_classes(
+    selection: Sequence[str], names: Sequence[str] | None = None, used: Collection[int] | None = None
+) -> ClassChoice:
     """The classes in `selection`: `all`, `first:50`, class indices (`7`), or names, in the given order.
 
     names  the data set's vocabulary; without one, the names of classes are their indices, and `all` is unavailable
+    used   the classes that videos have: `all` stands for these; None for all of the vocabulary
 
     Raises:
         ClassChoiceError: with all problems and the nearest known names.
@@ -115,6 +118,9 @@ def choose_classes(selection: Sequence[str], names: Sequence[str] | None = None)
     problems: list[str] = []
     indices: list[int] = []
     for item in selection:
+        if item == ALL and used is not None and names is not None:
+            indices += [index for index in range(len(names)) if index in used]
+            continue
         indices += _indices(item, index_of, None if names is None else len(names), problems)
     repeated = [index for index, count in Counter(indices).items() if count > 1]
     if repeated:

@@ -8,32 +8,45 @@
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
 right after its row is committed, and `prepare` clears what a crash left in between. The row of a video whose
-content has changed is withdrawn before the video is extracted again.
+content has changed is withdrawn before the video is extracted again. Labels and splits follow the manifest: shards
+whose rows hold others are replaced one by one, and a run that is cut short leaves the rest to the next one.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import posixpath
+import re
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from cluster.datasets.annotations import ANNOTATED, Annotations, annotations_of, emptied
 from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
-from cluster.datasets.vocabulary import VOCABULARY_FILE
+from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
 from cluster.storage import files
-from cluster.storage.parquet import read_table, remove_rows, write_table
+from cluster.storage.parquet import open_parquet, read_columns, read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.ledger import LedgerRow, ledger_table, without_content
+from schemas.videos import Video
 
 FOLDERS = ("features", "ledger", "failures")
+MAX_REQUESTS = 16  # concurrent ones
+logger = logging.getLogger("framemill")
+_HASH = re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]+")
 
 
 class FeatureDataset(DatasetFolder):
-    """The feature dataset at `root`. One run writes at a time."""
+    """The feature dataset at `root`. One run writes at a time.
+
+    fingerprint  how this run makes features; `option_of` has the options that its parts follow from, for messages
+    note         kept in the metadata of the shards
+    """
 
     def __init__(
         self,
@@ -43,6 +56,7 @@ class FeatureDataset(DatasetFolder):
         rgb_dim: int,
         frame_features: bool,
         fingerprint: Mapping[str, str],
+        option_of: Mapping[str, str] | None = None,
         note: str = "",
     ) -> None:
         super().__init__(root, run_id=run_id)
@@ -54,19 +68,23 @@ class FeatureDataset(DatasetFolder):
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
+        self._option_of = option_of or {}
         self._shard_names: set[str] = set()
 
-    def check(self) -> None:
-        """Make sure that this run's rows can be added. Raises `DatasetError` where they cannot. Writes nothing."""
+    def check(self, unknown: Collection[str] = ()) -> None:
+        """Make sure that this run's rows can be added. Raises `DatasetError` where they cannot. Writes nothing.
+
+        unknown  parts of the fingerprint that are not known yet, and not compared
+        """
         files.check_writable(self.root)
-        shards = self._files("features")
-        if shards:
-            self._check_fingerprint(shards[0])
+        stored = stored_schema(self.root)
+        if stored is not None:
+            self._check_settings(stored, unknown)
+        read_vocabulary(self.vocabulary_uri())
 
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
         done: dict[str, str] = {}
-        failed: dict[str, FailedBefore] = {}
         with self.explained("read"):
             for shard, ledger in self._shards_and_ledgers():
                 if ledger is None:  # somebody has removed it; the rows are there all the same
@@ -74,10 +92,16 @@ class FeatureDataset(DatasetFolder):
                 else:
                     pairs = zip(*_columns(ledger, "id", "content"), strict=True)
                     done.update((name, content) for name, content in pairs if content is not None)
-            for uri in self._files("failures"):
-                for name, code, content in zip(*_columns(uri, "id", "code", "content"), strict=True):
-                    failed[name] = FailedBefore(code, content)
-        return Settled(done, failed)
+        return Settled(done, self.failed())
+
+    def failed(self) -> dict[str, FailedBefore]:
+        """The videos that earlier runs have not mended, by id. Raises `DatasetError` as `settled` does."""
+        with self.explained("read"):
+            return {
+                name: FailedBefore(*its)
+                for uri in self._files("failures")
+                for name, *its in zip(*_columns(uri, "id", "code", "content", "run_id"), strict=True)
+            }
 
     def prepare(self) -> Settled:
         """Clear what runs that died have left half done, and read what is settled; the caller holds the lease."""
@@ -148,26 +172,69 @@ class FeatureDataset(DatasetFolder):
         """Where the class names are."""
         return self.place(VOCABULARY_FILE)
 
-    def _check_fingerprint(self, shard: str) -> None:
-        try:
-            stored = pq.read_schema(pa.BufferReader(files.read_bytes(shard)))
-            found = fingerprint_of(stored.metadata)
-        except ValueError as error:  # Arrow's errors are among them
-            raise DatasetError(
-                f"{shard} is no feature shard: {error}\nMove it away, or write to another place"
-            ) from error
+    def name_classes(self, videos: Sequence[Video]) -> Vocabulary:
+        """Give the class names of a manifest their permanent indices; returns all names. The caller holds the lease."""
+        with self.explained("written to"):
+            vocabulary = read_vocabulary(self.vocabulary_uri())
+            if vocabulary.add(videos):
+                write_vocabulary(self.vocabulary_uri(), vocabulary)
+        return vocabulary
+
+    def outdated(self, videos: Sequence[Video]) -> Mapping[str, Sequence[str]]:
+        """By shard, the ids of its rows that hold other labels or splits than a manifest says. Writes nothing."""
+        return self._outdated(self._annotations(videos))
+
+    def annotate(self, videos: Sequence[Video]) -> int:
+        """Give rows the labels and splits of a manifest; returns how many held others. The caller holds the lease.
+
+        `name_classes` comes first: an index that a shard holds has its name.
+        """
+        given = self._annotations(videos)
+        outdated = self._outdated(given)
+        rows, lost = sum(map(len, outdated.values())), 0
+        with self.explained("written to"):
+            for shard in outdated:
+                before = read_table(shard)
+                after = given.apply(before)
+                self.check_lease()
+                self.bytes_written += write_table(shard, after)
+                lost += emptied(before, after)
+        if rows:
+            without = f"; {lost} of them have no label any more" if lost else ""
+            logger.info(f"{self.root}: {rows} settled videos have got the labels and splits of the manifest{without}")
+        return rows
+
+    def _annotations(self, videos: Sequence[Video]) -> Annotations:
+        with self.explained("read"):
+            vocabulary = read_vocabulary(self.vocabulary_uri())
+        vocabulary.add(videos)
+        return annotations_of(videos, vocabulary)
+
+    def _outdated(self, given: Annotations) -> dict[str, list[str]]:
+        if not given:
+            return {}
+        with self.explained("read"), ThreadPoolExecutor(MAX_REQUESTS) as pool:
+            shards = self._files("features")
+            found = pool.map(lambda shard: given.outdated(read_columns(shard, ANNOTATED)), shards)
+            return {shard: names for shard, names in zip(shards, found, strict=True) if names}
+
+    def _check_settings(self, stored: pa.Schema, unknown: Collection[str]) -> None:
+        there, here = _parts(fingerprint_of(stored.metadata)), _parts(self._fingerprint)
         differences = [
-            f"{key}: here {found.get(key, 'not set')}, this run {self._fingerprint.get(key, 'not set')}"
-            for key in sorted({*found, *self._fingerprint})
-            if found.get(key) != self._fingerprint.get(key)
+            f"{self._option_of.get(part, part)}: {_shown(there, part)} there, {_shown(here, part)} here"
+            for part in sorted({*there, *here} - {*unknown})
+            if there.get(part) != here.get(part)
         ]
-        if stored.remove_metadata() != self._schema:
-            differences.append(f"columns: here {', '.join(stored.names)}, this run {', '.join(self._schema.names)}")
+        codes = ["yes" if "rgb" in schema.names else "no" for schema in (stored, self._schema)]
+        if codes[0] != codes[1]:
+            differences.append(f"--frame-features: {codes[0]} there, {codes[1]} here")
+        if not differences and stored.remove_metadata() != self._schema:
+            differences.append(f"columns: {', '.join(stored.names)} there, {', '.join(self._schema.names)} here")
         if differences:
-            lines = "\n".join(f"  - {line}" for line in differences)
+            lines = "\n".join(f"  - {line}" for line in dict.fromkeys(differences))
             raise DatasetError(
-                f"{self.root} holds features made in another way:\n{lines}\n"
-                "Write to another place, or run with the same options"
+                f"{self.root} was extracted with other options:\n{lines}\n"
+                "Give the same options, or write to another place"
             )
 
     def _forget_failures(self, ids: Collection[str]) -> None:
@@ -193,3 +260,35 @@ def _columns(uri: str, *names: str) -> list[list[str]]:
 
 def _values(uri: str, name: str) -> list[str]:
     return _columns(uri, name)[0]
+
+
+def stored_schema(root: str) -> pa.Schema | None:
+    """The schema of the feature shards at `root`, with their metadata; None where there is none yet.
+
+    Raises:
+        DatasetError: for a file that is no feature shard.
+    """
+    shards = parquet_files(files.join(root, "features"))
+    if not shards:
+        return None
+    try:
+        with open_parquet(shards[0]) as parquet:
+            schema = parquet.schema_arrow
+        fingerprint_of(schema.metadata)
+    except ValueError as error:  # Arrow's errors are among them
+        message = f"{shards[0]} is no feature shard: {error}\nMove it away, or write to another place"
+        raise DatasetError(message) from error
+    return schema
+
+
+def _parts(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """The parts of a fingerprint; those that are JSON objects, value by value."""
+    parts: dict[str, str] = {}
+    for part, text in fingerprint.items():
+        inner = json.loads(text) if text.startswith("{") else None
+        parts |= {part: text} if inner is None else {f"{part}.{name}": str(value) for name, value in inner.items()}
+    return parts
+
+
+def _shown(fingerprint: Mapping[str, str], part: str) -> str:
+    return _HASH.sub(r"\1…", fingerprint.get(part, "not set"))

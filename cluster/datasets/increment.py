@@ -18,10 +18,11 @@ RETRY_ALL = ()
 
 @dataclass(frozen=True)
 class FailedBefore:
-    """A video that failed in an earlier run."""
+    """A video that failed in the earlier run `run_id`."""
 
     code: str
     content: str
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,23 @@ class Settled:
 
 @dataclass(frozen=True)
 class Increment:
-    """What is left to do. `replaced` are those of the pending that have a row made from content that is gone."""
+    """What is left to do.
+
+    pending   videos to process
+    replaced  ids of those that have a row made from content that is gone
+    failed    codes, by id, of the other videos that failed in an earlier run, and are not tried again
+    """
 
     pending: Sequence[Video]
     replaced: Collection[str]
+    failed: Mapping[str, str]
 
 
 def increment_of(videos: Sequence[Video], settled: Settled, retry_failed: tuple[str, ...] | None) -> Increment:
     """The videos that are new, have changed, or failed with one of the codes to retry (`RETRY_ALL`; None for none)."""
     pending: list[Video] = []
     replaced: list[str] = []
+    given_up: dict[str, str] = {}
     for video in videos:
         done, failed = settled.done.get(video.id), settled.failed.get(video.id)
         if done is not None:
@@ -53,9 +61,10 @@ def increment_of(videos: Sequence[Video], settled: Settled, retry_failed: tuple[
         elif failed is not None:
             is_retried = retry_failed is not None and (retry_failed == RETRY_ALL or failed.code in retry_failed)
             if not is_retried and not is_replaced(failed, video):
+                given_up[video.id] = failed.code
                 continue
         pending.append(video)
-    return Increment(pending, frozenset(replaced))
+    return Increment(pending, frozenset(replaced), given_up)
 
 
 def is_replaced(failed: FailedBefore, video: Video) -> bool:

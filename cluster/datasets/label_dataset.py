@@ -97,7 +97,8 @@ class LabelDataset(DatasetFolder):
         for uri, table in self._read_ours([*self._ledgers(on_any_day), *failures]):
             ids, contents = table["id"].to_pylist(), table["content"].to_pylist()
             if uri in failures:
-                failed |= zip(ids, map(FailedBefore, table["code"].to_pylist(), contents), strict=True)
+                its = (table["code"].to_pylist(), contents, table["run_id"].to_pylist())
+                failed |= zip(ids, map(FailedBefore, *its), strict=True)
             else:
                 done |= zip(ids, contents, strict=True)
             for name in ids:

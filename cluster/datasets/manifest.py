@@ -25,7 +25,8 @@ from cluster.storage.redaction import redacted
 from schemas.errors import InputError
 from schemas.videos import Video
 
-COLUMNS = ("id", URI, "labels", "split", "start_seconds", "end_seconds")
+ID = "id"
+COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds")
 MAX_PROBLEMS = 20
 
 
@@ -47,19 +48,21 @@ class VideoInput:
     unread: tuple[str, ...] = ()
 
 
-def read_videos(source: str, exclude: Sequence[str] = ()) -> list[Video]:
+def read_videos(source: str, exclude: Sequence[str] = (), *, needs_uri: bool = True) -> list[Video]:
     """The videos of `read_input`."""
-    return read_input(source, exclude).videos
+    return read_input(source, exclude, needs_uri=needs_uri).videos
 
 
-def read_input(source: str, exclude: Sequence[str] = ()) -> VideoInput:
+def read_input(source: str, exclude: Sequence[str] = (), *, needs_uri: bool = True) -> VideoInput:
     """The videos that `source` names, in a fixed order; of a folder, without what the patterns `exclude` match.
+
+    Without `needs_uri`, a manifest may name its videos by their ids alone.
 
     Raises:
         ManifestError: with all problems at once.
     """
     if is_manifest(source):
-        found, problems = _from_manifest(source)
+        found, problems = _from_manifest(source, URI if needs_uri else ID)
         if exclude:
             problems.append("--exclude goes with folders: remove rows from the manifest instead")
     else:
@@ -90,7 +93,7 @@ def _from_listing(source: str, exclude: Sequence[str]) -> tuple[VideoInput, list
     return VideoInput(listed.videos, listed.unread), problems
 
 
-def _from_manifest(source: str) -> tuple[VideoInput, list[str]]:
+def _from_manifest(source: str, required: str) -> tuple[VideoInput, list[str]]:
     try:
         content = files.read_bytes(source)
     except (OSError, files.StorageError) as error:
@@ -108,12 +111,12 @@ def _from_manifest(source: str) -> tuple[VideoInput, list[str]]:
             new = row.cells.keys() - known
             if new:
                 problems += _unknown_columns(new)
-            if not known and URI not in row.cells:
-                problems.append(f"it has no column {URI!r}")
+            if not known and required not in row.cells:
+                problems.append(f"it has no column {required!r}")
                 break
             known |= new
             try:
-                video, name = _video(row.cells, folder)
+                video, name = _video(row.cells, folder, required)
             except ValueError as error:
                 problems.append(f"{row.place}: {error}")
             else:
@@ -151,16 +154,15 @@ def _unknown_columns(names: Iterable[str]) -> list[str]:
     return problems
 
 
-def _video(row: Mapping[str, Any], folder: str) -> tuple[Video, str]:
+def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, str]:
     """The video of a row; and its name with the extension, where the row has no id."""
-    uri = _text(row, URI)
-    if not uri:
-        raise ValueError("no uri")
-    name, full = _text(row, "id"), ""
+    if not _text(row, required):
+        raise ValueError(f"no {required}")
+    uri, name, full = _text(row, URI), _text(row, ID), ""
     if not name:
         full = redacted(uri).removesuffix("?***")  # the signature of a URL is no part of the video's name
         name = posixpath.splitext(full)[0]
-    if not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
+    if uri and not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = files.join(folder, uri)
     start = _seconds(row, "start_seconds") or 0
     end = _seconds(row, "end_seconds")

@@ -154,9 +154,18 @@ class WorkQueue(ABC, Generic[TaskT, OutcomeT]):
 class Engine(ABC):
     """Carries out the tasks of a queue."""
 
+    def started(self) -> Engine:
+        """This engine, started, as most are when they are made; a run asks for it before it touches anything."""
+        return self
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether networks are on GPUs."""
+        return self.machine().gpus > 0
+
     @abstractmethod
     def machine(self, resources: Resources = ONE_CORE) -> Machine:
-        """The machines that it has for workers which take `resources`."""
+        """The machines that it has for workers which take `resources`; none before it has started."""
 
     @abstractmethod
     def run(

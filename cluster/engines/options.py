@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 
 from cluster.runs.option import option
@@ -51,3 +52,8 @@ class EngineOptions(Options):
         above=0,
         below=math.inf,
     )
+
+
+def cluster_address(options: EngineOptions) -> str | None:
+    """The address of the Ray cluster that is joined; None where one is started on this machine."""
+    return options.address or os.environ.get("RAY_ADDRESS")

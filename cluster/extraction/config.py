@@ -8,11 +8,12 @@ from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
-from extractors.extract import SAMPLINGS, SamplingConfig
-from extractors.networks.precision import PRECISIONS
+from extractors.sampling import SAMPLINGS, SamplingConfig
 from extractors.segments import DEFAULT_SECONDS
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS
+
+PRECISIONS = ("auto", "bf16", "fp16", "fp32", "int8")
 
 
 def is_fps(text: str) -> bool:
@@ -55,7 +56,7 @@ class NetworkOptions(Options):
     pca: str = option("yt8m", help="PCA of picture features: yt8m, a path, a URI, random:SEED, or none for all 2048")
     audio_weights: str = option("vggish", help="weights of VGGish: vggish, a path, a URI, or random:SEED")
     audio_pca: str = option("vggish", help="PCA of sound features: vggish, a path, a URI, random:SEED, or none")
-    precision: str = option("auto", help="precision of the networks", choices=("auto", *PRECISIONS))
+    precision: str = option("auto", help="precision of the networks", choices=PRECISIONS)
 
 
 @dataclass(frozen=True)

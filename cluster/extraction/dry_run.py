@@ -1,17 +1,20 @@
-"""A cost estimate of a run, from a sample of its videos.
+"""A cost estimate of a run, from a sample of its videos. Weights that are not here yet are not needed.
 
 Durations and sizes come from headers; decoding and embedding are timed on this machine, on the first seconds of a few
-videos, on one core. GPU-hours rest on a published figure, which the estimate names.
+videos, on one core. GPU time rests on a published figure, which the estimate names.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from cluster.extraction.plan import Plan
+from cluster.datasets.increment import Increment
+from cluster.extraction.plan import STAND_IN, Plan
+from cluster.reports.numbers import duration_text, size_text
+from cluster.runs.open_failures import OpenFailures
 from cluster.storage.video_source import open_video
 from extractors.segments import Segment
 from extractors.video.grid import as_fps
@@ -36,15 +39,24 @@ class Cost:
     embed_seconds: float
 
 
-def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
-    """The estimate as text: videos, hours of video, core- and GPU-hours, shards, bytes."""
-    sampling = plan.options.sampling
-    settled = len(plan.videos) - len(pending)
-    head = f"{len(plan.videos)} videos, {settled} settled before, {len(pending)} to do"
+def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callable[[], Machine]) -> str:
+    """The estimate as text: videos, their length, time on cores and GPUs, shards, bytes.
+
+    relabelled  settled videos that the run would give other labels or another split
+    machine     tells what the engine has; it is asked only where there is work
+    """
+    sampling, pending = plan.options.sampling, increment.pending
+    failures = OpenFailures(increment.failed)
+    first = f"{len(plan.videos)} videos, {failures.among(len(plan.videos) - len(pending))}, {len(pending)} to do"
+    settled = [*failures.lines()]
+    if relabelled:
+        settled.append(f"{relabelled} settled videos get the labels and splits of the manifest")
+    if not pending:
+        return "\n".join([first, *settled])
     sample = pending[:: max(1, len(pending) // PROBED)][:PROBED]
     seconds, sizes, unreadable = _probe_sample(plan, sample)
     if not seconds:
-        return head if not pending else f"{head}; none of {len(sample)} that were looked at can be read"
+        return "\n".join([f"{first}; none of {len(sample)} that were looked at can be read", *settled])
     readable = len(pending) * len(seconds) / len(sample)
     frames = fmean(seconds) * float(as_fps(sampling.fps)) * readable
     cost = _measure(plan, sample)
@@ -52,27 +64,40 @@ def estimate(plan: Plan, pending: Sequence[Video], machine: Machine) -> str:
     code_bytes = (plan.worker.stage.frames.dim + AUDIO_DIM) * frames if sampling.frame_features else 0.0
     shards = -(-len(pending) // plan.options.rows_per_shard)
     lines = [
-        head,
-        f"from {len(sample)} of them: {fmean(seconds):.1f} s and {fmean(sizes) / 1e6:.1f} MB on average, "
+        first,
+        *settled,
+        f"from {len(sample)} of them: {_time(fmean(seconds))} and {_size(fmean(sizes))} on average, "
         f"{unreadable} cannot be read",
-        f"to read      {fmean(seconds) * readable / 3600:,.1f} hours of video, {fmean(sizes) * readable / 1e9:,.1f} GB",
+        f"to read      {_time(fmean(seconds) * readable)} of video, {_size(fmean(sizes) * readable)}",
         f"to embed     {frames:,.0f} frames at {sampling.fps} a second",
-        *(_time_lines(machine, frames, cost) if cost else ["no hours: none of those that were tried shows a frame"]),
-        f"to write     {shards:,} shards, about {(row_bytes * readable + code_bytes) / 1e9:,.2f} GB",
+        *(_time_lines(machine(), frames, cost) if cost else ["no times: none of those that were tried shows a frame"]),
+        f"to write     {shards:,} shards, about {_size(row_bytes * readable + code_bytes)}",
     ]
+    if plan.absent:
+        names = ", ".join(f"{kind} {spec}" for kind, spec in plan.absent.items())
+        lines.append(f"to fetch     weights: {names} (measured with {STAND_IN} in their place)")
     return "\n".join(lines)
 
 
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else duration_text(seconds)
+
+
+def _size(size_bytes: float) -> str:
+    return size_text(round(size_bytes))
+
+
 def _time_lines(machine: Machine, frames: float, cost: Cost) -> list[str]:
-    decode_hours, embed_hours = frames * cost.decode_seconds / 3600, frames * cost.embed_seconds / 3600
+    decoding, embedding = frames * cost.decode_seconds, frames * cost.embed_seconds
+    on_gpu = frames / GPU_FRAMES_PER_SECOND
     return [
-        f"core-hours   {decode_hours:,.2f} decoding, {embed_hours:,.2f} embedding (measured on one core here: "
+        f"core time    {_time(decoding)} decoding, {_time(embedding)} embedding (measured on one core here: "
         f"{1 / cost.decode_seconds:.0f} and {1 / cost.embed_seconds:.1f} frames/s)",
-        f"GPU-hours    {frames / GPU_FRAMES_PER_SECOND / 3600:,.2f} in place of embedding on cores, at the "
-        f"{GPU_FRAMES_PER_SECOND:,} frames/s published for an RTX 3090; to feed one of them takes "
-        f"{GPU_FRAMES_PER_SECOND * cost.decode_seconds:.0f} decoding cores",
+        f"GPU time     {_time(on_gpu)} in place of embedding on cores, at the {GPU_FRAMES_PER_SECOND:,} frames/s "
+        f"published for an RTX 3090; to feed one of them takes {GPU_FRAMES_PER_SECOND * cost.decode_seconds:.0f} "
+        "decoding cores",
         f"this cluster {machine.cpus} CPU cores, {machine.gpus} GPUs, {machine.nodes} machines: about "
-        f"{_hours_here(machine, frames, decode_hours, embed_hours):,.2f} hours",
+        f"{_time(_seconds_here(machine, on_gpu, decoding, embedding))}",
     ]
 
 
@@ -113,8 +138,8 @@ def _measure(plan: Plan, sample: Sequence[Video]) -> Cost | None:
     return Cost(decode / frames or 1e-6, embed / frames or 1e-6) if frames else None
 
 
-def _hours_here(machine: Machine, frames: float, decode_hours: float, embed_hours: float) -> float:
+def _seconds_here(machine: Machine, on_gpu: float, decoding: float, embedding: float) -> float:
     cores = max(machine.cpus, 1)
     if not machine.gpus:
-        return (decode_hours + embed_hours) / cores
-    return max(decode_hours / cores, frames / GPU_FRAMES_PER_SECOND / 3600 / machine.gpus)
+        return (decoding + embedding) / cores
+    return max(decoding / cores, on_gpu / machine.gpus)

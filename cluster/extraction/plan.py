@@ -5,17 +5,20 @@ Making it checks everything that can be wrong before any work is done.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import IO
 
 import torch
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, VideoInput, read_input, with_versions
-from cluster.datasets.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
+from cluster.extraction.recorded import OPTION_OF, PART_OF
 from cluster.runs.lifecycle import new_run_id
+from cluster.runs.option import spelled
 from cluster.storage.download import open_uri, show_download
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
@@ -28,15 +31,21 @@ from schemas.videos import Video
 
 # Raised whenever the same video would be sampled in another way.
 SAMPLING_VERSION = "1"
+STAND_IN = "random:0"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Videos and weights of a run, read and verified; `unread` is what could not be listed of a folder."""
+    """Videos and weights of a run, read and verified.
+
+    unread  what could not be listed of a folder
+    absent  weights that a dry run has not fetched, by kind; random ones, which compute as fast, stand in for them
+    """
 
     videos: list[Video]
     weights: dict[Kind, ResolvedWeights | None]
-    unread: tuple[str, ...] = ()
+    unread: tuple[str, ...]
+    absent: dict[Kind, str]
 
     @property
     def random_weights(self) -> list[str]:
@@ -46,21 +55,28 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that can start."""
+    """A run that can start; a dry run also without the weights that are `absent`, by kind."""
 
     options: ExtractionOptions
     run_id: str
     videos: list[Video]
     worker: VideoWorker[Extractor]
     dataset: FeatureDataset
-    vocabulary: Vocabulary
     fingerprint: dict[str, str]
     weights_warning: str | None
     unread: tuple[str, ...]
+    absent: dict[Kind, str]
+
+
+class NotFetchedError(OSError):
+    """Weights that would have to be fetched first."""
 
 
 def read_inputs(options: ExtractionOptions) -> Inputs:
-    """Read the manifest and get the weights; raises `InputError` with all problems of both."""
+    """Read the manifest and get the weights; raises `InputError` with all problems of both.
+
+    A dry run does without weights that would have to be fetched.
+    """
     problems: list[str] = []
     found = VideoInput([])
     try:
@@ -74,16 +90,26 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
         "sound-pca": options.networks.audio_pca,
     }
     weights: dict[Kind, ResolvedWeights | None] = {}
+    absent: dict[Kind, str] = {}
+    opener = not_fetched if options.dry_run else open_uri
     for kind, spec in specs.items():
         try:
             with show_download(spec, quiet=options.reporting.quiet) as progress:
-                resolved = resolve_weights(spec, kind, open_uri=open_uri, progress=progress)
+                resolved = resolve_weights(spec, kind, open_uri=opener, progress=progress)
             weights[kind] = pack_weights(resolved) if resolved is not None else None
         except WeightsError as error:
-            problems.append(str(error))
+            if isinstance(error.__cause__, NotFetchedError):
+                absent[kind], weights[kind] = spec, resolve_weights(STAND_IN, kind)
+            else:
+                problems.append(str(error))
     if problems:
         raise InputError(*problems)
-    return Inputs(found.videos, weights, found.unread)
+    return Inputs(found.videos, weights, found.unread, absent)
+
+
+def not_fetched(uri: str) -> AbstractContextManager[IO[bytes]]:
+    """Open nothing: a dry run fetches no weights."""
+    raise NotFetchedError(f"a dry run does not fetch {uri}")
 
 
 def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Plan:
@@ -122,9 +148,10 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         rgb_dim=frames.dim,
         frame_features=options.sampling.frame_features,
         fingerprint=fingerprint,
+        option_of={part: f"--{spelled(name)}" for part, name in OPTION_OF.items()} | {"sound.precision": "--precision"},
         note=warning or "",
     )
-    dataset.check()
+    dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
     return Plan(
         options=options,
         run_id=run_id,
@@ -133,14 +160,8 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
             Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
         ),
         dataset=dataset,
-        vocabulary=read_vocabulary(dataset.vocabulary_uri()),
         fingerprint=fingerprint,
         weights_warning=warning,
         unread=inputs.unread,
+        absent=inputs.absent,
     )
-
-
-def save_vocabulary(plan: Plan) -> None:
-    """Give the manifest's class names their permanent indices."""
-    if plan.vocabulary.add(plan.videos):
-        write_vocabulary(plan.dataset.vocabulary_uri(), plan.vocabulary)

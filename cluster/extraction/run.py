@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from cluster.datasets.increment import Increment
 from cluster.datasets.shard_sink import Sink
+from cluster.datasets.vocabulary import Vocabulary
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.tasks import Done, Outcome, TaskQueue
 from cluster.extraction.assembler import Assembler
@@ -23,6 +24,7 @@ from cluster.extraction.plan import Plan
 from cluster.extraction.run_log import RunLog
 from cluster.reports.extraction_report import render_run_report
 from cluster.runs.lifecycle import failed, guarded
+from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
 from schemas.errors import InputError
 from schemas.features import FeatureRow
@@ -35,17 +37,34 @@ logger = logging.getLogger("framemill")
 
 
 class ExtractionRun:
-    """Extracts `increment` of `plan` with `engine`; `had_failed` are ids that have a failure from an earlier run."""
+    """Extracts `increment` of `plan` with `engine`.
 
-    def __init__(self, plan: Plan, increment: Increment, engine: Engine, *, had_failed: Collection[str]) -> None:
+    vocabulary  the names of all classes
+    had_failed  ids that have a failure from an earlier run
+    relabelled  how many settled videos have got other labels or another split
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        increment: Increment,
+        engine: Engine,
+        *,
+        vocabulary: Vocabulary,
+        had_failed: Collection[str],
+        relabelled: int,
+    ) -> None:
         self._plan = plan
         self._engine = engine
         pending = self._pending = increment.pending
         pictured = {pending[len(pending) * number // PICTURES].id for number in range(PICTURES) if pending}
         self._queue = TaskQueue(pending, thumbnails=pictured)
-        self._assembler = Assembler(plan.vocabulary.indices, plan.run_id)
+        self._assembler = Assembler(vocabulary.indices, plan.run_id)
         self._sink = Sink(plan.dataset, plan.options.rows_per_shard, had_failed)
         self._log = RunLog(plan.run_id)
+        self._failures = OpenFailures(increment.failed)
+        self._settled_text = self._failures.among(len(plan.videos) - len(pending))
+        self._relabelled = relabelled
 
     def __call__(self) -> RunRecord:
         """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
@@ -53,8 +72,8 @@ class ExtractionRun:
         if plan.weights_warning:
             logger.warning(plan.weights_warning)
         logger.info(
-            f"run {plan.run_id}: {len(plan.videos)} videos, {len(plan.videos) - len(pending)} settled before, "
-            f"{len(pending)} to do, into {plan.options.output}"
+            f"run {plan.run_id}: {len(plan.videos)} videos, {self._settled_text}, {len(pending)} to do, "
+            f"into {plan.options.output}"
         )
         plan.dataset.write_options(plan.options)
         plan.dataset.write_record(self._record("running"))
@@ -74,14 +93,14 @@ class ExtractionRun:
 
     def _work(self) -> str:
         """Carry out all tasks; returns the status."""
+        if not self._pending:
+            return "completed"  # no workers are needed
         reporting = self._plan.options.reporting
         style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
         with Progress(len(self._pending), style=style) as progress:
             return guarded(lambda: self._take_all(progress), EngineError)
 
     def _take_all(self, progress: Progress) -> None:
-        if not self._pending:
-            return  # no workers are needed
         outcomes = self._engine.run(self._queue, self._plan.worker)
         with closing(outcomes):
             for outcome in outcomes:
@@ -100,6 +119,7 @@ class ExtractionRun:
         else:
             self._log.add_failure(row, progress.seconds)
             self._sink.add_failure(row)
+            self._failures.add(row.id, row.code)
         progress.add_video(failed=not isinstance(row, FeatureRow))
         if self._plan.dataset.is_record_due():
             self._plan.dataset.write_record(self._record("running"))
@@ -113,6 +133,8 @@ class ExtractionRun:
             machine=self._engine.machine(),
             videos_total=len(plan.videos),
             already_done=len(plan.videos) - len(self._pending),
+            failed_before=self._failures.earlier,
+            relabelled=self._relabelled,
             retried=len(self._queue.retried),
             workers_lost=self._queue.workers_lost,
             nodes_lost=len(self._queue.nodes_lost),
@@ -125,11 +147,11 @@ class ExtractionRun:
     def _log_end(self, record: RunRecord) -> None:
         counts = record.counts
         logger.info(
-            f"{record.status}: {counts.extracted} videos extracted, {counts.failed} failed, {counts.already_done} "
-            f"settled before, {counts.frames} frames in {record.wall_seconds:.1f} s"
+            f"{record.status}: {counts.extracted} videos extracted, {counts.failed} failed, {self._settled_text}, "
+            f"{counts.frames} frames in {record.wall_seconds:.1f} s"
         )
-        for code, number in sorted(record.failures_by_code.items()):
-            logger.info(f"  {number} × {code} (try them again with --retry-failed {code})")
+        for line in self._failures.lines():
+            logger.info(line)
         if self._plan.unread:
             logger.warning(f"{len(self._plan.unread)} folders or links could not be read: their videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

@@ -95,6 +95,8 @@ class RunLog:
         machine: Machine,
         videos_total: int,
         already_done: int,
+        failed_before: int,
+        relabelled: int,
         retried: int,
         workers_lost: int,
         nodes_lost: int,
@@ -119,6 +121,8 @@ class RunLog:
             counts=Counts(
                 videos_total=videos_total,
                 already_done=already_done,
+                failed_before=failed_before,
+                relabelled=relabelled,
                 extracted=self.extracted,
                 failed=self.failed,
                 partial=self.partial,

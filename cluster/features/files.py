@@ -21,6 +21,7 @@ from cluster.features import tfrecord_files
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
+from cluster.storage.parquet import open_parquet
 from schemas.errors import InputError, examples
 from schemas.fingerprint import fingerprint_of
 
@@ -130,8 +131,7 @@ def parquet_footer(uri: str) -> Iterator[pq.ParquetFile]:
         with whole_parquet(uri) as parquet:
             yield parquet
         return
-    fs, path = files.filesystem(uri)
-    with as_feature_error(uri), files.call_store(uri, lambda: fs.open(path)) as file, pq.ParquetFile(file) as parquet:
+    with as_feature_error(uri), open_parquet(uri) as parquet:
         yield parquet
 
 

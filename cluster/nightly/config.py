@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from typing_extensions import override
 
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.extraction.config import ExtractionOptions, NetworkOptions, SamplingOptions
 from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
-from cluster.runs.option import option
-from cluster.runs.options import Options, attempt
+from cluster.runs.option import RULE, option
+from cluster.runs.options import Options, attempt, options_of
 from cluster.scoring.config import (
     ScoreOptions,
     ScoringEngineOptions,
@@ -22,6 +25,35 @@ from cluster.scoring.config import (
 from cluster.storage.files import join
 from schemas.outcomes import TRANSIENT, FailureCode
 from schemas.records import is_date
+
+AS_IN_DATASET = "; by default as in the feature dataset"
+
+
+def as_in_dataset(group: type[Options], name: str) -> Any:
+    """An option of extraction that follows from the feature dataset where it is not given."""
+    rule = options_of(group)[name].rule
+    return field(default=None, metadata={RULE: dataclasses.replace(rule, help=f"{rule.help}{AS_IN_DATASET}")})
+
+
+@dataclass(frozen=True)
+class NightlySamplingOptions(Options):
+    """Which frames are sampled, and what is kept of them."""
+
+    fps: str | None = as_in_dataset(SamplingOptions, "fps")
+    frame_features: bool | None = as_in_dataset(SamplingOptions, "frame_features")
+    sampling: str | None = as_in_dataset(SamplingOptions, "sampling")
+    max_seconds: int | None = as_in_dataset(SamplingOptions, "max_seconds")
+
+
+@dataclass(frozen=True)
+class NightlyNetworkOptions(Options):
+    """Weights of the networks, and how they compute."""
+
+    weights: str | None = as_in_dataset(NetworkOptions, "weights")
+    pca: str | None = as_in_dataset(NetworkOptions, "pca")
+    audio_weights: str | None = as_in_dataset(NetworkOptions, "audio_weights")
+    audio_pca: str | None = as_in_dataset(NetworkOptions, "audio_pca")
+    precision: str | None = as_in_dataset(NetworkOptions, "precision")
 
 
 @dataclass(frozen=True)
@@ -86,8 +118,8 @@ class NightlyOptions(Options):
         accepts=is_date,
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    networks: NetworkOptions = field(default_factory=NetworkOptions)
+    sampling: NightlySamplingOptions = field(default_factory=NightlySamplingOptions)
+    networks: NightlyNetworkOptions = field(default_factory=NightlyNetworkOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     engine: NightlyEngineOptions = field(default_factory=NightlyEngineOptions)
@@ -103,15 +135,13 @@ class NightlyOptions(Options):
         attempt(self.scoring, problems)
         return problems
 
-    def extraction(self) -> ExtractionOptions:
-        """How features are extracted."""
+    def extraction(self, recorded: Mapping[str, Any] | None = None) -> ExtractionOptions:
+        """How features are extracted: as given, else as `recorded` (`cluster.extraction.recorded`)."""
         retried = self.failures.retry_failed
-        return ExtractionOptions(
+        options = ExtractionOptions(
             input=self.videos,
             output=self.features,
             folders=self.folders,
-            sampling=self.sampling,
-            networks=self.networks,
             engine=self.engine,
             failures=FailureOptions(
                 retry_failed=tuple(sorted(TRANSIENT)) if retried is None else retried,
@@ -119,6 +149,9 @@ class NightlyOptions(Options):
             ),
             reporting=self.reporting,
         )
+        given = {**vars(self.sampling), **vars(self.networks)}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return options.with_values(**{**(recorded or {}), **chosen})
 
     def scoring(self) -> ScoringOptions:
         """How the features are scored: all that this model has never labelled."""
@@ -136,12 +169,12 @@ class NightlyOptions(Options):
             reporting=self.reporting,
         )
 
-    def settings(self) -> NightlySettings:
-        """The options with everything resolved: today's date where none is given."""
+    def settings(self, recorded: Mapping[str, Any] | None = None) -> NightlySettings:
+        """The options with everything resolved: today's date, and the `recorded` settings of the feature dataset."""
         date = self.date or f"{datetime.now(UTC):%Y-%m-%d}"
         dated = self.with_values(date=date)
         return NightlySettings(
-            options=dated, date=date, extraction=dated.extraction(), scoring=dated.scoring().settings()
+            options=dated, date=date, extraction=dated.extraction(recorded), scoring=dated.scoring().settings()
         )
 
 

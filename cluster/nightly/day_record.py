@@ -74,6 +74,20 @@ class DayRecord:
         return self._run.counts
 
     @property
+    def extracted(self) -> int:
+        """The videos that the day's runs have extracted so far."""
+        return sum(run.counts.extracted for run in self._runs)
+
+    @property
+    def extraction_runs(self) -> set[str | None]:
+        """The ids of the day's extraction runs so far."""
+        return {run.extraction_run for run in self._runs}
+
+    @property
+    def _runs(self) -> tuple[NightRun, ...]:
+        return (*(self._before.runs if self._before is not None else ()), self._run)
+
+    @property
     def is_complete(self) -> bool:
         """Whether the last run before this one completed the day."""
         return self._before is not None and self._before.status == "completed"
@@ -83,10 +97,10 @@ class DayRecord:
         """The URI of the day's page."""
         return self._records.page_uri(self._day)
 
-    def begin(self, counts: NightCounts) -> None:
-        """Record that the run works on the videos of `counts`."""
+    def begin(self, counts: NightCounts, extraction_run: str | None = None) -> None:
+        """Record that the run works on the videos of `counts`, with the id of its extraction, if there is one."""
         self.has_begun = True
-        self._run = replace(self._run, counts=counts)
+        self._run = replace(self._run, counts=counts, extraction_run=extraction_run)
         self._records.prepare()
         self._records.write_options(self._day, self._options)
         self._records.write(self._record(None))
@@ -109,6 +123,7 @@ class DayRecord:
         self._run = replace(
             self._run,
             extraction_run=record.run_id,
+            machine=record.machine,
             counts=replace(self._run.counts, extracted=counts.extracted, failed=counts.failed),
             cost=self._run.cost.plus(cost),
             failures_by_code=record.failures_by_code,
@@ -126,6 +141,7 @@ class DayRecord:
         self._run = replace(
             self._run,
             scoring_run=record.run_id,
+            machine=record.machine,
             counts=replace(self._run.counts, labelled=counts.scored, unread=counts.failed),
             cost=self._run.cost.plus(cost),
         )
@@ -157,7 +173,7 @@ class DayRecord:
             weights_warning=self._weights_warning,
             configuration=without_secrets(self._options.flat()),
             versions=package_versions(),
-            runs=(*(before.runs if before is not None else ()), self._run),
+            runs=self._runs,
             failures=tuple(self._failures[name] for name in sorted(self._failures)[:MAX_FAILURES]),
             labels=labels,
             drift=drift,

@@ -15,6 +15,7 @@ from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CheckpointError, check_fingerprint
 from cluster.extraction.job import planned
 from cluster.extraction.plan import Inputs, Plan, read_inputs
+from cluster.extraction.recorded import recorded_settings
 from cluster.nightly.config import NightlyOptions, NightlySettings
 from cluster.nightly.night import BROKEN, Night
 from cluster.nightly.records import NightRecords
@@ -26,8 +27,8 @@ from schemas.errors import InputError
 
 def run_nightly(options: NightlyOptions) -> ExitCode:
     """Extract and label new and changed videos, and write the record and page of the day."""
-    settings = options.settings()
     try:
+        settings = options.settings(recorded_settings(options.features))
         inputs, classifier = _read(settings)
         with planned(settings.extraction, inputs) as (plan, engine), terminable():
             _check_fit(classifier, plan)

@@ -8,10 +8,11 @@ A run always ends in a record, whatever ends it (`cluster.nightly.day_record`).
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 
 from classifiers.inference.feature_classifier import TrainedClassifier
-from cluster.datasets.increment import Settled, increment_of, is_replaced
+from cluster.datasets.increment import FailedBefore, Increment, Settled, increment_of, is_replaced
 from cluster.engines.base import Engine
 from cluster.extraction.job import extract
 from cluster.extraction.plan import Plan
@@ -21,6 +22,7 @@ from cluster.nightly.records import NightRecords
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly.thumbnails import thumbnails_of
 from cluster.runs.lifecycle import ExitCode, code_of, failed
+from cluster.runs.open_failures import OpenFailures
 from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
 from cluster.scoring.job import score_videos
 from cluster.storage import files
@@ -81,17 +83,24 @@ class Night:
                 self._end(status, problem)
 
     def _work(self) -> ExitCode:
-        dataset = self._plan.dataset
-        counts = pending_counts(self._plan, dataset.settled())
-        is_extracting = counts != NightCounts() or files.exists(dataset.lease_uri())
+        dataset, videos = self._plan.dataset, self._plan.videos
+        settled = dataset.settled()
+        increment = self._increment(settled)
+        counts = pending_counts(increment, settled)
+        is_extracting = bool(increment.pending) or files.exists(dataset.lease_uri()) or bool(dataset.outdated(videos))
+        if not is_extracting:
+            _log_settled(increment, len(videos))
         if self._day.is_complete and not is_extracting and not self._is_unscored(self._feature_plan()):
             logger.info(f"nothing is new, and {self._settings.date} has its record: {self._day.page_uri}")
-            return ExitCode.DONE
+            problem = self._too_many_failures(settled.failed)
+            if problem:
+                logger.error(problem)
+            return code_of("completed", is_too_many=bool(problem))
         if not is_extracting:
             self._day.begin(counts)
         else:
             with dataset.lease() as lease:
-                self._day.begin(counts)
+                self._day.begin(counts, self._plan.run_id)
                 extraction = extract(self._plan, self._engine, lease)
             self._day.add_extraction(extraction)
             if extraction.status != "completed":
@@ -102,7 +111,10 @@ class Night:
             self._day.add_scoring(scoring)
             if scoring.status != "completed":
                 return self._end(scoring.status, f"scoring: {scoring.status}; the log says more")
-        return self._end("completed", self._too_many_failures(), feature_plan)
+        return self._end("completed", self._too_many_failures(dataset.failed()), feature_plan)
+
+    def _increment(self, settled: Settled) -> Increment:
+        return increment_of(self._plan.videos, settled, self._plan.options.failures.retry_failed)
 
     def _feature_plan(self) -> FeaturePlan | None:
         """The features and their labels; None where there are no features yet."""
@@ -114,10 +126,11 @@ class Night:
             return False
         return files.exists(plan.dataset.lease_uri()) or bool(plan.portions(plan.dataset.labelled(on_any_day=True)))
 
-    def _too_many_failures(self) -> str:
-        """The problem of a run with too many failures; empty where they are few enough."""
-        counts, limit = self._day.counts, self._options.failures.max_failure_ratio
-        tried = {"extraction": (counts.failed, counts.extracted), "scoring": (counts.unread, counts.labelled)}
+    def _too_many_failures(self, failures: Mapping[str, FailedBefore]) -> str:
+        """The problem of a day with too many failures that are still open; empty where they are few enough."""
+        counts, limit, runs = self._day.counts, self._options.failures.max_failure_ratio, self._day.extraction_runs
+        still_failed = sum(video.id in failures and failures[video.id].run_id in runs for video in self._plan.videos)
+        tried = {"extraction": (still_failed, self._day.extracted), "scoring": (counts.unread, counts.labelled)}
         return "; ".join(
             f"too many failures: {part} of {failed} out of {failed + done} videos (--max-failure-ratio {limit:g})"
             for part, (failed, done) in tried.items()
@@ -138,7 +151,8 @@ class Night:
     def _left(self) -> NightCounts:
         """Videos of this run that are not settled; all of them where the dataset cannot be read."""
         try:
-            return pending_counts(self._plan, self._plan.dataset.settled())
+            settled = self._plan.dataset.settled()
+            return pending_counts(self._increment(settled), settled)
         except BROKEN:
             return self._day.counts
 
@@ -157,9 +171,15 @@ class Night:
         return thumbnails_of(videos[name] for name in shown if name in videos)
 
 
-def pending_counts(plan: Plan, settled: Settled) -> NightCounts:
-    """The videos that are left to extract."""
-    increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
+def _log_settled(increment: Increment, videos: int) -> None:
+    failures = OpenFailures(increment.failed)
+    logger.info(f"{videos} videos, {failures.among(videos)}, 0 to do")
+    for line in failures.lines():
+        logger.info(line)
+
+
+def pending_counts(increment: Increment, settled: Settled) -> NightCounts:
+    """The videos that are left to extract, by the reason."""
     retried = sum(
         video.id not in increment.replaced
         and video.id in settled.failed

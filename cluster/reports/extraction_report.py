@@ -13,6 +13,7 @@ from cluster.reports import numbers
 from cluster.reports.charts.bars import Bar, histogram, line_chart, stages_chart, strip
 from cluster.reports.failures import FAILURES_SHOWN, failure_kinds
 from cluster.reports.pages import render_page, settings_table
+from schemas.outcomes import RETRY_HELPS
 from schemas.runs import RunRecord, ThroughputPoint
 
 MAX_INTERVALS = 80  # of the chart over time; more are noise at the width of a page
@@ -55,7 +56,7 @@ def _content(record: RunRecord) -> dict[str, Any]:
         "failures_shown": record.failures[:FAILURES_SHOWN],
         "failures_collapsed": record.failures[FAILURES_SHOWN:],
         "command": [shlex.quote(word) for word in record.command],
-        "retry_command": _retry_command(record.command),
+        "retry_command": _retry_command(record),
         "tables": {
             "Configuration": settings_table(record.configuration),
             "Fingerprint of the features": settings_table(record.fingerprint),
@@ -92,6 +93,11 @@ def _throughput_chart(points: tuple[ThroughputPoint, ...], mean: float) -> Marku
     return line_chart([float(rate) for rate in rates], span, mean, "frames per second")
 
 
-def _retry_command(command: tuple[str, ...]) -> list[str]:
-    words = command if "--retry-failed" in command else (*command, "--retry-failed")
+def _retry_command(record: RunRecord) -> list[str]:
+    """The command that tries again what another attempt may mend; empty where there is nothing of the kind."""
+    codes = sorted(record.failures_by_code.keys() & RETRY_HELPS.keys())
+    if not codes:
+        return []
+    command = record.command
+    words = command if "--retry-failed" in command else (*command, "--retry-failed", *codes)
     return [shlex.quote(word) for word in words]

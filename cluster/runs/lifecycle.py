@@ -77,6 +77,17 @@ def bad_input(error: Exception) -> ExitCode:
 
 
 @contextmanager
+def keeping_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM that `terminable` has set: Ray sets its own when it starts."""
+    mine = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(mine) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, mine)
+
+
+@contextmanager
 def terminable() -> Iterator[None]:
     """Let SIGTERM stop a run as Ctrl-C does, so that finished work is committed. Only the main thread can do so."""
     if threading.current_thread() is not threading.main_thread():

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import increment_of
 from cluster.datasets.shard_sink import Sink
-from cluster.datasets.vocabulary import write_vocabulary
-from cluster.scoring.clip_plan import Embeddings
 from cluster.scoring.clip_scorer import ClipScores
 from cluster.storage.redaction import redacted
 from schemas.failures import FailureRow
@@ -30,20 +29,18 @@ class ClipEmbeddings:
 
     def __init__(
         self,
-        embeddings: Embeddings,
+        dataset: FeatureDataset,
         videos: Sequence[Video],
         retry_failed: tuple[str, ...] | None,
         rows_per_shard: int,
     ) -> None:
-        dataset = embeddings.dataset
         settled = dataset.prepare()
         increment = increment_of(videos, settled, retry_failed)
         dataset.withdraw(increment.replaced)
-        if embeddings.vocabulary.add(videos):
-            write_vocabulary(dataset.vocabulary_uri(), embeddings.vocabulary)
+        self._labels_of = dataset.name_classes(videos).indices
+        dataset.annotate(videos)
         self.lacking = frozenset(video.id for video in increment.pending)
         self.rows = 0
-        self._labels_of = embeddings.vocabulary.indices
         self._sink = Sink(dataset, rows_per_shard, settled.failed.keys())
 
     def add(self, video: Video, scores: ClipScores) -> None:

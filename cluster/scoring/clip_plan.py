@@ -19,7 +19,6 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.model_options import parse_options
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
-from cluster.datasets.vocabulary import Vocabulary, read_vocabulary
 from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
@@ -43,6 +42,13 @@ from schemas.videos import Video
 
 # Raised whenever the same video would give other clips.
 CLIPS_VERSION = "1"
+# Parts of the fingerprint of embeddings, and the options that they follow from.
+OPTION_OF = {
+    "clips.weights": "--checkpoint",
+    "clips.sampling.views": "--views",
+    "clips.sampling.crops": "--crops",
+    "clips.precision": "--precision",
+}
 
 
 @dataclass(frozen=True)
@@ -56,23 +62,15 @@ class ClipInputs:
     sampling: ClipSampling
 
 
-@dataclass(frozen=True)
-class Embeddings:
-    """The dataset that takes embeddings; `vocabulary` has the names of the manifest's labels."""
-
-    dataset: FeatureDataset
-    vocabulary: Vocabulary
-
-
 @dataclass(frozen=True, kw_only=True)
 class ClipPlan(ScoringPlan):
-    """A run that can start."""
+    """A run that can start. `embeddings` is the dataset that takes the network's features, if any does."""
 
     inputs: ClipInputs
     worker: VideoWorker[ClipScorer]
     writer: LabelWriter
     clips: Mapping[str, str]
-    embeddings: Embeddings | None
+    embeddings: FeatureDataset | None
 
     @property
     @override
@@ -174,13 +172,14 @@ def _sampling_of(trained: TrainedClipClassifier, options: ClipScoringOptions) ->
     return replace(stored, views=options.views or stored.views, crops=options.crops or stored.crops)
 
 
-def _embeddings(root: str, run_id: str, trained: TrainedClipClassifier, clips: Mapping[str, str]) -> Embeddings:
+def _embeddings(root: str, run_id: str, trained: TrainedClipClassifier, clips: Mapping[str, str]) -> FeatureDataset:
     dataset = FeatureDataset(
         root,
         run_id=run_id,
         rgb_dim=trained.views.feature_dim,
         frame_features=False,
         fingerprint=clips,
+        option_of=OPTION_OF,
     )
     dataset.check()
-    return Embeddings(dataset, read_vocabulary(dataset.vocabulary_uri()))
+    return dataset

@@ -40,7 +40,7 @@ class ClipScoring(LabelSource):
         inputs = read_clip_inputs(settings)
         with self._stack:  # an engine of its own is closed where there is no plan
             self._engine = self._open(engine, settings)
-            self.plan = self._plan = make_clip_plan(inputs, on_gpu=self._engine.machine().gpus > 0)
+            self.plan = self._plan = make_clip_plan(inputs, on_gpu=self._engine.on_gpus)
             self._stack = self._stack.pop_all()
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
         self._embeddings: ClipEmbeddings | None = None
@@ -58,10 +58,13 @@ class ClipScoring(LabelSource):
         plan, options, videos = self._plan, self._plan.settings.options, self._plan.inputs.videos
         retry_failed = options.failures.retry_failed
         if plan.embeddings is not None:
-            self._stack.enter_context(plan.embeddings.dataset.lease())
+            self._stack.enter_context(plan.embeddings.lease())
             self._embeddings = ClipEmbeddings(plan.embeddings, videos, retry_failed, plan.settings.rows_per_shard)
         settled = plan.dataset.settled(on_any_day=options.only_new)
-        self._unlabelled = frozenset(video.id for video in increment_of(videos, settled, retry_failed).pending)
+        increment = increment_of(videos, settled, retry_failed)
+        self._unlabelled = frozenset(video.id for video in increment.pending)
+        if self._unlabelled or (self._embeddings and self._embeddings.lacking):
+            self._engine = self._engine.started()
         replaced = plan.dataset.withdraw(pa.chunked_array([sorted(self._unlabelled)], pa.string()))
         wanted = self._unlabelled | (self._embeddings.lacking if self._embeddings else frozenset())
         if self._embeddings is not None:
@@ -70,8 +73,7 @@ class ClipScoring(LabelSource):
             )
         self._pending = [video for video in videos if video.id in wanted]
         self._queue = TaskQueue(self._pending)
-        given_up = sum(video.id in settled.failed and video.id not in self._unlabelled for video in videos)
-        return Backlog(len(self._unlabelled), given_up, replaced)
+        return Backlog(len(self._unlabelled), increment.failed, replaced)
 
     @override
     def outcomes(self) -> Generator[ScoredPortion]:

@@ -43,6 +43,8 @@ class FeatureScoring(LabelSource):
         plan = self._plan
         self._portions = plan.portions(plan.dataset.labelled(on_any_day=plan.settings.options.only_new))
         self._queue = PortionQueue(self._portions)
+        if self._portions:
+            self._engine = self._engine.started()
         ids = [piece.ids for portion in self._portions for piece in portion.pieces]
         replaced = plan.dataset.withdraw(pa.chunked_array(ids, pa.string()))
         return Backlog(sum(portion.videos for portion in self._portions), replaced=replaced)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from cluster.engines.base import Engine
-from cluster.engines.registry import make_engine
+from cluster.engines.deferred import DeferredEngine
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.plan import ScoringPlan
@@ -25,12 +25,12 @@ class Backlog:
     """What a source has to do.
 
     left      videos to label
-    settled   others that failed in earlier runs, and are not tried again
+    failed    codes, by id, of others that failed in earlier runs, and are not tried again
     replaced  labels of this day that were withdrawn because their videos are labelled again
     """
 
     left: int
-    settled: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
     replaced: int = 0
 
 
@@ -61,10 +61,10 @@ class LabelSource(ABC):
         self._stack = ExitStack()
 
     def _open(self, engine: Engine | None, settings: ScoringSettings) -> Engine:
-        """`engine`, or one that is closed with this source."""
+        """`engine`, or one that starts with the work and is closed with this source."""
         options = settings.options
         return engine or self._stack.enter_context(
-            closing(make_engine(options.engine, files.join(options.labels, "staging")))
+            closing(DeferredEngine(options.engine, files.join(options.labels, "staging")))
         )
 
     @abstractmethod
@@ -73,7 +73,10 @@ class LabelSource(ABC):
 
     @abstractmethod
     def begin(self) -> Backlog:
-        """Determine the backlog, and withdraw labels that will be replaced; the caller holds the lease."""
+        """Determine the backlog, start the engine if there is any, and withdraw labels that will be replaced.
+
+        The caller holds the lease.
+        """
 
     @abstractmethod
     def outcomes(self) -> Generator[ScoredPortion]:

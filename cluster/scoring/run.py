@@ -20,6 +20,7 @@ import numpy as np
 
 from cluster.engines.base import EngineError
 from cluster.runs.lifecycle import failed, guarded
+from cluster.runs.open_failures import OpenFailures
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
@@ -37,6 +38,7 @@ class _Tally:
     """Everything that is counted during a run."""
 
     classes: int
+    open_failures: OpenFailures
     scored: int = 0
     failed: int = 0
     unlabelled: int = 0
@@ -63,6 +65,8 @@ class _Tally:
         ]
         self.failed += sum(failure.videos for failure in failures)
         self.failures_by_code.update(row.code for row in scored.failures)
+        for row in scored.failures:
+            self.open_failures.add(row.id, row.code)
         self.failures += [
             replace(failure, uri=redacted(failure.uri)) for failure in failures[: MAX_FAILURES - len(self.failures)]
         ]
@@ -73,15 +77,16 @@ class ScoringRun:
 
     def __init__(self, source: LabelSource, backlog: Backlog) -> None:
         self._source, self._plan, self._backlog = source, source.plan, backlog
-        self._tally = _Tally(source.plan.classifier.config.num_classes)
+        self._failures = OpenFailures(backlog.failed)
+        self._settled_text = self._failures.among(source.plan.videos - backlog.left)
+        self._tally = _Tally(source.plan.classifier.config.num_classes, self._failures)
 
     def __call__(self) -> ScoringRecord:
         """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
         plan, left = self._plan, self._backlog.left
-        settled = f", {self._backlog.settled} failed before" if self._backlog.settled else ""
         logger.info(
-            f"run {plan.run_id}: {plan.videos} videos, {self._labelled_before} labelled before{settled}, {left} to do "
-            f"with {plan.classifier.name}, into {plan.settings.options.labels}"
+            f"run {plan.run_id}: {plan.videos} videos, {self._settled_text}, {left} to do with {plan.classifier.name}, "
+            f"into {plan.settings.options.labels}"
         )
         plan.dataset.write_options(plan.settings.options)
         plan.dataset.write_record(self._record("running"))
@@ -93,16 +98,16 @@ class ScoringRun:
             record = replace(record, status=failed(error))
         counts = record.counts
         logger.info(
-            f"{record.status}: {counts.scored} videos scored, {counts.failed} failed, {counts.already_labelled} "
-            f"labelled before, in {record.wall_seconds:.1f} s"
+            f"{record.status}: {counts.scored} videos scored, {counts.failed} failed, {self._settled_text}, "
+            f"in {record.wall_seconds:.1f} s"
         )
-        for code, number in sorted(record.failures_by_code.items()):
-            logger.info(f"  {number} × {code} (try them again with --retry-failed {code})")
+        for line in self._failures.lines():
+            logger.info(line)
         return record
 
     @property
     def _labelled_before(self) -> int:
-        return self._plan.videos - self._backlog.left - self._backlog.settled
+        return self._plan.videos - self._backlog.left - len(self._backlog.failed)
 
     def _work(self) -> str:
         """Score the backlog, and write the submission where there is one; returns the status."""
@@ -166,7 +171,7 @@ class ScoringRun:
             counts=ScoringCounts(
                 videos_total=plan.videos,
                 already_labelled=self._labelled_before,
-                failed_before=self._backlog.settled,
+                failed_before=len(self._backlog.failed),
                 scored=tally.scored,
                 failed=tally.failed,
                 replaced=self._backlog.replaced,

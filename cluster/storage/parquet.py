@@ -1,9 +1,10 @@
-"""Parquet files, each read, written and rewritten as a whole; writes are atomic."""
+"""Parquet files, written and rewritten as a whole; writes are atomic."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,11 +19,27 @@ class TableError(InputError):
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
-    """The table at `uri`, or some of its columns in the order given."""
-    try:
+    """The table at `uri`, or some of its columns in the order given. The file is fetched whole, in one request."""
+    with _explained(uri):
         return pq.read_table(pa.BufferReader(files.read_bytes(uri)), columns=columns)
-    except pa.ArrowException as error:
-        raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos are processed again") from error
+
+
+def read_columns(uri: str, columns: Collection[str]) -> pa.Table:
+    """Few columns of a large file; little else of it is fetched."""
+    with _explained(uri), open_parquet(uri) as parquet:
+        return parquet.read(list(columns), use_threads=False)
+
+
+@contextmanager
+def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    """Open a file to read little of it: only that is requested from a bucket."""
+    if files.is_local(uri):
+        with pq.ParquetFile(files.local_path(uri)) as parquet:
+            yield parquet
+        return
+    fs, path = files.filesystem(uri)
+    with files.call_store(uri, lambda: fs.open(path)) as file, pq.ParquetFile(file) as parquet:
+        yield parquet
 
 
 def write_table(uri: str, table: pa.Table) -> int:
@@ -57,6 +74,14 @@ def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
     elif kept.num_rows < table.num_rows:
         write_table(uri, kept)
     return int(table.num_rows - kept.num_rows)
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos are processed again") from error
 
 
 def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:

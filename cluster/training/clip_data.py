@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import posixpath
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -23,7 +22,7 @@ from typing_extensions import override
 
 from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import Worker
-from classifiers.data.class_choice import ClassChoice, ClassChoiceError, LabelLists, choose_classes
+from classifiers.data.class_choice import ClassChoice, ClassChoiceError, LabelLists
 from classifiers.data.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
 from classifiers.data.splits import split_by_column
 from classifiers.training.phases import train_stages
@@ -31,15 +30,19 @@ from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import read_videos
 from cluster.datasets.manifest_rows import is_manifest
 from cluster.datasets.public_datasets import DatasetLocation, folders
-from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, Vocabulary, read_class_names
-from cluster.storage import files
 from cluster.training.clip_feed import ClipFeed
 from cluster.training.clip_source import ClipReading
 from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, TrainingData
 from cluster.training.initial_weights import InitialWeights
+from cluster.training.manifest_labels import (
+    ManifestLabels,
+    labels_of,
+    read_manifest_labels,
+    vocabulary_beside,
+)
 from cluster.training.option_groups import COLUMN, HASH
-from cluster.training.splits import Candidates, Split, make_splits, with_targets
+from cluster.training.splits import Candidates, Split, choose, make_splits, with_targets
 from schemas.clips import BYTES, ClipInput
 from schemas.errors import EXAMPLES, InputError, examples
 from schemas.trainings import TRAINING, LostVideo
@@ -146,21 +149,27 @@ class ClipData(TrainingData):
 def load(settings: TrainingSettings) -> ClipData:
     """The clips that the options name (`cluster.training.kinds.load_training_data`)."""
     options = settings.options
-    listed = _read(options)
+    joined = _joined(options)
+    listed = _read(options, joined)
     split = settings.split(has_column=any(entry.video.split for entry in listed))
     videos = SPLITTERS[split](options, listed)
     unlabelled = [video.id for video in videos if not video.labels]
     if len(unlabelled) == len(videos):
+        if joined is not None:
+            raise joined.unmatched(unlabelled, options.videos or "")
         raise ClipDataError(
             f"{options.videos}: no video has a label in column labels (jobs/make_manifest.py makes manifests of public "
-            "data sets)"
+            "data sets, and --labels takes one with labels)"
         )
     if unlabelled:
         logger.warning(
             f"{len(unlabelled)} of {len(videos)} videos have no label and are left out: {examples(unlabelled)}"
         )
-    labels, names = _labels(options, videos)
-    choice = choose_classes(options.classes.classes, names)
+    named = joined or _named(options, videos)
+    ids = [video.id for video in videos]
+    labels = named.labels(ids)
+    everything = Candidates(ids, labels, np.ones(len(videos), bool))
+    choice = choose(options, named.names, [everything])
     splits = _splits(options, split, videos, labels, choice, np.ones(len(videos), bool))
     data = ClipData(settings, choice, splits, split, videos, labels)
     _check_model(data)
@@ -172,31 +181,36 @@ def load(settings: TrainingSettings) -> ClipData:
     return data
 
 
-def _read(options: TrainingOptions) -> Sequence[GroupedVideo]:
-    """The videos of a manifest, or of a folder with a folder for each class."""
+def _joined(options: TrainingOptions) -> ManifestLabels | None:
+    """The labels of the manifest that replace those of the videos, if there is one."""
+    manifest = options.classes.labels
+    return None if manifest is None else read_manifest_labels(manifest, (), options.classes.vocabulary)
+
+
+def _read(options: TrainingOptions, joined: ManifestLabels | None) -> Sequence[GroupedVideo]:
+    """The videos of a manifest, or of a folder; without `joined`, each class has a folder there."""
     source, exclude = options.videos or "", options.folders.exclude
-    if is_manifest(source):
-        return [GroupedVideo(video, video.id) for video in read_videos(source, exclude)]
-    return folders(DatasetLocation(source, exclude=exclude)).listed
+    if joined is None and not is_manifest(source):
+        return folders(DatasetLocation(source, exclude=exclude)).listed
+    videos = read_videos(source, exclude)
+    if joined is not None:
+        videos = [_with_labels(video, joined) for video in videos]
+    return [GroupedVideo(video, video.id) for video in videos]
 
 
-def _labels(options: TrainingOptions, videos: Sequence[Video]) -> tuple[LabelLists, tuple[str, ...] | None]:
-    """Labels as class indices, and the class names if they are known."""
-    uri, manifest = options.classes.vocabulary, options.videos or ""
-    if uri is None and is_manifest(manifest):
-        found = files.join(posixpath.dirname(manifest), VOCABULARY_FILE)
-        uri = found if files.exists(found) else None
-    names = None if uri is None else read_class_names(uri)
-    vocabulary = Vocabulary(names or ())
-    if vocabulary.add(videos) and names is not None:
-        new = vocabulary.names[len(names) :]
-        raise ClassNamesError(f"{uri} does not name all labels of the videos: {examples(new)}")
-    lists = [vocabulary.indices(video) for video in videos]
-    values = np.array([index for indices in lists for index in indices], np.int64)
-    if names is not None and values.max(initial=-1) >= len(names):
-        raise ClassNamesError(f"{uri} names {len(names)} classes, but the labels go up to class {values.max()}")
-    offsets = np.cumsum([0, *map(len, lists)]).astype(np.int64)
-    return LabelLists(offsets, values), tuple(vocabulary.names) or None
+def _with_labels(video: Video, joined: ManifestLabels) -> Video:
+    found = joined.videos.get(video.id)
+    if found is None:
+        return replace(video, labels=(), split="")
+    return replace(video, labels=found.labels, split=found.split if joined.has_splits else video.split)
+
+
+def _named(options: TrainingOptions, videos: Sequence[Video]) -> ManifestLabels:
+    """The labels of the videos with the names of their classes."""
+    source, vocabulary = options.videos or "", options.classes.vocabulary
+    if vocabulary is None and is_manifest(source):
+        vocabulary = vocabulary_beside(source)
+    return labels_of(videos, source, vocabulary)
 
 
 def _splits(

@@ -116,6 +116,7 @@ class TrainingOptions(Options):
             features=tuple(map(_absolute, self.features)),
             videos=self.videos and _absolute(self.videos),
             init_weights=model.init_weights and _absolute(model.init_weights),
+            labels=self.classes.labels and _absolute(self.classes.labels),
             vocabulary=self.classes.vocabulary and _absolute(self.classes.vocabulary),
             validation_features=tuple(map(_absolute, splits.validation_features)),
             test_features=tuple(map(_absolute, splits.test_features)),
@@ -159,6 +160,11 @@ class TrainingSettings:
         """Of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
+    @property
+    def _may_have_column(self) -> bool:
+        """Whether there may be a manifest that says how videos are split."""
+        return self.kind == CLIPS or self.options.classes.labels is not None
+
     def split(self, *, has_column: bool = False) -> str:
         """How videos are split; `has_column` is whether a manifest says it."""
         return self.options.splits.split or (COLUMN if has_column else HASH)
@@ -181,7 +187,7 @@ class TrainingSettings:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
-            "split": self.split() if self.kind == FEATURES else self.options.splits.split,
+            "split": self.options.splits.split if self._may_have_column else self.split(),
         }
 
     def identity(self) -> Mapping[str, Any]:

@@ -9,11 +9,13 @@ The training loop knows its data only through these three.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 from torch import nn
 
 from classifiers.data.batches import BatchOrder, Worker
@@ -34,6 +36,9 @@ class ModelInput:
     columns: tuple[str, ...] = ()
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     clips: ClipInput | None = None
+
+
+HASHED_ROWS = 1 << 14  # at a time, as targets of many classes take much memory
 
 
 class Source(Protocol):
@@ -111,4 +116,16 @@ class TrainingData(ABC):
             "data.class_indices": list(self.choice.indices),
             "data.fingerprint": dict(self.input.fingerprint),
             "data.counts": {name: split.counts().tolist() for name, split in self.splits.items()},
+            "data.labels": self._labels_sha256(),
         }
+
+    def _labels_sha256(self) -> str:
+        """A hash of which video has which classes in which split: labels that were corrected make other data."""
+        digest = hashlib.sha256()
+        for split in self.splits.values():
+            rows = np.flatnonzero(split.rows)
+            for start in range(0, len(rows), HASHED_ROWS):
+                part = rows[start : start + HASHED_ROWS]
+                digest.update(part.tobytes() + split.targets.of(part).tobytes())
+            digest.update(b"|")
+        return digest.hexdigest()

@@ -7,8 +7,9 @@ Every video is in at most one split: by a hash of its id, by a column of the sha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,10 @@ from torch import nn
 from typing_extensions import override
 
 from classifiers.data.batches import BatchOrder, Worker
-from classifiers.data.class_choice import choose_classes
 from classifiers.data.splits import split_by_column, split_by_hash
 from classifiers.feature_models.registry import build_model
 from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, read_class_names
-from cluster.features.columns import read_column, read_index, read_uris
+from cluster.features.columns import FeatureIndex, read_column, read_index, read_uris
 from cluster.features.files import FRAME, VIDEO, FeatureFileError, FeatureFiles, open_features
 from cluster.features.resident import ResidentFeatures
 from cluster.features.source import FeatureSource, SourceConfig
@@ -28,11 +28,15 @@ from cluster.storage import files
 from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, Source, TrainingData
 from cluster.training.initial_feature_weights import InitialFeatureWeights
+from cluster.training.manifest_labels import LabelsError, ManifestLabels, read_manifest_labels
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH
-from cluster.training.splits import Candidates, Split, make_splits
+from cluster.training.splits import Candidates, Split, choose, make_splits
+from schemas.errors import examples
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
 RESIDENT_BYTES = 1536 << 20  # of means that stay in memory between the epochs
+
+logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
@@ -140,11 +144,18 @@ def _resident(splits: Iterable[FeatureSplit]) -> Sequence[ResidentFeatures]:
 
 def load(settings: TrainingSettings) -> FeatureData:
     """The features that the options name (`cluster.training.kinds.load_training_data`)."""
-    options, split = settings.options, settings.split()
-    given = READERS[split](options)
+    options = settings.options
+    joined = _joined(options)
+    split = settings.split(has_column=joined is not None and joined.has_splits)
+    given = READERS[split](options, joined)
     candidates = {name: candidate for name, (_, candidate) in given.items()}
-    highest = max(int(candidate.labels.values.max(initial=-1)) for candidate in candidates.values())
-    choice = choose_classes(options.classes.classes, _class_names(options, highest))
+    _check_labelled(options, candidates, joined)
+    if joined is not None:
+        names = joined.names
+    else:
+        highest = max(int(candidate.labels.values.max(initial=-1)) for candidate in candidates.values())
+        names = _class_names(options, highest)
+    choice = choose(options, names, candidates.values())
     splits = make_splits(candidates, options, split, choice)
     data = FeatureData(
         settings,
@@ -158,21 +169,60 @@ def load(settings: TrainingSettings) -> FeatureData:
 Given = Mapping[str, tuple[FeatureFiles, Candidates]]
 
 
-def _by_hash(options: TrainingOptions) -> Given:
-    features = open_features(options.features)
+def _joined(options: TrainingOptions) -> ManifestLabels | None:
+    """The labels of the manifest that replace those of the features, if there is one."""
+    manifest, vocabulary = options.classes.labels, options.classes.vocabulary
+    return None if manifest is None else read_manifest_labels(manifest, _vocabularies(options), vocabulary)
+
+
+def _index(features: FeatureFiles, joined: ManifestLabels | None) -> FeatureIndex:
+    """Ids and labels of all rows."""
     index = read_index(features)
+    return index if joined is None else replace(index, labels=joined.labels(index.ids))
+
+
+def _check_labelled(
+    options: TrainingOptions, candidates: Mapping[str, Candidates], joined: ManifestLabels | None
+) -> None:
+    """Make sure that there are labels, and tell how many videos have none."""
+    distinct = {id(each.labels): each for each in candidates.values()}.values()
+    ids = [name for each in distinct for name in each.ids]
+    is_labelled = np.concatenate([np.diff(each.labels.offsets) > 0 for each in distinct])
+    unlabelled = [ids[row] for row in np.flatnonzero(~is_labelled).tolist()]
+    place = ", ".join(options.features)
+    if len(unlabelled) < len(ids):
+        if unlabelled:
+            logger.warning(
+                f"{len(unlabelled)} of {len(ids)} videos have no label and are left out: {examples(unlabelled)}"
+            )
+        return
+    if joined is not None:
+        raise joined.unmatched(ids, place)
+    raise LabelsError(
+        f"none of the {len(ids)} videos in {place} has a label: give --labels MANIFEST, or run "
+        "jobs/extract_features.py again with a manifest that has the column labels, which keeps the features and adds "
+        "the labels"
+    )
+
+
+def _by_hash(options: TrainingOptions, joined: ManifestLabels | None) -> Given:
+    features = open_features(options.features)
+    index = _index(features, joined)
     masks = split_by_hash(index.ids, options.splits.hash_split())
     return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
-def _by_column(options: TrainingOptions) -> Given:
+def _by_column(options: TrainingOptions, joined: ManifestLabels | None) -> Given:
     features = open_features(options.features)
-    index = read_index(features)
-    masks = split_by_column(read_column(features, options.splits.split_column))
+    index = _index(features, joined)
+    if joined is not None and joined.has_splits:
+        masks = split_by_column(joined.splits(index.ids))
+    else:
+        masks = split_by_column(read_column(features, options.splits.split_column))
     return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
-def _by_folder(options: TrainingOptions) -> Given:
+def _by_folder(options: TrainingOptions, joined: ManifestLabels | None) -> Given:
     folders = {
         TRAINING: options.features,
         VALIDATION: options.splits.validation_features,
@@ -189,7 +239,7 @@ def _by_folder(options: TrainingOptions) -> Given:
                 f"features have different widths: {first.files[0].uri} has {first.rgb_dim} + {first.audio_dim}, "
                 f"{features.files[0].uri} has {features.rgb_dim} + {features.audio_dim}"
             )
-        index = read_index(features)
+        index = _index(features, joined)
         given[name] = features, Candidates(index.ids, index.labels, np.ones(features.rows, bool))
     return given
 
@@ -199,9 +249,7 @@ READERS = {HASH: _by_hash, COLUMN: _by_column, FOLDERS: _by_folder}
 
 def _class_names(options: TrainingOptions, highest: int) -> tuple[str, ...] | None:
     """Names of the dataset's classes; `highest` is the largest class index in the labels."""
-    uri = options.classes.vocabulary or next(
-        (name for folder in options.features if files.exists(name := files.join(folder, VOCABULARY_FILE))), None
-    )
+    uri = options.classes.vocabulary or next(filter(files.exists, _vocabularies(options)), None)
     if uri is None:
         return None
     names = read_class_names(uri)
@@ -211,3 +259,8 @@ def _class_names(options: TrainingOptions, highest: int) -> tuple[str, ...] | No
             "it belongs to other features; give the right one with --vocabulary"
         )
     return names
+
+
+def _vocabularies(options: TrainingOptions) -> list[str]:
+    """Where the vocabularies of the features' datasets would be."""
+    return [files.join(folder, VOCABULARY_FILE) for folder in options.features]

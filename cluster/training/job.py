@@ -28,7 +28,7 @@ from cluster.storage.lease import Lease
 from cluster.training.base import ResourceError
 from cluster.training.clip_source import LostClipError
 from cluster.training.config import CLIPS, TrainingOptions, TrainingSettings
-from cluster.training.engines import make_training_engine
+from cluster.training.engines import is_on_cpu, make_training_engine
 from cluster.training.kinds import load_training_data
 from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write_output
 from cluster.training.states import StateFolder
@@ -62,6 +62,8 @@ def _train(settings: TrainingSettings) -> None:
     started = time.monotonic()
     options, output = settings.options, settings.options.output
     files.check_writable(output)
+    if is_on_cpu(options.engine):
+        _check_precision(settings, on_gpu=False)
     data = load_training_data(settings)
     identity = {**settings.identity(), **data.identity()}
     opened_seconds = time.monotonic() - started
@@ -80,17 +82,21 @@ def _train(settings: TrainingSettings) -> None:
         # Ray installs its own SIGTERM handler when it starts.
         with closing(make_training_engine(options.engine)) as engine, terminable():
             resources = engine.resources(options.engine)
-            precision = options.optimisation.precision
-            if settings.kind == CLIPS and precision != FP32 and not resources.on_gpu:
-                raise ResourceError(
-                    f"--precision {precision} for clips needs a GPU: on CPUs torch computes wrong gradients of "
-                    "3D convolutions in it. Leave it out"
-                )
+            _check_precision(settings, on_gpu=resources.on_gpu)
             plan = TrainingPlan(settings, data, identity, resources.cpus)
             outcome = engine.run(plan, resources, lambda record: _log_epoch(record, settings, states))
         lease.check()
         _log_results(write_output(plan, resources, outcome, opened_seconds), output)
         states.clear()
+
+
+def _check_precision(settings: TrainingSettings, *, on_gpu: bool) -> None:
+    precision = settings.options.optimisation.precision
+    if settings.kind == CLIPS and precision != FP32 and not on_gpu:
+        raise ResourceError(
+            f"--precision {precision} for clips needs a GPU: on CPUs torch computes wrong gradients of 3D convolutions "
+            "in it. Leave it out"
+        )
 
 
 def _log_epoch(record: Epoch, settings: TrainingSettings, states: StateFolder) -> None:

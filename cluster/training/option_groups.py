@@ -81,8 +81,16 @@ class ClassOptions(Options):
     classes: tuple[str, ...] = option(
         (ALL,), help="classes: all of the vocabulary, first:50, names, or indices", filled=True, common=True
     )
+    labels: str | None = option(
+        None,
+        help="manifest with the columns id and labels, which replace the labels of the features or videos; its column "
+        "split, if it has one, replaces theirs",
+        filled=True,
+        common=True,
+    )
     vocabulary: str | None = option(
-        None, help="file with the names of the classes; by default vocabulary.csv beside the features"
+        None,
+        help="file with the names of the classes; by default vocabulary.csv beside the features or the manifest",
     )
     task: str = option(
         SINGLE_LABEL, help="one class a video (its first label), or any number of classes", choices=TASKS
@@ -98,7 +106,7 @@ class SplitOptions(Options):
     split: str | None = option(
         None,
         help="how videos are split: by a hash of their ids, by a column, or by folder; by default the column split of "
-        "a manifest of --videos that has one, else hash",
+        "a manifest of --labels or --videos that has one, else hash",
         choices=SPLIT_KINDS,
         common=True,
     )

@@ -6,7 +6,8 @@ videos, with targets of the chosen classes (arrays of 9 bytes a video). No video
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -14,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.data.class_choice import (
+    ALL,
     ClassChoice,
     LabelLists,
     Targets,
     balance,
     check_classes_have_videos,
+    choose_classes,
     multi_label_targets,
     single_label_targets,
 )
@@ -26,6 +29,7 @@ from classifiers.data.splits import SplitError, check_disjoint, check_not_empty,
 from classifiers.losses import SINGLE_LABEL
 from cluster.training.config import TrainingOptions
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH, SplitOptions
+from schemas.errors import examples
 from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 
 # What to do about a split without videos, by the way of splitting.
@@ -35,6 +39,8 @@ ADVICE = {
     FOLDERS: "give other folders for it, or other --classes",
 }
 Mask = NDArray[np.bool_]
+
+logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,30 @@ class Split:
         kept = np.zeros_like(self.rows)
         kept[rows[np.arange(limit) * len(rows) // limit]] = True
         return replace(self, rows=kept)
+
+
+def choose(options: TrainingOptions, names: Sequence[str] | None, candidates: Collection[Candidates]) -> ClassChoice:
+    """The classes that the options choose; `names` is the vocabulary.
+
+    A vocabulary that comes with the data only ever grows, and may name classes that no video has any more: `all` leaves
+    these out. One that the user gives is taken at its word.
+    """
+    selection = options.classes.classes
+    if ALL not in selection or names is None or options.classes.vocabulary is not None:
+        return choose_classes(selection, names)
+    used = set().union(*(_classes_of(each, options.classes.task) for each in candidates))
+    unused = [name for index, name in enumerate(names) if index not in used]
+    if unused:
+        logger.warning(f"{len(unused)} of {len(names)} classes have no video and are left out: {examples(unused)}")
+    return choose_classes(selection, names, used)
+
+
+def _classes_of(candidates: Candidates, task: str) -> set[int]:
+    """The classes that the targets of the candidates can be of."""
+    labels, counts = candidates.labels, np.diff(candidates.labels.offsets)
+    if task == SINGLE_LABEL:
+        return set(labels.values[labels.offsets[:-1][candidates.rows & (counts > 0)]].tolist())
+    return set(labels.values[np.repeat(candidates.rows, counts)].tolist())
 
 
 def make_splits(

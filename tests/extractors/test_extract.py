@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
-from extractors.extract import Extractor, SamplingConfig
+from extractors.extract import Extractor
 from extractors.features import SegmentFeatures, merge_segments
+from extractors.sampling import SamplingConfig
 from extractors.video.waveform import RATE_HZ
 from extractors.weights.resolve import resolve_weights
 from schemas.features import AUDIO_DIM, FeatureRow
@@ -204,28 +205,6 @@ def test_an_extractor_is_pickled_without_its_networks(frames: CountingEmbedder, 
     data = pickle.dumps(extractor)
     assert len(data) < 10_000
     assert pickle.loads(data).sampling == extractor.sampling
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("fps", "0"), ("fps", "often"), ("segment_seconds", 0), ("max_seconds", -1), ("max_pixels", 0)],
-)
-def test_values_out_of_range_are_refused_by_name(field: str, value: str | int) -> None:
-    with pytest.raises(ValueError, match=f"{field} must be .*{value}"):
-        SamplingConfig(**{field: value})  # type: ignore[arg-type]
-
-
-def test_the_fingerprint_includes_everything_that_changes_features() -> None:
-    plain = SamplingConfig().fingerprint_parts()
-    assert SamplingConfig(fps="1.0", segment_seconds=7, selective=False).fingerprint_parts() == plain
-    assert SamplingConfig(fps="2").fingerprint_parts() != plain
-    assert SamplingConfig(max_seconds=10).fingerprint_parts() != plain
-    assert SamplingConfig(sampling="keyframes").fingerprint_parts() == {**plain, "mode": "keyframes"}
-
-
-def test_an_unknown_sampling_is_refused() -> None:
-    with pytest.raises(ValueError, match="sampling must be one of exact, keyframes, not 'often'"):
-        SamplingConfig(sampling="often")
 
 
 @pytest.fixture(scope="module")

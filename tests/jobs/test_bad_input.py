@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from schemas.outcomes import FailureCode
+from schemas.outcomes import RETRY_HELPS, FailureCode
 from tests.support.dataset import ids, rows, run_job
 from tests.support.poison import decompression_bomb, many_traks
 from tests.support.servers import http_files
@@ -114,7 +114,8 @@ def failures(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     assert ids(output) == ["good"]
     found = {str(row["id"]): row for row in rows(output, "failures")}
     for code in {str(row["code"]) for row in found.values()}:
-        assert f"× {code} (try them again with --retry-failed {code})" in done.stderr
+        assert f"× {code}: " in done.stderr
+        assert (f": --retry-failed {code})" in done.stderr) == (code in RETRY_HELPS)
     return found
 
 

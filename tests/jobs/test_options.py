@@ -35,7 +35,7 @@ FLAGS = {
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
-        output features videos exclude model model-options init-weights init-head classes vocabulary task balance
+        output features videos labels exclude model model-options init-weights init-head classes vocabulary task balance
         split split-column split-seed fractions validation-features test-features max-frames recipe phases
         placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate

@@ -62,7 +62,7 @@ def test_ray_says_what_one_process_says_to_the_bit(pools, videos, checkpoint, re
     options = ("--views", 2, "--embeddings", embeddings, "--workers", 1 if pools == "apart" else 2, "--pools", pools)
     done = run(videos, checkpoint, tmp_path / "labels", *options)
     assert done.returncode == 0, done.stderr
-    assert f"completed: {VIDEOS} videos scored, 1 failed, 0 labelled before" in done.stderr
+    assert f"completed: {VIDEOS} videos scored, 1 failed, 0 settled before" in done.stderr
     assert "1 × not_media" in done.stderr
     assert label_rows(tmp_path / "labels") == label_rows(reference / "labels")
     assert rows(embeddings) == rows(reference / "embeddings")

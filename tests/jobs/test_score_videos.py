@@ -53,7 +53,7 @@ def test_ray_and_local_give_the_same_labels(features, checkpoint, reference, tmp
     csv = tmp_path / "submission.csv"
     done = run(features, checkpoint, tmp_path / "labels", "--submission", csv, "--workers", 2)
     assert done.returncode == 0, done.stderr
-    assert "completed: 800 videos scored, 0 failed, 0 labelled before" in done.stderr
+    assert "completed: 800 videos scored, 0 failed, 0 settled before" in done.stderr
     assert label_rows(tmp_path / "labels") == reference
     assert len(csv.read_text().splitlines()) == 801
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Never
 
 import pyarrow as pa
 
@@ -21,6 +22,11 @@ from tests.support.clips import trained_clips
 from tests.support.scoring import scoring_config, write_features
 
 NO_LABELS = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+
+
+def refuse_engine(*arguments: object) -> Never:
+    """In place of `cluster.engines.deferred.make_engine`, where no engine may start."""
+    raise AssertionError(f"an engine was started: {arguments}")
 
 
 def video_worker(folder: Path, **options: object) -> VideoWorker[Extractor]:

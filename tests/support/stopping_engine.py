@@ -15,6 +15,9 @@ class StoppingEngine:
     outcomes: int
     error: BaseException
 
+    def started(self) -> Any:
+        return self
+
     def machine(self, *arguments: Any) -> Any:
         return self.inner.machine(*arguments)
 

@@ -37,6 +37,14 @@ def test_classes_by_name_and_number(items, indices, names):
     assert (choice.indices, choice.names) == (indices, names)
 
 
+def test_all_stands_for_the_classes_in_use():
+    choice = choose_classes(["all"], NAMES, {4, 0, 2})
+    assert (choice.indices, choice.names) == ((0, 2, 4), ("Game", "Concert", "Food"))
+    assert choose_classes(["Vehicle", "first:1"], NAMES, {4}).indices == (1, 0)
+    with pytest.raises(ClassChoiceError, match="two classes or more, not 1"):
+        choose_classes(["all"], NAMES, {4})
+
+
 def test_without_a_vocabulary_classes_are_called_by_their_index():
     choice = choose_classes(["first:2", "3861"])
     assert (choice.indices, choice.names) == ((0, 1, 3861), ("0", "1", "3861"))

@@ -1,3 +1,4 @@
+import logging
 import os
 import re
 import shutil
@@ -5,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,6 +19,7 @@ from cluster.storage.parquet import TableError, remove_rows, write_table
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow
 from schemas.ledger import without_content
+from schemas.videos import Video
 from tests.support.servers import gs_bucket
 
 FINGERPRINT = {"frames.weights": "sha256:1", "sampling.fps": "1"}
@@ -55,7 +58,7 @@ def test_what_is_committed_is_settled_for_the_next_run(tmp_path):
     assert dataset.bytes_written == sum(file.stat().st_size for file in tmp_path.glob("*/*.parquet"))
     settled = open_dataset(tmp_path, "r2").settled()
     assert settled.done == {"a": "v2", "b": "v1", "d": "v1"}
-    assert settled.failed == {"c": FailedBefore("missing", "v1"), "e": FailedBefore("truncated", "v1")}
+    assert settled.failed == {"c": FailedBefore("missing", "v1", "r1"), "e": FailedBefore("truncated", "v1", "r1")}
     assert sorted(path.name for path in (tmp_path / "features").iterdir()) == [
         "part-r1-00000.parquet",
         "part-r1-00001.parquet",
@@ -74,23 +77,28 @@ def test_a_shard_says_how_it_was_made(tmp_path):
 
 
 def test_another_fingerprint_is_refused_with_every_difference(tmp_path):
-    open_dataset(tmp_path).commit(0, [done("a")], [], ())
+    stored = {"frames.weights": f"sha256:{'0123abcd' * 8}", "sampling.fps": "1"}
+    open_dataset(tmp_path, fingerprint=stored).commit(0, [done("a")], [], ())
     other = {"frames.weights": "random:0", "sound.pca": "none", "sampling.fps": "1"}
+    options = {"frames.weights": "--weights"}
     with pytest.raises(DatasetError) as caught:
-        open_dataset(tmp_path, fingerprint=other, rgb_dim=2048, frame_features=True).check()
-    lines = str(caught.value).splitlines()
-    assert lines[0] == f"{tmp_path} holds features made in another way:"
-    assert lines[1] == "  - frames.weights: here sha256:1, this run random:0"
-    assert lines[2] == "  - sound.pca: here not set, this run none"
-    assert lines[3].startswith("  - columns: here id, labels, mean_rgb")
-    assert lines[4] == "Write to another place, or run with the same options"
-    assert len(lines) == 5
+        open_dataset(tmp_path, fingerprint=other, rgb_dim=2048, frame_features=True, option_of=options).check()
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path} was extracted with other options:",
+        "  - --weights: sha256:0123abcd… there, random:0 here",
+        "  - sound.pca: not set there, none here",
+        "  - --frame-features: no there, yes here",
+        "Give the same options, or write to another place",
+    ]
 
 
 def test_a_width_or_codes_alone_are_a_difference_too(tmp_path):
     open_dataset(tmp_path).commit(0, [done("a")], [], ())
-    for changes in ({"rgb_dim": 2048}, {"frame_features": True}):
-        with pytest.raises(DatasetError, match="columns: here"):
+    for changes, words in (
+        ({"rgb_dim": 2048}, "columns: id, labels, mean_rgb.* there, id"),
+        ({"frame_features": True}, "--frame-features: no there, yes here"),
+    ):
+        with pytest.raises(DatasetError, match=words):
             open_dataset(tmp_path, **changes).check()
 
 
@@ -205,7 +213,7 @@ def test_a_failure_is_forgotten_when_a_retry_succeeds(tmp_path):
     second.commit(0, [done("a"), done("c")], [failed("b", "truncated")], retried=("a", "b", "c"))
     assert ids(tmp_path, "features") == ["a", "c"]
     assert ids(tmp_path, "failures") == ["b"]
-    assert open_dataset(tmp_path).settled().failed == {"b": FailedBefore("truncated", "v1")}
+    assert open_dataset(tmp_path).settled().failed == {"b": FailedBefore("truncated", "v1", "r1")}
 
 
 def test_a_failure_that_a_crash_left_beside_its_row_is_cleared(tmp_path):
@@ -216,7 +224,7 @@ def test_a_failure_that_a_crash_left_beside_its_row_is_cleared(tmp_path):
     dataset.settled()
     assert ids(tmp_path, "failures") == ["a", "b"], "reading writes nothing"
     settled = dataset.prepare()
-    assert (settled.done, settled.failed) == ({"a": "v1"}, {"b": FailedBefore("missing", "v1")})
+    assert (settled.done, settled.failed) == ({"a": "v1"}, {"b": FailedBefore("missing", "v1", "r1")})
     assert (ids(tmp_path, "features"), ids(tmp_path, "failures")) == (["a"], ["b"])
 
 
@@ -249,7 +257,7 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path):
 def test_odd_names_of_folders_are_folders(tmp_path, name):
     open_dataset(tmp_path / name).commit(0, [done("a")], [failed("b")], ())
     settled = open_dataset(tmp_path / name).settled()
-    assert (settled.done, settled.failed) == ({"a": "v1"}, {"b": FailedBefore("missing", "v1")})
+    assert (settled.done, settled.failed) == ({"a": "v1"}, {"b": FailedBefore("missing", "v1", "r1")})
 
 
 def test_hostile_ids_and_uris_are_data(tmp_path):
@@ -273,7 +281,101 @@ def test_a_bucket_is_a_dataset_too():
         dataset.commit(0, [done("a")], [failed("b"), failed("c")], ())
         open_dataset(f"{bucket}/out", "r2").commit(0, [done("b", "v2")], [], retried=("b",))
         settled = open_dataset(f"{bucket}/out").settled()
-        assert (settled.done, settled.failed) == ({"a": "v1", "b": "v2"}, {"c": FailedBefore("missing", "v1")})
+        assert (settled.done, settled.failed) == ({"a": "v1", "b": "v2"}, {"c": FailedBefore("missing", "v1", "r1")})
+
+
+def manifest(**labels: tuple[str, ...]) -> list[Video]:
+    return [Video(name, f"in/{name}.mp4", its, "train" if its else "") for name, its in labels.items()]
+
+
+def labelled(root: Path) -> dict[str, tuple[list[int], str]]:
+    tables = [pq.read_table(shard) for shard in (root / "features").iterdir()]
+    return {row["id"]: (row["labels"], row["split"]) for table in tables for row in table.to_pylist()}
+
+
+def test_class_names_keep_their_indices(tmp_path):
+    dataset = open_dataset(tmp_path)
+    assert dataset.name_classes(manifest(a=("dog", "cat"))).names == ["cat", "dog"]
+    before = (tmp_path / "vocabulary.csv").read_text()
+    assert before == '"index","name"\n0,"cat"\n1,"dog"\n'
+    assert dataset.name_classes(manifest(a=("dog",), b=())).names == ["cat", "dog"]
+    assert (tmp_path / "vocabulary.csv").read_text() == before
+    # Names that another run has added since this dataset was opened count too.
+    assert open_dataset(tmp_path, "r2").name_classes(manifest(a=("ant",))).names == ["cat", "dog", "ant"]
+    assert dataset.name_classes(manifest(a=("bee",))).names == ["cat", "dog", "ant", "bee"]
+
+
+def test_rows_follow_the_labels_and_splits_of_the_manifest(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    dataset = open_dataset(tmp_path)
+    dataset.commit(0, [done("a"), done("b")], [], ())
+    dataset.commit(1, [done("c"), done("d")], [], ())
+    name = "part-r1-00001.parquet"
+    untouched = (tmp_path / "features" / name).stat().st_mtime_ns
+    videos = manifest(a=("dog",), b=(), e=("cat",))
+    assert dataset.outdated(videos) == {str(tmp_path / "features" / "part-r1-00000.parquet"): ["a"]}
+    assert labelled(tmp_path)["a"] == ([], ""), "reading writes nothing"
+    assert not (tmp_path / "vocabulary.csv").exists()
+    dataset.name_classes(videos)
+    assert dataset.annotate(videos) == 1
+    assert labelled(tmp_path) == {"a": ([1], "train"), "b": ([], ""), "c": ([], ""), "d": ([], "")}
+    assert (tmp_path / "features" / name).stat().st_mtime_ns == untouched
+    assert (dataset.annotate(videos), dataset.outdated(videos)) == (0, {})
+    with caplog.at_level(logging.INFO, "framemill"):
+        assert dataset.annotate(manifest(a=(), b=("cat",))) == 2
+    assert labelled(tmp_path)["a"] == ([], "")
+    said = "2 settled videos have got the labels and splits of the manifest; 1 of them have no label any more"
+    assert said in caplog.text
+
+
+def test_a_manifest_without_labels_takes_none_away(tmp_path):
+    dataset = open_dataset(tmp_path)
+    dataset.commit(0, [(replace(done("a")[0], labels=(3,), split="test"), "v1")], [], ())
+    assert dataset.annotate([Video("a", "in/a.mp4")]) == 0
+    assert dataset.annotate([Video("a", "in/a.mp4", split="train")]) == 1
+    assert labelled(tmp_path) == {"a": ([3], "train")}
+
+
+def test_nothing_else_of_a_shard_changes(tmp_path):
+    codes = {"rgb": np.arange(2048, dtype=np.uint8).reshape(2, 1024), "audio": np.ones((2, AUDIO_DIM), np.uint8)}
+    row = replace(done("a")[0], num_frames=2, coverage=0.5, gaps=((1.0, 2.0),), **codes)
+    dataset = open_dataset(tmp_path, frame_features=True, note="kept")
+    dataset.commit(0, [(row, "v1"), (replace(row, id="b"), "v1")], [], ())
+    shard = tmp_path / "features/part-r1-00000.parquet"
+    before, ledger = pq.read_table(shard), (tmp_path / "ledger" / shard.name).read_bytes()
+    videos = manifest(a=("dog",))
+    dataset.name_classes(videos)
+    dataset.annotate(videos)
+    after = pq.read_table(shard)
+    assert after.schema.equals(before.schema, check_metadata=True)
+    assert after.drop_columns(["labels", "split"]).equals(before.drop_columns(["labels", "split"]))
+    assert pandas.read_parquet(tmp_path / "features")["labels"].map(list).tolist() == [[0], []]
+    assert (tmp_path / "ledger" / shard.name).read_bytes() == ledger
+    dataset.check()
+
+
+def test_labels_that_were_cut_short_are_finished_by_the_next_run(tmp_path, monkeypatch):
+    """A run that lost its lease after its first shard stands in for one that was killed there."""
+    dataset = open_dataset(tmp_path)
+    for number, name in enumerate("abc"):
+        dataset.commit(number, [done(name)], [], ())
+    videos = manifest(a=("dog",), b=("dog",), c=("dog",))
+    dataset.name_classes(videos)
+    with dataset.lease() as lease:
+        checks = iter([None, LeaseError("another run has taken over")])
+
+        def check() -> None:
+            if (error := next(checks)) is not None:
+                raise error
+
+        monkeypatch.setattr(lease, "check", check)
+        with pytest.raises(LeaseError):
+            dataset.annotate(videos)
+    assert sorted(labels for labels, _ in labelled(tmp_path).values()) == [[], [], [0]]
+    again = open_dataset(tmp_path, "r2")
+    assert again.prepare().done == {"a": "v1", "b": "v1", "c": "v1"}
+    assert again.annotate(videos) == 2
+    assert set(map(str, labelled(tmp_path).values())) == {"([0], 'train')"}
 
 
 def test_places_within_the_dataset(tmp_path):

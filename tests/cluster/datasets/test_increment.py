@@ -12,7 +12,7 @@ def names(videos, settled, retry_failed=None):
 
 def test_settled_videos_are_left_out():
     videos = [Video(name, name) for name in "abcd"]
-    settled = Settled({"a": ""}, {"b": FailedBefore("missing", ""), "c": FailedBefore("truncated", "")})
+    settled = Settled({"a": ""}, {"b": FailedBefore("missing", "", "r1"), "c": FailedBefore("truncated", "", "r1")})
     assert names(videos, settled) == "d"
     assert names(videos, settled, ()) == "bcd"
     assert names(videos, settled, ("missing",)) == "bd"
@@ -20,8 +20,17 @@ def test_settled_videos_are_left_out():
     assert names(videos, settled, ("truncated", "missing")) == "bcd"
 
 
+def test_failures_that_are_not_tried_again_are_named():
+    videos = [Video(name, name) for name in "abc"]
+    failed = {"a": FailedBefore("missing", "", "r1"), "c": FailedBefore("truncated", "", "r1")}
+    settled = Settled({}, {**failed, "elsewhere": FailedBefore("empty", "", "r1")})
+    assert increment_of(videos, settled, None).failed == {"a": "missing", "c": "truncated"}
+    assert increment_of(videos, settled, ("missing",)).failed == {"c": "truncated"}
+    assert increment_of(videos, settled, ()).failed == {}
+
+
 def test_a_video_that_is_done_is_not_retried_for_a_failure_that_a_crash_left():
-    assert names([Video("a", "a")], Settled({"a": ""}, {"a": FailedBefore("missing", "")}), ()) == ""
+    assert names([Video("a", "a")], Settled({"a": ""}, {"a": FailedBefore("missing", "", "r1")}), ()) == ""
 
 
 @pytest.mark.parametrize(
@@ -44,13 +53,15 @@ def test_other_content_is_done_again(then, now, is_done_again):
     content = content_of(replace(video, **then))
     after_row = increment_of([replace(video, **now)], Settled({"a": content}, {}), None)
     assert (len(after_row.pending), "a" in after_row.replaced) == (is_done_again, is_done_again)
-    after_failure = increment_of([replace(video, **now)], Settled({}, {"a": FailedBefore("empty", content)}), None)
+    after_failure = increment_of(
+        [replace(video, **now)], Settled({}, {"a": FailedBefore("empty", content, "r1")}), None
+    )
     assert (len(after_failure.pending), "a" in after_failure.replaced) == (is_done_again, False)
 
 
 def test_a_missing_file_that_has_come_is_done():
     came, gone = Video("a", "a", version="1"), Video("a", "a")
-    settled = Settled({}, {"a": FailedBefore("missing", content_of(gone))})
+    settled = Settled({}, {"a": FailedBefore("missing", content_of(gone), "r1")})
     assert (names([came], settled), names([gone], settled)) == ("a", "")
-    assert names([came], Settled({}, {"a": FailedBefore("missing", "1")})) == ""
-    assert names([came], Settled({}, {"a": FailedBefore("storage", "")})) == ""
+    assert names([came], Settled({}, {"a": FailedBefore("missing", "1", "r1")})) == ""
+    assert names([came], Settled({}, {"a": FailedBefore("storage", "", "r1")})) == ""

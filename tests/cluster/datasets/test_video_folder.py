@@ -91,7 +91,7 @@ def test_links_that_lead_nowhere_are_videos_until_they_lead_somewhere(tmp_path: 
     (folder / "a.mp4").symlink_to(target)
     before = list_videos(str(folder)).videos
     assert [(video.id, bool(video.version)) for video in before] == [("a", False), ("b", True)]
-    settled = Settled({}, {"a": FailedBefore("missing", "")})
+    settled = Settled({}, {"a": FailedBefore("missing", "", "r1")})
     assert [video.id for video in increment_of(before, settled, None).pending] == ["b"]
     touch(target.parent, target.name)
     assert [video.id for video in increment_of(list_videos(str(folder)).videos, settled, None).pending] == ["a", "b"]

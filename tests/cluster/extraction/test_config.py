@@ -5,7 +5,7 @@ from cluster.extraction.config import ExtractionOptions
 from cluster.runs.command_line import parse
 from cluster.runs.option_help import usage
 from cluster.runs.options import options_of
-from extractors.extract import SamplingConfig
+from extractors.sampling import SamplingConfig
 from schemas.errors import InputError
 from schemas.outcomes import FailureCode
 

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.datasets.increment import Increment
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import make_plan, read_inputs
+from schemas.errors import InputError
 from schemas.records import Machine
 from tests.support.videos import Clip, write_video
 
@@ -31,6 +33,10 @@ def plan(tmp_path_factory):
     return make_plan(config, read_inputs(config), on_gpu=False)
 
 
+def estimated(plan, pending, failed=None, relabelled=0):
+    return estimate(plan, Increment(pending, frozenset(), failed or {}), relabelled, lambda: MACHINE)
+
+
 def number(text: str, pattern: str) -> float:
     found = re.search(pattern, text)
     assert found, text
@@ -38,47 +44,87 @@ def number(text: str, pattern: str) -> float:
 
 
 def test_an_estimate_follows_from_the_videos(plan):
-    text = estimate(plan, plan.videos, MACHINE)
+    text = estimated(plan, plan.videos)
     assert text.startswith(
-        "5 videos, 0 settled before, 5 to do\nfrom 5 of them: 3.0 s and 0.0 MB on average, 1 cannot be read"
+        "5 videos, 0 settled before, 5 to do\nfrom 5 of them: 3 s and 11 kB on average, 1 cannot be read"
     )
     assert number(text, r"to embed +(\S+) frames at 4 a second") == 4 * 3 * 4
     assert number(text, r"to write +(\S+) shards") == 3
-    decoding, embedding = (number(text, rf"core-hours .*?([\d.]+) {stage}") for stage in ("decoding", "embedding"))
-    assert decoding + embedding < 0.1
+    assert re.search(r"to read      12 s of video, [\d.]+ kB\n", text)
+    assert re.search(r"core time    [\d.]+ s decoding, [\d.]+ s embedding", text)
+    assert re.search(r"to write .* about [\d.]+ kB$", text)
     rates = re.search(r"here: (\S+) and (\S+) frames/s", text)
     assert 10 < float(rates.group(1)) < 100_000
     assert 1 < float(rates.group(2)) < 10_000
     assert "this cluster 2 CPU cores, 0 GPUs, 1 machines" in text
-    assert "GPU-hours" in text
+    assert "GPU time     0.02 s in place of embedding" in text
+    assert "to fetch" not in text
 
 
 def test_nothing_is_written(plan):
-    estimate(plan, plan.videos[-1:], MACHINE)
+    estimated(plan, plan.videos[-1:])
     assert sorted(os.listdir(plan.options.input)) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "text.mp4"]
 
 
 def test_limits_on_length_count(plan):
     limited = replace(plan, options=plan.options.with_values(max_seconds=1))
-    assert number(estimate(limited, plan.videos, MACHINE), r"to embed +(\S+) frames") == 4 * 1 * 4
+    assert number(estimated(limited, plan.videos), r"to embed +(\S+) frames") == 4 * 1 * 4
     cut = [replace(video, start_seconds=1, end_seconds=2) for video in plan.videos[:2]]
-    text = estimate(plan, cut, MACHINE)
+    text = estimated(plan, cut)
     assert text.startswith("5 videos, 3 settled before, 2 to do")
     assert number(text, r"to embed +(\S+) frames") == 2 * 1 * 4
 
 
 def test_nothing_to_do_is_said(plan):
-    assert estimate(plan, [], MACHINE) == "5 videos, 5 settled before, 0 to do"
+    assert estimated(plan, []) == "5 videos, 5 settled before, 0 to do"
+
+
+def test_failures_and_labels_of_settled_videos_are_told(plan):
+    text = estimated(plan, plan.videos[:1], {"1": "missing"}, relabelled=2)
+    assert text.splitlines()[:4] == [
+        "5 videos, 4 settled before, of them 1 failed (--retry-failed), 1 to do",
+        "  1 × missing: '1' (once they are there: --retry-failed missing)",
+        "2 settled videos get the labels and splits of the manifest",
+        text.splitlines()[3],
+    ]
+    assert text.splitlines()[3].startswith("from 1 of them: 3 s")
+
+
+def test_long_times_are_hours_and_large_sizes_gigabytes(plan):
+    many = [replace(plan.videos[0], id=str(number)) for number in range(200_000)]
+    text = estimated(plan, many)
+    assert re.search(r"to read      1\d\d\.\d hours of video, [\d.]+ GB\n", text), text
+    assert re.search(r"core time    [\d.,]+ \S+.* decoding, [\d.,]+ hours embedding", text)
+
+
+def test_no_weights_are_needed(tmp_path, monkeypatch):
+    """Names whose files are not here, and a URI that nobody serves, are neither fetched nor compared."""
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "a.mp4", Clip(frames=75, width=96, height=48))
+    options = ExtractionOptions.of(
+        input=str(tmp_path / "in"), output=str(tmp_path / "out"), audio_pca="http://127.0.0.1:1/pca.npz", dry_run=True
+    )
+    plan = make_plan(options, read_inputs(options), on_gpu=False)
+    text = estimated(plan, plan.videos)
+    assert re.search(r"measured on one core here: \d+ and", text), text
+    assert text.splitlines()[-1] == (
+        "to fetch     weights: frames inception-2015, frame-pca yt8m, sound vggish, sound-pca "
+        "http://127.0.0.1:1/pca.npz (measured with random:0 in their place)"
+    )
+    unknown = options.with_values(weights="inception-2016")
+    with pytest.raises(InputError, match="weights 'inception-2016' for frames not found"):
+        read_inputs(unknown)
 
 
 def test_nothing_that_can_be_read_is_said(plan):
     broken = [video for video in plan.videos if video.id == "text"]
-    text = estimate(plan, broken, MACHINE)
+    text = estimated(plan, broken)
     assert text == "5 videos, 4 settled before, 1 to do; none of 1 that were looked at can be read"
 
 
 def test_videos_that_show_nothing_give_no_made_up_rates(plan):
     late = [replace(video, start_seconds=100) for video in plan.videos[:1]]
-    text = estimate(plan, late, MACHINE)
-    assert "no hours: none of those that were tried shows a frame" in text
+    text = estimated(plan, late)
+    assert "no times: none of those that were tried shows a frame" in text
     assert "frames/s" not in text

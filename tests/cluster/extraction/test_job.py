@@ -20,8 +20,10 @@ from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas.failures import FailureRow, failure_table
+from schemas.records import Machine
 from schemas.runs import RunRecord
 from tests.support.dataset import ids, rows
+from tests.support.engines import refuse_engine
 from tests.support.folders import touch, unreadable_folder
 from tests.support.servers import gs_bucket, http_files
 from tests.support.videos import Clip, write_video
@@ -123,7 +125,26 @@ def test_a_second_run_does_nothing(output, videos, log):
     assert run_extraction(config(videos, output)) == ExitCode.DONE
     assert {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")} == before
     assert account(records(output)[-1]) == (7, 7, 0, 0)
-    assert "7 videos, 7 settled before, 0 to do" in log.text
+    assert "7 videos, 7 settled before, of them 2 failed, 0 to do" in log.text
+    assert "1 × empty: 'empty' (replace them, and the next run takes them up)" in log.text
+    assert "1 × not_media: 'text' (" in log.text
+    assert "--retry-failed" not in log.text
+    record = records(output)[-1]
+    assert (record.counts.failed_before, record.machine) == (2, Machine(engine="local", nodes=0, cpus=0, gpus=0))
+
+
+def test_without_work_no_engine_starts(output, videos, tmp_path, monkeypatch, log):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
+    on_ray = config(videos, output, engine="ray")
+    assert run_extraction(on_ray) == ExitCode.DONE
+    assert records(output)[-1].machine == Machine(engine="ray", nodes=0, cpus=0, gpus=0)
+    assert run_extraction(on_ray.with_values(dry_run=True)) == ExitCode.DONE
+    assert run_extraction(on_ray.with_values(fps="2")) == ExitCode.BAD_INPUT
+    assert run_extraction(on_ray.with_values(input=str(tmp_path / "none.csv"))) == ExitCode.BAD_INPUT
+    with pytest.raises(AssertionError, match="an engine was started"):
+        run_extraction(on_ray.with_values(output=str(tmp_path / "new")))
+    assert not (tmp_path / "new" / "features").exists()
 
 
 def test_a_folder_as_people_have_it(videos, tmp_path, log):
@@ -201,7 +222,8 @@ def test_failures_are_taken_up_by_their_code(output, videos, log):
     assert run_extraction(config(videos, output, retry_failed=("truncated", "empty"))) == ExitCode.TOO_MANY_FAILURES
     assert (ids(output, "failures"), ids(output)) == (["empty", "text"], NAMES)
     assert account(records(output)[-1]) == (7, 6, 0, 1)
-    assert "1 × empty (try them again with --retry-failed empty)" in log.text
+    assert "7 videos, 6 settled before, of them 1 failed, 1 to do" in log.text
+    assert "completed: 0 videos extracted, 1 failed, 6 settled before, of them 1 failed" in log.text
 
 
 def test_a_second_concurrent_run_is_refused_and_touches_nothing(output, videos, log):
@@ -244,6 +266,31 @@ def test_too_many_failures_are_reported_after_everything_is_written(videos, tmp_
     assert (tmp_path / "out/vocabulary.csv").read_text() == '"index","name"\n0,"ant"\n1,"cat"\n2,"dog"\n'
     assert ids(tmp_path / "out", "failures") == ["none"]
     assert account(records(tmp_path / "out")[0]) == (2, 0, 1, 1)
+    assert "1 × missing: 'none' (once they are there: --retry-failed missing)" in log.text
+    assert run_extraction(config(source, tmp_path / "out", max_failure_ratio=0.49)) == ExitCode.DONE
+    assert "2 videos, 2 settled before, of them 1 failed (--retry-failed), 0 to do" in log.text
+
+
+def test_labels_and_splits_that_are_corrected_reach_settled_videos(videos, tmp_path, log):
+    source, output = tmp_path / "m.csv", tmp_path / "out"
+    lines = [f"{name},{videos}/{name}.mp4" for name in ("a", "sound")]
+    source.write_text(f"id,uri,labels,split\n{lines[0]},dgo,train\n{lines[1]},,\n")
+    assert run_extraction(config(source, output)) == ExitCode.DONE
+    features = {row["id"]: row["mean_rgb"] for row in rows(output)}
+    source.write_text(f"id,uri,labels,split\n{lines[0]},dog,train\n{lines[1]},cat,test\n")
+    assert run_extraction(config(source, output, dry_run=True)) == ExitCode.DONE
+    assert {row["id"]: row["labels"] for row in rows(output)} == {"a": [0], "sound": []}
+    assert run_extraction(config(source, output)) == ExitCode.DONE
+    assert "out: 2 settled videos have got the labels and splits of the manifest" in log.text
+    assert (output / "vocabulary.csv").read_text() == '"index","name"\n0,"dgo"\n1,"cat"\n2,"dog"\n'
+    found = {row["id"]: (row["labels"], row["split"], row["mean_rgb"]) for row in rows(output)}
+    assert found == {"a": ([2], "train", features["a"]), "sound": ([1], "test", features["sound"])}
+    record = records(output)[-1]
+    assert account(record) == (2, 2, 0, 0)
+    assert record.counts.relabelled == 2
+    # The videos alone say nothing about labels.
+    assert run_extraction(config(videos / "a.mp4", output)) == ExitCode.DONE
+    assert {row["id"]: row["labels"] for row in rows(output)} == {"a": [2], "sound": [1]}
 
 
 def test_hostile_uris_are_failures_and_the_run_continues(videos, tmp_path):
@@ -283,7 +330,7 @@ def test_hostile_uris_are_failures_and_the_run_continues(videos, tmp_path):
         ({"output": "gs://"}, ["a bucket or host is missing"]),
         ({"output": "/dev/null/out"}, ["cannot be written to"]),
         ({"output": "http://127.0.0.1:1/out"}, ["cannot be written to"]),
-        ({"fps": "2"}, ["made in another way", "sampling.fps: here 1, this run 2"]),
+        ({"fps": "2"}, ["was extracted with other options", "--fps: 1 there, 2 here"]),
     ],
 )
 def test_bad_input_stops_before_any_work(changes, words, output, videos, log):
@@ -303,9 +350,7 @@ def test_a_vocabulary_that_is_none_stops_before_any_work(output, videos, log):
 def test_a_dry_run_prints_an_estimate_and_writes_nothing(videos, output, tmp_path, capsys):
     assert run_extraction(config(videos, tmp_path / "new", dry_run=True)) == ExitCode.DONE
     text = capsys.readouterr().out
-    assert text.startswith(
-        "7 videos, 0 settled before, 7 to do\nfrom 7 of them: 1.2 s and 0.0 MB on average, 2 cannot be read"
-    )
+    assert text.startswith("7 videos, 0 settled before, 7 to do\nfrom 7 of them: 1.2 s and ")
     assert "to embed     6 frames at 1 a second" in text
     assert "to write     1 shards" in text
     assert not (tmp_path / "new").exists()
@@ -314,7 +359,7 @@ def test_a_dry_run_prints_an_estimate_and_writes_nothing(videos, output, tmp_pat
     pq.write_table(failure_table([left]), output / "failures" / "part-r0-00000.parquet")
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
     assert run_extraction(config(videos, output, dry_run=True)) == ExitCode.DONE
-    assert capsys.readouterr().out == "7 videos, 7 settled before, 0 to do\n"
+    assert capsys.readouterr().out.startswith("7 videos, 7 settled before, of them 2 failed, 0 to do\n  1 × empty: ")
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
     assert run_extraction(config(videos, output)) == ExitCode.DONE
     assert ids(output, "failures") == ["empty", "text"]

@@ -5,7 +5,7 @@ import torch
 
 from cluster.datasets.folder import DatasetError
 from cluster.extraction.config import ExtractionOptions
-from cluster.extraction.plan import make_plan, read_inputs, save_vocabulary
+from cluster.extraction.plan import make_plan, read_inputs
 from extractors.networks.precision import has_cpu_int8, resolve_precision
 from schemas.errors import InputError
 from schemas.features import FeatureRow
@@ -91,14 +91,6 @@ def test_all_problems_of_manifest_and_weights_are_told_together(tmp_path):
         assert words in problem
 
 
-def test_names_are_given_indices_when_the_run_begins(config, tmp_path):
-    plan = make_plan(config, read_inputs(config), on_gpu=False)
-    save_vocabulary(plan)
-    assert (tmp_path / "out/vocabulary.csv").read_text() == '"index","name"\n0,"cat"\n1,"dog"\n'
-    again = make_plan(config, read_inputs(config), on_gpu=False)
-    assert again.vocabulary.indices(again.videos[0]) == (1, 0)
-
-
 def test_another_way_of_making_features_is_refused(config, tmp_path):
     plan = make_plan(config, read_inputs(config), on_gpu=False)
     extractor = plan.worker.stage
@@ -109,5 +101,5 @@ def test_another_way_of_making_features_is_refused(config, tmp_path):
     other = config.with_values(fps="2", pca="none")
     with pytest.raises(DatasetError) as caught:
         make_plan(other, read_inputs(other), on_gpu=False)
-    for words in ("frames.pca: here random:0, this run none", "sampling.fps: here 1, this run 2"):
+    for words in ("--pca: random:0 there, none here", "--fps: 1 there, 2 here"):
         assert words in str(caught.value)

@@ -40,6 +40,8 @@ def record(log: RunLog, **changes: object) -> RunRecord:
         "machine": Machine(engine="local", nodes=1, cpus=2, gpus=0),
         "videos_total": 5,
         "already_done": 1,
+        "failed_before": 1,
+        "relabelled": 0,
         "retried": 1,
         "workers_lost": 3,
         "nodes_lost": 2,

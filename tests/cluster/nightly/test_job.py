@@ -25,6 +25,7 @@ from cluster.storage.lease import Lease
 from schemas.nights import NightCounts, NightRecord
 from tests.support.checkpoints import trained, write_trained
 from tests.support.dataset import ROOT, ids
+from tests.support.engines import refuse_engine
 from tests.support.nights import night_of, run_of
 from tests.support.pages import Page, assert_self_contained
 from tests.support.scoring import label_ids
@@ -122,9 +123,67 @@ def test_the_page_shows_the_videos(after_first):
 
 def test_running_it_again_touches_no_file(root, log):
     before = files(root)
-    assert run_nightly(config(root)) == ExitCode.DONE
+    assert run_nightly(config(root, max_failure_ratio=0.3)) == ExitCode.DONE
     assert files(root) == before
     assert f"nothing is new, and {FIRST} has its record" in log.text
+    assert "4 videos, 4 settled before, of them 1 failed, 0 to do" in log.text
+    assert "1 × not_media: 'broken' (replace them, and the next run takes them up)" in log.text
+    # Its failure is still open: the day keeps its exit code, and the next one has its own.
+    assert run_nightly(config(root)) == ExitCode.TOO_MANY_FAILURES
+    assert "too many failures: extraction of 1 out of 4 videos (--max-failure-ratio 0.1)" in log.text
+    assert files(root) == before
+    (root / "videos" / "broken.mp4").unlink()
+    assert run_nightly(config(root)) == ExitCode.DONE
+    assert files(root).keys() | {root / "videos" / "broken.mp4"} == before.keys()
+
+
+def test_without_work_no_engine_starts(root, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
+    before = files(root)
+    assert run_nightly(config(root, engine="ray", max_failure_ratio=0.3)) == ExitCode.DONE
+    assert run_nightly(config(root, engine="ray", fps="2")) == ExitCode.BAD_INPUT
+    assert files(root) == before
+    assert run_nightly(config(root, engine="ray", date=SECOND)) == ExitCode.DONE
+    assert night(root, SECOND).runs[0].machine.cpus == 0
+
+
+def test_a_failure_of_the_day_counts_until_it_is_mended(root):
+    write_video(root / "videos" / "new.mp4", TINY)
+    (root / "videos" / "bad.mp4").write_text("no video either")
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.TOO_MANY_FAILURES
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.TOO_MANY_FAILURES
+    assert run_nightly(config(root, date="2026-03-03")) == ExitCode.DONE
+    write_video(root / "videos" / "bad.mp4", TINY)
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
+    assert [run.counts.failed for run in night(root, SECOND).runs] == [1, 0]
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
+
+
+def test_settings_are_those_of_the_dataset(root, log):
+    write_video(root / "videos" / "new.mp4", TINY)
+    bare = dict.fromkeys(WEIGHTS)
+    assert run_nightly(config(root, date=SECOND, **bare)) == ExitCode.DONE
+    assert label_ids(root / "labels", SECOND) == ["new"]
+    assert run_nightly(config(root, date=SECOND, **bare, frame_features=True, fps="2")) == ExitCode.BAD_INPUT
+    assert "features was extracted with other options:" in log.text
+    assert "--frame-features: no there, yes here" in log.text
+    assert "--fps: 1 there, 2 here" in log.text
+    assert "--weights" not in log.text
+
+
+def test_labels_that_were_corrected_reach_the_features(root):
+    lines = [f"{name},{root}/videos/{name}.mp4,{label}" for name, label in (("a", "cat"), ("b", "dog"), ("c", ""))]
+    (root / "m.csv").write_text("\n".join(["id,uri,labels", *lines]))
+    shards = list((root / "features" / "features").iterdir())
+    assert run_nightly(config(root, date=SECOND, videos=str(root / "m.csv"))) == ExitCode.DONE
+    assert set((root / "features" / "features").iterdir()) == set(shards)
+    labels = {row["id"]: row["labels"] for path in shards for row in pq.read_table(path).to_pylist()}
+    assert labels == {"a": [0], "b": [1], "c": []}
+    assert not (root / "labels" / f"date={SECOND}").exists()
+    before = files(root)
+    assert run_nightly(config(root, date=SECOND, videos=str(root / "m.csv"))) == ExitCode.DONE
+    assert files(root) == before
 
 
 def test_the_next_night_does_what_is_new_or_replaced(root, log):
@@ -149,7 +208,7 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
 @pytest.mark.heavy
 def test_more_videos_on_a_day_are_added_to_it(root):
     write_video(root / "videos" / "new.mp4", TINY)
-    assert run_nightly(config(root)) == ExitCode.DONE
+    assert run_nightly(config(root, max_failure_ratio=0.3)) == ExitCode.DONE
     assert label_ids(root / "labels", FIRST) == ["a", "b", "c", "new"]
     record = night(root)
     assert [run.counts.new for run in record.runs] == [4, 1]
@@ -174,7 +233,6 @@ def test_too_many_failures_leave_nothing_else_undone(root):
     assert (record.status, record.counts.labelled) == ("completed", 1)
     assert record.runs[-1].problem.startswith("too many failures: extraction of 3 out of 4 videos")
     assert "Needs attention." in (root / "labels" / "report.html").read_text()
-    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
 
 
 def test_a_night_that_was_killed_is_made_up_by_the_next(root):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from classifiers.inference.feature_classifier import TrainedClassifier
-from cluster.datasets.increment import FailedBefore, Settled
+from cluster.datasets.increment import FailedBefore, Settled, increment_of
 from cluster.engines.base import EngineError
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
@@ -83,10 +83,14 @@ def test_a_second_run_of_the_day_is_added_to_its_record(options):
 def test_videos_are_counted_by_the_reason_to_extract_them(options, videos):
     settings = options.with_values(retry_failed=("truncated",)).settings()
     with planned(settings.extraction, read_inputs(settings.extraction)) as (plan, _):
+
+        def counts(settled: Settled) -> NightCounts:
+            return pending_counts(increment_of(plan.videos, settled, plan.options.failures.retry_failed), settled)
+
         content = {video.id: video.version for video in plan.videos}
-        assert pending_counts(plan, Settled({}, {})) == NightCounts(new=2)
-        assert pending_counts(plan, Settled({"a": "other", "b": content["b"]}, {})) == NightCounts(changed=1)
-        failed = {"a": FailedBefore("truncated", content["a"]), "b": FailedBefore("empty", content["b"])}
-        assert pending_counts(plan, Settled({}, failed)) == NightCounts(retried=1)
-        failed["b"] = FailedBefore("empty", "other")
-        assert pending_counts(plan, Settled({}, failed)) == NightCounts(retried=1, changed=1)
+        assert counts(Settled({}, {})) == NightCounts(new=2)
+        assert counts(Settled({"a": "other", "b": content["b"]}, {})) == NightCounts(changed=1)
+        failed = {"a": FailedBefore("truncated", content["a"], "r1"), "b": FailedBefore("empty", content["b"], "r1")}
+        assert counts(Settled({}, failed)) == NightCounts(retried=1)
+        failed["b"] = FailedBefore("empty", "other", "r1")
+        assert counts(Settled({}, failed)) == NightCounts(retried=1, changed=1)

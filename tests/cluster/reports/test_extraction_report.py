@@ -155,10 +155,20 @@ def test_failures_come_with_messages_advice_and_the_command_to_retry() -> None:
     for code in ("not_media", "time_limit"):
         assert ADVICE[FailureCode(code)] in text
     assert "not_media 2 (66.7%) no index found" in text
-    assert "python jobs/extract_features.py --input 'my videos' --output out --retry-failed" in text
+    assert "jobs/extract_features.py --input 'my videos' --output out --retry-failed time_limit Failed videos" in text
     again = dataclasses.replace(SMALL, command=(*SMALL.command, "--retry-failed", "time_limit"))
     assert "--retry-failed time_limit --retry-failed" not in Page(render_run_report(again)).text
     assert "Failures" not in Page(render_run_report(EMPTY)).text
+    hopeless = dataclasses.replace(SMALL, failures_by_code={"not_media": 3}, failures=SMALL.failures[:2])
+    assert "--retry-failed" not in Page(render_run_report(hopeless)).text
+
+
+def test_what_earlier_runs_left_and_what_got_other_labels_is_told() -> None:
+    counts = dataclasses.replace(SMALL.counts, failed_before=1, relabelled=4)
+    text = Page(render_run_report(dataclasses.replace(SMALL, counts=counts))).text
+    assert "20 extracted + 1 already done (1 of them failed) + 3 failed." in text
+    assert "4 given other labels or splits" in text
+    assert "of them failed" not in Page(render_run_report(SMALL)).text
 
 
 def test_long_lists_of_failures_are_collapsed_and_name_the_rest() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, guarded, new_run_id, terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, guarded, keeping_sigterm, new_run_id, terminable
 from schemas.errors import InputError
 from schemas.runs import RunRecord
 
@@ -21,6 +21,22 @@ def test_sigterm_is_as_an_interrupt():
     with pytest.raises(KeyboardInterrupt), terminable():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_handler_of_another_is_undone_where_a_run_has_its_own():
+    before = signal.getsignal(signal.SIGTERM)
+    with terminable():
+        with keeping_sigterm():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with keeping_sigterm():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN, "there was none to keep"
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_thread_may_ask_for_it():

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.vocabulary import read_vocabulary
 from cluster.scoring.clip_embeddings import ClipEmbeddings
-from cluster.scoring.clip_plan import Embeddings
 from cluster.scoring.clip_scorer import ClipScores
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM
@@ -30,8 +29,7 @@ def embeddings(root: Path, *, run: str = "run", videos: tuple[Video, ...] = VIDE
     dataset = FeatureDataset(
         str(root), run_id=run, rgb_dim=DIM, frame_features=False, fingerprint={"clips.model": "c3d"}
     )
-    made = Embeddings(dataset, read_vocabulary(dataset.vocabulary_uri()))
-    return ClipEmbeddings(made, videos, () if retry else None, rows_per_shard=10)
+    return ClipEmbeddings(dataset, videos, () if retry else None, rows_per_shard=10)
 
 
 def scores(value: float) -> ClipScores:

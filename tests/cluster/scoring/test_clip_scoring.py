@@ -25,6 +25,7 @@ from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import MODEL, OPTIONS, TINY, trained_clips, write_clip_videos
 from tests.support.dataset import ids, rows
+from tests.support.engines import refuse_engine
 from tests.support.scoring import DAY, label_ids, label_rows, names, scoring_config, write_features
 from tests.support.servers import gs_bucket
 from tests.support.videos import Clip, write_video
@@ -116,6 +117,35 @@ def test_every_video_ends_among_the_labels_or_the_failures(videos, checkpoint, t
         assert [label["name"] for label in row["labels"]] == [f"Class {label['index'] - 10}" for label in row["labels"]]
     assert len({str(row["labels"]) for row in label_rows(labels)}) == 5, "each video has scores of its own"
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 6
+
+
+def test_without_work_no_engine_starts(videos, checkpoint, tmp_path, monkeypatch, caplog):
+    places = {"embeddings": str(tmp_path / "embeddings")}
+    score(videos, checkpoint, tmp_path / "labels", **LENIENT, **places)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    with caplog.at_level(logging.INFO, "framemill"):
+        again = score(videos, checkpoint, tmp_path / "labels", engine="ray", **places)
+    assert (counts(again), again.machine.cpus) == ((7, 5, 2, 0, 0), 0)
+    assert "7 videos, 7 settled before, of them 2 failed, 0 to do" in caplog.text
+    assert "1 × not_media: 'text' (replace them, and the next run takes them up)" in caplog.text
+    with pytest.raises(AssertionError, match="an engine was started"):
+        score(videos, checkpoint, tmp_path / "new", engine="ray")
+    assert not list((tmp_path / "new").glob("date=*"))
+
+
+def test_embeddings_follow_the_labels_of_the_manifest(videos, checkpoint, tmp_path):
+    source, places = tmp_path / "m.csv", {"embeddings": str(tmp_path / "embeddings")}
+    lines = [f"{path.stem},{path}" for path in sorted(videos.glob("*.mp4")) if path.stem not in ("empty", "text")]
+    source.write_text("\n".join(["id,uri,labels", *(f"{line},cat" for line in lines)]))
+    score(source, checkpoint, tmp_path / "labels", **places)
+    before = rows(tmp_path / "embeddings")
+    source.write_text("\n".join(["id,uri,labels", f"{lines[0]},dog", *(f"{line},cat" for line in lines[1:])]))
+    assert counts(score(source, checkpoint, tmp_path / "labels", **places)) == (5, 5, 0, 0, 0)
+    after = rows(tmp_path / "embeddings")
+    assert [row["labels"] for row in after] == [[1], [0], [0], [0], [0]]
+    assert [row["mean_rgb"] for row in after] == [row["mean_rgb"] for row in before]
 
 
 def test_running_twice_changes_nothing_and_another_fingerprint_all(videos, checkpoint, tmp_path):
@@ -255,8 +285,8 @@ def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, ca
     embeddings = {"embeddings": str(tmp_path / "embeddings")}
     score(videos, checkpoint, tmp_path / "labels", **embeddings)
     assert run_scoring(config(videos, checkpoint, tmp_path / "more", views=3, **embeddings)) == ExitCode.BAD_INPUT
-    assert "clips.sampling" in caplog.text
-    assert "Write to another place" in caplog.text
+    assert "was extracted with other options:\n  - --views: 1 there, 3 here\nGive" in caplog.text
+    assert "or write to another place" in caplog.text
     assert not (tmp_path / "more").exists()
 
 

@@ -22,6 +22,7 @@ from cluster.storage.listing import list_files
 from schemas.quantization import dequantize
 from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import trained, write_trained
+from tests.support.engines import refuse_engine
 from tests.support.features import feature_row, write_shard
 from tests.support.parity import FOLDER
 from tests.support.scoring import DAY, label_ids, label_rows, names, scoring_config, write_features
@@ -111,6 +112,16 @@ def test_a_second_run_changes_nothing(features, checkpoint, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.glob("**/*.parquet")}
     assert counts(score(features, checkpoint, tmp_path)) == (100, 100, 0, 0, 0)
     assert {path: path.read_bytes() for path in tmp_path.glob("**/*.parquet")} == before
+
+
+def test_without_work_no_engine_starts(features, checkpoint, tmp_path, monkeypatch):
+    score(features, checkpoint, tmp_path / "labels")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
+    again = score(features, checkpoint, tmp_path / "labels", engine="ray")
+    assert (counts(again), again.machine.cpus) == ((100, 100, 0, 0, 0), 0)
+    with pytest.raises(AssertionError, match="an engine was started"):
+        score(features, checkpoint, tmp_path / "new", engine="ray")
 
 
 @pytest.mark.parametrize("options", [{"top_k": 2}, {"threshold": 0.1}])

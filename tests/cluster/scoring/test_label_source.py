@@ -53,7 +53,7 @@ def test_by_default_nothing_is_left_and_nothing_has_happened() -> None:
 
 
 def test_an_engine_is_made_from_the_options_unless_one_is_given() -> None:
-    assert isinstance(NoLabels().engine, LocalEngine)
+    assert isinstance(NoLabels().engine.started(), LocalEngine)
     given = WatchedEngine()
     assert NoLabels(given).engine is given
 
@@ -63,5 +63,7 @@ def test_closing_a_source_closes_only_an_engine_of_its_own(monkeypatch) -> None:
     NoLabels(given).close()
     assert not given.is_closed
     monkeypatch.setattr("cluster.engines.local.make_engine", lambda options, staging: own)
-    NoLabels().close()
+    source = NoLabels()
+    source.engine.started()
+    source.close()
     assert own.is_closed

@@ -2,7 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.storage.parquet import TableError, encode_table, read_table, remove_rows, write_table
+from cluster.storage.parquet import TableError, encode_table, read_columns, read_table, remove_rows, write_table
+from tests.support.servers import gs_bucket
 
 TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]}).replace_schema_metadata({"made": "here"})
 
@@ -11,6 +12,15 @@ def test_columns_come_in_the_requested_order(tmp_path):
     uri = f"{tmp_path}/t.parquet"
     assert write_table(uri, TABLE) == (tmp_path / "t.parquet").stat().st_size
     assert read_table(uri, ["n", "id"]).column_names == ["n", "id"]
+
+
+def test_few_columns_are_read_without_the_rest_on_disk_and_in_a_bucket(tmp_path):
+    with gs_bucket() as bucket:
+        for root in (str(tmp_path), bucket):
+            uri = f"{root}/t.parquet"
+            write_table(uri, TABLE)
+            assert read_columns(uri, ("n",)).to_pydict() == {"n": [1, 2, 3]}
+            assert read_columns(uri, ("n", "id")).num_columns == 2
 
 
 def test_rows_are_removed_and_the_others_kept(tmp_path):
@@ -37,3 +47,5 @@ def test_a_file_that_is_not_a_table_is_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(TableError, match=r"t\.parquet cannot be read"):
         read_table(f"{tmp_path}/t.parquet")
+    with pytest.raises(TableError, match=r"t\.parquet cannot be read"):
+        read_columns(f"{tmp_path}/t.parquet", ("id",))

@@ -8,6 +8,7 @@ from classifiers.data.splits import SplitError
 from cluster.datasets.vocabulary import ClassNamesError
 from cluster.training.clip_data import ClipDataError
 from cluster.training.kinds import load_training_data
+from cluster.training.manifest_labels import LabelsError
 from schemas.trainings import LostVideo
 from tests.support.trainings import SMALL, clip_config, write_videos
 
@@ -187,3 +188,43 @@ def test_the_input_and_whether_it_is_repeatable(videos):
     assert load(videos, placement="equal").is_repeatable
     assert not load(videos, augment=("flip=0.5",)).is_repeatable
     assert load(videos, augment=("flip=0",)).augmentation() is None
+
+
+def test_labels_of_a_manifest_replace_the_folders(videos, tmp_path):
+    rows = [("id", "labels", "split")]
+    parts = ["train"] * 3 + ["test"] + ["valid"]
+    rows += [
+        (f"{colour}/{number:03d}", "warm" if colour == "red" else "cold", part)
+        for colour in ("blue", "red")
+        for number, part in enumerate(parts)
+    ]
+    data = load(videos, labels=str(manifest(tmp_path, rows)))
+    assert data.choice.names == ("cold", "warm")
+    assert {name: len(split) for name, split in data.splits.items()} == {"training": 6, "validation": 2, "test": 2}
+    assert ids(data, "test") == ["blue/003", "red/003"]
+    by_hash = load(videos, labels=str(tmp_path / "manifest.csv"), split="hash")
+    assert sorted(name for split in by_hash.splits for name in ids(by_hash, split)) == sorted(
+        row[0] for row in rows[1:]
+    )
+
+
+def test_labels_of_another_manifest_need_no_folders_of_classes(videos, tmp_path):
+    rows = [(f"{number:03d}", ("a", "b")[number % 2]) for number in range(10)]
+    source = str(manifest(tmp_path, [("id", "labels"), *rows]))
+    assert load(videos / "red", labels=source).choice.names == ("a", "b")
+    source = str(manifest(tmp_path, [("id", "labels"), ("red/000", "a"), ("red/001", "b")]))
+    with pytest.raises(
+        LabelsError, match=r"has labels of none of the 10 videos in .*red: its ids are 'red/000', 'red/001'"
+    ):
+        load(videos / "red", labels=source)
+
+
+def test_a_class_of_the_vocabulary_that_no_video_has_is_left_out(videos, tmp_path):
+    rows = [("id", "uri", "labels")]
+    rows += [
+        (f"{colour}{number}", f"{videos}/{colour}/{number:03d}.mp4", colour)
+        for colour in ("green", "red")
+        for number in range(10)
+    ]
+    (tmp_path / "vocabulary.csv").write_text("index,name\n0,green\n1,rde\n2,red\n")
+    assert load(manifest(tmp_path, rows)).choice.names == ("green", "red")

@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ from cluster.features.columns import read_index
 from cluster.features.files import FeatureFileError
 from cluster.features.source import SourceConfig
 from cluster.training.kinds import load_training_data
+from cluster.training.manifest_labels import LabelsError
 from tests.support.trainings import CLASSES, training_config, write_features
 
 
@@ -139,3 +142,72 @@ def test_without_a_vocabulary_classes_go_by_index(tmp_path):
     with pytest.raises(ClassChoiceError, match="all needs a vocabulary"):
         load(dataset)
     assert load(dataset, classes=("first:3",)).choice.names == ("0", "1", "2")
+
+
+def manifest(folder, rows, columns="id,labels", name="labels.csv"):
+    (folder / name).write_text("\n".join([columns, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return str(folder / name)
+
+
+def test_labels_of_a_manifest_replace_those_of_the_features(dataset, tmp_path):
+    rows = [(f"v{number:05d}", "odd" if number % 2 else "even") for number in range(200)]
+    data = load(dataset, labels=manifest(tmp_path, [*rows, ("elsewhere", "none")]))
+    assert data.choice.names == ("even", "odd")
+    kept = {name for split in data.splits.values() for name in ids(split)}
+    assert kept == {name for name, _ in rows}
+    for split in data.splits.values():
+        found = split.targets.of(np.flatnonzero(split.rows)).tolist()
+        assert found == [int(name[1:]) % 2 for name in ids(split)]
+
+
+def test_splits_of_a_manifest_come_with_its_labels(dataset, tmp_path):
+    parts = ("train", "train", "validation", "test")
+    rows = [(f"v{number:05d}", number % 3, parts[number % 4]) for number in range(120)]
+    data = load(dataset, labels=manifest(tmp_path, rows, "id,labels,split"))
+    assert data.choice.names == ("cat", "dog", "fish"), "indices are those of the dataset's vocabulary"
+    assert ids(data.splits["test"]) == [name for name, _, part in rows if part == "test"]
+    by_hash = load(dataset, labels=manifest(tmp_path, rows, "id,labels,split"), split="hash")
+    assert ids(by_hash.splits["test"]) != ids(data.splits["test"])
+
+
+def test_a_vocabulary_beside_the_labels_names_their_classes(dataset, tmp_path):
+    rows = [(f"v{number:05d}", number % 2) for number in range(100)]
+    (tmp_path / "vocabulary.csv").write_text("index,name\n0,left\n1,right\n2,never\n")
+    assert load(dataset, labels=manifest(tmp_path, rows)).choice.names == ("left", "right")
+    with pytest.raises(ClassNamesError, match="does not name all labels of the videos: 'up'"):
+        load(dataset, labels=manifest(tmp_path, [("v00000", "up")]))
+
+
+def test_labels_that_fit_no_video_are_told(dataset, tmp_path):
+    source = manifest(tmp_path, [("v1.mp4", "cat"), ("v2.mp4", "dog")])
+    with pytest.raises(
+        LabelsError, match=r"labels.csv has labels of none of the 300 videos in .*: its ids are 'v1.mp4'"
+    ):
+        load(dataset, labels=source)
+
+
+def test_rows_without_any_label_say_so(tmp_path):
+    folder = write_features(tmp_path / "features")
+    for shard in (folder / "features").iterdir():
+        table = pq.read_table(shard)
+        empty = pa.array([[]] * table.num_rows, pa.list_(pa.int32()))
+        column = table.schema.get_field_index("labels")
+        pq.write_table(table.set_column(column, table.schema.field(column), empty), shard)
+    with pytest.raises(LabelsError, match=r"none of the 300 videos in .*features has a label: give --labels MANIFEST"):
+        load(folder)
+    rows = [(f"v{number:05d}", ("cat", "dog")[number % 2]) for number in range(300)]
+    assert load(folder, labels=manifest(tmp_path, rows)).choice.names == ("cat", "dog")
+
+
+def test_a_class_that_no_video_has_any_more_is_left_out(tmp_path, caplog, monkeypatch):
+    """As after the correction of a name: a vocabulary only grows."""
+    folder = write_features(tmp_path / "features")
+    (folder / "vocabulary.csv").write_text("index,name\n0,cat\n1,dog\n2,fish\n3,dgo\n")
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    with caplog.at_level(logging.WARNING, "framemill"):
+        assert load(folder).choice.names == ("cat", "dog", "fish")
+    assert "1 of 4 classes have no video and are left out: 'dgo'" in caplog.text
+    for chosen in ({"classes": ("cat", "dgo")}, {"vocabulary": str(folder / "vocabulary.csv")}):
+        with pytest.raises(ClassChoiceError, match=r"1 of the [24] classes have no video: dgo"):
+            load(folder, **chosen)
+    assert load(folder, task="multi-label").choice.names == ("cat", "dog", "fish")

@@ -187,5 +187,7 @@ def test_what_ends_a_training_on_videos(videos, tmp_path, said, options, code, p
 
 def test_clips_are_not_trained_in_half_precision_on_cpus(tmp_path, caplog):
     videos = write_videos(tmp_path / "videos", 4)
-    assert run_training(clip_config(videos, tmp_path / "classifier", precision="bf16")) == 2
-    assert "--precision bf16 for clips needs a GPU" in caplog.text
+    for options in ({}, {"engine": "ray"}, {"engine": "ray", "address": "nowhere:1", "device": "cpu"}):
+        caplog.clear()
+        assert run_training(clip_config(videos, tmp_path / "classifier", precision="bf16", **options)) == 2
+        assert "--precision bf16 for clips needs a GPU" in caplog.text

@@ -1,0 +1,62 @@
+"""An engine that starts with its first work, so that a run which has nothing to do starts none.
+
+What a run must know beforehand is whether networks are on GPUs. Only a cluster that exists already has to be asked for
+that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import torch
+from typing_extensions import override
+
+from cluster.engines.base import ONE_CORE, Engine, OutcomeT, Resources, TaskT, Worker, WorkQueue, usable_cores
+from cluster.engines.options import RAY, EngineOptions, cluster_address
+from cluster.engines.registry import make_engine
+from cluster.runs.lifecycle import keeping_sigterm
+from schemas.records import Machine
+
+
+class DeferredEngine(Engine):
+    """The engine that `options` name; `staging` is a place that all workers and the driver can reach."""
+
+    def __init__(self, options: EngineOptions, staging: str = "staging") -> None:
+        self._options = options
+        self._staging = staging
+        self._engine: Engine | None = None
+
+    @override
+    def started(self) -> Engine:
+        if self._engine is None:
+            with keeping_sigterm():
+                self._engine = make_engine(self._options, self._staging)
+        return self._engine
+
+    @property
+    @override
+    def on_gpus(self) -> bool:
+        return self._options.engine == RAY and self.expected_machine().gpus > 0
+
+    def expected_machine(self) -> Machine:
+        """The machines that it will have. Starts the engine where only the cluster that it joins knows."""
+        if self._engine is None and self._options.engine == RAY and cluster_address(self._options) is None:
+            return Machine(engine=RAY, nodes=1, cpus=usable_cores(), gpus=torch.cuda.device_count())
+        return self.started().machine()
+
+    @override
+    def machine(self, resources: Resources = ONE_CORE) -> Machine:
+        if self._engine is None:
+            return Machine(engine=self._options.engine, nodes=0, cpus=0, gpus=0)
+        return self._engine.machine(resources)
+
+    @override
+    def run(
+        self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+    ) -> Generator[OutcomeT, None, None]:
+        return self.started().run(queue, worker)
+
+    @override
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
