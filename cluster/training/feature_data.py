@@ -159,14 +159,14 @@ Given = Mapping[str, tuple[FeatureFiles, Candidates]]
 
 
 def _by_hash(options: TrainingOptions) -> Given:
-    features = open_features(options.features)
+    features = open_features(options.features, code_range=options.records.range())
     index = read_index(features)
     masks = split_by_hash(index.ids, options.splits.hash_split())
     return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
 def _by_column(options: TrainingOptions) -> Given:
-    features = open_features(options.features)
+    features = open_features(options.features, code_range=options.records.range())
     index = read_index(features)
     masks = split_by_column(read_column(features, options.splits.split_column))
     return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
@@ -183,7 +183,9 @@ def _by_folder(options: TrainingOptions) -> Given:
         if not uris:
             continue
         first = given[TRAINING][0] if given else None
-        features = open_features(uris, fingerprint=first.fingerprint if first else None)
+        features = open_features(
+            uris, fingerprint=first.fingerprint if first else None, code_range=options.records.range()
+        )
         if first and (features.rgb_dim, features.audio_dim) != (first.rgb_dim, first.audio_dim):
             raise FeatureFileError(
                 f"features have different widths: {first.files[0].uri} has {first.rgb_dim} + {first.audio_dim}, "

@@ -30,12 +30,12 @@ FLAGS = {
         log-format
     """,
     "score_videos": """
-        checkpoint labels features videos exclude embeddings views crops date only-new top-k threshold submission
+        checkpoint labels features videos code-range exclude embeddings views crops date only-new top-k threshold submission
         max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
-        output features videos exclude model model-options init-weights init-head classes vocabulary task balance
+        output features videos code-range exclude model model-options init-weights init-head classes vocabulary task balance
         split split-column split-seed fractions validation-features test-features max-frames recipe phases
         placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
@@ -52,7 +52,7 @@ FLAGS = {
         dataset input output exclude annotations split-number classes test validation seed skip-missing
     """,
     "convert_tfrecords": """
-        input output to level
+        input output to level code-range
     """,
     "make_sample_videos": """
         output count seed
@@ -89,7 +89,10 @@ LINES = {
         "--videos i --features f --checkpoint c --labels l --weights random:0 --retry-failed empty --sure-from 0.6",
     ),
     "make_manifest": ("--dataset ucf101 --input i --output o.csv --annotations a --classes x y --test 0",),
-    "convert_tfrecords": ("--input i --output o --to tfrecord --level frame",),
+    "convert_tfrecords": (
+        "--input i --output o --to tfrecord --level frame",
+        "--input i --output o --to parquet --code-range -1..3",
+    ),
     "make_sample_videos": ("--output o --count 3",),
 }
 # Options of places that a job writes to.

@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from classifiers.data.class_choice import ClassChoiceError
 from classifiers.data.splits import SplitError
@@ -9,6 +10,8 @@ from cluster.datasets.vocabulary import ClassNamesError
 from cluster.features.columns import read_index
 from cluster.features.files import FeatureFileError
 from cluster.features.source import SourceConfig
+from cluster.features.tfrecord_conversion import ConversionOptions, convert
+from cluster.features.tfrecord_files import YOUTUBE_8M
 from cluster.training.kinds import load_training_data
 from tests.support.trainings import CLASSES, training_config, write_features
 
@@ -139,3 +142,20 @@ def test_without_a_vocabulary_classes_go_by_index(tmp_path):
     with pytest.raises(ClassChoiceError, match="all needs a vocabulary"):
         load(dataset)
     assert load(dataset, classes=("first:3",)).choice.names == ("0", "1", "2")
+
+
+def test_records_with_codes_of_another_range(dataset, tmp_path):
+    records = tmp_path / "records"
+    write_features(tmp_path / "frames", frames=3, fingerprint=YOUTUBE_8M)
+    convert(ConversionOptions(str(tmp_path / "frames"), str(records), to="tfrecord"))
+    batches = []
+    for code_range, fingerprint in ((None, YOUTUBE_8M), ("-1..3", {**YOUTUBE_8M, "code_range": "-1..3"})):
+        data = load(records, code_range=code_range, model="lstm", classes=("first:3",))
+        assert data.input.fingerprint == fingerprint
+        batches.append(next(data.splits["training"].source(SourceConfig(level="frame")).batches()))
+    plain, shifted = batches
+    is_frame = (torch.arange(3) < plain.num_frames[:, None])[:, :, None]
+    torch.testing.assert_close(shifted.rgb, plain.rgb + 1 * is_frame)  # the range is as wide, and 1 higher
+    torch.testing.assert_close(shifted.audio, plain.audio + 1 * is_frame)
+    with pytest.raises(FeatureFileError, match=r"part-0-0\.parquet are of the range -2\.\.2, not -1\.\.3"):
+        load(dataset, code_range="-1..3")
