@@ -1,23 +1,31 @@
 """Weight files in their published formats, to state dicts with this package's keys.
 
-In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`).
+In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`),
+without what wrappers of a model put into them.
 
 | suffix | content | public file |
 |---|---|---|
-| .pth, .pt | PyTorch state dict, loaded with `weights_only=True` | torchvision, pytorch-fid, torchvggish |
+| .pth, .pt | PyTorch state dict, or a training checkpoint with one | torchvision, pytorch-fid, torchvggish |
 | .safetensors | state dict without pickle | written by this package |
 | .tgz, .tar.gz | archive with `classify_image_graph_def.pb` | inception-2015-12-05.tgz |
 | .pb | the frozen graph alone | |
 | .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
 
-Nothing but tensors is unpickled, and TensorFlow is not needed.
+PyTorch files are loaded with `weights_only=True`: nothing but tensors, NumPy's arrays and numbers, and Python's plain
+values is unpickled. TensorFlow is not needed.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+import pickletools
+import re
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,11 +34,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from extractors.weights.archive import ArchiveError, read_members
+from extractors.weights.content import damage_of, foreign_content
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
 
 StateDict = dict[str, Tensor]
 
+PLAIN = (bool, int, float, str, bytes, NoneType, np.generic)  # beside tensors: numbers of the training
+MAX_LISTED = 5
 GRAPH_MEMBER = "classify_image_graph_def.pb"
 MAX_ARCHIVE_BYTES = 512 << 20
 
@@ -39,7 +50,17 @@ class WeightsError(ValueError):
     """A weight file cannot be used; the message names the file, the reason and what is accepted."""
 
 
-UNUSABLE = (WeightsError, ArchiveError, WireError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError)
+# What libraries raise for damaged files; torch's reader of old files runs into any of those in the second line.
+DAMAGE = (
+    *(SafetensorError, RuntimeError, EOFError, OSError),
+    *(struct.error, LookupError, ValueError, TypeError, AttributeError, AssertionError, MemoryError, OverflowError),
+)
+# Where training checkpoints keep the state dict of the model.
+STATE_KEYS = ("state_dict", "model_state_dict", "model")
+# What DataParallel puts before keys; what torch.compile, FSDP and activation checkpointing put into them.
+INNER_WRAPPERS = r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+WRAPPERS = re.compile(rf"^(?:module\.|{INNER_WRAPPERS})+|(?<=\.){INNER_WRAPPERS}")
+LEGACY_PICKLES = 5  # before the values, in files of PyTorch before version 1.6
 
 
 def read_state(path: Path) -> StateDict:
@@ -48,33 +69,91 @@ def read_state(path: Path) -> StateDict:
     Raises:
         WeightsError: if the suffix is unknown, the file is damaged, or it contains more than plain tensors.
     """
-    for suffix, reader in READERS.items():
-        if path.name.endswith(suffix):
-            try:
-                return reader(path)
-            except UNUSABLE as error:
-                raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
-    raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
+    suffix = next((suffix for suffix in READERS if path.name.endswith(suffix)), None)
+    if suffix is None:
+        raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
+    problem = foreign_content(path)
+    if problem:
+        raise WeightsError(f"{path} {problem}")
+    try:
+        return READERS[suffix](path)
+    except (WeightsError, ArchiveError, WireError) as error:
+        raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
+    except DAMAGE as error:
+        raise WeightsError(f"{path} {damage_of(path, error)}") from error
 
 
 def read_torch_state(path: Path) -> StateDict:
-    """The state dict of a PyTorch file; of a training checkpoint, the one under `state_dict`.
+    """The state dict of a PyTorch file; of a training checkpoint, the one in it.
 
     Raises:
-        WeightsError: if the file contains more than plain tensors.
+        WeightsError: if the file contains more than plain tensors, arrays and numbers.
     """
+    state = load_torch(path)
+    if isinstance(state, dict):
+        state = next((state[key] for key in STATE_KEYS if isinstance(state.get(key), dict)), state)
+    if not isinstance(state, dict):
+        raise WeightsError(f"it contains {type(state).__name__}, not a state dict of tensors")
+    tensors = {key: torch.as_tensor(value) for key, value in state.items() if isinstance(value, Tensor | np.ndarray)}
+    others = [key for key, value in state.items() if key not in tensors and not isinstance(value, PLAIN)]
+    if others or not tensors:
+        listed = ", ".join(map(str, [*others, *tensors][:MAX_LISTED])) or "nothing"
+        raise WeightsError(f"it contains a dict with {listed}, not a state dict of tensors")
+    return unwrapped(tensors)
+
+
+def load_torch(path: Path) -> Any:
+    """What a PyTorch file contains: tensors, arrays and numbers of NumPy, and plain values of Python.
+
+    Raises:
+        WeightsError: if it contains anything else.
+    """
+    # Pickles refer to NumPy's module by its name before or after NumPy 2.
+    multiarray = np._core.multiarray  # type: ignore[attr-defined]
+    names = [
+        (function, f"numpy.{core}.multiarray.{function.__name__}")
+        for function in (multiarray._reconstruct, multiarray.scalar)
+        for core in ("core", "_core")
+    ]
+    kinds = [type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"]
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([*names, np.ndarray, np.dtype, *kinds]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if not zipfile.is_zipfile(path) and _ends_within_pickle(path):
+            raise EOFError("it ends early") from error
         raise WeightsError(
             "it is not a plain PyTorch state dict. Loading it would run code from the file, which is always refused. "
             "Load it in an environment you trust and save `model.state_dict()` instead"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"it contains {type(state).__name__}, not a state dict of tensors")
-    return state
+
+
+def read_safetensors(path: Path) -> StateDict:
+    """The tensors of a .safetensors file."""
+    return unwrapped(load_file(path))
+
+
+def unwrapped(state: Mapping[str, Tensor]) -> StateDict:
+    """A state dict without what wrappers of the model put into its keys."""
+    found = {WRAPPERS.sub("", key): value for key, value in state.items()}
+    if len(found) < len(state):
+        raise WeightsError("it has arrays that differ by the prefix of a wrapper alone, such as module.")
+    return found
+
+
+def _ends_within_pickle(path: Path) -> bool:
+    """Whether a file of pickles, which are only scanned, ends or breaks off within one."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for _ in range(LEGACY_PICKLES):
+            try:
+                for _ in pickletools.genops(file):
+                    pass
+            except ValueError:
+                return True
+            if file.tell() == size:
+                break
+    return False
 
 
 def _read_graph_archive(path: Path) -> StateDict:
@@ -91,7 +170,7 @@ def _read_checkpoint(path: Path) -> StateDict:
 
 
 READERS: dict[str, Callable[[Path], StateDict]] = {
-    ".safetensors": load_file,
+    ".safetensors": read_safetensors,
     ".pth": read_torch_state,
     ".pt": read_torch_state,
     ".tgz": _read_graph_archive,

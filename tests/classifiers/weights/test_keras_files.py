@@ -45,6 +45,24 @@ def test_files_written_by_keras_are_read(name: str) -> None:
         np.testing.assert_allclose(probabilities, arrays["probabilities"], rtol=0, atol=1e-6)
 
 
+def test_audio_before_rgb_is_known_from_the_description() -> None:
+    with np.load(FIXTURES / "audio_first.npz") as arrays:
+        rgb, audio = torch.from_numpy(arrays["rgb"]), torch.from_numpy(arrays["audio"])
+        probabilities = small(FIXTURES / "audio_first.h5").eval()(rgb, audio, ONE[:7]).softmax(1).detach().numpy()
+        np.testing.assert_allclose(probabilities, arrays["probabilities"], rtol=0, atol=1e-6)
+
+
+def test_audio_before_rgb_is_refused_without_a_description(tmp_path: Path) -> None:
+    with pytest.raises(KerasFileError, match=r"layers of audio come before those of rgb.*model\.save\('NAME\.h5'\)"):
+        small(FIXTURES / "audio_first.weights.h5")
+    arrays = keras_models.weights(10)
+    swapped = {key: arrays[key] for key in sorted(arrays, key=lambda key: not key.startswith("audio"))}
+    for layout in LAYOUTS.values():
+        layout(tmp_path / "m.h5", swapped)
+        with pytest.raises(KerasFileError, match="layers of audio come before"):
+            load_keras_file(tmp_path / "m.h5", name="dense-5")
+
+
 def test_every_dense_model_loads_its_own_layers(tmp_path: Path) -> None:
     # 60 classes: the last two layers of model 6 have one shape, and the order must tell them apart.
     rng = np.random.default_rng(0)
