@@ -17,12 +17,19 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.runs.lifecycle import new_run_id
 from cluster.storage.download import open_uri, show_download
+from cluster.storage.files import StorageError, has_scheme, is_local, local_path
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
 from extractors.networks.precision import resolve_audio_precision, resolve_precision
 from extractors.weights.formats import WeightsError
 from extractors.weights.pretrained import pack_weights
-from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
+from extractors.weights.resolve import (
+    Kind,
+    MissingWeightsError,
+    ResolvedWeights,
+    missing_weights,
+    resolve_weights,
+)
 from schemas.errors import InputError
 from schemas.videos import Video
 
@@ -74,16 +81,25 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
         "sound-pca": options.networks.audio_pca,
     }
     weights: dict[Kind, ResolvedWeights | None] = {}
+    missing: list[MissingWeightsError] = []
     for kind, spec in specs.items():
         try:
             with show_download(spec, quiet=options.reporting.quiet) as progress:
-                resolved = resolve_weights(spec, kind, open_uri=open_uri, progress=progress)
+                resolved = resolve_weights(_located(spec), kind, open_uri=open_uri, progress=progress)
             weights[kind] = pack_weights(resolved) if resolved is not None else None
-        except WeightsError as error:
+        except MissingWeightsError as error:
+            missing.append(error)
+        except (WeightsError, StorageError) as error:
             problems.append(str(error))
+    problems += [missing_weights(missing)] if missing else []
     if problems:
         raise InputError(*problems)
     return Inputs(found.videos, weights, found.unread)
+
+
+def _located(spec: str) -> str:
+    """A `file:` URI as a path, since a projection may be a folder or two files."""
+    return local_path(spec) if has_scheme(spec) and is_local(spec) else spec
 
 
 def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Plan:

@@ -20,7 +20,9 @@ AGAIN = "download or copy it again"
 
 
 def foreign_content(path: Path) -> str:
-    """What the file is instead of weights; empty if nothing speaks against weights."""
+    """What the file is instead of weights; empty if nothing speaks against weights, and for folders and missing files."""
+    if not path.is_file():
+        return ""
     with path.open("rb") as file:
         start = file.read(START_BYTES)
     if not start:

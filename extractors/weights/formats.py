@@ -69,16 +69,21 @@ def read_state(path: Path) -> StateDict:
     Raises:
         WeightsError: if the suffix is unknown, the file is damaged, or it contains more than plain tensors.
     """
-    suffix = next((suffix for suffix in READERS if path.name.endswith(suffix)), None)
-    if suffix is None:
-        raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
     problem = foreign_content(path)
     if problem:
         raise WeightsError(f"{path} {problem}")
+    suffix = next((suffix for suffix in READERS if path.name.endswith(suffix)), None)
+    if suffix is None:
+        raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
     try:
         return READERS[suffix](path)
-    except (WeightsError, ArchiveError, WireError) as error:
+    except WeightsError as error:
         raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
+    except (ArchiveError, WireError) as error:
+        raise WeightsError(
+            f"{path} is not a usable {suffix} weights file: {error} ({path.stat().st_size:,} bytes; a truncated file "
+            "has to be downloaded or copied again)"
+        ) from error
     except DAMAGE as error:
         raise WeightsError(f"{path} {damage_of(path, error)}") from error
 

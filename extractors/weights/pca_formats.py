@@ -41,7 +41,7 @@ def read_pca(path: Path) -> Pca:
     if not suffixes:
         accepted = "a folder, " + ", ".join(suffix for suffix in READERS if suffix)
         raise WeightsError(f"PCA {path} has an unknown format; accepted are {accepted}")
-    problem = "" if path.is_dir() else foreign_content(path)
+    problem = foreign_content(path)
     if problem:
         raise WeightsError(f"{path} {problem}")
     try:

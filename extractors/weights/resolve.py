@@ -15,14 +15,16 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from extractors.weights.content import foreign_content
 from extractors.weights.formats import WeightsError
 
 Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
@@ -41,6 +43,8 @@ class WeightSet:
 
     sha256         of the file, if known in full
     sha256_prefix  its first digits, if only these were published
+    size_bytes     of the file, if known exactly
+    about          its size as it was published, if it is not
     alternatives   other accepted public files of the same weights
     """
 
@@ -52,7 +56,15 @@ class WeightSet:
     sha256: str = ""
     sha256_prefix: str = ""
     size_bytes: int | None = None
+    about: str = ""
     alternatives: str = ""
+
+    @property
+    def size(self) -> str:
+        """The size of the file, for people."""
+        if self.size_bytes is None:
+            return f"about {self.about}" if self.about else "unknown"
+        return f"{self.size_bytes / 1e6:.1f} MB"
 
 
 WEIGHT_SETS: tuple[WeightSet, ...] = (
@@ -74,6 +86,7 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
         file_name="inception_v3_google-0cc3c7bd.pth",
         licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
         sha256_prefix="0cc3c7bd",
+        about="109 MB",
     ),
     WeightSet(
         name="vggish",
@@ -91,6 +104,7 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
         url="http://data.yt8m.org/yt8m_pca.tgz",
         file_name="yt8m_pca.tgz",
         licence="CC BY 4.0 (YouTube-8M)",
+        about="15 MB",
         alternatives="http://data.yt8m.org/pca_matrix_data/inception3_projection_matrix_data.pb "
         "with inception3_mean_matrix_data.pb in the same folder",
     ),
@@ -128,6 +142,44 @@ class ResolvedWeights:
         return f"random:{self.seed}" if self.is_random else f"sha256:{self.sha256}"
 
 
+class MissingWeightsError(WeightsError):
+    """The named set `known`, which belongs at `path` and could not be downloaded for a `reason`."""
+
+    def __init__(self, known: WeightSet, path: Path, reason: str) -> None:
+        super().__init__(known, path, reason)
+        self.known, self.path, self.reason = known, path, reason
+
+    def __str__(self) -> str:
+        return missing_weights([self])
+
+
+def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
+    """What to bring, as a table with a row for each missing set."""
+    header = ("name", "for", "file", "size", "folder", "download")
+    rows = [
+        (
+            *(each.known.name, each.known.kind, each.known.file_name, each.known.size, str(each.path.parent)),
+            f"curl -fL --create-dirs -o {shlex.quote(str(each.path))} {shlex.quote(each.known.url)}",
+        )
+        for each in missing
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
+    reasons = "; ".join(dict.fromkeys(each.reason for each in missing))
+    also = [f"{each.known.name} for {each.known.kind}: {each.known.alternatives}" for each in missing]
+    also = [line for line, each in zip(also, missing, strict=True) if each.known.alternatives]
+    return "\n".join(
+        [
+            f"weights are not in the cache and could not be downloaded ({reasons}):",
+            *(f"  {line}" for line in table),
+            "Run the download where there is network access, and put each file into its folder here",
+            *(["Other public files of the same weights are accepted by their paths:"] if also else []),
+            *(f"  {line}" for line in also),
+            "For a trial without trained weights, random:SEED stands for a name, such as random:0",
+        ]
+    )
+
+
 def default_cache_dir() -> Path:
     """The folder `FRAMEMILL_CACHE`, or `~/.cache/framemill`."""
     return Path(os.environ.get("FRAMEMILL_CACHE") or Path.home() / ".cache" / "framemill")
@@ -155,6 +207,7 @@ def resolve_weights(
     """Find, download if necessary, and verify the weights `spec`; None for a PCA with `spec` `none`.
 
     Raises:
+        MissingWeightsError: if a named set is not in the cache and cannot be downloaded.
         WeightsError: if the name is unknown, the file is missing or cannot be downloaded, or its hash is wrong.
     """
     cache = cache_dir or default_cache_dir()
@@ -211,12 +264,7 @@ def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Prog
     try:
         part, sha256 = _download(known.url, cache, known.file_name, open_uri, progress, known.size_bytes)
     except OSError as error:
-        other = f" Also accepted, given by its path: {known.alternatives}." if known.alternatives else ""
-        raise WeightsError(
-            f"weights {known.name!r} for {known.kind} are not in the cache and could not be downloaded ({error}). "
-            f"Download {known.url} on a machine with network access and put the file {known.file_name} at {path}."
-            f"{other} For a trial without trained weights use random:SEED"
-        ) from error
+        raise MissingWeightsError(known, path, str(error)) from error
     try:
         _verify(known, part, sha256)
     except WeightsError:
@@ -262,9 +310,11 @@ def _verify(known: WeightSet, path: Path, sha256: str) -> None:
     if not known.sha256 and lock.exists():
         expected, origin = lock.read_text().strip(), f"stored in {lock}"
     if not sha256.startswith(expected):
+        content = foreign_content(path)
         raise WeightsError(
             f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
-            f"the one {origin} is {expected}. Delete the file to download {known.url} again"
+            f"the one {origin} is {expected}. {f'It {content}. ' if content else ''}"
+            f"Delete the file to download {known.url} again"
         )
 
 

@@ -60,6 +60,10 @@ def test_weights_are_not_foreign(tmp_path):
         assert foreign_content(path) == "", path
 
 
+def test_folders_and_missing_files_are_for_others_to_report(tmp_path):
+    assert foreign_content(tmp_path) == foreign_content(tmp_path / "nothing") == ""
+
+
 def test_damage_has_the_size_and_the_start_of_the_reason(tmp_path):
     (tmp_path / "w").write_bytes(bytes(1234))
     text = damage_of(tmp_path / "w", RuntimeError("unexpected EOF\n" + "frame\n" * 60))
