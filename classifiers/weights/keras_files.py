@@ -167,18 +167,15 @@ def _matched(model: DenseClassifier, layers: list[KerasLayer], *, is_audio_first
             "weights alone does not say: save the whole model with model.save('NAME.h5')"
         )
     if is_audio_first:
-        joint = next(key for key, _ in linear_layers if key.startswith(("shared", "head")))
-        audio, rgb = state[f"{joint}.weight"].split(_branch_widths(model)[::-1], dim=1)
-        state[f"{joint}.weight"] = torch.cat([rgb, audio], dim=1)
+        joint = next(f"{key}.weight" for key, _ in linear_layers if key.startswith(("shared", "head")))
+        audio_width = _width(model.audio, model.audio_dim)
+        state[joint] = torch.cat([state[joint][:, audio_width:], state[joint][:, :audio_width]], dim=1)
     return state
 
 
-def _branch_widths(model: DenseClassifier) -> list[int]:
-    """The widths of the two parts of the concatenation, rgb and audio."""
-    return [
-        ([dim] + [module.out_features for module in branch if isinstance(module, nn.Linear)])[-1]
-        for dim, branch in ((model.rgb_dim, model.rgb), (model.audio_dim, model.audio))
-    ]
+def _width(branch: nn.Module, input_width: int) -> int:
+    """The width of what a branch contributes to the concatenation."""
+    return [input_width, *(module.out_features for module in branch.modules() if isinstance(module, nn.Linear))][-1]
 
 
 def _linear_layers(model: DenseClassifier, *, is_audio_first: bool) -> Iterator[tuple[str, nn.Linear]]:

@@ -41,8 +41,12 @@ def problem_of(data: bytes, file: RecordFile) -> str:
 def _id_problems(context: Mapping[str, Any], file: RecordFile) -> Iterator[str]:
     if file.id_field not in context:
         yield f"has no field {file.id_field}, which holds the id in record 0"
-    elif len(context[file.id_field].bytes_list.value) != 1:
-        yield f"has {len(context[file.id_field].bytes_list.value)} ids in {file.id_field}; expected one"
+        return
+    found = context[file.id_field].bytes_list.value
+    if len(found) != 1:
+        yield f"has {len(found)} ids in {file.id_field}; expected one"
+    elif not found[0]:
+        yield f"has an empty id in {file.id_field}"
 
 
 def _type_problems(context: Mapping[str, Any], file: RecordFile) -> Iterator[str]:

@@ -117,8 +117,7 @@ def read_records(
         if tensors is None:
             return
         records = _records(tensors, file, uri, done)
-        if file.level == FRAME:
-            _check_empty(path, uri, file, done + np.flatnonzero(records.num_frames() == 0))
+        _check_empty(path, uri, file, records, done)
         done += len(records)
         yield records
 
@@ -171,8 +170,6 @@ def _frame_parser(tf: ModuleType, file: RecordFile) -> Any:
 
 def _records(tensors: Mapping[str, Any], file: RecordFile, uri: str, done: int) -> Records:
     ids = _texts(tensors[file.id_field].numpy(), file.id_field, uri, done)
-    if "" in ids:
-        raise RecordError(f"{uri}, record {done + ids.index('')} has no id: {file.id_field} is missing or empty")
     segments = None
     offsets = None
     if file.level == FRAME:
@@ -224,8 +221,12 @@ def _segments(tensors: Mapping[str, Any], uri: str, done: int) -> SegmentLabels 
     return SegmentLabels(splits[0].astype(np.int64), *values)
 
 
-def _check_empty(path: str, uri: str, file: RecordFile, numbers: Sequence[int]) -> None:
-    """Refuse records of another kind, which look like videos without frames to tensorflow."""
+def _check_empty(path: str, uri: str, file: RecordFile, records: Records, done: int) -> None:
+    """Refuse records without an id and of another kind, which tensorflow takes for videos without frames."""
+    is_empty = np.array([not name for name in records.ids])
+    if records.frame_offsets is not None:
+        is_empty |= records.num_frames() == 0
+    numbers = (done + np.flatnonzero(is_empty)).tolist()
     for number, data in zip(numbers, records_at(path, uri, numbers), strict=True):
         problem = problem_of(data, file)
         if problem:

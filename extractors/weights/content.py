@@ -20,7 +20,7 @@ AGAIN = "download or copy it again"
 
 
 def foreign_content(path: Path) -> str:
-    """What the file is instead of weights; empty if nothing speaks against weights, and for folders and missing files."""
+    """What the file is instead of weights; empty if nothing speaks against it, and for folders and missing files."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

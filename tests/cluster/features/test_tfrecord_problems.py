@@ -36,6 +36,7 @@ def test_a_record_of_the_layout_has_no_problem(features, data):
         (CODES, record({"id": [b"a"]}, {}), "holds id, record 0 holds rgb and audio"),
         (MEANS, means_record(id=None), "has no field id, which holds the id in record 0"),
         (MEANS, means_record(id=[b"a", b"b"]), "has 2 ids in id; expected one"),
+        (MEANS, means_record(id=[b""]), "has an empty id in id"),
         (MEANS, means_record(id=[7]), "has 0 ids in id; expected one"),
         (MEANS, means_record(labels=[b"cat"]), "has bytes in labels; expected integers"),
         (CODES, frames_record(segment_scores=[1]), "has integers in segment_scores; expected floats"),

@@ -82,6 +82,7 @@ FLOATS = {"RGB/feature/floats": [[0.5] * 4], "AUDIO/feature/floats": [[0.25] * 2
         (means_record(), frames_record(), " holds rgb and audio, record 0 holds mean_rgb and mean_audio: keep"),
         (means_record(), b"\xff\xff", " is neither a tf.train.Example nor a SequenceExample"),
         (frames_record(), means_record(), " holds mean_rgb and mean_audio, record 0 holds rgb and audio: keep"),
+        (frames_record(), means_record(id=None), " holds mean_rgb and mean_audio, record 0 holds rgb and audio: keep"),
         (frames_record(), frames_record(lists=FLOATS), " holds RGB/feature/floats and AUDIO/feature/floats, record 0"),
         (frames_record(lists=FLOATS), frames_record(), " holds rgb and audio, record 0 holds RGB/feature/floats and"),
         (
@@ -98,9 +99,9 @@ FLOATS = {"RGB/feature/floats": [[0.5] * 4], "AUDIO/feature/floats": [[0.25] * 2
             (make(), make(**fields), problem)
             for make in (means_record, frames_record)
             for fields, problem in (
-                ({"id": None}, " has no id: id is missing or empty"),
-                ({"id": [b""]}, " has no id: id is missing or empty"),
-                ({"id": None, "video_id": [b"a"]}, " has no id: id is missing or empty"),
+                ({"id": None}, " has no field id, which holds the id in record 0"),
+                ({"id": [b""]}, " has an empty id in id"),
+                ({"id": None, "video_id": [b"a"]}, " has no field id, which holds the id in record 0"),
                 ({"id": [b"a", b"b"]}, " has 2 ids in id; expected one"),
                 ({"id": [b"caf\xe9"]}, ": id is b'caf\\xe9', which is not UTF-8"),
                 ({"labels": [1, 2**31]}, ": label 2147483648 is no class index; those are from 0 to 2147483647"),
