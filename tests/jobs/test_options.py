@@ -30,13 +30,13 @@ FLAGS = {
         log-format
     """,
     "score_videos": """
-        checkpoint labels features videos code-range exclude embeddings views crops date only-new top-k threshold submission
-        max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
+        checkpoint labels features videos code-range exclude embeddings views crops date only-new top-k threshold
+        submission max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
-        output features videos code-range exclude model model-options init-weights init-head classes vocabulary task balance
-        split split-column split-seed fractions validation-features test-features max-frames recipe phases
+        output features videos code-range exclude model model-options init-weights init-head classes vocabulary task
+        balance split split-column split-seed fractions validation-features test-features max-frames recipe phases
         placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
         decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed

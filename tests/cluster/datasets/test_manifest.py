@@ -243,11 +243,7 @@ def test_a_manifest_that_is_not_there(tmp_path):
 def test_uris_of_local_files_are_percent_encoded(tmp_path):
     folder = tmp_path / "a folder"
     folder.mkdir()
-    rows = f"id,uri
-a,1.mp4
-b,file://localhost{tmp_path}/a%20folder/2%25.mp4
-c,file:{tmp_path}/a%20folder/1.mp4
-"
+    rows = f"id,uri\na,1.mp4\nb,file://localhost{tmp_path}/a%20folder/2%25.mp4\nc,file:{tmp_path}/a%20folder/1.mp4\n"
     write(folder, "m.csv", rows.encode())
     found = read_videos(f"file://{tmp_path}/a%20folder/m.csv")
     assert [files.local_path(video.uri) for video in found] == [
