@@ -37,7 +37,7 @@ class CodeRange:
             raise ValueError(f"a range of features is LOW..HIGH, two numbers in this order, not {self}")
 
     def __str__(self) -> str:
-        return f"{self.minimum:g}..{self.maximum:g}"
+        return "..".join(repr(float(number)).removesuffix(".0") for number in (self.minimum, self.maximum))
 
     @classmethod
     def parse(cls, text: str) -> Self:

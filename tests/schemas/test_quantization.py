@@ -46,7 +46,7 @@ def test_codes_of_another_range():
     assert np.abs(dequantize(quantize(features, wide), wide) - features).max() < 4 / 255
 
 
-@pytest.mark.parametrize("text", ["-2..2", "-1..3", "0.5..1e+06", "-0.25..0"])
+@pytest.mark.parametrize("text", ["-2..2", "-1..3", "0.1234567891..1000000", "-0.25..0"])
 def test_a_range_is_text_and_back(text):
     assert str(CodeRange.parse(text)) == text
     assert CodeRange.parse(text) == code_range_of({"fps": "1", "code_range": text})
