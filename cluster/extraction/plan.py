@@ -21,15 +21,10 @@ from cluster.storage.files import StorageError, has_scheme, is_local, local_path
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
 from extractors.networks.precision import resolve_audio_precision, resolve_precision
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError
 from extractors.weights.pretrained import pack_weights
-from extractors.weights.resolve import (
-    Kind,
-    MissingWeightsError,
-    ResolvedWeights,
-    missing_weights,
-    resolve_weights,
-)
+from extractors.weights.resolve import ResolvedWeights, resolve_weights
+from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_weights
 from schemas.errors import InputError
 from schemas.videos import Video
 

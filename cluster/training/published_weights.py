@@ -20,11 +20,12 @@ from classifiers.weights.hdf5_file import Hdf5Error, read_arrays
 from cluster.storage import files
 from cluster.storage.download import open_uri
 from cluster.storage.redaction import redacted
-from extractors.weights.content import damage_of, foreign_content
-from extractors.weights.formats import DAMAGE, WeightsError, read_safetensors, read_torch_state
+from extractors.weights.content import WeightsError, damage_of, foreign_content
+from extractors.weights.formats import DAMAGE
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_bundle import read_bundle, shard_names
 from extractors.weights.tensorflow_files import TABLE_MAGIC, Constants, read_checkpoint
+from extractors.weights.torch_files import read_safetensors, read_torch_state
 
 INDEX_SUFFIX = ".index"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -19,6 +19,10 @@ TORCHSCRIPT_MEMBER = "constants.pkl"
 AGAIN = "download or copy it again"
 
 
+class WeightsError(ValueError):
+    """A weight file cannot be used; the message names the file, the reason and what is accepted."""
+
+
 def foreign_content(path: Path) -> str:
     """What the file is instead of weights; empty if nothing speaks against it, and for folders and missing files."""
     if not path.is_file():

@@ -11,43 +11,28 @@ without what wrappers of a model put into them.
 | .pb | the frozen graph alone | |
 | .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
 
-PyTorch files are loaded with `weights_only=True`: nothing but tensors, NumPy's arrays and numbers, and Python's plain
-values is unpickled. TensorFlow is not needed.
+Nothing but tensors, arrays and plain values is unpickled (`torch_files`), and TensorFlow is not needed.
 """
 
 from __future__ import annotations
 
-import pickle
-import pickletools
-import re
 import struct
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import NoneType
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from extractors.weights.archive import ArchiveError, read_members
-from extractors.weights.content import damage_of, foreign_content
+from extractors.weights.content import WeightsError, damage_of, foreign_content
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
+from extractors.weights.torch_files import StateDict, read_safetensors, read_torch_state
 
-StateDict = dict[str, Tensor]
-
-PLAIN = (bool, int, float, str, bytes, NoneType, np.generic)  # beside tensors: numbers of the training
-MAX_LISTED = 5
 GRAPH_MEMBER = "classify_image_graph_def.pb"
 MAX_ARCHIVE_BYTES = 512 << 20
-
-
-class WeightsError(ValueError):
-    """A weight file cannot be used; the message names the file, the reason and what is accepted."""
 
 
 # What libraries raise for damaged files; torch's reader of old files runs into any of those in the second line.
@@ -55,12 +40,6 @@ DAMAGE = (
     *(SafetensorError, RuntimeError, EOFError, OSError),
     *(struct.error, LookupError, ValueError, TypeError, AttributeError, AssertionError, MemoryError, OverflowError),
 )
-# Where training checkpoints keep the state dict of the model.
-STATE_KEYS = ("state_dict", "model_state_dict", "model")
-# What DataParallel puts before keys; what torch.compile, FSDP and activation checkpointing put into them.
-INNER_WRAPPERS = r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
-WRAPPERS = re.compile(rf"^(?:module\.|{INNER_WRAPPERS})+|(?<=\.){INNER_WRAPPERS}")
-LEGACY_PICKLES = 5  # before the values, in files of PyTorch before version 1.6
 
 
 def read_state(path: Path) -> StateDict:
@@ -86,79 +65,6 @@ def read_state(path: Path) -> StateDict:
         ) from error
     except DAMAGE as error:
         raise WeightsError(f"{path} {damage_of(path, error)}") from error
-
-
-def read_torch_state(path: Path) -> StateDict:
-    """The state dict of a PyTorch file; of a training checkpoint, the one in it.
-
-    Raises:
-        WeightsError: if the file contains more than plain tensors, arrays and numbers.
-    """
-    state = load_torch(path)
-    if isinstance(state, dict):
-        state = next((state[key] for key in STATE_KEYS if isinstance(state.get(key), dict)), state)
-    if not isinstance(state, dict):
-        raise WeightsError(f"it contains {type(state).__name__}, not a state dict of tensors")
-    tensors = {key: torch.as_tensor(value) for key, value in state.items() if isinstance(value, Tensor | np.ndarray)}
-    others = [key for key, value in state.items() if key not in tensors and not isinstance(value, PLAIN)]
-    if others or not tensors:
-        listed = ", ".join(map(str, [*others, *tensors][:MAX_LISTED])) or "nothing"
-        raise WeightsError(f"it contains a dict with {listed}, not a state dict of tensors")
-    return unwrapped(tensors)
-
-
-def load_torch(path: Path) -> Any:
-    """What a PyTorch file contains: tensors, arrays and numbers of NumPy, and plain values of Python.
-
-    Raises:
-        WeightsError: if it contains anything else.
-    """
-    # Pickles refer to NumPy's module by its name before or after NumPy 2.
-    multiarray = np._core.multiarray  # type: ignore[attr-defined]
-    names = [
-        (function, f"numpy.{core}.multiarray.{function.__name__}")
-        for function in (multiarray._reconstruct, multiarray.scalar)
-        for core in ("core", "_core")
-    ]
-    kinds = [type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"]
-    try:
-        with torch.serialization.safe_globals([*names, np.ndarray, np.dtype, *kinds]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if not zipfile.is_zipfile(path) and _ends_within_pickle(path):
-            raise EOFError("it ends early") from error
-        raise WeightsError(
-            "it is not a plain PyTorch state dict. Loading it would run code from the file, which is always refused. "
-            "Load it in an environment you trust and save `model.state_dict()` instead"
-        ) from error
-
-
-def read_safetensors(path: Path) -> StateDict:
-    """The tensors of a .safetensors file."""
-    return unwrapped(load_file(path))
-
-
-def unwrapped(state: Mapping[str, Tensor]) -> StateDict:
-    """A state dict without what wrappers of the model put into its keys."""
-    found = {WRAPPERS.sub("", key): value for key, value in state.items()}
-    if len(found) < len(state):
-        raise WeightsError("it has arrays that differ by the prefix of a wrapper alone, such as module.")
-    return found
-
-
-def _ends_within_pickle(path: Path) -> bool:
-    """Whether a file of pickles, which are only scanned, ends or breaks off within one."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        for _ in range(LEGACY_PICKLES):
-            try:
-                for _ in pickletools.genops(file):
-                    pass
-            except ValueError:
-                return True
-            if file.tell() == size:
-                break
-    return False
 
 
 def _read_graph_archive(path: Path) -> StateDict:

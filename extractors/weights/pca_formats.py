@@ -22,9 +22,10 @@ from safetensors.numpy import load_file, save_file
 
 from extractors.networks.pca import OUTPUT_DIMS, Array, Pca, PcaStatistics
 from extractors.weights.archive import read_members
-from extractors.weights.content import foreign_content
-from extractors.weights.formats import DAMAGE, WeightsError, load_torch
+from extractors.weights.content import WeightsError, foreign_content
+from extractors.weights.formats import DAMAGE
 from extractors.weights.protobuf_wire import WireError, floats, integer
+from extractors.weights.torch_files import load_torch
 
 MEMBERS = ("mean.npy", "eigenvals.npy", "eigenvecs.npy")
 MAX_ARCHIVE_BYTES = 128 << 20

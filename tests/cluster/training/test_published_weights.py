@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from cluster.training.published_weights import Arrays, read_published
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError
 from tests.support.servers import http_files
 
 TENSORFLOW = Path(__file__).parents[2] / "fixtures" / "tensorflow"

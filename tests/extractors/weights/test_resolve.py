@@ -1,28 +1,16 @@
 import contextlib
 import hashlib
 import io
-import re
-import shlex
-import shutil
 import socket
-import subprocess
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from extractors.weights import resolve
-from extractors.weights.formats import WeightsError
-from extractors.weights.resolve import (
-    WEIGHT_SETS,
-    MissingWeightsError,
-    WeightSet,
-    hash_path,
-    missing_weights,
-    resolve_weights,
-)
-from tests.support.servers import http_files
+from extractors.weights.content import WeightsError
+from extractors.weights.resolve import hash_path, resolve_weights
+from extractors.weights.weight_sets import WEIGHT_SETS, MissingWeightsError, WeightSet
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -88,47 +76,12 @@ def test_without_a_published_hash_later_downloads_must_equal_the_first(tmp_path,
         resolve_weights("known", "frames", cache_dir=tmp_path, open_uri=opener({}))
 
 
-def missing(entry, cache):
-    with pytest.raises(MissingWeightsError) as caught:
-        resolve_weights(entry.name, entry.kind, cache_dir=cache, open_uri=opener({}))
-    return caught.value
-
-
 @pytest.mark.parametrize("entry", WEIGHT_SETS, ids=lambda entry: f"{entry.name}-{entry.kind}")
-def test_without_network_a_table_says_what_to_bring(tmp_path, entry):
-    cache = tmp_path / "a cache"
-    reason, header, row, *rest = str(missing(entry, cache)).splitlines()
-    assert reason == f"weights are not in the cache and could not be downloaded (no route to {entry.url}):"
-    assert header.split() == ["name", "for", "file", "size", "folder", "download"]
-    starts = [header.index(name) for name in header.split()]
-    cells = [row[start:stop].strip() for start, stop in zip(starts, [*starts[1:], None], strict=True)]
-    assert cells[:3] == [entry.name, entry.kind, entry.file_name]
-    assert re.fullmatch(r"(about )?\d+(\.\d)? MB", cells[3])
-    assert cells[4] == str(cache)
-    assert shlex.split(cells[5]) == ["curl", "-fL", "--create-dirs", "-o", str(cache / entry.file_name), entry.url]
-    assert entry.alternatives in "\n".join(rest)
-    assert "random:SEED" in rest[-1]
-
-
-def test_several_missing_sets_are_one_table(tmp_path):
-    lines = missing_weights([missing(entry, tmp_path) for entry in WEIGHT_SETS]).splitlines()
-    header, *rows = lines[1 : 2 + len(WEIGHT_SETS)]
-    column = header.index("download")
-    assert [row.split()[0] for row in rows] == [entry.name for entry in WEIGHT_SETS]
-    assert all(row[column:].startswith("curl ") for row in rows)
-    assert sum("random:SEED" in line for line in lines) == 1
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_command_of_the_table_downloads_the_file(tmp_path, published):
-    (tmp_path / "web").mkdir()
-    (tmp_path / "web" / "known.pth").write_bytes(CONTENT)
-    with http_files(tmp_path / "web") as address:
-        entry = replace(published(sha256=SHA256), url=f"{address}/known.pth")
-        path = tmp_path / "a new cache" / entry.file_name
-        command = missing_weights([MissingWeightsError(entry, path, "")]).partition("curl ")[2].splitlines()[0]
-        subprocess.run(f"curl -sS {command}", shell=True, check=True)
-    assert resolve_weights("known", "frames", cache_dir=path.parent, open_uri=opener({})).sha256 == SHA256
+def test_without_network_the_error_tells_set_place_and_reason(tmp_path, entry):
+    with pytest.raises(MissingWeightsError, match=entry.file_name) as caught:
+        resolve_weights(entry.name, entry.kind, cache_dir=tmp_path, open_uri=opener({}))
+    assert (caught.value.known, caught.value.path) == (entry, tmp_path / entry.file_name)
+    assert caught.value.reason == f"no route to {entry.url}"
 
 
 def test_a_file_placed_in_the_cache_is_verified(tmp_path):
@@ -201,13 +154,6 @@ def test_unknown_names_list_the_known_ones():
 def test_a_scheme_without_an_opener_is_refused_by_name(tmp_path):
     with pytest.raises(WeightsError, match="only http and https are supported"):
         resolve_weights("gs://bucket/w.pth", "frames", cache_dir=tmp_path)
-
-
-def test_names_are_unique_and_hashes_well_formed():
-    assert len({(entry.name, entry.kind) for entry in WEIGHT_SETS}) == len(WEIGHT_SETS)
-    for entry in WEIGHT_SETS:
-        assert len(entry.sha256) in (0, 64)
-        assert entry.url.endswith(entry.file_name)
 
 
 def test_a_download_that_ends_early_is_not_kept(tmp_path):
