@@ -22,7 +22,8 @@ from extractors.networks.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from extractors.networks.pca import Pca, fit_pca
 from extractors.networks.precision import has_cpu_int8
 from extractors.weights.pretrained import build_pca
-from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
+from extractors.weights.resolve import ResolvedWeights, resolve_weights
+from extractors.weights.weight_sets import Kind
 from schemas.quantization import quantize
 
 NUM_SYNTHETIC = 96

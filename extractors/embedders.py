@@ -52,7 +52,8 @@ from extractors.networks.precision import PRECISIONS, configure_torch, resolve_d
 from extractors.networks.quantized_form import QuantizedInception
 from extractors.networks.vggish import EMBEDDING_DIM
 from extractors.weights.pretrained import build_inception, build_pca, build_vggish
-from extractors.weights.resolve import Kind, ResolvedWeights
+from extractors.weights.resolve import ResolvedWeights
+from extractors.weights.weight_sets import Kind
 
 PREPARED_WINDOWS = 64  # per call of `log_mel`: the spectrum takes ten times the memory of its window
 CPU_STEM_FRAMES = 2  # per pass through Inception's first layers

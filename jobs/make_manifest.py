@@ -25,6 +25,8 @@ def main() -> int:
         return ExitCode.BAD_INPUT
     parts = ", ".join(f"{split} {count}" for split, count in sorted(made.splits.items()))
     print(f"{options.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})")
+    if made.unlabelled:
+        print(f"{made.unlabelled} of them have no label")
     if made.missing:
         print(f"{made.missing} videos that the lists have are missing, and were left out")
     return ExitCode.DONE

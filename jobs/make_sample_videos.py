@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.storage import files
 from jobs.samples.videos import make_samples
 
 
@@ -21,7 +22,9 @@ from jobs.samples.videos import make_samples
 class SampleOptions(Options):
     """One set of sample videos."""
 
-    output: str = option(help="folder to write to", is_written=True)
+    output: str = option(
+        help="local folder to write to", must_be="a local folder", accepts=files.is_local, is_written=True
+    )
     count: int = option(36, help="number of videos; a broken one is added", minimum=1)
     seed: int = option(0, help="random seed; the same seed gives the same videos", minimum=0)
 
@@ -30,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the job."""
     options = parse_or_exit(SampleOptions, __doc__, arguments)
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings unless it reports errors only
-    manifest = make_samples(Path(options.output), options.count, options.seed)
+    folder = files.local_path(options.output) if files.has_scheme(options.output) else options.output
+    manifest = make_samples(Path(folder), options.count, options.seed)
     print(f"{options.count} videos and a broken one: {manifest}")
 
 

@@ -95,7 +95,8 @@ class MistakenVideo:
 class SplitResult:
     """Evaluation of the best epoch on one split, with the fitted temperature.
 
-    summary            loss, hit_at_one, perr, gap, mean_average_precision, top_1_accuracy, top_5_accuracy
+    summary            loss, hit_at_one, perr, gap, mean_average_precision, mean_average_precision_at_10,
+                       top_1_accuracy, top_5_accuracy
     classes            K rows, in the order of the classes
     averages           by name: macro, weighted, micro
     confusion          K x K counts, rows the true class; empty with several labels a video, or too many classes

@@ -23,7 +23,8 @@ class DirectConv3d(nn.Conv3d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # not in every build
-        is_plain = input.device.type == "cpu" and input.dtype == torch.float32
+        # Weights of a lower precision need autocast, to which only torch's own convolution is subject.
+        is_plain = input.device.type == "cpu" and input.dtype == weight.dtype == torch.float32
         if not has_onednn or not is_plain or isinstance(self.padding, str):
             convolved: Tensor = super()._conv_forward(input, weight, bias)
             return convolved

@@ -34,7 +34,7 @@ CORRELATED_CLASSES = 50  # the first classes, in YouTube-8M the most common, who
 class Evaluation:
     """The metrics of one split.
 
-    ranking      hit@1, PERR, GAP, mAP, top-1 and top-5 accuracy
+    ranking      hit@1, PERR, GAP, mAP, mAP@10, top-1 and top-5 accuracy
     classes      precision, recall, F1 and support of each class
     confusion    single-label only
     correlation  of the first `CORRELATED_CLASSES` classes

@@ -1,4 +1,4 @@
-"""Ranking metrics of YouTube-8M: hit@1, PERR, GAP@20 and mAP, and top-1 and top-5 accuracy.
+"""Ranking metrics of YouTube-8M: hit@1, PERR, GAP@20, mAP and mAP@10, and top-1 and top-5 accuracy.
 
 In: batches of videos scored with probabilities; PERR ignores scores that are not above 0. Out: `RankingScores`. N
 videos, K classes, k = min(20, K).
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from classifiers.metrics.average_precision import average_precisions
+from classifiers.metrics.average_precision import ranked_precisions
 from classifiers.metrics.base import StreamingMetric
 from classifiers.metrics.scored_batch import ScoredBatch
 from classifiers.metrics.top_predictions import top_predictions
@@ -42,6 +42,8 @@ class RankingScores:
                             averaged over the videos
     gap                     global average precision: that of the top k predictions of all videos in one list
     mean_average_precision  average precision of each class, averaged over the classes with labels
+    mean_average_precision_at_10
+                            the same at 10: of the ten highest scores of each class, and at most ten of its labels
     top_1_accuracy          the same as hit@1
     top_5_accuracy          fraction of videos with a label among their top five classes
     num_videos              N
@@ -51,6 +53,7 @@ class RankingScores:
     perr: float
     gap: float
     mean_average_precision: float
+    mean_average_precision_at_10: float
     top_1_accuracy: float
     top_5_accuracy: float
     num_videos: int
@@ -112,15 +115,16 @@ class RankingMetrics(StreamingMetric):
             raise ValueError("no metrics without videos: the split is empty")
         classes, scores, are_correct = self._sorted_predictions()
         labels = self._counts["labels"]
-        gap = average_precisions(np.zeros_like(classes), scores, are_correct, labels.sum(keepdims=True))
-        by_class = average_precisions(classes, scores, are_correct, labels)
+        gap = ranked_precisions(np.zeros_like(classes), scores, are_correct).averages(labels.sum(keepdims=True))
+        by_class = ranked_precisions(classes, scores, are_correct)
         found = self._counts["correct_by_num_labels"]
         correct_within = self._counts["videos_correct_within"] / num_videos
         return RankingScores(
             hit_at_one=float(correct_within[1]),
             perr=float((found[1:] / np.arange(1, len(found))).sum() / num_videos),
             gap=float(gap[0]) if labels.any() else 0.0,
-            mean_average_precision=float(np.nanmean(by_class)) if labels.any() else 0.0,
+            mean_average_precision=_mean(by_class.averages(labels)),
+            mean_average_precision_at_10=_mean(by_class.averages(labels, at=10)),
             top_1_accuracy=float(correct_within[1]),
             top_5_accuracy=float(correct_within[5]),
             num_videos=num_videos,
@@ -128,7 +132,7 @@ class RankingMetrics(StreamingMetric):
 
     def average_precision_by_class(self) -> NDArray[np.float64]:
         """Average precision of each class (K,); NaN for classes without labels."""
-        return average_precisions(*self._sorted_predictions(), self._counts["labels"])
+        return ranked_precisions(*self._sorted_predictions()).averages(self._counts["labels"])
 
     def _sorted_predictions(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Classes, scores and correctness of all predictions, in descending order of scores."""
@@ -152,3 +156,8 @@ class RankingMetrics(StreamingMetric):
             within = np.arange(classes.shape[1]) < num_labels[more, None]
             hits[more] = (videos.are_correct(classes) & (scores > 0) & within).sum(axis=1)
         np.add.at(self._counts["correct_by_num_labels"], num_labels, hits)
+
+
+def _mean(by_class: NDArray[np.float64]) -> float:
+    """The mean over the classes with labels, 0 without any."""
+    return 0.0 if np.isnan(by_class).all() else float(np.nanmean(by_class))

@@ -11,13 +11,15 @@ Keras.
 
 Layers are matched by the shape of their kernel and, for equal shapes, by their order in the file; their names are
 arbitrary. A file written by `save` includes a description of the network, which must match the model
-(`keras_network`); in other files the rgb features must come first in the concatenation.
+(`keras_network`) and says in which order the features are concatenated. In other files rgb must come first. Keras
+writes layers of one depth in this order, and a file with those of audio first is refused.
 
 Files may be untrusted (`hdf5_file`).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from torch import Tensor, nn
 from classifiers.feature_models.dense import DenseClassifier
 from classifiers.feature_models.registry import build_model, model_config, model_entry
 from classifiers.weights.hdf5_file import DAMAGE, MAX_VALUES, find_array, find_group, has, values
-from classifiers.weights.keras_network import check_network
+from classifiers.weights.keras_network import takes_audio_first
 
 
 class KerasFileError(ValueError):
@@ -69,12 +71,13 @@ def load_keras_file(
         with h5py.File(path, "r") as file:
             description = file.attrs.get("model_config")
             layers = _read_layers(file)
+        is_audio_first = None
         if description is not None:
-            check_network(description, activation=config.activation, inputs=(rgb_dim, audio_dim))
+            is_audio_first = takes_audio_first(description, activation=config.activation, inputs=(rgb_dim, audio_dim))
         classes = len(layers[-1].bias)
         model = build_model(name, num_classes=classes, rgb_dim=rgb_dim, audio_dim=audio_dim, options=options)
         assert isinstance(model, DenseClassifier)
-        model.load_state_dict(_matched(model, layers))
+        model.load_state_dict(_matched(model, layers, is_audio_first=is_audio_first))
     except DAMAGE as error:
         raise KerasFileError(f"{path} is not a usable Keras file of model {name!r}: {error}") from error
     return model
@@ -138,27 +141,47 @@ def _texts(group: h5py.Group, attribute: str) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
-def _matched(model: DenseClassifier, layers: list[KerasLayer]) -> dict[str, Tensor]:
-    """The state of the model: each linear layer takes the file's first unused layer of its shape."""
-    linear_layers, unused = list(_linear_layers(model)), list(layers)
+def _matched(model: DenseClassifier, layers: list[KerasLayer], *, is_audio_first: bool | None) -> dict[str, Tensor]:
+    """The state of the model: each linear layer takes the file's first unused layer of its shape.
+
+    is_audio_first  the order in the concatenation; None if it is unknown
+    """
+    linear_layers, unused = list(_linear_layers(model, is_audio_first=bool(is_audio_first))), list(layers)
     state: dict[str, Tensor] = {}
+    branches: dict[str, int] = {}  # the place in the file of the last layer of each branch
     for key, module in linear_layers:
         shape = (module.in_features, module.out_features)
         match = next((layer for layer in unused if layer.kernel.shape == shape), None)
         if match is not None:
             unused.remove(match)
+            branches[key.split(".")[0]] = layers.index(match)
             state[f"{key}.weight"] = torch.from_numpy(match.kernel.T.copy())
             state[f"{key}.bias"] = torch.from_numpy(match.bias.copy())
     if unused or len(state) < 2 * len(linear_layers):
         expected = ", ".join(f"{layer.in_features} x {layer.out_features}" for _, layer in linear_layers)
         found = ", ".join(f"{layer.name} {layer.kernel.shape[0]} x {layer.kernel.shape[1]}" for layer in layers)
         raise KerasFileError(f"the model has layers {expected}; the file has {found}")
+    if is_audio_first is None and branches.get("audio", math.inf) < branches.get("rgb", -1):
+        raise KerasFileError(
+            "its layers of audio come before those of rgb, and probably so in the concatenation, which a file of "
+            "weights alone does not say: save the whole model with model.save('NAME.h5')"
+        )
+    if is_audio_first:
+        joint = next(f"{key}.weight" for key, _ in linear_layers if key.startswith(("shared", "head")))
+        audio_width = _width(model.audio, model.audio_dim)
+        state[joint] = torch.cat([state[joint][:, audio_width:], state[joint][:, :audio_width]], dim=1)
     return state
 
 
-def _linear_layers(model: DenseClassifier) -> Iterator[tuple[str, nn.Linear]]:
+def _width(branch: nn.Module, input_width: int) -> int:
+    """The width of what a branch contributes to the concatenation."""
+    return [input_width, *(module.out_features for module in branch.modules() if isinstance(module, nn.Linear))][-1]
+
+
+def _linear_layers(model: DenseClassifier, *, is_audio_first: bool) -> Iterator[tuple[str, nn.Linear]]:
     """The linear layers with their keys, in the order of computation."""
-    for part in ("rgb", "audio", "shared", "head"):
+    branches = ("audio", "rgb") if is_audio_first else ("rgb", "audio")
+    for part in (*branches, "shared", "head"):
         for key, module in model.get_submodule(part).named_modules(prefix=part):
             if isinstance(module, nn.Linear):
                 yield key, module

@@ -1,8 +1,8 @@
 """The network description in a Keras file, checked against a dense classifier beyond the shapes of the weights.
 
-In: the text of `model_config`, Keras 2 or 3. Every layer must be of a kind that dense classifiers have, every hidden
-Dense layer must have the model's activation, and the concatenation must take rgb before audio: otherwise the weights
-would load and give wrong results.
+In: the text of `model_config`, Keras 2 or 3. Out: whether the concatenation takes audio before rgb. Every layer must be
+of a kind that dense classifiers have, and every hidden Dense layer must have the model's activation: otherwise the
+weights would load and give wrong results.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ KINDS = ("InputLayer", "Dense", "Dropout", "Concatenate")
 OUTPUT_ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
-def check_network(description: str | bytes, *, activation: str, inputs: tuple[int, int]) -> None:
+def takes_audio_first(description: str | bytes, *, activation: str, inputs: tuple[int, int]) -> bool:
     """Check the description against a model's activation and the widths of its inputs, rgb and audio.
+
+    Returns whether audio comes before rgb in the concatenation.
 
     Raises:
         ValueError: with all differences.
@@ -30,14 +32,17 @@ def check_network(description: str | bytes, *, activation: str, inputs: tuple[in
         if config["activation"] not in allowed:
             found, names = config["activation"], " or ".join(allowed)
             problems.append(f"layer {config['name']!r} has activation {found!r}; the model's is {names}")
+    is_audio_first = False
     by_name = {layer["config"]["name"]: layer for layer in layers}
     for layer in layers:
         if layer["class_name"] == "Concatenate":
             widths = tuple(_input_width(source, by_name) for source in _sources(layer["inbound_nodes"]))
-            if widths != inputs:
+            is_audio_first = widths == inputs[::-1] != inputs
+            if widths not in (inputs, inputs[::-1]):
                 problems.append(f"it concatenates branches of inputs of widths {widths}; the model's are {inputs}")
     if problems:
         raise ValueError("; ".join(problems))
+    return is_audio_first
 
 
 def _layers(description: Any) -> list[dict[str, Any]]:

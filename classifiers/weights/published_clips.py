@@ -21,7 +21,6 @@ from classifiers.clip_models.registry import build_clip_model
 
 OURS = Layout(name="Framemill", rename=())
 COUNTER = "num_batches_tracked"
-PARALLEL_PREFIX = "module."  # prepended to every key by torch.nn.DataParallel
 MAX_LISTED = 12  # problems; a file of another network has hundreds
 
 
@@ -70,7 +69,7 @@ def layout_of(model: ClipModel, arrays: Iterable[str]) -> Layout:
         PublishedWeightsError: if no layout maps any.
     """
     ours = model.state_dict().keys()
-    names = [key.removeprefix(PARALLEL_PREFIX) for key in arrays]
+    names = list(arrays)
     layouts = (OURS, *model.layouts)  # ours first: other layouts do not change our keys
     matches = [len(ours & {layout.key_of(name) for name in names}) for layout in layouts]
     if not any(matches):
@@ -101,7 +100,7 @@ def _by_our_keys(layout: Layout, arrays: Iterable[str], problems: list[str]) -> 
     """The keys of the file by those of the model, without skipped ones and counters."""
     found: dict[str, str] = {}
     for theirs in arrays:
-        ours = layout.key_of(theirs.removeprefix(PARALLEL_PREFIX))
+        ours = layout.key_of(theirs)
         if ours is None or ours.endswith(COUNTER):
             continue
         if ours in found:

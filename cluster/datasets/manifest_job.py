@@ -59,10 +59,11 @@ class ManifestOptions(Options):
 
 @dataclass(frozen=True)
 class ManifestSummary:
-    """Videos of a manifest by split and by class, and the number of missing ones."""
+    """Videos of a manifest by split and by class, and the numbers of those without a label and of missing ones."""
 
     splits: dict[str, int]
     classes: dict[str, int]
+    unlabelled: int
     missing: int
 
 
@@ -90,7 +91,12 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
     write_manifest(options.output, sorted(videos, key=lambda video: video.id))
     if classes:
         write_vocabulary(names, Vocabulary(classes))
-    return ManifestSummary(dict(Counter(video.split for video in videos)), dict(sorted(counts.items())), len(missing))
+    return ManifestSummary(
+        splits=dict(Counter(video.split for video in videos)),
+        classes=dict(sorted(counts.items())),
+        unlabelled=sum(not video.labels for video in videos),
+        missing=len(missing),
+    )
 
 
 def _classes(options: ManifestOptions, found: ClipDataset) -> tuple[str, ...]:

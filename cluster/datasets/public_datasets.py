@@ -4,8 +4,8 @@
               UCF101 names them stay together
     ucf101    ANNOTATIONS/classInd.txt, trainlist0N.txt and testlist0N.txt; groups v_CLASS_gGG stay together
     hmdb51    ANNOTATIONS/CLASS_test_splitN.txt with 0 (left out), 1 (training) or 2 (test) for each video
-    kinetics  ANNOTATIONS, one CSV or a folder of them: label, youtube_id, time_start, time_end, split. Files are called
-              ID_START_END with six digits each where they are clips already, else ID
+    kinetics  ANNOTATIONS, one CSV or a folder of them: label, youtube_id, time_start, time_end, split; test videos may
+              have no label. Files are called ID_START_END with six digits each where they are clips already, else ID
     grid      the GRID corpus: names of six characters encode six words, which are the labels, in order
     manifest  a manifest as `cluster.datasets.manifest` reads it, whose videos get new splits
 
@@ -35,7 +35,7 @@ from schemas.videos import Video
 UCF_NAME = re.compile(r"(v_(?P<label>[^/]+)_g\d+)_c\d+$")
 HMDB_LIST = re.compile(r"(?P<label>[^/]+)_test_split(?P<number>\d+)\.txt$")
 HMDB_SPLITS = {"1": TRAINING, "2": TEST}
-KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+KINETICS_COLUMNS = ("youtube_id", "time_start", "time_end", "split")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GRID_WORDS: tuple[Mapping[str, str], ...] = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
@@ -166,9 +166,12 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
             if split is None:
                 problems.append(f"{where}: split {row['split']!r} is not known (known: {', '.join(SPLIT_NAMES)})")
                 continue
+            if "label" not in row and split != TEST:
+                problems.append(f"{where}: split {row['split']!r}, but the list has no column label")
+                break
             name = row["youtube_id"].strip()
             cut = f"{name}_{start:06d}_{end:06d}"
-            label = (row["label"] or "").strip()
+            label = (row.get("label") or "").strip()
             classes.add(label)
             whole = found.get(name)
             video = found.get(cut) or (whole and replace(whole, start_seconds=start, end_seconds=max(end, start + 1)))

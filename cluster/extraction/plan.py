@@ -20,12 +20,14 @@ from cluster.extraction.recorded import OPTION_OF, PART_OF
 from cluster.runs.lifecycle import new_run_id
 from cluster.runs.option import spelled
 from cluster.storage.download import open_uri, show_download
+from cluster.storage.files import StorageError, has_scheme, is_local, local_path
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
 from extractors.networks.precision import resolve_audio_precision, resolve_precision
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError
 from extractors.weights.pretrained import pack_weights
-from extractors.weights.resolve import Kind, ResolvedWeights, resolve_weights
+from extractors.weights.resolve import ResolvedWeights, resolve_weights
+from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_weights
 from schemas.errors import InputError
 from schemas.videos import Video
 
@@ -91,17 +93,21 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     }
     weights: dict[Kind, ResolvedWeights | None] = {}
     absent: dict[Kind, str] = {}
+    missing: list[MissingWeightsError] = []
     opener = not_fetched if options.dry_run else open_uri
     for kind, spec in specs.items():
         try:
             with show_download(spec, quiet=options.reporting.quiet) as progress:
-                resolved = resolve_weights(spec, kind, open_uri=opener, progress=progress)
+                resolved = resolve_weights(_located(spec), kind, open_uri=opener, progress=progress)
             weights[kind] = pack_weights(resolved) if resolved is not None else None
-        except WeightsError as error:
+        except (WeightsError, StorageError) as error:
             if isinstance(error.__cause__, NotFetchedError):
                 absent[kind], weights[kind] = spec, resolve_weights(STAND_IN, kind)
+            elif isinstance(error, MissingWeightsError):
+                missing.append(error)
             else:
                 problems.append(str(error))
+    problems += [missing_weights(missing)] if missing else []
     if problems:
         raise InputError(*problems)
     return Inputs(found.videos, weights, found.unread, absent)
@@ -110,6 +116,11 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
 def not_fetched(uri: str) -> AbstractContextManager[IO[bytes]]:
     """Open nothing: a dry run fetches no weights."""
     raise NotFetchedError(f"a dry run does not fetch {uri}")
+
+
+def _located(spec: str) -> str:
+    """A `file:` URI as a path, since a projection may be a folder or two files."""
+    return local_path(spec) if has_scheme(spec) and is_local(spec) else spec
 
 
 def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Plan:

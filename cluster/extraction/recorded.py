@@ -16,7 +16,7 @@ from cluster.datasets.folder import RUNS
 from cluster.runs.config_file import HIDDEN
 from cluster.runs.option import spelled
 from cluster.storage import files
-from extractors.weights.resolve import WEIGHT_SETS, Kind
+from extractors.weights.weight_sets import WEIGHT_SETS, Kind
 from schemas.errors import InputError
 from schemas.fingerprint import fingerprint_of
 

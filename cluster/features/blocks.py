@@ -1,13 +1,14 @@
 """Reads the features of a file in blocks of consecutive rows, as arrays, without a loop over rows.
 
-In: a `FeatureFile`, its row groups to read, and the level (means or frames). Out: `FeatureBlock`s. Features that are
-missing, of a wrong width, NaN or infinite are refused: they would spoil a model silently.
+In: a `FeatureFile`, its row groups to read, and the level (means or frames). Out: `FeatureBlock`s, whose codes are of
+YouTube-8M's range; others are decoded here. Features that are missing, of a wrong width, NaN or infinite are refused:
+they would spoil a model silently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from cluster.features.files import (
 from cluster.features.tfrecord_reader import read_records
 from cluster.storage.files import on_disk
 from schemas.errors import examples
+from schemas.quantization import YOUTUBE_8M_RANGE, dequantize
 
 BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, small enough for allocators to reuse the memory
 BATCH_RECORDS = {VIDEO: 1024, FRAME: 64}
@@ -63,6 +65,9 @@ def read_blocks(
     for block in blocks(file, level, row_groups, with_ids):
         if block.rgb.dtype != np.uint8 and not _is_finite(block):
             raise FeatureFileError(_not_finite_message(file, level))
+        if block.rgb.dtype == np.uint8 and file.code_range != YOUTUBE_8M_RANGE:
+            rgb, audio = (dequantize(codes, file.code_range) for codes in (block.rgb, block.audio))
+            block = replace(block, rgb=rgb, audio=audio)
         yield block
 
 
@@ -123,7 +128,7 @@ def _record_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wit
     start = 0
     with on_disk(file.uri) as path, as_feature_error():
         for _ in row_groups:  # a file of records has one
-            for records in read_records(path, file.uri, BATCH_RECORDS[file.levels[-1]]):
+            for records in read_records(path, file.uri, BATCH_RECORDS[file.levels[-1]], file.code_range):
                 ids = records.ids if with_ids else ()
                 if level == VIDEO:
                     rgb, audio, counts = *records.means(), records.num_frames()

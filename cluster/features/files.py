@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from cluster.storage.listing import list_files
 from cluster.storage.parquet import open_parquet
 from schemas.errors import InputError, examples
 from schemas.fingerprint import fingerprint_of
+from schemas.quantization import CodeRange, code_range_of
 
 PARQUET, TFRECORD = ".parquet", ".tfrecord"
 VIDEO, FRAME = "video", "frame"
@@ -57,6 +59,11 @@ class FeatureFile:
     def is_parquet(self) -> bool:
         """Whether it is a feature shard, not a file of YouTube-8M's records."""
         return self.uri.endswith(PARQUET)
+
+    @property
+    def code_range(self) -> CodeRange:
+        """The range of its codes."""
+        return code_range_of(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,13 @@ class FeatureFiles:
         return tuple(level for level in LEVELS if all(level in file.levels for file in self.files))
 
 
-def open_features(uris: Sequence[str], *, fingerprint: Mapping[str, str] | None = None) -> FeatureFiles:
+def open_features(
+    uris: Sequence[str], *, fingerprint: Mapping[str, str] | None = None, code_range: CodeRange | None = None
+) -> FeatureFiles:
     """Inspect all files below `uris` and check that they match.
 
     fingerprint  the one they must have, such as a checkpoint's; None for any
+    code_range   that of the codes in records; None for the one that files record, or YouTube-8M's
 
     Raises:
         FeatureFileError: for no file, missing columns, other types or widths, or different fingerprints.
@@ -109,7 +119,7 @@ def open_features(uris: Sequence[str], *, fingerprint: Mapping[str, str] | None 
     if len({name.endswith(PARQUET) for name in names}) > 1:
         raise FeatureFileError(f"{PARQUET} and {TFRECORD} files are mixed in {', '.join(uris)}: give one kind")
     with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-        inspected = [file for file in pool.map(_inspect, names) if file.rows]
+        inspected = [file for file in pool.map(partial(_inspect, code_range=code_range), names) if file.rows]
     if not inspected:
         raise FeatureFileError(f"the {len(names)} files in {', '.join(uris)} hold no video")
     _check_common(inspected, fingerprint)
@@ -157,13 +167,18 @@ def _feature_uris(uri: str) -> list[str]:
     return [name for name in found if name.endswith((PARQUET, TFRECORD))]
 
 
-def _inspect(uri: str) -> FeatureFile:
-    return _inspect_parquet(uri) if uri.endswith(PARQUET) else _inspect_records(uri)
+def _inspect(uri: str, code_range: CodeRange | None) -> FeatureFile:
+    if not uri.endswith(PARQUET):
+        return _inspect_records(uri, code_range)
+    file = _inspect_parquet(uri)
+    if code_range not in (None, file.code_range):
+        raise FeatureFileError(f"the codes of {uri} are of the range {file.code_range}, not {code_range}")
+    return file
 
 
-def _inspect_records(uri: str) -> FeatureFile:
+def _inspect_records(uri: str, code_range: CodeRange | None) -> FeatureFile:
     with on_disk(uri) as path, as_feature_error():
-        found = tfrecord_files.inspect_records(path, uri)
+        found = tfrecord_files.inspect_records(path, uri, code_range)
     levels = LEVELS if found.level == FRAME else (VIDEO,)
     return FeatureFile(uri, (found.records,), found.rgb_dim, found.audio_dim, levels, found.fingerprint)
 
@@ -196,6 +211,7 @@ def _inspect_parquet(uri: str) -> FeatureFile:
         raise FeatureFileError(f"{uri} is not a feature shard: {'; '.join(problems)}\nIt has {', '.join(schema.names)}")
     try:
         fingerprint = fingerprint_of(schema.metadata)
+        code_range_of(fingerprint)
     except ValueError as error:
         raise FeatureFileError(f"{uri}: the fingerprint in its metadata cannot be read: {error}") from error
     levels = LEVELS if len(frames) == 2 else (VIDEO,)

@@ -3,7 +3,8 @@
 In: files of one format. Out: for each, a file of the other format under the same name. An existing one is left alone,
 so an interrupted conversion resumes where it stopped.
 
-To shards: features, codes, labels and ids are copied. MediaPipe's floats are stored as codes, the only lossy step.
+To shards: features, codes, labels and ids are copied. MediaPipe's floats are stored as codes, the only lossy step. The
+range of the codes is recorded in the fingerprint (`code_range`) where it is not YouTube-8M's.
 Labels of segments go into a table of their own, `segments/NAME.parquet`: id, label, start_seconds, end_seconds, score.
 Columns that records lack get these values:
 
@@ -22,7 +23,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 
 from classifiers.data.class_choice import LabelLists
 from cluster.features.files import PARQUET, TFRECORD, FeatureFileError, as_feature_error, open_features, whole_parquet
+from cluster.features.record_options import RecordOptions
 from cluster.features.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
 from cluster.features.tfrecord_reader import Records, SegmentLabels, read_records
 from cluster.features.tfrecord_writer import write_records
@@ -44,7 +46,7 @@ from cluster.storage.files import on_disk
 from cluster.storage.parquet import read_table, write_table
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
-from schemas.quantization import quantize
+from schemas.quantization import CodeRange, quantize
 
 FORMATS = ("parquet", "tfrecord")
 BATCH_ROWS = 256  # of a shard; about 90 MB with frames
@@ -69,6 +71,7 @@ class ConversionOptions(Options):
     output: str = option(help="folder or URI to write to; shards go into its folder `features`", is_written=True)
     to: str = option(help="format to write", choices=FORMATS)
     level: str = option("auto", help="level of the records that are written", choices=("auto", "video", "frame"))
+    records: RecordOptions = field(default_factory=RecordOptions)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def convert(options: ConversionOptions, log: Callable[[str], None] = lambda line
         FeatureFileError: for an input of the wrong format, or one that cannot be read.
     """
     files.check_writable(options.output)
-    features = open_features([options.input])
+    code_range = options.records.range()
+    features = open_features([options.input], code_range=code_range)
     suffix, other = (PARQUET, TFRECORD) if options.to == "parquet" else (TFRECORD, PARQUET)
     if not features.files[0].uri.endswith(other):
         raise FeatureFileError(f"{options.input} holds {suffix} files already: --to {options.to} takes {other} files")
@@ -107,7 +111,7 @@ def convert(options: ConversionOptions, log: Callable[[str], None] = lambda line
         if files.exists(target):
             continue
         if options.to == "parquet":
-            _to_shard(file.uri, target, files.join(options.output, "segments", name + suffix))
+            _to_shard(file.uri, target, files.join(options.output, "segments", name + suffix), code_range)
         else:
             _to_records(file.uri, target, level)
         converted, videos = converted + 1, videos + file.rows
@@ -115,11 +119,11 @@ def convert(options: ConversionOptions, log: Callable[[str], None] = lambda line
     return Converted(converted, videos, len(names) - converted)
 
 
-def _to_shard(uri: str, target: str, segments_target: str) -> None:
+def _to_shard(uri: str, target: str, segments_target: str, code_range: CodeRange | None) -> None:
     """Write a file of records as a shard, and its segments as a table."""
     with on_disk(uri) as path, as_feature_error(uri):
-        found = inspect_records(path, uri)
-        blocks = list(read_records(path, uri))
+        found = inspect_records(path, uri, code_range)
+        blocks = list(read_records(path, uri, code_range=code_range))
     if found.audio_dim != AUDIO_DIM:
         raise FeatureFileError(f"{uri}: audio features are {found.audio_dim} wide, shards hold {AUDIO_DIM}")
     segments = [_segment_table(block) for block in blocks if block.segments is not None]
@@ -139,7 +143,7 @@ def _rows(block: Records) -> Iterator[FeatureRow]:
     counts = block.num_frames()
     rgb, audio = block.rgb, block.audio
     if block.frame_offsets is not None and rgb.dtype != np.uint8:
-        rgb, audio = quantize(rgb), quantize(audio)
+        rgb, audio = quantize(rgb, block.code_range), quantize(audio, block.code_range)
     for row, name in enumerate(block.ids):
         codes: dict[str, Any] = {}
         if block.frame_offsets is not None:

@@ -6,39 +6,47 @@
 - segments, in the context of frame-level records: segment_labels, segment_start_times, segment_end_times and
   segment_scores
 
-A file's first record shows its layout. Records that we write may carry more about a video (`EXTRA`), in a field that
-other readers ignore; the first record of a file then holds the fingerprint of the features.
+A file's first record shows its layout, and which of `IDS` holds the ids. Records that we write may carry more about a
+video (`EXTRA`), in a field that other readers ignore; the first record of a file then holds the fingerprint of the
+features.
 
-`tfrecord_reader` and `tfrecord_writer` import tensorflow through this module.
+`tfrecord_problems`, `tfrecord_reader` and `tfrecord_writer` import tensorflow through this module.
 
 Source: google/youtube-8m, `readers.py` (names and types); google-ai-edge/mediapipe, `docs/youtube_8m.md`
-(its layout).
+(its layout) and `util/sequence/media_sequence.h` (its ids).
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from schemas.errors import InputError
 from schemas.fingerprint import parse_fingerprint
+from schemas.quantization import CODE_RANGE, YOUTUBE_8M_RANGE, CodeRange, code_range_of
 
 VIDEO, FRAME = "video", "frame"
 MEANS = ("mean_rgb", "mean_audio")
 CODES = ("rgb", "audio")
 MEDIAPIPE_FLOATS = ("RGB/feature/floats", "AUDIO/feature/floats")
-MEDIAPIPE_ID = "clip/data_id"
+# Fields that name the video, in the order of preference: YouTube-8M's of today and of 2016, then MediaPipe's.
+IDS = ("id", "video_id", "clip/data_id", "clip/media_id", "example/id", "clip/data_path")
 SEGMENTS = ("segment_labels", "segment_start_times", "segment_end_times", "segment_scores")
 FINGERPRINT = "framemill/fingerprint"
 EXTRA = "framemill/video"
 # The fingerprint of features that came without one, so that they never mix with extracted ones.
 YOUTUBE_8M = {"source": "youtube-8m"}
+MAX_LABEL = 2**31 - 1  # shards hold int32
 _LENGTH = struct.Struct("<Q")
-_FRAMING_BYTES = 16  # length, its checksum, the data's checksum
+_HEAD_BYTES = 12  # length and its checksum
+_FRAMING_BYTES = 16  # and the checksum of the data
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_ZLIB_MAGICS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
 class RecordError(InputError):
@@ -47,14 +55,28 @@ class RecordError(InputError):
 
 @dataclass(frozen=True)
 class RecordFile:
-    """The layout of a file. `floats`: frames are MediaPipe's floats, not codes."""
+    """The layout of a file.
 
-    level: str
-    floats: bool
+    features  the fields that hold the features: `MEANS`, `CODES` or `MEDIAPIPE_FLOATS`
+    id_field  the one of `IDS` that holds the ids
+    """
+
+    features: tuple[str, str]
+    id_field: str
     rgb_dim: int
     audio_dim: int
     records: int
     fingerprint: Mapping[str, str]
+
+    @property
+    def level(self) -> str:
+        """`VIDEO` or `FRAME`."""
+        return VIDEO if self.features == MEANS else FRAME
+
+    @property
+    def code_range(self) -> CodeRange:
+        """The range of its codes."""
+        return code_range_of(self.fingerprint)
 
 
 def tensorflow() -> ModuleType:
@@ -67,62 +89,127 @@ def tensorflow() -> ModuleType:
     return cast(ModuleType, tf)
 
 
-def inspect_records(path: str, uri: str) -> RecordFile:
+def inspect_records(path: str, uri: str, code_range: CodeRange | None = None) -> RecordFile:
     """The layout of the file at `path` (`uri` in errors), from its first record and the lengths of all records.
 
+    code_range  that of the codes; None for the one that the file records, or YouTube-8M's
+
     Raises:
-        RecordError: for a first record of an unknown layout, or a file that does not end with a complete record.
+        RecordError: for a first record of an unknown layout, a file that does not end with a complete record, or one
+            that records another range.
     """
-    count = _count_records(path, uri)
+    count = sum(1 for _ in _offsets(path, uri))
     if not count:
-        return RecordFile(VIDEO, False, 0, 0, 0, dict(YOUTUBE_8M))
+        return RecordFile(MEANS, IDS[0], 0, 0, 0, dict(YOUTUBE_8M))
     tf = tensorflow()
     try:
         first = next(iter(tf.data.TFRecordDataset(path).take(1))).numpy()
     except tf.errors.DataLossError as error:
-        raise damaged(uri, 0, error) from error
-    # An Example's only field has the number of a SequenceExample's context, so both parse as a SequenceExample.
+        raise damaged(uri, 0) from error
     try:
-        sequence = tf.train.SequenceExample.FromString(first)
-    except Exception as error:
-        raise RecordError(f"{uri}, record 0 is neither a tf.train.Example nor a SequenceExample: {error}") from error
-    context, lists = sequence.context.feature, sequence.feature_lists.feature_list
-    fingerprint = dict(YOUTUBE_8M)
-    if FINGERPRINT in context:
-        try:
-            fingerprint = parse_fingerprint(b"".join(context[FINGERPRINT].bytes_list.value))
-        except ValueError as error:
-            raise RecordError(f"{uri}, record 0: {FINGERPRINT} cannot be read: {error}") from error
-    if all(name in context for name in MEANS):
-        widths = [len(context[name].float_list.value) for name in MEANS]
-        return RecordFile(VIDEO, False, widths[0], widths[1], count, fingerprint)
-    for names, floats in ((CODES, False), (MEDIAPIPE_FLOATS, True)):
-        if all(name in lists for name in names):
-            frames = [lists[name].feature for name in names]
-            if not all(frames):
-                raise RecordError(f"{uri}, record 0 has no frame, so the width of the features is unknown")
-            widths = [len(f[0].float_list.value) if floats else len(f[0].bytes_list.value[0]) for f in frames]
-            return RecordFile(FRAME, floats, widths[0], widths[1], count, fingerprint)
+        context, lists = parse_record(first)
+    except ValueError as error:
+        raise RecordError(f"{uri}, record 0 {error}") from error
+    fingerprint = _fingerprint(context, uri, code_range)
+    features = layout_of(context, lists)
     found = ", ".join(sorted([*context, *lists])) or "nothing"
-    expected = " or ".join(" and ".join(names) for names in (MEANS, CODES, MEDIAPIPE_FLOATS))
-    raise RecordError(f"{uri}, record 0 holds {found}; expected {expected}")
+    if features is None:
+        expected = " or ".join(" and ".join(names) for names in (MEANS, CODES, MEDIAPIPE_FLOATS))
+        raise RecordError(f"{uri}, record 0 holds {found}; expected {expected}")
+    id_field = next((name for name in IDS if name in context), None)
+    if id_field is None:
+        raise RecordError(f"{uri}, record 0 has no id: it holds {found}; expected one of {', '.join(IDS)}")
+    if features == MEANS:
+        widths = [len(context[name].float_list.value) for name in MEANS]
+    else:
+        frames = [lists[name].feature for name in features]
+        if not all(frames):
+            raise RecordError(f"{uri}, record 0 has no frame, so the width of the features is unknown")
+        widths = [frame_width(frame[0]) for frame in frames]
+    if not all(widths):
+        raise RecordError(f"{uri}, record 0: {features[widths.index(0)]} holds no value")
+    return RecordFile(features, id_field, widths[0], widths[1], count, fingerprint)
 
 
-def _count_records(path: str, uri: str) -> int:
+def parse_record(data: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The fields of a record, and its lists of fields, which an Example has none of; raises `ValueError` for others."""
+    # An Example's only field has the number of a SequenceExample's context, so both parse as a SequenceExample.
+    tf = tensorflow()
+    try:
+        sequence = tf.train.SequenceExample.FromString(data)
+    except Exception as error:  # protobuf's own kinds of errors depend on how it was built
+        raise ValueError("is neither a tf.train.Example nor a SequenceExample") from error
+    return sequence.context.feature, sequence.feature_lists.feature_list
+
+
+def layout_of(context: Mapping[str, Any], lists: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Which fields of a record hold its features; None if none do."""
+    for names, fields in ((MEANS, context), (CODES, lists), (MEDIAPIPE_FLOATS, lists)):
+        if all(name in fields for name in names):
+            return names
+    return None
+
+
+def frame_width(frame: Any) -> int:
+    """The number of values of a frame: bytes, or floats."""
+    return len(frame.float_list.value) or sum(map(len, frame.bytes_list.value))
+
+
+def records_at(path: str, uri: str, numbers: Iterable[int]) -> Iterator[bytes]:
+    """The bytes of some records, by ascending numbers; their checksums are not checked."""
+    offsets, passed = _offsets(path, uri), 0
+    with open(path, "rb") as file:
+        for number in numbers:
+            file.seek(next(islice(offsets, number - passed, None)))
+            passed = number + 1
+            (length,) = _LENGTH.unpack(file.read(_HEAD_BYTES)[: _LENGTH.size])
+            yield file.read(length)
+
+
+def damaged(uri: str, number: int) -> RecordError:
+    """The error for a record whose checksum is wrong."""
+    return RecordError(f"{uri}, record {number} is damaged: its checksum is wrong\nDownload or copy the file again")
+
+
+def _offsets(path: str, uri: str) -> Iterator[int]:
+    """Where each record starts."""
     size, position, count = os.path.getsize(path), 0, 0
     with open(path, "rb") as file:
         while position < size:
             file.seek(position)
             head = file.read(_LENGTH.size)
+            start = position
             if len(head) == _LENGTH.size:
                 position += _LENGTH.unpack(head)[0] + _FRAMING_BYTES
             if len(head) < _LENGTH.size or position > size:
+                file.seek(0)
+                kind = _compression(file.read(len(_GZIP_MAGIC)))
+                if kind:
+                    raise RecordError(
+                        f"{uri}, record 0: the file is compressed ({kind}), and records are read uncompressed\n"
+                        "Decompress it first"
+                        + (", for example with gunzip -c FILE > OTHER.tfrecord" if kind == "GZIP" else "")
+                    )
                 raise RecordError(f"{uri}, record {count}: the file ends inside it, or its length is damaged")
+            yield start
             count += 1
-    return count
 
 
-def damaged(uri: str, number: int, error: Exception) -> RecordError:
-    """The error for record `number` of a file, which tensorflow could not read."""
-    reason = str(getattr(error, "message", error)).splitlines()[0][:300]
-    return RecordError(f"{uri}, record {number} is damaged or differs in layout from the first: {reason}")
+def _compression(start: bytes) -> str:
+    """How a file that starts so and is no sequence of records is compressed; empty for not at all."""
+    return "GZIP" if start == _GZIP_MAGIC else "ZLIB" if start.startswith(_ZLIB_MAGICS) else ""
+
+
+def _fingerprint(context: Mapping[str, Any], uri: str, code_range: CodeRange | None) -> dict[str, str]:
+    """The fingerprint that the first record holds, or that of records without one."""
+    if FINGERPRINT not in context:
+        is_special = code_range not in (None, YOUTUBE_8M_RANGE)
+        return {**YOUTUBE_8M, CODE_RANGE: str(code_range)} if is_special else dict(YOUTUBE_8M)
+    try:
+        fingerprint = parse_fingerprint(b"".join(context[FINGERPRINT].bytes_list.value))
+        recorded = code_range_of(fingerprint)
+    except ValueError as error:
+        raise RecordError(f"{uri}, record 0: {FINGERPRINT} cannot be read: {error}") from error
+    if code_range not in (None, recorded):
+        raise RecordError(f"{uri} says itself that its codes are of the range {recorded}, not {code_range}")
+    return fingerprint

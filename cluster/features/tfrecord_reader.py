@@ -6,7 +6,7 @@ tensorflow's own threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -19,17 +19,19 @@ from cluster.features.tfrecord_files import (
     CODES,
     EXTRA,
     FRAME,
+    MAX_LABEL,
     MEDIAPIPE_FLOATS,
-    MEDIAPIPE_ID,
     SEGMENTS,
     VIDEO,
     RecordError,
     RecordFile,
     damaged,
     inspect_records,
+    records_at,
     tensorflow,
 )
-from schemas.quantization import dequantize
+from cluster.features.tfrecord_problems import problem_of
+from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange, dequantize
 
 BATCH_RECORDS = 1024
 
@@ -52,6 +54,7 @@ class Records:
     rgb, audio     (N, D) float32 means; or (F, D) uint8 codes or float32 of the F frames of all N videos
     frame_offsets  (N + 1,) int64, where each video's frames start; None at video level
     extras         a JSON object for each record that we wrote, an empty string for others
+    code_range     that of the codes
     """
 
     ids: list[str]
@@ -61,6 +64,7 @@ class Records:
     frame_offsets: NDArray[np.int64] | None
     segments: SegmentLabels | None
     extras: list[str]
+    code_range: CodeRange = YOUTUBE_8M_RANGE
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,7 +83,7 @@ class Records:
 
     def _mean(self, frames: NDArray[Any]) -> NDArray[np.float32]:
         assert self.frame_offsets is not None
-        values = dequantize(frames) if frames.dtype == np.uint8 else frames
+        values = dequantize(frames, self.code_range) if frames.dtype == np.uint8 else frames
         means = np.zeros((len(self), values.shape[1]), np.float32)
         for row, (start, end) in enumerate(zip(self.frame_offsets, self.frame_offsets[1:], strict=False)):
             if end > start:
@@ -87,13 +91,16 @@ class Records:
         return means
 
 
-def read_records(path: str, uri: str, batch_records: int = BATCH_RECORDS) -> Iterator[Records]:
-    """All records of the file at `path`, in order.
+def read_records(
+    path: str, uri: str, batch_records: int = BATCH_RECORDS, code_range: CodeRange | None = None
+) -> Iterator[Records]:
+    """All records of the file at `path`, in order; `code_range` as in `inspect_records`.
 
     Raises:
-        RecordError: for a damaged record, and for one whose layout differs from the first.
+        RecordError: for a damaged record, one whose layout differs from the first, one without an id, and labels that
+            are no class indices.
     """
-    file = inspect_records(path, uri)
+    file = inspect_records(path, uri, code_range)
     if not file.records:
         return
     tf = tensorflow()
@@ -105,18 +112,19 @@ def read_records(path: str, uri: str, batch_records: int = BATCH_RECORDS) -> Ite
     while True:
         try:
             tensors = next(iterator, None)
-        except tf.errors.OpError as error:
-            raise damaged(uri, _first_bad_record(tf, path, parse, done), error) from error
+        except (tf.errors.OpError, UnicodeDecodeError) as error:  # tensorflow's own texts may quote a record's bytes
+            raise _unreadable(tf, path, uri, file, parse, done) from error
         if tensors is None:
             return
         records = _records(tensors, file, uri, done)
+        _check_empty(path, uri, file, records, done)
         done += len(records)
         yield records
 
 
 def _video_parser(tf: ModuleType, file: RecordFile) -> Any:
     features = {
-        "id": tf.io.FixedLenFeature([], tf.string),
+        file.id_field: tf.io.FixedLenFeature([], tf.string, ""),
         "labels": tf.io.RaggedFeature(tf.int64),
         "mean_rgb": tf.io.FixedLenFeature([file.rgb_dim], tf.float32),
         "mean_audio": tf.io.FixedLenFeature([file.audio_dim], tf.float32),
@@ -132,24 +140,22 @@ def _video_parser(tf: ModuleType, file: RecordFile) -> Any:
 
 def _frame_parser(tf: ModuleType, file: RecordFile) -> Any:
     context = {
-        "id": tf.io.FixedLenFeature([], tf.string, ""),
-        MEDIAPIPE_ID: tf.io.FixedLenFeature([], tf.string, ""),
+        file.id_field: tf.io.FixedLenFeature([], tf.string, ""),
         "labels": tf.io.RaggedFeature(tf.int64),
         **{name: tf.io.RaggedFeature(tf.int64) for name in SEGMENTS[:3]},
         SEGMENTS[3]: tf.io.RaggedFeature(tf.float32),
         EXTRA: tf.io.FixedLenFeature([], tf.string, ""),
     }
-    names = MEDIAPIPE_FLOATS if file.floats else CODES
-    kind = tf.float32 if file.floats else tf.string
-    sequence = {name: tf.io.RaggedFeature(kind) for name in names}
+    is_floats = file.features == MEDIAPIPE_FLOATS
+    sequence = {name: tf.io.RaggedFeature(tf.float32 if is_floats else tf.string) for name in file.features}
 
     def parse(serialized: Any) -> dict[str, Any]:
         found, lists, _ = tf.io.parse_sequence_example(serialized, context, sequence)
         result = dict(found)
-        for name, key, width in zip(names, CODES, (file.rgb_dim, file.audio_dim), strict=True):
+        for name, key, width in zip(file.features, CODES, (file.rgb_dim, file.audio_dim), strict=True):
             ragged = lists[name]  # (N, frames, values of a frame)
             flat = ragged.flat_values
-            if file.floats:
+            if is_floats:
                 tf.debugging.assert_equal(ragged.values.row_lengths(), width, f"width of {name}")
                 result[key] = tf.reshape(flat, [-1, width])
             else:
@@ -163,23 +169,41 @@ def _frame_parser(tf: ModuleType, file: RecordFile) -> Any:
 
 
 def _records(tensors: Mapping[str, Any], file: RecordFile, uri: str, done: int) -> Records:
-    ids = [value.decode() for value in tensors["id"].numpy()]
+    ids = _texts(tensors[file.id_field].numpy(), file.id_field, uri, done)
     segments = None
     offsets = None
     if file.level == FRAME:
-        ids = [name or other.decode() for name, other in zip(ids, tensors[MEDIAPIPE_ID].numpy(), strict=True)]
         offsets = tensors["rgb_offsets"].numpy().astype(np.int64)
         segments = _segments(tensors, uri, done)
-    labels = tensors["labels"]
     return Records(
         ids,
-        LabelLists(labels.row_splits.numpy().astype(np.int64), labels.values.numpy()),
+        _labels(tensors["labels"], uri, done),
         tensors["rgb"].numpy(),
         tensors["audio"].numpy(),
         offsets,
         segments,
-        [value.decode() for value in tensors[EXTRA].numpy()],
+        _texts(tensors[EXTRA].numpy(), EXTRA, uri, done),
+        file.code_range,
     )
+
+
+def _texts(values: Sequence[bytes], name: str, uri: str, done: int) -> list[str]:
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError as error:
+        number = done + list(values).index(error.object)
+        raise RecordError(f"{uri}, record {number}: {name} is {error.object!r}, which is not UTF-8") from error
+
+
+def _labels(labels: Any, uri: str, done: int) -> LabelLists:
+    offsets, values = labels.row_splits.numpy().astype(np.int64), labels.values.numpy()
+    wrong = np.flatnonzero((values < 0) | (values > MAX_LABEL))
+    if len(wrong):
+        number = done + int(np.searchsorted(offsets, wrong[0], side="right")) - 1
+        raise RecordError(
+            f"{uri}, record {number}: label {values[wrong[0]]} is no class index; those are from 0 to {MAX_LABEL}"
+        )
+    return LabelLists(offsets, values)
 
 
 def _segments(tensors: Mapping[str, Any], uri: str, done: int) -> SegmentLabels | None:
@@ -197,13 +221,28 @@ def _segments(tensors: Mapping[str, Any], uri: str, done: int) -> SegmentLabels 
     return SegmentLabels(splits[0].astype(np.int64), *values)
 
 
-def _first_bad_record(tf: ModuleType, path: str, parse: Any, start: int) -> int:
-    """The number of the first record from `start` on that cannot be read; called after a failure."""
+def _check_empty(path: str, uri: str, file: RecordFile, records: Records, done: int) -> None:
+    """Refuse records without an id and of another kind, which tensorflow takes for videos without frames."""
+    is_empty = np.array([not name for name in records.ids])
+    if records.frame_offsets is not None:
+        is_empty |= records.num_frames() == 0
+    numbers = (done + np.flatnonzero(is_empty)).tolist()
+    for number, data in zip(numbers, records_at(path, uri, numbers), strict=True):
+        problem = problem_of(data, file)
+        if problem:
+            raise RecordError(f"{uri}, record {number} {problem}")
+
+
+def _unreadable(tf: ModuleType, path: str, uri: str, file: RecordFile, parse: Any, start: int) -> RecordError:
+    """The error for the first record from `start` on that cannot be read; called after a failure."""
     number = start
     iterator = iter(tf.data.TFRecordDataset(path).skip(start).batch(1).map(parse))
     try:
         while next(iterator, None) is not None:
             number += 1
-    except tf.errors.OpError:
-        pass
-    return number
+    except tf.errors.DataLossError:
+        return damaged(uri, number)
+    except (tf.errors.OpError, UnicodeDecodeError):
+        (data,) = records_at(path, uri, [number])
+        return RecordError(f"{uri}, record {number} {problem_of(data, file) or 'differs in layout from record 0'}")
+    return RecordError(f"{uri}: records {start} to {number - 1} cannot be read together")

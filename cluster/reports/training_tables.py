@@ -28,6 +28,10 @@ METRICS = {
     "top_5_accuracy": ("Top-5 accuracy", "videos with one of their labels among the five most probable classes"),
     "perr": ("PERR", "share of a video's L labels among its L most probable classes; mean over the videos"),
     "mean_average_precision": ("mAP", "average precision of a class; mean over the classes that have videos"),
+    "mean_average_precision_at_10": (
+        "mAP@10",
+        "the same of the ten most probable videos of a class, and at most ten of its labels",
+    ),
     "gap": ("GAP@20", "average precision of one ranking of the 20 most probable classes of all videos"),
 }
 AVERAGES = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import PurePath
 
 from cluster.runs.option import Option, spelled
@@ -38,7 +38,7 @@ def usage(kind: type[Options], text: str) -> str:
         members = [each for each in found if each.group == group]
         lines += ["", f"{_heading(group)}:"]
         for each in sorted(members, key=lambda each: not each.rule.common):
-            lines += _described(each)
+            lines += _described(each, options_of(kind))
         lines += [] if group else CONFIG_HELP
     return "\n".join(lines)
 
@@ -47,11 +47,11 @@ def _heading(group: str) -> str:
     return group.replace("_", " ").capitalize() or MAIN_HEADING
 
 
-def _described(found: Option) -> Iterator[str]:
+def _described(found: Option, known: Container[str]) -> Iterator[str]:
     value = _value(found)
     yield f"  --{found.name}" + (f" {value}" if value else "")
     choices = f" ({' | '.join(map(str, found.rule.choices))})" if found.rule.choices else ""
-    partner = f" (with --{spelled(found.rule.goes_with)})" if found.rule.goes_with else ""
+    partner = f" (with --{spelled(found.rule.goes_with)})" if found.rule.goes_with in known else ""
     text = f"{found.rule.help}{choices}{partner}{_default(found)}"
     yield from textwrap.wrap(text, HELP_WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 

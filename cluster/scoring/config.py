@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from cluster.engines.options import EngineOptions
+from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
@@ -161,6 +162,7 @@ class ScoringOptions(Options):
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
+    records: RecordOptions = field(default_factory=RecordOptions)
     clips: ClipScoringOptions = field(default_factory=ClipScoringOptions)
     engine: ScoringEngineOptions = field(default_factory=ScoringEngineOptions)
     failures: ScoringFailureOptions = field(default_factory=ScoringFailureOptions)

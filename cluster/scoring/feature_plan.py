@@ -6,7 +6,7 @@ Making it checks everything that can be wrong before any work is done.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from cluster.datasets.label_dataset import Labelled
 from cluster.features.columns import read_ids
 from cluster.features.files import MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
 from cluster.runs.lifecycle import new_run_id
-from cluster.scoring.config import ScoringSettings
+from cluster.scoring.config import ScoringOptions, ScoringSettings
 from cluster.scoring.feature_scorer import FeatureScorer, Piece, Portion
 from cluster.scoring.plan import (
     ScoringPlan,
@@ -109,7 +109,7 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
     options = settings.options
     problems: list[str] = []
     classifier = read_trained(TrainedClassifier, options, problems)
-    features = _open_features(options.features, problems)
+    features = _open_features(options, problems)
     if classifier is not None and features is not None:
         problems += _misfits(classifier, features, ", ".join(options.features))
     problems += unwritable(options)
@@ -134,9 +134,9 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
     )
 
 
-def _open_features(uris: Sequence[str], problems: list[str]) -> FeatureFiles | None:
+def _open_features(options: ScoringOptions, problems: list[str]) -> FeatureFiles | None:
     try:
-        return open_features(uris)
+        return open_features(options.features, code_range=options.records.range())
     except (InputError, OSError) as error:
         problems.append(str(error))
         return None

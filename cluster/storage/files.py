@@ -2,7 +2,8 @@
 
 Writing is atomic: a file that is visible is complete. Transient failures of a store (an outage, rate limiting, a broken
 connection) are retried by `RETRY_POLICY`; permanent ones are raised at once. URIs come from manifests and are not
-trusted: a scheme that is not in `SCHEMES`, or one that wraps another (`zip://…::http://…`), is refused.
+trusted: a scheme that is not in `SCHEMES`, or one that wraps another (`zip://…::http://…`), is refused. `file:` URIs
+are those of RFC 8089, of this machine: percent-encoded, with an empty host or localhost.
 
 The stores' own settings apply: STORAGE_EMULATOR_HOST for gs://; AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_PROFILE and
 others for s3://.
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import aiohttp
 import fsspec
@@ -44,6 +46,8 @@ STORE_OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": STALL_SECONDS, "read_timeout": STALL_SECONDS}},
 }
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_FILE = re.compile(r"^file:(?:(?!//)|//(?P<host>[^/]*))(?=/)", re.IGNORECASE)
+_HERE = ("", "localhost")
 T = TypeVar("T")
 
 
@@ -61,12 +65,17 @@ def scheme_of(uri: str) -> str:
         raise StorageError(f"{shown}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
     if match and scheme != "file" and not uri[match.end() :].strip("/"):
         raise StorageError(f"{shown}: a bucket or host is missing after {match.group()}")
+    of_file = _FILE.match(uri)
+    if scheme == "file" and match and not (of_file and of_file["host"].lower() in _HERE):
+        raise StorageError(
+            f"{shown}: an absolute path follows file:// (file:///folder/name), or a path without file://"
+        )
     return scheme
 
 
 def has_scheme(uri: str) -> bool:
     """Whether `uri` is a URI and not a plain path."""
-    return _SCHEME.match(uri) is not None
+    return (_SCHEME.match(uri) or _FILE.match(uri)) is not None
 
 
 def is_local(uri: str) -> bool:
@@ -93,9 +102,16 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
 
 def local_path(uri: str) -> str:
-    """The absolute path of a local `uri`."""
-    path = uri[len("file://") :] if uri.lower().startswith("file://") else uri
-    return os.path.abspath(os.path.expanduser(path))
+    """The absolute path of a local `uri`.
+
+    A `file:` URI whose path is not percent-encoded, but exists as it is written, is accepted.
+    """
+    of_file = _FILE.match(uri)
+    if of_file is None:
+        return os.path.abspath(os.path.expanduser(uri))
+    written = os.path.abspath(uri[of_file.end() :])
+    decoded = os.path.abspath(os.fsdecode(unquote_to_bytes(os.fsencode(written))))
+    return written if decoded != written and not os.path.lexists(decoded) and os.path.lexists(written) else decoded
 
 
 def call_store(uri: str, call: Callable[[], T], retry_policy: RetryPolicy | None = None) -> T:

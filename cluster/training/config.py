@@ -14,6 +14,7 @@ from classifiers.feature_models.registry import model_entry, model_names
 from classifiers.losses import SINGLE_LABEL
 from classifiers.training.config import TrainingConfig
 from cluster.engines.options import LOCAL
+from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options, attempt, options_of
@@ -56,6 +57,7 @@ class TrainingOptions(Options):
         None, help="instead of features: a manifest (CSV, JSONL, Parquet), or a folder of videos", common=True
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
+    records: RecordOptions = field(default_factory=RecordOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     classes: ClassOptions = field(default_factory=ClassOptions)
     splits: SplitOptions = field(default_factory=SplitOptions)

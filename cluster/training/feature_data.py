@@ -206,14 +206,14 @@ def _check_labelled(
 
 
 def _by_hash(options: TrainingOptions, joined: ManifestLabels | None) -> Given:
-    features = open_features(options.features)
+    features = open_features(options.features, code_range=options.records.range())
     index = _index(features, joined)
     masks = split_by_hash(index.ids, options.splits.hash_split())
     return {name: (features, Candidates(index.ids, index.labels, mask)) for name, mask in masks.items()}
 
 
 def _by_column(options: TrainingOptions, joined: ManifestLabels | None) -> Given:
-    features = open_features(options.features)
+    features = open_features(options.features, code_range=options.records.range())
     index = _index(features, joined)
     if joined is not None and joined.has_splits:
         masks = split_by_column(joined.splits(index.ids))
@@ -233,7 +233,9 @@ def _by_folder(options: TrainingOptions, joined: ManifestLabels | None) -> Given
         if not uris:
             continue
         first = given[TRAINING][0] if given else None
-        features = open_features(uris, fingerprint=first.fingerprint if first else None)
+        features = open_features(
+            uris, fingerprint=first.fingerprint if first else None, code_range=options.records.range()
+        )
         if first and (features.rgb_dim, features.audio_dim) != (first.rgb_dim, first.audio_dim):
             raise FeatureFileError(
                 f"features have different widths: {first.files[0].uri} has {first.rgb_dim} + {first.audio_dim}, "

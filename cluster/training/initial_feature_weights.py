@@ -28,6 +28,7 @@ from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.redaction import redacted
 from cluster.training.initial_weights import KEEP, RESET, SUBJECT, InitialWeightsError, new_head, with_head
+from extractors.weights.content import foreign_content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,9 @@ class InitialFeatureWeights:
 
     def _fill_from_keras(self, model: FeatureModel) -> None:
         with on_disk(self.uri) as path:
+            problem = foreign_content(Path(path))
+            if problem:
+                raise KerasFileError(f"the file {problem}")
             found = load_keras_file(
                 Path(path), name=self.name, rgb_dim=model.rgb_dim, audio_dim=model.audio_dim, options=self.options
             )

@@ -3,7 +3,7 @@
 In: a path or URI. Out: the arrays for `classifiers.weights.published_clips.fill`. The format is detected from the
 content, since public names are ambiguous (`model?raw=true`): PyTorch (a state dict, or a training state with one),
 safetensors, HDF5 as written by Keras, and TensorFlow checkpoints, in one file or by the prefix of several. Only tensors
-are unpickled.
+and numbers are unpickled.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from classifiers.weights.hdf5_file import Hdf5Error, read_arrays
 from cluster.storage import files
 from cluster.storage.download import open_uri
 from cluster.storage.redaction import redacted
-from extractors.weights.formats import UNUSABLE, WeightsError, read_torch_state
+from extractors.weights.content import WeightsError, damage_of, foreign_content
+from extractors.weights.formats import DAMAGE
+from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_bundle import read_bundle, shard_names
 from extractors.weights.tensorflow_files import TABLE_MAGIC, Constants, read_checkpoint
+from extractors.weights.torch_files import read_safetensors, read_torch_state
 
 INDEX_SUFFIX = ".index"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -51,7 +53,7 @@ def read_published(uri: str) -> Arrays:
             with open_uri(uri) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target)
             return _read_file(path)
-    except (OSError, files.StorageError, Hdf5Error, *UNUSABLE) as error:
+    except (OSError, files.StorageError, Hdf5Error, WeightsError, WireError) as error:
         raise WeightsError(f"weights {shown!r} cannot be used: {error}") from error
 
 
@@ -69,6 +71,9 @@ def _read_checkpoint_files(prefix: str) -> Arrays:
 
 
 def _read_file(path: Path) -> Arrays:
+    problem = foreign_content(path)
+    if problem:
+        raise WeightsError(f"the file {problem}")
     with path.open("rb") as file:
         start = file.read(16)
         file.seek(0, 2)
@@ -78,14 +83,19 @@ def _read_file(path: Path) -> Arrays:
     if start.startswith(HDF5_SIGNATURE):
         reader = read_arrays
     elif start[8:9] == b"{":  # after the header's length, whose first byte may be any
-        reader = load_file
+        reader = read_safetensors
     elif start.startswith(TORCH_SIGNATURES):
         reader = read_torch_state
     elif end == TABLE_END:
         reader = _read_checkpoint_file
     else:
         raise WeightsError(f"its format is unknown; supported are {FORMATS}")
-    return reader(path)
+    try:
+        return reader(path)
+    except (Hdf5Error, WeightsError, WireError):
+        raise
+    except DAMAGE as error:
+        raise WeightsError(f"the file {damage_of(path, error)}") from error
 
 
 def _read_checkpoint_file(path: Path) -> Arrays:

@@ -1,45 +1,45 @@
 """Weight files in their published formats, to state dicts with this package's keys.
 
-In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`).
+In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`),
+without what wrappers of a model put into them.
 
 | suffix | content | public file |
 |---|---|---|
-| .pth, .pt | PyTorch state dict, loaded with `weights_only=True` | torchvision, pytorch-fid, torchvggish |
+| .pth, .pt | PyTorch state dict, or a training checkpoint with one | torchvision, pytorch-fid, torchvggish |
 | .safetensors | state dict without pickle | written by this package |
 | .tgz, .tar.gz | archive with `classify_image_graph_def.pb` | inception-2015-12-05.tgz |
 | .pb | the frozen graph alone | |
 | .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
 
-Nothing but tensors is unpickled, and TensorFlow is not needed.
+Nothing but tensors, arrays and plain values is unpickled (`torch_files`), and TensorFlow is not needed.
 """
 
 from __future__ import annotations
 
-import pickle
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from extractors.weights.archive import ArchiveError, read_members
+from extractors.weights.content import WeightsError, damage_of, foreign_content
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
-
-StateDict = dict[str, Tensor]
+from extractors.weights.torch_files import StateDict, read_safetensors, read_torch_state
 
 GRAPH_MEMBER = "classify_image_graph_def.pb"
 MAX_ARCHIVE_BYTES = 512 << 20
 
 
-class WeightsError(ValueError):
-    """A weight file cannot be used; the message names the file, the reason and what is accepted."""
-
-
-UNUSABLE = (WeightsError, ArchiveError, WireError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError)
+# What libraries raise for damaged files; torch's reader of old files runs into any of those in the second line.
+DAMAGE = (
+    *(SafetensorError, RuntimeError, EOFError, OSError),
+    *(struct.error, LookupError, ValueError, TypeError, AttributeError, AssertionError, MemoryError, OverflowError),
+)
 
 
 def read_state(path: Path) -> StateDict:
@@ -48,33 +48,23 @@ def read_state(path: Path) -> StateDict:
     Raises:
         WeightsError: if the suffix is unknown, the file is damaged, or it contains more than plain tensors.
     """
-    for suffix, reader in READERS.items():
-        if path.name.endswith(suffix):
-            try:
-                return reader(path)
-            except UNUSABLE as error:
-                raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
-    raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
-
-
-def read_torch_state(path: Path) -> StateDict:
-    """The state dict of a PyTorch file; of a training checkpoint, the one under `state_dict`.
-
-    Raises:
-        WeightsError: if the file contains more than plain tensors.
-    """
+    problem = foreign_content(path)
+    if problem:
+        raise WeightsError(f"{path} {problem}")
+    suffix = next((suffix for suffix in READERS if path.name.endswith(suffix)), None)
+    if suffix is None:
+        raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        return READERS[suffix](path)
+    except WeightsError as error:
+        raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
+    except (ArchiveError, WireError) as error:
         raise WeightsError(
-            "it is not a plain PyTorch state dict. Loading it would run code from the file, which is always refused. "
-            "Load it in an environment you trust and save `model.state_dict()` instead"
+            f"{path} is not a usable {suffix} weights file: {error} ({path.stat().st_size:,} bytes; a truncated file "
+            "has to be downloaded or copied again)"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"it contains {type(state).__name__}, not a state dict of tensors")
-    return state
+    except DAMAGE as error:
+        raise WeightsError(f"{path} {damage_of(path, error)}") from error
 
 
 def _read_graph_archive(path: Path) -> StateDict:
@@ -91,7 +81,7 @@ def _read_checkpoint(path: Path) -> StateDict:
 
 
 READERS: dict[str, Callable[[Path], StateDict]] = {
-    ".safetensors": load_file,
+    ".safetensors": read_safetensors,
     ".pth": read_torch_state,
     ".pt": read_torch_state,
     ".tgz": _read_graph_archive,

@@ -13,20 +13,19 @@ The first format is whitened here; the others include any whitening in their mat
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from extractors.networks.pca import OUTPUT_DIMS, Array, Pca, PcaStatistics
-from extractors.weights.archive import ArchiveError, read_members
-from extractors.weights.formats import WeightsError
+from extractors.weights.archive import read_members
+from extractors.weights.content import WeightsError, foreign_content
+from extractors.weights.formats import DAMAGE
 from extractors.weights.protobuf_wire import WireError, floats, integer
+from extractors.weights.torch_files import load_torch
 
 MEMBERS = ("mean.npy", "eigenvals.npy", "eigenvecs.npy")
 MAX_ARCHIVE_BYTES = 128 << 20
@@ -43,20 +42,12 @@ def read_pca(path: Path) -> Pca:
     if not suffixes:
         accepted = "a folder, " + ", ".join(suffix for suffix in READERS if suffix)
         raise WeightsError(f"PCA {path} has an unknown format; accepted are {accepted}")
+    problem = foreign_content(path)
+    if problem:
+        raise WeightsError(f"{path} {problem}")
     try:
         return READERS[suffixes[0]](path)
-    except (
-        ArchiveError,
-        WireError,
-        SafetensorError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        MemoryError,  # a header that declares terabytes
-        OSError,
-        RuntimeError,
-    ) as error:
+    except (*DAMAGE, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} is not a usable PCA: {error}") from error
 
 
@@ -118,13 +109,7 @@ def _read_npz(path: Path) -> Pca:
 
 
 def _read_torch(path: Path) -> Pca:
-    # The public file contains NumPy arrays, which are rebuilt without running code from the file. Pickles refer to
-    # NumPy's module by its name before or after NumPy 2.
-    rebuild = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
-    kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64)]
-    names = [(rebuild, "numpy.core.multiarray._reconstruct"), (rebuild, "numpy._core.multiarray._reconstruct")]
-    with torch.serialization.safe_globals([*names, np.ndarray, np.dtype, *kinds]):
-        params = torch.load(path, map_location="cpu", weights_only=True)
+    params = load_torch(path)
     return _from_vggish(np.asarray(params["pca_means"]), np.asarray(params["pca_eigen_vectors"]))
 
 

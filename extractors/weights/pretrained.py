@@ -25,9 +25,11 @@ from torch import Tensor, nn
 from extractors.networks.inception import FEATURE_DIM, VARIANTS, InceptionV3
 from extractors.networks.pca import Pca, random_pca
 from extractors.networks.vggish import EMBEDDING_DIM, VGGish, vggish
-from extractors.weights.formats import StateDict, WeightsError, read_state
+from extractors.weights.content import WeightsError
+from extractors.weights.formats import read_state
 from extractors.weights.pca_formats import read_pca, write_pca
 from extractors.weights.resolve import ResolvedWeights, default_cache_dir
+from extractors.weights.torch_files import StateDict
 
 RANDOM_VARIANT = "inception-2015"
 VARIANT_BY_CLASSES = {1008: "inception-2015", 1000: "inception-imagenet"}

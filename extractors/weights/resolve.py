@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError, foreign_content
+from extractors.weights.weight_sets import WEIGHT_SETS, Kind, MissingWeightsError, WeightSet
 
-Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
 OpenUri = Callable[[str], AbstractContextManager[IO[bytes]]]
 Progress = Callable[[int, int | None], None]  # (bytes so far, total bytes if known)
 
@@ -33,78 +33,6 @@ CHUNK_BYTES = 1 << 20
 MAX_NAME_CHARACTERS = 100
 TIMEOUT_SECONDS = 60
 _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class WeightSet:
-    """A published set of weights.
-
-    sha256         of the file, if known in full
-    sha256_prefix  its first digits, if only these were published
-    alternatives   other accepted public files of the same weights
-    """
-
-    name: str
-    kind: Kind
-    url: str
-    file_name: str
-    licence: str
-    sha256: str = ""
-    sha256_prefix: str = ""
-    size_bytes: int | None = None
-    alternatives: str = ""
-
-
-WEIGHT_SETS: tuple[WeightSet, ...] = (
-    WeightSet(
-        name="inception-2015",
-        kind="frames",
-        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
-        "pt_inception-2015-12-05-6726825d.pth",
-        file_name="pt_inception-2015-12-05-6726825d.pth",
-        licence="Apache-2.0",
-        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        size_bytes=95_628_359,
-        alternatives="http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
-    ),
-    WeightSet(
-        name="inception-imagenet",
-        kind="frames",
-        url="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
-        file_name="inception_v3_google-0cc3c7bd.pth",
-        licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
-        sha256_prefix="0cc3c7bd",
-    ),
-    WeightSet(
-        name="vggish",
-        kind="sound",
-        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
-        file_name="vggish-10086976.pth",
-        licence="Apache-2.0",
-        sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
-        size_bytes=288_567_937,
-        alternatives="https://storage.googleapis.com/audioset/vggish_model.ckpt",
-    ),
-    WeightSet(
-        name="yt8m",
-        kind="frame-pca",
-        url="http://data.yt8m.org/yt8m_pca.tgz",
-        file_name="yt8m_pca.tgz",
-        licence="CC BY 4.0 (YouTube-8M)",
-        alternatives="http://data.yt8m.org/pca_matrix_data/inception3_projection_matrix_data.pb "
-        "with inception3_mean_matrix_data.pb in the same folder",
-    ),
-    WeightSet(
-        name="vggish",
-        kind="sound-pca",
-        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish_pca_params-970ea276.pth",
-        file_name="vggish_pca_params-970ea276.pth",
-        licence="Apache-2.0",
-        sha256_prefix="970ea276",
-        size_bytes=181_358,
-        alternatives="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -155,6 +83,7 @@ def resolve_weights(
     """Find, download if necessary, and verify the weights `spec`; None for a PCA with `spec` `none`.
 
     Raises:
+        MissingWeightsError: if a named set is not in the cache and cannot be downloaded.
         WeightsError: if the name is unknown, the file is missing or cannot be downloaded, or its hash is wrong.
     """
     cache = cache_dir or default_cache_dir()
@@ -211,12 +140,7 @@ def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Prog
     try:
         part, sha256 = _download(known.url, cache, known.file_name, open_uri, progress, known.size_bytes)
     except OSError as error:
-        other = f" Also accepted, given by its path: {known.alternatives}." if known.alternatives else ""
-        raise WeightsError(
-            f"weights {known.name!r} for {known.kind} are not in the cache and could not be downloaded ({error}). "
-            f"Download {known.url} on a machine with network access and put the file {known.file_name} at {path}."
-            f"{other} For a trial without trained weights use random:SEED"
-        ) from error
+        raise MissingWeightsError(known, path, str(error)) from error
     try:
         _verify(known, part, sha256)
     except WeightsError:
@@ -262,9 +186,11 @@ def _verify(known: WeightSet, path: Path, sha256: str) -> None:
     if not known.sha256 and lock.exists():
         expected, origin = lock.read_text().strip(), f"stored in {lock}"
     if not sha256.startswith(expected):
+        content = foreign_content(path)
         raise WeightsError(
             f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
-            f"the one {origin} is {expected}. Delete the file to download {known.url} again"
+            f"the one {origin} is {expected}. {f'It {content}. ' if content else ''}"
+            f"Delete the file to download {known.url} again"
         )
 
 

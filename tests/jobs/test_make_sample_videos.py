@@ -15,6 +15,11 @@ def test_the_job_runs_as_a_file_and_refuses_an_empty_plan(tmp_path: Path, capsys
     assert "default: 36" in help_text.stdout
     main(["--output", str(tmp_path), "--count", "1"])
     assert str(tmp_path / "manifest.csv") in capsys.readouterr().out
+    main(["--output", f"file://localhost{tmp_path}/a%20folder", "--count", "1"])
+    assert str(tmp_path / "a folder" / "manifest.csv") in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--output", "gs://bucket/samples"])
+    assert "--output must be a local folder, not 'gs://bucket/samples'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--output", str(tmp_path), "--count", "0"])
     assert "--count must be at least 1, not 0" in capsys.readouterr().err

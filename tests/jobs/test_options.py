@@ -30,13 +30,13 @@ FLAGS = {
         log-format
     """,
     "score_videos": """
-        checkpoint labels features videos exclude embeddings views crops date only-new top-k threshold submission
-        max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
+        checkpoint labels features videos code-range exclude embeddings views crops date only-new top-k threshold
+        submission max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
-        output features videos labels exclude model model-options init-weights init-head classes vocabulary task balance
-        split split-column split-seed fractions validation-features test-features max-frames recipe phases
+        output features videos code-range labels exclude model model-options init-weights init-head classes vocabulary
+        task balance split split-column split-seed fractions validation-features test-features max-frames recipe phases
         placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
         decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed
@@ -52,7 +52,7 @@ FLAGS = {
         dataset input output exclude annotations split-number classes test validation seed skip-missing
     """,
     "convert_tfrecords": """
-        input output to level
+        input output to level code-range
     """,
     "make_sample_videos": """
         output count seed
@@ -89,7 +89,10 @@ LINES = {
         "--videos i --features f --checkpoint c --labels l --weights random:0 --retry-failed empty --sure-from 0.6",
     ),
     "make_manifest": ("--dataset ucf101 --input i --output o.csv --annotations a --classes x y --test 0",),
-    "convert_tfrecords": ("--input i --output o --to tfrecord --level frame",),
+    "convert_tfrecords": (
+        "--input i --output o --to tfrecord --level frame",
+        "--input i --output o --to parquet --code-range -1..3",
+    ),
     "make_sample_videos": ("--output o --count 3",),
 }
 # Options of places that a job writes to.
@@ -127,8 +130,8 @@ def test_places_that_a_job_writes_to_are_not_in_the_folder_of_a_ray_job(
     assert [problem.split()[0] for problem in caught.value.problems] == [f"--{name}" for name in names.split()]
     for problem in caught.value.problems:
         assert f"must not be in {folder}, which Ray deletes after the job: give a URI, or the absolute path" in problem
-    elsewhere = arguments.replace(" w", " gs://bucket/w")
-    assert parse(KINDS[job], elsewhere.split())
+    place = str(tmp_path / "w") if job == "make_sample_videos" else "gs://bucket/w"  # samples are local files
+    assert parse(KINDS[job], arguments.replace(" w", f" {place}").split())
 
 
 @pytest.mark.parametrize("job", FLAGS)

@@ -220,3 +220,20 @@ def test_all_invalid_options_are_reported_together() -> None:
         model_config("dense-5", {"shared_hidden": {60}})
     with pytest.raises(ValueError, match="finite"):
         model_config("dense-5", {"input_dropout": float("nan")})
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_a_model_of_registered_size_is_trained_in_bf16(name: str) -> None:
+    torch.manual_seed(3)
+    model = build_model(name, num_classes=CLASSES, rgb_dim=1024, audio_dim=128).eval()
+    num_frames = torch.tensor(LENGTHS)
+    shape = (len(LENGTHS), 9) if name in FRAME_LEVEL else (len(LENGTHS),)
+    rgb, audio = torch.randn(*shape, 1024), torch.randn(*shape, 128)
+    expected = model(rgb, audio, num_frames)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(rgb, audio, num_frames)
+        F.cross_entropy(logits, torch.arange(len(LENGTHS)) % CLASSES).backward()
+    assert F.cosine_similarity(logits.float().flatten(), expected.flatten(), dim=0) > 0.99
+    for key, weight in model.named_parameters():
+        assert weight.grad is not None, key
+        assert weight.grad.isfinite().all(), key

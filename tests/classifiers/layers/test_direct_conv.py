@@ -34,6 +34,21 @@ def test_results_equal_those_of_torch(options, bias, is_channels_last):
     assert torch.allclose(reduced.float(), expected, atol=0.1)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("clip_type", [torch.float32, torch.bfloat16])
+def test_reduced_weights_take_clips_of_either_type(clip_type, bias):
+    """Under autocast some layers give fp32, such as 3D pooling; the next convolution reduces it."""
+    torch.manual_seed(0)
+    conv = nn.Conv3d(4, 8, 3, padding=1, bias=bias).bfloat16()
+    clip = torch.randn(1, 4, 6, 9, 9).to(clip_type)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected = conv(clip)
+        DirectConv3d.replace(conv)
+        found = conv(clip)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected)
+
+
 def test_without_onednn_torch_computes_the_convolution(monkeypatch):
     conv = nn.Conv3d(3, 4, 3)
     clip = torch.randn(1, 3, 4, 8, 8)

@@ -51,7 +51,8 @@ def test_the_summary_of_an_epoch_equals_that_of_all_metrics():
     assert brief.summary() == full.summary()
     assert brief.summary()["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)))
     assert set(brief.summary()) == {
-        *("loss", "hit_at_one", "perr", "gap", "mean_average_precision", "top_1_accuracy", "top_5_accuracy")
+        *("loss", "hit_at_one", "perr", "gap", "top_1_accuracy", "top_5_accuracy"),
+        *("mean_average_precision", "mean_average_precision_at_10"),
     }
 
 

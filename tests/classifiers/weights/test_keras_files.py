@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from classifiers.weights.keras_files import KerasFileError, load_keras_file
+from tests.classifiers.weights import test_keras_network as described
 from tests.support import keras_models
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "keras"
@@ -43,6 +44,42 @@ def test_files_written_by_keras_are_read(name: str) -> None:
         rgb, audio = torch.from_numpy(arrays["rgb"]), torch.from_numpy(arrays["audio"])
         probabilities = small(FIXTURES / name).eval()(rgb, audio, ONE[:7]).softmax(1).detach().numpy()
         np.testing.assert_allclose(probabilities, arrays["probabilities"], rtol=0, atol=1e-6)
+
+
+def test_audio_before_rgb_is_known_from_the_description() -> None:
+    with np.load(FIXTURES / "audio_first.npz") as arrays:
+        rgb, audio = torch.from_numpy(arrays["rgb"]), torch.from_numpy(arrays["audio"])
+        probabilities = small(FIXTURES / "audio_first.h5").eval()(rgb, audio, ONE[:7]).softmax(1).detach().numpy()
+        np.testing.assert_allclose(probabilities, arrays["probabilities"], rtol=0, atol=1e-6)
+
+
+def test_audio_before_rgb_without_hidden_layers_of_their_own(tmp_path: Path) -> None:
+    layers = [
+        described.layer("InputLayer", "rgb", batch_input_shape=[None, 12]),
+        described.layer("InputLayer", "audio", batch_input_shape=[None, 4]),
+        described.layer("Concatenate", "both", "audio", "rgb"),
+        described.layer("Dense", "classes", "both", activation="softmax"),
+    ]
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.random((16, 3), np.float32), rng.random(3, np.float32)
+    arrays = {"classes/kernel": kernel, "classes/bias": bias}
+    description = json.dumps({"class_name": "Model", "config": {"name": "m", "layers": layers}})
+    keras_models.write_by_name(tmp_path / "m.h5", arrays, root="model_weights", description=description)
+    model = load_keras_file(tmp_path / "m.h5", name="logistic", rgb_dim=12, audio_dim=4).eval()
+    rgb, audio = rng.random((8, 12), np.float32), rng.random((8, 4), np.float32)
+    logits = model(torch.from_numpy(rgb), torch.from_numpy(audio), ONE).detach().numpy()
+    np.testing.assert_allclose(logits, np.hstack([audio, rgb]) @ kernel + bias, rtol=1e-5)
+
+
+def test_audio_before_rgb_is_refused_without_a_description(tmp_path: Path) -> None:
+    with pytest.raises(KerasFileError, match=r"layers of audio come before those of rgb.*model\.save\('NAME\.h5'\)"):
+        small(FIXTURES / "audio_first.weights.h5")
+    arrays = keras_models.weights(10)
+    swapped = {key: arrays[key] for key in sorted(arrays, key=lambda key: not key.startswith("audio"))}
+    for layout in LAYOUTS.values():
+        layout(tmp_path / "m.h5", swapped)
+        with pytest.raises(KerasFileError, match="layers of audio come before"):
+            load_keras_file(tmp_path / "m.h5", name="dense-5")
 
 
 def test_every_dense_model_loads_its_own_layers(tmp_path: Path) -> None:

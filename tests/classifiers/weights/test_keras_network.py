@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from classifiers.weights.keras_network import check_network
+from classifiers.weights.keras_network import takes_audio_first
 
 
 def layer(kind: str, name: str, *sources: str, **config: Any) -> dict[str, Any]:
@@ -28,18 +28,24 @@ def network(order: tuple[str, str] = ("rgb_drop", "audio_drop"), activation: str
     return json.dumps({"class_name": "Model", "config": {"name": "m", "layers": layers}})
 
 
-def check(description: str) -> None:
-    check_network(description, activation="tanh", inputs=(1024, 128))
+def check(description: str) -> bool:
+    return takes_audio_first(description, activation="tanh", inputs=(1024, 128))
 
 
-def test_a_network_of_keras_2_passes() -> None:
-    check(network())
+def test_a_network_of_keras_2_passes_in_either_order() -> None:
+    assert not check(network())
+    assert check(network(("audio_drop", "rgb_drop")))
+
+
+def test_inputs_of_one_width_are_rgb_and_audio() -> None:
+    description = network(("audio_drop", "rgb_drop")).replace("[null, 1024]", "[null, 128]")
+    assert not takes_audio_first(description, activation="tanh", inputs=(128, 128))
 
 
 def test_all_differences_are_reported_together() -> None:
     with pytest.raises(ValueError, match="'audio_dense' has activation 'relu'") as caught:
-        check(network(("audio_drop", "rgb_drop"), "relu"))
-    assert "widths (128, 1024); the model's are (1024, 128)" in str(caught.value)
+        check(network(("audio_drop", "audio_drop"), "relu"))
+    assert "widths (128, 128); the model's are (1024, 128)" in str(caught.value)
 
 
 def test_a_cyclic_network_is_refused() -> None:

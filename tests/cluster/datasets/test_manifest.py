@@ -240,6 +240,17 @@ def test_a_manifest_that_is_not_there(tmp_path):
     assert "only these schemes are read" in problems("ftp://host/videos")[0]
 
 
+def test_uris_of_local_files_are_percent_encoded(tmp_path):
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    rows = f"id,uri\na,1.mp4\nb,file://localhost{tmp_path}/a%20folder/2%25.mp4\nc,file:{tmp_path}/a%20folder/1.mp4\n"
+    write(folder, "m.csv", rows.encode())
+    found = read_videos(f"file://{tmp_path}/a%20folder/m.csv")
+    assert [files.local_path(video.uri) for video in found] == [
+        f"{folder}/{name}" for name in ("1.mp4", "2%.mp4", "1.mp4")
+    ]
+
+
 def test_a_manifest_and_a_video_over_http(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     write(tmp_path, "m.csv", "uri\nsub/v.mp4\n")

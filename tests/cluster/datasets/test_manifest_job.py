@@ -13,7 +13,7 @@ from cluster.datasets.manifest_job import ManifestOptions, make_manifest
 from cluster.datasets.vocabulary import read_class_names
 from cluster.storage import files
 from schemas.errors import InputError
-from tests.cluster.datasets.test_public_datasets import touch, ucf
+from tests.cluster.datasets.test_public_datasets import touch, ucf, write
 from tests.support.servers import gs_bucket
 
 
@@ -100,6 +100,28 @@ def test_missing_videos_are_an_error_unless_they_are_to_be_skipped(tmp_path: Pat
     assert len(read_videos(make(tmp_path, skip_missing=True, **options))) == 11
     # What is missing of classes that nobody wants does not matter.
     assert len(read_videos(make(tmp_path, classes=("BabyCrawling",), **options))) == 6
+
+
+def test_videos_without_a_label_stay_and_are_counted(tmp_path: Path) -> None:
+    names = [f"v{n}_000000_000010.mp4" for n in range(6)]
+    header = "youtube_id,time_start,time_end,split"
+    lists = {
+        "train.csv": f"label,{header}\n" + "".join(f"run,v{n},0,10,train\n" for n in range(4)),
+        "test.csv": f"{header}\nv4,0,10,test\nv5,0,10,test\n",
+    }
+    output = str(tmp_path / "manifest.csv")
+    made = make_manifest(
+        ManifestOptions(
+            dataset="kinetics",
+            input=str(touch(tmp_path / "videos", *names)),
+            output=output,
+            annotations=str(write(tmp_path / "lists", lists)),
+        )
+    )
+    assert (made.unlabelled, made.classes) == (2, {"run": 4})
+    found = {video.id: (video.labels, video.split) for video in read_videos(output)}
+    assert found["v4_000000_000010"] == found["v5_000000_000010"] == ((), "test")
+    assert Counter(split for labels, split in found.values() if labels) == {"train": 3, "validation": 1}
 
 
 def test_a_class_with_one_video_is_an_error(tmp_path: Path) -> None:

@@ -155,6 +155,21 @@ def test_kinetics(tmp_path: Path) -> None:
     assert "'somewhere'" in str(caught.value)
 
 
+def test_kinetics_tests_may_have_no_labels(tmp_path: Path) -> None:
+    videos = touch(tmp_path / "videos", "a_000010_000020.mp4", "b_000000_000010.mp4")
+    lists = {
+        "train.csv": "label,youtube_id,time_start,time_end,split\nrun,a,10,20,train\n",
+        "test.csv": "youtube_id,time_start,time_end,split\nb,0,10,test\nc,5,15,test\n",
+    }
+    found = find("kinetics", videos, write(tmp_path / "lists", lists))
+    assert found.classes == ("run",)
+    assert rows(found) == {"a_000010_000020": ("run", "train", "a"), "b_000000_000010": ("test", "b")}
+    assert found.missing == {"c_000005_000015": ""}
+    write(tmp_path / "lists", {"train.csv": "youtube_id,time_start,time_end,split\na,10,20,train\n"})
+    with pytest.raises(ManifestError, match=r"train\.csv, line 2: split 'train', but the list has no column label"):
+        find("kinetics", videos, tmp_path / "lists")
+
+
 def test_grid(tmp_path: Path) -> None:
     found = find("grid", touch(tmp_path / "videos", "s1/bbaf2n.mpg", "s2/swiz9a.mpg", "s2/swiz9a.align"))
     assert rows(found)["s1/bbaf2n"][:6] == ("bin", "blue", "at", "f", "two", "now")

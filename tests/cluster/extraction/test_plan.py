@@ -7,6 +7,7 @@ from cluster.datasets.folder import DatasetError
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
 from extractors.networks.precision import has_cpu_int8, resolve_precision
+from extractors.weights.resolve import hash_path
 from schemas.errors import InputError
 from schemas.features import FeatureRow
 
@@ -103,3 +104,30 @@ def test_another_way_of_making_features_is_refused(config, tmp_path):
         make_plan(other, read_inputs(other), on_gpu=False)
     for words in ("--pca: random:0 there, none here", "--fps: 1 there, 2 here"):
         assert words in str(caught.value)
+
+
+def test_all_missing_weights_are_one_table_beside_other_problems(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing answers
+    with pytest.raises(InputError) as caught:
+        read_inputs(config.with_values(weights="inception-2015", audio_weights="vggish", pca="nothing.npz"))
+    other, table = caught.value.problems
+    assert "'nothing.npz' for frame-pca not found" in other
+    assert [line.split()[:2] for line in table.splitlines()[2:4]] == [["inception-2015", "frames"], ["vggish", "sound"]]
+    assert table.count("curl -fL") == 2
+
+
+def test_weights_are_found_by_file_uris(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    np.savez(folder / "p.npz", pca_means=np.zeros((128, 1)), pca_eigen_vectors=np.eye(128))
+    found = read_inputs(config.with_values(audio_pca=f"file://localhost{tmp_path}/a%20folder/p.npz")).weights[
+        "sound-pca"
+    ]
+    assert found.sha256 == hash_path(folder / "p.npz")
+    wrong = {f"file://elsewhere{tmp_path}/p.npz": "an absolute path follows file://", "ftp://host/p.npz": "only these"}
+    for uri, message in wrong.items():
+        with pytest.raises(InputError, match=message):
+            read_inputs(config.with_values(audio_pca=uri))

@@ -4,6 +4,7 @@ import pytest
 
 from cluster.features.blocks import read_blocks
 from cluster.features.files import FeatureFileError, open_features
+from schemas.quantization import CodeRange, dequantize
 from tests.support.features import DIM, feature_row, replace_column, some_rows, write_shard
 
 
@@ -55,3 +56,12 @@ def test_missing_features_are_refused(tmp_path):
     replace_column(path, "mean_rgb", pa.array([[0.0] * DIM, None], pa.list_(pa.float32(), DIM)))
     with pytest.raises(FeatureFileError, match=r"part\.parquet cannot be read: Expected all lists to be of size=16"):
         list(read_blocks(open_features([str(path)]).files[0], "video", [0]))
+
+
+def test_codes_of_another_range_are_decoded(tmp_path):
+    row = feature_row(1, frames=3)
+    for fingerprint, code_range in (({}, None), ({"code_range": "-1..3"}, CodeRange(-1, 3))):
+        path = write_shard(tmp_path / "a.parquet", [row], fingerprint)
+        (block,) = read_blocks(open_features([str(path)]).files[0], "frame", [0])
+        for found, codes in ((block.rgb, row.rgb), (block.audio, row.audio)):
+            np.testing.assert_array_equal(found, codes if code_range is None else dequantize(codes, code_range))

@@ -7,6 +7,7 @@ from cluster.features.columns import read_index
 from cluster.features.files import FeatureFileError, open_features
 from cluster.storage import files
 from schemas.features import AUDIO_DIM
+from schemas.quantization import CodeRange
 from tests.support.features import DIM, FINGERPRINT, feature_row, replace_column, some_rows, write_shard
 from tests.support.parity import FOLDER
 from tests.support.servers import gs_bucket
@@ -79,6 +80,17 @@ def test_different_fingerprints_are_refused(tmp_path):
     assert "fps" not in str(caught.value)
     with pytest.raises(FeatureFileError, match=r"(?s)features of the model and .*weights: three and one"):
         open_features([str(tmp_path / "a.parquet")], fingerprint={"weights": "three", "fps": "1"})
+
+
+def test_a_shard_is_of_the_range_that_it_records(tmp_path):
+    path = write_shard(tmp_path / "a.parquet", [feature_row(1, frames=2)], {"code_range": "-1..3"})
+    for given in (None, CodeRange(-1, 3)):
+        assert open_features([str(path)], code_range=given).files[0].code_range == CodeRange(-1, 3)
+    with pytest.raises(FeatureFileError, match=r"a\.parquet are of the range -1\.\.3, not 0\.\.1"):
+        open_features([str(path)], code_range=CodeRange(0, 1))
+    write_shard(path, [feature_row(1)], {"code_range": "wide"})
+    with pytest.raises(FeatureFileError, match=r"(?s)fingerprint in its metadata cannot be read.*'wide'"):
+        open_features([str(path)])
 
 
 def test_unusable_inputs_are_refused(tmp_path):

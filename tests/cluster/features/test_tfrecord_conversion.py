@@ -2,18 +2,21 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.features.files import FeatureFileError
+from cluster.features.blocks import read_blocks
+from cluster.features.files import FeatureFileError, open_features
 from cluster.features.tfrecord_conversion import ConversionOptions, Converted, convert
 from cluster.features.tfrecord_files import YOUTUBE_8M, tensorflow
 from cluster.features.tfrecord_reader import read_records
 from cluster.features.tfrecord_writer import write_records
+from schemas.quantization import CodeRange
 from tests.support.features import feature_row, write_shard
 from tests.support.parity import golden
-from tests.support.tfrecords import FRAME, VIDEO, frame_records
+from tests.support.tfrecords import FRAME, KEYED_VIDEO_ID, VIDEO, frame_records, frames_record, write_tfrecord
 
 
-def run(source, output, to, level="auto"):
-    return convert(ConversionOptions(str(source), str(output), to, level))
+def run(source, output, to, level="auto", code_range=None):
+    options = ConversionOptions.of(input=str(source), output=str(output), to=to, level=level, code_range=code_range)
+    return convert(options)
 
 
 def records(path, kind):
@@ -89,6 +92,45 @@ def test_mediapipes_floats_become_codes(tmp_path):
     codes = np.frombuffer(b"".join(code for row in rows for code in row["rgb"]), np.uint8).reshape(-1, 16)
     # Decoding adds half a step (`schemas.quantization`), so that codes may go up by one.
     assert set(np.unique(codes.astype(int) - frame_records().rgb)) <= {0, 1}
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_codes_of_another_range_keep_it_there_and_back(tmp_path, kind):
+    block = frame_records(kind, CodeRange(-1, 3))
+    source = tmp_path / "r" / "m.tfrecord"
+    source.parent.mkdir()
+    write_records(str(source), [block], YOUTUBE_8M)
+    features = open_features([str(source)], code_range=CodeRange(-1, 3))
+    expected = [b.rgb for b in read_blocks(features.files[0], "frame", [0])]
+
+    run(source, tmp_path / "d", "parquet", code_range="-1..3")
+    shards = open_features([str(tmp_path / "d")])
+    assert shards.fingerprint == {**YOUTUBE_8M, "code_range": "-1..3"}
+    found = [b.rgb for b in read_blocks(shards.files[0], "frame", [0])]
+    step = 0 if kind == np.uint8 else 4 / 255  # decoding adds half a step, so that codes may go up by one
+    np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), rtol=0, atol=step)
+    row = pq.read_table(tmp_path / "d" / "features" / "m.parquet").to_pylist()[0]
+    np.testing.assert_allclose(row["mean_rgb"], np.concatenate(expected)[:3].mean(axis=0), rtol=0, atol=1e-6)
+
+    run(tmp_path / "d", tmp_path / "back", "tfrecord")
+    records = open_features([str(tmp_path / "back")])  # which record the range themselves
+    assert records.fingerprint == shards.fingerprint
+    again = [b.rgb for b in read_blocks(records.files[0], "frame", [0])]
+    np.testing.assert_array_equal(np.concatenate(again), np.concatenate(found))
+
+
+def test_ids_of_2016_are_kept(tmp_path):
+    run(KEYED_VIDEO_ID, tmp_path / "d", "parquet")
+    (path,) = (tmp_path / "d" / "features").iterdir()
+    assert pq.read_table(path)["id"].to_pylist() == ["v000", "v001", "v002", "v003"]
+
+
+def test_a_record_that_cannot_be_used_is_named_and_nothing_is_written(tmp_path):
+    good, bad = (frames_record(labels=[label]) for label in (1, 3_000_000_000))
+    path = write_tfrecord(tmp_path / "r.tfrecord", good, bad)
+    with pytest.raises(FeatureFileError, match=r"r\.tfrecord, record 1: label 3000000000 is no class index"):
+        run(path, tmp_path / "d", "parquet")
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_second_run_converts_the_missing_files(tmp_path):

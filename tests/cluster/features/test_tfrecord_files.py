@@ -1,8 +1,52 @@
 import pytest
 
-from cluster.features.tfrecord_files import RecordError, inspect_records, tensorflow
+from cluster.features.tfrecord_files import (
+    CODES,
+    MEANS,
+    MEDIAPIPE_FLOATS,
+    YOUTUBE_8M,
+    RecordError,
+    inspect_records,
+    records_at,
+)
 from cluster.features.tfrecord_reader import read_records
+from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange
 from tests.support.parity import FOLDER
+from tests.support.tfrecords import frames_record, means_record, record, write_tfrecord
+
+FLOATS = {"RGB/feature/floats": [[0.5] * 4], "AUDIO/feature/floats": [[0.25] * 2]}
+
+
+def inspect(path, *records):
+    write_tfrecord(path / "r", *records)
+    return inspect_records(str(path / "r"), "gs://b/r")
+
+
+@pytest.mark.parametrize(
+    ("first", "features", "level"),
+    [
+        (means_record(), MEANS, "video"),
+        (frames_record(), CODES, "frame"),
+        (frames_record(lists=FLOATS), MEDIAPIPE_FLOATS, "frame"),
+    ],
+)
+def test_the_first_record_shows_the_layout(tmp_path, first, features, level):
+    found = inspect(tmp_path, first, first)
+    assert (found.features, found.level, found.id_field) == (features, level, "id")
+    assert (found.rgb_dim, found.audio_dim, found.records) == (4, 2, 2)
+    assert found.fingerprint == YOUTUBE_8M
+
+
+@pytest.mark.parametrize("name", ["video_id", "clip/data_path", "clip/data_id", "clip/media_id", "example/id"])
+def test_the_field_of_the_id(tmp_path, name):
+    assert inspect(tmp_path, frames_record(id=None, **{name: [b"a"]})).id_field == name
+    assert inspect(tmp_path, frames_record(id=[b"a"], **{name: [b"b"]})).id_field == "id"
+
+
+@pytest.mark.parametrize("first", [means_record(id=None), frames_record(id=None)])
+def test_a_file_without_ids_is_refused(tmp_path, first):
+    with pytest.raises(RecordError, match=r"gs://b/r, record 0 has no id: it holds .*labels.*; expected one of id, "):
+        inspect(tmp_path, first)
 
 
 def test_a_truncated_file_is_refused(tmp_path):
@@ -11,24 +55,68 @@ def test_a_truncated_file_is_refused(tmp_path):
         inspect_records(str(tmp_path / "r"), "r")
 
 
-def test_records_of_an_unknown_layout_are_refused(tmp_path):
-    tf = tensorflow()
-    feature = {"image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"jpeg"]))}
-    with tf.io.TFRecordWriter(str(tmp_path / "r")) as writer:
-        writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
-    with pytest.raises(RecordError, match="record 0 holds image; expected mean_rgb and mean_audio or rgb and audio"):
-        inspect_records(str(tmp_path / "r"), "r")
+@pytest.mark.parametrize(("kind", "remedy"), [("GZIP", "gunzip"), ("ZLIB", "Decompress it first")])
+def test_a_compressed_file_is_refused_with_a_remedy(tmp_path, kind, remedy):
+    write_tfrecord(tmp_path / "r", *[means_record()] * 9, compression=kind)
+    with pytest.raises(RecordError, match=rf"(?s)gs://b/r, record 0: the file is compressed \({kind}\).*{remedy}"):
+        inspect_records(str(tmp_path / "r"), "gs://b/r")
+
+
+@pytest.mark.parametrize(
+    ("first", "problem"),
+    [
+        (record({"image": [b"jpeg"]}), "holds image; expected mean_rgb and mean_audio or rgb and audio"),
+        (record({}), "holds nothing; expected"),
+        (b"\xff\xff no message", "is neither a tf.train.Example nor a SequenceExample"),
+        (frames_record(0), "has no frame, so the width of the features is unknown"),
+        (frames_record(lists={"rgb": [[bytes(4)]], "audio": []}), "has no frame"),
+        (frames_record(lists={"rgb": [[b""]], "audio": [[bytes(2)]]}), ": rgb holds no value"),
+        (means_record(mean_audio=[]), ": mean_audio holds no value"),
+    ],
+)
+def test_a_first_record_of_an_unknown_layout_is_refused(tmp_path, first, problem):
+    with pytest.raises(RecordError) as caught:
+        inspect(tmp_path, first)
+    assert str(caught.value).startswith("gs://b/r, record 0")
+    assert problem in str(caught.value)
+
+
+def test_a_first_record_with_a_wrong_checksum_is_refused(tmp_path):
+    path = write_tfrecord(tmp_path / "r", means_record())
+    content = bytearray((tmp_path / "r").read_bytes())
+    content[20] ^= 1
+    (tmp_path / "r").write_bytes(content)
+    with pytest.raises(RecordError, match="gs://b/r, record 0 is damaged: its checksum is wrong"):
+        inspect_records(path, "gs://b/r")
 
 
 def test_a_damaged_fingerprint_is_refused(tmp_path):
-    tf = tensorflow()
-    (original,) = tf.data.TFRecordDataset(str(FOLDER / "video_level.tfrecord")).take(1)
-    record = tf.train.Example.FromString(original.numpy())
-    record.features.feature["framemill/fingerprint"].bytes_list.value.append(b"[]")
-    with tf.io.TFRecordWriter(str(tmp_path / "r")) as writer:
-        writer.write(record.SerializeToString())
-    with pytest.raises(RecordError, match="record 0: framemill/fingerprint cannot be read: a fingerprint is"):
-        inspect_records(str(tmp_path / "r"), "r")
+    for text in (b"[]", b'{"code_range": "wide"}'):
+        with pytest.raises(RecordError, match=r"record 0: framemill/fingerprint cannot be read: a (fing|range)"):
+            inspect(tmp_path, means_record(**{"framemill/fingerprint": [text]}))
+
+
+def test_the_range_of_the_codes_is_part_of_the_fingerprint(tmp_path):
+    path = write_tfrecord(tmp_path / "r", frames_record())
+    found = inspect_records(path, "r", CodeRange(-1, 3))
+    assert found.fingerprint == {**YOUTUBE_8M, "code_range": "-1..3"}
+    assert found.code_range == CodeRange(-1, 3)
+    for default in (None, YOUTUBE_8M_RANGE):
+        assert inspect_records(path, "r", default).fingerprint == YOUTUBE_8M
+
+
+def test_a_file_that_records_its_range_is_not_read_with_another(tmp_path):
+    path = write_tfrecord(tmp_path / "r", frames_record(**{"framemill/fingerprint": [b'{"code_range": "-1..3"}']}))
+    for given in (None, CodeRange(-1, 3)):
+        assert inspect_records(path, "r", given).code_range == CodeRange(-1, 3)
+    with pytest.raises(RecordError, match=r"r says itself that its codes are of the range -1\.\.3, not -2\.\.2"):
+        inspect_records(path, "r", YOUTUBE_8M_RANGE)
+
+
+def test_records_are_found_by_their_numbers(tmp_path):
+    written = [means_record(labels=[number]) for number in range(5)]
+    path = write_tfrecord(tmp_path / "r", *written)
+    assert list(records_at(path, "r", [0, 1, 4])) == [written[0], written[1], written[4]]
 
 
 def test_an_empty_file_holds_no_record(tmp_path):

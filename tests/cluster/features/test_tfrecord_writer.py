@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cluster.features.tfrecord_files import YOUTUBE_8M, inspect_records, tensorflow
+from cluster.features.tfrecord_files import CODES, MEDIAPIPE_FLOATS, YOUTUBE_8M, inspect_records, tensorflow
 from cluster.features.tfrecord_reader import read_records
 from cluster.features.tfrecord_writer import write_records
 from tests.support.tfrecords import FRAME, VIDEO, frame_records
@@ -24,7 +24,8 @@ def test_frames_and_segments_in_both_layouts(tmp_path, kind):
     path, records = str(tmp_path / "r"), frame_records(kind)
     assert write_records(path, [records], {"source": "here"}) == 2
     found = inspect_records(path, path)
-    assert (found.level, found.floats, found.rgb_dim, found.records) == ("frame", kind == np.float32, 16, 2)
+    assert found.features == (CODES if kind == np.uint8 else MEDIAPIPE_FLOATS)
+    assert (found.level, found.rgb_dim, found.records) == ("frame", 16, 2)
     assert found.fingerprint == {"source": "here"}
     (block,) = read_records(path, path)
     assert (block.ids, block.rgb.dtype) == (["a", "b"], kind)

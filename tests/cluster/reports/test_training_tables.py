@@ -13,11 +13,13 @@ def test_every_metric_of_every_split_has_a_row() -> None:
     splits = training_record().splits
     rows = {row.name: row for row in training_tables.metric_rows(splits)}
     assert list(rows) == [
-        *("Loss", "hit@1", "Top-1 accuracy", "Top-5 accuracy", "PERR", "mAP", "GAP@20"),
+        *("Loss", "hit@1", "Top-1 accuracy", "Top-5 accuracy", "PERR", "mAP", "mAP@10", "GAP@20"),
         *("Macro F1", "Weighted F1", "Micro F1"),
     ]
     assert all(row.definition for row in rows.values())
     assert rows["Loss"].values == tuple(figure_text(split.summary["loss"] or 0) for split in splits)
+    at_10 = [split.summary["mean_average_precision_at_10"] for split in splits]
+    assert rows["mAP@10"].values == tuple(percent_text(value or 0) for value in at_10)
     assert rows["GAP@20"].values == tuple(percent_text(split.summary["gap"] or 0) for split in splits)
     assert rows["Macro F1"].values == tuple(percent_text(split.averages["macro"].f1) for split in splits)
 

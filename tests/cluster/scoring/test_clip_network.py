@@ -6,11 +6,35 @@ import numpy as np
 import pytest
 import torch
 
+from classifiers.clip_models.registry import clip_model_entry, clip_model_names
 from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from cluster.scoring.clip_network import ClipNetwork
+from cluster.scoring.config import PRECISIONS
+from extractors.networks.precision import resolve_device, resolve_precision
+from schemas.clips import ClipFormat
 from tests.support.clips import trained_clips
 
 CLIPS = torch.randint(0, 256, (5, 4, 28, 28, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+CLASSES = 4
+FULL_WIDTH = {"frames": 16, "height": 32, "width": 32}  # clips as small as all models take
+NARROW = {**FULL_WIDTH, "width_factor": 0.125}
+
+
+def offered_precisions() -> list[str]:
+    """Those that this machine has."""
+    found = []
+    for name in PRECISIONS:
+        try:
+            found.append(resolve_precision(name, resolve_device("auto")))
+        except ValueError:
+            continue
+    return sorted(set(found))
+
+
+def noise(form: ClipFormat) -> torch.Tensor:
+    """Two clips."""
+    shape = (2, form.frames, form.height, form.width, form.channels)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +83,31 @@ def test_it_travels_without_what_setup_builds():
     network.setup()
     assert len(pickle.dumps(network)) == before
     assert network.files() == []
+
+
+# One narrow model of each family, and every model at full width.
+FAMILIES = {clip_model_entry(name).model: name for name in reversed(clip_model_names())}
+MODELS = [
+    *(pytest.param(name, NARROW, id=f"{name}-narrow") for name in FAMILIES.values()),
+    *(pytest.param(name, FULL_WIDTH, marks=pytest.mark.heavy, id=name) for name in clip_model_names()),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), MODELS)
+def test_every_model_runs_in_every_precision_alone_and_in_an_ensemble(name, options):
+    members = {str(seed): trained_clips(name, classes=CLASSES, seed=seed, options=options) for seed in (1, 2)}
+    trained = {subject: TrainedClipClassifier({subject: member}) for subject, member in members.items()}
+    both = TrainedClipClassifier(members)
+    clips = noise(both.clips.format)
+    exact = ClipNetwork(trained["1"], "fp32").embed_prepared(clips)
+    for precision in offered_precisions():
+        alone = [ClipNetwork(one, precision).embed_prepared(clips) for one in trained.values()]
+        features = alone[0][:, :-CLASSES]
+        assert np.isfinite(alone).all()
+        for found, expected in zip(features, exact[:, :-CLASSES], strict=True):
+            assert found @ expected / np.linalg.norm(found) / np.linalg.norm(expected) > 0.95, precision
+        shares = [torch.from_numpy(outputs[:, -CLASSES:]).softmax(1) for outputs in alone]
+        together = ClipNetwork(both, precision).embed_prepared(clips)
+        np.testing.assert_array_equal(together[:, :-CLASSES], features)
+        joint = torch.from_numpy(together[:, -CLASSES:]).softmax(1)
+        torch.testing.assert_close(joint, torch.stack(shares).mean(0), rtol=1e-5, atol=1e-6)

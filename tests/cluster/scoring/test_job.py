@@ -11,15 +11,18 @@ import torch
 
 from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
+from cluster.features.blocks import read_blocks
 from cluster.features.files import open_features
 from cluster.features.tfrecord_files import YOUTUBE_8M
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringOptions
+from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.job import run_scoring, score_videos
 from cluster.storage import files
 from cluster.storage.listing import list_files
-from schemas.quantization import dequantize
+from schemas.errors import InputError
+from schemas.quantization import CodeRange, dequantize
 from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import trained, write_trained
 from tests.support.engines import refuse_engine
@@ -195,6 +198,23 @@ def test_records_of_youtube_8m(tmp_path):
     lines = (tmp_path / "s.csv").read_text().splitlines()
     assert sorted(line.partition(",")[0] for line in lines[1:]) == label_ids(tmp_path / "labels")
     assert counts(score(path, checkpoint, tmp_path / "labels")) == (found.rows, found.rows, 0, 0, 0)
+
+
+def test_records_with_codes_of_another_range(tmp_path):
+    path = FOLDER / "frame_level.tfrecord"
+    model = trained(rgb_dim=1024, fingerprint={**YOUTUBE_8M, "code_range": "-1..3"})
+    checkpoint = write_trained(tmp_path / "checkpoint", model)
+    score(path, checkpoint, tmp_path / "labels", code_range="-1..3")
+    features = open_features([str(path)], code_range=CodeRange(-1, 3))
+    (block,) = read_blocks(features.files[0], "video", [0], with_ids=True)
+    batch = FeatureBatch(torch.from_numpy(block.rgb), torch.from_numpy(block.audio), torch.ones(len(block)))
+    places, scores = TrainedClassifier({"c": model}).label(batch, 20)
+    rows = {row["id"]: row["labels"] for row in label_rows(tmp_path / "labels")}
+    for name, found, expected in zip(block.ids, places, scores, strict=True):
+        assert [label["index"] for label in rows[name]] == [10 + place for place in found]
+        np.testing.assert_allclose([label["score"] for label in rows[name]], expected, rtol=1e-5)
+    with pytest.raises(InputError, match="code_range"):
+        make_feature_plan(scoring_config(path, checkpoint, tmp_path / "others").settings())
 
 
 def test_the_submission_agrees_with_the_shards(features, checkpoint, tmp_path):

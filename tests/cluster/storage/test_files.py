@@ -22,6 +22,8 @@ def web(tmp_path_factory):
         ("b.mp4", "file"),
         ("C:\\b.mp4", "file"),
         ("file:///a", "file"),
+        ("file:/a", "file"),
+        ("FILE://LocalHost/a", "file"),
         ("GS://bucket/a", "gs"),
         ("s3a://bucket/a", "s3a"),
         ("https://host/a?b=c", "https"),
@@ -60,6 +62,47 @@ def test_a_uri_without_a_bucket_is_no_local_path(uri):
         files.filesystem(uri)
 
 
+@pytest.mark.parametrize("uri", ["file://", "file://videos", "file://videos/a.mp4", "file://~/a.mp4"])
+def test_a_file_uri_is_absolute_and_of_this_machine(uri):
+    with pytest.raises(StorageError, match="an absolute path follows file://"):
+        files.filesystem(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("file:///a/b%20c%C3%A9%25.mp4", "/a/b cé%.mp4"),
+        ("file://localhost/a%2Fb", "/a/b"),
+        ("file:/a/../b%3F", "/b?"),
+        ("file:///a/%2e%2e/b", "/b"),
+        ("file:///caf%E9.mp4", "/caf\udce9.mp4"),  # a name that is not UTF-8
+        ("file:///caf\udce9%20.mp4", "/caf\udce9 .mp4"),
+        ("file:///a?b#c%zz%2", "/a?b#c%zz%2"),
+        ("/a/b%20c.mp4", "/a/b%20c.mp4"),
+    ],
+)
+def test_the_path_of_a_file_uri(uri, path):
+    assert files.local_path(uri) == path
+    assert files.filesystem(uri)[1] == path
+
+
+def test_files_are_read_written_and_listed_by_their_uris(tmp_path):
+    root = f"file://localhost{tmp_path}/new%20folder"
+    files.write_bytes(files.join(root, "50%25 off.txt"), b"content")
+    assert (tmp_path / "new folder" / "50% off.txt").read_bytes() == b"content"
+    assert files.read_bytes(f"{root}/50%25%20off.txt") == b"content"
+    assert files.exists(f"file:{tmp_path}/new%20folder")
+    with files.on_disk(f"{root}/50%25%20off.txt") as path:
+        assert path == str(tmp_path / "new folder" / "50% off.txt")
+
+
+def test_a_path_that_was_only_prefixed_with_file_is_found(tmp_path):
+    (tmp_path / "a%20b").write_bytes(b"as written")
+    assert files.read_bytes(f"file://{tmp_path}/a%20b") == b"as written"
+    (tmp_path / "a b").write_bytes(b"decoded")
+    assert files.read_bytes(f"file://{tmp_path}/a%20b") == b"decoded"
+
+
 def test_a_refusal_keeps_no_secret():
     with pytest.raises(StorageError) as caught:
         files.scheme_of("ftp://user:secret@host/a.mp4")
@@ -70,6 +113,7 @@ def test_paths_are_joined_for_folders_and_uris():
     assert files.join("a/", "b", "c") == "a/b/c"
     assert files.join("/", "b") == "/b"
     assert files.join("gs://bucket/", "b") == "gs://bucket/b"
+    assert files.local_path(files.join("file:///", "b")) == "/b"
 
 
 def test_a_store_failure_names_the_uri_without_secrets(web, monkeypatch):

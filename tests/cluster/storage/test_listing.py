@@ -57,6 +57,9 @@ def test_a_folder_is_listed_in_order_without_hidden_files(tmp_path):
     expected = [str(tmp_path / name) for name in ("a b.mp4", "a/z.mp4", "b.mp4", "line\nbreak.mp4")]
     assert names(str(tmp_path)) == names(f"file://{tmp_path}/") == expected
     assert names(str(tmp_path / "a" / "*.mp4")) == [str(tmp_path / "a/z.mp4")]
+    assert names(f"file://localhost{tmp_path}/a%20b.mp4") == [str(tmp_path / "a b.mp4")]
+    assert names(f"file:{tmp_path}/a%20*") == [str(tmp_path / "a b.mp4")]
+    assert versions_of([f"file://{tmp_path}/a%20b.mp4"]).keys() == {f"file://{tmp_path}/a%20b.mp4"}
 
 
 @pytest.mark.parametrize("name", ["talks [2024]", "what?", "best*of"])

@@ -37,6 +37,9 @@ def refusal(uri: str) -> VideoError:
 def test_a_local_video_is_its_path(tmp_path):
     with open_video(f"file://{tmp_path}/../{tmp_path.name}/a::b.mp4") as source:
         assert source == str(tmp_path / "a::b.mp4")
+    with open_video(f"file://localhost{tmp_path}/100%25%20caf%C3%A9.mp4") as source:
+        assert source == str(tmp_path / "100% café.mp4")
+    assert refusal("file://videos/a.mp4").code == FailureCode.MISSING
 
 
 def test_exceptions_of_the_decoder_are_passed_on(web, tmp_path):

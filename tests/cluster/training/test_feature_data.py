@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from classifiers.data.class_choice import ClassChoiceError
 from classifiers.data.splits import SplitError
@@ -11,6 +12,8 @@ from cluster.datasets.vocabulary import ClassNamesError
 from cluster.features.columns import read_index
 from cluster.features.files import FeatureFileError
 from cluster.features.source import SourceConfig
+from cluster.features.tfrecord_conversion import ConversionOptions, convert
+from cluster.features.tfrecord_files import YOUTUBE_8M
 from cluster.training.kinds import load_training_data
 from cluster.training.manifest_labels import LabelsError
 from tests.support.trainings import CLASSES, training_config, write_features
@@ -211,3 +214,20 @@ def test_a_class_that_no_video_has_any_more_is_left_out(tmp_path, caplog, monkey
         with pytest.raises(ClassChoiceError, match=r"1 of the [24] classes have no video: dgo"):
             load(folder, **chosen)
     assert load(folder, task="multi-label").choice.names == ("cat", "dog", "fish")
+
+
+def test_records_with_codes_of_another_range(dataset, tmp_path):
+    records = tmp_path / "records"
+    write_features(tmp_path / "frames", frames=3, fingerprint=YOUTUBE_8M)
+    convert(ConversionOptions(str(tmp_path / "frames"), str(records), to="tfrecord"))
+    batches = []
+    for code_range, fingerprint in ((None, YOUTUBE_8M), ("-1..3", {**YOUTUBE_8M, "code_range": "-1..3"})):
+        data = load(records, code_range=code_range, model="lstm", classes=("first:3",))
+        assert data.input.fingerprint == fingerprint
+        batches.append(next(data.splits["training"].source(SourceConfig(level="frame")).batches()))
+    plain, shifted = batches
+    is_frame = (torch.arange(3) < plain.num_frames[:, None])[:, :, None]
+    torch.testing.assert_close(shifted.rgb, plain.rgb + 1 * is_frame)  # the range is as wide, and 1 higher
+    torch.testing.assert_close(shifted.audio, plain.audio + 1 * is_frame)
+    with pytest.raises(FeatureFileError, match=r"part-0-0\.parquet are of the range -2\.\.2, not -1\.\.3"):
+        load(dataset, code_range="-1..3")

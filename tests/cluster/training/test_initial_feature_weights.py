@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from tests.support.features import FINGERPRINT
 from tests.support.trainings import record_of, training_config, write_features
 
 CLASSES = 5
+KERAS = Path(__file__).parents[2] / "fixtures" / "keras"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,22 @@ def test_weights_that_do_not_belong_are_refused(dataset, trained, tmp_path):
         built(others, trained)
     with pytest.raises(InitialWeightsError, match="nowhere"):
         built(dataset, tmp_path / "nowhere.h5")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<html>", r"the file is a page of text \(HTML\), not weights"),
+        (b"version https://git-lfs.github.com/spec/v1\nsize 9\n", "the file is a pointer of Git LFS"),
+        ((KERAS / "audio_first.keras").read_bytes(), "the file is a whole model of Keras"),
+        ((KERAS / "small.h5").read_bytes()[:5000], "m is not a usable Keras file"),
+    ],
+    ids=["page", "pointer", "keras", "truncated"],
+)
+def test_files_that_hold_no_weights_are_named(dataset, tmp_path, content, message):
+    (tmp_path / "m").write_bytes(content)
+    with pytest.raises(InitialWeightsError, match=rf"--init-weights .*: .*{message}"):
+        built(dataset, tmp_path / "m")
 
 
 def test_a_file_of_keras(keras_file):

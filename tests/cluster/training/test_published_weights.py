@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from cluster.training.published_weights import Arrays, read_published
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError
 from tests.support.servers import http_files
 
 TENSORFLOW = Path(__file__).parents[2] / "fixtures" / "tensorflow"
@@ -52,6 +53,12 @@ def test_formats_are_detected_from_the_content(tmp_path: Path, save: Callable[[A
     assert same(read_published(f"file://{path}"))
 
 
+def test_wrappers_and_numbers_of_a_training_do_not_matter(tmp_path: Path) -> None:
+    wrapped = {f"module._orig_mod.{name}": array for name, array in ARRAYS.items()}
+    torch.save({"state_dict": wrapped, "best": np.float64(0.5)}, tmp_path / "w.pth.tar")
+    assert same(read_published(str(tmp_path / "w.pth.tar")))
+
+
 def test_a_file_behind_http_is_read(web: str, tmp_path: Path) -> None:
     torch.save(ARRAYS, tmp_path / "model")
     assert same(read_published(f"{web}/model?raw=true"))
@@ -89,9 +96,12 @@ def test_code_in_a_file_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "its format is unknown; supported are PyTorch, safetensors, HDF5"),
-        (b"<!doctype html><p>not found</p>", "its format is unknown"),
-        (b"PK\x03\x04 and no archive", "PytorchStreamReader"),
+        (b"no weights", "its format is unknown; supported are PyTorch, safetensors, HDF5"),
+        (b"", "the file is empty"),
+        (b"<!doctype html><p>not found</p>", r"the file is a page of text \(HTML\), not weights"),
+        (b"version https://git-lfs.github.com/spec/v1\nsize 9\n", "the file is a pointer of Git LFS"),
+        (b"PK\x03\x04 and no archive", r"the file is truncated or damaged \(19 bytes; its end is missing\)"),
+        (b"\x80\x02", r"the file is truncated or damaged \(2 bytes; "),
         (b"\x89HDF\r\n\x1a\n and no more", "not a usable HDF5 weights file"),
         (b"\x10\x00\x00\x00\x00\x00\x00\x00{ and no header", "eader"),
     ],

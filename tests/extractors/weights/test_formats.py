@@ -1,6 +1,8 @@
+import gzip
 import io
 import pickle
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,16 +10,18 @@ import torch
 from safetensors.torch import save_file
 
 from extractors.networks.vggish import VGGish, VGGishConfig
+from extractors.weights.content import WeightsError
 from extractors.weights.formats import (
     INCEPTION_GRAPH_LAYERS,
     VGGISH_CHECKPOINT_LAYERS,
-    WeightsError,
     read_state,
     vggish_state_from_checkpoint,
 )
 from extractors.weights.pretrained import load_strictly
 from tests.support import parity
 from tests.support.protobuf import constant_node
+
+KERAS = Path(__file__).parents[2] / "fixtures" / "keras"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,23 @@ def test_state_dicts_are_read(tmp_path):
         found = read_state(tmp_path / name)
         assert set(found) == set(state)
         assert torch.equal(found["a"], state["a"])
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w"])
+def test_pages_and_whole_models_are_named_whatever_their_suffix(tmp_path, name):
+    (tmp_path / name).write_bytes(b"<html>not found</html>")
+    with pytest.raises(WeightsError, match=rf"{name} is a page of text \(HTML\), not weights"):
+        read_state(tmp_path / name)
+    (tmp_path / name).write_bytes((KERAS / "audio_first.keras").read_bytes())
+    with pytest.raises(WeightsError, match=rf"{name} is a whole model of Keras"):
+        read_state(tmp_path / name)
+
+
+def test_a_truncated_archive_has_its_size(tmp_path):
+    content = gzip.compress(np.random.default_rng(0).bytes(9000))
+    (tmp_path / "w.tgz").write_bytes(content[:5000])
+    with pytest.raises(WeightsError, match=r"w\.tgz is not a usable .* \(5,000 bytes; a truncated file has to be"):
+        read_state(tmp_path / "w.tgz")
 
 
 class Payload:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from extractors.networks.pca import Pca, fit_pca
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError
 from extractors.weights.pca_formats import read_pca, write_pca, write_statistics
 from tests.support.protobuf import field
 

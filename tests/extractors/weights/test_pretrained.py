@@ -6,7 +6,7 @@ import torch
 
 from extractors.networks.pca import fit_pca
 from extractors.networks.vggish import VGGish, VGGishConfig
-from extractors.weights.formats import WeightsError
+from extractors.weights.content import WeightsError
 from extractors.weights.pca_formats import write_statistics
 from extractors.weights.pretrained import (
     build_inception,

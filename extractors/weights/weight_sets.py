@@ -1,0 +1,135 @@
+"""The published sets of weights that are known by name, and what to bring where they are missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from extractors.weights.content import WeightsError
+
+Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """A published set of weights.
+
+    sha256         of the file, if known in full
+    sha256_prefix  its first digits, if only these were published
+    size_bytes     of the file, if known exactly
+    about          its size as it was published, if it is not
+    alternatives   other accepted public files of the same weights
+    """
+
+    name: str
+    kind: Kind
+    url: str
+    file_name: str
+    licence: str
+    sha256: str = ""
+    sha256_prefix: str = ""
+    size_bytes: int | None = None
+    about: str = ""
+    alternatives: str = ""
+
+    @property
+    def size(self) -> str:
+        """The size of the file, for people."""
+        if self.size_bytes is None:
+            return f"about {self.about}" if self.about else "unknown"
+        return f"{self.size_bytes / 1e6:.1f} MB"
+
+
+WEIGHT_SETS: tuple[WeightSet, ...] = (
+    WeightSet(
+        name="inception-2015",
+        kind="frames",
+        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+        "pt_inception-2015-12-05-6726825d.pth",
+        file_name="pt_inception-2015-12-05-6726825d.pth",
+        licence="Apache-2.0",
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size_bytes=95_628_359,
+        alternatives="http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
+    ),
+    WeightSet(
+        name="inception-imagenet",
+        kind="frames",
+        url="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+        file_name="inception_v3_google-0cc3c7bd.pth",
+        licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
+        sha256_prefix="0cc3c7bd",
+        about="109 MB",
+    ),
+    WeightSet(
+        name="vggish",
+        kind="sound",
+        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
+        file_name="vggish-10086976.pth",
+        licence="Apache-2.0",
+        sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
+        size_bytes=288_567_937,
+        alternatives="https://storage.googleapis.com/audioset/vggish_model.ckpt",
+    ),
+    WeightSet(
+        name="yt8m",
+        kind="frame-pca",
+        url="http://data.yt8m.org/yt8m_pca.tgz",
+        file_name="yt8m_pca.tgz",
+        licence="CC BY 4.0 (YouTube-8M)",
+        about="15 MB",
+        alternatives="http://data.yt8m.org/pca_matrix_data/inception3_projection_matrix_data.pb "
+        "with inception3_mean_matrix_data.pb in the same folder",
+    ),
+    WeightSet(
+        name="vggish",
+        kind="sound-pca",
+        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish_pca_params-970ea276.pth",
+        file_name="vggish_pca_params-970ea276.pth",
+        licence="Apache-2.0",
+        sha256_prefix="970ea276",
+        size_bytes=181_358,
+        alternatives="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
+    ),
+)
+
+
+class MissingWeightsError(WeightsError):
+    """The named set `known`, which belongs at `path` and could not be downloaded for a `reason`."""
+
+    def __init__(self, known: WeightSet, path: Path, reason: str) -> None:
+        super().__init__(known, path, reason)
+        self.known, self.path, self.reason = known, path, reason
+
+    def __str__(self) -> str:
+        return missing_weights([self])
+
+
+def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
+    """What to bring, as a table with a row for each missing set."""
+    header = ("name", "for", "file", "size", "folder", "download")
+    rows = [
+        (
+            *(each.known.name, each.known.kind, each.known.file_name, each.known.size, str(each.path.parent)),
+            f"curl -fL --create-dirs -o {shlex.quote(str(each.path))} {shlex.quote(each.known.url)}",
+        )
+        for each in missing
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
+    reasons = "; ".join(dict.fromkeys(each.reason for each in missing))
+    also = [f"{each.known.name} for {each.known.kind}: {each.known.alternatives}" for each in missing]
+    also = [line for line, each in zip(also, missing, strict=True) if each.known.alternatives]
+    return "\n".join(
+        [
+            f"weights are not in the cache and could not be downloaded ({reasons}):",
+            *(f"  {line}" for line in table),
+            "Run the download where there is network access, and put each file into its folder here",
+            *(["Other public files of the same weights are accepted by their paths:"] if also else []),
+            *(f"  {line}" for line in also),
+            "For a trial without trained weights, random:SEED stands for a name, such as random:0",
+        ]
+    )

@@ -1,0 +1,57 @@
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from extractors.weights.weight_sets import WEIGHT_SETS, MissingWeightsError, missing_weights
+from tests.support.servers import http_files
+
+
+def missing(entry, cache):
+    return MissingWeightsError(entry, cache / entry.file_name, f"no route to {entry.url}")
+
+
+@pytest.mark.parametrize("entry", WEIGHT_SETS, ids=lambda entry: f"{entry.name}-{entry.kind}")
+def test_a_table_says_what_to_bring(tmp_path, entry):
+    cache = tmp_path / "a cache"
+    reason, header, row, *rest = str(missing(entry, cache)).splitlines()
+    assert reason == f"weights are not in the cache and could not be downloaded (no route to {entry.url}):"
+    assert header.split() == ["name", "for", "file", "size", "folder", "download"]
+    starts = [header.index(name) for name in header.split()]
+    cells = [row[start:stop].strip() for start, stop in zip(starts, [*starts[1:], None], strict=True)]
+    assert cells[:3] == [entry.name, entry.kind, entry.file_name]
+    assert re.fullmatch(r"(about )?\d+(\.\d)? MB", cells[3])
+    assert cells[4] == str(cache)
+    assert shlex.split(cells[5]) == ["curl", "-fL", "--create-dirs", "-o", str(cache / entry.file_name), entry.url]
+    assert entry.alternatives in "\n".join(rest)
+    assert "random:SEED" in rest[-1]
+
+
+def test_several_missing_sets_are_one_table(tmp_path):
+    lines = missing_weights([missing(entry, tmp_path) for entry in WEIGHT_SETS]).splitlines()
+    header, *rows = lines[1 : 2 + len(WEIGHT_SETS)]
+    column = header.index("download")
+    assert [row.split()[0] for row in rows] == [entry.name for entry in WEIGHT_SETS]
+    assert all(row[column:].startswith("curl ") for row in rows)
+    assert sum("random:SEED" in line for line in lines) == 1
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_command_of_the_table_downloads_the_file(tmp_path):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "w.pth").write_bytes(b"weights")
+    with http_files(tmp_path / "web") as address:
+        entry = replace(WEIGHT_SETS[0], url=f"{address}/w.pth")
+        command = str(missing(entry, tmp_path / "a new cache")).partition("curl ")[2].splitlines()[0]
+        subprocess.run(["curl", "-sS", *shlex.split(command)], check=True)
+    assert (tmp_path / "a new cache" / entry.file_name).read_bytes() == b"weights"
+
+
+def test_names_are_unique_and_hashes_well_formed():
+    assert len({(entry.name, entry.kind) for entry in WEIGHT_SETS}) == len(WEIGHT_SETS)
+    for entry in WEIGHT_SETS:
+        assert len(entry.sha256) in (0, 64)
+        assert entry.url.endswith(entry.file_name)
