@@ -1,16 +1,17 @@
-"""The local engine: tasks are carried out in this process. For debugging, small runs, and as the reference.
+"""The local engine: tasks are carried out on this machine, one after the other. For small runs, and as the reference.
 
-Videos are processed one after the other: a file that hangs or kills the decoder hangs or kills this process, because
-limits on time need another process to enforce them. A worker that shares its process (`Resources.shares_process`) is
-called from a thread for each core.
+A worker runs in a child process, as hostile files demand: one that crashes or hangs the decoder costs that process, and
+another takes its place (`cluster.engines.task_process`). A worker that shares its process (`Resources.shares_process`)
+reads nothing hostile: it is called in this one, from a thread for each core.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import torch
 from typing_extensions import override
@@ -23,17 +24,20 @@ from cluster.engines.base import (
     Resources,
     TaskT,
     Worker,
+    WorkerLoss,
     WorkQueue,
     usable_cores,
 )
 from cluster.engines.options import EngineOptions
+from cluster.engines.pickled_file import PickledFile
+from cluster.engines.task_process import TaskProcess
 from schemas.records import Machine
 
 POLL_SECONDS = 0.05
 
 
 class LocalEngine(Engine):
-    """Runs tasks in this process, with up to `threads` threads: by default one for each core."""
+    """Runs tasks in one child process, or here in up to `threads` threads: by default one for each core."""
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or usable_cores()
@@ -48,9 +52,11 @@ class LocalEngine(Engine):
     def run(
         self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
     ) -> Generator[OutcomeT, None, None]:
-        outcomes = self._run_threads if worker.resources.shares_process else _run_sequentially
+        if not worker.resources.shares_process:
+            yield from _run_in_child(queue, worker)
+            return
         try:
-            yield from outcomes(queue, worker)
+            yield from self._run_threads(queue, worker)
         except (RuntimeError, MemoryError) as error:  # torch's own among them
             raise EngineError(f"a worker failed, through no fault of its input: {error}") from error
 
@@ -82,18 +88,27 @@ class LocalEngine(Engine):
                 pool.shutdown(cancel_futures=True)
 
 
-def _run_sequentially(
+def _run_in_child(
     queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
 ) -> Generator[OutcomeT, None, None]:
-    worker.setup()
-    while not queue.is_over:
-        batch = queue.take_batch(1)
-        if not batch:
-            time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
-        for task in batch:
-            outcome = queue.settle(worker(task))
-            if outcome is not None:
-                yield outcome
+    with tempfile.TemporaryDirectory(prefix="framemill-") as folder:
+        pickled = PickledFile.write(f"{folder}/worker", worker)
+        with closing(TaskProcess(pickled, worker.resources, worker.outcome_type)) as process:
+            while not queue.is_over:
+                batch = queue.take_batch(1)
+                if not batch:
+                    time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
+                for task in batch:
+                    yield from _settle(queue, task, process.carry_out(task))
+
+
+def _settle(queue: WorkQueue[TaskT, OutcomeT], task: TaskT, outcome: OutcomeT | WorkerLoss) -> list[OutcomeT]:
+    """The outcomes that are final with this one."""
+    if isinstance(outcome, WorkerLoss):
+        queue.workers_lost += 1
+        return queue.settle_lost([task], outcome)
+    final = queue.settle(outcome)
+    return [] if final is None else [final]
 
 
 @contextmanager

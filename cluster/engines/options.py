@@ -18,7 +18,7 @@ class EngineOptions(Options):
 
     engine: str = option(
         RAY,
-        help="where the work runs: on a Ray cluster, in this process, or in Beam pipelines",
+        help="where the work runs: on a Ray cluster, on this machine alone, or in Beam pipelines",
         choices=ENGINES,
         common=True,
     )

@@ -45,7 +45,7 @@ class TaskProcess:
         self._child: GuardedProcesses[None] = GuardedProcesses(MODULE, 1, sees_gpus=True)
         self._is_ready = False
 
-    def carry_out(self, task: Any, on_wait: Callable[[], None]) -> Any:
+    def carry_out(self, task: Any, on_wait: Callable[[], None] = lambda: None) -> Any:
         """The task's outcome, or the `WorkerLoss` that it caused.
 
         Raises `EngineError` where the worker cannot start, or raises an exception.

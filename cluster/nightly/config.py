@@ -69,7 +69,7 @@ class NightlyEngineOptions(EngineOptions):
     """Of the engines, what a nightly run offers."""
 
     engine: str = option(
-        RAY, help="where the work runs: on a Ray cluster, or in this process", choices=(RAY, LOCAL), common=True
+        RAY, help="where the work runs: on a Ray cluster, or on this machine alone", choices=(RAY, LOCAL), common=True
     )
     workers: int | None = option(
         None, help="number of workers; by default one for each CPU core", minimum=1, common=True

@@ -84,19 +84,22 @@ def test_a_file_that_decodes_for_ever_meets_the_time_limit(folder: Path) -> None
     assert poisoned(folder, *ALLOWED, "--time-limit", "8") == {"endless": ("time_limit", 2)}
 
 
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
-def test_a_file_whose_decoder_crashes_is_given_up_after_two_attempts(name: str, folder: Path) -> None:
+@pytest.mark.parametrize(("engine", "name"), [("ray", "SIGSEGV"), ("ray", "SIGKILL"), ("local", "SIGSEGV")])
+def test_a_file_whose_decoder_crashes_is_given_up_after_two_attempts(engine: str, name: str, folder: Path) -> None:
+    program = {"ray": b"WorkerActor", "local": b"task_process"}[engine]
     poison = decompression_bomb(folder / "crash.mov", LARGE, frames=200)
     output = folder.parent / "out"
     job = subprocess.Popen(
-        job_command(folder, output, "--workers", "2", *ALLOWED), env=job_environment(), stderr=subprocess.DEVNULL
+        job_command(folder, output, "--engine", engine, "--workers", "2", *ALLOWED),
+        env=job_environment(),
+        stderr=subprocess.DEVNULL,
     )
     is_over = threading.Event()
     killed: set[int] = set()
 
     def crash_whoever_decodes_it() -> None:
         while not is_over.wait(0.05):
-            for process in readers_of(poison) - killed:
+            for process in readers_of(poison, program) - killed:
                 killed.add(process)
                 os.kill(process, getattr(signal, name))
 
@@ -113,12 +116,12 @@ def test_a_file_whose_decoder_crashes_is_given_up_after_two_attempts(name: str, 
     assert ids(output) == GOOD
 
 
-def readers_of(path: Path) -> set[int]:
-    """Worker processes that have `path` open."""
+def readers_of(path: Path, program: bytes) -> set[int]:
+    """Processes that run `program` and have `path` open."""
     found = set()
     for process in Path("/proc").iterdir():
         try:
-            if not process.name.isdecimal() or b"WorkerActor" not in (process / "cmdline").read_bytes():
+            if not process.name.isdecimal() or program not in (process / "cmdline").read_bytes():
                 continue
             if str(path) in map(os.readlink, (process / "fd").iterdir()):
                 found.add(int(process.name))

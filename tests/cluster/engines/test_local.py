@@ -1,5 +1,7 @@
-"""What only the engine in this process does; the rest is in test_engines."""
+"""What only the local engine does; the rest is in test_engines."""
 
+import os
+import tempfile
 import threading
 from dataclasses import dataclass
 
@@ -7,9 +9,14 @@ import pytest
 import torch
 from typing_extensions import override
 
+from cluster.engines import task_process
 from cluster.engines.base import ONE_CORE, Resources, Worker
 from cluster.engines.local import LocalEngine
 from cluster.engines.portion_queue import PortionQueue
+from cluster.engines.tasks import Failed, TaskQueue
+from schemas.outcomes import FailureCode
+from schemas.videos import Video
+from tests.support.items import Item, ItemWorker, ScriptedWorker
 
 THREADS = 3
 
@@ -26,14 +33,13 @@ class Part:
 class ThreadNamer(Worker[Part, tuple[str, int]]):
     """Tells which thread a portion was carried out in, and how many threads torch had there."""
 
-    def __init__(self, *, shares_process: bool) -> None:
-        self._shares_process = shares_process
-        self._meeting = threading.Barrier(THREADS if shares_process else 1)
+    def __init__(self) -> None:
+        self._meeting = threading.Barrier(THREADS)
 
     @property
     @override
     def resources(self) -> Resources:
-        return Resources(gpus=1, shares_process=self._shares_process)
+        return Resources(gpus=1, shares_process=True)
 
     @property
     @override
@@ -50,15 +56,11 @@ class ThreadNamer(Worker[Part, tuple[str, int]]):
         return threading.current_thread().name, torch.get_num_threads()
 
 
-def run(worker: ThreadNamer) -> list[tuple[str, int]]:
-    return list(LocalEngine(THREADS).run(PortionQueue([Part(number) for number in range(6)]), worker))
-
-
 def test_a_worker_that_shares_its_process_has_a_thread_for_each_core():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = run(ThreadNamer(shares_process=True))
+        found = list(LocalEngine(THREADS).run(PortionQueue([Part(number) for number in range(6)]), ThreadNamer()))
         assert torch.get_num_threads() == 2, "as before"
     finally:
         torch.set_num_threads(before)
@@ -66,13 +68,40 @@ def test_a_worker_that_shares_its_process_has_a_thread_for_each_core():
     assert {threads for _, threads in found} == {1}
 
 
-def test_others_are_called_one_task_after_the_other_in_the_calling_thread():
-    before = torch.get_num_threads()
-    try:
-        found = run(ThreadNamer(shares_process=False))
-    finally:
-        torch.set_num_threads(before)
-    assert found == [(threading.current_thread().name, 1)] * 6
+def test_others_have_one_process_for_one_task_after_the_other():
+    found = list(LocalEngine().run(PortionQueue([Item(number) for number in range(6)]), ItemWorker()))
+    assert [answer.text for answer in found] == ["0", "1", "2", "3", "4", "5"]
+    assert len({answer.process for answer in found} - {os.getpid()}) == 1
+
+
+def test_a_task_that_ends_its_process_costs_itself_alone():
+    videos = [
+        Video(name, uri) for name, uri in (("a", "segments 1"), ("b", "die 9"), ("c", "die 1"), ("d", "segments 2"))
+    ]
+    queue = TaskQueue(videos)
+    outcomes = list(LocalEngine().run(queue, ScriptedWorker()))
+    lost = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert [(failed.task.video.id, failed.code, failed.task.attempt) for failed in lost] == [
+        ("b", FailureCode.WORKER_DIED, 2)
+    ]
+    assert sorted(outcome.task.video.id for outcome in outcomes if outcome not in lost) == ["a", "c", "d", "d"]
+    assert (queue.workers_lost, queue.retried) == (3, {"b", "c"})
+
+
+def test_a_task_that_hangs_outside_of_python_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(task_process, "GUARD_SECONDS", 0.5)
+    queue = PortionQueue([Item(0), Item(1, "hang", mark=str(tmp_path / "mark")), Item(2)])
+    found = list(LocalEngine().run(queue, ItemWorker("answer", time_limit_seconds=0.5)))
+    assert sorted(answer.text for answer in found) == ["0", "1", "2"]
+    assert queue.workers_lost == 1
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (answer,) = LocalEngine().run(PortionQueue([Item(0)]), ItemWorker())
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(answer.process, 0)
 
 
 @pytest.mark.parametrize(("resources", "expected"), [(ONE_CORE, 0), (Resources(gpus=1), torch.cuda.device_count())])
