@@ -168,9 +168,10 @@ def _decode_all(source: Source, request: ClipRequest, max_pixels: int) -> tuple[
     nearest = {pts: _nearest(pts, frames, spans) for view in moments for pts in view}
     requested = set(nearest.values())
     resized_frames = _ResizedFrames(request.clip_format)
-    to_rgb = RgbConverter()
     with open_joined(source, max_pixels=max_pixels) as media:
+        to_rgb = RgbConverter(media.crop)
         for frame, pts, _ in _full_decode(media, source).frames():
+            to_rgb.follow(frame)
             if pts in requested:
                 resized_frames.add(pts, to_rgb(frame))
             if len(resized_frames.by_pts) == len(requested):

@@ -103,13 +103,14 @@ def _decode_all(source: Source, request: GridRequest) -> Iterator[Sample]:
 
 
 def _decode_every_frame(media: Media, request: GridRequest) -> Iterator[Sample]:
-    to_rgb = RgbConverter()
+    to_rgb = RgbConverter(media.crop)
     declared_end_pts = request.declared_end_pts(media)
     packets = PacketReader(media, request.waveform, declared_end_pts=declared_end_pts)
     decode = FullDecode(media, packets, declared_end_pts)
     grid: Grid | None = None
     is_exhausted = True
     for frame, pts, end_pts in decode.frames():
+        to_rgb.follow(frame)
         if grid is None:
             grid = request.place(media, pts)
         points = grid.points(pts, end_pts)

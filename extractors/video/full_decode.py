@@ -36,6 +36,7 @@ MAX_SENT = 1024
 REORDERED_PICTURES = 32
 # Decoders that start with any frame, on a grey picture; the others wait for a key frame or fail until one.
 GREY_START = ("mpeg4", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "flv1", "cinepak", "flashsv")
+STREAM_FORMATS = ("mpegts", "mpeg", "h264", "hevc")  # in which the size of frames is in the stream alone
 
 
 @dataclass(slots=True)
@@ -273,7 +274,9 @@ class _Timeline:
 
 def no_frame_error(media: Media, max_pixels: int) -> VideoError:
     """The failure of a video without a decodable frame."""
-    if not media.video.codec_context.width:
+    context = media.video.codec_context
+    has_header = media.format not in STREAM_FORMATS or context.profile is not None
+    if not context.width and has_header:
         message = (
             "its frames have no decodable size: they are damaged, or have more than "
             f"{max_pixels} pixels (raise it with --max-pixels if the file is genuine)"

@@ -18,11 +18,18 @@ from typing import IO, Any, Protocol, runtime_checkable
 
 import av
 import av.error
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard, Disposition
+from av.stream import Discard
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from extractors.video.cropping import Crop, clean_aperture, matroska_crops
+from extractors.video.encryption import has_encryption, is_encrypted
+from extractors.video.sample_entries import sample_entries
+from extractors.video.tracks import audio_streams, best_of, choice, video_streams
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 CUT_SHORT = (
@@ -58,16 +65,24 @@ class ReadsAhead(Protocol):
 
 @dataclass(frozen=True)
 class Media:
-    """An open container. `video` is the stream a player would show; `audio` is None without an audio track."""
+    """An open container.
+
+    video   the stream that a player would show
+    audio   the one that it would play; None without an audio track
+    crop    the edges of the decoded pictures that are not shown; None if the container names none
+    choice  which streams these are, where there were several (`extractors.video.tracks`)
+    """
 
     container: InputContainer
     video: VideoStream
     audio: AudioStream | None
+    crop: Crop | None
+    choice: str | None
 
     @property
     def format(self) -> str:
         """The container format by FFmpeg's first name for it (`mov`, `matroska`, `avi`, …)."""
-        return self.container.format.name.split(",")[0]
+        return _format(self.container)
 
     @property
     def has_presentation_times(self) -> bool:
@@ -93,16 +108,21 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
     }
     decoding = {"max_pixels": str(max_pixels)}  # the first frames are decoded on opening
     try:
-        container = av.open(file, "r", buffer_size=READ_BYTES, container_options=limits, options=decoding)
+        container = av.open(
+            file,
+            "r",
+            buffer_size=READ_BYTES,
+            container_options=limits,
+            options=decoding,
+            metadata_errors="replace",  # titles and names are often in an encoding of their time and place
+        )
     except av.error.FFmpegError as error:
         raise _refusal(error, source) from error
-    except UnicodeDecodeError as error:
-        raise VideoError(
-            FailureCode.NOT_MEDIA, "its metadata is not text: the file is damaged, provide another copy", Stage.READ
-        ) from error
     with container:
-        video = _pick_video(container)
-        audio = next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+        video = _pick_video(container, source)
+        audio = best_of(audio_streams(container, video))
+        if audio is not None:
+            _give_native_layout(audio.codec_context)
         context = video.codec_context
         if context.width * context.height > max_pixels:
             raise VideoError(
@@ -116,11 +136,11 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
         for stream in container.streams:
             if stream is not video and stream is not audio:
                 stream.discard = Discard.all
-        yield Media(container, video, audio)
+        yield Media(container, video, audio, _crop(source, container, video), choice(container, video, audio))
 
 
 def encryption_error() -> VideoError:
-    """The failure of an encrypted video; in MP4 only the packets reveal the encryption."""
+    """The failure of an encrypted video."""
     return VideoError(FailureCode.ENCRYPTED, "its video is encrypted: provide a decrypted copy")
 
 
@@ -145,30 +165,42 @@ def _refuse_unreadable(source: Source) -> None:
         raise VideoError(FailureCode.EMPTY, "the file is empty: its upload failed, upload it again", Stage.READ)
 
 
-def _pick_video(container: InputContainer) -> VideoStream:
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+def _pick_video(container: InputContainer, source: Source) -> VideoStream:
+    video = best_of(video_streams(container))
     if not container.streams:
         raise VideoError(FailureCode.TRUNCATED, CUT_SHORT, Stage.READ)
-    if not streams:
+    if video is None:
         raise VideoError(
             FailureCode.NO_VIDEO_STREAM,
             "it has no video stream, only audio or still images: leave it out of the manifest",
             Stage.READ,
         )
-    # Of several video streams, players show the first that is flagged as default.
-    video = next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
-    try:
-        context = video.codec_context
-    except (av.error.FFmpegError, ValueError):
-        context = None
+    with _peeked(source) as file:
+        if is_encrypted(container, video, file):
+            raise encryption_error()
+    context: VideoCodecContext | None = video.codec_context  # PyAV declares that there always is one
     if context is None:
         raise VideoError(
             FailureCode.UNSUPPORTED_CODEC,
             "its video codec is unknown to this decoder: convert it, for example to H.264",
         )
-    if context.codec_tag in ("encv", "drmi") or "enc_key_id" in video.metadata:
-        raise encryption_error()
     return video
+
+
+def _give_native_layout(context: AudioCodecContext) -> None:
+    """Have the decoder number its channels, without the order and the names that the container gives them.
+
+    PyAV 18 copies a layout with an order of its own together with the pointer to it, which is then freed twice. The
+    order makes no difference here: channels are averaged. Reading `layout` frees the pointer once, and setting it
+    forgets the pointer.
+    """
+    channels = context.layout.nb_channels
+    if not channels:
+        return  # not known before the first packet
+    try:
+        context.layout = AudioLayout(f"{channels}c")  # libav's usual layout of so many channels
+    except ValueError:
+        context.layout = AudioLayout(f"{channels} channels")
 
 
 def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
@@ -177,6 +209,9 @@ def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
         return VideoError(FailureCode.NO_PERMISSION, DENIED, Stage.READ)
     if isinstance(error, FileNotFoundError) and not _is_readable(source):
         return VideoError(FailureCode.MISSING, MISSING, Stage.READ)
+    with _peeked(source) as file:
+        if has_encryption(file):  # libav may fail to parse what it cannot decrypt
+            return encryption_error()
     if isinstance(error, MemoryError):
         message = f"its header declares more than {MAX_STREAMS} streams, or more packets than fit in memory"
         return VideoError(FailureCode.MEMORY_LIMIT, message, Stage.READ)
@@ -200,10 +235,36 @@ def _is_readable(source: Source) -> bool:
 
 
 def _has_media_signature(source: Source) -> bool:
+    with _peeked(source) as file:
+        head = file.read(16)
+    return head[4:8] == b"ftyp" or head.startswith(MATROSKA_MAGIC)
+
+
+def _crop(source: Source, container: InputContainer, video: VideoStream) -> Crop | None:
+    with _peeked(source) as file:
+        if _format(container) == "mov":
+            entry = next((entry for entry in sample_entries(file) if entry.track_id == video.id), None)
+            return None if entry is None else clean_aperture(entry)
+        if _format(container) == "matroska":
+            crops = dict(zip(video_streams(container), matroska_crops(file), strict=False))
+            return crops.get(video)
+    return None
+
+
+def _format(container: InputContainer) -> str:
+    return container.format.name.split(",")[0]
+
+
+@contextmanager
+def _peeked(source: Source) -> Iterator[IO[bytes]]:
+    """`source` as a file, at its start; one that is open already is left where it was."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            head = file.read(16)
-    else:
-        source.seek(0)
-        head = source.read(16)
-    return head[4:8] == b"ftyp" or head.startswith(MATROSKA_MAGIC)
+            yield file
+        return
+    position = source.tell()
+    source.seek(0)
+    try:
+        yield source
+    finally:
+        source.seek(position)

@@ -51,7 +51,7 @@ class SelectiveDecode(Generic[P]):
         self._declared_end_pts = request.declared_end_pts(media)
         self._decoder = media.video.codec_context
         self._decoder.copy_opaque = True  # frames then carry the number of their packet
-        self._to_rgb = RgbConverter()
+        self._to_rgb = RgbConverter(media.crop)
         self._key_frames = key_frames
         self._origin = origin
         self.end_byte = 0  # of the last video packet, once the file was read to its end
@@ -166,8 +166,9 @@ class SelectiveDecode(Generic[P]):
     def _deliver(self, points: P, frames: Iterable[VideoFrame]) -> Iterator[Sample]:
         """The samples of decoded frames; frames without points are dropped."""
         for frame in frames:
+            self._to_rgb.follow(frame)
             if not self._expected:
-                return
+                continue
             number = frame.opaque
             if number is None:  # decoded as a reference alone
                 continue

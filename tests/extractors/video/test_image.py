@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import av
 import av.error
@@ -11,9 +12,11 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, VideoReformatter
 
+from extractors.video.decode import sample_frames
 from extractors.video.image import KNOWN_MATRICES, RgbConverter
 from schemas.outcomes import FailureCode, VideoError
-from tests.support.videos import picture
+from tests.support.orientation import ORIENTATIONS, Orientation, with_exif, with_matrix, with_message
+from tests.support.videos import Clip, picture, write_video
 
 BT601, BT709, BT2020 = 5, 1, 9
 UNSPECIFIED = 2
@@ -131,6 +134,78 @@ def test_high_dynamic_range_with_reserved_primaries_is_read_as_bt2020(primaries:
         return frame
 
     np.testing.assert_array_equal(RgbConverter()(tagged(primaries)), RgbConverter()(tagged(ColorPrimaries.BT2020)))
+
+
+def images_of(path: Path, *, selective: bool = True, start_seconds: int = 0) -> list[np.ndarray]:
+    return [sample.image for sample in sample_frames(path, selective=selective, start_seconds=start_seconds)]
+
+
+def check_shown(path: Path, plain: Path, orientation: Orientation) -> None:
+    """All pictures are those of `plain` in `orientation`, however they are reached."""
+    expected = [orientation.shown(image) for image in images_of(plain)]
+    assert len(expected) == 3
+    for start in (0, 2):
+        for selective in (True, False):
+            found = images_of(path, selective=selective, start_seconds=start)
+            np.testing.assert_array_equal(found, expected[start:])
+            assert all(image.flags.c_contiguous for image in found)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three seconds, by codec, in which the pictures of the second and the third are no key frames."""
+    folder = tmp_path_factory.mktemp("plain")
+    hevc = {"x265-params": "log-level=none:keyint=30:min-keyint=30:open-gop=0:bframes=2"}
+    return {
+        "h264": write_video(folder / "h264.mp4", Clip(frames=75, width=96, height=48, gop=30, b_frames=2)),
+        "hevc": write_video(folder / "hevc.mp4", Clip("libx265", 75, width=96, height=48, options=hevc)),
+    }
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_the_display_matrix_is_applied(name: str, plain: dict[str, Path], tmp_path: Path) -> None:
+    orientation = ORIENTATIONS[name]
+    path = with_matrix(plain["h264"], tmp_path / "turned.mp4", orientation.matrix)
+    check_shown(path, plain["h264"], orientation)
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("everywhere", [True, False], ids=["all pictures", "key frames"])
+def test_the_streams_own_orientation_is_applied(
+    name: str, codec: str, everywhere: bool, plain: dict[str, Path], tmp_path: Path
+) -> None:
+    orientation = ORIENTATIONS[name]
+    path = with_message(plain[codec], tmp_path / "turned.mp4", orientation, everywhere=everywhere)
+    check_shown(path, plain[codec], orientation)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(1, "upright"), (3, "upside down"), (6, "turned right"), (8, "turned left")]
+)
+def test_the_turns_of_motion_jpeg_are_applied(number: int, name: str, tmp_path: Path) -> None:
+    clip = Clip("mjpeg", 75, width=96, height=48, pix_fmt="yuvj420p")
+    plain = write_video(tmp_path / "plain.mkv", clip)
+    check_shown(with_exif(plain, tmp_path / "turned.mkv", number), plain, ORIENTATIONS[name])
+
+
+def test_an_orientation_ends_with_a_key_frame_without_one(plain: dict[str, Path], tmp_path: Path) -> None:
+    turned = with_message(plain["h264"], tmp_path / "turned.mp4", ORIENTATIONS["turned left"], everywhere=False)
+    converter, sizes = RgbConverter(), []
+    for path in (turned, plain["h264"]):
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                converter.follow(frame)
+                sizes.append(converter(frame).shape[:2])
+    assert sizes == [(96, 48)] * 75 + [(48, 96)] * 75
+
+
+@pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (2, 1, -1, 2), (-(1 << 15), 0, 0, -(1 << 15))])
+def test_any_matrix_is_taken_for_the_nearest_orientation(
+    matrix: tuple[int, int, int, int], plain: dict[str, Path], tmp_path: Path
+) -> None:
+    path = with_matrix(plain["h264"], tmp_path / "turned.mp4", matrix)
+    check_shown(path, plain["h264"], ORIENTATIONS["upside down" if matrix[0] < 0 else "upright"])
 
 
 def test_threads_do_not_share_an_hdr_converter() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,16 +14,14 @@ import pytest
 
 from extractors.video.decode import sample_frames
 from extractors.video.media import Source, open_media
+from extractors.video.probe import probe
+from extractors.video.thumbnail import video_thumbnail
 from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.sounds import Track, sound_packets, write_with_sound
-from tests.support.videos import Clip, read_number, write_video
+from tests.support.transport import FIRST_PROGRAMME_PID, SERVICES_PID, resealed
+from tests.support.videos import Clip, picture, read_number, write_video
 
 SMALL = Clip(frames=30, width=96, height=48)
-ENCRYPTED = {
-    "encryption_scheme": "cenc-aes-ctr",
-    "encryption_key": "00112233445566778899aabbccddeeff",
-    "encryption_kid": "ffeeddccbbaa99887766554433221100",
-}
 
 
 def refusal(source: Source) -> VideoError:
@@ -158,6 +157,52 @@ def test_a_cover_picture_before_the_video_is_skipped(tmp_path: Path) -> None:
     assert [read_number(sample.image) for sample in sample_frames(path)] == [0, 25]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".flv", ".ts", ".nut"])
+@pytest.mark.parametrize(
+    "text", ["café naïve".encode("latin-1"), "テスト".encode("shift-jis"), b"\xc3\x28\xff\xfe"], ids=str
+)
+def test_metadata_in_any_encoding_is_no_obstacle(suffix: str, text: bytes, tmp_path: Path) -> None:
+    marker = "M" * len(text)
+    path = tmp_path / f"clip{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata.update(dict.fromkeys(("title", "artist", "service_name", "service_provider"), marker))
+        container.set_chapters(
+            [{"id": 1, "start": 0, "end": 9, "time_base": Fraction(1), "metadata": {"title": marker}}]
+        )
+        stream = container.add_stream("flv" if suffix == ".flv" else "mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
+        stream.metadata.update(dict.fromkeys(("title", "handler_name"), marker))
+        for number in range(30):
+            frame = av.VideoFrame.from_ndarray(picture(number, 96, 48), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = path.read_bytes()
+    assert marker.encode() in data
+    data = data.replace(marker.encode(), text)
+    path.write_bytes(resealed(data, SERVICES_PID) if suffix == ".ts" else data)
+    if suffix != ".ts":  # where libav converts what it can
+        with pytest.raises(UnicodeDecodeError), av.open(str(path)) as container:
+            container.chapters()
+    for source in (str(path), io.BytesIO(path.read_bytes())):
+        assert [read_number(sample.image) for sample in sample_frames(source)] == [0, 25]
+    assert probe(path).width == 96
+    assert video_thumbnail(path).jpeg
+
+
+def test_a_codec_tag_in_no_encoding_is_no_obstacle(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.ts", SMALL)
+    h264, vc1 = b"\x1b\xe1\x00", b"\xea\xe1\x00"  # in the table of the programme, with the identifier of the stream
+    data = path.read_bytes()
+    assert h264 in data
+    path.write_bytes(resealed(data.replace(h264, vc1), FIRST_PROGRAMME_PID))
+    with open_media(path) as media:
+        assert media.video.codec_context.name == "vc1"
+        with pytest.raises(UnicodeDecodeError):
+            assert media.video.codec_context.codec_tag
+    assert refusal(path).code == FailureCode.NO_DECODABLE_FRAME
+
+
 @pytest.mark.parametrize("default", [0, 1])
 def test_of_several_video_streams_the_default_one_is_used(default: int, tmp_path: Path) -> None:
     path = tmp_path / "two.mkv"
@@ -174,12 +219,31 @@ def test_of_several_video_streams_the_default_one_is_used(default: int, tmp_path
         assert media.video.codec_context.width == (96, 48)[default]
 
 
-def test_encrypted_video_is_named(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "locked.mp4", Clip(frames=30, width=96, height=48, container_options=ENCRYPTED))
-    for selective in (True, False):
-        with pytest.raises(VideoError, match="encrypted: provide a decrypted copy") as caught:
-            list(sample_frames(path, selective=selective))
-        assert caught.value.code == FailureCode.ENCRYPTED
+@pytest.mark.parametrize(
+    ("codec", "headers"),
+    [("libx264", [b"\x67", b"\x68"]), ("libx265", [b"\x40\x01", b"\x42\x01", b"\x44\x01"])],
+)
+def test_a_stream_without_its_parameters_has_no_decodable_frame(
+    codec: str, headers: list[bytes], tmp_path: Path
+) -> None:
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    data = write_video(tmp_path / "clip.ts", Clip(codec, 60, width=96, height=48, options=options)).read_bytes()
+    unused = {1: b"\x0c", 2: b"\x4c\x01"}  # filler
+    for header in headers:
+        start = b"\0\0\1" + header
+        assert start in data
+        data = data.replace(start, b"\0\0\1" + unused[len(header)])
+    (tmp_path / "headless.ts").write_bytes(data)
+    assert refusal(tmp_path / "headless.ts").code == FailureCode.NO_DECODABLE_FRAME
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", ".ts"), ("mpeg4", ".avi"), ("mjpeg", ".mkv")])
+def test_a_size_that_the_decoder_refuses_is_absurd(codec: str, suffix: str, tmp_path: Path) -> None:
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = write_video(tmp_path / f"clip{suffix}", Clip(codec, 5, width=96, height=64, pix_fmt=pix_fmt))
+    with pytest.raises(VideoError) as caught:
+        list(sample_frames(path, max_pixels=96 * 64 - 1))
+    assert caught.value.code == FailureCode.ABSURD_DIMENSIONS
 
 
 def test_an_unknown_codec_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from extractors.networks.log_mel import log_mel
 from extractors.video.decode import sample_frames
 from extractors.video.waveform import RATE_HZ, WINDOW_SAMPLES, Waveform
+from tests.support.boxes import with_sample_entry
 from tests.support.sounds import Track, write_with_sound
 from tests.support.videos import Clip, write_video
 
@@ -113,6 +115,26 @@ def test_the_windows_are_those_of_the_grid(tmp_path: Path) -> None:
     for number, window in enumerate(windows):
         expected = padded[round(number * RATE_HZ / 2.5) :][:WINDOW_SAMPLES]
         np.testing.assert_allclose(window, expected, atol=2e-4)
+
+
+# Channels of other positions in another order than libav's, by Apple's labels.
+ORDERS = {"stereo": (2, 1), "5.1": (1, 2, 5, 6, 3, 4), "7.1": (3, 7, 8, 1, 2, 5, 6, 4), "quad": (5, 6, 1, 2)}
+
+
+@pytest.mark.parametrize("layout", ORDERS)
+@pytest.mark.parametrize(("codec", "suffix", "fixed_bytes"), [("pcm_s16le", ".mov", 44), ("flac", ".mp4", 28)])
+def test_the_order_of_the_channels_makes_no_difference(
+    layout: str, codec: str, suffix: str, fixed_bytes: int, tmp_path: Path
+) -> None:
+    tones = np.stack([swell(RATE_HZ, 2) * (number + 1) / 8 for number in range(channels(layout))])
+    path = write_with_sound(tmp_path / f"clip{suffix}", Track(((0.0, tones),), codec, RATE_HZ, layout), seconds=2)
+    expected = windows_of(path)
+    np.testing.assert_allclose(expected[0], tones.mean(axis=0)[:WINDOW_SAMPLES], atol=2e-4)
+    labels = [struct.pack(">II12x", label, 0) for label in ORDERS[layout]]
+    description = bytes(12) + len(labels).to_bytes(4) + b"".join(labels)
+    path.write_bytes(with_sample_entry(path.read_bytes(), b"soun", fixed_bytes, {b"chan": description}))
+    for _ in range(3):  # a pointer that is freed twice ends the process once its memory is used again
+        np.testing.assert_array_equal(windows_of(path), expected)
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
