@@ -243,6 +243,7 @@ def write_shard(
         "duration_seconds": pa.array(counts.astype(np.float32)),
         "coverage": pa.array(np.ones(count, np.float32)),
         "split": pa.array([""] * count),
+        "tracks": pa.nulls(count, pa.string()),
         "uri": pa.array([""] * count),
         **codes,
     }

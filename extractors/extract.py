@@ -108,6 +108,7 @@ class Extractor:
             end = None if segment.end_seconds is None else Fraction(segment.end_seconds)
             has_audio_track = media.audio is not None
             video_seconds = header_duration(media)
+            tracks = media.choice
             clock.add("open", started)
             frames = _UniqueFrames(sampler.samples(start, end), clock, with_thumbnail)
             started = time.thread_time()
@@ -144,6 +145,7 @@ class Extractor:
             seconds_by_stage=clock.seconds,
             size_bytes=size_bytes(source),
             thumbnail=frames.thumbnail,
+            tracks=tracks,
         )
         return features, others
 

@@ -41,6 +41,7 @@ class SegmentFeatures:
     seconds_by_stage    CPU seconds by stage
     size_bytes          of the video file
     thumbnail           of one of the frames, if requested
+    tracks              the streams that were taken, where there were several (`extractors.video.tracks`)
     """
 
     segment: Segment
@@ -59,6 +60,7 @@ class SegmentFeatures:
     ends_early: bool = False
     video_seconds: float | None = None
     fps: str = "1"
+    tracks: str | None = None
 
 
 def merge_segments(
@@ -99,6 +101,7 @@ def merge_segments(
         coverage=coverage,
         gaps=gaps,
         split=video.split,
+        tracks=ordered[0].tracks,
         uri=video.uri,
         rgb=np.concatenate(rgb) if rgb else None,
         audio=np.concatenate(audio) if audio else None,

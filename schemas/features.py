@@ -39,6 +39,7 @@ class FeatureRow:
                       belongs to the k-th grid point outside of them. Losses before the first frame have negative
                       times
     split             as in the manifest: train, validation, test or empty
+    tracks            the streams that were taken, where the file has several: `video 0 of 0, 3; audio 2 of 1, 2`
     rgb, audio        (num_frames, D) and (num_frames, 128) uint8 codes, or None when only the means are kept
     """
 
@@ -53,6 +54,7 @@ class FeatureRow:
     coverage: float = 1.0
     gaps: tuple[tuple[float, float], ...] = ()
     split: str = ""
+    tracks: str | None = None
     rgb: NDArray[np.uint8] | None = None
     audio: NDArray[np.uint8] | None = None
 
@@ -64,7 +66,10 @@ class FeatureRow:
 
 
 def feature_schema(rgb_dim: int, *, frame_features: bool) -> pa.Schema:
-    """The schema of a shard whose picture features are `rgb_dim` wide (1024, or 2048 without PCA)."""
+    """The schema of a shard whose picture features are `rgb_dim` wide (1024, or 2048 without PCA).
+
+    Columns that may be null are newer than the first shards, which lack them.
+    """
     codes = [
         pa.field("rgb", pa.list_(pa.binary()), nullable=False),
         pa.field("audio", pa.list_(pa.binary()), nullable=False),
@@ -81,6 +86,7 @@ def feature_schema(rgb_dim: int, *, frame_features: bool) -> pa.Schema:
             pa.field("coverage", pa.float32(), nullable=False),
             pa.field("gaps", pa.list_(GAP), nullable=False),
             pa.field("split", pa.string(), nullable=False),
+            pa.field("tracks", pa.string()),
             *(codes if frame_features else []),
             pa.field("uri", pa.string(), nullable=False),
         ]
@@ -101,6 +107,7 @@ def feature_table(rows: Sequence[FeatureRow], schema: pa.Schema, metadata: Mappi
         "coverage": [row.coverage for row in ordered],
         "gaps": [[{"start_seconds": start, "end_seconds": end} for start, end in row.gaps] for row in ordered],
         "split": [row.split for row in ordered],
+        "tracks": [row.tracks for row in ordered],
         "uri": [storable(row.uri) for row in ordered],
     }
     if "rgb" in schema.names:

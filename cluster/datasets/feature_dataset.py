@@ -228,7 +228,11 @@ class FeatureDataset(DatasetFolder):
         codes = ["yes" if "rgb" in schema.names else "no" for schema in (stored, self._schema)]
         if codes[0] != codes[1]:
             differences.append(f"--frame-features: {codes[0]} there, {codes[1]} here")
-        if not differences and stored.remove_metadata() != self._schema:
+        # A dataset that was begun without the newer columns goes on without them: its shards stay alike.
+        begun = pa.schema([field for field in self._schema if field.name in stored.names or not field.nullable])
+        if stored.remove_metadata() == begun:
+            self._schema = begun
+        elif not differences:
             differences.append(f"columns: {', '.join(stored.names)} there, {', '.join(self._schema.names)} here")
         if differences:
             lines = "\n".join(f"  - {line}" for line in dict.fromkeys(differences))

@@ -161,6 +161,7 @@ def _rows(block: Records) -> Iterator[FeatureRow]:
             extra = json.loads(block.extras[row])
             known |= {key: extra[key] for key in EXTRA_COLUMNS}
             known["gaps"] = tuple(tuple(gap) for gap in extra["gaps"])
+            known["tracks"] = extra.get("tracks")
             means |= {key: np.array(extra[key], np.float32) for key in means if key in extra}
         yield FeatureRow(id=name, labels=tuple(block.labels.values[first:last].tolist()), **means, **codes, **known)
 
@@ -213,6 +214,8 @@ def _record_blocks(
 def _extra(row: Mapping[str, Any], *more: str) -> str:
     values = {name: row[name] for name in (*EXTRA_COLUMNS, *more)}
     values["gaps"] = [[gap["start_seconds"], gap["end_seconds"]] for gap in row["gaps"]]
+    if row.get("tracks") is not None:
+        values["tracks"] = row["tracks"]
     return json.dumps(values, sort_keys=True)
 
 

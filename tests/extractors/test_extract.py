@@ -165,6 +165,18 @@ def test_a_video_without_sound(tmp_path: Path, frames: CountingEmbedder, sound: 
     np.testing.assert_array_equal(row.audio, quantize(np.zeros((2, AUDIO_DIM), np.float32)))
 
 
+def test_the_features_say_which_tracks_they_are_of(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    track = Track(((0.0, np.zeros((1, RATE_HZ), np.float32)),), rate=RATE_HZ)
+    extractor = Extractor(SamplingConfig(segment_seconds=2), frames, sound)
+    for others, expected in (((), None), ((track,), "audio 1 of 1, 2")):
+        path = write_with_sound(tmp_path / "clip.mkv", track, *others, seconds=3)
+        first, (rest,) = extractor(path, video(path))
+        later, _ = extractor(path, video(path), rest)
+        assert (first.tracks, later.tracks) == (expected, expected)
+
+
 def test_audio_after_the_last_frame_is_ignored(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
     track = Track(((0.0, np.zeros((1, 9 * RATE_HZ), np.float32)),), rate=RATE_HZ)
     path = write_with_sound(tmp_path / "outlasting.mkv", track, seconds=3)

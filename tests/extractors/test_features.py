@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -43,6 +44,13 @@ def test_the_order_in_which_segments_finish_does_not_matter() -> None:
     mean = sum(one.rgb_sum for one in parts) / 24
     np.testing.assert_allclose(rows[0].mean_rgb, mean, rtol=1e-6)
     assert rows[0].mean_rgb.dtype == np.float32
+
+
+def test_the_row_says_which_tracks_were_taken() -> None:
+    tracks = "video 0 of 0, 3; audio 2 of 1, 2"
+    parts = [replace(part(index, 2, 5), tracks=tracks) for index in range(2)]
+    assert merge_segments(VIDEO, (), parts).tracks == tracks
+    assert merge_segments(VIDEO, (), [part(0, 1, 5)]).tracks is None
 
 
 def test_a_video_has_audio_if_one_segment_has() -> None:

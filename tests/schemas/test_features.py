@@ -25,6 +25,7 @@ def make_row(name: str, dim: int, *, frame_features: bool) -> FeatureRow:
         coverage=count / (count + 1),
         gaps=((0.5, 1.25), (3.0, 4.0))[: count - 1],
         split=("train", "test", "")[count - 1],
+        tracks=("audio 2 of 1, 2", None, None)[count - 1],
         uri=f"in/{name}.mp4",
         rgb=rng.integers(0, 256, (count, dim), np.uint8) if frame_features else None,
         audio=rng.integers(0, 256, (count, AUDIO_DIM), np.uint8) if frame_features else None,
@@ -53,6 +54,7 @@ def check_rows(found: list[dict], rows: dict[str, FeatureRow]) -> None:
         assert (values["duration_seconds"], values["uri"]) == (row.duration_seconds, row.uri)
         assert values["coverage"] == np.float32(row.coverage)
         assert values["split"] == row.split
+        assert row.tracks == (None if pd.isna(values["tracks"]) else values["tracks"])
         assert tuple((gap["start_seconds"], gap["end_seconds"]) for gap in values["gaps"]) == row.gaps
         assert ("rgb" in values) == (row.rgb is not None)
         for name, codes in (("rgb", row.rgb), ("audio", row.audio)):
@@ -97,11 +99,12 @@ def test_the_columns_are_youtube_8ms():
         ("coverage", "float"),
         ("gaps", "list<item: struct<start_seconds: float not null, end_seconds: float not null>>"),
         ("split", "string"),
+        ("tracks", "string"),
         ("rgb", "list<item: binary>"),
         ("audio", "list<item: binary>"),
         ("uri", "string"),
     ]
-    assert not any(field.nullable for field in fields)
+    assert [field.name for field in fields if field.nullable] == ["tracks"]
 
 
 def test_one_column_can_be_read_alone(shard):

@@ -25,15 +25,17 @@ class Track:
     layout: str = "mono"
 
 
-def write_with_sound(path: Path, track: Track | None, *, seconds: int, start: float = 0.0, rate: int = 5) -> Path:
-    """A video of `seconds` whose first frame is shown at `start` on the container's clock, and `track` beside it."""
+def write_with_sound(
+    path: Path, track: Track | None, *others: Track, seconds: int, start: float = 0.0, rate: int = 5
+) -> Path:
+    """A video of `seconds` whose first frame is shown at `start` on the container's clock, and tracks beside it."""
     with av.open(str(path), "w") as container:
         codec = "libx264" if path.suffix != ".avi" else "mpeg4"
         video = container.add_stream(codec, rate=rate, options={"g": str(2 * rate), "bf": "0"})
         video.width, video.height, video.pix_fmt = 96, 48, "yuv420p"
         video.codec_context.thread_count = 1
         if track:
-            container.mux(sound_packets(container, track))
+            container.mux([packet for one in (track, *others) for packet in sound_packets(container, one)])
         for number in range(seconds * rate):
             frame = av.VideoFrame.from_ndarray(picture(number, 96, 48), format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = number + round(start * rate), Fraction(1, rate)

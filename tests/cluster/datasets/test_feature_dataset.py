@@ -102,6 +102,23 @@ def test_a_width_or_codes_alone_are_a_difference_too(tmp_path):
             open_dataset(tmp_path, **changes).check()
 
 
+def test_a_dataset_without_the_newer_columns_goes_on_without_them(tmp_path):
+    open_dataset(tmp_path).commit(0, [done("a")], [], ())
+    (first,) = (tmp_path / "features").iterdir()
+    write_table(str(first), pq.read_table(first).drop_columns(["tracks"]))
+    again = open_dataset(tmp_path, "r2")
+    again.check()
+    row, content = done("b")
+    again.commit(0, [(replace(row, tracks="audio 2 of 1, 2"), content)], [], ())
+    schemas = [pq.read_schema(shard).remove_metadata() for shard in (tmp_path / "features").iterdir()]
+    assert len(schemas) == 2
+    assert schemas[0] == schemas[1]
+    assert "tracks" not in schemas[0].names
+    assert ids(tmp_path, "features") == ["a", "b"]
+    with pytest.raises(DatasetError, match="columns: here"):
+        open_dataset(tmp_path, frame_features=True).check()
+
+
 def test_files_that_are_none_of_ours_are_refused(tmp_path):
     (tmp_path / "features").mkdir()
     (tmp_path / "features/x.parquet").write_bytes(b"no Parquet")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -54,6 +56,7 @@ def test_columns_that_records_lack_get_defaults(tmp_path):
 @pytest.mark.parametrize("frames", [0, 4])
 def test_a_shard_comes_back_as_it_was(tmp_path, frames):
     rows = [feature_row(number, frames=frames) for number in range(9)]
+    rows[4] = replace(rows[4], tracks="audio 2 of 1, 2")
     path = write_shard(tmp_path / "d" / "features" / "a.parquet", rows, {"weights": "w", "fps": "2"})
     run(tmp_path / "d", tmp_path / "r", "tfrecord")
     run(tmp_path / "r", tmp_path / "back", "parquet")
