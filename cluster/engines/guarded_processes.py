@@ -28,7 +28,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 POLL_SECONDS = 1.0
-START_SECONDS = 60.0  # until a child has imported its module, which its first request's limit does not include
+# Until a child has imported its module, which its first request's limit does not include; long on a crowded machine.
+START_SECONDS = 300.0
 STALL_SECONDS = 60  # within a message, after which its process counts as dead
 MAX_HEADER_BYTES = 64 << 10
 READY = b"ready"  # the first message of a child
