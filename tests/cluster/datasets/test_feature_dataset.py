@@ -115,7 +115,7 @@ def test_a_dataset_without_the_newer_columns_goes_on_without_them(tmp_path):
     assert schemas[0] == schemas[1]
     assert "tracks" not in schemas[0].names
     assert ids(tmp_path, "features") == ["a", "b"]
-    with pytest.raises(DatasetError, match="columns: here"):
+    with pytest.raises(DatasetError, match="--frame-features: no there, yes here"):
         open_dataset(tmp_path, frame_features=True).check()
 
 
