@@ -36,10 +36,10 @@ def record(context: Mapping[str, Any], lists: Mapping[str, Sequence[Any]] | None
     train = tensorflow().train
     features = train.Features(feature={name: _feature(values) for name, values in context.items()})
     if lists is None:
-        return bytes(train.Example(features=features).SerializeToString())
+        return bytes(train.Example(features=features).SerializeToString(deterministic=True))
     made = {name: train.FeatureList(feature=list(map(_feature, frames))) for name, frames in lists.items()}
     sequence = train.SequenceExample(context=features, feature_lists=train.FeatureLists(feature_list=made))
-    return bytes(sequence.SerializeToString())
+    return bytes(sequence.SerializeToString(deterministic=True))
 
 
 def means_record(**context: Any) -> bytes:
