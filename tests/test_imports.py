@@ -59,6 +59,7 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
         *["cluster/clips", "cluster/reports", "extractors/*", "classifiers/*"],
     ],
+    "cluster/deploy": ["cluster/runs"],
     "cluster/nightly": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         *["cluster/extraction", "cluster/scoring", "extractors/*", "classifiers/*"],
@@ -74,7 +75,7 @@ HOMES = {
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],
     "pyarrow": ["schemas", "cluster"],
-    "ray": ["cluster/engines", "cluster/training/ray.py"],
+    "ray": ["cluster/engines", "cluster/training/ray.py", "cluster/deploy/submission.py"],
     "tensorboardX": ["cluster/training/tensorboard.py"],
     "tensorflow": ["cluster/features"],
     "torch": [

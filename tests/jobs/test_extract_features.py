@@ -7,19 +7,17 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support.clusters import command_of, descendants
 from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, rows, run_job
+from tests.support.job_server import RAY, running_job_server, wait_until
 from tests.support.videos import Clip, write_video
 
 SMALL = {"width": 96, "height": 48}
@@ -226,36 +224,15 @@ def test_missing_weights_say_what_to_bring(videos: Path, tmp_path: Path) -> None
 
 @pytest.fixture
 def job_server(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A Ray head with its job server and token; gives the environment that reaches it."""
-    ray = str(Path(sys.executable).with_name("ray"))
-    environment = {
-        **job_environment(),
-        "RAY_AUTH_MODE": "token",
-        "HOME": str(tmp_path),  # where the token is kept
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    }
-    generated = subprocess.run([ray, "get-auth-token", "--generate"], capture_output=True, text=True, env=environment)
-    assert generated.returncode == 0, generated.stderr
-    ports = [free_port() for _ in range(2)]
-    sockets = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # their paths may not be long
-    command = [ray, "start", "--head", "--num-cpus=2", f"--port={ports[0]}", f"--dashboard-port={ports[1]}"]
-    command += ["--include-dashboard=true", "--disable-usage-stats", f"--temp-dir={sockets}", "--block"]
-    head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    wait_until(lambda: is_listening(ports[1]))
-    yield {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{ports[1]}", "RAY": ray}
-    started = descendants(head.pid)  # `ray stop` would end every Ray of this machine
-    head.terminate()
-    head.wait(timeout=60)
-    for process in started:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    shutil.rmtree(sockets, ignore_errors=True)
+    """The environment that reaches a Ray head with its job server and token."""
+    with running_job_server(tmp_path) as environment:
+        yield environment
 
 
 def test_ray_job_submit(videos: Path, reference: Path, job_server: dict[str, str], tmp_path: Path) -> None:
     output = tmp_path / "out"
     command = [
-        job_server["RAY"],
+        RAY,
         "job",
         "submit",
         "--working-dir",
@@ -294,25 +271,6 @@ def newest_record(output: Path) -> dict[str, dict[str, object]]:
     return record
 
 
-def wait_until(condition: object, timeout_seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def workers_of(job: subprocess.Popen[bytes]) -> list[int]:
     """Worker processes of the Ray that a job has started; those of another job on this machine are left alone."""
     return [process for process in descendants(job.pid) if "ray::WorkerActor" in command_of(process)]
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

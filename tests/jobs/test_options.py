@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.manifest_job import ManifestOptions
+from cluster.deploy.submission import SubmissionOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
 from cluster.nightly.config import NightlyOptions
@@ -57,6 +58,9 @@ FLAGS = {
     "make_sample_videos": """
         output count seed
     """,
+    "submit": """
+        working-dir
+    """,
 }
 KINDS: dict[str, type[Options]] = {
     "extract_features": ExtractionOptions,
@@ -66,6 +70,7 @@ KINDS: dict[str, type[Options]] = {
     "make_manifest": ManifestOptions,
     "convert_tfrecords": ConversionOptions,
     "make_sample_videos": SampleOptions,
+    "submit": SubmissionOptions,
 }
 LINES = {
     "extract_features": (
@@ -94,6 +99,7 @@ LINES = {
         "--input i --output o --to parquet --code-range -1..3",
     ),
     "make_sample_videos": ("--output o --count 3",),
+    "submit": ("--working-dir d",),
 }
 # Options of places that a job writes to.
 WRITTEN = {
@@ -143,7 +149,7 @@ def test_help_fits_and_begins_with_usage_and_two_examples(job: str) -> None:
     examples = lines[lines.index("Examples:") + 1 : lines.index("Main options:") - 1]
     assert len(examples) == 2
     for example in examples:
-        arguments = example.partition(f"jobs/{job}.py ")[2].split()
+        arguments = example.partition(f"jobs/{job}.py ")[2].partition("-- ")[0].split()
         if "--config" not in arguments:
             parse(KINDS[job], arguments)
 

@@ -1,14 +1,11 @@
 """Options of a nightly run, and the options of its parts."""
 
-import re
-
 import pytest
 
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
 from cluster.runs.options import Options, options_of
 from schemas.errors import InputError
-from tests.support.dataset import ROOT
 
 PLACES = ["--videos", "in", "--features", "f", "--checkpoint", "c", "--labels", "l"]
 
@@ -67,10 +64,3 @@ def test_all_problems_are_told_at_once_and_none_twice() -> None:
 def test_features_and_labels_in_one_place_are_refused() -> None:
     with pytest.raises(InputError, match="features and labels must be two places"):
         NightlyOptions(videos="in", features="out/", checkpoint=("c",), labels="out")
-
-
-def test_the_cluster_files_use_options_that_are_there() -> None:
-    text = (ROOT / "cluster" / "deploy" / "nightly.yaml").read_text()
-    assert "python, jobs/nightly.py]" in text
-    config = parse(NightlyOptions, re.findall(r"- (--\S+=\S+)", text))
-    assert (config.videos, config.checkpoint) == ("gs://BUCKET/videos", ("gs://BUCKET/models/current",))
