@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 DEMO := demo
+# Where torch comes from: its builds without CUDA, or those with it (`make TORCH_INDEX=https://download.pytorch.org/whl/cu128`).
+# An index that cannot be reached is left out, as pip would retry it for minutes; torch then comes from pip's own.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EXTRACTION := --frame-features --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
 
 # Folders whose tests start no cluster and no job and build no network of full size.
@@ -19,7 +22,10 @@ help: ## list the targets
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@index="--extra-index-url $(TORCH_INDEX)"; \
+	$(RUN)/python -c 'from urllib.request import urlopen; urlopen("$(TORCH_INDEX)/torch/", timeout=10)' 2>/dev/null \
+	  || { echo "torch comes from pip's own index: $(TORCH_INDEX) cannot be reached"; index=; }; \
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $$index
 	@touch $@
 
 demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a classifier, labels, a report
