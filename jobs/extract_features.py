@@ -1,4 +1,4 @@
-"""Decode videos on a time grid, embed pictures and sound, and write one row a video to Parquet shards.
+"""Decode videos on a time grid, embed pictures and sound, and write one row per video to Parquet shards.
 
 python jobs/extract_features.py --input videos/ --output features/
 ray job submit --working-dir . -- python jobs/extract_features.py --input gs://in/videos --output gs://out

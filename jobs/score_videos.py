@@ -1,4 +1,4 @@
-"""Label videos, by their features or by clips of them: one row a video with its best classes, in shards for each day.
+"""Label videos, by their features or by clips of them: one row per video with its best classes, in shards for each day.
 
 python jobs/score_videos.py --features features/ --checkpoint classifier/ --labels labels/
 python jobs/score_videos.py --videos gs://bucket/videos --checkpoint actions/ --labels labels/

@@ -1,4 +1,4 @@
-"""The clip shard: decoded clips of videos as JPEG frames, one row a video, plain Arrow types."""
+"""The clip shard: decoded clips of videos as JPEG frames, one row per video, plain Arrow types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feature shard: one row a video, YouTube-8M's columns, plain Arrow types.
+"""The feature shard: one row per video, YouTube-8M's columns, plain Arrow types.
 
 `rgb` and `audio` hold one 8-bit code vector for each grid point (`schemas.quantization`); a shard has both or neither.
 Pandas, DuckDB, Spark and BigQuery read the files by themselves. That is why a code vector is `binary` and not

@@ -184,13 +184,13 @@ def balance(targets: Targets, hashes: NDArray[np.uint64], among: NDArray[np.bool
 
 
 def check_classes_have_videos(targets: Targets, choice: ClassChoice) -> None:
-    """Check that each class has a video; `ClassChoiceError` names those without."""
+    """Check that each class has a video of the training split; `ClassChoiceError` names those without."""
     counts = targets.counts()
     empty = [choice.names[position] for position in np.flatnonzero(counts == 0)]
     if empty:
         more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
         raise ClassChoiceError(
-            f"{len(empty)} of the {len(choice)} classes have no video: {', '.join(empty[:10])}{more}\n"
+            f"{len(empty)} of the {len(choice)} classes have no training video: {', '.join(empty[:10])}{more}\n"
             "Choose other classes, or provide more videos"
         )
 

@@ -151,7 +151,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
     }
     warning = None
     if inputs.random_weights:
-        warning = f"random numbers in place of trained weights: {', '.join(inputs.random_weights)}"
+        warning = f"random weights, as requested: {', '.join(inputs.random_weights)}"
     run_id = new_run_id(datetime.now(UTC))
     dataset = FeatureDataset(
         options.output,

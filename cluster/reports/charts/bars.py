@@ -65,7 +65,7 @@ def line_chart(values: Sequence[float], span_seconds: float, mean: float, unit: 
         anchor = "start" if i == 0 else "end" if across > 95 else "middle"
         label = round_duration_text(round(i * time_step, 6)) if i else "0"
         pieces.append(TEXT.format(across, PLOT_BOTTOM + 18, f"tick {anchor}", label))
-    description = f"{unit} over {round_duration_text(round(span_seconds, 1))}: mean {rate_text(mean)}, highest "
+    description = f"{unit} over {duration_text(span_seconds)}: mean {rate_text(mean)}, highest "
     description += f"{rate_text(max(values))}, lowest {rate_text(min(values))}"
     return CHART.format(description, PLOT_BOTTOM + 26, Markup("").join(pieces))
 

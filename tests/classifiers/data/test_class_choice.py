@@ -145,7 +145,7 @@ def test_what_cannot_be_balanced_is_refused():
 
 def test_classes_without_a_video_are_named():
     choice = choose_classes(["Game", "2012", "Food"], NAMES)
-    with pytest.raises(ClassChoiceError, match=r"1 of the 3 classes have no video: 2012"):
+    with pytest.raises(ClassChoiceError, match=r"1 of the 3 classes have no training video: 2012"):
         check_classes_have_videos(single_label_targets(LABELS, choice), choice)
 
 

@@ -112,7 +112,7 @@ def test_the_record_accounts_for_every_id(reference):
     assert record.counts.bytes_written == sum(file.stat().st_size for file in reference.glob("*/*.parquet"))
     assert {note.id for note in record.failures} == {"empty", "text"}
     assert record.configuration["rows_per_shard"] == 2
-    assert record.weights_warning.startswith("random numbers")
+    assert record.weights_warning.startswith("random weights, as requested: ")
     assert len(record.contact_sheet) == 5
     assert (reference / "runs" / f"{record.run_id}.html").stat().st_size > 1000
     again = parse(ExtractionOptions, ["--config", str(reference / "runs" / f"{record.run_id}.toml")])

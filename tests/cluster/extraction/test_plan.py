@@ -24,8 +24,7 @@ def test_a_plan_holds_what_is_asked_for(config, tmp_path):
     plan = make_plan(config, read_inputs(config), on_gpu=False)
     assert [video.id for video in plan.videos] == ["a", "b"]
     assert plan.weights_warning == (
-        "random numbers in place of trained weights: "
-        "frames random:0, frame-pca random:0, sound random:0, sound-pca random:0"
+        "random weights, as requested: frames random:0, frame-pca random:0, sound random:0, sound-pca random:0"
     )
     assert plan.run_id[8] == "T"
     assert plan.run_id != make_plan(config, read_inputs(config), on_gpu=False).run_id
@@ -98,7 +97,7 @@ def test_another_way_of_making_features_is_refused(config, tmp_path):
     vectors = [np.zeros(embedder.dim, np.float32) for embedder in (extractor.frames, extractor.sound)]
     plan.dataset.commit(0, [(FeatureRow("a", (), *vectors, False, 1, 1.0, "a.mp4"), "")], [], ())
     shard = next((tmp_path / "out/features").iterdir())
-    assert b"random numbers" in pq.read_schema(shard).metadata[b"framemill.note"]
+    assert b"random weights" in pq.read_schema(shard).metadata[b"framemill.note"]
     other = config.with_values(fps="2", pca="none")
     with pytest.raises(DatasetError) as caught:
         make_plan(other, read_inputs(other), on_gpu=False)

@@ -124,7 +124,7 @@ def test_bad_choices_are_refused(dataset, tmp_path):
         load(dataset, vocabulary=str(short))
     long = tmp_path / "long.csv"
     long.write_text("cat\ndog\nfish\nbird\n")
-    with pytest.raises(ClassChoiceError, match="1 of the 4 classes have no video: bird"):
+    with pytest.raises(ClassChoiceError, match="1 of the 4 classes have no training video: bird"):
         load(dataset, vocabulary=str(long))
     assert load(dataset, vocabulary=str(long), classes=("first:3",)).choice.names == ("cat", "dog", "fish")
 

@@ -28,6 +28,8 @@ def test_a_line_stays_within_its_box_and_is_described() -> None:
     assert points[1][1] == 1000.0, "nothing is at the bottom"
     assert all(0 <= y <= 1000 for _, y in points)
     assert chart.get("aria-label") == "frames per second over 30 s: mean 5.00, highest 10.0, lowest 0"
+    odd = parsed(line_chart([1.0], 98.6, 1.0, "frames per second"))
+    assert (odd.get("aria-label") or "").startswith("frames per second over 1 min 39 s: ")
 
 
 @pytest.mark.parametrize("top", [1e-4, 0.7, 3.0, 9.99, 1234.0, 5.2e6])
