@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cluster.training.option_groups import TrainingEngineOptions
+from cluster.training.progress import StageProgress
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas.errors import InputError
 from schemas.trainings import Epoch
 
 Report = Callable[[Epoch], None]
+Show = Callable[[StageProgress], None]
 
 
 class ResourceError(InputError):
@@ -33,8 +35,10 @@ class TrainingEngine(Protocol):
         """Resources of each worker. Raises `ResourceError` if they do not exist."""
         ...
 
-    def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
-        """Train to the end; `report` is called after each epoch."""
+    def run(
+        self, plan: TrainingPlan, resources: WorkerResources, report: Report, show: Show | None = None
+    ) -> TrainingOutcome:
+        """Train to the end; `report` is called after each epoch, and `show` with the progress within stages."""
         ...
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from cluster.clips.cache import CachedClips, ClipCache, clip_row
 from cluster.clips.decoder_pool import ClipDecoderPool
 from cluster.storage.redaction import redacted
 from cluster.training.clip_source import ClipReading, ClipSource
+from cluster.training.progress import UNWATCHED, Meter
 from cluster.training.splits import Split
 from schemas.outcomes import VideoError
 from schemas.trainings import LostVideo
@@ -55,7 +56,7 @@ class ClipFeed:
             decoders=self._decoders if self._cache_uri is None else CachedClips(self._opened_cache(self._cache_uri)),
         )
 
-    def find_lost(self) -> Sequence[LostVideo]:
+    def find_lost(self, meter: Meter = UNWATCHED) -> Sequence[LostVideo]:
         """The videos that cannot be decoded: each is tried once, with the deterministic sampling.
 
         Clips that the cache misses are added to it.
@@ -64,7 +65,7 @@ class ClipFeed:
         videos = [self._videos[row] for row in share]
         lost: list[LostVideo] = []
         if self._cache_uri is None:
-            for _ in self._decoded(videos, lost):
+            for _ in self._decoded(videos, lost, meter):
                 pass
             return lost
         cache = self._opened_cache(self._cache_uri)
@@ -72,7 +73,7 @@ class ClipFeed:
         labels = {self._videos[row].id: self._labels_of(row) for row in share}
         rows = (
             clip_row(video, labels[video.id], clip[None], self._reading.format)
-            for video, clip in self._decoded(missing, lost)
+            for video, clip in self._decoded(missing, lost, meter)
         )
         cache.write(rows, writer=f"{self._worker.rank}-{secrets.token_hex(3)}")
         self._close_cache()  # the next one sees what other workers have written
@@ -83,9 +84,12 @@ class ClipFeed:
         self._decoders.close()
         self._close_cache()
 
-    def _decoded(self, videos: Sequence[Video], lost: list[LostVideo]) -> Iterator[tuple[Video, NDArray[np.uint8]]]:
+    def _decoded(
+        self, videos: Sequence[Video], lost: list[LostVideo], meter: Meter
+    ) -> Iterator[tuple[Video, NDArray[np.uint8]]]:
         """Videos with their clips; those that cannot be decoded are added to `lost`."""
-        outcomes = self._decoders.decode(self._reading.task(video, 0, is_deterministic=True) for video in videos)
+        decoded = self._decoders.decode(self._reading.task(video, 0, is_deterministic=True) for video in videos)
+        outcomes = meter.follow("checking", decoded, len(videos) * self._worker.world, lambda outcome: 1)
         for video, outcome in zip(videos, outcomes, strict=True):
             if isinstance(outcome, VideoError):
                 uri = redacted(video.uri)

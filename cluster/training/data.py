@@ -22,6 +22,7 @@ from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import ClassChoice
 from classifiers.training.loop import Batch
 from cluster.training.config import TrainingSettings
+from cluster.training.progress import UNWATCHED, Meter
 from cluster.training.splits import Split
 from schemas.clips import ClipInput
 from schemas.trainings import TRAINING, LostVideo
@@ -58,7 +59,7 @@ class Feed(Protocol):
     def source(self, split: Any, order: BatchOrder) -> Source:
         """The worker's share of a split."""
 
-    def find_lost(self) -> Sequence[LostVideo]:
+    def find_lost(self, meter: Meter = UNWATCHED) -> Sequence[LostVideo]:
         """The unusable videos in the worker's share of all videos."""
 
     def close(self) -> None:

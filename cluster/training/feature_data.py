@@ -30,6 +30,7 @@ from cluster.training.data import ModelInput, Source, TrainingData
 from cluster.training.initial_feature_weights import InitialFeatureWeights
 from cluster.training.manifest_labels import LabelsError, ManifestLabels, read_manifest_labels
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH
+from cluster.training.progress import UNWATCHED, Meter
 from cluster.training.splits import Candidates, Split, choose, make_splits
 from schemas.errors import examples
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
@@ -120,7 +121,7 @@ class FeatureFeed:
                 return resident.source(config, split.rows, split.targets)
         return split.source(config, self._worker.rank, self._worker.world)
 
-    def find_lost(self) -> Sequence[LostVideo]:
+    def find_lost(self, meter: Meter = UNWATCHED) -> Sequence[LostVideo]:
         """Always empty: unusable features are an error."""
         return ()
 

@@ -26,6 +26,7 @@ from classifiers.training.loop import Training
 from classifiers.training.workers import Workers
 from cluster.training.clip_source import ClipSource
 from cluster.training.data import Source
+from cluster.training.progress import UNWATCHED, Meter
 
 logger = logging.getLogger("framemill")
 
@@ -42,8 +43,8 @@ class _Outputs:
 class FrozenStages:
     """Caches the outputs of the frozen stages of `training`'s model, up to `limit_bytes` in all."""
 
-    def __init__(self, training: Training, workers: Workers, *, limit_bytes: int) -> None:
-        self._training, self._workers, self._limit_bytes = training, workers, limit_bytes
+    def __init__(self, training: Training, workers: Workers, *, limit_bytes: int, meter: Meter = UNWATCHED) -> None:
+        self._training, self._workers, self._limit_bytes, self._meter = training, workers, limit_bytes, meter
         self._outputs: dict[str, _Outputs] = {}
 
     def source(self, name: str, source: Source, in_order: Source) -> Source:
@@ -88,7 +89,8 @@ class FrozenStages:
                 "in each epoch (--keep-frozen-mib)"
             )
             return None
-        shares = self._workers.gather(torch.cat([self._values(model, batch.clips) for batch in source.batches()]))
+        batches = self._meter.follow(f"frozen stages of {name}", source.batches(), len(source.rows))
+        shares = self._workers.gather(torch.cat([self._values(model, batch.clips) for batch in batches]))
         return torch.cat(shares) if len(shares) > 1 else shares[0]
 
     def _values(self, model: ClipModel, clips: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from classifiers.training.loop import DivergedError
 from cluster.datasets.folder import held
 from cluster.engines.base import EngineError
 from cluster.runs.lifecycle import ExitCode, bad_input, new_run_id, terminable
+from cluster.runs.progress import Progress
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.training.base import ResourceError
@@ -31,6 +32,7 @@ from cluster.training.config import CLIPS, TrainingOptions, TrainingSettings
 from cluster.training.engines import is_on_cpu, make_training_engine
 from cluster.training.kinds import load_training_data
 from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write_output
+from cluster.training.progress import ProgressDisplay
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
 from schemas.errors import InputError
@@ -79,12 +81,22 @@ def _train(settings: TrainingSettings) -> None:
         logger.info(f"{options.model.model}, {len(data.choice)} classes, videos: {sizes}")
         if state is not None:
             logger.info(f"resuming after {len(state.history.epochs)} epochs")
+        style = Progress.style_for(quiet=options.reporting.quiet, log_format=options.reporting.log_format)
         # Ray installs its own SIGTERM handler when it starts.
-        with closing(make_training_engine(options.engine)) as engine, terminable():
+        with (
+            closing(ProgressDisplay(style)) as display,
+            closing(make_training_engine(options.engine)) as engine,
+            terminable(),
+        ):
             resources = engine.resources(options.engine)
             _check_precision(settings, on_gpu=resources.on_gpu)
             plan = TrainingPlan(settings, data, identity, resources.cpus)
-            outcome = engine.run(plan, resources, lambda record: _log_epoch(record, settings, states))
+
+            def report(record: Epoch) -> None:
+                display.clear()
+                _log_epoch(record, settings, states)
+
+            outcome = engine.run(plan, resources, report, display.show)
         lease.check()
         _log_results(write_output(plan, resources, outcome, opened_seconds), output)
         states.clear()

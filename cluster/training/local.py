@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from classifiers.training.workers import SingleWorker
 from cluster.engines.base import usable_cores
-from cluster.training.base import Report, ResourceError, TrainingEngine, WorkerResources
+from cluster.training.base import Report, ResourceError, Show, TrainingEngine, WorkerResources
 from cluster.training.option_groups import AUTO, GPU, TrainingEngineOptions
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
 
@@ -24,9 +24,11 @@ class LocalTraining(TrainingEngine):
         return WorkerResources(options.cpus_per_worker or usable_cores(), on_gpu)
 
     @override
-    def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
+    def run(
+        self, plan: TrainingPlan, resources: WorkerResources, report: Report, show: Show | None = None
+    ) -> TrainingOutcome:
         device = torch.device("cuda" if resources.on_gpu else "cpu")
-        return TrainingWorker(plan, SingleWorker(), 1, device=device, report=report)()
+        return TrainingWorker(plan, SingleWorker(), 1, device=device, report=report, show=show)()
 
     @override
     def close(self) -> None:

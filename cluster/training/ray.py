@@ -32,8 +32,9 @@ from typing_extensions import override
 from classifiers.training.workers import SingleWorker, Workers
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
-from cluster.training.base import Report, ResourceError, TrainingEngine, WorkerResources
+from cluster.training.base import Report, ResourceError, Show, TrainingEngine, WorkerResources
 from cluster.training.option_groups import CPU, GPU, TrainingEngineOptions
+from cluster.training.progress import StageProgress
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.trainings import Epoch
 
@@ -96,22 +97,30 @@ class RayTraining(TrainingEngine):
         return WorkerResources(cpus, on_gpu)
 
     @override
-    def run(self, plan: TrainingPlan, resources: WorkerResources, report: Report) -> TrainingOutcome:
-        epochs: Queue = Queue(actor_options={"num_cpus": 0})
-        attempts = _Attempts(plan, resources, epochs)
+    def run(
+        self, plan: TrainingPlan, resources: WorkerResources, report: Report, show: Show | None = None
+    ) -> TrainingOutcome:
+        news: Queue = Queue(actor_options={"num_cpus": 0})
+        attempts = _Attempts(plan, resources, news, is_shown=show is not None)
+
+        def hand_on(found: Epoch | StageProgress) -> None:
+            if isinstance(found, Epoch):
+                attempts.losses = 0
+                report(found)
+            elif show is not None:
+                show(found)
+
         try:
             while attempts.is_alive():
                 try:
-                    record = epochs.get(timeout=POLL_SECONDS)
+                    hand_on(news.get(timeout=POLL_SECONDS))
                 except Empty:
                     continue
-                attempts.losses = 0
-                report(record)
-            while not epochs.empty():
-                report(epochs.get())
+            while not news.empty():
+                hand_on(news.get())
         finally:
             attempts.must_stop = True
-            epochs.shutdown(force=True)
+            news.shutdown(force=True)
         return attempts.outcome()
 
     @override
@@ -137,11 +146,12 @@ class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray ships no types
 class _Attempts(threading.Thread):
     """Attempts to train until one succeeds or fails for good; a thread, so that the main one can be interrupted."""
 
-    def __init__(self, plan: TrainingPlan, resources: WorkerResources, epochs: Queue) -> None:
+    def __init__(self, plan: TrainingPlan, resources: WorkerResources, news: Queue, *, is_shown: bool) -> None:
         super().__init__(name="training", daemon=True)
         self.losses = 0
         self.must_stop = False
-        self._workers, self._resources, self._epochs = plan.settings.options.engine.workers, resources, epochs
+        self._workers, self._resources = plan.settings.options.engine.workers, resources
+        self._news, self._is_shown = news, is_shown
         self._plan = ray.put(plan)
         self._outcome: TrainingOutcome | None = None
         self._error: BaseException | None = None
@@ -169,7 +179,7 @@ class _Attempts(threading.Thread):
         resources = self._resources
         return _Trainer(
             _work,
-            train_loop_config={"plan": self._plan, "epochs": self._epochs},
+            train_loop_config={"plan": self._plan, "news": self._news, "is_shown": self._is_shown},
             scaling_config=ScalingConfig(
                 num_workers=self._workers,
                 use_gpu=resources.on_gpu,
@@ -201,7 +211,7 @@ class _Attempts(threading.Thread):
 def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     """The main function of each worker."""
     plan: TrainingPlan = ray.get(given["plan"])
-    epochs: Queue = given["epochs"]
+    news: Queue = given["news"]
     context = get_context()
     world = context.get_world_size()
     device: torch.device = get_device()
@@ -212,10 +222,15 @@ def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     def wrap(model: nn.Module) -> nn.Module:
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
-    def report(record: Epoch) -> None:
-        epochs.put(record)
-
-    worker = TrainingWorker(plan, workers, world, device=device, wrap=wrap if world > 1 else None, report=report)
+    worker = TrainingWorker(
+        plan,
+        workers,
+        world,
+        device=device,
+        wrap=wrap if world > 1 else None,
+        report=news.put,
+        show=news.put if given["is_shown"] else None,
+    )
     outcome = worker()
     return outcome if context.get_world_rank() == 0 else None
 

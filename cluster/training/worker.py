@@ -28,6 +28,7 @@ from classifiers.weights.checkpoint import TrainingHistory
 from cluster.training.config import TrainingSettings
 from cluster.training.data import Feed, Source, TrainingData
 from cluster.training.frozen_stages import FrozenStages
+from cluster.training.progress import EVERY_SECONDS, Meter, StageProgress
 from cluster.training.results import split_result, temperature_fit
 from cluster.training.splits import Split
 from cluster.training.states import ResumeLog, StateFolder
@@ -43,12 +44,16 @@ MAX_TRAINING_VIDEOS = 50_000  # of the training split in the final evaluation
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A training that can start; `identity` distinguishes it from others, `threads` are those of each worker."""
+    """A training that can start; `identity` distinguishes it from others, `threads` are those of each worker.
+
+    progress_every_seconds  how often the first worker says how far a stage is
+    """
 
     settings: TrainingSettings
     data: TrainingData
     identity: Mapping[str, Any]
     threads: int
+    progress_every_seconds: float = EVERY_SECONDS
 
     def order(self, *, shuffle: bool = False, with_ids: bool = False) -> BatchOrder:
         """The order of batches."""
@@ -73,7 +78,7 @@ class TrainingOutcome:
 
 
 class TrainingWorker:
-    """One of `world` workers; the first calls `report` after each epoch."""
+    """One of `world` workers; the first calls `report` after each epoch, and `show` with the progress within stages."""
 
     def __init__(
         self,
@@ -84,11 +89,13 @@ class TrainingWorker:
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module] | None = None,
         report: Callable[[Epoch], None],
+        show: Callable[[StageProgress], None] | None = None,
     ) -> None:
         torch.set_num_threads(plan.threads)
         self._plan, self._workers, self._device, self._report = plan, workers, device, report
         self._worker = Worker(rank=workers.rank, world=world, threads=plan.threads)
         self._wrap = wrap or (lambda network: network)
+        self._meter = Meter(None if workers.rank else show, world=world, every_seconds=plan.progress_every_seconds)
         self._states = StateFolder(plan.settings.options.output, plan.identity)
         self._seconds: dict[str, float] = {}
 
@@ -97,9 +104,8 @@ class TrainingWorker:
         with closing(self._plan.data.feed(self._worker)) as feed:
             lost, data = self._find_lost(feed)
             training = self._training(data, feed)
-            frozen = FrozenStages(
-                training, self._workers, limit_bytes=self._plan.settings.options.engine.keep_frozen_mib << 20
-            )
+            limit_bytes = self._plan.settings.options.engine.keep_frozen_mib << 20
+            frozen = FrozenStages(training, self._workers, limit_bytes=limit_bytes, meter=self._meter)
             resume_log = self._train(training, data, feed, frozen)
             training.load_best()
 
@@ -139,7 +145,7 @@ class TrainingWorker:
         if lost is not None:
             return lost, self._plan.data.without(lost)
         with self._timed("checking"):
-            shares = self._workers.gather(list(feed.find_lost()))
+            shares = self._workers.gather(list(feed.find_lost(self._meter)))
         lost = sorted((video for share in shares for video in share), key=lambda video: video.id)
         data = self._plan.data.without(lost)
         if self._workers.rank == 0:
@@ -179,8 +185,13 @@ class TrainingWorker:
             sources = {
                 name: self._source(name, data, feed, frozen) for name in (TRAINING, VALIDATION) if name in data.splits
             }
-            validation = sources[VALIDATION].batches() if VALIDATION in sources else None
-            return training.run_epoch(sources[TRAINING].batches(training.epoch), validation)
+            stage = f"epoch {training.epoch + 1} of {self._plan.settings.epochs}"
+            validation = None
+            if VALIDATION in sources:
+                measured = sources[VALIDATION].batches()
+                validation = self._meter.follow(f"{stage}, validation", measured, len(data.splits[VALIDATION]))
+            batches = sources[TRAINING].batches(training.epoch)
+            return training.run_epoch(self._meter.follow(stage, batches, len(data.splits[TRAINING])), validation)
 
         if self._workers.rank:
             while not training.is_over:
@@ -208,7 +219,8 @@ class TrainingWorker:
         most = max(MAX_CALIBRATION_VALUES // len(data.choice), self._worker.world)
         sample = data.splits[VALIDATION].sample(min(MAX_CALIBRATION_VIDEOS, most))
         logits, targets = [], []
-        for scores, batch in training.predict(source(VALIDATION, sample).batches()):
+        batches = self._meter.follow("calibration", source(VALIDATION, sample).batches(), len(sample))
+        for scores, batch in training.predict(batches):
             assert batch.targets is not None
             logits.append(scores.cpu().numpy())
             targets.append(batch.targets.cpu().numpy())
@@ -224,6 +236,7 @@ class TrainingWorker:
             split = split.sample(max(MAX_TRAINING_VIDEOS, self._worker.world))
         with self._timed("evaluation"):
             batches = source(name, split, with_ids=True).batches()
+            batches = self._meter.follow(f"evaluation on {name}", batches, len(split))
             evaluation = training.evaluate(batches, is_full=True, temperature=temperature)
             return split_result(name, evaluation, time.monotonic() - started)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from classifiers.training.workers import SingleWorker
 from cluster.training.config import TrainingOptions
 from cluster.training.kinds import load_training_data
+from cluster.training.progress import StageProgress
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
 from schemas.features import AUDIO_DIM, FeatureRow
 from schemas.trainings import TrainingRecord
@@ -81,9 +84,10 @@ def plan_of(options: TrainingOptions) -> TrainingPlan:
     return TrainingPlan(settings, data, {**settings.identity(), **data.identity()}, threads)
 
 
-def train_here(plan: TrainingPlan) -> TrainingOutcome:
-    """The outcome of a training in this process."""
-    return TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=lambda record: None)()
+def train_here(plan: TrainingPlan, show: Callable[[StageProgress], None] | None = None) -> TrainingOutcome:
+    """The outcome of a training in this process; `show` gets the progress after every batch."""
+    plan = replace(plan, progress_every_seconds=0.0)
+    return TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=lambda record: None, show=show)()
 
 
 def curve(history: Any) -> list[Any]:

@@ -1,12 +1,16 @@
 """Trainings as options describe them: what they leave, how they end, and what comes of a second one."""
 
 import logging
+import re
+from functools import partial
 
 import pytest
 from safetensors.torch import load_file
 
 from cluster.storage.lease import Lease
 from cluster.training.job import run_training
+from cluster.training.progress import ProgressDisplay
+from cluster.training.worker import TrainingPlan
 from tests.support.trainings import FILES, clip_config, curve, record_of, training_config, write_features, write_videos
 
 
@@ -69,6 +73,15 @@ def test_an_interrupted_training_goes_on(dataset, trained, tmp_path, said, monke
     assert record.resumed_at_epoch == (2,)
     assert curve(record.history) == curve(record_of(trained).history)
     assert (output / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def test_progress_within_epochs_is_logged(dataset, tmp_path, said, monkeypatch):
+    monkeypatch.setattr("cluster.training.job.ProgressDisplay", partial(ProgressDisplay, line_every_seconds=0))
+    monkeypatch.setattr("cluster.training.job.TrainingPlan", partial(TrainingPlan, progress_every_seconds=0.0))
+    assert run_training(training_config(dataset, tmp_path / "out", epochs=2)) == 0
+    lines = re.findall(r"epoch 2 of 2: (\d+)/(\d+) videos, [\d.]+ videos/s, \d+ s left", said())
+    assert [int(videos) for videos, _ in lines][:2] == [32, 64]
+    assert "epoch 2 of 2: training loss" in said()
 
 
 def test_one_training_writes_at_a_time(dataset, tmp_path, said):

@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -44,8 +45,9 @@ def engine():
     ray.shutdown()
 
 
-def train(engine, config, report=lambda record: None):
-    return engine.run(plan_of(config), engine.resources(config.engine), report)
+def train(engine, config, report=lambda record: None, show=None):
+    plan = replace(plan_of(config), progress_every_seconds=0.0)
+    return engine.run(plan, engine.resources(config.engine), report, show)
 
 
 def on_ray(dataset, output, **options):
@@ -54,10 +56,11 @@ def on_ray(dataset, output, **options):
 
 def test_one_worker_equals_local_training(engine, dataset, tmp_path):
     here = train_here(plan_of(training_config(dataset, tmp_path / "here")))
-    records = []
-    there = train(engine, on_ray(dataset, tmp_path / "there"), records.append)
+    records, shown = [], []
+    there = train(engine, on_ray(dataset, tmp_path / "there"), records.append, shown.append)
     assert curve(there.history) == curve(here.history)
     assert [record.epoch for record in records] == [0, 1, 2]
+    assert {f"epoch {number} of 3" for number in (1, 2, 3)} < {progress.stage for progress in shown}
     assert all(torch.equal(value, there.state[name]) for name, value in here.state.items())
     for one, other in zip(here.results, there.results, strict=True):
         assert (one.summary, one.confusion, one.mistakes) == (other.summary, other.confusion, other.mistakes)
