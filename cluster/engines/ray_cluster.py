@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -48,10 +49,11 @@ def join_cluster(address: str | None) -> bool:
     if "RAY_JOB_ID" not in os.environ:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     if address:
-        ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
+        with _without_token_notice():
+            ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
         return False
     # All processes of our own cluster inherit the variables, those that Ray starts beforehand too.
-    with _environment(variables):
+    with _environment(variables), _without_token_notice():
         # `local`: without it, Ray joins whatever cluster was started on this machine last.
         store_bytes = _object_store_bytes()
         ray.init("local", include_dashboard=False, object_store_memory=store_bytes, logging_level="warning")
@@ -74,6 +76,21 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
         for name in variables:
             os.environ.pop(name)
             os.environ.update({name: before[name]} if name in before else {})
+
+
+@contextmanager
+def _without_token_notice() -> Iterator[None]:
+    """Leave out the warning that a token protects the cluster, which Ray sees to by itself and nobody need act on."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Token authentication is enabled")
+
+    authentication = logging.getLogger("ray._private.authentication.authentication_token_setup")
+    authentication.addFilter(is_news)
+    try:
+        yield
+    finally:
+        authentication.removeFilter(is_news)
 
 
 class ClusterWatch:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clusters import command_of, descendants
-from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, rows, run_job
+from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, messages, rows, run_job
 from tests.support.job_server import RAY, running_job_server, wait_until
 from tests.support.videos import Clip, write_video
 
@@ -65,8 +65,9 @@ def test_every_engine_gives_the_rows_of_the_local_one_to_the_bit(
     options: tuple[str, ...], videos: Path, reference: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
-    done = run_job(videos, output, "--frame-features", "--segment-seconds", "10", *options)
+    done = run_job(videos, output, "--frame-features", "--segment-seconds", "10", "--log-format", "json", *options)
     assert done.returncode == 3, done.stderr
+    assert "random weights, as requested: " in messages(done.stderr)
     assert rows(output) == rows(reference)
     assert ids(output, "failures") == ids(reference, "failures")
     assert {path.name for path in output.iterdir()} == {"features", "ledger", "failures", "runs"}
@@ -171,8 +172,8 @@ def test_a_worker_that_is_stuck_is_killed_and_its_video_tried_again(videos: Path
     folder = tmp_path / "videos"
     folder.mkdir()
     for number in range(6):
-        shutil.copy(videos / "plain-5.mp4", folder / f"copy-{number}.mp4")
-    options = ("--rows-per-shard", "1", "--time-limit", "4", "--workers", "1")
+        shutil.copy(videos / "plain-0.mp4", folder / f"copy-{number}.mp4")
+    options = ("--rows-per-shard", "1", "--time-limit", "8", "--workers", "1")
     process = subprocess.Popen(job_command(folder, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
     wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 1)
     (stuck,) = workers_of(process)

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import trained, write_trained
-from tests.support.dataset import ROOT, job_environment
+from tests.support.dataset import ROOT, job_environment, messages
 from tests.support.scoring import DAY, label_ids, label_rows, names, write_features
 
 FILES, VIDEOS = 40, 20
@@ -51,9 +51,9 @@ def records(labels):
 
 def test_ray_and_local_give_the_same_labels(features, checkpoint, reference, tmp_path):
     csv = tmp_path / "submission.csv"
-    done = run(features, checkpoint, tmp_path / "labels", "--submission", csv, "--workers", 2)
+    done = run(features, checkpoint, tmp_path / "labels", "--submission", csv, "--workers", 2, "--log-format", "json")
     assert done.returncode == 0, done.stderr
-    assert "completed: 800 videos scored, 0 failed, 0 settled before" in done.stderr
+    assert "completed: 800 videos scored, 0 failed, 0 settled before" in messages(done.stderr)
     assert label_rows(tmp_path / "labels") == reference
     assert len(csv.read_text().splitlines()) == 801
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,11 @@ def run_job(source: Path | str, output: Path | str, *options: str) -> subprocess
 def job_environment() -> dict[str, str]:
     """This process's environment, less what would point a job at somebody's cluster."""
     return {key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "RAY_JOB_ID")}
+
+
+def messages(log: str) -> str:
+    """The messages of a JSON log, one a line; a line of anybody else, such as a library's warning, is an error."""
+    return "\n".join(json.loads(line).get("message", "") for line in log.splitlines())
 
 
 def rows(output: Path, folder: str = "features") -> list[dict[str, object]]:
