@@ -153,7 +153,7 @@ def test_nothing_is_done_where_the_driver_has_gone(
     for uri in ("sleep 60000", "sleep 60001"):
         assert bundle.add(task(uri)) == []
     assert bundle.finish() == []
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 55  # each of them takes a minute
     assert not Path(staging.uri).exists()
 
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from cluster.engines import beam_staging
 from cluster.engines.beam_staging import Staging, has_driver, write_outcomes
+from tests.support.clocks import Clock
 
 
 @pytest.fixture
@@ -49,15 +49,21 @@ def test_what_dead_runs_have_left_is_removed_and_each_run_has_its_own(folder: Pa
 
 
 def test_workers_see_whether_the_driver_lives(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(beam_staging, "time", clock)
     staging = Staging(str(folder))
     assert has_driver(staging.uri)
-    monkeypatch.setattr(beam_staging, "EXPIRY_SECONDS", 0.2)
-    time.sleep(0.3)
+    clock.advance(beam_staging.EXPIRY_SECONDS + 1)
     assert not has_driver(staging.uri)
     staging.renew()
-    assert not has_driver(staging.uri), "it is not time yet"
-    monkeypatch.setattr(beam_staging, "RENEW_SECONDS", 0.1)
+    assert has_driver(staging.uri)
+    before = (Path(staging.uri) / "driver").read_bytes()
+    clock.advance(beam_staging.RENEW_SECONDS / 2)
     staging.renew()
+    assert (Path(staging.uri) / "driver").read_bytes() == before, "it is not time yet"
+    clock.advance(beam_staging.RENEW_SECONDS)
+    staging.renew()
+    assert (Path(staging.uri) / "driver").read_bytes() != before
     assert has_driver(staging.uri)
     staging.delete()
     assert not has_driver(staging.uri)

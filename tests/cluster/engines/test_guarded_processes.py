@@ -83,14 +83,14 @@ def test_a_process_that_hangs_is_killed_at_the_limit(pair: GuardedProcesses[str]
     outcomes(pair, request("a"), request("b"))  # started
     started = time.monotonic()
     found = outcomes(pair, request("hang", 0.5), request("a"), request("b"), request("c"))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 300  # it would hang for 600
     assert found.pop("hang") is ProcessFailure.HUNG
     assert all(isinstance(outcome, Response) for outcome in found.values())
 
 
 def test_the_limit_counts_from_the_start_of_a_request(pair: GuardedProcesses[str]) -> None:
     outcomes(pair, request("a"), request("b"))
-    found = outcomes(pair, *(request(f"sleep 1.{number}", 2.0) for number in range(4)))  # two for each process
+    found = outcomes(pair, *(request(f"sleep 2.{number}", 4.0) for number in range(4)))  # two for each process
     assert all(isinstance(outcome, Response) for outcome in found.values())
 
 
@@ -138,7 +138,7 @@ def test_children_end_with_a_killed_owner() -> None:
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.05)

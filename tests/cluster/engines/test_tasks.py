@@ -1,14 +1,15 @@
 import pickle
-import time
 
 import numpy as np
 import pytest
 
+from cluster.engines import tasks
 from cluster.engines.tasks import BACKOFF_SECONDS, KILLERS, Done, Failed, Task, TaskQueue
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
 from schemas.outcomes import TRANSIENT, FailureCode, Stage
 from schemas.videos import Video
+from tests.support.clocks import Clock
 
 A, B = Video("a", "a.mp4"), Video("b", "b.mp4")
 SEGMENTS = tuple(Segment(index, 3, index * 10, (index + 1) * 10) for index in range(3))
@@ -113,18 +114,19 @@ def test_a_permanent_failure_is_final(code):
     assert not queue.retried
 
 
-def test_a_transient_failure_is_tried_again_after_a_while():
-    queue = TaskQueue([A], thumbnails=["a"], backoff_seconds=(0.05, 0.1))
-    task, started = queue.take(), time.monotonic()
-    for attempt, wait in ((2, 0.05), (3, 0.1)):
+def test_a_transient_failure_is_tried_again_after_a_while(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(tasks, "time", clock)
+    queue = TaskQueue([A], thumbnails=["a"], backoff_seconds=(5.0, 10.0))
+    task = queue.take()
+    for attempt, most_seconds in ((2, 5.0), (3, 10.0)):
         assert queue.settle(failed(task, FailureCode.STORAGE)) is None
+        clock.advance(most_seconds / 2)
         assert queue.take() is None, "it waits"
         assert not queue.is_over
-        while (task := queue.take()) is None:
-            time.sleep(0.005)
-        assert time.monotonic() - started >= wait
+        clock.advance(most_seconds)
+        task = queue.take()
         assert task == Task(A, attempt=attempt, wants_thumbnail=True)
-        started = time.monotonic()
     failure = failed(task, FailureCode.STORAGE)
     assert queue.settle(failure) is failure, "enough attempts"
     assert queue.is_over

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cluster.engines import task_guard
 from cluster.engines.base import Resources
 from cluster.engines.tasks import Done, Failed, Task
 from cluster.engines.video_worker import VideoWorker
@@ -18,6 +19,7 @@ from extractors.segments import Segment
 from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
+from tests.support.clocks import LateClock
 
 OTHERS = [Segment(1, 2, 10, 20)]
 
@@ -55,7 +57,8 @@ class Reader:
                 time.sleep(0.001)
         if word == "large":
             held = [fresh_memory(1 << 20) for _ in range(300) if time.sleep(0.001) is None]
-            time.sleep(len(held))
+            while held:
+                time.sleep(0.001)
         return f"{word}, {segment}, {with_thumbnail}", OTHERS if segment is None else []
 
 
@@ -88,7 +91,9 @@ def test_features_and_the_other_segments(tmp_path):
         ("bug", {}, FailureCode.INTERNAL, "an error in this program: "),
     ],
 )
-def test_failures(word, limits, code, message, tmp_path):
+def test_failures(word, limits, code, message, tmp_path, monkeypatch):
+    if code == FailureCode.TIME_LIMIT:
+        monkeypatch.setattr(task_guard, "time", LateClock(1.5 * limits["seconds"]))
     failed = outcome_of(word, tmp_path, **limits)
     assert isinstance(failed, Failed)
     assert failed.code == code
