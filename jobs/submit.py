@@ -1,7 +1,7 @@
 """Run a command as a Ray job on the cluster of RAY_API_SERVER_ADDRESS, print its output, end with its exit code.
 
 python jobs/submit.py -- python jobs/nightly.py --config gs://bucket/nightly.toml
-python jobs/submit.py --working-dir . -- python jobs/extract_features.py --input s3://b/in --output s3://b/out
+python jobs/submit.py --working-dir . -- python jobs/extract_features.py --input s3://in --output s3://out
 """
 
 import sys
