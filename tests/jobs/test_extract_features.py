@@ -81,7 +81,7 @@ def test_a_second_run_does_only_what_is_missing(videos: Path, reference: Path, t
     output = tmp_path / "out"
     shutil.copytree(reference, output)
     before = {file.name: file.stat().st_mtime_ns for file in (output / "features").iterdir()}
-    done = run_job(folder, output, "--frame-features", "--segment-seconds", "10")
+    done = run_job(folder, output, "--engine", "local", "--frame-features", "--segment-seconds", "10")
     assert done.returncode == 0, done.stderr
     assert ids(output) == sorted([*ids(reference), "new"])
     assert before.items() <= {file.name: file.stat().st_mtime_ns for file in (output / "features").iterdir()}.items()
@@ -174,7 +174,7 @@ def test_a_worker_that_is_stuck_is_killed_and_its_video_tried_again(videos: Path
     folder.mkdir()
     for number in range(6):
         shutil.copy(videos / "plain-0.mp4", folder / f"copy-{number}.mp4")
-    options = ("--rows-per-shard", "1", "--time-limit", "8", "--workers", "1")
+    options = ("--rows-per-shard", "1", "--time-limit", "6", "--workers", "1")
     process = subprocess.Popen(job_command(folder, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
     wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 1)
     (stuck,) = workers_of(process)

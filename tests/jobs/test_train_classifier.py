@@ -26,7 +26,7 @@ def command(dataset, output, *options):
 
 def run(dataset, output, *options):
     done = command(dataset, output, *options)
-    return subprocess.run(done, capture_output=True, text=True, timeout=300, env=job_environment())
+    return subprocess.run(done, capture_output=True, text=True, timeout=550, env=job_environment())
 
 
 def test_it_trains_on_ray(dataset, tmp_path):
