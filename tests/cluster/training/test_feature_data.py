@@ -211,7 +211,7 @@ def test_a_class_that_no_video_has_any_more_is_left_out(tmp_path, caplog, monkey
         assert load(folder).choice.names == ("cat", "dog", "fish")
     assert "1 of 4 classes have no video and are left out: 'dgo'" in caplog.text
     for chosen in ({"classes": ("cat", "dgo")}, {"vocabulary": str(folder / "vocabulary.csv")}):
-        with pytest.raises(ClassChoiceError, match=r"1 of the [24] classes have no video: dgo"):
+        with pytest.raises(ClassChoiceError, match=r"1 of the [24] classes have no training video: dgo"):
             load(folder, **chosen)
     assert load(folder, task="multi-label").choice.names == ("cat", "dog", "fish")
 
