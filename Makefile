@@ -7,6 +7,9 @@ DEMO := demo
 # An index that cannot be reached is left out, as pip would retry it for minutes; torch then comes from pip's own.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EXTRACTION := --frame-features --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
+NIGHTLY = $(RUN)/python jobs/nightly.py --features $(DEMO)/features --checkpoint $(DEMO)/classifier \
+  --labels $(DEMO)/labels --engine local
+YESTERDAY = $(shell $(RUN)/python -c 'from datetime import UTC, datetime, timedelta; print((datetime.now(UTC) - timedelta(1)).date())')
 
 # Folders whose tests start no cluster and no job and build no network of full size.
 QUICK := tests/*.py tests/schemas tests/extractors/video \
@@ -28,13 +31,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $$index
 	@touch $@
 
-demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a classifier, labels, a report
-	$(RUN)/python jobs/make_sample_videos.py --output $(DEMO)/videos
+demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a classifier, two nights, reports
+	$(RUN)/python jobs/make_sample_videos.py --output $(DEMO)/videos --nights 2
 	$(RUN)/python jobs/extract_features.py --input $(DEMO)/videos/manifest.csv --output $(DEMO)/features $(EXTRACTION)
 	$(RUN)/python jobs/train_classifier.py --features $(DEMO)/features --output $(DEMO)/classifier --split column \
 	  --model logistic --optimizer adam --learning-rate 0.01 --batch-size 9 --epochs 30
-	$(RUN)/python jobs/nightly.py --videos $(DEMO)/videos/manifest.csv --features $(DEMO)/features \
-	  --checkpoint $(DEMO)/classifier --labels $(DEMO)/labels
+	$(NIGHTLY) --videos $(DEMO)/videos/night-1.csv --date $(YESTERDAY)
+	$(NIGHTLY) --videos $(DEMO)/videos/night-2.csv
+	@echo "reports: $(DEMO)/labels/report.html, and those it links to"
 
 check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
 	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)

@@ -49,7 +49,7 @@ class LabelStatistics(Checked):
     mean_score   of the first labels
     classes      those that occur in any row, by their index
     confidences  histogram of the first labels' scores, in `CONFIDENCE_BINS` equal bins from 0 to 1
-    least_sure   the videos whose first labels have the lowest scores, the lowest first
+    least_sure   the videos whose first labels have the lowest scores below `sure_from`, the lowest first
     samples      some videos of each of the most frequent first labels, in the order of their frequency
     """
 

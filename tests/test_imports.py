@@ -41,7 +41,7 @@ ALLOWED = {
     ],
     "cluster": [],
     "cluster/storage": ["extractors/*"],
-    "cluster/reports": ["extractors/video", "classifiers/*"],
+    "cluster/reports": ["cluster/storage", "extractors/video", "classifiers/*"],
     "cluster/runs": ["cluster/storage"],
     "cluster/datasets": ["cluster/storage", "cluster/runs", "classifiers/data"],
     "cluster/features": ["cluster/storage", "cluster/runs", "classifiers/data"],
@@ -62,7 +62,7 @@ ALLOWED = {
     "cluster/deploy": ["cluster/runs"],
     "cluster/nightly": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
-        *["cluster/extraction", "cluster/scoring", "extractors/*", "classifiers/*"],
+        *["cluster/clips", "cluster/extraction", "cluster/scoring", "extractors/*", "classifiers/*"],
     ],
     "jobs": ["extractors/*", "classifiers/*", "cluster/*"],
 }

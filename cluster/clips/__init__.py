@@ -1,4 +1,4 @@
-"""Decoding clips for training: supervised decoder processes and a cache of decoded clips.
+"""Supervised decoder processes: clips for training, with a cache of decoded ones, and thumbnails for reports.
 
-Import `decoder_pool` to decode and `cache` to read decoded clips.
+Import `decoder_pool` to decode, `cache` to read decoded clips and `thumbnails` for pictures.
 """

@@ -17,6 +17,7 @@ from cluster.datasets.manifest import ManifestError, VideoInput, read_input, wit
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.recorded import OPTION_OF, PART_OF
+from cluster.reports.links import PageLink
 from cluster.runs.lifecycle import new_run_id
 from cluster.runs.option import spelled
 from cluster.storage.download import open_uri, show_download
@@ -68,6 +69,7 @@ class Plan:
     weights_warning: str | None
     unread: tuple[str, ...]
     absent: dict[Kind, str]
+    related: tuple[PageLink, ...] = ()  # pages that the report links to
 
 
 class NotFetchedError(OSError):

@@ -22,10 +22,12 @@ from cluster.engines.tasks import Done, Outcome, TaskQueue
 from cluster.extraction.assembler import Assembler
 from cluster.extraction.plan import Plan
 from cluster.extraction.run_log import RunLog
+from cluster.reports.context import PageContext
 from cluster.reports.extraction_report import render_run_report
 from cluster.runs.lifecycle import failed, guarded
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
+from cluster.storage.redaction import redacted
 from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
@@ -85,7 +87,7 @@ class ExtractionRun:
         record = self._record(status)
         try:
             plan.dataset.write_record(record)
-            plan.dataset.write_report(render_run_report(record), plan.run_id)
+            plan.dataset.write_report(render_run_report(record, self._context(record)), plan.run_id)
         except InputError as error:
             record = replace(record, status=failed(error))
         self._log_end(record)
@@ -142,6 +144,16 @@ class ExtractionRun:
             shards=plan.dataset.shards,
             weights_warning=plan.weights_warning,
             unread=plan.unread,
+        )
+
+    def _context(self, record: RunRecord) -> PageContext:
+        plan = self._plan
+        shown = {video.id for video in record.slowest} | {picture.id for picture in record.contact_sheet}
+        return PageContext(
+            uri=plan.dataset.run_uri(".html"),
+            pages=plan.related,
+            videos={video.id: redacted(video.uri) for video in plan.videos if video.id in shown},
+            unchanged=plan.options.unchanged(),
         )
 
     def _log_end(self, record: RunRecord) -> None:

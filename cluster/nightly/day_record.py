@@ -7,13 +7,15 @@ marks it as `died`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from cluster.nightly.config import NightlyOptions
 from cluster.nightly.drift import drift_of
 from cluster.nightly.records import NightRecords
+from cluster.nightly.related_pages import related_pages
+from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.night_report import night_headline, render_night_report
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.storage.redaction import redacted
@@ -152,10 +154,25 @@ class DayRecord:
         counts = self._run.counts.without(left)
         self._run = replace(self._run, status=status, problem=problem, finished_at=finished_at, counts=counts)
 
-    def write(self, labels: LabelStatistics | None, pictures: Mapping[str, Thumbnail]) -> None:
-        """Write the record and the page; without `labels`, the day keeps those that it has."""
+    @property
+    def failed(self) -> Collection[str]:
+        """Ids that failed in a run of the day."""
+        return self._failures.keys()
+
+    def write(
+        self,
+        labels: LabelStatistics | None,
+        pictures: Mapping[str, Thumbnail],
+        videos: Mapping[str, str],
+        mended: Collection[str],
+    ) -> None:
+        """Write the record and the page; without `labels`, the day keeps those that it has.
+
+        `videos` are URIs by id, `mended` ids that failed and no longer do.
+        """
         record, problem = self._record(labels), self._run.problem
-        page = self._records.write_page(self._day, render_night_report(record, self._earlier, pictures))
+        context = PageContext(videos=videos, unchanged=self._options.unchanged())
+        page = self._write_page(record, self._earlier, pictures, context, mended)
         self._records.write(record)  # last: a completed day is not written again
         (logger.error if problem else logger.info)(f"{record.status}: {problem or night_headline(record)}")
         logger.info(f"report: {page}")
@@ -184,7 +201,23 @@ class DayRecord:
         if night.status != "running":
             return night
         night = night.closed()
-        earlier = self._records.before(night.date, NIGHTS_COMPARED)
-        self._records.write_page(night.date, render_night_report(night, earlier, {}))
+        self._write_page(night, self._records.before(night.date, NIGHTS_COMPARED), {}, NOTHING, ())
         self._records.write(night)
         return night
+
+    def _write_page(
+        self,
+        night: NightRecord,
+        earlier: Sequence[NightRecord],
+        pictures: Mapping[str, Thumbnail],
+        context: PageContext,
+        mended: Collection[str],
+    ) -> str:
+        """Write the page of a night; returns the URI to show."""
+        pages = related_pages(self._records, self._options, night, earlier)
+
+        def page_at(uri: str) -> str:
+            others = tuple(page for page in pages if page.uri != uri)
+            return render_night_report(night, earlier, pictures, replace(context, uri=uri, pages=others), mended)
+
+        return self._records.write_page(night.date, page_at)

@@ -8,10 +8,12 @@ A run always ends in a record, whatever ends it (`cluster.nightly.day_record`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from classifiers.inference.feature_classifier import TrainedClassifier
+from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.increment import FailedBefore, Increment, Settled, increment_of, is_replaced
 from cluster.engines.base import Engine
 from cluster.extraction.job import extract
@@ -19,8 +21,9 @@ from cluster.extraction.plan import Plan
 from cluster.nightly.config import NightlySettings
 from cluster.nightly.day_record import DayRecord
 from cluster.nightly.records import NightRecords
+from cluster.nightly.related_pages import night_title, training_pages
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
-from cluster.nightly.thumbnails import thumbnails_of
+from cluster.reports.links import PageLink
 from cluster.runs.lifecycle import ExitCode, code_of, failed
 from cluster.runs.open_failures import OpenFailures
 from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
@@ -28,10 +31,10 @@ from cluster.scoring.job import score_videos
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.redaction import redacted
-from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
 from schemas.nights import NightCounts
+from schemas.videos import Video
 
 BROKEN = (InputError, OSError)  # what may go wrong with files and stores
 
@@ -52,7 +55,10 @@ class Night:
         lease: Lease,
     ) -> None:
         self._settings, self._options = settings, settings.options
-        self._classifier, self._plan, self._engine, self._lease = classifier, plan, engine, lease
+        self._classifier, self._engine, self._lease = classifier, engine, lease
+        page = PageLink(night_title(settings.date), records.page_uri(settings.date))
+        self._plan = replace(plan, related=(page, *training_pages(settings.options)))
+        self._failed_before: Collection[str] = ()
         self._day = DayRecord(
             records,
             settings.date,
@@ -85,6 +91,7 @@ class Night:
     def _work(self) -> ExitCode:
         dataset, videos = self._plan.dataset, self._plan.videos
         settled = dataset.settled()
+        self._failed_before = settled.failed.keys()
         increment = self._increment(settled)
         counts = pending_counts(increment, settled)
         is_extracting = bool(increment.pending) or files.exists(dataset.lease_uri()) or bool(dataset.outdated(videos))
@@ -143,9 +150,9 @@ class Night:
         left = NightCounts() if status == "completed" else self._left()
         self._lease.check()
         self._day.end(status, problem, left)
-        self._day.write(
-            labels, {} if labels is None or self._options.report.without_pictures else self._pictures(labels)
-        )
+        videos = [] if labels is None else self._videos_shown(labels)
+        pictures = {} if self._options.report.without_pictures else thumbnails_of(videos)
+        self._day.write(labels, pictures, {video.id: redacted(video.uri) for video in videos}, self._mended())
         return code_of(status, is_too_many=bool(problem))
 
     def _left(self) -> NightCounts:
@@ -164,11 +171,18 @@ class Night:
                 statistics.add(batch)
         return statistics.result()
 
-    def _pictures(self, labels: LabelStatistics) -> dict[str, Thumbnail]:
+    def _videos_shown(self, labels: LabelStatistics) -> list[Video]:
+        """Rows hold URIs without their secrets; only the manifest has URIs that can be opened."""
         shown = dict.fromkeys(video.id for video in (*labels.least_sure, *labels.samples))
-        # Rows hold URIs without their secrets; only the manifest has URIs that can be opened.
         videos = {video.id: video for video in self._plan.videos if video.id in shown}
-        return thumbnails_of(videos[name] for name in shown if name in videos)
+        return [videos[name] for name in shown if name in videos]
+
+    def _mended(self) -> Collection[str]:
+        """Ids that failed before this run, or in a run of the day, and no longer do."""
+        try:
+            return {*self._failed_before, *self._day.failed} - self._plan.dataset.failed().keys()
+        except BROKEN:
+            return ()
 
 
 def _log_settled(increment: Increment, videos: int) -> None:

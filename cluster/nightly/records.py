@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import posixpath
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from cluster.datasets.folder import held
@@ -90,11 +91,19 @@ class NightRecords:
         """The URI of a day's page."""
         return files.join(self._root, "nights", f"{day}.html")
 
-    def write_page(self, day: str, page: str) -> str:
-        """Write the page of a day, and `report.html` where there is no later day; returns the URI to show."""
-        uri = self.page_uri(day)
-        files.write_bytes(uri, page.encode())
+    @property
+    def latest_page_uri(self) -> str:
+        """The URI of the page of the latest day."""
+        return files.join(self._root, "report.html")
+
+    def write_page(self, day: str, page_at: Callable[[str], str]) -> str:
+        """Write the page of a day, and `report.html` where there is no later day; returns the URI to show.
+
+        `page_at` makes the page for a URI, which its links are relative to.
+        """
+        uris = [self.page_uri(day)]
         if day >= max(self.days(), default=day):
-            uri = files.join(self._root, "report.html")
-            files.write_bytes(uri, page.encode())
-        return uri
+            uris.append(self.latest_page_uri)
+        for uri in uris:
+            files.write_bytes(uri, page_at(uri).encode())
+        return uris[-1]

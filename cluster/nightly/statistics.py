@@ -71,6 +71,7 @@ class NightStatistics:
         frequent = sorted(np.flatnonzero(self._first).tolist(), key=lambda place: (-self._first[place], place))
         rank = {place: number for number, place in enumerate(frequent[:SAMPLED_CLASSES])}
         sampled = [row for row in self._sampled.to_pylist() if row["place"] in rank]
+        least_sure = [row for row in self._least_sure.to_pylist() if row["score"] < self._sure_from]
         labelled = self._videos - self._unlabelled
         return LabelStatistics(
             videos=self._videos,
@@ -88,7 +89,7 @@ class NightStatistics:
                 for place in np.flatnonzero(self._listed).tolist()
             ),
             confidences=tuple(self._confidences.tolist()),
-            least_sure=tuple(map(self._shown, self._least_sure.to_pylist())),
+            least_sure=tuple(map(self._shown, least_sure)),
             samples=tuple(map(self._shown, sorted(sampled, key=lambda row: (rank[row["place"]], row["hash"])))),
         )
 

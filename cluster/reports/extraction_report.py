@@ -1,9 +1,12 @@
 """The report of an extraction run: its outcomes, failures with advice, throughput and configuration.
 
-In: a `RunRecord`. Out: the text of a self-contained HTML file (`cluster.reports.pages`).
+In: a `RunRecord`, and what else the page shows (`cluster.reports.context`). Out: the text of a self-contained HTML file
+(`cluster.reports.pages`). Rates are those after the start-up, which lasts until the first video is done.
 """
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,12 @@ from markupsafe import Markup
 
 from cluster.reports import numbers
 from cluster.reports.charts.bars import Bar, histogram, line_chart, stages_chart, strip
-from cluster.reports.failures import FAILURES_SHOWN, failure_kinds
-from cluster.reports.pages import render_page, settings_table
+from cluster.reports.context import NOTHING, PageContext
+from cluster.reports.csv_link import csv_link
+from cluster.reports.failures import failure_kinds, failure_rows
+from cluster.reports.pages import changed_options, render_page, settings_table
 from schemas.outcomes import RETRY_HELPS
-from schemas.runs import RunRecord, ThroughputPoint
+from schemas.runs import RunRecord, SlowVideo, ThroughputPoint
 
 MAX_INTERVALS = 80  # of the chart over time; more are noise at the width of a page
 
@@ -27,25 +32,35 @@ HEADINGS = {
 }
 
 
-def render_run_report(record: RunRecord) -> str:
+@dataclass(frozen=True)
+class Rates:
+    """What a run did in a second after its start-up of `startup_seconds`; None where it did too little to tell."""
+
+    startup_seconds: float
+    frames: float | None = None
+    videos: float | None = None
+    video_seconds: float | None = None
+
+
+def render_run_report(record: RunRecord, context: PageContext = NOTHING) -> str:
     """The page of a run."""
-    return render_page("run_report.html", _content(record))
+    return render_page("run_report.html", _content(record, context), context)
 
 
-def _content(record: RunRecord) -> dict[str, Any]:
+def _content(record: RunRecord, context: PageContext) -> dict[str, Any]:
     """The variables of the template."""
-    counts, wall = record.counts, record.wall_seconds
+    counts, wall, rates = record.counts, record.wall_seconds, _rates(record)
     return {
         "record": record,
         "counts": counts,
-        "heading": HEADINGS[record.status],
+        "title": HEADINGS[record.status],
+        "is_partial": bool(counts.failed or counts.unaccounted or record.unread),
+        "videos": context.videos,
         "wall_seconds": wall,
-        "frames_per_second": counts.frames / wall if wall else 0.0,
-        "videos_per_second": counts.processed / wall if wall else 0.0,
-        "times_real_time": counts.decoded_seconds / wall if wall else 0.0,
+        "rates": rates,
         "outcomes": _outcomes(record),
         "outcomes_strip": strip(_outcomes(record), "Outcomes of all videos"),
-        "throughput_chart": _throughput_chart(record.throughput, counts.frames / wall if wall else 0.0),
+        "throughput_chart": None if rates.frames is None else _throughput_chart(record.throughput, rates.frames),
         "stages_chart": stages_chart(record.seconds_by_stage),
         "durations_chart": (
             histogram(record.durations.edges_seconds, record.durations.counts, "Videos by duration")
@@ -53,10 +68,11 @@ def _content(record: RunRecord) -> dict[str, Any]:
             else None
         ),
         "failure_kinds": failure_kinds(record.failures_by_code, record.failures),
-        "failures_shown": record.failures[:FAILURES_SHOWN],
-        "failures_collapsed": record.failures[FAILURES_SHOWN:],
+        "failures": failure_rows(record.failures),
+        "slowest_csv": _slowest_csv(record.slowest, context),
         "command": [shlex.quote(word) for word in record.command],
         "retry_command": _retry_command(record),
+        "changed": changed_options(record.configuration, context.unchanged),
         "tables": {
             "Configuration": settings_table(record.configuration),
             "Fingerprint of the features": settings_table(record.fingerprint),
@@ -79,6 +95,29 @@ def _outcomes(record: RunRecord) -> list[Bar]:
         for label, value, style in values
         if value or label != "not processed"
     ]
+
+
+def _rates(record: RunRecord) -> Rates:
+    """The rates between the first video and the last one."""
+    done = [point for point in record.throughput if point.videos]
+    if not done:
+        return Rates(0.0)
+    first, last = done[0], done[-1]
+    seconds, frames = last.seconds - first.seconds, last.frames - first.frames
+    if seconds <= 0 or last.videos == first.videos:
+        return Rates(first.seconds)
+    per_frame = record.counts.decoded_seconds / record.counts.frames if record.counts.frames else 0.0
+    return Rates(
+        first.seconds,
+        frames=frames / seconds,
+        videos=(last.videos - first.videos) / seconds,
+        video_seconds=frames * per_frame / seconds,
+    )
+
+
+def _slowest_csv(videos: Sequence[SlowVideo], context: PageContext) -> str:
+    rows = ((video.id, context.videos.get(video.id, ""), video.seconds, video.frames) for video in videos)
+    return csv_link(("id", "uri", "seconds", "frames"), rows)
 
 
 def _throughput_chart(points: tuple[ThroughputPoint, ...], mean: float) -> Markup | None:

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.reports import numbers
-from schemas.outcomes import FailureCode
+from cluster.reports.csv_link import csv_link
+from schemas.outcomes import FailureCode, Stage
 from schemas.runs import FailureNote
-
-FAILURES_SHOWN = 6  # the others are collapsed
 
 ADVICE: dict[FailureCode, str] = {
     FailureCode.MISSING: "The manifest names a file that does not exist. Correct the path or upload it, then retry.",
@@ -34,16 +33,28 @@ ADVICE: dict[FailureCode, str] = {
 }
 
 
+STAGES: dict[str, str] = {Stage.READ: "while reading", Stage.DECODE: "while decoding"}
+COLUMNS = ("id", "uri", "code", "stage", "message", "attempts")  # of the CSV file
+
+
+def failure_rows(failures: Sequence[FailureNote]) -> dict[str, Any]:
+    """The table of failed videos: its rows, and the same as a CSV file."""
+    return {
+        "rows": [{"note": note, "stage": STAGES.get(note.stage, note.stage)} for note in failures],
+        "csv": csv_link(COLUMNS, ([getattr(note, name) for name in COLUMNS] for note in failures)),
+    }
+
+
 def failure_kinds(failures_by_code: Mapping[str, int], failures: Sequence[FailureNote]) -> list[dict[str, Any]]:
-    """A row per code, the most frequent first, with an example message and advice."""
-    kinds = []
+    """A row per code, the most frequent first, with an example message and advice; of many failures, with its share."""
+    kinds, total = [], sum(failures_by_code.values())
     for code, count in sorted(failures_by_code.items(), key=lambda item: (-item[1], item[0])):
         example: FailureNote | None = next((note for note in failures if note.code == code), None)
         kinds.append(
             {
                 "code": code,
                 "count": count,
-                "share": numbers.share_text(count, sum(failures_by_code.values())),
+                "share": numbers.share_text(count, total) if total >= numbers.FEW else "",
                 "message": example.message if example else "The failure shards hold the messages.",
                 "advice": ADVICE[FailureCode(code)] if code in set(FailureCode) else "See the messages below.",
             }

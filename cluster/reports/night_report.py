@@ -1,28 +1,34 @@
 """The report of a nightly run: new videos, their labels, drift from previous nights, failures and cost.
 
-In: the night's record, those of previous nights, and thumbnails by video id. Out: the text of a self-contained HTML
-file (`cluster.reports.pages`).
+In: the night's record, those of previous nights, thumbnails by video id, and what else the page shows
+(`cluster.reports.context`). Out: the text of a self-contained HTML file (`cluster.reports.pages`).
+
+Below `FEW` videos, tonight or on all previous nights together, labels are counted and not compared.
 """
 
 from __future__ import annotations
 
-import base64
 import shlex
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from cluster.reports import numbers
 from cluster.reports.charts.bars import Bar
-from cluster.reports.failures import FAILURES_SHOWN, failure_kinds
+from cluster.reports.context import NOTHING, PageContext
+from cluster.reports.csv_link import csv_link
+from cluster.reports.failures import failure_kinds, failure_rows
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
-from cluster.reports.pages import render_page, settings_table
+from cluster.reports.pages import changed_options, jpeg_text, render_page, settings_table
 from extractors.video.thumbnail import Thumbnail
 from schemas.label_statistics import ClassDrift, LabelledVideo, LabelStatistics
 from schemas.nights import NightCounts, NightRecord
+from schemas.runs import FailureNote
 
 SHOWN_CLASSES = 24
 LISTED_CLASSES = 200  # in the collapsed table
+LONGEST_GAP = 3  # days without a night that the charts by night leave room for; a longer gap is cut short
+RATES_FROM = 1000  # videos, from which the cost of 1,000 is told: that of a start-up is not extrapolated
 COUNT_TITLES = {
     "new": "new videos",
     "changed": "changed videos",
@@ -39,9 +45,15 @@ HEADINGS = {
 }
 
 
-def render_night_report(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mapping[str, Thumbnail]) -> str:
-    """The page of a night."""
-    return render_page("night.html", _content(night, earlier, pictures))
+def render_night_report(
+    night: NightRecord,
+    earlier: Sequence[NightRecord],
+    pictures: Mapping[str, Thumbnail],
+    context: PageContext = NOTHING,
+    mended: Collection[str] = (),
+) -> str:
+    """The page of a night; `mended` are ids that failed before, on this night or earlier, and no longer do."""
+    return render_page("night.html", _content(night, earlier, pictures, context, mended), context)
 
 
 def night_headline(night: NightRecord) -> str:
@@ -62,42 +74,63 @@ def night_headline(night: NightRecord) -> str:
     return f"{extraction}; {labelled}."
 
 
-def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:
+def _content(
+    night: NightRecord,
+    earlier: Sequence[NightRecord],
+    pictures: Mapping[str, Thumbnail],
+    context: PageContext,
+    mended: Collection[str],
+) -> dict[str, Any]:
     """The variables of the template."""
     labels, drift, counts, cost = night.labels, night.drift, night.counts, night.cost
     last = night.runs[-1]
     rows = _rows(night)
     tried = counts.extracted + counts.failed
-    per_thousand = 1000 / tried if tried else 0.0
+    per_thousand = 1000 / tried if tried >= RATES_FROM else 0.0
+    is_compared = _is_compared(night, earlier)
+    failures = [note for note in night.failures if note.id not in mended]
     return {
         "night": night,
         "day": f"{date.fromisoformat(night.date):%A, %-d %B %Y}",
-        "heading": HEADINGS[night.status],
+        "title": HEADINGS[night.status],
         "headline": night_headline(night),
         "counts": counts,
         "cost": cost,
         "labels": labels,
         "drift": drift,
+        "is_compared": is_compared,
+        "few": numbers.FEW,
+        "is_partial": bool(failures or counts.unread or last.problem),
         "last": last,
         "nights": len(earlier) + 1,
         "small_charts": {
-            title: columns(_columns(name, [*earlier, night]), f"{title} by night")
-            for name, title in COUNT_TITLES.items()
+            title: columns(_columns(name, earlier, night), f"{title} by night") for name, title in COUNT_TITLES.items()
         },
         "shares": shares_chart(
-            _shown_rows(rows), has_before=drift is not None, description="Share of the videos by top label"
+            _shown_rows(rows),
+            has_before=is_compared,
+            description="Videos by top label",
+            videos=labels.videos if labels else 0,
         ),
         "confidences": score_columns(labels.confidences, "Videos by the score of their top label") if labels else "",
-        "marked": [row for row in rows if row.is_marked] if drift else [],
+        "marked": [row for row in rows if row.is_marked] if is_compared else [],
         "new_labels": sorted(drift.new, key=lambda row: (-row.count, row.index)) if drift else [],
-        "vanished_labels": sorted(drift.vanished, key=lambda row: (-row.expected, row.index)) if drift else [],
+        "vanished_labels": sorted(drift.vanished, key=lambda row: (-row.expected, row.index))
+        if drift and is_compared
+        else [],
         "shown_classes": SHOWN_CLASSES,
-        "class_rows": _class_rows(labels, rows, has_before=drift is not None) if labels else [],
-        "least_confident": _figures(labels.least_sure, pictures) if labels else [],
-        "samples": _samples(labels, pictures) if labels else [],
+        "class_rows": _class_rows(labels, rows, has_before=is_compared) if labels else [],
+        "least_confident": _figures(labels.least_sure, pictures, context) if labels else [],
+        "least_confident_csv": csv_link(
+            ("id", "uri", "label", "score"),
+            ((video.id, context.videos.get(video.id, ""), video.name, video.score) for video in labels.least_sure),
+        )
+        if labels
+        else "",
+        "samples": _samples(labels, pictures, context) if labels else [],
+        "mended": _mended(night, earlier, mended),
         "failure_kinds": failure_kinds(night.failures_by_code, night.failures),
-        "failures_shown": night.failures[:FAILURES_SHOWN],
-        "failures_collapsed": night.failures[FAILURES_SHOWN:],
+        "failures": failure_rows(failures),
         "command": [shlex.quote(word) for word in last.command],
         "hours": {
             "Core-hours reserved": (_hours(cost.held_core_seconds), _hours(cost.held_core_seconds * per_thousand)),
@@ -105,6 +138,7 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
             "GPU-hours reserved": (_hours(cost.gpu_seconds), _hours(cost.gpu_seconds * per_thousand)),
         },
         "per_thousand": per_thousand,
+        "changed": changed_options(night.configuration, context.unchanged),
         "tables": {
             "Model": settings_table({"model": night.model, "checkpoint": " ".join(night.checkpoint)}),
             "Fingerprint of the features": settings_table(night.fingerprint),
@@ -115,13 +149,41 @@ def _content(night: NightRecord, earlier: Sequence[NightRecord], pictures: Mappi
     }
 
 
-def _columns(name: str, nights: Sequence[NightRecord]) -> list[Bar]:
-    def bar(night: NightRecord) -> Bar:
-        value = _count(night.counts, name)
-        style = ("bad" if name == "failed" else "fill") if night is nights[-1] else "muted"
-        return Bar(label=str(int(night.date[-2:])), value=value, text=numbers.short_count_text(value), style=style)
+def _is_compared(night: NightRecord, earlier: Sequence[NightRecord]) -> bool:
+    """Whether there are enough videos for shares and their standard errors."""
+    if night.drift is None or night.labels is None:
+        return False
+    before = sum(each.labels.videos for each in earlier if each.labels is not None and each.date in night.drift.nights)
+    return min(night.labels.videos, before) >= numbers.FEW
 
-    return [bar(night) for night in nights]
+
+def _mended(
+    night: NightRecord, earlier: Sequence[NightRecord], mended: Collection[str]
+) -> list[tuple[str, FailureNote]]:
+    """The failures that are mended, with the last day on which they were noted."""
+    notes = {note.id: (each.date, note) for each in (*earlier, night) for note in each.failures}
+    return [found for name, found in sorted(notes.items()) if name in mended]
+
+
+def _columns(name: str, earlier: Sequence[NightRecord], night: NightRecord) -> list[Bar | str]:
+    """A column for each night, and a gap for each day without one."""
+    drawn: list[Bar | str] = []
+    nights = (*earlier, night)
+    days = [date.fromisoformat(each.date) for each in nights]
+    for each, day, before in zip(nights, days, (days[0], *days), strict=False):
+        drawn += _gap(before, day)
+        value = _count(each.counts, name)
+        style = ("bad" if name == "failed" else "fill") if each is night else "muted"
+        drawn.append(Bar(label=str(day.day), value=value, text=numbers.short_count_text(value), style=style))
+    return drawn
+
+
+def _gap(before: date, after: date) -> list[str]:
+    """Labels of the days between two nights."""
+    days = (after - before).days - 1
+    if days > LONGEST_GAP:
+        return ["", "…", ""]
+    return [str((before + timedelta(number + 1)).day) for number in range(days)]
 
 
 def _count(counts: NightCounts, name: str) -> int:
@@ -175,21 +237,23 @@ def _class_rows(labels: LabelStatistics, rows: Sequence[ClassDrift], *, has_befo
     ]
 
 
-def _figures(videos: Sequence[LabelledVideo], pictures: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
-    def encoded(video: LabelledVideo) -> str:
-        return base64.b64encode(pictures[video.id].jpeg).decode() if video.id in pictures else ""
+def _figures(
+    videos: Sequence[LabelledVideo], pictures: Mapping[str, Thumbnail], context: PageContext
+) -> list[dict[str, Any]]:
+    return [
+        {"video": video, "uri": context.videos.get(video.id, ""), "jpeg": jpeg_text(pictures.get(video.id))}
+        for video in videos
+    ]
 
-    return [{"video": video, "jpeg": encoded(video)} for video in videos]
 
-
-def _samples(labels: LabelStatistics, pictures: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
+def _samples(labels: LabelStatistics, pictures: Mapping[str, Thumbnail], context: PageContext) -> list[dict[str, Any]]:
     """Samples by label, in the order of the record."""
     groups: dict[int, list[LabelledVideo]] = {}
     for video in labels.samples:
         groups.setdefault(video.index, []).append(video)
     counts = {entry.index: entry.first for entry in labels.classes}
     return [
-        {"name": videos[0].name, "count": counts[index], "figures": _figures(videos, pictures)}
+        {"name": videos[0].name, "count": counts[index], "figures": _figures(videos, pictures, context)}
         for index, videos in groups.items()
     ]
 

@@ -6,6 +6,7 @@ independent of the locale.
 
 SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 SHORT_UNITS = ("", "k", "M", "G")
+FEW = 30  # videos, below which a share is written as a count: a percentage would promise more than it knows
 
 
 def count_text(count: int) -> str:
@@ -40,6 +41,21 @@ def share_text(part: float, whole: float) -> str:
     return f"{percent:.1f}".removesuffix(".0") + "%"
 
 
+def count_of_text(part: float, whole: int) -> str:
+    """Write a part of a few videos as a count: `3 of 4`."""
+    return f"{count_text(round(part))} of {count_text(whole)}"
+
+
+def accuracy_text(share: float, videos: int) -> str:
+    """Write a share of `videos` as a percentage with two decimals, or as a count where they are few."""
+    return percent_text(share) if videos >= FEW else count_of_text(share * videos, videos)
+
+
+def measure_text(value: float, videos: int) -> str:
+    """Write a measure from 0 to 1 that is no share of videos, such as F1: `94.26%`, or `0.94` from a few."""
+    return percent_text(value) if videos >= FEW else f"{value:.2f}"
+
+
 def percent_text(share: float) -> str:
     """Write a share with two decimals, as is usual for accuracies: `94.26%`; 0% or 100% only if exact."""
     percent = 100 * share
@@ -59,6 +75,8 @@ def figure_text(value: float) -> str:
 
 def duration_text(seconds: float) -> str:
     """Write a duration in its two largest units: `0.25 s`, `12.3 s`, `4 min 05 s`, `3 h 07 min`, `2 d 04 h`."""
+    if 0 < seconds < 0.005:
+        return "< 0.01 s"
     if seconds < 0.995:
         return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
     if seconds < 59.95:
@@ -72,16 +90,20 @@ def duration_text(seconds: float) -> str:
 
 
 def round_duration_text(seconds: float) -> str:
-    """Write a duration in one unit, for axes: `45 s`, `1.5 min`, `6 h`, `2 d`."""
+    """Write a duration in one unit with at most three digits, for axes: `45 s`, `1.5 min`, `6 h`, `2 d`."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= length:
-            return f"{seconds / length:g} {unit}"
-    return f"{seconds:g} s"
+            return f"{_three_digits(seconds / length)} {unit}"
+    return f"{_three_digits(seconds)} s"
 
 
 def size_text(size_bytes: int) -> str:
     """Write a size in decimal units, as object stores bill it: `3.4 GB`."""
     return _scaled(float(size_bytes), SIZE_UNITS, gap=" ")
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _scaled(value: float, units: tuple[str, ...], gap: str = "") -> str:

@@ -1,19 +1,29 @@
 """Rendering of templates to self-contained HTML pages.
 
-In: the name of a template in `templates/`, and its variables. Out: the text of one file without scripts or external
-resources, and with a content security policy that blocks them. Ids, names, paths and messages are untrusted: jinja2
-escapes them, and invisible characters (control characters, lone surrogates, direction marks) are written as escapes.
+In: the name of a template in `templates/`, and its variables. Out: the text of one file without external resources. Its
+content security policy blocks them, and every script but the page's own one (`templates/page.js`), whose hash it names;
+without scripts, tables can be neither sorted nor filtered, and nothing else is missing. Ids, names, paths and messages
+are untrusted: jinja2 escapes them, and invisible characters (control characters, lone surrogates, direction marks) are
+written as escapes.
 """
 
+import base64
+import hashlib
 import json
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
+from importlib import resources
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from cluster.reports import numbers
+from cluster.reports.context import PageContext
+from cluster.reports.links import page_href, video_href
+from extractors.video.thumbnail import Thumbnail
 
 MAX_ID_CHARACTERS = 44  # below a picture or in a table
 MAX_NAME_CHARACTERS = 60  # the full name goes into a title attribute
@@ -21,15 +31,55 @@ MAX_NAME_CHARACTERS = 60  # the full name goes into a title attribute
 _DIRECTION_MARKS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
 
 
-def render_page(template: str, variables: Mapping[str, Any]) -> str:
+_HEADING = Markup('<h2 id="{}">{}</h2>')
+
+
+class Contents:
+    """The table of contents of a page: its sections, in their order, by title and id."""
+
+    def __init__(self) -> None:
+        self.sections: list[tuple[str, str]] = []
+
+    def heading(self, title: str) -> Markup:
+        """Begin a section. Titles are unique on a page."""
+        name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+        assert name not in dict(self.sections).values(), title
+        self.sections.append((title, name))
+        return _HEADING.format(name, title)
+
+
+def render_page(template: str, variables: Mapping[str, Any], context: PageContext) -> str:
     """The page that a template gives with these variables."""
-    page = _environment().get_template(template).render(variables)
+    environment, contents = _environment(), Contents()
+    script = _script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals |= {
+        "video_href": partial(video_href, page=context.uri),
+        "links": [(one.title, href) for one in context.pages if (href := page_href(one.uri, context.uri))],
+        "heading": contents.heading,
+        "sections": contents.sections,
+        "script": Markup(script),  # noqa: S704  our own file
+        "script_hash": f"sha256-{digest}",
+    }
+    page = environment.get_template(template).render(variables)
     return page if page.endswith("\n") else page + "\n"
 
 
 def settings_table(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of name and value, sorted by name, for the templates' tables of settings."""
     return [(name, _value_text(value)) for name, value in sorted(values.items())]
+
+
+def changed_options(configuration: Mapping[str, Any], unchanged: Collection[str] | None) -> list[tuple[str, str]]:
+    """Rows for the options that have another value than their default; none where that is unknown."""
+    if unchanged is None:
+        return []
+    return settings_table({name: value for name, value in configuration.items() if name not in unchanged})
+
+
+def jpeg_text(picture: Thumbnail | None) -> str:
+    """A picture for a `data:` URI; empty for none."""
+    return "" if picture is None else base64.b64encode(picture.jpeg).decode()
 
 
 def truncate(text: str) -> str:
@@ -47,6 +97,10 @@ def escape_invisible(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return "".join(_escaped(character) for character in value)
+
+
+def _script() -> str:
+    return resources.files("cluster.reports").joinpath("templates", "page.js").read_text("utf-8")
 
 
 def _environment() -> jinja2.Environment:

@@ -5,13 +5,14 @@ In: parts of a `TrainingRecord`, and the classes' display names. Out: `Markup`, 
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from markupsafe import Markup
 
 from cluster.reports.charts.curves import Curve, curves
 from cluster.reports.charts.heat_map import MAX_CLASSES, Cell, heat_map, scale
 from cluster.reports.charts.reliability import Reliability, reliability
-from cluster.reports.numbers import percent_text, short_count_text
+from cluster.reports.numbers import FEW, accuracy_text, count_of_text, figure_text, percent_text, short_count_text
 from cluster.reports.pages import truncate
 from cluster.reports.training_tables import correlated_classes
 from schemas.evaluations import ReliabilityBin, SplitResult
@@ -26,7 +27,12 @@ CORRELATION_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 def metric_curves(record: TrainingRecord, metric: str, description: str, *, are_shares: bool) -> Markup | None:
     """A metric of each split over the epochs."""
     lines = [
-        Curve(label=split, values=[getattr(epoch, split).get(metric) for epoch in record.history], style=split)
+        Curve(
+            label=split,
+            values=[getattr(epoch, split).get(metric) for epoch in record.history],
+            style=split,
+            as_text=partial(accuracy_text, videos=record.split_sizes.get(split, 0)) if are_shares else figure_text,
+        )
         for split in SERIES
     ]
     lines = [line for line in lines if any(value is not None for value in line.values)]
@@ -42,20 +48,18 @@ def confusion_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
         total = sum(counts)
         for predicted, count in enumerate(counts):
             if count:
-                share = count / total
+                share, is_few = count / total, total < FEW
                 shade = math.sqrt(share)
-                videos = "1 video" if count == 1 else f"{count:,} videos"
-                title = (
-                    f"{truncate(names[true])} → {truncate(names[predicted])}: {videos}, {percent_text(share)} of class"
-                )
+                videos = count_of_text(count, total) if is_few else f"{count:,} videos, {percent_text(share)} of class"
+                title = f"{truncate(names[true])} → {truncate(names[predicted])}: {videos}"
                 cells.append(
                     Cell(
                         row=true,
                         column=predicted,
                         shade=shade if true == predicted else -shade,
                         title=title,
-                        text=_whole_percent(share),
-                        note=short_count_text(count),
+                        text=short_count_text(count) if is_few else _whole_percent(share),
+                        note="" if is_few else short_count_text(count),
                     )
                 )
     correct = sum(counts[i] for i, counts in enumerate(split.confusion))

@@ -1,11 +1,12 @@
 """The report of a training: learning curves, metrics, confusion, confidence, calibration and mistakes.
 
-In: a `TrainingRecord`. Out: the text of a self-contained HTML file (`cluster.reports.pages`). Results by class are of
-one split: test, else validation, else training. Epochs are counted from 1, in the record from 0.
+In: a `TrainingRecord`, thumbnails of mistaken videos by id, and what else the page shows (`cluster.reports.context`).
+Out: the text of a self-contained HTML file (`cluster.reports.pages`). Results by class are of one split: test, else
+validation, else training. Epochs are counted from 1, in the record from 0.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,32 +17,53 @@ from classifiers.metrics.correlation import MIN_VIDEOS
 from cluster.reports import training_charts, training_sentences, training_tables
 from cluster.reports.charts.bars import stages_chart
 from cluster.reports.charts.svg import inline_bar
-from cluster.reports.pages import escape_invisible, render_page, settings_table, truncate
-from schemas.evaluations import SplitResult
+from cluster.reports.context import NOTHING, PageContext
+from cluster.reports.csv_link import csv_link
+from cluster.reports.numbers import FEW, accuracy_text
+from cluster.reports.pages import (
+    changed_options,
+    escape_invisible,
+    jpeg_text,
+    render_page,
+    settings_table,
+    truncate,
+)
+from extractors.video.thumbnail import Thumbnail
+from schemas.evaluations import MistakenVideo, SplitResult
 from schemas.trainings import SPLITS, TRAINING, TrainingRecord
 
+FILE_NAME = "training.html"  # in the folder of the checkpoint
 PAIRS_SHOWN = 12  # the others are collapsed
-MISTAKES_SHOWN = 12
+MISTAKE_COLUMNS = ("id", "uri", "true", "true_probability", "predicted", "probability")  # of the CSV file
 CORRELATIONS_SHOWN = 10
 MODEL_FIELDS = ("model", "parameters", "level", "task", "rgb_dim", "audio_dim", "seed", "monitor")
+
+NO_PICTURES: Mapping[str, Thumbnail] = {}
 
 _CLASS = Markup('<bdi class="name">{}</bdi>')
 _LONG_CLASS = Markup('<bdi class="name" title="{}">{}</bdi>')
 _NO_CLASS = Markup('<span class="note">none</span>')
 
 
-def render_training_report(record: TrainingRecord) -> str:
+def render_training_report(
+    record: TrainingRecord,
+    pictures: Mapping[str, Thumbnail] = NO_PICTURES,
+    context: PageContext = NOTHING,
+) -> str:
     """The page of a training."""
-    return render_page("training.html", _content(record))
+    return render_page("training.html", _content(record, pictures, context), context)
 
 
-def _content(record: TrainingRecord) -> dict[str, Any]:
+def _content(record: TrainingRecord, pictures: Mapping[str, Thumbnail], context: PageContext) -> dict[str, Any]:
     """The variables of the template."""
     names = [escape_invisible(one.name).strip() or f"class {one.index}" for one in record.classes]
     split = training_tables.reported_split(record)
     duration = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
     return {
         "record": record,
+        "few": FEW,
+        "accuracy": accuracy_text,
+        "class_texts": training_tables.class_texts,
         "names": names,
         "class_name": lambda i: _class_name(names[i]) if i >= 0 else _NO_CLASS,
         "sentences": training_sentences,
@@ -61,6 +83,10 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
         "count_groups": training_tables.count_groups(record.classes),
         "most_videos": max(max((one.videos.get(TRAINING, 0) for one in record.classes), default=0), 1),
         "command": [shlex.quote(word) for word in record.command],
+        "lost_csv": csv_link(
+            ("id", "uri", "code", "message"), ((one.id, one.uri, one.code, one.message) for one in record.lost)
+        ),
+        "changed": changed_options(record.configuration, context.unchanged),
         "tables": {
             "Configuration": settings_table(record.configuration),
             "Model": settings_table({name: getattr(record, name) for name in MODEL_FIELDS}),
@@ -68,7 +94,7 @@ def _content(record: TrainingRecord) -> dict[str, Any]:
             "Versions": settings_table(record.versions),
             "Machine": settings_table(vars(record.machine)),
         },
-        **(_split_variables(split, names) if split else {"baseline": None}),
+        **(_split_variables(split, names, pictures) if split else {"baseline": None}),
     }
 
 
@@ -82,7 +108,7 @@ def _input_tables(record: TrainingRecord) -> dict[str, Any]:
     }
 
 
-def _split_variables(split: SplitResult, names: Sequence[str]) -> dict[str, Any]:
+def _split_variables(split: SplitResult, names: Sequence[str], pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:
     """The variables of the template that need a split."""
     return {
         "baseline": training_tables.majority_baseline(split),
@@ -96,9 +122,15 @@ def _split_variables(split: SplitResult, names: Sequence[str]) -> dict[str, Any]
         "pairs_shown": split.confused[:PAIRS_SHOWN],
         "pairs_collapsed": split.confused[PAIRS_SHOWN:],
         "correlations": training_tables.most_negative_correlations(split, CORRELATIONS_SHOWN),
-        "mistakes_shown": split.mistakes[:MISTAKES_SHOWN],
-        "mistakes_collapsed": split.mistakes[MISTAKES_SHOWN:],
+        "mistakes": [{"video": one, "jpeg": jpeg_text(pictures.get(one.id))} for one in split.mistakes],
+        "has_pictures": any(one.id in pictures for one in split.mistakes),
+        "mistakes_csv": csv_link(MISTAKE_COLUMNS, (_mistake_row(one, names) for one in split.mistakes)),
     }
+
+
+def _mistake_row(one: MistakenVideo, names: Sequence[str]) -> tuple[str | float, ...]:
+    true = names[one.true] if one.true >= 0 else ""
+    return one.id, one.uri, true, one.true_probability, names[one.predicted], one.probability
 
 
 def _class_name(name: str) -> Markup:

@@ -6,9 +6,17 @@ In: parts of a `TrainingRecord`. Out: plain text.
 from collections.abc import Sequence
 from statistics import median
 
-from cluster.reports.numbers import count_text, duration_text, figure_text, percent_text
+from cluster.reports.numbers import (
+    FEW,
+    accuracy_text,
+    count_text,
+    duration_text,
+    figure_text,
+    percent_text,
+)
+from cluster.reports.training_tables import metric_text
 from schemas.evaluations import Confidence, TemperatureFit
-from schemas.trainings import TRAINING, TrainedClass, TrainingRecord
+from schemas.trainings import TRAINING, VALIDATION, TrainedClass, TrainingRecord
 
 CALIBRATED = 0.02  # distance from 1 below which a temperature has no visible effect
 
@@ -46,7 +54,9 @@ def temperature(fit: TemperatureFit) -> str:
 
 
 def mean_and_deviation(row: Confidence) -> str:
-    """Mean and standard deviation of a probability."""
+    """Mean and standard deviation of a probability; of one video, its probability."""
+    if row.support < 2:
+        return percent_text(row.mean)
     return f"{100 * row.mean:.2f} ± {100 * row.standard_deviation:.2f}%"
 
 
@@ -59,14 +69,15 @@ def _kept(record: TrainingRecord) -> str:
     epoch, last = record.history[record.best_epoch], record.history[-1]
     split = "validation" if epoch.validation else "training"
     name = record.monitor if record.monitor in getattr(epoch, split) else "loss"
-    as_text = figure_text if name == "loss" else percent_text
+    videos = record.split_sizes.get(split, 0)
     value, at_end = getattr(epoch, split).get(name), getattr(last, split).get(name)
     if value is None:
         return f"Epoch {record.best_epoch + 1} was kept; no epoch has a finite {split} {_title(name)}."
-    sentence = f"Epoch {record.best_epoch + 1} was kept: its {split} {_title(name)} of {as_text(value)} was the best"
+    best = metric_text(name, value, videos)
+    sentence = f"Epoch {record.best_epoch + 1} was kept: its {split} {_title(name)} of {best} was the best"
     if last is epoch or at_end is None:
         return f"{sentence}."
-    return f"{sentence}; the last epoch, {last.epoch + 1}, had {as_text(at_end)}."
+    return f"{sentence}; the last epoch, {last.epoch + 1}, had {metric_text(name, at_end, videos)}."
 
 
 def _accuracies(record: TrainingRecord) -> str:
@@ -75,10 +86,15 @@ def _accuracies(record: TrainingRecord) -> str:
     if trained is None or validated is None:
         return ""
     return (
-        f"At epoch {epoch.epoch + 1}, {percent_text(trained)} of the training and {percent_text(validated)} of the "
-        "validation videos were classified correctly. Training accuracy is measured during the epoch and with dropout, "
-        "so it can be below validation accuracy."
+        f"At epoch {epoch.epoch + 1}, {_part(trained, TRAINING, record)} and {_part(validated, VALIDATION, record)} "
+        "were classified correctly. Training accuracy is measured during the epoch and with dropout, so it can be "
+        "below validation accuracy."
     )
+
+
+def _part(share: float, split: str, record: TrainingRecord) -> str:
+    videos = record.split_sizes.get(split, 0)
+    return f"{accuracy_text(share, videos)} {'of the ' if videos >= FEW else ''}{split} videos"
 
 
 def _phases(record: TrainingRecord) -> list[str]:

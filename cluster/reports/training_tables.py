@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from classifiers.metrics.correlation import MIN_VIDEOS
-from cluster.reports.numbers import figure_text, percent_text
+from cluster.reports.numbers import accuracy_text, figure_text, measure_text
 from schemas.evaluations import ClassScore, Confidence, SplitResult, TradedClasses
 from schemas.trainings import SPLITS, TRAINING, TrainedClass, TrainingRecord
 
@@ -34,6 +34,7 @@ METRICS = {
     ),
     "gap": ("GAP@20", "average precision of one ranking of the 20 most probable classes of all videos"),
 }
+SHARES = ("hit_at_one", "top_1_accuracy", "top_5_accuracy")  # of the videos; few are counted
 AVERAGES = {
     "macro": ("Macro F1", "harmonic mean of precision and recall of each class; unweighted mean over the classes"),
     "weighted": ("Weighted F1", "the same, classes weighted by their number of videos"),
@@ -66,15 +67,37 @@ def metric_rows(splits: Sequence[SplitResult]) -> list[MetricRow]:
     rows = []
     for name in [*(name for name in METRICS if name in present), *sorted(present - set(METRICS))]:
         title, definition = METRICS.get(name, (name, ""))
-        as_text = figure_text if name == "loss" or name not in METRICS else percent_text
-        values = (split.summary.get(name) for split in splits)
-        rows.append(MetricRow(title, definition, tuple(DASH if value is None else as_text(value) for value in values)))
+        texts = tuple(metric_text(name, split.summary.get(name), split.videos) for split in splits)
+        rows.append(MetricRow(title, definition, texts))
     for name, (title, definition) in AVERAGES.items():
-        averages = [split.averages.get(name) for split in splits]
-        if any(averages):
-            texts = tuple(DASH if average is None else percent_text(average.f1) for average in averages)
+        averages = [(split.averages.get(name), split.videos) for split in splits]
+        if any(average for average, _ in averages):
+            texts = tuple(DASH if average is None else measure_text(average.f1, videos) for average, videos in averages)
             rows.append(MetricRow(title, definition, texts))
     return rows
+
+
+def metric_text(name: str, value: float | None, videos: int) -> str:
+    """Write a metric of a split with so many videos."""
+    if value is None:
+        return DASH
+    if name in SHARES:
+        return accuracy_text(value, videos)
+    return figure_text(value) if name == "loss" or name not in METRICS else measure_text(value, videos)
+
+
+def class_texts(split: SplitResult, row: ClassScore) -> tuple[str, str, str]:
+    """Precision, recall and F1 of a class: of a few videos the first two as counts."""
+    correct = round(row.recall * row.support)
+    if split.confusion:
+        predicted = sum(counts[row.index] for counts in split.confusion)
+    else:
+        predicted = round(correct / row.precision) if row.precision else 0
+    return (
+        accuracy_text(row.precision, predicted) if predicted else DASH,
+        accuracy_text(row.recall, row.support) if row.support else DASH,
+        measure_text(row.f1, row.support) if row.support else DASH,
+    )
 
 
 def class_groups(split: SplitResult) -> list[Group[ClassScore]]:

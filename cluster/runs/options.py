@@ -61,6 +61,11 @@ class Options:
         """The same with other values, by the names of their fields; raises as `of` does."""
         return self.of(**{**self.flat(), **changes})
 
+    def unchanged(self) -> frozenset[str]:
+        """The names of the fields of all options that have their default value."""
+        found = options_of(type(self)).values()
+        return frozenset(each.field for each in found if each.value_in(self) == each.default)
+
     def flat(self) -> dict[str, Any]:
         """All options of the job by the names of their fields, whatever groups they are in."""
         return {found.field: found.value_in(self) for found in options_of(type(self)).values()}

@@ -15,7 +15,7 @@ from classifiers.losses import SINGLE_LABEL
 from classifiers.training.config import TrainingConfig
 from cluster.engines.options import LOCAL
 from cluster.features.record_options import RecordOptions
-from cluster.runs.common_options import FolderOptions, ReportingOptions
+from cluster.runs.common_options import FolderOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options, attempt, options_of
 from cluster.runs.provenance import without_secrets
@@ -30,6 +30,7 @@ from cluster.training.option_groups import (
     OptimisationOptions,
     SplitOptions,
     TrainingEngineOptions,
+    TrainingReportingOptions,
 )
 from cluster.training.phases import NO_RECIPE, PhaseSettings
 
@@ -64,7 +65,7 @@ class TrainingOptions(Options):
     clips: ClipOptions = field(default_factory=ClipOptions)
     optimisation: OptimisationOptions = field(default_factory=OptimisationOptions)
     engine: TrainingEngineOptions = field(default_factory=TrainingEngineOptions)
-    reporting: ReportingOptions = field(default_factory=ReportingOptions)
+    reporting: TrainingReportingOptions = field(default_factory=TrainingReportingOptions)
 
     @override
     def conflicts(self) -> list[str]:

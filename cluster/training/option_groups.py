@@ -17,6 +17,7 @@ from classifiers.training.config import MONITORS, PRECISIONS, TrainingConfig
 from classifiers.training.learning_rate import DECAYS
 from classifiers.training.optimizers import OPTIMIZERS
 from cluster.engines.options import LOCAL, RAY, EngineOptions
+from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import named_values, option
 from cluster.runs.options import Options
 from cluster.training.initial_weights import AUTO as AUTO_HEAD
@@ -224,6 +225,13 @@ class OptimisationOptions(Options):
             patience=self.patience,
             seed=self.seed,
         )
+
+
+@dataclass(frozen=True)
+class TrainingReportingOptions(ReportingOptions):
+    """What a training logs, and what its report shows."""
+
+    without_pictures: bool = option(False, help="leave frames of mistaken videos out of the report")
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
-from cluster.reports.training_report import render_training_report
+from cluster.reports.context import PageContext
+from cluster.reports.training_report import FILE_NAME, render_training_report
 from cluster.runs.config_file import config_text
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.base import WorkerResources
 from cluster.training.data import TrainingData
+from cluster.training.report_context import feature_reports, mistake_pictures
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.errors import InputError
@@ -31,7 +33,7 @@ from schemas.evaluations import SplitResult
 from schemas.records import utc_text
 from schemas.trainings import VALIDATION, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
-RECORD_FILE, OPTIONS_FILE, REPORT_FILE = "training.json", "training.toml", "training.html"
+RECORD_FILE, OPTIONS_FILE, REPORT_FILE = "training.json", "training.toml", FILE_NAME
 
 logger = logging.getLogger("framemill")
 
@@ -78,11 +80,22 @@ def write_output(
     contents |= {
         RECORD_FILE: record.to_json().encode(),
         OPTIONS_FILE: config_text(plan.settings.options, "a training").encode(),
-        REPORT_FILE: render_training_report(record).encode(),
+        REPORT_FILE: _page(plan, record).encode(),
     }
     for name, content in {**contents, CONFIG_FILE: last}.items():
         files.write_bytes(files.join(output, name), content)
     return record
+
+
+def _page(plan: TrainingPlan, record: TrainingRecord) -> str:
+    options = plan.settings.options
+    context = PageContext(
+        uri=files.join(options.output, REPORT_FILE),
+        pages=feature_reports(options.features),
+        unchanged=options.unchanged(),
+    )
+    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data)
+    return render_training_report(record, pictures, context)
 
 
 def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> CheckpointConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +34,7 @@ KINDS: dict[str, str] = {
 X264 = {"preset": "veryfast", "crf": "24", "mbtree": "0", "threads": "1"}
 
 
+Row = tuple[str, str, str]  # of a manifest: uri, labels, split
 CUT_AT = 0.6  # of the broken file's bytes: its index, which MP4 has at the end, is gone
 
 
@@ -126,6 +127,11 @@ def plan(count: int, seed: int) -> Iterator[Sample]:
         yield Sample(kind=kinds[i % len(kinds)], number=number, format=chosen, seconds=seconds, seed=(seed, i))
 
 
+def split_of(sample: Sample) -> str:
+    """Of each four videos of a kind, one is for the test and one for validation."""
+    return {3: "test", 0: "validate"}.get(sample.number % 4, "train")
+
+
 def write_video(sample: Sample, path: Path) -> None:
     """Draw and encode one video."""
     form = sample.format
@@ -174,29 +180,61 @@ def _blocks(sample: Sample) -> Iterator[av.AudioFrame]:
         yield frame
 
 
-def make_samples(output: Path, count: int, seed: int) -> Path:
+def make_samples(output: Path, count: int, seed: int, nights: int = 0) -> Path:
     """Write `count` whole videos, a broken one and the manifest, whose path is returned.
 
     `output/<kind>/<kind>-<nn>.<ext>`, so that each folder is a class; `output/broken/broken-01.mp4`, cut short, so that
     a run over the folder has a failure to show; `output/manifest.csv` with `id,uri,labels,split`, where the uri is
     relative to the manifest. The same seed gives the same videos.
+
+    `output/night-1.csv`, … list what is there by each of the `nights`: on each one, a video of each kind has arrived,
+    without a label. An upload of each night but the last is cut short; the next night has the whole file in its place.
     """
-    rows = []
-    for sample in plan(count, seed):
-        path = output / f"{sample.id}.{sample.format.extension}"
-        write_video(sample, path)
-        # Every fourth video of a kind is for validation.
-        split = "validate" if sample.number % 4 == 0 else "train"
-        rows.append((sample.id, path.relative_to(output).as_posix(), sample.kind, split))
-    broken = output / "broken" / "broken-01.mp4"
-    whole = Sample(kind="waves", number=1, format=FORMATS[0], seconds=4.0, seed=(seed, count))
-    write_video(whole, broken)
-    content = broken.read_bytes()
-    broken.write_bytes(content[: int(len(content) * CUT_AT)])
-    rows.append(("broken/broken-01", "broken/broken-01.mp4", "", ""))
-    manifest = output / "manifest.csv"
-    with manifest.open("w", newline="", encoding="utf-8") as file:
+    samples = list(plan(count + nights * len(KINDS), seed))
+    rows = {}
+    for sample in samples[:count]:
+        rows[sample.id] = (_write(sample, output), sample.kind, split_of(sample))
+    rows["broken/broken-01"] = _write_cut(output, "broken-01", (seed, count))
+    manifest = _write_manifest(output / "manifest.csv", rows)
+    for night in range(nights):
+        late = samples[count + night * len(KINDS) :][: len(KINDS)]
+        rows |= {sample.id: (_write(sample, output), "", "") for sample in late}
+        mended = {}
+        if night < nights - 1:
+            upload, its_seed = f"broken-{night + 2:02d}", (seed, len(samples) + night)
+            rows[f"broken/{upload}"] = _write_cut(output, upload, its_seed)
+            mended[f"broken/{upload}"] = _write_upload(output, upload, its_seed, "whole")
+        _write_manifest(output / f"night-{night + 1}.csv", rows)
+        rows |= mended
+    return manifest
+
+
+def _write(sample: Sample, output: Path) -> str:
+    """Write a video; returns its path below `output`."""
+    path = output / f"{sample.id}.{sample.format.extension}"
+    write_video(sample, path)
+    return path.relative_to(output).as_posix()
+
+
+def _write_cut(output: Path, name: str, seed: tuple[int, int]) -> Row:
+    """Write a video that is cut short."""
+    row = _write_upload(output, name, seed, "broken")
+    path = output / row[0]
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * CUT_AT)])
+    return row
+
+
+def _write_upload(output: Path, name: str, seed: tuple[int, int], folder: str) -> Row:
+    path = output / folder / f"{name}.mp4"
+    write_video(Sample(kind="waves", number=1, format=FORMATS[0], seconds=4.0, seed=seed), path)
+    return path.relative_to(output).as_posix(), "", ""
+
+
+def _write_manifest(path: Path, rows: Mapping[str, Row]) -> Path:
+    """Write the rows by id."""
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "uri", "labels", "split"))
-        writer.writerows(rows)
-    return manifest
+        writer.writerows((name, *row) for name, row in rows.items())
+    return path

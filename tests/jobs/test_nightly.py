@@ -19,6 +19,7 @@ from cluster.storage.listing import list_files
 from schemas.nights import NightRecord
 from tests.support.checkpoints import trained, write_trained
 from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_environment
+from tests.support.pages import Page
 from tests.support.scoring import label_ids
 from tests.support.servers import gs_bucket
 from tests.support.videos import Clip, write_video
@@ -133,8 +134,11 @@ def test_over_a_bucket(root: Path) -> None:
         record = NightRecord.from_json(read_bytes(f"{bucket}/labels/nights/{DAY}.json").decode())
         assert (record.status, record.counts.labelled) == ("completed", 4)
         page = read_bytes(f"{bucket}/labels/report.html").decode()
-        assert page.count("<img") == 8
+        assert page.count("<img") == 4
         assert str(root) not in page
+        hrefs = Page(page).hrefs
+        assert f"../features/runs/{record.runs[0].extraction_run}.html" in hrefs
+        assert sum(href.startswith("https://storage.cloud.google.com/bucket/videos/") for href in hrefs) == 4
         before = list(list_files(bucket))
         assert run(bucket).returncode == 0
         assert list(list_files(bucket)) == before

@@ -42,7 +42,7 @@ FLAGS = {
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
         decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed
         workers cpus-per-worker device recompute decoders clip-cache time-limit memory-limit-mib
-        keep-frozen-mib max-failure-ratio engine address quiet log-format
+        keep-frozen-mib max-failure-ratio engine address without-pictures quiet log-format
     """,
     "nightly": """
         videos features checkpoint labels date exclude weights pca audio-weights audio-pca fps sampling
@@ -56,7 +56,7 @@ FLAGS = {
         input output to level code-range
     """,
     "make_sample_videos": """
-        output count seed
+        output count nights seed
     """,
     "submit": """
         working-dir

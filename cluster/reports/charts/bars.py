@@ -13,6 +13,15 @@ from cluster.reports.numbers import duration_text, rate_text, round_duration_tex
 from cluster.reports.pages import escape_invisible
 
 BAR_PITCH = 44
+# Stages whose names say too little by themselves.
+STAGES = {
+    "open": "Opening files",
+    "decode": "Decoding",
+    "embed_frames": "Embedding frames",
+    "embed_sound": "Embedding sound",
+    "opening": "Opening the data",
+    "checking": "Checking the videos",
+}
 TIME_STEPS_SECONDS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800),
@@ -85,6 +94,11 @@ def bar_chart(bars: Sequence[Bar], description: str) -> Markup:
     return CHART.format(described(description, bars), max(len(bars) * BAR_PITCH - 8, 1), Markup("").join(pieces))
 
 
+def stage_text(stage: str) -> str:
+    """A stage of a run in words."""
+    return STAGES.get(stage) or stage.replace("_", " ").capitalize()
+
+
 def stages_chart(seconds_by_stage: Mapping[str, float]) -> Markup | None:
     """Draw seconds by stage as bars, the longest first; None if no stage took any time."""
     total = sum(seconds_by_stage.values())
@@ -93,7 +107,7 @@ def stages_chart(seconds_by_stage: Mapping[str, float]) -> Markup | None:
     stages = sorted(seconds_by_stage.items(), key=lambda item: (-item[1], item[0]))
     texts = [f"{duration_text(seconds)} · {share_text(seconds, total)}" for _, seconds in stages]
     bars = [
-        Bar(label=escape_invisible(stage), value=seconds, text=text)
+        Bar(label=escape_invisible(stage_text(stage)), value=seconds, text=text)
         for (stage, seconds), text in zip(stages, texts, strict=True)
     ]
     return bar_chart(bars, "Seconds by stage")

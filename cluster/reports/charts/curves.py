@@ -23,36 +23,44 @@ from cluster.reports.charts.svg import (
     nice_step,
     plot,
 )
-from cluster.reports.numbers import figure_text, percent_text
+from cluster.reports.numbers import figure_text
 
 LEFT, RIGHT = 10.0, 1.5  # margins in percent: for the labels of the grid, and for the last dot
+LOG_FROM = 100.0  # ratio of the highest value to the lowest
 MAX_LABELS = 8  # of epochs
+MAX_DECADES = 6
 MAX_DOTS = 60  # with more, dots are invisible but keep their tooltips
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One line; `style` is a CSS class."""
+    """One line; `style` is a CSS class, `as_text` writes a value."""
 
     label: str
     values: Sequence[float | None]
     style: str
+    as_text: Callable[[float], str] = figure_text
 
 
 def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: bool) -> Markup:
-    """Draw the lines in one plot, with a mark at position `best`; shares are written as percentages."""
-    as_text = percent_text if are_shares else figure_text
+    """Draw the lines in one plot, with a mark at position `best`.
+
+    The axis is logarithmic where positive values that are no shares span `LOG_FROM` or more.
+    """
     known = [value for line in lines for value in line.values if value is not None]
     if not known:
         raise ValueError(f"{description}: no epoch has a value to draw")
-    ticks = _ticks(min(known), max(known))
+    low, high = min(known), max(known)
+    is_log = not are_shares and low > 0 and high / low >= LOG_FROM
+    ticks = _log_ticks(low, high) if is_log else _ticks(low, high)
+    ends = [math.log10(tick) if is_log else tick for tick in (ticks[0], ticks[-1])]
     count = max(len(line.values) for line in lines)
 
     def across(i: int) -> float:
         return 50.0 if count == 1 else LEFT + (100 - LEFT - RIGHT) * i / (count - 1)
 
     def height(value: float) -> float:
-        return (value - ticks[0]) / (ticks[-1] - ticks[0])
+        return ((math.log10(value) if is_log else value) - ends[0]) / (ends[1] - ends[0])
 
     pieces = [GRID.format(PLOT_BOTTOM - PLOT_HEIGHT * height(tick), "grid") for tick in ticks[1:]]
     pieces += [GRID.format(PLOT_BOTTOM, "axis"), VERTICAL.format(across(best), PLOT_TOP, PLOT_BOTTOM, "mean")]
@@ -65,14 +73,14 @@ def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: b
             0,
             PLOT_BOTTOM - PLOT_HEIGHT * height(tick) - 5,
             "tick halo",
-            f"{100 * tick:.10g}%" if are_shares else f"{tick:.10g}",
+            f"{100 * tick:.10g}%" if are_shares else f"{tick:,.10g}",
         )
         for tick in ticks
     ]
     for line in lines:
         for i, value in enumerate(line.values):
             if value is not None:
-                title = f"epoch {i + 1}, {line.label}: {as_text(value)}"
+                title = f"epoch {i + 1}, {line.label}: {line.as_text(value)}"
                 radius = 4.5 if i == best else 2.5
                 style = f"dot {line.style}" if count <= MAX_DOTS or i == best else f"dot {line.style} hidden"
                 down = PLOT_BOTTOM - PLOT_HEIGHT * height(value)
@@ -82,15 +90,17 @@ def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: b
         pieces.append(TEXT.format(across(i), PLOT_BOTTOM + 18, f"tick {_anchor(across(i))}", i + 1))
     kept = f"best: epoch {best + 1}"
     pieces.append(TEXT.format(across(best), PLOT_BOTTOM + 36, f"tick strong {_anchor(across(best))}", kept))
-    return CHART.format(f"{description}: {_values(lines, best, as_text)}", PLOT_BOTTOM + 44, Markup("").join(pieces))
+    scale = ", on a logarithmic scale" if is_log else ""
+    return CHART.format(f"{description}{scale}: {_values(lines, best)}", PLOT_BOTTOM + 44, Markup("").join(pieces))
 
 
-def _values(lines: Sequence[Curve], best: int, as_text: Callable[[float], str]) -> str:
+def _values(lines: Sequence[Curve], best: int) -> str:
     """First, last and best values of the lines, for the accessible description."""
     values = []
     for line in lines:
         known = [value for value in line.values if value is not None]
         at_best = line.values[best] if best < len(line.values) else None
+        as_text = line.as_text
         best_text = "no value" if at_best is None else as_text(at_best)
         if known:
             values.append(
@@ -120,6 +130,13 @@ def _ticks(low: float, high: float) -> list[float]:
     step = nice_step((high - low) / 4)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [i * step for i in range(first, max(last, first + 1) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten that enclose the range, with at most `MAX_DECADES` steps."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    step = math.ceil((last - first) / MAX_DECADES)
+    return [10.0**power for power in range(last - step * math.ceil((last - first) / step), last + 1, step)]
 
 
 def _whole(step: float) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from cluster.reports.charts.svg import CHART, DOT, GRID, PATH, PLOT_BOTTOM, PLOT_HEIGHT, TEXT, plot
-from cluster.reports.numbers import percent_text
+from cluster.reports.numbers import FEW, accuracy_text, percent_text
 
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LEFT, RIGHT = 10.0, 2.0  # margins in percent: for the labels of the grid, and for the last dot
@@ -44,23 +44,24 @@ def reliability(series: Sequence[Reliability], description: str) -> Markup:
         most = max((count for _, _, count in one.bins), default=1)
         for confidence, accuracy, count in one.bins:
             radius = SMALLEST_DOT + (LARGEST_DOT - SMALLEST_DOT) * math.sqrt(count / most)
-            title = f"{one.label}: {count:,} predictions with {percent_text(confidence)} confidence, "
-            title += f"{percent_text(accuracy)} of them correct"
+            title = f"{one.label}: {accuracy_text(accuracy, count)} correct with {percent_text(confidence)} confidence"
+            title += f", {count:,} predictions" if count >= FEW else ""
             pieces.append(
                 DOT.format(_across(confidence), _down(accuracy), radius, f"dot {one.style} translucent", title)
             )
     for tick in TICKS:
-        label = f"{100 * tick:.0f}%{' confidence' * (tick == 0)}"
-        pieces.append(TEXT.format(_across(tick), PLOT_BOTTOM + 18, f"tick {'end' if tick == 1 else 'middle'}", label))
+        anchor = "end" if tick == 1 else "middle"
+        pieces.append(TEXT.format(_across(tick), PLOT_BOTTOM + 18, f"tick {anchor}", f"{100 * tick:.0f}%"))
+    pieces.append(TEXT.format(_across(0.5), PLOT_BOTTOM + 36, "tick middle", "confidence"))
     values = "; ".join(
         f"{one.label} "
         + ", ".join(
-            f"{percent_text(confidence)} confidence {percent_text(accuracy)} correct"
-            for confidence, accuracy, _ in one.bins
+            f"{percent_text(confidence)} confidence {accuracy_text(accuracy, count)} correct"
+            for confidence, accuracy, count in one.bins
         )
         for one in series
     )
-    return CHART.format(f"{description}: {values}", PLOT_BOTTOM + 26, Markup("").join(pieces))
+    return CHART.format(f"{description}: {values}", PLOT_BOTTOM + 44, Markup("").join(pieces))
 
 
 def _across(confidence: float) -> float:

@@ -17,6 +17,10 @@ PLOT_BOTTOM = PLOT_TOP + PLOT_HEIGHT
 
 CHART = Markup('<svg class="chart" role="img" aria-label="{}" width="100%" height="{}">{}</svg>')
 TEXT = Markup('<text x="{:.2f}%" y="{:.0f}" class="{}">{}</text>')
+# A name of any length, which the style sheet shortens to the left part of the chart: text in SVG cannot be.
+NAME = Markup(
+    '<foreignObject x="0" y="{:.0f}" width="{}%" height="20"><div class="name" title="{}">{}</div></foreignObject>'
+)
 GRID = Markup('<line x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}" class="{1}"/>')
 VERTICAL = Markup('<line x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:.1f}" y2="{2:.1f}" class="{3}"/>')
 RECT = Markup(

@@ -54,7 +54,7 @@ def test_a_run_is_recorded_when_it_begins_and_when_it_ends(records, tmp_path):
     assert day.has_begun
     assert read(records).status == "running"
     day.end("interrupted", "", NightCounts(new=2))
-    day.write(None, {})
+    day.write(None, {}, {}, ())
     record = read(records)
     assert (record.status, record.counts, record.labels) == ("interrupted", NightCounts(new=1, changed=1), None)
     assert Path(day.page_uri).exists()
@@ -69,7 +69,7 @@ def test_extraction_and_scoring_are_added_up(records, tmp_path):
     day.add_extraction(extraction)
     day.add_scoring(scoring)
     day.end("completed", "", NightCounts())
-    day.write(labels_of({"a": 3}), {})
+    day.write(labels_of({"a": 3}), {}, {}, ())
     (run,) = read(records).runs
     assert (run.extraction_run, run.scoring_run) == (extraction.run_id, scoring.run_id)
     assert run.counts == NightCounts(new=3, extracted=1, failed=1, labelled=5, unread=2)
@@ -84,14 +84,14 @@ def test_labels_are_compared_with_earlier_nights_and_kept_by_a_run_without_new_o
     day = day_record(records, tmp_path)
     day.begin(NightCounts())
     day.end("completed", "", NightCounts())
-    day.write(labels_of({"a": 1, "b": 1}), {})
+    day.write(labels_of({"a": 1, "b": 1}), {}, {}, ())
     first = read(records)
     assert first.drift is not None
     assert [entry.name for entry in first.drift.new] == ["b"]
     second = day_record(records, tmp_path, "r2")
     second.begin(NightCounts())
     second.end("failed", "scoring: failed", NightCounts())
-    second.write(None, {})
+    second.write(None, {}, {}, ())
     record = read(records)
     assert [run.run_id for run in record.runs] == ["r1", "r2"]
     assert (record.labels, record.drift) == (first.labels, first.drift)
@@ -114,7 +114,7 @@ def test_a_problem_is_logged_as_an_error(records, tmp_path, caplog, monkeypatch)
     day.begin(NightCounts(new=1))
     day.end("completed", "too many failures: extraction of 1", NightCounts())
     with caplog.at_level(logging.INFO, "framemill"):
-        day.write(None, {})
+        day.write(None, {}, {}, ())
     levels = {entry.levelname: entry.getMessage() for entry in caplog.records}
     assert levels["ERROR"] == "completed: too many failures: extraction of 1"
     assert levels["INFO"] == f"report: {tmp_path / 'report.html'}"

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
@@ -96,7 +97,7 @@ def test_the_first_night_labels_everything(after_first):
     assert record.drift is None
     assert record.labels is not None
     assert (record.labels.videos, sum(entry.first for entry in record.labels.classes)) == (3, 3)
-    assert {video.id for video in record.labels.least_sure} == {"a", "b", "c"}
+    assert all(video.score < record.labels.sure_from for video in record.labels.least_sure)
     (run,) = record.runs
     assert (after_first / "features" / "runs" / f"{run.extraction_run}.json").exists()
     assert (after_first / "labels" / "runs" / f"{run.scoring_run}.json").exists()
@@ -113,12 +114,28 @@ def test_the_first_night_labels_everything(after_first):
 
 
 def test_the_page_shows_the_videos(after_first):
-    html = (after_first / "labels" / "report.html").read_text()
-    assert html == (after_first / "labels" / "nights" / f"{FIRST}.html").read_text()
-    page = assert_self_contained(html)
+    page = assert_self_contained((after_first / "labels" / "report.html").read_text())
     assert "Of 4 new videos, 1 failed; 3 videos were labelled." in page.text
-    shown = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
-    assert sorted(shown) == sorted([f"Frame of {name}" for name in "abc"] * 2)
+    shown = {attributes["alt"] for tag, attributes in page.tags if tag == "img"}
+    assert shown == {f"Frame of {name}" for name in "abc"}
+
+
+def reached(page: Path) -> set[Path]:
+    """The files that the links of a page lead to, all of which exist."""
+    hrefs = Page(page.read_text()).hrefs
+    found = {(page.parent / unquote(href)).resolve() for href in hrefs}
+    assert all(path.is_file() for path in found), hrefs
+    return found
+
+
+def test_pages_and_videos_are_linked_to_each_other(after_first, tmp_path):
+    root = shutil.copytree(after_first, tmp_path / "moved")  # links hold wherever the folder is
+    report, night_page = root / "labels" / "report.html", root / "labels" / "nights" / f"{FIRST}.html"
+    (run_page,) = (root / "features" / "runs").glob("*.html")
+    videos = {root / "videos" / f"{name}.mp4" for name in ("a", "b", "c", "broken")}
+    assert reached(report) == {run_page, *videos}
+    assert reached(night_page) == {report, run_page, *videos}
+    assert reached(run_page) == {night_page, *videos}
 
 
 def test_running_it_again_touches_no_file(root, log):
@@ -199,7 +216,9 @@ def test_the_next_night_does_what_is_new_or_replaced(root, log):
     assert record.drift.nights == (FIRST,)
     after = files(root)
     assert {path for path, content in before.items() if after[path] != content} == {root / "labels" / "report.html"}
-    assert "Last 2 nights" in Page((root / "labels" / "report.html").read_text()).text
+    report = root / "labels" / "report.html"
+    assert "Last 2 nights" in Page(report.read_text()).text
+    assert root / "labels" / "nights" / f"{FIRST}.html" in reached(report)
     assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert files(root) == after
     assert len(record.runs) == 1
@@ -215,6 +234,17 @@ def test_more_videos_on_a_day_are_added_to_it(root):
     assert record.labels is not None
     assert record.labels.videos == 4
     assert [note.id for note in record.failures] == ["broken"]
+
+
+def test_a_failure_that_is_mended_is_told(root):
+    write_video(root / "videos" / "broken.mp4", TINY)
+    assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
+    assert night(root, SECOND).counts == NightCounts(changed=1, extracted=1, labelled=1)
+    text = Page((root / "labels" / "report.html").read_text()).text
+    assert "Mended failures" in text
+    assert f"broken {FIRST} not_media" in text
+    assert "status-light completed" in (root / "labels" / "report.html").read_text()
+    assert "status-light partial" in (root / "labels" / "nights" / f"{FIRST}.html").read_text()
 
 
 def test_a_night_without_news_has_a_record_too(root):

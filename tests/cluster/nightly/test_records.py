@@ -37,8 +37,9 @@ def test_a_record_that_cannot_be_read(tmp_path: Path, caplog, monkeypatch) -> No
 def test_the_report_is_the_page_of_the_latest_day(tmp_path: Path) -> None:
     records = NightRecords(str(tmp_path))
     records.write(night_of("2026-03-02"))
-    assert records.write_page("2026-03-02", "second") == str(tmp_path / "report.html")
+    assert records.write_page("2026-03-02", lambda uri: f"second at {uri}") == str(tmp_path / "report.html")
     records.write(night_of("2026-03-01"))
-    assert records.write_page("2026-03-01", "first") == records.page_uri("2026-03-01")
-    assert (tmp_path / "report.html").read_text() == "second"
-    assert (tmp_path / "nights" / "2026-03-01.html").read_text() == "first"
+    assert records.write_page("2026-03-01", lambda uri: f"first at {uri}") == records.page_uri("2026-03-01")
+    assert (tmp_path / "report.html").read_text() == f"second at {tmp_path / 'report.html'}"
+    assert (tmp_path / "nights" / "2026-03-02.html").read_text() == f"second at {records.page_uri('2026-03-02')}"
+    assert (tmp_path / "nights" / "2026-03-01.html").read_text() == f"first at {records.page_uri('2026-03-01')}"

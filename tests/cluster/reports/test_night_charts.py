@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,8 @@ def bars(*values: int) -> list[Bar]:
 
 
 def texts(svg: str) -> list[str]:
-    return [element.text or "" for element in ElementTree.fromstring(svg).iter("text")]
+    drawn = ElementTree.fromstring(svg).iter()
+    return [element.text or "" for element in drawn if element.tag in ("text", "div")]
 
 
 def heights(svg: str, style: str = "fill") -> list[float]:
@@ -54,7 +56,7 @@ def test_scores_lie_between_0_and_1() -> None:
 
 
 def test_shares_are_compared_with_their_previous_values() -> None:
-    svg = shares_chart([row(0.4, 0.2, 0.01), row(0.1, 0.1, 0.05)], has_before=True, description="Shares")
+    svg = shares_chart([row(0.4, 0.2, 0.01), row(0.1, 0.1, 0.05)], has_before=True, description="Shares", videos=100)
     assert (widths(svg, "changed"), widths(svg, "fill")) == ([100.0], [25.0])
     assert re.findall(r'<line x1="([\d.]+)%"', svg) == ["50.00", "25.05"]
     assert "Shares: &lt;b&gt; 40% · +20.0 ± 1.0" in svg
@@ -62,10 +64,29 @@ def test_shares_are_compared_with_their_previous_values() -> None:
 
 
 def test_without_previous_nights_there_are_only_shares() -> None:
-    svg = shares_chart([row(0.4, 0.0, 0.0)], has_before=False, description="Shares")
+    svg = shares_chart([row(0.4, 0.0, 0.0)], has_before=False, description="Shares", videos=100)
     assert (widths(svg, "fill"), widths(svg, "changed"), "<line" in svg) == ([100.0], [], False)
     assert texts(svg) == ["<b>", "40%"]
-    assert shares_chart([], has_before=False, description="Shares")
+    assert shares_chart([], has_before=False, description="Shares", videos=100)
+
+
+def test_shares_of_a_few_videos_are_counts() -> None:
+    assert texts(shares_chart([row(0.4, 0.0, 0.0)], has_before=False, description="", videos=29)) == ["<b>", "1 of 29"]
+
+
+def test_many_nights_have_a_few_labels_the_last_among_them() -> None:
+    labels = [text for text in texts(columns(bars(*range(1, 13)), "")) if "x" not in text]
+    assert labels == ["3", "6", "9", "12"]
+
+
+def test_a_missing_night_leaves_a_gap() -> None:
+    one, other = bars(10, 5)
+    svg = columns([one, "2", "3", replace(other, label="4")], "Videos by night")
+    assert texts(svg) == ["1", "10x", "2", "3", "4", "5x"]
+    assert len(heights(svg)) == 2
+    across = [float(element.attrib["x"][:-1]) for element in ElementTree.fromstring(svg).iter("rect")]
+    assert across == pytest.approx([2, 77])
+    assert 'aria-label="Videos by night: 1 10x; 4 5x"' in svg
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.25, "+5.0 ± 1.2"), (0.15, "−5.0 ± 1.2")])

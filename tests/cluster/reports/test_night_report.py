@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cluster.nightly.drift import drift_of
+from cluster.reports.context import PageContext
 from cluster.reports.night_report import HEADINGS, SHOWN_CLASSES, night_headline, render_night_report
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from schemas.label_statistics import LabelledVideo
@@ -19,6 +21,10 @@ from tests.support.pages import Page, assert_accessible, assert_self_contained
 
 HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202egpj.mp4\x00"
 PICTURE = Thumbnail(1.0, encode_thumbnail(np.full((24, 32, 3), 90, np.uint8)))
+
+
+def note(name: str) -> FailureNote:
+    return FailureNote(id=name, uri=f"in/{name}.mp4", stage="decode", code="truncated", message="cut short", attempts=1)
 
 
 def video(name: str, label: str = "a", score: float = 0.52) -> LabelledVideo:
@@ -51,7 +57,7 @@ def test_the_page_shows_everything() -> None:
         "v 2",  # expected
         "The file is truncated",
         "bad in/bad.mp4",
-        "Core-hours reserved 0.278 27.8",
+        "Core-hours reserved 0.278 Core-hours used",
         "20260301T020000-abcdef",
         MODEL,
         "sampling.fps",
@@ -61,6 +67,80 @@ def test_the_page_shows_everything() -> None:
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [picture["alt"] for picture in pictures] == ["Frame of x/1"] * 2
     assert sum(attributes.get("class") == "placeholder" for _, attributes in page.tags) == 2
+
+
+def test_nights_of_a_few_videos_are_counted_and_not_compared() -> None:
+    earlier = [night_of("2026-02-28", labels_of({"a": 60, "v": 2}))]
+    labels = labels_of({"a": 27, "b": 2})
+    night = night_of(labels=labels, drift=drift_of(labels, MODEL, earlier))
+    text = Page(render_night_report(night, earlier, {})).text
+    assert "Number of the 29 videos labelled on this day, by top label." in text
+    assert "a: 27 of 29" in text
+    assert "Too few videos for a comparison with previous nights" in text
+    assert "New labels" in text
+    assert "Vanished labels None." in text
+    for word in ("standard error", "divergence", "±", "%"):
+        assert word not in text
+    labels = labels_of({"a": 28, "b": 2})
+    night = night_of(labels=labels, drift=drift_of(labels, MODEL, earlier))
+    text = Page(render_night_report(night, earlier, {})).text
+    assert "Share of the 30 videos labelled on this day" in text
+    assert "divergence is" in text
+    few = [night_of("2026-02-28", labels_of({"a": 29}))]
+    night = night_of(labels=labels, drift=drift_of(labels, MODEL, few))
+    assert "divergence" not in Page(render_night_report(night, few, {})).text
+
+
+def test_failures_that_are_mended_leave_no_amber() -> None:
+    before = night_of("2026-02-28", failures=(note("old"), note("open")))
+    night = night_of(failures=(note("bad"), note("worse")))
+    html = render_night_report(night, [before], {})
+    assert "status-light partial" in html
+    assert "Mended failures" not in Page(html).text
+    html = render_night_report(night, [before], {}, mended=["old", "bad"])
+    assert "status-light partial" in html
+    page = Page(html)
+    assert "bad 2026-03-01 truncated cut short old 2026-02-28 truncated cut short" in page.text
+    assert "worse in/worse.mp4 truncated while decoding cut short 1" in page.text
+    html = render_night_report(night, [before], {}, mended=["bad", "worse"])
+    assert "status-light completed" in html
+    assert "All of them are mended." in Page(html).text
+
+
+@pytest.mark.parametrize(
+    ("days", "labels"),
+    [(("02-27", "02-28"), ["27", "28", "1"]), (("02-26",), ["26", "27", "28", "1"]), (("01-31",), ["31", "…", "1"])],
+)
+def test_days_without_a_night_leave_a_gap(days: tuple[str, ...], labels: list[str]) -> None:
+    earlier = [night_of(f"2026-{day}") for day in days]
+    html = render_night_report(night_of(), earlier, {})
+    chart = html[html.index("new videos by night") :]
+    chart = chart[: chart.index("</svg>")]
+    found = re.findall(r'class="tick (?:start|middle|end)">([^<]*)<', chart)
+    assert [text for text in found if text != "8"] == labels
+
+
+def test_the_cost_of_a_thousand_videos_is_told_of_a_thousand_only() -> None:
+    few, many = (run_of(counts=NightCounts(new=count, extracted=count)) for count in (999, 1000))
+    assert "Per 1,000 videos" not in Page(render_night_report(night_of(runs=(few,)), [], {})).text
+    text = Page(render_night_report(night_of(runs=(many,)), [], {})).text
+    assert "Per 1,000 videos Core-hours reserved 0.278 0.278" in text
+
+
+def test_a_confident_night_has_no_least_confident_videos() -> None:
+    assert (
+        "None: the top label of every video scores 0.5 or more."
+        in Page(render_night_report(night_of(labels=labels_of({"a": 3})), [], {})).text
+    )
+
+
+def test_what_differs_from_the_defaults_comes_first_and_the_rest_is_folded() -> None:
+    html = render_night_report(night_of(), [], {}, PageContext(unchanged=("top_k",)))
+    changed, folded = html.split("All options, versions and the machine")
+    assert "Options other than the defaults" in changed
+    assert "top_k" not in changed
+    assert "top_k" in folded
+    assert "Options other than the defaults" not in render_night_report(night_of(), [], {})
 
 
 def test_same_night_same_page() -> None:
@@ -103,7 +183,8 @@ def test_the_first_night_has_no_comparison() -> None:
     page = Page(render_night_report(night_of(labels=labels_of({"a": 3, "b": 1})), [], {}))
     assert "standard error" not in page.text
     assert "New labels" not in page.text
-    assert "75%" in page.text
+    assert "a: 3 of 4" in page.text
+    assert "%" not in page.text
 
 
 def test_thousands_of_labels_do_not_make_a_long_page() -> None:
@@ -114,8 +195,7 @@ def test_thousands_of_labels_do_not_make_a_long_page() -> None:
     html = render_night_report(night, earlier, {})
     assert len(html) < 250_000
     page = Page(html)
-    assert sum(tag == "svg" and "Share of" in (attributes["aria-label"] or "") for tag, attributes in page.tags) == 1
-    (chart,) = [attributes["aria-label"] or "" for tag, attributes in page.tags if "Share of" in str(attributes)]
+    (chart,) = [attributes["aria-label"] or "" for tag, attributes in page.tags if "Videos by top" in str(attributes)]
     assert chart.count(";") == SHOWN_CLASSES - 1
     assert chr(0x4E00 + 3000) in chart  # it changed most
 

@@ -9,7 +9,7 @@ from cluster.reports import numbers
     ("seconds", "text"),
     [
         (0, "0 s"),
-        (0.004, "0 s"),
+        (0.004, "< 0.01 s"),
         (0.04, "0.04 s"),
         (0.25, "0.25 s"),
         (0.999, "1 s"),
@@ -25,6 +25,21 @@ from cluster.reports import numbers
 )
 def test_durations(seconds: float, text: str) -> None:
     assert numbers.duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.1, "0.1 s"), (45, "45 s"), (90, "1.5 min"), (98.6, "1.64 min"), (21_600, "6 h"), (172_800, "2 d")],
+)
+def test_durations_on_axes(seconds: float, text: str) -> None:
+    assert numbers.round_duration_text(seconds) == text
+
+
+def test_below_thirty_videos_shares_are_counts() -> None:
+    assert numbers.accuracy_text(8 / 9, 9) == "8 of 9"
+    assert numbers.accuracy_text(0.5, 30) == "50.00%"
+    assert numbers.measure_text(0.8888, 29) == "0.89"
+    assert numbers.measure_text(0.8888, 30) == "88.88%"
 
 
 @pytest.mark.parametrize(

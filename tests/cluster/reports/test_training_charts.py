@@ -41,7 +41,7 @@ def test_the_confusion_matrix_has_a_cell_for_every_count_above_0(count: int) -> 
 
 def test_correct_and_wrong_predictions_have_different_colours() -> None:
     record = training_record(2)
-    split = dataclasses.replace(of_test(record), confusion=((16, 9), (0, 4)), videos=29)
+    split = dataclasses.replace(of_test(record), confusion=((32, 18), (0, 4)), videos=54)
     html = training_charts.confusion_map(split, names(record))
     assert html is not None
     cells = [
@@ -50,7 +50,8 @@ def test_correct_and_wrong_predictions_have_different_colours() -> None:
         if tag == "rect" and (attributes.get("class") or "").startswith("cell") and "x" in attributes
     ]
     assert cells == [("cell up", "0.800"), ("cell down", "0.600"), ("cell up", "1.000")]
-    assert titles(html)[1] == "Game → Vehicle: 9 videos, 36.00% of class"
+    assert titles(html)[1] == "Game → Vehicle: 18 videos, 36.00% of class"
+    assert titles(html)[2] == "Vehicle → Vehicle: 4 of 4"
 
 
 def test_correlations_are_drawn_but_of_a_class_with_itself() -> None:

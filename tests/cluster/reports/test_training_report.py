@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from cluster.reports.numbers import percent_text
+from cluster.reports.numbers import accuracy_text, measure_text, percent_text
 from cluster.reports.training_report import render_training_report
+from extractors.video.thumbnail import Thumbnail
 from schemas.clips import UNIT, ClipFormat, ClipInput
 from schemas.evaluations import SplitResult
 from schemas.trainings import LostVideo, TrainingRecord
@@ -78,7 +79,14 @@ def test_the_numbers_of_every_class_are_the_records() -> None:
     text = text_of(record)
     confidence = {row.index: row for row in test.confidence}
     for row in test.classes:
-        numbers = " ".join(percent_text(value) for value in (row.precision, row.recall, row.f1))
+        predicted = sum(counts[row.index] for counts in test.confusion)
+        numbers = " ".join(
+            (
+                accuracy_text(row.precision, predicted),
+                accuracy_text(row.recall, row.support),
+                measure_text(row.f1, row.support),
+            )
+        )
         given = confidence[row.index]
         spread = f"{100 * given.mean:.2f} ± {100 * given.standard_deviation:.2f}%"
         name = record.classes[row.index].name
@@ -102,7 +110,32 @@ def test_pairs_correlations_and_mistakes_have_names() -> None:
     html = render_training_report(record)
     for mistake in test.mistakes:
         assert f'title="{mistake.id}"' in html
-    assert f"{len(test.mistakes) - 12} more" in text
+
+
+def test_a_split_of_a_few_videos_has_counts_and_no_calibration_error() -> None:
+    record = RECORDS["10 classes"]
+    fit = record.temperature
+    assert fit is not None
+    few = with_test(record, videos=20, summary={**record.splits[-1].summary, "hit_at_one": 0.75})
+    text = text_of(dataclasses.replace(few, temperature=dataclasses.replace(fit, videos=20)))
+    assert "dense-5, 10 classes: 15 of 20 test videos right" in text
+    assert "hit@1 on 20 test videos 15 of 20" in text
+    assert "expected calibration error" not in text.lower()
+    assert "the loss changed from" in text
+
+
+def test_mistakes_have_pictures_and_links_and_are_a_file() -> None:
+    record = RECORDS["10 classes"]
+    mistakes = record.splits[-1].mistakes
+    linked = with_test(record, mistakes=tuple(dataclasses.replace(one, uri="https://host/a.mp4") for one in mistakes))
+    html = render_training_report(linked, {mistakes[1].id: Thumbnail(1.0, b"jpeg")})
+    page = assert_self_contained(html)
+    assert_accessible(page)
+    assert [attributes["alt"] for tag, attributes in page.tags if tag == "img"] == [f"Frame of {mistakes[1].id}"]
+    assert page.hrefs == ["https://host/a.mp4"] * len(mistakes)
+    (link,) = [attributes for _, attributes in page.tags if attributes.get("download")]
+    assert link["download"] == "most-confident-mistakes.csv"
+    assert "img" not in {tag for tag, _ in Page(render_training_report(linked)).tags}
 
 
 def test_calibration_has_its_numbers() -> None:
@@ -235,7 +268,7 @@ def test_mistakes_without_a_true_class_are_shown() -> None:
     split: SplitResult = record.splits[-1]
     mistakes = (dataclasses.replace(split.mistakes[0], true=-1, true_probability=0.0, uri="gs://bucket/a.mp4"),)
     text = text_of(with_test(record, mistakes=mistakes))
-    assert "0% none" in text
+    assert "gs://bucket/a.mp4 none 0%" in text
     assert "gs://bucket/a.mp4" in text
 
 

@@ -18,8 +18,8 @@ def test_the_summary_says_what_was_kept_and_why() -> None:
     record = dataclasses.replace(training_record(), resumed_at_epoch=(4, 9))
     assert training_sentences.summary(record) == [
         "Epoch 9 was kept: its validation loss of 0.168 was the best; the last epoch, 20, had 0.2527.",
-        "At epoch 9, 95.10% of the training and 94.20% of the validation videos were classified correctly. Training "
-        "accuracy is measured during the epoch and with dropout, so it can be below validation accuracy.",
+        "At epoch 9, 95.10% of the training videos and 94.20% of the validation videos were classified correctly. "
+        "Training accuracy is measured during the epoch and with dropout, so it can be below validation accuracy.",
         "It was interrupted and resumed at epochs 5 and 10.",
         "An epoch took 8.5 s (median of 20). The learning rate was 0.001.",
     ]
@@ -104,7 +104,9 @@ def test_temperature() -> None:
 
 def test_confidence_and_correlation() -> None:
     assert (
-        training_sentences.mean_and_deviation(Confidence(index=0, support=1, mean=0.912, standard_deviation=0.0831))
+        training_sentences.mean_and_deviation(Confidence(index=0, support=2, mean=0.912, standard_deviation=0.0831))
         == "91.20 ± 8.31%"
     )
+    one = Confidence(index=0, support=1, mean=0.912, standard_deviation=0.0)
+    assert training_sentences.mean_and_deviation(one) == "91.20%"
     assert training_sentences.correlation(-0.912) == "−0.91"

@@ -34,6 +34,32 @@ def test_missing_and_unknown_metrics_have_a_row() -> None:
     assert training_tables.metric_rows([]) == []
 
 
+def test_metrics_of_a_few_videos_are_counts_and_two_digits() -> None:
+    assert training_tables.metric_text("hit_at_one", 8 / 9, 9) == "8 of 9"
+    assert training_tables.metric_text("gap", 8 / 9, 9) == "0.89"
+    assert training_tables.metric_text("loss", 0.123456, 9) == "0.1235"
+    assert training_tables.metric_text("hit_at_one", 0.5, 30) == "50.00%"
+    assert training_tables.metric_text("gap", None, 30) == "–"
+
+
+def test_precision_and_recall_of_a_few_videos_are_counts() -> None:
+    record = training_record(2)
+    split = dataclasses.replace(record.splits[-1], confusion=((3, 1), (0, 0)), videos=4)
+    first = dataclasses.replace(split.classes[0], precision=1.0, recall=0.75, f1=6 / 7, support=4)
+    second = dataclasses.replace(split.classes[1], precision=0.0, recall=0.0, f1=0.0, support=0)
+    assert training_tables.class_texts(split, first) == ("3 of 3", "3 of 4", "0.86")
+    assert training_tables.class_texts(split, second) == ("0 of 1", "–", "–")
+    without = dataclasses.replace(split, confusion=())  # as with several labels a video
+    assert training_tables.class_texts(without, dataclasses.replace(first, precision=0.6)) == (
+        "3 of 5",
+        "3 of 4",
+        "0.86",
+    )
+    assert training_tables.class_texts(without, dataclasses.replace(second, support=2)) == ("–", "0 of 2", "0.00")
+    many = dataclasses.replace(first, precision=0.5, recall=0.5, f1=0.5, support=60)
+    assert training_tables.class_texts(without, many) == ("50.00%", "50.00%", "50.00%")
+
+
 def test_few_classes_come_in_their_order() -> None:
     split = training_record(50).splits[-1]
     (group,) = training_tables.class_groups(split)

@@ -33,6 +33,7 @@ def test_options_are_flat_and_groups_are_not():
         "limit": None,
         "ratio": 1.0,
     }
+    assert config.unchanged() == {"colour", "name_tag", "quiet", "codes", "words", "tag_size", "limit"}
     assert groups_of(Config) == {"numbers": Numbers}
     assert config.with_values(count=5) == replace(config, numbers=replace(config.numbers, count=5))
 

@@ -84,7 +84,7 @@ def test_no_checkpoint_without_its_report(dataset, tmp_path, monkeypatch):
     output = tmp_path / "out"
     config = training_config(dataset, output, epochs=1)
 
-    def fail(record):
+    def fail(record, pictures, context):
         raise OSError("no room")
 
     with monkeypatch.context() as patch:

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.samples.scenes import SCENES
 from jobs.samples.sounds import SOUNDS
-from jobs.samples.videos import FORMATS, KINDS, Format, Sample, make_samples, plan, write_video
+from jobs.samples.videos import FORMATS, KINDS, Format, Sample, make_samples, plan, split_of, write_video
 
 COUNT = 10
 
@@ -23,8 +23,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def rows_of(folder: Path) -> list[dict[str, str]]:
-    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
+def rows_of(folder: Path, name: str = "manifest.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -48,10 +48,33 @@ def test_manifest_and_folder_hold_the_same_videos_one_of_them_broken(samples: Pa
     for row in rows[:-1]:
         assert row["uri"].rpartition(".")[0] == row["id"]
         assert row["labels"] == row["uri"].split("/")[0]
-        assert row["split"] in ("train", "validate")
+        assert row["split"] in ("train", "validate", "test")
     assert rows[-1] == {"id": "broken/broken-01", "uri": "broken/broken-01.mp4", "labels": "", "split": ""}
     with pytest.raises(av.error.InvalidDataError):
         av.open(str(samples / rows[-1]["uri"]))
+
+
+def test_late_videos_arrive_and_a_cut_upload_is_mended_by_the_next_night(tmp_path: Path) -> None:
+    make_samples(tmp_path, 1, seed=0, nights=2)
+    base, first, second = (rows_of(tmp_path, name) for name in ("manifest.csv", "night-1.csv", "night-2.csv"))
+    assert [row["id"] for row in base] == ["bouncing/bouncing-01", "broken/broken-01"]
+    assert first[:2] == base
+    assert len(first) == 2 + len(KINDS) + 1
+    assert len(second) == len(first) + len(KINDS)
+    assert {row["labels"] for row in first[2:]} == {""}
+    cut, mended = ({row["id"]: row["uri"] for row in rows}["broken/broken-02"] for rows in (first, second))
+    with pytest.raises(av.error.InvalidDataError):
+        av.open(str(tmp_path / cut))
+    assert len(list(decoded(tmp_path / mended))) == 96
+    unchanged = [row for row in second if row["id"] != "broken/broken-02"]
+    assert unchanged[: len(first) - 1] == first[:-1]
+    assert all((tmp_path / row["uri"]).is_file() for row in second)
+
+
+def test_the_default_manifest_has_all_three_splits_for_every_kind() -> None:
+    splits = [(sample.kind, split_of(sample)) for sample in plan(36, seed=0)]
+    for kind in KINDS:
+        assert sorted(split for each, split in splits if each == kind) == ["test", "train", "train", "validate"]
 
 
 def test_every_video_decodes_to_its_planned_length_and_size(samples: Path) -> None:

@@ -44,6 +44,10 @@ def test_axes_of_any_size_have_a_few_labels_and_hold_the_line(top: float, span_s
     assert min(float(point.split(",")[1]) for point in (curve.get("d") or "")[1:].split("L")) >= 0
 
 
+def test_the_time_in_a_description_is_rounded() -> None:
+    assert "x over 1 min 39 s: mean" in line_chart([1.0, 2.0], 98.6, 1.5, "x")
+
+
 def test_a_line_of_nothing_is_refused_and_a_line_at_zero_is_not() -> None:
     with pytest.raises(ValueError, match="0 values over 5"):
         line_chart([], 5.0, 0.0, "x")
@@ -59,8 +63,13 @@ def test_bars_are_as_long_as_their_values() -> None:
 def test_stages_come_the_longest_first_with_their_share() -> None:
     svg = stages_chart({"read\u202e": 25.0, "embed": 75.0})
     assert svg is not None
-    assert parsed(svg).get("aria-label") == "Seconds by stage: embed 1 min 15 s · 75%; read\\u202e 25 s · 25%"
+    assert parsed(svg).get("aria-label") == "Seconds by stage: Embed 1 min 15 s · 75%; Read\\u202e 25 s · 25%"
     assert stages_chart({}) is stages_chart({"read": 0.0}) is None
+    words = stages_chart({"embed_frames": 2.0, "frozen stages": 1.0})
+    assert words is not None
+    assert (
+        parsed(words).get("aria-label") == "Seconds by stage: Embedding frames 2 s · 66.7%; Frozen stages 1 s · 33.3%"
+    )
 
 
 def test_histogram_leaves_out_empty_ends_and_keeps_small_columns_visible() -> None:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 import pytest
 
 from cluster.reports.charts.curves import Curve, curves
-from cluster.reports.charts.svg import PLOT_BOTTOM, PLOT_TOP
+from cluster.reports.charts.svg import PLOT_BOTTOM, PLOT_HEIGHT, PLOT_TOP
+from cluster.reports.numbers import figure_text, percent_text
 
 
 def drawn(*lines: Sequence[float | None], best: int = 0, are_shares: bool = False) -> ElementTree.Element:
     styles = ("training", "validation")
-    named = [Curve(label=style, values=values, style=style) for values, style in zip(lines, styles, strict=False)]
+    as_text = percent_text if are_shares else figure_text
+    named = [
+        Curve(label=style, values=values, style=style, as_text=as_text)
+        for values, style in zip(lines, styles, strict=False)
+    ]
     return ElementTree.fromstring(curves(named, best, "Loss", are_shares=are_shares))
 
 
@@ -50,6 +55,19 @@ def test_the_best_epoch_is_marked() -> None:
     assert chart.get("aria-label") == (
         "Loss: training from 50.00% to 50.00%, 50.00% at epoch 9; validation from 94.26% to 94.26%, 94.26% at epoch 9"
     )
+
+
+def test_a_loss_that_falls_by_decades_is_drawn_on_a_logarithmic_scale() -> None:
+    chart = drawn([10.0, 1.0, 0.1])
+    assert texts(chart, "halo") == ["0.1", "1", "10"]
+    assert [y for _, y in dots(chart, "training")] == pytest.approx([PLOT_TOP, PLOT_TOP + PLOT_HEIGHT / 2, PLOT_BOTTOM])
+    assert "on a logarithmic scale" in (chart.get("aria-label") or "")
+    for linear in (drawn([10.0, 1.0, 0.2]), drawn([1.0, 0.001], are_shares=True), drawn([10.0, 0.0])):
+        assert "logarithmic" not in (linear.get("aria-label") or "")
+
+
+def test_many_decades_have_a_few_labels() -> None:
+    assert 3 <= len(texts(drawn([3e20, 2e-17]), "halo")) <= 8
 
 
 @pytest.mark.parametrize("values", [[0.3], [0.0], [0.0, 0.0], [1.0, 1.0], [1e-7, 2e-7], [0.05, 4e6], [-3.0, -3.0]])

@@ -24,12 +24,13 @@ def test_dots_stand_at_probability_and_accuracy() -> None:
     radii = [float(circle.get("r") or "") for circle in circles]
     assert radii == sorted(radii)
     assert radii[-1] == LARGEST_DOT
-    assert circles[1][0].text == "series 0: 40 predictions with 50.00% confidence, 25.00% of them correct"
+    assert circles[0][0].text == "series 0: 0 of 10 correct with 0% confidence"
+    assert circles[1][0].text == "series 0: 25.00% correct with 50.00% confidence, 40 predictions"
 
 
 def test_the_description_has_the_values() -> None:
     label = drawn(BINS[:1], BINS[1:2]).get("aria-label")
-    assert label == "Reliability: series 0 0% confidence 0% correct; series 1 50.00% confidence 25.00% correct"
+    assert label == "Reliability: series 0 0% confidence 0 of 10 correct; series 1 50.00% confidence 25.00% correct"
 
 
 def test_an_empty_series_leaves_the_diagonal() -> None:

@@ -1,9 +1,10 @@
-"""Thumbnails of videos for the nightly report, decoded in child processes (`python -m cluster.nightly.thumbnails`).
+"""Thumbnails of videos for reports, decoded in child processes (`python -m cluster.clips.thumbnails`).
 
 In: videos, by URIs that can be read. Out: thumbnails by id; a video that gives none is left out, whatever the reason.
 
 Files are not trusted: their decoders are guarded (`cluster.engines.task_guard`) and supervised
-(`cluster.engines.guarded_processes`). All videos together take no longer than `TOTAL_SECONDS`.
+(`cluster.engines.guarded_processes`). All videos together take no longer than `TOTAL_SECONDS`, and no picture more than
+`MAX_JPEG_BYTES`.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from cluster.storage.video_source import open_video
 from extractors.video.thumbnail import Thumbnail, video_thumbnail
 from schemas.videos import Video
 
-DECODER = "cluster.nightly.thumbnails"
+DECODER = "cluster.clips.thumbnails"
 PROCESSES = 2
 VIDEO_SECONDS = 15.0
 VIDEO_BYTES = 1 << 30
 HANG_SECONDS = 60.0  # twice `VIDEO_SECONDS`, when the guard ends the process, and some slack
 TOTAL_SECONDS = 180.0
-MAX_JPEG_BYTES = 1 << 20
+MAX_JPEG_BYTES = 1 << 16  # noise of 224 x 224 pixels takes half of it
 
 
-def thumbnails_of(videos: Iterable[Video], *, total_seconds: float = TOTAL_SECONDS) -> dict[str, Thumbnail]:
-    """Thumbnails by id, of as many videos as `total_seconds` allow."""
+def thumbnails_of(
+    videos: Iterable[Video], *, total_seconds: float = TOTAL_SECONDS, give_up_after: int | None = None
+) -> dict[str, Thumbnail]:
+    """Thumbnails by id, of as many videos as `total_seconds` allow; none where the first `give_up_after` give none."""
     waiting = deque(videos)
+    failures = 0
     found: dict[str, Thumbnail] = {}
     deadline = time.monotonic() + total_seconds
     processes: GuardedProcesses[str] = GuardedProcesses(DECODER, min(PROCESSES, len(waiting)), is_silent=True)
@@ -43,6 +47,10 @@ def thumbnails_of(videos: Iterable[Video], *, total_seconds: float = TOTAL_SECON
                 seconds = outcome.header.get("seconds") if isinstance(outcome, Response) else None
                 if isinstance(outcome, Response) and isinstance(seconds, float):
                     found[name] = Thumbnail(seconds, bytes(outcome.payload))
+                else:
+                    failures += 1
+            if give_up_after is not None and not found and failures >= give_up_after:
+                break
     return found
 
 

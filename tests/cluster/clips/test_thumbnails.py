@@ -6,7 +6,7 @@ import socket
 import time
 from pathlib import Path
 
-from cluster.nightly.thumbnails import thumbnails_of
+from cluster.clips.thumbnails import thumbnails_of
 from schemas.videos import Video
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
@@ -32,6 +32,13 @@ def test_a_silent_server_takes_no_longer_than_the_time_limit(tmp_path: Path) -> 
         assert time.monotonic() - started < 60  # the limits of the nine, two at a time, add up to a minute and more
     assert list(found) in (["good"], [])  # a busy machine may not get to it
     assert thumbnails_of([good], total_seconds=0) == {}
+
+
+def test_where_the_first_give_none_the_others_are_not_tried(tmp_path: Path) -> None:
+    good = Video("good", str(write_video(tmp_path / "good.mp4", Clip(frames=30))))
+    missing = [Video(str(number), str(tmp_path / f"{number}.mp4")) for number in range(9)]
+    assert thumbnails_of([*missing, good], give_up_after=4) == {}
+    assert list(thumbnails_of([*missing[:2], good], give_up_after=4)) == ["good"]
 
 
 def test_no_videos_give_no_thumbnails() -> None:
