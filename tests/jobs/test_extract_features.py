@@ -222,7 +222,7 @@ def test_missing_weights_say_what_to_bring(videos: Path, tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment)
     assert done.returncode == 2
     for name in ("pt_inception-2015-12-05-6726825d.pth", "yt8m_pca.tgz", "vggish-10086976.pth"):
-        assert f"put the file {name} at {tmp_path / 'cache'}" in done.stderr
+        assert f"curl -fL --create-dirs -o {tmp_path / 'cache' / name} http" in done.stderr
 
 
 @pytest.fixture
