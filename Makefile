@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 DEMO := demo
+# On two cores; the tests of one file run in one process, as they share what they set up.
+PARALLEL := -n 2 --dist loadfile
 # Where torch comes from: its builds without CUDA, or those with it (`make TORCH_INDEX=https://download.pytorch.org/whl/cu128`).
 # An index that cannot be reached is left out, as pip would retry it for minutes; torch then comes from pip's own.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -44,10 +46,10 @@ check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minute
 	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)
 
 test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest $(PARALLEL)
 
 test-all: $(VENV)/installed lint ## the same and the heavy tests
-	$(RUN)/python -m pytest -m ''
+	$(RUN)/python -m pytest $(PARALLEL) -m ''
 
 lint: $(VENV)/installed ## ruff and mypy
 	$(RUN)/ruff check .

@@ -258,7 +258,7 @@ def test_a_place_that_ray_deletes_after_the_job_is_refused(
 ) -> None:
     folder = tmp_path / "sent"
     folder.mkdir()
-    command = [job_server["RAY"], "job", "submit", "--working-dir", str(folder), "--"]
+    command = [RAY, "job", "submit", "--working-dir", str(folder), "--"]
     command += job_command(videos, "features/")
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=job_server)
     assert done.returncode != 0, done.stdout

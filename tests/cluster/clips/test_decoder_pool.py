@@ -54,7 +54,7 @@ def test_a_bad_video_fails_alone(decoders, videos, tmp_path):
 
 
 def test_a_video_that_crashes_its_process_fails_alone(decoders, videos, tmp_path):
-    bomb = decompression_bomb(tmp_path / "bomb.mov", 8000, 1)
+    bomb = decompression_bomb(tmp_path / "bomb.mov", 8000, 4)
     first, second, third = decoders.decode([task(videos[0]), task(bomb, memory_bytes=1 << 20), task(videos[1])])
     assert (second.code, second.message[:26]) == (FailureCode.WORKER_DIED, "2 decoders in a row crashe")
     assert first.shape == third.shape == (4, 16, 16, 3)

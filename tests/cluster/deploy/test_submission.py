@@ -40,7 +40,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def start(environment: dict[str, str], folder: Path, *command: str) -> subprocess.Popen[str]:
-    """Submit a command of Python in `folder`."""
+    """Submit a command of Python in `folder`, where Ctrl-C counts, as it does not below a shell's background job."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = [*SUBMIT, "--working-dir", str(folder), "--", "python", "-c", *command]
     return subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder.parent

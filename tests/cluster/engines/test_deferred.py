@@ -13,8 +13,8 @@ from cluster.engines.deferred import DeferredEngine
 from cluster.engines.options import EngineOptions
 from cluster.engines.portion_queue import PortionQueue
 from schemas.records import Machine
-from tests.cluster.engines.test_local import Part, ThreadNamer
 from tests.support.dataset import ROOT, job_environment
+from tests.support.items import Item, ItemWorker
 
 RAY_UNDER_TERMINABLE = """
 import signal, sys
@@ -38,8 +38,8 @@ def test_it_has_no_machine_before_it_has_work():
     engine = DeferredEngine(EngineOptions(engine="local"))
     assert engine.machine() == Machine(engine="local", nodes=0, cpus=0, gpus=0)
     assert not engine.on_gpus
-    outcomes = list(engine.run(PortionQueue([Part(0)]), ThreadNamer(shares_process=False)))
-    assert len(outcomes) == 1
+    outcomes = list(engine.run(PortionQueue([Item(0)]), ItemWorker()))
+    assert [outcome.text for outcome in outcomes] == ["0"]
     assert (engine.machine(ONE_CORE).nodes, engine.started() is engine.started()) == (1, True)
     engine.close()
 
