@@ -104,14 +104,18 @@ def test_a_mended_file_leaves_the_failures(videos: Path, reference: Path, tmp_pa
 
 
 def test_a_killed_driver_loses_nothing(videos: Path, reference: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out"
     options = ("--rows-per-shard", "2", "--frame-features", "--segment-seconds", "10")
-    process = subprocess.Popen(job_command(videos, output, *options), env=job_environment(), stderr=subprocess.DEVNULL)
-    wait_until(lambda: (output / "features").is_dir() and len(ids(output)) >= 4)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    committed = ids(output)
-    assert 4 <= len(committed) < 10
+    for attempt in range(5):  # until the kill comes in the middle, on a machine of any load
+        output = tmp_path / f"out-{attempt}"
+        command = job_command(videos, output, "--workers", "1", *options)
+        process = subprocess.Popen(command, env=job_environment(), stderr=subprocess.DEVNULL)
+        wait_until(lambda folder=output / "features": len(list(folder.glob("*.parquet"))) >= 2)
+        process.kill()
+        process.wait()
+        committed = ids(output)
+        if len(committed) < 10:
+            break
+    assert 2 <= len(committed) < 10
     done = run_job(videos, output, *options)
     assert done.returncode in (0, 3), done.stderr
     assert rows(output) == rows(reference)
