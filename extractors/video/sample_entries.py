@@ -69,6 +69,8 @@ def _find(file: IO[bytes], outer: Box, kind: bytes) -> Iterator[Box]:
     """The boxes of one type within another box."""
     _, start, end = outer
     for _ in range(MAX_BOXES):
+        if start >= end:
+            return
         head = read_at(file, start, 16)
         size, header_bytes = int.from_bytes(head[:4]), 8
         if size == 1:

@@ -97,7 +97,7 @@ def extract_damaged(root: Path, count: int, seed: int, *options: str) -> Counter
     failures = rows(output, "failures")
     found = [*ids(output), *ids(output, "failures")]
     assert sorted(found) == sorted(path.stem for path in folder.iterdir())
-    assert [row for row in failures if row["code"] == FailureCode.INTERNAL] == []
+    assert [(row["id"], row["message"]) for row in failures if row["code"] == FailureCode.INTERNAL] == []
     for row in rows(output):
         assert 0.5 <= row["coverage"] <= 1  # type: ignore[operator]
         assert (row["coverage"] < 1) == bool(row["gaps"])  # type: ignore[operator]

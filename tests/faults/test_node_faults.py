@@ -116,7 +116,8 @@ def test_a_machine_that_is_added_is_put_to_work(videos: Path, reference: Path, t
     with running_cluster() as nodes:
         first = nodes.add()
         with job(videos, output, nodes) as process:
-            until(lambda: working(nodes, first), process)
+            worker, *_ = until(lambda: working(nodes, first), process)
+            os.kill(worker, signal.SIGSTOP)  # so that there is work left when the second is up
             second = nodes.add()
             until(lambda: working(nodes, second), process)
             nodes.kill(first)

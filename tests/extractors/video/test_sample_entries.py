@@ -49,6 +49,11 @@ def test_the_sizes_of_boxes_may_be_long_or_open(data: bytes) -> None:
     assert entries_of(open_ended) == entries_of(long) == entries_of(data)
 
 
+@pytest.mark.parametrize("size", [100, 1 << 62, (1 << 64) - 1])
+def test_a_box_that_claims_more_than_the_file_has_ends_the_search(size: int) -> None:
+    assert entries_of(struct.pack(">I4sQ", 1, b"gd\0\x0a", size) + bytes(60)) == []
+
+
 def test_files_that_read_little_at_a_time_are_read_whole(data: bytes) -> None:
     class Trickle(io.BytesIO):
         @override
