@@ -19,7 +19,7 @@ QUICK := tests/*.py tests/schemas tests/extractors/video \
   $(addprefix tests/cluster/,storage runs reports datasets features)
 SLOW := tests/extractors/video/test_decode.py
 
-.PHONY: help demo check test test-all lint bench clean
+.PHONY: help demo check test test-all fuzz lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,7 +49,11 @@ test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes
 	$(RUN)/python -m pytest $(PARALLEL)
 
 test-all: $(VENV)/installed lint ## the same and the heavy tests
-	$(RUN)/python -m pytest $(PARALLEL) -m ''
+	$(RUN)/python -m pytest $(PARALLEL) -m 'not fuzz'
+
+fuzz: $(VENV)/installed ## 10,000 damaged or lying files, and our parsers under a fuzzer (about half an hour)
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,fuzz]'
+	$(RUN)/python -m pytest -q -m fuzz tests/faults
 
 lint: $(VENV)/installed ## ruff and mypy
 	$(RUN)/ruff check .

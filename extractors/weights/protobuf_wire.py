@@ -93,6 +93,8 @@ def floats(message: memoryview | bytes, number: int) -> NDArray[np.float32]:
     for key, value in fields(message):
         if key != number:
             continue
+        if isinstance(value, int) and value >= 1 << 32:
+            raise WireError(f"field {number} holds {value}, which are not the bits of a float")
         raw = value.to_bytes(4, "little") if isinstance(value, int) else value
         if len(raw) % 4:
             raise WireError(f"packed floats in field {number} have {len(raw)} bytes, which is not a multiple of 4")

@@ -48,6 +48,11 @@ def test_damaged_messages_are_refused(message, complaint):
         list(fields(message))
 
 
+def test_an_integer_beyond_32_bits_is_no_float():
+    with pytest.raises(WireError, match="field 3 holds 4294967296, which are not the bits of a float"):
+        floats(field(3, 1 << 32), 3)
+
+
 def test_floats_of_odd_length_are_refused():
     with pytest.raises(WireError, match="multiple of 4"):
         floats(field(3, b"12345"), 3)
