@@ -6,6 +6,7 @@ reads it too, but PyAV has no way to it. Cropping within the video stream is the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import IO, NamedTuple
@@ -75,8 +76,10 @@ def matroska_crops(file: IO[bytes]) -> Iterator[Crop | None]:
 
 def _tracks(file: IO[bytes]) -> bytes:
     """The content of the element that holds the tracks; empty where no such element precedes the media data."""
-    start = 0
+    start, end = 0, file.seek(0, os.SEEK_END)
     for _ in range(MAX_ELEMENTS):
+        if start >= end:
+            break
         kind, size, header_bytes = _header(read_at(file, start, MAX_HEADER_BYTES), 0)
         if kind == TRACKS:
             return read_at(file, start + header_bytes, min(size, MAX_TRACKS_BYTES))

@@ -8,8 +8,10 @@ with an error at the first input that raises anything else, takes `STUCK_SECONDS
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import av.error
 import numpy as np
+from typing_extensions import override
 
 from cluster.datasets.label_cells import labels_of
 from cluster.datasets.manifest_rows import rows_of
@@ -43,6 +46,7 @@ STUCK_SECONDS = 10
 MAX_MIB = 2048
 MAX_BYTES = 4096  # of an input
 MAX_PIXELS = 1 << 24
+MAX_OFFSET = 1 << 43  # ext4's
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MEDIA = {
     "a.mp4": Clip(frames=6, gop=3, width=32, height=32, sound="aac", container_options={"movflags": "faststart"}),
@@ -86,8 +90,18 @@ def _bitstream_seeds() -> list[bytes]:
     return seeds
 
 
+class Disk(io.BytesIO):
+    """A file that refuses positions which file systems refuse."""
+
+    @override
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if offset >= MAX_OFFSET:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return super().seek(offset, whence)
+
+
 def _frame_times(data: bytes) -> None:
-    source = io.BytesIO(data)
+    source = Disk(data)
     with open_media(source, max_pixels=MAX_PIXELS) as media:
         times = frame_times(media, source)
         sequence = times.sequence(times.origin, times.end_pts)
@@ -95,10 +109,10 @@ def _frame_times(data: bytes) -> None:
 
 
 def _containers(data: bytes) -> None:
-    for entry in sample_entries(io.BytesIO(data)):
+    for entry in sample_entries(Disk(data)):
         clean_aperture(entry)
-    list(matroska_crops(io.BytesIO(data)))
-    has_encryption(io.BytesIO(data))
+    list(matroska_crops(Disk(data)))
+    has_encryption(Disk(data))
 
 
 def _wire(data: bytes) -> None:
@@ -173,7 +187,12 @@ def main(name: str, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(PARSERS[name].seeds()):
             (Path(folder) / str(number)).write_bytes(seed)
-        limits = (f"-max_total_time={seconds}", f"-timeout={STUCK_SECONDS}", f"-rss_limit_mb={MAX_MIB}")
+        limits = (
+            f"-artifact_prefix={folder}/",
+            f"-max_total_time={seconds}",
+            f"-timeout={STUCK_SECONDS}",
+            f"-rss_limit_mb={MAX_MIB}",
+        )
         atheris.instrument_all()
         atheris.Setup([sys.argv[0], folder, *limits, f"-max_len={MAX_BYTES}"], PARSERS[name])
         atheris.Fuzz()

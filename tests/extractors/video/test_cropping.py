@@ -114,3 +114,13 @@ def test_damaged_matroska_names_no_crop(tmp_path: Path) -> None:
         assert len(list(matroska_crops(io.BytesIO(damaged)))) <= 600
         assert len(list(matroska_crops(io.BytesIO(data[: rng.integers(len(data))])))) <= 1
     assert list(matroska_crops(io.BytesIO(b""))) == []
+
+
+def test_an_element_that_ends_beyond_any_file_ends_the_search(tmp_path: Path) -> None:
+    data = bytearray(write_video(tmp_path / "clip.mkv", Clip(frames=5)).read_bytes())
+    at = data.index(b"\x11\x4d\x9b\x74") + 4  # the size of the first element within the segment
+    for size in (b"\x01" + b"\xff" * 6 + b"\xfe", b"\x01" + b"\x7f" * 7):
+        path = tmp_path / "long.mkv"
+        path.write_bytes(data[:at] + size + data[at + 1 :])
+        with path.open("rb") as file:
+            assert list(matroska_crops(file)) == []
