@@ -139,7 +139,7 @@ def test_a_worker_that_dies_takes_the_blame_for_its_batch_in_progress(worker: Wo
     for _ in range(2):
         worker.give(queue.take_batch(1), seconds=60)
     os.kill(worker.process_id, signal.SIGKILL)
-    lost = LostWorkers(ClusterWatch(), queue, time_limit_seconds=None)
+    lost = LostWorkers(ClusterWatch(), queue, Resources())
     lost.add(worker, failure_of(worker))
     assert lost.settle() == []
     assert queue.take_batch(1) == []  # it may yet turn out that the machine is lost
@@ -154,7 +154,7 @@ def test_a_worker_that_dies_takes_the_blame_for_its_batch_in_progress(worker: Wo
 def test_a_lost_machine_is_to_blame_for_its_workers(worker: WorkerHandle[Pause, int]) -> None:
     queue: PortionQueue[Pause, int] = PortionQueue([Pause(0, 60)])
     worker.give(queue.take_batch(1), seconds=60)
-    lost = LostWorkers(ClusterWatch(), queue, time_limit_seconds=None)
+    lost = LostWorkers(ClusterWatch(), queue, Resources())
     lost.add(worker)
     assert lost.settle() == []
     assert queue.take_batch(1) == [Pause(0, 60)]
@@ -163,7 +163,7 @@ def test_a_lost_machine_is_to_blame_for_its_workers(worker: WorkerHandle[Pause, 
 
 def test_where_no_worker_can_start_the_run_ends_with_the_reason() -> None:
     queue: PortionQueue[Pause, int] = PortionQueue([Pause(0)])
-    lost = LostWorkers(ClusterWatch(), queue, time_limit_seconds=None)
+    lost = LostWorkers(ClusterWatch(), queue, Resources())
 
     def lose(number: int) -> None:
         worker = started(Sleeper(can_start=False))
