@@ -74,7 +74,10 @@ class ProcessFailure(Enum):
     OUT_OF_MEMORY = auto()
 
 
-KILLED_FOR: dict[Limit | None, ProcessFailure] = {Limit.TIME: ProcessFailure.HUNG, Limit.MEMORY: ProcessFailure.OUT_OF_MEMORY}
+KILLED_FOR: Mapping[Limit | None, ProcessFailure] = {
+    Limit.TIME: ProcessFailure.HUNG,
+    Limit.MEMORY: ProcessFailure.OUT_OF_MEMORY,
+}
 Outcome = Response | ProcessFailure
 
 
