@@ -13,11 +13,13 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Self
 
-from cluster.engines.base import EngineError, Resources, WorkerLoss
+from cluster.engines.base import EngineError, Resources, Worker, WorkerLoss
 from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request, Response, serve
 from cluster.engines.pickled_file import PickledFile
 from cluster.engines.task_guard import GUARD_SECONDS
@@ -46,6 +48,15 @@ class TaskProcess:
         self._outcome_type = outcome_type
         self._child: GuardedProcesses[None] = GuardedProcesses(MODULE, 1, sees_gpus=True)
         self._is_ready = False
+
+    @classmethod
+    @contextmanager
+    def of(cls, worker: Worker[Any, Any]) -> Iterator[Self]:
+        """A child for a worker that is in no file yet."""
+        with TemporaryDirectory(prefix="framemill-") as folder:
+            file = PickledFile.write(f"{folder}/worker", worker)
+            with closing(cls(file, worker.resources, worker.outcome_type)) as process:
+                yield process
 
     def carry_out(self, task: Any, on_wait: Callable[[], None] = lambda: None) -> Any:
         """The task's outcome, or the `WorkerLoss` that it caused.
