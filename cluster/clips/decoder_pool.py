@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 
 from cluster.clips.decoder import ClipTask, Outcome, encode_task, outcome_of
 from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request
+from cluster.engines.task_guard import GUARD_SECONDS
 from schemas.outcomes import FailureCode, VideoError
 
 DECODER = "cluster.clips.decoder"
 DEPTH = 2  # tasks of a process: one in work, one queued
 AHEAD = 4  # clips for each process that are decoded or being decoded, and not yet taken
 ATTEMPTS = 2
-HANG_FACTOR = 3.0  # a decoder that the guard can stop has been stopped by this multiple of its time limit
 
 FAILURES = {
     ProcessFailure.DIED: (FailureCode.WORKER_DIED, "crashed on it"),
     ProcessFailure.HUNG: (FailureCode.TIME_LIMIT, "did not finish it (--time-limit)"),
+    ProcessFailure.OUT_OF_MEMORY: (FailureCode.MEMORY_LIMIT, "ran out of memory on it (--memory-limit-mib)"),
 }
 
 
@@ -85,7 +86,7 @@ class ClipDecoderPool:
 
     def _send(self, attempt: _Attempt) -> None:
         task = attempt.task
-        limit_seconds = HANG_FACTOR * task.time_seconds
+        limit_seconds = task.time_seconds + GUARD_SECONDS
         self._processes.send(Request(attempt, encode_task(task), limit_seconds, task.size_bytes))
 
     def _receive(self, outcomes: dict[int, Outcome], retries: deque[_Attempt]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 
 from cluster.engines.guarded_processes import POLL_SECONDS, GuardedProcesses, Request, Response, serve
-from cluster.engines.task_guard import LimitExceededError, TaskGuard
+from cluster.engines.task_guard import GUARD_SECONDS, LimitExceededError, TaskGuard
 from cluster.storage.video_source import open_video
 from extractors.video.thumbnail import Thumbnail, video_thumbnail
 from schemas.videos import Video
@@ -25,7 +25,6 @@ DECODER = "cluster.clips.thumbnails"
 PROCESSES = 2
 VIDEO_SECONDS = 15.0
 VIDEO_BYTES = 1 << 30
-HANG_SECONDS = 60.0  # twice `VIDEO_SECONDS`, when the guard ends the process, and some slack
 TOTAL_SECONDS = 180.0
 MAX_JPEG_BYTES = 1 << 16  # noise of 224 x 224 pixels takes half of it
 
@@ -56,7 +55,7 @@ def thumbnails_of(
 
 def _request(video: Video) -> Request[str]:
     content = json.dumps([video.uri, video.start_seconds, video.end_seconds]).encode()
-    return Request(video.id, content, HANG_SECONDS, MAX_JPEG_BYTES)
+    return Request(video.id, content, VIDEO_SECONDS + GUARD_SECONDS, MAX_JPEG_BYTES)
 
 
 def answer(request: bytes) -> Response:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from cluster.engines.stage import Network
+from cluster.engines.watchdog import Limit
 from schemas.records import Machine
 
 
@@ -42,7 +43,8 @@ class Resources:
     cpus                CPU cores
     gpus                GPUs in place of the cores, where the cluster has any
     shares_process      whether several threads of a process may call one worker at the same time
-    time_limit_seconds  of one task; a worker that takes far longer is killed. None: no limit
+    time_limit_seconds  of one task; a worker that takes longer is killed. None: no limit
+    memory_limit_bytes  of one task, beside what the worker holds; likewise
     gives_up_if_busy    whether the run also ends where others have held all cores (or GPUs) for too long, and not
                         only where the cluster has had none
     """
@@ -51,7 +53,16 @@ class Resources:
     gpus: int = 0
     shares_process: bool = False
     time_limit_seconds: float | None = None
+    memory_limit_bytes: int | None = None
     gives_up_if_busy: bool = False
+
+    def loss(self, error: str, exceeded: Limit | None) -> WorkerLoss:
+        """The loss of a worker, which was killed for this limit if for any."""
+        return WorkerLoss(
+            error,
+            exceeded_seconds=self.time_limit_seconds if exceeded is Limit.TIME else None,
+            exceeded_bytes=self.memory_limit_bytes if exceeded is Limit.MEMORY else None,
+        )
 
 
 ONE_CORE = Resources()
@@ -96,12 +107,13 @@ class Worker(ABC, Generic[TaskT, OutcomeT]):
 class WorkerLoss:
     """How a worker was lost that died, or was killed, over its tasks.
 
-    error             what the engine knows of it
-    exceeded_seconds  the time limit of a task, where the engine killed the worker because it took far longer
+    error                             what the engine knows of it
+    exceeded_seconds, exceeded_bytes  the limit of a task for which it was killed, if one was the reason
     """
 
     error: str
     exceeded_seconds: float | None = None
+    exceeded_bytes: int | None = None
 
 
 class WorkQueue(ABC, Generic[TaskT, OutcomeT]):

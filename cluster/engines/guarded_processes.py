@@ -3,8 +3,9 @@
 In: `Request`s. Out: for each a `Response`, or the `ProcessFailure` that took its process.
 
 Decoders run in processes because a thread that hangs or crashes in native code cannot be stopped. A child runs
-`python -m MODULE FD`, whose main calls `serve`. It stops excessive work itself where it can
-(`cluster.engines.task_guard`), and ends when its parent is gone.
+`python -m MODULE FD`, whose main calls `serve`. It guards its work itself (`cluster.engines.task_guard`): its watchdog
+kills it when it exceeds a limit and does not stop. Where that fails as well, it is killed here. It ends when its parent
+is gone.
 
 Hostile files may take a child over, so its answers are not trusted: a response is a JSON header and a payload of
 limited size, never a pickle.
@@ -27,13 +28,17 @@ from enum import Enum, auto
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from cluster.engines.task_guard import verdict_file, verdict_of
+from cluster.engines.watchdog import Limit
+from schemas import strict_json
+
 POLL_SECONDS = 1.0
 # Until a child has imported its module, which its first request's limit does not include; long on a crowded machine.
 START_SECONDS = 300.0
 STALL_SECONDS = 60  # within a message, after which its process counts as dead
 MAX_HEADER_BYTES = 64 << 10
-READY = b"ready"  # the first message of a child
-NOT_A_RESPONSE = (EOFError, OSError, ValueError, RecursionError)
+READY = b"ready "  # how the first message of a child begins; its verdict file follows
+NOT_A_RESPONSE = (EOFError, OSError, ValueError)
 
 K = TypeVar("K")
 
@@ -66,8 +71,13 @@ class ProcessFailure(Enum):
 
     DIED = auto()
     HUNG = auto()
+    OUT_OF_MEMORY = auto()
 
 
+KILLED_FOR: Mapping[Limit | None, ProcessFailure] = {
+    Limit.TIME: ProcessFailure.HUNG,
+    Limit.MEMORY: ProcessFailure.OUT_OF_MEMORY,
+}
 Outcome = Response | ProcessFailure
 
 
@@ -105,6 +115,7 @@ class GuardedProcesses(Generic[K]):
         """The outcomes of the next requests, by their keys; empty if there are none within `timeout_seconds`."""
         busy = {process.connection: process for process in self._processes if process.requests}
         outcomes: list[tuple[K, Outcome]] = []
+        timeout_seconds = min([timeout_seconds, *(process.seconds_left for process in busy.values())])
         for connection in wait(list(busy), timeout_seconds) if busy else []:
             assert isinstance(connection, Connection)
             process = busy.pop(connection)
@@ -112,7 +123,7 @@ class GuardedProcesses(Generic[K]):
                 outcomes += process.receive()
             except NOT_A_RESPONSE:
                 outcomes.append(self._replace(process, ProcessFailure.DIED))
-        overdue = [process for process in busy.values() if process.is_overdue]
+        overdue = [process for process in busy.values() if process.seconds_left <= 0]
         return outcomes + [self._replace(process, ProcessFailure.HUNG) for process in overdue]
 
     def close(self) -> None:
@@ -125,8 +136,12 @@ class GuardedProcesses(Generic[K]):
         return min(self._processes, key=lambda process: len(process.requests))
 
     def _replace(self, process: _Process[K], failure: ProcessFailure) -> tuple[K, Outcome]:
-        """Kill a process and start another one, which gets the requests that waited behind the failed one."""
+        """Kill a process and start another one, which gets the requests that waited behind the failed one.
+
+        A process whose watchdog has killed it has failed for that reason.
+        """
         process.kill()
+        failure = KILLED_FOR.get(verdict_of(process.verdict_file), failure)
         successor = self._start()
         self._processes[self._processes.index(process)] = successor
         failed = process.requests.popleft()
@@ -161,7 +176,7 @@ def serve(answer: Callable[[bytes], Response]) -> None:
     """Answer requests until the parent is gone; to be called as the main program of a child."""
     connection = Connection(int(sys.argv[1]))
     with suppress(EOFError, OSError):
-        connection.send_bytes(READY)
+        connection.send_bytes(READY + verdict_file().encode())
         while True:
             response = answer(connection.recv_bytes())
             connection.send_bytes(json.dumps(response.header).encode())
@@ -175,13 +190,18 @@ class _Process(Generic[K]):
     process: subprocess.Popen[bytes]
     connection: Connection
     requests: deque[Request[K]] = field(default_factory=deque)
-    is_ready: bool = False
+    verdict_file: str = ""
     started_at: float = 0.0
 
     @property
-    def is_overdue(self) -> bool:
+    def is_ready(self) -> bool:
+        return bool(self.verdict_file)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until it is overdue."""
         limit_seconds = self.requests[0].limit_seconds if self.is_ready else START_SECONDS
-        return time.monotonic() - self.started_at > limit_seconds
+        return max(self.started_at + limit_seconds - time.monotonic(), 0.0)
 
     def send(self, request: Request[K]) -> None:
         if not self.requests:
@@ -194,9 +214,11 @@ class _Process(Generic[K]):
         """The response to the first request; none if the child only got ready. Raises one of `NOT_A_RESPONSE`."""
         message = self.connection.recv_bytes(MAX_HEADER_BYTES)
         if not self.is_ready:
-            self.is_ready, self.started_at = message == READY, time.monotonic()
+            if not message.startswith(READY):
+                raise ValueError("its first message is not that it is ready")
+            self.verdict_file, self.started_at = message.removeprefix(READY).decode(), time.monotonic()
             return []
-        header = json.loads(message)
+        header = strict_json.parse(message)
         if not isinstance(header, dict):
             raise ValueError("the header is not a JSON object")
         payload = self.connection.recv_bytes(self.requests[0].max_payload_bytes)

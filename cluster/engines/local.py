@@ -7,11 +7,10 @@ reads nothing hostile: it is called in this one, from a thread for each core.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import torch
 from typing_extensions import override
@@ -29,7 +28,6 @@ from cluster.engines.base import (
     usable_cores,
 )
 from cluster.engines.options import EngineOptions
-from cluster.engines.pickled_file import PickledFile
 from cluster.engines.task_process import TaskProcess
 from schemas.records import Machine
 
@@ -91,15 +89,13 @@ class LocalEngine(Engine):
 def _run_in_child(
     queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
 ) -> Generator[OutcomeT, None, None]:
-    with tempfile.TemporaryDirectory(prefix="framemill-") as folder:
-        pickled = PickledFile.write(f"{folder}/worker", worker)
-        with closing(TaskProcess(pickled, worker.resources, worker.outcome_type)) as process:
-            while not queue.is_over:
-                batch = queue.take_batch(1)
-                if not batch:
-                    time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
-                for task in batch:
-                    yield from _settle(queue, task, process.carry_out(task))
+    with TaskProcess.of(worker) as process:
+        while not queue.is_over:
+            batch = queue.take_batch(1)
+            if not batch:
+                time.sleep(POLL_SECONDS)  # all remaining tasks wait for their next attempt
+            for task in batch:
+                yield from _settle(queue, task, process.carry_out(task))
 
 
 def _settle(queue: WorkQueue[TaskT, OutcomeT], task: TaskT, outcome: OutcomeT | WorkerLoss) -> list[OutcomeT]:

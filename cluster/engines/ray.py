@@ -33,7 +33,7 @@ BATCH_SECONDS = 1.0
 BATCHES_PER_SECOND = 200  # that the driver can handle; where there are more workers than that, batches last longer
 POLL_SECONDS = 1.0
 WARN_SECONDS = 60.0
-GUARD_SECONDS = 5.0
+LATE_SECONDS = 5.0  # until a batch has reached its worker, and its watchdog has had its time
 
 logger = logging.getLogger("framemill")
 
@@ -95,7 +95,7 @@ class RayRun(Generic[TaskT, OutcomeT]):
         self._watch = ClusterWatch()
         self._places = Places(worker.resources, embedder_cpus, on_gpus=self._watch.size.gpus > 0)
         self._resources = worker.resources
-        self._lost = LostWorkers(self._watch, queue, worker.resources.time_limit_seconds)
+        self._lost = LostWorkers(self._watch, queue, worker.resources)
         self.workers: list[WorkerHandle[TaskT, OutcomeT]] = []
         self._idle_since = time.monotonic()  # since when no worker has been ready
         self._has_warned = False
@@ -186,11 +186,11 @@ class RayRun(Generic[TaskT, OutcomeT]):
                     worker.give(batch, self._batch_seconds)
 
     def _kill_overdue(self) -> None:
-        """Kill workers that are stuck for longer than their own guard (`engines.task_guard`) would have allowed."""
+        """Kill workers that are stuck for longer than their watchdog (`engines.task_guard`) would have allowed."""
         limit_seconds = self._resources.time_limit_seconds
         if limit_seconds is None:
             return
-        allowed_seconds = self._batch_seconds + 2 * limit_seconds + GUARD_SECONDS
+        allowed_seconds = self._batch_seconds + limit_seconds + LATE_SECONDS
         for worker in self.workers:
             if worker.on_hand and not worker.is_overdue and time.monotonic() > worker.head_since + allowed_seconds:
                 worker.is_overdue = True

@@ -16,6 +16,7 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -23,12 +24,15 @@ import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.engines.base import EngineError, OutcomeT, TaskT, Worker, WorkerLoss, WorkQueue
+from cluster.engines.base import EngineError, OutcomeT, Resources, TaskT, Worker, WorkQueue
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies
+from cluster.engines.task_guard import verdict_file, verdict_of
+from cluster.engines.watchdog import Limit
 
 MAX_FAILED_STARTS = 3
 MAX_BATCH_TASKS = 128
 NODE_LOSS_SECONDS = 3.0  # how long a machine whose processes have ended may take to be missed
+INQUEST_SECONDS = 60.0  # how long its machine may take to tell why a process has died
 
 logger = logging.getLogger("framemill")
 
@@ -36,9 +40,9 @@ logger = logging.getLogger("framemill")
 class WorkerActor:
     """A worker in a process of its own."""
 
-    def greet(self) -> tuple[str, int]:
-        """The machine and the process that this is."""
-        return ray.get_runtime_context().get_node_id(), os.getpid()
+    def greet(self) -> tuple[str, int, str]:
+        """The machine and the process that this is, and the file that would say why its watchdog has killed it."""
+        return ray.get_runtime_context().get_node_id(), os.getpid(), verdict_file()
 
     def setup(self, worker_and_files: tuple[Worker[Any, Any], FileCopies]) -> None:
         """Load the networks."""
@@ -67,6 +71,7 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
     started_at: float = field(default_factory=time.monotonic)
     node_id: str = ""
     process_id: int = 0
+    verdict_file: str = ""
     on_hand: deque[tuple[Any, list[TaskT]]] = field(default_factory=deque)
     capacity: int = 1
     head_since: float = 0.0
@@ -74,6 +79,7 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
     is_retiring: bool = False  # gets no more tasks
     error: RayError | None = None
     lost_at: float = 0.0
+    inquest: Any = None  # a reference to its watchdog's verdict
 
     @classmethod
     def start(cls, worker_and_files: Any, placement: dict[str, int]) -> WorkerHandle[TaskT, OutcomeT]:
@@ -107,7 +113,7 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
     def collect(self, ready: set[Any]) -> tuple[list[OutcomeT], list[TaskT]]:
         """The outcomes that have come in, and the tasks of their batches that it did not begin."""
         if self.greeting in ready:
-            self.node_id, self.process_id = ray.get(self.greeting)
+            self.node_id, self.process_id, self.verdict_file = ray.get(self.greeting)
             self.greeting = None
         elif self.loading in ready:
             ray.get(self.loading)
@@ -134,8 +140,29 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
         ray.kill(self.actor)
         if self.process_id:
             # Ray asks the process to end itself, which one that is stuck may not do.
-            there = NodeAffinitySchedulingStrategy(self.node_id, soft=True)
-            ray.remote(_kill).options(num_cpus=0, scheduling_strategy=there).remote(self.node_id, self.process_id)
+            self._there(_kill).remote(self.node_id, self.process_id)
+
+    def inquire(self) -> bool:
+        """Find out for which limit its watchdog has killed it, if it has; whether that is over."""
+        if self.inquest is None and self.node_id:
+            self.inquest = self._there(verdict_of).remote(self.verdict_file)
+        return self.inquest is None or bool(ray.wait([self.inquest], timeout=0)[0])
+
+    @property
+    def exceeded(self) -> Limit | None:
+        """What `inquire` has found out by now."""
+        if self.is_overdue:
+            return Limit.TIME
+        try:
+            limit: Limit | None = ray.get(self.inquest, timeout=0) if self.inquest else None
+        except RayError:
+            return None
+        return limit
+
+    def _there(self, function: Callable[..., Any]) -> Any:
+        """A function that runs on its machine, or on another one where that has gone."""
+        there = NodeAffinitySchedulingStrategy(self.node_id, soft=True)
+        return ray.remote(function).options(num_cpus=0, scheduling_strategy=there)
 
 
 def _kill(node_id: str, process_id: int) -> None:
@@ -148,12 +175,10 @@ def _kill(node_id: str, process_id: int) -> None:
 class LostWorkers(Generic[TaskT, OutcomeT]):
     """Lost workers, until it is known why they were lost."""
 
-    def __init__(
-        self, watch: ClusterWatch, queue: WorkQueue[TaskT, OutcomeT], time_limit_seconds: float | None
-    ) -> None:
+    def __init__(self, watch: ClusterWatch, queue: WorkQueue[TaskT, OutcomeT], resources: Resources) -> None:
         self._watch = watch
         self._queue = queue
-        self._time_limit_seconds = time_limit_seconds
+        self._resources = resources
         self._workers: list[WorkerHandle[TaskT, OutcomeT]] = []
         self._failed_starts = 0
 
@@ -196,7 +221,8 @@ class LostWorkers(Generic[TaskT, OutcomeT]):
         if isinstance(worker.error, ActorUnavailableError):
             self._probe(worker)
             return None
-        if time.monotonic() < worker.lost_at + NODE_LOSS_SECONDS:
+        is_explained, lost_seconds = worker.inquire(), time.monotonic() - worker.lost_at
+        if lost_seconds < (NODE_LOSS_SECONDS if is_explained else INQUEST_SECONDS):
             return None
         # The machine of one that never greeted is not known.
         return bool(worker.node_id) or not any(when >= worker.started_at for when in self._watch.gone.values())
@@ -225,7 +251,9 @@ class LostWorkers(Generic[TaskT, OutcomeT]):
             if worker.node_id
             else "one that was starting"
         )
-        reason = "the machine has gone" if not is_blamed else "it was stuck" if worker.is_overdue else "it died"
+        exceeded = worker.exceeded if is_blamed else None
+        died = f"a task has exceeded its limit of {exceeded}" if exceeded else "it died"
+        reason = died if is_blamed else "the machine has gone"
         logger.warning(f"a worker is lost ({place}): {reason}; {len(tasks)} tasks go to others")
         ray.kill(worker.actor)  # one that could not load its networks is still alive
         self._queue.workers_lost += 1
@@ -236,5 +264,4 @@ class LostWorkers(Generic[TaskT, OutcomeT]):
             if self._failed_starts >= MAX_FAILED_STARTS:
                 raise EngineError(f"{self._failed_starts} workers in a row could not start: {worker.error}")
         self._queue.give_back(tasks[len(in_progress) :])
-        loss = WorkerLoss(str(worker.error), self._time_limit_seconds if worker.is_overdue else None)
-        return self._queue.settle_lost(in_progress, loss)
+        return self._queue.settle_lost(in_progress, self._resources.loss(str(worker.error), exceeded))

@@ -13,22 +13,26 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Self
 
-from cluster.engines.base import EngineError, Resources, WorkerLoss
+from cluster.engines.base import EngineError, Resources, Worker, WorkerLoss
 from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request, Response, serve
 from cluster.engines.pickled_file import PickledFile
+from cluster.engines.task_guard import GUARD_SECONDS
+from cluster.engines.watchdog import Limit
 from cluster.engines.wire import pack, unpack
 from cluster.storage.redaction import redacted
 
 MODULE = "cluster.engines.task_process"
 SETUP_SECONDS = 900.0  # weights may have to be fetched
-GUARD_SECONDS = 5.0  # by which a worker that guards its tasks itself has stopped one, beyond twice its limit
 MAX_STARTS = 3  # in a row
 MAX_OUTCOME_BYTES = 1 << 30
 ERROR_CHARACTERS = 2_000
+EXCEEDED = {ProcessFailure.HUNG: Limit.TIME, ProcessFailure.OUT_OF_MEMORY: Limit.MEMORY}
 
 
 class TaskProcess:
@@ -40,10 +44,19 @@ class TaskProcess:
 
     def __init__(self, worker: PickledFile, resources: Resources, outcome_type: Any) -> None:
         self._worker = worker
-        self._limit_seconds = resources.time_limit_seconds
+        self._resources = resources
         self._outcome_type = outcome_type
         self._child: GuardedProcesses[None] = GuardedProcesses(MODULE, 1, sees_gpus=True)
         self._is_ready = False
+
+    @classmethod
+    @contextmanager
+    def of(cls, worker: Worker[Any, Any]) -> Iterator[Self]:
+        """A child for a worker that is in no file yet."""
+        with TemporaryDirectory(prefix="framemill-") as folder:
+            file = PickledFile.write(f"{folder}/worker", worker)
+            with closing(cls(file, worker.resources, worker.outcome_type)) as process:
+                yield process
 
     def carry_out(self, task: Any, on_wait: Callable[[], None] = lambda: None) -> Any:
         """The task's outcome, or the `WorkerLoss` that it caused.
@@ -52,7 +65,8 @@ class TaskProcess:
         """
         if not self._is_ready:
             self._start(on_wait)
-        limit_seconds = math.inf if self._limit_seconds is None else 2 * self._limit_seconds + GUARD_SECONDS
+        limit_seconds = self._resources.time_limit_seconds
+        limit_seconds = math.inf if limit_seconds is None else limit_seconds + GUARD_SECONDS
         answer = self._ask(pickle.dumps(task), limit_seconds, on_wait)
         if isinstance(answer, Response) and "error" in answer.header:
             raise EngineError(f"a worker failed, through no fault of its input: {answer.header['error']}")
@@ -63,7 +77,7 @@ class TaskProcess:
                 self.close()
                 return WorkerLoss(str(error))
         self._is_ready = False
-        return WorkerLoss("its process died", self._limit_seconds if answer is ProcessFailure.HUNG else None)
+        return self._resources.loss("its process died", EXCEEDED.get(answer))
 
     def close(self) -> None:
         """End the child; the next task starts another one."""

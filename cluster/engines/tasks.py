@@ -197,9 +197,17 @@ def time_exceeded(task: Task, limit_seconds: float) -> Failed:
     return Failed(task, FailureCode.TIME_LIMIT, message, Stage.DECODE)
 
 
+def memory_exceeded(task: Task, limit_bytes: int) -> Failed:
+    """The outcome of a task that took too much memory."""
+    message = f"one segment of it took more than {limit_bytes >> 20} MiB (--memory-limit-mib)"
+    return Failed(task, FailureCode.MEMORY_LIMIT, message, Stage.DECODE)
+
+
 def _worker_lost(task: Task, loss: WorkerLoss) -> Failed:
     if loss.exceeded_seconds is not None:
         return time_exceeded(task, loss.exceeded_seconds)
+    if loss.exceeded_bytes is not None:
+        return memory_exceeded(task, loss.exceeded_bytes)
     message = "the process that decoded it died (a crash in the decoder, or out of memory)"
     return Failed(task, FailureCode.WORKER_DIED, message, Stage.DECODE)
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from cluster.engines.base import Resources, Worker
 from cluster.engines.stage import Network, VideoStage
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
-from cluster.engines.tasks import Done, Failed, Outcome, Task, time_exceeded
+from cluster.engines.tasks import Done, Failed, Outcome, Task, memory_exceeded, time_exceeded
 from cluster.storage.redaction import redacted
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, Stage, VideoError
@@ -36,7 +36,7 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
     @override
     def resources(self) -> Resources:
         # GPUs are for its networks, in a pool of their own.
-        return Resources(time_limit_seconds=self._time_seconds)
+        return Resources(time_limit_seconds=self._time_seconds, memory_limit_bytes=self._memory_bytes)
 
     @property
     @override
@@ -66,8 +66,7 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
         except VideoError as error:
             return Failed(task, error.code, error.message, error.stage)
         except (MemoryError, MemoryExceededError):
-            message = f"one segment of it took more than {self._memory_bytes >> 20} MiB (--memory-limit-mib)"
-            return Failed(task, FailureCode.MEMORY_LIMIT, message, Stage.DECODE)
+            return memory_exceeded(task, self._memory_bytes)
         except TimeExceededError:
             return time_exceeded(task, self._time_seconds)
         except Exception:

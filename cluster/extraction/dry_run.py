@@ -1,32 +1,35 @@
 """A cost estimate of a run, from a sample of its videos. Weights that are not here yet are not needed.
 
 Durations and sizes come from headers; decoding and embedding are timed on this machine, on the first seconds of a few
-videos, on one core. GPU time rests on a published figure, which the estimate names.
+videos, on one core. GPU time rests on a published figure, which the estimate names. Files are opened in a child process
+with the limits of the run, and no header may take longer than `PROBE_SECONDS`.
 """
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from cluster.datasets.increment import Increment
+from cluster.engines.task_process import TaskProcess
+from cluster.engines.tasks import Done, Task
+from cluster.engines.video_worker import VideoWorker
+from cluster.extraction.length_probe import Length, LengthProbe
 from cluster.extraction.plan import STAND_IN, Plan
 from cluster.reports.numbers import duration_text, size_text
 from cluster.runs.open_failures import OpenFailures
-from cluster.storage.video_source import open_video
 from extractors.segments import Segment
 from extractors.video.grid import as_fps
-from extractors.video.probe import probe
 from schemas.features import AUDIO_DIM
-from schemas.outcomes import VideoError
 from schemas.records import Machine
 from schemas.videos import Video
 
 PROBED = 64
 MEASURED = 4
 MEASURED_SECONDS = 20
+PROBE_SECONDS = 60.0
 # Inception v3, automatic mixed precision, batches: timm's published table for an RTX 3090.
 GPU_FRAMES_PER_SECOND = 2_561
 
@@ -54,21 +57,24 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
     if not pending:
         return "\n".join([first, *settled])
     sample = pending[:: max(1, len(pending) // PROBED)][:PROBED]
-    seconds, sizes, unreadable = _probe_sample(plan, sample)
-    if not seconds:
+    lengths = _lengths(plan, sample)
+    if not lengths:
         return "\n".join([f"{first}; none of {len(sample)} that were looked at can be read", *settled])
-    readable = len(pending) * len(seconds) / len(sample)
-    frames = fmean(seconds) * float(as_fps(sampling.fps)) * readable
-    cost = _measure(plan, sample)
+    readable = len(pending) * len(lengths) / len(sample)
+    limit = sampling.max_seconds or math.inf
+    seconds = fmean(min(length.seconds, limit) for length in lengths.values())
+    size_bytes = fmean(length.size_bytes for length in lengths.values())
+    frames = seconds * float(as_fps(sampling.fps)) * readable
+    cost = _measure(plan, list(lengths))
     row_bytes = 4 * (plan.worker.stage.frames.dim + AUDIO_DIM) + 200
     code_bytes = (plan.worker.stage.frames.dim + AUDIO_DIM) * frames if sampling.frame_features else 0.0
     shards = -(-len(pending) // plan.options.rows_per_shard)
     lines = [
         first,
         *settled,
-        f"from {len(sample)} of them: {_time(fmean(seconds))} and {_size(fmean(sizes))} on average, "
-        f"{unreadable} cannot be read",
-        f"to read      {_time(fmean(seconds) * readable)} of video, {_size(fmean(sizes) * readable)}",
+        f"from {len(sample)} of them: {_time(seconds)} and {_size(size_bytes)} on average, "
+        f"{len(sample) - len(lengths)} cannot be read",
+        f"to read      {_time(seconds * readable)} of video, {_size(size_bytes * readable)}",
         f"to embed     {frames:,.0f} frames at {sampling.fps} a second",
         *(_time_lines(machine(), frames, cost) if cost else ["no times: none of those that were tried shows a frame"]),
         f"to write     {shards:,} shards, about {_size(row_bytes * readable + code_bytes)}",
@@ -101,40 +107,30 @@ def _time_lines(machine: Machine, frames: float, cost: Cost) -> list[str]:
     ]
 
 
-def _probe_sample(plan: Plan, sample: Sequence[Video]) -> tuple[list[float], list[int], int]:
-    seconds: list[float] = []
-    sizes: list[int] = []
-    for video in sample:
-        try:
-            with open_video(video.uri) as source:
-                info = probe(source, max_pixels=plan.options.max_pixels)
-        except VideoError:
-            continue
-        end = min(float(info.duration_seconds), video.end_seconds or float("inf"))
-        length = max(end - video.start_seconds, 0.0)
-        seconds.append(min(length, plan.options.sampling.max_seconds or float("inf")))
-        sizes.append(info.size_bytes)
-    return seconds, sizes, len(sample) - len(seconds)
+def _lengths(plan: Plan, sample: Sequence[Video]) -> dict[Video, Length]:
+    """Lengths and sizes of the videos that can be read."""
+    engine = plan.options.engine
+    limit_seconds = min(engine.time_limit, PROBE_SECONDS)
+    worker = VideoWorker(LengthProbe(plan.options.max_pixels), engine.memory_limit_mib << 20, limit_seconds)
+    with TaskProcess.of(worker) as process:
+        outcomes = {video: process.carry_out(Task(video)) for video in sample}
+    return {video: outcome.features for video, outcome in outcomes.items() if isinstance(outcome, Done)}
 
 
-def _measure(plan: Plan, sample: Sequence[Video]) -> Cost | None:
+def _measure(plan: Plan, readable: Sequence[Video]) -> Cost | None:
     """The cost of a frame; None where none of the videos that were tried has one."""
-    extractor = plan.worker.stage
-    extractor.setup()
     frames, decode, embed = 0, 0.0, 0.0
-    for video in sample[:: max(1, len(sample) // MEASURED)][:MEASURED]:
-        segment = Segment(start_seconds=video.start_seconds, end_seconds=video.start_seconds + MEASURED_SECONDS)
-        try:
-            with open_video(video.uri) as source:
-                started = time.thread_time()
-                features, _ = extractor(source, video, segment)
-                total = time.thread_time() - started
-        except VideoError:
-            continue
-        frames += features.num_frames
-        embed_seconds = sum(value for stage, value in features.seconds_by_stage.items() if stage.startswith("embed"))
-        embed += embed_seconds
-        decode += total - embed_seconds
+    with TaskProcess.of(plan.worker) as process:
+        for video in readable[:: max(1, len(readable) // MEASURED)][:MEASURED]:
+            segment = Segment(start_seconds=video.start_seconds, end_seconds=video.start_seconds + MEASURED_SECONDS)
+            outcome = process.carry_out(Task(video, segment))
+            if isinstance(outcome, Done):
+                frames += outcome.features.num_frames
+                for stage, seconds in outcome.features.seconds_by_stage.items():
+                    if stage.startswith("embed"):
+                        embed += seconds
+                    else:
+                        decode += seconds
     return Cost(decode / frames or 1e-6, embed / frames or 1e-6) if frames else None
 
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from cluster.datasets.increment import increment_of
-from cluster.engines.base import Engine
+from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import Inputs, Plan, make_plan, read_inputs
 from cluster.extraction.run import ExtractionRun
 from cluster.reports.extraction_report import render_run_report
-from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, code_of, exit_code, failed, terminable
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from schemas.errors import InputError
@@ -38,6 +38,8 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
                 record = extract(plan, engine, lease)
     except (InputError, ImportError) as error:
         return bad_input(error)
+    except EngineError as error:  # of a dry run
+        return code_of(failed(error), is_too_many=False)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     return exit_code(record, options.failures.max_failure_ratio)

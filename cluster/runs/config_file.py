@@ -33,7 +33,7 @@ def read_config(uri: str, values: Values[Any]) -> None:
     """Add the options of a file to `values`, after those of the command line."""
     try:
         content = tomllib.loads(files.read_bytes(uri).decode())
-    except (OSError, ValueError, files.StorageError) as error:
+    except (OSError, ValueError, RecursionError, files.StorageError) as error:
         values.problems.append(f"{uri} cannot be read: {error}")
         return
     tables = {spelled(group): group for group in groups_of(values.kind)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, cast
 
 from cluster.engines.guarded_processes import Response, serve
+from cluster.engines.task_guard import verdict_file
 
 
 def answer(request: bytes) -> Response:
@@ -17,6 +20,9 @@ def answer(request: bytes) -> Response:
             os._exit(1)
         case [b"hang"]:
             time.sleep(600)
+        case [b"exceed", limit]:
+            Path(verdict_file()).write_bytes(limit)  # as its watchdog does
+            os.kill(os.getpid(), signal.SIGKILL)
         case [b"sleep", seconds]:
             time.sleep(float(seconds))
         case [b"list"]:

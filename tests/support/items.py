@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from typing_extensions import override
@@ -15,7 +17,9 @@ from typing_extensions import override
 from cluster.engines.base import Resources, Worker
 from cluster.engines.tasks import Done, Failed, Outcome, Task
 from extractors.segments import Segment
+from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage
+from schemas.videos import Video
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,34 @@ class ScriptedWorker(Worker[Task, Outcome]):
         has_segments = action in ("segments", "damaged") and task.segment is None
         others = tuple(Segment(index, count, index) for index in range(1, count)) if has_segments else ()
         return Done(task, Answer(task.key, os.getpid()), others)
+
+
+class HeldInterpreter:
+    """A stage that C code keeps from ever coming back to Python, as the file says: it waits, or takes memory first."""
+
+    networks: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def result_type(self) -> type[Answer]:
+        """As of items."""
+        return Answer
+
+    def with_networks(self, networks: Mapping[str, Any]) -> HeldInterpreter:
+        """It has none."""
+        return self
+
+    def setup(self) -> None:
+        """There is nothing to load."""
+
+    def __call__(
+        self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
+    ) -> tuple[Answer, list[Segment]]:
+        """Answers with the text of other files."""
+        text = Path(str(source)).read_text()
+        held = b"x" * (600 << 20) if text == "take memory" else b""
+        if text in ("wait", "take memory"):
+            ctypes.PyDLL(None).sleep(600)  # unlike those of `CDLL`, its functions run with the interpreter held
+        return Answer(text, len(held)), []
 
 
 def _raise() -> None:

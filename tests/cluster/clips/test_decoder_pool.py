@@ -53,10 +53,11 @@ def test_a_bad_video_fails_alone(decoders, videos, tmp_path):
     assert codes == [None, FailureCode.NOT_MEDIA, FailureCode.MISSING, None]
 
 
-def test_a_video_that_crashes_its_process_fails_alone(decoders, videos, tmp_path):
+def test_a_video_that_takes_too_much_memory_fails_alone(decoders, videos, tmp_path):
     bomb = decompression_bomb(tmp_path / "bomb.mov", 8000, 4)
     first, second, third = decoders.decode([task(videos[0]), task(bomb, memory_bytes=1 << 20), task(videos[1])])
-    assert (second.code, second.message[:26]) == (FailureCode.WORKER_DIED, "2 decoders in a row crashe")
+    assert second.code == FailureCode.MEMORY_LIMIT
+    assert "(--memory-limit-mib)" in second.message
     assert first.shape == third.shape == (4, 16, 16, 3)
 
 
@@ -64,7 +65,8 @@ def test_a_limit_on_time_costs_one_video(decoders, videos):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_uri = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
         first, second = decoders.decode([task(silent_uri, time_seconds=2.0), task(videos[1])])
-    assert (first.code, first.message) == (FailureCode.TIME_LIMIT, "a clip of it took more than 2 s (--time-limit)")
+    assert first.code == FailureCode.TIME_LIMIT
+    assert "(--time-limit)" in first.message
     assert second.shape == (4, 16, 16, 3)
 
 

@@ -24,6 +24,7 @@ from schemas.outcomes import FailureCode
 from schemas.videos import Video
 from tests.support.clips import write_clip_videos
 from tests.support.engines import clip_worker, portions_of_features, video_worker
+from tests.support.items import HeldInterpreter
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
@@ -160,6 +161,20 @@ def test_transient_failures_are_retried_after_a_while(engine, folder, worker, mo
     assert attempts == [("a", 1), ("a", 1), ("busy", 3), ("text", 1)]
     assert {outcome.code for outcome in outcomes if outcome.task.video.id == "busy"} == {FailureCode.STORAGE}
     assert queue.retried == {"busy"}
+
+
+def test_work_that_holds_the_interpreter_meets_its_limits_and_costs_no_other_video(engine, tmp_path):
+    texts = {"a": "fine", "b": "wait", "c": "fine", "d": "take memory", "e": "fine"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    queue = TaskQueue([Video(name, str(tmp_path / name)) for name in texts])
+    outcomes = list(engine.run(queue, VideoWorker(HeldInterpreter(), 200 << 20, 2.0)))
+    failures = {outcome.task.video.id: outcome for outcome in outcomes if not isinstance(outcome, Done)}
+    assert {name: (failed.code, failed.message, failed.task.attempt) for name, failed in failures.items()} == {
+        "b": (FailureCode.TIME_LIMIT, "one segment of it took more than 2 s (--time-limit)", 2),
+        "d": (FailureCode.MEMORY_LIMIT, "one segment of it took more than 200 MiB (--memory-limit-mib)", 2),
+    }
+    assert sorted(outcome.task.video.id for outcome in outcomes) == list(texts)
 
 
 def test_labels_of_portions_are_equal_to_the_bit(engine, portions):

@@ -88,6 +88,18 @@ def test_a_process_that_hangs_is_killed_at_the_limit(pair: GuardedProcesses[str]
     assert all(isinstance(outcome, Response) for outcome in found.values())
 
 
+@pytest.mark.parametrize(
+    ("limit", "failure"), [("time", ProcessFailure.HUNG), ("memory", ProcessFailure.OUT_OF_MEMORY)]
+)
+def test_a_process_that_its_watchdog_has_killed_has_failed_for_that_reason(
+    pair: GuardedProcesses[str], limit: str, failure: ProcessFailure
+) -> None:
+    found = outcomes(pair, *map(request, (f"exceed {limit}", "a", "die")))
+    assert found[f"exceed {limit}"] is failure
+    assert found["die"] is ProcessFailure.DIED
+    assert isinstance(found["a"], Response)
+
+
 def test_the_limit_counts_from_the_start_of_a_request(pair: GuardedProcesses[str]) -> None:
     outcomes(pair, request("a"), request("b"))
     found = outcomes(pair, *(request(f"sleep 2.{number}", 4.0) for number in range(4)))  # two for each process

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 import ray
 from typing_extensions import override
 
-from cluster.engines.base import EngineError, Resources, Worker
+from cluster.engines.base import EngineError, Resources, Worker, WorkerLoss
 from cluster.engines.portion_queue import PortionQueue
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies, join_cluster
 from cluster.engines.ray_workers import MAX_BATCH_TASKS, MAX_FAILED_STARTS, LostWorkers, WorkerHandle
@@ -56,6 +56,19 @@ class Sleeper(Worker[Pause, int]):
     def __call__(self, task: Pause) -> int:
         time.sleep(task.seconds)
         return task.number
+
+
+class Losses(PortionQueue[Pause, int]):
+    """Keeps what it is told of lost workers."""
+
+    def __init__(self, pauses: list[Pause]) -> None:
+        super().__init__(pauses)
+        self.losses: list[WorkerLoss] = []
+
+    @override
+    def settle_lost(self, tasks: Sequence[Pause], loss: WorkerLoss) -> list[int]:
+        self.losses.append(loss)
+        return super().settle_lost(tasks, loss)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,7 +152,7 @@ def test_a_worker_that_dies_takes_the_blame_for_its_batch_in_progress(worker: Wo
     for _ in range(2):
         worker.give(queue.take_batch(1), seconds=60)
     os.kill(worker.process_id, signal.SIGKILL)
-    lost = LostWorkers(ClusterWatch(), queue, time_limit_seconds=None)
+    lost = LostWorkers(ClusterWatch(), queue, Resources())
     lost.add(worker, failure_of(worker))
     assert lost.settle() == []
     assert queue.take_batch(1) == []  # it may yet turn out that the machine is lost
@@ -151,10 +164,30 @@ def test_a_worker_that_dies_takes_the_blame_for_its_batch_in_progress(worker: Wo
     assert (queue.retried, queue.workers_lost, queue.nodes_lost) == ({"0"}, 1, set())
 
 
+@pytest.mark.parametrize(
+    ("verdict", "loss"), [("time", {"exceeded_seconds": 5.0}), ("memory", {"exceeded_bytes": 7}), ("", {})]
+)
+def test_a_worker_that_its_watchdog_has_killed_is_lost_for_that_reason(
+    worker: WorkerHandle[Pause, int], verdict: str, loss: dict[str, float]
+) -> None:
+    queue = Losses([Pause(0, 60)])
+    worker.give(queue.take_batch(1), seconds=60)
+    Path(worker.verdict_file).write_text(verdict)
+    os.kill(worker.process_id, signal.SIGKILL)
+    lost = LostWorkers(ClusterWatch(), queue, Resources(time_limit_seconds=5.0, memory_limit_bytes=7))
+    lost.add(worker, failure_of(worker))
+    while not queue.losses:
+        lost.settle()
+        time.sleep(0.1)
+    (found,) = queue.losses
+    assert found == WorkerLoss(found.error, **loss)
+    Path(worker.verdict_file).unlink(missing_ok=True)
+
+
 def test_a_lost_machine_is_to_blame_for_its_workers(worker: WorkerHandle[Pause, int]) -> None:
     queue: PortionQueue[Pause, int] = PortionQueue([Pause(0, 60)])
     worker.give(queue.take_batch(1), seconds=60)
-    lost = LostWorkers(ClusterWatch(), queue, time_limit_seconds=None)
+    lost = LostWorkers(ClusterWatch(), queue, Resources())
     lost.add(worker)
     assert lost.settle() == []
     assert queue.take_batch(1) == [Pause(0, 60)]
@@ -163,7 +196,7 @@ def test_a_lost_machine_is_to_blame_for_its_workers(worker: WorkerHandle[Pause, 
 
 def test_where_no_worker_can_start_the_run_ends_with_the_reason() -> None:
     queue: PortionQueue[Pause, int] = PortionQueue([Pause(0)])
-    lost = LostWorkers(ClusterWatch(), queue, time_limit_seconds=None)
+    lost = LostWorkers(ClusterWatch(), queue, Resources())
 
     def lose(number: int) -> None:
         worker = started(Sleeper(can_start=False))

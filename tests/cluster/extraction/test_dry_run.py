@@ -2,6 +2,7 @@ import os
 import re
 from dataclasses import replace
 
+import av
 import pytest
 
 from cluster.datasets.increment import Increment
@@ -10,6 +11,7 @@ from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import make_plan, read_inputs
 from schemas.errors import InputError
 from schemas.records import Machine
+from tests.support.poison import decompression_bomb
 from tests.support.videos import Clip, write_video
 
 MACHINE = Machine(engine="local", nodes=1, cpus=2, gpus=0)
@@ -43,7 +45,8 @@ def number(text: str, pattern: str) -> float:
     return float(found.group(1).replace(",", ""))
 
 
-def test_an_estimate_follows_from_the_videos(plan):
+def test_an_estimate_follows_from_the_videos(plan, monkeypatch):
+    monkeypatch.setattr(av, "open", None)  # files are opened in other processes
     text = estimated(plan, plan.videos)
     assert text.startswith(
         "5 videos, 0 settled before, 5 to do\nfrom 5 of them: 3 s and 11 kB on average, 1 cannot be read"
@@ -59,6 +62,16 @@ def test_an_estimate_follows_from_the_videos(plan):
     assert "this cluster 2 CPU cores, 0 GPUs, 1 machines" in text
     assert "GPU time     0.02 s in place of embedding" in text
     assert "to fetch" not in text
+
+
+def test_the_limits_of_the_run_hold(tmp_path):
+    decompression_bomb(tmp_path / "bomb.mov", 16_000, frames=1)
+    weights = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+    limits = {"max_pixels": 1 << 30, "memory_limit_mib": 200}
+    options = ExtractionOptions.of(input=str(tmp_path), output=str(tmp_path / "out"), quiet=True, **weights, **limits)
+    plan = make_plan(options, read_inputs(options), on_gpu=False)
+    text = "1 videos, 0 settled before, 1 to do; none of 1 that were looked at can be read"
+    assert estimated(plan, plan.videos) == text
 
 
 def test_nothing_is_written(plan):

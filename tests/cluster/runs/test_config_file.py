@@ -63,7 +63,11 @@ def test_names_are_those_of_the_command_line(tmp_path):
     assert found == ["/run.toml: unknown option name_tag; did you mean name-tag?"]
 
 
-@pytest.mark.parametrize("content", [b"input = ", b"\xff", None])
+@pytest.mark.parametrize(
+    "content",
+    [b"input = ", b"\xff", b"limit = " + b"9" * 5_000, b"codes = " + b"[" * 100_000, None],
+    ids=["cut", "bytes", "digits", "depth", "none"],
+)
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path, content):
     if content is not None:
         (tmp_path / "run.toml").write_bytes(content)
