@@ -83,7 +83,7 @@ class Lease:
             released = replace(self._mine, predecessors=(), changing=left, is_released=True)
             try:
                 self._fence.give_up(self._read_mine(), released.to_bytes())
-            except LeaseError:
+            except (LeaseError, ChangedError):
                 pass  # it is another's
             except (OSError, files.StorageError) as error:
                 logger.warning(f"{self._uri} cannot be removed and delays the next run: {error}")
