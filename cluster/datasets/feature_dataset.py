@@ -10,35 +10,41 @@ Every id is in `features` or in `failures`, never in both: a video that succeeds
 right after its row is committed, and `prepare` clears what a crash left in between. The row of a video whose
 content has changed is withdrawn before the video is extracted again. Labels and splits follow the manifest: shards
 whose rows hold others are replaced one by one, and a run that is cut short leaves the rest to the next one.
+
+No id has two rows: a run that was overtaken changes nothing more (`cluster.storage.fence`). Where a store could not
+prevent it, or an earlier release did not, `prepare` keeps the row of the latest run.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import posixpath
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.datasets.annotations import ANNOTATED, Annotations, annotations_of, emptied
+from cluster.datasets.committed import committed_features
 from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
-from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
+from cluster.datasets.shard_index import IndexedShard, half_withdrawn, merged, repeated
+from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
+from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table
+from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
 from cluster.storage import files
-from cluster.storage.parquet import open_parquet, read_columns, read_table, remove_rows, write_table
-from schemas.failures import FailureRow, failure_table
+from cluster.storage.parquet import encode_table, read_columns, read_table
+from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
-from schemas.fingerprint import fingerprint_metadata, fingerprint_of
-from schemas.ledger import LedgerRow, ledger_table, without_content
+from schemas.fingerprint import fingerprint_metadata
+from schemas.ledger import LEDGER_SCHEMA, LedgerRow, ledger_table, without_content
+from schemas.runs import RunRecord
 from schemas.videos import Video
 
 FOLDERS = ("features", "ledger", "failures")
 MAX_REQUESTS = 16  # concurrent ones
 logger = logging.getLogger("framemill")
-_HASH = re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]+")
 
 
 class FeatureDataset(DatasetFolder):
@@ -79,20 +85,19 @@ class FeatureDataset(DatasetFolder):
         files.check_writable(self.root)
         stored = stored_schema(self.root)
         if stored is not None:
-            self._check_settings(stored, unknown)
+            self._schema = schema_beside(stored, self._schema)
+            problems = differences(stored, self._schema, self._fingerprint, unknown, self._option_of)
+            if problems:
+                lines = "\n".join(f"  - {line}" for line in problems)
+                raise DatasetError(
+                    f"{self.root} was extracted with other options:\n{lines}\n"
+                    "Give the same options, or write to another place"
+                )
         read_vocabulary(self.vocabulary_uri())
 
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
-        done: dict[str, str] = {}
-        with self.explained("read"):
-            for shard, ledger in self._shards_and_ledgers():
-                if ledger is None:  # somebody has removed it; the rows are there all the same
-                    done.update(dict.fromkeys(_values(shard, "id"), ""))
-                else:
-                    pairs = zip(*_columns(ledger, "id", "content"), strict=True)
-                    done.update((name, content) for name, content in pairs if content is not None)
-        return Settled(done, self.failed())
+        return Settled(_done(self._index()), self.failed())
 
     def failed(self) -> dict[str, FailedBefore]:
         """The videos that earlier runs have not mended, by id. Raises `DatasetError` as `settled` does."""
@@ -107,31 +112,30 @@ class FeatureDataset(DatasetFolder):
         """Clear what runs that died have left half done, and read what is settled; the caller holds the lease."""
         with self.explained("written to"):
             self.sweep_temporaries(map(self.place, FOLDERS))
-            for _, ledger in self._shards_and_ledgers():
-                if ledger is not None:
-                    pairs = zip(*_columns(ledger, "id", "content"), strict=True)
-                    self.withdraw({name for name, content in pairs if content is None})
-        settled = self.settled()
-        both = settled.done.keys() & settled.failed.keys()
-        self._forget_failures(both)
-        return Settled(settled.done, {name: was for name, was in settled.failed.items() if name not in both})
+            self.fence(self._schema_of, self._shard_of)
+            shards = self._index()
+            surplus = repeated(shards)
+            self.log_repair(surplus)
+            gone = merged(half_withdrawn(shards), surplus)
+            if gone:
+                self._remove([(shard, gone[shard.uri]) for shard in shards if shard.uri in gone])
+                shards = self._index()
+            done, failed = _done(shards), self.failed()
+            both = done.keys() & failed.keys()
+            if both:
+                forgotten = self._failures_of(both)
+                with self.writer.changing(stored.uri for stored in forgotten):
+                    self._forget(forgotten, both)
+        return Settled(done, {name: was for name, was in failed.items() if name not in both})
 
     def withdraw(self, ids: Collection[str]) -> None:
         """Take rows out of the shards: what readers see holds none of these ids any more.
 
         The ledger is marked first, so that a withdrawal that was cut short is finished by the next `prepare`.
         """
-        if not ids:
-            return
-        with self.explained("written to"):
-            for shard, ledger in self._shards_and_ledgers():
-                if set(ids).isdisjoint(_values(ledger or shard, "id")):
-                    continue
-                if ledger is not None:
-                    write_table(ledger, without_content(read_table(ledger), ids))
-                remove_rows(shard, ids)
-                if ledger is not None:
-                    remove_rows(ledger, ids)
+        if ids:
+            with self.explained("written to"):
+                self._remove([(shard, ids) for shard in self._index() if not set(ids).isdisjoint(shard.ids)])
 
     def commit(
         self,
@@ -147,17 +151,27 @@ class FeatureDataset(DatasetFolder):
         lease by now.
         """
         name = self.shard_name(number)
+        again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
         with self.explained("written to"):
-            self.check_lease()
-            if rows:
-                ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
-                self._write("ledger", name, ledger_table(ledger))
-                self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
-                self._shard_names.add(name)
-            again = {row.id for row, _ in rows} | {failure.id for failure in failures}
-            self._forget_failures(again & set(retried))
-            if failures:
-                self._write("failures", name, failure_table(failures))
+            forgotten = self._failures_of(again) if again else []
+            folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]
+            new = [self.place(folder, name) for folder in folders]
+            with self.writer.changing([*new, *(stored.uri for stored in forgotten)]):
+                if rows:
+                    ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
+                    self._write("ledger", name, ledger_table(ledger))
+                    self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
+                    self._shard_names.add(name)
+                self._forget(forgotten, again)
+                if failures:
+                    self._write("failures", name, failure_table(failures))
+
+    def close_records(self, run_ids: Iterable[str], report: Callable[[RunRecord], str]) -> None:
+        """Mark runs that died as such in their records, with the rows that they have committed, after `prepare`."""
+        with self.explained("read"):
+            self.close_runs(
+                run_ids, RunRecord, lambda record: committed_features(record, *map(self.place, FOLDERS)), report
+            )
 
     @property
     def shards(self) -> int:
@@ -175,10 +189,7 @@ class FeatureDataset(DatasetFolder):
     def name_classes(self, videos: Sequence[Video]) -> Vocabulary:
         """Give the class names of a manifest their permanent indices; returns all names. The caller holds the lease."""
         with self.explained("written to"):
-            vocabulary = read_vocabulary(self.vocabulary_uri())
-            if vocabulary.add(videos):
-                write_vocabulary(self.vocabulary_uri(), vocabulary)
-        return vocabulary
+            return extend_vocabulary(self.writer, self.vocabulary_uri(), videos)
 
     def outdated(self, videos: Sequence[Video]) -> Mapping[str, Sequence[str]]:
         """By shard, the ids of its rows that hold other labels or splits than a manifest says. Writes nothing."""
@@ -193,12 +204,13 @@ class FeatureDataset(DatasetFolder):
         outdated = self._outdated(given)
         rows, lost = sum(map(len, outdated.values())), 0
         with self.explained("written to"):
-            for shard in outdated:
-                before = read_table(shard)
-                after = given.apply(before)
-                self.check_lease()
-                self.bytes_written += write_table(shard, after)
-                lost += emptied(before, after)
+            for group in groups(list(outdated)):
+                with self.writer.changing(group):
+                    for shard in group:
+                        stored = load_table(self.writer, shard)
+                        after = given.apply(stored.table)
+                        self.bytes_written += store_table(self.writer, stored, after)[1]
+                        lost += emptied(stored.table, after)
         if rows:
             without = f"; {lost} of them have no label any more" if lost else ""
             logger.info(f"{self.root}: {rows} settled videos have got the labels and splits of the manifest{without}")
@@ -218,44 +230,64 @@ class FeatureDataset(DatasetFolder):
             found = pool.map(lambda shard: given.outdated(read_columns(shard, ANNOTATED)), shards)
             return {shard: names for shard, names in zip(shards, found, strict=True) if names}
 
-    def _check_settings(self, stored: pa.Schema, unknown: Collection[str]) -> None:
-        there, here = _parts(fingerprint_of(stored.metadata)), _parts(self._fingerprint)
-        differences = [
-            f"{self._option_of.get(part, part)}: {_shown(there, part)} there, {_shown(here, part)} here"
-            for part in sorted({*there, *here} - {*unknown})
-            if there.get(part) != here.get(part)
-        ]
-        codes = ["yes" if "rgb" in schema.names else "no" for schema in (stored, self._schema)]
-        if codes[0] != codes[1]:
-            differences.append(f"--frame-features: {codes[0]} there, {codes[1]} here")
-        # A dataset that was begun without the newer columns goes on without them: its shards stay alike.
-        begun = pa.schema([field for field in self._schema if field.name in stored.names or not field.nullable])
-        if stored.remove_metadata() == begun:
-            self._schema = begun
-        elif not differences:
-            differences.append(f"columns: {', '.join(stored.names)} there, {', '.join(self._schema.names)} here")
-        if differences:
-            lines = "\n".join(f"  - {line}" for line in dict.fromkeys(differences))
-            raise DatasetError(
-                f"{self.root} was extracted with other options:\n{lines}\n"
-                "Give the same options, or write to another place"
-            )
+    def _remove(self, rows: Sequence[tuple[IndexedShard, Collection[str]]]) -> None:
+        """Withdraw rows, by shard."""
+        for group in groups(rows):
+            with self.writer.changing(uri for shard, _ in group for uri in shard.uris):
+                for shard, ids in group:
+                    if shard.ledger is None:
+                        remove_rows(self.writer, load_table(self.writer, shard.uri), ids)
+                        continue
+                    ledger = load_table(self.writer, shard.ledger)
+                    ledger, _ = store_table(self.writer, ledger, without_content(ledger.table, ids))
+                    remove_rows(self.writer, load_table(self.writer, shard.uri), ids)
+                    remove_rows(self.writer, ledger, ids)
 
-    def _forget_failures(self, ids: Collection[str]) -> None:
-        if ids:
-            with self.explained("written to"):
-                for uri in self._files("failures"):
-                    remove_rows(uri, ids)
+    def _failures_of(self, ids: Collection[str]) -> list[StoredTable]:
+        """The failure tables that hold any of these ids."""
+        stored = [load_table(self.writer, uri) for uri in self._files("failures")]
+        return [each for each in stored if pc.any(each.matching(ids)).as_py()]
 
-    def _shards_and_ledgers(self) -> list[tuple[str, str | None]]:
-        ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
-        return [(shard, ledgers.get(posixpath.basename(shard))) for shard in self._files("features")]
+    def _forget(self, failures: Sequence[StoredTable], ids: Collection[str]) -> None:
+        for stored in failures:
+            remove_rows(self.writer, stored, ids)
+
+    def _index(self) -> list[IndexedShard]:
+        with self.explained("read"):
+            ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
+            found = [(shard, ledgers.get(posixpath.basename(shard))) for shard in self._files("features")]
+            return [_indexed(shard, ledger) for shard, ledger in found]
+
+    def _schema_of(self, uri: str) -> pa.Schema:
+        schemas = {"features": self._schema.with_metadata(self._metadata), "ledger": LEDGER_SCHEMA}
+        return schemas.get(_folder_of(uri), FAILURE_SCHEMA)
+
+    def _shard_of(self, uri: str) -> str | None:
+        return self.place("features", posixpath.basename(uri)) if _folder_of(uri) == "ledger" else None
 
     def _files(self, folder: str) -> list[str]:
         return parquet_files(self.place(folder))
 
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
-        self.bytes_written += write_table(self.place(folder, name), table)
+        data = encode_table(table)
+        self.writer.put(self.place(folder, name), data)
+        self.bytes_written += len(data)
+
+
+def _indexed(shard: str, ledger: str | None) -> IndexedShard:
+    if ledger is not None:
+        return IndexedShard(shard, ledger, *_columns(ledger, "id", "content"))
+    ids = _values(shard, "id")  # somebody has removed the ledger; the rows are there all the same
+    return IndexedShard(shard, None, ids, [""] * len(ids))
+
+
+def _done(shards: Sequence[IndexedShard]) -> dict[str, str]:
+    pairs = (pair for shard in shards for pair in zip(shard.ids, shard.contents, strict=True))
+    return {name: content for name, content in pairs if content is not None}
+
+
+def _folder_of(uri: str) -> str:
+    return posixpath.basename(posixpath.dirname(uri))
 
 
 def _columns(uri: str, *names: str) -> list[list[str]]:
@@ -264,35 +296,3 @@ def _columns(uri: str, *names: str) -> list[list[str]]:
 
 def _values(uri: str, name: str) -> list[str]:
     return _columns(uri, name)[0]
-
-
-def stored_schema(root: str) -> pa.Schema | None:
-    """The schema of the feature shards at `root`, with their metadata; None where there is none yet.
-
-    Raises:
-        DatasetError: for a file that is no feature shard.
-    """
-    shards = parquet_files(files.join(root, "features"))
-    if not shards:
-        return None
-    try:
-        with open_parquet(shards[0]) as parquet:
-            schema = parquet.schema_arrow
-        fingerprint_of(schema.metadata)
-    except ValueError as error:  # Arrow's errors are among them
-        message = f"{shards[0]} is no feature shard: {error}\nMove it away, or write to another place"
-        raise DatasetError(message) from error
-    return schema
-
-
-def _parts(fingerprint: Mapping[str, str]) -> dict[str, str]:
-    """The parts of a fingerprint; those that are JSON objects, value by value."""
-    parts: dict[str, str] = {}
-    for part, text in fingerprint.items():
-        inner = json.loads(text) if text.startswith("{") else None
-        parts |= {part: text} if inner is None else {f"{part}.{name}": str(value) for name, value in inner.items()}
-    return parts
-
-
-def _shown(fingerprint: Mapping[str, str], part: str) -> str:
-    return _HASH.sub(r"\1…", fingerprint.get(part, "not set"))

@@ -1,6 +1,6 @@
 """A dataset folder on disk or in a bucket: Parquet files, records of runs, and the lease of the run that writes.
 
-    lease.json                     while a run is writing: which one
+    lease.json, lease.lock         while a run is writing: which one; in buckets, the lease stays when it is released
     runs/RUN.json, runs/RUN.html   record and report of each run
     runs/RUN.toml                  its options: `--config` with this file repeats the run
 
@@ -9,21 +9,28 @@ What the Parquet files hold is up to `FeatureDataset` and `LabelDataset`.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
+import pyarrow as pa
+
+from cluster.datasets.tables import fence_table
 from cluster.runs.config_file import config_text
 from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
-from schemas.errors import InputError
+from cluster.storage.writer import PlainWriter, Writer
+from schemas.errors import InputError, examples
 from schemas.records import JobRecord
 
 RUNS = "runs"
 RECORD_EVERY_SECONDS = 60.0
+
+logger = logging.getLogger("framemill")
 RecordT = TypeVar("RecordT", bound=JobRecord)
 
 
@@ -32,7 +39,7 @@ class DatasetError(InputError):
 
 
 class DatasetFolder:
-    """The folder at `root`, for run `run_id`."""
+    """The folder at `root`, for run `run_id`. `writer` changes its Parquet files: the lease, while one is held."""
 
     elsewhere: ClassVar[str] = "Write to another place"  # the remedy where the root cannot be written to
 
@@ -40,8 +47,8 @@ class DatasetFolder:
         self.root = root
         self.run_id = run_id
         self.bytes_written = 0
+        self.writer: Writer = PlainWriter()
         self._recorded_at = time.monotonic()
-        self._lease: Lease | None = None
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
@@ -52,20 +59,15 @@ class DatasetFolder:
             DatasetError: where nothing can be written.
         """
         with held(Lease(self.lease_uri(), self.run_id), self.root, self.elsewhere) as lease:
-            self._lease = lease
+            self.writer = lease
             try:
                 yield lease
             finally:
-                self._lease = None
+                self.writer = PlainWriter()
 
     def lease_uri(self) -> str:
         """Where the lease is while a run is writing, or after one that has died."""
         return self.place("lease.json")
-
-    def check_lease(self) -> None:
-        """Make sure that a lease that was acquired is still held. Raises `LeaseError` where another run has it."""
-        if self._lease is not None:
-            self._lease.check()
 
     def place(self, *parts: str) -> str:
         """The URI of a file or folder below the root."""
@@ -79,6 +81,26 @@ class DatasetFolder:
         """Remove what writers that were killed have left in the root, in `runs` and in `folders`."""
         for folder in (self.root, self.place(RUNS), *folders):
             files.sweep_temporaries(folder)
+
+    def fence(self, schema_of: Callable[[str], pa.Schema], shard_of: Callable[[str], str | None]) -> None:
+        """Keep a run that died, and may turn out to be alive, from finishing what it was about to change.
+
+        A ledger counts as soon as its shard is there: shards come first, and their ledgers keep only the ids in them.
+
+        schema_of  the schema of a file
+        shard_of   the shard of a ledger; None for other files
+        """
+        ids: dict[str | None, pa.ChunkedArray] = {}
+        for uri in sorted(self.writer.unfenced, key=lambda uri: shard_of(uri) is not None):
+            empty = schema_of(uri).empty_table()
+            ids[uri] = fence_table(self.writer, uri, self.run_id, empty, only=ids.get(shard_of(uri)))["id"]
+        self.writer.fenced()
+
+    def log_repair(self, surplus: Mapping[str, Collection[str]]) -> None:
+        """Say that rows are removed, by shard, since later shards have rows of these ids, too."""
+        names = sorted({name for ids in surplus.values() for name in ids})
+        if names:
+            logger.warning(f"{self.root}: {len(names)} videos had two rows, and keep the later one: {examples(names)}")
 
     def run_uri(self, suffix: str, run_id: str = "") -> str:
         """Where a run's record (`.json`), report (`.html`) or options (`.toml`) go: this run's, or those of another."""
@@ -104,17 +126,24 @@ class DatasetFolder:
         with self.explained("written to"):
             files.write_bytes(self.run_uri(".html", run_id), page.encode())
 
-    def close_records(
-        self, run_ids: Iterable[str], kind: type[RecordT], report: Callable[[RecordT], str] | None = None
+    def close_runs(
+        self,
+        run_ids: Iterable[str],
+        kind: type[RecordT],
+        recount: Callable[[RecordT], RecordT],
+        report: Callable[[RecordT], str] | None = None,
     ) -> None:
-        """Mark runs that died as `died` in their records, and write the reports that they could not write."""
+        """Mark runs that died as `died` in their records, and write the reports that they could not write.
+
+        `recount` gives a record the counts of what its run has committed.
+        """
         for run_id in run_ids:
             try:
                 record = kind.from_json(files.read_bytes(self.run_uri(".json", run_id)).decode())
             except (FileNotFoundError, ValueError):
                 continue  # it died before its first record, or was made by another release
             if record.status == "running":
-                record = record.closed()
+                record = recount(record.closed())
                 self.write_record(record)
                 if report is not None:
                     self.write_report(report(record), run_id)

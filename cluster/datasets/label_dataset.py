@@ -28,12 +28,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cluster.datasets.committed import committed_labels
 from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
-from cluster.storage import files
-from cluster.storage.parquet import read_table, remove_rows, write_table
-from schemas.failures import FailureRow, failure_table
+from cluster.datasets.shard_index import IndexedShard, repeated
+from cluster.datasets.tables import groups, load_table, remove_rows, store_table
+from cluster.storage.parquet import encode_table, read_table
+from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA
+from schemas.scorings import ScoringRecord
 from schemas.videos import is_same_content
 
 FINGERPRINT_KEY = "framemill.manner"  # in the metadata of Parquet files
@@ -67,6 +70,7 @@ class LabelDataset(DatasetFolder):
         self._day = f"date={date}"
         self._fingerprint = json.dumps(dict(label_fingerprint), sort_keys=True)
         self.shards = 0
+        self._known: dict[str, pa.Table] = {}  # ledgers, once
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -77,10 +81,25 @@ class LabelDataset(DatasetFolder):
         """Clear what runs that died have left half done; the caller holds the lease."""
         with self.explained("written to"):
             self.sweep_temporaries(self.place(*parent, self._day) for parent in ((), (LEDGER,), (FAILURES,)))
-            shards = {posixpath.basename(uri) for uri in self._shards()}
-            for ledger in parquet_files(self.place(LEDGER, self._day)):
-                if posixpath.basename(ledger) not in shards:
-                    files.delete(ledger)
+            self.fence(self._schema_of, self._shard_of)
+            shards = {posixpath.basename(uri): uri for uri in self._shards()}
+            ledgers = parquet_files(self.place(LEDGER, self._day))
+            for uri in [uri for uri in ledgers if posixpath.basename(uri) not in shards]:
+                with self.writer.changing([uri]):
+                    ledger = load_table(self.writer, uri)
+                    store_table(self.writer, ledger, ledger.table.slice(0, 0))
+            counted = [uri for uri in ledgers if posixpath.basename(uri) in shards]
+            self._known = dict(zip(counted, self._read(counted), strict=True))
+            surplus = self._surplus(shards)
+            if surplus:
+                self.log_repair(surplus)
+                self._remove([(uri, pa.chunked_array([sorted(ids)])) for uri, ids in surplus.items()])
+                self._known = {}
+
+    def close_records(self, run_ids: Iterable[str]) -> None:
+        """Mark runs that died as such in their records, with the labels that they have committed, after `prepare`."""
+        with self.explained("read"):
+            self.close_runs(run_ids, ScoringRecord, self._recounted)
 
     def labelled(self, *, on_any_day: bool) -> Labelled:
         """Videos that have labels of this fingerprint, of this day or of any; the latest of each."""
@@ -107,26 +126,21 @@ class LabelDataset(DatasetFolder):
 
     def withdraw(self, ids: pa.ChunkedArray) -> int:
         """Remove the day's rows of `ids`, whatever their fingerprint; returns how many of them had labels."""
-        withdrawn = 0
+        if not len(ids):
+            return 0
         with self.explained("written to"):
-            for uri in parquet_files(self.place(FAILURES, self._day)) if len(ids) else []:
-                self.check_lease()
-                remove_rows(uri, ids)
-            shards = self._shards() if len(ids) else []
+            failures = [load_table(self.writer, uri) for uri in parquet_files(self.place(FAILURES, self._day))]
+            failures = [stored for stored in failures if pc.any(stored.matching(ids)).as_py()]
+            with self.writer.changing(stored.uri for stored in failures):
+                for stored in failures:
+                    remove_rows(self.writer, stored, ids)
+            shards = self._shards()
             present = [read_table(shard, ["id"])["id"] for shard in shards]
             ours = pa.chunked_array([chunk for column in present for chunk in column.chunks], pa.string())
             bounds = np.cumsum([len(column) for column in present])[:-1]
             masks = np.split(_mask(pc.is_in(ours, ids)), bounds)
-            for shard, column, is_gone in zip(shards, present, masks, strict=False):  # without shards there is a mask
-                if not is_gone.any():
-                    continue
-                gone = column.filter(pa.array(is_gone))
-                self.check_lease()
-                ledger = self.place(LEDGER, self._day, posixpath.basename(shard))
-                if files.exists(ledger):
-                    remove_rows(ledger, gone)
-                withdrawn += remove_rows(shard, gone)
-        return withdrawn
+            found = zip(shards, present, masks, strict=False)  # without shards there is a mask
+            return self._remove([(shard, column.filter(pa.array(mask))) for shard, column, mask in found if mask.any()])
 
     def commit(
         self, number: int, shard: bytes | None, ledger: bytes | None, failures: Sequence[FailureRow] = ()
@@ -134,15 +148,16 @@ class LabelDataset(DatasetFolder):
         """Make labels and failures visible; `number` names the run's commits, and one made twice writes the same."""
         name = self.shard_name(number)
         with self.explained("written to"):
-            self.check_lease()
-            if shard is not None and ledger is not None:
-                files.write_bytes(self.place(LEDGER, self._day, name), ledger)
-                files.write_bytes(self.place(self._day, name), shard)
-                self.shards += 1
-                self.bytes_written += len(shard) + len(ledger)
+            made = {self.place(LEDGER, self._day, name): ledger, self.place(self._day, name): shard}
             if failures:
                 table = failure_table(failures).replace_schema_metadata(self.metadata)
-                self.bytes_written += write_table(self.place(FAILURES, self._day, name), table)
+                made[self.place(FAILURES, self._day, name)] = encode_table(table)
+            written = {uri: content for uri, content in made.items() if content is not None}
+            with self.writer.changing(written):
+                for uri, content in written.items():
+                    self.writer.put(uri, content)
+                    self.bytes_written += len(content)
+            self.shards += shard is not None
 
     def tables(self) -> Iterator[pa.Table]:
         """The day's labels of this fingerprint, shard by shard; raises `DatasetError` for any other file."""
@@ -152,6 +167,47 @@ class LabelDataset(DatasetFolder):
                 if table.schema.remove_metadata() != LABEL_SCHEMA:
                     raise DatasetError(f"{shard} is no label shard: it has {', '.join(table.column_names)}")
                 yield self._ours(table)
+
+    def _remove(self, rows: Sequence[tuple[str, pa.ChunkedArray]]) -> int:
+        """Remove rows of the day, by shard, from the ledgers first; returns how many there were."""
+        ledgers = set(parquet_files(self.place(LEDGER, self._day))) if rows else set()
+        removed = 0
+        for group in groups(rows):
+            pairs = [(shard, self.place(LEDGER, self._day, posixpath.basename(shard)), ids) for shard, ids in group]
+            with self.writer.changing(uri for shard, ledger, _ in pairs for uri in (shard, ledger)):
+                for shard, ledger, ids in pairs:
+                    if ledger in ledgers:
+                        remove_rows(self.writer, load_table(self.writer, ledger), ids)
+                    removed += remove_rows(self.writer, load_table(self.writer, shard), ids)
+        return removed
+
+    def _surplus(self, shards: Mapping[str, str]) -> dict[str, set[str]]:
+        """By shard, the ids that a later one of the day has, too; `shards` are URIs by name."""
+        columns = [table["id"] for table in self._known.values()]
+        ids = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+        if pc.count_distinct(ids).as_py() == len(ids):
+            return {}
+        return repeated(
+            [
+                IndexedShard(
+                    shards[posixpath.basename(uri)], uri, table["id"].to_pylist(), table["content"].to_pylist()
+                )
+                for uri, table in self._known.items()
+            ]
+        )
+
+    def _recounted(self, record: ScoringRecord) -> ScoringRecord:
+        day = f"date={record.date}"
+        return committed_labels(record, self.place(day), self.place(LEDGER, day), self.place(FAILURES, day))
+
+    def _schema_of(self, uri: str) -> pa.Schema:
+        if self._shard_of(uri) is not None:
+            return LABEL_LEDGER_SCHEMA
+        return FAILURE_SCHEMA if uri.startswith(f"{self.place(FAILURES)}/") else LABEL_SCHEMA
+
+    def _shard_of(self, uri: str) -> str | None:
+        ledgers = f"{self.place(LEDGER)}/"
+        return self.place(uri.removeprefix(ledgers)) if uri.startswith(ledgers) else None
 
     def _shards(self) -> list[str]:
         return parquet_files(self.place(self._day))
@@ -168,9 +224,15 @@ class LabelDataset(DatasetFolder):
     def _read_ours(self, uris: Iterable[str]) -> Iterator[tuple[str, pa.Table]]:
         """Ledgers and failures, each with its rows of this fingerprint, by day and name."""
         ordered = sorted(uris, key=_day_and_name)
-        with self.explained("read"), ThreadPoolExecutor(MAX_REQUESTS) as pool:
-            for uri, table in zip(ordered, pool.map(read_table, ordered), strict=True):
+        with self.explained("read"):
+            for uri, table in zip(ordered, self._read(ordered), strict=True):
                 yield uri, self._ours(table)
+
+    def _read(self, uris: Sequence[str]) -> Iterator[pa.Table]:
+        """The tables of these files, those that `prepare` has read without reading them again."""
+        known = {uri: self._known.pop(uri) for uri in uris if uri in self._known}
+        with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+            yield from pool.map(lambda uri: known[uri] if uri in known else read_table(uri), uris)
 
     def _ours(self, table: pa.Table) -> pa.Table:
         is_ours = (table.schema.metadata or {}).get(FINGERPRINT_KEY.encode()) == self._fingerprint.encode()

@@ -22,6 +22,8 @@ from collections.abc import Iterable
 
 from cluster.datasets.text_files import decoded
 from cluster.storage import files
+from cluster.storage.conditions import ChangedError
+from cluster.storage.writer import PlainWriter, Writer
 from schemas.errors import EXAMPLES, InputError
 from schemas.numerals import natural_number_of
 from schemas.videos import Video
@@ -58,10 +60,35 @@ class Vocabulary:
 
 def read_vocabulary(uri: str) -> Vocabulary:
     """The vocabulary at `uri`, empty where there is none yet."""
-    if not files.exists(uri):
-        return Vocabulary()
+    return _read(PlainWriter(), uri)[0]
+
+
+def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
+    """Replace the vocabulary at `uri`."""
+    files.write_bytes(uri, _content(vocabulary))
+
+
+def extend_vocabulary(writer: Writer, uri: str, videos: Iterable[Video]) -> Vocabulary:
+    """The vocabulary at `uri`, to which `writer` has added the new names that `videos` use."""
+    while True:
+        vocabulary, version = _read(writer, uri)
+        if not vocabulary.add(videos):
+            return vocabulary
+        try:
+            writer.replace(uri, _content(vocabulary), version)
+        except ChangedError:
+            continue  # by a run that was overtaken just then; names that it added keep their indices
+        return vocabulary
+
+
+def _read(writer: Writer, uri: str) -> tuple[Vocabulary, str]:
+    """The vocabulary, and the version of its file."""
     try:
-        header, *rows = csv.reader(io.StringIO(files.read_bytes(uri).decode("utf-8-sig")))
+        content, version = writer.read(uri)
+    except (FileNotFoundError, NotADirectoryError):
+        return Vocabulary(), ""
+    try:
+        header, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig")))
         indices, names = zip(*rows, strict=True) if rows else ((), ())
     except (ValueError, csv.Error):
         header, indices, names = [], (), ()
@@ -69,16 +96,15 @@ def read_vocabulary(uri: str) -> Vocabulary:
         raise files.StorageError(
             f"{uri} is no vocabulary: expected the columns {', '.join(HEADER)}, indices from 0 on, each name once"
         )
-    return Vocabulary(names)
+    return Vocabulary(names), version
 
 
-def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
-    """Replace the vocabulary at `uri`."""
+def _content(vocabulary: Vocabulary) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare \r would end the row
     writer.writerow(HEADER)
     writer.writerows(enumerate(vocabulary.names))
-    files.write_bytes(uri, text.getvalue().encode())
+    return text.getvalue().encode()
 
 
 def read_class_names(uri: str, *, expected: int | None = None) -> tuple[str, ...]:

@@ -55,8 +55,8 @@ def planned(options: ExtractionOptions, inputs: Inputs) -> Iterator[tuple[Plan, 
 def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     """Carry out a plan, with the `lease` of its dataset."""
     dataset = plan.dataset
-    dataset.close_records(lease.predecessors, RunRecord, render_run_report)
     settled = dataset.prepare()
+    dataset.close_records(lease.predecessors, render_run_report)
     increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
     if increment.pending:
         engine = engine.started()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cluster.datasets.feature_dataset import stored_schema
 from cluster.datasets.folder import RUNS
+from cluster.datasets.stored_settings import stored_schema
 from cluster.runs.config_file import HIDDEN
 from cluster.runs.option import spelled
 from cluster.storage import files

@@ -28,8 +28,7 @@ from cluster.runs.lifecycle import ExitCode, code_of, failed
 from cluster.runs.open_failures import OpenFailures
 from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
 from cluster.scoring.job import score_videos
-from cluster.storage import files
-from cluster.storage.lease import Lease
+from cluster.storage.lease import Lease, is_open
 from cluster.storage.redaction import redacted
 from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
@@ -94,7 +93,7 @@ class Night:
         self._failed_before = settled.failed.keys()
         increment = self._increment(settled)
         counts = pending_counts(increment, settled)
-        is_extracting = bool(increment.pending) or files.exists(dataset.lease_uri()) or bool(dataset.outdated(videos))
+        is_extracting = bool(increment.pending) or is_open(dataset.lease_uri()) or bool(dataset.outdated(videos))
         if not is_extracting:
             _log_settled(increment, len(videos))
         if self._day.is_complete and not is_extracting and not self._is_unscored(self._feature_plan()):
@@ -131,7 +130,7 @@ class Night:
         """Whether there is anything to score, or to clear after a scoring run that died."""
         if plan is None:
             return False
-        return files.exists(plan.dataset.lease_uri()) or bool(plan.portions(plan.dataset.labelled(on_any_day=True)))
+        return is_open(plan.dataset.lease_uri()) or bool(plan.portions(plan.dataset.labelled(on_any_day=True)))
 
     def _too_many_failures(self, failures: Mapping[str, FailedBefore]) -> str:
         """The problem of a day with too many failures that are still open; empty where they are few enough."""
@@ -148,7 +147,7 @@ class Night:
         """Write the record and the page, with new statistics where there is a `plan`."""
         labels = None if plan is None else self._statistics(plan)
         left = NightCounts() if status == "completed" else self._left()
-        self._lease.check()
+        self._lease.confirm()
         self._day.end(status, problem, left)
         videos = [] if labels is None else self._videos_shown(labels)
         pictures = {} if self._options.report.without_pictures else thumbnails_of(videos)

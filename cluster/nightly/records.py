@@ -3,15 +3,15 @@
 nights/YYYY-MM-DD.json, .html   the day
 nights/YYYY-MM-DD.toml          options of its last run: `--config` with this file repeats it
 report.html                     the page of the latest day
-nightly-lease.json              while a nightly run is working: which one
+nightly-lease.json, .lock       while a nightly run is working: which one; in buckets, the lease stays
 """
 
 from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from cluster.datasets.folder import held
 from cluster.datasets.label_dataset import LabelDataset
@@ -20,6 +20,7 @@ from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
+from cluster.storage.writer import PlainWriter, Writer
 from schemas.errors import InputError
 from schemas.nights import NightRecord
 
@@ -37,11 +38,18 @@ class NightRecords:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._writer: Writer = PlainWriter()
 
-    def lease(self, run_id: str) -> AbstractContextManager[Lease]:
+    @contextmanager
+    def lease(self, run_id: str) -> Iterator[Lease]:
         """Be the one nightly run. Raises `InputError` where another is running, or where nothing can be written."""
         lease = Lease(files.join(self._root, "nightly-lease.json"), run_id)
-        return held(lease, self._root, LabelDataset.elsewhere)
+        with held(lease, self._root, LabelDataset.elsewhere):
+            self._writer = lease
+            try:
+                yield lease
+            finally:
+                self._writer = PlainWriter()
 
     def prepare(self) -> None:
         """Clear what a run that died has left half written; the caller holds the lease."""
@@ -80,12 +88,12 @@ class NightRecords:
 
     def write(self, record: NightRecord) -> None:
         """Write a record."""
-        files.write_bytes(files.join(self._root, "nights", record.date + SUFFIX), record.to_json().encode())
+        self._writer.put(files.join(self._root, "nights", record.date + SUFFIX), record.to_json().encode())
 
     def write_options(self, day: str, options: Options) -> None:
         """Write the options that repeat the last run of a day."""
         uri = files.join(self._root, "nights", f"{day}.toml")
-        files.write_bytes(uri, config_text(options, f"the nightly run of {day}").encode())
+        self._writer.put(uri, config_text(options, f"the nightly run of {day}").encode())
 
     def page_uri(self, day: str) -> str:
         """The URI of a day's page."""
@@ -105,5 +113,5 @@ class NightRecords:
         if day >= max(self.days(), default=day):
             uris.append(self.latest_page_uri)
         for uri in uris:
-            files.write_bytes(uri, page_at(uri).encode())
+            self._writer.put(uri, page_at(uri).encode())
         return uris[-1]

@@ -42,6 +42,6 @@ def score_videos(settings: ScoringSettings, engine: Engine | None = None) -> Sco
     """
     source = LABEL_SOURCES[settings.options.kind](settings, engine)
     with closing(source), source.plan.dataset.lease() as lease:
-        source.plan.dataset.close_records(lease.predecessors, ScoringRecord)
         source.plan.dataset.prepare()
+        source.plan.dataset.close_records(lease.predecessors)
         return ScoringRun(source, source.begin())()

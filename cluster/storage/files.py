@@ -55,6 +55,10 @@ class StorageError(InputError):
     """An unusable URI, or a store that refused or did not answer in time; the message says which."""
 
 
+class UnsupportedError(StorageError):
+    """A store that lacks what was asked of it."""
+
+
 def scheme_of(uri: str) -> str:
     """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for an unknown one."""
     match = _SCHEME.match(uri)
@@ -125,7 +129,11 @@ def call_store(uri: str, call: Callable[[], T], retry_policy: RetryPolicy | None
         raise
     except Exception as error:
         message = f"{redacted(uri)}: {describe(error)}"
-        kinds = {StoreFailure.MISSING: FileNotFoundError, StoreFailure.EXISTS: FileExistsError}
+        kinds = {
+            StoreFailure.MISSING: FileNotFoundError,
+            StoreFailure.EXISTS: FileExistsError,
+            StoreFailure.UNSUPPORTED: UnsupportedError,
+        }
         raise kinds.get(store_failure_of(error), StorageError)(message) from error
 
 
@@ -164,20 +172,6 @@ def write_bytes(uri: str, data: bytes | memoryview) -> None:
     else:  # object stores show an object only once it is complete
         check_writable(uri)
         call_store(uri, lambda: fs.pipe_file(path, bytes(data)))
-
-
-def create_bytes(uri: str, data: bytes) -> bool:
-    """Write a new file at `uri` atomically; False where one exists (some stores do not check)."""
-    fs, path = filesystem(uri)
-    if is_local(uri):
-        return local_files.create_file(Path(path), data)
-    check_writable(uri)
-    try:
-        call_store(uri, lambda: fs.pipe_file(path, data, mode="create"))
-    except FileExistsError:
-        # A first attempt may have succeeded although its response was lost.
-        return exists(uri) and read_bytes(uri) == data
-    return True
 
 
 def sweep_temporaries(folder: str) -> None:

@@ -6,16 +6,19 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
 TEMPORARY_SUFFIX = ".framemill-tmp"
 
 
-def write_file(path: Path, data: bytes | memoryview) -> None:
-    """Write `data` to `path` atomically; missing parent folders are created."""
-    with _temporary_beside(path, data) as temporary:
+def write_file(path: Path, data: bytes | memoryview, within: AbstractContextManager[None] | None = None) -> None:
+    """Write `data` to `path` atomically; missing parent folders are created.
+
+    `within` is entered once everything but the last step is done: the file appears while it lasts.
+    """
+    with _temporary_beside(path, data) as temporary, within or nullcontext():
         os.replace(temporary, path)
 
 

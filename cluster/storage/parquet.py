@@ -1,4 +1,4 @@
-"""Parquet files, written and rewritten as a whole; writes are atomic."""
+"""Parquet files, read and written as a whole; writes are atomic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cluster.storage import files
@@ -20,8 +19,13 @@ class TableError(InputError):
 
 def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
     """The table at `uri`, or some of its columns in the order given. The file is fetched whole, in one request."""
+    return decode_table(files.read_bytes(uri), uri, columns)
+
+
+def decode_table(content: bytes, uri: str, columns: list[str] | None = None) -> pa.Table:
+    """The table in the content of the file `uri`, or some of its columns in the order given."""
     with _explained(uri):
-        return pq.read_table(pa.BufferReader(files.read_bytes(uri)), columns=columns)
+        return pq.read_table(pa.BufferReader(content), columns=columns)
 
 
 def read_columns(uri: str, columns: Collection[str]) -> pa.Table:
@@ -62,18 +66,6 @@ def encode_table(table: pa.Table, distinct_columns: Collection[str] = ()) -> byt
         use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in distinct_columns],
     )
     return buffer.getvalue()
-
-
-def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
-    """Remove the rows with these ids from a table, and the file if none is left. Returns how many were removed."""
-    table = read_table(uri)
-    removed = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
-    kept = table.filter(pc.invert(pc.is_in(table["id"], removed)))
-    if not kept.num_rows:
-        files.delete(uri)
-    elif kept.num_rows < table.num_rows:
-        write_table(uri, kept)
-    return int(table.num_rows - kept.num_rows)
 
 
 @contextmanager

@@ -14,9 +14,8 @@ from enum import Enum
 from cluster.storage.redaction import redacted
 
 MESSAGE_CHARACTERS = 500
-# Timeouts and rate limits; any other 4xx would be answered in the same way again.
-TRANSIENT_STATUSES = frozenset({408, 425, 429})
-PERMANENT_STATUSES = frozenset({501, 505})  # not implemented by the server
+# Timeouts, rate limits and S3's conflict of two writes; any other 4xx would be answered in the same way again.
+TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 TRANSIENT_ERRNOS = frozenset({errno.EBUSY, errno.EIO, errno.EREMOTEIO})  # s3fs: for 503, unknown codes, 500
 TRANSIENT_CLASSES = frozenset(
     {
@@ -39,8 +38,9 @@ class StoreFailure(Enum):
 
     MISSING = "there is no such object"
     DENIED = "permission is denied"
-    EXISTS = "there is an object already"
+    EXISTS = "there is an object already, or another one"
     BAD_ADDRESS = "its address cannot be used"
+    UNSUPPORTED = "the store does not support this"
     TRANSIENT = "the store does not respond properly"
     PERMANENT = "the store refuses"
 
@@ -107,11 +107,12 @@ def _of_status(status: int | None) -> StoreFailure | None:
         404: StoreFailure.MISSING,
         410: StoreFailure.MISSING,
         412: StoreFailure.EXISTS,
+        501: StoreFailure.UNSUPPORTED,
+        505: StoreFailure.UNSUPPORTED,
     }
     if status in named:
         return named[status]
-    is_transient = status in TRANSIENT_STATUSES or (status >= 500 and status not in PERMANENT_STATUSES)
-    return StoreFailure.TRANSIENT if is_transient else StoreFailure.PERMANENT
+    return StoreFailure.TRANSIENT if status in TRANSIENT_STATUSES or status >= 500 else StoreFailure.PERMANENT
 
 
 def _is_unknown_host(error: BaseException) -> bool:

@@ -97,7 +97,7 @@ def _train(settings: TrainingSettings) -> None:
                 _log_epoch(record, settings, states)
 
             outcome = engine.run(plan, resources, report, display.show)
-        lease.check()
+        lease.confirm()
         _log_results(write_output(plan, resources, outcome, opened_seconds), output)
         states.clear()
 

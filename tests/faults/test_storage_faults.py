@@ -92,15 +92,6 @@ def test_a_permanent_failure_is_raised_at_once(store: tuple[str, FaultyProxy]) -
         list(list_files(bucket.replace("bucket", "no-such-bucket")))
 
 
-def test_an_object_is_created_once_though_the_answer_was_lost(store: tuple[str, FaultyProxy]) -> None:
-    bucket, proxy = store
-    proxy.plan = lambda number, method, path: Fault.DROP if number == 1 else None
-    assert files.create_bytes(f"{bucket}/lease", b"mine")
-    if not bucket.startswith("gs:"):  # the emulator behind gs:// does not look
-        assert not files.create_bytes(f"{bucket}/lease", b"another's")
-    assert files.create_bytes(f"{bucket}/lease2", b"mine")
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_video_is_read_whole_though_requests_fail(store: tuple[str, FaultyProxy], fault: Fault) -> None:
     bucket, proxy = store

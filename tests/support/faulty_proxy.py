@@ -19,6 +19,7 @@ class Fault(Enum):
 
     UNAVAILABLE = 503
     REFUSE = "the connection is closed without an answer"
+    LOSE = "the request is carried out, and the connection is closed without an answer"
     DROP = "the connection is closed in the middle of the content"
     STALL = "nothing more comes, until the proxy ends"
 
@@ -88,7 +89,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             connection.request(self.command, self.path, body, {**self.headers, "Connection": "close"})
             response = connection.getresponse()
-            self.pass_back(response, response.read(), fault)
+            content = response.read()
+            if fault is Fault.LOSE:
+                self.close_connection = True
+            else:
+                self.pass_back(response, content, fault)
         finally:
             connection.close()
         return None

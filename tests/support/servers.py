@@ -9,10 +9,12 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.request import Request, urlopen
 
 import fsspec
@@ -20,7 +22,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from gcp_storage_emulator.server import create_server
+from gcp_storage_emulator.handlers import objects
+from gcp_storage_emulator.server import HANDLERS, create_server
 from moto.server import ThreadedMotoServer
 
 GCS_ENVIRONMENT = {"STORAGE_EMULATOR_HOST": "{address}", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
@@ -119,21 +122,61 @@ def write_certificate(path: Path) -> Path:
 
 
 @contextmanager
-def gs_bucket(through: Through = nullcontext) -> Iterator[str]:
+def gs_bucket(through: Through = nullcontext, *, keeps_conditions: bool = True) -> Iterator[str]:
     """An empty bucket of a store in memory; yields its URI. fsspec is pointed at it meanwhile.
 
-    `through` may put something between the two: it gets the store's address and yields another.
+    through           may put something between the two: it gets the store's address and yields another
+    keeps_conditions  whether the store refuses requests whose condition does not hold, as Google's does
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = create_server("localhost", port, in_memory=True, default_bucket="bucket")
     server.start()
+    conditions = _gcs_conditions() if keeps_conditions else nullcontext()
     try:
-        with through(f"http://localhost:{port}") as address, _pointed_at("gs", GCS_ENVIRONMENT, address):
+        with conditions, through(f"http://localhost:{port}") as address, _pointed_at("gs", GCS_ENVIRONMENT, address):
             yield "gs://bucket"
     finally:
         server.stop()
+
+
+@contextmanager
+def _gcs_conditions() -> Iterator[None]:
+    """Teach the emulator `ifGenerationMatch`, which it ignores, and to tell the generation of what it sends."""
+
+    def generation(request: Any, storage: Any) -> str:
+        name = request.params.get("object_id") or request.query.get("name", [""])[0] or request.data["meta"]["name"]
+        try:
+            return str(storage.get_file_obj(request.params["bucket_name"], name)["generation"])
+        except objects.NotFound:
+            return "0"
+
+    def conditional(handle: Callable[..., None]) -> Callable[..., None]:
+        def answer(request: Any, response: Any, storage: Any, *args: Any, **kwargs: Any) -> None:
+            (wanted,) = request.query.get("ifGenerationMatch", [""])
+            found = generation(request, storage) if wanted or handle is objects.download else ""
+            if wanted and wanted != found:
+                response.status = HTTPStatus.PRECONDITION_FAILED
+                return
+            if handle is objects.download and found != "0":
+                response["X-Goog-Generation"] = found
+            handle(request, response, storage, *args, **kwargs)
+
+        return answer
+
+    before = [(methods, dict(methods)) for _, methods in HANDLERS]
+    for methods, handles in before:
+        methods |= {
+            method: conditional(handle)
+            for method, handle in handles.items()
+            if handle in (objects.insert, objects.delete, objects.download)
+        }
+    try:
+        yield
+    finally:
+        for methods, handles in before:
+            methods.update(handles)
 
 
 @contextmanager

@@ -1,15 +1,21 @@
+import errno
 import json
+import logging
+import secrets
 import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cluster.storage import files
-from cluster.storage.lease import Lease, LeaseError
-from tests.support.servers import gs_bucket
+from cluster.storage import fence, file_lock, files
+from cluster.storage.holder import Holder
+from cluster.storage.lease import Lease, LeaseError, is_open
+from tests.support.servers import gs_bucket, s3_bucket
 
 SHORT = {"renew_seconds": 0.1, "expiry_seconds": 0.6}
 HOLD = """
@@ -49,9 +55,9 @@ def test_the_lease_file_exists_while_it_is_held(uri):
     lease = Lease(uri, "r1", **SHORT)
     lease.acquire()
     assert holder(uri)["run_id"] == "r1"
-    lease.check()
+    lease.confirm()
     lease.release()
-    assert not Path(uri).exists()
+    assert not list(Path(uri).parent.iterdir()), "neither the lease nor its lock"
     again = Lease(uri, "r2", **SHORT)
     again.acquire()
     assert again.predecessors == ()
@@ -114,10 +120,9 @@ def test_a_lease_from_elsewhere_that_is_not_renewed_is_taken_over(uri):
     lease = Lease(uri, "r1", **SHORT)
     lease.acquire()
     assert lease.predecessors == ("r0",)
-    with pytest.raises(LeaseError, match="another run has taken"):
-        dead._renew()
-    with pytest.raises(LeaseError, match="another run has taken"):
-        dead.check()
+    for late in (dead._renew, dead.confirm):
+        with pytest.raises(LeaseError, match="another run has taken"):
+            late()
     dead.release()
     assert holder(uri)["run_id"] == "r1", "a lease that was lost is not removed"
     lease.release()
@@ -144,25 +149,36 @@ def test_the_holder_renews_its_lease(uri):
     lease.release()
 
 
-def test_one_of_many_that_start_together_gets_the_lease(uri):
-    leases = [Lease(uri, f"r{number}", **SHORT) for number in range(8)]
-    refused: list[Lease] = []
+def acquired(leases: list[Lease]) -> list[Lease]:
+    """Those of the leases that can be acquired, by as many threads at the same time."""
+    winners: list[Lease] = []
 
     def acquire(lease: Lease) -> None:
         try:
             lease.acquire()
         except LeaseError:
-            refused.append(lease)
+            return
+        winners.append(lease)
 
     threads = [threading.Thread(target=acquire, args=(lease,)) for lease in leases]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    (winner,) = set(leases) - set(refused)
-    winner.check()
+    return winners
+
+
+@pytest.mark.parametrize("place", ["disk", "gs", "s3"], indirect=True)
+@pytest.mark.parametrize("is_abandoned", [False, True])
+def test_one_of_many_that_start_together_gets_the_lease(place, is_abandoned):
+    uri = f"{place}/many/lease.json"
+    if is_abandoned:
+        leave(uri)
+    (winner,) = acquired([Lease(uri, f"r{number}", **SHORT) for number in range(8)])
+    winner.confirm()
+    assert winner.predecessors == (("r0",) if is_abandoned else ())
     winner.release()
-    assert not Path(uri).exists()
+    assert not is_open(uri)
 
 
 def test_a_file_that_is_not_a_lease_is_refused(uri):
@@ -171,12 +187,134 @@ def test_a_file_that_is_not_a_lease_is_refused(uri):
         Lease(uri, "r1").acquire()
 
 
-def test_a_bucket_keeps_leases_too():
-    with gs_bucket() as bucket:
-        first, second = (Lease(f"{bucket}/out/lease.json", run, **SHORT) for run in ("r1", "r2"))
-        first.acquire()
-        with pytest.raises(LeaseError, match="run r1"):
-            second.acquire()
-        first.release()
+def leave(uri: str, **changes: object) -> Holder:
+    """The lease of run `r0`, which has died on another machine."""
+    left = replace(Holder.of_this_process("r0"), machine="elsewhere", host="node-7", **changes)
+    files.write_bytes(uri, left.to_bytes())
+    return left
+
+
+def test_a_lease_of_the_first_format_is_understood(uri):
+    left = json.loads(leave(uri).to_bytes())
+    before = {key: value for key, value in left.items() if key not in ("changing", "is_released")}
+    Path(uri).write_text(json.dumps({**before, "schema_version": 1, "predecessors": ["r"]}))
+    lease = Lease(uri, "r1", **SHORT)
+    lease.acquire()
+    assert lease.predecessors == ("r", "r0")
+    lease.release()
+
+
+@pytest.fixture(params=["disk", "gs", "s3", "gs without conditions"])
+def place(request, tmp_path, monkeypatch):
+    """A folder on each kind of store."""
+    monkeypatch.setattr(fence, "SETTLE_SECONDS", 0.2)
+    name = secrets.token_hex(4)  # one S3 serves all tests
+    buckets = {"gs": gs_bucket(), "s3": s3_bucket(), "gs without conditions": gs_bucket(keeps_conditions=False)}
+    with buckets.get(request.param, nullcontext(str(tmp_path))) as root:
+        yield f"{root}/{name}"
+
+
+def test_all_kinds_of_stores_keep_leases(place):
+    uri = f"{place}/lease.json"
+    assert not is_open(uri)
+    first, second = (Lease(uri, run, **SHORT) for run in ("r1", "r2"))
+    first.acquire()
+    assert is_open(uri)
+    with pytest.raises(LeaseError, match="run r1"):
         second.acquire()
+    first._renew()
+    first.release()
+    assert not is_open(uri)
+    second.acquire()
+    assert second.predecessors == ()
+    with pytest.raises(LeaseError, match="another run has taken"):
+        first.confirm()
+    second.release()
+
+
+@pytest.mark.parametrize("place", ["disk", "gs", "s3"], indirect=True)
+def test_a_takeover_that_stalls_is_one_step_for_others(place, monkeypatch):
+    """Neither of two runs holds the lease while the other one believes to."""
+    uri = f"{place}/lease.json"
+    leave(uri)
+    slow, quick = (Lease(uri, run, **SHORT) for run in ("r1", "r2"))
+    take = slow._fence.take
+
+    def take_later(version: str, data: bytes) -> str:
+        monkeypatch.setattr(slow._fence, "take", take)
+        quick.acquire()  # in between
+        return take(version, data)
+
+    monkeypatch.setattr(slow._fence, "take", take_later)
+    with pytest.raises(LeaseError, match="run r2"):
+        slow.acquire()
+    quick.confirm()
+    quick.release()
+
+
+def test_what_a_dead_run_was_changing_is_known_until_it_is_fenced():
+    with gs_bucket() as bucket:
+        uri = f"{bucket}/out/lease.json"
+        leave(uri, changing=("features/a", "ledger/a"))
+        names = (f"{bucket}/out/features/a", f"{bucket}/out/ledger/a")
+        first = Lease(uri, "r1", **SHORT)
+        first.acquire()
+        assert first.unfenced == names
+        first.release()  # it has not come to it
+        assert is_open(uri)
+        second = Lease(uri, "r2", **SHORT)
+        second.acquire()
+        assert (second.unfenced, second.predecessors) == (names, ())
+        with second.changing([f"{bucket}/out/b"]):
+            assert held(uri).changing == ("features/a", "ledger/a", "b")
+        second.fenced()
+        with pytest.raises(KeyError), second.changing([f"{bucket}/out/c"]):
+            raise KeyError  # as when it is interrupted
         second.release()
+        assert held(uri).changing == ("c",)
+        assert is_open(uri)
+
+
+def held(uri: str) -> Holder:
+    return Holder.from_bytes(files.read_bytes(uri))
+
+
+def test_a_renewal_that_was_interrupted_is_made_up_for(place):
+    lease = Lease(f"{place}/lease.json", "r1")
+    lease.acquire()
+    before = lease._version
+    lease._renew()
+    lease._version = before  # as if a signal had come after the store's answer
+    lease._renew()
+    lease._version = before
+    lease.release()
+    assert not is_open(f"{place}/lease.json")
+
+
+def test_a_process_that_stops_inside_the_lock_makes_others_give_up(uri, monkeypatch):
+    monkeypatch.setattr(file_lock, "WAIT_SECONDS", 0.1)
+    leave(uri)
+    message = r"a process has stopped in the middle of a write, and holds .*lease\.lock\nLet it go on, or end it"
+    with file_lock.locked(str(Path(uri).with_suffix(".lock"))), pytest.raises(LeaseError, match=message):
+        Lease(uri, "r1", **SHORT).acquire()
+    assert held(uri).run_id == "r0"
+
+
+def test_a_disk_without_locks_keeps_leases_less_strictly(uri, monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    monkeypatch.setattr(fence, "SETTLE_SECONDS", 0.1)
+
+    def flock(file: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(file_lock.fcntl, "flock", flock)
+    lease = Lease(uri, "r1", **SHORT)
+    lease.acquire()
+    assert "this file system has no locks: two runs are kept apart less strictly there" in caplog.text
+    with pytest.raises(LeaseError, match="run r1"):
+        Lease(uri, "r2", **SHORT).acquire()
+    lease.put(f"{Path(uri).parent}/a", b"1")
+    Path(uri).write_bytes(Holder.of_this_process("r2").to_bytes())
+    with pytest.raises(LeaseError, match="another run has taken"):
+        lease.put(f"{Path(uri).parent}/b", b"1")
+    assert sorted(path.name for path in Path(uri).parent.iterdir()) == ["a", "lease.json", "lease.lock"]

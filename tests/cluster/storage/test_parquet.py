@@ -2,7 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.storage.parquet import TableError, encode_table, read_columns, read_table, remove_rows, write_table
+from cluster.storage.parquet import TableError, encode_table, read_columns, read_table, write_table
 from tests.support.servers import gs_bucket
 
 TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]}).replace_schema_metadata({"made": "here"})
@@ -21,19 +21,6 @@ def test_few_columns_are_read_without_the_rest_on_disk_and_in_a_bucket(tmp_path)
             write_table(uri, TABLE)
             assert read_columns(uri, ("n",)).to_pydict() == {"n": [1, 2, 3]}
             assert read_columns(uri, ("n", "id")).num_columns == 2
-
-
-def test_rows_are_removed_and_the_others_kept(tmp_path):
-    uri = f"{tmp_path}/t.parquet"
-    write_table(uri, TABLE)
-    untouched = (tmp_path / "t.parquet").stat().st_mtime_ns
-    assert remove_rows(uri, {"x"}) == 0
-    assert (tmp_path / "t.parquet").stat().st_mtime_ns == untouched
-    assert remove_rows(uri, pa.chunked_array([["a"], ["x"]])) == 1
-    kept = pq.read_table(uri)
-    assert (kept["id"].to_pylist(), kept.schema.metadata) == (["b", "c"], {b"made": b"here"})
-    remove_rows(uri, {"b", "c"})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_distinct_columns_have_no_dictionary():

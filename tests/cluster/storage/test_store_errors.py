@@ -39,11 +39,11 @@ def wrapped(cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        *((answered(status), StoreFailure.TRANSIENT) for status in (408, 429, 500, 502, 503, 504)),
+        *((answered(status), StoreFailure.TRANSIENT) for status in (408, 409, 429, 500, 502, 503, 504)),
         *((wrapped(answered(status)), StoreFailure.DENIED) for status in (401, 403)),
         (wrapped(answered(410)), StoreFailure.MISSING),
         (answered(400), StoreFailure.PERMANENT),
-        (answered(501), StoreFailure.PERMANENT),
+        (answered(501), StoreFailure.UNSUPPORTED),
         (FileNotFoundError("x"), StoreFailure.MISSING),
         (FileExistsError("x"), StoreFailure.EXISTS),
         (HttpError({"code": 503, "message": "m"}), StoreFailure.TRANSIENT),
@@ -54,6 +54,9 @@ def wrapped(cause: Exception) -> Exception:
         (s3_error("SlowDown", 503), StoreFailure.TRANSIENT),
         (s3_error("InternalError", 500), StoreFailure.TRANSIENT),
         (s3_error("AccessDenied", 403), StoreFailure.DENIED),
+        (s3_error("PreconditionFailed", 412), StoreFailure.EXISTS),
+        (s3_error("ConditionalRequestConflict", 409), StoreFailure.TRANSIENT),
+        (s3_error("NotImplemented", 501), StoreFailure.UNSUPPORTED),
         (s3_error("InvalidAccessKeyId", 403), StoreFailure.DENIED),
         (s3_error("NoSuchBucket", 404), StoreFailure.MISSING),
         (s3_error("InvalidBucketName", 400), StoreFailure.PERMANENT),
