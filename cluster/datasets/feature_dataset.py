@@ -30,7 +30,7 @@ from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabu
 from cluster.storage import files
 from cluster.storage.parquet import open_parquet, read_columns, read_table, remove_rows, write_table
 from schemas.failures import FailureRow, failure_table
-from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
+from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table, with_wide_codes
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.ledger import LedgerRow, ledger_table, without_content
 from schemas.videos import Video
@@ -133,6 +133,10 @@ class FeatureDataset(DatasetFolder):
                 if ledger is not None:
                     remove_rows(ledger, ids)
 
+    def check_row(self, row: FeatureRow) -> None:
+        """Raise an exception for a row that cannot be stored, which would cost all others of its commit."""
+        feature_table([row], self._schema, {})
+
     def commit(
         self,
         number: int,
@@ -230,7 +234,7 @@ class FeatureDataset(DatasetFolder):
             differences.append(f"--frame-features: {codes[0]} there, {codes[1]} here")
         # A dataset that was begun without the newer columns goes on without them: its shards stay alike.
         begun = pa.schema([field for field in self._schema if field.name in stored.names or not field.nullable])
-        if stored.remove_metadata() == begun:
+        if with_wide_codes(stored).remove_metadata() == begun:
             self._schema = begun
         elif not differences:
             differences.append(f"columns: {', '.join(stored.names)} there, {', '.join(self._schema.names)} here")

@@ -1,8 +1,13 @@
-"""Parquet files, written and rewritten as a whole; writes are atomic."""
+"""Parquet files, written and rewritten as a whole; writes are atomic.
+
+Views of bytes (`binary_view`) are stored as `large_binary`, which more readers know. Nothing is copied for that.
+"""
 
 from __future__ import annotations
 
+import base64
 import io
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -43,25 +48,35 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
 
 
 def write_table(uri: str, table: pa.Table) -> int:
-    """Write `table` to `uri` and return the size of the file in bytes."""
-    data = encode_table(table)
-    files.write_bytes(uri, data)
-    return len(data)
+    """Write `table` to `uri` and return the size of the file in bytes; memory does not hold the file."""
+    with files.writing(uri) as path:
+        _encode(table, path)
+        return os.path.getsize(path)
 
 
 def encode_table(table: pa.Table, distinct_columns: Collection[str] = ()) -> bytes:
     """`table` as a Parquet file, without a dictionary for `distinct_columns` (Parquet's names), whose values differ."""
+    buffer = io.BytesIO()
+    _encode(table, buffer, distinct_columns)
+    return buffer.getvalue()
+
+
+def _encode(table: pa.Table, where: str | io.BytesIO, distinct_columns: Collection[str] = ()) -> None:
     # Vectors of floats hardly compress, and decompression would dominate the time that reading them takes.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
-    buffer = io.BytesIO()
-    pq.write_table(
-        table,
-        buffer,
+    with pq.ParquetWriter(
+        where,
+        table.schema,
         compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
         use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in distinct_columns],
-    )
-    return buffer.getvalue()
+        store_schema=False,
+    ) as writer:
+        writer.write_table(table)
+        # Arrow's readers take the types from here, where the writer would name those of the table in memory.
+        stored = pa.schema([field.with_type(_stored(field.type)) for field in table.schema], table.schema.metadata)
+        encoded = base64.b64encode(stored.serialize())
+        writer.add_key_value_metadata({**(table.schema.metadata or {}), b"ARROW:schema": encoded})
 
 
 def remove_rows(uri: str, ids: Collection[str] | pa.ChunkedArray) -> int:
@@ -82,6 +97,13 @@ def _explained(uri: str) -> Iterator[None]:
         yield
     except pa.ArrowException as error:
         raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos are processed again") from error
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    """The type that a column is read as."""
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    return pa.list_(_stored(kind.value_type)) if pa.types.is_list(kind) else kind
 
 
 def _leaves(field: pa.Field, path: str = "") -> Iterator[str]:

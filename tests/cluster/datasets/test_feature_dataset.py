@@ -16,6 +16,7 @@ from cluster.datasets.increment import FailedBefore
 from cluster.storage.files import StorageError
 from cluster.storage.lease import LeaseError
 from cluster.storage.parquet import TableError, remove_rows, write_table
+from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow
 from schemas.ledger import without_content
@@ -354,7 +355,8 @@ def test_a_manifest_without_labels_takes_none_away(tmp_path):
 
 
 def test_nothing_else_of_a_shard_changes(tmp_path):
-    codes = {"rgb": np.arange(2048, dtype=np.uint8).reshape(2, 1024), "audio": np.ones((2, AUDIO_DIM), np.uint8)}
+    rgb, audio = np.arange(2048, dtype=np.uint8).reshape(2, 1024), np.ones((2, AUDIO_DIM), np.uint8)
+    codes = {"rgb": Codes.of(rgb), "audio": Codes.of(audio)}
     row = replace(done("a")[0], num_frames=2, coverage=0.5, gaps=((1.0, 2.0),), **codes)
     dataset = open_dataset(tmp_path, frame_features=True, note="kept")
     dataset.commit(0, [(row, "v1"), (replace(row, id="b"), "v1")], [], ())

@@ -7,6 +7,7 @@ import pytest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.folder import DatasetError
 from cluster.datasets.shard_sink import MAX_SHARD_BYTES, Sink
+from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, FeatureRow
 
@@ -17,9 +18,9 @@ def dataset(tmp_path):
 
 
 def row(name: str, frames: int = 1) -> FeatureRow:
-    codes = np.zeros((frames, 1024), np.uint8), np.zeros((frames, AUDIO_DIM), np.uint8)
+    codes = (Codes(np.zeros((1, dim), np.uint8), np.array([frames])) for dim in (1024, AUDIO_DIM))
     means = np.zeros(1024, np.float32), np.zeros(AUDIO_DIM, np.float32)
-    return FeatureRow(name, (), *means, False, frames, 1.0, name, rgb=codes[0], audio=codes[1])
+    return FeatureRow(name, (), *means, False, frames, 1.0, name, rgb=next(codes), audio=next(codes))
 
 
 def failure(name: str) -> FailureRow:

@@ -8,6 +8,7 @@ from cluster.extraction.assembler import Assembler
 from cluster.storage.redaction import redacted
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
+from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.outcomes import FailureCode, Stage
 from schemas.videos import Video
@@ -19,7 +20,8 @@ def part(index: int, count: int) -> Done:
     segment = Segment(index, count, index * 2, None if index == count - 1 else index * 2 + 2)
     rgb, audio = np.full((2, 4), index, np.uint8), np.full((2, 3), index, np.uint8)
     sums = rgb.sum(0, dtype=np.float64) / 3, audio.sum(0, dtype=np.float64)
-    return Done(Task(VIDEO, segment), SegmentFeatures(segment, 2, 2.0, *sums, rgb, audio, True, {}, 10))
+    codes = Codes.of(rgb), Codes.of(audio)
+    return Done(Task(VIDEO, segment), SegmentFeatures(segment, 2, 2.0, *sums, *codes, True, {}, 10))
 
 
 def assembler() -> Assembler:
@@ -40,7 +42,7 @@ def test_segments_in_any_order_make_the_same_row():
         rows.append(row)
     for row in rows:
         assert (row.num_frames, row.duration_seconds) == (6, 6.0)
-        np.testing.assert_array_equal(row.rgb[:, 0], [0, 0, 1, 1, 2, 2])
+        np.testing.assert_array_equal(np.asarray(row.rgb)[:, 0], [0, 0, 1, 1, 2, 2])
         np.testing.assert_array_equal(row.mean_rgb, rows[0].mean_rgb)
 
 
@@ -73,7 +75,7 @@ def test_segments_that_cannot_be_decoded_are_gaps():
     assert (row.num_frames, row.coverage) == (4, 0.5)
     assert row.gaps == ((2.0, 4.0), (6.0, 7.5))
     assert row.duration_seconds == 7.5
-    np.testing.assert_array_equal(row.rgb[:, 0], [0, 0, 2, 2])
+    np.testing.assert_array_equal(np.asarray(row.rgb)[:, 0], [0, 0, 2, 2])
 
 
 def test_when_most_segments_are_lost_so_is_the_video():
