@@ -45,7 +45,7 @@ class Assembler:
         if isinstance(outcome, Done):
             segment = outcome.features.segment
             if segment.count == 1:
-                return self._row(outcome, [outcome.features])
+                return self._row(outcome, lambda: [outcome.features])
             self._spool.add(video.id, outcome.features)
             self._done[video.id] = self._done.get(video.id, 0) + 1
         elif segment is not None and outcome.leaves_a_gap and not is_hopeless(len(lost) + 1, segment.count):
@@ -54,17 +54,17 @@ class Assembler:
             return self._failure(outcome)
         if self._done.get(video.id, 0) + len(lost) < segment.count:
             return None
-        return self._row(outcome, self._spool.take(video.id))
+        return self._row(outcome, lambda: self._spool.take(video.id))
 
     def close(self) -> None:
         """Remove what is on disk."""
         self._spool.close()
 
-    def _row(self, outcome: Outcome, parts: Sequence[SegmentFeatures]) -> FeatureRow | FailureRow:
+    def _row(self, outcome: Outcome, parts: Callable[[], Sequence[SegmentFeatures]]) -> FeatureRow | FailureRow:
         video = outcome.task.video
         try:
             with temporaries_explained():
-                row = merge_segments(video, self._labels_of(video), parts, self._lost[video.id])
+                row = merge_segments(video, self._labels_of(video), parts(), self._lost[video.id])
             self._sampling.check_length(row.num_frames)
         except VideoError as error:
             return self._failure(Failed(outcome.task, error.code, error.message, error.stage))

@@ -166,21 +166,6 @@ def write_bytes(uri: str, data: bytes | memoryview) -> None:
         call_store(uri, lambda: fs.pipe_file(path, bytes(data)))
 
 
-@contextmanager
-def writing(uri: str) -> Iterator[str]:
-    """The path of a local file to write, which is at `uri` once the context ends, atomically, and not if it fails."""
-    fs, path = filesystem(uri)
-    if is_local(uri):
-        with local_files.written(Path(path)) as temporary:
-            yield str(temporary)
-        return
-    check_writable(uri)
-    with TemporaryDirectory(prefix="framemill-") as folder:
-        temporary = Path(folder, "file")
-        yield str(temporary)
-        call_store(uri, lambda: fs.put_file(str(temporary), path))
-
-
 def create_bytes(uri: str, data: bytes) -> bool:
     """Write a new file at `uri` atomically; False where one exists (some stores do not check)."""
     fs, path = filesystem(uri)

@@ -15,24 +15,13 @@ TEMPORARY_SUFFIX = ".framemill-tmp"
 
 def write_file(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` atomically; missing parent folders are created."""
-    with written(path) as temporary:
-        temporary.write_bytes(data)
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` once the context ends; missing parent folders are created."""
-    with _temporary_beside(path) as temporary:
-        yield temporary
-        _sync(temporary)
+    with _temporary_beside(path, data) as temporary:
         os.replace(temporary, path)
 
 
 def create_file(path: Path, data: bytes | memoryview) -> bool:
     """Write `data` to a new file at `path` atomically; False where one exists."""
-    with _temporary_beside(path) as temporary:
-        temporary.write_bytes(data)
-        _sync(temporary)
+    with _temporary_beside(path, data) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -112,20 +101,18 @@ def regular_file(path: str) -> os.stat_result | None:
 
 
 @contextmanager
-def _temporary_beside(target: Path) -> Iterator[Path]:
-    """The name of a hidden file in the folder of `target`, to be written; removed afterwards unless it was moved."""
+def _temporary_beside(target: Path, data: bytes | memoryview) -> Iterator[Path]:
+    """A hidden file that holds `data`, in the folder of `target`; removed afterwards unless it was moved."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{uuid4().hex}{TEMPORARY_SUFFIX}")
     try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Have the disk hold what was written to a file."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _create_in_place(path: Path, data: bytes | memoryview) -> bool:

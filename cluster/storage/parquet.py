@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import io
-import os
+import mmap
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,10 +50,10 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
 
 
 def write_table(uri: str, table: pa.Table) -> int:
-    """Write `table` to `uri` and return the size of the file in bytes; memory does not hold the file."""
-    with files.writing(uri) as path:
-        _encode(table, path)
-        return os.path.getsize(path)
+    """Write `table` to `uri` and return the size of the file in bytes."""
+    data = encode_on_disk(table)
+    files.write_bytes(uri, data)
+    return len(data)
 
 
 def encode_table(table: pa.Table, distinct_columns: Collection[str] = ()) -> bytes:
@@ -61,12 +63,20 @@ def encode_table(table: pa.Table, distinct_columns: Collection[str] = ()) -> byt
     return buffer.getvalue()
 
 
-def _encode(table: pa.Table, where: str | io.BytesIO, distinct_columns: Collection[str] = ()) -> None:
+def encode_on_disk(table: pa.Table) -> memoryview:
+    """`table` as a Parquet file, mapped from a temporary file without a name: memory need not hold a large one."""
+    with TemporaryFile(prefix="framemill-") as file:
+        _encode(table, file)
+        file.flush()
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _encode(table: pa.Table, file: IO[bytes], distinct_columns: Collection[str] = ()) -> None:
     # Vectors of floats hardly compress, and decompression would dominate the time that reading them takes.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}
     with pq.ParquetWriter(
-        where,
+        file,
         table.schema,
         compression={leaf: "none" if is_vector else "zstd" for leaf, is_vector in leaves.items()},
         use_dictionary=[leaf for leaf, is_vector in leaves.items() if not is_vector and leaf not in distinct_columns],

@@ -8,10 +8,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.engines.task_guard import TaskGuard
 from cluster.storage.parquet import write_table
 from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, FeatureRow, feature_schema, feature_table, with_wide_codes
+from tests.support.memory import memory_growth
 
 METADATA = {"framemill.fingerprint": '{"sampling.fps": "1"}', "framemill.run_id": "r1"}
 LENGTHS = {"zebra": 3, "ant/Ⅱ": 1, "../mole\n": 2}
@@ -152,8 +152,9 @@ def test_more_than_2_gib_of_codes_fit_into_a_row(tmp_path):
     """Beyond what offsets of 32 bits reach; the codes are read without repeating them, as nobody needs them twice."""
     row, path = long_row(2_100_000), tmp_path / "part.parquet"
     assert row.size_bytes > 1 << 31
-    with TaskGuard(768 << 20, 600):
+    with memory_growth() as growth:
         assert write_table(str(path), feature_table([row], feature_schema(1024, frame_features=True), {})) < 100_000
+    assert growth.bytes < 256 << 20
     table = pq.read_table(path, columns=["rgb"], read_dictionary=["rgb.list.element"])
     codes = table["rgb"].combine_chunks().flatten()
     assert codes.dictionary.to_pylist() == [bytes(code) for code in row.rgb.vectors]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,34 @@ def test_a_shard_does_not_outgrow_its_bytes(dataset, tmp_path):
         sink.add_row(row(name, frames), "")
     sink.commit()
     assert shards(tmp_path) == [["a", "b"], ["c"]]
+
+
+def test_a_row_larger_than_a_shard_has_its_own(dataset, tmp_path):
+    sink = Sink(dataset, 1000, ())
+    for name, frames in (("a", 1), ("b", MAX_SHARD_BYTES // 1000), ("c", 1)):
+        sink.add_row(row(name, frames), "")
+    sink.commit()
+    assert shards(tmp_path) == [["a"], ["b"], ["c"]]
+
+
+def test_a_row_that_cannot_be_stored_is_the_failure_of_its_video(dataset):
+    sink = Sink(dataset, 1000, ())
+    good = row("a")
+    assert sink.checked(good, "v1") is good
+    for changes in (
+        {"mean_rgb": np.zeros(7, np.float32)},
+        {"num_frames": 2},
+        {"num_frames": 1 << 31, "rgb": None, "audio": None},
+        {"labels": ("cat",)},
+        {"tracks": "\udcff"},
+    ):
+        failed = sink.checked(replace(good, **changes), "v1")
+        assert isinstance(failed, FailureRow), changes
+        assert (failed.id, failed.code, failed.stage, failed.run_id, failed.content) == (
+            *("a", "internal", "write"),
+            *("r1", "v1"),
+        )
+        assert "an error in this program" in failed.message
 
 
 def test_nothing_is_written_for_nothing(dataset, tmp_path):

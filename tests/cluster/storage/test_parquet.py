@@ -1,8 +1,17 @@
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.storage.parquet import TableError, encode_table, read_columns, read_table, remove_rows, write_table
+from cluster.storage.parquet import (
+    TableError,
+    encode_on_disk,
+    encode_table,
+    read_columns,
+    read_table,
+    remove_rows,
+    write_table,
+)
 from tests.support.servers import gs_bucket
 
 TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]}).replace_schema_metadata({"made": "here"})
@@ -41,6 +50,18 @@ def test_distinct_columns_have_no_dictionary():
     encodings = [encoded.metadata.row_group(0).column(place).encodings for place in (0, 1)]
     assert ["RLE_DICTIONARY" in names for names in encodings] == [True, False]
     assert encoded.read().equals(TABLE)
+
+
+def test_views_are_stored_as_bytes_that_all_readers_know(tmp_path):
+    uri, codes = f"{tmp_path}/t.parquet", [[b"x" * 1024, b"y"], [], [b"x" * 1024] * 3]
+    views = pa.table({"id": ["a", "b", "c"], "codes": pa.array(codes, pa.list_(pa.binary_view()))})
+    write_table(uri, views.replace_schema_metadata({"made": "here"}))
+    stored = pq.read_table(uri)
+    assert stored.schema.field("codes").type == pa.list_(pa.large_binary())
+    assert (stored["codes"].to_pylist(), pandas.read_parquet(uri)["codes"].map(list).tolist()) == (codes, codes)
+    assert stored.schema.metadata == {b"made": b"here"}
+    assert pq.read_metadata(uri).metadata[b"made"] == b"here"  # for readers that do not know Arrow
+    assert encode_table(views) == bytes(encode_on_disk(views))
 
 
 def test_a_file_that_is_not_a_table_is_refused(tmp_path):
