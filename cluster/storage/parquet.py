@@ -20,15 +20,21 @@ import pyarrow.parquet as pq
 from cluster.storage import files
 from schemas.errors import InputError
 
+MANY_VALUES = 1 << 16  # of a column in a row group
+
 
 class TableError(InputError):
     """A file that is not a readable Parquet table; the message says which and what to do."""
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
-    """The table at `uri`, or some of its columns in the order given. The file is fetched whole, in one request."""
+    """The table at `uri`, or some of its columns in the order given. The file is fetched whole, in one request.
+
+    Lists of bytes that repeat a few values come as lists of a dictionary type: memory holds these values once.
+    """
     with _explained(uri):
-        return pq.read_table(pa.BufferReader(files.read_bytes(uri)), columns=columns)
+        file = pa.BufferReader(files.read_bytes(uri))
+        return pq.read_table(file, columns=columns, read_dictionary=_repetitive(pq.read_metadata(file)))
 
 
 def read_columns(uri: str, columns: Collection[str]) -> pa.Table:
@@ -109,8 +115,24 @@ def _explained(uri: str) -> Iterator[None]:
         raise TableError(f"{uri} cannot be read: {error}\nMove it away; its videos are processed again") from error
 
 
+def _repetitive(file: pq.FileMetaData) -> list[str]:
+    """Parquet's names of the lists of bytes whose values take next to nothing in the file."""
+    groups = [file.row_group(number) for number in range(file.num_row_groups)]
+    leaves = [group.column(place) for group in groups for place in range(group.num_columns)]
+    return [
+        leaf.path_in_schema
+        for leaf in leaves
+        if leaf.physical_type == "BYTE_ARRAY"
+        and leaf.path_in_schema.endswith(".list.element")
+        and leaf.num_values > MANY_VALUES
+        and leaf.total_uncompressed_size < leaf.num_values
+    ]
+
+
 def _stored(kind: pa.DataType) -> pa.DataType:
-    """The type that a column is read as."""
+    """The type that plain readers see of a column of type `kind`."""
+    if pa.types.is_dictionary(kind):
+        kind = pa.binary_view() if pa.types.is_binary(kind.value_type) else kind.value_type
     if pa.types.is_binary_view(kind):
         return pa.large_binary()
     return pa.list_(_stored(kind.value_type)) if pa.types.is_list(kind) else kind
