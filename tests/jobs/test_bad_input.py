@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from schemas.outcomes import RETRY_HELPS, FailureCode
-from tests.support.dataset import ids, rows, run_job
 from tests.support.claims import long_mp4
+from tests.support.dataset import ids, rows, run_job
 from tests.support.poison import decompression_bomb, many_traks
 from tests.support.servers import http_files
 from tests.support.sounds import Track, sound_packets
