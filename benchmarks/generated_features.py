@@ -307,8 +307,8 @@ def _vectors(matrix: NDArray[np.float32]) -> pa.FixedSizeListArray:
 
 
 def _code_lists(codes: NDArray[np.uint8], counts: NDArray[np.int64]) -> pa.ListArray:
-    bounds = np.arange(len(codes) + 1, dtype=np.int32) * codes.shape[1]
-    values = pa.Array.from_buffers(pa.binary(), len(codes), [None, pa.py_buffer(bounds), pa.py_buffer(codes)])
+    bounds = np.arange(len(codes) + 1, dtype=np.int64) * codes.shape[1]
+    values = pa.Array.from_buffers(pa.large_binary(), len(codes), [None, pa.py_buffer(bounds), pa.py_buffer(codes)])
     return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)), values)
 
 

@@ -38,6 +38,7 @@ from cluster.extraction.assembler import Assembler
 from cluster.storage.range_reader import RangeReader
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
+from schemas.codes import Codes
 from schemas.features import AUDIO_DIM
 from schemas.videos import Video
 
@@ -117,8 +118,8 @@ def measure_costs(video_seconds: int) -> Costs:
         duration_seconds=float(video_seconds),
         rgb_sum=np.zeros(DIM),
         audio_sum=np.zeros(AUDIO_DIM),
-        rgb=np.random.default_rng(0).integers(0, 256, (video_seconds, DIM), np.uint8),
-        audio=np.zeros((video_seconds, AUDIO_DIM), np.uint8),
+        rgb=Codes.of(np.random.default_rng(0).integers(0, 256, (video_seconds, DIM), np.uint8)),
+        audio=Codes.of(np.zeros((video_seconds, AUDIO_DIM), np.uint8)),
         has_audio=True,
         seconds_by_stage={"decode": 1.0},
         size_bytes=1,

@@ -4,27 +4,32 @@
          └► waveform ─► windows ─► audio features ────┴► sums, 8-bit codes
 
 Frames are streamed and kept for no longer than a batch, so memory does not depend on the length of the segment. A frame
-on screen at several grid points is embedded once and counted at each.
+on screen at several grid points is embedded once and counted at each; so is silence. Beyond a limit of grid points a
+video is refused: its length may be no more than a claim of its header.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
+from extractors.feature_totals import FeatureTotals
 from extractors.features import SegmentFeatures
 from extractors.sampling import SamplingConfig
 from extractors.segments import Segment, plan_segments
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
-from extractors.video.grid import as_fps
+from extractors.video.grid import as_fps, index_range
 from extractors.video.media import Media, ReadsAhead, Source, open_media
 from extractors.video.probe import header_duration, size_bytes
 from extractors.video.samples import Sample
@@ -33,8 +38,10 @@ from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from extractors.video.waveform import Waveform
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
-from schemas.quantization import quantize
 from schemas.videos import Video
+
+BLOCK_FRAMES = 4096  # whose embeddings are held
+BLOCK_WINDOWS = 512  # of sound, 60 KiB each
 
 
 @dataclass
@@ -110,18 +117,17 @@ class Extractor:
             video_seconds = header_duration(media)
             tracks = media.choice
             clock.add("open", started)
-            frames = _UniqueFrames(sampler.samples(start, end), clock, with_thumbnail)
+            frames = _UniqueFrames(self._within_limit(sampler.samples(start, end), video), clock, with_thumbnail)
             started = time.thread_time()
-            unique = self.frames.embed_stream(frames)
+            rgb = self._embed_frames(frames)
             clock.add("embed_frames", started)
             clock.seconds["embed_frames"] -= clock.seconds.get("decode", 0.0)
-        rgb = np.repeat(unique, frames.counts, axis=0)  # (T, D)
-        if segment.index == 0 and not len(rgb):
+        num_frames = len(frames.points)
+        if segment.index == 0 and not num_frames:
             raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {segment.start_seconds} on")
-        audio = np.zeros((len(rgb), AUDIO_DIM), np.float32)
+        started = time.thread_time()
+        audio = self._embed_sound(waveform if has_audio_track else None, frames.points)
         if has_audio_track:
-            started = time.thread_time()
-            audio = self.sound(waveform.windows(frames.points))
             clock.add("embed_sound", started)
         missing = extent.missing_ranges(frames.points)
         missing_frames = sum(stop - first for first, stop in missing)
@@ -130,17 +136,17 @@ class Extractor:
             video_seconds = extent.spliced_seconds
         features = SegmentFeatures(
             segment=segment,
-            num_frames=len(rgb),
+            num_frames=num_frames,
             missing_frames=missing_frames,
             gaps=tuple((float(first / fps), float(stop / fps)) for first, stop in missing),
-            duration_seconds=_duration(video_seconds, segment, (len(rgb) + missing_frames) / fps),
+            duration_seconds=_duration(video_seconds, segment, (num_frames + missing_frames) / fps),
             ends_early=bool(missing) and missing[-1][1] == extent.stop,
             fps=config.fps,
             video_seconds=None if video_seconds is None else float(video_seconds),
-            rgb_sum=rgb.sum(axis=0, dtype=np.float64),
-            audio_sum=audio.sum(axis=0, dtype=np.float64),
-            rgb=quantize(rgb) if config.frame_features else None,
-            audio=quantize(audio) if config.frame_features else None,
+            rgb_sum=rgb.sum,
+            audio_sum=audio.sum,
+            rgb=rgb.codes,
+            audio=audio.codes,
             has_audio=waveform.has_audio,
             seconds_by_stage=clock.seconds,
             size_bytes=size_bytes(source),
@@ -154,28 +160,63 @@ class Extractor:
         end = video.end_seconds
         if limit is not None:
             end = min(video.start_seconds + limit, end) if end is not None else video.start_seconds + limit
+        duration = header_duration(media) if can_seek(media) else None
+        if duration is not None:
+            stop = duration if end is None else min(duration, Fraction(end))
+            self.sampling.check_length(math.ceil((stop - video.start_seconds) * as_fps(self.sampling.fps)))
         return plan_segments(
-            header_duration(media) if can_seek(media) else None,
+            duration,
             segment_seconds=self.sampling.segment_seconds,
             start_seconds=video.start_seconds,
             end_seconds=end,
         )
 
+    def _within_limit(self, samples: Iterable[Sample], video: Video) -> Iterator[Sample]:
+        first, _ = index_range(as_fps(self.sampling.fps), Fraction(video.start_seconds), None)
+        for sample in samples:
+            self.sampling.check_length(sample.index - first + 1)
+            yield sample
+
+    def _embed_frames(self, frames: _UniqueFrames) -> FeatureTotals:
+        totals = FeatureTotals(self.frames.dim, keeps_codes=self.sampling.frame_features)
+        while len(embeddings := self.frames.embed_stream(islice(frames, BLOCK_FRAMES))):
+            totals.add(embeddings, frames.take_counts())
+        return totals
+
+    def _embed_sound(self, waveform: Waveform | None, points: Sequence[int]) -> FeatureTotals:
+        """The sound at grid points; zeros without a track."""
+        totals = FeatureTotals(AUDIO_DIM, keeps_codes=self.sampling.frame_features)
+        if waveform is None and points:
+            totals.add(np.zeros((1, AUDIO_DIM), np.float32), np.array([len(points)]))
+        elif waveform is not None:
+            for start in range(0, len(points), BLOCK_WINDOWS):
+                windows = waveform.windows(points[start : start + BLOCK_WINDOWS])  # (N, 15600)
+                totals.add(*self._embed_windows(windows))
+        return totals
+
+    def _embed_windows(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The embeddings of windows (N, 15600), a run of silent ones as one, and the length of each run."""
+        is_silent = np.logical_not(windows.any(axis=1))
+        starts = np.flatnonzero(np.concatenate([[True], ~(is_silent[1:] & is_silent[:-1])]))
+        distinct = windows if len(starts) == len(windows) else windows[starts]
+        return self.sound(distinct), np.diff(starts, append=len(windows))
+
 
 class _UniqueFrames:
     """Iterates over the distinct frames of samples.
 
-    `points` collects the grid points, `counts` the number of grid points of each frame.
+    `points` collects the grid points, `take_counts` gives the number of grid points of each frame since the last call.
     """
 
     def __init__(self, samples: Iterator[Sample], clock: StageClock, with_thumbnail: bool) -> None:
-        self.points: list[int] = []
-        self.counts: list[int] = []
+        self.points = array("q")
         self.thumbnail: Thumbnail | None = None
         self._samples = samples
         self._clock = clock
         self._with_thumbnail = with_thumbnail
-        self._image: NDArray[np.uint8] | None = None
+        self._counts: list[int] = []
+        self._number = 0
+        self._ahead: Sample | None = None  # the first of the next frame
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return self
@@ -183,20 +224,31 @@ class _UniqueFrames:
     def __next__(self) -> NDArray[np.uint8]:
         started = time.thread_time()
         try:
-            for sample in self._samples:
-                self.points.append(sample.index)
-                if sample.image is self._image:
-                    self.counts[-1] += 1
-                    continue
-                self._image = sample.image
-                self.counts.append(1)
-                # The second frame: the first is often black.
-                if self._with_thumbnail and len(self.counts) <= 2:
-                    self.thumbnail = Thumbnail(float(sample.seconds), encode_thumbnail(sample.image))
-                return sample.image
+            sample = self._ahead or next(self._samples)
+            self._number += 1
+            # The second frame: the first is often black.
+            if self._with_thumbnail and self._number <= 2:
+                self.thumbnail = Thumbnail(float(sample.seconds), encode_thumbnail(sample.image))
+            self._counts.append(self._read_points(sample))
+            return sample.image
         finally:
             self._clock.add("decode", started)
-        raise StopIteration
+
+    def take_counts(self) -> NDArray[np.int64]:
+        """The number of grid points of each frame since the last call."""
+        counts, self._counts = np.array(self._counts, np.int64), []
+        return counts
+
+    def _read_points(self, sample: Sample) -> int:
+        """Collect the grid points of the frame of `sample`; returns their number."""
+        before, self._ahead = len(self.points), None
+        self.points.append(sample.index)
+        for following in self._samples:
+            if following.image is not sample.image:
+                self._ahead = following
+                break
+            self.points.append(following.index)
+        return len(self.points) - before
 
 
 def _duration(video_seconds: Fraction | None, segment: Segment, sampled_seconds: Fraction) -> float:

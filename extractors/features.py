@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,14 @@ from extractors.segments import Segment
 from extractors.video.coverage import MIN_COVERAGE
 from extractors.video.grid import as_fps, index_range
 from extractors.video.thumbnail import Thumbnail
+from schemas.codes import Codes
 from schemas.features import FeatureRow
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
 from schemas.videos import Video
 
 MAX_LISTED_GAPS = 5
+MAX_CODE_BYTES = 16 << 20  # of a video, in memory
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class SegmentFeatures:
     duration_seconds    of the segment, gaps included
     video_seconds       duration of the whole video by its header; None if the header has none
     rgb_sum, audio_sum  (D,) and (128,) float64, sums over the grid points
-    rgb, audio          (T, D) and (T, 128) uint8 codes; None if only the means are kept
+    rgb, audio          codes of the grid points, D and 128 wide; None if only the means are kept
     has_audio           whether any audio of the video could be decoded
     seconds_by_stage    CPU seconds by stage
     size_bytes          of the video file
@@ -49,8 +52,8 @@ class SegmentFeatures:
     duration_seconds: float
     rgb_sum: NDArray[np.float64]
     audio_sum: NDArray[np.float64]
-    rgb: NDArray[np.uint8] | None
-    audio: NDArray[np.uint8] | None
+    rgb: Codes | None
+    audio: Codes | None
     has_audio: bool
     seconds_by_stage: dict[str, float]
     size_bytes: int
@@ -89,7 +92,7 @@ def merge_segments(
     rgb = [part.rgb for part in ordered if part.rgb is not None]
     audio = [part.audio for part in ordered if part.audio is not None]
     if not has_audio:
-        audio = [np.full_like(codes, quantize(np.zeros(1, np.float32))[0]) for codes in audio]
+        audio = [_silent(codes) for codes in audio]
     return FeatureRow(
         id=video.id,
         labels=labels,
@@ -103,9 +106,27 @@ def merge_segments(
         split=video.split,
         tracks=ordered[0].tracks,
         uri=video.uri,
-        rgb=np.concatenate(rgb) if rgb else None,
-        audio=np.concatenate(audio) if audio else None,
+        rgb=_following(rgb) if rgb else None,
+        audio=_following(audio) if audio else None,
     )
+
+
+def _silent(codes: Codes) -> Codes:
+    """The codes of no sound at as many grid points."""
+    silence = quantize(np.zeros((min(len(codes), 1), codes.dim), np.float32))
+    return Codes(silence, np.full(len(silence), len(codes)))
+
+
+def _following(parts: Sequence[Codes]) -> Codes:
+    """The codes of parts that follow each other; many are mapped into memory from a file that has no name any more."""
+    if sum(part.vectors.nbytes for part in parts) <= MAX_CODE_BYTES:
+        return Codes.joined(parts)
+    counts = np.concatenate([part.counts for part in parts])
+    with TemporaryFile(prefix="framemill-") as file:
+        for part in parts:
+            file.write(np.ascontiguousarray(part.vectors).data)
+        file.flush()
+        return Codes(np.memmap(file, np.uint8, "r", shape=(len(counts), parts[0].dim)), counts)
 
 
 def is_hopeless(lost: int, count: int) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from extractors.segments import DEFAULT_SECONDS
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS
+from schemas.outcomes import FailureCode, VideoError
 
 SAMPLINGS = ("exact", "keyframes")
+MAX_GRID_POINTS = 30 * 24 * 3600  # 30 days at 1 frame a second, a day at 30
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class SamplingConfig:
     frame_features   whether to keep the codes of every grid point in addition to the means
     max_seconds      length of the part used, from the start of the video; None for all of it
     max_pixels       the largest frame that is decoded
+    max_grid_points  of a video, or of the part used; a longer one is refused
     selective        decode only the necessary packets; the result is the same
     sampling         `exact`, or `keyframes`: the first frame of a group of pictures stands for all of the group
     """
@@ -29,6 +33,7 @@ class SamplingConfig:
     frame_features: bool = False
     max_seconds: int | None = None
     max_pixels: int = MAX_PIXELS
+    max_grid_points: int = MAX_GRID_POINTS
     selective: bool = True
     sampling: str = "exact"
 
@@ -37,7 +42,7 @@ class SamplingConfig:
         as_fps(self.fps)
         if self.sampling not in SAMPLINGS:
             raise ValueError(f"sampling must be one of {', '.join(SAMPLINGS)}, not {self.sampling!r}")
-        for name in ("segment_seconds", "max_seconds", "max_pixels"):
+        for name in ("segment_seconds", "max_seconds", "max_pixels", "max_grid_points"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -45,3 +50,14 @@ class SamplingConfig:
     def fingerprint_parts(self) -> dict[str, str]:
         """The settings that must be equal in two datasets for their features to be comparable."""
         return {"fps": str(as_fps(self.fps)), "max_seconds": str(self.max_seconds or "all"), "mode": self.sampling}
+
+    def check_length(self, points: int) -> None:
+        """Raise `VideoError` for a video of so many grid points if they are too many."""
+        if points > self.max_grid_points:
+            seconds = math.floor(points / as_fps(self.fps))
+            raise VideoError(
+                FailureCode.TOO_LONG,
+                f"it lasts {seconds:,} s or more, {points:,} frames at {self.fps} a second; the limit is "
+                f"{self.max_grid_points:,} frames. If the length is real, raise the limit (--max-grid-points), lower "
+                "--fps, or take a part (--max-seconds, or start_seconds and end_seconds in the manifest)",
+            )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 DEFAULT_SECONDS = 300
+MAX_SEGMENTS = 10_000  # of a video; segments of a longer one are longer
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def plan_segments(
     stop = 0 if duration_seconds is None else math.ceil(duration_seconds)
     if end_seconds is not None:
         stop = min(stop, end_seconds)
+    segment_seconds = max(segment_seconds, -(-(stop - start_seconds) // MAX_SEGMENTS))
     starts = list(range(start_seconds, stop, segment_seconds)) or [start_seconds]
     # The last segment is open-ended: the duration in the header may end before the last frame.
     ends: list[int | None] = [*starts[1:], end_seconds]

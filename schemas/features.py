@@ -1,8 +1,10 @@
 """The feature shard: one row per video, YouTube-8M's columns, plain Arrow types.
 
 `rgb` and `audio` hold one 8-bit code vector for each grid point (`schemas.quantization`); a shard has both or neither.
-Pandas, DuckDB, Spark and BigQuery read the files by themselves. That is why a code vector is `binary` and not
-`fixed_size_binary`: pandas (3.1 on pyarrow 25) refuses lists of the latter.
+Pandas, DuckDB, Spark and BigQuery read the files by themselves. That is why a code vector is `large_binary` and not
+`fixed_size_binary`: pandas (3.1 on pyarrow 25) refuses lists of the latter. Up to version 3 it was `binary`, with
+offsets of 32 bits: 2 GiB of codes in a row, 19.4 hours at 30 frames a second. In the files the two are the same, and
+readers take both, also within one dataset.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.codes import Codes, code_lists
 from schemas.text import storable
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 AUDIO_DIM = 128
+CODE_COLUMNS = ("rgb", "audio")
 GAP = pa.struct(
     [
         pa.field("start_seconds", pa.float32(), nullable=False),
@@ -40,7 +44,7 @@ class FeatureRow:
                       times
     split             as in the manifest: train, validation, test or empty
     tracks            the streams that were taken, where the file has several: `video 0 of 0, 3; audio 2 of 1, 2`
-    rgb, audio        (num_frames, D) and (num_frames, 128) uint8 codes, or None when only the means are kept
+    rgb, audio        codes of `num_frames` grid points, D and 128 wide, or None when only the means are kept
     """
 
     id: str
@@ -55,13 +59,13 @@ class FeatureRow:
     gaps: tuple[tuple[float, float], ...] = ()
     split: str = ""
     tracks: str | None = None
-    rgb: NDArray[np.uint8] | None = None
-    audio: NDArray[np.uint8] | None = None
+    rgb: Codes | None = None
+    audio: Codes | None = None
 
     @property
     def size_bytes(self) -> int:
-        """Approximate memory of the row."""
-        codes = 0 if self.rgb is None or self.audio is None else self.rgb.nbytes + self.audio.nbytes
+        """Approximate memory of the row where it is read."""
+        codes = 0 if self.rgb is None or self.audio is None else self.rgb.size_bytes + self.audio.size_bytes
         return self.mean_rgb.nbytes + self.mean_audio.nbytes + codes + 200
 
 
@@ -70,10 +74,7 @@ def feature_schema(rgb_dim: int, *, frame_features: bool) -> pa.Schema:
 
     Columns that may be null are newer than the first shards, which lack them.
     """
-    codes = [
-        pa.field("rgb", pa.list_(pa.binary()), nullable=False),
-        pa.field("audio", pa.list_(pa.binary()), nullable=False),
-    ]
+    codes = [pa.field(name, pa.list_(pa.large_binary()), nullable=False) for name in CODE_COLUMNS]
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -93,8 +94,19 @@ def feature_schema(rgb_dim: int, *, frame_features: bool) -> pa.Schema:
     )
 
 
+def with_wide_codes(schema: pa.Schema) -> pa.Schema:
+    """The schema of a shard of any version with the present type of codes."""
+    for place, field in enumerate(schema):
+        if field.name in CODE_COLUMNS:
+            schema = schema.set(place, field.with_type(pa.list_(pa.large_binary())))
+    return schema
+
+
 def feature_table(rows: Sequence[FeatureRow], schema: pa.Schema, metadata: Mapping[str, str]) -> pa.Table:
-    """Rows as a table of `schema`, ordered by id, with `metadata` for the file."""
+    """Rows as a table of `schema`, ordered by id, with `metadata` for the file.
+
+    Codes are not copied: their columns are views of them, which `cluster.storage.parquet` stores as `schema` says.
+    """
     ordered = sorted(rows, key=lambda row: row.id)
     columns = {
         "id": [row.id for row in ordered],
@@ -111,13 +123,16 @@ def feature_table(rows: Sequence[FeatureRow], schema: pa.Schema, metadata: Mappi
         "uri": [storable(row.uri) for row in ordered],
     }
     if "rgb" in schema.names:
-        columns["rgb"] = _codes([row.rgb for row in ordered])
-        columns["audio"] = _codes([row.audio for row in ordered])
+        columns |= {name: code_lists([_codes(row, name) for row in ordered]) for name in CODE_COLUMNS}
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
         for field, column in ((field, columns[field.name]) for field in schema)
     ]
-    return pa.Table.from_arrays(arrays, schema=schema.with_metadata(dict(metadata)))
+    fields = [
+        field.with_type(array.type) if field.name in CODE_COLUMNS else field
+        for field, array in zip(schema, arrays, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, dict(metadata)))
 
 
 def _vectors(vectors: Sequence[NDArray[np.float32]]) -> pa.FixedSizeListArray:
@@ -125,12 +140,10 @@ def _vectors(vectors: Sequence[NDArray[np.float32]]) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
 
 
-def _codes(codes: Sequence[NDArray[np.uint8] | None]) -> pa.ListArray:
-    present = [matrix for matrix in codes if matrix is not None]
-    assert len(present) == len(codes), "rows with and without frame-level features in one shard"
-    joined = np.ascontiguousarray(np.concatenate(present))  # (all grid points, D)
-    count, dim = joined.shape
-    starts = np.arange(count + 1, dtype=np.int32) * dim
-    values = pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(starts), pa.py_buffer(joined)])
-    offsets = np.concatenate([[0], np.cumsum([len(matrix) for matrix in present])]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+def _codes(row: FeatureRow, name: str) -> Codes:
+    codes: Codes | None = getattr(row, name)
+    assert codes is not None, "rows with and without frame-level features in one shard"
+    expected = row.num_frames, len(getattr(row, f"mean_{name}"))
+    if (len(codes), codes.dim) != expected:
+        raise ValueError(f"{row.id!r}: {len(codes)} codes in {name} of {codes.dim} bytes, expected {expected}")
+    return codes

@@ -34,7 +34,7 @@ from cluster.datasets.stored_settings import differences, schema_beside, stored_
 from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
 from cluster.storage import files
-from cluster.storage.parquet import encode_table, read_columns, read_table
+from cluster.storage.parquet import encode_on_disk, read_columns, read_table
 from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata
@@ -136,6 +136,10 @@ class FeatureDataset(DatasetFolder):
         if ids:
             with self.explained("written to"):
                 self._remove([(shard, ids) for shard in self._index() if not set(ids).isdisjoint(shard.ids)])
+
+    def check_row(self, row: FeatureRow) -> None:
+        """Raise an exception for a row that cannot be stored, which would cost all others of its commit."""
+        feature_table([row], self._schema, {})
 
     def commit(
         self,
@@ -269,7 +273,7 @@ class FeatureDataset(DatasetFolder):
         return parquet_files(self.place(folder))
 
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
-        data = encode_table(table)
+        data = encode_on_disk(table)
         self.writer.put(self.place(folder, name), data)
         self.bytes_written += len(data)
 

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.runs.lifecycle import internal_error
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
+from schemas.outcomes import FailureCode, Stage
 
 MAX_SHARD_BYTES = 256 << 20
 
@@ -34,8 +36,19 @@ class Sink:
         self._had_failed = had_failed
         self._batch = Batch(0)
 
+    def checked(self, row: FeatureRow, content: str) -> FeatureRow | FailureRow:
+        """A row that can be stored, or else the failure of its video: it must not cost the others of its commit."""
+        try:
+            self._dataset.check_row(row)
+        except Exception:
+            code, message = FailureCode.INTERNAL, internal_error()
+            return FailureRow(row.id, row.uri, Stage.WRITE, code, message, 1, self._dataset.run_id, content)
+        return row
+
     def add_row(self, row: FeatureRow, content: str) -> None:
-        """Take a finished video."""
+        """Take a finished video. One that is larger than a shard gets a shard of its own."""
+        if row.size_bytes >= MAX_SHARD_BYTES:
+            self.commit()
         batch = self._batch
         batch.rows.append((row, content))
         batch.size_bytes += row.size_bytes

@@ -11,6 +11,7 @@ import pyarrow as pa
 from cluster.datasets.folder import DatasetError, parquet_files
 from cluster.storage import files
 from cluster.storage.parquet import open_parquet
+from schemas.features import with_wide_codes
 from schemas.fingerprint import fingerprint_of
 
 _HASH = re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]+")
@@ -38,7 +39,7 @@ def stored_schema(root: str) -> pa.Schema | None:
 def schema_beside(stored: pa.Schema, schema: pa.Schema) -> pa.Schema:
     """The schema of new shards: a dataset that was begun without the newer columns goes on without them."""
     begun = pa.schema([field for field in schema if field.name in stored.names or not field.nullable])
-    return begun if stored.remove_metadata() == begun else schema
+    return begun if with_wide_codes(stored).remove_metadata() == begun else schema
 
 
 def differences(
@@ -62,7 +63,7 @@ def differences(
     codes = ["yes" if "rgb" in each.names else "no" for each in (stored, schema)]
     if codes[0] != codes[1]:
         found.append(f"--frame-features: {codes[0]} there, {codes[1]} here")
-    if not found and stored.remove_metadata() != schema:
+    if not found and with_wide_codes(stored).remove_metadata() != schema:
         found.append(f"columns: {', '.join(stored.names)} there, {', '.join(schema.names)} here")
     return list(dict.fromkeys(found))
 

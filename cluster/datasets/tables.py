@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cluster.storage.conditions import ChangedError
-from cluster.storage.parquet import decode_table, encode_table
+from cluster.storage.parquet import decode_table, encode_on_disk
 from cluster.storage.writer import Writer
 
 GROUP_FILES = 16
@@ -52,7 +52,7 @@ def load_table(writer: Writer, uri: str) -> StoredTable:
 
 def store_table(writer: Writer, stored: StoredTable, table: pa.Table) -> tuple[StoredTable, int]:
     """Replace a table; returns it, and the size of its file in bytes, 0 where it was removed for want of rows."""
-    data = encode_table(table)
+    data = encode_on_disk(table)
     if not table.num_rows:
         writer.remove(stored.uri, stored.version, data)
         return StoredTable(stored.uri, table, ""), 0
@@ -83,7 +83,7 @@ def fence_table(
         table = stored.table if only is None else stored.table.filter(stored.matching(only))
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), FENCED_KEY: run_id})
         try:
-            writer.replace(uri, encode_table(table), stored.version)
+            writer.replace(uri, encode_on_disk(table), stored.version)
         except ChangedError:
             continue  # the dead run has succeeded in between
         return table

@@ -74,7 +74,8 @@ class Failed:
     @property
     def leaves_a_gap(self) -> bool:
         """Whether the video can do without it: one of its later segments cannot be decoded."""
-        is_damage = self.stage == Stage.DECODE and self.code not in (*TRANSIENT, FailureCode.INTERNAL)
+        no_damage = (*TRANSIENT, FailureCode.TOO_LONG, FailureCode.INTERNAL)
+        is_damage = self.stage == Stage.DECODE and self.code not in no_damage
         return is_damage and self.task.segment is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -12,11 +11,9 @@ from cluster.engines.base import Resources, Worker
 from cluster.engines.stage import Network, VideoStage
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.engines.tasks import Done, Failed, Outcome, Task, memory_exceeded, time_exceeded
-from cluster.storage.redaction import redacted
+from cluster.runs.lifecycle import internal_error
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, Stage, VideoError
-
-INTERNAL_MESSAGE_CHARACTERS = 2_000
 
 StageT = TypeVar("StageT", bound=VideoStage)
 
@@ -70,5 +67,4 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
         except TimeExceededError:
             return time_exceeded(task, self._time_seconds)
         except Exception:
-            report = redacted(traceback.format_exc())[-INTERNAL_MESSAGE_CHARACTERS:]
-            return Failed(task, FailureCode.INTERNAL, f"an error in this program: {report}", Stage.DECODE)
+            return Failed(task, FailureCode.INTERNAL, internal_error(), Stage.DECODE)

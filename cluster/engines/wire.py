@@ -37,7 +37,10 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(kind: Any, content: bytes | memoryview) -> Any:
-    """The value of type `kind` that `pack` gave these bytes for. Raises `ValueError` where it is not one."""
+    """The value of type `kind` that `pack` gave these bytes for. Raises `ValueError` where it is not one.
+
+    Its arrays are views of `content`.
+    """
     try:
         view = memoryview(content)
         (length,) = LENGTH.unpack_from(view)
@@ -106,7 +109,7 @@ def _value(kind: Any, plain: Any, buffers: memoryview) -> Any:
     elif origin is np.ndarray:
         dtype, shape, offset, size = plain
         if NUMBERS.fullmatch(dtype):
-            return np.frombuffer(bytes(buffers[offset : offset + size]), dtype).reshape(shape)
+            return np.frombuffer(buffers[offset : offset + size], dtype).reshape(shape)
     elif isinstance(origin, type) and issubclass(origin, StrEnum):
         return origin(plain)
     raise ValueError(f"{plain!r:.80} is not of type {kind}")

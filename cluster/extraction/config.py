@@ -8,7 +8,7 @@ from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
-from extractors.sampling import SAMPLINGS, SamplingConfig
+from extractors.sampling import MAX_GRID_POINTS, SAMPLINGS, SamplingConfig
 from extractors.segments import DEFAULT_SECONDS
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS
@@ -80,6 +80,9 @@ class ExtractionOptions(Options):
     )
     rows_per_shard: int = option(1024, help="videos in one Parquet file", minimum=1)
     max_pixels: int = option(MAX_PIXELS, help="largest frame that is decoded, in pixels", minimum=1)
+    max_grid_points: int = option(
+        MAX_GRID_POINTS, help="longest video, in sampled frames; one that claims to be longer fails", minimum=1
+    )
     folders: FolderOptions = field(default_factory=FolderOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     networks: NetworkOptions = field(default_factory=NetworkOptions)
@@ -95,5 +98,6 @@ class ExtractionOptions(Options):
             frame_features=self.sampling.frame_features,
             max_seconds=self.sampling.max_seconds,
             max_pixels=self.max_pixels,
+            max_grid_points=self.max_grid_points,
             sampling=self.sampling.sampling,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from cluster.datasets.increment import Increment
@@ -24,7 +24,7 @@ from cluster.extraction.plan import Plan
 from cluster.extraction.run_log import RunLog
 from cluster.reports.context import PageContext
 from cluster.reports.extraction_report import render_run_report
-from cluster.runs.lifecycle import failed, guarded
+from cluster.runs.lifecycle import failed, guarded, recorded
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
 from cluster.storage.redaction import redacted
@@ -61,7 +61,7 @@ class ExtractionRun:
         pending = self._pending = increment.pending
         pictured = {pending[len(pending) * number // PICTURES].id for number in range(PICTURES) if pending}
         self._queue = TaskQueue(pending, thumbnails=pictured)
-        self._assembler = Assembler(vocabulary.indices, plan.run_id)
+        self._assembler = Assembler(vocabulary.indices, plan.run_id, plan.worker.stage.sampling)
         self._sink = Sink(plan.dataset, plan.options.rows_per_shard, had_failed)
         self._log = RunLog(plan.run_id)
         self._failures = OpenFailures(increment.failed)
@@ -79,12 +79,23 @@ class ExtractionRun:
         )
         plan.dataset.write_options(plan.options)
         plan.dataset.write_record(self._record("running"))
-        status = self._work()
-        try:
+        with recorded(self._abort), closing(self._assembler):
+            status = self._work()
+            try:
+                self._sink.commit()
+            except InputError as error:
+                status = failed(error)
+        return self._end(status)
+
+    def _abort(self, status: str) -> None:
+        """Keep what was finished, if that can be committed, and end."""
+        with suppress(Exception):
             self._sink.commit()
-        except InputError as error:
-            status = failed(error)
-        record = self._record(status)
+        self._end(status)
+
+    def _end(self, status: str) -> RunRecord:
+        """Write the record and the report."""
+        plan, record = self._plan, self._record(status)
         try:
             plan.dataset.write_record(record)
             plan.dataset.write_report(render_run_report(record, self._context(record)), plan.run_id)
@@ -112,12 +123,14 @@ class ExtractionRun:
         if isinstance(outcome, Done):
             self._log.add_segment(outcome)
             progress.add_frames(outcome.features.num_frames)
-        row = self._assembler.add(outcome)
+        row, content = self._assembler.add(outcome), content_of(outcome.task.video)
         if row is None:
             return
         if isinstance(row, FeatureRow):
+            row = self._sink.checked(row, content)
+        if isinstance(row, FeatureRow):
             self._log.add_row(row, progress.seconds)
-            self._sink.add_row(row, content_of(outcome.task.video))
+            self._sink.add_row(row, content)
         else:
             self._log.add_failure(row, progress.seconds)
             self._sink.add_failure(row)

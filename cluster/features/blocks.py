@@ -109,7 +109,8 @@ def _codes(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray
     if column.null_count or values.null_count:
         raise FeatureFileError(f"{uri}: {name} is missing (null) in some rows")
     _, ends, data = values.buffers()
-    bounds = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
+    offset_type = np.int64 if pa.types.is_large_binary(values.type) else np.int32  # the latter up to version 3
+    bounds = np.frombuffer(ends, offset_type)[values.offset : values.offset + len(values) + 1]
     wrong = np.flatnonzero(np.diff(bounds) != dim)
     if len(wrong):
         raise FeatureFileError(f"{uri}: a code in {name} has {np.diff(bounds)[wrong[0]]} bytes, expected {dim}")

@@ -28,6 +28,7 @@ from schemas.fingerprint import fingerprint_of
 from schemas.quantization import CodeRange, code_range_of
 
 PARQUET, TFRECORD = ".parquet", ".tfrecord"
+CODE_TYPES = (pa.large_binary(), pa.binary())  # the latter up to version 3
 VIDEO, FRAME = "video", "frame"
 LEVELS = (VIDEO, FRAME)
 # Bytes of a column that are read at a time; without it, Arrow loads a row group's whole column first.
@@ -203,9 +204,9 @@ def _inspect_parquet(uri: str) -> FeatureFile:
             problems.append(f"column {name} is {found or 'missing'}, not fixed_size_list<float>")
     frames = [name for name in ("rgb", "audio") if name in schema.names]
     problems += [
-        f"column {name} is {schema.field(name).type}, not list<binary>"
+        f"column {name} is {schema.field(name).type}, not list<large_binary>"
         for name in frames
-        if not _is_like(schema.field(name).type, pa.list_(pa.binary()))
+        if not any(_is_like(schema.field(name).type, pa.list_(kind)) for kind in CODE_TYPES)
     ]
     if problems:
         raise FeatureFileError(f"{uri} is not a feature shard: {'; '.join(problems)}\nIt has {', '.join(schema.names)}")

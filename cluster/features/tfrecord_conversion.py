@@ -44,6 +44,7 @@ from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.parquet import read_table, write_table
+from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.quantization import CodeRange, quantize
@@ -148,7 +149,7 @@ def _rows(block: Records) -> Iterator[FeatureRow]:
         codes: dict[str, Any] = {}
         if block.frame_offsets is not None:
             frames = slice(block.frame_offsets[row], block.frame_offsets[row + 1])
-            codes = {"rgb": rgb[frames], "audio": audio[frames]}
+            codes = {"rgb": Codes.of(rgb[frames]), "audio": Codes.of(audio[frames])}
         first, last = block.labels.offsets[row : row + 2]
         known: dict[str, Any] = {
             "has_audio": bool(mean_audio[row].any()),

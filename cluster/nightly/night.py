@@ -81,6 +81,9 @@ class Night:
                 raise
             self._give_up(failed(error), redacted(str(error)))
             return ExitCode.FAILED
+        except Exception:
+            self._give_up("failed", "an error in this program; the log says more")
+            raise
 
     def _give_up(self, status: str, problem: str) -> None:
         if self._day.has_begun:

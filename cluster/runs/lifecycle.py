@@ -6,14 +6,18 @@ import logging
 import secrets
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import IntEnum
 from types import FrameType
 
+from cluster.storage.redaction import redacted
 from schemas.errors import InputError
 from schemas.records import JobRecord
+
+REPORT_CHARACTERS = 2_000
 
 logger = logging.getLogger("framemill")
 
@@ -49,10 +53,26 @@ def guarded(part: Callable[[], None], *errors: type[Exception]) -> str:
     return "completed"
 
 
+@contextmanager
+def recorded(end: Callable[[str], object]) -> Iterator[None]:
+    """Have `end` record the status of a run that is cut short by an error in this program, or by a second Ctrl-C."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(Exception):  # what went wrong may prevent that as well
+            end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+
+
 def failed(error: Exception) -> str:
     """Log the error that ends a run; returns the run's status."""
     logger.error(error)
     return "failed"
+
+
+def internal_error() -> str:
+    """The message of a failure that is an error in this program, from the exception in hand."""
+    return f"an error in this program: {redacted(traceback.format_exc())[-REPORT_CHARACTERS:]}"
 
 
 def exit_code(record: JobRecord, max_failure_ratio: float) -> ExitCode:

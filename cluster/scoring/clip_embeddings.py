@@ -44,9 +44,8 @@ class ClipEmbeddings:
         self._sink = Sink(dataset, rows_per_shard, settled.failed.keys())
 
     def add(self, video: Video, scores: ClipScores) -> None:
-        """Add the embedding of a video."""
+        """Add the embedding of a video; one that cannot be stored is a failure."""
         assert scores.embedding is not None
-        self.rows += 1
         row = FeatureRow(
             id=video.id,
             labels=self._labels_of(video),
@@ -58,6 +57,11 @@ class ClipEmbeddings:
             split=video.split,
             uri=redacted(video.uri),
         )
+        checked = self._sink.checked(row, content_of(video))
+        if isinstance(checked, FailureRow):
+            self._sink.add_failure(checked)
+            return
+        self.rows += 1
         self._sink.add_row(row, content_of(video))
 
     def add_failure(self, row: FailureRow) -> None:

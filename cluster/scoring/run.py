@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from cluster.engines.base import EngineError
-from cluster.runs.lifecycle import failed, guarded
+from cluster.runs.lifecycle import failed, guarded, recorded
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.scoring.label_source import Backlog, LabelSource
@@ -90,7 +90,8 @@ class ScoringRun:
         )
         plan.dataset.write_options(plan.settings.options)
         plan.dataset.write_record(self._record("running"))
-        status = self._work()
+        with recorded(lambda status: plan.dataset.write_record(self._record(status))):
+            status = self._work()
         record = self._record(status)
         try:
             plan.dataset.write_record(record)

@@ -73,15 +73,15 @@ class Fence(ABC):
         """Content and version of a file."""
 
     @abstractmethod
-    def put(self, uri: str, data: bytes, confirm: Confirm) -> None:
+    def put(self, uri: str, data: bytes | memoryview, confirm: Confirm) -> None:
         """Write a file that no other run writes; one that an earlier attempt has written is replaced."""
 
     @abstractmethod
-    def replace(self, uri: str, data: bytes, version: str, confirm: Confirm) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str, confirm: Confirm) -> str:
         """Replace a file, and return its new version. Raises `ChangedError` where it is not at `version`."""
 
     @abstractmethod
-    def remove(self, uri: str, version: str, emptied: bytes, confirm: Confirm) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview, confirm: Confirm) -> None:
         """Remove a file, or replace it by `emptied`. Raises `ChangedError` where it is not at `version`."""
 
 
@@ -113,16 +113,16 @@ class LockFence(Fence):
         return files.read_bytes(uri), ""
 
     @override
-    def put(self, uri: str, data: bytes, confirm: Confirm) -> None:
+    def put(self, uri: str, data: bytes | memoryview, confirm: Confirm) -> None:
         local_files.write_file(Path(files.local_path(uri)), data, within=self._confirmed(confirm))
 
     @override
-    def replace(self, uri: str, data: bytes, version: str, confirm: Confirm) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str, confirm: Confirm) -> str:
         self.put(uri, data, confirm)
         return ""
 
     @override
-    def remove(self, uri: str, version: str, emptied: bytes, confirm: Confirm) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview, confirm: Confirm) -> None:
         with self._confirmed(confirm):
             files.delete(uri)
 
@@ -183,26 +183,26 @@ class ConditionFence(Fence):
         return conditions.read(uri)
 
     @override
-    def put(self, uri: str, data: bytes, confirm: Confirm) -> None:
+    def put(self, uri: str, data: bytes | memoryview, confirm: Confirm) -> None:
         try:
-            conditions.write(uri, data, "")
+            conditions.write(uri, bytes(data), "")
         except ChangedError:
             _, version = conditions.read(uri)
             confirm()  # nobody had taken over when it was read: it is of an earlier attempt of this run
             self.replace(uri, data, version, confirm)
 
     @override
-    def replace(self, uri: str, data: bytes, version: str, confirm: Confirm) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str, confirm: Confirm) -> str:
         try:
-            return conditions.write(uri, data, version)
+            return conditions.write(uri, bytes(data), version)
         except ChangedError:
             confirm()
             raise
 
     @override
-    def remove(self, uri: str, version: str, emptied: bytes, confirm: Confirm) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview, confirm: Confirm) -> None:
         try:
-            conditions.remove(uri, version, emptied)
+            conditions.remove(uri, version, bytes(emptied))
         except ChangedError:
             confirm()
             raise
@@ -238,7 +238,7 @@ class CheckFence(Fence):
         return files.read_bytes(uri), ""
 
     @override
-    def put(self, uri: str, data: bytes, confirm: Confirm) -> None:
+    def put(self, uri: str, data: bytes | memoryview, confirm: Confirm) -> None:
         self.replace(uri, data, "", confirm)
         try:
             confirm()
@@ -248,13 +248,13 @@ class CheckFence(Fence):
             raise
 
     @override
-    def replace(self, uri: str, data: bytes, version: str, confirm: Confirm) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str, confirm: Confirm) -> str:
         confirm()
         files.write_bytes(uri, data)
         return ""
 
     @override
-    def remove(self, uri: str, version: str, emptied: bytes, confirm: Confirm) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview, confirm: Confirm) -> None:
         confirm()
         files.delete(uri)
 

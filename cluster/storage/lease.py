@@ -108,15 +108,15 @@ class Lease:
         """Content of a file, and its version for `replace` and `remove`."""
         return self._fence.read(uri)
 
-    def put(self, uri: str, data: bytes) -> None:
+    def put(self, uri: str, data: bytes | memoryview) -> None:
         """Write a file that no other run writes. Raises `LeaseError` where another run has taken over."""
         self._fence.put(uri, data, self.confirm)
 
-    def replace(self, uri: str, data: bytes, version: str) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str) -> str:
         """Replace a file that was read, and return its new version. Raises `LeaseError` as `put` does."""
         return self._fence.replace(uri, data, version, self.confirm)
 
-    def remove(self, uri: str, version: str, emptied: bytes) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview) -> None:
         """Remove a file that was read, or replace it by `emptied`. Raises `LeaseError` as `put` does."""
         self._fence.remove(uri, version, emptied, self.confirm)
 

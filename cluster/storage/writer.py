@@ -25,13 +25,13 @@ class Writer(Protocol):
     def read(self, uri: str) -> tuple[bytes, str]:
         """Content and version of a file."""
 
-    def put(self, uri: str, data: bytes) -> None:
+    def put(self, uri: str, data: bytes | memoryview) -> None:
         """Write a file that no other run writes."""
 
-    def replace(self, uri: str, data: bytes, version: str) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str) -> str:
         """Replace a file that was read, and return its new version."""
 
-    def remove(self, uri: str, version: str, emptied: bytes) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview) -> None:
         """Remove a file that was read, or replace it by `emptied`."""
 
 
@@ -51,15 +51,15 @@ class PlainWriter:
         """Content; versions are of no use here."""
         return files.read_bytes(uri), ""
 
-    def put(self, uri: str, data: bytes) -> None:
+    def put(self, uri: str, data: bytes | memoryview) -> None:
         """Write, whatever is there."""
         files.write_bytes(uri, data)
 
-    def replace(self, uri: str, data: bytes, version: str) -> str:
+    def replace(self, uri: str, data: bytes | memoryview, version: str) -> str:
         """Write, whatever is there."""
         files.write_bytes(uri, data)
         return ""
 
-    def remove(self, uri: str, version: str, emptied: bytes) -> None:
+    def remove(self, uri: str, version: str, emptied: bytes | memoryview) -> None:
         """Remove, whatever is there."""
         files.delete(uri)

@@ -26,9 +26,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
 
 import av
+import numpy as np
 from av.video.stream import VideoStream
 
 from extractors.video.grid import Grid
@@ -157,11 +157,11 @@ class Extent:
             self.head_points = max(0, math.ceil((head_seconds - ROUNDING_SECONDS) * grid.fps))
 
     def missing_ranges(self, present: Sequence[int]) -> list[tuple[int, int]]:
-        """Ranges [first, stop) of missing grid points, given the points `present`."""
-        found = frozenset(present)
+        """Ranges [first, stop) of missing grid points, given the points `present`, in order."""
         ranges = [(-self.head_points, 0)] if self.head_points else []
-        missing = [index for index in range(self.first, self.stop) if index not in found]
-        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
-            indices = [index for _, index in run]
-            ranges.append((indices[0], indices[-1] + 1))
+        inside = np.asarray(present, np.int64)
+        inside = inside[(inside >= self.first) & (inside < self.stop)]
+        bounds = np.concatenate([[self.first - 1], inside, [max(self.stop, self.first)]])
+        for place in np.flatnonzero(np.diff(bounds) > 1).tolist():
+            ranges.append((int(bounds[place]) + 1, int(bounds[place + 1])))
         return ranges

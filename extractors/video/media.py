@@ -51,7 +51,8 @@ FORMATS = (
 )
 MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 MAX_PIXELS = 8192 * 8192
-MAX_STREAMS = 256  # each takes up to a megabyte as soon as the file is opened
+MAX_STREAMS = 512  # each takes up to a megabyte as soon as the file is opened
+FEWER_STREAMS = "if it is genuine, provide a copy with a video and a sound stream alone (ffmpeg -i IN -c copy OUT)"
 READ_BYTES = 1 << 20
 
 
@@ -170,11 +171,10 @@ def _pick_video(container: InputContainer, source: Source) -> VideoStream:
     if not container.streams:
         raise VideoError(FailureCode.TRUNCATED, CUT_SHORT, Stage.READ)
     if video is None:
-        raise VideoError(
-            FailureCode.NO_VIDEO_STREAM,
-            "it has no video stream, only audio or still images: leave it out of the manifest",
-            Stage.READ,
-        )
+        message = "it has no video stream, only audio or still images: leave it out of the manifest"
+        if len(container.streams) >= MAX_STREAMS:
+            message = f"none of its first {MAX_STREAMS} streams is a video, and no more are looked at: {FEWER_STREAMS}"
+        raise VideoError(FailureCode.NO_VIDEO_STREAM, message, Stage.READ)
     with _peeked(source) as file:
         if is_encrypted(container, video, file):
             raise encryption_error()
@@ -213,7 +213,9 @@ def _refusal(error: av.error.FFmpegError, source: Source) -> VideoError:
         if has_encryption(file):  # libav may fail to parse what it cannot decrypt
             return encryption_error()
     if isinstance(error, MemoryError):
-        message = f"its header declares more than {MAX_STREAMS} streams, or more packets than fit in memory"
+        message = (
+            f"its header declares more than {MAX_STREAMS} streams, or more packets than fit in memory: {FEWER_STREAMS}"
+        )
         return VideoError(FailureCode.MEMORY_LIMIT, message, Stage.READ)
     if isinstance(error, av.error.EOFError) or _has_media_signature(source):
         return VideoError(FailureCode.TRUNCATED, CUT_SHORT, Stage.READ)

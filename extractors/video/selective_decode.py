@@ -127,18 +127,19 @@ class SelectiveDecode(Generic[P]):
 
     def _decode_key_frame(self, points: P, group: Group, following: Group | None) -> Iterator[Sample]:
         """Decode the first frame of the group alone, and sample it at all points of the group."""
-        indices = [index for _, frame_points in self._sampled(points, group, following) for index in frame_points]
-        if not indices:
+        sampled = [frame_points for _, frame_points in self._sampled(points, group, following)]
+        if not sampled:
             return
         if not group.is_random_access:  # the continuation of a long group
             latest = self._latest
             if latest is None:
                 raise UnsureStructureError("no key frame was found yet")
+            indices = chain.from_iterable(sampled)
             yield from (Sample(index, points.seconds(index), latest.pts, latest.image) for index in indices)
             return
         head = group.frames[0]
         head.packet.opaque = head.number
-        self._expected.append((head, range(indices[0], indices[-1] + 1)))
+        self._expected.append((head, range(sampled[0].start, sampled[-1].stop)))
         yield from self._deliver(points, self._decoder.decode(head.packet))
         yield from self._drain(points)
 

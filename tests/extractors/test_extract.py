@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -15,12 +15,16 @@ from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedd
 from extractors.extract import Extractor
 from extractors.features import SegmentFeatures, merge_segments
 from extractors.sampling import SamplingConfig
-from extractors.video.waveform import RATE_HZ
+from extractors.segments import Segment
+from extractors.video.decode import sample_frames
+from extractors.video.waveform import RATE_HZ, Waveform
 from extractors.weights.resolve import resolve_weights
 from schemas.features import AUDIO_DIM, FeatureRow
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
 from schemas.videos import Video
+from tests.support.claims import long_avi, long_mp4
+from tests.support.memory import memory_growth
 from tests.support.sounds import Track, write_with_sound
 from tests.support.videos import TICKS, Clip, write_video
 
@@ -83,8 +87,7 @@ def test_the_features_of_a_video(whole: SegmentFeatures, clip: Path) -> None:
     assert whole.size_bytes == clip.stat().st_size
     assert whole.rgb is not None
     assert whole.audio is not None
-    assert (whole.rgb.shape, whole.audio.shape) == ((7, 1024), (7, AUDIO_DIM))
-    assert (whole.rgb.dtype, whole.audio.dtype) == (np.uint8, np.uint8)
+    assert (np.shape(whole.rgb), np.shape(whole.audio)) == ((7, 1024), (7, AUDIO_DIM))
     assert (whole.rgb_sum.shape, whole.audio_sum.shape) == ((1024,), (AUDIO_DIM,))
     assert len(np.unique(whole.rgb, axis=0)) == len(np.unique(whole.audio, axis=0)) == 7
     assert whole.thumbnail is None
@@ -112,8 +115,8 @@ def test_a_range_gives_its_part_of_the_whole(
     assert whole.audio is not None
     extractor = Extractor(SamplingConfig(segment_seconds=2, **CODES), frames, sound)
     row = row_of(extractor, clip, start_seconds=2, end_seconds=5)
-    np.testing.assert_array_equal(row.rgb, whole.rgb[2:5])
-    np.testing.assert_array_equal(row.audio, whole.audio[2:5])
+    np.testing.assert_array_equal(row.rgb, np.asarray(whole.rgb)[2:5])
+    np.testing.assert_array_equal(row.audio, np.asarray(whole.audio)[2:5])
     assert row.duration_seconds == 3.0
 
 
@@ -150,7 +153,7 @@ def test_a_frame_at_several_grid_points_is_embedded_once_and_counted_for_each(
     assert features.rgb is not None
     assert features.num_frames == 14  # MP4 gives the last picture the duration of the one before
     for points in (slice(0, 4), slice(4, 9), slice(9, 14)):
-        assert len(np.unique(features.rgb[points], axis=0)) == 1
+        assert len(np.unique(np.asarray(features.rgb)[points], axis=0)) == 1
     assert len(np.unique(features.rgb, axis=0)) == 3
     assert features.thumbnail is not None
     assert features.thumbnail.jpeg.startswith(b"\xff\xd8")
@@ -183,7 +186,7 @@ def test_audio_after_the_last_frame_is_ignored(tmp_path: Path, frames: CountingE
     row = row_of(Extractor(SamplingConfig(segment_seconds=2, **CODES), frames, sound), path)
     assert row.num_frames == 3
     assert row.rgb is not None
-    assert row.rgb.shape == (3, 1024)
+    assert np.shape(row.rgb) == (3, 1024)
 
 
 def test_a_range_beyond_the_end_is_refused(clip: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:
@@ -248,11 +251,11 @@ def test_a_partly_damaged_video_gives_the_features_of_its_intact_part(
     there = [index for index in range(12) if not start <= index < end]
     assert whole.rgb is not None
     assert whole.audio is not None
-    np.testing.assert_array_equal(holed.rgb, whole.rgb[there])
+    np.testing.assert_array_equal(holed.rgb, np.asarray(whole.rgb)[there])
     beside = [index for index in there if not start - 2 <= index <= end]  # the codec's sound overlaps
     assert holed.audio is not None
-    audio = holed.audio[[there.index(index) for index in beside]]
-    np.testing.assert_allclose(audio, whole.audio[beside], atol=2)  # resampling restarts after the hole
+    audio = np.asarray(holed.audio)[[there.index(index) for index in beside]]
+    np.testing.assert_allclose(audio, np.asarray(whole.audio)[beside], atol=2)  # resampling restarts after the hole
 
 
 def test_less_than_half_of_a_video_is_refused_with_the_missing_ranges(
@@ -297,3 +300,71 @@ def test_damaged_audio_does_not_affect_frames(
     row = row_of(Extractor(SamplingConfig(**CODES), frames, sound), path)
     assert (row.num_frames, row.coverage, row.has_audio) == (12, 1.0, False)
     assert not row.mean_audio.any()
+
+
+@pytest.mark.parametrize("sampling", ["exact", "keyframes"])
+@pytest.mark.parametrize("make", [long_avi, long_mp4])
+def test_a_claim_of_days_takes_no_memory(
+    make: Callable[[Path, int], Path], sampling: str, tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    """Two pictures in 200 KB, each of which stays for more than a day: 800 MB of embeddings, were they repeated."""
+    seconds = 200_000
+    path = make(tmp_path / f"long.{make.__name__[-3:]}", seconds)
+    extractor = Extractor(SamplingConfig(segment_seconds=seconds, sampling=sampling, **CODES), frames, sound)
+    extractor.setup()
+    before = frames.count
+    with memory_growth() as growth:
+        features, others = extractor(path, video(path))
+    assert growth.bytes < 64 << 20
+    assert others == []
+    assert frames.count - before <= 3
+    assert features.num_frames >= seconds - 1
+    assert features.rgb is not None
+    assert features.audio is not None
+    assert (len(features.rgb), len(features.audio)) == (features.num_frames, features.num_frames)
+    assert features.rgb.counts.max() >= seconds / 2 - 1
+    assert len(features.audio.vectors) == 1
+
+
+def test_a_video_that_claims_too_many_grid_points_is_refused(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    before = frames.count
+    for path in (long_mp4(tmp_path / "long.mp4", 20_000), long_avi(tmp_path / "long.avi", 20_000)):
+        for fps, limit in (("1", 15_000), ("2", 30_000)):
+            sampling = SamplingConfig(fps=fps, max_grid_points=limit)
+            with pytest.raises(VideoError, match=r"it lasts [12]\d,\d{3} s or more.*--max-grid-points") as caught:
+                Extractor(sampling, frames, sound)(path, video(path))
+            assert caught.value.code == FailureCode.TOO_LONG
+        for part in ({"end_seconds": 15_000}, {"start_seconds": 5_000}):
+            extractor = Extractor(SamplingConfig(max_grid_points=15_000), frames, sound)
+            features, _ = extractor(path, video(path, **part))
+            assert features.num_frames > 0
+    assert frames.count - before < 20
+
+
+def test_the_last_segment_may_be_longer_than_the_header_says_but_not_for_ever(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    path = long_mp4(tmp_path / "long.mp4", 20_000)
+    extractor = Extractor(SamplingConfig(max_grid_points=150), frames, sound)
+    with pytest.raises(VideoError, match="the limit is 150 frames") as caught:
+        extractor(path, video(path), Segment(1, 2, 100, None))
+    assert caught.value.code == FailureCode.TOO_LONG
+
+
+def test_silence_is_embedded_once_and_like_any_other_window(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 2 * RATE_HZ)).astype(np.float32)
+    path = write_with_sound(tmp_path / "quiet.mkv", Track(((0.0, noise), (6.5, noise)), rate=RATE_HZ), seconds=9)
+    waveform = Waveform()
+    samples = list(sample_frames(path, waveform=waveform))
+    assert len(samples) == 9
+    windows = waveform.windows(range(9))
+    assert windows.any(axis=1).tolist() == [True] * 2 + [False] * 4 + [True] * 3
+    features, _ = Extractor(SamplingConfig(**CODES), frames, sound)(path, video(path))
+    np.testing.assert_array_equal(features.audio, quantize(sound(windows)))
+    assert features.audio is not None
+    assert features.audio.counts.tolist() == [1, 1, 4, 1, 1, 1]
+    np.testing.assert_allclose(features.audio_sum, sound(windows).sum(axis=0, dtype=np.float64), rtol=1e-12)

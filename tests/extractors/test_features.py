@@ -10,6 +10,7 @@ import pytest
 
 from extractors.features import SegmentFeatures, merge_segments
 from extractors.segments import Segment
+from schemas.codes import Codes
 from schemas.videos import Video
 
 VIDEO = Video("a", "file:///a.mp4")
@@ -23,8 +24,8 @@ def part(index: int, count: int, frames: int, *, has_audio: bool = True, codes: 
         duration_seconds=float(frames),
         rgb_sum=rng.normal(size=8) * frames,
         audio_sum=rng.normal(size=4) * frames,
-        rgb=rng.integers(0, 256, (frames, 8), dtype=np.uint8) if codes else None,
-        audio=rng.integers(0, 256, (frames, 4), dtype=np.uint8) if codes else None,
+        rgb=Codes.of(rng.integers(0, 256, (frames, 8), dtype=np.uint8)) if codes else None,
+        audio=Codes.of(rng.integers(0, 256, (frames, 4), dtype=np.uint8)) if codes else None,
         has_audio=has_audio,
         seconds_by_stage={"decode": 1.0},
         size_bytes=100,

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from extractors.segments import Segment, plan_segments
+from extractors.segments import MAX_SEGMENTS, Segment, plan_segments
 from extractors.video.grid import index_range
 
 
@@ -46,6 +46,13 @@ def test_a_long_video_is_cut_and_its_last_segment_open() -> None:
 
 def test_a_fraction_of_a_second_after_a_boundary_is_a_segment() -> None:
     assert len(plan_segments(Fraction(600_001, 1000), segment_seconds=300)) == 3
+
+
+def test_a_video_has_so_many_segments_whatever_length_its_header_claims() -> None:
+    segments = plan_segments(Fraction(10**9), segment_seconds=1, start_seconds=7)
+    assert len(segments) <= MAX_SEGMENTS
+    assert (segments[0].start_seconds, segments[0].end_seconds, segments[-1].end_seconds) == (7, 7 + 10**5, None)
+    assert len(plan_segments(Fraction(MAX_SEGMENTS), segment_seconds=1)) == MAX_SEGMENTS
 
 
 def test_unknown_length_stays_whole() -> None:

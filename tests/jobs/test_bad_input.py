@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from schemas.outcomes import RETRY_HELPS, FailureCode
+from tests.support.claims import long_mp4
 from tests.support.dataset import ids, rows, run_job
 from tests.support.poison import decompression_bomb, many_traks
 from tests.support.servers import http_files
@@ -49,7 +50,8 @@ BAD = {
         "absurd_dimensions",
         "more than 67108864 pixels (raise it with --max-pixels if the file is genuine)",
     ),
-    "tracks": ("memory_limit", "more than 256 streams"),
+    "tracks": ("memory_limit", "more than 512 streams"),
+    "long": ("too_long", "the limit is 2,592,000 frames. If the length is real, raise the limit (--max-grid-points)"),
     "bomb": ("memory_limit", "took more than 160 MiB (--memory-limit-mib)"),
 }
 # These need a process that dies, time that runs out, a store that fails, and a mistake of ours.
@@ -88,6 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     decompression_bomb(folder / "huge.mov", 16_000, frames=2)
     decompression_bomb(folder / "bomb.mov", 8_000, frames=3)
     many_traks(folder / "tracks.mp4", 1_000)
+    long_mp4(folder / "long.mp4", 2_600_000)
     return folder
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cluster.storage.parquet import encode_table
+from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, FeatureRow, feature_schema, feature_table
 
 DIM = 16
@@ -33,8 +35,8 @@ def feature_row(number: int, *, frames: int = 0, dim: int = DIM, labels: Sequenc
         uri=f"in/{number}.mp4",
         coverage=0.5,
         gaps=((0.5, 1.5),) * (number % 2),
-        rgb=rng.integers(0, 256, (frames, dim), np.uint8) if frames else None,
-        audio=rng.integers(0, 256, (frames, AUDIO_DIM), np.uint8) if frames else None,
+        rgb=Codes.of(rng.integers(0, 256, (frames, dim), np.uint8)) if frames else None,
+        audio=Codes.of(rng.integers(0, 256, (frames, AUDIO_DIM), np.uint8)) if frames else None,
     )
 
 
@@ -45,7 +47,8 @@ def write_shard(
     path.parent.mkdir(parents=True, exist_ok=True)
     schema = feature_schema(len(rows[0].mean_rgb), frame_features=rows[0].rgb is not None)
     metadata = {"framemill.fingerprint": json.dumps(dict(fingerprint))}
-    pq.write_table(feature_table(rows, schema, metadata), path, compression="zstd", row_group_size=row_group_size)
+    table = pq.read_table(pa.BufferReader(encode_table(feature_table(rows, schema, metadata))))
+    pq.write_table(table, path, compression="zstd", row_group_size=row_group_size)
     return path
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass
 class StoppingEngine:
-    """The engine `inner`, until it has given a number of outcomes; then it raises `error`."""
+    """The engine `inner`, until it has given a number of outcomes; then it calls `look` and raises `error`."""
 
     inner: Any
     outcomes: int
     error: BaseException
+    look: Callable[[], object] = lambda: None
 
     def started(self) -> Any:
         return self
@@ -25,6 +26,7 @@ class StoppingEngine:
         for number, outcome in enumerate(self.inner.run(queue, worker), 1):
             yield outcome
             if number == self.outcomes:
+                self.look()
                 raise self.error
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from cluster.training.config import TrainingOptions
 from cluster.training.kinds import load_training_data
 from cluster.training.progress import StageProgress
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
+from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, FeatureRow
 from schemas.trainings import TrainingRecord
 from tests.support.features import FINGERPRINT, write_shard
@@ -65,8 +66,8 @@ def _row(number: int, centres: np.ndarray, frames: int) -> FeatureRow:
         num_frames=count or 7,
         duration_seconds=float(count or 7),
         uri=f"in/{number}.mp4",
-        rgb=codes[:, :DIM] if frames else None,
-        audio=codes[:, DIM:] if frames else None,
+        rgb=Codes.of(codes[:, :DIM]) if frames else None,
+        audio=Codes.of(codes[:, DIM:]) if frames else None,
     )
 
 

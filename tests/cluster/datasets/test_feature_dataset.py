@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,8 +19,9 @@ from cluster.storage.files import StorageError
 from cluster.storage.lease import LeaseError
 from cluster.storage.parquet import TableError, write_table
 from cluster.storage.writer import PlainWriter
+from schemas.codes import Codes
 from schemas.failures import FailureRow
-from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow
+from schemas.features import AUDIO_DIM, CODE_COLUMNS, SCHEMA_VERSION, FeatureRow
 from schemas.ledger import without_content
 from schemas.videos import Video
 from tests.support.servers import gs_bucket
@@ -119,6 +121,24 @@ def test_a_dataset_without_the_newer_columns_goes_on_without_them(tmp_path):
     assert ids(tmp_path, "features") == ["a", "b"]
     with pytest.raises(DatasetError, match="--frame-features: no there, yes here"):
         open_dataset(tmp_path, frame_features=True).check()
+
+
+def test_a_dataset_of_version_3_goes_on_with_wider_offsets(tmp_path):
+    codes = (Codes.of(np.arange(dim, dtype=np.uint8)[None]) for dim in (1024, AUDIO_DIM))
+    row = replace(done("a")[0], rgb=next(codes), audio=next(codes))
+    open_dataset(tmp_path, frame_features=True).commit(0, [(row, "v1")], [], ())
+    (first,) = (tmp_path / "features").iterdir()
+    table = pq.read_table(first)
+    narrow = [field.with_type(pa.list_(pa.binary())) if field.name in CODE_COLUMNS else field for field in table.schema]
+    pq.write_table(table.cast(pa.schema(narrow, table.schema.metadata)), first)
+    again = open_dataset(tmp_path, "r2", frame_features=True)
+    again.check()
+    again.commit(0, [(replace(row, id="b"), "v1")], [], ())
+    both = pandas.read_parquet(tmp_path / "features")
+    assert both["id"].tolist() == ["a", "b"]
+    assert [list(value) for value in both["rgb"]] == [[bytes(row.rgb.vectors[0])]] * 2
+    again.withdraw({"a"})
+    assert ids(tmp_path, "features") == ["b"]
 
 
 def test_files_that_are_none_of_ours_are_refused(tmp_path):
@@ -355,7 +375,8 @@ def test_a_manifest_without_labels_takes_none_away(tmp_path):
 
 
 def test_nothing_else_of_a_shard_changes(tmp_path):
-    codes = {"rgb": np.arange(2048, dtype=np.uint8).reshape(2, 1024), "audio": np.ones((2, AUDIO_DIM), np.uint8)}
+    rgb, audio = np.arange(2048, dtype=np.uint8).reshape(2, 1024), np.ones((2, AUDIO_DIM), np.uint8)
+    codes = {"rgb": Codes.of(rgb), "audio": Codes.of(audio)}
     row = replace(done("a")[0], num_frames=2, coverage=0.5, gaps=((1.0, 2.0),), **codes)
     dataset = open_dataset(tmp_path, frame_features=True, note="kept")
     dataset.commit(0, [(row, "v1"), (replace(row, id="b"), "v1")], [], ())

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.folder import DatasetError
 from cluster.datasets.shard_sink import MAX_SHARD_BYTES, Sink
+from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, FeatureRow
 
@@ -17,9 +19,9 @@ def dataset(tmp_path):
 
 
 def row(name: str, frames: int = 1) -> FeatureRow:
-    codes = np.zeros((frames, 1024), np.uint8), np.zeros((frames, AUDIO_DIM), np.uint8)
+    codes = (Codes(np.zeros((1, dim), np.uint8), np.array([frames])) for dim in (1024, AUDIO_DIM))
     means = np.zeros(1024, np.float32), np.zeros(AUDIO_DIM, np.float32)
-    return FeatureRow(name, (), *means, False, frames, 1.0, name, rgb=codes[0], audio=codes[1])
+    return FeatureRow(name, (), *means, False, frames, 1.0, name, rgb=next(codes), audio=next(codes))
 
 
 def failure(name: str) -> FailureRow:
@@ -57,6 +59,34 @@ def test_a_shard_does_not_outgrow_its_bytes(dataset, tmp_path):
         sink.add_row(row(name, frames), "")
     sink.commit()
     assert shards(tmp_path) == [["a", "b"], ["c"]]
+
+
+def test_a_row_larger_than_a_shard_has_its_own(dataset, tmp_path):
+    sink = Sink(dataset, 1000, ())
+    for name, frames in (("a", 1), ("b", MAX_SHARD_BYTES // 1000), ("c", 1)):
+        sink.add_row(row(name, frames), "")
+    sink.commit()
+    assert shards(tmp_path) == [["a"], ["b"], ["c"]]
+
+
+def test_a_row_that_cannot_be_stored_is_the_failure_of_its_video(dataset):
+    sink = Sink(dataset, 1000, ())
+    good = row("a")
+    assert sink.checked(good, "v1") is good
+    for changes in (
+        {"mean_rgb": np.zeros(7, np.float32)},
+        {"num_frames": 2},
+        {"num_frames": 1 << 31, "rgb": None, "audio": None},
+        {"labels": ("cat",)},
+        {"tracks": "\udcff"},
+    ):
+        failed = sink.checked(replace(good, **changes), "v1")
+        assert isinstance(failed, FailureRow), changes
+        assert (failed.id, failed.code, failed.stage, failed.run_id, failed.content) == (
+            *("a", "internal", "write"),
+            *("r1", "v1"),
+        )
+        assert "an error in this program" in failed.message
 
 
 def test_nothing_is_written_for_nothing(dataset, tmp_path):

@@ -17,6 +17,7 @@ from cluster.scoring.label_writer import ScoredPortion, Unread
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
 from extractors.video.thumbnail import Thumbnail
+from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.outcomes import FailureCode, Stage
 from schemas.videos import Video
@@ -34,8 +35,8 @@ def features(**given: Any) -> SegmentFeatures:
         "duration_seconds": 10 / 3,
         "rgb_sum": NUMBERS.normal(size=1024),
         "audio_sum": NUMBERS.normal(size=128),
-        "rgb": NUMBERS.integers(0, 256, (10, 1024), np.uint8),
-        "audio": NUMBERS.integers(0, 256, (10, 128), np.uint8),
+        "rgb": Codes.of(NUMBERS.integers(0, 256, (10, 1024), np.uint8)),
+        "audio": Codes.of(NUMBERS.integers(0, 256, (10, 128), np.uint8), NUMBERS.integers(1, 9, 10)),
         "has_audio": True,
         "seconds_by_stage": {"decode": 0.1, "embed": 1e-300},
         "size_bytes": 1 << 40,

@@ -1,13 +1,20 @@
 import itertools
+import tempfile
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from cluster.engines.task_guard import private_bytes
 from cluster.engines.tasks import Done, Failed, Task
 from cluster.extraction.assembler import Assembler
 from cluster.storage.redaction import redacted
 from extractors.features import SegmentFeatures
+from extractors.sampling import SamplingConfig
 from extractors.segments import Segment
+from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.outcomes import FailureCode, Stage
 from schemas.videos import Video
@@ -19,11 +26,12 @@ def part(index: int, count: int) -> Done:
     segment = Segment(index, count, index * 2, None if index == count - 1 else index * 2 + 2)
     rgb, audio = np.full((2, 4), index, np.uint8), np.full((2, 3), index, np.uint8)
     sums = rgb.sum(0, dtype=np.float64) / 3, audio.sum(0, dtype=np.float64)
-    return Done(Task(VIDEO, segment), SegmentFeatures(segment, 2, 2.0, *sums, rgb, audio, True, {}, 10))
+    codes = Codes.of(rgb), Codes.of(audio)
+    return Done(Task(VIDEO, segment), SegmentFeatures(segment, 2, 2.0, *sums, *codes, True, {}, 10))
 
 
-def assembler() -> Assembler:
-    return Assembler(lambda video: (7,) * len(video.labels), "r1")
+def assembler(sampling: SamplingConfig | None = None) -> Assembler:
+    return Assembler(lambda video: (7,) * len(video.labels), "r1", sampling)
 
 
 def test_a_video_of_one_segment_is_settled_at_once():
@@ -40,7 +48,7 @@ def test_segments_in_any_order_make_the_same_row():
         rows.append(row)
     for row in rows:
         assert (row.num_frames, row.duration_seconds) == (6, 6.0)
-        np.testing.assert_array_equal(row.rgb[:, 0], [0, 0, 1, 1, 2, 2])
+        np.testing.assert_array_equal(np.asarray(row.rgb)[:, 0], [0, 0, 1, 1, 2, 2])
         np.testing.assert_array_equal(row.mean_rgb, rows[0].mean_rgb)
 
 
@@ -73,7 +81,7 @@ def test_segments_that_cannot_be_decoded_are_gaps():
     assert (row.num_frames, row.coverage) == (4, 0.5)
     assert row.gaps == ((2.0, 4.0), (6.0, 7.5))
     assert row.duration_seconds == 7.5
-    np.testing.assert_array_equal(row.rgb[:, 0], [0, 0, 2, 2])
+    np.testing.assert_array_equal(np.asarray(row.rgb)[:, 0], [0, 0, 2, 2])
 
 
 def test_when_most_segments_are_lost_so_is_the_video():
@@ -99,3 +107,47 @@ def test_less_than_half_is_a_failure_that_says_how_much_there_is():
     row = assembler().add(replace(damaged, features=replace(damaged.features, ends_early=True)))
     assert row.code == "truncated"
     assert "cut short" in row.message
+
+
+@pytest.mark.parametrize("change", [{"rgb_sum": np.zeros((7, 2))}, {"gaps": ((0.0, "x"),)}, {"audio": None, "rgb": 3}])
+def test_features_that_cannot_be_joined_cost_their_video(change: dict[str, Any]) -> None:
+    """As from a process that a hostile file has taken over."""
+    joining, outcome = assembler(), part(1, 2)
+    assert joining.add(part(0, 2)) is None
+    row = joining.add(replace(outcome, features=replace(outcome.features, **change)))
+    assert isinstance(row, FailureRow)
+    assert (row.code, row.message[:25]) == ("internal", "an error in this program:")
+    assert joining.add(part(0, 1)).num_frames == 2
+
+
+def test_more_grid_points_than_the_limit_are_refused_whatever_the_worker_says() -> None:
+    sampling = SamplingConfig(max_grid_points=5)
+    assert assembler(sampling).add(part(0, 1)).num_frames == 2
+    joining = assembler(sampling)
+    *before, row = [joining.add(part(index, 3)) for index in range(3)]
+    assert before == [None, None]
+    assert (row.code, row.stage) == ("too_long", "decode")
+
+
+def test_a_limit_that_the_last_segment_meets_is_no_gap() -> None:
+    joining = assembler()
+    assert [joining.add(part(index, 4)) for index in range(3)] == [None] * 3
+    assert joining.add(lost(3, 4, FailureCode.TOO_LONG)).code == "too_long"
+
+
+def test_a_long_video_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty hours of different pictures, 80 MB of codes, in a tenth of that."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    joining, rng, segments = assembler(), np.random.default_rng(0), 240
+    peak, before = 0, private_bytes()
+    for index in range(segments):
+        codes = Codes.of(rng.integers(0, 256, (300, 1024), np.uint8)), Codes.of(np.zeros((300, 128), np.uint8))
+        segment = Segment(index, segments, 300 * index, 300 * index + 300)
+        features = SegmentFeatures(segment, 300, 300.0, np.zeros(1024), np.zeros(128), *codes, True, {}, 10)
+        row = joining.add(Done(Task(VIDEO, segment), features))
+        peak = max(peak, private_bytes() - before)
+    assert row.rgb.vectors.nbytes == segments * 300 * 1024
+    np.testing.assert_array_equal(row.rgb.vectors[-300:], codes[0].vectors)
+    assert peak < 8 << 20
+    joining.close()
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import Plan, make_plan, read_inputs
 from cluster.extraction.recorded import recorded_settings
 from extractors.weights.resolve import WEIGHT_SETS
+from schemas.codes import Codes
 from schemas.errors import InputError
 from schemas.features import AUDIO_DIM, FeatureRow
 
@@ -28,7 +29,8 @@ def plan_of(root: Path, **options: object) -> Plan:
 
 
 def add_row(dataset: FeatureDataset, dim: int, *, frames: bool = False) -> None:
-    codes = {"rgb": np.zeros((1, dim), np.uint8), "audio": np.zeros((1, AUDIO_DIM), np.uint8)} if frames else {}
+    widths = {"rgb": dim, "audio": AUDIO_DIM} if frames else {}
+    codes = {name: Codes.of(np.zeros((1, width), np.uint8)) for name, width in widths.items()}
     vectors = np.zeros(dim, np.float32), np.zeros(AUDIO_DIM, np.float32)
     dataset.commit(0, [(FeatureRow("a", (), *vectors, False, 1, 1.0, "a.mp4", **codes), "")], [], ())
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from cluster.engines.base import EngineError
+from cluster.engines.tasks import Done
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.job import extract, planned
 from cluster.extraction.plan import read_inputs
 from schemas.runs import RunRecord
-from tests.support.dataset import ids
+from tests.support.dataset import ids, rows
 from tests.support.stopping_engine import StoppingEngine
 from tests.support.videos import Clip, write_video
 
@@ -41,10 +46,10 @@ def options(videos, tmp_path) -> ExtractionOptions:
     )
 
 
-def stopped(options: ExtractionOptions, error: BaseException) -> RunRecord:
+def stopped(options: ExtractionOptions, error: BaseException, look: Callable[[], object] = lambda: None) -> RunRecord:
     """The record of a run whose engine stops after the first video."""
     with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
-        return extract(plan, StoppingEngine(engine, 1, error), lease)
+        return extract(plan, StoppingEngine(engine, 1, error, look), lease)
 
 
 def on_disk(options: ExtractionOptions) -> str:
@@ -78,15 +83,42 @@ def test_an_output_that_takes_no_more_fails_the_run(options, tmp_path, log):
     assert "out cannot be written to" in log.text
 
 
-def test_a_mistake_in_this_program_is_no_status(options):
+def test_a_mistake_in_this_program_ends_the_run_and_keeps_what_was_finished(options):
     with pytest.raises(ZeroDivisionError):
         stopped(options, ZeroDivisionError())
+    record = RunRecord.from_json(on_disk(options))
+    assert (record.status, record.counts.extracted) == ("failed", 1)
+    assert ids(Path(options.output)) == ["a"]
 
 
 def test_the_record_of_a_running_run_counts_what_is_done(options, monkeypatch):
     monkeypatch.setattr("cluster.datasets.folder.RECORD_EVERY_SECONDS", 0.0)
-    with pytest.raises(ZeroDivisionError):
-        stopped(options, ZeroDivisionError())
-    (path,) = (Path(options.output) / "runs").glob("*.json")
-    record = RunRecord.from_json(path.read_text())
+    texts = []
+
+    def look() -> None:
+        (path,) = (Path(options.output) / "runs").glob("*.json")
+        texts.append(path.read_text())
+
+    stopped(options, EngineError("no worker is left"), look)
+    record = RunRecord.from_json(texts[0])
     assert (record.status, record.counts.extracted) == ("running", 1)
+
+
+class TamperingEngine(StoppingEngine):
+    """An engine whose worker has been taken over by the video `b`: the means come back of another width."""
+
+    def run(self, queue: Any, worker: Any) -> Iterator[Any]:
+        for outcome in self.inner.run(queue, worker):
+            is_tampered = isinstance(outcome, Done) and outcome.task.video.id == "b"
+            yield replace(outcome, features=replace(outcome.features, rgb_sum=np.zeros(7))) if is_tampered else outcome
+
+
+def test_a_row_that_cannot_be_stored_costs_its_video(options):
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        record = extract(plan, TamperingEngine(engine, 0, AssertionError()), lease)
+    assert record.to_json() == on_disk(options)
+    assert (record.status, record.counts.extracted, record.failures_by_code) == ("completed", 2, {"internal": 1})
+    assert ids(Path(options.output)) == ["a", "c"]
+    (failure,) = rows(Path(options.output), "failures")
+    assert (failure["id"], failure["code"], failure["stage"]) == ("b", "internal", "write")
+    assert "an error in this program" in str(failure["message"])

@@ -1,9 +1,10 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cluster.features.blocks import read_blocks
-from cluster.features.files import FeatureFileError, open_features
+from cluster.features.files import CODE_TYPES, FeatureFileError, open_features
 from schemas.quantization import CodeRange, dequantize
 from tests.support.features import DIM, feature_row, replace_column, some_rows, write_shard
 
@@ -37,9 +38,25 @@ def test_large_finite_features_are_accepted(tmp_path):
     assert (block.rgb == np.float32(3e30)).all()
 
 
-def test_codes_of_a_wrong_width_are_refused(tmp_path):
+@pytest.mark.parametrize("kind", CODE_TYPES)
+def test_codes_with_offsets_of_any_width_are_read(tmp_path, kind):
+    rows = [feature_row(number, frames=number + 1) for number in range(20)]
+    path = write_shard(tmp_path / "a.parquet", rows)
+    for name in ("rgb", "audio"):
+        replace_column(path, name, pq.read_table(path)[name].cast(pa.list_(kind)))
+    assert pq.read_schema(path).field("rgb").type == pa.list_(kind)
+    blocks = list(read_blocks(open_features([str(path)]).files[0], "frame", [0]))
+    assert len(blocks) == 2
+    for name in ("rgb", "audio"):
+        codes = np.concatenate([np.asarray(getattr(row, name)) for row in rows])
+        np.testing.assert_array_equal(np.concatenate([getattr(block, name) for block in blocks]), codes)
+    assert np.diff(blocks[1].frame_offsets).tolist() == [17, 18, 19, 20]
+
+
+@pytest.mark.parametrize("kind", CODE_TYPES)
+def test_codes_of_a_wrong_width_are_refused(tmp_path, kind):
     path = some_rows(tmp_path, 2, frames=2)
-    replace_column(path, "rgb", pa.array([[b"x" * DIM] * 2, [b"x" * DIM, b"short"]], pa.list_(pa.binary())))
+    replace_column(path, "rgb", pa.array([[b"x" * DIM] * 2, [b"x" * DIM, b"short"]], pa.list_(kind)))
     with pytest.raises(FeatureFileError, match="a code in rgb has 5 bytes, expected 16"):
         list(read_blocks(open_features([str(path)]).files[0], "frame", [0]))
 
@@ -63,5 +80,5 @@ def test_codes_of_another_range_are_decoded(tmp_path):
     for fingerprint, code_range in (({}, None), ({"code_range": "-1..3"}, CodeRange(-1, 3))):
         path = write_shard(tmp_path / "a.parquet", [row], fingerprint)
         (block,) = read_blocks(open_features([str(path)]).files[0], "frame", [0])
-        for found, codes in ((block.rgb, row.rgb), (block.audio, row.audio)):
+        for found, codes in ((block.rgb, np.asarray(row.rgb)), (block.audio, np.asarray(row.audio))):
             np.testing.assert_array_equal(found, codes if code_range is None else dequantize(codes, code_range))

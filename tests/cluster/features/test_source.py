@@ -141,8 +141,8 @@ def test_frames_are_decoded_and_padded(frames, shuffle, max_frames):
             row = by_id[name]
             assert row.rgb is not None
             assert row.audio is not None
-            np.testing.assert_array_equal(batch.rgb[at, :length], dequantize(row.rgb[:length]))
-            np.testing.assert_array_equal(batch.audio[at, :length], dequantize(row.audio[:length]))
+            np.testing.assert_array_equal(batch.rgb[at, :length], dequantize(np.asarray(row.rgb)[:length]))
+            np.testing.assert_array_equal(batch.audio[at, :length], dequantize(np.asarray(row.audio)[:length]))
             assert not batch.rgb[at, length:].any()
             assert not batch.audio[at, length:].any()
         seen += batch.ids

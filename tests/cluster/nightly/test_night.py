@@ -72,6 +72,13 @@ def test_a_night_that_is_stopped_counts_what_it_has_done(options, error, status,
     assert (Path(options.labels) / "nights" / f"{DAY}.html").exists()
 
 
+def test_a_mistake_in_this_program_ends_the_night(options):
+    with pytest.raises(ZeroDivisionError):
+        run_until(options, ZeroDivisionError())
+    (run,) = record_of(options).runs
+    assert (run.status, run.problem) == ("failed", "an error in this program; the log says more")
+
+
 def test_a_second_run_of_the_day_is_added_to_its_record(options):
     for _ in range(2):
         run_until(options, EngineError("no worker is left"))

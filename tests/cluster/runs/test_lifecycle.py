@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from cluster.runs.lifecycle import ExitCode, bad_input, exit_code, guarded, keeping_sigterm, new_run_id, terminable
+from cluster.runs.lifecycle import (
+    ExitCode,
+    bad_input,
+    exit_code,
+    guarded,
+    internal_error,
+    keeping_sigterm,
+    new_run_id,
+    recorded,
+    terminable,
+)
 from schemas.errors import InputError
 from schemas.runs import RunRecord
 
@@ -50,6 +60,31 @@ def test_a_thread_may_ask_for_it():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+@pytest.mark.parametrize(("error", "status"), [(ZeroDivisionError(), "failed"), (KeyboardInterrupt(), "interrupted")])
+def test_an_error_that_nobody_expected_is_recorded_and_goes_on(error, status):
+    statuses = []
+
+    def end(status: str) -> None:
+        statuses.append(status)
+        raise OSError("the record cannot be written")
+
+    with pytest.raises(type(error)), recorded(end):
+        raise error
+    with recorded(end):
+        pass
+    assert statuses == [status]
+
+
+def test_the_report_of_an_error_keeps_no_secret():
+    try:
+        raise ValueError("https://host/a.mp4?signature=SECRET" + "x" * 5_000)
+    except ValueError:
+        message = internal_error()
+    assert message.startswith("an error in this program: ")
+    assert "SECRET" not in message
+    assert len(message) < 2_100
 
 
 def test_run_ids_differ_and_sort_by_time():

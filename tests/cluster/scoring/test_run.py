@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,9 @@ def config(tmp_path):
     return scoring_config(features, checkpoint, tmp_path / "labels", rows_per_shard=2)
 
 
-def stopped(config, error: BaseException) -> ScoringRecord:
+def stopped(config, error: BaseException, look: Callable[[], object] = lambda: None) -> ScoringRecord:
     """The record of a run whose engine stops after the first portion."""
-    return score_videos(config.settings(), StoppingEngine(LocalEngine(), 1, error))
+    return score_videos(config.settings(), StoppingEngine(LocalEngine(), 1, error, look))
 
 
 def on_disk(config) -> str:
@@ -75,14 +76,16 @@ def test_an_output_that_takes_no_more_fails_the_run(config, tmp_path, log):
     assert "labels cannot be written to" in log.text
 
 
-def test_a_mistake_in_this_program_is_no_status(config):
+def test_a_mistake_in_this_program_ends_the_run(config):
     with pytest.raises(ZeroDivisionError):
         stopped(config, ZeroDivisionError())
+    record = ScoringRecord.from_json(on_disk(config))
+    assert (record.status, record.counts.scored) == ("failed", 2)
 
 
 def test_the_record_of_a_running_run_counts_what_is_done(config, monkeypatch):
     monkeypatch.setattr("cluster.datasets.folder.RECORD_EVERY_SECONDS", 0.0)
-    with pytest.raises(ZeroDivisionError):
-        stopped(config, ZeroDivisionError())
-    record = ScoringRecord.from_json(on_disk(config))
+    texts = []
+    stopped(config, EngineError("no worker is left"), lambda: texts.append(on_disk(config)))
+    record = ScoringRecord.from_json(texts[0])
     assert (record.status, record.counts.scored) == ("running", 2)

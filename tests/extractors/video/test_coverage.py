@@ -6,9 +6,11 @@ import io
 import math
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from extractors.video.coverage import Extent, declared_end
@@ -253,3 +255,23 @@ def test_missing_points_are_reported_as_ranges() -> None:
     extent.first, extent.stop, extent.head_points = 10, 20, 2
     assert extent.missing_ranges([10, 11, 14, 19]) == [(-2, 0), (12, 14), (15, 19)]
     assert Extent().missing_ranges([]) == []
+
+
+def test_missing_ranges_are_those_between_the_points_that_are_there() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        extent = Extent()
+        extent.first, extent.head_points = int(rng.integers(0, 5)), int(rng.integers(0, 3))
+        extent.stop = extent.first + int(rng.integers(0, 20))
+        present = sorted(rng.choice(30, int(rng.integers(0, 30)), replace=False).tolist())
+        ranges = extent.missing_ranges(present)
+        missing = [index for first, stop in ranges for index in range(first, stop)]
+        inside = range(extent.first, extent.stop)
+        assert missing == [*range(-extent.head_points, 0), *(index for index in inside if index not in present)]
+        assert all(stop < first for (_, stop), (first, _) in pairwise(ranges) if stop)
+
+
+def test_a_claim_of_years_is_one_range() -> None:
+    extent = Extent()
+    extent.stop = 10**12
+    assert extent.missing_ranges([0, 1, 2]) == [(3, 10**12)]

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from extractors.video.decode import sample_frames
-from extractors.video.media import Source, open_media
+from extractors.video.media import MAX_STREAMS, Source, open_media
 from extractors.video.probe import probe
 from extractors.video.thumbnail import video_thumbnail
 from schemas.outcomes import FailureCode, Stage, VideoError
+from tests.support.claims import many_streams
 from tests.support.sounds import Track, sound_packets, write_with_sound
 from tests.support.transport import FIRST_PROGRAMME_PID, SERVICES_PID, resealed
 from tests.support.videos import Clip, picture, read_number, write_video
@@ -130,6 +131,27 @@ def test_audio_files_and_cover_pictures_are_not_videos(tmp_path: Path) -> None:
             container.mux([*sound_packets(container, track), *cover])
         error = refusal(path)
         assert error.code == FailureCode.NO_VIDEO_STREAM
+
+
+@pytest.mark.parametrize("name", ["streams.mkv", "streams.mov"])
+def test_the_picture_is_found_behind_many_streams(name: str, tmp_path: Path) -> None:
+    path = many_streams(tmp_path / name, 300)
+    with open_media(path) as media:
+        assert media.video.index == 299
+    assert len(list(sample_frames(path))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("streams.mkv", FailureCode.NO_VIDEO_STREAM), ("streams.mov", FailureCode.MEMORY_LIMIT)],
+)
+def test_a_picture_behind_too_many_streams_is_refused_with_what_to_do(
+    name: str, code: FailureCode, tmp_path: Path
+) -> None:
+    error = refusal(many_streams(tmp_path / name, MAX_STREAMS + 10))
+    assert error.code == code
+    assert str(MAX_STREAMS) in error.message
+    assert "ffmpeg" in error.message
 
 
 def add_cover(container: av.container.OutputContainer) -> list[av.Packet]:
