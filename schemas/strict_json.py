@@ -16,6 +16,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from schemas.numerals import whole_number_of
+
 T = TypeVar("T")
 
 
@@ -38,8 +40,8 @@ def dump(value: object) -> str:
 def load(kind: type[T], text: str, subject: str, *, schema_version: int) -> T:
     """Read JSON text as `kind`, whose `schema_version` must be the one given; `subject` opens the error message."""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = parse(text)
+    except ValueError as error:
         raise JsonMismatchError(subject, [f"not JSON: {error}"]) from error
     # Another version has other keys: naming each of them would bury the one thing that matters.
     if isinstance(value, dict) and value.get("schema_version", schema_version) != schema_version:
@@ -51,6 +53,14 @@ def load(kind: type[T], text: str, subject: str, *, schema_version: int) -> T:
     if problems:
         raise JsonMismatchError(subject, problems)
     return typing.cast(T, loaded)
+
+
+def parse(text: str | bytes) -> Any:
+    """A JSON value, as `json.loads` gives it; `ValueError` also for deep nesting, and integers beyond 64 bits."""
+    try:
+        return json.loads(text, parse_int=whole_number_of)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _plain(value: Any) -> Any:

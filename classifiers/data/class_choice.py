@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import InputError
+from schemas.numerals import natural_number_of
 
 FIRST = "first:"
 ALL = "all"
+MAX_CLASSES = 1 << 31  # shards hold int32
 
 
 class ClassChoiceError(InputError, ValueError):
@@ -197,6 +199,7 @@ def check_classes_have_videos(targets: Targets, choice: ClassChoice) -> None:
 
 def _indices(item: str, index_of: dict[str, int], size: int | None, problems: list[str]) -> list[int]:
     """The class indices of one item of the selection; `size` is that of the vocabulary."""
+    limit = MAX_CLASSES if size is None else size
     if item == ALL and size is None:
         problems.append(
             f"{ALL} needs a vocabulary, or videos whose labels are names, to count the classes; use {FIRST}50 without"
@@ -204,16 +207,16 @@ def _indices(item: str, index_of: dict[str, int], size: int | None, problems: li
     elif item == ALL:
         return list(range(size or 0))
     elif item.startswith(FIRST):
-        count = item[len(FIRST) :]
-        if count.isdecimal() and 1 <= int(count) <= (size or 1 << 31):
-            return list(range(int(count)))
+        count = natural_number_of(item[len(FIRST) :])
+        if count is not None and 1 <= count <= limit:
+            return list(range(count))
         problems.append(f"{item!r}: {FIRST} must be followed by a number from 1" + (f" to {size}" if size else " up"))
     elif item in index_of:
         return [index_of[item]]
-    elif item.isdecimal() and (size is None or int(item) < size):
-        return [int(item)]
+    elif (index := natural_number_of(item)) is not None and index < limit:
+        return [index]
     elif item.isdecimal():
-        problems.append(f"class {item} is not in the vocabulary, whose last index is {(size or 0) - 1}")
+        problems.append(f"class {item} is not in the vocabulary, whose last index is {limit - 1}")
     elif size is None:
         problems.append(f"class {item!r} is given by name, which needs a vocabulary; use indices without one")
     else:

@@ -17,7 +17,6 @@ import posixpath
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from io import BytesIO
 from typing import Any, Self
 
@@ -31,6 +30,7 @@ from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
 from extractors.clips.sampling import ClipSampling
+from extractors.video.grid import as_fps
 from extractors.video.jpeg import decode_jpegs, encode_jpegs
 from schemas.cached_clips import CLIP_SCHEMA, ClipRow, clip_table
 from schemas.clips import ClipFormat
@@ -75,7 +75,7 @@ def clip_row(
         frames=tuple(encode_jpegs(clips.reshape(views * frames, height, width, 3))),
         width=width,
         height=height,
-        fps=None if clip_format.fps is None else float(Fraction(clip_format.fps)),
+        fps=None if clip_format.fps is None else float(as_fps(clip_format.fps)),
         content=content or content_of(video),
         uri=video.uri,
     )

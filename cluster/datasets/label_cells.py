@@ -6,16 +6,16 @@ writes it. Text is taken apart and never run as code. Out: integers and names, i
 
 from __future__ import annotations
 
-import json
 import re
 from reprlib import Repr
 from typing import Any
 
+from schemas import strict_json
+from schemas.numerals import whole_number_of
 from schemas.text import storable
 
 MAX_CLASS_INDEX = 2**31 - 1  # shards hold int32
 MAX_CHARACTERS = 1 << 17  # of a cell; what is longer is no name
-MAX_DIGITS = 20  # of a class index, zeros before it included
 SEPARATOR, QUOTES, CLOSING = ";", ("'", '"'), ("]", ")", "}")
 # An item of a Python list, and what comes after it.
 ITEM = re.compile(r"""\s*(?:'([^'\\]*)'|"([^"\\]*)"|(\d+))\s*(?:,|\Z)""")
@@ -51,8 +51,8 @@ def _items(cell: str) -> list[Any]:
     text = checked_text(cell.strip(), "labels")
     if text.startswith("["):
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
+            parsed = strict_json.parse(text)
+        except ValueError:
             parsed = _python_items(text[1:-1])
         if isinstance(parsed, list):
             return parsed
@@ -92,6 +92,10 @@ def _label(item: Any) -> int | str:
     text = str(item).strip()
     if isinstance(item, str) and not text.isdecimal():
         return checked_text(text, "label")
-    if len(text) > MAX_DIGITS or not 0 <= int(text) <= MAX_CLASS_INDEX:
+    try:
+        index = whole_number_of(text)
+    except ValueError:
+        index = -1
+    if not 0 <= index <= MAX_CLASS_INDEX:
         raise ValueError(f"a class index is between 0 and {MAX_CLASS_INDEX}, not {shown(item)}")
-    return int(text)
+    return index

@@ -7,12 +7,12 @@ Without an id, a video is named by its URI, without the extension unless only th
 
 from __future__ import annotations
 
-import math
 import os
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from cluster.datasets.label_cells import checked_text, labels_of, shown
@@ -23,11 +23,13 @@ from cluster.storage import files
 from cluster.storage.listing import is_glob, versions_of
 from cluster.storage.redaction import redacted
 from schemas.errors import InputError
+from schemas.numerals import number_of
 from schemas.videos import Video
 
 ID = "id"
 COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds")
 MAX_PROBLEMS = 20
+MAX_SECONDS = 10**9  # which times of any container can hold
 
 
 class ManifestError(InputError):
@@ -185,11 +187,11 @@ def _seconds(row: Mapping[str, Any], column: str) -> int | None:
     if value is None or value == "":
         return None
     try:
-        number = float("nan") if isinstance(value, bool) else float(value)
-    except (ValueError, TypeError, OverflowError):
-        number = float("nan")
-    if not math.isfinite(number) or number < 0 or number != int(number):
-        raise ValueError(f"{column} must be a whole number of seconds from 0 on, not {shown(value)}")
+        number = number_of(value)
+    except ValueError:
+        number = Fraction(-1)
+    if not 0 <= number <= MAX_SECONDS or number.denominator > 1:
+        raise ValueError(f"{column} must be a whole number of seconds from 0 to {MAX_SECONDS}, not {shown(value)}")
     return int(number)
 
 

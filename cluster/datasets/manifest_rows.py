@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from cluster.datasets.label_cells import shown
 from cluster.datasets.text_files import decoded
+from schemas import strict_json
 
 URI = "uri"  # the column that every manifest has
 SEPARATORS = ",;\t|"  # the first ones first, where several would do
@@ -195,11 +196,11 @@ def _read_json_lines(content: bytes) -> Iterator[ManifestRow]:
 
 def _json_row(place: str, line: str) -> ManifestRow:
     try:
-        row = json.loads(line)
+        row = strict_json.parse(line)
     except json.JSONDecodeError as error:
         return ManifestRow(place, problem=f"it is no JSON: {error.msg}, at column {error.colno}; {ONE_A_LINE}")
-    except (ValueError, RecursionError) as error:
-        return ManifestRow(place, problem=f"it is no JSON: {error}")
+    except ValueError as error:
+        return ManifestRow(place, problem=f"it cannot be read: {error}")
     return (
         ManifestRow(place, row)
         if isinstance(row, dict)

@@ -25,15 +25,16 @@ from dataclasses import dataclass, field, replace
 
 from classifiers.data.splits import SPLIT_NAMES
 from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo, stored_split
-from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest import MAX_SECONDS, ManifestError, read_videos
 from cluster.datasets.text_files import decoded
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
 from cluster.storage.listing import list_files
+from schemas.numerals import natural_number_of, number_of
 from schemas.videos import Video
 
 UCF_NAME = re.compile(r"(v_(?P<label>[^/]+)_g\d+)_c\d+$")
-HMDB_LIST = re.compile(r"(?P<label>[^/]+)_test_split(?P<number>\d+)\.txt$")
+HMDB_LIST = re.compile(r"(?P<label>[^/]+)_test_split(?P<number>\d{1,9})\.txt$")
 HMDB_SPLITS = {"1": TRAINING, "2": TEST}
 KINETICS_COLUMNS = ("youtube_id", "time_start", "time_end", "split")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -96,7 +97,7 @@ def ucf101(location: DatasetLocation) -> ClipDataset:
     """UCF101, by one of its three lists."""
     source = files.join(location.annotations, "classInd.txt")
     rows = [line.split(maxsplit=1) for line in _lines(source)]
-    if not all(len(row) == 2 and row[0].isdecimal() for row in rows):
+    if not all(len(row) == 2 and natural_number_of(row[0]) is not None for row in rows):
         raise ManifestError(source, ["each line is an index and a class: 1 ApplyEyeMakeup"])
     classes = tuple(name for _, name in sorted(rows, key=lambda row: int(row[0])))
     found = _by_stem(location)
@@ -158,8 +159,8 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
         for row in reader:
             where = f"{posixpath.basename(source)}, line {reader.line_num}"
             try:
-                start, end = int(float(row["time_start"])), int(float(row["time_end"]))
-            except (TypeError, ValueError):
+                start, end = (_whole_seconds(row[name]) for name in ("time_start", "time_end"))
+            except ValueError:
                 problems.append(f"{where}: times must be seconds, not {row['time_start']!r} and {row['time_end']!r}")
                 continue
             split = stored_split(row["split"] or "")
@@ -182,6 +183,14 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
                 listed.append(GroupedVideo(replace(video, id=cut, labels=labels, split=split), name))
     _refuse(location.annotations, problems)
     return ClipDataset(listed, tuple(sorted(classes - {""})), missing)
+
+
+def _whole_seconds(text: str | None) -> int:
+    """A time of Kinetics' lists, rounded down."""
+    seconds = number_of(text)
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"{text} s is no time in a video")
+    return int(seconds)
 
 
 def grid(location: DatasetLocation) -> ClipDataset:

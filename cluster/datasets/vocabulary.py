@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from cluster.datasets.text_files import decoded
 from cluster.storage import files
 from schemas.errors import EXAMPLES, InputError
+from schemas.numerals import natural_number_of
 from schemas.videos import Video
 
 VOCABULARY_FILE = "vocabulary.csv"
@@ -125,10 +126,10 @@ def _from_table(text: str, header: list[str]) -> tuple[list[str], list[str]]:
     for cells in reader:
         if not any(cells):
             continue
-        if len(cells) != len(header) or not cells[index_at].strip().isdecimal():
+        index = natural_number_of(cells[index_at].strip()) if len(cells) == len(header) else None
+        if index is None:
             problems.append(f"line {reader.line_num}: expected an index and a name, not {','.join(cells)[:80]!r}")
             continue
-        index = int(cells[index_at])
         if index in named:
             problems.append(f"index {index} is there more than once")
         named[index] = (cells[name_at], cells[entity_at].strip() if entity_at is not None else "")

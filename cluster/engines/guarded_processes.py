@@ -27,13 +27,15 @@ from enum import Enum, auto
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from schemas import strict_json
+
 POLL_SECONDS = 1.0
 # Until a child has imported its module, which its first request's limit does not include; long on a crowded machine.
 START_SECONDS = 300.0
 STALL_SECONDS = 60  # within a message, after which its process counts as dead
 MAX_HEADER_BYTES = 64 << 10
 READY = b"ready"  # the first message of a child
-NOT_A_RESPONSE = (EOFError, OSError, ValueError, RecursionError)
+NOT_A_RESPONSE = (EOFError, OSError, ValueError)
 
 K = TypeVar("K")
 
@@ -196,7 +198,7 @@ class _Process(Generic[K]):
         if not self.is_ready:
             self.is_ready, self.started_at = message == READY, time.monotonic()
             return []
-        header = json.loads(message)
+        header = strict_json.parse(message)
         if not isinstance(header, dict):
             raise ValueError("the header is not a JSON object")
         payload = self.connection.recv_bytes(self.requests[0].max_payload_bytes)

@@ -22,6 +22,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from schemas import strict_json
+
 LENGTH = struct.Struct("<Q")
 SCALARS = (str, int, float, bool)
 NUMBERS = re.compile(r"[<>|][biuf]\d")  # NumPy's names of the types of numbers
@@ -39,9 +41,9 @@ def unpack(kind: Any, content: bytes | memoryview) -> Any:
     try:
         view = memoryview(content)
         (length,) = LENGTH.unpack_from(view)
-        plain = json.loads(bytes(view[LENGTH.size : LENGTH.size + length]))
+        plain = strict_json.parse(bytes(view[LENGTH.size : LENGTH.size + length]))
         return _value(kind, plain, view[LENGTH.size + length :])
-    except (struct.error, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (struct.error, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not a packed {kind}: {error!r}") from error
 
 

@@ -7,7 +7,6 @@ that wrote the shard, or belong to published files with that hash.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +16,10 @@ from cluster.runs.config_file import HIDDEN
 from cluster.runs.option import spelled
 from cluster.storage import files
 from extractors.weights.weight_sets import WEIGHT_SETS, Kind
+from schemas import strict_json
 from schemas.errors import InputError
 from schemas.fingerprint import fingerprint_of
+from schemas.numerals import natural_number_of
 
 # Parts of the fingerprint, and the options that they follow from.
 OPTION_OF = {
@@ -53,7 +54,9 @@ def recorded_settings(root: str) -> dict[str, Any]:
     settings["frame_features"] = "rgb" in schema.names
     if "max_seconds" in settings:
         seconds = settings["max_seconds"]
-        settings["max_seconds"] = None if seconds == WHOLE else int(seconds)
+        settings["max_seconds"] = None if seconds == WHOLE else natural_number_of(seconds)
+        if settings["max_seconds"] is None and seconds != WHOLE:
+            raise InputError(f"{root} has features of {seconds!r} seconds (sampling.max_seconds), which is no number")
     configuration = _configuration(root, metadata.get(b"framemill.run_id", b"").decode())
     for part in PART_OF.values():
         if fingerprint.get(part, "").startswith(HASH):
@@ -64,7 +67,7 @@ def recorded_settings(root: str) -> dict[str, Any]:
 def _configuration(root: str, run_id: str) -> Mapping[str, Any]:
     """The options in the record of a run, of this release or of another; empty where there is none."""
     try:
-        record = json.loads(files.read_bytes(files.join(root, RUNS, f"{run_id}.json")))
+        record = strict_json.parse(files.read_bytes(files.join(root, RUNS, f"{run_id}.json")))
     except (FileNotFoundError, ValueError):
         return {}
     found = record.get("configuration") if isinstance(record, dict) else None

@@ -8,7 +8,6 @@ Option     one option of a job: its name, its group, its type and its rule
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from cluster.runs.job_folder import job_folder_of
+from schemas import strict_json
+from schemas.numerals import LIMIT
 
 TYPES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of strings"}
 RULE = "rule"  # its key in a field's metadata
@@ -114,6 +115,8 @@ class Option:
             return []
         kinds = (int, float) if self.kind is float else self.kind
         is_kind = isinstance(value, kinds) and (self.kind is bool or not isinstance(value, bool))
+        if is_kind and isinstance(value, int) and abs(value) >= LIMIT:
+            return [f"takes {TYPES[self.kind]} of 64 bits"]
         if not is_kind or (self.kind is tuple and not all(isinstance(item, str) for item in value)):
             return [f"takes {TYPES[self.kind]}, not {value!r}"]
         return list(self.rule.problems(value))
@@ -148,6 +151,6 @@ def named_values(name: str, texts: Sequence[str]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return strict_json.parse(text)
     except ValueError:
         return text

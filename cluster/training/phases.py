@@ -17,6 +17,7 @@ from typing import Any
 from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
+from schemas.numerals import whole_number_of
 
 NO_RECIPE, TRANSFER = "none", "transfer"
 ALL_STAGES = "all"
@@ -115,24 +116,24 @@ def _read(word: str, values: dict[str, Any], problems: list[str]) -> None:
 
 
 def _stages(text: str) -> int | None:
-    return None if text == ALL_STAGES else int(text)
+    return None if text == ALL_STAGES else whole_number_of(text)
 
 
 READERS: dict[str, Callable[[str], Any]] = {
-    "epochs": int,
+    "epochs": whole_number_of,
     "stages": _stages,
     "optimizer": str,
     "learning_rate": float,
     "momentum": float,
     "weight_decay": float,
     "schedule": str,
-    "warmup_steps": int,
+    "warmup_steps": whole_number_of,
     "decay_epochs": float,
     "decay_rate": float,
     "decay_floor": float,
 }
 KIND_NAMES: Mapping[Callable[[str], Any], str] = {
-    int: "a whole number",
+    whole_number_of: "a whole number",
     float: "a number",
     _stages: f"a whole number, or {ALL_STAGES}",
 }

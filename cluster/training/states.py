@@ -29,7 +29,7 @@ KEPT = 2
 SCHEMA_VERSION = 1
 RESUME_FILE, LOST_FILE = "course.json", "lost.json"
 T = TypeVar("T")
-_STATE_FILE = re.compile(r"epoch-(\d{4,})\.safetensors")
+_STATE_FILE = re.compile(r"epoch-(\d{4,9})\.safetensors")
 
 
 @dataclass(frozen=True)

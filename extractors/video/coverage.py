@@ -29,9 +29,11 @@ from fractions import Fraction
 from itertools import groupby
 
 import av
+from av.video.stream import VideoStream
 
 from extractors.video.grid import Grid
 from extractors.video.media import Media, Source
+from schemas.numerals import seconds_of_clock
 
 MIN_COVERAGE = 0.5
 TOLERANCE_SECONDS = Fraction(1, 2)  # allowed error of the header
@@ -70,7 +72,7 @@ def _read_declared_end(media: Media, source: Source) -> DeclaredEnd | None:
         start = 0 if media.format in END_TIME_FORMATS else video.start_time or 0
         return DeclaredEnd((start + video.duration) * video.time_base, True)
     if media.format == "matroska":
-        length = _clock(video.metadata.get("DURATION", ""))
+        length = _tagged_duration(video)
         if length is not None:  # tools that trim a file may leave the tag unchanged
             return DeclaredEnd(min(length, whole or length), True)
         return DeclaredEnd(whole, False) if whole else None
@@ -82,12 +84,11 @@ def _read_declared_end(media: Media, source: Source) -> DeclaredEnd | None:
     return None
 
 
-def _clock(text: str) -> Fraction | None:
-    """Parse a time such as `01:02:03.5`; in seconds."""
+def _tagged_duration(video: VideoStream) -> Fraction | None:
+    """The duration in the tags of a track of Matroska, in seconds."""
     try:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except (ValueError, ZeroDivisionError):
+        return seconds_of_clock(video.metadata.get("DURATION", ""))
+    except ValueError:
         return None
 
 

@@ -12,14 +12,16 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 
+from schemas.numerals import number_of
+
 MAX_DENOMINATOR = 1_000_000
 
 
 def as_fps(fps: int | float | str | Fraction) -> Fraction:
     """A sampling rate in frames per second as an exact fraction; raises `ValueError` unless it is above 0."""
     try:
-        rate = Fraction(fps).limit_denominator(MAX_DENOMINATOR)
-    except (ValueError, OverflowError, ZeroDivisionError):
+        rate = number_of(fps).limit_denominator(MAX_DENOMINATOR)
+    except ValueError:
         raise ValueError(f"fps must be a number or a fraction above 0 (2, 0.5, 1/3), not {fps}") from None
     if rate <= 0:
         raise ValueError(f"fps must be above 0, not {fps}")

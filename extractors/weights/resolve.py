@@ -25,6 +25,7 @@ from typing import IO
 
 from extractors.weights.content import WeightsError, foreign_content
 from extractors.weights.weight_sets import WEIGHT_SETS, Kind, MissingWeightsError, WeightSet
+from schemas.numerals import natural_number_of
 
 OpenUri = Callable[[str], AbstractContextManager[IO[bytes]]]
 Progress = Callable[[int, int | None], None]  # (bytes so far, total bytes if known)
@@ -90,10 +91,10 @@ def resolve_weights(
     if spec == "none" and kind.endswith("pca"):
         return None
     if spec.startswith("random:"):
-        digits = spec.removeprefix("random:")
-        if not digits.isdecimal():
-            raise WeightsError(f"the seed of {spec!r} must be a whole number, for example random:0")
-        return ResolvedWeights(kind, spec, seed=int(digits))
+        seed = natural_number_of(spec.removeprefix("random:"))
+        if seed is None:
+            raise WeightsError(f"the seed of {spec!r} must be a whole number of 64 bits, for example random:0")
+        return ResolvedWeights(kind, spec, seed=seed)
     for known in WEIGHT_SETS:
         if known.name == spec and known.kind == kind:
             path, sha256 = _named_file(known, cache, open_uri, progress)

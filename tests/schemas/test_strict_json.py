@@ -85,6 +85,9 @@ def test_every_kind_of_field_is_written_and_read() -> None:
     [
         ('"share": 0.5', '"share": 2', None),  # a whole number where a float is meant
         ('"limit": null', '"limit": 7', None),
+        ('"limit": null', f'"limit": 1{"0" * 400}', "not JSON: '1000"),
+        ('"limit": null', f'"limit": {"9" * 5_000}', "not JSON: '9999"),
+        ('"anything": [', f'"anything": [{"[" * 100_000}', "not JSON: it is nested too deeply"),
         ('"limit": null', '"limit": true', "limit: expected a whole number, got true"),
         ('"share": 0.5', '"share": "0.5"', 'share: expected a number, got "0.5"'),
         ('"share": 0.5', '"share": NaN', "share: nan is not a finite number"),

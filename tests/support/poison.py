@@ -118,6 +118,15 @@ def many_tracks(path: Path, count: int = 10_000) -> Path:
     return path
 
 
+def tagged_duration(path: Path, text: str) -> Path:
+    """A Matroska file of four seconds whose `DURATION` tag holds `text`, of up to 18 characters."""
+    data = write_video(path, Clip(frames=100, gop=25, width=96, height=48)).read_bytes()
+    start, tag, rest = data.partition(b"DURATION\x44\x87")  # the name of the tag, then of the element with its value
+    size, width = _number(rest, 0)
+    path.write_bytes(start + tag + rest[:width] + text.encode().ljust(size, b"\0") + rest[width + size :])
+    return path
+
+
 def _number(data: bytes | bytearray, at: int) -> tuple[int, int]:
     """EBML's integer of variable size at `at`, and how many bytes it takes."""
     width = 9 - data[at].bit_length()

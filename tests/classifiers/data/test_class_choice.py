@@ -68,6 +68,8 @@ def test_all_problems_are_reported_together():
         ([], NAMES, "two classes or more"),
         (["all"], None, "needs a vocabulary"),
         (["Game", "1"], None, "by name, which needs a vocabulary"),
+        (["Game", "9" * 5_000], NAMES, "is not in the vocabulary"),
+        (["first:" + "9" * 5_000], NAMES, "must be followed by a number from 1 to 5"),
     ],
 )
 def test_invalid_choices_are_refused(items, names, message):

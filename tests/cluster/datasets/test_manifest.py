@@ -139,7 +139,7 @@ def test_every_mistake_of_a_csv_is_reported_at_once(tmp_path):
         "h,h2.mp4,,,,\n",
     )
     known = "(known: id, uri, labels, split, start_seconds, end_seconds)"
-    whole = "must be a whole number of seconds from 0 on, not"
+    whole = "must be a whole number of seconds from 0 to 1000000000, not"
     assert problems(source) == (
         f"unknown column 'colour' {known}",
         f"unknown column 'lables'; did you mean 'labels'? {known}",
@@ -183,14 +183,14 @@ def test_every_mistake_of_jsonl_is_reported_at_once(tmp_path):
         "line 3: id must be text, not True",
         "line 4: it is no JSON: ",
         "line 5: it is no JSON object",
-        "line 6: it is no JSON: ",
+        "line 6: it cannot be read: it is nested too deeply",
         "line 7: a label is a class index or a name, not 1.5",
         "line 8: a label is a class index or a name, not True",
         "line 9: a class index is between 0 and 2147483647, not -1",
         "line 10: a class index is between 0 and 2147483647, not 2147483648",
         "line 11: start_seconds must be",
-        "line 12: start_seconds must be",
-        "line 13: end_seconds must be a whole number of seconds from 0 on, not nan",
+        "line 12: it cannot be read: '1000",
+        "line 13: end_seconds must be a whole number of seconds from 0 to 1000000000, not nan",
         "line 14: id '\\ud800' holds half of a surrogate pair",
         "line 15: label '\\ud800' holds half of a surrogate pair",
         "unknown column 'label'; did you mean 'labels'?",

@@ -114,7 +114,7 @@ def test_json_that_is_none() -> None:
     assert [place for place, _ in found] == ["line 1", "line 3", "line 4", "line 5"]
     assert found[1][1] == "it is no JSON object; each line holds one object (jq -c '.[]' turns a list into such lines)"
     assert found[2][1].startswith("it is no JSON: Expecting value, at column 9; each line holds one object")
-    assert found[3][1].startswith("it is no JSON: maximum recursion depth")
+    assert found[3][1].startswith("it cannot be read: it is nested too deeply")
 
 
 def test_parquet_rows_are_counted_and_its_index_left_out() -> None:

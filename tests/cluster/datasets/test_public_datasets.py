@@ -153,6 +153,11 @@ def test_kinetics(tmp_path: Path) -> None:
         find("kinetics", videos, tmp_path / "lists")
     assert "line 2: times" in str(caught.value)
     assert "'somewhere'" in str(caught.value)
+    odd = ("inf", "nan", "-1", "1e999999999999", "1e18", "9" * 5_000, "")
+    write(tmp_path / "lists", {"train.csv": header + "".join(f"a,b,{time},20,train,0\n" for time in odd)})
+    with pytest.raises(ManifestError) as caught:
+        find("kinetics", videos, tmp_path / "lists")
+    assert str(caught.value).count(": times must be seconds, not") == len(odd)
 
 
 def test_kinetics_tests_may_have_no_labels(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_our_own(tmp_path):
         ("index,name\n0,cat\n999999999999,dog\n", "1 is missing"),
         ("index,name\nx,cat\n", "line 2: expected an index and a name, not 'x,cat'"),
         ("index,name\n0\n", "line 2: expected"),
+        (f"index,name\n{'9' * 5_000},cat\n", "line 2: expected an index and a name, not '9999"),
         (b"cat\ncaf\xe9\n", "line 2: byte 0xe9 is no UTF-8"),
     ],
 )

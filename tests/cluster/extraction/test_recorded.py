@@ -56,8 +56,8 @@ def test_the_settings_make_the_same_features(options: dict[str, object], tmp_pat
     assert again.fingerprint == plan.fingerprint
 
 
-def fingerprinted(root: Path, weights: str) -> FeatureDataset:
-    fingerprint = {"frames.weights": weights, "sampling.fps": "1"}
+def fingerprinted(root: Path, weights: str, **parts: str) -> FeatureDataset:
+    fingerprint = {"frames.weights": weights, "sampling.fps": "1", **parts}
     dataset = FeatureDataset(str(root), run_id="r1", rgb_dim=4, frame_features=False, fingerprint=fingerprint)
     add_row(dataset, 4)
     return dataset
@@ -85,6 +85,13 @@ def test_published_weights_need_no_record(text: str | None, tmp_path: Path) -> N
         (tmp_path / "runs").mkdir()
         (tmp_path / "runs" / "r1.json").write_text(text)
     assert recorded_settings(str(tmp_path)) == {"weights": known.name, "fps": "1", "frame_features": False}
+
+
+@pytest.mark.parametrize("seconds", ["x", "-1", "9" * 5_000])
+def test_a_length_that_is_no_number_is_refused(seconds: str, tmp_path: Path) -> None:
+    fingerprinted(tmp_path, "random:0", **{"sampling.max_seconds": seconds})
+    with pytest.raises(InputError, match=r"sampling\.max_seconds\), which is no number"):
+        recorded_settings(str(tmp_path))
 
 
 def test_a_file_that_is_no_shard_is_refused(tmp_path: Path) -> None:

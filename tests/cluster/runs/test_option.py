@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cluster.runs.option import Rule, named_values, nearest, spelled
+from cluster.runs.option import TYPES, Option, Rule, named_values, nearest, spelled
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,13 @@ def test_what_a_rule_allows_is_no_problem():
 
 def test_names_are_spelled_with_dashes():
     assert spelled("memory_limit_mib") == "memory-limit-mib"
+
+
+def test_numbers_of_hundreds_of_digits_are_refused():
+    for kind in (int, float):
+        found = Option("size", "", kind, False, 1, Rule(help=""))
+        assert found.problems(10**400) == [f"takes {TYPES[kind]} of 64 bits"]
+        assert found.problems(2**63) == []
 
 
 def test_the_nearest_name_is_meant():

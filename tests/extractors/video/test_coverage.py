@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -14,8 +16,10 @@ from extractors.video.decode import sample_frames
 from extractors.video.media import open_media
 from extractors.video.probe import header_duration
 from extractors.video.waveform import Waveform
+from tests.support.poison import tagged_duration
 from tests.support.videos import TICKS, Clip, read_number, remux, write_video
 
+ROOT = Path(__file__).parents[3]
 FASTSTART = {"movflags": "faststart"}
 FRAMES = 250  # ten seconds, with a key frame every second
 FPS = 2
@@ -113,6 +117,22 @@ def test_frames_between_a_damaged_one_and_the_next_key_frame_are_missing(tmp_pat
         assert extent.missing_ranges(list(samples)) == [(5, 8)]  # frames 60 to 99 of 12.5 a grid point
         assert samples[4] == 50
         assert samples[8] == 100
+
+
+@pytest.mark.parametrize("text", ["", "-1:00:00.0", "0:0:1/3", "0:0:1e2", "99999999999:0:0", "١:2:3:4", "nan:0:0"])
+def test_a_tag_that_holds_no_time_is_no_duration(text: str, tmp_path: Path) -> None:
+    samples, extent = sampled(tagged_duration(tmp_path / "clip.mkv", text).read_bytes())
+    assert list(samples) == list(range(8))
+    assert extent.missing_ranges(list(samples)) == []
+
+
+def test_a_tag_that_names_an_endless_number_is_not_computed(tmp_path: Path) -> None:
+    """In a process of its own: the interpreter cannot be interrupted while it computes a power."""
+    path = tagged_duration(tmp_path / "clip.mkv", "0:0:1e999999999999")
+    program = "import sys; from extractors.video.decode import sample_frames as f; print(len(list(f(sys.argv[1]))))"
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, cwd=ROOT, timeout=300, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "4\n"
 
 
 def test_damage_before_the_first_picture_is_missing_before_time_zero(tmp_path: Path) -> None:

@@ -136,8 +136,9 @@ def test_random_weights_are_marked_and_need_an_integer_seed():
     resolved = resolve_weights("random:7", "frames")
     assert resolved.is_random
     assert resolved.fingerprint == "random:7"
-    with pytest.raises(WeightsError, match="whole number"):
-        resolve_weights("random:x", "frames")
+    for seed in ("x", "-1", "9" * 5_000):
+        with pytest.raises(WeightsError, match="whole number"):
+            resolve_weights(f"random:{seed}", "frames")
 
 
 def test_none_is_for_pca_only():
