@@ -350,7 +350,9 @@ def test_problems_without_end_are_not_all_kept(tmp_path, monkeypatch):
     found = problems(write(tmp_path, "m.csv", "id,uri\n" + "x,\n" * 100))
     assert found[49:] == ("line 51: no uri", "line 52: no uri", "line 53 and those after it are not read")
     row = "{" + ", ".join(f'"c{number}": 1' for number in range(5000)) + "}"
-    assert len(problems(write(tmp_path, "m.jsonl", f'{{"uri": "a"}}\n{row}\n'))) == 21
+    assert (
+        len(problems(write(tmp_path, "m.jsonl", f'{{"uri": "a"}}\n{row}\n'))) == 22
+    )  # those of the columns, and no uri
 
 
 def test_rows_of_a_small_file_are_bounded(tmp_path):
