@@ -5,8 +5,8 @@ In: the specification (`inception-2015`, a path, a URI, `random:SEED`, `none`) a
 
 A named set is downloaded once into the cache (`FRAMEMILL_CACHE`, default `~/.cache/framemill`), verified and renamed
 into place. It is verified against the published hash, in full where it is known. Otherwise the file that is used first,
-downloaded or put there, is pinned: its hash is stored beside it in FILE.sha256, and later runs must match it, beside the
-digits that were published. That file may be there from the start, as `sha256sum FILE` writes it.
+downloaded or put there, is pinned: its hash is stored beside it in FILE.sha256, and later runs must match it, as well
+as the digits that were published. That file may be there from the start, as `sha256sum FILE` writes it.
 """
 
 from __future__ import annotations
