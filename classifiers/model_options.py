@@ -11,6 +11,10 @@ from schemas import strict_json
 
 Config = TypeVar("Config")
 
+MAX_SIZE = 1 << 20  # of a layer
+MAX_LAYERS = 1000
+LAYER_COUNTS = ("layers", "blocks")  # options that say how many there are
+
 
 def parse_options(defaults: Config, options: Mapping[str, object], subject: str) -> Config:
     """`defaults` with the values in `options` replaced; error messages start with `subject`.
@@ -35,7 +39,7 @@ def check_options(
 ) -> None:
     """Check the named fields, each a value or a list of values.
 
-    at_least    numbers with their lowest allowed value
+    at_least    numbers with their lowest allowed value; the highest is `MAX_SIZE`, of layers `MAX_LAYERS`
     above_zero  numbers that must be above 0
     dropouts    rates in [0, 1)
     choices     texts with their allowed values
@@ -45,9 +49,11 @@ def check_options(
     """
     problems = []
     for name, least in (at_least or {}).items():
-        problems += [
-            f"{name} must be at least {least}, got {value}" for value in _values(config, name) if value < least
-        ]
+        most = MAX_LAYERS if name in LAYER_COUNTS else MAX_SIZE
+        values = _values(config, name)
+        problems += [f"{name} must be at least {least}, got {value}" for value in values if value < least]
+        problems += [f"{name} must be at most {most}, got {value}" for value in values if value > most]
+        problems += [f"{name} has {len(values)} values, at most {MAX_LAYERS}"] if len(values) > MAX_LAYERS else []
     for name in above_zero:
         problems += [f"{name} must be above 0, got {value}" for value in _values(config, name) if value <= 0]
     for name in dropouts:

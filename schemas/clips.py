@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MAX_PIXELS = 1 << 28  # of all frames of a clip; the largest public networks take 13 million
+MAX_SIDE = 1 << 14
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFormat:
@@ -30,6 +33,12 @@ class ClipFormat:
         """Refuse impossible values, all at once."""
         sizes = {"frames": self.frames, "height": self.height, "width": self.width}
         problems = [f"{name} is {size}, it must be at least 1" for name, size in sizes.items() if size < 1]
+        if self.frames * self.height * self.width > MAX_PIXELS:
+            problems.append(
+                f"{self.frames} frames of {self.height} x {self.width} have more than {MAX_PIXELS:,} pixels"
+            )
+        if max(self.resize, default=0) > MAX_SIDE:
+            problems.append(f"resize is {self.resize}, at most {MAX_SIDE} are allowed")
         if len(self.resize) not in (1, 2):
             problems.append(f"resize is {self.resize}: (height, width) or (shorter side,) is wanted")
         elif self.resize[0] < self.height or self.resize[-1] < self.width:

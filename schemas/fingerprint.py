@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from schemas import strict_json
+
 KEY = "framemill.fingerprint"
 
 
@@ -25,7 +27,7 @@ def fingerprint_text(fingerprint: Mapping[str, str]) -> str:
 
 def parse_fingerprint(text: bytes) -> dict[str, str]:
     """Read what `fingerprint_text` wrote. Raises `ValueError` for anything else."""
-    found = json.loads(text)
+    found = strict_json.parse(text)
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ValueError(f"a fingerprint is a JSON object of texts, not {text.decode()[:80]}")
     return found

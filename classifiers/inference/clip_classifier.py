@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +25,7 @@ from classifiers.clip_models.registry import build_clip_model
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import mean_probability
 from classifiers.layers.direct_conv import DirectConv3d
-from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, load_weights
+from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, fitted_model
 from schemas.clips import ClipInput
 
 VIEW_FIELDS = ("views", "crops")
@@ -143,17 +144,14 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
     config = checkpoint.config
     if config.level != CLIP or config.clips is None:
         raise CheckpointError(subject, [f"model {config.model!r} takes features, not clips"])
-    try:
-        model = build_clip_model(config.model, num_classes=config.num_classes, options=config.options)
-    except ValueError as error:
-        raise CheckpointError(subject, [str(error)]) from error
+    build = partial(build_clip_model, config.model, num_classes=config.num_classes, options=config.options)
+    model = fitted_model(build, checkpoint, subject)
     # The frame rate may be chosen for the videos; the rest of the format is the model's.
     if replace(config.clips.format, fps=None) != replace(model.clip_format, fps=None):
         raise CheckpointError(
             subject,
             [f"its clips are {config.clips.format}, but the options of {config.model!r} require {model.clip_format}"],
         )
-    load_weights(model, checkpoint, subject)
     return model
 
 

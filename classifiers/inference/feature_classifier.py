@@ -7,6 +7,7 @@ probabilities (N, k), float32, descending. N videos, K classes, k = min(top_k, K
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classifiers.data.batches import FeatureBatch
-from classifiers.feature_models.base import FeatureModel, Level
+from classifiers.feature_models.base import FeatureModel, Level, Sizes
 from classifiers.feature_models.registry import build_model
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import Ensemble
-from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointError, load_weights
+from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointError, fitted_model
 
 FEATURE_FIELDS = ("rgb_dim", "audio_dim", "feature_fingerprint")
 
@@ -66,17 +67,8 @@ def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:
     if config.level == CLIP:
         problem = f"model {config.model!r} takes clips of videos, not features: score_videos.py --videos labels with it"
         raise CheckpointError(subject, [problem])
-    try:
-        model = build_model(
-            config.model,
-            num_classes=config.num_classes,
-            rgb_dim=config.rgb_dim,
-            audio_dim=config.audio_dim,
-            options=config.options,
-        )
-    except ValueError as error:
-        raise CheckpointError(subject, [str(error)]) from error
+    sizes = {name: getattr(config, name) for name in Sizes.__annotations__}
+    model = fitted_model(partial(build_model, config.model, options=config.options, **sizes), checkpoint, subject)
     if model.level != config.level:
         raise CheckpointError(subject, [f"level is {config.level!r}, but {config.model!r} is a {model.level} model"])
-    load_weights(model, checkpoint, subject)
     return model

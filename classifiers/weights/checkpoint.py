@@ -8,8 +8,8 @@ In and out: `files`, the bytes of these files by name, independent of where they
 and missing keys, wrong types and newer versions are errors, and a hash detects weights of another checkpoint. All
 problems are reported in one `CheckpointError`. Version 1, without clips and phases, is upgraded.
 
-This module does not depend on any network: `load_weights` loads the weights into a network built from the
-configuration.
+This module does not depend on any network: `fitted_model` builds one from the configuration, in memory only if it has
+the shapes of the weights, so that a configuration can claim nothing that the file of weights does not have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -36,8 +36,11 @@ CLIP = "clip"
 LEVELS = ("video", "frame", CLIP)
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "model.safetensors", "config.json", "history.json"
 MAX_LISTED = 20
+MAX_DIM = 1 << 16
+MAX_CLASS_INDEX = 2**31 - 1  # shards hold int32
 
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
@@ -105,8 +108,9 @@ class CheckpointConfig:
             problems.append(f"{len(self.class_names)} class_names for {self.num_classes} classes")
         if len(self.class_indices) != self.num_classes:
             problems.append(f"{len(self.class_indices)} class_indices for {self.num_classes} classes")
-        if len(set(self.class_indices)) < len(self.class_indices) or min(self.class_indices, default=0) < 0:
-            problems.append("class_indices must be distinct and at least 0")
+        outside = [index for index in self.class_indices if not 0 <= index <= MAX_CLASS_INDEX]
+        if len(set(self.class_indices)) < len(self.class_indices) or outside:
+            problems.append(f"class_indices must be distinct and at least 0, at most {MAX_CLASS_INDEX}")
         if (self.level == CLIP) != (self.clips is not None):
             with_clips = "with" if self.clips else "without"
             problems.append(f"level is {self.level!r}, {with_clips} clips: {CLIP!r} and clips require each other")
@@ -118,6 +122,8 @@ class CheckpointConfig:
             problems.append(
                 f"rgb_dim is {self.rgb_dim}, audio_dim {self.audio_dim}; expected at least 0, and one of them above 0"
             )
+        if max(self.rgb_dim, self.audio_dim) > MAX_DIM:
+            problems.append(f"rgb_dim is {self.rgb_dim}, audio_dim {self.audio_dim}; expected at most {MAX_DIM}")
         if not 0 < self.temperature < math.inf:
             problems.append(f"temperature is {self.temperature}, expected a finite number above 0")
         problems += [f"metric {name} is {value}" for name, value in self.metrics.items() if not math.isfinite(value)]
@@ -188,12 +194,34 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
     return Checkpoint(config, state, history)
 
 
+def fitted_model(build: Callable[[], ModelT], checkpoint: Checkpoint, subject: str = "checkpoint") -> ModelT:
+    """The model that `build` makes from the configuration, with the weights.
+
+    Raises:
+        CheckpointError: if it cannot be built, or with every tensor that does not fit; no memory is taken for it then.
+    """
+    try:
+        with torch.device("meta"):
+            outline = build()
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # the last three from torch, for odd sizes
+        raise CheckpointError(subject, [str(error).partition("\n")[0]]) from error
+    _check_fit(outline, checkpoint, subject)
+    model = build()
+    model.load_state_dict(checkpoint.state)
+    return model
+
+
 def load_weights(model: nn.Module, checkpoint: Checkpoint, subject: str = "checkpoint") -> None:
     """Load the weights into a model that was built from the configuration.
 
     Raises:
         CheckpointError: with every tensor that is missing, unknown, or of another shape or type.
     """
+    _check_fit(model, checkpoint, subject)
+    model.load_state_dict(checkpoint.state)
+
+
+def _check_fit(model: nn.Module, checkpoint: Checkpoint, subject: str) -> None:
     expected, found = model.state_dict(), checkpoint.state
     problems = [f"{key}: missing" for key in sorted(expected.keys() - found.keys())]
     problems += [f"{key}: the model has no such tensor" for key in sorted(found.keys() - expected.keys())]
@@ -204,7 +232,6 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, subject: str = "check
     ]
     if problems:
         raise CheckpointError(f"{subject}, weights for model {checkpoint.config.model!r}", problems)
-    model.load_state_dict(found)
 
 
 def check_fingerprint(config: CheckpointConfig, found: Mapping[str, str], features: str) -> None:
@@ -247,13 +274,15 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
 def _upgraded(text: str, name: str) -> str:
     """Upgrade the text of a file of version 1 to this version; other texts are returned unchanged."""
     try:
-        document = json.loads(text)
-    except json.JSONDecodeError:
+        document = strict_json.parse(text)
+    except ValueError:
         return text
     if not isinstance(document, dict) or document.get("schema_version") != 1:
         return text
     if name == HISTORY_FILE:
-        document["epochs"] = [{"phase": 0, **epoch} for epoch in document.get("epochs", [])]
+        epochs = document.get("epochs")
+        if isinstance(epochs, list):
+            document["epochs"] = [{"phase": 0, **epoch} if isinstance(epoch, dict) else epoch for epoch in epochs]
     else:
         document = {"clips": None, **document}
     return json.dumps({**document, "schema_version": SCHEMA_VERSION})

@@ -1,7 +1,8 @@
 """Reading arrays of untrusted HDF5 files.
 
 In: an open file or group, and paths in it. Out: groups, arrays and their values in float32. Soft and external links are
-not followed, external and virtual data sets not read, and sizes are checked before any value is read.
+not followed, external and virtual data sets not read. Before any value is read, sizes are charged to a budget, and all
+values must be stored (`hdf5_storage`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-MAX_VALUES = 1 << 27  # in all arrays of a file; C3D, the largest network, has 80 million
+from classifiers.weights.hdf5_storage import check_storage, claimed_bytes
+from schemas.budget import Budget, unpacked_budget, weights_budget
+
 MAX_OBJECTS = 10_000  # groups and arrays
 # The exceptions of h5py for damaged and malicious files.
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError)
@@ -25,19 +28,20 @@ class Hdf5Error(ValueError):
     """A file cannot be used; the message names the object and the problem."""
 
 
-def read_arrays(path: Path) -> dict[str, Tensor]:
-    """All floating-point arrays of a file by path.
+def read_arrays(path: Path, budget: Budget | None = None) -> dict[str, Tensor]:
+    """All floating-point arrays of a file by path. By default, the budget is that of any network.
 
     Raises:
-        Hdf5Error: if the file is damaged, or has more than `MAX_VALUES` values.
+        Hdf5Error: if the file is damaged, or claims more than the budget, or much more than it has.
     """
-    arrays, budget = {}, MAX_VALUES
+    arrays = {}
+    budget = budget or weights_budget()
+    unpacked = unpacked_budget(path.stat().st_size)
     try:
         with h5py.File(path, "r") as file:
             for name, array in _arrays(file):
-                budget -= array.size
-                if budget < 0:
-                    raise Hdf5Error(f"its arrays have more than {MAX_VALUES} values up to {name!r}")
+                for each in (budget, unpacked):
+                    each.spend(f"array {name!r} of shape {array.shape}", claimed_bytes(array))
                 arrays[name] = torch.from_numpy(values(array))
     except DAMAGE as error:
         raise Hdf5Error(f"{path} is not a usable HDF5 weights file: {error}") from error
@@ -70,7 +74,8 @@ def has(group: h5py.Group, name: str) -> bool:
 
 
 def values(dataset: h5py.Dataset) -> NDArray[np.float32]:
-    """All values of an array; raises `Hdf5Error` if some are not finite."""
+    """All values of an array, charged to a budget before; raises `Hdf5Error` if some are not stored, or not finite."""
+    check_storage(dataset)
     array: NDArray[np.float32] = np.asarray(dataset[()], dtype=np.float32)
     if not np.isfinite(array).all():
         raise Hdf5Error(f"array {dataset.name} has values that are not finite")

@@ -33,8 +33,12 @@ from torch import Tensor, nn
 
 from classifiers.feature_models.dense import DenseClassifier
 from classifiers.feature_models.registry import build_model, model_config, model_entry
-from classifiers.weights.hdf5_file import DAMAGE, MAX_VALUES, find_array, find_group, has, values
+from classifiers.weights.hdf5_file import DAMAGE, find_array, find_group, has, values
+from classifiers.weights.hdf5_storage import claimed_bytes
 from classifiers.weights.keras_network import takes_audio_first
+from schemas.budget import Budget, unpacked_budget
+
+MAX_LAYERS = 64
 
 
 class KerasFileError(ValueError):
@@ -70,7 +74,7 @@ def load_keras_file(
     try:
         with h5py.File(path, "r") as file:
             description = file.attrs.get("model_config")
-            layers = _read_layers(file)
+            layers = _read_layers(file, unpacked_budget(path.stat().st_size))
         is_audio_first = None
         if description is not None:
             is_audio_first = takes_audio_first(description, activation=config.activation, inputs=(rgb_dim, audio_dim))
@@ -83,7 +87,7 @@ def load_keras_file(
     return model
 
 
-def _read_layers(file: h5py.File) -> list[KerasLayer]:
+def _read_layers(file: h5py.File, budget: Budget) -> list[KerasLayer]:
     """The Dense layers in the order of the file."""
     if has(file, "layers") and "layer_names" not in file.attrs:
         found = _layers_by_number(find_group(file, "layers"))
@@ -92,14 +96,12 @@ def _read_layers(file: h5py.File) -> list[KerasLayer]:
         if "layer_names" not in root.attrs:
             raise KerasFileError("it has neither layer_names nor layers, so it is not a weights file of Keras")
         found = _layers_by_name(root)
-    layers, budget = [], MAX_VALUES
+    layers = []
     for name, kernel, bias in found:
         if kernel.ndim != 2 or bias.shape != kernel.shape[1:]:
             shapes = f"{kernel.shape} and {bias.shape}"
             raise KerasFileError(f"layer {name!r} has arrays of shapes {shapes}, not the kernel and bias of a Dense")
-        budget -= kernel.size + bias.size
-        if budget < 0:
-            raise KerasFileError(f"its arrays have more than {MAX_VALUES} values up to layer {name!r}")
+        budget.spend(f"layer {name!r} of shape {kernel.shape}", claimed_bytes(kernel) + claimed_bytes(bias))
         layers.append(KerasLayer(name, values(kernel), values(bias)))
     if not layers:
         raise KerasFileError("it has no layer with weights")
@@ -137,6 +139,9 @@ def _natural(name: str) -> tuple[str, int]:
 def _texts(group: h5py.Group, attribute: str) -> list[str]:
     if attribute not in group.attrs:
         raise KerasFileError(f"{group.name} has no attribute {attribute}")
+    count = math.prod(group.attrs.get_id(attribute).shape)
+    if count > MAX_LAYERS:  # each may be as long as the file
+        raise KerasFileError(f"attribute {attribute} of {group.name} has {count:,} texts, at most {MAX_LAYERS}")
     values = np.asarray(group.attrs[attribute]).reshape(-1)
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 

@@ -29,6 +29,7 @@ from schemas.videos import Video
 ID = "id"
 COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds")
 MAX_PROBLEMS = 20
+MAX_FOUND = 10_000  # problems, after which a manifest is read no further
 MAX_SECONDS = 10**9  # which times of any container can hold
 
 
@@ -107,6 +108,9 @@ def _from_manifest(source: str, required: str) -> tuple[VideoInput, list[str]]:
     folder = posixpath.dirname(source)
     try:
         for row in rows_of(source, content):
+            if len(problems) > MAX_FOUND:
+                problems.append(f"{row.place} and those after it are not read")
+                break
             if row.problem:
                 problems.append(f"{row.place}: {row.problem}")
                 continue
@@ -149,7 +153,7 @@ def _looked_from(source: str, error: Exception) -> str:
 
 def _unknown_columns(names: Iterable[str]) -> list[str]:
     problems = []
-    for name in sorted(set(names) - set(COLUMNS)):
+    for name in sorted(set(names) - set(COLUMNS))[: MAX_PROBLEMS + 1]:
         near = get_close_matches(name.strip().lower(), COLUMNS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         problems.append(f"unknown column {name!r}{hint} (known: {', '.join(COLUMNS)})")

@@ -3,6 +3,9 @@
 Text is UTF-8, or UTF-16 or UTF-32 as programs on Windows write it. Cells of a CSV are separated by commas, semicolons,
 tabs or bars: by what a first line `sep=;` says, or by what makes `uri` a column of the header. Empty lines, and rows of
 separators alone, are no rows. A column without a name is left out where it numbers the rows, as pandas' index does.
+
+Rows are read one by one, or a few at a time, and a manifest of N bytes has at most N of them, or `MAX_ROWS`: so neither
+a long line nor what a few bytes unpack to takes memory.
 """
 
 from __future__ import annotations
@@ -14,23 +17,29 @@ import json
 import posixpath
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from typing_extensions import Buffer, override
 
 from cluster.datasets.label_cells import shown
-from cluster.datasets.text_files import decoded
+from cluster.datasets.text_files import text_lines
+from cluster.storage.parquet_claims import MAX_ROWS, check_claims
 from schemas import strict_json
 
 URI = "uri"  # the column that every manifest has
 SEPARATORS = ",;\t|"  # the first ones first, where several would do
 GZIP, GZIP_MAGIC = ".gz", b"\x1f\x8b"
 MAX_UNPACKED_BYTES = 1 << 30
-CHUNK_BYTES = 1 << 20
+PARQUET_ROWS = 128  # that are decoded at a time
+MAX_LABELS = 100_000  # of a video
 PARQUET_INDEX = "__index_level_"
 NAMELESS = re.compile(rf"|Unnamed: \d+(\.\d+)?|{PARQUET_INDEX}\d+__")  # as pandas calls them
 ONE_A_LINE = "each line holds one object (jq -c '.[]' turns a list into such lines)"
@@ -72,7 +81,7 @@ def rows_of(uri: str, content: bytes) -> Iterator[ManifestRow]:
     Raises:
         ValueError: for content that is not what the name says; the message says where.
     """
-    return READERS[_suffix(uri)](_unpacked(content))
+    return READERS[_suffix(uri)](content)
 
 
 def is_manifest(uri: str) -> bool:
@@ -93,34 +102,45 @@ def _suffix(uri: str) -> str:
     return inner if suffix == GZIP and inner in TEXTS else suffix
 
 
-def _unpacked(content: bytes) -> bytes:
-    """`content` without its compression, which bytes tell: a store may have unpacked what its name calls `.gz`."""
-    if not content.startswith(GZIP_MAGIC):
-        return content
-    parts, size = [], 0
-    try:
-        with gzip.open(io.BytesIO(content)) as file:
-            while part := file.read(CHUNK_BYTES):
-                parts.append(part)
-                size += len(part)
-                if size > MAX_UNPACKED_BYTES:
-                    raise ValueError(f"it unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB: write it as Parquet")
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"it cannot be unpacked: {error}") from error
-    return b"".join(parts)
+def _lines(content: bytes, newline: str) -> Iterator[str]:
+    """The lines of a text, whose compression bytes tell: a store may have unpacked what its name calls `.gz`."""
+    stream = _Unpacked(content) if content.startswith(GZIP_MAGIC) else io.BytesIO(content)
+    return text_lines(stream, newline=newline, most=max(MAX_ROWS, len(content)))
+
+
+class _Unpacked(io.RawIOBase):
+    """What gzipped content unpacks to, as it is read; `ValueError` for what is damaged or too much."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = gzip.GzipFile(fileobj=io.BytesIO(content))
+        self._left_bytes = MAX_UNPACKED_BYTES
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer) -> int:
+        try:
+            count = self._file.readinto(buffer)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"it cannot be unpacked: {error}") from error
+        self._left_bytes -= count
+        if self._left_bytes < 0:
+            raise ValueError(f"it unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB: write it as Parquet")
+        return count
 
 
 def _read_csv(content: bytes, separators: str = SEPARATORS) -> Iterator[ManifestRow]:
-    text = decoded(content)
-    first, skipped, separator = 0, 0, ""
-    declared = re.match(r'"?sep=(.?)"?\r?\n', text, re.IGNORECASE)
-    if declared:
-        first, skipped, separator = declared.end(), 1, declared[1]
-    lines = io.StringIO(text[first:], newline="")  # lines may end in \r alone
-    header = next((line for line in lines if line.strip(f"{separators}\r\n ")), "")
-    lines.seek(0)
-    separator = separator or _separator(header, separators)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    lines = _lines(content, newline="")  # they may end in \r alone
+    start = next(lines, "")
+    declared = re.match(r'"?sep=(.?)"?\r?\n', start, re.IGNORECASE)
+    skipped = 1 if declared else 0
+    before = [next(lines, "") if declared else start]
+    while before[-1] and not before[-1].strip(f"{separators}\r\n "):
+        before.append(next(lines, ""))
+    separator = (declared and declared[1]) or _separator(before[-1], separators)
+    reader = csv.reader(chain(before, lines), delimiter=separator, strict=True)
     names: list[str] = []
     while True:
         place = f"line {reader.line_num + skipped + 1}"
@@ -136,7 +156,7 @@ def _read_csv(content: bytes, separators: str = SEPARATORS) -> Iterator[Manifest
             yield _csv_row(place, names, cells, separator)
             continue
         names = [cell.strip() for cell in cells]
-        twice = sorted({name for name in names if names.count(name) > 1 and not _is_nameless(name)})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1 and not _is_nameless(name))
         if twice:
             raise ValueError(f"{place}: the header holds {', '.join(map(repr, twice))} more than once")
 
@@ -188,10 +208,9 @@ def _named(place: str, names: Sequence[str], cells: Sequence[Any]) -> ManifestRo
 
 
 def _read_json_lines(content: bytes) -> Iterator[ManifestRow]:
-    text = decoded(content)
-    for number, line in enumerate(text.split("\n"), 1):  # and not splitlines, which splits inside strings too
+    for number, line in enumerate(_lines(content, newline="\n"), 1):  # other ends of lines may be in strings
         if line.strip():
-            yield _json_row(f"line {number}", line)
+            yield _json_row(f"line {number}", line.removesuffix("\n"))
 
 
 def _json_row(place: str, line: str) -> ManifestRow:
@@ -211,12 +230,25 @@ def _json_row(place: str, line: str) -> ManifestRow:
 def _read_parquet(content: bytes) -> Iterator[ManifestRow]:
     number = 0
     try:
-        for batch in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
+        parquet = pq.ParquetFile(pa.BufferReader(content))
+        check_claims(parquet.metadata, memoryview(content), rows_at_once=PARQUET_ROWS)
+        for batch in parquet.iter_batches(PARQUET_ROWS):
+            _check_lists(batch, number)
             for row in batch.to_pylist():
                 number += 1
                 yield _named(f"row {number}", list(row), list(row.values()))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # a damaged page is an OSError
         raise ValueError(str(error)) from error
+
+
+def _check_lists(batch: pa.RecordBatch, before: int) -> None:
+    """Refuse a list of more values than a video has labels; `before` rows come before the batch."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            longest = pc.max(pc.list_value_length(column)).as_py() or 0
+            if longest > MAX_LABELS:
+                rows = f"rows {before + 1} to {before + len(batch)}"
+                raise ValueError(f"{rows}: a list in {name} has {longest:,} values, at most {MAX_LABELS:,}")
 
 
 TEXTS: dict[str, Callable[[bytes], Iterator[ManifestRow]]] = {

@@ -20,7 +20,8 @@ import io
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from classifiers.data.splits import SPLIT_NAMES
@@ -152,11 +153,11 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
     listed, missing, problems, classes = [], {}, [], set()
     for source in (uri for uri in _files(location.annotations) if uri.lower().endswith(".csv")):
         reader = csv.DictReader(io.StringIO(_text(source)))
-        lacking = [name for name in KINETICS_COLUMNS if name not in (reader.fieldnames or ())]
+        lacking = [name for name in KINETICS_COLUMNS if name not in _columns(source, reader)]
         if lacking:
             problems.append(f"{posixpath.basename(source)} lacks the columns {', '.join(lacking)}")
             continue
-        for row in reader:
+        for row in _rows(source, reader):
             where = f"{posixpath.basename(source)}, line {reader.line_num}"
             try:
                 start, end = (_whole_seconds(row[name]) for name in ("time_start", "time_end"))
@@ -170,7 +171,7 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
             if "label" not in row and split != TEST:
                 problems.append(f"{where}: split {row['split']!r}, but the list has no column label")
                 break
-            name = row["youtube_id"].strip()
+            name = (row["youtube_id"] or "").strip()
             cut = f"{name}_{start:06d}_{end:06d}"
             label = (row.get("label") or "").strip()
             classes.add(label)
@@ -183,6 +184,24 @@ def kinetics(location: DatasetLocation) -> ClipDataset:
                 listed.append(GroupedVideo(replace(video, id=cut, labels=labels, split=split), name))
     _refuse(location.annotations, problems)
     return ClipDataset(listed, tuple(sorted(classes - {""})), missing)
+
+
+def _columns(source: str, reader: csv.DictReader[str]) -> Sequence[str]:
+    with _explained(source, reader):
+        return reader.fieldnames or ()
+
+
+def _rows(source: str, reader: csv.DictReader[str]) -> Iterator[dict[str, str | None]]:
+    with _explained(source, reader):
+        yield from reader
+
+
+@contextmanager
+def _explained(source: str, reader: csv.DictReader[str]) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as error:
+        raise ManifestError(source, [f"line {reader.line_num + 1} cannot be read: {error}"]) from error
 
 
 def _whole_seconds(text: str | None) -> int:

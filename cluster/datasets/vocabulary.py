@@ -118,13 +118,11 @@ def read_class_names(uri: str, *, expected: int | None = None) -> tuple[str, ...
     """
     try:
         text = decoded(files.read_bytes(uri))
-    except ValueError as error:
+        header = [cell.strip().lower() for cell in next(csv.reader(io.StringIO(text)), [])]
+        is_table = INDEX_COLUMN in header and NAME_COLUMN in header
+        names, problems = _from_table(text, header) if is_table else _from_lines(text)
+    except (ValueError, csv.Error) as error:
         raise ClassNamesError(f"{uri} cannot be read: {error}") from error
-    header = [cell.strip().lower() for cell in next(csv.reader(io.StringIO(text)), [])]
-    if INDEX_COLUMN in header and NAME_COLUMN in header:
-        names, problems = _from_table(text, header)
-    else:
-        names, problems = _from_lines(text)
     if not problems and expected is not None and len(names) != expected:
         problems.append(f"it names {len(names)} classes, but {expected} are needed")
     if not problems and not names:

@@ -77,7 +77,7 @@ def _parquet_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wi
     names = ("mean_rgb", "mean_audio") if level == VIDEO else ("rgb", "audio")
     columns = [*names, "num_frames", *(["id"] if with_ids else [])]
     first_rows = np.cumsum([0, *file.row_groups])
-    with whole_parquet(file.uri) as parquet:
+    with whole_parquet(file.uri, columns) as parquet:
         for group in row_groups:
             start = int(first_rows[group])
             for batch in parquet.iter_batches(BLOCK_ROWS[level], [group], columns, use_threads=False):

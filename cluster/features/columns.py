@@ -54,7 +54,7 @@ def read_ids(file: FeatureFile) -> pa.StringArray:
     """The ids of a file's rows; nothing else of a shard is downloaded."""
     if not file.is_parquet:
         return pa.array([name for names, _ in _index_of(file) for name in names], pa.string())
-    with parquet_footer(file.uri) as parquet, as_feature_error(file.uri):
+    with parquet_footer(file.uri, ["id"]) as parquet, as_feature_error(file.uri):
         ids = parquet.read(["id"], use_threads=False)["id"]
     if ids.null_count:
         raise FeatureFileError(f"{file.uri}: ids are missing (null)")
@@ -67,7 +67,7 @@ def read_column(features: FeatureFiles, name: str) -> list[str]:
     for file in features.files:
         if not file.is_parquet:
             raise FeatureFileError(f"{file.uri} has no column {name!r}: only {PARQUET} files have extra columns")
-        with whole_parquet(file.uri) as parquet:
+        with whole_parquet(file.uri, [name]) as parquet:
             if name not in parquet.schema_arrow.names:
                 raise FeatureFileError(f"{file.uri} has no column {name!r}: {', '.join(parquet.schema_arrow.names)}")
             values += ["" if value is None else str(value) for value in parquet.read([name])[name].to_pylist()]
@@ -81,7 +81,7 @@ def read_uris(features: FeatureFiles, ids: Collection[str]) -> dict[str, str]:
     for file in features.files:
         if len(found) == len(wanted) or not file.is_parquet:
             break
-        with parquet_footer(file.uri) as parquet:
+        with parquet_footer(file.uri, ["id", "uri"]) as parquet:
             if "uri" in parquet.schema_arrow.names:
                 table = parquet.read(["id", "uri"])
                 rows = table.filter(pc.is_in(table["id"], wanted))
@@ -95,8 +95,9 @@ def _index_of(file: FeatureFile) -> Iterator[tuple[list[str], LabelLists]]:
             for block in read_records(path, file.uri):
                 yield block.ids, block.labels
         return
-    with whole_parquet(file.uri) as parquet:
-        for batch in parquet.iter_batches(1 << 16, columns=["id", "labels"], use_threads=False):
+    columns = ["id", "labels"]
+    with whole_parquet(file.uri, columns) as parquet:
+        for batch in parquet.iter_batches(1 << 16, columns=columns, use_threads=False):
             labels = batch.column("labels")
             if batch.column("id").null_count or labels.null_count or labels.flatten().null_count:
                 raise FeatureFileError(f"{file.uri}: ids or labels are missing (null)")

@@ -4,11 +4,12 @@ In: URIs of our datasets, folders, globs or single files; feature shards (`.parq
 both. Out: `FeatureFiles`.
 
 Inspecting a shard reads its footer only. A file in a bucket is downloaded to a temporary file where most of it is read.
+No column is decoded that claims more than the file can hold (`cluster.storage.parquet_claims`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
 from cluster.storage.parquet import open_parquet
+from cluster.storage.parquet_claims import check_file
 from schemas.errors import InputError, examples
 from schemas.fingerprint import fingerprint_of
 from schemas.quantization import CodeRange, code_range_of
@@ -129,17 +131,21 @@ def open_features(
 
 
 @contextmanager
-def whole_parquet(uri: str) -> Iterator[pq.ParquetFile]:
-    """Open a shard to read most of it: one in a bucket is downloaded first."""
+def whole_parquet(uri: str, columns: Collection[str] | None = None) -> Iterator[pq.ParquetFile]:
+    """Open a shard to read these columns (None: all), most of it: one in a bucket is downloaded first."""
     with on_disk(uri) as path, as_feature_error(uri), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as parquet:
+        try:
+            check_file(parquet.metadata, path, columns)
+        except ValueError as error:
+            raise FeatureFileError(f"{uri} cannot be read: {error}\nMove it away, or create it again") from error
         yield parquet
 
 
 @contextmanager
-def parquet_footer(uri: str) -> Iterator[pq.ParquetFile]:
-    """Open a shard to read little of it: only that is requested from a bucket."""
+def parquet_footer(uri: str, columns: Collection[str] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a shard to read these columns, little of it: only that is requested from a bucket."""
     if files.is_local(uri):
-        with whole_parquet(uri) as parquet:
+        with whole_parquet(uri, columns) as parquet:
             yield parquet
         return
     with as_feature_error(uri), open_parquet(uri) as parquet:
@@ -200,6 +206,8 @@ def _inspect_parquet(uri: str) -> FeatureFile:
         found = schema.field(name).type if name in schema.names else None
         if found is not None and pa.types.is_fixed_size_list(found) and found.value_type == pa.float32():
             widths[name] = found.list_size
+            if found.list_size > tfrecord_files.MAX_WIDTH:
+                problems.append(f"column {name} is {found.list_size:,} wide, at most {tfrecord_files.MAX_WIDTH:,}")
         else:
             problems.append(f"column {name} is {found or 'missing'}, not fixed_size_list<float>")
     frames = [name for name in ("rgb", "audio") if name in schema.names]

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from classifiers.data.class_choice import LabelLists
 from cluster.features.files import PARQUET, TFRECORD, FeatureFileError, as_feature_error, open_features, whole_parquet
 from cluster.features.record_options import RecordOptions
-from cluster.features.tfrecord_files import FRAME, YOUTUBE_8M, inspect_records
+from cluster.features.tfrecord_files import EXTRA, FRAME, YOUTUBE_8M, inspect_records
 from cluster.features.tfrecord_reader import Records, SegmentLabels, read_records
 from cluster.features.tfrecord_writer import write_records
 from cluster.runs.option import option
@@ -44,6 +44,7 @@ from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.parquet import read_table, write_table
+from schemas import strict_json
 from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
@@ -61,7 +62,15 @@ SEGMENT_SCHEMA = pa.schema(
     ]
 )
 # Columns without a field in YouTube-8M's records.
-EXTRA_COLUMNS = ("has_audio", "num_frames", "duration_seconds", "coverage", "gaps", "split", "uri")
+EXTRA_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+    "has_audio": bool,
+    "num_frames": int,
+    "duration_seconds": float,
+    "coverage": float,
+    "gaps": lambda gaps: tuple((float(start), float(end)) for start, end in gaps),
+    "split": str,
+    "uri": str,
+}
 
 
 @dataclass(frozen=True)
@@ -135,11 +144,11 @@ def _to_shard(uri: str, target: str, segments_target: str, code_range: CodeRange
         "framemill.schema_version": SCHEMA_VERSION,
         **fingerprint_metadata(found.fingerprint),
     }
-    rows = [row for block in blocks for row in _rows(block)]
+    rows = [row for block in blocks for row in _rows(block, uri)]
     write_table(target, feature_table(rows, schema, metadata))
 
 
-def _rows(block: Records) -> Iterator[FeatureRow]:
+def _rows(block: Records, uri: str) -> Iterator[FeatureRow]:
     mean_rgb, mean_audio = block.means()
     counts = block.num_frames()
     rgb, audio = block.rgb, block.audio
@@ -159,11 +168,17 @@ def _rows(block: Records) -> Iterator[FeatureRow]:
         }
         means: dict[str, Any] = {"mean_rgb": mean_rgb[row], "mean_audio": mean_audio[row]}
         if block.extras[row]:
-            extra = json.loads(block.extras[row])
-            known |= {key: extra[key] for key in EXTRA_COLUMNS}
-            known["gaps"] = tuple(tuple(gap) for gap in extra["gaps"])
-            known["tracks"] = extra.get("tracks")
-            means |= {key: np.array(extra[key], np.float32) for key in means if key in extra}
+            try:
+                extra = strict_json.parse(block.extras[row])
+                known |= {key: EXTRA_COLUMNS[key](extra[key]) for key in EXTRA_COLUMNS}
+                known["tracks"] = None if extra.get("tracks") is None else str(extra["tracks"])
+                means |= {
+                    key: np.array(extra[key], np.float32).reshape(mean.shape)
+                    for key, mean in means.items()
+                    if key in extra
+                }
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise FeatureFileError(f"{uri}: {EXTRA} of {name!r} cannot be read: {error}") from error
         yield FeatureRow(id=name, labels=tuple(block.labels.values[first:last].tolist()), **means, **codes, **known)
 
 

@@ -6,7 +6,8 @@
 - segments, in the context of frame-level records: segment_labels, segment_start_times, segment_end_times and
   segment_scores
 
-A file's first record shows its layout, and which of `IDS` holds the ids. Records that we write may carry more about a
+A file's first record shows its layout, and which of `IDS` holds the ids. Lengths are checked before anything is read by
+them: against the file, their checksums, and `MAX_RECORD_BYTES`. Records that we write may carry more about a
 video (`EXTRA`), in a field that other readers ignore; the first record of a file then holds the fingerprint of the
 features.
 
@@ -42,7 +43,9 @@ EXTRA = "framemill/video"
 # The fingerprint of features that came without one, so that they never mix with extracted ones.
 YOUTUBE_8M = {"source": "youtube-8m"}
 MAX_LABEL = 2**31 - 1  # shards hold int32
-_LENGTH = struct.Struct("<Q")
+MAX_RECORD_BYTES = 128 << 20  # 32 hours of codes
+MAX_WIDTH = 1 << 16  # of a feature
+_LENGTH, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
 _HEAD_BYTES = 12  # length and its checksum
 _FRAMING_BYTES = 16  # and the checksum of the data
 _GZIP_MAGIC = b"\x1f\x8b\x08"
@@ -128,6 +131,9 @@ def inspect_records(path: str, uri: str, code_range: CodeRange | None = None) ->
         widths = [frame_width(frame[0]) for frame in frames]
     if not all(widths):
         raise RecordError(f"{uri}, record 0: {features[widths.index(0)]} holds no value")
+    if max(widths) > MAX_WIDTH:
+        wide = features[widths.index(max(widths))]
+        raise RecordError(f"{uri}, record 0: {wide} is {max(widths):,} wide, more than the {MAX_WIDTH:,} allowed")
     return RecordFile(features, id_field, widths[0], widths[1], count, fingerprint)
 
 
@@ -177,11 +183,10 @@ def _offsets(path: str, uri: str) -> Iterator[int]:
     with open(path, "rb") as file:
         while position < size:
             file.seek(position)
-            head = file.read(_LENGTH.size)
-            start = position
-            if len(head) == _LENGTH.size:
-                position += _LENGTH.unpack(head)[0] + _FRAMING_BYTES
-            if len(head) < _LENGTH.size or position > size:
+            head = file.read(_HEAD_BYTES)
+            start, length = position, int.from_bytes(head[: _LENGTH.size], "little")
+            position += length + _FRAMING_BYTES
+            if len(head) < _HEAD_BYTES or position > size:
                 file.seek(0)
                 kind = _compression(file.read(len(_GZIP_MAGIC)))
                 if kind:
@@ -190,9 +195,40 @@ def _offsets(path: str, uri: str) -> Iterator[int]:
                         "Decompress it first"
                         + (", for example with gunzip -c FILE > OTHER.tfrecord" if kind == "GZIP" else "")
                     )
-                raise RecordError(f"{uri}, record {count}: the file ends inside it, or its length is damaged")
+                raise RecordError(
+                    f"{uri}, record {count}: the file ends inside it, or its length is damaged: it claims {length:,} "
+                    f"bytes, the file has {size:,}\nDownload or copy the file again"
+                )
+            if checksum(head[: _LENGTH.size]) != _CHECKSUM.unpack_from(head, _LENGTH.size)[0]:
+                raise RecordError(
+                    f"{uri}, record {count}: its length, {length:,} bytes, is damaged: its checksum is wrong\n"
+                    "Download or copy the file again"
+                )
+            if length > MAX_RECORD_BYTES:
+                raise RecordError(
+                    f"{uri}, record {count} claims {length:,} bytes, more than the {MAX_RECORD_BYTES:,} allowed for a "
+                    "video\nSplit it into several"
+                )
             yield start
             count += 1
+
+
+def checksum(data: bytes) -> int:
+    """The masked CRC-32C that stands behind a record's length and behind its data."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _crc_of(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+    return byte
+
+
+_CRC_TABLE = tuple(map(_crc_of, range(256)))
 
 
 def _compression(start: bytes) -> str:

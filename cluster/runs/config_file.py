@@ -33,8 +33,8 @@ def read_config(uri: str, values: Values[Any]) -> None:
     """Add the options of a file to `values`, after those of the command line."""
     try:
         content = tomllib.loads(files.read_bytes(uri).decode())
-    except (OSError, ValueError, RecursionError, files.StorageError) as error:
-        values.problems.append(f"{uri} cannot be read: {error}")
+    except (OSError, ValueError, files.StorageError, RecursionError) as error:
+        values.problems.append(f"{uri} cannot be read: {_reason(error)}")
         return
     tables = {spelled(group): group for group in groups_of(values.kind)}
     for key, entry in content.items():
@@ -47,6 +47,13 @@ def read_config(uri: str, values: Values[Any]) -> None:
             values.problems.append(
                 f"{uri}: unknown table [{key}]{nearest(f'[{key}]', (f'[{table}]' for table in tables))}"
             )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    # What Python says of a number of thousands of digits is for programmers.
+    return "a number has thousands of digits" if "set_int_max_str_digits" in str(error) else str(error)
 
 
 def _add(values: Values[Any], place: str, group: str, name: str, value: Any) -> None:

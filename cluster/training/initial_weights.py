@@ -27,6 +27,7 @@ from classifiers.weights.published_clips import PublishedWeightsError, fill, pub
 from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.published_weights import read_published
+from schemas.budget import weights_budget
 from schemas.errors import InputError, examples
 
 AUTO, KEEP, RESET = HEADS = ("auto", "keep", "reset")
@@ -57,7 +58,7 @@ class InitialWeights:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
                 self._fill_from_checkpoint(model, name, class_names)
             else:
-                arrays = read_published(self.uri)
+                arrays = read_published(self.uri, weights_budget(model))
                 _check_options(model, name, published_options(name, arrays))
                 fill(model, arrays, fresh_head=self.head != KEEP)
         except ValueError as error:

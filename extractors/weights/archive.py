@@ -1,8 +1,9 @@
 """Reading members of untrusted tar archives.
 
 In: a .tar, .tar.gz or .tgz file and the base names of the members to read. Out: their bytes by base name. Nothing is
-written to disk, so that paths, links and permissions of members are harmless; only regular files are read; the number
-of decompressed bytes is limited, headers included, which stops decompression bombs.
+written to disk, so that paths, links and permissions of members are harmless; only regular files are read, none with
+holes (sparse ones), which may claim any size; and neither the bytes that are unpacked, headers included, nor the number
+of members can exceed a limit, which stops decompression bombs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_MEMBERS = 10_000
 
 
 class ArchiveError(ValueError):
@@ -51,12 +53,12 @@ def read_members(path: Path, names: Collection[str], *, limit_bytes: int) -> dic
         try:
             bounded = BoundedReader(stream, limit_bytes=limit_bytes)
             with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload]
-                for member in archive:
+                for number, member in enumerate(archive):
+                    if number == MAX_MEMBERS:
+                        raise ArchiveError(f"it has more than {MAX_MEMBERS:,} members")
                     name = PurePosixPath(member.name).name
                     if name in names and name not in found and member.isreg():
-                        content = archive.extractfile(member)
-                        assert content is not None  # a regular file has content
-                        found[name] = content.read()
+                        found[name] = _content(archive, member, limit_bytes)
         except (tarfile.TarError, zlib.error, EOFError, OSError, ArchiveError) as error:
             raise ArchiveError(f"cannot read {path} within {limit_bytes:,} bytes: {error}") from error
     missing = sorted(set(names) - set(found))
@@ -64,3 +66,13 @@ def read_members(path: Path, names: Collection[str], *, limit_bytes: int) -> dic
         found_names = ", ".join(sorted(found)) or "none of them"
         raise ArchiveError(f"{path} lacks {', '.join(missing)}; of the required members it has {found_names}")
     return found
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, limit_bytes: int) -> bytes:
+    if member.issparse():
+        raise ArchiveError(f"{member.name} is stored with holes: pack it again without --sparse")
+    if member.size > limit_bytes:
+        raise ArchiveError(f"{member.name} claims {member.size:,} bytes")
+    content = archive.extractfile(member)
+    assert content is not None  # a regular file has content
+    return content.read()

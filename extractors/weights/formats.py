@@ -11,7 +11,8 @@ without what wrappers of a model put into them.
 | .pb | the frozen graph alone | |
 | .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
 
-Nothing but tensors, arrays and plain values is unpickled (`torch_files`), and TensorFlow is not needed.
+Nothing but tensors, arrays and plain values is unpickled (`torch_files`), and TensorFlow is not needed. A file takes no
+more memory than its network accounts for (`schemas.budget`), whatever it claims.
 """
 
 from __future__ import annotations
@@ -30,10 +31,9 @@ from extractors.weights.content import WeightsError, damage_of, foreign_content
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
 from extractors.weights.torch_files import StateDict, read_safetensors, read_torch_state
+from schemas.budget import Budget, BudgetError, weights_budget
 
 GRAPH_MEMBER = "classify_image_graph_def.pb"
-MAX_ARCHIVE_BYTES = 512 << 20
-
 
 # What libraries raise for damaged files; torch's reader of old files runs into any of those in the second line.
 DAMAGE = (
@@ -42,11 +42,12 @@ DAMAGE = (
 )
 
 
-def read_state(path: Path) -> StateDict:
-    """Read a weight file; its suffix determines the format.
+def read_state(path: Path, budget: Budget | None = None) -> StateDict:
+    """Read a weight file; its suffix determines the format. By default, the budget is that of any network.
 
     Raises:
-        WeightsError: if the suffix is unknown, the file is damaged, or it contains more than plain tensors.
+        WeightsError: if the suffix is unknown, the file is damaged, it contains more than plain tensors, or claims more
+            than the budget.
     """
     problem = foreign_content(path)
     if problem:
@@ -55,8 +56,8 @@ def read_state(path: Path) -> StateDict:
     if suffix is None:
         raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
     try:
-        return READERS[suffix](path)
-    except WeightsError as error:
+        return READERS[suffix](path, budget or weights_budget())
+    except (WeightsError, BudgetError) as error:
         raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
     except (ArchiveError, WireError) as error:
         raise WeightsError(
@@ -67,20 +68,25 @@ def read_state(path: Path) -> StateDict:
         raise WeightsError(f"{path} {damage_of(path, error)}") from error
 
 
-def _read_graph_archive(path: Path) -> StateDict:
-    graph = read_members(path, [GRAPH_MEMBER], limit_bytes=MAX_ARCHIVE_BYTES)[GRAPH_MEMBER]
+def _read_graph_archive(path: Path, budget: Budget) -> StateDict:
+    graph = read_members(path, [GRAPH_MEMBER], limit_bytes=budget.limit_bytes)[GRAPH_MEMBER]
     return inception_state_from_graph(read_graph_constants(graph))
 
 
-def _read_graph(path: Path) -> StateDict:
-    return inception_state_from_graph(read_graph_constants(path.read_bytes()))
+def _read_graph(path: Path, budget: Budget) -> StateDict:
+    return inception_state_from_graph(read_graph_constants(_content(path, budget)))
 
 
-def _read_checkpoint(path: Path) -> StateDict:
-    return vggish_state_from_checkpoint(read_checkpoint(path.read_bytes()))
+def _read_checkpoint(path: Path, budget: Budget) -> StateDict:
+    return vggish_state_from_checkpoint(read_checkpoint(_content(path, budget)))
 
 
-READERS: dict[str, Callable[[Path], StateDict]] = {
+def _content(path: Path, budget: Budget) -> bytes:
+    budget.allow("the file", path.stat().st_size)
+    return path.read_bytes()
+
+
+READERS: dict[str, Callable[[Path, Budget], StateDict]] = {
     ".safetensors": read_safetensors,
     ".pth": read_torch_state,
     ".pt": read_torch_state,

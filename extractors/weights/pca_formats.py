@@ -7,7 +7,8 @@
 | .npz, .pth | `pca_eigen_vectors`, `pca_means` | vggish_pca_params |
 | .safetensors | `mean`, `matrix` | written by this package |
 
-The first format is whitened here; the others include any whitening in their matrix. Nothing but arrays is unpickled.
+The first format is whitened here; the others include any whitening in their matrix. Nothing but arrays is unpickled,
+and no more than the arrays of the widest PCA take is read, whatever a file claims.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ from extractors.networks.pca import OUTPUT_DIMS, Array, Pca, PcaStatistics
 from extractors.weights.archive import read_members
 from extractors.weights.content import WeightsError, foreign_content
 from extractors.weights.formats import DAMAGE
+from extractors.weights.npy_files import read_npy, read_npz
 from extractors.weights.protobuf_wire import WireError, floats, integer
-from extractors.weights.torch_files import load_torch
+from extractors.weights.torch_files import check_safetensors, load_torch, stored_tensor
+from schemas.budget import Budget
 
 MEMBERS = ("mean.npy", "eigenvals.npy", "eigenvecs.npy")
-MAX_ARCHIVE_BYTES = 128 << 20
+VGGISH_NAMES = ("pca_means", "pca_eigen_vectors")
+WIDEST = max(OUTPUT_DIMS)
+LIMIT_BYTES = 64 << 20  # WIDEST x WIDEST numbers of 8 bytes are 32 MiB; the rest is for means, values and headers
 ROW_MAJOR = 1
 
 
@@ -46,7 +51,7 @@ def read_pca(path: Path) -> Pca:
     if problem:
         raise WeightsError(f"{path} {problem}")
     try:
-        return READERS[suffixes[0]](path)
+        return READERS[suffixes[0]](path, _budget())
     except (*DAMAGE, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} is not a usable PCA: {error}") from error
 
@@ -63,37 +68,47 @@ def write_pca(pca: Pca, path: Path) -> None:
     save_file({"mean": pca.mean, "matrix": np.ascontiguousarray(pca.matrix)}, path)
 
 
-def _read_folder(path: Path) -> Pca:
+def _budget() -> Budget:
+    return Budget(LIMIT_BYTES, f"a PCA has at most {WIDEST} x {WIDEST} numbers: bring the published file")
+
+
+def _read_folder(path: Path, budget: Budget) -> Pca:
     if list(path.glob("*_projection_matrix_data.pb")):
-        return _read_mediapipe(next(iter(sorted(path.glob("*_projection_matrix_data.pb")))))
-    return _whitened({name: (path / name).read_bytes() for name in MEMBERS})
+        return _read_mediapipe(next(iter(sorted(path.glob("*_projection_matrix_data.pb")))), budget)
+    arrays = {}
+    for name in MEMBERS:
+        with (path / name).open("rb") as stream:
+            arrays[name] = read_npy(stream, name, budget)
+    return _whitened(arrays)
 
 
-def _read_archive(path: Path) -> Pca:
-    return _whitened(read_members(path, MEMBERS, limit_bytes=MAX_ARCHIVE_BYTES))
+def _read_archive(path: Path, budget: Budget) -> Pca:
+    contents = read_members(path, MEMBERS, limit_bytes=budget.limit_bytes)
+    return _whitened({name: read_npy(io.BytesIO(contents[name]), name, budget) for name in MEMBERS})
 
 
-def _whitened(members: Mapping[str, bytes]) -> Pca:
-    arrays = [np.load(io.BytesIO(members[name]), allow_pickle=False).astype(np.float32) for name in MEMBERS]
-    statistics = PcaStatistics(*arrays)
+def _whitened(arrays: Mapping[str, Array]) -> Pca:
+    statistics = PcaStatistics(*(arrays[name] for name in MEMBERS))
     width = statistics.mean.size
     if width not in OUTPUT_DIMS:
         raise ValueError(f"mean.npy has {width} values; supported are {', '.join(map(str, OUTPUT_DIMS))}")
     return statistics.whitened(OUTPUT_DIMS[width])
 
 
-def _read_mediapipe(path: Path) -> Pca:
+def _read_mediapipe(path: Path, budget: Budget) -> Pca:
     if not path.name.endswith("_projection_matrix_data.pb"):
         raise ValueError("its name must end in _projection_matrix_data.pb; give the projection, not the mean")
     mean_path = path.with_name(path.name.replace("_projection_matrix", "_mean_matrix"))
     if not mean_path.exists():
         raise ValueError(f"{mean_path.name} is missing in the same folder")
     # The projection multiplies column vectors from the left: D_out, D_in.
-    return Pca(_matrix_data(mean_path).reshape(-1), np.ascontiguousarray(_matrix_data(path).T))
+    mean, projection = _matrix_data(mean_path, budget), _matrix_data(path, budget)
+    return Pca(mean.reshape(-1), np.ascontiguousarray(projection.T))
 
 
-def _matrix_data(path: Path) -> Array:
+def _matrix_data(path: Path, budget: Budget) -> Array:
     """MediaPipe's MatrixData message: rows, cols, packed floats in column-major order unless flagged as row-major."""
+    budget.spend(path.name, path.stat().st_size)
     message = path.read_bytes()
     rows, columns, values = integer(message, 1), integer(message, 2), floats(message, 3)
     if rows * columns != values.size or values.size == 0:
@@ -103,26 +118,28 @@ def _matrix_data(path: Path) -> Array:
     return matrix if integer(message, 4) == ROW_MAJOR else matrix.T
 
 
-def _read_npz(path: Path) -> Pca:
-    with np.load(path, allow_pickle=False) as arrays:
-        return _from_vggish(arrays["pca_means"], arrays["pca_eigen_vectors"])
+def _read_npz(path: Path, budget: Budget) -> Pca:
+    budget.allow("the file", path.stat().st_size)
+    arrays = read_npz(path, VGGISH_NAMES, budget)
+    return _from_vggish(*(arrays[name] for name in VGGISH_NAMES))
 
 
-def _read_torch(path: Path) -> Pca:
-    params = load_torch(path)
-    return _from_vggish(np.asarray(params["pca_means"]), np.asarray(params["pca_eigen_vectors"]))
+def _read_torch(path: Path, budget: Budget) -> Pca:
+    params = load_torch(path, budget)
+    return _from_vggish(*(stored_tensor(name, params[name], budget).numpy() for name in VGGISH_NAMES))
 
 
 def _from_vggish(means: np.ndarray, vectors: np.ndarray) -> Pca:
     return Pca(means.reshape(-1).astype(np.float32), np.ascontiguousarray(vectors.T, dtype=np.float32))
 
 
-def _read_safetensors(path: Path) -> Pca:
+def _read_safetensors(path: Path, budget: Budget) -> Pca:
+    check_safetensors(path, budget)
     arrays = load_file(path)
     return Pca(arrays["mean"], arrays["matrix"])
 
 
-READERS: dict[str, Callable[[Path], Pca]] = {
+READERS: dict[str, Callable[[Path, Budget], Pca]] = {
     "": _read_folder,
     ".tgz": _read_archive,
     ".tar.gz": _read_archive,

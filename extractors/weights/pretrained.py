@@ -30,6 +30,7 @@ from extractors.weights.formats import read_state
 from extractors.weights.pca_formats import read_pca, write_pca
 from extractors.weights.resolve import ResolvedWeights, default_cache_dir
 from extractors.weights.torch_files import StateDict
+from schemas.budget import weights_budget
 
 RANDOM_VARIANT = "inception-2015"
 VARIANT_BY_CLASSES = {1008: "inception-2015", 1000: "inception-imagenet"}
@@ -46,7 +47,9 @@ def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
         network.load_state_dict(random_state(network, weights.seed), assign=True)
         return network.eval(), RANDOM_VARIANT
     path = _path(weights)
-    state = {key: value for key, value in read_state(path).items() if not key.startswith(UNUSED_PREFIX)}
+    with torch.device("meta"):
+        budget = weights_budget(VARIANTS[RANDOM_VARIANT]())
+    state = {key: value for key, value in read_state(path, budget).items() if not key.startswith(UNUSED_PREFIX)}
     classes = len(state.get("fc.bias", ()))
     if classes not in VARIANT_BY_CLASSES:
         raise WeightsError(
@@ -68,7 +71,7 @@ def build_vggish(weights: ResolvedWeights) -> VGGish:
     if weights.seed is not None:
         network.load_state_dict(random_state(network, weights.seed), assign=True)
     else:
-        load_strictly(network, read_state(_path(weights)), _path(weights))
+        load_strictly(network, read_state(_path(weights), weights_budget(network)), _path(weights))
     return network.eval()
 
 
@@ -119,12 +122,8 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -
         WeightsError: if keys are missing, unknown or of another shape; the message lists them.
     """
     expected = network.state_dict()
-    complete: StateDict = {}
-    for key in expected:
-        if key in state:
-            complete[key] = state[key].float() if state[key].is_floating_point() else state[key]
-        elif key.endswith("num_batches_tracked"):
-            complete[key] = torch.zeros((), dtype=torch.int64)
+    counters = {key: torch.zeros((), dtype=torch.int64) for key in expected if key.endswith("num_batches_tracked")}
+    complete = counters | {key: state[key] for key in expected if key in state}
     problems = [f"missing {key}" for key in expected if key not in complete]
     problems += [f"unknown {key}" for key in state if key not in expected]
     problems += [
@@ -132,10 +131,16 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -
         for key, value in complete.items()
         if value.shape != expected[key].shape
     ]
+    problems += [
+        f"{key} has type {str(value.dtype).removeprefix('torch.')}, not floating point"
+        for key, value in complete.items()
+        if expected[key].is_floating_point() and not value.is_floating_point()
+    ]
     if problems:
         more = f"; and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
         raise WeightsError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:MAX_LISTED])}{more}")
-    network.load_state_dict(complete, assign=True)
+    numbers = {key: value.float() if value.is_floating_point() else value for key, value in complete.items()}
+    network.load_state_dict(numbers, assign=True)
 
 
 def random_state(network: nn.Module, seed: int) -> StateDict:

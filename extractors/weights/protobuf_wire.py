@@ -5,7 +5,7 @@ In: the bytes of one message. Out: its fields in order, as (number, value): an i
 
 Public weights are in three kinds of protocol buffers (TensorFlow graphs, TensorFlow checkpoints, MediaPipe matrices).
 Reading the wire format spares the user the libraries of all three. Every length is checked against its enclosing
-message, so that a truncated or hostile file raises `WireError`.
+message, and the fields of a message are counted, so that a truncated or hostile file raises `WireError`.
 
 Source: protobuf.dev, "Encoding".
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_VARINT_BYTES = 10
+MAX_FIELDS = 1 << 20  # of one message; arrays are packed into one field
 
 
 class WireError(ValueError):
@@ -41,8 +42,11 @@ def read_varint(data: memoryview, position: int) -> tuple[int, int]:
 def fields(message: memoryview | bytes) -> Iterator[tuple[int, int | memoryview]]:
     """Yield (field number, value) for every field of a message, in file order."""
     data = memoryview(message)
-    position = 0
+    position = count = 0
     while position < len(data):
+        count += 1
+        if count > MAX_FIELDS:
+            raise WireError(f"message of {len(data):,} bytes has more than {MAX_FIELDS:,} fields")
         key, position = read_varint(data, position)
         number, wire_type = key >> 3, key & 7
         if wire_type == VARINT:

@@ -4,9 +4,9 @@ In: the specification (`inception-2015`, a path, a URI, `random:SEED`, `none`) a
 `ResolvedWeights`: a verified local file and its sha256, or a seed. Random weights are never a fallback.
 
 A named set is downloaded once into the cache (`FRAMEMILL_CACHE`, default `~/.cache/framemill`), verified and renamed
-into place. It is verified against the published hash: in full where one is known, otherwise the first eight digits in
-the file names of the PyTorch hub. If none was published, the hash of the first download is stored next to the file, and
-later runs must match it.
+into place. It is verified against the published hash, in full where it is known. Otherwise the file that is used first,
+downloaded or put there, is pinned: its hash is stored beside it in FILE.sha256, and later runs must match it, as well
+as the digits that were published. That file may be there from the start, as `sha256sum FILE` writes it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import IO
 
 from extractors.weights.content import WeightsError, foreign_content
 from extractors.weights.weight_sets import WEIGHT_SETS, Kind, MissingWeightsError, WeightSet
+from schemas.budget import weights_budget
 from schemas.numerals import natural_number_of
 
 OpenUri = Callable[[str], AbstractContextManager[IO[bytes]]]
@@ -33,6 +34,7 @@ Progress = Callable[[int, int | None], None]  # (bytes so far, total bytes if kn
 CHUNK_BYTES = 1 << 20
 MAX_NAME_CHARACTERS = 100
 TIMEOUT_SECONDS = 60
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -134,22 +136,23 @@ def hash_path(path: Path) -> str:
 def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Progress | None) -> tuple[Path, str]:
     """The verified file of a named set and its sha256; downloaded if it is not in the cache."""
     path = cache / known.file_name
+    lock = path.with_name(path.name + ".sha256")
     if path.exists():
         sha256 = hash_path(path)
-        _verify(known, path, sha256)
+        _verify(known, path, sha256, lock)
+        _pin(known, sha256, lock)
         return path, sha256
     try:
         part, sha256 = _download(known.url, cache, known.file_name, open_uri, progress, known.size_bytes)
     except OSError as error:
         raise MissingWeightsError(known, path, str(error)) from error
     try:
-        _verify(known, part, sha256)
+        _verify(known, part, sha256, lock)
     except WeightsError:
         part.unlink()
         raise
+    _pin(known, sha256, lock)
     os.replace(part, path)
-    if not known.sha256:
-        _lock_path(path).write_text(sha256 + "\n")
     return path, sha256
 
 
@@ -161,9 +164,10 @@ def _download(
     progress: Progress | None,
     expected_bytes: int | None,
 ) -> tuple[Path, str]:
-    """Download a URI into a temporary file in the folder; its path and sha256."""
+    """Download a URI into a temporary file in the folder; its path and sha256. `OSError` also for too large a file."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{file_name}.{os.getpid()}.part"
+    limit_bytes = expected_bytes or weights_budget().limit_bytes
     digest, done_bytes = hashlib.sha256(), 0
     try:
         with open_uri(uri) as source, part.open("wb") as target:
@@ -171,6 +175,8 @@ def _download(
                 target.write(chunk)
                 digest.update(chunk)
                 done_bytes += len(chunk)
+                if done_bytes > limit_bytes:
+                    raise OSError(f"it has more than the {limit_bytes:,} bytes of such a file")
                 if progress:
                     progress(done_bytes, expected_bytes)
     except BaseException:
@@ -179,21 +185,37 @@ def _download(
     return part, digest.hexdigest()
 
 
-def _verify(known: WeightSet, path: Path, sha256: str) -> None:
-    """Compare a file's hash with the published one, or with that of the first download."""
-    lock = _lock_path(path)
-    expected = known.sha256 or known.sha256_prefix
-    origin = "published"
-    if not known.sha256 and lock.exists():
-        expected, origin = lock.read_text().strip(), f"stored in {lock}"
-    if not sha256.startswith(expected):
-        content = foreign_content(path)
-        raise WeightsError(
-            f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
-            f"the one {origin} is {expected}. {f'It {content}. ' if content else ''}"
-            f"Delete the file to download {known.url} again"
-        )
+def _verify(known: WeightSet, path: Path, sha256: str, lock: Path) -> None:
+    """Compare a file's hash with the published one, and with the one it was pinned to."""
+    expected = [(known.sha256 or known.sha256_prefix, "published")]
+    if not known.sha256 and (pinned := _pinned(lock)):
+        expected.append((pinned, f"stored in {lock}"))
+    for hash_text, origin in expected:
+        if not sha256.startswith(hash_text):
+            content = foreign_content(path)
+            raise WeightsError(
+                f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
+                f"the one {origin} is {hash_text}. {f'It {content}. ' if content else ''}"
+                f"Delete the file to download {known.url} again"
+            )
 
 
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256")
+def _pin(known: WeightSet, sha256: str, lock: Path) -> None:
+    """Store the hash of a file whose hash was not published in full."""
+    if known.sha256 or lock.exists():
+        return
+    part = lock.with_name(f".{lock.name}.{os.getpid()}.part")
+    with contextlib.suppress(OSError):  # a cache that cannot be written to does not change
+        part.write_text(f"{sha256}  {known.file_name}\n")
+        os.replace(part, lock)
+
+
+def _pinned(lock: Path) -> str:
+    """The hash in the file beside a set; empty where there is none yet."""
+    try:
+        words = lock.read_text().split()
+    except FileNotFoundError:
+        return ""
+    if not words or not _SHA256.fullmatch(words[0]):
+        raise WeightsError(f"{lock} holds no sha256 of 64 digits: write it with sha256sum, or delete it to pin anew")
+    return words[0].lower()

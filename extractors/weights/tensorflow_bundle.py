@@ -5,6 +5,7 @@ array}. The index is a sorted table as in `tensorflow_files`: its first entry de
 others locates a variable.
 
 Source: tensorflow `core/protobuf/tensor_bundle.proto`. Types other than float32 are skipped, checksums not verified.
+Variables are views of the shards, and together have no more bytes than these.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ def read_bundle(index: bytes, shards: Sequence[bytes]) -> Constants:
     """The float32 variables of a checkpoint by name.
 
     Raises:
-        WireError: if the index is damaged, stores a variable in several slices, or points outside the shards.
+        WireError: if the index is damaged, stores a variable in several slices, points outside the shards, or has
+            variables that share their bytes.
     """
     variables: Constants = {}
+    claimed, stored = 0, sum(map(len, shards))
     for key, entry in table_entries(index):
         if not key or integer(entry, 1) != DT_FLOAT:
             continue
@@ -54,6 +57,9 @@ def read_bundle(index: bytes, shards: Sequence[bytes]) -> Constants:
                 f"variable {name!r} of shape {shape} should be {size_bytes} bytes at {offset} of shard {shard}, "
                 f"but the shards do not contain them"
             )
+        claimed += size_bytes
+        if claimed > stored:
+            raise WireError(f"up to {name!r}, its variables claim {claimed:,} bytes, and the shards have {stored:,}")
         values = np.frombuffer(shards[shard], dtype="<f4", count=math.prod(shape), offset=offset)
         variables[name] = values.reshape(shape)
     return variables

@@ -8,22 +8,30 @@
 Source: tensorflow `core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto`,
 `core/util/saved_tensor_slice.proto`, `core/lib/io/format.cc`. Types other than float32 are skipped: the networks read
 here have no others. Tested against files written by TensorFlow 2.21.
+
+Arrays are views of the file. What is not stored, such as one value for all elements, is charged to a budget, and blocks
+of a table that overlap are refused.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.weights.protobuf_wire import WireError, fields, floats, integer, nested, read_varint, text
+from schemas.budget import Budget
 
 DT_FLOAT = 1
 TABLE_MAGIC = 0xDB4775248B80FB57
 TABLE_FOOTER_BYTES = 48
 BLOCK_TRAILER_BYTES = 5
+MAX_DIMENSIONS = 8
+MAX_KEY_BYTES = 4096
+MAX_FILLED_BYTES = 64 << 20  # in arrays of which one value is stored; kernels are stored whole
 
 Constants = dict[str, NDArray[np.float32]]
 
@@ -35,13 +43,14 @@ def read_graph_constants(graph: bytes) -> Constants:
     constant of that input is returned as ones, so that constants have the same meaning with and without scaling.
     """
     constants: Constants = {}
+    filled = Budget(MAX_FILLED_BYTES, "only small arrays stand for one value: save the graph again, or its variables")
     unscaled: list[str] = []
     for node in nested(graph, 1):
         operation = text(node, 2)
         if operation == "Const":
             tensor = _attribute(node, "value", 8)
             if isinstance(tensor, memoryview) and integer(tensor, 1) == DT_FLOAT:
-                constants[text(node, 1)] = _tensor(tensor)
+                constants[text(node, 1)] = _tensor(tensor, filled)
         elif operation == "BatchNormWithGlobalNormalization" and not _attribute(node, "scale_after_normalization", 5):
             unscaled += [bytes(name).decode(errors="replace").removesuffix(":0") for name in nested(node, 3)][4:5]
     for name in unscaled:
@@ -84,14 +93,24 @@ def table_entries(table: bytes) -> Iterator[tuple[bytes, memoryview]]:
         raise WireError("not a TensorFlow checkpoint: the table's magic number is missing at its end")
     _, after_offset = read_varint(footer, 0)
     _, after_metaindex = read_varint(footer, after_offset)
-    for _, handle in _block_entries(data, footer[after_metaindex:]):
-        yield from _block_entries(data, handle)
+    end = 0
+    for _, handle in _block_entries(data, *_handle(footer[after_metaindex:])):
+        offset, size = _handle(handle)
+        if offset < end:
+            raise WireError(f"checkpoint block at {offset} overlaps the one before it, which ends at {end}")
+        end = offset + size
+        yield from _block_entries(data, offset, size)
 
 
-def _block_entries(data: memoryview, handle: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """(key, value) pairs of a table block, given its handle (offset and size as varints)."""
+def _handle(handle: memoryview) -> tuple[int, int]:
+    """Offset and size of a block, two varints."""
     offset, position = read_varint(handle, 0)
     size, _ = read_varint(handle, position)
+    return offset, size
+
+
+def _block_entries(data: memoryview, offset: int, size: int) -> Iterator[tuple[bytes, memoryview]]:
+    """(key, value) pairs of a table block."""
     if offset + size + BLOCK_TRAILER_BYTES > len(data) or size < 4:
         raise WireError(f"checkpoint block at {offset} of {size} bytes lies outside the file of {len(data)} bytes")
     if data[offset + size] != 0:
@@ -105,6 +124,8 @@ def _block_entries(data: memoryview, handle: memoryview) -> Iterator[tuple[bytes
         length, position = read_varint(block, position)
         if position + unshared + length > end:
             raise WireError(f"checkpoint entry at {offset + position} runs past its block")
+        if shared + unshared > MAX_KEY_BYTES:
+            raise WireError(f"checkpoint entry at {offset + position} has a name of more than {MAX_KEY_BYTES} bytes")
         key = key[:shared] + bytes(block[position : position + unshared])
         position += unshared
         yield key, block[position : position + length]
@@ -123,10 +144,13 @@ def _attribute(node: memoryview, name: str, number: int) -> memoryview | int | N
 
 def shape_of(message: memoryview) -> tuple[int, ...]:
     """The shape in a TensorShapeProto."""
-    return tuple(integer(dimension, 1) for dimension in nested(message, 2))
+    shape = tuple(integer(dimension, 1) for dimension in islice(nested(message, 2), MAX_DIMENSIONS + 1))
+    if len(shape) > MAX_DIMENSIONS:
+        raise WireError(f"a shape has more than {MAX_DIMENSIONS} dimensions")
+    return shape
 
 
-def _tensor(message: memoryview) -> NDArray[np.float32]:
+def _tensor(message: memoryview, filled: Budget) -> NDArray[np.float32]:
     """The array in a float32 TensorProto: raw content, a list of values, or one value for all elements."""
     shape = shape_of(next(nested(message, 2), memoryview(b"")))
     content = next(nested(message, 4), None)
@@ -135,7 +159,8 @@ def _tensor(message: memoryview) -> NDArray[np.float32]:
         values: NDArray[np.float32] = np.frombuffer(content, dtype="<f4")
     else:
         values = floats(message, 5)
-        if 0 < len(values) < size <= 1 << 28:  # the last value stands for all that follow
+        if 0 < len(values) < size:  # the last value stands for all that follow
+            filled.spend(f"a tensor of shape {shape} with {len(values):,} values", 4 * size)
             values = np.concatenate([values, np.full(size - len(values), values[-1], dtype=np.float32)])
     if len(values) != size:
         raise WireError(f"a tensor of shape {shape} has {len(values)} values")

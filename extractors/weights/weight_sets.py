@@ -17,7 +17,7 @@ Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
 class WeightSet:
     """A published set of weights.
 
-    sha256         of the file, if known in full
+    sha256         of the file, if known in full; other files are pinned at their first use (`resolve`)
     sha256_prefix  its first digits, if only these were published
     size_bytes     of the file, if known exactly
     about          its size as it was published, if it is not
@@ -97,6 +97,12 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
 )
 
 
+UNPINNED = (
+    "No full sha256 was published of {}: what is used first is pinned in FILE.sha256 beside it. To pin it yourself, "
+    "put that file there, as `sha256sum FILE` writes it"
+)
+
+
 class MissingWeightsError(WeightsError):
     """The named set `known`, which belongs at `path` and could not be downloaded for a `reason`."""
 
@@ -123,6 +129,7 @@ def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
     reasons = "; ".join(dict.fromkeys(each.reason for each in missing))
     also = [f"{each.known.name} for {each.known.kind}: {each.known.alternatives}" for each in missing]
     also = [line for line, each in zip(also, missing, strict=True) if each.known.alternatives]
+    unpinned = [each.known.file_name for each in missing if not each.known.sha256]
     return "\n".join(
         [
             f"weights are not in the cache and could not be downloaded ({reasons}):",
@@ -130,6 +137,7 @@ def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
             "Run the download where there is network access, and put each file into its folder here",
             *(["Other public files of the same weights are accepted by their paths:"] if also else []),
             *(f"  {line}" for line in also),
+            *([UNPINNED.format(", ".join(unpinned))] if unpinned else []),
             "For a trial without trained weights, random:SEED stands for a name, such as random:0",
         ]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,16 @@ def test_all_values_out_of_range_are_reported_with_lists_checked_one_by_one() ->
         "kind must be one of a, b, got 'c'",
         "kinds must be one of a, b, got 'd'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": 1001}, "layers must be at most 1000, got 1001"),
+        ({"sizes": (4, 10**13)}, "sizes must be at most 1048576, got 10000000000000"),
+        ({"sizes": (4,) * 1001}, "sizes has 1001 values, at most 1000"),
+    ],
+)
+def test_sizes_and_numbers_of_layers_are_bounded(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check(Config(**options))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,3 +38,15 @@ def test_scales_reach_from_black_to_white(scale: dict[str, tuple[float, ...]], b
 
 def test_normalised_scales_have_three_channels() -> None:
     assert len(IMAGENET["mean"]) == len(IMAGENET["std"]) == len(KINETICS["mean"]) == len(KINETICS["std"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frames": 10**6}, "1000000 frames of 112 x 112.* 268,435,456 pixels"),
+        ({"resize": (10**9,)}, r"resize is \(1000000000,\), at most 16384"),
+    ],
+)
+def test_clips_are_bounded(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(GOOD, **changes)

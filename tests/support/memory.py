@@ -15,12 +15,22 @@ class Growth:
 
 @contextmanager
 def memory_growth() -> Iterator[Growth]:
-    """Measure the part of the program in the context."""
+    """Measure the part of the program in the context, also where it raises."""
     growth = Growth()
     Path("/proc/self/clear_refs").write_text("5")  # the peak is now what the process holds
     before = _status("VmRSS")
-    yield growth
-    growth.bytes = _status("VmHWM") - before
+    try:
+        yield growth
+    finally:
+        growth.bytes = _status("VmHWM") - before
+
+
+@contextmanager
+def memory_below(mebibytes: float) -> Iterator[None]:
+    """Check that the context takes less memory than that at any time."""
+    with memory_growth() as growth:
+        yield
+    assert growth.bytes < mebibytes * (1 << 20), f"took {growth.bytes >> 20} MiB"
 
 
 def _status(name: str) -> int:

@@ -16,12 +16,14 @@ from classifiers.weights.checkpoint import (
     CheckpointError,
     TrainingHistory,
     check_fingerprint,
+    fitted_model,
     load_weights,
     read_checkpoint,
     write_checkpoint,
 )
 from schemas.clips import UNIT, ClipFormat, ClipInput
 from schemas.trainings import Epoch
+from tests.support.memory import memory_below
 
 CONFIG = CheckpointConfig(
     model="dense-5",
@@ -241,3 +243,69 @@ def test_a_long_list_of_problems_is_shortened_in_the_message():
     assert len(error.problems) == 50
     assert str(error).count("\n") == 21
     assert str(error).endswith("and 30 more")
+
+
+def fitted(files, build=model):
+    return fitted_model(build, read_checkpoint(files), "classifier/")
+
+
+def test_a_model_is_built_where_it_fits_the_weights(files):
+    found = fitted(files)
+    assert all(torch.equal(value, found.state_dict()[key]) for key, value in model().state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: nn.Sequential(nn.Linear(10**13, 500)),
+            r"0\.weight: float32 \(5, 6\), the model has float32 \(500, 1000",
+        ),
+        (lambda: nn.Sequential(nn.Linear(10**18, 10**18)), "classifier/: 1 problem"),
+        (lambda: nn.Sequential(nn.Linear(10**30, 2)), "classifier/: 1 problem"),
+        (lambda: nn.Sequential(nn.Linear(-1, 2)), "classifier/: 1 problem"),
+    ],
+)
+def test_models_of_any_size_take_no_memory_where_the_weights_do_not_fit(files, build, message):
+    with memory_below(50), pytest.raises(CheckpointError, match=message):
+        fitted(files, build)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("10000000000000", "rgb_dim is 10000000000000, audio_dim 2; expected at most 65536"),
+        ("1" * 40, "config.json: not JSON: '1111"),
+        ("1" * 5000, "config.json: not JSON: '1111"),
+        ("1e400", "rgb_dim: expected a whole number"),
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_numbers_of_any_length_are_named(files, number, message, version):
+    text = files[CONFIG_FILE].decode().replace('"rgb_dim": 4', f'"rgb_dim": {number}')
+    text = text.replace('"schema_version": 2', f'"schema_version": {version}')
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint({**files, CONFIG_FILE: text.encode()})
+
+
+def test_class_indices_are_those_that_shards_hold():
+    with pytest.raises(ValueError, match="class_indices must be distinct and at least 0, at most 2147483647"):
+        dataclasses.replace(CONFIG, class_indices=(0, 1, 2**31))
+
+
+@pytest.mark.parametrize(
+    "epochs", [3, None, "text", {"a": 1}, [3], [None], ["text"], [[]], [{"phase": {}}], [{"epoch": "x"}]]
+)
+def test_odd_epochs_of_version_1_are_named(files, epochs):
+    history = {"schema_version": 1, "epochs": epochs, "best_epoch": None}
+    with pytest.raises(CheckpointError, match=r"history\.json: epochs"):
+        read_checkpoint({**files, HISTORY_FILE: json.dumps(history).encode()})
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"schema_version": 1, "a": ' + b"[" * 100_000, b"\xff", b"1", b"[]"]
+)
+def test_other_json_is_named(files, content):
+    for name in (CONFIG_FILE, HISTORY_FILE):
+        with pytest.raises(CheckpointError, match=name):
+            read_checkpoint({**files, name: content})

@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.datasets import manifest
 from cluster.datasets.manifest import MAX_PROBLEMS, ManifestError, read_videos
 from cluster.storage import files
 from cluster.storage.retry import RetryPolicy
 from schemas.videos import Video
+from tests.support.memory import memory_below
 from tests.support.servers import http_files
 
 ROWS = [
@@ -341,3 +343,32 @@ def test_a_field_of_any_length_is_no_more_than_a_problem(tmp_path):
         "line 5: split is longer than 131072 characters: 'zzzzzzzzzzz",
     ]
     assert all(len(line) < 200 for line in found)
+
+
+def test_problems_without_end_are_not_all_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "MAX_FOUND", 50)
+    found = problems(write(tmp_path, "m.csv", "id,uri\n" + "x,\n" * 100))
+    assert found[49:] == ("line 51: no uri", "line 52: no uri", "line 53 and those after it are not read")
+    row = "{" + ", ".join(f'"c{number}": 1' for number in range(5000)) + "}"
+    assert (
+        len(problems(write(tmp_path, "m.jsonl", f'{{"uri": "a"}}\n{row}\n'))) == 22
+    )  # those of the columns, and no uri
+
+
+def test_rows_of_a_small_file_are_bounded(tmp_path):
+    table = pa.table({"id": pa.array(range(300_000)), "uri": ["a.mp4"] * 300_000})
+    path = tmp_path / "m.parquet"
+    encoding = {"id": "DELTA_BINARY_PACKED"}
+    pq.write_table(table, path, compression="zstd", use_dictionary=["uri"], column_encoding=encoding)
+    with memory_below(50):
+        (found,) = problems(str(path))
+    assert "it claims 300,000 rows, at most 262,144 in" in found
+
+
+def test_a_damaged_page_is_a_problem(tmp_path):
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"uri": [f"{number}.mp4" for number in range(5000)]}), path, compression="zstd")
+    content = path.read_bytes()
+    path.write_bytes(content[:5000] + bytes(200) + content[5200:])
+    (found,) = problems(str(path))
+    assert found.startswith("it cannot be parsed: ")

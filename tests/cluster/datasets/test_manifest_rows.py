@@ -4,12 +4,14 @@ import gzip
 import io
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets import manifest_rows
 from cluster.datasets.manifest_rows import is_manifest, refusal, rows_of
+from tests.support.memory import memory_below
 
 TABLE = "id,uri,labels\na,ä.mp4,cat\nb,b.mp4,\n"
 ROWS = [
@@ -176,3 +178,54 @@ def test_other_formats_have_a_remedy(name: str, remedy: str) -> None:
 def test_anything_else_may_be_a_video(name: str) -> None:
     assert not is_manifest(name)
     assert not refusal(name)
+
+
+def test_lines_of_any_length_take_no_memory() -> None:
+    for name, start in (("m.csv.gz", b"id,uri\n"), ("m.jsonl.gz", b'{"uri": "')):
+        packed = gzip_of(start, 200)
+        with memory_below(60), pytest.raises(ValueError, match=r"line \d has more than 4,194,304 characters"):
+            rows(packed, name)
+
+
+@pytest.mark.parametrize("line", ["\n", "a,b\n", ",\n"])
+def test_no_more_lines_are_read_than_the_file_has_bytes(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setattr(manifest_rows, "MAX_ROWS", 1000)
+    content = ("id,uri\n" + line * 100_000).encode()
+    assert len(rows(content)) in (0, 100_000)
+    with pytest.raises(ValueError, match=r"it has more than [\d,]+ lines: a file of its size has no more that differ"):
+        rows(gzip.compress(content))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"uri": ["x" * (300 << 20)]},
+            "column uri has a dictionary of 314,572,804 bytes, at most 16,777,216",
+        ),
+        ({"uri": ["a"] * 300_000}, "it claims 300,000 rows, at most 262,144"),
+        ({"uri": ["a"], "labels": [np.zeros(1 << 20, np.int64)]}, "rows 1 to 1: a list in labels has 1,048,576 values"),
+    ],
+)
+def test_parquet_that_decodes_to_much_is_refused(table: dict[str, Any], message: str) -> None:
+    content = io.BytesIO()
+    pq.write_table(pa.table(table), content, compression="zstd")
+    del table
+    assert len(content.getvalue()) < 20_000
+    with memory_below(100), pytest.raises(ValueError, match=message):
+        rows(content.getvalue(), "m.parquet")
+
+
+def test_a_header_of_many_columns_takes_no_time() -> None:
+    header = ",".join(f"c{number}" for number in range(200_000))
+    assert len(rows(f"{header}\n{header}\n")) == 1
+
+
+def gzip_of(start: bytes, mebibytes: int) -> bytes:
+    """`start` and a long line."""
+    content = io.BytesIO()
+    with gzip.open(content, "wb") as file:
+        file.write(start)
+        for _ in range(mebibytes):
+            file.write(b"x" * (1 << 20))
+    return content.getvalue()

@@ -190,3 +190,17 @@ def test_a_manifest_of_ours(tmp_path: Path) -> None:
     assert found.classes == ("jump", "run")
     assert rows(found) == {"a": ("run", "", "a"), "b": ("jump", "", "b")}
     assert found.listed[0].video.end_seconds == 5
+
+
+@pytest.mark.parametrize("start", ["label,", "youtube_id,time_start,time_end,split\na,"])
+def test_kinetics_lists_with_cells_of_any_length_are_refused(tmp_path: Path, start: str) -> None:
+    videos = touch(tmp_path / "videos", "a_000010_000020.mp4")
+    with pytest.raises(ManifestError, match=r"line \d cannot be read: field larger than field limit"):
+        find("kinetics", videos, write(tmp_path / "lists", {"train.csv": start + "x" * 200_000}))
+
+
+def test_short_rows_of_kinetics_are_problems(tmp_path: Path) -> None:
+    videos = touch(tmp_path / "videos", "a_000010_000020.mp4")
+    lists = write(tmp_path / "lists", {"test.csv": "time_start,time_end,split,youtube_id\n10\n10,20,test\n"})
+    with pytest.raises(ManifestError, match=r"test\.csv, line 2: times must be seconds, not '10' and None"):
+        find("kinetics", videos, lists)

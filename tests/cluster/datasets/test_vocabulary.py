@@ -124,6 +124,8 @@ def test_our_own(tmp_path):
         ("index,name\nx,cat\n", "line 2: expected an index and a name, not 'x,cat'"),
         ("index,name\n0\n", "line 2: expected"),
         (f"index,name\n{'9' * 5_000},cat\n", "line 2: expected an index and a name, not '9999"),
+        pytest.param("cat," + "x" * 200_000, "field larger than field limit", id="long header"),
+        pytest.param("index,name\n0," + "x" * 200_000, "field larger than field limit", id="long name"),
         (b"cat\ncaf\xe9\n", "line 2: byte 0xe9 is no UTF-8"),
     ],
 )

@@ -106,9 +106,47 @@ def test_the_nightly_job_asks_for_all_cores_that_there_can_be() -> None:
 
 
 @pytest.mark.parametrize("pod", PODS)
-def test_images_are_of_this_version(pod: str) -> None:
+def test_images_are_of_this_version_and_cannot_change(pod: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert container(pod)["image"] == f"REGISTRY/framemill:{version}"
+    assert container(pod)["image"] == f"REGISTRY/framemill:{version}@sha256:DIGEST"
+
+
+def test_every_image_is_named_by_its_digest() -> None:
+    named = [image for document in DOCUMENTS for image in images(document)]
+    assert len(named) == len(PODS)
+    assert all(re.fullmatch(r"[\w./:-]+@sha256:(DIGEST|[0-9a-f]{64})", image) for image in named), named
+
+
+def test_the_base_image_must_be_given_by_its_digest() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    bases = [line for line in lines if line.startswith("FROM ")]
+    assert bases == ["FROM python:3.12-slim@${PYTHON_DIGEST}"]
+    assert "ARG PYTHON_DIGEST" in lines[: lines.index(bases[0])]  # without a default, which would become stale
+    assert all("--build-arg PYTHON_DIGEST=" in line for line in commands("docker build "))
+
+
+def test_pages_say_how_digests_are_put_in() -> None:
+    page = (DEPLOY / "README.md").read_text()
+    assert re.search(r"sed -i .*REGISTRY.*sha256:DIGEST.*raycluster\.yaml.*nightly\.yaml", page)
+
+
+def images(part: Any) -> Iterator[str]:
+    """All values of fields called `image`, anywhere below."""
+    if isinstance(part, list):
+        for item in part:
+            yield from images(item)
+    elif isinstance(part, dict):
+        yield from (value for key, value in part.items() if key == "image")
+        for value in part.values():
+            yield from images(value)
+
+
+def commands(start: str) -> list[str]:
+    """Commands that the files of the folder name, joined where they go on in the next line."""
+    texts = [path.read_text().replace("\\\n", " ") for path in (DEPLOY / "Dockerfile", DEPLOY / "README.md")]
+    found = [line[line.index(start) :] for text in texts for line in text.splitlines() if start in line]
+    assert found
+    return found
 
 
 def test_ray_is_the_one_that_is_installed() -> None:
@@ -129,13 +167,24 @@ def test_pods_pass_the_restricted_security_standard(pod: str) -> None:
     for context in (container(pod)["securityContext"], CLUSTER["autoscalerOptions"]["securityContext"]):
         assert context["allowPrivilegeEscalation"] is False
         assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_what_can_be_written_to_is_a_volume_of_bounded_size(pod: str) -> None:
+    volumes = {volume["name"]: volume for volume in PODS[pod]["volumes"]}
+    autoscaler = [CLUSTER["autoscalerOptions"]] if pod == "head" else []
+    for part in (container(pod), *autoscaler):
+        places = {mount["mountPath"]: volumes[mount["name"]] for mount in part["volumeMounts"]}
+        assert "sizeLimit" in places["/tmp"]["emptyDir"]
+        assert {each["name"]: each.get("value") for each in part["env"]}["HOME"] == "/tmp"
 
 
 @pytest.mark.parametrize("pod", PODS)
 def test_pods_have_service_accounts_and_only_the_head_may_use_the_api(pod: str) -> None:
     account = OBJECTS["ServiceAccount", PODS[pod]["serviceAccountName"]]
-    tokens = [PODS[pod].get("automountServiceAccountToken"), account.get("automountServiceAccountToken")]
-    assert (False in tokens) == (pod != "head")
+    assert account["automountServiceAccountToken"] is False
+    assert PODS[pod].get("automountServiceAccountToken", False) is (pod == "head")
 
 
 @pytest.mark.parametrize("pod", PODS)

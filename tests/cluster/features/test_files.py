@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ from cluster.storage import files
 from schemas.features import AUDIO_DIM
 from schemas.quantization import CodeRange
 from tests.support.features import DIM, FINGERPRINT, feature_row, replace_column, some_rows, write_shard
+from tests.support.memory import memory_below
 from tests.support.parity import FOLDER
 from tests.support.servers import gs_bucket
 
@@ -112,3 +114,36 @@ def test_a_damaged_shard_is_refused(tmp_path):
     file = open_features([str(path)]).files[0]
     with pytest.raises(FeatureFileError, match=r"part\.parquet cannot be read"):
         list(read_blocks(file, "video", [0]))
+
+
+@pytest.mark.parametrize(
+    ("frames", "level", "message"),
+    [
+        ([600_000], "frame", "up to column rgb.list.element of row group 0, it takes"),
+        ([1] * 300_000, "video", "it claims 300,000 rows, at most 262,144"),
+    ],
+)
+def test_shards_that_claim_more_than_they_can_hold_are_refused(tmp_path, frames, level, message):
+    count = len(frames)
+    offsets = np.concatenate([[0], np.cumsum(frames)]).astype(np.int32)
+    columns = {
+        "id": pa.array(["a"] * count),
+        "labels": pa.array([[1]] * count, pa.list_(pa.int32())),
+        "mean_rgb": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count * 2, np.float32)), 2),
+        "mean_audio": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count, np.float32)), 1),
+        "num_frames": pa.array(frames, pa.int32()),
+        "rgb": pa.ListArray.from_arrays(offsets, pa.array([bytes(1024)] * sum(frames))),
+        "audio": pa.ListArray.from_arrays(offsets, pa.array([bytes(128)] * sum(frames))),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", compression="zstd")
+    del columns
+    assert (tmp_path / "a.parquet").stat().st_size < 60_000
+    with memory_below(100), pytest.raises(FeatureFileError, match=rf"a\.parquet cannot be read: {message}"):
+        list(read_blocks(open_features([str(tmp_path / "a.parquet")]).files[0], level, [0]))
+
+
+def test_means_of_any_width_are_refused(tmp_path):
+    path = some_rows(tmp_path, 2)
+    replace_column(path, "mean_rgb", pa.array([[0.0] * 70_000] * 2, pa.list_(pa.float32(), 70_000)))
+    with pytest.raises(FeatureFileError, match="column mean_rgb is 70,000 wide, at most 65,536"):
+        open_features([str(path)])

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,15 @@ import pytest
 from cluster.features.blocks import read_blocks
 from cluster.features.files import FeatureFileError, open_features
 from cluster.features.tfrecord_conversion import ConversionOptions, Converted, convert
-from cluster.features.tfrecord_files import YOUTUBE_8M, tensorflow
+from cluster.features.tfrecord_files import EXTRA, YOUTUBE_8M, tensorflow
 from cluster.features.tfrecord_reader import read_records
 from cluster.features.tfrecord_writer import write_records
 from schemas.quantization import CodeRange
 from tests.support.features import feature_row, write_shard
 from tests.support.parity import golden
 from tests.support.tfrecords import FRAME, KEYED_VIDEO_ID, VIDEO, frame_records, frames_record, write_tfrecord
+
+WIDE = {"rgb": [[bytes(4)]], "audio": [[bytes(128)]]}
 
 
 def run(source, output, to, level="auto", code_range=None):
@@ -159,3 +162,17 @@ def test_a_damaged_shard_is_refused(tmp_path):
     with pytest.raises(FeatureFileError, match=r"a\.parquet cannot be read"):
         run(path, tmp_path / "out", "tfrecord")
     assert not (tmp_path / "out" / "a.tfrecord").exists()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ["{", "[]", "{}", "[" * 100_000, '{"num_frames": 1' + "0" * 400 + "}", '{"coverage": null}', '{"gaps": [1]}'],
+    ids=["cut", "list", "empty", "deep", "long", "none", "gaps"],
+)
+def test_what_only_our_records_hold_may_be_odd(tmp_path, extra):
+    if ":" in extra:
+        whole = dict.fromkeys(("has_audio", "num_frames", "duration_seconds", "coverage"), 1)
+        extra = json.dumps(whole | {"gaps": [], "split": "", "uri": ""} | json.loads(extra))
+    path = write_tfrecord(tmp_path / "r.tfrecord", frames_record(**{EXTRA: [extra.encode()]}, lists=WIDE))
+    with pytest.raises(FeatureFileError, match=r"r\.tfrecord: framemill/video of 'a' cannot be read"):
+        run(path, tmp_path / "d", "parquet")

@@ -6,11 +6,13 @@ from cluster.features.tfrecord_files import (
     MEDIAPIPE_FLOATS,
     YOUTUBE_8M,
     RecordError,
+    checksum,
     inspect_records,
     records_at,
 )
 from cluster.features.tfrecord_reader import read_records
 from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange
+from tests.support.memory import memory_below
 from tests.support.parity import FOLDER
 from tests.support.tfrecords import frames_record, means_record, record, write_tfrecord
 
@@ -123,3 +125,54 @@ def test_an_empty_file_holds_no_record(tmp_path):
     (tmp_path / "r").touch()
     assert inspect_records(str(tmp_path / "r"), "r").records == 0
     assert list(read_records(str(tmp_path / "r"), "r")) == []
+
+
+def rewritten(path, length, *, is_valid):
+    """The file with another length of its record 1, whose checksum may be right."""
+    content = bytearray(path.read_bytes())
+    second = 16 + int.from_bytes(content[:8], "little")
+    head = length.to_bytes(8, "little")
+    content[second : second + 8] = head
+    if is_valid:
+        content[second + 8 : second + 12] = checksum(head).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["video_level", "frame_level"])
+def test_checksums_are_those_of_tensorflow(name):
+    content = (FOLDER / f"{name}.tfrecord").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    assert checksum(content[:8]) == int.from_bytes(content[8:12], "little")
+    assert checksum(content[12 : 12 + length]) == int.from_bytes(content[12 + length : 16 + length], "little")
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+@pytest.mark.parametrize("length", [1 << 60, (1 << 64) - 1, 1 << 33])
+def test_a_record_that_claims_more_than_the_file_is_refused(tmp_path, length, is_valid):
+    write_tfrecord(tmp_path / "r", *[means_record()] * 3)
+    rewritten(tmp_path / "r", length, is_valid=is_valid)
+    message = rf"r, record 1: the file ends inside it, or its length is damaged: it claims {length:,} bytes, the file"
+    with memory_below(20), pytest.raises(RecordError, match=message):
+        inspect_records(str(tmp_path / "r"), "r")
+
+
+def test_a_length_within_the_file_is_checked(tmp_path):
+    write_tfrecord(tmp_path / "r", *[means_record()] * 3)
+    rewritten(tmp_path / "r", 5, is_valid=False)
+    with pytest.raises(RecordError, match="r, record 1: its length, 5 bytes, is damaged: its checksum is wrong"):
+        inspect_records(str(tmp_path / "r"), "r")
+
+
+def test_records_of_any_length_are_not_read(tmp_path):
+    head = (1 << 30).to_bytes(8, "little")
+    with (tmp_path / "r").open("wb") as file:
+        file.write(head + checksum(head).to_bytes(4, "little"))
+        file.truncate((1 << 30) + 16)  # a hole
+    message = "r, record 0 claims 1,073,741,824 bytes, more than the 134,217,728 allowed for a video"
+    with memory_below(20), pytest.raises(RecordError, match=message):
+        inspect_records(str(tmp_path / "r"), "r")
+
+
+def test_features_have_a_width_that_networks_have(tmp_path):
+    with pytest.raises(RecordError, match="record 0: mean_rgb is 70,000 wide, more than the 65,536 allowed"):
+        inspect(tmp_path, means_record(mean_rgb=[0.5] * 70_000))

@@ -75,6 +75,19 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path, content):
         parse(Config, ["--input", "a", "--config", str(tmp_path / "run.toml")])
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("limit = " + "9" * 5_000, "/run.toml cannot be read: a number has thousands of digits"),
+        ("limit = " + "[" * 100_000, "/run.toml cannot be read: it is nested too deeply"),
+        ("[numbers]\nlimit = " + "9" * 400, "/run.toml [numbers]: limit takes a whole number of 64 bits"),
+        ("[numbers]\nratio = " + "9" * 400, "/run.toml [numbers]: ratio takes a number of 64 bits"),
+    ],
+)
+def test_odd_values_are_problems(tmp_path, content, problem):
+    assert problems(tmp_path, content, "--input", "a") == [problem]
+
+
 def test_a_day_may_be_written_as_one(tmp_path):
     assert read(tmp_path, "input = 2026-03-01").input == "2026-03-01"
 

@@ -4,7 +4,9 @@ import tarfile
 
 import pytest
 
+from extractors.weights import archive
 from extractors.weights.archive import ArchiveError, read_members
+from tests.support.memory import memory_below
 
 
 def write(path, members, mode="w:gz"):
@@ -53,4 +55,32 @@ def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "a.tgz"
     path.write_bytes(content)
     with pytest.raises(ArchiveError, match=r"a\.tgz"):
+        read_members(path, ["mean.npy"], limit_bytes=1 << 20)
+
+
+def test_members_with_holes_are_refused(tmp_path):
+    # A sparse member of the old GNU format: no bytes, and a size of 4 GiB.
+    info = tarfile.TarInfo("mean.npy")
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = b"S"
+    header[483:495] = b"%011o\0" % (4 << 30)
+    checksum = 256 + sum(header[:148]) + sum(header[156:])
+    header[148:156] = b"%06o\0 " % checksum
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(bytes(header) + bytes(1024)))
+    with memory_below(20), pytest.raises(ArchiveError, match=r"mean\.npy is stored with holes: pack it again"):
+        read_members(tmp_path / "a.tgz", ["mean.npy"], limit_bytes=1 << 20)
+
+
+def test_a_member_larger_than_the_limit_is_named(tmp_path):
+    info = tarfile.TarInfo("mean.npy")
+    info.size = 1 << 40
+    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(ArchiveError, match=r"mean\.npy claims 1,099,511,627,776 bytes"):
+        read_members(tmp_path / "a.tar", ["mean.npy"], limit_bytes=1 << 20)
+
+
+def test_members_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 10)
+    path = write(tmp_path / "a.tgz", [(f"{number}", b"") for number in range(10)] + [("mean.npy", b"m")])
+    with pytest.raises(ArchiveError, match="it has more than 10 members"):
         read_members(path, ["mean.npy"], limit_bytes=1 << 20)

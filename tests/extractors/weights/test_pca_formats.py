@@ -9,6 +9,8 @@ import torch
 from extractors.networks.pca import Pca, fit_pca
 from extractors.weights.content import WeightsError
 from extractors.weights.pca_formats import read_pca, write_pca, write_statistics
+from tests.support.bombs import Claim, Member, npy_header, write_npz_bomb, write_torch
+from tests.support.memory import memory_below
 from tests.support.protobuf import field
 
 
@@ -129,3 +131,50 @@ def test_damaged_files_are_refused_by_name(tmp_path, name):
 def test_unknown_formats_list_the_known_ones(tmp_path):
     with pytest.raises(WeightsError, match=r"a folder, \.tgz"):
         read_pca(tmp_path / "pca.mat")
+
+
+def refused(path, message):
+    with memory_below(100), pytest.raises(WeightsError, match=rf"(?s){path.name} is not a usable PCA: .*{message}"):
+        read_pca(path)
+
+
+def test_arrays_that_unpack_to_more_than_a_pca_are_refused(tmp_path):
+    path = write_npz_bomb(tmp_path / "a.npz", 400)
+    refused(
+        path, r"pca_eigen_vectors of shape \(52428800,\) claims 419,430,400 bytes, more than the 67,108,864 allowed"
+    )
+
+
+def test_an_archive_that_unpacks_to_more_than_a_pca_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:
+        info = tarfile.TarInfo("mean.npy")
+        info.size = 200 << 20
+        archive.addfile(info, io.BytesIO(npy_header((25 << 20,)) + bytes(info.size)))
+    refused(tmp_path / "a.tgz", "mean.npy claims 209,715,200 bytes")
+
+
+def test_a_folder_with_an_array_of_excessive_size_is_refused(tmp_path, statistics):
+    write_statistics(statistics, tmp_path / "pca")
+    with (tmp_path / "pca" / "eigenvecs.npy").open("wb") as file:
+        file.write(npy_header((1 << 40,)))
+        file.truncate(8 << 30)  # a hole
+    refused(tmp_path / "pca", "eigenvecs.npy of shape .* claims 8,796,093,022,208 bytes")
+
+
+@pytest.mark.parametrize("name", ["a_projection_matrix_data.pb", "a.npz", "a.pth", "a.safetensors"])
+def test_files_larger_than_any_pca_are_not_read(tmp_path, name):
+    (tmp_path / "a_mean_matrix_data.pb").write_bytes(matrix_data(np.ones((2, 1), np.float32)))
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(8 << 30)
+    refused(
+        tmp_path / name, "claims 8,589,934,592 bytes, more than the 67,108,864 allowed: a PCA has at most 2048 x 2048"
+    )
+
+
+def test_vectors_of_one_value_are_refused(tmp_path):
+    vectors = Claim(1, (1 << 14, 1 << 14), (0, 0))
+    one = Member.stored(np.ones(1, "<f4").tobytes())
+    path = write_torch(
+        tmp_path / "a.pth", {"pca_means": Claim(1, (1,), (1,)), "pca_eigen_vectors": vectors}, {"0": one}
+    )
+    refused(path, "pca_eigen_vectors of shape .* claims 1,073,741,824 bytes, of which 4 are stored")

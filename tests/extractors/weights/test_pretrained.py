@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from extractors.networks.pca import fit_pca
 from extractors.networks.vggish import VGGish, VGGishConfig
@@ -16,8 +17,9 @@ from extractors.weights.pretrained import (
     pack_weights,
     random_state,
 )
-from extractors.weights.resolve import resolve_weights
+from extractors.weights.resolve import ResolvedWeights, resolve_weights
 from tests.support import parity
+from tests.support.memory import memory_below
 
 MODELS = {"inception-2015": "inception_2015_fid", "inception-imagenet": "inception_v3_torchvision"}
 
@@ -112,3 +114,19 @@ def test_a_packed_random_pca_keeps_its_seed(tmp_path):
 def test_spec_files_are_the_public_ones():
     spec = json.loads((parity.FOLDER / "vggish.json").read_text())
     assert set(spec) == set(VGGish(VGGishConfig(hidden=4)).state_dict())
+
+
+def test_files_beyond_their_network_are_not_read(tmp_path):
+    for build, kind in ((build_inception, "frames"), (build_vggish, "sound")):
+        with (tmp_path / f"{kind}.pb").open("wb") as file:
+            file.truncate(8 << 30)  # a hole
+        weights = ResolvedWeights(kind, kind, str(tmp_path / f"{kind}.pb"), "0" * 64)
+        message = r"the file claims 8,589,934,592 bytes, more than the .* allowed: \w+ has [\d,]+ numbers"
+        with memory_below(50), pytest.raises(WeightsError, match=message):
+            build(weights)
+
+
+def test_weights_of_another_type_are_refused():
+    state = nn.Linear(2, 1).state_dict()
+    with pytest.raises(WeightsError, match="weight has type int64, not floating point"):
+        load_strictly(nn.Linear(2, 1), state | {"weight": torch.ones((1, 2), dtype=torch.int64)}, "w.pth")

@@ -3,6 +3,7 @@ import struct
 import numpy as np
 import pytest
 
+from extractors.weights import protobuf_wire
 from extractors.weights.protobuf_wire import WireError, fields, floats, integer, nested, text
 from tests.support.protobuf import field, varint
 
@@ -56,3 +57,10 @@ def test_an_integer_beyond_32_bits_is_no_float():
 def test_floats_of_odd_length_are_refused():
     with pytest.raises(WireError, match="multiple of 4"):
         floats(field(3, b"12345"), 3)
+
+
+def test_fields_are_counted(monkeypatch):
+    monkeypatch.setattr(protobuf_wire, "MAX_FIELDS", 100)
+    assert len(list(fields(field(1, 1) * 100))) == 100
+    with pytest.raises(WireError, match="has more than 100 fields"):
+        floats(field(5, 1.0) * 101, 5)

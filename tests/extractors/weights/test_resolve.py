@@ -68,12 +68,61 @@ def test_a_download_with_another_hash_is_not_kept(tmp_path, published, hashes):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_published_hash_later_downloads_must_equal_the_first(tmp_path, published):
-    entry = published()
-    resolve_weights("known", "frames", cache_dir=tmp_path, open_uri=opener({entry.url: CONTENT}))
+def find(folder, files=None):
+    return resolve_weights("known", "frames", cache_dir=folder, open_uri=opener(files or {}))
+
+
+@pytest.mark.parametrize("hashes", [{}, {"sha256_prefix": SHA256[:8]}])
+@pytest.mark.parametrize("is_downloaded", [True, False])
+def test_a_file_without_a_full_hash_is_pinned_at_its_first_use(tmp_path, published, hashes, is_downloaded):
+    entry = published(**hashes)
+    if not is_downloaded:
+        (tmp_path / "known.pth").write_bytes(CONTENT)
+    assert find(tmp_path, {entry.url: CONTENT}).sha256 == SHA256
+    lock = tmp_path / "known.pth.sha256"
+    assert lock.read_text() == f"{SHA256}  known.pth\n"  # as sha256sum -c reads it
+    assert find(tmp_path).sha256 == SHA256
     (tmp_path / "known.pth").write_bytes(b"something else")
-    with pytest.raises(WeightsError, match=r"known\.pth\.sha256"):
-        resolve_weights("known", "frames", cache_dir=tmp_path, open_uri=opener({}))
+    published()  # as if its first digits were those that are published
+    with pytest.raises(WeightsError, match=rf"the one stored in .*known\.pth\.sha256 is {SHA256}"):
+        find(tmp_path)
+    (tmp_path / "known.pth").unlink()
+    with pytest.raises(WeightsError, match=rf"the one stored in .*known\.pth\.sha256 is {SHA256}"):
+        find(tmp_path, {entry.url: b"another download"})
+    assert [path.name for path in tmp_path.iterdir()] == ["known.pth.sha256"]
+
+
+def test_a_pin_may_be_there_before_the_file(tmp_path, published):
+    entry = published()
+    for pinned in (SHA256, f"{SHA256.upper()} *known.pth\n"):
+        (tmp_path / "known.pth.sha256").write_text(pinned)
+        assert find(tmp_path, {entry.url: CONTENT}).sha256 == SHA256
+        (tmp_path / "known.pth").unlink()
+        with pytest.raises(WeightsError, match="stored in"):
+            find(tmp_path, {entry.url: b"something else"})
+
+
+@pytest.mark.parametrize("text", ["", "no hash", SHA256[:8], f"{SHA256}0"])
+def test_a_pin_that_is_no_hash_is_refused(tmp_path, published, text):
+    published()
+    (tmp_path / "known.pth").write_bytes(CONTENT)
+    (tmp_path / "known.pth.sha256").write_text(text)
+    with pytest.raises(WeightsError, match=r"known\.pth\.sha256 holds no sha256 of 64 digits: write it with sha256sum"):
+        find(tmp_path)
+
+
+def test_a_full_hash_needs_no_pin(tmp_path, published):
+    entry = published(sha256=SHA256)
+    find(tmp_path, {entry.url: CONTENT})
+    assert [path.name for path in tmp_path.iterdir()] == ["known.pth"]
+
+
+def test_a_download_of_any_length_ends(tmp_path, published):
+    entry = published(size_bytes=len(CONTENT), sha256_prefix=SHA256[:8])
+    assert find(tmp_path / "a", {entry.url: CONTENT}).sha256 == SHA256
+    with pytest.raises(WeightsError, match="it has more than the 7,000 bytes of such a file"):
+        find(tmp_path / "b", {entry.url: CONTENT * 2})
+    assert not list((tmp_path / "b").iterdir())
 
 
 @pytest.mark.parametrize("entry", WEIGHT_SETS, ids=lambda entry: f"{entry.name}-{entry.kind}")

@@ -5,6 +5,8 @@ import pytest
 
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_bundle import read_bundle, shard_names
+from tests.support.protobuf import field
+from tests.support.tables import table
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "tensorflow"  # written by TensorFlow: make.py beside the files
 PREFIX = FOLDER / "checkpoint_v2.ckpt"
@@ -62,3 +64,12 @@ def test_damaged_bytes_raise_the_documented_error() -> None:
         else:
             outcomes["read"] += 1
     assert min(outcomes.values()) > 0
+
+
+def test_variables_that_share_their_bytes_are_refused() -> None:
+    header = (0, b"", field(1, 1))
+    variable = field(1, 1) + field(2, field(2, field(1, 4))) + field(4, 0) + field(5, 16)
+    entries = [header, *((0, b"v%d" % number, variable) for number in range(3))]
+    assert read_bundle(table(entries[:2]), [bytes(16)])["v0"].shape == (4,)
+    with pytest.raises(WireError, match="up to 'v1', its variables claim 32 bytes, and the shards have 16"):
+        read_bundle(table(entries), [bytes(16)])

@@ -27,6 +27,7 @@ def test_a_table_says_what_to_bring(tmp_path, entry):
     assert cells[4] == str(cache)
     assert shlex.split(cells[5]) == ["curl", "-fL", "--create-dirs", "-o", str(cache / entry.file_name), entry.url]
     assert entry.alternatives in "\n".join(rest)
+    assert ("is pinned in FILE.sha256 beside it" in rest[-2]) == (not entry.sha256)
     assert "random:SEED" in rest[-1]
 
 
