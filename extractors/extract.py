@@ -3,8 +3,8 @@
     file ─► samples (1 per second) ─► RGB features ───┐
          └► waveform ─► windows ─► audio features ────┴► sums, 8-bit codes
 
-Frames are streamed and kept for no longer than a batch, so memory does not depend on the length of the segment. A frame
-on screen at several grid points is embedded once and counted at each.
+Frames are streamed and kept for no longer than a batch, sound for ten minutes, so memory does not depend on the length
+of the segment. A frame on screen at several grid points is embedded once and counted at each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
 from extractors.features import SegmentFeatures
 from extractors.sampling import SamplingConfig
 from extractors.segments import Segment, plan_segments
+from extractors.sound import SegmentSound
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
 from extractors.video.grid import as_fps
@@ -30,7 +31,6 @@ from extractors.video.probe import header_duration, size_bytes
 from extractors.video.samples import Sample
 from extractors.video.seek import can_seek
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
-from extractors.video.waveform import Waveform
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
@@ -88,7 +88,7 @@ class Extractor:
         config = self.sampling
         clock = StageClock()
         started = time.thread_time()
-        waveform, extent = Waveform(), Extent()
+        sound, extent = SegmentSound(self.sound), Extent()
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
@@ -99,7 +99,7 @@ class Extractor:
                 source,
                 as_fps(config.fps),
                 config.selective,
-                waveform,
+                sound.waveform,
                 extent,
                 config.max_pixels,
                 key_frames=config.sampling == "keyframes",
@@ -121,8 +121,10 @@ class Extractor:
         audio = np.zeros((len(rgb), AUDIO_DIM), np.float32)
         if has_audio_track:
             started = time.thread_time()
-            audio = self.sound(waveform.windows(frames.points))
+            audio = sound.embeddings(frames.points)
             clock.add("embed_sound", started)
+            clock.seconds["embed_sound"] += sound.early_seconds
+            clock.seconds["decode"] -= sound.early_seconds
         missing = extent.missing_ranges(frames.points)
         missing_frames = sum(stop - first for first, stop in missing)
         fps = as_fps(config.fps)
@@ -141,7 +143,7 @@ class Extractor:
             audio_sum=audio.sum(axis=0, dtype=np.float64),
             rgb=quantize(rgb) if config.frame_features else None,
             audio=quantize(audio) if config.frame_features else None,
-            has_audio=waveform.has_audio,
+            has_audio=sound.waveform.has_audio,
             seconds_by_stage=clock.seconds,
             size_bytes=size_bytes(source),
             thumbnail=frames.thumbnail,
