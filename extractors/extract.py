@@ -31,6 +31,7 @@ from extractors.video.probe import header_duration, size_bytes
 from extractors.video.samples import Sample
 from extractors.video.seek import can_seek
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
+from extractors.video.waveform import Waveform
 from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.quantization import quantize
@@ -88,7 +89,8 @@ class Extractor:
         config = self.sampling
         clock = StageClock()
         started = time.thread_time()
-        sound, extent = SegmentSound(self.sound), Extent()
+        sound = SegmentSound(self.sound)
+        waveform, extent = Waveform(sound.receive), Extent()
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
@@ -99,7 +101,7 @@ class Extractor:
                 source,
                 as_fps(config.fps),
                 config.selective,
-                sound.waveform,
+                waveform,
                 extent,
                 config.max_pixels,
                 key_frames=config.sampling == "keyframes",
@@ -121,7 +123,7 @@ class Extractor:
         audio = np.zeros((len(rgb), AUDIO_DIM), np.float32)
         if has_audio_track:
             started = time.thread_time()
-            audio = sound.embeddings(frames.points)
+            audio = sound.embeddings(waveform, frames.points)
             clock.add("embed_sound", started)
             clock.seconds["embed_sound"] += sound.early_seconds
             clock.seconds["decode"] -= sound.early_seconds
@@ -143,7 +145,7 @@ class Extractor:
             audio_sum=audio.sum(axis=0, dtype=np.float64),
             rgb=quantize(rgb) if config.frame_features else None,
             audio=quantize(audio) if config.frame_features else None,
-            has_audio=sound.waveform.has_audio,
+            has_audio=waveform.has_audio,
             seconds_by_stage=clock.seconds,
             size_bytes=size_bytes(source),
             thumbnail=frames.thumbnail,

@@ -1,7 +1,7 @@
-"""The sound of a segment: audio packets to embeddings at its grid points.
+"""The sound of a segment: windows to embeddings at its grid points.
 
-In: the audio packets of a pass over the video, through `waveform`. Out: float32 (T, 128), the embeddings at T grid
-points. In a long pass they are computed on the way, so that its audio need not be held.
+In: the windows of a `Waveform`, those of a long pass on the way, so that its audio need not be held. Out: float32
+(T, 128), the embeddings at T grid points.
 """
 
 from __future__ import annotations
@@ -14,34 +14,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.embedders import AudioEmbedder
-from extractors.video.waveform import HELD_SECONDS, Waveform
+from extractors.video.waveform import Waveform
 
 
 class SegmentSound:
     """Embeds the sound of one segment. `early_seconds` is the CPU time of embedding during the pass."""
 
-    def __init__(self, embedder: AudioEmbedder, held_seconds: int = HELD_SECONDS) -> None:
-        self.waveform = Waveform(self._receive, held_seconds)
+    def __init__(self, embedder: AudioEmbedder) -> None:
         self.early_seconds = 0.0
         self._embedder = embedder
-        self._early: list[tuple[int, NDArray[np.float32]]] = []  # (grid point, (n, 128) from there on), without gaps
+        self._early: list[tuple[int, NDArray[np.float32]]] = []  # (grid point, (n, 128) from there on)
+        self._next_point = 0
 
-    def embeddings(self, points: Sequence[int]) -> NDArray[np.float32]:
-        """float32 (T, 128) at T grid points in order; to be called after the pass."""
-        next_point = self.waveform.next_point
-        count = 0 if next_point is None else bisect_left(points, next_point)
-        late = self._embedder.embed_stream(self.waveform.blocks(points[count:]))
-        if not count:
-            return late
-        early = np.concatenate([rows for _, rows in self._early])
-        return np.concatenate([early[np.array(points[:count]) - self._early[0][0]], late])
-
-    def _receive(self, first: int, windows: NDArray[np.float32]) -> None:
+    def receive(self, first: int, windows: NDArray[np.float32]) -> None:
+        """Embed windows during the pass, as the `Receiver` of its waveform."""
         started = time.thread_time()
-        while self._early and self._early[-1][0] >= first:
-            self._early.pop()
-        if self._early:
-            start, rows = self._early[-1]
-            self._early[-1] = start, rows[: first - start]
+        if first != self._next_point:
+            self._early.clear()
         self._early.append((first, self._embedder(windows)))
+        self._next_point = first + len(windows)
         self.early_seconds += time.thread_time() - started
+
+    def embeddings(self, waveform: Waveform, points: Sequence[int]) -> NDArray[np.float32]:
+        """float32 (T, 128) at T grid points in order; to be called once, after the pass."""
+        early_count = 0 if waveform.next_point is None else bisect_left(points, waveform.next_point)
+        late = self._embedder.embed_stream(waveform.blocks(points[early_count:]))
+        if not early_count:
+            return late
+        embeddings = np.empty((len(points), late.shape[1]), np.float32)
+        embeddings[early_count:] = late
+        for start, rows in self._early:
+            first, stop = (bisect_left(points, point) for point in (start, start + len(rows)))
+            embeddings[first:stop] = rows[np.array(points[first:stop], np.intp) - start]
+        return embeddings

@@ -9,9 +9,9 @@ be louder).
 
 Ten minutes of audio are held, more than a segment has. In a longer pass, a receiver is given the windows of all but the
 latest five minutes as soon as the pictures have reached them, and their audio is released: memory does not depend on
-the length of the video. The windows are the same as without a receiver, but for audio that is stored more than five
-minutes late, which is lost, and where the end of a run moves its samples (`AudioRun`): `is_misplaced` then asks for
-another pass.
+the length of the video, but on how far the audio is ahead of the pictures. The windows are the same as without a
+receiver, except where audio is stored more than five minutes late, which is lost, and where the end of a run moves its
+samples (`AudioRun`): `is_misplaced` then asks for another pass.
 """
 
 from __future__ import annotations
@@ -37,12 +37,11 @@ from extractors.video.held_audio import JITTER_SECONDS, RATE_HZ, WINDOW_SAMPLES,
 PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, for codecs whose frames overlap
 INTERLEAVING_SECONDS = 10  # how far behind the video packets a file may store the audio
 HELD_SECONDS = 600
-MAX_WAITING = 3  # times as much audio is held where the pictures have not reached it
 CHECKS = 10  # while as much audio comes in
 BLOCK_WINDOWS, BLOCK_SECONDS = 64, 64  # computed at a time
 
-# Takes the first of some consecutive grid points and their windows (n, 15600). Windows at later points that were passed
-# on before are void.
+# Takes the first of some consecutive grid points, and their windows (n, 15600). A point that does not follow the latest
+# starts a new pass.
 Receiver = Callable[[int, NDArray[np.float32]], None]
 
 
@@ -110,8 +109,6 @@ class Waveform:
     def start_part(self, seconds: float) -> None:
         """End the latest part of the file at `seconds`, where the next one starts: the audio of both stops there."""
         self._held.start_part(seconds)
-        if self.next_point is not None:
-            self.next_point = min(self.next_point, self._held.point_at(seconds))
 
     def feed(self, packet: Packet[AudioStream], part: int = 0) -> None:
         """Decode the next packet of the audio track; a damaged one leaves a gap and does not affect the video."""
@@ -151,20 +148,14 @@ class Waveform:
 
     def _pass_on(self, receive: Receiver) -> None:
         """Pass on the windows of all but the latest audio, as far as the pictures have reached them."""
-        held, grid = self._held, self._held.grid
-        samples = held.samples
-        if grid is None or samples <= self._held_samples:
+        held = self._held
+        if held.grid is None or self._first_point is None or held.samples <= self._held_samples:
             return
-        first = grid.first if self._first_point is None else self._first_point
-        held.align(first)
+        held.align(self._first_point)
         settled_seconds = held.first_of_latest(self._held_samples // 2)
-        stop = held.point_at(settled_seconds - WINDOW_SAMPLES / RATE_HZ) - 1  # the last one may miss a rounded sample
-        if samples <= MAX_WAITING * self._held_samples:
-            stop = min(stop, self._reached_point + 1)
-        if grid.stop is not None:
-            stop = min(stop, grid.stop)
-        if self.next_point is not None:
-            first = self.next_point
+        first = self._first_point if self.next_point is None else self.next_point
+        settled = held.point_at(settled_seconds - WINDOW_SAMPLES / RATE_HZ) - 1  # but for rounding
+        stop = min(settled, self._reached_point + 1)
         if stop > first:
             held.settle(settled_seconds)
             for points in self._in_blocks(range(first, stop)):
