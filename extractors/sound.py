@@ -43,7 +43,8 @@ class SegmentSound:
             return late
         embeddings = np.empty((len(points), late.shape[1]), np.float32)
         embeddings[early_count:] = late
-        for start, rows in self._early:
+        while self._early:
+            start, rows = self._early.pop()
             first, stop = (bisect_left(points, point) for point in (start, start + len(rows)))
             embeddings[first:stop] = rows[np.array(points[first:stop], np.intp) - start]
         return embeddings
