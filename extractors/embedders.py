@@ -31,7 +31,7 @@ have not been measured.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -292,8 +292,11 @@ class AudioEmbedder(Embedder):
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Windows (N, 15600) in [-1, 1] to embeddings (N, 128)."""
-        starts = range(0, len(windows), PREPARED_WINDOWS)
-        return self.embed_prepared(row for start in starts for row in self.prepare(windows[start:][:PREPARED_WINDOWS]))
+        return self.embed_stream([windows])
+
+    def embed_stream(self, blocks: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """A stream of windows (n, 15600) of any n to embeddings (N, 128); each block is prepared and released."""
+        return self.embed_prepared(row for block in blocks for part in _parts(block) for row in self.prepare(part))
 
     def prepare(self, windows: NDArray[np.float32]) -> Tensor:
         """Windows (N, 15600) to log-mel examples, float32 (N, 96, 64)."""
@@ -307,6 +310,10 @@ class AudioEmbedder(Embedder):
     def _load(self, precision: str, device: torch.device) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
         network = to_inference_form(build_vggish(self.config.weights), dtype=PRECISIONS[precision])
         return network, network
+
+
+def _parts(windows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    return (windows[start:][:PREPARED_WINDOWS] for start in range(0, len(windows), PREPARED_WINDOWS))
 
 
 def _as_array(embeddings: list[Tensor], dim: int) -> NDArray[np.float32]:

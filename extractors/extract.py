@@ -3,9 +3,9 @@
     file ─► samples (1 per second) ─► RGB features ───┐
          └► waveform ─► windows ─► audio features ────┴► sums, 8-bit codes
 
-Frames are streamed and kept for no longer than a batch, so memory does not depend on the length of the segment. A frame
-on screen at several grid points is embedded once and counted at each; so is silence. Beyond a limit of grid points a
-video is refused: its length may be no more than a claim of its header.
+Frames are streamed and kept for no longer than a batch, sound for ten minutes, so memory does not depend on the length
+of the segment. A frame on screen at several grid points is embedded once and counted at each; so is silence. Beyond a
+limit of grid points a video is refused: its length may be no more than a claim of its header.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -27,6 +27,7 @@ from extractors.feature_totals import FeatureTotals
 from extractors.features import SegmentFeatures
 from extractors.sampling import SamplingConfig
 from extractors.segments import Segment, plan_segments
+from extractors.sound import SegmentSound
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
 from extractors.video.grid import as_fps, index_range
@@ -36,12 +37,10 @@ from extractors.video.samples import Sample
 from extractors.video.seek import can_seek
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from extractors.video.waveform import Waveform
-from schemas.features import AUDIO_DIM
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
 
 BLOCK_FRAMES = 4096  # whose embeddings are held
-BLOCK_WINDOWS = 512  # of sound, 60 KiB each
 
 
 @dataclass
@@ -95,7 +94,8 @@ class Extractor:
         config = self.sampling
         clock = StageClock()
         started = time.thread_time()
-        waveform, extent = Waveform(), Extent()
+        sound = SegmentSound(self.sound)
+        waveform, extent = Waveform(sound.receive), Extent()
         with open_media(source, max_pixels=config.max_pixels) as media:
             segments = self._plan(media, video) if segment is None else [segment]
             segment, *others = segments
@@ -126,9 +126,11 @@ class Extractor:
         if segment.index == 0 and not num_frames:
             raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {segment.start_seconds} on")
         started = time.thread_time()
-        audio = self._embed_sound(waveform if has_audio_track else None, frames.points)
+        audio = sound.totals(waveform if has_audio_track else None, frames.points, keeps_codes=config.frame_features)
         if has_audio_track:
             clock.add("embed_sound", started)
+            clock.seconds["embed_sound"] += sound.early_seconds
+            clock.seconds["decode"] -= sound.early_seconds
         missing = extent.missing_ranges(frames.points)
         missing_frames = sum(stop - first for first, stop in missing)
         fps = as_fps(config.fps)
@@ -182,24 +184,6 @@ class Extractor:
         while len(embeddings := self.frames.embed_stream(islice(frames, BLOCK_FRAMES))):
             totals.add(embeddings, frames.take_counts())
         return totals
-
-    def _embed_sound(self, waveform: Waveform | None, points: Sequence[int]) -> FeatureTotals:
-        """The sound at grid points; zeros without a track."""
-        totals = FeatureTotals(AUDIO_DIM, keeps_codes=self.sampling.frame_features)
-        if waveform is None and points:
-            totals.add(np.zeros((1, AUDIO_DIM), np.float32), np.array([len(points)]))
-        elif waveform is not None:
-            for start in range(0, len(points), BLOCK_WINDOWS):
-                windows = waveform.windows(points[start : start + BLOCK_WINDOWS])  # (N, 15600)
-                totals.add(*self._embed_windows(windows))
-        return totals
-
-    def _embed_windows(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The embeddings of windows (N, 15600), a run of silent ones as one, and the length of each run."""
-        is_silent = np.logical_not(windows.any(axis=1))
-        starts = np.flatnonzero(np.concatenate([[True], ~(is_silent[1:] & is_silent[:-1])]))
-        distinct = windows if len(starts) == len(windows) else windows[starts]
-        return self.sound(distinct), np.diff(starts, append=len(windows))
 
 
 class _UniqueFrames:

@@ -13,6 +13,7 @@ Ambiguous timestamps or syntax raise `UnsureStructureError`; the caller then dec
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,14 +99,14 @@ class ListedTimes:
 
 def list_times(media: Media) -> ListedTimes:
     """The timestamps of all frames of `media`, from its remaining packets."""
-    frames: list[int] = []
+    frames = array("q")
     end_pts = 0
     for group, _ in read_groups(media, PacketReader(media, is_strict=True)):
         if not frames:
             first_pts(group)
             check_origin(media.video.codec_context, group)
         shown = group.shown()
-        frames += [frame.pts for frame in shown]
+        frames.extend(frame.pts for frame in shown)
         end_pts = max([end_pts, *(frame.end_pts for frame in shown)])
     if not frames:
         raise UnsureStructureError("the stream shows no frame")
@@ -283,6 +284,6 @@ class _EstimatedSequence:
 def _check_timestamps(media: Media, timestamps: Sequence[int]) -> None:
     """Raise where timestamps jump or run backwards: decoding repairs them."""
     assert media.video.time_base is not None
-    durations = [later - earlier for earlier, later in pairwise(timestamps)]
-    if durations and (min(durations) <= 0 or max(durations) * media.video.time_base > JUMP_SECONDS):
+    longest = JUMP_SECONDS / media.video.time_base
+    if any(not 0 < later - earlier <= longest for earlier, later in pairwise(timestamps)):
         raise UnsureStructureError("the timestamps jump")

@@ -78,28 +78,38 @@ class Sampler:
         first, stop = index_range(self.fps, start_seconds, end_seconds)
         end = declared_end(self.media, self.source)
         request = GridRequest(self.fps, first, stop, self.waveform, self.extent, end, self.max_pixels)
-        if not self.selective:
-            yield from _decode_all(self.source, request)
-            return
         done = first
-        try:
-            decode = SelectiveDecode(self.media, request, key_frames=self.key_frames)
-            for sample in decode.samples():
+        for sample in self._passes(request):
+            if self.waveform is not None:
+                self.waveform.reach(sample.index)
+            if sample.index >= done:
                 yield sample
                 done = sample.index + 1
-            if not has_unread_part(self.media, self.source, decode.end_byte):
-                return
-            logger.debug("decoding every frame: a further file follows")
-        except (UnsureStructureError, av.error.FFmpegError, IndexError, OverflowError) as error:
-            logger.debug("decoding every frame: %s", error)
-        if self.waveform is not None:
-            self.waveform.reset()
-        yield from (sample for sample in _decode_all(self.source, request) if sample.index >= done)
+        if self.waveform is not None and self.waveform.is_misplaced:
+            logger.debug("reading the sound again: its timestamps drift")
+            self.waveform.repeat()
+            _read_sound(self.source, request, self.waveform)
+
+    def _passes(self, request: GridRequest) -> Iterator[Sample]:
+        """The samples of a selective pass, then all those of a full one if that fails."""
+        if self.selective:
+            try:
+                decode = SelectiveDecode(self.media, request, key_frames=self.key_frames)
+                yield from decode.samples()
+                if not has_unread_part(self.media, self.source, decode.end_byte):
+                    return
+                logger.debug("decoding every frame: a further file follows")
+            except (UnsureStructureError, av.error.FFmpegError, IndexError, OverflowError) as error:
+                logger.debug("decoding every frame: %s", error)
+            if self.waveform is not None:
+                self.waveform.reset()
+        with open_joined(self.source, max_pixels=request.max_pixels) as media:
+            yield from _decode_every_frame(media, request)
 
 
-def _decode_all(source: Source, request: GridRequest) -> Iterator[Sample]:
+def _read_sound(source: Source, request: GridRequest, waveform: Waveform) -> None:
     with open_joined(source, max_pixels=request.max_pixels) as media:
-        yield from _decode_every_frame(media, request)
+        waveform.finish(PacketReader(media, waveform, declared_end_pts=request.declared_end_pts(media)))
 
 
 def _decode_every_frame(media: Media, request: GridRequest) -> Iterator[Sample]:

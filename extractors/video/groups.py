@@ -26,6 +26,7 @@ from extractors.video.packets import has_side_data
 
 MAX_GROUP_PACKETS = 512
 MAX_GROUP_BYTES = 32 << 20
+MAX_GROUP_SECONDS = 600  # of audio, which is read with the pictures
 MAX_PENDING_GROUPS = 64
 NO_DTS = -(1 << 63)
 # PyAV keys `opaque` by the identity of the object. Python shares one object for each small integer, so a packet of
@@ -64,7 +65,7 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
     """Each group of the video with the known part of the next group (None after the last).
 
     Leading pictures of the very first group that refer to an earlier one are left out: no decoder shows them. A group
-    longer than 512 packets or 32 MiB is split, so that memory stays bounded.
+    longer than 512 packets, 32 MiB or ten minutes is split, so that memory stays bounded.
     """
     if not media.has_presentation_times:
         raise UnsureStructureError("the container has no presentation times")
@@ -73,6 +74,8 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
     if read_picture is None:
         raise UnsureStructureError(f"no syntax reader for codec {context.codec.canonical_name}")
     nominal_ticks = nominal_duration(media)
+    assert media.video.time_base is not None
+    max_group_ticks = int(MAX_GROUP_SECONDS / media.video.time_base)
     pending: deque[Group] = deque()
     horizon = NO_DTS  # no later packet is shown before this
     latest_pts = NO_DTS
@@ -94,7 +97,11 @@ def read_groups(media: Media, packets: Iterable[Packet[VideoStream]]) -> Iterato
             group_bytes = packet.size
         elif not pending:
             raise UnsureStructureError("the stream does not start with a random access picture")
-        elif frame.pts > latest_pts and (len(pending[-1].frames) >= MAX_GROUP_PACKETS or group_bytes > MAX_GROUP_BYTES):
+        elif frame.pts > latest_pts and (
+            len(pending[-1].frames) >= MAX_GROUP_PACKETS
+            or group_bytes > MAX_GROUP_BYTES
+            or frame.pts - pending[-1].frames[0].pts > max_group_ticks
+        ):
             pending.append(Group([frame], is_random_access=False))
             group_bytes = packet.size
         else:

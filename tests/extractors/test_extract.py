@@ -46,6 +46,26 @@ class CountingEmbedder(FrameEmbedder):
             yield frame
 
 
+class Brightness(FrameEmbedder):
+    """Takes the mean of a picture for its embedding, which costs less than a network."""
+
+    def embed_stream(self, frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        return np.array([np.full(self.dim, frame.mean(), np.float32) for frame in frames])
+
+
+class FirstSamples(AudioEmbedder):
+    """Takes the first samples of a window for its embedding; knows how many windows it was given at a time."""
+
+    def __init__(self, config: AudioEmbedderConfig) -> None:
+        super().__init__(config)
+        self.counts: list[int] = []
+
+    def embed_stream(self, blocks: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        rows = np.concatenate([np.zeros((0, self.dim), np.float32), *(block[:, : self.dim] for block in blocks)])
+        self.counts.append(len(rows))
+        return rows
+
+
 @pytest.fixture(scope="module")
 def frames() -> CountingEmbedder:
     weights, pca = resolve_weights("random:0", "frames"), resolve_weights("random:0", "frame-pca")
@@ -158,6 +178,24 @@ def test_a_frame_at_several_grid_points_is_embedded_once_and_counted_for_each(
     assert features.thumbnail is not None
     assert features.thumbnail.jpeg.startswith(b"\xff\xd8")
     assert features.thumbnail.seconds == 4.0
+
+
+def test_the_sound_of_a_long_segment_is_embedded_on_the_way(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    seconds = 11 * 60
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, seconds * RATE_HZ)).astype(np.float32)
+    path = write_with_sound(tmp_path / "long.avi", Track(((0.0, noise),), rate=RATE_HZ), seconds=seconds, rate=1)
+    embedder = FirstSamples(sound.config)
+    features, others = Extractor(SamplingConfig(**CODES), Brightness(frames.config), embedder)(path, video(path))
+    assert (features.num_frames, others) == (seconds, [])
+    *early, late = embedder.counts
+    assert sum(early) >= 5 * 60 - 1
+    assert late == seconds - sum(early)
+    assert min(features.seconds_by_stage.values()) > 0
+    waveform = Waveform()
+    points = [sample.index for sample in sample_frames(path, waveform=waveform)]
+    np.testing.assert_array_equal(features.audio, quantize(embedder(waveform.windows(points))))
 
 
 def test_a_video_without_sound(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:

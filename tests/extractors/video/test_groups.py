@@ -47,10 +47,13 @@ def test_every_group_is_paired_with_the_next(suffix: str, tmp_path: Path) -> Non
     assert shown[-1].end_pts - shown[-1].pts == pytest.approx(ticks, abs=1)
 
 
-def test_a_group_above_the_limit_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "most"), [("MAX_GROUP_PACKETS", 16), ("MAX_GROUP_SECONDS", 0.6)])
+def test_a_group_above_the_limit_is_split(
+    limit: str, most: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_video(tmp_path / "clip.mp4", small(options={"x264-params": "keyint=infinite:bframes=3:scenecut=0"}))
     assert len(groups_of(path)) == 1
-    monkeypatch.setattr(extractors.video.groups, "MAX_GROUP_PACKETS", 16)
+    monkeypatch.setattr(extractors.video.groups, limit, most)
     parts = [group for group, _ in groups_of(path)]
     assert [part.is_random_access for part in parts] == [True] + [False] * (len(parts) - 1)
     assert [frame.number for part in parts for frame in part.frames] == list(range(FIRST_NUMBER, FIRST_NUMBER + 100))

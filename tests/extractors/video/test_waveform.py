@@ -1,8 +1,14 @@
-"""Audio windows are aligned with the grid of the first frame for every codec, layout and container; gaps are silent."""
+"""Audio windows are aligned with the grid of the first frame for every codec, layout and container; gaps are silent.
+
+Those that are passed on during a long pass are the same to the bit.
+"""
 
 from __future__ import annotations
 
 import struct
+import tracemalloc
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,8 +18,12 @@ from numpy.typing import NDArray
 
 from extractors.networks.log_mel import log_mel
 from extractors.video.decode import sample_frames
-from extractors.video.waveform import RATE_HZ, WINDOW_SAMPLES, Waveform
+from extractors.video.grid import Grid
+from extractors.video.media import open_media
+from extractors.video.packets import PacketReader
+from extractors.video.waveform import BLOCK_SECONDS, BLOCK_WINDOWS, RATE_HZ, WINDOW_SAMPLES, Waveform
 from tests.support.boxes import with_sample_entry
+from tests.support.recordings import Recording, join, write_recording
 from tests.support.sounds import Track, write_with_sound
 from tests.support.videos import Clip, write_video
 
@@ -63,6 +73,34 @@ def swell(rate: int, seconds: float) -> NDArray[np.float32]:
     """(samples,) float32: a 440 Hz tone of varying loudness."""
     t = np.arange(round(rate * seconds)) / rate
     return (0.4 * np.sin(880 * np.pi * t) * (1 + 0.5 * np.sin(1.4 * np.pi * t))).astype(np.float32)
+
+
+class Receiver:
+    """Holds the windows that a waveform passes on, and calls for the others after the pass."""
+
+    def __init__(self, held_seconds: int) -> None:
+        self.waveform = Waveform(self.receive, held_seconds)
+        self.windows: dict[int, NDArray[np.float32]] = {}
+        self.passed_on = 0
+
+    def receive(self, first: int, windows: NDArray[np.float32]) -> None:
+        self.windows.update(enumerate(windows.copy(), first))
+        self.passed_on += len(windows)
+
+    def complete(self, points: Sequence[int]) -> NDArray[np.float32]:
+        """The windows at `points`."""
+        next_point = self.waveform.next_point or 0
+        late = [index for index in points if index >= next_point]
+        self.windows = {index: window for index, window in self.windows.items() if index < next_point}
+        self.windows.update(zip(late, self.waveform.windows(late), strict=True))
+        return np.stack([self.windows[index] for index in points])
+
+
+def streamed(path: Path, held_seconds: int = 2, selective: bool = True) -> tuple[NDArray[np.float32], int]:
+    """All windows, and how many were passed on during the pass."""
+    receiver = Receiver(held_seconds)
+    points = [sample.index for sample in sample_frames(path, selective=selective, waveform=receiver.waveform)]
+    return receiver.complete(points), receiver.passed_on
 
 
 def mono(samples: NDArray[np.float32], start: float = 0.0) -> Track:
@@ -267,3 +305,96 @@ def test_reset_clears_all_state(tmp_path: Path) -> None:
     assert not waveform.has_audio
     list(sample_frames(path, waveform=waveform))
     np.testing.assert_array_equal(waveform.windows([0, 1]), first)
+
+
+# Containers of which no segment can be reached without reading everything before it.
+STREAMS = {
+    ".ts": ("aac", 44_100),
+    ".avi": ("pcm_s16le", 8_000),
+    ".flv": ("libmp3lame", 44_100),
+    ".nut": ("flac", 48_000),
+}
+
+
+@pytest.mark.parametrize("selective", [True, False])
+@pytest.mark.parametrize("suffix", STREAMS)
+def test_windows_passed_on_during_the_pass_are_those_of_the_whole(suffix: str, selective: bool, tmp_path: Path) -> None:
+    codec, rate = STREAMS[suffix]
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 20 * rate)).astype(np.float32)
+    path = write_with_sound(tmp_path / f"clip{suffix}", Track(((0.0, noise),), codec, rate), seconds=20)
+    windows, passed_on = streamed(path, selective=selective)
+    assert 15 <= passed_on < 20
+    np.testing.assert_array_equal(windows, windows_of(path))
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_windows_of_joined_recordings_are_those_of_the_whole(suffix: str, tmp_path: Path) -> None:
+    sound = {".ts": "aac", ".mpg": "mp2"}[suffix]
+    codec = {".ts": "libx264", ".mpg": "mpeg2video"}[suffix]
+    parts = [
+        write_recording(
+            tmp_path / f"{first}{suffix}", Recording(first, seconds, rate=25, codec=codec, sound=sound, start=5.0)
+        )
+        for first, seconds in ((0, 12), (12, 4), (16, 6))
+    ]
+    path = join(tmp_path / f"joined{suffix}", *parts)
+    windows, passed_on = streamed(path)
+    assert passed_on >= 17, "again after the selective pass has ended at the second part"
+    np.testing.assert_array_equal(windows, windows_of(path))
+
+
+def test_a_pass_over_drifting_sound_is_repeated_for_the_same_windows(tmp_path: Path) -> None:
+    """The timestamps of 20 s drift by 20 ms: their mean, known at the end, is elsewhere than at the start."""
+    samples = swell(RATE_HZ, 20)
+    blocks = np.split(samples, 200)
+    pieces = tuple((number * 0.1 * 1.001, block[None]) for number, block in enumerate(blocks))
+    path = write_with_sound(tmp_path / "clip.nut", Track(pieces, rate=RATE_HZ), seconds=20)
+    windows, passed_on = streamed(path)
+    assert passed_on > 30, "in two passes"
+    np.testing.assert_array_equal(windows, windows_of(path))
+
+
+def test_memory_does_not_depend_on_the_length_of_the_video(tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.avi", mono(swell(RATE_HZ, 400)), seconds=400, rate=1)
+    count = 0
+
+    def receive(_: int, windows: NDArray[np.float32]) -> None:
+        nonlocal count
+        count += len(windows)
+
+    waveform = Waveform(receive, held_seconds=10)
+    tracemalloc.start()
+    try:
+        points = [sample.index for sample in sample_frames(path, waveform=waveform)]
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(points) == 400
+    assert count > 380
+    assert peak_bytes < 8 << 20, "400 seconds of samples are 24 MiB"
+
+
+def test_windows_wait_for_the_pictures(tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.mkv", mono(swell(RATE_HZ, 9)), seconds=9)
+    receiver = Receiver(held_seconds=3)
+    waveform = receiver.waveform
+    with open_media(path) as media:
+        assert media.video.time_base is not None
+        waveform.place(Grid(Fraction(1), media.video.time_base, 0))
+        waveform.reach(1)
+        waveform.reach(2)
+        waveform.finish(PacketReader(media, waveform))
+    assert list(receiver.windows) == [1, 2]
+    assert waveform.next_point == 3
+
+
+def test_blocks_are_the_windows_a_few_at_a_time(tmp_path: Path) -> None:
+    path = write_with_sound(tmp_path / "clip.mov", mono(swell(RATE_HZ, 3)), seconds=3)
+    waveform = Waveform()
+    list(sample_frames(path, waveform=waveform))
+    points = [*range(2 * BLOCK_WINDOWS + 3), 500, 500 + BLOCK_SECONDS, 10**9]
+    blocks = list(waveform.blocks(points))
+    assert [len(block) for block in blocks] == [BLOCK_WINDOWS, BLOCK_WINDOWS, 3, 2, 1]
+    np.testing.assert_array_equal(blocks[0][:3], waveform.windows(range(3)))
+    assert not any(block.any() for block in blocks[1:])
+    assert list(waveform.blocks([])) == []
