@@ -235,7 +235,7 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
         problems.append(f"{name}: missing; a checkpoint is a folder with {WEIGHTS_FILE} and {CONFIG_FILE}")
         return None
     try:
-        text = _upgraded(files[name].decode(), name)
+        text = _upgraded(files[name].decode())
         return strict_json.load(kind, text, name, schema_version=SCHEMA_VERSION)
     except (UnicodeDecodeError, RecursionError) as error:
         problems.append(f"{name}: not JSON: {error}")
@@ -244,18 +244,14 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
     return None
 
 
-def _upgraded(text: str, name: str) -> str:
-    """Upgrade the text of a file of version 1 to this version; other texts are returned unchanged."""
+def _upgraded(text: str) -> str:
+    """The text of a file of version 1, which lacks fields alone, as of this version; other texts unchanged."""
     try:
         document = json.loads(text)
     except json.JSONDecodeError:
         return text
     if not isinstance(document, dict) or document.get("schema_version") != 1:
         return text
-    if name == HISTORY_FILE:
-        document["epochs"] = [{"phase": 0, **epoch} for epoch in document.get("epochs", [])]
-    else:
-        document = {"clips": None, **document}
     return json.dumps({**document, "schema_version": SCHEMA_VERSION})
 
 

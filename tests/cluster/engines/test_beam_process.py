@@ -22,7 +22,7 @@ def staging(tmp_path: Path) -> Staging:
     return Staging(f"{tmp_path}/staging")
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 600.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
