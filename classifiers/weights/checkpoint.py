@@ -26,7 +26,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from classifiers.losses import TASKS
+from classifiers.choices import TASKS
 from schemas import strict_json
 from schemas.clips import ClipInput
 from schemas.trainings import Epoch

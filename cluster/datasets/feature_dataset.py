@@ -71,16 +71,20 @@ class FeatureDataset(DatasetFolder):
         self._option_of = option_of or {}
         self._shard_names: set[str] = set()
 
-    def check(self, unknown: Collection[str] = ()) -> None:
-        """Make sure that this run's rows can be added. Raises `DatasetError` where they cannot. Writes nothing.
+    def check(self, unknown: Collection[str] = ()) -> bool:
+        """Make sure that this run's rows can be added, and tell whether there are rows already. Writes nothing.
 
         unknown  parts of the fingerprint that are not known yet, and not compared
+
+        Raises:
+            DatasetError: where they cannot.
         """
         files.check_writable(self.root)
         stored = stored_schema(self.root)
         if stored is not None:
             self._check_settings(stored, unknown)
         read_vocabulary(self.vocabulary_uri())
+        return stored is not None
 
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""

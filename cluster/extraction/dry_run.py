@@ -73,8 +73,8 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
         *(_time_lines(machine(), frames, cost) if cost else ["no times: none of those that were tried shows a frame"]),
         f"to write     {shards:,} shards, about {_size(row_bytes * readable + code_bytes)}",
     ]
-    if plan.absent:
-        names = ", ".join(f"{kind} {spec}" for kind, spec in plan.absent.items())
+    if plan.inputs.absent:
+        names = ", ".join(f"{kind} {spec}" for kind, spec in plan.inputs.absent.items())
         lines.append(f"to fetch     weights: {names} (measured with {STAND_IN} in their place)")
     return "\n".join(lines)
 

@@ -2,7 +2,8 @@
 
 manifest ─► plan ─ lease ─► increment (what earlier runs have not settled) ─► run ─► record, report
 
-The engine starts once there is an increment; labels and splits of settled videos follow the manifest without it.
+The engine starts once there is an increment; labels and splits of settled videos follow the manifest without it. Until
+an engine has joined its cluster, its networks are taken to be where those of the features were that are there.
 """
 
 from __future__ import annotations
@@ -47,7 +48,35 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
 def planned(options: ExtractionOptions, inputs: Inputs) -> Iterator[tuple[Plan, DeferredEngine]]:
     """A run that can start, and its engine. Raises `InputError` or `ImportError` where it cannot start."""
     with closing(DeferredEngine(options.engine, files.join(options.output, "staging"))) as engine:
-        yield make_plan(options, inputs, on_gpu=engine.on_gpus), engine
+        yield _plan(options, inputs, engine), engine
+
+
+def _plan(options: ExtractionOptions, inputs: Inputs, engine: Engine) -> Plan:
+    if engine.on_gpus is None:
+        plan = _plan_anywhere(options, inputs)
+        if not plan.is_new:
+            return plan
+        engine.started()
+    return make_plan(options, inputs, on_gpu=bool(engine.on_gpus))
+
+
+def _plan_anywhere(options: ExtractionOptions, inputs: Inputs) -> Plan:
+    """A plan with the networks on CPUs or on GPUs, whichever make the features that are there."""
+    try:
+        return make_plan(options, inputs, on_gpu=False)
+    except InputError as on_cpus:
+        try:
+            return make_plan(options, inputs, on_gpu=True)
+        except InputError as on_gpus:
+            raise min(on_cpus, on_gpus, key=lambda error: len(str(error))) from None
+
+
+def start(plan: Plan, engine: Engine) -> Engine:
+    """The engine, started. Raises `InputError` where its networks make other features than those of the plan."""
+    started = engine.started()
+    if engine.on_gpus != plan.on_gpu:
+        make_plan(plan.options, plan.inputs, on_gpu=not plan.on_gpu)  # which checks that
+    return started
 
 
 def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
@@ -57,7 +86,7 @@ def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     settled = dataset.prepare()
     increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
     if increment.pending:
-        engine = engine.started()
+        engine = start(plan, engine)
     dataset.withdraw(increment.replaced)
     vocabulary = dataset.name_classes(plan.videos)
     relabelled = dataset.annotate(plan.videos)

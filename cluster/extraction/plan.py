@@ -58,18 +58,28 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that can start; a dry run also without the weights that are `absent`, by kind."""
+    """A run that can start; a dry run also without weights.
+
+    on_gpu   where the networks are
+    is_new   whether the dataset has no features yet
+    related  pages that the report links to
+    """
 
     options: ExtractionOptions
     run_id: str
-    videos: list[Video]
+    inputs: Inputs
+    on_gpu: bool
     worker: VideoWorker[Extractor]
     dataset: FeatureDataset
+    is_new: bool
     fingerprint: dict[str, str]
     weights_warning: str | None
-    unread: tuple[str, ...]
-    absent: dict[Kind, str]
-    related: tuple[PageLink, ...] = ()  # pages that the report links to
+    related: tuple[PageLink, ...] = ()
+
+    @property
+    def videos(self) -> list[Video]:
+        """All of them, settled or not."""
+        return self.inputs.videos
 
 
 class NotFetchedError(OSError):
@@ -112,7 +122,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     problems += [missing_weights(missing)] if missing else []
     if problems:
         raise InputError(*problems)
-    return Inputs(found.videos, weights, found.unread, absent)
+    return Inputs(with_versions(found.videos), weights, found.unread, absent)
 
 
 def not_fetched(uri: str) -> AbstractContextManager[IO[bytes]]:
@@ -164,17 +174,17 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         option_of={part: f"--{spelled(name)}" for part, name in OPTION_OF.items()} | {"sound.precision": "--precision"},
         note=warning or "",
     )
-    dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
+    is_new = not dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
     return Plan(
         options=options,
         run_id=run_id,
-        videos=with_versions(inputs.videos),
+        inputs=inputs,
+        on_gpu=on_gpu,
         worker=VideoWorker(
             Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
         ),
         dataset=dataset,
+        is_new=is_new,
         fingerprint=fingerprint,
         weights_warning=warning,
-        unread=inputs.unread,
-        absent=inputs.absent,
     )

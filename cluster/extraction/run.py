@@ -143,7 +143,7 @@ class ExtractionRun:
             bytes_written=plan.dataset.bytes_written,
             shards=plan.dataset.shards,
             weights_warning=plan.weights_warning,
-            unread=plan.unread,
+            unread=plan.inputs.unread,
         )
 
     def _context(self, record: RunRecord) -> PageContext:
@@ -164,6 +164,6 @@ class ExtractionRun:
         )
         for line in self._failures.lines():
             logger.info(line)
-        if self._plan.unread:
-            logger.warning(f"{len(self._plan.unread)} folders or links could not be read: their videos are missing")
+        if unread := self._plan.inputs.unread:
+            logger.warning(f"{len(unread)} folders or links could not be read: their videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

@@ -16,7 +16,7 @@ from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.increment import FailedBefore, Increment, Settled, increment_of, is_replaced
 from cluster.engines.base import Engine
-from cluster.extraction.job import extract
+from cluster.extraction.job import extract, start
 from cluster.extraction.plan import Plan
 from cluster.nightly.config import NightlySettings
 from cluster.nightly.day_record import DayRecord
@@ -106,6 +106,8 @@ class Night:
         if not is_extracting:
             self._day.begin(counts)
         else:
+            if increment.pending:
+                start(self._plan, self._engine)
             with dataset.lease() as lease:
                 self._day.begin(counts, self._plan.run_id)
                 extraction = extract(self._plan, self._engine, lease)

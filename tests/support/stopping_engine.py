@@ -15,6 +15,10 @@ class StoppingEngine:
     outcomes: int
     error: BaseException
 
+    @property
+    def on_gpus(self) -> bool | None:
+        return self.inner.on_gpus  # type: ignore[no-any-return]
+
     def started(self) -> Any:
         return self
 
