@@ -20,6 +20,7 @@ import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -32,7 +33,7 @@ from cluster.storage.parquet import open_parquet, read_columns, read_table, remo
 from schemas.failures import FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
-from schemas.ledger import LedgerRow, ledger_table, without_content
+from schemas.ledger import FIRST_REVISION, REVISION_KEY, LedgerRow, ledger_table, revision_of, without_content
 from schemas.videos import Video
 
 FOLDERS = ("features", "ledger", "failures")
@@ -45,6 +46,7 @@ class FeatureDataset(DatasetFolder):
     """The feature dataset at `root`. One run writes at a time.
 
     fingerprint  how this run makes features; `option_of` has the options that its parts follow from, for messages
+    revision     of the sampling (`schemas.ledger`)
     note         kept in the metadata of the shards
     """
 
@@ -56,6 +58,7 @@ class FeatureDataset(DatasetFolder):
         rgb_dim: int,
         frame_features: bool,
         fingerprint: Mapping[str, str],
+        revision: str = FIRST_REVISION,
         option_of: Mapping[str, str] | None = None,
         note: str = "",
     ) -> None:
@@ -65,9 +68,11 @@ class FeatureDataset(DatasetFolder):
             "framemill.schema_version": SCHEMA_VERSION,
             **fingerprint_metadata(fingerprint),
             "framemill.run_id": run_id,
+            REVISION_KEY: revision,
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
+        self._revision = revision
         self._option_of = option_of or {}
         self._shard_names: set[str] = set()
 
@@ -89,14 +94,19 @@ class FeatureDataset(DatasetFolder):
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
         done: dict[str, str] = {}
+        earlier: set[str] = set()
         with self.explained("read"):
             for shard, ledger in self._shards_and_ledgers():
                 if ledger is None:  # somebody has removed it; the rows are there all the same
                     done.update(dict.fromkeys(_values(shard, "id"), ""))
-                else:
-                    pairs = zip(*_columns(ledger, "id", "content"), strict=True)
-                    done.update((name, content) for name, content in pairs if content is not None)
-        return Settled(done, self.failed())
+                    continue
+                table = read_table(ledger)
+                pairs = zip(table["id"].to_pylist(), table["content"].to_pylist(), strict=True)
+                there = {name: content for name, content in pairs if content is not None}
+                done |= there
+                if revision_of(table) != self._revision:
+                    earlier |= there.keys()
+        return Settled(done, self.failed(), earlier)
 
     def failed(self) -> dict[str, FailedBefore]:
         """The videos that earlier runs have not mended, by id. Raises `DatasetError` as `settled` does."""
@@ -118,7 +128,7 @@ class FeatureDataset(DatasetFolder):
         settled = self.settled()
         both = settled.done.keys() & settled.failed.keys()
         self._forget_failures(both)
-        return Settled(settled.done, {name: was for name, was in settled.failed.items() if name not in both})
+        return replace(settled, failed={name: was for name, was in settled.failed.items() if name not in both})
 
     def withdraw(self, ids: Collection[str]) -> None:
         """Take rows out of the shards: what readers see holds none of these ids any more.
@@ -155,7 +165,7 @@ class FeatureDataset(DatasetFolder):
             self.check_lease()
             if rows:
                 ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
-                self._write("ledger", name, ledger_table(ledger))
+                self._write("ledger", name, ledger_table(ledger, self._revision))
                 self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
                 self._shard_names.add(name)
             again = {row.id for row, _ in rows} | {failure.id for failure in failures}

@@ -49,6 +49,8 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
     failures = OpenFailures(increment.failed)
     first = f"{len(plan.videos)} videos, {failures.among(len(plan.videos) - len(pending))}, {len(pending)} to do"
     settled = [*failures.lines()]
+    if increment.earlier:
+        settled.append(f"{increment.earlier} settled videos keep features of an earlier release (--redo-earlier)")
     if relabelled:
         settled.append(f"{relabelled} settled videos get the labels and splits of the manifest")
     if not pending:

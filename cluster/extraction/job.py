@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from cluster.datasets.increment import increment_of
 from cluster.engines.base import Engine
 from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.config import ExtractionOptions
@@ -31,7 +30,7 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
     try:
         with terminable(), planned(options, read_inputs(options)) as (plan, engine):
             if options.dry_run:
-                increment = increment_of(plan.videos, plan.dataset.settled(), options.failures.retry_failed)
+                increment = plan.increment(plan.dataset.settled())
                 relabelled = sum(map(len, plan.dataset.outdated(plan.videos).values()))
                 print(estimate(plan, increment, relabelled, engine.expected_machine))
                 return ExitCode.DONE
@@ -84,7 +83,7 @@ def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     dataset = plan.dataset
     dataset.close_records(lease.predecessors, RunRecord, render_run_report)
     settled = dataset.prepare()
-    increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
+    increment = plan.increment(settled)
     if increment.pending:
         engine = start(plan, engine)
     dataset.withdraw(increment.replaced)

@@ -13,6 +13,7 @@ from typing import IO
 import torch
 
 from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.increment import Increment, Settled, increment_of
 from cluster.datasets.manifest import ManifestError, VideoInput, read_input, with_versions
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
@@ -32,8 +33,12 @@ from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_we
 from schemas.errors import InputError
 from schemas.videos import Video
 
-# Raised whenever the same video would be sampled in another way.
+# Raised when sampling changes so that features before and after cannot be compared: datasets and classifiers of earlier
+# releases are refused then.
 SAMPLING_VERSION = "1"
+# Raised when a few files are sampled otherwise, which were sampled wrongly: datasets go on, with a word on older rows.
+# 2: cropped, mirrored, joined and raw files, and those with several tracks.
+SAMPLING_REVISION = "2"
 STAND_IN = "random:0"
 
 
@@ -80,6 +85,11 @@ class Plan:
     def videos(self) -> list[Video]:
         """All of them, settled or not."""
         return self.inputs.videos
+
+    def increment(self, settled: Settled) -> Increment:
+        """What is left to do where `settled` is done."""
+        options = self.options
+        return increment_of(self.videos, settled, options.failures.retry_failed, redo_earlier=options.redo_earlier)
 
 
 class NotFetchedError(OSError):
@@ -171,6 +181,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         rgb_dim=frames.dim,
         frame_features=options.sampling.frame_features,
         fingerprint=fingerprint,
+        revision=SAMPLING_REVISION,
         option_of={part: f"--{spelled(name)}" for part, name in OPTION_OF.items()} | {"sound.precision": "--precision"},
         note=warning or "",
     )

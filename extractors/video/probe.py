@@ -30,7 +30,7 @@ from extractors.video.seek import can_seek
 class VideoInfo:
     """Metadata of one video.
 
-    duration_seconds     length of the video track; an estimate for joined recordings (`extractors.video.splices`), whose
+    duration_seconds     length of the video track; an estimate for joined recordings (`extractors.video.splices`):
                          headers know of one part, or of the first and last timestamp
     width, height        of the coded frame, before rotation, in pixels
     fps                  average frame rate; 0 if the container does not state it, 25 if a raw stream does not

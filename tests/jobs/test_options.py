@@ -30,7 +30,7 @@ FLAGS = {
     "extract_features": """
         input output exclude weights pca audio-weights audio-pca fps sampling frame-features max-seconds
         segment-seconds max-pixels precision rows-per-shard engine address beam-options workers pools
-        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio dry-run quiet
+        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio redo-earlier dry-run quiet
         log-format
     """,
     "score_videos": """

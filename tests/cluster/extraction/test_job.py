@@ -177,6 +177,28 @@ def test_a_cluster_whose_networks_make_other_features_is_refused_once_it_is_join
     assert ids(output) == ["a", "b"]
 
 
+def test_rows_of_an_earlier_release_are_told_and_done_again_when_asked(videos, tmp_path, log):
+    folder, output = tmp_path / "videos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_video(folder / f"{name}.mp4", Clip(**TINY))
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
+    for ledger in (output / "ledger").iterdir():  # as releases before the first revision left them
+        pq.write_table(pq.read_table(ledger).replace_schema_metadata(None), ledger)
+    before = rows(output)
+    write_video(folder / "c.mp4", Clip(**TINY))
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
+    assert "2 videos keep features of an earlier release" in log.text
+    assert records(output)[-1].counts.earlier_release == 2
+    log.clear()
+    assert run_extraction(config(folder, output, redo_earlier=True)) == ExitCode.DONE
+    assert account(records(output)[-1]) == (3, 1, 2, 0)
+    assert [row for row in rows(output) if row["id"] != "c"] == before
+    assert run_extraction(config(folder, output, redo_earlier=True)) == ExitCode.DONE
+    assert account(records(output)[-1]) == (3, 3, 0, 0)
+    assert "earlier release" not in log.text
+
+
 def test_a_folder_as_people_have_it(videos, tmp_path, log):
     folder = tmp_path / "in"
     touch(folder, "notes.txt", ".Trash-1000/a.mp4", "trailers/b.mp4")
