@@ -34,10 +34,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_actions import ACTION_SETS, class_names, write_actions
 from benchmarks.measure import cores, write_json
+from classifiers.choices import SINGLE_LABEL
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import ClipBatch
-from classifiers.losses import SINGLE_LABEL
 from classifiers.training.config import TrainingConfig
 from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.loop import Training

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SINGLE_LABEL, MULTI_LABEL = "single-label", "multi-label"
+from classifiers.choices import MULTI_LABEL, SINGLE_LABEL
 
 
 class CrossEntropy(nn.Module):
@@ -71,13 +71,12 @@ class SigmoidCrossEntropy(CrossEntropy):
 
 
 LOSSES: dict[str, type[CrossEntropy]] = {SINGLE_LABEL: SoftmaxCrossEntropy, MULTI_LABEL: SigmoidCrossEntropy}
-TASKS = tuple(LOSSES)
 
 
 def build_loss(
     task: str, *, class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
 ) -> CrossEntropy:
-    """The loss of `task`, one of `TASKS`."""
+    """The loss of `task`, one of `classifiers.choices.TASKS`."""
     if task not in LOSSES:
         raise ValueError(f"task is {task!r}, allowed: {', '.join(LOSSES)}")
     return LOSSES[task](class_weights=class_weights, label_smoothing=label_smoothing)

@@ -33,6 +33,7 @@ from extractors.video.decode import Sampler
 from extractors.video.grid import as_fps, index_range
 from extractors.video.media import Media, ReadsAhead, Source, open_media
 from extractors.video.probe import header_duration, size_bytes
+from extractors.video.provenance import provenance
 from extractors.video.samples import Sample
 from extractors.video.seek import can_seek
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
@@ -115,7 +116,9 @@ class Extractor:
             end = None if segment.end_seconds is None else Fraction(segment.end_seconds)
             has_audio_track = media.audio is not None
             video_seconds = header_duration(media)
-            tracks = media.choice
+            if video_seconds is not None:
+                video_seconds += sum(media.unread_files)
+            tracks = provenance(media)
             clock.add("open", started)
             frames = _UniqueFrames(self._within_limit(sampler.samples(start, end), video), clock, with_thumbnail)
             started = time.thread_time()

@@ -26,6 +26,7 @@ from schemas.videos import Video
 
 MAX_LISTED_GAPS = 5
 MAX_CODE_BYTES = 16 << 20  # of a video, in memory
+CUT_SHORT = "The recording or the upload was cut short, or it is several files joined end to end"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SegmentFeatures:
     seconds_by_stage    CPU seconds by stage
     size_bytes          of the video file
     thumbnail           of one of the frames, if requested
-    tracks              the streams that were taken, where there were several (`extractors.video.tracks`)
+    tracks              what was taken of the file or assumed, if not all is certain (`extractors.video.provenance`)
     """
 
     segment: Segment
@@ -157,7 +158,10 @@ def _coverage_error(coverage: float, gaps: Sequence[tuple[float, float]], *, end
     more = f" and {len(gaps) - MAX_LISTED_GAPS} more" if len(gaps) > MAX_LISTED_GAPS else ""
     is_cut = ends_early and 2 * (gaps[-1][1] - gaps[-1][0]) > sum(end - start for start, end in gaps)
     code, reason = (
-        (FailureCode.TRUNCATED, "The recording or the upload was cut short: provide the whole file")
+        (
+            FailureCode.TRUNCATED,
+            f"{CUT_SHORT}: provide the whole file",
+        )
         if is_cut
         else (FailureCode.DAMAGED, "The file is damaged: provide another copy")
     )

@@ -43,7 +43,8 @@ class FeatureRow:
                       belongs to the k-th grid point outside of them. Losses before the first frame have negative
                       times
     split             as in the manifest: train, validation, test or empty
-    tracks            the streams that were taken, where the file has several: `video 0 of 0, 3; audio 2 of 1, 2`
+    tracks            what was taken of the file, and what was assumed, where it leaves a choice or a doubt:
+                      `video 0 of 0, 3; audio 2 of 1, 2; file 1 of 2; 25 frames/s assumed`
     rgb, audio        codes of `num_frames` grid points, D and 128 wide, or None when only the means are kept
     """
 

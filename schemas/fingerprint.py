@@ -1,4 +1,8 @@
-"""The fingerprint of features: how they were made, as text by name, in the metadata of every feature shard."""
+"""The fingerprint of features: how they were made, as text by name, in the metadata of every feature shard.
+
+Two fingerprints are equal or not: none of their parts is implied. A part that a later release adds is left out where it
+has the value that all features before it had, as `code_range` is, so that no older dataset is disowned.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """The ledger: for each feature shard, its videos and the content that their features were made from.
 
-A ledger file is written before the shard of the same name and counts only once that shard is there.
+A ledger file is written before the shard of the same name and counts only once that shard is there. Its metadata, like
+those of the shard, hold the revision of the sampling. A release raises it when a few files, which were sampled wrongly,
+give other features than before; those of different revisions go together all the same.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ LEDGER_SCHEMA = pa.schema(
     ]
 )
 
+REVISION_KEY = "framemill.sampling_revision"
+FIRST_REVISION = "1"  # of files that do not name theirs
+
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -31,10 +36,16 @@ class LedgerRow:
     content: str
 
 
-def ledger_table(rows: Sequence[LedgerRow]) -> pa.Table:
+def ledger_table(rows: Sequence[LedgerRow], revision: str = FIRST_REVISION) -> pa.Table:
     """Rows as a table of `LEDGER_SCHEMA`, ordered by id."""
     values = [{**asdict(row), "uri": storable(row.uri)} for row in sorted(rows, key=lambda row: row.id)]
-    return pa.Table.from_pylist(values, LEDGER_SCHEMA)
+    return pa.Table.from_pylist(values, LEDGER_SCHEMA.with_metadata({REVISION_KEY: revision}))
+
+
+def revision_of(table: pa.Table) -> str:
+    """The revision of the sampling that the rows of a ledger were made with."""
+    revision: bytes = (table.schema.metadata or {}).get(REVISION_KEY.encode(), FIRST_REVISION.encode())
+    return revision.decode()
 
 
 def without_content(table: pa.Table, ids: Collection[str]) -> pa.Table:

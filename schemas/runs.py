@@ -26,6 +26,7 @@ class Counts(JobCounts):
     already_done     settled by earlier runs
     failed_before    those of them that failed, and are not tried again
     relabelled       those of them that got other labels or another split, without decoding
+    earlier_release  those of them that keep features of a release that sampled some files otherwise
     partial          those of the extracted of which parts are missing (`coverage` below 1)
     decoded_seconds  length of the video that was decoded, not the time it took
     """
@@ -38,6 +39,7 @@ class Counts(JobCounts):
     partial: int = 0
     failed_before: int = 0
     relabelled: int = 0
+    earlier_release: int = 0
 
     @property
     @override

@@ -3,8 +3,10 @@
 In: a dataclass type whose fields are `str`, `int`, `float`, `bool`, `X | None`, `tuple[X, ...]`, `Mapping[str, X]`,
 `Any` (any JSON value) or another such dataclass, and a parsed JSON value.
 Out: an instance, or one `JsonMismatchError` that lists each unknown key (with the nearest valid name), missing key and
-wrong type by its place, as in `counts.frames`. Nothing is coerced but a whole number where a float is meant, and
-nothing has a default. A field's key is its name, or the `key` of its metadata where the file format has another one.
+wrong type by its place, as in `counts.frames`. Nothing is coerced but a whole number where a float is meant. A missing
+key stands for the default of its field, so that a field can be added to a format whose documents lack it; only
+`schema_version` is never implied. A field's key is its name, or the `key` of its metadata where the file format has
+another one.
 """
 
 import dataclasses
@@ -19,6 +21,7 @@ from typing import Any, TypeVar
 from schemas.numerals import whole_number_of
 
 T = TypeVar("T")
+VERSION = "schema_version"
 
 
 class JsonMismatchError(ValueError):
@@ -44,10 +47,10 @@ def load(kind: type[T], text: str, subject: str, *, schema_version: int) -> T:
     except ValueError as error:
         raise JsonMismatchError(subject, [f"not JSON: {error}"]) from error
     # Another version has other keys: naming each of them would bury the one thing that matters.
-    if isinstance(value, dict) and value.get("schema_version", schema_version) != schema_version:
-        found = _shorten(value["schema_version"])
+    if isinstance(value, dict) and value.get(VERSION, schema_version) != schema_version:
+        found = _shorten(value[VERSION])
         advice = f"this code reads {schema_version}; use the release of Framemill that wrote it"
-        raise JsonMismatchError(subject, [f"schema_version: {found}, {advice}"])
+        raise JsonMismatchError(subject, [f"{VERSION}: {found}, {advice}"])
     problems: list[str] = []
     loaded = _convert(kind, value, "", problems)
     if problems:
@@ -107,13 +110,16 @@ def _convert_object(kind: type, value: object, where: str, problems: list[str]) 
         problems.append(f"{where or 'document'}: expected an object, got {_shorten(value)}")
         return None
     kinds = typing.get_type_hints(kind)
-    names = {_key(field): field.name for field in dataclasses.fields(kind)}
+    fields = {_key(field): field for field in dataclasses.fields(kind)}
+    names = {key: field.name for key, field in fields.items()}
     before = len(problems)
     for key in sorted(set(value) - set(names)):
         nearest = difflib.get_close_matches(key, names, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(sorted(names))}"
         problems.append(f"{_join(where, key)}: unknown key; {hint}")
-    problems.extend(f"{_join(where, key)}: missing" for key in names if key not in value)
+    problems.extend(
+        f"{_join(where, key)}: missing" for key, field in fields.items() if key not in value and not _is_implied(field)
+    )
     arguments = {
         name: _convert(kinds[name], value[key], _join(where, key), problems)
         for key, name in names.items()
@@ -126,6 +132,11 @@ def _convert_object(kind: type, value: object, where: str, problems: list[str]) 
     except ValueError as error:  # the dataclass's own checks
         problems.append(f"{where}: {error}" if where else str(error))
         return None
+
+
+def _is_implied(field: "dataclasses.Field[Any]") -> bool:
+    has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    return has_default and field.name != VERSION
 
 
 def _key(field: "dataclasses.Field[Any]") -> str:

@@ -69,7 +69,7 @@ ALLOWED = {
 # The packages or files that alone may import a library.
 HOMES = {
     "aiohttp": ["cluster/storage"],
-    "apache_beam": ["cluster/engines/beam_pipeline.py"],
+    "apache_beam": ["cluster/engines/beam_pipeline.py", "cluster/engines/beam_worker.py"],
     "av": ["extractors/video", "extractors/clips", "jobs/samples"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],

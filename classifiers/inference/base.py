@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifiers.losses import SINGLE_LABEL
+from classifiers.choices import SINGLE_LABEL
 from classifiers.metrics.top_predictions import top_predictions
 from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, CheckpointError
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from classifiers.losses import SINGLE_LABEL, build_loss
+from classifiers.choices import SINGLE_LABEL
+from classifiers.losses import build_loss
 from classifiers.metrics.base import StreamingMetric
 from classifiers.metrics.calibration import probabilities
 from classifiers.metrics.calibration_error import CalibrationError

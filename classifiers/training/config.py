@@ -7,17 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from classifiers.choices import MONITORS
 from classifiers.training.phases import Phase
 
-# The metrics that may decide which epoch is best: 1 if more is better, -1 if less is.
-MONITORS = {
-    "loss": -1,
-    "hit_at_one": 1,
-    "gap": 1,
-    "mean_average_precision": 1,
-    "mean_average_precision_at_10": 1,
-    "top_5_accuracy": 1,
-}
 PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16}
 
 

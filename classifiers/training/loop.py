@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from classifiers.choices import MONITORS
 from classifiers.losses import build_loss, weight_penalty
 from classifiers.metrics.evaluation import Evaluation
-from classifiers.training.config import MONITORS, PRECISIONS, TrainingConfig
+from classifiers.training.config import PRECISIONS, TrainingConfig
 from classifiers.training.optimizers import build_optimizer
 from classifiers.training.phases import Phase, train_stages
 from classifiers.training.state import TrainingState, optimizer_state, optimizer_tensors

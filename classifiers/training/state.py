@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.optim import Optimizer
 
+from classifiers.training.identity import TrainingIdentity
 from classifiers.weights.checkpoint import TrainingHistory
 from schemas import strict_json
 from schemas.errors import InputError
@@ -37,7 +38,7 @@ class Progress:
     """The values in the header.
 
     step           of the phase
-    configuration  the options that must be equal to resume the training
+    configuration  the values of the training's identity
     left_out       the model's tensors that are in the file of frozen ones
     """
 
@@ -87,7 +88,7 @@ def optimizer_state(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> dict
     return {**optimizer.state_dict(), "state": state}
 
 
-def write_state(state: TrainingState, configuration: Mapping[str, Any], *, with_frozen: bool = True) -> bytes:
+def write_state(state: TrainingState, identity: TrainingIdentity, *, with_frozen: bool = True) -> bytes:
     """The bytes of a state, with or without frozen tensors."""
     left_out = frozenset() if with_frozen else state.frozen
     model = {key: value for key, value in state.model.items() if key not in left_out}
@@ -97,7 +98,7 @@ def write_state(state: TrainingState, configuration: Mapping[str, Any], *, with_
         for part, given in zip(PARTS, (model, best, state.optimizer), strict=True)
         for key, value in given.items()
     }
-    progress = Progress(state.step, state.history, configuration, tuple(sorted(left_out)))
+    progress = Progress(state.step, state.history, identity.values, tuple(sorted(left_out)))
     data: bytes = safetensors.torch.save(tensors, metadata={PROGRESS: strict_json.dump(progress)})
     return data
 
@@ -110,12 +111,12 @@ def write_frozen(state: TrainingState) -> bytes:
 
 
 def read_state(
-    data: bytes, configuration: Mapping[str, Any], read_frozen: Callable[[int], bytes] | None = None
+    data: bytes, identity: TrainingIdentity, read_frozen: Callable[[int], bytes] | None = None
 ) -> TrainingState:
     """Read the bytes of `write_state`; `read_frozen` returns those of `write_frozen` for a phase, if needed.
 
     Raises:
-        TrainingStateError: if the state is damaged, or belongs to a training with another configuration.
+        TrainingStateError: if the state is damaged, or belongs to another training.
     """
     try:
         tensors = safetensors.torch.load(data)
@@ -128,12 +129,7 @@ def read_state(
             tensors |= {f"{PARTS[0]}/{key}": frozen[key] for key in progress.left_out}
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise TrainingStateError(f"it cannot be read: {error}") from error
-    differences = [
-        f"{name} was {progress.configuration.get(name)!r}, is {configuration.get(name)!r}"
-        for name in sorted({*progress.configuration, *configuration})
-        if progress.configuration.get(name) != configuration.get(name)
-    ]
-    if differences:
+    if differences := identity.differences(progress.configuration):
         raise TrainingStateError("it belongs to a training with other options: " + "; ".join(differences))
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
     for key, value in tensors.items():

@@ -26,7 +26,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from classifiers.losses import TASKS
+from classifiers.choices import TASKS
 from schemas import strict_json
 from schemas.clips import ClipInput
 from schemas.trainings import Epoch
@@ -262,7 +262,7 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
         problems.append(f"{name}: missing; a checkpoint is a folder with {WEIGHTS_FILE} and {CONFIG_FILE}")
         return None
     try:
-        text = _upgraded(files[name].decode(), name)
+        text = _upgraded(files[name].decode())
         return strict_json.load(kind, text, name, schema_version=SCHEMA_VERSION)
     except (UnicodeDecodeError, RecursionError) as error:
         problems.append(f"{name}: not JSON: {error}")
@@ -271,20 +271,14 @@ def _read_json(kind: type[T], files: Mapping[str, bytes], name: str, problems: l
     return None
 
 
-def _upgraded(text: str, name: str) -> str:
-    """Upgrade the text of a file of version 1 to this version; other texts are returned unchanged."""
+def _upgraded(text: str) -> str:
+    """The text of a file of version 1, which lacks fields alone, as of this version; other texts unchanged."""
     try:
         document = strict_json.parse(text)
     except ValueError:
         return text
     if not isinstance(document, dict) or document.get("schema_version") != 1:
         return text
-    if name == HISTORY_FILE:
-        epochs = document.get("epochs")
-        if isinstance(epochs, list):
-            document["epochs"] = [{"phase": 0, **epoch} if isinstance(epoch, dict) else epoch for epoch in epochs]
-    else:
-        document = {"clips": None, **document}
     return json.dumps({**document, "schema_version": SCHEMA_VERSION})
 
 

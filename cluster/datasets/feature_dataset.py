@@ -38,7 +38,15 @@ from cluster.storage.parquet import encode_on_disk, read_columns, read_table
 from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata
-from schemas.ledger import LEDGER_SCHEMA, LedgerRow, ledger_table, without_content
+from schemas.ledger import (
+    FIRST_REVISION,
+    LEDGER_SCHEMA,
+    REVISION_KEY,
+    LedgerRow,
+    ledger_table,
+    revision_of,
+    without_content,
+)
 from schemas.runs import RunRecord
 from schemas.videos import Video
 
@@ -51,6 +59,7 @@ class FeatureDataset(DatasetFolder):
     """The feature dataset at `root`. One run writes at a time.
 
     fingerprint  how this run makes features; `option_of` has the options that its parts follow from, for messages
+    revision     of the sampling (`schemas.ledger`)
     note         kept in the metadata of the shards
     """
 
@@ -62,6 +71,7 @@ class FeatureDataset(DatasetFolder):
         rgb_dim: int,
         frame_features: bool,
         fingerprint: Mapping[str, str],
+        revision: str = FIRST_REVISION,
         option_of: Mapping[str, str] | None = None,
         note: str = "",
     ) -> None:
@@ -71,16 +81,21 @@ class FeatureDataset(DatasetFolder):
             "framemill.schema_version": SCHEMA_VERSION,
             **fingerprint_metadata(fingerprint),
             "framemill.run_id": run_id,
+            REVISION_KEY: revision,
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
+        self._revision = revision
         self._option_of = option_of or {}
         self._shard_names: set[str] = set()
 
-    def check(self, unknown: Collection[str] = ()) -> None:
-        """Make sure that this run's rows can be added. Raises `DatasetError` where they cannot. Writes nothing.
+    def check(self, unknown: Collection[str] = ()) -> bool:
+        """Make sure that this run's rows can be added, and tell whether there are rows already. Writes nothing.
 
         unknown  parts of the fingerprint that are not known yet, and not compared
+
+        Raises:
+            DatasetError: where they cannot.
         """
         files.check_writable(self.root)
         stored = stored_schema(self.root)
@@ -94,10 +109,12 @@ class FeatureDataset(DatasetFolder):
                     "Give the same options, or write to another place"
                 )
         read_vocabulary(self.vocabulary_uri())
+        return stored is not None
 
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
-        return Settled(_done(self._index()), self.failed())
+        shards = self._index()
+        return Settled(_done(shards), self.failed(), self._earlier(shards))
 
     def failed(self) -> dict[str, FailedBefore]:
         """The videos that earlier runs have not mended, by id. Raises `DatasetError` as `settled` does."""
@@ -126,7 +143,8 @@ class FeatureDataset(DatasetFolder):
                 forgotten = self._failures_of(both)
                 with self.writer.changing(stored.uri for stored in forgotten):
                     self._forget(forgotten, both)
-        return Settled(done, {name: was for name, was in failed.items() if name not in both})
+        failed = {name: was for name, was in failed.items() if name not in both}
+        return Settled(done, failed, self._earlier(shards))
 
     def withdraw(self, ids: Collection[str]) -> None:
         """Take rows out of the shards: what readers see holds none of these ids any more.
@@ -163,7 +181,7 @@ class FeatureDataset(DatasetFolder):
             with self.writer.changing([*new, *(stored.uri for stored in forgotten)]):
                 if rows:
                     ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
-                    self._write("ledger", name, ledger_table(ledger))
+                    self._write("ledger", name, ledger_table(ledger, self._revision))
                     self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
                     self._shard_names.add(name)
                 self._forget(forgotten, again)
@@ -256,6 +274,11 @@ class FeatureDataset(DatasetFolder):
         for stored in failures:
             remove_rows(self.writer, stored, ids)
 
+    def _earlier(self, shards: Iterable[IndexedShard]) -> set[str]:
+        """The ids of rows that were made with another revision of the sampling."""
+        earlier = [shard for shard in shards if shard.revision not in (None, self._revision)]
+        return set(_done(earlier))
+
     def _index(self) -> list[IndexedShard]:
         with self.explained("read"):
             ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
@@ -280,7 +303,8 @@ class FeatureDataset(DatasetFolder):
 
 def _indexed(shard: str, ledger: str | None) -> IndexedShard:
     if ledger is not None:
-        return IndexedShard(shard, ledger, *_columns(ledger, "id", "content"))
+        table = read_table(ledger)
+        return IndexedShard(shard, ledger, table["id"].to_pylist(), table["content"].to_pylist(), revision_of(table))
     ids = _values(shard, "id")  # somebody has removed the ledger; the rows are there all the same
     return IndexedShard(shard, None, ids, [""] * len(ids))
 

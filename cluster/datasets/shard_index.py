@@ -14,12 +14,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class IndexedShard:
-    """A shard, its ledger where there is one, and its ids with their contents: None while a row is being withdrawn."""
+    """A shard and its ledger, where there is one.
+
+    ids, contents  its videos: a content is None while the row is being withdrawn
+    revision       of the sampling (`schemas.ledger`); None without a ledger
+    """
 
     uri: str
     ledger: str | None
     ids: Sequence[str]
     contents: Sequence[str | None]
+    revision: str | None = None
 
     @property
     def uris(self) -> tuple[str, ...]:

@@ -171,8 +171,8 @@ class Engine(ABC):
         return self
 
     @property
-    def on_gpus(self) -> bool:
-        """Whether networks are on GPUs."""
+    def on_gpus(self) -> bool | None:
+        """Whether networks are on GPUs; None while only a cluster knows that the engine has not joined yet."""
         return self.machine().gpus > 0
 
     @abstractmethod

@@ -34,12 +34,7 @@ from schemas.records import Machine
 TASKS_PER_FILE = 2048
 MAX_FAILED_PIPELINES = 3  # in a row, without an outcome
 POLL_SECONDS = 1.0
-# Runs in the pipeline's process and starts worker processes; Beam's newer default fetches a runner from the network.
-LOCAL_OPTIONS = {
-    "runner": "FnApiRunner",
-    "direct_running_mode": "multi_processing",
-    "default_sdk_harness_log_level": "WARNING",
-}
+LOCAL_RUNNER = "cluster.engines.beam_pipeline.LocalRunner"  # Beam's own default fetches a runner from the network
 
 logger = logging.getLogger("framemill")
 
@@ -54,7 +49,7 @@ class BeamEngine(Engine):
         self._workers = options.workers or usable_cores()
         values = dict(option.split("=", 1) for option in options.beam_options)
         if "runner" not in values:
-            values = {**LOCAL_OPTIONS, "direct_num_workers": str(self._workers), **values}
+            values = {"runner": LOCAL_RUNNER, "direct_num_workers": str(self._workers), **values}
         self._options = tuple(f"--{name}={value}" for name, value in values.items())
 
     @override

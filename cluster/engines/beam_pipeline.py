@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
+import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -18,7 +20,9 @@ from typing import Any, NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from apache_beam.transforms.window import GlobalWindows
 
 from cluster.engines.beam_bundle import Bundle
@@ -26,6 +30,14 @@ from cluster.engines.beam_config import FAILED, REFUSED, BundleConfig, PipelineC
 from cluster.engines.pickled_file import PickledFile
 
 LOCAL_WORKER = "run_worker"  # Beam's name of the thread that waits for a worker process
+
+
+class LocalRunner(FnApiRunner):  # type: ignore[misc]
+    """Beam's runner in this process, which starts as many worker processes as `--direct_num_workers` says."""
+
+    def __init__(self) -> None:
+        worker = f"{shlex.quote(sys.executable)} -m cluster.engines.beam_worker"
+        super().__init__(default_environment=SubprocessSDKEnvironment.from_command_string(worker))
 
 
 class _CarryOut(beam.DoFn):  # type: ignore[misc]  # Beam ships no types

@@ -14,7 +14,13 @@ from multiprocessing.connection import Pipe
 
 from cluster.engines.beam_config import REFUSED, PipelineConfig
 
-PROGRAM = "import sys; from cluster.engines.beam_pipeline import main; main(int(sys.argv[1]))"
+PROGRAM = """
+import sys
+from cluster.engines.beam_notices import leave_out_notices
+leave_out_notices()
+from cluster.engines.beam_pipeline import main
+main(int(sys.argv[1]))
+"""
 STOP_SECONDS = 60.0  # for a remote runner to cancel its job
 
 

@@ -1,7 +1,6 @@
 """An engine that starts with its first work, so that a run which has nothing to do starts none.
 
-What a run must know beforehand is whether networks are on GPUs. Only a cluster that exists already has to be asked for
-that.
+Whether networks are on GPUs is known before that, unless the engine is to join a cluster: only that one knows.
 """
 
 from __future__ import annotations
@@ -35,8 +34,12 @@ class DeferredEngine(Engine):
 
     @property
     @override
-    def on_gpus(self) -> bool:
-        return self._options.engine == RAY and self.expected_machine().gpus > 0
+    def on_gpus(self) -> bool | None:
+        if self._options.engine != RAY:
+            return False
+        if cluster_address(self._options) is None:
+            return torch.cuda.device_count() > 0
+        return None if self._engine is None else self._engine.on_gpus
 
     def expected_machine(self) -> Machine:
         """The machines that it will have. Starts the engine where only the cluster that it joins knows."""

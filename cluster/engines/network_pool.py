@@ -68,33 +68,52 @@ class Batcher:
 
 
 class EmbedderActor:
-    """The networks of a stage on one GPU, or on one CPU core."""
+    """The networks of a stage on one GPU, or on one CPU core.
 
-    def __init__(self, networks: Mapping[str, Network], files: FileCopies) -> None:
+    It loads them with its first call, and again where Ray has restarted it: each call brings `stored`, a list with a
+    reference to the networks by name and to their files. As an argument of the actor itself, Ray would warn that the
+    reference may be lost before a restart, not knowing that the pool holds it.
+    """
+
+    def __init__(self) -> None:
         # Rows lie read-only in the object store, and are only read.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        files.restore()
-        for network in networks.values():
-            network.setup()
-        self._networks = networks
-        self._batchers = {name: Batcher(network) for name, network in networks.items()}
+        self._loading = threading.Lock()
+        self._networks: Mapping[str, Network] = {}
+        self._batchers: dict[str, Batcher] = {}
 
-    def variants(self) -> dict[str, str]:
+    def variants(self, stored: list[Any]) -> dict[str, str]:
         """The variants of the networks; answers once they are loaded."""
+        self._load(stored)
         return {name: network.variant for name, network in self._networks.items()}
 
-    def embed(self, name: str, chunk: Any) -> NDArray[np.float32]:
+    def embed(self, stored: list[Any], name: str, chunk: Any) -> NDArray[np.float32]:
         """The embeddings (N, D) of the rows of a chunk, by the network `name`."""
+        self._load(stored)
         return self._batchers[name].embed(self._networks[name].unpack(chunk))
+
+    def _load(self, stored: list[Any]) -> None:
+        with self._loading:
+            if not self._batchers:
+                networks, files = ray.get(stored[0])
+                files.restore()
+                for network in networks.values():
+                    network.setup()
+                self._networks = networks
+                self._batchers = {name: Batcher(network) for name, network in networks.items()}
 
 
 class PendingChunk(NamedTuple):
     """A chunk at an embedder, kept until its embeddings are here: those lost with a machine do not come back."""
 
     actor: Any
-    name: str
-    chunk: Any
+    arguments: tuple[Any, ...]
     reference: Any
+
+    @classmethod
+    def sent(cls, actor: Any, *arguments: Any) -> PendingChunk:
+        """One that is on its way to an actor."""
+        return cls(actor, arguments, actor.embed.remote(*arguments))
 
     def embeddings(self) -> NDArray[np.float32]:
         """Wait for them."""
@@ -103,7 +122,7 @@ class PendingChunk(NamedTuple):
             try:
                 embeddings: NDArray[np.float32] = ray.get(reference)
             except (ObjectLostError, ActorUnavailableError):
-                reference = self.actor.embed.remote(self.name, self.chunk)
+                reference = self.actor.embed.remote(*self.arguments)
             else:
                 return embeddings
         return ray.get(reference)  # type: ignore[no-any-return]
@@ -113,10 +132,12 @@ class PendingChunk(NamedTuple):
 class PoolClient:
     """The connection of a proxy to its network, `name`, of which every actor has a copy.
 
-    `pack` and `chunk_rows` are those of the network; `dim` is the width of its embeddings.
+    `stored` is what the actors load, `pack` and `chunk_rows` are those of the network; `dim` is the width of its
+    embeddings.
     """
 
     actors: list[Any]
+    stored: list[Any]
     name: str
     dim: int
     chunk_rows: int
@@ -132,8 +153,7 @@ class PoolClient:
             if len(in_flight) == CHUNKS_IN_FLIGHT:
                 embeddings.append(in_flight.popleft().embeddings())
             actor = self.actors[(first + len(embeddings) + len(in_flight)) % len(self.actors)]
-            chunk = self.pack(chunk_rows)
-            in_flight.append(PendingChunk(actor, self.name, chunk, actor.embed.remote(self.name, chunk)))
+            in_flight.append(PendingChunk.sent(actor, self.stored, self.name, self.pack(chunk_rows)))
         embeddings += [chunk.embeddings() for chunk in in_flight]
         return np.concatenate(embeddings) if embeddings else np.zeros((0, self.dim), np.float32)
 
@@ -156,15 +176,16 @@ class EmbedderPool:
             max_concurrency=CALLS_AT_ONCE,
         )
         # Stored once for all actors, and held: those that are restarted on another machine read it again.
-        self._networks = ray.put(dict(networks))
-        self._actors = [actor.remote(self._networks, files) for _ in range(count)]
-        variants: dict[str, str] = ray.get(self._actors[0].variants.remote())
+        self._stored = [ray.put((dict(networks), files))]
+        self._actors = [actor.remote() for _ in range(count)]
+        loading = [actor.variants.remote(self._stored) for actor in self._actors]
+        variants: dict[str, str] = ray.get(loading[0])
         self.proxies: dict[str, Network] = {
-            name: network.proxy(
-                PoolClient(self._actors, name, network.dim, network.chunk_rows, network.pack), variants[name]
-            )
-            for name, network in networks.items()
+            name: network.proxy(self._client(name, network), variants[name]) for name, network in networks.items()
         }
+
+    def _client(self, name: str, network: Network) -> PoolClient:
+        return PoolClient(self._actors, self._stored, name, network.dim, network.chunk_rows, network.pack)
 
     def close(self) -> None:
         """Stop the actors."""

@@ -17,6 +17,7 @@ import ray
 from ray._private.state import state as ray_state
 
 from cluster.engines.base import Resources, usable_cores
+from cluster.runs.logs import leaving_out
 from cluster.storage.files import write_bytes
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -81,10 +82,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 @contextmanager
 def _without_token_notice() -> Iterator[None]:
     """Leave out the warning that a token protects the cluster, which Ray sees to by itself and nobody need act on."""
-
-    def is_news(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Token authentication is enabled")
-
+    is_news = leaving_out("Token authentication is enabled")
     authentication = logging.getLogger("ray._private.authentication.authentication_token_setup")
     authentication.addFilter(is_news)
     try:

@@ -75,6 +75,9 @@ class ExtractionOptions(Options):
         common=True,
     )
     dry_run: bool = option(False, help="print what the run would do and cost, and stop", common=True)
+    redo_earlier: bool = option(
+        False, help="extract videos again whose features are of a release that sampled some files otherwise"
+    )
     segment_seconds: int = option(
         DEFAULT_SECONDS, help="seconds of video in one unit of work; longer videos are spread over workers", minimum=1
     )

@@ -52,6 +52,8 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
     failures = OpenFailures(increment.failed)
     first = f"{len(plan.videos)} videos, {failures.among(len(plan.videos) - len(pending))}, {len(pending)} to do"
     settled = [*failures.lines()]
+    if increment.earlier:
+        settled.append(f"{increment.earlier} settled videos keep features of an earlier release (--redo-earlier)")
     if relabelled:
         settled.append(f"{relabelled} settled videos get the labels and splits of the manifest")
     if not pending:
@@ -79,8 +81,8 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
         *(_time_lines(machine(), frames, cost) if cost else ["no times: none of those that were tried shows a frame"]),
         f"to write     {shards:,} shards, about {_size(row_bytes * readable + code_bytes)}",
     ]
-    if plan.absent:
-        names = ", ".join(f"{kind} {spec}" for kind, spec in plan.absent.items())
+    if plan.inputs.absent:
+        names = ", ".join(f"{kind} {spec}" for kind, spec in plan.inputs.absent.items())
         lines.append(f"to fetch     weights: {names} (measured with {STAND_IN} in their place)")
     return "\n".join(lines)
 

@@ -2,7 +2,8 @@
 
 manifest ─► plan ─ lease ─► increment (what earlier runs have not settled) ─► run ─► record, report
 
-The engine starts once there is an increment; labels and splits of settled videos follow the manifest without it.
+The engine starts once there is an increment; labels and splits of settled videos follow the manifest without it. Until
+an engine has joined its cluster, its networks are taken to be where those of the features were that are there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from cluster.datasets.increment import increment_of
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.config import ExtractionOptions
@@ -30,7 +30,7 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
     try:
         with terminable(), planned(options, read_inputs(options)) as (plan, engine):
             if options.dry_run:
-                increment = increment_of(plan.videos, plan.dataset.settled(), options.failures.retry_failed)
+                increment = plan.increment(plan.dataset.settled())
                 relabelled = sum(map(len, plan.dataset.outdated(plan.videos).values()))
                 print(estimate(plan, increment, relabelled, engine.expected_machine))
                 return ExitCode.DONE
@@ -49,7 +49,35 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
 def planned(options: ExtractionOptions, inputs: Inputs) -> Iterator[tuple[Plan, DeferredEngine]]:
     """A run that can start, and its engine. Raises `InputError` or `ImportError` where it cannot start."""
     with closing(DeferredEngine(options.engine, files.join(options.output, "staging"))) as engine:
-        yield make_plan(options, inputs, on_gpu=engine.on_gpus), engine
+        yield _plan(options, inputs, engine), engine
+
+
+def _plan(options: ExtractionOptions, inputs: Inputs, engine: Engine) -> Plan:
+    if engine.on_gpus is None:
+        plan = _plan_anywhere(options, inputs)
+        if not plan.is_new:
+            return plan
+        engine.started()
+    return make_plan(options, inputs, on_gpu=bool(engine.on_gpus))
+
+
+def _plan_anywhere(options: ExtractionOptions, inputs: Inputs) -> Plan:
+    """A plan with the networks on CPUs or on GPUs, whichever make the features that are there."""
+    try:
+        return make_plan(options, inputs, on_gpu=False)
+    except InputError as on_cpus:
+        try:
+            return make_plan(options, inputs, on_gpu=True)
+        except InputError as on_gpus:
+            raise min(on_cpus, on_gpus, key=lambda error: len(str(error))) from None
+
+
+def start(plan: Plan, engine: Engine) -> Engine:
+    """The engine, started. Raises `InputError` where its networks make other features than those of the plan."""
+    started = engine.started()
+    if engine.on_gpus != plan.on_gpu:
+        make_plan(plan.options, plan.inputs, on_gpu=not plan.on_gpu)  # which checks that
+    return started
 
 
 def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
@@ -57,9 +85,9 @@ def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     dataset = plan.dataset
     settled = dataset.prepare()
     dataset.close_records(lease.predecessors, render_run_report)
-    increment = increment_of(plan.videos, settled, plan.options.failures.retry_failed)
+    increment = plan.increment(settled)
     if increment.pending:
-        engine = engine.started()
+        engine = start(plan, engine)
     dataset.withdraw(increment.replaced)
     vocabulary = dataset.name_classes(plan.videos)
     relabelled = dataset.annotate(plan.videos)

@@ -13,6 +13,7 @@ from typing import IO
 import torch
 
 from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.increment import Increment, Settled, increment_of
 from cluster.datasets.manifest import ManifestError, VideoInput, read_input, with_versions
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
@@ -32,8 +33,12 @@ from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_we
 from schemas.errors import InputError
 from schemas.videos import Video
 
-# Raised whenever the same video would be sampled in another way.
+# Raised when sampling changes so that features before and after cannot be compared: datasets and classifiers of earlier
+# releases are refused then.
 SAMPLING_VERSION = "1"
+# Raised when a few files are sampled otherwise, which were sampled wrongly: datasets go on, with a word on older rows.
+# 2: cropped, mirrored, joined and raw files, and those with several tracks.
+SAMPLING_REVISION = "2"
 STAND_IN = "random:0"
 
 
@@ -58,18 +63,33 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that can start; a dry run also without the weights that are `absent`, by kind."""
+    """A run that can start; a dry run also without weights.
+
+    on_gpu   where the networks are
+    is_new   whether the dataset has no features yet
+    related  pages that the report links to
+    """
 
     options: ExtractionOptions
     run_id: str
-    videos: list[Video]
+    inputs: Inputs
+    on_gpu: bool
     worker: VideoWorker[Extractor]
     dataset: FeatureDataset
+    is_new: bool
     fingerprint: dict[str, str]
     weights_warning: str | None
-    unread: tuple[str, ...]
-    absent: dict[Kind, str]
-    related: tuple[PageLink, ...] = ()  # pages that the report links to
+    related: tuple[PageLink, ...] = ()
+
+    @property
+    def videos(self) -> list[Video]:
+        """All of them, settled or not."""
+        return self.inputs.videos
+
+    def increment(self, settled: Settled) -> Increment:
+        """What is left to do where `settled` is done."""
+        options = self.options
+        return increment_of(self.videos, settled, options.failures.retry_failed, redo_earlier=options.redo_earlier)
 
 
 class NotFetchedError(OSError):
@@ -112,7 +132,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     problems += [missing_weights(missing)] if missing else []
     if problems:
         raise InputError(*problems)
-    return Inputs(found.videos, weights, found.unread, absent)
+    return Inputs(with_versions(found.videos), weights, found.unread, absent)
 
 
 def not_fetched(uri: str) -> AbstractContextManager[IO[bytes]]:
@@ -161,20 +181,21 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         rgb_dim=frames.dim,
         frame_features=options.sampling.frame_features,
         fingerprint=fingerprint,
+        revision=SAMPLING_REVISION,
         option_of={part: f"--{spelled(name)}" for part, name in OPTION_OF.items()} | {"sound.precision": "--precision"},
         note=warning or "",
     )
-    dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
+    is_new = not dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
     return Plan(
         options=options,
         run_id=run_id,
-        videos=with_versions(inputs.videos),
+        inputs=inputs,
+        on_gpu=on_gpu,
         worker=VideoWorker(
             Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
         ),
         dataset=dataset,
+        is_new=is_new,
         fingerprint=fingerprint,
         weights_warning=warning,
-        unread=inputs.unread,
-        absent=inputs.absent,
     )

@@ -66,7 +66,7 @@ class ExtractionRun:
         self._log = RunLog(plan.run_id)
         self._failures = OpenFailures(increment.failed)
         self._settled_text = self._failures.among(len(plan.videos) - len(pending))
-        self._relabelled = relabelled
+        self._relabelled, self._earlier = relabelled, increment.earlier
 
     def __call__(self) -> RunRecord:
         """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
@@ -77,6 +77,11 @@ class ExtractionRun:
             f"run {plan.run_id}: {len(plan.videos)} videos, {self._settled_text}, {len(pending)} to do, "
             f"into {plan.options.output}"
         )
+        if pending and self._earlier:
+            logger.warning(
+                f"{self._earlier} videos keep features of an earlier release, which sampled cropped, mirrored, joined "
+                "and raw files, and those with several tracks, otherwise: --redo-earlier extracts them again"
+            )
         plan.dataset.write_options(plan.options)
         plan.dataset.write_record(self._record("running"))
         with recorded(self._abort), closing(self._assembler):
@@ -150,13 +155,14 @@ class ExtractionRun:
             already_done=len(plan.videos) - len(self._pending),
             failed_before=self._failures.earlier,
             relabelled=self._relabelled,
+            earlier_release=self._earlier,
             retried=len(self._queue.retried),
             workers_lost=self._queue.workers_lost,
             nodes_lost=len(self._queue.nodes_lost),
             bytes_written=plan.dataset.bytes_written,
             shards=plan.dataset.shards,
             weights_warning=plan.weights_warning,
-            unread=plan.unread,
+            unread=plan.inputs.unread,
         )
 
     def _context(self, record: RunRecord) -> PageContext:
@@ -177,6 +183,6 @@ class ExtractionRun:
         )
         for line in self._failures.lines():
             logger.info(line)
-        if self._plan.unread:
-            logger.warning(f"{len(self._plan.unread)} folders or links could not be read: their videos are missing")
+        if unread := self._plan.inputs.unread:
+            logger.warning(f"{len(unread)} folders or links could not be read: their videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

@@ -85,6 +85,7 @@ class RecordFile:
 def tensorflow() -> ModuleType:
     """TensorFlow, or an error that names the extra to install."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes about its own build
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # nor about arithmetic: it only reads and writes here
     try:
         import tensorflow as tf
     except ImportError as error:

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.clips.thumbnails import thumbnails_of
-from cluster.datasets.increment import FailedBefore, Increment, Settled, increment_of, is_replaced
+from cluster.datasets.increment import FailedBefore, Increment, Settled, is_replaced
 from cluster.engines.base import Engine
-from cluster.extraction.job import extract
+from cluster.extraction.job import extract, start
 from cluster.extraction.plan import Plan
 from cluster.nightly.config import NightlySettings
 from cluster.nightly.day_record import DayRecord
@@ -108,6 +108,8 @@ class Night:
         if not is_extracting:
             self._day.begin(counts)
         else:
+            if increment.pending:
+                start(self._plan, self._engine)
             with dataset.lease() as lease:
                 self._day.begin(counts, self._plan.run_id)
                 extraction = extract(self._plan, self._engine, lease)
@@ -123,7 +125,7 @@ class Night:
         return self._end("completed", self._too_many_failures(dataset.failed()), feature_plan)
 
     def _increment(self, settled: Settled) -> Increment:
-        return increment_of(self._plan.videos, settled, self._plan.options.failures.retry_failed)
+        return self._plan.increment(settled)
 
     def _feature_plan(self) -> FeaturePlan | None:
         """The features and their labels; None where there are no features yet."""

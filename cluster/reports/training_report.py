@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from classifiers.losses import SINGLE_LABEL
+from classifiers.choices import SINGLE_LABEL
 from classifiers.metrics.correlation import MIN_VIDEOS
 from cluster.reports import training_charts, training_sentences, training_tables
 from cluster.reports.charts.bars import stages_chart

@@ -1,10 +1,11 @@
-"""Log lines as text or JSON, without secrets. Only jobs configure logging."""
+"""Log lines as text or JSON, without secrets and without the notices of libraries. Only jobs configure logging."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Callable
 
 from typing_extensions import override
 
@@ -38,3 +39,11 @@ def configure_logging(style: str, *, quiet: bool) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
+
+
+def leaving_out(beginning: str) -> Callable[[logging.LogRecord], bool]:
+    """A filter for a library's logger: everything but the messages that begin so.
+
+    For notices that nobody need act on, and that no setting of the library turns off.
+    """
+    return lambda record: not record.getMessage().startswith(beginning)

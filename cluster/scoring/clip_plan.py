@@ -122,14 +122,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     """
     settings, trained = inputs.settings, inputs.trained
     options, embeddings = settings.options, settings.options.clips.embeddings
-    precision = options.clips.precision
-    if on_gpu:
-        precision = "bf16" if precision == "auto" else precision
-    else:
-        try:
-            precision = resolve_precision(precision, torch.device("cpu"))
-        except ValueError as error:
-            raise InputError(str(error)) from error
+    precision = _resolved(options.clips.precision, on_gpu=on_gpu)
     clips = {
         "clips.model": trained.config.model,
         "clips.weights": trained.config.weights_sha256,
@@ -162,6 +155,23 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         clips=clips,
         embeddings=None if embeddings is None else _embeddings(embeddings, run_id, trained, clips),
     )
+
+
+def is_same_anywhere(precision: str) -> bool:
+    """Whether a precision comes to the same on CPUs and on GPUs, so that labels do not depend on their place."""
+    try:
+        return _resolved(precision, on_gpu=False) == _resolved(precision, on_gpu=True)
+    except InputError:
+        return False
+
+
+def _resolved(precision: str, *, on_gpu: bool) -> str:
+    if on_gpu:
+        return "bf16" if precision == "auto" else precision
+    try:
+        return resolve_precision(precision, torch.device("cpu"))
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _sampling_of(trained: TrainedClipClassifier, options: ClipScoringOptions) -> ClipSampling:

@@ -21,7 +21,7 @@ from cluster.engines.base import Engine
 from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
 from cluster.runs.progress import Progress
 from cluster.scoring.clip_embeddings import ClipEmbeddings
-from cluster.scoring.clip_plan import make_clip_plan, read_clip_inputs
+from cluster.scoring.clip_plan import is_same_anywhere, make_clip_plan, read_clip_inputs
 from cluster.scoring.clip_scorer import ClipScores
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
@@ -40,7 +40,10 @@ class ClipScoring(LabelSource):
         inputs = read_clip_inputs(settings)
         with self._stack:  # an engine of its own is closed where there is no plan
             self._engine = self._open(engine, settings)
-            self.plan = self._plan = make_clip_plan(inputs, on_gpu=self._engine.on_gpus)
+            on_gpu = self._engine.on_gpus
+            if on_gpu is None and not is_same_anywhere(settings.options.clips.precision):
+                on_gpu = self._engine.started().on_gpus
+            self.plan = self._plan = make_clip_plan(inputs, on_gpu=bool(on_gpu))
             self._stack = self._stack.pop_all()
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
         self._embeddings: ClipEmbeddings | None = None

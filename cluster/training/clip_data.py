@@ -21,9 +21,10 @@ from torch import nn
 from typing_extensions import override
 
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.data.augmentation_config import ClipAugmentationConfig
 from classifiers.data.batches import Worker
 from classifiers.data.class_choice import ClassChoice, ClassChoiceError, LabelLists
-from classifiers.data.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
+from classifiers.data.clip_augmentation import ClipAugmentation
 from classifiers.data.splits import split_by_column
 from classifiers.training.phases import train_stages
 from cluster.datasets.grouped_splits import GroupedVideo, with_splits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from classifiers.data.clip_augmentation import ClipAugmentationConfig
+from classifiers.data.augmentation_config import ClipAugmentationConfig
 from classifiers.model_options import parse_options
 from cluster.runs.option import named_values, option
 from cluster.runs.options import Options, attempt

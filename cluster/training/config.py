@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from classifiers.clip_models.registry import clip_model_names
-from classifiers.feature_models.registry import model_entry, model_names
-from classifiers.losses import SINGLE_LABEL
-from classifiers.training.config import TrainingConfig
+from classifiers.choices import CLIP_MODELS, FEATURE_MODELS, SINGLE_LABEL
 from cluster.engines.options import LOCAL
 from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import FolderOptions
@@ -33,6 +30,9 @@ from cluster.training.option_groups import (
     TrainingReportingOptions,
 )
 from cluster.training.phases import NO_RECIPE, PhaseSettings
+
+if TYPE_CHECKING:
+    from classifiers.training.config import TrainingConfig
 
 FEATURES, CLIPS = "features", "clips"
 BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
@@ -94,9 +94,7 @@ class TrainingOptions(Options):
             return ["give --features or --videos, one of them"]
         problems = ["--exclude goes with --videos"] if self.folders.exclude and self.kind == FEATURES else []
         if self.model.takes_clips != (self.kind == CLIPS):
-            names, noun = (
-                (model_names(), "features") if self.kind == FEATURES else (clip_model_names(), "clips of --videos")
-            )
+            names, noun = (FEATURE_MODELS, "features") if self.kind == FEATURES else (CLIP_MODELS, "clips of --videos")
             problems.append(f"model {self.model.model!r} does not take {noun}; those that do: {', '.join(names)}")
         if self.kind == CLIPS and self.splits.split == FOLDERS:
             problems.append(
@@ -156,7 +154,12 @@ class TrainingSettings:
     @property
     def level(self) -> str:
         """What the model looks at: `video` (means), `frame` or `clip`."""
-        return "clip" if self.kind == CLIPS else model_entry(self.options.model.model).model.level
+        if self.kind == CLIPS:
+            return "clip"
+        from classifiers.feature_models.registry import model_entry  # brings torch
+
+        level: str = model_entry(self.options.model.model).model.level
+        return level
 
     @property
     def epochs(self) -> int:

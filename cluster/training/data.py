@@ -20,6 +20,7 @@ from torch import nn
 
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import ClassChoice
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.loop import Batch
 from cluster.training.config import TrainingSettings
 from cluster.training.progress import UNWATCHED, Meter
@@ -130,3 +131,9 @@ class TrainingData(ABC):
                 digest.update(part.tobytes() + split.targets.of(part).tobytes())
             digest.update(b"|")
         return digest.hexdigest()
+
+
+def identity_of(data: TrainingData) -> TrainingIdentity:
+    """The identity of the training on these data; what describes the data follows from the other options."""
+    options, described = data.settings.identity(), data.identity()
+    return TrainingIdentity({**options, **described}, data.settings.options.unchanged() | described.keys())

@@ -27,13 +27,14 @@ from classifiers.weights.keras_files import KerasFileError, load_keras_file
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.redaction import redacted
-from cluster.training.initial_weights import KEEP, RESET, SUBJECT, InitialWeightsError, new_head, with_head
+from cluster.training.initial_weights import SUBJECT, InitialWeightsError, new_head, with_head
+from cluster.training.option_groups import KEEP_HEAD, RESET_HEAD
 from extractors.weights.content import foreign_content
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitialFeatureWeights:
-    """The weights at `uri` for model `name` with `options`; `head` is one of `initial_weights.HEADS`."""
+    """The weights at `uri` for model `name` with `options`; `head` is one of `option_groups.HEADS`."""
 
     uri: str
     head: str
@@ -84,7 +85,7 @@ class InitialFeatureWeights:
                 Path(path), name=self.name, rgb_dim=model.rgb_dim, audio_dim=model.audio_dim, options=self.options
             )
         is_same = found.num_classes == model.num_classes
-        if self.head == KEEP and not is_same:
+        if self.head == KEEP_HEAD and not is_same:
             raise KerasFileError(f"its head has {found.num_classes} classes, expected {model.num_classes}")
         state = found.state_dict()
-        model.load_state_dict(state if is_same and self.head != RESET else new_head(state, model.head))
+        model.load_state_dict(state if is_same and self.head != RESET_HEAD else new_head(state, model.head))

@@ -26,11 +26,11 @@ from classifiers.weights.checkpoint import (
 from classifiers.weights.published_clips import PublishedWeightsError, fill, published_options
 from cluster.storage import files
 from cluster.storage.redaction import redacted
+from cluster.training.option_groups import AUTO_HEAD, KEEP_HEAD, RESET_HEAD
 from cluster.training.published_weights import read_published
 from schemas.budget import weights_budget
 from schemas.errors import InputError, examples
 
-AUTO, KEEP, RESET = HEADS = ("auto", "keep", "reset")
 # Options that may differ from those of the weights; all others determine what the weights mean.
 FREE_OPTIONS = frozenset({"frames", "height", "width", "fps", "dropout"})
 SUBJECT = "checkpoint"
@@ -42,10 +42,10 @@ class InitialWeightsError(InputError, ValueError):
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """The weights at `uri`; `head`, one of `HEADS`, says whether their head is kept."""
+    """The weights at `uri`; `head`, one of `option_groups.HEADS`, says whether their head is kept."""
 
     uri: str
-    head: str = AUTO
+    head: str = AUTO_HEAD
 
     def fill(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
         """Load the weights into `model`, a `name` whose classes are `class_names`.
@@ -60,7 +60,7 @@ class InitialWeights:
             else:
                 arrays = read_published(self.uri, weights_budget(model))
                 _check_options(model, name, published_options(name, arrays))
-                fill(model, arrays, fresh_head=self.head != KEEP)
+                fill(model, arrays, fresh_head=self.head != KEEP_HEAD)
         except ValueError as error:
             raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
 
@@ -84,15 +84,17 @@ class InitialWeights:
 
 
 def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], head: str) -> Checkpoint:
-    """The checkpoint with its own head or the `fresh` one, by `head`, one of `HEADS`.
+    """The checkpoint with its own head or the `fresh` one, by `head`, one of `option_groups.HEADS`.
 
     Raises:
         CheckpointError: for `keep`, if its classes are not `class_names`.
     """
     is_same = checkpoint.config.class_names == tuple(class_names)
-    if head == KEEP and not is_same:
+    if head == KEEP_HEAD and not is_same:
         raise CheckpointError(SUBJECT, [_difference(checkpoint.config.class_names, class_names)])
-    return checkpoint if is_same and head != RESET else replace(checkpoint, state=new_head(checkpoint.state, fresh))
+    if is_same and head != RESET_HEAD:
+        return checkpoint
+    return replace(checkpoint, state=new_head(checkpoint.state, fresh))
 
 
 def new_head(state: Mapping[str, Tensor], fresh: nn.Module) -> dict[str, Tensor]:

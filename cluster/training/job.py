@@ -29,6 +29,7 @@ from cluster.storage.lease import Lease
 from cluster.training.base import ResourceError
 from cluster.training.clip_source import LostClipError
 from cluster.training.config import CLIPS, TrainingOptions, TrainingSettings
+from cluster.training.data import identity_of
 from cluster.training.engines import is_on_cpu, make_training_engine
 from cluster.training.kinds import load_training_data
 from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write_output
@@ -67,7 +68,7 @@ def _train(settings: TrainingSettings) -> None:
     if is_on_cpu(options.engine):
         _check_precision(settings, on_gpu=False)
     data = load_training_data(settings)
-    identity = {**settings.identity(), **data.identity()}
+    identity = identity_of(data)
     opened_seconds = time.monotonic() - started
     lease = Lease(files.join(output, "lease.json"), new_run_id(datetime.now(UTC)))
     with held(lease, output, "Give another --output"):

@@ -1,27 +1,21 @@
 """Groups of options of `jobs/train_classifier.py`: model, classes, splits, optimisation and engine.
 
-Options of clips are in `cluster.training.clip_options`.
+Options of clips are in `cluster.training.clip_options`. Neither of them imports torch before options are checked.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from classifiers.clip_models.registry import clip_model_config, clip_model_names
+from classifiers.choices import CLIP_MODELS, FEATURE_MODELS, MONITORS, OPTIMIZERS, PRECISIONS, SINGLE_LABEL, TASKS
 from classifiers.data.class_choice import ALL
 from classifiers.data.splits import HashSplit
-from classifiers.feature_models.registry import model_config, model_names
-from classifiers.losses import SINGLE_LABEL, TASKS
-from classifiers.training.config import MONITORS, PRECISIONS, TrainingConfig
 from classifiers.training.learning_rate import DECAYS
-from classifiers.training.optimizers import OPTIMIZERS
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import named_values, option
 from cluster.runs.options import Options
-from cluster.training.initial_weights import AUTO as AUTO_HEAD
-from cluster.training.initial_weights import HEADS
 from cluster.training.phases import (
     NO_RECIPE,
     RECIPES,
@@ -32,9 +26,13 @@ from cluster.training.phases import (
     recipe_phases,
 )
 
+if TYPE_CHECKING:
+    from classifiers.training.config import TrainingConfig
+
 FEATURES, VIDEOS = "features", "videos"  # options that others go with
 HASH, COLUMN, FOLDERS = SPLIT_KINDS = ("hash", "column", "folders")
 AUTO, CPU, GPU = DEVICES = ("auto", "cpu", "gpu")
+AUTO_HEAD, KEEP_HEAD, RESET_HEAD = HEADS = ("auto", "keep", "reset")
 EPOCHS, LEARNING_RATE = 20, 1e-3
 
 
@@ -45,7 +43,7 @@ class ModelOptions(Options):
     model: str = option(
         "dense-5",
         help="name of the network: the first ones take features, those from c3d on take clips",
-        choices=(*model_names(), *clip_model_names()),
+        choices=(*FEATURE_MODELS, *CLIP_MODELS),
         common=True,
     )
     model_options: tuple[str, ...] = option(
@@ -67,10 +65,13 @@ class ModelOptions(Options):
     @property
     def takes_clips(self) -> bool:
         """Whether the model looks at clips, and not at features."""
-        return self.model in clip_model_names()
+        return self.model in CLIP_MODELS
 
     def config(self) -> Any:
         """The model's numbers; raises `ValueError` for those that it does not take."""
+        from classifiers.clip_models.registry import clip_model_config  # brings torch, which help does without
+        from classifiers.feature_models.registry import model_config
+
         make = clip_model_config if self.takes_clips else model_config
         return make(self.model, named_values("model-options", self.model_options))
 
@@ -147,7 +148,7 @@ class OptimisationOptions(Options):
     learning_rate: float | None = option(
         None, help="highest learning rate; by default 1e-3, or that of the recipe", common=True
     )
-    optimizer: str = option("rmsprop", help="optimizer", choices=tuple(OPTIMIZERS), common=True)
+    optimizer: str = option("rmsprop", help="optimizer", choices=OPTIMIZERS, common=True)
     recipe: str = option(
         NO_RECIPE,
         help="transfer: train the head first, then the last three stages at a tenth of the learning rate",
@@ -174,9 +175,7 @@ class OptimisationOptions(Options):
         0.0, help="fraction of each target that is spread over all classes", minimum=0, below=1
     )
     max_gradient_norm: float | None = option(None, help="clip gradients to this norm")
-    precision: str = option(
-        "fp32", help="precision of the arithmetic; weights are always fp32", choices=tuple(PRECISIONS)
-    )
+    precision: str = option("fp32", help="precision of the arithmetic; weights are always fp32", choices=PRECISIONS)
     monitor: str = option(
         "loss", help="measure on the validation split that selects the best epoch", choices=tuple(MONITORS)
     )
@@ -214,6 +213,8 @@ class OptimisationOptions(Options):
 
     def training_config(self) -> TrainingConfig:
         """All but phases and class weights; raises `ValueError` for numbers that are out of range."""
+        from classifiers.training.config import TrainingConfig  # brings torch
+
         return TrainingConfig(
             accumulate=self.accumulate,
             l1=self.l1,

@@ -11,11 +11,10 @@ In: the plan of a training and its outcome. Out, in this order:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
 
+from classifiers.training.identity import TrainingIdentity
 from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster.reports.context import PageContext
 from cluster.reports.training_report import FILE_NAME, render_training_report
@@ -42,7 +41,7 @@ class OtherTrainingError(InputError):
     """The output holds a finished training with other options; the message lists the differences."""
 
 
-def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
+def is_finished(output: str, identity: TrainingIdentity) -> bool:
     """Whether `output` holds this training, finished. Raises `OtherTrainingError` where it holds another."""
     uri = files.join(output, CONFIG_FILE)
     try:
@@ -53,17 +52,11 @@ def is_finished(output: str, identity: Mapping[str, Any]) -> bool:
         config = strict_json.load(CheckpointConfig, content.decode(), uri, schema_version=SCHEMA_VERSION)
     except ValueError as error:
         raise OtherTrainingError(f"{error}\nGive another --output") from error
-    found = config.training.get("identity", {})
-    different = [
-        f"  - {name} was {found.get(name)!r}, is {identity.get(name)!r}"
-        for name in sorted({*found, *identity})
-        if found.get(name) != identity.get(name)
-    ]
-    if different:
+    differences = identity.differences(config.training.get("identity", {}))
+    if differences:
+        lines = "\n".join(f"  - {line}" for line in differences)
         raise OtherTrainingError(
-            f"{output} holds a finished training with other options:\n"
-            + "\n".join(different)
-            + "\nGive another --output"
+            f"{output} holds a finished training with other options:\n{lines}\nGive another --output"
         )
     return True
 
@@ -120,7 +113,7 @@ def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> Checkpoi
             "videos": {name: len(split) for name, split in data.splits.items()},
             "epochs": len(outcome.history.epochs),
             "best_epoch": outcome.history.best_epoch,
-            "identity": dict(plan.identity),
+            "identity": dict(plan.identity.values),
         },
         seed=options.optimisation.seed,
     )

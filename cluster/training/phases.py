@@ -12,12 +12,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from classifiers.training.learning_rate import LearningRateSchedule
-from classifiers.training.optimizers import OptimizerConfig
-from classifiers.training.phases import Phase
 from schemas.numerals import whole_number_of
+
+if TYPE_CHECKING:
+    from classifiers.training.phases import Phase
 
 NO_RECIPE, TRANSFER = "none", "transfer"
 ALL_STAGES = "all"
@@ -49,6 +50,9 @@ class PhaseSettings:
 
     def phase(self, steps_per_epoch: int) -> Phase:
         """The phase of a training with `steps_per_epoch`."""
+        from classifiers.training.optimizers import OptimizerConfig  # brings torch
+        from classifiers.training.phases import Phase
+
         all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps, 1)
         return Phase(
             epochs=self.epochs,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.losses import SINGLE_LABEL
+from classifiers.choices import SINGLE_LABEL
 from classifiers.metrics.calibration import calibrate, probabilities
 from classifiers.metrics.calibration_error import CalibrationError
 from classifiers.metrics.class_metrics import ClassMetrics

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.choices import SINGLE_LABEL
 from classifiers.data.class_choice import (
     ALL,
     ClassChoice,
@@ -26,7 +27,6 @@ from classifiers.data.class_choice import (
     single_label_targets,
 )
 from classifiers.data.splits import SplitError, check_disjoint, check_not_empty, hash_ids
-from classifiers.losses import SINGLE_LABEL
 from cluster.training.config import TrainingOptions
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH, SplitOptions
 from schemas.errors import examples

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.state import TrainingState, TrainingStateError, read_state, write_frozen, write_state
 from cluster.storage import files
 from cluster.storage.listing import list_files
@@ -50,9 +51,9 @@ class LostVideos:
 
 
 class StateFolder:
-    """The states of the training whose output is `output`; `identity` holds the options that identify it."""
+    """The states of the training `identity` whose output is `output`."""
 
-    def __init__(self, output: str, identity: Mapping[str, Any]) -> None:
+    def __init__(self, output: str, identity: TrainingIdentity) -> None:
         self._uri = files.join(output, "state")
         self._identity = identity
         self._frozen_phase: int | None = None  # the phase whose frozen weights are written

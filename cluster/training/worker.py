@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from classifiers.data.batches import BatchOrder, Worker
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.loop import Training
 from classifiers.training.workers import Workers
 from classifiers.weights.checkpoint import TrainingHistory
@@ -51,7 +51,7 @@ class TrainingPlan:
 
     settings: TrainingSettings
     data: TrainingData
-    identity: Mapping[str, Any]
+    identity: TrainingIdentity
     threads: int
     progress_every_seconds: float = EVERY_SECONDS
 

@@ -8,11 +8,12 @@ A grid point is present if the frame on screen at its time was decoded intact. I
   are missing;
 - lies after the end of the readable part, up to the duration in the header.
 
-The duration in the header is that of the video track. The duration of the whole file counts only where both video and
-audio end well before it, since it may belong to another track. Containers that measure their duration by the last
-timestamp (MPEG streams) declare none, and those of joined recordings (`extractors.video.splices`) that of one part at
-most: what is missing at their end is unknown. So it is for a raw stream, whose frames are certain and whose seconds are
-their number at its frame rate, assumed if it states none (`extractors.video.frame_rate`).
+The duration in the header is that of the video track, and of MP4 files joined to it, which libav does not read. The
+duration of the whole file counts only where both video and audio end well before it, since it may belong to another
+track. Containers that measure their duration by the last timestamp (MPEG streams) declare none, and those of joined
+recordings (`extractors.video.splices`) that of one part at most: what is missing at their end is unknown. So it is in
+raw streams: their frames are certain, and their seconds the number of these at the frame rate, assumed if they state
+none (`extractors.video.frame_rate`).
 
 Losses before the first intact frame, the origin of the grid, count at negative times, a grid interval that has begun as
 a whole one: frames that are damaged or lost, and those that the decoder drops in silence because the recording was cut
@@ -70,7 +71,7 @@ def _read_declared_end(media: Media, source: Source) -> DeclaredEnd | None:
     whole = Fraction(container.duration, av.time_base) if container.duration else None
     if media.format in TRACK_LENGTH_FORMATS and video.duration:
         start = 0 if media.format in END_TIME_FORMATS else video.start_time or 0
-        return DeclaredEnd((start + video.duration) * video.time_base, True)
+        return DeclaredEnd((start + video.duration) * video.time_base + sum(media.unread_files), True)
     if media.format == "matroska":
         length = _tagged_duration(video)
         if length is not None:  # tools that trim a file may leave the tag unchanged

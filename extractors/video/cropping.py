@@ -14,7 +14,8 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.video.sample_entries import SampleEntry, read_at
+from extractors.video.boxes import read_at
+from extractors.video.sample_entries import SampleEntry
 
 MAX_ELEMENTS = 64  # of Matroska, before its tracks
 MAX_TRACKS_BYTES = 4 << 20

@@ -12,7 +12,8 @@ from typing import IO
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from extractors.video.sample_entries import SampleEntry, read_at, sample_entries
+from extractors.video.boxes import read_at
+from extractors.video.sample_entries import SampleEntry, sample_entries
 
 ENCRYPTED_ENTRIES = (b"encv", b"drmi")
 IS_PROTECTED_AT = 10  # from the name of the box that holds the defaults of a track

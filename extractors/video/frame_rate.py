@@ -18,6 +18,11 @@ def is_raw(media: Media) -> bool:
     return bool(media.container.format.flags & NO_TIMESTAMPS)
 
 
+def states_frame_rate(media: Media) -> bool:
+    """Whether the file tells how long its frames last; in a raw stream, only the syntax can."""
+    return not is_raw(media) or bool(media.video.codec_context.framerate)
+
+
 def frame_rate(media: Media) -> Fraction | None:
     """Frames per second on average; None if the file does not tell."""
     stated = media.video.codec_context.framerate if is_raw(media) else None

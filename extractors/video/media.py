@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
 
@@ -28,6 +29,7 @@ from av.video.stream import VideoStream
 
 from extractors.video.cropping import Crop, clean_aperture, matroska_crops
 from extractors.video.encryption import has_encryption, is_encrypted
+from extractors.video.movies import unread_files
 from extractors.video.sample_entries import sample_entries
 from extractors.video.tracks import audio_streams, best_of, choice, video_streams
 from schemas.outcomes import FailureCode, Stage, VideoError
@@ -68,10 +70,11 @@ class ReadsAhead(Protocol):
 class Media:
     """An open container.
 
-    video   the stream that a player would show
-    audio   the one that it would play; None without an audio track
-    crop    the edges of the decoded pictures that are not shown; None if the container names none
-    choice  which streams these are, where there were several (`extractors.video.tracks`)
+    video         the stream that a player would show
+    audio         the one that it would play; None without an audio track
+    crop          the edges of the decoded pictures that are not shown; None if the container names none
+    choice        which streams these are, where there were several (`extractors.video.tracks`)
+    unread_files  lengths in seconds of files joined to this one that cannot be read (`extractors.video.movies`)
     """
 
     container: InputContainer
@@ -79,6 +82,7 @@ class Media:
     audio: AudioStream | None
     crop: Crop | None
     choice: str | None
+    unread_files: tuple[Fraction, ...] = ()
 
     @property
     def format(self) -> str:
@@ -87,8 +91,15 @@ class Media:
 
     @property
     def has_presentation_times(self) -> bool:
-        """Whether packets carry presentation times; AVI keeps the decoding order alone, useless with B frames."""
-        return self.format != "avi" or not self.video.codec_context.has_b_frames
+        """Whether packets have true presentation times.
+
+        AVI keeps the decoding order alone, useless with B frames. In a bare MPEG-1 stream, libav counts decoding times,
+        and learns only in the second sequence how far pictures lag behind them.
+        """
+        context = self.video.codec_context
+        if self.format == "mpegvideo":
+            return context.codec.canonical_name != "mpeg1video"
+        return self.format != "avi" or not context.has_b_frames
 
 
 @contextmanager
@@ -137,7 +148,10 @@ def open_media(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Medi
         for stream in container.streams:
             if stream is not video and stream is not audio:
                 stream.discard = Discard.all
-        yield Media(container, video, audio, _crop(source, container, video), choice(container, video, audio))
+        with _peeked(source) as file:
+            crop = _crop(file, container, video)
+            unread = unread_files(file) if _format(container) == "mov" else ()
+        yield Media(container, video, audio, crop, choice(container, video, audio), unread)
 
 
 def encryption_error() -> VideoError:
@@ -242,14 +256,13 @@ def _has_media_signature(source: Source) -> bool:
     return head[4:8] == b"ftyp" or head.startswith(MATROSKA_MAGIC)
 
 
-def _crop(source: Source, container: InputContainer, video: VideoStream) -> Crop | None:
-    with _peeked(source) as file:
-        if _format(container) == "mov":
-            entry = next((entry for entry in sample_entries(file) if entry.track_id == video.id), None)
-            return None if entry is None else clean_aperture(entry)
-        if _format(container) == "matroska":
-            crops = dict(zip(video_streams(container), matroska_crops(file), strict=False))
-            return crops.get(video)
+def _crop(file: IO[bytes], container: InputContainer, video: VideoStream) -> Crop | None:
+    if _format(container) == "mov":
+        entry = next((entry for entry in sample_entries(file) if entry.track_id == video.id), None)
+        return None if entry is None else clean_aperture(entry)
+    if _format(container) == "matroska":
+        crops = dict(zip(video_streams(container), matroska_crops(file), strict=False))
+        return crops.get(video)
     return None
 
 

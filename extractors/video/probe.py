@@ -30,7 +30,8 @@ from extractors.video.seek import can_seek
 class VideoInfo:
     """Metadata of one video.
 
-    duration_seconds     length of the video track
+    duration_seconds     length of the video track; an estimate for joined recordings (`extractors.video.splices`):
+                         headers know of one part, or of the first and last timestamp
     width, height        of the coded frame, before rotation, in pixels
     fps                  average frame rate; 0 if the container does not state it, 25 if a raw stream does not
     codec                of the video track, by FFmpeg's name
@@ -105,6 +106,7 @@ class _Packets:
 
     def __init__(self, media: Media) -> None:
         self._untimed_ticks = nominal_duration(media) if is_raw(media) else 0
+        self._has_presentation_times = media.has_presentation_times
         self._packets: Iterator[Any] = media.container.demux(media.video)
         self._end_pts = media.video.start_time or 0
 
@@ -113,7 +115,7 @@ class _Packets:
 
     def __next__(self) -> Packet[VideoStream]:
         packet: Packet[VideoStream] = next(self._packets)
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = packet.pts if self._has_presentation_times and packet.pts is not None else packet.dts
         if stamp is None:
             self._end_pts += self._untimed_ticks if packet.size else 0
         else:

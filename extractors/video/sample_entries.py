@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-MAX_BOXES = 256  # within another one
+from extractors.video.boxes import Box, boxes_in, read_at, whole_of
+
 MAX_ENTRY_BYTES = 1 << 20
 VISUAL_BYTES = 86  # of an entry for pictures, before its boxes
-
-Box = tuple[bytes, int, int]  # type, start of the content, end
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,7 @@ class SampleEntry:
 
 def sample_entries(file: IO[bytes]) -> Iterator[SampleEntry]:
     """The sample entries of all tracks, as far as they can be read."""
-    whole: Box = (b"", 0, file.seek(0, 2))
-    for movie in _find(file, whole, b"moov"):
+    for movie in _find(file, whole_of(file), b"moov"):
         for track in _find(file, movie, b"trak"):
             header = next(_find(file, track, b"tkhd"), None)
             entries = _first(file, track, b"mdia", b"minf", b"stbl", b"stsd")
@@ -67,28 +65,4 @@ def _first(file: IO[bytes], box: Box, *path: bytes) -> Box | None:
 
 def _find(file: IO[bytes], outer: Box, kind: bytes) -> Iterator[Box]:
     """The boxes of one type within another box."""
-    _, start, end = outer
-    for _ in range(MAX_BOXES):
-        if start >= end:
-            return
-        head = read_at(file, start, 16)
-        size, header_bytes = int.from_bytes(head[:4]), 8
-        if size == 1:
-            size, header_bytes = int.from_bytes(head[8:]), 16
-        elif size == 0:
-            size = end - start
-        if size < header_bytes or start + header_bytes > end:
-            return
-        if head[4:8] == kind:
-            yield kind, start + header_bytes, min(start + size, end)
-        start += size
-
-
-def read_at(file: IO[bytes], start: int, size: int) -> bytes:
-    """Up to `size` bytes from `start` on; a single read may give fewer."""
-    file.seek(start)
-    parts: list[bytes] = []
-    while size > 0 and (part := file.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    return (box for box in boxes_in(file, outer) if box[0] == kind)

@@ -10,6 +10,9 @@ frame, or where its timestamps leap
 - by more than ten seconds and the length of all video before, together with the audio, and to a key frame. Other leaps
   are holes in a recording (`extractors.video.packets`).
 
+In an MPEG programme stream, libav may give the last picture of a part the timestamp of the next part; it gets one that
+fits its decoding time.
+
 Audio enters a part with the first packet that is stored after that place, or whose timestamps jump likewise. Audio that
 jumps before the video does is held back for a moment: without a new part, the jump is its own.
 """
@@ -43,11 +46,13 @@ class Splices:
         self._jump_ticks = int(JUMP_SECONDS / self._tick)
         self._nominal_ticks = nominal_duration(media)
         self._declared_end_pts = declared_end_pts
+        self._borrows_timestamps = media.format == "mpeg"
         self._offsets = [0]  # of each part, in ticks of the video
         self._first_byte = math.inf  # of the latest part's video, where it is known
         self._first_pts: int | None = None  # of the file, as far as it was read
         self._end_pts = 0
         self._latest_dts: int | None = None  # on the part's own clock
+        self._latest_delay = 0  # between decoding and presentation
         self._audio_end_seconds: float | None = None  # likewise
         self._held: list[Packet[Any]] = []
 
@@ -71,6 +76,8 @@ class Splices:
 
     def place_video(self, packet: Packet[VideoStream]) -> bool:
         """Move a video packet to the one clock; True if it starts a part."""
+        if self._borrows_timestamps:
+            self._replace_borrowed(packet)
         own_pts = packet.pts if packet.pts is not None else packet.dts
         if own_pts is None:
             return False
@@ -82,7 +89,7 @@ class Splices:
             self._start_part(packet, pts - self._end_pts)
             pts = self._end_pts
         if packet.dts is not None:
-            self._latest_dts = packet.dts
+            self._latest_dts, self._latest_delay = packet.dts, own_pts - packet.dts
         self._end_pts = max(self._end_pts, pts + (packet.duration or self._nominal_ticks))
         if self.part:
             _move(packet, self._offsets[-1])
@@ -119,6 +126,14 @@ class Splices:
         packets, self._held = self._held, []
         self.audio_part = self.part
         return [self._moved(packet) for packet in packets]
+
+    def _replace_borrowed(self, packet: Packet[VideoStream]) -> None:
+        """Replace a presentation time that leaps ahead while the decoding time goes on."""
+        if packet.pts is None or packet.dts is None or self._latest_dts is None:
+            return
+        leaps = packet.pts + self._offsets[-1] > self._end_pts + self._leap_ticks
+        if leaps and abs(packet.dts - self._latest_dts) <= 2 * self._nominal_ticks:
+            packet.pts = packet.dts + self._latest_delay
 
     def _start_part(self, packet: Packet[VideoStream], ticks: int) -> None:
         self._offsets.append(self._offsets[-1] - ticks)

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from classifiers.losses import LOSSES, TASKS, build_loss, weight_penalty
+from classifiers.choices import TASKS
+from classifiers.losses import LOSSES, build_loss, weight_penalty
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]], dtype=torch.float32)
 ONE = torch.tensor([0, 2])

@@ -25,6 +25,7 @@ from schemas.quantization import quantize
 from schemas.videos import Video
 from tests.support.claims import long_avi, long_mp4
 from tests.support.memory import memory_growth
+from tests.support.recordings import join
 from tests.support.sounds import Track, write_with_sound
 from tests.support.videos import TICKS, Clip, write_video
 
@@ -216,6 +217,16 @@ def test_the_features_say_which_tracks_they_are_of(
         first, (rest,) = extractor(path, video(path))
         later, _ = extractor(path, video(path), rest)
         assert (first.tracks, later.tracks) == (expected, expected)
+
+
+def test_joined_mp4_files_are_covered_as_far_as_the_first_one(
+    tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder
+) -> None:
+    parts = [write_video(tmp_path / f"{seconds}.mp4", Clip(frames=25 * seconds)) for seconds in (4, 3)]
+    row = row_of(Extractor(SamplingConfig(segment_seconds=2), frames, sound), join(tmp_path / "joined.mp4", *parts))
+    assert (row.num_frames, row.duration_seconds, row.gaps) == (4, 7.0, ((4.0, 7.0),))
+    assert row.coverage == pytest.approx(4 / 7)
+    assert row.tracks == "file 1 of 2"
 
 
 def test_audio_after_the_last_frame_is_ignored(tmp_path: Path, frames: CountingEmbedder, sound: AudioEmbedder) -> None:

@@ -30,6 +30,11 @@ def test_the_fingerprint_includes_everything_that_changes_features() -> None:
     assert SamplingConfig(sampling="keyframes").fingerprint_parts() == {**plain, "mode": "keyframes"}
 
 
+def test_defaults_have_the_fingerprint_that_data_sets_hold_already() -> None:
+    """A setting that is added must be left out where it has its default (`schemas.fingerprint`)."""
+    assert SamplingConfig().fingerprint_parts() == {"fps": "1", "max_seconds": "all", "mode": "exact"}
+
+
 def test_an_unknown_sampling_is_refused() -> None:
     with pytest.raises(ValueError, match="sampling must be one of exact, keyframes, not 'often'"):
         SamplingConfig(sampling="often")

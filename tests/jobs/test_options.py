@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -21,13 +23,14 @@ from cluster.scoring.config import ScoringOptions
 from cluster.training.config import TrainingOptions
 from jobs.make_sample_videos import SampleOptions
 from schemas.errors import InputError
+from tests.support.dataset import ROOT
 
 # Scripts give them: one that is missing breaks somebody's night.
 FLAGS = {
     "extract_features": """
         input output exclude weights pca audio-weights audio-pca fps sampling frame-features max-seconds
         segment-seconds max-pixels precision rows-per-shard engine address beam-options workers pools
-        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio dry-run quiet
+        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio redo-earlier dry-run quiet
         log-format
     """,
     "score_videos": """
@@ -115,12 +118,34 @@ WRITTEN = {
     "make_sample_videos": ("--output w", "output"),
 }
 
+# Prints the help of all jobs, and which libraries it has brought that take seconds to import.
+HELP = """
+import contextlib, runpy, sys
+for job in sys.argv[1:]:
+    sys.argv[1:] = ["--help"]
+    with contextlib.suppress(SystemExit):
+        runpy.run_path(job, run_name="__main__")
+print({"torch", "apache_beam", "tensorflow"} & sys.modules.keys())
+"""
+
 
 @pytest.mark.parametrize("job", FLAGS)
 def test_a_job_has_its_flags_and_no_others(job: str) -> None:
     text = usage(KINDS[job], import_module(f"jobs.{job}").__doc__)
     flags = re.findall(r"^  --([a-z0-9-]+)", text, re.MULTILINE)
     assert sorted(flags) == sorted([*FLAGS[job].split(), "config"])
+
+
+def test_help_needs_no_heavy_library() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, *(str(ROOT / "jobs" / f"{job}.py") for job in FLAGS)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=200,
+    )
+    assert done.stdout.count("usage: ") == len(FLAGS)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize("job", WRITTEN)

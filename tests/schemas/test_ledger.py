@@ -1,4 +1,4 @@
-from schemas.ledger import LEDGER_SCHEMA, LedgerRow, ledger_table, without_content
+from schemas.ledger import LEDGER_SCHEMA, LedgerRow, ledger_table, revision_of, without_content
 
 
 def test_the_columns_are_the_documented_ones():
@@ -20,3 +20,9 @@ def test_rows_that_are_being_withdrawn_have_no_content():
     marked = without_content(table, {"b", "z"})
     assert marked.schema == LEDGER_SCHEMA
     assert marked["content"].to_pylist() == ["va", None, "vc"]
+
+
+def test_the_revision_stays_when_rows_are_marked_and_is_1_where_there_is_none():
+    table = ledger_table([LedgerRow("a", "u", "v1")], "7")
+    assert revision_of(without_content(table, {"a"})) == "7"
+    assert revision_of(table.replace_schema_metadata(None)) == revision_of(ledger_table([])) == "1"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +25,21 @@ KINDS: dict[str, type[Record]] = {
 }
 
 
+def is_part_of(old: Any, new: Any) -> bool:
+    """Whether a JSON value is another one but for keys that were added to objects."""
+    if isinstance(old, dict):
+        return old.keys() <= new.keys() and all(is_part_of(value, new[key]) for key, value in old.items())
+    if isinstance(old, list):
+        return len(old) == len(new) and all(map(is_part_of, old, new))
+    return bool(old == new)
+
+
 @pytest.mark.parametrize("name", KINDS)
-def test_a_record_of_an_earlier_release_is_read_and_written_byte_for_byte(name: str) -> None:
+def test_a_record_of_an_earlier_release_is_read_and_kept(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
-    assert KINDS[name].from_json(text).to_json() == text
+    record = KINDS[name].from_json(text)
+    assert is_part_of(json.loads(text), json.loads(record.to_json()))
+    assert KINDS[name].from_json(record.to_json()).to_json() == record.to_json()
 
 
 def test_the_fingerprint_of_labels_keeps_its_key() -> None:

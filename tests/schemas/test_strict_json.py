@@ -24,6 +24,16 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """One whose later fields have defaults."""
+
+    size: int
+    limit: int = 7
+    notes: tuple[str, ...] = field(default_factory=tuple)
+    schema_version: int = 3
+
+
+@dataclass(frozen=True)
 class Whole:
     """One field of each kind; `renamed` has another key in the file."""
 
@@ -109,6 +119,17 @@ def test_disagreements_are_named_by_their_place(old: str, new: str, problem: str
     with pytest.raises(JsonMismatchError) as caught:
         load(text)
     assert any(found.startswith(problem) for found in caught.value.problems), caught.value.problems
+
+
+def test_a_document_from_before_a_field_was_added_has_its_default() -> None:
+    assert strict_json.load(Grown, '{"size": 1, "schema_version": 3}', "grown", schema_version=3) == Grown(1)
+
+
+@pytest.mark.parametrize(("text", "problem"), [('{"schema_version": 3}', "size"), ('{"size": 1}', "schema_version")])
+def test_no_other_key_may_be_missing(text: str, problem: str) -> None:
+    with pytest.raises(JsonMismatchError) as caught:
+        strict_json.load(Grown, text, "grown", schema_version=3)
+    assert caught.value.problems == (f"{problem}: missing",)
 
 
 def test_all_problems_are_reported_at_once() -> None:

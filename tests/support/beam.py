@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cluster.engines.beam import LOCAL_RUNNER
 from cluster.engines.beam_bundle import OutcomeBatch
 from cluster.engines.beam_config import BundleConfig, PipelineConfig
 from cluster.engines.beam_staging import Staging
@@ -14,7 +15,7 @@ from schemas.videos import Video
 from tests.support.items import ScriptedWorker
 
 IN_ONE_PROCESS = ("--runner=FnApiRunner",)
-IN_TWO_WORKERS = (*IN_ONE_PROCESS, "--direct_running_mode=multi_processing", "--direct_num_workers=2")
+IN_TWO_WORKERS = (f"--runner={LOCAL_RUNNER}", "--direct_num_workers=2")
 
 
 def bundle_config(staging: Staging, worker: Any = None, queue: Any = None) -> BundleConfig:

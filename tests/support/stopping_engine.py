@@ -16,6 +16,10 @@ class StoppingEngine:
     error: BaseException
     look: Callable[[], object] = lambda: None
 
+    @property
+    def on_gpus(self) -> bool | None:
+        return self.inner.on_gpus  # type: ignore[no-any-return]
+
     def started(self) -> Any:
         return self
 

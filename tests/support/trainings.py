@@ -13,6 +13,7 @@ import torch
 
 from classifiers.training.workers import SingleWorker
 from cluster.training.config import TrainingOptions
+from cluster.training.data import identity_of
 from cluster.training.kinds import load_training_data
 from cluster.training.progress import StageProgress
 from cluster.training.worker import TrainingOutcome, TrainingPlan, TrainingWorker
@@ -82,7 +83,7 @@ def plan_of(options: TrainingOptions) -> TrainingPlan:
     settings = options.settings()
     data = load_training_data(settings)
     threads = options.engine.cpus_per_worker or 1
-    return TrainingPlan(settings, data, {**settings.identity(), **data.identity()}, threads)
+    return TrainingPlan(settings, data, identity_of(data), threads)
 
 
 def train_here(plan: TrainingPlan, show: Callable[[StageProgress], None] | None = None) -> TrainingOutcome:

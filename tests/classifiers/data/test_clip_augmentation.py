@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from classifiers.data.clip_augmentation import ClipAugmentation, ClipAugmentationConfig
+from classifiers.data.augmentation_config import ClipAugmentationConfig
+from classifiers.data.clip_augmentation import ClipAugmentation
 
 ALL = ClipAugmentationConfig(flip=0.5, crop=0.8, zoom=0.8, rotation=0.8, colour=0.8, blur=0.8)
 
@@ -141,11 +142,7 @@ def test_blur_smooths_and_keeps_the_mean() -> None:
     assert tiny.shape == (4, 2, 2, 3, 3)
 
 
-def test_all_problems_are_reported_together() -> None:
-    with pytest.raises(ValueError, match="flip is 2") as refusal:
-        ClipAugmentationConfig(flip=2.0, crop_area=(0.9, 0.1), hue=1.0, zoom_factor=(0.0, 1.0))
-    for name in ("flip", "crop_area", "hue", "zoom_factor"):
-        assert f"{name} is " in str(refusal.value)
+def test_colours_of_two_channels_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(1, 1, 4, 4, 2\)"):
         change(torch.zeros(1, 1, 4, 4, 2, dtype=torch.uint8), colour=1.0)
     assert change(torch.zeros(1, 1, 4, 4, 2, dtype=torch.uint8), flip=1.0).shape == (1, 1, 4, 4, 2)

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from classifiers.training.config import MONITORS, PRECISIONS, TrainingConfig
+from classifiers.choices import MONITORS
+from classifiers.training.config import PRECISIONS, TrainingConfig
 from classifiers.training.phases import Phase
 
 

@@ -10,6 +10,7 @@ from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.batches import ClipBatch, FeatureBatch, StageBatch
 from classifiers.feature_models.registry import build_model
 from classifiers.training.config import TrainingConfig
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.loop import DivergedError, Training, epoch_seed
 from classifiers.training.optimizers import OptimizerConfig
@@ -92,9 +93,9 @@ def test_a_resumed_training_continues_bit_for_bit():
     killed = training(config)
     for _ in range(2):
         killed.run_epoch(batches(), batches(2, seed=1))
-    state = write_state(killed.snapshot(), {"epochs": 5})
+    state = write_state(killed.snapshot(), TrainingIdentity({"epochs": 5}))
     resumed = training(config)
-    resumed.restore(read_state(state, {"epochs": 5}))
+    resumed.restore(read_state(state, TrainingIdentity({"epochs": 5})))
     assert resumed.epoch == 2
     while not resumed.is_over:
         resumed.run_epoch(batches(), batches(2, seed=1))
@@ -112,13 +113,13 @@ def test_a_resumed_training_continues_bit_for_bit():
 def test_states_of_another_configuration_or_damaged_ones_are_refused():
     trained = training(whole(epochs=2))
     trained.run_epoch(batches(1), None)
-    state = write_state(trained.snapshot(), {"epochs": 2, "model": "dense-5"})
+    state = write_state(trained.snapshot(), TrainingIdentity({"epochs": 2, "model": "dense-5"}))
     with pytest.raises(TrainingStateError, match="epochs was 2, is 3"):
-        read_state(state, {"epochs": 3, "model": "dense-5"})
+        read_state(state, TrainingIdentity({"epochs": 3, "model": "dense-5"}))
     with pytest.raises(TrainingStateError, match="cannot be read"):
-        read_state(state[:-10], {"epochs": 2, "model": "dense-5"})
+        read_state(state[:-10], TrainingIdentity({"epochs": 2, "model": "dense-5"}))
     with pytest.raises(TrainingStateError, match="cannot be read"):
-        read_state(b"", {})
+        read_state(b"", TrainingIdentity({}))
 
 
 def test_the_best_epoch_is_kept_and_patience_stops_the_training():
@@ -250,9 +251,9 @@ def test_frozen_stages_are_initial_until_an_epoch_trains_them():
 @pytest.mark.parametrize("stop", [2, 3, 4, 5, 6])
 def test_a_training_resumed_in_any_phase_continues_bit_for_bit(stop):
     unbroken = run(clip_training(*HEAD_THEN_ALL))
-    state = write_state(run(clip_training(*HEAD_THEN_ALL), stop).snapshot(), {})
+    state = write_state(run(clip_training(*HEAD_THEN_ALL), stop).snapshot(), TrainingIdentity({}))
     resumed = clip_training(*HEAD_THEN_ALL)
-    resumed.restore(read_state(state, {}))
+    resumed.restore(read_state(state, TrainingIdentity({})))
     run(resumed)
     for one, other in zip(unbroken.history.epochs, resumed.history.epochs, strict=True):
         assert (one.training, one.validation, one.phase) == (other.training, other.validation, other.phase)

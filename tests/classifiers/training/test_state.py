@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.state import (
     TrainingState,
     TrainingStateError,
@@ -20,7 +21,7 @@ from classifiers.training.state import (
 from classifiers.weights.checkpoint import TrainingHistory
 from schemas.trainings import Epoch
 
-CONFIGURATION = {"model": "c3d", "epochs": 2, "fractions": ["0.7", "0.3"]}
+IDENTITY = TrainingIdentity({"model": "c3d", "epochs": 2, "fractions": ["0.7", "0.3"]})
 EPOCHS = tuple(
     Epoch(epoch=number, seconds=1.5, learning_rate=0.1, training={"loss": 2.0}, validation={"loss": None}, phase=number)
     for number in range(2)
@@ -48,14 +49,14 @@ def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 def test_a_state_is_read_as_it_was_written() -> None:
     written = state()
-    found = read_state(write_state(written, CONFIGURATION), CONFIGURATION)
+    found = read_state(write_state(written, IDENTITY), IDENTITY)
     for part in ("model", "best", "optimizer"):
         assert_equal(getattr(found, part), getattr(written, part))
     assert (found.step, found.history) == (7, written.history)
 
 
 def test_tensors_that_the_best_epoch_shares_are_stored_once() -> None:
-    assert len(write_state(state(), CONFIGURATION)) < 1.5 * 4 * 1000
+    assert len(write_state(state(), IDENTITY)) < 1.5 * 4 * 1000
 
 
 def test_frozen_tensors_are_read_from_their_own_file_by_phase() -> None:
@@ -65,25 +66,25 @@ def test_frozen_tensors_are_read_from_their_own_file_by_phase() -> None:
         phases.append(phase)
         return write_frozen(written)
 
-    small = write_state(written, CONFIGURATION, with_frozen=False)
+    small = write_state(written, IDENTITY, with_frozen=False)
     assert len(small) < 1500
-    found = read_state(small, CONFIGURATION, read_frozen)
+    found = read_state(small, IDENTITY, read_frozen)
     assert_equal(found.model, written.model)
     assert_equal(found.best, written.best)
     assert phases == [1], "the phase of the last epoch"
-    whole = read_state(write_state(written, CONFIGURATION), CONFIGURATION)
+    whole = read_state(write_state(written, IDENTITY), IDENTITY)
     assert_equal(whole.model, written.model)
 
 
 def test_a_state_of_other_options_is_refused_with_the_differences() -> None:
-    data = write_state(state(), CONFIGURATION)
+    data = write_state(state(), IDENTITY)
     with pytest.raises(TrainingStateError, match="other options") as caught:
-        read_state(data, {"model": "i3d", "epochs": 2, "seed": 1})
+        read_state(data, TrainingIdentity({"model": "i3d", "epochs": 2, "seed": 1}))
     assert "fractions was ['0.7', '0.3'], is None; model was 'c3d', is 'i3d'; seed was None, is 1" in str(caught.value)
 
 
 def test_damaged_states_are_refused() -> None:
-    data = write_state(state(), CONFIGURATION)
+    data = write_state(state(), IDENTITY)
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     del header["__metadata__"]
@@ -91,7 +92,7 @@ def test_damaged_states_are_refused() -> None:
     without_progress = len(plain).to_bytes(8, "little") + plain + data[8 + size :]
     for damaged in (b"", data[:100], data[:-1], b"\xff" * 64, without_progress):
         with pytest.raises(TrainingStateError, match="cannot be read"):
-            read_state(damaged, CONFIGURATION)
+            read_state(damaged, IDENTITY)
 
 
 @pytest.mark.parametrize("name", ["Adam", "SGD", "RMSprop"])

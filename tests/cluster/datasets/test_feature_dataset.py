@@ -76,6 +76,7 @@ def test_a_shard_says_how_it_was_made(tmp_path):
         b"framemill.schema_version": SCHEMA_VERSION.encode(),
         b"framemill.fingerprint": b'{"frames.weights": "sha256:1", "sampling.fps": "1"}',
         b"framemill.run_id": b"r1",
+        b"framemill.sampling_revision": b"1",
         b"framemill.note": b"random weights",
     }
 
@@ -139,6 +140,16 @@ def test_a_dataset_of_version_3_goes_on_with_wider_offsets(tmp_path):
     assert [list(value) for value in both["rgb"]] == [[bytes(row.rgb.vectors[0])]] * 2
     again.withdraw({"a"})
     assert ids(tmp_path, "features") == ["b"]
+
+
+def test_rows_of_another_revision_of_sampling_are_told_apart(tmp_path):
+    open_dataset(tmp_path).commit(0, [done("a"), done("b")], [], ())
+    later = open_dataset(tmp_path, "r2", revision="2")
+    later.commit(0, [done("c")], [], ())
+    assert later.settled().earlier == later.prepare().earlier == {"a", "b"}
+    later.withdraw({"b"})
+    assert later.settled().earlier == {"a"}
+    assert open_dataset(tmp_path, "r3").settled().earlier == {"c"}
 
 
 def test_files_that_are_none_of_ours_are_refused(tmp_path):

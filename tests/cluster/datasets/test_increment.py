@@ -59,6 +59,15 @@ def test_other_content_is_done_again(then, now, is_done_again):
     assert (len(after_failure.pending), "a" in after_failure.replaced) == (is_done_again, False)
 
 
+def test_rows_of_an_earlier_release_are_counted_or_done_again():
+    videos = [Video(name, name, version="1") for name in "abc"]
+    settled = Settled({"a": "1", "b": "1", "c": "0"}, {}, earlier={"a", "c", "elsewhere"})
+    kept = increment_of(videos, settled, None)
+    assert ([video.id for video in kept.pending], kept.replaced, kept.earlier) == (["c"], {"c"}, 1)
+    again = increment_of(videos, settled, None, redo_earlier=True)
+    assert ([video.id for video in again.pending], again.replaced, again.earlier) == (["a", "c"], {"a", "c"}, 0)
+
+
 def test_a_missing_file_that_has_come_is_done():
     came, gone = Video("a", "a", version="1"), Video("a", "a")
     settled = Settled({}, {"a": FailedBefore("missing", content_of(gone), "r1")})

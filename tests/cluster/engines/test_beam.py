@@ -64,7 +64,7 @@ def endings(outcomes: Iterable[Outcome]) -> Counter[tuple[str, str, int]]:
 def worker_processes() -> list[int]:
     """Beam's, of pipelines that this process runs."""
     commands = {process: command_of(process) for process in descendants(os.getpid())}
-    return [process for process, command in commands.items() if "sdk_worker_main" in command and "/sh" not in command]
+    return [process for process, command in commands.items() if "beam_worker" in command and "/sh" not in command]
 
 
 def test_one_pipeline_does_it_all_and_outcomes_come_while_it_runs(

@@ -58,6 +58,10 @@ def test_gpus_of_this_machine_are_known_without_a_cluster(monkeypatch):
     assert engine.machine().nodes == 0
 
 
+def test_only_the_cluster_knows_whether_it_has_gpus():
+    assert DeferredEngine(EngineOptions(address="127.0.0.1:1")).on_gpus is None
+
+
 def test_ray_starts_late_and_leaves_the_handler_of_sigterm_alone():
     done = subprocess.run(
         [sys.executable, "-c", RAY_UNDER_TERMINABLE],

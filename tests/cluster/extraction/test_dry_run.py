@@ -35,8 +35,8 @@ def plan(tmp_path_factory):
     return make_plan(config, read_inputs(config), on_gpu=False)
 
 
-def estimated(plan, pending, failed=None, relabelled=0):
-    return estimate(plan, Increment(pending, frozenset(), failed or {}), relabelled, lambda: MACHINE)
+def estimated(plan, pending, failed=None, relabelled=0, earlier=0):
+    return estimate(plan, Increment(pending, frozenset(), failed or {}, earlier), relabelled, lambda: MACHINE)
 
 
 def number(text: str, pattern: str) -> float:
@@ -93,14 +93,15 @@ def test_nothing_to_do_is_said(plan):
 
 
 def test_failures_and_labels_of_settled_videos_are_told(plan):
-    text = estimated(plan, plan.videos[:1], {"1": "missing"}, relabelled=2)
-    assert text.splitlines()[:4] == [
+    text = estimated(plan, plan.videos[:1], {"1": "missing"}, relabelled=2, earlier=3)
+    assert text.splitlines()[:5] == [
         "5 videos, 4 settled before, of them 1 failed (--retry-failed), 1 to do",
         "  1 × missing: '1' (once they are there: --retry-failed missing)",
+        "3 settled videos keep features of an earlier release (--redo-earlier)",
         "2 settled videos get the labels and splits of the manifest",
-        text.splitlines()[3],
+        text.splitlines()[4],
     ]
-    assert text.splitlines()[3].startswith("from 1 of them: 3 s")
+    assert text.splitlines()[4].startswith("from 1 of them: 3 s")
 
 
 def test_long_times_are_hours_and_large_sizes_gigabytes(plan):

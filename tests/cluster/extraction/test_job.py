@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.engines.base import ONE_CORE
+from cluster.engines.local import LocalEngine
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.job import run_extraction
 from cluster.runs.command_line import parse
@@ -133,10 +135,11 @@ def test_a_second_run_does_nothing(output, videos, log):
     assert (record.counts.failed_before, record.machine) == (2, Machine(engine="local", nodes=0, cpus=0, gpus=0))
 
 
-def test_without_work_no_engine_starts(output, videos, tmp_path, monkeypatch, log):
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1"], ids=["own cluster", "cluster to join"])
+def test_without_work_no_engine_starts(address, output, videos, tmp_path, monkeypatch, log):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
-    on_ray = config(videos, output, engine="ray")
+    on_ray = config(videos, output, engine="ray", address=address)
     assert run_extraction(on_ray) == ExitCode.DONE
     assert records(output)[-1].machine == Machine(engine="ray", nodes=0, cpus=0, gpus=0)
     assert run_extraction(on_ray.with_values(dry_run=True)) == ExitCode.DONE
@@ -145,6 +148,55 @@ def test_without_work_no_engine_starts(output, videos, tmp_path, monkeypatch, lo
     with pytest.raises(AssertionError, match="an engine was started"):
         run_extraction(on_ray.with_values(output=str(tmp_path / "new")))
     assert not (tmp_path / "new" / "features").exists()
+
+
+class OnGpus(LocalEngine):
+    """Stands for a cluster that turns out to have GPUs."""
+
+    def machine(self, resources=ONE_CORE):
+        return replace(super().machine(resources), gpus=1)
+
+
+def test_a_cluster_whose_networks_make_other_features_is_refused_once_it_is_joined(tmp_path, monkeypatch, log):
+    folder, output = tmp_path / "videos", tmp_path / "out"
+    folder.mkdir()
+    write_video(folder / "a.mp4", Clip(**TINY))
+    assert run_extraction(config(folder, output, precision="fp32")) == ExitCode.DONE
+    monkeypatch.setattr(
+        "extractors.networks.precision.has_cpu_bf16", lambda: False
+    )  # so that auto is fp32 without GPUs
+    monkeypatch.setattr("cluster.engines.deferred.make_engine", lambda options, staging: OnGpus(1))
+    joining = config(folder, output, engine="ray", address="127.0.0.1:1")
+    assert run_extraction(joining) == ExitCode.DONE
+    write_video(folder / "b.mp4", Clip(**TINY))
+    before = rows(output)
+    assert run_extraction(joining) == ExitCode.BAD_INPUT
+    assert "--precision: fp32 there, bf16 here" in log.text
+    assert (rows(output), rows(output, "failures")) == (before, [])
+    assert run_extraction(joining.with_values(precision="fp32")) == ExitCode.DONE
+    assert ids(output) == ["a", "b"]
+
+
+def test_rows_of_an_earlier_release_are_told_and_done_again_when_asked(videos, tmp_path, log):
+    folder, output = tmp_path / "videos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_video(folder / f"{name}.mp4", Clip(**TINY))
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
+    for ledger in (output / "ledger").iterdir():  # as releases before the first revision left them
+        pq.write_table(pq.read_table(ledger).replace_schema_metadata(None), ledger)
+    before = rows(output)
+    write_video(folder / "c.mp4", Clip(**TINY))
+    assert run_extraction(config(folder, output)) == ExitCode.DONE
+    assert "2 videos keep features of an earlier release" in log.text
+    assert records(output)[-1].counts.earlier_release == 2
+    log.clear()
+    assert run_extraction(config(folder, output, redo_earlier=True)) == ExitCode.DONE
+    assert account(records(output)[-1]) == (3, 1, 2, 0)
+    assert [row for row in rows(output) if row["id"] != "c"] == before
+    assert run_extraction(config(folder, output, redo_earlier=True)) == ExitCode.DONE
+    assert account(records(output)[-1]) == (3, 3, 0, 0)
+    assert "earlier release" not in log.text
 
 
 def test_a_folder_as_people_have_it(videos, tmp_path, log):

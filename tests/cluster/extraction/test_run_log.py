@@ -42,6 +42,7 @@ def record(log: RunLog, **changes: object) -> RunRecord:
         "already_done": 1,
         "failed_before": 1,
         "relabelled": 0,
+        "earlier_release": 0,
         "retried": 1,
         "workers_lost": 3,
         "nodes_lost": 2,

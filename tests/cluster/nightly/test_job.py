@@ -154,14 +154,16 @@ def test_running_it_again_touches_no_file(root, log):
     assert files(root).keys() | {root / "videos" / "broken.mp4"} == before.keys()
 
 
-def test_without_work_no_engine_starts(root, monkeypatch):
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1"], ids=["own cluster", "cluster to join"])
+def test_without_work_no_engine_starts(address, root, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
     before = files(root)
-    assert run_nightly(config(root, engine="ray", max_failure_ratio=0.3)) == ExitCode.DONE
-    assert run_nightly(config(root, engine="ray", fps="2")) == ExitCode.BAD_INPUT
+    on_ray = {"engine": "ray", "address": address}
+    assert run_nightly(config(root, **on_ray, max_failure_ratio=0.3)) == ExitCode.DONE
+    assert run_nightly(config(root, **on_ray, fps="2")) == ExitCode.BAD_INPUT
     assert files(root) == before
-    assert run_nightly(config(root, engine="ray", date=SECOND)) == ExitCode.DONE
+    assert run_nightly(config(root, **on_ray, date=SECOND)) == ExitCode.DONE
     assert night(root, SECOND).runs[0].machine.cpus == 0
 
 

@@ -128,10 +128,10 @@ def test_failures_come_with_messages_advice_and_the_command_to_retry() -> None:
 
 
 def test_what_earlier_runs_left_and_what_got_other_labels_is_told() -> None:
-    counts = dataclasses.replace(SMALL.counts, failed_before=1, relabelled=4)
+    counts = dataclasses.replace(SMALL.counts, failed_before=1, relabelled=4, earlier_release=1)
     text = Page(render_run_report(dataclasses.replace(SMALL, counts=counts))).text
     assert "20 extracted + 1 already done (1 of them failed) + 3 failed." in text
-    assert "4 given other labels or splits" in text
+    assert "4 given other labels or splits 1 with features of an earlier release ( --redo-earlier )" in text
     assert "of them failed" not in Page(render_run_report(SMALL)).text
 
 

@@ -1,9 +1,10 @@
 import json
 import logging
+import sys
 
 import pytest
 
-from cluster.runs.logs import configure_logging
+from cluster.runs.logs import configure_logging, leaving_out
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +62,13 @@ def test_no_secret_is_logged(logger, capsys, style):
     text = capsys.readouterr().err
     assert "SECRET" not in text
     assert "https://***@host/a.mp4?*** now" in text
+
+
+def test_a_notice_of_a_library_is_left_out_and_nothing_else(capsys):
+    library = logging.getLogger("library")
+    library.addFilter(leaving_out("all is well"))
+    handler = logging.StreamHandler(sys.stderr)
+    library.addHandler(handler)
+    library.warning("all is well, %s", "as always")
+    library.warning("not all is well")
+    assert capsys.readouterr().err == "not all is well\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cluster.scoring.clip_plan import ClipPlan, make_clip_plan, read_clip_inputs
+from cluster.scoring.clip_plan import ClipPlan, is_same_anywhere, make_clip_plan, read_clip_inputs
 from cluster.scoring.config import ScoringOptions
 from extractors.clips.sampling import ClipSampling
 from schemas.errors import InputError
@@ -75,6 +75,14 @@ def test_gpus_take_bf16_unless_told_otherwise(manifest: Path, checkpoint: str) -
     assert plan_of(manifest, checkpoint, on_gpu=True, precision="auto").fingerprint["clips.precision"] == "bf16"
     assert plan_of(manifest, checkpoint, on_gpu=True, precision="fp16").fingerprint["clips.precision"] == "fp16"
     assert plan_of(manifest, checkpoint).fingerprint["clips.precision"] == "fp32"
+
+
+def test_only_some_precisions_depend_on_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_same_anywhere("fp32")
+    assert not is_same_anywhere("fp16")  # CPUs lack it
+    for has_bf16 in (False, True):
+        monkeypatch.setattr("extractors.networks.precision.has_cpu_bf16", lambda: has_bf16)  # noqa: B023
+        assert is_same_anywhere("auto") == has_bf16
 
 
 def test_embeddings_go_to_a_feature_dataset(manifest: Path, checkpoint: str) -> None:

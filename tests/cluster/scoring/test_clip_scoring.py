@@ -119,14 +119,15 @@ def test_every_video_ends_among_the_labels_or_the_failures(videos, checkpoint, t
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 6
 
 
-def test_without_work_no_engine_starts(videos, checkpoint, tmp_path, monkeypatch, caplog):
-    places = {"embeddings": str(tmp_path / "embeddings")}
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1"], ids=["own cluster", "cluster to join"])
+def test_without_work_no_engine_starts(address, videos, checkpoint, tmp_path, monkeypatch, caplog):
+    places = {"embeddings": str(tmp_path / "embeddings"), "precision": "fp32"}
     score(videos, checkpoint, tmp_path / "labels", **LENIENT, **places)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
     monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     with caplog.at_level(logging.INFO, "framemill"):
-        again = score(videos, checkpoint, tmp_path / "labels", engine="ray", **places)
+        again = score(videos, checkpoint, tmp_path / "labels", engine="ray", address=address, **places)
     assert (counts(again), again.machine.cpus) == ((7, 5, 2, 0, 0), 0)
     assert "7 videos, 7 settled before, of them 2 failed, 0 to do" in caplog.text
     assert "1 × not_media: 'text' (replace them, and the next run takes them up)" in caplog.text

@@ -117,11 +117,12 @@ def test_a_second_run_changes_nothing(features, checkpoint, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.glob("**/*.parquet")} == before
 
 
-def test_without_work_no_engine_starts(features, checkpoint, tmp_path, monkeypatch):
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1"], ids=["own cluster", "cluster to join"])
+def test_without_work_no_engine_starts(address, features, checkpoint, tmp_path, monkeypatch):
     score(features, checkpoint, tmp_path / "labels")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
-    again = score(features, checkpoint, tmp_path / "labels", engine="ray")
+    again = score(features, checkpoint, tmp_path / "labels", engine="ray", address=address)
     assert (counts(again), again.machine.cpus) == ((100, 100, 0, 0, 0), 0)
     with pytest.raises(AssertionError, match="an engine was started"):
         score(features, checkpoint, tmp_path / "new", engine="ray")

@@ -1,17 +1,30 @@
 """Trainings as options describe them: what they leave, how they end, and what comes of a second one."""
 
+import json
 import logging
 import re
+import shutil
 from functools import partial
 
 import pytest
 from safetensors.torch import load_file
 
+from classifiers.training.identity import TrainingIdentity
 from cluster.storage.lease import Lease
 from cluster.training.job import run_training
 from cluster.training.progress import ProgressDisplay
+from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
-from tests.support.trainings import FILES, clip_config, curve, record_of, training_config, write_features, write_videos
+from tests.support.trainings import (
+    FILES,
+    clip_config,
+    curve,
+    plan_of,
+    record_of,
+    training_config,
+    write_features,
+    write_videos,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +86,41 @@ def test_an_interrupted_training_goes_on(dataset, trained, tmp_path, said, monke
     assert record.resumed_at_epoch == (2,)
     assert curve(record.history) == curve(record_of(trained).history)
     assert (output / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def as_an_earlier_release(values):
+    """An identity without what later releases have added to it."""
+    return {name: value for name, value in values.items() if name not in ("code_range", "labels", "data.labels")}
+
+
+def test_a_training_that_an_earlier_release_has_finished_is_left_as_it_is(dataset, trained, tmp_path, said):
+    output = tmp_path / "out"
+    shutil.copytree(trained, output)
+    config = json.loads((output / "config.json").read_text())
+    config["training"]["identity"] = as_an_earlier_release(config["training"]["identity"])
+    (output / "config.json").write_text(json.dumps(config))
+    assert run_training(training_config(dataset, output)) == 0
+    assert "finished: nothing to do" in said()
+    assert run_training(training_config(dataset, output, code_range="-2..2")) == 2
+    assert "code_range was None, is '-2..2'" in said()
+
+
+def test_a_training_that_an_earlier_release_has_begun_goes_on(dataset, trained, tmp_path, said, monkeypatch):
+    config = training_config(dataset, tmp_path / "out")
+
+    def interrupt(record, config, states):
+        if record.epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cluster.training.job._log_epoch", interrupt)
+        assert run_training(config) == 130
+    identity = plan_of(config).identity
+    earlier = TrainingIdentity(as_an_earlier_release(identity.values))
+    StateFolder(str(tmp_path / "out"), earlier).write(StateFolder(str(tmp_path / "out"), identity).latest())
+    assert run_training(config) == 0
+    assert "resuming after 2 epochs" in said()
+    assert curve(record_of(tmp_path / "out").history) == curve(record_of(trained).history)
 
 
 def test_progress_within_epochs_is_logged(dataset, tmp_path, said, monkeypatch):

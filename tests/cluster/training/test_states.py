@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.state import TrainingState, TrainingStateError
 from classifiers.weights.checkpoint import TrainingHistory
 from cluster.training.states import StateFolder
@@ -17,7 +18,7 @@ def state(epochs):
 
 
 def test_the_last_state_counts_and_two_are_kept(tmp_path):
-    states = StateFolder(str(tmp_path), {"epochs": 20})
+    states = StateFolder(str(tmp_path), TrainingIdentity({"epochs": 20}))
     assert states.latest() is None
     for epochs in (8, 9, 10, 11):
         states.write(state(epochs))
@@ -32,7 +33,7 @@ def test_the_last_state_counts_and_two_are_kept(tmp_path):
 
 
 def test_what_is_frozen_is_written_once(tmp_path):
-    states = StateFolder(str(tmp_path), {})
+    states = StateFolder(str(tmp_path), TrainingIdentity({}))
 
     def after(epochs, phase):
         record = Epoch(epoch=epochs, seconds=1.0, learning_rate=0.1, training={"loss": 1.0}, validation={}, phase=phase)
@@ -44,7 +45,7 @@ def test_what_is_frozen_is_written_once(tmp_path):
     folder = tmp_path / "state"
     for epochs, phase in ((1, 0), (2, 0), (3, 1)):
         states.write(after(epochs, phase))
-        found = StateFolder(str(tmp_path), {}).latest()
+        found = StateFolder(str(tmp_path), TrainingIdentity({})).latest()
         expected = after(epochs, phase)
         for part in ("model", "best"):
             assert getattr(found, part).keys() == getattr(expected, part).keys()
@@ -59,17 +60,17 @@ def test_what_is_frozen_is_written_once(tmp_path):
 
 
 def test_another_training_is_refused_and_a_damaged_state_too(tmp_path):
-    StateFolder(str(tmp_path), {"epochs": 20}).write(state(3))
+    StateFolder(str(tmp_path), TrainingIdentity({"epochs": 20})).write(state(3))
     with pytest.raises(TrainingStateError, match=r"epochs was 20, is 10(.|\n)*another --output"):
-        StateFolder(str(tmp_path), {"epochs": 10}).latest()
+        StateFolder(str(tmp_path), TrainingIdentity({"epochs": 10})).latest()
     path = tmp_path / "state" / "epoch-0003.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(TrainingStateError, match="cannot be read"):
-        StateFolder(str(tmp_path), {"epochs": 20}).latest()
+        StateFolder(str(tmp_path), TrainingIdentity({"epochs": 20})).latest()
 
 
 def test_the_course_remembers_interruptions(tmp_path):
-    states = StateFolder(str(tmp_path), {})
+    states = StateFolder(str(tmp_path), TrainingIdentity({}))
     assert states.resume_log() is None
     first = states.begin(0)
     assert first.resumed_at_epoch == ()
@@ -82,7 +83,7 @@ def test_the_course_remembers_interruptions(tmp_path):
 
 @pytest.mark.parametrize(("name", "content"), [("course.json", b"{"), ("course.json", b"\xff"), ("lost.json", b"[]")])
 def test_damaged_notes_are_told(tmp_path, name, content):
-    states = StateFolder(str(tmp_path), {})
+    states = StateFolder(str(tmp_path), TrainingIdentity({}))
     states.begin(0)
     (tmp_path / "state" / name).write_bytes(content)
     with pytest.raises(TrainingStateError, match=f"{name} is damaged"):

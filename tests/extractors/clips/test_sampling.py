@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
@@ -19,6 +21,14 @@ def positions(frames: int, length: Fraction | int, *, seed: int = 0, **options: 
 
 def floors(frames: int, length: Fraction | int, **options: object) -> list[list[int]]:
     return [[floor(position) for position in view] for view in positions(frames, length, **options)]  # type: ignore[arg-type]
+
+
+def test_defaults_are_what_the_fingerprints_of_labels_hold_already() -> None:
+    """A field that is added must be left out of fingerprints where it has its default (`schemas.fingerprint`)."""
+    assert json.dumps(asdict(ClipSampling()), sort_keys=True) == (
+        '{"crops": 1, "placement": "central", "random_crop": false, "short": "loop", "speed": [1.0, 1.0], '
+        '"start_seconds": 0.0, "views": 1}'
+    )
 
 
 @pytest.mark.parametrize(("length", "first"), [(100, 42), (101, 42), (102, 43), (16, 0), (17, 0), (18, 1)])

@@ -8,8 +8,9 @@ import pytest
 
 from extractors.video.coverage import Extent
 from extractors.video.decode import sample_frames
-from extractors.video.frame_rate import frame_rate, is_raw, nominal_duration
+from extractors.video.frame_rate import frame_rate, is_raw, nominal_duration, states_frame_rate
 from extractors.video.media import open_media
+from extractors.video.probe import probe
 from tests.support.recordings import Recording, sampled, write_recording
 from tests.support.videos import Clip, read_number, write_video
 
@@ -20,6 +21,8 @@ RAW = {
     "h264 at 10 fps": (".h264", Recording(rate=10)),
     "h264 at 50 fps": (".h264", Recording(rate=50, options={"x264-params": "bframes=3:b-pyramid=normal"})),
     "hevc at 24 fps": (".hevc", Recording(rate=24, codec="libx265", options=X265)),
+    "mpeg-1 at 25 fps": (".m1v", Recording(rate=25, codec="mpeg1video")),
+    "mpeg-1 at 30 fps": (".m1v", Recording(rate=30, codec="mpeg1video", options={"bf": "2"})),
     "mpeg-2 at 30 fps": (".m2v", Recording(rate=30, codec="mpeg2video", options={"bf": "2"})),
     "mpeg-4 at 20 fps": (".m4v", Recording(rate=20, codec="mpeg4", format="m4v")),
     "av1 at 25 fps": (".obu", Recording(rate=25, codec="libsvtav1", options=AV1, width=128, height=128)),
@@ -30,6 +33,7 @@ def test_a_container_states_the_duration(tmp_path: Path) -> None:
     for suffix, ticks in ((".ts", 3600), (".mkv", 40), (".mp4", 512)):
         with open_media(write_video(tmp_path / f"clip{suffix}", Clip(frames=30))) as media:
             assert not is_raw(media)
+            assert states_frame_rate(media)
             assert (frame_rate(media), nominal_duration(media)) == (25, ticks)
 
 
@@ -37,8 +41,10 @@ def test_a_container_states_the_duration(tmp_path: Path) -> None:
 def test_a_raw_stream_has_the_rate_of_its_syntax(name: str, tmp_path: Path) -> None:
     suffix, recording = RAW[name]
     path = write_recording(tmp_path / f"raw{suffix}", Recording(**{**vars(recording), "sound": None, "seconds": 6}))
+    assert probe(path).duration_seconds == 6
     with open_media(path) as media:
         assert is_raw(media)
+        assert states_frame_rate(media) == (suffix != ".obu")  # where libav does not tell
         assert frame_rate(media) == recording.rate
         assert nominal_duration(media) == 1_200_000 // recording.rate
     for selective in (True, False):
@@ -50,6 +56,7 @@ def test_a_raw_stream_has_the_rate_of_its_syntax(name: str, tmp_path: Path) -> N
 def test_a_raw_stream_without_a_rate_has_25_frames_per_second() -> None:
     with open_media(FIXTURE) as media:
         assert (frame_rate(media), nominal_duration(media)) == (25, 48_000)
+        assert not states_frame_rate(media)
     for selective in (True, False):
         extent = Extent()
         samples = list(sample_frames(FIXTURE, selective=selective, extent=extent))

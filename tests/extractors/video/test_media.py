@@ -52,6 +52,12 @@ def test_avi_with_reordered_frames_has_no_presentation_times(
         assert media.has_presentation_times is expected
 
 
+@pytest.mark.parametrize(("suffix", "codec", "expected"), [("m1v", "mpeg1video", False), ("m2v", "mpeg2video", True)])
+def test_bare_mpeg_1_has_no_presentation_times(suffix: str, codec: str, expected: bool, tmp_path: Path) -> None:
+    with open_media(write_video(tmp_path / f"clip.{suffix}", Clip(codec, 30, width=96, height=48))) as media:
+        assert media.has_presentation_times is expected
+
+
 def test_missing(tmp_path: Path) -> None:
     error = refusal(tmp_path / "missing.mp4")
     assert (error.code, error.stage) == (FailureCode.MISSING, Stage.READ)

@@ -1,0 +1,30 @@
+"""What a training chooses by name: models, tasks, optimizers, precisions, measures.
+
+Importing it brings no torch, so that jobs print their help and check names at once. Its test compares the names of
+models, optimizers and precisions with what has them.
+"""
+
+from __future__ import annotations
+
+FEATURE_MODELS = (
+    *("attention-pooling", "bidirectional-gru", "bidirectional-lstm", "dbof"),
+    *(f"dense-{layers}" for layers in range(1, 8)),
+    *("gru", "logistic", "lstm", "mixture-of-experts", "netvlad", "nextvlad"),
+)
+CLIP_MODELS = (
+    *("c3d", "fast3d-18", "i3d", "i3d-flow", "mc3-18"),
+    *(f"movinet-a{size}" for size in range(6)),
+    *("p3d-131", "p3d-199", "p3d-63", "r2plus1d-18", "r2plus1d-34", "r3d-18", "s3d"),
+)
+TASKS = SINGLE_LABEL, MULTI_LABEL = ("single-label", "multi-label")
+OPTIMIZERS = ("rmsprop", "adam", "adamw", "sgd")
+PRECISIONS = ("fp32", "bf16")
+# The metrics that may decide which epoch is best: 1 if more is better, -1 if less is.
+MONITORS = {
+    "loss": -1,
+    "hit_at_one": 1,
+    "gap": 1,
+    "mean_average_precision": 1,
+    "mean_average_precision_at_10": 1,
+    "top_5_accuracy": 1,
+}
