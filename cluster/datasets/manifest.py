@@ -21,7 +21,7 @@ from cluster.datasets.video_folder import described, distinct_ids, list_videos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
 from cluster.storage.listing import is_glob, versions_of
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import MASK, redacted_uri
 from schemas.errors import InputError
 from schemas.videos import Video
 
@@ -160,7 +160,7 @@ def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, s
         raise ValueError(f"no {required}")
     uri, name, full = _text(row, URI), _text(row, ID), ""
     if not name:
-        full = redacted(uri).removesuffix("?***")  # the signature of a URL is no part of the video's name
+        full = redacted_uri(uri).removesuffix(f"?{MASK}").removesuffix(f"#{MASK}")  # a signature is no part of the name
         name = posixpath.splitext(full)[0]
     if uri and not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = files.join(folder, uri)

@@ -79,7 +79,7 @@ def folders(location: DatasetLocation) -> ClipDataset:
     videos = location.videos()  # their ids are paths below the folder
     _refuse(
         location.input,
-        [f"{video.id} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
+        [f"{video.id!r} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
     )
     has_splits = all(stored_split(video.id.split("/")[0]) and video.id.count("/") > 1 for video in videos)
     listed = []
@@ -191,7 +191,7 @@ def grid(location: DatasetLocation) -> ClipDataset:
         letters = posixpath.basename(video.id).lower()
         words = tuple(known.get(letter, "") for letter, known in zip(letters, GRID_WORDS, strict=False))
         if len(letters) != len(GRID_WORDS) or not all(words):
-            problems.append(f"{video.id}: a name of six characters that stand for words is wanted, such as bbaf2n")
+            problems.append(f"{video.id!r}: a name of six characters that stand for words is wanted, such as bbaf2n")
         listed.append(GroupedVideo(replace(video, labels=words), video.id))
     _refuse(location.input, problems)
     return ClipDataset(listed, tuple(word for known in GRID_WORDS for word in known.values()))

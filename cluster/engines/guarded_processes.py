@@ -27,6 +27,8 @@ from enum import Enum, auto
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from cluster.runs.logs import configure_worker_logging
+
 POLL_SECONDS = 1.0
 # Until a child has imported its module, which its first request's limit does not include; long on a crowded machine.
 START_SECONDS = 300.0
@@ -159,6 +161,7 @@ class GuardedProcesses(Generic[K]):
 
 def serve(answer: Callable[[bytes], Response]) -> None:
     """Answer requests until the parent is gone; to be called as the main program of a child."""
+    configure_worker_logging()
     connection = Connection(int(sys.argv[1]))
     with suppress(EOFError, OSError):
         connection.send_bytes(READY)

@@ -29,6 +29,7 @@ from ray.exceptions import ActorUnavailableError, ObjectLostError
 
 from cluster.engines.ray_cluster import FileCopies, cluster_size
 from cluster.engines.stage import Network
+from cluster.runs.logs import configure_worker_logging
 
 CHUNKS_IN_FLIGHT = 3
 CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
@@ -71,6 +72,7 @@ class EmbedderActor:
     """The networks of a stage on one GPU, or on one CPU core."""
 
     def __init__(self, networks: Mapping[str, Network], files: FileCopies) -> None:
+        configure_worker_logging()
         # Rows lie read-only in the object store, and are only read.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         files.restore()

@@ -25,6 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.engines.base import EngineError, OutcomeT, TaskT, Worker, WorkerLoss, WorkQueue
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies
+from cluster.runs.logs import configure_worker_logging
 
 MAX_FAILED_STARTS = 3
 MAX_BATCH_TASKS = 128
@@ -35,6 +36,9 @@ logger = logging.getLogger("framemill")
 
 class WorkerActor:
     """A worker in a process of its own."""
+
+    def __init__(self) -> None:
+        configure_worker_logging()
 
     def greet(self) -> tuple[str, int]:
         """The machine and the process that this is."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cluster.engines.tasks import Done, Failed, Outcome, failure_row
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.features import SegmentFeatures, is_hopeless, merge_segments
 from extractors.segments import Segment
 from schemas.failures import FailureRow
@@ -42,7 +42,7 @@ class Assembler:
         except VideoError as error:
             return self._failure(Failed(outcome.task, error.code, error.message, error.stage))
         self._forget(video)
-        return replace(row, uri=redacted(row.uri))
+        return replace(row, uri=redacted_uri(row.uri))
 
     def _failure(self, failed: Failed) -> FailureRow:
         self._forget(failed.task.video)

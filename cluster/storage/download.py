@@ -9,7 +9,7 @@ from typing import IO
 from tqdm import tqdm
 
 from cluster.storage.files import StorageError, filesystem
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.weights.resolve import Progress, open_http
 
 
@@ -42,7 +42,7 @@ def show_download(name: str, *, quiet: bool) -> Iterator[Progress | None]:
 
     def update(done_bytes: int, total_bytes: int | None) -> None:
         if not bars:
-            bars.append(tqdm(desc=redacted(name), total=total_bytes, unit="B", unit_scale=True, leave=True))
+            bars.append(tqdm(desc=redacted_uri(name), total=total_bytes, unit="B", unit_scale=True, leave=True))
         bars[0].update(done_bytes - bars[0].n)
 
     try:

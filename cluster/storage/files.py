@@ -27,7 +27,7 @@ import aiohttp
 import fsspec
 
 from cluster.storage import local_files
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import MESSAGE_CHARACTERS, StoreFailure, describe, store_failure_of
 from schemas.errors import InputError
@@ -59,7 +59,7 @@ def scheme_of(uri: str) -> str:
     """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for an unknown one."""
     match = _SCHEME.match(uri)
     scheme = match.group(1).lower() if match else "file"
-    shown = repr(redacted(uri)[:MESSAGE_CHARACTERS])
+    shown = repr(redacted_uri(uri)[:MESSAGE_CHARACTERS])
     is_chained = "::" in uri and (scheme != "file" or "://" in uri.partition("::")[2])
     if scheme not in SCHEMES or is_chained:
         raise StorageError(f"{shown}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
@@ -120,11 +120,11 @@ def call_store(uri: str, call: Callable[[], T], retry_policy: RetryPolicy | None
     Raises `FileNotFoundError`, `FileExistsError`, or `StorageError` for everything else, without secrets.
     """
     try:
-        return (retry_policy or RETRY_POLICY).call(redacted(uri), call)
+        return (retry_policy or RETRY_POLICY).call(redacted_uri(uri), call)
     except (ImportError, StorageError):
         raise
     except Exception as error:
-        message = f"{redacted(uri)}: {describe(error)}"
+        message = f"{redacted_uri(uri)}: {describe(error)}"
         kinds = {StoreFailure.MISSING: FileNotFoundError, StoreFailure.EXISTS: FileExistsError}
         raise kinds.get(store_failure_of(error), StorageError)(message) from error
 
@@ -153,7 +153,7 @@ def exists(uri: str) -> bool:
 def check_writable(uri: str) -> None:
     """Raise `StorageError` for a scheme that is read-only."""
     if scheme_of(uri) in ("http", "https"):
-        raise StorageError(f"{redacted(uri)} cannot be written to: give a local path, gs:// or s3://")
+        raise StorageError(f"{redacted_uri(uri)} cannot be written to: give a local path, gs:// or s3://")
 
 
 def write_bytes(uri: str, data: bytes | memoryview) -> None:

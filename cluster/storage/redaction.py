@@ -21,16 +21,14 @@ MASK = "***"
 # In their URIs `?` and `#` are characters like any other.
 _STORES = ("gs", "gcs", "s3", "s3a", "file")
 _CLOSING = r"\s'\"<>()\[\]{},;:.!`"  # after a secret, these belong to the text around it
-_SOME = rf"[{_CLOSING}]*+[^{_CLOSING}]"  # text of which something is left without them
 _TO_SPACE = rf"\S*[^{_CLOSING}]"
 _NAME = r"[^\s/?#&=]++="
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S*")
+_URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]{{0,30}}://{_TO_SPACE}")
 _START = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
 _HOST_END = re.compile(r"[/?#]")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[]*)(?::\d{1,5})?")
-_QUERY = re.compile(rf"[?#](?={_SOME})")
-_STORE_QUERY = re.compile(rf"[?#](?={_NAME}{_SOME})")
-_CLOSERS = re.compile(rf"[{_CLOSING}]*+\Z")
+_QUERY = re.compile(r"[?#](?=.)", re.DOTALL)
+_STORE_QUERY = re.compile(rf"[?#](?={_NAME}.)", re.DOTALL)
 _PARAMETERS = re.compile(rf"([?#]){_NAME}{_TO_SPACE}")
 
 # Names of secrets, before any separator; and those that are words of plain text too, which a quote or `=` must follow.
@@ -118,7 +116,5 @@ def _without_secrets(uri: str) -> str:
         place = last_at + 1 if has_user else host
         if start[1].lower() not in _STORES and query_form is not _QUERY:
             query_form, query_at = _QUERY, -1
-    if query_at == len(uri):
-        return "".join([*kept, uri[place:]])
-    closers = _CLOSERS.search(uri)
-    return "".join([*kept, uri[place : query_at + 1], MASK, closers[0] if closers else ""])
+    tail = uri[place:] if query_at == len(uri) else uri[place : query_at + 1] + MASK
+    return "".join([*kept, tail])

@@ -18,7 +18,7 @@ from fsspec.asyn import sync
 
 from cluster.storage.files import STALL_SECONDS, StorageError, filesystem, is_local
 from cluster.storage.range_reader import RangeReader
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
 from extractors.video.media import Source
@@ -51,7 +51,7 @@ def open_video(uri: str, retry_policy: RetryPolicy | None = None) -> Iterator[So
     if is_local(uri):
         yield path
         return
-    retry = partial((retry_policy or RETRY_POLICY).call, redacted(uri))
+    retry = partial((retry_policy or RETRY_POLICY).call, redacted_uri(uri))
     with _failures_as_video_errors():
         info = retry(lambda: fs.info(path, timeout=STALL_SECONDS))
     if info.get("size") == 0:

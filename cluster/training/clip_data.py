@@ -128,7 +128,7 @@ class ClipData(TrainingData):
             return self
         most = self.settings.options.clips.max_failure_ratio
         if len(lost) > most * len(self.videos):
-            lines = [f"  - {video.id}: {video.message}" for video in lost[:EXAMPLES]]
+            lines = [f"  - {video.id!r}: {video.message}" for video in lost[:EXAMPLES]]
             lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
             raise ClipDataError(
                 f"{len(lost)} of {len(self.videos)} videos cannot be decoded, more than --max-failure-ratio {most:g} "

@@ -19,7 +19,7 @@ from torch import Tensor
 from classifiers.weights.hdf5_file import Hdf5Error, read_arrays
 from cluster.storage import files
 from cluster.storage.download import open_uri
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.weights.content import WeightsError, damage_of, foreign_content
 from extractors.weights.formats import DAMAGE
 from extractors.weights.protobuf_wire import WireError
@@ -42,7 +42,7 @@ def read_published(uri: str) -> Arrays:
     Raises:
         WeightsError: for missing or damaged weights, and for an unknown format.
     """
-    shown = redacted(uri)
+    shown = redacted_uri(uri)
     try:
         if (prefix := _checkpoint_prefix(uri)) is not None:
             return _read_checkpoint_files(prefix)

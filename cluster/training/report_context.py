@@ -8,10 +8,11 @@ from contextlib import suppress
 
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.folder import RUNS
-from cluster.reports.links import REDACTED, PageLink
+from cluster.reports.links import PageLink
 from cluster.reports.training_tables import reported_split
 from cluster.storage import files
 from cluster.storage.listing import list_files
+from cluster.storage.redaction import MASK
 from cluster.training.data import TrainingData
 from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
@@ -50,7 +51,7 @@ def mistake_pictures(record: TrainingRecord, data: TrainingData) -> dict[str, Th
 def _may_be_read(uri: str) -> bool:
     """Whether the video may be where it was; only on disk does it cost nothing to look."""
     try:
-        return bool(uri) and REDACTED not in uri and (not files.is_local(uri) or files.exists(uri))
+        return bool(uri) and MASK not in uri and (not files.is_local(uri) or files.exists(uri))
     except InputError:
         return False
 
