@@ -24,6 +24,7 @@ class FailureCode(StrEnum):
     NO_DECODABLE_FRAME = "no_decodable_frame"
     ENCRYPTED = "encrypted"
     ABSURD_DIMENSIONS = "absurd_dimensions"
+    COPY_LIMIT = "copy_limit"
     TIME_LIMIT = "time_limit"
     MEMORY_LIMIT = "memory_limit"
     WORKER_DIED = "worker_died"
@@ -37,6 +38,7 @@ RETRY_HELPS: Mapping[FailureCode, str] = {
     FailureCode.MISSING: "once they are there",
     FailureCode.NO_PERMISSION: "once they can be read",
     FailureCode.ABSURD_DIMENSIONS: "with a higher limit",
+    FailureCode.COPY_LIMIT: "with a higher limit",
     FailureCode.TIME_LIMIT: "with a higher limit",
     FailureCode.MEMORY_LIMIT: "with a higher limit",
     FailureCode.WORKER_DIED: "with more memory, or another build of the decoder",

@@ -15,7 +15,7 @@ from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, write_manifest
 from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
-from cluster.runs.common_options import FolderOptions
+from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage import files
@@ -46,6 +46,7 @@ class ManifestOptions(Options):
     )
     seed: int = option(0, help="random seed of the split")
     folders: FolderOptions = field(default_factory=FolderOptions)
+    access: AccessOptions = field(default_factory=AccessOptions)
     skip_missing: bool = option(False, help="leave out listed videos that the folder lacks")
 
     @override
@@ -75,7 +76,13 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         cluster.storage.files.StorageError, OSError: where nothing can be written.
     """
     files.check_writable(options.output)
-    location = DatasetLocation(options.input, options.annotations or "", options.split_number, options.folders.exclude)
+    location = DatasetLocation(
+        options.input,
+        options.annotations or "",
+        options.split_number,
+        options.folders.exclude,
+        read_policy(options.folders, options.access),
+    )
     found = DATASETS[options.dataset](location)
     classes = _classes(options, found)
     listed, missing = found.listed, tuple(found.missing)

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from cluster.datasets.label_cells import shown
 from cluster.datasets.text_files import decoded
+from cluster.storage.files import address_of
 
 URI = "uri"  # the column that every manifest has
 SEPARATORS = ",;\t|"  # the first ones first, where several would do
@@ -87,7 +88,7 @@ def refusal(uri: str) -> str:
 
 def _suffix(uri: str) -> str:
     """The extension that says how the content is written, in lower case."""
-    stem, suffix = posixpath.splitext(uri.lower())
+    stem, suffix = posixpath.splitext(address_of(uri).lower())
     inner = posixpath.splitext(stem)[1]
     return inner if suffix == GZIP and inner in TEXTS else suffix
 

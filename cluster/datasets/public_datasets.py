@@ -30,6 +30,7 @@ from cluster.datasets.text_files import decoded
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
 from cluster.storage.listing import list_files
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.videos import Video
 
 UCF_NAME = re.compile(r"(v_(?P<label>[^/]+)_g\d+)_c\d+$")
@@ -49,16 +50,20 @@ GRID_WORDS: tuple[Mapping[str, str], ...] = (
 
 @dataclass(frozen=True)
 class DatasetLocation:
-    """Where a data set is: its videos, without what `exclude` matches, its lists, and the number of the list used."""
+    """Where a data set is: its videos, without what `exclude` matches, its lists, and the number of the list used.
+
+    `policy` is how far the reading of its videos goes.
+    """
 
     input: str
     annotations: str = ""
     split_number: int = 1
     exclude: tuple[str, ...] = ()
+    policy: ReadPolicy = STRICT
 
     def videos(self) -> list[Video]:
         """Its videos, found by their files. Raises `ManifestError`."""
-        return read_videos(self.input, self.exclude)
+        return read_videos(self.input, self.exclude, self.policy)
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,7 @@ def grid(location: DatasetLocation) -> ClipDataset:
 def manifest(location: DatasetLocation) -> ClipDataset:
     """The videos of a manifest, without its splits. Where labels are indices, `vocabulary.csv` beside it names them."""
     videos = location.videos()
-    names = read_vocabulary(files.join(posixpath.dirname(location.input) or ".", VOCABULARY_FILE))
+    names = read_vocabulary(files.join(files.folder_of(location.input) or ".", VOCABULARY_FILE))
     names.add(videos)
     return ClipDataset([GroupedVideo(replace(video, split=""), video.id) for video in videos], tuple(names.names))
 

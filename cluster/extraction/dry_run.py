@@ -106,7 +106,7 @@ def _probe_sample(plan: Plan, sample: Sequence[Video]) -> tuple[list[float], lis
     sizes: list[int] = []
     for video in sample:
         try:
-            with open_video(video.uri) as source:
+            with open_video(video.uri, policy=plan.options.policy) as source:
                 info = probe(source, max_pixels=plan.options.max_pixels)
         except VideoError:
             continue
@@ -125,7 +125,7 @@ def _measure(plan: Plan, sample: Sequence[Video]) -> Cost | None:
     for video in sample[:: max(1, len(sample) // MEASURED)][:MEASURED]:
         segment = Segment(start_seconds=video.start_seconds, end_seconds=video.start_seconds + MEASURED_SECONDS)
         try:
-            with open_video(video.uri) as source:
+            with open_video(video.uri, policy=plan.options.policy) as source:
                 started = time.thread_time()
                 features, _ = extractor(source, video, segment)
                 total = time.thread_time() - started

@@ -84,7 +84,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     problems: list[str] = []
     found = VideoInput([])
     try:
-        found = read_input(options.input, options.folders.exclude)
+        found = read_input(options.input, options.folders.exclude, options.policy)
     except ManifestError as error:
         problems.append(str(error))
     specs: dict[Kind, str] = {
@@ -168,9 +168,12 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
     return Plan(
         options=options,
         run_id=run_id,
-        videos=with_versions(inputs.videos),
+        videos=with_versions(inputs.videos, options.policy),
         worker=VideoWorker(
-            Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
+            Extractor(sampling, frames, sound),
+            options.engine.memory_limit_mib << 20,
+            options.engine.time_limit,
+            options.policy,
         ),
         dataset=dataset,
         fingerprint=fingerprint,

@@ -165,5 +165,5 @@ class ExtractionRun:
         for line in self._failures.lines():
             logger.info(line)
         if self._plan.unread:
-            logger.warning(f"{len(self._plan.unread)} folders or links could not be read: their videos are missing")
+            logger.warning(f"{len(self._plan.unread)} folders or links were not read: their videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

@@ -151,7 +151,7 @@ class Night:
         self._lease.check()
         self._day.end(status, problem, left)
         videos = [] if labels is None else self._videos_shown(labels)
-        pictures = {} if self._options.report.without_pictures else thumbnails_of(videos)
+        pictures = {} if self._options.report.without_pictures else thumbnails_of(videos, self._plan.options.policy)
         self._day.write(labels, pictures, {video.id: redacted_uri(video.uri) for video in videos}, self._mended())
         return code_of(status, is_too_many=bool(problem))
 

@@ -84,6 +84,7 @@ class ClipData(TrainingData):
             deterministic=clips.steady,
             memory_bytes=engine.memory_limit_mib << 20,
             time_seconds=engine.time_limit,
+            policy=self.settings.options.policy,
         )
 
     @property
@@ -189,10 +190,10 @@ def _joined(options: TrainingOptions) -> ManifestLabels | None:
 
 def _read(options: TrainingOptions, joined: ManifestLabels | None) -> Sequence[GroupedVideo]:
     """The videos of a manifest, or of a folder; without `joined`, each class has a folder there."""
-    source, exclude = options.videos or "", options.folders.exclude
+    source, exclude, policy = options.videos or "", options.folders.exclude, options.policy
     if joined is None and not is_manifest(source):
-        return folders(DatasetLocation(source, exclude=exclude)).listed
-    videos = read_videos(source, exclude)
+        return folders(DatasetLocation(source, exclude=exclude, policy=policy)).listed
+    videos = read_videos(source, exclude, policy)
     if joined is not None:
         videos = [_with_labels(video, joined) for video in videos]
     return [GroupedVideo(video, video.id) for video in videos]

@@ -94,7 +94,7 @@ def _page(plan: TrainingPlan, record: TrainingRecord) -> str:
         pages=feature_reports(options.features),
         unchanged=options.unchanged(),
     )
-    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data)
+    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data, options.policy)
     return render_training_report(record, pictures, context)
 
 

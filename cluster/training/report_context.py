@@ -12,6 +12,7 @@ from cluster.reports.links import PageLink
 from cluster.reports.training_tables import reported_split
 from cluster.storage import files
 from cluster.storage.listing import list_files
+from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.redaction import MASK
 from cluster.training.data import TrainingData
 from extractors.video.thumbnail import Thumbnail
@@ -37,7 +38,7 @@ def feature_reports(features: Sequence[str]) -> tuple[PageLink, ...]:
     return tuple(found)
 
 
-def mistake_pictures(record: TrainingRecord, data: TrainingData) -> dict[str, Thumbnail]:
+def mistake_pictures(record: TrainingRecord, data: TrainingData, policy: ReadPolicy) -> dict[str, Thumbnail]:
     """Thumbnails by id of the most confident mistakes, where their videos can be read."""
     split = reported_split(record)
     if split is None:
@@ -45,7 +46,7 @@ def mistake_pictures(record: TrainingRecord, data: TrainingData) -> dict[str, Th
     names = [mistake.id for mistake in split.mistakes[:MAX_PICTURES]]
     uris = data.uris(split.name, set(names))
     videos = [Video(name, uris[name]) for name in names if _may_be_read(uris.get(name, ""))]
-    return thumbnails_of(videos, total_seconds=TOTAL_SECONDS, give_up_after=TRIES)
+    return thumbnails_of(videos, policy, total_seconds=TOTAL_SECONDS, give_up_after=TRIES)
 
 
 def _may_be_read(uri: str) -> bool:
