@@ -39,7 +39,7 @@ class ManifestError(InputError):
     def __init__(self, source: str, lines: list[str]) -> None:
         first = lines[:MAX_PROBLEMS]
         more = [f"… and {len(lines) - MAX_PROBLEMS} more"] if len(lines) > MAX_PROBLEMS else []
-        super().__init__("\n".join([f"{source}:", *(f"  - {line}" for line in [*first, *more])]))
+        super().__init__("\n".join([f"{redacted_uri(source)}:", *(f"  - {line}" for line in [*first, *more])]))
         self.lines = tuple(lines)
 
 
@@ -232,8 +232,8 @@ def _duplicates(videos: list[Video]) -> list[str]:
     for video in videos:
         if video.id in uris:
             problems.append(
-                f"id {video.id!r} stands for both {uris[video.id]!r} and {video.uri!r}; ids must be unique "
-                "(a manifest can give each video an id of its own)"
+                f"id {video.id!r} stands for both {redacted_uri(uris[video.id])!r} and {redacted_uri(video.uri)!r}; "
+                "ids must be unique (a manifest can give each video an id of its own)"
             )
         else:
             uris[video.id] = video.uri

@@ -26,6 +26,14 @@ LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
 
 
 @dataclass(frozen=True)
+class ManifestAccessOptions(AccessOptions):
+    """What an input may reach; no video is read."""
+
+    copy_limit_mib: int = 16384
+    copy_time_limit: float = 600.0
+
+
+@dataclass(frozen=True)
 class ManifestOptions(Options):
     """One manifest."""
 
@@ -46,7 +54,7 @@ class ManifestOptions(Options):
     )
     seed: int = option(0, help="random seed of the split")
     folders: FolderOptions = field(default_factory=FolderOptions)
-    access: AccessOptions = field(default_factory=AccessOptions)
+    access: ManifestAccessOptions = field(default_factory=ManifestAccessOptions)
     skip_missing: bool = option(False, help="leave out listed videos that the folder lacks")
 
     @override
