@@ -16,6 +16,7 @@ A URI in text ends at the next space: its query may hold any other character. A 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, unquote
 
 MASK = "***"
 # In their URIs `?` and `#` are characters like any other.
@@ -25,6 +26,7 @@ _TO_SPACE = rf"\S*[^{_CLOSING}]"
 _NAME = r"[^\s/?#&=]++="
 _URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]{{0,30}}://{_TO_SPACE}")
 _START = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
+_ENCODED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}%3A%2F%2F[^\s/?#&]*", re.IGNORECASE)
 _HOST_END = re.compile(r"[/?#]")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[]*)(?::\d{1,5})?")
 _QUERY = re.compile(r"[?#](?=.)", re.DOTALL)
@@ -75,7 +77,7 @@ def redacted(text: str) -> str:
     """`text` without secrets."""
     text = _KEY_BLOCK.sub(rf"\1{MASK}", text)
     text = _without_named(text)
-    text = _URI.sub(lambda found: _without_secrets(found[0]), text)
+    text = _URI.sub(lambda found: _without_secrets(found[0]), _ENCODED.sub(_without_encoded, text))
     return _FORMS.sub(MASK, _PARAMETERS.sub(rf"\1{MASK}", text))
 
 
@@ -90,6 +92,13 @@ def _without_named(text: str) -> str:
     """`text` without credentials of headers and values that have the name of a secret."""
     text = _SIGNED.sub(lambda found: f"{found[1] or found[2]}{MASK}", _HEADER.sub(rf"\1{MASK}", text))
     return _SCHEME.sub(rf"\1{MASK}", _NAMED.sub(_masked, text))
+
+
+def _without_encoded(found: re.Match[str]) -> str:
+    """A percent-encoded URI in the path of another one, such as a proxy's."""
+    uri = unquote(found[0])
+    safe = _without_secrets(uri)
+    return found[0] if safe == uri else quote(safe, safe="*@")
 
 
 def _masked(found: re.Match[str]) -> str:
