@@ -32,6 +32,15 @@ Progress = Callable[[int, int | None], None]  # (bytes so far, total bytes if kn
 CHUNK_BYTES = 1 << 20
 MAX_NAME_CHARACTERS = 100
 TIMEOUT_SECONDS = 60
+HANDLERS: tuple[Callable[[], urllib.request.BaseHandler], ...] = (
+    urllib.request.ProxyHandler,
+    urllib.request.HTTPHandler,
+    urllib.request.HTTPSHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.UnknownHandler,
+)
 _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -63,10 +72,13 @@ def default_cache_dir() -> Path:
 
 @contextlib.contextmanager
 def open_http(uri: str) -> Iterator[IO[bytes]]:
-    """Open an http(s) URI; callers pass their own opener for other schemes."""
+    """Open an http(s) URI, which may redirect to others; callers pass their own opener for other schemes."""
     if not uri.lower().startswith(("http://", "https://")):
         raise OSError(f"{uri!r} cannot be opened: only http and https are supported")
-    with urllib.request.urlopen(uri, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
+    opener = urllib.request.OpenerDirector()  # urllib's own follows redirects to ftp, too
+    for handler in HANDLERS:
+        opener.add_handler(handler())
+    with opener.open(uri, timeout=TIMEOUT_SECONDS) as response:
         yield response
         if response.length:  # declared bytes that were not received; reading in chunks does not detect this
             raise OSError(f"the connection ended {response.length:,} bytes too early")
