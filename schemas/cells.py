@@ -1,8 +1,8 @@
 """Cells of CSV files whose text a spreadsheet would compute: an apostrophe in front keeps it text.
 
 In: the text of a cell. Out: the text as it is written; `text_of_cell` gives it back. Cells of numbers are written as
-they are. A spreadsheet computes what begins with `=`, `+`, `-` or `@`, also in full width and after spaces, and may take a
-tab or a carriage return at the start for the end of a cell.
+they are. A spreadsheet computes what begins with `=`, `+`, `-` or `@`, also in full width and after spaces, and may
+take a tab or a carriage return at the start for the end of a cell.
 """
 
 from __future__ import annotations

@@ -185,7 +185,8 @@ def exists(uri: str, policy: ReadPolicy = STRICT) -> bool:
     if is_local(uri):
         return os.path.exists(path)
     try:
-        call_store(uri, lambda: fs.info(path))  # not `fs.exists`, which answers False to a failed request
+        # Not `fs.exists`, which answers False to a failed request.
+        call_store(uri, lambda: fs.info(path, timeout=STALL_SECONDS))
     except FileNotFoundError:
         return False
     return True

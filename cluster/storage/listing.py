@@ -18,11 +18,12 @@ from fsspec.utils import glob_translate
 
 from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, version_of
 from cluster.storage.exclusion import HIDDEN, Exclusion
-from cluster.storage.files import StorageError, call_store, exists, filesystem, is_local
+from cluster.storage.files import STALL_SECONDS, StorageError, call_store, exists, filesystem, is_local
 from cluster.storage.local_files import is_within, regular_file, walk_files
 from cluster.storage.read_policy import STRICT, ReadPolicy
 
 GLOB_CHARACTERS = "*?["
+PAGES_SECONDS = 300.0  # for all index pages of an http server, which may link to ever more
 
 
 def list_files(
@@ -158,10 +159,10 @@ def _linked_from_page(uri: str, pattern: str, policy: ReadPolicy) -> Iterator[St
     fs, path = filesystem(uri, policy)
     found: Mapping[str, dict[str, Any]]
     if not path.endswith("/") and exists(uri, policy):
-        found = {path: call_store(uri, lambda: fs.info(path))}
+        found = {path: call_store(uri, lambda: fs.info(path, timeout=STALL_SECONDS))}
     else:
         find = fs.glob if pattern else fs.find
-        found = call_store(uri, lambda: find(path, detail=True))
+        found = call_store(uri, lambda: find(path, detail=True, timeout=PAGES_SECONDS))
     for name in sorted(found):
         info = found[name]
         if info["type"] == "file":
