@@ -10,8 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
 from cluster.features.tfrecord_conversion import ConversionOptions, convert
-from cluster.runs.command_line import parse_or_exit
+from cluster.runs.command_line import complain, parse_or_exit
 from cluster.runs.lifecycle import ExitCode
+from cluster.runs.logs import shown
 from schemas.errors import InputError
 
 
@@ -19,9 +20,9 @@ def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(ConversionOptions, __doc__)
     try:
-        done = convert(options, print)
+        done = convert(options, lambda line: print(shown(line)))
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return ExitCode.BAD_INPUT
     print(f"{done.files} files with {done.videos} videos written, {done.skipped} files were there already")
     return ExitCode.DONE

@@ -10,8 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
 from cluster.datasets.manifest_job import ManifestOptions, make_manifest
-from cluster.runs.command_line import parse_or_exit
+from cluster.runs.command_line import complain, parse_or_exit
 from cluster.runs.lifecycle import ExitCode
+from cluster.runs.logs import shown
 from schemas.errors import InputError
 
 
@@ -21,10 +22,10 @@ def main() -> int:
     try:
         made = make_manifest(options)
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return ExitCode.BAD_INPUT
     parts = ", ".join(f"{split} {count}" for split, count in sorted(made.splits.items()))
-    print(f"{options.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})")
+    print(shown(f"{options.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})"))
     if made.unlabelled:
         print(f"{made.unlabelled} of them have no label")
     if made.missing:

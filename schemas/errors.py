@@ -22,6 +22,11 @@ class InputError(Exception):
         return "\n".join(self.problems)
 
 
+def problems_of(error: Exception) -> tuple[str, ...]:
+    """What is wrong, one problem each."""
+    return error.problems if isinstance(error, InputError) else (str(error),)
+
+
 def examples(names: Sequence[str], quote: Callable[[str], str] = repr) -> str:
     """The first of `names`, quoted, and an ellipsis for the others."""
     return ", ".join(map(quote, names[:EXAMPLES])) + (", …" if len(names) > EXAMPLES else "")

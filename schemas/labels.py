@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.cells import COMPUTED, ESCAPED
+
 SCHEMA_VERSION = "1"
 LABEL = pa.struct(
     [
@@ -117,6 +119,8 @@ def unsubmittable_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:
 def submission_lines(ids: pa.StringArray, labels: pa.ListArray) -> bytes:
     """The lines of YouTube-8M's submission CSV: `id,index score index score …`, scores with six decimals.
 
+    Ids that a spreadsheet would compute have an apostrophe in front (`schemas.cells`).
+
     Raises:
         ValueError: for an id that the form cannot hold.
     """
@@ -131,7 +135,8 @@ def submission_lines(ids: pa.StringArray, labels: pa.ListArray) -> bytes:
     pairs = pc.binary_join_element_wise(flat.field("index").cast(pa.string()), decimals, " ")
     offsets = pc.subtract(labels.offsets, labels.offsets[0])
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, pairs), " ")
-    lines = pc.binary_join_element_wise(ids, joined, ",")
+    names = pc.replace_substring_regex(ids, COMPUTED, ESCAPED)
+    lines = pc.binary_join_element_wise(names, joined, ",")
     one = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
     text: str = pc.binary_join(one, "\n")[0].as_py()
     return f"{text}\n".encode() if len(lines) else b""

@@ -25,6 +25,7 @@ class FailureCode(StrEnum):
     ENCRYPTED = "encrypted"
     ABSURD_DIMENSIONS = "absurd_dimensions"
     TOO_LONG = "too_long"
+    COPY_LIMIT = "copy_limit"
     TIME_LIMIT = "time_limit"
     MEMORY_LIMIT = "memory_limit"
     WORKER_DIED = "worker_died"
@@ -39,6 +40,7 @@ RETRY_HELPS: Mapping[FailureCode, str] = {
     FailureCode.NO_PERMISSION: "once they can be read",
     FailureCode.ABSURD_DIMENSIONS: "with a higher limit",
     FailureCode.TOO_LONG: "with a higher limit",
+    FailureCode.COPY_LIMIT: "with a higher limit",
     FailureCode.TIME_LIMIT: "with a higher limit",
     FailureCode.MEMORY_LIMIT: "with a higher limit",
     FailureCode.WORKER_DIED: "with more memory, or another build of the decoder",

@@ -131,7 +131,7 @@ class ContactPicture:
 class RunRecord(JobRecord):
     """One extraction run.
 
-    unread  folders and links of the input that could not be read: their videos are missing; at most `MAX_FAILURES`
+    unread  folders and links of the input that were not read: their videos are missing; at most `MAX_FAILURES`
     """
 
     title: ClassVar[str] = "run record"

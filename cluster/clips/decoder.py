@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cluster.engines.guarded_processes import Response, serve
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import redacted
 from cluster.storage.video_source import open_video
 from extractors.clips.decode import decode_clips
@@ -36,6 +37,7 @@ class ClipTask:
 
     seed      of random placements and crops
     fallback  a deterministic sampling for the next attempt, where `sampling` is random and fails; else None
+    policy    how far reading the video goes
     """
 
     video: Video
@@ -45,6 +47,7 @@ class ClipTask:
     memory_bytes: int
     time_seconds: float
     fallback: ClipSampling | None = None
+    policy: ReadPolicy = STRICT
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -60,7 +63,8 @@ class ClipTask:
 def decode(task: ClipTask) -> NDArray[np.uint8]:
     """The clip, (T, H, W, 3). Raises `VideoError` for any problem with the video."""
     try:
-        with TaskGuard(task.memory_bytes, task.time_seconds), open_video(task.video.uri) as source:
+        guard = TaskGuard(task.memory_bytes, task.time_seconds)
+        with guard, open_video(task.video.uri, policy=task.policy) as source:
             clips = decode_clips(
                 source,
                 task.format,

@@ -14,9 +14,11 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import closing, suppress
+from dataclasses import asdict
 
 from cluster.engines.guarded_processes import POLL_SECONDS, GuardedProcesses, Request, Response, serve
 from cluster.engines.task_guard import GUARD_SECONDS, LimitExceededError, TaskGuard
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.thumbnail import Thumbnail, video_thumbnail
 from schemas.videos import Video
@@ -30,7 +32,11 @@ MAX_JPEG_BYTES = 1 << 16  # noise of 224 x 224 pixels takes half of it
 
 
 def thumbnails_of(
-    videos: Iterable[Video], *, total_seconds: float = TOTAL_SECONDS, give_up_after: int | None = None
+    videos: Iterable[Video],
+    policy: ReadPolicy = STRICT,
+    *,
+    total_seconds: float = TOTAL_SECONDS,
+    give_up_after: int | None = None,
 ) -> dict[str, Thumbnail]:
     """Thumbnails by id, of as many videos as `total_seconds` allow; none where the first `give_up_after` give none."""
     waiting = deque(videos)
@@ -41,7 +47,7 @@ def thumbnails_of(
     with closing(processes):
         while (waiting or processes.pending) and time.monotonic() < deadline:
             while waiting and processes.has_room:
-                processes.send(_request(waiting.popleft()))
+                processes.send(_request(waiting.popleft(), policy))
             for name, outcome in processes.receive(min(POLL_SECONDS, max(deadline - time.monotonic(), 0))):
                 seconds = outcome.header.get("seconds") if isinstance(outcome, Response) else None
                 if isinstance(outcome, Response) and isinstance(seconds, float):
@@ -53,16 +59,17 @@ def thumbnails_of(
     return found
 
 
-def _request(video: Video) -> Request[str]:
-    content = json.dumps([video.uri, video.start_seconds, video.end_seconds]).encode()
+def _request(video: Video, policy: ReadPolicy) -> Request[str]:
+    content = json.dumps([video.uri, video.start_seconds, video.end_seconds, asdict(policy)]).encode()
     return Request(video.id, content, VIDEO_SECONDS + GUARD_SECONDS, MAX_JPEG_BYTES)
 
 
 def answer(request: bytes) -> Response:
     """The thumbnail of a video, or an empty response."""
-    uri, start_seconds, end_seconds = json.loads(request)
+    uri, start_seconds, end_seconds, allowed = json.loads(request)
     failures = (Exception, LimitExceededError)  # no reason is given: the report shows that the picture is missing
-    with suppress(*failures), TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), open_video(uri) as source:
+    guard, policy = TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), ReadPolicy(**allowed)
+    with suppress(*failures), guard, open_video(uri, policy=policy) as source:
         thumbnail = video_thumbnail(source, start_seconds, end_seconds)
         return Response({"seconds": thumbnail.seconds}, thumbnail.jpeg)
     return Response({})

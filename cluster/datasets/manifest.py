@@ -20,9 +20,11 @@ from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
 from cluster.datasets.video_folder import described, distinct_ids, list_videos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
-from cluster.storage.listing import is_glob, versions_of
-from cluster.storage.redaction import redacted
-from schemas.errors import InputError
+from cluster.storage.listing import is_glob
+from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.redaction import MASK, redacted_uri
+from cluster.storage.versions import versions_of
+from schemas.errors import InputError, examples
 from schemas.numerals import number_of
 from schemas.videos import Video
 
@@ -31,6 +33,7 @@ COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds")
 MAX_PROBLEMS = 20
 MAX_FOUND = 10_000  # problems, after which a manifest is read no further
 MAX_SECONDS = 10**9  # which times of any container can hold
+HERE = "a file of the machine that reads it, which a manifest elsewhere may name only with --allow-local-files"
 
 
 class ManifestError(InputError):
@@ -39,37 +42,41 @@ class ManifestError(InputError):
     def __init__(self, source: str, lines: list[str]) -> None:
         first = lines[:MAX_PROBLEMS]
         more = [f"… and {len(lines) - MAX_PROBLEMS} more"] if len(lines) > MAX_PROBLEMS else []
-        super().__init__("\n".join([f"{source}:", *(f"  - {line}" for line in [*first, *more])]))
+        super().__init__("\n".join([f"{redacted_uri(source)}:", *(f"  - {line}" for line in [*first, *more])]))
         self.lines = tuple(lines)
 
 
 @dataclass(frozen=True)
 class VideoInput:
-    """What a job is to work on; `unread` are folders and links that could not be read, whose videos are missing."""
+    """What a job is to work on; `unread` are folders and links that were not read, whose videos are missing."""
 
     videos: list[Video]
     unread: tuple[str, ...] = ()
 
 
-def read_videos(source: str, exclude: Sequence[str] = (), *, needs_uri: bool = True) -> list[Video]:
+def read_videos(
+    source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT, *, needs_uri: bool = True
+) -> list[Video]:
     """The videos of `read_input`."""
-    return read_input(source, exclude, needs_uri=needs_uri).videos
+    return read_input(source, exclude, policy, needs_uri=needs_uri).videos
 
 
-def read_input(source: str, exclude: Sequence[str] = (), *, needs_uri: bool = True) -> VideoInput:
+def read_input(
+    source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT, *, needs_uri: bool = True
+) -> VideoInput:
     """The videos that `source` names, in a fixed order; of a folder, without what the patterns `exclude` match.
 
-    Without `needs_uri`, a manifest may name its videos by their ids alone.
+    Without `needs_uri`, a manifest may name its videos by their ids alone: they are not read.
 
     Raises:
         ManifestError: with all problems at once.
     """
     if is_manifest(source):
-        found, problems = _from_manifest(source, URI if needs_uri else ID)
+        found, problems = _from_manifest(source, URI if needs_uri else ID, policy)
         if exclude:
             problems.append("--exclude goes with folders: remove rows from the manifest instead")
     else:
-        found, problems = _from_listing(source, exclude)
+        found, problems = _from_listing(source, exclude, policy)
     problems += [*_mixed_labels(found.videos), *_duplicates(found.videos)]
     if not found.videos and not problems:
         problems = ["no video found there"]
@@ -78,12 +85,12 @@ def read_input(source: str, exclude: Sequence[str] = (), *, needs_uri: bool = Tr
     return found
 
 
-def _from_listing(source: str, exclude: Sequence[str]) -> tuple[VideoInput, list[str]]:
+def _from_listing(source: str, exclude: Sequence[str], policy: ReadPolicy) -> tuple[VideoInput, list[str]]:
     problem = refusal(source)
     try:
-        if problem and not is_glob(source) and not _is_folder(source):
+        if problem and not is_glob(source, policy) and not _is_folder(source):
             return VideoInput([]), [problem]
-        listed = list_videos(source, exclude)
+        listed = list_videos(source, exclude, policy)
     except (OSError, files.StorageError) as error:
         return VideoInput([]), [f"it cannot be listed: {error}{_looked_from(source, error)}"]
     problems = []
@@ -93,19 +100,25 @@ def _from_listing(source: str, exclude: Sequence[str]) -> tuple[VideoInput, list
         )
     if not listed.videos and listed.unread:
         problems.append(f"no video found there, and these cannot be read: {', '.join(listed.unread)}")
-    return VideoInput(listed.videos, listed.unread), problems
+    if not listed.videos and listed.outside:
+        problems.append(
+            f"no video found there, but links that lead out of it: {examples(listed.outside)}; "
+            "--follow-links takes in what they lead to"
+        )
+    return VideoInput(listed.videos, (*listed.unread, *listed.outside)), problems
 
 
-def _from_manifest(source: str, required: str) -> tuple[VideoInput, list[str]]:
+def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[VideoInput, list[str]]:
     try:
-        content = files.read_bytes(source)
+        content = files.read_bytes(source, policy)
     except (OSError, files.StorageError) as error:
         return VideoInput([]), [f"it cannot be read: {error}{_looked_from(source, error)}"]
     videos: list[Video] = []
     full: list[str] = []  # names of those without an id, with the extension
     problems: list[str] = []
     known: set[str] = set()
-    folder = posixpath.dirname(source)
+    folder = files.folder_of(source)
+    may_be_here = required != URI or files.is_local(source) or policy.allow_local_files
     try:
         for row in rows_of(source, content):
             if len(problems) > MAX_FOUND:
@@ -123,6 +136,8 @@ def _from_manifest(source: str, required: str) -> tuple[VideoInput, list[str]]:
             known |= new
             try:
                 video, name = _video(row.cells, folder, required)
+                if not may_be_here and _is_here(video.uri):
+                    raise ValueError(f"{shown(video.uri)} is {HERE}")
             except ValueError as error:
                 problems.append(f"{row.place}: {error}")
             else:
@@ -133,6 +148,14 @@ def _from_manifest(source: str, required: str) -> tuple[VideoInput, list[str]]:
     ids = distinct_ids([video.id for video in videos], full)
     named = [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
     return VideoInput(named), problems
+
+
+def _is_here(uri: str) -> bool:
+    """Whether a URI leads to a file of this machine; one that leads nowhere is found out later."""
+    try:
+        return files.is_local(uri)
+    except files.StorageError:
+        return False
 
 
 def _is_folder(source: str) -> bool:
@@ -166,7 +189,7 @@ def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, s
         raise ValueError(f"no {required}")
     uri, name, full = _text(row, URI), _text(row, ID), ""
     if not name:
-        full = redacted(uri).removesuffix("?***")  # the signature of a URL is no part of the video's name
+        full = redacted_uri(uri).removesuffix(f"?{MASK}").removesuffix(f"#{MASK}")  # a signature is no part of the name
         name = posixpath.splitext(full)[0]
     if uri and not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = files.join(folder, uri)
@@ -215,15 +238,15 @@ def _duplicates(videos: list[Video]) -> list[str]:
     for video in videos:
         if video.id in uris:
             problems.append(
-                f"id {video.id!r} stands for both {uris[video.id]!r} and {video.uri!r}; ids must be unique "
-                "(a manifest can give each video an id of its own)"
+                f"id {video.id!r} stands for both {redacted_uri(uris[video.id])!r} and {redacted_uri(video.uri)!r}; "
+                "ids must be unique (a manifest can give each video an id of its own)"
             )
         else:
             uris[video.id] = video.uri
     return problems
 
 
-def with_versions(videos: list[Video]) -> list[Video]:
+def with_versions(videos: list[Video], policy: ReadPolicy = STRICT) -> list[Video]:
     """The videos with their versions, which a manifest lacks and the store is asked for."""
-    found = versions_of(video.uri for video in videos if not video.version)
+    found = versions_of((video.uri for video in videos if not video.version), policy)
     return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos] if found else videos

@@ -15,7 +15,7 @@ from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, write_manifest
 from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
-from cluster.runs.common_options import FolderOptions
+from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage import files
@@ -23,6 +23,14 @@ from schemas.errors import examples
 from schemas.videos import Video
 
 LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
+
+
+@dataclass(frozen=True)
+class ManifestAccessOptions(AccessOptions):
+    """What an input may reach; no video is read."""
+
+    copy_limit_mib: int = 16384
+    copy_time_limit: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class ManifestOptions(Options):
     )
     seed: int = option(0, help="random seed of the split")
     folders: FolderOptions = field(default_factory=FolderOptions)
+    access: ManifestAccessOptions = field(default_factory=ManifestAccessOptions)
     skip_missing: bool = option(False, help="leave out listed videos that the folder lacks")
 
     @override
@@ -75,7 +84,13 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         cluster.storage.files.StorageError, OSError: where nothing can be written.
     """
     files.check_writable(options.output)
-    location = DatasetLocation(options.input, options.annotations or "", options.split_number, options.folders.exclude)
+    location = DatasetLocation(
+        options.input,
+        options.annotations or "",
+        options.split_number,
+        options.folders.exclude,
+        read_policy(options.folders, options.access),
+    )
     found = DATASETS[options.dataset](location)
     classes = _classes(options, found)
     listed, missing = found.listed, tuple(found.missing)

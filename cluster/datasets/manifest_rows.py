@@ -31,6 +31,7 @@ from typing_extensions import Buffer, override
 
 from cluster.datasets.label_cells import shown
 from cluster.datasets.text_files import text_lines
+from cluster.storage.files import address_of
 from cluster.storage.parquet_claims import MAX_ROWS, check_claims
 from schemas import strict_json
 
@@ -97,7 +98,7 @@ def refusal(uri: str) -> str:
 
 def _suffix(uri: str) -> str:
     """The extension that says how the content is written, in lower case."""
-    stem, suffix = posixpath.splitext(uri.lower())
+    stem, suffix = posixpath.splitext(address_of(uri).lower())
     inner = posixpath.splitext(stem)[1]
     return inner if suffix == GZIP and inner in TEXTS else suffix
 

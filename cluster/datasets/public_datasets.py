@@ -31,6 +31,7 @@ from cluster.datasets.text_files import decoded
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
 from cluster.storage.listing import list_files
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.numerals import natural_number_of, number_of
 from schemas.videos import Video
 
@@ -51,16 +52,20 @@ GRID_WORDS: tuple[Mapping[str, str], ...] = (
 
 @dataclass(frozen=True)
 class DatasetLocation:
-    """Where a data set is: its videos, without what `exclude` matches, its lists, and the number of the list used."""
+    """Where a data set is: its videos, without what `exclude` matches, its lists, and the number of the list used.
+
+    `policy` is how far the reading of its videos goes.
+    """
 
     input: str
     annotations: str = ""
     split_number: int = 1
     exclude: tuple[str, ...] = ()
+    policy: ReadPolicy = STRICT
 
     def videos(self) -> list[Video]:
         """Its videos, found by their files. Raises `ManifestError`."""
-        return read_videos(self.input, self.exclude)
+        return read_videos(self.input, self.exclude, self.policy)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def folders(location: DatasetLocation) -> ClipDataset:
     videos = location.videos()  # their ids are paths below the folder
     _refuse(
         location.input,
-        [f"{video.id} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
+        [f"{video.id!r} lies in no folder, which would name its class" for video in videos if "/" not in video.id],
     )
     has_splits = all(stored_split(video.id.split("/")[0]) and video.id.count("/") > 1 for video in videos)
     listed = []
@@ -219,7 +224,7 @@ def grid(location: DatasetLocation) -> ClipDataset:
         letters = posixpath.basename(video.id).lower()
         words = tuple(known.get(letter, "") for letter, known in zip(letters, GRID_WORDS, strict=False))
         if len(letters) != len(GRID_WORDS) or not all(words):
-            problems.append(f"{video.id}: a name of six characters that stand for words is wanted, such as bbaf2n")
+            problems.append(f"{video.id!r}: a name of six characters that stand for words is wanted, such as bbaf2n")
         listed.append(GroupedVideo(replace(video, labels=words), video.id))
     _refuse(location.input, problems)
     return ClipDataset(listed, tuple(word for known in GRID_WORDS for word in known.values()))
@@ -228,7 +233,7 @@ def grid(location: DatasetLocation) -> ClipDataset:
 def manifest(location: DatasetLocation) -> ClipDataset:
     """The videos of a manifest, without its splits. Where labels are indices, `vocabulary.csv` beside it names them."""
     videos = location.videos()
-    names = read_vocabulary(files.join(posixpath.dirname(location.input) or ".", VOCABULARY_FILE))
+    names = read_vocabulary(files.join(files.folder_of(location.input) or ".", VOCABULARY_FILE))
     names.add(videos)
     return ClipDataset([GroupedVideo(replace(video, split=""), video.id) for video in videos], tuple(names.names))
 

@@ -16,6 +16,8 @@ from cluster.storage.buckets import StoredFile
 from cluster.storage.exclusion import Exclusion
 from cluster.storage.files import is_local
 from cluster.storage.listing import below, list_files, split_glob
+from cluster.storage.local_files import regular_file
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.errors import EXAMPLES, examples
 from schemas.text import storable
 from schemas.videos import Video
@@ -36,29 +38,35 @@ logger = logging.getLogger("framemill")
 class VideoFolder:
     """The videos of a folder.
 
-    unread  folders and links in it that could not be read: what they hold is missing among the videos
-    others  the number of files that do not count as videos, by extension
+    unread   folders and links in it that could not be read: what they hold is missing among the videos
+    outside  links that lead out of it and were not followed: likewise
+    others   the number of files that do not count as videos, by extension
     """
 
     videos: list[Video]
     unread: tuple[str, ...]
+    outside: tuple[str, ...]
     others: Counter[str]
 
 
-def list_videos(source: str, exclude: Sequence[str] = ()) -> VideoFolder:
+def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT) -> VideoFolder:
     """The videos below a folder or prefix, or those that a glob matches, but for what the patterns `exclude` match.
 
-    A link that leads nowhere is a video without a version.
+    A link that leads nowhere is a video without a version; one that leads out of the folder is followed only if the
+    policy allows it.
 
     Raises:
         OSError, cluster.storage.files.StorageError: where `source` cannot be listed.
     """
-    root, _ = split_glob(source)
+    root, _ = split_glob(source, policy)
     unread: list[str] = []
+    outside: list[str] = []
     found: list[StoredFile] = []
     others: Counter[str] = Counter()
     exclusion = Exclusion(exclude)
-    for file in list_files(source, exclusion, unread=unread):
+    for file in list_files(
+        source, exclusion, unread=unread, outside=None if policy.follow_links else outside, policy=policy
+    ):
         suffix = posixpath.splitext(file.uri)[1].lower()
         if suffix in VIDEO_SUFFIXES or file.uri == root:
             found.append(file)
@@ -70,7 +78,8 @@ def list_videos(source: str, exclude: Sequence[str] = ()) -> VideoFolder:
     full = [_name(file.uri, root) for file in found]
     ids = distinct_ids([posixpath.splitext(name)[0] for name in full], full)
     videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
-    listed = VideoFolder(videos, tuple(unread), others)
+    outside = [link for link in outside if link.lower().endswith(VIDEO_SUFFIXES) or regular_file(link) is None]
+    listed = VideoFolder(videos, tuple(unread), tuple(outside), others)
     _log(listed)
     if exclusion.unused:
         logger.info(f"nothing there matches --exclude {' '.join(sorted(exclusion.unused))}")
@@ -112,6 +121,11 @@ def _log(listed: VideoFolder) -> None:
         logger.warning(
             f"{len(listed.unread)} folders or links cannot be read, and what they hold is missing from this run: "
             + examples(listed.unread)
+        )
+    if listed.outside:
+        logger.warning(
+            f"{len(listed.outside)} links lead out of the folder, and what they lead to is missing from this run "
+            f"(--follow-links takes it in): {examples(listed.outside)}"
         )
     if listed.others:
         logger.info(f"left out, as their extensions are not those of videos: {described(listed.others)}")

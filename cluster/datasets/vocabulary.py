@@ -2,7 +2,7 @@
 
 A dataset's own `vocabulary.csv` lies beside its shards, with the columns index and name and indices from 0. It only
 ever grows: a name keeps its index in all later runs, so that shards of different nights agree. `read_vocabulary` takes
-nothing else.
+nothing else. Names that a spreadsheet would compute have an apostrophe in front (`schemas.cells`).
 
 `read_class_names` takes the names that a user gives to a training, from one of three kinds of file:
 
@@ -24,6 +24,7 @@ from cluster.datasets.text_files import decoded
 from cluster.storage import files
 from cluster.storage.conditions import ChangedError
 from cluster.storage.writer import PlainWriter, Writer
+from schemas.cells import cell_of_text, text_of_cell
 from schemas.errors import EXAMPLES, InputError
 from schemas.numerals import natural_number_of
 from schemas.videos import Video
@@ -96,14 +97,14 @@ def _read(writer: Writer, uri: str) -> tuple[Vocabulary, str]:
         raise files.StorageError(
             f"{uri} is no vocabulary: expected the columns {', '.join(HEADER)}, indices from 0 on, each name once"
         )
-    return Vocabulary(names), version
+    return Vocabulary(map(text_of_cell, names)), version
 
 
 def _content(vocabulary: Vocabulary) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare \r would end the row
     writer.writerow(HEADER)
-    writer.writerows(enumerate(vocabulary.names))
+    writer.writerows(enumerate(map(cell_of_text, vocabulary.names)))
     return text.getvalue().encode()
 
 
@@ -163,6 +164,8 @@ def _from_table(text: str, header: list[str]) -> tuple[list[str], list[str]]:
     if problems:
         return [], problems[:EXAMPLES]
     rows = [named[index] for index in range(len(named))]
+    if tuple(header) == HEADER:
+        rows = [(text_of_cell(name), entity) for name, entity in rows]
     if entity_at is not None:
         rows = [(name.strip(), entity) for name, entity in rows]
     counts = Counter(name for name, _ in rows)

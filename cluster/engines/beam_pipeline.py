@@ -28,6 +28,7 @@ from apache_beam.transforms.window import GlobalWindows
 from cluster.engines.beam_bundle import Bundle
 from cluster.engines.beam_config import FAILED, REFUSED, BundleConfig, PipelineConfig
 from cluster.engines.pickled_file import PickledFile
+from cluster.runs.logs import configure_worker_logging
 
 LOCAL_WORKER = "run_worker"  # Beam's name of the thread that waits for a worker process
 
@@ -119,4 +120,5 @@ class _Run:
 
 def main(handle: int) -> None:
     """Run one pipeline for the process at the other end of a connection."""
+    configure_worker_logging()
     _Run(Connection(handle))()

@@ -20,7 +20,8 @@ from typing import Any
 
 from cluster.engines.pickled_file import PickledFile
 from cluster.storage import files
-from cluster.storage.listing import MAX_REQUESTS, list_files
+from cluster.storage.listing import list_files
+from cluster.storage.versions import MAX_REQUESTS
 
 RENEW_SECONDS = 30.0
 EXPIRY_SECONDS = 900.0  # without a renewal: the clocks of machines differ, and the driver commits shards in between

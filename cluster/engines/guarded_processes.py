@@ -30,6 +30,7 @@ from typing import Any, Generic, TypeVar
 
 from cluster.engines.task_guard import verdict_file, verdict_of
 from cluster.engines.watchdog import Limit
+from cluster.runs.logs import configure_worker_logging
 from schemas import strict_json
 
 POLL_SECONDS = 1.0
@@ -174,6 +175,7 @@ class GuardedProcesses(Generic[K]):
 
 def serve(answer: Callable[[bytes], Response]) -> None:
     """Answer requests until the parent is gone; to be called as the main program of a child."""
+    configure_worker_logging()
     connection = Connection(int(sys.argv[1]))
     with suppress(EOFError, OSError):
         connection.send_bytes(READY + verdict_file().encode())

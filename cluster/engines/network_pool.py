@@ -29,6 +29,7 @@ from ray.exceptions import ActorUnavailableError, ObjectLostError
 
 from cluster.engines.ray_cluster import FileCopies, cluster_size
 from cluster.engines.stage import Network
+from cluster.runs.logs import configure_worker_logging
 
 CHUNKS_IN_FLIGHT = 3
 CALLS_AT_ONCE = 64  # chunks that may wait at one embedder
@@ -76,6 +77,7 @@ class EmbedderActor:
     """
 
     def __init__(self) -> None:
+        configure_worker_logging()
         # Rows lie read-only in the object store, and are only read.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         self._loading = threading.Lock()

@@ -28,6 +28,7 @@ from cluster.engines.base import EngineError, OutcomeT, Resources, TaskT, Worker
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies
 from cluster.engines.task_guard import verdict_file, verdict_of
 from cluster.engines.watchdog import Limit
+from cluster.runs.logs import configure_worker_logging
 
 MAX_FAILED_STARTS = 3
 MAX_BATCH_TASKS = 128
@@ -39,6 +40,9 @@ logger = logging.getLogger("framemill")
 
 class WorkerActor:
     """A worker in a process of its own."""
+
+    def __init__(self) -> None:
+        configure_worker_logging()
 
     def greet(self) -> tuple[str, int, str]:
         """The machine and the process that this is, and the file that would say why its watchdog has killed it."""

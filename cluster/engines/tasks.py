@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import override
 
 from cluster.engines.base import WorkerLoss, WorkQueue
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted, redacted_uri
 from extractors.features import is_hopeless
 from extractors.segments import Segment
 from schemas.failures import FailureRow
@@ -218,7 +218,7 @@ def failure_row(failed: Failed, run_id: str) -> FailureRow:
     video = failed.task.video
     return FailureRow(
         id=video.id,
-        uri=redacted(video.uri),
+        uri=redacted_uri(video.uri),
         stage=failed.stage,
         code=failed.code,
         message=redacted(failed.message),

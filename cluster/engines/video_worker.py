@@ -12,6 +12,7 @@ from cluster.engines.stage import Network, VideoStage
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.engines.tasks import Done, Failed, Outcome, Task, memory_exceeded, time_exceeded
 from cluster.runs.lifecycle import internal_error
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, Stage, VideoError
 
@@ -21,11 +22,13 @@ StageT = TypeVar("StageT", bound=VideoStage)
 class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
     """Opens a video and has a stage process it, in one thread.
 
-    `memory_bytes` is how much a task may take beyond what the process holds before it, `time_seconds` how long.
+    `memory_bytes` is how much a task may take beyond what the process holds before it, `time_seconds` how long;
+    `policy` is how far reading its video goes.
     """
 
-    def __init__(self, stage: StageT, memory_bytes: int, time_seconds: float) -> None:
+    def __init__(self, stage: StageT, memory_bytes: int, time_seconds: float, policy: ReadPolicy = STRICT) -> None:
         self.stage = stage
+        self._policy = policy
         self._memory_bytes = memory_bytes
         self._time_seconds = time_seconds
 
@@ -47,7 +50,7 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
 
     @override
     def with_networks(self, networks: Mapping[str, Network]) -> VideoWorker[StageT]:
-        return VideoWorker(self.stage.with_networks(networks), self._memory_bytes, self._time_seconds)
+        return VideoWorker(self.stage.with_networks(networks), self._memory_bytes, self._time_seconds, self._policy)
 
     @override
     def setup(self) -> None:
@@ -57,7 +60,8 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
     def __call__(self, task: Task) -> Outcome:
         """The stage's result, or why there is none; never raises because of a video."""
         try:
-            with TaskGuard(self._memory_bytes, self._time_seconds), open_video(task.video.uri) as source:
+            guard = TaskGuard(self._memory_bytes, self._time_seconds)
+            with guard, open_video(task.video.uri, policy=self._policy) as source:
                 features, others = self.stage(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
             return Done(task, features, tuple(others))
         except VideoError as error:

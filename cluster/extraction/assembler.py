@@ -8,7 +8,7 @@ from dataclasses import replace
 from cluster.engines.tasks import Done, Failed, Outcome, failure_row
 from cluster.extraction.segment_spool import SegmentSpool, temporaries_explained
 from cluster.runs.lifecycle import internal_error
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.features import SegmentFeatures, is_hopeless, merge_segments
 from extractors.sampling import SamplingConfig
 from extractors.segments import Segment
@@ -73,7 +73,7 @@ class Assembler:
         except Exception:
             return self._failure(Failed(outcome.task, FailureCode.INTERNAL, internal_error(), Stage.DECODE))
         self._forget(video)
-        return replace(row, uri=redacted(row.uri))
+        return replace(row, uri=redacted_uri(row.uri))
 
     def _failure(self, failed: Failed) -> FailureRow:
         self._forget(failed.task.video)

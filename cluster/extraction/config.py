@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cluster.engines.options import EngineOptions
-from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
+from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.storage.read_policy import ReadPolicy
 from extractors.sampling import MAX_GRID_POINTS, SAMPLINGS, SamplingConfig
 from extractors.segments import DEFAULT_SECONDS
 from extractors.video.grid import as_fps
@@ -87,11 +88,17 @@ class ExtractionOptions(Options):
         MAX_GRID_POINTS, help="longest video, in sampled frames; one that claims to be longer fails", minimum=1
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
+    access: AccessOptions = field(default_factory=AccessOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     networks: NetworkOptions = field(default_factory=NetworkOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     failures: FailureOptions = field(default_factory=FailureOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
+
+    @property
+    def policy(self) -> ReadPolicy:
+        """How far the reading of videos goes."""
+        return read_policy(self.folders, self.access)
 
     def sampling_config(self) -> SamplingConfig:
         """How videos are read."""

@@ -113,7 +113,9 @@ def _lengths(plan: Plan, sample: Sequence[Video]) -> dict[Video, Length]:
     """Lengths and sizes of the videos that can be read."""
     engine = plan.options.engine
     limit_seconds = min(engine.time_limit, PROBE_SECONDS)
-    worker = VideoWorker(LengthProbe(plan.options.max_pixels), engine.memory_limit_mib << 20, limit_seconds)
+    worker = VideoWorker(
+        LengthProbe(plan.options.max_pixels), engine.memory_limit_mib << 20, limit_seconds, plan.options.policy
+    )
     with TaskProcess.of(worker) as process:
         outcomes = {video: process.carry_out(Task(video)) for video in sample}
     return {video: outcome.features for video, outcome in outcomes.items() if isinstance(outcome, Done)}

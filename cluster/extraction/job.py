@@ -19,6 +19,7 @@ from cluster.extraction.plan import Inputs, Plan, make_plan, read_inputs
 from cluster.extraction.run import ExtractionRun
 from cluster.reports.extraction_report import render_run_report
 from cluster.runs.lifecycle import ExitCode, bad_input, code_of, exit_code, failed, terminable
+from cluster.runs.logs import shown
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from schemas.errors import InputError
@@ -32,7 +33,7 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
             if options.dry_run:
                 increment = plan.increment(plan.dataset.settled())
                 relabelled = sum(map(len, plan.dataset.outdated(plan.videos).values()))
-                print(estimate(plan, increment, relabelled, engine.expected_machine))
+                print(shown(estimate(plan, increment, relabelled, engine.expected_machine)))
                 return ExitCode.DONE
             with plan.dataset.lease() as lease:
                 record = extract(plan, engine, lease)

@@ -104,7 +104,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     problems: list[str] = []
     found = VideoInput([])
     try:
-        found = read_input(options.input, options.folders.exclude)
+        found = read_input(options.input, options.folders.exclude, options.policy)
     except ManifestError as error:
         problems.append(str(error))
     specs: dict[Kind, str] = {
@@ -132,7 +132,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     problems += [missing_weights(missing)] if missing else []
     if problems:
         raise InputError(*problems)
-    return Inputs(with_versions(found.videos), weights, found.unread, absent)
+    return Inputs(with_versions(found.videos, options.policy), weights, found.unread, absent)
 
 
 def not_fetched(uri: str) -> AbstractContextManager[IO[bytes]]:
@@ -192,7 +192,10 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         inputs=inputs,
         on_gpu=on_gpu,
         worker=VideoWorker(
-            Extractor(sampling, frames, sound), options.engine.memory_limit_mib << 20, options.engine.time_limit
+            Extractor(sampling, frames, sound),
+            options.engine.memory_limit_mib << 20,
+            options.engine.time_limit,
+            options.policy,
         ),
         dataset=dataset,
         is_new=is_new,

@@ -12,9 +12,9 @@ from typing import Any
 
 from cluster.datasets.folder import RUNS
 from cluster.datasets.stored_settings import stored_schema
-from cluster.runs.config_file import HIDDEN
 from cluster.runs.option import spelled
 from cluster.storage import files
+from cluster.storage.redaction import MASK
 from extractors.weights.weight_sets import WEIGHT_SETS, Kind
 from schemas import strict_json
 from schemas.errors import InputError
@@ -78,7 +78,7 @@ def _named(root: str, part: str, fingerprint: str, configuration: Mapping[str, A
     """What gives the weights of a fingerprint: a name, a path or a URI. Raises `InputError` where nobody knows."""
     option = OPTION_OF[part]
     spec = configuration.get(option)
-    if isinstance(spec, str) and HIDDEN not in spec:
+    if isinstance(spec, str) and MASK not in spec:
         return spec
     if spec is None:
         sha256 = fingerprint.removeprefix(HASH)

@@ -27,7 +27,7 @@ from cluster.reports.extraction_report import render_run_report
 from cluster.runs.lifecycle import failed, guarded, recorded
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
@@ -171,7 +171,7 @@ class ExtractionRun:
         return PageContext(
             uri=plan.dataset.run_uri(".html"),
             pages=plan.related,
-            videos={video.id: redacted(video.uri) for video in plan.videos if video.id in shown},
+            videos={video.id: redacted_uri(video.uri) for video in plan.videos if video.id in shown},
             unchanged=plan.options.unchanged(),
         )
 
@@ -184,5 +184,5 @@ class ExtractionRun:
         for line in self._failures.lines():
             logger.info(line)
         if unread := self._plan.inputs.unread:
-            logger.warning(f"{len(unread)} folders or links could not be read: their videos are missing")
+            logger.warning(f"{len(unread)} folders or links were not read: their videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

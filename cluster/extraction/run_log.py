@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.engines.tasks import Done
 from cluster.runs.provenance import command_line, package_versions, without_secrets
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.features import SegmentFeatures
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
@@ -77,7 +77,7 @@ class RunLog:
         if len(self.failures) < MAX_FAILURES:
             note = FailureNote(
                 id=row.id,
-                uri=redacted(row.uri),
+                uri=redacted_uri(row.uri),
                 stage=row.stage,
                 code=row.code,
                 message=row.message,
@@ -148,7 +148,7 @@ class RunLog:
             ),
             contact_sheet=tuple(sorted(self.pictures, key=lambda picture: picture.id)),
             weights_warning=weights_warning,
-            unread=tuple(map(redacted, unread[:MAX_FAILURES])),
+            unread=tuple(map(redacted_uri, unread[:MAX_FAILURES])),
         )
 
     def _add_point(self, seconds: float) -> None:

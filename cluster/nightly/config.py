@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.extraction.config import ExtractionOptions, NetworkOptions, SamplingOptions
-from cluster.runs.common_options import FailureOptions, FolderOptions, ReportingOptions
+from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions
 from cluster.runs.option import RULE, option
 from cluster.runs.options import Options, attempt, options_of
 from cluster.scoring.config import (
@@ -118,6 +118,7 @@ class NightlyOptions(Options):
         accepts=is_date,
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
+    access: AccessOptions = field(default_factory=AccessOptions)
     sampling: NightlySamplingOptions = field(default_factory=NightlySamplingOptions)
     networks: NightlyNetworkOptions = field(default_factory=NightlyNetworkOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
@@ -142,6 +143,7 @@ class NightlyOptions(Options):
             input=self.videos,
             output=self.features,
             folders=self.folders,
+            access=self.access,
             engine=self.engine,
             failures=FailureOptions(
                 retry_failed=tuple(sorted(TRANSIENT)) if retried is None else retried,

@@ -18,8 +18,9 @@ from cluster.nightly.related_pages import related_pages
 from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.night_report import night_headline, render_night_report
 from cluster.runs.provenance import command_line, package_versions, without_secrets
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.video.thumbnail import Thumbnail
+from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
 from schemas.nights import NightCost, NightCounts, NightRecord, NightRun
 from schemas.records import MAX_FAILURES, Machine, utc_text
@@ -174,7 +175,10 @@ class DayRecord:
         context = PageContext(videos=videos, unchanged=self._options.unchanged())
         page = self._write_page(record, self._earlier, pictures, context, mended)
         self._records.write(record)  # last: a completed day is not written again
-        (logger.error if problem else logger.info)(f"{record.status}: {problem or night_headline(record)}")
+        if problem:
+            logger.error(InputError(f"{record.status}: {problem}"))
+        else:
+            logger.info(f"{record.status}: {night_headline(record)}")
         logger.info(f"report: {page}")
 
     def _record(self, labels: LabelStatistics | None) -> NightRecord:
@@ -185,7 +189,7 @@ class DayRecord:
         return NightRecord(
             date=self._day,
             model=self._model,
-            checkpoint=tuple(redacted(uri) for uri in self._options.checkpoint),
+            checkpoint=tuple(redacted_uri(uri) for uri in self._options.checkpoint),
             fingerprint=self._fingerprint,
             weights_warning=self._weights_warning,
             configuration=without_secrets(self._options.flat()),

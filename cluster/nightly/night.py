@@ -29,7 +29,7 @@ from cluster.runs.open_failures import OpenFailures
 from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
 from cluster.scoring.job import score_videos
 from cluster.storage.lease import Lease, is_open
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted, redacted_uri
 from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
 from schemas.nights import NightCounts
@@ -103,7 +103,7 @@ class Night:
             logger.info(f"nothing is new, and {self._settings.date} has its record: {self._day.page_uri}")
             problem = self._too_many_failures(settled.failed)
             if problem:
-                logger.error(problem)
+                logger.error(InputError(problem))
             return code_of("completed", is_too_many=bool(problem))
         if not is_extracting:
             self._day.begin(counts)
@@ -155,8 +155,8 @@ class Night:
         self._lease.confirm()
         self._day.end(status, problem, left)
         videos = [] if labels is None else self._videos_shown(labels)
-        pictures = {} if self._options.report.without_pictures else thumbnails_of(videos)
-        self._day.write(labels, pictures, {video.id: redacted(video.uri) for video in videos}, self._mended())
+        pictures = {} if self._options.report.without_pictures else thumbnails_of(videos, self._plan.options.policy)
+        self._day.write(labels, pictures, {video.id: redacted_uri(video.uri) for video in videos}, self._mended())
         return code_of(status, is_too_many=bool(problem))
 
     def _left(self) -> NightCounts:

@@ -1,8 +1,7 @@
 """A table as a CSV file inside its page: a `data:` link, which a browser saves without a script or a server.
 
 In: names of columns, and rows of texts and numbers. Out: the text of the `href`. The file is UTF-8 with a byte order
-mark, which spreadsheets ask for. A text that a spreadsheet would run as a formula (one that begins with `=`, `+`, `-`
-or `@`) gets an apostrophe in front.
+mark, which spreadsheets ask for. A text that a spreadsheet would compute gets an apostrophe in front (`schemas.cells`).
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from cluster.reports.pages import escape_invisible
-
-FORMULAS = ("=", "+", "-", "@")
+from schemas.cells import cell_of_text
 
 
 def csv_link(columns: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> str:
@@ -29,5 +27,4 @@ def csv_link(columns: Sequence[str], rows: Iterable[Sequence[str | float | None]
 def _cell(value: str | float | None) -> str | float | None:
     if not isinstance(value, str):
         return value
-    text: str = escape_invisible(value)
-    return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
+    return cell_of_text(escape_invisible(value))

@@ -26,6 +26,7 @@ ADVICE: dict[FailureCode, str] = {
     FailureCode.ENCRYPTED: "Protected content cannot be read. Provide an unprotected copy.",
     FailureCode.ABSURD_DIMENSIONS: "Larger than the limit. If the size is intended, raise the limit and retry.",
     FailureCode.TOO_LONG: "More grid points than the limit. If the length is real, raise the limit and retry.",
+    FailureCode.COPY_LIMIT: "Too large or slow to copy. Take a server that sends ranges, or raise the limit.",
     FailureCode.TIME_LIMIT: "Decoding hung or took too long. If the file is intact, raise the time limit and retry.",
     FailureCode.MEMORY_LIMIT: "Decoding needed too much memory. If the file is intact, raise the limit and retry.",
     FailureCode.WORKER_DIED: "The decoder crashed on it repeatedly. Convert the file or leave it out.",

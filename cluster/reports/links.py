@@ -18,9 +18,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import MASK, redacted_uri
 
-REDACTED = "***"
 GOOGLE_DOWNLOADS = "https://storage.cloud.google.com"
 STORES = {"gs": "gs", "gcs": "gs", "s3": "s3", "s3a": "s3"}  # by scheme
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
@@ -68,7 +67,7 @@ def _is_shown(uri: str) -> bool:
         uri.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         return False
-    return bool(uri) and "\0" not in uri and REDACTED not in uri and redacted(uri) == uri
+    return bool(uri) and "\0" not in uri and MASK not in uri and redacted_uri(uri) == uri
 
 
 def _web_href(uri: str) -> str | None:

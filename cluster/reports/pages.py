@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from functools import partial
 from importlib import resources
@@ -24,13 +23,10 @@ from cluster.reports import numbers
 from cluster.reports.context import PageContext
 from cluster.reports.links import page_href, video_href
 from extractors.video.thumbnail import Thumbnail
+from schemas.text import visible
 
 MAX_ID_CHARACTERS = 44  # below a picture or in a table
 MAX_NAME_CHARACTERS = 60  # the full name goes into a title attribute
-# Explicit direction marks, which could make an id read like another one.
-_DIRECTION_MARKS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
-
-
 _HEADING = Markup('<h2 id="{}">{}</h2>')
 
 
@@ -96,7 +92,7 @@ def escape_invisible(value: Any) -> Any:
     """Write the invisible characters of a text as escapes; markup and other types stay as they are."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(_escaped(character) for character in value)
+    return visible(value)
 
 
 def _script() -> str:
@@ -128,11 +124,3 @@ def _value_text(value: Any) -> str:
     if value is None or value == "":
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _escaped(character: str) -> str:
-    if character in "\n\t":
-        return character
-    if unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION_MARKS:
-        return character.encode("unicode_escape").decode("ascii")
-    return character

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from cluster.runs.config_file import read_config
+from cluster.runs.logs import indented
 from cluster.runs.option import TYPES, Option, nearest
 from cluster.runs.option_help import usage
 from cluster.runs.options import Options, Values
-from schemas.errors import InputError
+from schemas.errors import InputError, problems_of
 
 CONFIG = "--config"
 SWITCHES = {(): True, ("true",): True, ("false",): False}
@@ -59,10 +60,15 @@ def parse_or_exit(kind: type[T], text: str, arguments: list[str] | None = None) 
     try:
         return parse(kind, arguments)
     except InputError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
+        complain(error)
         print("--help lists all options", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def complain(error: Exception) -> None:
+    """Print the problems that keep a job from its work."""
+    for problem in problems_of(error):
+        print(f"error: {indented(problem)}", file=sys.stderr)
 
 
 def _split(arguments: Sequence[str], problems: list[str]) -> list[tuple[str, list[str]]]:

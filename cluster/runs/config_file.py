@@ -24,8 +24,8 @@ from cluster.runs.option import nearest, spelled
 from cluster.runs.options import Options, Values, groups_of, options_of
 from cluster.runs.provenance import without_secrets
 from cluster.storage import files
+from cluster.storage.redaction import MASK
 
-HIDDEN = "***"  # what redaction leaves of a secret
 _SURROGATES = re.compile("[\ud800-\udfff]")  # bytes of a file name that are no text
 
 
@@ -64,9 +64,9 @@ def _add(values: Values[Any], place: str, group: str, name: str, value: Any) -> 
         right = f"in the table [{spelled(found.group)}]" if found.group else "above the first table"
         values.problems.append(f"{place}: {name} belongs {right}")
     else:
-        if HIDDEN in str(value) and not values.is_named(name):
+        if MASK in str(value) and not values.is_named(name):
             remedy = f"write the value there, or give --{name}"
-            values.problems.append(f"{place}: {name} has {HIDDEN} in place of a secret: {remedy}")
+            values.problems.append(f"{place}: {name} has {MASK} in place of a secret: {remedy}")
         values.add(f"{place}: {name}", name, value.isoformat() if isinstance(value, date) else value)
 
 
@@ -83,7 +83,7 @@ def config_text(options: Options, subject: str) -> str:
             lines += ["", f"[{spelled(group)}]"]
         shown = _shown(without_secrets({field: value})[field])
         if shown != value:
-            lines.append(f"# {HIDDEN} stands for what is not kept here: write it, or give --{found.name}")
+            lines.append(f"# {MASK} stands for what is not kept here: write it, or give --{found.name}")
         lines.append(tomli_w.dumps({found.name: shown}).rstrip("\n"))
     return "\n".join(lines) + "\n"
 
@@ -91,4 +91,4 @@ def config_text(options: Options, subject: str) -> str:
 def _shown(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_shown, value))
-    return _SURROGATES.sub(HIDDEN, value) if isinstance(value, str) else value
+    return _SURROGATES.sub(MASK, value) if isinstance(value, str) else value

@@ -14,7 +14,7 @@ from enum import IntEnum
 from types import FrameType
 
 from cluster.storage.redaction import redacted
-from schemas.errors import InputError
+from schemas.errors import InputError, problems_of
 from schemas.records import JobRecord
 
 REPORT_CHARACTERS = 2_000
@@ -91,8 +91,8 @@ def code_of(status: str, *, is_too_many: bool) -> ExitCode:
 
 def bad_input(error: Exception) -> ExitCode:
     """Log every problem of an error that prevents a run from starting; returns the exit code."""
-    for problem in error.problems if isinstance(error, InputError) else (error,):
-        logger.error(problem)
+    for problem in problems_of(error):
+        logger.error(InputError(problem))
     return ExitCode.BAD_INPUT
 
 

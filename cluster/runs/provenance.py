@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted, redacted_uri
 
 PACKAGES = ("framemill", "av", "torch", "ray", "pyarrow", "numpy", "fsspec")
 
 
 def command_line() -> tuple[str, ...]:
     """The command line of this process, one argument each, without secrets."""
-    return tuple(map(redacted, sys.argv))
+    return tuple(map(_redacted, sys.argv))
 
 
 def without_secrets(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,4 +37,4 @@ def package_versions() -> dict[str, str]:
 def _redacted(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_redacted, value))
-    return redacted(value) if isinstance(value, str) else value
+    return redacted(redacted_uri(value)) if isinstance(value, str) else value

@@ -14,7 +14,7 @@ from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import increment_of
 from cluster.datasets.shard_sink import Sink
 from cluster.scoring.clip_scorer import ClipScores
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, FeatureRow
 from schemas.videos import Video, content_of
@@ -55,7 +55,7 @@ class ClipEmbeddings:
             num_frames=scores.num_frames,
             duration_seconds=scores.duration_seconds,
             split=video.split,
-            uri=redacted(video.uri),
+            uri=redacted_uri(video.uri),
         )
         checked = self._sink.checked(row, content_of(video))
         if isinstance(checked, FailureRow):

@@ -104,7 +104,7 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
         problems.append("embeddings are those of one network: give one checkpoint with --embeddings, not several")
     videos: list[Video] = []
     try:
-        videos = read_videos(options.videos or "", options.folders.exclude)
+        videos = read_videos(options.videos or "", options.folders.exclude, options.policy)
     except ManifestError as error:
         problems.append(str(error))
     if options.submission is not None:
@@ -112,7 +112,7 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
     problems += unwritable(options)
     if problems or trained is None or sampling is None:
         raise InputError(*problems)
-    return ClipInputs(settings, started, with_versions(videos), trained, sampling)
+    return ClipInputs(settings, started, with_versions(videos, options.policy), trained, sampling)
 
 
 def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
@@ -150,7 +150,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         label_fingerprint=fingerprint,
         dataset=dataset,
         inputs=inputs,
-        worker=VideoWorker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit),
+        worker=VideoWorker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit, options.policy),
         writer=label_writer(trained, options.scores, dataset, LabelStamp(trained.name, run_id, inputs.started)),
         clips=clips,
         embeddings=None if embeddings is None else _embeddings(embeddings, run_id, trained, clips),

@@ -10,10 +10,11 @@ from typing_extensions import override
 
 from cluster.engines.options import EngineOptions
 from cluster.features.record_options import RecordOptions
-from cluster.runs.common_options import FolderOptions, ReportingOptions
+from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.files import join
+from cluster.storage.read_policy import ReadPolicy
 from extractors.video.media import MAX_PIXELS
 from schemas.outcomes import FailureCode
 from schemas.records import is_date
@@ -161,6 +162,7 @@ class ScoringOptions(Options):
         minimum=1,
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
+    access: AccessOptions = field(default_factory=AccessOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     records: RecordOptions = field(default_factory=RecordOptions)
     clips: ClipScoringOptions = field(default_factory=ClipScoringOptions)
@@ -173,8 +175,8 @@ class ScoringOptions(Options):
         problems = []
         if bool(self.features) == (self.videos is not None):
             problems.append("give --features or --videos, one of them")
-        if self.folders.exclude and self.videos is None:
-            problems.append("--exclude goes with --videos")
+        if self.videos is None:
+            problems += [f"--{name} goes with --videos" for name in self.folders.given()]
         embeddings = self.clips.embeddings
         if embeddings is not None and join(embeddings) == join(self.labels):
             problems.append(f"labels and embeddings must be two places, not both {self.labels!r}")
@@ -183,6 +185,11 @@ class ScoringOptions(Options):
         if len(set(self.checkpoint)) < len(self.checkpoint):
             problems.append("checkpoint names the same folder more than once")
         return problems
+
+    @property
+    def policy(self) -> ReadPolicy:
+        """How far the reading of videos goes."""
+        return read_policy(self.folders, self.access)
 
     @property
     def kind(self) -> str:

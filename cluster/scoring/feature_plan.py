@@ -35,8 +35,8 @@ from cluster.scoring.plan import (
     unwritable,
 )
 from cluster.storage import files
-from cluster.storage.listing import versions_of
 from cluster.storage.parquet import read_table
+from cluster.storage.versions import versions_of
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp
 

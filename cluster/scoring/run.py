@@ -25,7 +25,7 @@ from cluster.runs.provenance import command_line, package_versions, without_secr
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.submission import write_submission
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted, redacted_uri
 from schemas.errors import InputError
 from schemas.records import MAX_FAILURES, utc_text
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
@@ -68,7 +68,7 @@ class _Tally:
         for row in scored.failures:
             self.open_failures.add(row.id, row.code)
         self.failures += [
-            replace(failure, uri=redacted(failure.uri)) for failure in failures[: MAX_FAILURES - len(self.failures)]
+            replace(failure, uri=redacted_uri(failure.uri)) for failure in failures[: MAX_FAILURES - len(self.failures)]
         ]
 
 
@@ -137,7 +137,7 @@ class ScoringRun:
         dataset = self._plan.dataset
         dataset.commit(scored.number, scored.shard, scored.ledger, scored.failures)
         for unread in scored.unread:
-            logger.error(unread.message)
+            logger.error(InputError(unread.message))
         self._tally.add(scored)
         if dataset.is_record_due():
             dataset.write_record(self._record("running"))
@@ -159,7 +159,7 @@ class ScoringRun:
             date=settings.date,
             models=tuple(
                 ScoredModel(
-                    uri=redacted(uri),
+                    uri=redacted_uri(uri),
                     model=config.model,
                     weights_sha256=config.weights_sha256,
                     temperature=config.temperature,
@@ -191,5 +191,5 @@ class ScoringRun:
             failures=tuple(sorted(tally.failures, key=lambda failure: failure.uri)),
             failures_by_code=dict(tally.failures_by_code),
             seconds_by_stage=dict(stats.seconds_by_stage),
-            submission=None if submission is None else redacted(submission),
+            submission=None if submission is None else redacted_uri(submission),
         )

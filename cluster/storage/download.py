@@ -9,8 +9,9 @@ from typing import IO
 from tqdm import tqdm
 
 from cluster.storage.files import StorageError, filesystem
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.weights.resolve import Progress, open_http
+from schemas.text import visible
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def show_download(name: str, *, quiet: bool) -> Iterator[Progress | None]:
 
     def update(done_bytes: int, total_bytes: int | None) -> None:
         if not bars:
-            bars.append(tqdm(desc=redacted(name), total=total_bytes, unit="B", unit_scale=True, leave=True))
+            text = visible(redacted_uri(name))
+            bars.append(tqdm(desc=text, total=total_bytes, unit="B", unit_scale=True, leave=True))
         bars[0].update(done_bytes - bars[0].n)
 
     try:

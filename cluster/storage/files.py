@@ -12,6 +12,7 @@ others for s3://.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import posixpath
 import re
@@ -21,19 +22,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import aiohttp
 import fsspec
 
 from cluster.storage import local_files
-from cluster.storage.redaction import redacted
+from cluster.storage.http_client import client_of
+from cluster.storage.http_copy import CopyLimitError, copy_file
+from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import MESSAGE_CHARACTERS, StoreFailure, describe, store_failure_of
 from schemas.errors import InputError
 
 # By scheme, the extra that it needs besides fsspec; empty for none.
 SCHEMES = {"file": "", "gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "http": "", "https": ""}
+HTTP = ("http", "https")
+HTTP_READ_BYTES = 1 << 30
 RETRY_POLICY = RetryPolicy(total_seconds=180.0)
 STALL_SECONDS = 60.0  # without a byte, after which a connection counts as broken
 # fsspec's cache keeps every listing: gigabytes, and stale.
@@ -47,6 +53,7 @@ STORE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _FILE = re.compile(r"^file:(?:(?!//)|//(?P<host>[^/]*))(?=/)", re.IGNORECASE)
+_QUERY = re.compile("[?#]")
 _HERE = ("", "localhost")
 T = TypeVar("T")
 
@@ -63,7 +70,7 @@ def scheme_of(uri: str) -> str:
     """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for an unknown one."""
     match = _SCHEME.match(uri)
     scheme = match.group(1).lower() if match else "file"
-    shown = repr(redacted(uri)[:MESSAGE_CHARACTERS])
+    shown = repr(redacted_uri(uri)[:MESSAGE_CHARACTERS])
     is_chained = "::" in uri and (scheme != "file" or "://" in uri.partition("::")[2])
     if scheme not in SCHEMES or is_chained:
         raise StorageError(f"{shown}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
@@ -74,7 +81,19 @@ def scheme_of(uri: str) -> str:
         raise StorageError(
             f"{shown}: an absolute path follows file:// (file:///folder/name), or a path without file://"
         )
+    if scheme in HTTP and not _has_port(uri):
+        raise StorageError(
+            f"{shown}: what follows its host is no port; in a password, / ? # and @ are written %2F %3F %23 and %40"
+        )
     return scheme
+
+
+def _has_port(uri: str) -> bool:
+    try:
+        urlsplit(uri).port  # noqa: B018 - what is wrong with it shows when it is taken
+    except ValueError:
+        return False
+    return True
 
 
 def has_scheme(uri: str) -> bool:
@@ -92,14 +111,25 @@ def join(root: str, *parts: str) -> str:
     return posixpath.join(root.rstrip("/") or "/", *parts)
 
 
-def filesystem(uri: str) -> tuple[Any, str]:
+def folder_of(uri: str) -> str:
+    """The folder of a file; of an http URI, whose query may hold slashes too, without query and fragment."""
+    return posixpath.dirname(address_of(uri))
+
+
+def address_of(uri: str) -> str:
+    """`uri` without the query and the fragment of an http URI; in others `?` and `#` are parts of names."""
+    return _QUERY.split(uri, maxsplit=1)[0] if uri.lower().startswith(("http://", "https://")) else uri
+
+
+def filesystem(uri: str, policy: ReadPolicy = STRICT) -> tuple[Any, str]:
     """The fsspec file system of `uri` and the path within it. A missing library is an error that names the extra."""
     scheme = scheme_of(uri)
     if scheme == "file":
         return fsspec.filesystem("file"), local_path(uri)
     extra = SCHEMES[scheme]
+    options = {**OPTIONS, **STORE_OPTIONS[extra], **({"get_client": client_of(policy)} if scheme in HTTP else {})}
     try:
-        fs, path = call_store(uri, lambda: fsspec.core.url_to_fs(uri, **OPTIONS, **STORE_OPTIONS[extra]))
+        fs, path = call_store(uri, lambda: fsspec.core.url_to_fs(uri, **options))
     except ImportError as error:
         raise StorageError(f"{scheme}:// needs another library: pip install 'framemill[{extra}]'") from error
     return fs, path
@@ -124,11 +154,11 @@ def call_store(uri: str, call: Callable[[], T], retry_policy: RetryPolicy | None
     Raises `FileNotFoundError`, `FileExistsError`, or `StorageError` for everything else, without secrets.
     """
     try:
-        return (retry_policy or RETRY_POLICY).call(redacted(uri), call)
-    except (ImportError, StorageError):
+        return (retry_policy or RETRY_POLICY).call(redacted_uri(uri), call)
+    except (ImportError, StorageError, CopyLimitError):
         raise
     except Exception as error:
-        message = f"{redacted(uri)}: {describe(error)}"
+        message = f"{redacted_uri(uri)}: {describe(error)}"
         kinds = {
             StoreFailure.MISSING: FileNotFoundError,
             StoreFailure.EXISTS: FileExistsError,
@@ -137,22 +167,34 @@ def call_store(uri: str, call: Callable[[], T], retry_policy: RetryPolicy | None
         raise kinds.get(store_failure_of(error), StorageError)(message) from error
 
 
-def read_bytes(uri: str) -> bytes:
-    """The content of a small file."""
-    fs, path = filesystem(uri)
+def read_bytes(uri: str, policy: ReadPolicy = STRICT) -> bytes:
+    """The content of a small file; an http server may send no more than `HTTP_READ_BYTES` of it."""
+    fs, path = filesystem(uri, policy)
     if is_local(uri):
         return Path(path).read_bytes()
+    if scheme_of(uri) in HTTP:
+        return _read_http(uri, fs, path, min(HTTP_READ_BYTES, policy.copy_bytes), policy.copy_seconds)
     data: bytes = call_store(uri, lambda: fs.cat_file(path))
     return data
 
 
-def exists(uri: str) -> bool:
+def _read_http(uri: str, fs: Any, path: str, limit_bytes: int, limit_seconds: float) -> bytes:
+    content = io.BytesIO()
+    try:
+        call_store(uri, lambda: copy_file(fs, path, content, limit_bytes, limit_seconds))
+    except CopyLimitError as error:
+        raise StorageError(f"{redacted_uri(uri)}: {error}") from error
+    return content.getvalue()
+
+
+def exists(uri: str, policy: ReadPolicy = STRICT) -> bool:
     """Whether there is anything at `uri`."""
-    fs, path = filesystem(uri)
+    fs, path = filesystem(uri, policy)
     if is_local(uri):
         return os.path.exists(path)
     try:
-        call_store(uri, lambda: fs.info(path))  # not `fs.exists`, which answers False to a failed request
+        # Not `fs.exists`, which answers False to a failed request.
+        call_store(uri, lambda: fs.info(path, timeout=STALL_SECONDS))
     except FileNotFoundError:
         return False
     return True
@@ -160,8 +202,8 @@ def exists(uri: str) -> bool:
 
 def check_writable(uri: str) -> None:
     """Raise `StorageError` for a scheme that is read-only."""
-    if scheme_of(uri) in ("http", "https"):
-        raise StorageError(f"{redacted(uri)} cannot be written to: give a local path, gs:// or s3://")
+    if scheme_of(uri) in HTTP:
+        raise StorageError(f"{redacted_uri(uri)} cannot be written to: give a local path, gs:// or s3://")
 
 
 def write_bytes(uri: str, data: bytes | memoryview) -> None:

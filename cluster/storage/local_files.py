@@ -41,7 +41,10 @@ def sweep_temporaries(folder: Path) -> None:
 
 
 def walk_files(
-    folder: str, enters: Callable[[str], bool] = lambda name: True, unread: list[str] | None = None
+    folder: str,
+    enters: Callable[[str], bool] = lambda name: True,
+    follows: Callable[[str], bool] = lambda name: True,
+    unread: list[str] | None = None,
 ) -> Iterator[str]:
     """The paths of all files below `folder`, in order, and after them those behind links to folders.
 
@@ -49,9 +52,10 @@ def walk_files(
     twice; links to files count as files, whether these are there or not. Memory holds the names in the folders on the
     way to the current file, and two numbers for each folder.
 
-    enters  whether to enter the folder with this path below `folder`
-    unread  takes the paths of folders that cannot be read; without it, and for `folder` itself, they raise `OSError`:
-            skipping them would lose their files silently
+    enters   whether to enter the folder with this path below `folder`
+    follows  likewise, whether to follow the link to a folder or file
+    unread   takes the paths of folders that cannot be read; without it, and for `folder` itself, they raise `OSError`:
+             skipping them would lose their files silently
     """
     walked: set[tuple[int, int]] = set()  # devices and inodes
     links = deque([""])
@@ -69,20 +73,27 @@ def walk_files(
                 if is_linked and (found.st_dev, found.st_ino) in walked:
                     continue
                 walked.add((found.st_dev, found.st_ino))
-                names, linked = _content(path)
+                names, linked, pointing = _content(path)
             except OSError:
                 if unread is None or name == "/":
                     raise
                 unread.append(path.rstrip("/"))
                 continue
             inner = name if name != "/" else ""
+            names = [each for each in names if each not in pointing or follows(inner + each)]
             left += [inner + each for each in reversed(names) if not each.endswith("/") or enters(inner + each[:-1])]
-            links += [inner + each for each in linked if enters(inner + each)]
+            links += [inner + each for each in linked if enters(inner + each) and follows(inner + each)]
 
 
-def _content(folder: str) -> tuple[list[str], list[str]]:
-    """The names in a folder, in order, those of folders with a slash; and the names of links to folders."""
-    names, links = [], []
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path lies in a folder once all links on the ways to both are followed."""
+    root = os.path.realpath(folder)
+    return os.path.commonpath([root, os.path.realpath(path)]) == root
+
+
+def _content(folder: str) -> tuple[list[str], list[str], set[str]]:
+    """The names in a folder, in order, those of folders with a slash; of links to folders; of other links."""
+    names, links, pointing = [], [], set[str]()
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -91,7 +102,9 @@ def _content(folder: str) -> tuple[list[str], list[str]]:
                 links.append(entry.name)
             else:
                 names.append(entry.name)
-    return sorted(names), sorted(links)  # `a b` comes before the files in `a/`
+                if entry.is_symlink():
+                    pointing.add(entry.name)
+    return sorted(names), sorted(links), pointing  # `a b` comes before the files in `a/`
 
 
 def regular_file(path: str) -> os.stat_result | None:

@@ -30,7 +30,11 @@ TRANSIENT_CLASSES = frozenset(
         "IncompleteRead",
     }
 )
-BAD_ADDRESS_CLASSES = frozenset({"InvalidURL", "SSLCertVerificationError"})
+BAD_ADDRESS_CLASSES = frozenset(
+    {"InvalidURL", "NonHttpUrlClientError", "NarrowRedirectError", "TooManyRedirects", "SSLCertVerificationError"}
+)
+
+SENTENCES = {"TooManyRedirects": "its server redirects in a loop"}  # in place of what the exceptions say
 
 
 class StoreFailure(Enum):
@@ -75,7 +79,8 @@ def describe(error: BaseException) -> str:
     failure = store_failure_of(error)
     if failure in (StoreFailure.MISSING, StoreFailure.DENIED, StoreFailure.EXISTS):
         return str(failure.value)
-    return redacted(f"{failure.value}: {type(last).__name__}: {last}")[:MESSAGE_CHARACTERS]
+    text = SENTENCES.get(type(last).__name__, f"{type(last).__name__}: {last}")
+    return redacted(f"{failure.value}: {text}")[:MESSAGE_CHARACTERS]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -91,7 +96,8 @@ def _status(error: BaseException) -> int | None:
     if isinstance(response, dict):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     else:
-        status = getattr(error, "status", None) or getattr(error, "code", None)  # aiohttp, gcsfs
+        status = getattr(error, "status", None)  # aiohttp
+        status = getattr(error, "code", None) if status is None else status  # gcsfs
     try:
         return int(status) if status is not None else None
     except (TypeError, ValueError):

@@ -6,7 +6,6 @@ becomes a `VideoError` whose code says whether the queue should retry the video 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +16,10 @@ from typing import IO, Any, cast
 from fsspec.asyn import sync
 
 from cluster.storage.files import STALL_SECONDS, StorageError, filesystem, is_local
+from cluster.storage.http_copy import CopyLimitError, copy_file
 from cluster.storage.range_reader import RangeReader
-from cluster.storage.redaction import redacted
+from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
 from extractors.video.media import Source
@@ -26,7 +27,6 @@ from schemas.outcomes import FailureCode, Stage, VideoError
 
 # For one request; the queue retries the video as a whole for longer.
 RETRY_POLICY = RetryPolicy(total_seconds=20.0)
-COPY_BYTES = 1 << 20
 CODES = {
     StoreFailure.MISSING: FailureCode.MISSING,
     StoreFailure.BAD_ADDRESS: FailureCode.MISSING,
@@ -42,16 +42,16 @@ Retry = Callable[[Callable[[], Any]], Any]  # makes a request, and repeats it af
 
 
 @contextmanager
-def open_video(uri: str, retry_policy: RetryPolicy | None = None) -> Iterator[Source]:
+def open_video(uri: str, retry_policy: RetryPolicy | None = None, *, policy: ReadPolicy = STRICT) -> Iterator[Source]:
     """The video at `uri` for the decoder; storage failures become `VideoError`s."""
     try:
-        fs, path = filesystem(uri)
+        fs, path = filesystem(uri, policy)
     except StorageError as error:
         raise VideoError(FailureCode.MISSING, str(error), Stage.READ) from error
     if is_local(uri):
         yield path
         return
-    retry = partial((retry_policy or RETRY_POLICY).call, redacted(uri))
+    retry = partial((retry_policy or RETRY_POLICY).call, redacted_uri(uri))
     with _failures_as_video_errors():
         info = retry(lambda: fs.info(path, timeout=STALL_SECONDS))
     if info.get("size") == 0:
@@ -60,7 +60,7 @@ def open_video(uri: str, retry_policy: RetryPolicy | None = None) -> Iterator[So
     if reader is None:
         with tempfile.TemporaryFile() as copy:
             with _failures_as_video_errors():
-                retry(lambda: _copy(fs, path, copy))
+                retry(lambda: _copy(fs, path, copy, policy))
             yield copy
         return
     with reader:
@@ -112,15 +112,19 @@ async def _request_range(fs: Any, url: str, start: int, end: int) -> bytes:
         response.raise_for_status()
         if response.status != HTTPStatus.PARTIAL_CONTENT and (start or response.content_length != end):
             raise NoRangesError
-        data: bytes = await response.read()
-        return data
+        parts, left = [], end - start
+        while left and (part := await response.content.read(left)):  # a server may send more
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
 
 
-def _copy(fs: Any, path: str, copy: IO[bytes]) -> None:
-    copy.seek(0)
-    copy.truncate()
-    with fs.open(path, "rb", block_size=0) as file:  # streaming
-        shutil.copyfileobj(file, copy, COPY_BYTES)
+def _copy(fs: Any, path: str, copy: IO[bytes], policy: ReadPolicy) -> None:
+    try:
+        copy_file(fs, path, copy, policy.copy_bytes, policy.copy_seconds)
+    except CopyLimitError as error:
+        message = f"{error} (--copy-limit-mib, --copy-time-limit), as its server sends no parts of it"
+        raise VideoError(FailureCode.COPY_LIMIT, message, Stage.READ) from error
     if not copy.tell():
         raise _empty()
     copy.seek(0)

@@ -85,6 +85,7 @@ class ClipData(TrainingData):
             deterministic=clips.steady,
             memory_bytes=engine.memory_limit_mib << 20,
             time_seconds=engine.time_limit,
+            policy=self.settings.options.policy,
         )
 
     @property
@@ -129,7 +130,7 @@ class ClipData(TrainingData):
             return self
         most = self.settings.options.clips.max_failure_ratio
         if len(lost) > most * len(self.videos):
-            lines = [f"  - {video.id}: {video.message}" for video in lost[:EXAMPLES]]
+            lines = [f"  - {video.id!r}: {video.message}" for video in lost[:EXAMPLES]]
             lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
             raise ClipDataError(
                 f"{len(lost)} of {len(self.videos)} videos cannot be decoded, more than --max-failure-ratio {most:g} "
@@ -190,10 +191,10 @@ def _joined(options: TrainingOptions) -> ManifestLabels | None:
 
 def _read(options: TrainingOptions, joined: ManifestLabels | None) -> Sequence[GroupedVideo]:
     """The videos of a manifest, or of a folder; without `joined`, each class has a folder there."""
-    source, exclude = options.videos or "", options.folders.exclude
+    source, exclude, policy = options.videos or "", options.folders.exclude, options.policy
     if joined is None and not is_manifest(source):
-        return folders(DatasetLocation(source, exclude=exclude)).listed
-    videos = read_videos(source, exclude)
+        return folders(DatasetLocation(source, exclude=exclude, policy=policy)).listed
+    videos = read_videos(source, exclude, policy)
     if joined is not None:
         videos = [_with_labels(video, joined) for video in videos]
     return [GroupedVideo(video, video.id) for video in videos]

@@ -12,7 +12,7 @@ from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import LabelLists
 from cluster.clips.cache import CachedClips, ClipCache, clip_row
 from cluster.clips.decoder_pool import ClipDecoderPool
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted, redacted_uri
 from cluster.training.clip_source import ClipReading, ClipSource
 from cluster.training.progress import UNWATCHED, Meter
 from cluster.training.splits import Split
@@ -92,8 +92,8 @@ class ClipFeed:
         outcomes = meter.follow("checking", decoded, len(videos) * self._worker.world, lambda outcome: 1)
         for video, outcome in zip(videos, outcomes, strict=True):
             if isinstance(outcome, VideoError):
-                uri = redacted(video.uri)
-                lost.append(LostVideo(id=video.id, uri=uri, code=outcome.code, message=outcome.message))
+                uri = redacted_uri(video.uri)
+                lost.append(LostVideo(id=video.id, uri=uri, code=outcome.code, message=redacted(outcome.message)))
             else:
                 yield video, outcome
 

@@ -28,6 +28,7 @@ from classifiers.data.class_choice import Targets
 from classifiers.training.loop import epoch_seed
 from cluster.clips.decoder import ClipTask
 from cluster.features.read_ahead import read_ahead
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import ClipFormat
 from schemas.outcomes import VideoError
@@ -56,6 +57,7 @@ class ClipReading:
     deterministic: ClipSampling
     memory_bytes: int
     time_seconds: float
+    policy: ReadPolicy = STRICT
 
     def task(self, video: Video, seed: int, *, is_deterministic: bool) -> ClipTask:
         """The decoder's task for a clip of `video`."""
@@ -68,6 +70,7 @@ class ClipReading:
             memory_bytes=self.memory_bytes,
             time_seconds=self.time_seconds,
             fallback=None if is_same else self.deterministic,
+            policy=self.policy,
         )
 
 

@@ -12,11 +12,12 @@ from typing_extensions import override
 from classifiers.choices import CLIP_MODELS, FEATURE_MODELS, SINGLE_LABEL
 from cluster.engines.options import LOCAL
 from cluster.features.record_options import RecordOptions
-from cluster.runs.common_options import FolderOptions
+from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options, attempt, options_of
 from cluster.runs.provenance import without_secrets
 from cluster.storage import files
+from cluster.storage.read_policy import ReadPolicy
 from cluster.training.clip_options import ClipOptions, ClipSettings
 from cluster.training.option_groups import (
     COLUMN,
@@ -38,7 +39,7 @@ FEATURES, CLIPS = "features", "clips"
 BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
 # Groups that decide where a training runs and what it logs, but not what comes out; `workers` is the exception. What
 # videos there are is compared by itself.
-OF_NO_CONSEQUENCE = ("engine", "folders", "reporting")
+OF_NO_CONSEQUENCE = ("engine", "folders", "access", "reporting")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class TrainingOptions(Options):
         None, help="instead of features: a manifest (CSV, JSONL, Parquet), or a folder of videos", common=True
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
+    access: AccessOptions = field(default_factory=AccessOptions)
     records: RecordOptions = field(default_factory=RecordOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     classes: ClassOptions = field(default_factory=ClassOptions)
@@ -92,7 +94,9 @@ class TrainingOptions(Options):
     def _conflicts_of_kind(self) -> list[str]:
         if bool(self.features) == (self.videos is not None) or not all(self.features):
             return ["give --features or --videos, one of them"]
-        problems = ["--exclude goes with --videos"] if self.folders.exclude and self.kind == FEATURES else []
+        problems = []
+        if self.kind == FEATURES:
+            problems += [f"--{name} goes with --videos" for name in self.folders.given()]
         if self.model.takes_clips != (self.kind == CLIPS):
             names, noun = (FEATURE_MODELS, "features") if self.kind == FEATURES else (CLIP_MODELS, "clips of --videos")
             problems.append(f"model {self.model.model!r} does not take {noun}; those that do: {', '.join(names)}")
@@ -103,6 +107,11 @@ class TrainingOptions(Options):
         if self.optimisation.phases and self.optimisation.recipe != NO_RECIPE:
             problems.append(f"--recipe {self.optimisation.recipe} has its own phases: leave --phases out")
         return problems
+
+    @property
+    def policy(self) -> ReadPolicy:
+        """How far the reading of videos goes."""
+        return read_policy(self.folders, self.access)
 
     @property
     def kind(self) -> str:

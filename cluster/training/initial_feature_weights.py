@@ -26,7 +26,7 @@ from classifiers.weights.checkpoint import (
 from classifiers.weights.keras_files import KerasFileError, load_keras_file
 from cluster.storage import files
 from cluster.storage.files import on_disk
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from cluster.training.initial_weights import SUBJECT, InitialWeightsError, new_head, with_head
 from cluster.training.option_groups import KEEP_HEAD, RESET_HEAD
 from extractors.weights.content import foreign_content
@@ -55,7 +55,7 @@ class InitialFeatureWeights:
             else:
                 self._fill_from_keras(model)
         except ValueError as error:
-            raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
+            raise InitialWeightsError(f"--init-weights {redacted_uri(self.uri)}: {error}") from error
 
     def _fill_from_checkpoint(self, model: FeatureModel, class_names: Sequence[str]) -> None:
         contents = {file: files.read_bytes(files.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}

@@ -25,7 +25,7 @@ from classifiers.weights.checkpoint import (
 )
 from classifiers.weights.published_clips import PublishedWeightsError, fill, published_options
 from cluster.storage import files
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from cluster.training.option_groups import AUTO_HEAD, KEEP_HEAD, RESET_HEAD
 from cluster.training.published_weights import read_published
 from schemas.budget import weights_budget
@@ -62,7 +62,7 @@ class InitialWeights:
                 _check_options(model, name, published_options(name, arrays))
                 fill(model, arrays, fresh_head=self.head != KEEP_HEAD)
         except ValueError as error:
-            raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
+            raise InitialWeightsError(f"--init-weights {redacted_uri(self.uri)}: {error}") from error
 
     def _fill_from_checkpoint(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
         contents = {file: files.read_bytes(files.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}

@@ -127,7 +127,7 @@ def _log_epoch(record: Epoch, settings: TrainingSettings, states: StateFolder) -
 
 def _log_lost(lost: Sequence[LostVideo]) -> None:
     for video in lost[:MAX_LOST_LOGGED]:
-        logger.warning(f"left out: {video.id} ({video.uri}), {video.code}: {video.message}")
+        logger.warning(f"left out: {video.id!r} ({video.uri}), {video.code}: {video.message}")
     if len(lost) > MAX_LOST_LOGGED:
         logger.warning(f"and {len(lost) - MAX_LOST_LOGGED} more, which {RECORD_FILE} lists")
 

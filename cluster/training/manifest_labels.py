@@ -6,7 +6,6 @@ The names of the classes are those of the vocabulary, or the manifest's own in a
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -94,7 +93,7 @@ def labels_of(videos: Iterable[Video], source: str, vocabulary_uri: str | None) 
 
 def vocabulary_beside(manifest: str) -> str | None:
     """The vocabulary in the folder of a manifest; None where there is none."""
-    return _first([files.join(posixpath.dirname(manifest), VOCABULARY_FILE)])
+    return _first([files.join(files.folder_of(manifest), VOCABULARY_FILE)])
 
 
 def _first(uris: Sequence[str]) -> str | None:

@@ -21,7 +21,7 @@ from cluster.reports.training_report import FILE_NAME, render_training_report
 from cluster.runs.config_file import config_text
 from cluster.runs.provenance import command_line, package_versions, without_secrets
 from cluster.storage import files
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from cluster.training.base import WorkerResources
 from cluster.training.data import TrainingData
 from cluster.training.report_context import feature_reports, mistake_pictures
@@ -87,7 +87,7 @@ def _page(plan: TrainingPlan, record: TrainingRecord) -> str:
         pages=feature_reports(options.features),
         unchanged=options.unchanged(),
     )
-    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data)
+    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data, options.policy)
     return render_training_report(record, pictures, context)
 
 
@@ -175,5 +175,5 @@ def _record(
 def _with_uris(result: SplitResult, data: TrainingData) -> SplitResult:
     """The result with the URIs of mistaken videos."""
     uris = data.uris(result.name, {mistake.id for mistake in result.mistakes})
-    mistakes = (replace(mistake, uri=redacted(uris.get(mistake.id, ""))) for mistake in result.mistakes)
+    mistakes = (replace(mistake, uri=redacted_uri(uris.get(mistake.id, ""))) for mistake in result.mistakes)
     return replace(result, mistakes=tuple(mistakes))

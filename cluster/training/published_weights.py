@@ -19,7 +19,7 @@ from torch import Tensor
 from classifiers.weights.hdf5_file import Hdf5Error, read_arrays
 from cluster.storage import files
 from cluster.storage.download import open_uri
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from extractors.weights.content import WeightsError, damage_of, foreign_content
 from extractors.weights.formats import DAMAGE
 from extractors.weights.protobuf_wire import WireError
@@ -43,7 +43,7 @@ def read_published(uri: str, budget: Budget | None = None) -> Arrays:
     Raises:
         WeightsError: for missing or damaged weights, for an unknown format, and for more than the budget.
     """
-    shown = redacted(uri)
+    shown = redacted_uri(uri)
     budget = budget or weights_budget()
     try:
         if (prefix := _checkpoint_prefix(uri)) is not None:

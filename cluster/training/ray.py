@@ -32,6 +32,7 @@ from typing_extensions import override
 from classifiers.training.workers import SingleWorker, Workers
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
+from cluster.runs.logs import configure_worker_logging
 from cluster.training.base import Report, ResourceError, Show, TrainingEngine, WorkerResources
 from cluster.training.option_groups import CPU, GPU, TrainingEngineOptions
 from cluster.training.progress import StageProgress
@@ -210,6 +211,7 @@ class _Attempts(threading.Thread):
 
 def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     """The main function of each worker."""
+    configure_worker_logging()
     plan: TrainingPlan = ray.get(given["plan"])
     news: Queue = given["news"]
     context = get_context()

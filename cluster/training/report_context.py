@@ -8,10 +8,12 @@ from contextlib import suppress
 
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.folder import RUNS
-from cluster.reports.links import REDACTED, PageLink
+from cluster.reports.links import PageLink
 from cluster.reports.training_tables import reported_split
 from cluster.storage import files
 from cluster.storage.listing import list_files
+from cluster.storage.read_policy import ReadPolicy
+from cluster.storage.redaction import MASK
 from cluster.training.data import TrainingData
 from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
@@ -36,7 +38,7 @@ def feature_reports(features: Sequence[str]) -> tuple[PageLink, ...]:
     return tuple(found)
 
 
-def mistake_pictures(record: TrainingRecord, data: TrainingData) -> dict[str, Thumbnail]:
+def mistake_pictures(record: TrainingRecord, data: TrainingData, policy: ReadPolicy) -> dict[str, Thumbnail]:
     """Thumbnails by id of the most confident mistakes, where their videos can be read."""
     split = reported_split(record)
     if split is None:
@@ -44,13 +46,13 @@ def mistake_pictures(record: TrainingRecord, data: TrainingData) -> dict[str, Th
     names = [mistake.id for mistake in split.mistakes[:MAX_PICTURES]]
     uris = data.uris(split.name, set(names))
     videos = [Video(name, uris[name]) for name in names if _may_be_read(uris.get(name, ""))]
-    return thumbnails_of(videos, total_seconds=TOTAL_SECONDS, give_up_after=TRIES)
+    return thumbnails_of(videos, policy, total_seconds=TOTAL_SECONDS, give_up_after=TRIES)
 
 
 def _may_be_read(uri: str) -> bool:
     """Whether the video may be where it was; only on disk does it cost nothing to look."""
     try:
-        return bool(uri) and REDACTED not in uri and (not files.is_local(uri) or files.exists(uri))
+        return bool(uri) and MASK not in uri and (not files.is_local(uri) or files.exists(uri))
     except InputError:
         return False
 

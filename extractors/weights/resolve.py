@@ -35,6 +35,15 @@ CHUNK_BYTES = 1 << 20
 MAX_NAME_CHARACTERS = 100
 TIMEOUT_SECONDS = 60
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
+HANDLERS: tuple[Callable[[], urllib.request.BaseHandler], ...] = (
+    urllib.request.ProxyHandler,
+    urllib.request.HTTPHandler,
+    urllib.request.HTTPSHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.UnknownHandler,
+)
 _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -66,10 +75,13 @@ def default_cache_dir() -> Path:
 
 @contextlib.contextmanager
 def open_http(uri: str) -> Iterator[IO[bytes]]:
-    """Open an http(s) URI; callers pass their own opener for other schemes."""
+    """Open an http(s) URI, which may redirect to others; callers pass their own opener for other schemes."""
     if not uri.lower().startswith(("http://", "https://")):
         raise OSError(f"{uri!r} cannot be opened: only http and https are supported")
-    with urllib.request.urlopen(uri, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
+    opener = urllib.request.OpenerDirector()  # urllib's own follows redirects to ftp, too
+    for handler in HANDLERS:
+        opener.add_handler(handler())
+    with opener.open(uri, timeout=TIMEOUT_SECONDS) as response:
         yield response
         if response.length:  # declared bytes that were not received; reading in chunks does not detect this
             raise OSError(f"the connection ended {response.length:,} bytes too early")

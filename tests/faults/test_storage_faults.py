@@ -9,8 +9,9 @@ import pytest
 
 from cluster.storage import files, video_source
 from cluster.storage.files import StorageError
-from cluster.storage.listing import list_files, versions_of
+from cluster.storage.listing import list_files
 from cluster.storage.retry import RetryPolicy
+from cluster.storage.versions import versions_of
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
 from tests.support.faulty_proxy import Fault, FaultyProxy, every, faulty_proxy

@@ -28,18 +28,21 @@ from tests.support.dataset import ROOT
 # Scripts give them: one that is missing breaks somebody's night.
 FLAGS = {
     "extract_features": """
-        input output exclude weights pca audio-weights audio-pca fps sampling frame-features max-seconds
+        input output exclude follow-links allow-local-files allow-private-redirects copy-limit-mib
+        copy-time-limit weights pca audio-weights audio-pca fps sampling frame-features max-seconds
         segment-seconds max-pixels precision rows-per-shard engine address beam-options workers pools
         embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio redo-earlier dry-run quiet
         log-format
     """,
     "score_videos": """
-        checkpoint labels features videos code-range exclude embeddings views crops date only-new top-k threshold
+        checkpoint labels features videos code-range exclude follow-links allow-local-files allow-private-redirects
+        copy-limit-mib copy-time-limit embeddings views crops date only-new top-k threshold
         submission max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
-        output features videos code-range labels exclude model model-options init-weights init-head classes vocabulary
+        output features videos code-range labels exclude follow-links allow-local-files allow-private-redirects
+        copy-limit-mib copy-time-limit model model-options init-weights init-head classes vocabulary
         task balance split split-column split-seed fractions validation-features test-features max-frames recipe phases
         placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
@@ -48,12 +51,14 @@ FLAGS = {
         keep-frozen-mib max-failure-ratio engine address without-pictures quiet log-format
     """,
     "nightly": """
-        videos features checkpoint labels date exclude weights pca audio-weights audio-pca fps sampling
+        videos features checkpoint labels date exclude follow-links allow-local-files allow-private-redirects
+        copy-limit-mib copy-time-limit weights pca audio-weights audio-pca fps sampling
         frame-features max-seconds precision top-k threshold sure-from without-pictures engine address
         workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
     """,
     "make_manifest": """
-        dataset input output exclude annotations split-number classes test validation seed skip-missing
+        dataset input output exclude follow-links allow-local-files allow-private-redirects
+        annotations split-number classes test validation seed skip-missing
     """,
     "convert_tfrecords": """
         input output to level code-range

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.cells import text_of_cell
 from schemas.labels import (
     LABEL_SCHEMA,
     SUBMISSION_HEADER,
@@ -100,6 +101,15 @@ def test_scores_are_rounded_as_printf_does():
     scores = scores.astype(np.float32)
     lines = submission_lines(pa.array(["v"] * len(scores)), labels_of(*([(7, score)] for score in scores.tolist())))
     assert lines.decode().splitlines() == [f"v,7 {score:.6f}" for score in scores.tolist()]
+
+
+def test_ids_that_a_spreadsheet_would_compute_come_back():
+    ids = ["=1+1", "-0aBcDeFgHi", "'-x", "a-b", "\t@x"]
+    lines = submission_lines(pa.array(ids), labels_of(*[[(1, 0.5)]] * len(ids))).decode().splitlines()
+    assert lines[0] == "'=1+1,1 0.500000"
+    cells = [line.split(",")[0] for line in lines]
+    assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in cells)
+    assert [text_of_cell(cell) for cell in cells] == ids
 
 
 @pytest.mark.parametrize("name", ["a,b", 'a"b', "a\nb", "a\rb"])

@@ -10,10 +10,12 @@ import pytest
 
 from cluster.clips.decoder import ClipTask, answer, decode, encode_task, outcome_of
 from cluster.engines.guarded_processes import Response
+from cluster.storage.read_policy import ReadPolicy
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import KINETICS, ClipFormat
 from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
+from tests.support.servers import http_files
 from tests.support.trainings import COLOURS, write_clip
 
 FORMAT = ClipFormat(frames=4, height=16, width=24, resize=(18, 32), fps="12.5", **KINETICS)
@@ -43,6 +45,17 @@ def test_an_unreadable_video_comes_back_as_its_error(task: ClipTask, tmp_path: P
     with pytest.raises(VideoError) as caught:
         decode(missing)
     assert (error.code, error.message, error.stage) == (FailureCode.MISSING, caught.value.message, caught.value.stage)
+
+
+def test_a_video_is_read_as_far_as_the_policy_allows(task: ClipTask, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(Path(task.video.uri).read_bytes())
+    with http_files(tmp_path) as web:
+        copied = replace(task, video=replace(task.video, uri=f"{web}/whole/a.mp4"))
+        assert isinstance(outcome_of(copied, answer(encode_task(copied))), np.ndarray)
+        limited = replace(copied, policy=ReadPolicy(copy_bytes=100))
+        error = outcome_of(limited, answer(encode_task(limited)))
+    assert isinstance(error, VideoError)
+    assert error.code is FailureCode.COPY_LIMIT
 
 
 def test_an_error_of_the_program_is_not_blamed_on_the_video(task: ClipTask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from cluster.clips.thumbnails import thumbnails_of
+from cluster.storage.read_policy import ReadPolicy
 from schemas.videos import Video
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
@@ -21,6 +22,9 @@ def test_videos_without_a_thumbnail_are_left_out(tmp_path: Path) -> None:
     assert all(thumbnail.jpeg.startswith(b"\xff\xd8\xff") for thumbnail in found.values())
     with http_files(tmp_path) as root:
         assert thumbnails_of([Video("a", f"{root}/0.mp4"), Video("b", f"{root}/status/403/0.mp4")]) == {"a": found["0"]}
+        copied = [Video("a", f"{root}/whole/0.mp4")]
+        assert thumbnails_of(copied) == {"a": found["0"]}
+        assert thumbnails_of(copied, ReadPolicy(copy_bytes=100)) == {}
 
 
 def test_a_silent_server_takes_no_longer_than_the_time_limit(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets import manifest
-from cluster.datasets.manifest import MAX_PROBLEMS, ManifestError, read_videos
+from cluster.datasets.manifest import HERE, MAX_PROBLEMS, ManifestError, read_videos
+from cluster.datasets.manifest_rows import is_manifest
 from cluster.storage import files
+from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.retry import RetryPolicy
 from schemas.videos import Video
 from tests.support.memory import memory_below
@@ -264,6 +266,32 @@ def test_a_manifest_and_a_video_over_http(tmp_path, monkeypatch):
         ]
         found = problems(f"{url}/status/503/m.csv")
         assert "503" in found[0]
+
+
+def test_a_query_after_its_extension_does_not_hide_a_manifest(tmp_path):
+    write(tmp_path, "m.csv", "uri\nsub/v.mp4\nhttps://h/w.mp4#t\n")
+    with http_files(tmp_path) as url:
+        for query in ("?token=a/b.mp4", "#a/b"):
+            first, second = read_videos(f"{url}/m.csv{query}")
+            assert first == Video("sub/v", f"{url}/sub/v.mp4")
+            assert second == Video("https://h/w", "https://h/w.mp4#t")
+    assert not is_manifest("https://h/v.mp4?list=m.csv")
+    assert is_manifest("what?.csv")
+
+
+def test_a_manifest_elsewhere_names_no_file_of_this_machine(tmp_path):
+    uris = ["/etc/passwd", "file:///etc/passwd", "FILE:/etc/passwd", "file://localhost/etc/passwd"]
+    write(tmp_path, "m.csv", "\n".join(["id,uri", *(f"{number},{uri}" for number, uri in enumerate(uris))]))
+    write(tmp_path, "n.csv", "id,uri\na,~/v.mp4\nb,../v.mp4\nc,http://127.0.0.1/v.mp4\nd,file://other/v.mp4\n")
+    with http_files(tmp_path) as url:
+        found = problems(f"{url}/m.csv")
+        assert list(found) == [f"line {number}: {uri!r} is {HERE}" for number, uri in enumerate(uris, 2)]
+        assert "--allow-local-files" in HERE
+        allowed = read_videos(f"{url}/m.csv", (), ReadPolicy(allow_local_files=True))
+        assert [video.uri for video in allowed] == uris
+        assert [video.id for video in read_videos(f"{url}/m.csv", needs_uri=False)] == ["0", "1", "2", "3"]
+        assert [video.uri for video in read_videos(f"{url}/n.csv")][:2] == [f"{url}/~/v.mp4", f"{url}/../v.mp4"]
+    assert [video.uri for video in read_videos(str(tmp_path / "m.csv"))] == uris
 
 
 def test_lists_of_labels_in_cells_are_taken_apart(tmp_path):

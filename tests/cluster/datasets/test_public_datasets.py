@@ -52,7 +52,7 @@ def test_folders_of_splits(tmp_path: Path) -> None:
 
 
 def test_a_video_outside_of_all_folders(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="loose lies in no folder"):
+    with pytest.raises(ManifestError, match="'loose' lies in no folder"):
         find("folders", touch(tmp_path, "run/a.mp4", "loose.mp4"))
 
 

@@ -12,10 +12,12 @@ from cluster.datasets.increment import FailedBefore, Settled, increment_of
 from cluster.datasets.manifest import ManifestError, read_input, read_videos
 from cluster.datasets.video_folder import described, distinct_ids, list_videos
 from cluster.storage import files
+from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.videos import Video
 from tests.support.folders import touch, unreadable_folder
 from tests.support.servers import gs_bucket
 
+FOLLOWED = ReadPolicy(follow_links=True)
 JOINT = ("a.mp4", "a.mkv", "b.mp4", "x/a.mp4")  # one stem twice
 
 
@@ -25,8 +27,8 @@ def bucket() -> Iterator[str]:
         yield uri
 
 
-def ids(source: Path | str, *exclude: str) -> list[str]:
-    return [video.id for video in list_videos(str(source), exclude).videos]
+def ids(source: Path | str, *exclude: str, policy: ReadPolicy = STRICT) -> list[str]:
+    return [video.id for video in list_videos(str(source), exclude, policy).videos]
 
 
 def test_a_folder_names_videos_by_their_path(tmp_path: Path) -> None:
@@ -89,12 +91,14 @@ def test_links_that_lead_nowhere_are_videos_until_they_lead_somewhere(tmp_path: 
     target = tmp_path / "elsewhere" / "a.mp4"
     folder = touch(tmp_path / "in", "b.mp4")
     (folder / "a.mp4").symlink_to(target)
-    before = list_videos(str(folder)).videos
+    before = list_videos(str(folder), (), FOLLOWED).videos
     assert [(video.id, bool(video.version)) for video in before] == [("a", False), ("b", True)]
     settled = Settled({}, {"a": FailedBefore("missing", "", "r1")})
     assert [video.id for video in increment_of(before, settled, None).pending] == ["b"]
     touch(target.parent, target.name)
-    assert [video.id for video in increment_of(list_videos(str(folder)).videos, settled, None).pending] == ["a", "b"]
+    assert [
+        video.id for video in increment_of(list_videos(str(folder), (), FOLLOWED).videos, settled, None).pending
+    ] == ["a", "b"]
 
 
 def test_linked_folders_belong_to_the_folder(tmp_path: Path) -> None:
@@ -103,8 +107,39 @@ def test_linked_folders_belong_to_the_folder(tmp_path: Path) -> None:
     (folder / "linked").symlink_to(tmp_path / "other")
     (folder / "loop").symlink_to(folder)
     (folder / "a-second-name").symlink_to(folder / "z")
-    assert ids(folder) == ["linked/a", "z/b"]
-    assert ids(folder, "linked") == ["z/b"]
+    assert ids(folder, policy=FOLLOWED) == ["linked/a", "z/b"]
+    assert ids(folder, "linked", policy=FOLLOWED) == ["z/b"]
+
+
+def test_links_that_lead_out_of_the_folder_are_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = touch(tmp_path / "in", "run/b.mp4", "run/c.mp4")
+    touch(tmp_path / "other", "a.mp4", "notes.txt")
+    links = {"jump": "../other", "up": "..", "d.mp4": "../other/a.mp4", "gone.mp4": "/nowhere/a.mp4"}
+    links |= {"notes": "../other/notes.txt", "inside": "run", "e.mp4": "run/b.mp4", "trailers": "../other"}
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    listed = list_videos(str(folder), ("trailers",))
+    assert [video.id for video in listed.videos] == ["e", "run/b", "run/c"]
+    assert sorted(listed.outside) == [str(folder / name) for name in ("d.mp4", "gone.mp4", "jump", "up")]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "4 links lead out of the folder" in warning
+    assert "--follow-links" in warning
+    assert read_input(str(folder), ("trailers",)).unread == listed.outside
+    assert [video.id for video in list_videos(str(folder / "jump")).videos] == ["a"]  # given by itself
+    assert [video.id for video in list_videos(f"{folder}/j*/*.mp4").videos] == []
+    assert [video.id for video in list_videos(f"{folder}/j*/*.mp4", (), FOLLOWED).videos] == ["jump/a"]
+    assert [video.id for video in list_videos(str(folder / "d.mp4")).videos] == ["d"]
+
+
+def test_a_folder_of_links_alone_says_how_to_take_them_in(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    touch(tmp_path / "other", "a.mp4")
+    (tmp_path / "in" / "run").symlink_to(tmp_path / "other")
+    with pytest.raises(ManifestError, match=r"no video found there, but links that lead out of it: .*--follow-links"):
+        read_input(str(tmp_path / "in"))
+    assert [video.id for video in read_input(str(tmp_path / "in"), (), FOLLOWED).videos] == ["run/a"]
 
 
 def test_patterns_that_match_nothing_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -43,6 +43,21 @@ def test_any_name_survives_the_file(tmp_path):
     assert read_vocabulary(uri).names == names
 
 
+def test_a_spreadsheet_computes_no_name(tmp_path):
+    uri = str(tmp_path / "vocabulary.csv")
+    names = ["=HYPERLINK(1)", "-5", "'=x", "+a", "\t@b", "it's"]
+    write_vocabulary(uri, Vocabulary(names))
+    cells = [line.split(",", 1)[1].strip('"') for line in files.read_bytes(uri).decode().splitlines()[1:]]
+    assert cells == ["'=HYPERLINK(1)", "'-5", "''=x", "'+a", "'\t@b", "it's"]
+    assert read_vocabulary(uri).names == names
+    assert list(read_class_names(uri)) == names
+
+
+def test_names_of_older_files_are_read_as_they_are(tmp_path):
+    (tmp_path / "v.csv").write_text('"index","name"\n0,"=1+1"\n1,"-5"\n')
+    assert read_vocabulary(str(tmp_path / "v.csv")).names == ["=1+1", "-5"]
+
+
 def test_without_a_file_it_is_empty(tmp_path):
     assert read_vocabulary(str(tmp_path / "none.csv")).names == []
 

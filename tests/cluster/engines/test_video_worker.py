@@ -15,10 +15,12 @@ from cluster.engines import task_guard
 from cluster.engines.base import Resources
 from cluster.engines.tasks import Done, Failed, Task
 from cluster.engines.video_worker import VideoWorker
+from cluster.storage.read_policy import ReadPolicy
 from extractors.segments import Segment
 from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
+from tests.support.servers import http_files
 
 OTHERS = [Segment(1, 2, 10, 20)]
 
@@ -103,6 +105,18 @@ def test_an_error_of_ours_comes_with_its_traceback_and_without_secrets(tmp_path)
     assert isinstance(failed, Failed)
     assert "ZeroDivisionError" in failed.message
     assert "SECRET" not in failed.message
+
+
+def test_a_video_is_read_as_far_as_the_policy_allows(tmp_path):
+    (tmp_path / "a.mp4").write_text("x" * (2 << 20))
+    with http_files(tmp_path) as web:
+        task = Task(Video("a", f"{web}/whole/a.mp4"))
+        for policy, is_read in ((ReadPolicy(), True), (ReadPolicy(copy_bytes=1 << 20), False)):
+            worker = VideoWorker(Reader(), 1 << 30, 60.0, policy)
+            for same in (worker, worker.with_networks({}), pickle.loads(pickle.dumps(worker))):
+                outcome = same(task)
+                assert isinstance(outcome, Done) == is_read
+                assert is_read or outcome.code is FailureCode.COPY_LIMIT
 
 
 def test_resources_files_and_networks_are_those_of_the_stage():

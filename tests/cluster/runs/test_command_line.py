@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.runs.command_line import parse, parse_or_exit
+from cluster.runs.command_line import complain, parse, parse_or_exit
 from cluster.runs.option_help import usage
 from schemas.errors import InputError
 from tests.support.options import Config, Numbers
@@ -130,6 +130,19 @@ def test_a_job_prints_its_problems_and_exits_with_2(capsys):
         "error: unknown option --coun; did you mean --count?",
         "error: --input is required: where videos are",
         "--help lists all options",
+    ]
+
+
+def test_problems_hold_no_secret_and_no_line_of_others(capsys):
+    with pytest.raises(SystemExit):
+        parse_or_exit(Config, "What it does.", ["--input", "a", "--count", "https://u:SECRET@h/\x1b[2J", "--no\nfake"])
+    complain(InputError("m.csv:\n  - line 2: https://h/?x=SECRET", "a\nfake"))
+    complain(OSError("https://h/#SECRET"))
+    lines = capsys.readouterr().err.splitlines()
+    assert not any("SECRET" in line or "\x1b" in line or line.startswith("fake") for line in lines)
+    assert lines[-5:] == [
+        *("error: m.csv:", "  - line 2: https://h/?***", "error: a", "  fake"),
+        "error: https://h/#***",
     ]
 
 

@@ -7,9 +7,10 @@ import pytest
 from cluster.storage import buckets, files
 from cluster.storage.exclusion import HIDDEN, Exclusion
 from cluster.storage.files import StorageError
-from cluster.storage.listing import is_glob, list_files, versions_of
+from cluster.storage.listing import is_glob, list_files
+from cluster.storage.versions import versions_of
 from tests.support.folders import touch
-from tests.support.servers import gs_bucket, http_files, s3_bucket
+from tests.support.servers import gs_bucket, s3_bucket
 
 
 @pytest.fixture(scope="module", params=[gs_bucket, s3_bucket], ids=["gs", "s3"])
@@ -153,25 +154,6 @@ def test_a_glob_on_disk_matches_what_it_says(tmp_path):
             assert names(f"{tmp_path}/{pattern}") == [f"{tmp_path}/v/{name}" for name in found.split()], pattern
     with pytest.raises(StorageError, match="is no pattern"):
         names(f"{tmp_path}/v/a**/*")
-
-
-def test_versions_equal_those_of_the_listing(bucket, tmp_path):
-    with http_files(tmp_path) as web:
-        uris = []
-        for number in range(20):
-            uris += [f"{root}/v/{number:02d}.mp4" for root in (bucket, str(tmp_path))]
-            for uri in uris[-2:]:
-                files.write_bytes(uri, b"x" * number)
-        versions = versions_of([*uris, f"{bucket}/v/none.mp4", str(tmp_path / "none.mp4"), "ftp://host/a", "gs://"])
-        listed = {file.uri: file.version for root in (bucket, str(tmp_path)) for file in list_files(f"{root}/v")}
-        assert versions == listed
-        assert versions_of(uris[:2]) == {uri: listed[uri] for uri in uris[:2]}
-        assert not versions_of([f"{web}/v/none.mp4"])
-        page = f"{web}/v/07.mp4"
-        first = versions_of([page])
-        assert first[page].startswith("7@")
-        files.write_bytes(uris[15], b"other")
-        assert versions_of([page])[page] != first[page]
 
 
 def test_many_objects_come_in_pages_in_the_order_of_their_names(bucket, monkeypatch):

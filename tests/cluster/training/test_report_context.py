@@ -8,6 +8,7 @@ import pytest
 
 from cluster.reports.links import PageLink
 from cluster.reports.training_tables import reported_split
+from cluster.storage.read_policy import STRICT
 from cluster.training.job import run_training
 from cluster.training.kinds import load_training_data
 from cluster.training.report_context import MAX_REPORTS, feature_reports, mistake_pictures
@@ -37,13 +38,13 @@ def test_mistakes_have_pictures_where_their_videos_are(tmp_path: Path, monkeypat
     record, data = record_of(tmp_path / "first"), load_training_data(options.settings())
     split = reported_split(record)
     assert split is not None
-    assert mistake_pictures(record, data) == {}
+    assert mistake_pictures(record, data, STRICT) == {}
     seen = split.mistakes[:3]
     (tmp_path / "in").mkdir()
     for mistake in seen:
         write_video(tmp_path / mistake.uri, Clip(frames=30))
     (tmp_path / split.mistakes[3].uri).write_text("no video")
-    found = mistake_pictures(record, data)
+    found = mistake_pictures(record, data, STRICT)
     assert sorted(found) == sorted(mistake.id for mistake in seen)
     assert all(picture.jpeg.startswith(b"\xff\xd8\xff") for picture in found.values())
     for name, count in (("with", 3), ("without", 0)):

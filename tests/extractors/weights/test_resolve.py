@@ -4,13 +4,16 @@ import io
 import socket
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from extractors.weights import resolve
 from extractors.weights.content import WeightsError
-from extractors.weights.resolve import hash_path, resolve_weights
+from extractors.weights.resolve import hash_path, open_http, resolve_weights
 from extractors.weights.weight_sets import WEIGHT_SETS, MissingWeightsError, WeightSet
+from tests.support.hostile_server import hostile_server
+from tests.support.servers import http_files
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -221,3 +224,16 @@ def test_a_download_that_ends_early_is_not_kept(tmp_path):
         with pytest.raises(WeightsError, match="995 bytes too early"):
             resolve_weights(uri, "frames", cache_dir=tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_redirects_of_a_download_lead_to_http_alone(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"weights")
+    with hostile_server() as server, http_files(tmp_path) as web:
+        with open_http(f"{server.url}/to/{quote(f'{web}/w.pth', safe='')}") as file:
+            assert file.read() == b"weights"
+        for target in ("ftp://127.0.0.1/w.pth", "file:///etc/passwd"):
+            with (
+                pytest.raises(OSError, match=r"unknown url type|is not allowed"),
+                open_http(f"{server.url}/to/{quote(target, safe='')}"),
+            ):
+                pytest.fail("it was opened")

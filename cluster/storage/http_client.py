@@ -1,0 +1,95 @@
+"""The client for http servers, which may redirect, but not into a network that is narrower than their own.
+
+An address that is given is its giver's business, wherever it leads. A redirect is the server's: it may lead to http and
+https alone, ten times in a row, and never from a public address to a private one, nor from there to the machine itself.
+What counts is the address that the connection has, whatever its name was resolved to before.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from typing_extensions import override
+
+from cluster.storage.read_policy import ReadPolicy
+
+NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class Reach(IntEnum):
+    """Who can use an address, the fewest first."""
+
+    MACHINE = 0
+    LINK = 1
+    PRIVATE = 2
+    PUBLIC = 3
+
+
+class NarrowRedirectError(aiohttp.ClientError):
+    """A redirect from an address to another one that fewer can use."""
+
+
+_last_reach: ContextVar[Reach] = ContextVar("_last_reach", default=Reach.MACHINE)  # of the request in work
+
+
+def reach_of(address: str) -> Reach:
+    """Who can use an IP address; one that stands for another (IPv4 in IPv6) counts as that."""
+    ip = ip_address(address.partition("%")[0])
+    inner = _inner(ip) if isinstance(ip, IPv6Address) else None
+    if inner is not None:
+        return reach_of(str(inner))
+    if ip.is_loopback or ip.is_unspecified:
+        return Reach.MACHINE
+    if ip.is_link_local:
+        return Reach.LINK
+    is_site_local = isinstance(ip, IPv6Address) and ip.is_site_local
+    return Reach.PUBLIC if ip.is_global and not ip.is_multicast and not is_site_local else Reach.PRIVATE
+
+
+def _inner(ip: IPv6Address) -> IPv4Address | None:
+    if ip in NAT64 or (0xFFFF < int(ip) < 1 << 32):  # translated, or `::a.b.c.d`
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Refuses a connection that a redirect must not lead to before anything is sent over it."""
+
+    @override
+    async def connect(self, *arguments: Any, **options: Any) -> Any:
+        connection = await super().connect(*arguments, **options)
+        peer = connection.transport.get_extra_info("peername") if connection.transport else None
+        if peer:
+            reach, last = reach_of(peer[0]), _last_reach.get()
+            if reach < last:
+                connection.close()
+                raise NarrowRedirectError(
+                    f"it redirects from a {last.name.lower()} address to one of a narrower network, {peer[0]} "
+                    "(--allow-private-redirects)"
+                )
+            _last_reach.set(reach)
+        return connection
+
+
+async def _forget_reach(*_: SimpleNamespace) -> None:
+    _last_reach.set(Reach.MACHINE)
+
+
+async def _guarded_client(**options: Any) -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(_forget_reach)  # type: ignore[arg-type]  # it needs none of what it is given
+    return aiohttp.ClientSession(connector=_Connector(), trace_configs=[trace], **options)
+
+
+async def _open_client(**options: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(**options)
+
+
+def client_of(policy: ReadPolicy) -> Any:
+    """What makes the client, for fsspec."""
+    return _open_client if policy.allow_private_redirects else _guarded_client
