@@ -1,4 +1,5 @@
 import itertools
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.engines.task_guard import private_bytes
 from cluster.engines.tasks import Done, Failed, Task
+from cluster.engines.watchdog import Memory
 from cluster.extraction.assembler import Assembler
 from cluster.storage.redaction import redacted
 from extractors.features import SegmentFeatures
@@ -139,13 +140,14 @@ def test_a_long_video_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.
     """Twenty hours of different pictures, 80 MB of codes, in a tenth of that."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     joining, rng, segments = assembler(), np.random.default_rng(0), 240
-    peak, before = 0, private_bytes()
+    memory = Memory(os.getpid())
+    peak, before = 0, memory.private_bytes()
     for index in range(segments):
         codes = Codes.of(rng.integers(0, 256, (300, 1024), np.uint8)), Codes.of(np.zeros((300, 128), np.uint8))
         segment = Segment(index, segments, 300 * index, 300 * index + 300)
         features = SegmentFeatures(segment, 300, 300.0, np.zeros(1024), np.zeros(128), *codes, True, {}, 10)
         row = joining.add(Done(Task(VIDEO, segment), features))
-        peak = max(peak, private_bytes() - before)
+        peak = max(peak, memory.private_bytes() - before)
     assert row.rgb.vectors.nbytes == segments * 300 * 1024
     np.testing.assert_array_equal(row.rgb.vectors[-300:], codes[0].vectors)
     assert peak < 8 << 20
