@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.audio.layout import AudioLayout
 
+from jobs.samples.priority import keeping_priority
 from jobs.samples.scenes import SCENES, Draw
 from jobs.samples.sounds import SOUNDS
 
@@ -132,6 +133,7 @@ def split_of(sample: Sample) -> str:
     return {3: "test", 0: "validate"}.get(sample.number % 4, "train")
 
 
+@keeping_priority()
 def write_video(sample: Sample, path: Path) -> None:
     """Draw and encode one video."""
     form = sample.format

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from extractors.video.coverage import Extent
 from extractors.video.decode import sample_frames
 from extractors.video.waveform import RATE_HZ, Waveform
+from jobs.samples.priority import keeping_priority
 from tests.support.videos import picture, read_number
 
 BLOCK = 1024
@@ -54,6 +55,7 @@ JOINABLE = {
 }
 
 
+@keeping_priority()
 def write_recording(path: Path, recording: Recording) -> Path:
     """Encode `recording`; a key frame every second."""
     with av.open(str(path), "w", format=recording.format, options=recording.container_options) as container:

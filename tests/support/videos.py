@@ -15,6 +15,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.samples.priority import keeping_priority
+
 BITS = 12
 TICKS = 90_000
 
@@ -72,6 +74,7 @@ def tone(seconds: float, rate: int, channels: int, hz: float) -> NDArray[np.floa
     return np.tile((0.5 * np.sin(2 * np.pi * hz * t)).astype(np.float32), (channels, 1))
 
 
+@keeping_priority()
 def write_video(path: Path, clip: Clip) -> Path:
     """Encode `clip` into `path`; the suffix chooses the container unless `clip.format` does."""
     with av.open(str(path), "w", format=clip.format, options=clip.container_options) as container:
