@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -68,17 +68,13 @@ class Response:
 
 
 class ProcessFailure(Enum):
-    """What happened to a process while it worked on a request."""
+    """What happened to a process while it worked on a request: the limit for which it was killed, if for any."""
 
-    DIED = auto()
-    HUNG = auto()
-    OUT_OF_MEMORY = auto()
+    DIED = None
+    HUNG = Limit.TIME
+    OUT_OF_MEMORY = Limit.MEMORY
 
 
-KILLED_FOR: Mapping[Limit | None, ProcessFailure] = {
-    Limit.TIME: ProcessFailure.HUNG,
-    Limit.MEMORY: ProcessFailure.OUT_OF_MEMORY,
-}
 Outcome = Response | ProcessFailure
 
 
@@ -142,7 +138,8 @@ class GuardedProcesses(Generic[K]):
         A process whose watchdog has killed it has failed for that reason.
         """
         process.kill()
-        failure = KILLED_FOR.get(verdict_of(process.verdict_file), failure)
+        if exceeded := verdict_of(process.verdict_file):
+            failure = ProcessFailure(exceeded)
         successor = self._start()
         self._processes[self._processes.index(process)] = successor
         failed = process.requests.popleft()

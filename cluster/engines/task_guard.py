@@ -15,7 +15,6 @@ import ctypes
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -119,7 +118,7 @@ class _Watcher:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - this program's own module
-            [sys.executable, "-I", "-S", watchdog.__file__, str(self._process), verdict_file()],
+            watchdog.command(self._process, verdict_file()),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -23,7 +23,6 @@ from cluster.engines.base import EngineError, Resources, Worker, WorkerLoss
 from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request, Response, serve
 from cluster.engines.pickled_file import PickledFile
 from cluster.engines.task_guard import GUARD_SECONDS
-from cluster.engines.watchdog import Limit
 from cluster.engines.wire import pack, unpack
 from cluster.storage.redaction import redacted
 
@@ -32,7 +31,6 @@ SETUP_SECONDS = 900.0  # weights may have to be fetched
 MAX_STARTS = 3  # in a row
 MAX_OUTCOME_BYTES = 1 << 30
 ERROR_CHARACTERS = 2_000
-EXCEEDED = {ProcessFailure.HUNG: Limit.TIME, ProcessFailure.OUT_OF_MEMORY: Limit.MEMORY}
 
 
 class TaskProcess:
@@ -77,7 +75,7 @@ class TaskProcess:
                 self.close()
                 return WorkerLoss(str(error))
         self._is_ready = False
-        return self._resources.loss("its process died", EXCEEDED.get(answer))
+        return self._resources.loss("its process died", answer.value)
 
     def close(self) -> None:
         """End the child; the next task starts another one."""

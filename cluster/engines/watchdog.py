@@ -122,6 +122,11 @@ class Watchdog:
             os.kill(self._process, signal.SIGKILL)
 
 
+def command(process: int, verdict_file: str) -> list[str]:
+    """The command that has this process, which runs it, watched."""
+    return [sys.executable, "-I", "-S", __file__, str(process), verdict_file]  # without site-packages, quick to start
+
+
 def main() -> None:
     """Watch the process of the first argument; the second is the file for its verdict."""
     with contextlib.suppress(OSError):  # the process has gone

@@ -14,13 +14,15 @@ import pytest
 
 from cluster.engines import watchdog
 from cluster.engines.watchdog import Limits, Memory
+from tests.support.dataset import ROOT
 
 FOR_EVER = 1e9
 # A process that has itself watched, with a grace of no time.
 VICTIM = """
 import os, subprocess, sys, time
-program, verdict_file, deadline, memory, ceiling = sys.argv[1:]
-command = [sys.executable, program, str(os.getpid()), verdict_file]
+from cluster.engines import watchdog
+verdict_file, deadline, memory, ceiling = sys.argv[1:]
+command = watchdog.command(os.getpid(), verdict_file)
 process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 process.stdin.write(f"0 {time.monotonic() + float(deadline)} {memory} {ceiling} 0.0\\n")
 process.stdin.flush()
@@ -31,7 +33,7 @@ Dog = subprocess.Popen[str]
 
 
 def start(process: int, verdict_file: Path) -> Dog:
-    command = [sys.executable, watchdog.__file__, str(process), str(verdict_file)]
+    command = watchdog.command(process, str(verdict_file))
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
@@ -81,8 +83,8 @@ def test_a_task_that_has_ended_is_watched_no_more(dog: Dog) -> None:
 )
 def test_it_kills_and_says_why(deadline: float, memory: int, ceiling: int, verdict: str, tmp_path: Path) -> None:
     file = tmp_path / "verdict"
-    command = [sys.executable, "-c", VICTIM, watchdog.__file__, str(file), *map(str, (deadline, memory, ceiling))]
-    assert subprocess.run(command, timeout=300).returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", VICTIM, str(file), *map(str, (deadline, memory, ceiling))]
+    assert subprocess.run(command, cwd=ROOT, timeout=300).returncode == -signal.SIGKILL
     assert file.read_text() == verdict
 
 
