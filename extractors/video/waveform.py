@@ -38,7 +38,7 @@ PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, for codecs 
 INTERLEAVING_SECONDS = 10  # how far behind the video packets a file may store the audio
 HELD_SECONDS = 600
 CHECKS = 10  # while as much audio comes in
-BLOCK_WINDOWS, BLOCK_SECONDS = 64, 64  # computed at a time
+BLOCK_WINDOWS, BLOCK_SECONDS = 512, 600  # given at a time: tens of MiB
 
 # Takes the first of some consecutive grid points, and their windows (n, 15600). A point that does not follow the latest
 # starts a new pass.
