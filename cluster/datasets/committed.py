@@ -18,7 +18,7 @@ from cluster.storage import files
 from cluster.storage.buckets import StoredFile
 from cluster.storage.listing import list_files
 from cluster.storage.parquet import read_columns, read_table
-from cluster.storage.redaction import redacted
+from cluster.storage.redaction import redacted_uri
 from schemas.records import MAX_FAILURES
 from schemas.runs import FailureNote, RunRecord
 from schemas.scorings import ScoringRecord
@@ -49,7 +49,7 @@ def committed_features(record: RunRecord, features: str, ledger: str, failures: 
         counts=counts,
         failures_by_code=dict(Counter(note["code"] for note in notes)),
         failures=tuple(
-            FailureNote(**note | {"uri": redacted(note["uri"])})
+            FailureNote(**note | {"uri": redacted_uri(note["uri"])})
             for note in sorted(notes, key=lambda note: str(note["id"]))[:MAX_FAILURES]
         ),
     )
