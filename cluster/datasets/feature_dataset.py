@@ -230,17 +230,17 @@ class FeatureDataset(DatasetFolder):
             found = pool.map(lambda shard: given.outdated(read_columns(shard, ANNOTATED)), shards)
             return {shard: names for shard, names in zip(shards, found, strict=True) if names}
 
-    def _remove(self, rows: Sequence[tuple[IndexedShard, Collection[str]]]) -> None:
+    def _remove(self, gone: Sequence[tuple[IndexedShard, Collection[str]]]) -> None:
         """Withdraw rows, by shard."""
-        for group in groups(rows):
+        for group in groups(gone):
             with self.writer.changing(uri for shard, _ in group for uri in shard.uris):
                 for shard, ids in group:
                     if shard.ledger is None:
                         remove_rows(self.writer, load_table(self.writer, shard.uri), ids)
                         continue
-                    ledger = load_table(self.writer, shard.ledger)
+                    ledger, rows = (load_table(self.writer, uri) for uri in (shard.ledger, shard.uri))
                     ledger, _ = store_table(self.writer, ledger, without_content(ledger.table, ids))
-                    remove_rows(self.writer, load_table(self.writer, shard.uri), ids)
+                    remove_rows(self.writer, rows, ids)
                     remove_rows(self.writer, ledger, ids)
 
     def _failures_of(self, ids: Collection[str]) -> list[StoredTable]:

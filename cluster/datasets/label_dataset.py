@@ -176,9 +176,10 @@ class LabelDataset(DatasetFolder):
             pairs = [(shard, self.place(LEDGER, self._day, posixpath.basename(shard)), ids) for shard, ids in group]
             with self.writer.changing(uri for shard, ledger, _ in pairs for uri in (shard, ledger)):
                 for shard, ledger, ids in pairs:
-                    if ledger in ledgers:
-                        remove_rows(self.writer, load_table(self.writer, ledger), ids)
-                    removed += remove_rows(self.writer, load_table(self.writer, shard), ids)
+                    uris = [ledger, shard] if ledger in ledgers else [shard]
+                    for stored in [load_table(self.writer, uri) for uri in uris]:
+                        count = remove_rows(self.writer, stored, ids)
+                    removed += count
         return removed
 
     def _surplus(self, shards: Mapping[str, str]) -> dict[str, set[str]]:

@@ -7,11 +7,11 @@ it wakes up, another run has taken over and works on the files. What refuses its
 takes over needs that lock, too. A process that is suspended inside it keeps others waiting until they give up.
 
 `ConditionFence`, in buckets. A file is created only if there is none of its name, and replaced only if it is the one
-that was read. Before the holder changes files, it writes their names into the lease, which it replaces only if that is
-as it has left it. Whoever takes over thereby knows every file that a request may still be on its way to, and changes
-these first: it creates those that are missing, without rows, and replaces the others by equal ones. The request finds
-another file than it was made for. A run that dies in the middle of this leaves the names to the one that takes over
-from it.
+that was read, after which the lease was still held. Before the holder changes files, it writes their names into the
+lease, which it replaces only if that is as it has left it. Whoever takes over thereby knows every file that a request
+may still be on its way to, and changes these first: it creates those that are missing, without rows, and replaces the
+others by equal ones. The request finds another file than it was made for. A run that dies in the middle of this leaves
+the names to the one that takes over from it.
 
 `CheckFence`, where there is neither: a look at the lease before each change and, for new files, one after it, upon
 which they are taken back. A writer that is suspended between a look and a change can do harm, which `prepare` of the
@@ -51,6 +51,9 @@ class Fence(ABC):
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
+
+    def held(self) -> None:
+        """The writing thread has just seen that the lease is held."""
 
     @abstractmethod
     def read_lease(self) -> tuple[bytes, str]:
@@ -156,6 +159,14 @@ class ConditionFence(Fence):
 
     announces = True
 
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self._read_since: set[str] = set()  # files that were read since the lease was seen to be held
+
+    @override
+    def held(self) -> None:
+        self._read_since.clear()
+
     @override
     def read_lease(self) -> tuple[bytes, str]:
         try:
@@ -180,6 +191,7 @@ class ConditionFence(Fence):
 
     @override
     def read(self, uri: str) -> tuple[bytes, str]:
+        self._read_since.add(uri)
         return conditions.read(uri)
 
     @override
@@ -187,22 +199,26 @@ class ConditionFence(Fence):
         try:
             conditions.write(uri, data, "")
         except ChangedError:
-            _, version = conditions.read(uri)
-            confirm()  # nobody had taken over when it was read: it is of an earlier attempt of this run
+            _, version = self.read(uri)  # of an earlier attempt, unless another run has taken over
             self.replace(uri, data, version, confirm)
 
     @override
     def replace(self, uri: str, data: bytes, version: str, confirm: Confirm) -> str:
-        try:
+        with self._still_held(uri, confirm):
             return conditions.write(uri, data, version)
-        except ChangedError:
-            confirm()
-            raise
 
     @override
     def remove(self, uri: str, version: str, emptied: bytes, confirm: Confirm) -> None:
-        try:
+        with self._still_held(uri, confirm):
             conditions.remove(uri, version, emptied)
+
+    @contextmanager
+    def _still_held(self, uri: str, confirm: Confirm) -> Iterator[None]:
+        """Change a file that was read while the lease was held, so that its version is older than any takeover."""
+        if uri in self._read_since:
+            confirm()
+        try:
+            yield
         except ChangedError:
             confirm()
             raise

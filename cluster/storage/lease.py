@@ -74,6 +74,7 @@ class Lease:
     def confirm(self) -> None:
         """Look whether the lease is still held. Raises `LeaseError` where another run has taken it over."""
         self._read_mine()
+        self._fence.held()
 
     def release(self) -> None:
         """Give up the lease."""
@@ -99,6 +100,7 @@ class Lease:
         if self._fence.announces:
             names = (uri.removeprefix(self._folder).lstrip("/") for uri in uris)
             self._renew(tuple(dict.fromkeys((*before, *names))))
+            self._fence.held()
         else:
             self.confirm()
         yield
