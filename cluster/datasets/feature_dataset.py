@@ -23,7 +23,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cluster.datasets.annotations import ANNOTATED, Annotations, annotations_of, emptied
 from cluster.datasets.committed import committed_features
@@ -31,7 +30,7 @@ from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.shard_index import IndexedShard, half_withdrawn, merged, repeated
 from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
-from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table
+from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table, tables_with
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
 from cluster.storage import files
 from cluster.storage.parquet import encode_table, read_columns, read_table
@@ -123,7 +122,7 @@ class FeatureDataset(DatasetFolder):
             done, failed = _done(shards), self.failed()
             both = done.keys() & failed.keys()
             if both:
-                forgotten = self._failures_of(both)
+                forgotten = tables_with(self.writer, self._files("failures"), both)
                 with self.writer.changing(stored.uri for stored in forgotten):
                     self._forget(forgotten, both)
         return Settled(done, {name: was for name, was in failed.items() if name not in both})
@@ -153,7 +152,7 @@ class FeatureDataset(DatasetFolder):
         name = self.shard_name(number)
         again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
         with self.explained("written to"):
-            forgotten = self._failures_of(again) if again else []
+            forgotten = tables_with(self.writer, self._files("failures"), again) if again else []
             folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]
             new = [self.place(folder, name) for folder in folders]
             with self.writer.changing([*new, *(stored.uri for stored in forgotten)]):
@@ -242,11 +241,6 @@ class FeatureDataset(DatasetFolder):
                     ledger, _ = store_table(self.writer, ledger, without_content(ledger.table, ids))
                     remove_rows(self.writer, rows, ids)
                     remove_rows(self.writer, ledger, ids)
-
-    def _failures_of(self, ids: Collection[str]) -> list[StoredTable]:
-        """The failure tables that hold any of these ids."""
-        stored = [load_table(self.writer, uri) for uri in self._files("failures")]
-        return [each for each in stored if pc.any(each.matching(ids)).as_py()]
 
     def _forget(self, failures: Sequence[StoredTable], ids: Collection[str]) -> None:
         for stored in failures:

@@ -47,13 +47,10 @@ class Fence(ABC):
     Versions are of the store's own making; an empty one stands for a file that is not there.
     """
 
-    announces: ClassVar[bool] = False  # whether the lease names the files that are about to be changed
+    announces: ClassVar[bool] = False  # whether the lease names files before they are changed, and versions count
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-
-    def held(self) -> None:
-        """The writing thread has just seen that the lease is held."""
 
     @abstractmethod
     def read_lease(self) -> tuple[bytes, str]:
@@ -159,14 +156,6 @@ class ConditionFence(Fence):
 
     announces = True
 
-    def __init__(self, uri: str) -> None:
-        super().__init__(uri)
-        self._read_since: set[str] = set()  # files that were read since the lease was seen to be held
-
-    @override
-    def held(self) -> None:
-        self._read_since.clear()
-
     @override
     def read_lease(self) -> tuple[bytes, str]:
         try:
@@ -191,7 +180,6 @@ class ConditionFence(Fence):
 
     @override
     def read(self, uri: str) -> tuple[bytes, str]:
-        self._read_since.add(uri)
         return conditions.read(uri)
 
     @override
@@ -199,29 +187,19 @@ class ConditionFence(Fence):
         try:
             conditions.write(uri, data, "")
         except ChangedError:
-            _, version = self.read(uri)  # of an earlier attempt, unless another run has taken over
+            _, version = conditions.read(uri)
+            confirm()  # it is of an earlier attempt of this run: nobody else had taken over when it was read
             self.replace(uri, data, version, confirm)
 
     @override
     def replace(self, uri: str, data: bytes, version: str, confirm: Confirm) -> str:
-        with self._still_held(uri, confirm):
+        with _explained(confirm):
             return conditions.write(uri, data, version)
 
     @override
     def remove(self, uri: str, version: str, emptied: bytes, confirm: Confirm) -> None:
-        with self._still_held(uri, confirm):
+        with _explained(confirm):
             conditions.remove(uri, version, emptied)
-
-    @contextmanager
-    def _still_held(self, uri: str, confirm: Confirm) -> Iterator[None]:
-        """Change a file that was read while the lease was held, so that its version is older than any takeover."""
-        if uri in self._read_since:
-            confirm()
-        try:
-            yield
-        except ChangedError:
-            confirm()
-            raise
 
 
 class CheckFence(Fence):
@@ -278,6 +256,16 @@ class CheckFence(Fence):
 def fence_of(uri: str) -> Fence:
     """The best fence for a lease at `uri`, whose `take` says whether the store has it."""
     return LockFence(uri) if files.is_local(uri) else ConditionFence(uri)
+
+
+@contextmanager
+def _explained(confirm: Confirm) -> Iterator[None]:
+    """Where a file has changed, say who has taken over, if anybody has."""
+    try:
+        yield
+    except ChangedError:
+        confirm()
+        raise
 
 
 def _content(uri: str) -> tuple[bytes, str]:
