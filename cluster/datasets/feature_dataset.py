@@ -23,7 +23,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cluster.datasets.annotations import ANNOTATED, Annotations, annotations_of, emptied
 from cluster.datasets.committed import committed_features
@@ -31,7 +30,7 @@ from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.shard_index import IndexedShard, half_withdrawn, merged, repeated
 from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
-from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table
+from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table, tables_with
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
 from cluster.storage import files
 from cluster.storage.parquet import encode_on_disk, read_columns, read_table
@@ -140,7 +139,7 @@ class FeatureDataset(DatasetFolder):
             done, failed = _done(shards), self.failed()
             both = done.keys() & failed.keys()
             if both:
-                forgotten = self._failures_of(both)
+                forgotten = tables_with(self.writer, self._files("failures"), both)
                 with self.writer.changing(stored.uri for stored in forgotten):
                     self._forget(forgotten, both)
         failed = {name: was for name, was in failed.items() if name not in both}
@@ -175,7 +174,7 @@ class FeatureDataset(DatasetFolder):
         name = self.shard_name(number)
         again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
         with self.explained("written to"):
-            forgotten = self._failures_of(again) if again else []
+            forgotten = tables_with(self.writer, self._files("failures"), again) if again else []
             folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]
             new = [self.place(folder, name) for folder in folders]
             with self.writer.changing([*new, *(stored.uri for stored in forgotten)]):
@@ -252,23 +251,18 @@ class FeatureDataset(DatasetFolder):
             found = pool.map(lambda shard: given.outdated(read_columns(shard, ANNOTATED)), shards)
             return {shard: names for shard, names in zip(shards, found, strict=True) if names}
 
-    def _remove(self, rows: Sequence[tuple[IndexedShard, Collection[str]]]) -> None:
+    def _remove(self, gone: Sequence[tuple[IndexedShard, Collection[str]]]) -> None:
         """Withdraw rows, by shard."""
-        for group in groups(rows):
+        for group in groups(gone):
             with self.writer.changing(uri for shard, _ in group for uri in shard.uris):
                 for shard, ids in group:
                     if shard.ledger is None:
                         remove_rows(self.writer, load_table(self.writer, shard.uri), ids)
                         continue
-                    ledger = load_table(self.writer, shard.ledger)
+                    ledger, rows = (load_table(self.writer, uri) for uri in (shard.ledger, shard.uri))
                     ledger, _ = store_table(self.writer, ledger, without_content(ledger.table, ids))
-                    remove_rows(self.writer, load_table(self.writer, shard.uri), ids)
+                    remove_rows(self.writer, rows, ids)
                     remove_rows(self.writer, ledger, ids)
-
-    def _failures_of(self, ids: Collection[str]) -> list[StoredTable]:
-        """The failure tables that hold any of these ids."""
-        stored = [load_table(self.writer, uri) for uri in self._files("failures")]
-        return [each for each in stored if pc.any(each.matching(ids)).as_py()]
 
     def _forget(self, failures: Sequence[StoredTable], ids: Collection[str]) -> None:
         for stored in failures:

@@ -32,7 +32,7 @@ from cluster.datasets.committed import committed_labels
 from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.shard_index import IndexedShard, repeated
-from cluster.datasets.tables import groups, load_table, remove_rows, store_table
+from cluster.datasets.tables import groups, load_table, remove_rows, store_table, tables_with
 from cluster.storage.parquet import encode_table, read_table
 from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA
@@ -93,7 +93,8 @@ class LabelDataset(DatasetFolder):
             surplus = self._surplus(shards)
             if surplus:
                 self.log_repair(surplus)
-                self._remove([(uri, pa.chunked_array([sorted(ids)])) for uri, ids in surplus.items()])
+                gone = [(uri, pa.chunked_array([sorted(ids)])) for uri, ids in surplus.items()]
+                self._remove(gone, ledgers_first=False)
                 self._known = {}
 
     def close_records(self, run_ids: Iterable[str]) -> None:
@@ -129,18 +130,19 @@ class LabelDataset(DatasetFolder):
         if not len(ids):
             return 0
         with self.explained("written to"):
-            failures = [load_table(self.writer, uri) for uri in parquet_files(self.place(FAILURES, self._day))]
-            failures = [stored for stored in failures if pc.any(stored.matching(ids)).as_py()]
-            with self.writer.changing(stored.uri for stored in failures):
-                for stored in failures:
-                    remove_rows(self.writer, stored, ids)
+            failures = tables_with(self.writer, parquet_files(self.place(FAILURES, self._day)), ids)
+            if failures:
+                with self.writer.changing(stored.uri for stored in failures):
+                    for stored in failures:
+                        remove_rows(self.writer, stored, ids)
             shards = self._shards()
             present = [read_table(shard, ["id"])["id"] for shard in shards]
             ours = pa.chunked_array([chunk for column in present for chunk in column.chunks], pa.string())
             bounds = np.cumsum([len(column) for column in present])[:-1]
             masks = np.split(_mask(pc.is_in(ours, ids)), bounds)
             found = zip(shards, present, masks, strict=False)  # without shards there is a mask
-            return self._remove([(shard, column.filter(pa.array(mask))) for shard, column, mask in found if mask.any()])
+            gone = [(shard, column.filter(pa.array(mask))) for shard, column, mask in found if mask.any()]
+            return self._remove(gone, ledgers_first=True)
 
     def commit(
         self, number: int, shard: bytes | None, ledger: bytes | None, failures: Sequence[FailureRow] = ()
@@ -168,17 +170,22 @@ class LabelDataset(DatasetFolder):
                     raise DatasetError(f"{shard} is no label shard: it has {', '.join(table.column_names)}")
                 yield self._ours(table)
 
-    def _remove(self, rows: Sequence[tuple[str, pa.ChunkedArray]]) -> int:
-        """Remove rows of the day, by shard, from the ledgers first; returns how many there were."""
-        ledgers = set(parquet_files(self.place(LEDGER, self._day))) if rows else set()
+    def _remove(self, gone: Sequence[tuple[str, pa.ChunkedArray]], *, ledgers_first: bool) -> int:
+        """Remove rows of the day, by shard; returns how many there were.
+
+        Ids that are scored again leave the ledgers first, those that another shard keeps the shards: what is cut short
+        is found again, by the missing line or by the repeated one.
+        """
+        ledgers = set(parquet_files(self.place(LEDGER, self._day))) if gone else set()
         removed = 0
-        for group in groups(rows):
+        for group in groups(gone):
             pairs = [(shard, self.place(LEDGER, self._day, posixpath.basename(shard)), ids) for shard, ids in group]
             with self.writer.changing(uri for shard, ledger, _ in pairs for uri in (shard, ledger)):
                 for shard, ledger, ids in pairs:
-                    if ledger in ledgers:
-                        remove_rows(self.writer, load_table(self.writer, ledger), ids)
-                    removed += remove_rows(self.writer, load_table(self.writer, shard), ids)
+                    uris = [uri for uri in (ledger, shard) if uri == shard or uri in ledgers]
+                    tables = {uri: load_table(self.writer, uri) for uri in (uris if ledgers_first else reversed(uris))}
+                    rows = {uri: remove_rows(self.writer, stored, ids) for uri, stored in tables.items()}
+                    removed += rows[shard]
         return removed
 
     def _surplus(self, shards: Mapping[str, str]) -> dict[str, set[str]]:
@@ -187,14 +194,10 @@ class LabelDataset(DatasetFolder):
         ids = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
         if pc.count_distinct(ids).as_py() == len(ids):
             return {}
-        return repeated(
-            [
-                IndexedShard(
-                    shards[posixpath.basename(uri)], uri, table["id"].to_pylist(), table["content"].to_pylist()
-                )
-                for uri, table in self._known.items()
-            ]
-        )
+        columns_of = {
+            uri: [table[name].to_pylist() for name in ("id", "content")] for uri, table in self._known.items()
+        }
+        return repeated([IndexedShard(shards[posixpath.basename(uri)], uri, *columns_of[uri]) for uri in columns_of])
 
     def _recounted(self, record: ScoringRecord) -> ScoringRecord:
         day = f"date={record.date}"

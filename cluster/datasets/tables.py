@@ -7,7 +7,7 @@ are replaced by equal ones, and missing ones are created without rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -34,9 +34,8 @@ class StoredTable:
 
     def matching(self, ids: Collection[str] | pa.ChunkedArray) -> pa.ChunkedArray:
         """(rows,) whether each row has one of these ids."""
-        return pc.is_in(
-            self.table["id"], ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
-        )
+        wanted = ids if isinstance(ids, pa.ChunkedArray) else pa.array(sorted(ids), pa.string())
+        return pc.is_in(self.table["id"], wanted)
 
 
 def groups(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -48,6 +47,12 @@ def load_table(writer: Writer, uri: str) -> StoredTable:
     """The table at `uri`, with what is needed to change it."""
     content, version = writer.read(uri)
     return StoredTable(uri, decode_table(content, uri), version)
+
+
+def tables_with(writer: Writer, uris: Iterable[str], ids: Collection[str] | pa.ChunkedArray) -> list[StoredTable]:
+    """Those of the tables that have rows with these ids."""
+    found = (load_table(writer, uri) for uri in uris)
+    return [stored for stored in found if pc.any(stored.matching(ids)).as_py()]
 
 
 def store_table(writer: Writer, stored: StoredTable, table: pa.Table) -> tuple[StoredTable, int]:

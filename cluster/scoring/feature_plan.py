@@ -175,7 +175,10 @@ def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows,
     if pc.count_distinct(ids).as_py() < len(ids):
         counted = pc.value_counts(ids)
         twice = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
-        problems.append(f"{len(twice)} ids have more than one row in these features: {examples(twice.to_pylist())}")
+        problems.append(
+            f"{len(twice)} ids have more than one row in these features: {examples(twice.to_pylist())}; the next "
+            "run of extract_features.py on a dataset keeps the later row of each"
+        )
     problems += unsubmittable(ids) if is_submitted else []
     if problems:
         raise InputError(*problems)

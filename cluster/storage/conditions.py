@@ -168,7 +168,10 @@ def are_kept(uri: str, data: bytes) -> bool:
 
 
 def _store(uri: str) -> ConditionalStore:
-    return STORES[SCHEMES[scheme_of(uri)]]
+    scheme = scheme_of(uri)
+    if SCHEMES[scheme] not in STORES:
+        raise UnsupportedError(f"{scheme}:// has no conditional requests here")
+    return STORES[SCHEMES[scheme]]
 
 
 def _version_if_ours(uri: str, data: bytes, refusal: OSError) -> str:

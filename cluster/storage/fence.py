@@ -7,11 +7,11 @@ it wakes up, another run has taken over and works on the files. What refuses its
 takes over needs that lock, too. A process that is suspended inside it keeps others waiting until they give up.
 
 `ConditionFence`, in buckets. A file is created only if there is none of its name, and replaced only if it is the one
-that was read. Before the holder changes files, it writes their names into the lease, which it replaces only if that is
-as it has left it. Whoever takes over thereby knows every file that a request may still be on its way to, and changes
-these first: it creates those that are missing, without rows, and replaces the others by equal ones. The request finds
-another file than it was made for. A run that dies in the middle of this leaves the names to the one that takes over
-from it.
+that was read, after which the lease was still held. Before the holder changes files, it writes their names into the
+lease, which it replaces only if that is as it has left it. Whoever takes over thereby knows every file that a request
+may still be on its way to, and changes these first: it creates those that are missing, without rows, and replaces the
+others by equal ones. The request finds another file than it was made for. A run that dies in the middle of this leaves
+the names to the one that takes over from it.
 
 `CheckFence`, where there is neither: a look at the lease before each change and, for new files, one after it, upon
 which they are taken back. A writer that is suspended between a look and a change can do harm, which `prepare` of the
@@ -47,7 +47,7 @@ class Fence(ABC):
     Versions are of the store's own making; an empty one stands for a file that is not there.
     """
 
-    announces: ClassVar[bool] = False  # whether the lease names the files that are about to be changed
+    announces: ClassVar[bool] = False  # whether the lease names files before they are changed, and versions count
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
@@ -188,24 +188,18 @@ class ConditionFence(Fence):
             conditions.write(uri, bytes(data), "")
         except ChangedError:
             _, version = conditions.read(uri)
-            confirm()  # nobody had taken over when it was read: it is of an earlier attempt of this run
+            confirm()  # it is of an earlier attempt of this run: nobody else had taken over when it was read
             self.replace(uri, data, version, confirm)
 
     @override
     def replace(self, uri: str, data: bytes | memoryview, version: str, confirm: Confirm) -> str:
-        try:
+        with _explained(confirm):
             return conditions.write(uri, bytes(data), version)
-        except ChangedError:
-            confirm()
-            raise
 
     @override
     def remove(self, uri: str, version: str, emptied: bytes | memoryview, confirm: Confirm) -> None:
-        try:
+        with _explained(confirm):
             conditions.remove(uri, version, bytes(emptied))
-        except ChangedError:
-            confirm()
-            raise
 
 
 class CheckFence(Fence):
@@ -262,6 +256,16 @@ class CheckFence(Fence):
 def fence_of(uri: str) -> Fence:
     """The best fence for a lease at `uri`, whose `take` says whether the store has it."""
     return LockFence(uri) if files.is_local(uri) else ConditionFence(uri)
+
+
+@contextmanager
+def _explained(confirm: Confirm) -> Iterator[None]:
+    """Where a file has changed, say who has taken over, if anybody has."""
+    try:
+        yield
+    except ChangedError:
+        confirm()
+        raise
 
 
 def _content(uri: str) -> tuple[bytes, str]:

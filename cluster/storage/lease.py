@@ -52,6 +52,7 @@ class Lease:
         self._version = ""  # of the lease as this run has written it last
         self._unfenced: tuple[str, ...] = ()
         self._changing: tuple[str, ...] = ()
+        self._unconfirmed: set[str] = set()  # files that were read after the lease was last seen to be held
         self._lock = threading.Lock()
         self._released = threading.Event()
 
@@ -74,6 +75,7 @@ class Lease:
     def confirm(self) -> None:
         """Look whether the lease is still held. Raises `LeaseError` where another run has taken it over."""
         self._read_mine()
+        self._unconfirmed.clear()
 
     def release(self) -> None:
         """Give up the lease."""
@@ -99,6 +101,7 @@ class Lease:
         if self._fence.announces:
             names = (uri.removeprefix(self._folder).lstrip("/") for uri in uris)
             self._renew(tuple(dict.fromkeys((*before, *names))))
+            self._unconfirmed.clear()
         else:
             self.confirm()
         yield
@@ -106,6 +109,7 @@ class Lease:
 
     def read(self, uri: str) -> tuple[bytes, str]:
         """Content of a file, and its version for `replace` and `remove`."""
+        self._unconfirmed.add(uri)
         return self._fence.read(uri)
 
     def put(self, uri: str, data: bytes | memoryview) -> None:
@@ -114,11 +118,18 @@ class Lease:
 
     def replace(self, uri: str, data: bytes | memoryview, version: str) -> str:
         """Replace a file that was read, and return its new version. Raises `LeaseError` as `put` does."""
+        self._confirm_version(uri)
         return self._fence.replace(uri, data, version, self.confirm)
 
     def remove(self, uri: str, version: str, emptied: bytes | memoryview) -> None:
         """Remove a file that was read, or replace it by `emptied`. Raises `LeaseError` as `put` does."""
+        self._confirm_version(uri)
         self._fence.remove(uri, version, emptied, self.confirm)
+
+    def _confirm_version(self, uri: str) -> None:
+        """Make sure that a file was read before anybody could take over and change it."""
+        if self._fence.announces and uri in self._unconfirmed:
+            self.confirm()
 
     @property
     def _folder(self) -> str:

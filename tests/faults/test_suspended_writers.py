@@ -16,7 +16,7 @@ import pytest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.storage import file_lock, lease
 from cluster.storage.lease import LeaseError
-from tests.faults.test_takeovers import VIDEOS, open_dataset, row
+from tests.support.nightly_writers import VIDEOS, feature_dataset, feature_row
 
 ROOT = Path(__file__).resolve().parents[2]
 # A writer on a machine of its own, as it seems, that stops itself at a moment of its second commit.
@@ -25,14 +25,14 @@ import os, signal, sys
 from dataclasses import replace
 from cluster.storage import fence, holder, local_files
 from cluster.storage.lease import LeaseError
-from tests.faults.test_takeovers import VIDEOS, open_dataset, row
+from tests.support.nightly_writers import VIDEOS, feature_dataset, feature_row
 
 holder._machine = lambda: "elsewhere"
 moment, root = sys.argv[1:]
-dataset = open_dataset(root, "r1")
+dataset = feature_dataset(root, "r1")
 with dataset.lease():
     dataset.prepare()
-    dataset.commit(0, [(row(VIDEOS[0], "r1"), "1")], [], ())
+    dataset.commit(0, [(feature_row(VIDEOS[0], "r1"), "1")], [], ())
 
     def stopping(call, moments=[1]):
         def stopped(*given, **named):
@@ -47,7 +47,7 @@ with dataset.lease():
     else:
         os.replace = stopping(os.replace)
     try:
-        dataset.commit(1, [(row(VIDEOS[1], "r1"), "1")], [], ())
+        dataset.commit(1, [(feature_row(VIDEOS[1], "r1"), "1")], [], ())
     except LeaseError as error:
         print(error, flush=True)
     else:
@@ -91,14 +91,14 @@ def redo(dataset: FeatureDataset) -> None:
     """What the writer was about to do."""
     with dataset.lease():
         assert dataset.prepare().done == {"a": "1"}
-        dataset.commit(0, [(row(VIDEOS[1], dataset.run_id), "1")], [], ())
+        dataset.commit(0, [(feature_row(VIDEOS[1], dataset.run_id), "1")], [], ())
 
 
 @pytest.mark.parametrize("writer", ["before the lock"], indirect=True)
 def test_a_writer_that_is_overtaken_between_its_look_and_its_write(
     writer: subprocess.Popen[str], tmp_path: Path, short_lease: None
 ) -> None:
-    redo(open_dataset(str(tmp_path), "r2"))
+    redo(feature_dataset(str(tmp_path), "r2"))
     os.kill(writer.pid, signal.SIGCONT)
     said, _ = writer.communicate(timeout=120)
     assert said.startswith("another run has taken ")
@@ -110,7 +110,7 @@ def test_a_writer_that_is_overtaken_between_its_look_and_its_write(
 def test_a_writer_that_is_suspended_inside_the_lock_is_not_overtaken(
     writer: subprocess.Popen[str], tmp_path: Path, short_lease: None
 ) -> None:
-    dataset = open_dataset(str(tmp_path), "r2")
+    dataset = feature_dataset(str(tmp_path), "r2")
     with pytest.raises(LeaseError, match=r"a process has stopped in the middle of a write, and holds .*lease\.lock"):
         redo(dataset)
     os.kill(writer.pid, signal.SIGCONT)
@@ -125,6 +125,6 @@ def test_a_writer_that_dies_inside_the_lock_is_overtaken(
 ) -> None:
     writer.kill()
     writer.wait()
-    redo(open_dataset(str(tmp_path), "r2"))
+    redo(feature_dataset(str(tmp_path), "r2"))
     assert rows(tmp_path) == [("a", "r1"), ("b", "r2")]
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith((".", "lease"))]

@@ -20,7 +20,8 @@ class Actor:
     """A process that does `work` in a thread of its own, one operation after the other.
 
     error     what ended it, if it has ended with an exception
-    writes    how many writing operations it has carried out
+    at_write  whether the operation that it is at writes
+    writes    how many such operations it has carried out
     """
 
     current = threading.local()
@@ -32,7 +33,7 @@ class Actor:
         self.has_ended = False
         self._work = work
         self._is_killed = False
-        self._at_write = False
+        self.at_write = False
         self._stops_at_reads = True
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -41,14 +42,14 @@ class Actor:
 
     def step(self) -> None:
         """Let it carry out the operation that it is at, and go on to the next one."""
-        self.writes += self._at_write
+        self.writes += self.at_write
         self._go.release()
         self._await()
 
     def run_to_write(self, number: int) -> None:
         """Go on until it has written `number` times, and is about to write again, or to its end."""
         self._stops_at_reads = False
-        while not self.has_ended and not (self._at_write and self.writes >= number):
+        while not self.has_ended and not (self.at_write and self.writes >= number):
             self.step()
 
     def run_steps(self, number: int) -> None:
@@ -88,7 +89,7 @@ class Actor:
             raise KilledError
         if not is_write and not self._stops_at_reads:
             return
-        self._at_write = is_write
+        self.at_write = is_write
         self._stopped.release()
         self._go.acquire()
         if self._is_killed:
@@ -100,9 +101,3 @@ def before_operation(is_write: bool, path: str) -> None:
     actor = getattr(Actor.current, "actor", None)
     if actor is not None:
         actor.before_operation(is_write=is_write)
-
-
-def actor_name() -> str:
-    """The name of the actor that calls; empty for anybody else."""
-    actor = getattr(Actor.current, "actor", None)
-    return "" if actor is None else str(actor.name)

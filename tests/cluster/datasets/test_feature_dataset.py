@@ -23,9 +23,11 @@ from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, CODE_COLUMNS, SCHEMA_VERSION, FeatureRow
 from schemas.ledger import without_content
+from schemas.runs import RunRecord
 from schemas.videos import Video
 from tests.support.servers import gs_bucket
 
+RECORDS = Path(__file__).resolve().parents[2] / "fixtures" / "records"
 FINGERPRINT = {"frames.weights": "sha256:1", "sampling.fps": "1"}
 
 
@@ -275,6 +277,30 @@ def test_a_failure_that_a_crash_left_beside_its_row_is_cleared(tmp_path):
     settled = dataset.prepare()
     assert (settled.done, settled.failed) == ({"a": "v1"}, {"b": FailedBefore("missing", "v1", "r1")})
     assert (ids(tmp_path, "features"), ids(tmp_path, "failures")) == (["a"], ["b"])
+
+
+def test_rows_that_stand_twice_are_repaired(tmp_path, caplog, monkeypatch):
+    """As a run of an earlier release left them that was overtaken in the middle of a commit."""
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    open_dataset(tmp_path, "r1").commit(0, [done("a"), done("b")], [], ())
+    open_dataset(tmp_path, "r2").commit(0, [done("b", "v2"), done("c")], [], ())
+    assert ids(tmp_path, "features") == ["a", "b", "b", "c"]
+    settled = open_dataset(tmp_path, "r3").prepare()
+    assert "1 videos had two rows, and keep the later one: 'b'" in caplog.text
+    assert settled.done == {"a": "v1", "b": "v2", "c": "v1"}
+    assert ids(tmp_path, "features") == ids(tmp_path, "ledger") == ["a", "b", "c"]
+    assert pq.read_table(tmp_path / "features" / "part-r1-00000.parquet")["id"].to_pylist() == ["a"]
+
+
+def test_a_record_of_a_run_that_died_counts_its_rows(tmp_path):
+    dead = open_dataset(tmp_path)
+    dead.commit(0, [done("a"), done("b")], [failed("c")], ())
+    record = RunRecord.from_json((RECORDS / "run.json").read_text())
+    dead.write_record(replace(record, run_id="r1", status="running"))
+    open_dataset(tmp_path, "r2").close_records(["r1"], lambda record: f"{record.counts.extracted} extracted")
+    closed = RunRecord.from_json((tmp_path / "runs" / "r1.json").read_text())
+    assert (closed.status, closed.counts.extracted, closed.counts.failed, closed.counts.shards) == ("died", 2, 1, 1)
+    assert (tmp_path / "runs" / "r1.html").read_text() == "2 extracted"
 
 
 def test_a_commit_that_was_cut_short_can_be_made_again(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +11,16 @@ import pytest
 
 from cluster.datasets.folder import DatasetError
 from cluster.datasets.label_dataset import LabelDataset
+from cluster.datasets.tables import load_table, remove_rows
 from cluster.storage.lease import LeaseError
 from cluster.storage.parquet import TableError, encode_table
+from cluster.storage.writer import PlainWriter
 from schemas.failures import FailureRow
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
+from schemas.scorings import ScoringRecord
 
 CLASSES = LabelClasses(np.array([4], np.int32), pa.array(["four"]))
+RECORDS = Path(__file__).resolve().parents[2] / "fixtures" / "records"
 TODAY, TOMORROW = "2026-03-01", "2026-03-02"
 
 
@@ -160,6 +165,35 @@ def test_a_commit_made_again_stands_once(tmp_path):
     for _ in range(2):
         commit(labels, 0, {"a": "1"})
     assert ids_of_day(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("is_cut_short", [False, True])
+def test_labels_that_stand_twice_are_repaired(tmp_path, is_cut_short):
+    """As a run of an earlier release left them that was overtaken in the middle of a commit."""
+    early, late = dataset(tmp_path, run_id="r1"), dataset(tmp_path, run_id="r2")
+    commit(early, 0, {"a": "1", "b": "1"})
+    commit(late, 0, {"b": "2", "c": "1"})
+    commit(dataset(tmp_path, TOMORROW, "r3"), 0, {"b": "3"})
+    if is_cut_short:
+        shard = str(tmp_path / f"date={TODAY}" / "part-r1-00000.parquet")
+        remove_rows(PlainWriter(), load_table(PlainWriter(), shard), {"b"})
+    again = dataset(tmp_path, run_id="r4")
+    again.prepare()
+    assert ids_of_day(tmp_path) == ["a", "b", "c"]
+    assert labelled(again) == {"a": "1", "b": "2", "c": "1"}
+    assert ids_of_day(tmp_path, TOMORROW) == ["b"]
+
+
+def test_a_record_of_a_run_that_died_counts_its_labels(tmp_path):
+    record = ScoringRecord.from_json((RECORDS / "scoring.json").read_text())
+    dead = dataset(tmp_path, record.date)
+    commit(dead, 0, {"a": "1", "b": "1"})
+    dead.commit(1, None, None, [failure("c")])
+    dead.write_record(replace(record, run_id="r1", status="running"))
+    dataset(tmp_path, TOMORROW, "r2").close_records(["r1"])
+    closed = ScoringRecord.from_json((tmp_path / "runs" / "r1.json").read_text())
+    assert (closed.status, closed.counts.scored, closed.counts.shards) == ("died", 2, 1)
+    assert closed.failures_by_code == {"not_media": 1}
 
 
 def test_failures_stand_beside_the_labels(tmp_path):

@@ -4,7 +4,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.datasets.tables import FENCED_KEY, GROUP_FILES, fence_table, groups, load_table, remove_rows, store_table
+from cluster.datasets.tables import (
+    FENCED_KEY,
+    GROUP_FILES,
+    fence_table,
+    groups,
+    load_table,
+    remove_rows,
+    store_table,
+    tables_with,
+)
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.parquet import read_table, write_table
@@ -37,6 +46,13 @@ def test_rows_are_found_and_removed_and_the_others_kept(uri, tmp_path):
     assert (kept["id"].to_pylist(), kept.schema.metadata) == (["b", "c"], {b"made": b"here"})
     assert remove_rows(PLAIN, load_table(PLAIN, uri), {"b", "c"}) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_with_some_ids_are_found(uri, tmp_path):
+    other = f"{tmp_path}/other.parquet"
+    write_table(other, TABLE.slice(1))
+    assert [stored.uri for stored in tables_with(PLAIN, [uri, other], {"a", "x"})] == [uri]
+    assert tables_with(PLAIN, [uri, other], pa.chunked_array([["x"]])) == []
 
 
 def test_a_table_is_replaced_twice_without_being_read_again():

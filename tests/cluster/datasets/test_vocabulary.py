@@ -2,10 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.datasets.vocabulary import ClassNamesError, Vocabulary, read_class_names, read_vocabulary, write_vocabulary
+from cluster.datasets.vocabulary import (
+    ClassNamesError,
+    Vocabulary,
+    extend_vocabulary,
+    read_class_names,
+    read_vocabulary,
+    write_vocabulary,
+)
 from cluster.storage import files
 from cluster.storage.files import StorageError
+from cluster.storage.lease import Lease
 from schemas.videos import Video
+from tests.support.servers import gs_bucket
 
 
 def video(*labels: int | str) -> Video:
@@ -152,3 +161,22 @@ def test_a_file_that_names_nothing_is_refused(write, content, problem):
 def test_a_wrong_length_is_told_with_both_numbers(write):
     with pytest.raises(ClassNamesError, match="it names 2 classes, but 10 are needed"):
         read_class_names(write("cat\ndog\n"), expected=10)
+
+
+def test_names_that_an_overtaken_run_adds_meanwhile_are_kept():
+    with gs_bucket() as bucket:
+        uri = f"{bucket}/vocabulary.csv"
+        writer = Lease(f"{bucket}/lease.json", "r2")
+        writer.acquire()
+        assert extend_vocabulary(writer, uri, [Video("a", "a", ("cat",))]).names == ["cat"]
+        replace = writer.replace
+
+        def replace_late(where: str, data: bytes, version: str) -> str:
+            writer.replace = replace
+            write_vocabulary(uri, Vocabulary(["cat", "late"]))
+            return replace(where, data, version)
+
+        writer.replace = replace_late
+        assert extend_vocabulary(writer, uri, [Video("b", "b", ("dog", "cat"))]).names == ["cat", "late", "dog"]
+        assert read_vocabulary(uri).names == ["cat", "late", "dog"]
+        writer.release()

@@ -76,6 +76,8 @@ def test_a_store_that_ignores_conditions_is_found_out():
 def test_nothing_is_written_to_a_web_server():
     with pytest.raises(files.StorageError, match="cannot be written to"):
         conditions.write("http://127.0.0.1:1/a", b"1", "")
+    with pytest.raises(files.UnsupportedError, match="http:// has no conditional requests"):
+        conditions.read("http://127.0.0.1:1/a")
 
 
 @pytest.mark.parametrize("store", STORES)
