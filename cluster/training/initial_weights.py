@@ -1,19 +1,21 @@
-"""Initial weights of a clip classifier: public weights, or a checkpoint of ours, of the same model.
+"""Initial weights of a clip classifier: public weights, or a checkpoint of ours, of the same model or its base network.
 
 By `auto`, the head of a checkpoint with the same classes is kept, and any other gets a new one; `keep` requires that it
 fits, `reset` always makes a new one. The options of the model must equal those of the weights, even if the shapes would
-fit; with public weights, other options may be chosen.
+fit; with public weights, other options may be chosen. Of a base network (`ClipModel.base`), what fits is taken, and the
+log says what is not.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from torch import Tensor, nn
 
 from classifiers.clip_models.base import HEAD, ClipModel
-from classifiers.clip_models.registry import clip_model_config
+from classifiers.clip_models.registry import clip_model_config, clip_model_entry
 from classifiers.weights.checkpoint import (
     CLIP,
     CONFIG_FILE,
@@ -23,7 +25,7 @@ from classifiers.weights.checkpoint import (
     load_weights,
     read_checkpoint,
 )
-from classifiers.weights.published_clips import PublishedWeightsError, fill, published_options
+from classifiers.weights.published_clips import Filled, PublishedWeightsError, fill, published_options
 from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.option_groups import AUTO_HEAD, KEEP_HEAD, RESET_HEAD
@@ -34,6 +36,8 @@ from schemas.errors import InputError, examples
 # Options that may differ from those of the weights; all others determine what the weights mean.
 FREE_OPTIONS = frozenset({"frames", "height", "width", "fps", "dropout"})
 SUBJECT = "checkpoint"
+
+logger = logging.getLogger("framemill")
 
 
 class InitialWeightsError(InputError, ValueError):
@@ -60,7 +64,7 @@ class InitialWeights:
             else:
                 arrays = read_published(self.uri, weights_budget(model))
                 _check_options(model, name, published_options(name, arrays))
-                fill(model, arrays, fresh_head=self.head != KEEP_HEAD)
+                self._say_left_out(fill(model, arrays, fresh_head=self.head != KEEP_HEAD), name)
         except ValueError as error:
             raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
 
@@ -68,11 +72,14 @@ class InitialWeights:
         contents = {file: files.read_bytes(files.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}
         checkpoint = read_checkpoint(contents)
         config = checkpoint.config
-        if config.level != CLIP or config.model != name:
+        base = model.base()
+        is_base = base is not None and config.level == CLIP and clip_model_entry(config.model).model is type(base)
+        if not is_base and (config.level != CLIP or config.model != name):
             raise CheckpointError(
                 SUBJECT, [f"it is of model {config.model!r}, not of {name!r}, which is to be trained"]
             )
-        theirs, ours = asdict(clip_model_config(name, config.options)), asdict(model.config)
+        network = base if base is not None and is_base else model
+        theirs, ours = asdict(clip_model_config(config.model, config.options)), asdict(network.config)
         others = [
             f"its model has option {key}={theirs[key]}, not {value}"
             for key, value in ours.items()
@@ -80,7 +87,18 @@ class InitialWeights:
         ]
         if others:
             raise CheckpointError(SUBJECT, others)
-        load_weights(model, with_head(checkpoint, model.head, class_names, self.head))
+        checkpoint = with_head(checkpoint, model.head, class_names, self.head)
+        if is_base:
+            self._say_left_out(fill(model, checkpoint.state), name)
+        else:
+            load_weights(model, checkpoint)
+
+    def _say_left_out(self, filled: Filled, name: str) -> None:
+        if filled.left_out:
+            logger.warning(
+                f"--init-weights {redacted(self.uri)} are of the base network of {name}: {len(filled.left_out)} "
+                f"tensors, which it lacks or has in another shape, start anew: {examples(filled.left_out)}"
+            )
 
 
 def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], head: str) -> Checkpoint:
