@@ -49,7 +49,7 @@ def frame_curve(found: FrameAccuracy) -> Markup:
         as_text=partial(accuracy_text, videos=found.videos),
     )
     axis = Axis(
-        name=lambda i: f"after {seen_text(found, i)}",
+        name=lambda i: f"{seen_text(found, i)} seen",
         label=lambda i: f"{figure_text((i + 1) / found.fps)} s" if found.fps else str(i + 1),
         mark=lambda i: f"knows after {seen_text(found, i)}",
     )

@@ -2,13 +2,11 @@
 
 By `auto`, the head of a checkpoint with the same classes is kept, and any other gets a new one; `keep` requires that it
 fits, `reset` always makes a new one. The options of the model must equal those of the weights, even if the shapes would
-fit; with public weights, other options may be chosen. Of a base network (`ClipModel.base`), what fits is taken, and the
-log says what is not.
+fit; with public weights, other options may be chosen. Of a base network (`ClipModel.base`), what fits is taken.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -21,11 +19,12 @@ from classifiers.weights.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     Checkpoint,
+    CheckpointConfig,
     CheckpointError,
     load_weights,
     read_checkpoint,
 )
-from classifiers.weights.published_clips import Filled, PublishedWeightsError, fill, published_options
+from classifiers.weights.published_clips import PublishedWeightsError, fill, published_options
 from cluster.storage import files
 from cluster.storage.redaction import redacted
 from cluster.training.option_groups import AUTO_HEAD, KEEP_HEAD, RESET_HEAD
@@ -36,8 +35,6 @@ from schemas.errors import InputError, examples
 # Options that may differ from those of the weights; all others determine what the weights mean.
 FREE_OPTIONS = frozenset({"frames", "height", "width", "fps", "dropout"})
 SUBJECT = "checkpoint"
-
-logger = logging.getLogger("framemill")
 
 
 class InitialWeightsError(InputError, ValueError):
@@ -51,8 +48,10 @@ class InitialWeights:
     uri: str
     head: str = AUTO_HEAD
 
-    def fill(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
+    def fill(self, model: ClipModel, name: str, class_names: Sequence[str]) -> tuple[str, ...]:
         """Load the weights into `model`, a `name` whose classes are `class_names`.
+
+        Returns the keys of the model that weights of its base network cannot fill.
 
         Raises:
             InitialWeightsError: for weights of another model or other options, or an unsuitable head.
@@ -60,26 +59,24 @@ class InitialWeights:
         """
         try:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
-                self._fill_from_checkpoint(model, name, class_names)
-            else:
-                arrays = read_published(self.uri, weights_budget(model))
-                _check_options(model, name, published_options(name, arrays))
-                self._say_left_out(fill(model, arrays, fresh_head=self.head != KEEP_HEAD), name)
+                return self._fill_from_checkpoint(model, name, class_names)
+            arrays = read_published(self.uri, weights_budget(model))
+            _check_options(model, name, published_options(name, arrays))
+            return fill(model, arrays, fresh_head=self.head != KEEP_HEAD).left_out
         except ValueError as error:
             raise InitialWeightsError(f"--init-weights {redacted(self.uri)}: {error}") from error
 
-    def _fill_from_checkpoint(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
+    def _fill_from_checkpoint(self, model: ClipModel, name: str, class_names: Sequence[str]) -> tuple[str, ...]:
         contents = {file: files.read_bytes(files.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}
         checkpoint = read_checkpoint(contents)
         config = checkpoint.config
-        base = model.base()
-        is_base = base is not None and config.level == CLIP and clip_model_entry(config.model).model is type(base)
-        if not is_base and (config.level != CLIP or config.model != name):
+        base = _base_of(model, config)
+        if base is None and (config.level != CLIP or config.model != name):
             raise CheckpointError(
                 SUBJECT, [f"it is of model {config.model!r}, not of {name!r}, which is to be trained"]
             )
-        network = base if base is not None and is_base else model
-        theirs, ours = asdict(clip_model_config(config.model, config.options)), asdict(network.config)
+        expected = model.config if base is None else base.config
+        theirs, ours = asdict(clip_model_config(config.model, config.options)), asdict(expected)
         others = [
             f"its model has option {key}={theirs[key]}, not {value}"
             for key, value in ours.items()
@@ -88,17 +85,17 @@ class InitialWeights:
         if others:
             raise CheckpointError(SUBJECT, others)
         checkpoint = with_head(checkpoint, model.head, class_names, self.head)
-        if is_base:
-            self._say_left_out(fill(model, checkpoint.state), name)
-        else:
-            load_weights(model, checkpoint)
+        if base is not None:
+            return fill(model, checkpoint.state).left_out
+        load_weights(model, checkpoint)
+        return ()
 
-    def _say_left_out(self, filled: Filled, name: str) -> None:
-        if filled.left_out:
-            logger.warning(
-                f"--init-weights {redacted(self.uri)} are of the base network of {name}: {len(filled.left_out)} "
-                f"tensors, which it lacks or has in another shape, start anew: {examples(filled.left_out)}"
-            )
+
+def _base_of(model: ClipModel, config: CheckpointConfig) -> ClipModel | None:
+    """The base network of `model`, if a checkpoint with this configuration is of it."""
+    base = model.base()
+    is_base = base is not None and config.level == CLIP and clip_model_entry(config.model).model is type(base)
+    return base if is_base else None
 
 
 def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], head: str) -> Checkpoint:
