@@ -42,10 +42,19 @@ from classifiers.layers.same_padding import pad_same
 from classifiers.layers.stream import CumulativeMean, FrameBuffer, FramePosition, Stream, StreamLayer, wide
 
 Sigmoid = Callable[[Tensor], Tensor]
-SIGMOIDS: Mapping[str, Sigmoid] = {
-    "hard-sigmoid": lambda values: (0.2 * values + 0.5).clamp(0, 1),
-    "relu6": lambda values: F.relu6(values + 3) * 0.16667,
-}
+
+
+def hard_sigmoid(values: Tensor) -> Tensor:
+    """That of Keras 2."""
+    return (0.2 * values + 0.5).clamp(0, 1)
+
+
+def relu6_sigmoid(values: Tensor) -> Tensor:
+    """That of tensorflow/models."""
+    return F.relu6(values + 3) * 0.16667
+
+
+SIGMOIDS: Mapping[str, Sigmoid] = {"hard-sigmoid": hard_sigmoid, "relu6": relu6_sigmoid}
 
 
 @dataclass(frozen=True, kw_only=True)

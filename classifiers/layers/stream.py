@@ -3,8 +3,8 @@
     state ─► Stream ─► layers, each with a key of its own ─► Stream.state
 
 A state is a flat mapping of contiguous tensors by key; the first dimension of each is the video, so that the states of
-several videos are concatenated and split like batches. `FRAMES` counts the frames seen, int64 (N,). A tensor that the
-state lacks starts as zeros, in float32 or wider; later ones keep its type, whatever the precision of the layers.
+several videos are concatenated and split like batches. `FRAMES` counts the frames seen, int64 (N,). An empty state
+stands for zeros, in float32 or wider; later tensors keep their type, whatever the precision of the layers.
 
 N videos, T frames of a part, C channels, H, W. Values between layers are (N, C, T, H, W), in memory N, T, H, W, C: then
 the views that the layers take cost nothing. Without a stream, a layer takes its input for whole videos.
@@ -27,9 +27,7 @@ State = dict[str, Tensor]
 class Stream:
     """The passage of one part of N videos through a network: takes the `past` state, and leaves the next `state`."""
 
-    def __init__(
-        self, past: Mapping[str, Tensor], videos: int, frames: int, device: torch.device | None = None
-    ) -> None:
+    def __init__(self, past: Mapping[str, Tensor], *, videos: int, frames: int, device: torch.device) -> None:
         self._past = past
         seen = self.past(FRAMES, (videos,), torch.zeros(videos, dtype=torch.int64, device=device))
         self.state: State = {FRAMES: seen + frames}
@@ -39,11 +37,13 @@ class Stream:
         """What the layer `key` left; zeros of this shape at the start.
 
         Raises:
-            ValueError: if it is of another shape.
+            ValueError: if it is of another shape, or missing from a state that has others.
         """
+        if not self._past:
+            return torch.zeros(shape, dtype=wide(like.dtype), device=like.device)
         past = self._past.get(key)
         if past is None:
-            return torch.zeros(shape, dtype=wide(like.dtype), device=like.device)
+            raise ValueError(f"the state lacks {key}: a state belongs to a network")
         if past.shape != shape:
             raise ValueError(
                 f"the state's {key} is {tuple(past.shape)}, these frames need {shape}: a state belongs to a number of "

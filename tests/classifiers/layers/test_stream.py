@@ -46,8 +46,11 @@ def test_layers_get_the_key_of_their_place() -> None:
     assert [module.key for module in network.modules() if isinstance(module, StreamLayer)] == ["a", "a.0", "a.2"]
 
 
-def test_a_state_of_other_frames_is_refused() -> None:
-    stream = Stream({"layer": torch.zeros(2, 3)}, videos=1, frames=1, device=torch.device("cpu"))
+def test_a_state_of_other_frames_or_layers_is_refused() -> None:
+    state = {FRAMES: torch.tensor([1]), "layer": torch.zeros(2, 3)}
+    stream = Stream(state, videos=1, frames=1, device=torch.device("cpu"))
+    with pytest.raises(ValueError, match="the state lacks other: a state belongs to a network"):
+        stream.past("other", (1, 3), torch.zeros(()))
     with pytest.raises(ValueError, match=r"the state's layer is \(2, 3\), these frames need \(1, 3\): a state belongs"):
         stream.past("layer", (1, 3), torch.zeros(()))
 
@@ -73,7 +76,8 @@ def test_the_state_does_not_keep_the_part_in_memory() -> None:
 
 def test_a_state_keeps_its_type() -> None:
     part = torch.ones(1, 3, 2, 2, 1, dtype=torch.bfloat16)
-    for start, kept in (({}, torch.float32), ({"layer": torch.zeros(1, 2, 2, 2, 1).bfloat16()}, torch.bfloat16)):
+    reduced = {FRAMES: torch.tensor([0]), "layer": torch.zeros(1, 2, 2, 2, 1).bfloat16()}
+    for start, kept in (({}, torch.float32), (reduced, torch.bfloat16)):
         (joined,), state = passed(named(FrameBuffer(2)), [part], start)
         assert (joined.dtype, state["layer"].dtype) == (torch.bfloat16, kept)
     _, state = passed(named(FrameBuffer(2)), [part.double()])
