@@ -5,7 +5,7 @@ which JSON cannot hold.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import override
@@ -112,7 +112,7 @@ class TrainingRecord(Execution, Record):
     phases: tuple[TrainedPhase, ...] = ()
     clips: ClipInput | None = None
     lost: tuple[LostVideo, ...] = ()
-    by_frame: FrameAccuracy | None = field(default=None, metadata={"later": True})
+    by_frame: FrameAccuracy | None = None
     schema_version: int = SCHEMA_VERSION
 
     @override
