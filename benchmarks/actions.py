@@ -10,7 +10,8 @@ fine-tuned  on the actions, from the weights of `other` with a new head, until 9
 
 Prints the test accuracy of the first, the same with each video's frames in random order, which must be near chance,
 and the epochs to 90 % validation accuracy, from scratch and fine-tuned. For comparison, a network whose input is the
-mean of the frames must stay near chance.
+mean of the frames must stay near chance. Of a stream network, the test accuracy is that on the last frame; its accuracy
+after each frame follows, given the frames one by one.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.generated_actions import ACTION_SETS, class_names, write_actions
+from benchmarks.generated_actions import ACTION_SETS, RATE, class_names, write_actions
 from benchmarks.measure import cores, write_json
 from classifiers.choices import SINGLE_LABEL
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.clip_models.streaming import StreamModel
 from classifiers.data.batches import ClipBatch
+from classifiers.metrics.frame_hits import FrameHits
 from classifiers.training.config import TrainingConfig
 from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.loop import Training
@@ -61,6 +64,7 @@ FAMILIES: dict[str, dict[str, object]] = {
     "i3d": {},
     "s3d": {},
     "movinet-a0": {"width_factor": 0.25},
+    "movinet-a0-stream": {"width_factor": 0.25},
 }
 BATCH = 16
 LEARNING_RATE = 3e-3
@@ -101,12 +105,16 @@ class Examples:
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: validation accuracy after each part of an epoch, test accuracy, the same on shuffled frames."""
+    """One training: validation accuracy after each part of an epoch, test accuracy, the same on shuffled frames.
+
+    by_frame  test accuracy of a stream network after each frame; empty for others
+    """
 
     validation: list[float]
     test: float
     test_in_random_order: float
     seconds: float
+    by_frame: tuple[float, ...] = ()
 
     @property
     def epochs_needed(self) -> float | None:
@@ -183,7 +191,22 @@ def train(
         training.evaluate(examples.in_order(), is_full=False).summary()["hit_at_one"]
         for examples in (data["test"], data["test"].with_random_times(seed))
     )
-    return Trained(validation, in_order, in_random_order, time.perf_counter() - started)
+    by_frame = accuracy_by_frame(model, data["test"]) if isinstance(model, StreamModel) else ()
+    return Trained(validation, in_order, in_random_order, time.perf_counter() - started, by_frame)
+
+
+def accuracy_by_frame(model: StreamModel, examples: Examples) -> tuple[float, ...]:
+    """The accuracy after each frame, when frames come one by one."""
+    hits = FrameHits(FRAMES)
+    with torch.inference_mode():
+        for batch in examples.in_order():
+            state, logits = model.initial_state(len(batch)), []
+            for frame in batch.clips.split(1, dim=1):
+                found, state = model.eval().stream(frame, state)
+                logits.append(found)
+            assert batch.targets is not None
+            hits.update(torch.cat(logits, dim=1), batch.targets)
+    return hits.shares()
 
 
 @dataclass(frozen=True)
@@ -213,7 +236,9 @@ def train_family(name: str, sets: Mapping[str, Mapping[str, Examples]], epochs: 
     for _ in range(2):
         torch.manual_seed(seed)
         model = build_clip_model(name, num_classes=CLASSES, options=options)
-        models.append(model.to(memory_format=torch.channels_last_3d))  # which CPUs convolve fastest
+        if not isinstance(model, StreamModel):  # whose convolutions are 2D, and channels-last by themselves
+            model = model.to(memory_format=torch.channels_last_3d)  # which CPUs convolve fastest
+        models.append(model)
     model, pretrained = models
     train_on = partial(train, learning_rate=LEARNING_RATES.get(name, LEARNING_RATE), epochs=epochs, seed=seed)
     print(f"{name}, from scratch", flush=True)
@@ -240,6 +265,10 @@ def show(families: Mapping[str, FamilyResult]) -> None:
             f"{family.scratch.test_in_random_order:>11.1%}"
             f"{needed[0]:>16}{needed[1]:>13}{family.scratch.seconds:>9.0f}"
         )
+    for name, family in families.items():
+        if family.scratch.by_frame:
+            after = (f"{(frame + 1) / RATE:.2f} s {share:.1%}" for frame, share in enumerate(family.scratch.by_frame))
+            print(f"{name}, after {', '.join(after)}")
 
 
 def record(options: argparse.Namespace, mean_frame: Trained, families: Mapping[str, FamilyResult]) -> dict[str, object]:

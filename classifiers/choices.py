@@ -13,7 +13,7 @@ FEATURE_MODELS = (
 )
 CLIP_MODELS = (
     *("c3d", "fast3d-18", "i3d", "i3d-flow", "mc3-18"),
-    *(f"movinet-a{size}" for size in range(6)),
+    *(f"movinet-a{size}{kind}" for size in range(6) for kind in ("", "-stream")),
     *("p3d-131", "p3d-199", "p3d-63", "r2plus1d-18", "r2plus1d-34", "r3d-18", "s3d"),
 )
 TASKS = SINGLE_LABEL, MULTI_LABEL = ("single-label", "multi-label")

@@ -129,6 +129,19 @@ class SplitResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameAccuracy:
+    """hit@1 of a stream network on `videos` videos of the validation split, after each frame of their clips.
+
+    fps     of the clips; None where frames are not at a fixed rate
+    shares  after the first frame, after the first two, and so on
+    """
+
+    videos: int
+    fps: float | None
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TemperatureFit:
     """The temperature fitted on `videos` videos of the validation split.
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from schemas.clips import ClipInput
-from schemas.evaluations import SplitResult, TemperatureFit
+from schemas.evaluations import FrameAccuracy, SplitResult, TemperatureFit
 from schemas.records import Execution, Record
 
 SCHEMA_VERSION = 2
@@ -85,6 +85,7 @@ class TrainingRecord(Execution, Record):
     phases              as planned; one may have ended early
     clips               input of a clip classifier; None for one that takes features
     lost                videos that could not be decoded, and are in no split
+    by_frame            of a stream network with a validation split
     """
 
     title: ClassVar[str] = "training record"
@@ -111,6 +112,7 @@ class TrainingRecord(Execution, Record):
     phases: tuple[TrainedPhase, ...] = ()
     clips: ClipInput | None = None
     lost: tuple[LostVideo, ...] = ()
+    by_frame: FrameAccuracy | None = None
     schema_version: int = SCHEMA_VERSION
 
     @override

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Self, TypeVar
+from typing import Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ class ClipModel(nn.Module):
     layouts      of the public files with weights of the network (`classifiers.weights.published_clips`)
     """
 
-    layouts: ClassVar[tuple[Layout, ...]] = ()
+    layouts: tuple[Layout, ...] = ()
 
     def __init__(
         self, *, config: ClipConfig, stages: Mapping[str, nn.Module], feature_dim: int, num_classes: int
@@ -127,6 +127,10 @@ class ClipModel(nn.Module):
         for number, stage in enumerate(stages):
             stage.requires_grad_(number >= self._frozen)
         self.train(self.training)
+
+    def base(self) -> ClipModel | None:
+        """A related network, on the meta device, whose weights can start this one as far as they fit; None if none."""
+        return None
 
     @property
     def frozen_stages(self) -> int:

@@ -1,4 +1,4 @@
-"""MoViNet A0 to A5, base variants: mobile networks over clips.
+"""MoViNet A0 to A5: mobile networks over clips; here the base variants, and what the stream variants share with them.
 
 In: clips, uint8 (N, T, H, W, 3). Out: logits (N, K); features (N, 2048). N clips, T frames, K classes.
 
@@ -10,12 +10,12 @@ c2d1edf with `tf_like`, converted from tensorflow/models `official/projects/movi
 
 Time is never strided. Convolutions have TensorFlow's SAME padding; the pooling of a shortcut excludes the padding. The
 epsilon of batch normalisation is 1e-3, the activation x sigmoid(x). Alpha is initialised to 0, so that a new block is
-the identity.
+the identity. The stream variants (`movinet_stream`) have the same blocks, of other layers (`MoViNetParts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,30 +26,15 @@ from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
+from classifiers.clip_models.movinet_layouts import published_layouts
 from classifiers.clip_models.movinet_variants import VARIANTS
 from classifiers.clip_models.published_layout import Layout
 from classifiers.layers.same_padding import pad_same
+from classifiers.layers.stream import Chain, Stream, StreamLayer
 from schemas.clips import UNIT, ClipFormat
 
 EPSILON = 1e-3
 HIDDEN = 2048
-
-LAYOUTS = (
-    Layout(
-        name="MoViNet-pytorch",
-        rename=(
-            (r"^conv1\.", "trunk.conv1."),
-            (r"^blocks\.(b\d)_l(\d+)\.", r"trunk.\1.\2."),
-            (r"^conv7\.", "trunk.conv7.0."),
-            (r"^classifier\.0\.conv_1\.conv3d\.", "trunk.dense.0."),
-            (r"^classifier\.3\.conv_1\.conv3d\.", "head."),
-            (r"\.se\.(fc\d)\.conv_1\.conv3d\.", r".se.\1."),
-            (r"\.res\.[01]\.", ".shortcut."),  # 1 after a pooling
-            (r"\.conv_1\.conv3d\.", ".conv."),
-            (r"\.conv_1\.norm\.", ".norm."),
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,25 +95,60 @@ class Gate(nn.Module):
         return values * torch.sigmoid(self.fc2(F.silu(self.fc1(means))))
 
 
-class Block(nn.Module):
+class Mean(nn.Module):
+    """The mean over time and space."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, C, T, H, W) to (N, C)."""
+        return F.adaptive_avg_pool3d(values, 1).flatten(1)
+
+
+@dataclass(frozen=True)
+class MoViNetParts:
+    """The layers that base and stream networks build differently.
+
+    convolution  of inputs, outputs, kernel and stride; with `groups`, and `linear` without activation
+    gate         of channels: squeeze and excitation
+    mean         over time and space
+    """
+
+    convolution: Callable[..., nn.Module]
+    gate: Callable[[int], nn.Module]
+    mean: Callable[[], nn.Module]
+
+
+BASE = MoViNetParts(ConvNorm, Gate, Mean)
+
+
+class Block(StreamLayer):
     """An inverted bottleneck with a residual connection."""
 
-    def __init__(self, inputs: int, expanded: int, outputs: int, kernel: tuple[int, int, int], stride: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        expanded: int,
+        outputs: int,
+        kernel: tuple[int, int, int],
+        stride: int,
+        parts: MoViNetParts = BASE,
+    ) -> None:
         super().__init__()
-        self.expand = ConvNorm(inputs, expanded)
-        self.deep = ConvNorm(expanded, expanded, kernel, (1, stride, stride), groups=expanded)
-        self.se = Gate(expanded)
-        self.project = ConvNorm(expanded, outputs, linear=True)
+        convolution = parts.convolution
+        self.expand = convolution(inputs, expanded)
+        self.deep = convolution(expanded, expanded, kernel, (1, stride, stride), groups=expanded)
+        self.se = parts.gate(expanded)
+        self.project = convolution(expanded, outputs, linear=True)
         self.halved = stride == 2
         self.shortcut: nn.Module = nn.Identity()
         if stride == 2 or inputs != outputs:
-            self.shortcut = ConvNorm(inputs, outputs, linear=True)
+            self.shortcut = convolution(inputs, outputs, linear=True)
         self.alpha = nn.Parameter(torch.zeros(()))
 
-    def forward(self, values: Tensor) -> Tensor:
-        """(N, C, T, H, W) to (N, C', T, H', W')."""
+    def forward(self, values: Tensor, *stream: Stream) -> Tensor:
+        """(N, C, T, H, W) to (N, C', T, H', W'); only a stream network has a `stream`."""
         shortcut = self.shortcut(halve(values) if self.halved else values)
-        added: Tensor = shortcut + self.alpha * self.project(self.se(self.deep(self.expand(values))))
+        gated = self.se(self.deep(self.expand(values), *stream), *stream)
+        added: Tensor = shortcut + self.alpha * self.project(gated)
         return added
 
 
@@ -185,12 +205,10 @@ def kinetics_600(percent: float) -> Accuracy:
 class MoViNet(ClipModel):
     """A convolution, five groups of blocks, another convolution, the mean over time and space, and a dense layer."""
 
-    layouts = LAYOUTS
-
     def __init__(self, *, num_classes: int, config: MoViNetConfig) -> None:
-        variant = VARIANTS[config.variant]
+        variant, parts = VARIANTS[config.variant], self.parts(config)
         outputs = config.channels(variant.channels[0])
-        stages: dict[str, nn.Module] = {"conv1": ConvNorm(3, outputs, (1, 3, 3), (1, 2, 2))}
+        stages: dict[str, nn.Module] = {"conv1": parts.convolution(3, outputs, (1, 3, 3), (1, 2, 2))}
         for group, (channels, rows) in enumerate(zip(variant.channels, variant.blocks, strict=True)):
             blocks = []
             for number, row in enumerate(rows.split()):
@@ -198,14 +216,20 @@ class MoViNet(ClipModel):
                 time, height, width = map(int, kernel)
                 inputs, outputs = outputs, config.channels(channels)
                 stride = 2 if number == 0 and group != 3 else 1
-                blocks.append(Block(inputs, config.channels(int(expanded)), outputs, (time, height, width), stride))
-            stages[f"b{group}"] = nn.Sequential(*blocks)
-        last = config.channels(variant.last)
-        hidden = config.channels(HIDDEN)
+                hidden = config.channels(int(expanded))
+                blocks.append(Block(inputs, hidden, outputs, (time, height, width), stride, parts))
+            stages[f"b{group}"] = Chain(*blocks)
+        last, hidden = config.channels(variant.last), config.channels(HIDDEN)
         # The mean has nothing to train, so it belongs to the convolution and is not a stage of its own.
-        stages["conv7"] = nn.Sequential(ConvNorm(outputs, last), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+        stages["conv7"] = Chain(parts.convolution(outputs, last), parts.mean())
         stages["dense"] = nn.Sequential(nn.Linear(last, hidden), nn.SiLU())
         super().__init__(config=config, stages=stages, feature_dim=hidden, num_classes=num_classes)
+        self.layouts: tuple[Layout, ...] = published_layouts(config.variant)
         for module in self.trunk.modules():
-            if isinstance(module, nn.Conv3d):
+            if isinstance(module, nn.Conv2d | nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight)
+
+    @classmethod
+    def parts(cls, config: MoViNetConfig) -> MoViNetParts:
+        """The layers of the network."""
+        return BASE

@@ -20,6 +20,7 @@ class Variant:
     channels  outputs of each of the five groups
     blocks    of each group: kernel size (time, height, width) and channels between expansion and projection
     last      channels of the last convolution
+    has_stream_positions  whether the gates of the stream network know the number of the frame
     """
 
     size: int
@@ -29,6 +30,7 @@ class Variant:
     channels: tuple[int, ...]
     blocks: tuple[str, ...]
     last: int
+    has_stream_positions: bool = False
 
 
 VARIANTS = {
@@ -91,6 +93,7 @@ VARIANTS = {
             "533:560 155:448 155:448 155:560 155:560 333:560 155:448 155:448 333:560 133:672",
         ),
         last=744,
+        has_stream_positions=True,
     ),
     "a4": Variant(
         size=290,
@@ -106,6 +109,7 @@ VARIANTS = {
             "533:640 155:512 155:512 155:640 155:640 333:640 155:512 155:512 155:640 155:768 155:640 333:640 333:768",
         ),
         last=856,
+        has_stream_positions=True,
     ),
     "a5": Variant(
         size=320,
@@ -122,5 +126,6 @@ VARIANTS = {
             "155:896 155:600 155:600 155:744 333:744",
         ),
         last=992,
+        has_stream_positions=True,
     ),
 }

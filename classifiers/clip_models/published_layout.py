@@ -26,6 +26,7 @@ class Layout:
     skip           keys of the file that are not weights of the network, such as an optimiser's or an auxiliary head's
     ones           keys of the model that the file omits because all their values are 1
     channels_last  whether kernels end in (in, out), as in TensorFlow, instead of starting with (out, in)
+    depthwise      keys of the file whose kernels end in (out, 1) instead
     rearranged     by key of the model, a further transformation of the array, given the model and the array
     options        of the model, required for these weights
     """
@@ -35,6 +36,7 @@ class Layout:
     skip: str | None = None
     ones: str | None = None
     channels_last: bool = False
+    depthwise: str | None = None
     rearranged: Mapping[str, Callable[[Any, Tensor], Tensor]] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
 
@@ -50,11 +52,12 @@ class Layout:
         """Whether the file omits this key of the model because its values are 1."""
         return self.ones is not None and re.search(self.ones, ours) is not None
 
-    def oriented(self, array: Tensor) -> Tensor:
+    def oriented(self, theirs: str, array: Tensor) -> Tensor:
         """An array of the file, permuted to torch's order of dimensions."""
         if not self.channels_last or array.ndim < 2:
             return array
-        return array.permute(-1, -2, *range(array.ndim - 2))
+        is_depthwise = self.depthwise is not None and re.search(self.depthwise, theirs) is not None
+        return array.permute(*((-2, -1) if is_depthwise else (-1, -2)), *range(array.ndim - 2))
 
 
 # A key of Keras is the name of the layer, then its name again with the kind of array: `conv1/conv1_2/kernel:0`, in a

@@ -3,7 +3,7 @@
 In: the arrays of a public file by key. Out: the model with these weights, and the name of the detected layout. The
 layouts are data of the model's class (`ClipModel.layouts`); a file with the model's own keys is accepted as well. Every
 array of the model must come from the file and every array of the file must be used: all missing, unknown and misshapen
-arrays are reported at once.
+arrays are reported at once. Only weights of the model's base network (`ClipModel.base`) fill it in part.
 
 Batch counters, `num_batches_tracked`, are optional; no network uses them.
 """
@@ -11,6 +11,7 @@ Batch counters, `num_batches_tracked`, are optional; no network uses them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -28,8 +29,20 @@ class PublishedWeightsError(ValueError):
     """Weights do not fit the model; the message lists what is missing, unknown or of another shape."""
 
 
-def fill(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool = False) -> str:
-    """Load public weights into `model`, all or none; returns the name of their layout.
+@dataclass(frozen=True)
+class Filled:
+    """Weights that were loaded.
+
+    layout     of the file
+    left_out   if it is of the model's base network: the keys of the model that the file could not fill
+    """
+
+    layout: str
+    left_out: tuple[str, ...] = ()
+
+
+def fill(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool = False) -> Filled:
+    """Load public weights into `model`, all or none; those of its base network as far as they fit.
 
     With `fresh_head`, the head is unchanged and that of the file, with any number of classes, is ignored.
 
@@ -37,29 +50,18 @@ def fill(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool = F
         PublishedWeightsError: if the layout is unknown, or with all problems.
     """
     layout = layout_of(model, arrays)
-    problems: list[str] = []
-    theirs = _by_our_keys(layout, arrays, problems)
-    state: dict[str, Tensor] = {}
-    for key, value in model.state_dict().items():
-        origin = theirs.pop(key, None)
-        if key.endswith(COUNTER) or (_is_head(key) and fresh_head):
-            state[key] = value
-        elif layout.is_one(key) and origin is None:
-            state[key] = torch.ones_like(value)
-        elif origin is None:
-            problems.append(f"{key} {tuple(value.shape)} is missing")
-        else:
-            state[key], problem = _converted(model, layout, key, value, arrays[origin])
-            problems += [f"{origin} {problem}"] if problem else []
-    problems += [f"{origin} is unknown" for key, origin in theirs.items() if not (_is_head(key) and fresh_head)]
+    state, problems = _state(model, layout, arrays, fresh_head=fresh_head)
     if problems:
+        started = _filled_from_base(model, arrays, fresh_head=fresh_head)
+        if started is not None:
+            return started
         more = [f"and {len(problems) - MAX_LISTED} more"] if len(problems) > MAX_LISTED else []
         raise PublishedWeightsError(
             f"weights in the layout of {layout.name} do not fit {type(model).__name__}: "
             + "; ".join(problems[:MAX_LISTED] + more)
         )
     model.load_state_dict(state)
-    return layout.name
+    return Filled(layout.name)
 
 
 def layout_of(model: ClipModel, arrays: Iterable[str]) -> Layout:
@@ -92,6 +94,45 @@ def published_options(name: str, arrays: Iterable[str]) -> dict[str, object]:
     return dict(layout_of(model, arrays).options)
 
 
+def _state(
+    model: ClipModel, layout: Layout, arrays: Mapping[str, Tensor], *, fresh_head: bool
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The state of the model with the arrays of the file, and all problems."""
+    problems: list[str] = []
+    theirs = _by_our_keys(layout, arrays, problems)
+    state: dict[str, Tensor] = {}
+    for key, value in model.state_dict().items():
+        origin = theirs.pop(key, None)
+        if key.endswith(COUNTER) or (_is_head(key) and fresh_head):
+            state[key] = value
+        elif layout.is_one(key) and origin is None:
+            state[key] = torch.ones_like(value)
+        elif origin is None:
+            problems.append(f"{key} {tuple(value.shape)} is missing")
+        else:
+            state[key], problem = _converted(model, layout, key, value, origin, arrays[origin])
+            problems += [f"{origin} {problem}"] if problem else []
+    problems += [f"{origin} is unknown" for key, origin in theirs.items() if not (_is_head(key) and fresh_head)]
+    return state, problems
+
+
+def _filled_from_base(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool) -> Filled | None:
+    """Load weights of the base network as far as they fit; None, and nothing loaded, if they are not of it."""
+    base = model.base()
+    if base is None:
+        return None
+    layout = layout_of(base, arrays)
+    theirs, problems = _state(base, layout, arrays, fresh_head=fresh_head)
+    if problems:
+        return None
+    state = model.state_dict()
+    given = {key: array for key, array in theirs.items() if not array.is_meta}  # and not kept from the base network
+    fitting = [key for key in state if key in given and _squeezed_shape(given[key]) == _squeezed_shape(state[key])]
+    left_out = (key for key in state if key not in fitting and not key.endswith(COUNTER))
+    model.load_state_dict(state | {key: given[key].reshape(state[key].shape) for key in fitting})
+    return Filled(layout.name, tuple(key for key in left_out if not (_is_head(key) and fresh_head)))
+
+
 def _is_head(key: str) -> bool:
     return key.startswith(f"{HEAD}.")
 
@@ -109,13 +150,15 @@ def _by_our_keys(layout: Layout, arrays: Iterable[str], problems: list[str]) -> 
     return found
 
 
-def _converted(model: ClipModel, layout: Layout, key: str, value: Tensor, array: Tensor) -> tuple[Tensor, str]:
+def _converted(
+    model: ClipModel, layout: Layout, key: str, value: Tensor, origin: str, array: Tensor
+) -> tuple[Tensor, str]:
     """An array of the file in the shape of the model's `value`, and its problem, empty if there is none."""
     if not array.is_floating_point():
         return value, f"has type {str(array.dtype).removeprefix('torch.')}, not floating point"
     if not array.isfinite().all():
         return value, "has values that are not finite"
-    converted = layout.oriented(array)
+    converted = layout.oriented(origin, array)
     if converted.ndim == 4 and value.ndim == 5:
         converted = inflated(converted, value.shape[2])
     if converted.ndim != value.ndim and _squeezed_shape(converted) == _squeezed_shape(value):

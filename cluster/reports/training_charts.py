@@ -9,13 +9,14 @@ from functools import partial
 
 from markupsafe import Markup
 
-from cluster.reports.charts.curves import Curve, curves
+from cluster.reports.charts.curves import Axis, Curve, curves
 from cluster.reports.charts.heat_map import MAX_CLASSES, Cell, heat_map, scale
 from cluster.reports.charts.reliability import Reliability, reliability
 from cluster.reports.numbers import FEW, accuracy_text, count_of_text, figure_text, percent_text, short_count_text
 from cluster.reports.pages import truncate
-from cluster.reports.training_tables import correlated_classes
-from schemas.evaluations import ReliabilityBin, SplitResult
+from cluster.reports.training_sentences import seen_text
+from cluster.reports.training_tables import correlated_classes, early_frame
+from schemas.evaluations import FrameAccuracy, ReliabilityBin, SplitResult
 from schemas.trainings import TEST, TrainingRecord
 
 SERIES = ("training", "validation")  # splits with metrics for each epoch; also CSS classes
@@ -37,6 +38,22 @@ def metric_curves(record: TrainingRecord, metric: str, description: str, *, are_
     ]
     lines = [line for line in lines if any(value is not None for value in line.values)]
     return curves(lines, record.best_epoch, description, are_shares=are_shares) if lines else None
+
+
+def frame_curve(found: FrameAccuracy) -> Markup:
+    """hit@1 after each frame of the clips, with a mark where it is nearly that of whole clips."""
+    line = Curve(
+        label="validation",
+        values=found.shares,
+        style="validation",
+        as_text=partial(accuracy_text, videos=found.videos),
+    )
+    axis = Axis(
+        name=lambda i: f"{seen_text(found, i)} seen",
+        label=lambda i: f"{figure_text((i + 1) / found.fps)} s" if found.fps else str(i + 1),
+        mark=lambda i: f"knows after {seen_text(found, i)}",
+    )
+    return curves([line], early_frame(found), "hit@1 by what was seen of a clip", are_shares=True, axis=axis)
 
 
 def confusion_map(split: SplitResult, names: Sequence[str]) -> Markup | None:

@@ -76,6 +76,7 @@ def _content(record: TrainingRecord, pictures: Mapping[str, Thumbnail], context:
         "has_validation": any(epoch.validation for epoch in record.history),
         "loss_chart": training_charts.metric_curves(record, "loss", "Loss", are_shares=False),
         "accuracy_chart": training_charts.metric_curves(record, "hit_at_one", "hit@1", are_shares=True),
+        "frame_curve": None if record.by_frame is None else training_charts.frame_curve(record.by_frame),
         "metric_rows": training_tables.metric_rows(record.splits),
         "temperature_chart": training_charts.temperature_chart(record),
         "stages_chart": stages_chart(record.seconds_by_stage),

@@ -14,8 +14,8 @@ from cluster.reports.numbers import (
     figure_text,
     percent_text,
 )
-from cluster.reports.training_tables import metric_text
-from schemas.evaluations import Confidence, TemperatureFit
+from cluster.reports.training_tables import early_frame, metric_text
+from schemas.evaluations import Confidence, FrameAccuracy, TemperatureFit
 from schemas.trainings import TRAINING, VALIDATION, TrainedClass, TrainingRecord
 
 CALIBRATED = 0.02  # distance from 1 below which a temperature has no visible effect
@@ -51,6 +51,26 @@ def temperature(fit: TemperatureFit) -> str:
     if abs(fit.temperature - 1) < CALIBRATED:
         return "close to 1, the model was well calibrated"
     return "above 1, the model was overconfident" if fit.temperature > 1 else "below 1, the model was underconfident"
+
+
+def early(found: FrameAccuracy) -> str:
+    """How early a stream network knows."""
+    position, last = early_frame(found), len(found.shares) - 1
+    first, known, whole = (accuracy_text(found.shares[i], found.videos) for i in (0, position, last))
+    videos = f"{'of the ' if found.videos >= FEW else ''}validation videos"
+    sentence = f"After {seen_text(found, 0)}, {first} {videos} were classified correctly"
+    at_end = f"nearly as many as from whole clips ({whole} after {seen_text(found, last)})"
+    if position == 0:
+        return f"{sentence}, {at_end}."
+    return f"{sentence}; after {seen_text(found, position)}, {known}, {at_end}."
+
+
+def seen_text(found: FrameAccuracy, position: int) -> str:
+    """What was seen of a clip after the frame at `position`: seconds, or frames where these are not at a fixed rate."""
+    frames = position + 1
+    if found.fps:
+        return f"{figure_text(frames / found.fps)} s"
+    return f"{count_text(frames)} frame{'' if frames == 1 else 's'}"
 
 
 def mean_and_deviation(row: Confidence) -> str:

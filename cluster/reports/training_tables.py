@@ -10,12 +10,13 @@ from typing import Generic, TypeVar
 
 from classifiers.metrics.correlation import MIN_VIDEOS
 from cluster.reports.numbers import accuracy_text, figure_text, measure_text
-from schemas.evaluations import ClassScore, Confidence, SplitResult, TradedClasses
+from schemas.evaluations import ClassScore, Confidence, FrameAccuracy, SplitResult, TradedClasses
 from schemas.trainings import SPLITS, TRAINING, TrainedClass, TrainingRecord
 
 MAX_ROWS = 64
 END_ROWS = 20
 DASH = "–"
+NEARLY = 0.95  # of the accuracy on whole clips
 
 # Title and definition of each metric.
 METRICS = {
@@ -141,6 +142,12 @@ def most_negative_correlations(split: SplitResult, count: int) -> list[TradedCla
 def reported_split(record: TrainingRecord) -> SplitResult | None:
     """The split that predicts results on new videos best: test, else validation, else training."""
     return max(record.splits, key=lambda split: SPLITS.index(split.name), default=None)
+
+
+def early_frame(found: FrameAccuracy) -> int:
+    """The position of the first frame from which on hit@1 is nearly that of whole clips, or more."""
+    below = [i for i, share in enumerate(found.shares) if share < NEARLY * found.shares[-1]]
+    return below[-1] + 1 if below else 0
 
 
 def majority_baseline(split: SplitResult) -> tuple[int, float] | None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
+from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.augmentation_config import ClipAugmentationConfig
 from classifiers.data.batches import Worker
@@ -100,12 +101,19 @@ class ClipData(TrainingData):
 
     @override
     def build_model(self) -> nn.Module:
+        model, _ = self.started_model()
+        return model
+
+    def started_model(self) -> tuple[ClipModel, tuple[str, ...]]:
+        """The model to train, and the keys that its initial weights leave out (`InitialWeights`)."""
         options = self.settings.options.model
+        left_out: tuple[str, ...] = ()
         model = build_clip_model(options.model, num_classes=len(self.choice), options=asdict(options.config()))
         if options.init_weights is not None:
-            InitialWeights(options.init_weights, options.init_head).fill(model, options.model, self.choice.names)
+            weights = InitialWeights(options.init_weights, options.init_head)
+            left_out = weights.fill(model, options.model, self.choice.names)
         model.recompute = self.settings.options.engine.recompute
-        return model
+        return model, left_out
 
     @override
     def feed(self, worker: Worker) -> ClipFeed:
@@ -272,7 +280,12 @@ def _has_raw_pixels(given: ModelInput) -> bool:
 
 def _check_model(data: ClipData) -> None:
     """Build the model before workers do, to report its problems at once."""
-    model = data.build_model()
+    model, left_out = data.started_model()
+    if left_out:
+        logger.warning(
+            f"--init-weights are of the base network of {data.settings.options.model.model}: {len(left_out)} tensors, "
+            f"which it lacks or has in another shape, start anew: {examples(left_out)}"
+        )
     for phase in data.settings.phases:
         try:
             train_stages(model, phase.stages)

@@ -1,8 +1,8 @@
-"""Initial weights of a clip classifier: public weights, or a checkpoint of ours, of the same model.
+"""Initial weights of a clip classifier: public weights, or a checkpoint of ours, of the same model or its base network.
 
 By `auto`, the head of a checkpoint with the same classes is kept, and any other gets a new one; `keep` requires that it
 fits, `reset` always makes a new one. The options of the model must equal those of the weights, even if the shapes would
-fit; with public weights, other options may be chosen.
+fit; with public weights, other options may be chosen. Of a base network (`ClipModel.base`), what fits is taken.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from torch import Tensor, nn
 
 from classifiers.clip_models.base import HEAD, ClipModel
-from classifiers.clip_models.registry import clip_model_config
+from classifiers.clip_models.registry import clip_model_config, clip_model_entry
 from classifiers.weights.checkpoint import (
     CLIP,
     CONFIG_FILE,
     WEIGHTS_FILE,
     Checkpoint,
+    CheckpointConfig,
     CheckpointError,
     load_weights,
     read_checkpoint,
@@ -47,8 +48,10 @@ class InitialWeights:
     uri: str
     head: str = AUTO_HEAD
 
-    def fill(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
+    def fill(self, model: ClipModel, name: str, class_names: Sequence[str]) -> tuple[str, ...]:
         """Load the weights into `model`, a `name` whose classes are `class_names`.
+
+        Returns the keys of the model that weights of its base network cannot fill.
 
         Raises:
             InitialWeightsError: for weights of another model or other options, or an unsuitable head.
@@ -56,23 +59,24 @@ class InitialWeights:
         """
         try:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
-                self._fill_from_checkpoint(model, name, class_names)
-            else:
-                arrays = read_published(self.uri, weights_budget(model))
-                _check_options(model, name, published_options(name, arrays))
-                fill(model, arrays, fresh_head=self.head != KEEP_HEAD)
+                return self._fill_from_checkpoint(model, name, class_names)
+            arrays = read_published(self.uri, weights_budget(model))
+            _check_options(model, name, published_options(name, arrays))
+            return fill(model, arrays, fresh_head=self.head != KEEP_HEAD).left_out
         except ValueError as error:
             raise InitialWeightsError(f"--init-weights {redacted_uri(self.uri)}: {error}") from error
 
-    def _fill_from_checkpoint(self, model: ClipModel, name: str, class_names: Sequence[str]) -> None:
+    def _fill_from_checkpoint(self, model: ClipModel, name: str, class_names: Sequence[str]) -> tuple[str, ...]:
         contents = {file: files.read_bytes(files.join(self.uri, file)) for file in (WEIGHTS_FILE, CONFIG_FILE)}
         checkpoint = read_checkpoint(contents)
         config = checkpoint.config
-        if config.level != CLIP or config.model != name:
+        base = _base_of(model, config)
+        if base is None and (config.level != CLIP or config.model != name):
             raise CheckpointError(
                 SUBJECT, [f"it is of model {config.model!r}, not of {name!r}, which is to be trained"]
             )
-        theirs, ours = asdict(clip_model_config(name, config.options)), asdict(model.config)
+        expected = model.config if base is None else base.config
+        theirs, ours = asdict(clip_model_config(config.model, config.options)), asdict(expected)
         others = [
             f"its model has option {key}={theirs[key]}, not {value}"
             for key, value in ours.items()
@@ -80,7 +84,18 @@ class InitialWeights:
         ]
         if others:
             raise CheckpointError(SUBJECT, others)
-        load_weights(model, with_head(checkpoint, model.head, class_names, self.head))
+        checkpoint = with_head(checkpoint, model.head, class_names, self.head)
+        if base is not None:
+            return fill(model, checkpoint.state).left_out
+        load_weights(model, checkpoint)
+        return ()
+
+
+def _base_of(model: ClipModel, config: CheckpointConfig) -> ClipModel | None:
+    """The base network of `model`, if a checkpoint with this configuration is of it."""
+    base = model.base()
+    is_base = base is not None and config.level == CLIP and clip_model_entry(config.model).model is type(base)
+    return base if is_base else None
 
 
 def with_head(checkpoint: Checkpoint, fresh: nn.Module, class_names: Sequence[str], head: str) -> Checkpoint:

@@ -169,6 +169,7 @@ def _record(
         ),
         clips=data.input.clips,
         lost=outcome.lost,
+        by_frame=outcome.by_frame,
     )
 
 

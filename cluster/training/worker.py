@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from classifiers.clip_models.streaming import StreamModel
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.training.identity import TrainingIdentity
 from classifiers.training.loop import Training
@@ -27,13 +28,14 @@ from classifiers.training.workers import Workers
 from classifiers.weights.checkpoint import TrainingHistory
 from cluster.training.config import TrainingSettings
 from cluster.training.data import Feed, Source, TrainingData
+from cluster.training.frame_accuracy import frame_accuracy
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.progress import EVERY_SECONDS, Meter, StageProgress
 from cluster.training.results import split_result, temperature_fit
 from cluster.training.splits import Split
 from cluster.training.states import ResumeLog, StateFolder
 from cluster.training.tensorboard import TensorBoardLog
-from schemas.evaluations import SplitResult, TemperatureFit
+from schemas.evaluations import FrameAccuracy, SplitResult, TemperatureFit
 from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo
 
 # The temperature is a single number, for which a sample suffices.
@@ -73,6 +75,7 @@ class TrainingOutcome:
     resume_log: ResumeLog | None
     fit: TemperatureFit | None
     results: tuple[SplitResult, ...]
+    by_frame: FrameAccuracy | None
     lost: tuple[LostVideo, ...]
     seconds_by_stage: Mapping[str, float]
 
@@ -118,6 +121,7 @@ class TrainingWorker:
             results = tuple(
                 self._evaluate(name, split, temperature, training, source) for name, split in data.splits.items()
             )
+            by_frame = self._evaluate_frames(training, data, source)
         return TrainingOutcome(
             state={key: value.cpu() for key, value in training.best_state.items()},
             history=training.history,
@@ -127,6 +131,7 @@ class TrainingWorker:
             resume_log=resume_log,
             fit=fit,
             results=results,
+            by_frame=by_frame,
             lost=tuple(lost),
             seconds_by_stage={
                 "training": sum(record.seconds for record in training.history.epochs),
@@ -239,6 +244,17 @@ class TrainingWorker:
             batches = self._meter.follow(f"evaluation on {name}", batches, len(split))
             evaluation = training.evaluate(batches, is_full=True, temperature=temperature)
             return split_result(name, evaluation, time.monotonic() - started)
+
+    def _evaluate_frames(
+        self, training: Training, data: TrainingData, source: Callable[..., Source]
+    ) -> FrameAccuracy | None:
+        """The accuracy of a stream network on the validation split after each frame."""
+        model, clips, split = training.model, data.input.clips, data.splits.get(VALIDATION)
+        if clips is None or split is None or not isinstance(model, StreamModel):
+            return None
+        with self._timed("evaluation"):
+            batches = self._meter.follow("evaluation by frame", source(VALIDATION, split).batches(), len(split))
+            return frame_accuracy(training, model, batches, self._workers, clips)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

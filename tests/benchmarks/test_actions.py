@@ -7,6 +7,7 @@ import torch
 from benchmarks import actions
 from benchmarks.actions import CLASSES, PARTS, FamilyResult, MeanFrameModel, Trained, read_examples
 from benchmarks.generated_actions import class_names, write_actions
+from classifiers.clip_models.registry import build_clip_model
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,16 @@ def test_the_mean_frame_model_is_correct_on_one_class_of_a_scene(examples):
     assert (best == examples["test"].targets).double().mean() == 1 / CLASSES
 
 
+def test_a_stream_network_is_given_the_frames_one_by_one(examples):
+    options = {"width_factor": 0.125, "frames": 16, "height": 32, "width": 32}
+    torch.manual_seed(0)
+    model = build_clip_model("movinet-a0-stream", num_classes=CLASSES, options=options).eval()
+    shares = actions.accuracy_by_frame(model, examples["test"])
+    with torch.inference_mode():
+        best = model.frame_logits(examples["test"].clips).argmax(dim=2)
+    assert shares == tuple((best == examples["test"].targets[:, None]).double().mean(dim=0).tolist())
+
+
 def test_criteria_of_a_family():
     fast, slow = trained(0.2, 0.93), trained(0.2, 0.5, 0.97, test=0.96)
     assert fast.epochs_needed == 2 / PARTS
@@ -67,9 +78,11 @@ def test_criteria_of_a_family():
 def test_the_whole_script_runs_and_names_families_that_miss_the_criteria(monkeypatch, tmp_path, capsys):
     path = tmp_path / "figures.json"
     few = ["--scenes", "2", "1", "1", "--epochs", "1"]
-    monkeypatch.setattr(sys, "argv", ["actions.py", "--families", "c3d", "movinet-a0", *few, "--json", str(path)])
+    monkeypatch.setattr(
+        sys, "argv", ["actions.py", "--families", "c3d", "movinet-a0-stream", *few, "--json", str(path)]
+    )
     assert actions.main() == 1
     figures = json.loads(path.read_text())
-    assert set(figures["families"]) == {"c3d", "movinet-a0"}
+    assert set(figures["families"]) == {"c3d", "movinet-a0-stream"}
     assert figures["mean_frame"]["test"] == pytest.approx(1 / CLASSES)
-    assert "criteria not met: c3d, movinet-a0" in capsys.readouterr().out
+    assert "criteria not met: c3d, movinet-a0-stream" in capsys.readouterr().out

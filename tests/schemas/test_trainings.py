@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.evaluations import ClassScore, ScoreAverage, SplitResult
+from schemas.evaluations import ClassScore, FrameAccuracy, ScoreAverage, SplitResult
 from schemas.strict_json import JsonMismatchError
 from schemas.trainings import Epoch, TrainedClass, TrainingMachine, TrainingRecord
 
@@ -61,6 +61,12 @@ def test_a_record_comes_back_as_it_was():
     assert again.to_json() == text
     assert again.splits == record().splits
     assert again.history == record().history
+
+
+def test_only_stream_networks_have_an_accuracy_by_frame():
+    assert record().by_frame is None
+    stream = replace(record(), by_frame=FrameAccuracy(videos=4, fps=None, shares=(0.25, 1.0)))
+    assert TrainingRecord.from_json(stream.to_json()).by_frame == stream.by_frame
 
 
 def test_records_that_do_not_fit_together_are_refused():

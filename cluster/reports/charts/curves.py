@@ -1,7 +1,8 @@
 """Curves of a metric over epochs, on training and validation, with a mark at the epoch that was kept.
 
-In: a value per epoch, or None. Out: `Markup`, one `<svg>` (`cluster.reports.charts.svg`). Epochs are counted from 1.
-Every value is a dot with a tooltip; lines join the dots of consecutive epochs.
+In: a value per epoch, or None; or per step of another `Axis`. Out: `Markup`, one `<svg>`
+(`cluster.reports.charts.svg`). Epochs are counted from 1. Every value is a dot with a tooltip; lines join the dots of
+consecutive epochs.
 """
 
 import math
@@ -27,7 +28,7 @@ from cluster.reports.numbers import figure_text
 
 LEFT, RIGHT = 10.0, 1.5  # margins in percent: for the labels of the grid, and for the last dot
 LOG_FROM = 100.0  # ratio of the highest value to the lowest
-MAX_LABELS = 8  # of epochs
+MAX_LABELS = 8  # of the axis
 MAX_DECADES = 6
 MAX_DOTS = 60  # with more, dots are invisible but keep their tooltips
 
@@ -42,7 +43,19 @@ class Curve:
     as_text: Callable[[float], str] = figure_text
 
 
-def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: bool) -> Markup:
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What the positions of values are: the name of a position in sentences, its label, and the label of the mark."""
+
+    name: Callable[[int], str]
+    label: Callable[[int], str]
+    mark: Callable[[int], str]
+
+
+EPOCHS = Axis(name=lambda i: f"epoch {i + 1}", label=lambda i: str(i + 1), mark=lambda i: f"best: epoch {i + 1}")
+
+
+def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: bool, axis: Axis = EPOCHS) -> Markup:
     """Draw the lines in one plot, with a mark at position `best`.
 
     The axis is logarithmic where positive values that are no shares span `LOG_FROM` or more.
@@ -80,21 +93,23 @@ def curves(lines: Sequence[Curve], best: int, description: str, *, are_shares: b
     for line in lines:
         for i, value in enumerate(line.values):
             if value is not None:
-                title = f"epoch {i + 1}, {line.label}: {line.as_text(value)}"
+                title = f"{axis.name(i)}, {line.label}: {line.as_text(value)}"
                 radius = 4.5 if i == best else 2.5
                 style = f"dot {line.style}" if count <= MAX_DOTS or i == best else f"dot {line.style} hidden"
                 down = PLOT_BOTTOM - PLOT_HEIGHT * height(value)
                 pieces.append(DOT.format(across(i), down, radius, style, title))
     step = _whole(nice_step(max(count / MAX_LABELS, 1)))
     for i in sorted({0, *range(step - 1, count, step)}):
-        pieces.append(TEXT.format(across(i), PLOT_BOTTOM + 18, f"tick {_anchor(across(i))}", i + 1))
-    kept = f"best: epoch {best + 1}"
-    pieces.append(TEXT.format(across(best), PLOT_BOTTOM + 36, f"tick strong {_anchor(across(best))}", kept))
+        pieces.append(TEXT.format(across(i), PLOT_BOTTOM + 18, f"tick {_anchor(across(i))}", axis.label(i)))
+    mark = axis.mark(best)
+    pieces.append(TEXT.format(across(best), PLOT_BOTTOM + 36, f"tick strong {_anchor(across(best))}", mark))
     scale = ", on a logarithmic scale" if is_log else ""
-    return CHART.format(f"{description}{scale}: {_values(lines, best)}", PLOT_BOTTOM + 44, Markup("").join(pieces))
+    return CHART.format(
+        f"{description}{scale}: {_values(lines, best, axis)}", PLOT_BOTTOM + 44, Markup("").join(pieces)
+    )
 
 
-def _values(lines: Sequence[Curve], best: int) -> str:
+def _values(lines: Sequence[Curve], best: int, axis: Axis) -> str:
     """First, last and best values of the lines, for the accessible description."""
     values = []
     for line in lines:
@@ -104,7 +119,7 @@ def _values(lines: Sequence[Curve], best: int) -> str:
         best_text = "no value" if at_best is None else as_text(at_best)
         if known:
             values.append(
-                f"{line.label} from {as_text(known[0])} to {as_text(known[-1])}, {best_text} at epoch {best + 1}"
+                f"{line.label} from {as_text(known[0])} to {as_text(known[-1])}, {best_text} at {axis.name(best)}"
             )
     return "; ".join(values)
 

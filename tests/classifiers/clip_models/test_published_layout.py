@@ -11,6 +11,7 @@ LAYOUT = Layout(
     skip=r"/slot$",
     ones=r"\.scale$",
     channels_last=True,
+    depthwise="_deep",
 )
 
 
@@ -25,12 +26,13 @@ def test_names_become_ours_one_replacement_after_the_other() -> None:
 
 def test_kernels_are_transposed_to_torchs_order() -> None:
     kernel = torch.randn(2, 3, 4, 5, 6)
-    turned = LAYOUT.oriented(kernel)
+    turned = LAYOUT.oriented("a/w", kernel)
     assert turned.shape == (6, 5, 2, 3, 4)
     assert turned[1, 2, 0, 1, 3] == kernel[0, 1, 3, 2, 1]
-    assert LAYOUT.oriented(torch.zeros(7, 8)).shape == (8, 7)
-    assert LAYOUT.oriented(torch.zeros(7)).shape == (7,)
-    assert Layout(name="", rename=()).oriented(kernel) is kernel
+    assert LAYOUT.oriented("a/w", torch.zeros(7, 8)).shape == (8, 7)
+    assert LAYOUT.oriented("a/w", torch.zeros(7)).shape == (7,)
+    assert LAYOUT.oriented("a_deep/w", torch.zeros(3, 5, 8, 1)).shape == (8, 1, 3, 5)
+    assert Layout(name="", rename=()).oriented("a/w", kernel) is kernel
 
 
 def test_an_inflated_kernel_gives_the_2d_result_for_a_still_clip() -> None:

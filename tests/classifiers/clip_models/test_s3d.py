@@ -16,7 +16,7 @@ from tests.support.clip_parity import TOLERANCE, error, golden
 def test_weights_of_public_layouts_give_their_logits(fixture: str, layout: str, pixels: str) -> None:
     expected, clip = golden(fixture), clip_parity.clip(fixture)
     model = build_clip_model("s3d", num_classes=400, options={"pixels": pixels}).eval()
-    assert fill(model, clip_parity.arrays(fixture)) == layout
+    assert fill(model, clip_parity.arrays(fixture)).layout == layout
     features = model.forward_features(model.prepare(clip))
     assert error(features, expected["feat"]) < TOLERANCE
     assert error(model.forward_head(features), expected["logits"]) < TOLERANCE

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cluster.reports import training_charts
-from schemas.evaluations import SplitResult
+from schemas.evaluations import FrameAccuracy, SplitResult
 from schemas.trainings import TrainingRecord
 from tests.support.pages import Page
 from tests.support.training_records import training_record
@@ -101,6 +101,15 @@ def test_curves_are_of_the_splits_that_were_followed() -> None:
     assert alone is not None
     assert "epoch 9, validation: 0.168" in titles(both)
     assert not any("validation" in title for title in titles(alone))
+
+
+def test_accuracy_by_frame_is_drawn_over_the_seconds_seen() -> None:
+    found = FrameAccuracy(videos=200, fps=5.0, shares=(0.5, 0.6, 0.9, 0.91))
+    html = training_charts.frame_curve(found)
+    assert titles(html)[0] == "0.2 s seen, validation: 50.00%"
+    assert "knows after 0.6 s" in html
+    without_rate = training_charts.frame_curve(dataclasses.replace(found, fps=None))
+    assert titles(without_rate)[1] == "2 frames seen, validation: 60.00%"
 
 
 def test_calibration_is_drawn_before_and_after() -> None:

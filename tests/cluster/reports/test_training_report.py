@@ -8,7 +8,7 @@ from cluster.reports.numbers import accuracy_text, measure_text, percent_text
 from cluster.reports.training_report import render_training_report
 from extractors.video.thumbnail import Thumbnail
 from schemas.clips import UNIT, ClipFormat, ClipInput
-from schemas.evaluations import SplitResult
+from schemas.evaluations import FrameAccuracy, SplitResult
 from schemas.trainings import LostVideo, TrainingRecord
 from tests.support.pages import Page, assert_accessible, assert_self_contained
 from tests.support.training_records import renamed, training_record
@@ -19,9 +19,11 @@ CLIPS = ClipInput(
     sampling={"placement": "central", "views": 10},
 )
 LOST = LostVideo(id="red/007", uri="gs://bucket/red/007.mp4", code="empty", message="the file is empty: bring it again")
+BY_FRAME = FrameAccuracy(videos=900, fps=5.0, shares=(0.5, 0.7, 0.8))
 RECORDS = {
     "2 classes": training_record(2),
     "clips": dataclasses.replace(training_record(3), level="clip", rgb_dim=0, audio_dim=0, clips=CLIPS, lost=(LOST,)),
+    "a stream network": dataclasses.replace(training_record(3), by_frame=BY_FRAME),
     "10 classes": training_record(10),
     "50 classes": training_record(50),
     "1000 classes": training_record(1000),
@@ -145,6 +147,13 @@ def test_calibration_has_its_numbers() -> None:
     assert f"a temperature of {fit.temperature:.4g}, fitted on 900 validation videos" in text
     assert f"changed from {100 * fit.error_before:.2f}% to {100 * fit.error_after:.2f}%" in text
     assert f"the loss from {fit.loss_before:.4g} to {fit.loss_after:.4g}" in text
+
+
+def test_only_a_stream_network_knows_early() -> None:
+    heading = "how-early-it-knows"
+    assert heading in Page(render_training_report(RECORDS["a stream network"])).headings
+    assert heading not in Page(render_training_report(RECORDS["clips"])).headings
+    assert "after 0.6 s, 80.00%, nearly as many" in text_of(RECORDS["a stream network"])
 
 
 def test_missing_splits_are_named() -> None:

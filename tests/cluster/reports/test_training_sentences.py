@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cluster.reports import training_sentences
-from schemas.evaluations import Confidence
+from schemas.evaluations import Confidence, FrameAccuracy
 from schemas.trainings import TrainedClass, TrainedPhase
 from tests.support.training_records import training_record
 
@@ -87,6 +87,19 @@ def test_the_last_epoch_is_not_compared_with_itself() -> None:
 )
 def test_balance(counts: tuple[int, ...], words: str) -> None:
     assert training_sentences.balance(trained(*counts)) == words
+
+
+def test_how_early_a_stream_network_knows() -> None:
+    found = FrameAccuracy(videos=200, fps=5.0, shares=(0.5, 0.6, 0.9, 0.91))
+    assert training_sentences.early(found) == (
+        "After 0.2 s, 50.00% of the validation videos were classified correctly; after 0.6 s, 90.00%, nearly as many "
+        "as from whole clips (91.00% after 0.8 s)."
+    )
+    few = FrameAccuracy(videos=4, fps=None, shares=(1.0, 1.0))
+    assert training_sentences.early(few) == (
+        "After 1 frame, 4 of 4 validation videos were classified correctly, nearly as many as from whole clips (4 of 4 "
+        "after 2 frames)."
+    )
 
 
 def test_temperature() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from cluster.reports import training_tables
 from cluster.reports.numbers import figure_text, percent_text
+from schemas.evaluations import FrameAccuracy
 from tests.support.training_records import training_record
 
 
@@ -114,6 +115,14 @@ def test_the_reported_split_is_the_least_biased(splits: tuple[str, ...], name: s
     assert split is not None
     assert split.name == name
     assert training_tables.reported_split(training_record(splits=())) is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "position"),
+    [((0.5, 0.6, 0.95, 1.0), 2), ((1.0,), 0), ((0.96, 0.9, 0.97, 1.0), 2), ((0.0, 0.0), 0), ((0.2, 1.0, 0.5), 1)],
+)
+def test_the_early_frame_is_followed_by_no_worse_one(shares: tuple[float, ...], position: int) -> None:
+    assert training_tables.early_frame(FrameAccuracy(videos=100, fps=None, shares=shares)) == position
 
 
 def test_the_baseline_is_the_most_common_class() -> None:

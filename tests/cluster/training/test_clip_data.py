@@ -2,7 +2,9 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 
+from classifiers.clip_models.registry import build_clip_model
 from classifiers.data.class_choice import ClassChoiceError
 from classifiers.data.splits import SplitError
 from cluster.datasets.vocabulary import ClassNamesError
@@ -119,6 +121,18 @@ def test_clips_of_one_recording_are_in_one_split(tmp_path):
     recordings = {part: {video.rpartition("_c")[0] for video in ids(data, part)} for part in data.splits}
     assert {part: len(names) for part, names in recordings.items()} == {"training": 6, "validation": 2, "test": 2}
     assert len(set.union(*recordings.values())) == 10
+
+
+def test_weights_of_a_base_network_say_what_they_leave_out(videos, caplog, tmp_path):
+    options = ("width_factor=0.1", "frames=4", "height=16", "width=16")
+    base = build_clip_model("movinet-a0", num_classes=3, options={"width_factor": 0.1})
+    torch.save(base.state_dict(), tmp_path / "base.pt")
+    data = load(videos, model="movinet-a0-stream", model_options=options, init_weights=str(tmp_path / "base.pt"))
+    (message,) = (one.message for one in caplog.records)
+    assert "are of the base network of movinet-a0-stream: " in message
+    assert "start anew: 'trunk.b" in message
+    model = data.build_model()
+    assert torch.equal(model.trunk["dense"][0].weight, base.trunk["dense"][0].weight)
 
 
 @pytest.mark.parametrize(("pixels", "is_warned"), [("bytes", True), ("signed", False)])

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from classifiers.clip_models.registry import build_clip_model
-from classifiers.inference.clip_classifier import clip_model_of
 from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint
 from cluster.training.initial_weights import InitialWeights, InitialWeightsError
 from schemas.clips import ClipInput
@@ -16,14 +15,21 @@ NAMES = ("go", "stop", "turn")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    torch.manual_seed(1)
-    model = build_clip_model("c3d", num_classes=3, options=SMALL)
+    path = tmp_path_factory.mktemp("trained")
+    return path, write_trained(path, "c3d", SMALL)
+
+
+def write_trained(path, name, options, classes=NAMES):
+    """A checkpoint of a model as training writes it."""
+    torch.manual_seed(3)
+    model = build_clip_model(name, num_classes=len(classes), options=options)
+    torch.nn.init.ones_(model.head.bias)
     config = CheckpointConfig(
-        model="c3d",
-        options=SMALL,
-        num_classes=3,
-        class_names=NAMES,
-        class_indices=(0, 1, 2),
+        model=name,
+        options=options,
+        num_classes=len(classes),
+        class_names=classes,
+        class_indices=tuple(range(len(classes))),
         rgb_dim=0,
         audio_dim=0,
         level="clip",
@@ -36,11 +42,9 @@ def folder(tmp_path_factory):
         seed=1,
         clips=ClipInput(format=model.clip_format, sampling={"placement": "central"}),
     )
-    checkpoint = Checkpoint(config, model.state_dict())
-    path = tmp_path_factory.mktemp("trained")
-    for name, content in write_checkpoint(checkpoint).items():
-        (path / name).write_bytes(content)
-    return path, clip_model_of(checkpoint)
+    for file, content in write_checkpoint(Checkpoint(config, model.state_dict())).items():
+        (path / file).write_bytes(content)
+    return model
 
 
 def fresh(classes=3, name="c3d", **options):
@@ -148,3 +152,29 @@ def test_public_weights_that_need_other_options_name_them():
     model, untouched = (fresh(**keras, pool5="end", pixels="signed") for _ in range(2))  # what is chosen is taken
     InitialWeights(KERAS).fill(model, "c3d", NAMES)
     assert same(model, untouched) == {"head"}
+
+
+STREAM = {"width_factor": 0.25, "frames": 4, "height": 32, "width": 32}
+
+
+@pytest.mark.parametrize(("names", "kept"), [(NAMES, True), (("go", "stop"), False)])
+def test_a_checkpoint_of_the_base_network_starts_a_stream_network(tmp_path, names, kept):
+    base = write_trained(tmp_path, "movinet-a0", STREAM)
+    model = build_clip_model("movinet-a0-stream", num_classes=len(names), options=STREAM)
+    left_out = InitialWeights(str(tmp_path)).fill(model, "movinet-a0-stream", names)
+    assert left_out[:2] == ("trunk.b0.0.se.fc1.weight", "trunk.b1.0.deep.conv.weight")
+    theirs = base.state_dict()
+    for key in ("trunk.conv1.conv.weight", "trunk.b2.1.project.norm.running_var", "trunk.dense.0.weight"):
+        assert torch.equal(model.state_dict()[key], theirs[key].reshape(model.state_dict()[key].shape))
+    assert bool((model.head.bias == 1).all()) == kept
+
+
+def test_the_base_network_must_be_of_the_same_size(tmp_path):
+    write_trained(tmp_path, "movinet-a0", STREAM)
+    model = build_clip_model("movinet-a1-stream", num_classes=3, options=STREAM)
+    with pytest.raises(InitialWeightsError, match="its model has option variant=a0, not a1"):
+        InitialWeights(str(tmp_path)).fill(model, "movinet-a1-stream", NAMES)
+    base = build_clip_model("movinet-a0", num_classes=3, options=STREAM)
+    write_trained(tmp_path, "movinet-a0-stream", STREAM)
+    with pytest.raises(InitialWeightsError, match="it is of model 'movinet-a0-stream', not of 'movinet-a0'"):
+        InitialWeights(str(tmp_path)).fill(base, "movinet-a0", NAMES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.reports.charts.curves import Curve, curves
+from cluster.reports.charts.curves import Axis, Curve, curves
 from cluster.reports.charts.svg import PLOT_BOTTOM, PLOT_HEIGHT, PLOT_TOP
 from cluster.reports.numbers import figure_text, percent_text
 
@@ -92,6 +92,17 @@ def test_epochs_are_named_a_few_at_a_time(count: int) -> None:
     assert epochs == sorted(set(epochs))
     assert min(count, 4) <= len(epochs) <= 9
     assert epochs[-1] <= count
+
+
+def test_another_axis_has_its_own_names() -> None:
+    axis = Axis(name=lambda i: f"{i} s seen", label=lambda i: f"{i} s", mark=lambda i: f"here: {i}")
+    line = Curve(label="validation", values=[0.1, 0.5, 0.9], style="validation")
+    html = curves([line], 1, "hit@1", are_shares=True, axis=axis)
+    chart = ElementTree.fromstring(html)
+    assert [text.text for text in chart.iter("text") if text.get("y") == str(PLOT_BOTTOM + 18)] == ["0 s", "1 s", "2 s"]
+    assert texts(chart, "strong") == ["here: 1"]
+    assert chart.get("aria-label") == "hit@1: validation from 0.1 to 0.9, 0.5 at 1 s seen"
+    assert "2 s seen, validation: 0.9" in html
 
 
 def test_nothing_to_draw_is_refused() -> None:
