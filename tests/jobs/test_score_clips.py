@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import signal
-import subprocess
-import sys
 
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, write_clip_videos
-from tests.support.dataset import ROOT, ids, job_environment, rows
+from tests.support.dataset import ids, rows
 from tests.support.poison import decompression_bomb
-from tests.support.scoring import DAY, label_ids, label_rows
+from tests.support.scoring import (
+    killed_at_the_first_shard,
+    label_ids,
+    label_rows,
+    run_score_job,
+    score_command,
+    scoring_records,
+)
 
 VIDEOS = 24
 
 
-def job(videos, checkpoint, labels, *options):
-    command = [sys.executable, ROOT / "jobs" / "score_videos.py", "--videos", videos, "--checkpoint", checkpoint]
-    return list(map(str, [*command, "--labels", labels, "--date", DAY, *options]))
+def arguments(videos, checkpoint, labels, *options):
+    return "--videos", videos, "--checkpoint", checkpoint, "--labels", labels, *options
 
 
-def run(*arguments):
-    return subprocess.run(job(*arguments), capture_output=True, text=True, timeout=300, env=job_environment())
+def job(*given):
+    return score_command(*arguments(*given))
+
+
+def run(*given):
+    return run_score_job(*arguments(*given))
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +56,6 @@ def reference(videos, checkpoint, tmp_path_factory):
     done = run(videos, checkpoint, output / "labels", *options)
     assert done.returncode == 0, done.stderr
     return output
-
-
-def records(labels):
-    return [ScoringRecord.from_json(path.read_text()) for path in (labels / "runs").glob("*.json")]
 
 
 @pytest.mark.parametrize("pools", ["together", pytest.param("apart", marks=pytest.mark.heavy)])
@@ -83,17 +85,6 @@ def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path
     assert not (tmp_path / "labels").exists()
 
 
-def killed_at_the_first_shard(command, labels, number):
-    """Start a job and send it a signal as soon as another label shard is there; its exit code."""
-    before = set(labels.glob("date=*/part-*"))
-    process = subprocess.Popen(command, env=job_environment())
-    while process.poll() is None and set(labels.glob("date=*/part-*")) <= before:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.002)
-    process.send_signal(number)
-    return process.wait()
-
-
 @pytest.mark.parametrize(
     "engine", ["local", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("ray", "beam"))]
 )
@@ -110,9 +101,9 @@ def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, videos, ch
     assert done.returncode == 0, done.stderr
     assert label_rows(labels) == label_rows(reference / "labels")
     assert rows(embeddings) == rows(reference / "embeddings")
-    newest = max(records(labels), key=lambda record: record.started_at)
+    newest = max(scoring_records(labels), key=lambda record: record.started_at)
     assert newest.counts.scored == VIDEOS - len(before)
-    assert {record.status for record in records(labels)} == {"died", "completed"}
+    assert {record.status for record in scoring_records(labels)} == {"died", "completed"}
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
 
 
@@ -122,7 +113,7 @@ def test_sigterm_keeps_what_is_finished(videos, checkpoint, tmp_path):
     assert killed_at_the_first_shard(job(videos, checkpoint, labels, *options), labels, signal.SIGTERM) == 130
     assert 5 <= len(label_ids(labels)) < VIDEOS
     assert ids(embeddings) == label_ids(labels)
-    (record,) = records(labels)
+    (record,) = scoring_records(labels)
     assert (record.status, record.counts.scored, record.counts.embedded) == (
         "interrupted",
         *[len(label_ids(labels))] * 2,

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import trained, write_trained
-from tests.support.dataset import ROOT, job_environment, messages
-from tests.support.scoring import DAY, label_ids, label_rows, names, write_features
+from tests.support.dataset import messages
+from tests.support.scoring import (
+    DAY,
+    killed_at_the_first_shard,
+    label_ids,
+    label_rows,
+    names,
+    run_score_job,
+    score_command,
+    scoring_records,
+    write_features,
+)
 
 FILES, VIDEOS = 40, 20
 
 
-def job(features, checkpoint, labels, *options):
-    command = [sys.executable, ROOT / "jobs" / "score_videos.py", "--features", features, "--checkpoint", checkpoint]
-    return list(map(str, [*command, "--labels", labels, "--date", DAY, *options]))
+def arguments(features, checkpoint, labels, *options):
+    return "--features", features, "--checkpoint", checkpoint, "--labels", labels, *options
 
 
-def run(*arguments):
-    return subprocess.run(job(*arguments), capture_output=True, text=True, timeout=300, env=job_environment())
+def job(*given):
+    return score_command(*arguments(*given))
+
+
+def run(*given):
+    return run_score_job(*arguments(*given))
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +52,6 @@ def reference(features, checkpoint, tmp_path_factory):
     done = run(features, checkpoint, labels, "--engine", "local", "--rows-per-shard", VIDEOS)
     assert done.returncode == 0, done.stderr
     return label_rows(labels)
-
-
-def records(labels):
-    return [ScoringRecord.from_json(path.read_text()) for path in (labels / "runs").glob("*.json")]
 
 
 def test_ray_and_local_give_the_same_labels(features, checkpoint, reference, tmp_path):
@@ -69,17 +74,6 @@ def test_wrong_options_exit_with_2_and_no_traceback(features, tmp_path):
     assert not (tmp_path / "labels").exists()
 
 
-def killed_at_the_first_shard(command, labels, number):
-    """Start a job and send it a signal as soon as a label shard is there; its exit code."""
-    before = set(labels.glob("date=*/part-*"))
-    process = subprocess.Popen(command, env=job_environment())
-    while process.poll() is None and set(labels.glob("date=*/part-*")) <= before:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.002)
-    process.send_signal(number)
-    return process.wait()
-
-
 @pytest.mark.parametrize(
     "engine", ["local", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("ray", "beam"))]
 )
@@ -97,9 +91,9 @@ def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, features, 
     assert done.returncode == 0, done.stderr
     assert label_rows(tmp_path) == reference
     assert label_ids(tmp_path) == names(*range(FILES * VIDEOS))
-    newest = max(records(tmp_path), key=lambda record: record.started_at)
+    newest = max(scoring_records(tmp_path), key=lambda record: record.started_at)
     assert newest.counts.scored == FILES * VIDEOS - len(before)
-    assert {record.status for record in records(tmp_path)} == {"died", "completed"}
+    assert {record.status for record in scoring_records(tmp_path)} == {"died", "completed"}
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     assert {path.name for path in tmp_path.iterdir()} == {f"date={DAY}", "ledger", "runs"}
 
@@ -124,6 +118,6 @@ def test_sigterm_keeps_what_is_finished(features, checkpoint, tmp_path):
     options = ("--engine", "local", "--rows-per-shard", VIDEOS, "--workers", 1)
     assert killed_at_the_first_shard(job(features, checkpoint, tmp_path, *options), tmp_path, signal.SIGTERM) == 130
     assert 0 < len(label_ids(tmp_path)) < FILES * VIDEOS
-    (record,) = records(tmp_path)
+    (record,) = scoring_records(tmp_path)
     assert (record.status, record.counts.scored) == ("interrupted", len(label_ids(tmp_path)))
     assert not (tmp_path / "lease.json").exists()

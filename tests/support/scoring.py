@@ -1,7 +1,10 @@
-"""Feature datasets to score, and what became of them, read with pyarrow alone."""
+"""Feature datasets to score, the job that scores, and what it leaves, read with pyarrow alone."""
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ import pyarrow.parquet as pq
 
 from cluster.scoring.config import ScoringOptions
 from schemas.ledger import LedgerRow, ledger_table
+from schemas.scorings import ScoringRecord
+from tests.support.dataset import ROOT, job_environment
 from tests.support.features import feature_row, write_shard
 
 DAY = "2026-03-01"
@@ -56,3 +61,30 @@ def label_ids(root: Path, date: str = DAY) -> list[str]:
 def names(*numbers: int) -> list[str]:
     """The ids of videos."""
     return [f"v{number:05d}" for number in numbers]
+
+
+def score_command(*arguments: object) -> list[str]:
+    """The job as users give it, for the day of the tests."""
+    return list(map(str, [sys.executable, ROOT / "jobs" / "score_videos.py", "--date", DAY, *arguments]))
+
+
+def run_score_job(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The job's outcome."""
+    command = score_command(*arguments)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=job_environment())
+
+
+def killed_at_the_first_shard(command: Sequence[str], labels: Path, number: int) -> int:
+    """Start a job and send it a signal as soon as another label shard is there; its exit code."""
+    before = set(labels.glob("date=*/part-*"))
+    process = subprocess.Popen(command, env=job_environment())
+    while process.poll() is None and set(labels.glob("date=*/part-*")) <= before:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.002)
+    process.send_signal(number)
+    return process.wait()
+
+
+def scoring_records(labels: Path) -> list[ScoringRecord]:
+    """The records of all runs."""
+    return [ScoringRecord.from_json(path.read_text()) for path in (labels / "runs").glob("*.json")]

@@ -33,6 +33,7 @@ S3_ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "nobodys/secret/key",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+LACKING_BYTES = 995
 Through = Callable[[str], AbstractContextManager[str]]
 
 
@@ -40,7 +41,7 @@ class FileHandler(SimpleHTTPRequestHandler):
     """Serves files whole and in ranges. A path that begins with /status/N gets that status instead.
 
     A path that begins with /whole/ is served without ranges, as some servers do; one that begins with /broken/ gives a
-    size and then nothing but errors.
+    size and then nothing but errors; with /short/, `LACKING_BYTES` less come than are announced.
     """
 
     protocol_version = "HTTP/1.1"
@@ -64,7 +65,7 @@ class FileHandler(SimpleHTTPRequestHandler):
         can_serve_ranges = not path.startswith("/whole/")
         if path.startswith("/broken/") and has_content:
             return self.send_error(500)
-        file = Path(self.translate_path(re.sub(r"^/(whole|broken)/", "/", path)))
+        file = Path(self.translate_path(re.sub(r"^/(whole|broken|short)/", "/", path)))
         if not file.is_file():
             return self.send_error(404)
         content, code = file.read_bytes(), 200
@@ -78,7 +79,9 @@ class FileHandler(SimpleHTTPRequestHandler):
         self.send_header("Accept-Ranges", "bytes" if can_serve_ranges else "none")
         if code == 206:
             self.send_header("Content-Range", f"bytes {start}-{start + len(content) - 1}/{size}")
-        self.send_header("Content-Length", str(len(content)))
+        lacking = LACKING_BYTES if path.startswith("/short/") else 0
+        self.close_connection |= bool(lacking)
+        self.send_header("Content-Length", str(len(content) + lacking))
         self.send_header("Last-Modified", self.date_time_string(int(file.stat().st_mtime)))
         self.end_headers()
         if has_content:

@@ -19,11 +19,6 @@ from cluster.training.manifest_labels import LabelsError
 from tests.support.trainings import CLASSES, training_config, write_features
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("features"))
-
-
 def load(features, **options):
     return load_training_data(training_config(features, features / "out", **options).settings())
 

@@ -19,11 +19,6 @@ KERAS = Path(__file__).parents[2] / "fixtures" / "keras"
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("features"))
-
-
-@pytest.fixture(scope="module")
 def trained(dataset, tmp_path_factory):
     output = tmp_path_factory.mktemp("trained")
     assert run_training(training_config(dataset, output, epochs=6)) == 0

@@ -27,11 +27,6 @@ from tests.support.trainings import (
 )
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("features"))
-
-
 @pytest.fixture
 def said(caplog):
     caplog.set_level(logging.INFO, logger="framemill")

@@ -22,14 +22,8 @@ from tests.support.trainings import (
     plan_of,
     record_of,
     training_config,
-    write_features,
     write_videos,
 )
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("features"))
 
 
 @pytest.fixture(scope="module")

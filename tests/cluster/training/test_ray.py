@@ -33,11 +33,6 @@ from tests.support.trainings import (
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("features"))
-
-
-@pytest.fixture(scope="module")
 def engine():
     ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, logging_level="warning")
     with closing(RayTraining(None)) as engine:

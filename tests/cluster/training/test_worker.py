@@ -29,11 +29,6 @@ from tests.support.trainings import (
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_features(tmp_path_factory.mktemp("features"))
-
-
-@pytest.fixture(scope="module")
 def frames(tmp_path_factory):
     return write_features(tmp_path_factory.mktemp("frames"), 120, frames=5)
 
