@@ -30,7 +30,7 @@ FLAGS = {
     "extract_features": """
         input output exclude follow-links allow-local-files allow-private-redirects copy-limit-mib
         copy-time-limit weights pca audio-weights audio-pca fps sampling frame-features max-seconds
-        segment-seconds max-pixels precision rows-per-shard engine address beam-options workers pools
+        segment-seconds max-grid-points max-pixels precision rows-per-shard engine address beam-options workers pools
         embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio redo-earlier dry-run quiet
         log-format
     """,
