@@ -18,7 +18,7 @@ from collections.abc import Generator
 from typing import Any, Generic
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError
 from typing_extensions import override
 
 from cluster.engines.base import ONE_CORE, Engine, EngineError, OutcomeT, Resources, TaskT, Worker, WorkQueue
@@ -214,7 +214,8 @@ class RayRun(Generic[TaskT, OutcomeT]):
             try:
                 outcomes, left = worker.collect(ready)
             except RayError as error:
-                if was_ready and not isinstance(error, RayActorError):
+                # Where a machine runs out of memory, Ray ends the worker that takes most of it.
+                if was_ready and not isinstance(error, RayActorError | OutOfMemoryError):
                     raise EngineError(
                         f"a worker failed, through no fault of its input: {error}\n"
                         "What is committed stays: fix this and run again"

@@ -7,10 +7,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
+from ray.exceptions import OutOfMemoryError
 from ray.util import placement_group, remove_placement_group
 from typing_extensions import override
 
@@ -27,6 +29,7 @@ from extractors.extract import Extractor
 from schemas.videos import Video
 from tests.support.clusters import command_of, descendants
 from tests.support.engines import portions_of_features, video_worker
+from tests.support.items import Answer, Item, ItemWorker
 from tests.support.videos import Clip, write_video
 
 OPTIONS = EngineOptions(workers=2)
@@ -39,6 +42,17 @@ class UnreadyWorker(VideoWorker[Extractor]):
     @override
     def setup(self) -> None:
         raise OSError("no room for the networks")
+
+
+class LargeWorker(ItemWorker):
+    """At its first attempt at an item with a mark, it is the largest on a machine without memory."""
+
+    @override
+    def __call__(self, task: Item) -> Answer:
+        if task.mark and not Path(task.mark).exists():
+            Path(task.mark).touch()
+            raise OutOfMemoryError("1 worker was killed: the machine runs low on memory")
+        return super().__call__(task)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +156,12 @@ def test_workers_that_cannot_start_end_the_run_with_the_reason(
     unready = UnreadyWorker(worker.stage, 1 << 30, 60.0)
     with pytest.raises(EngineError, match=r"(?s)3 workers in a row could not start.*no room for the networks"):
         list(engine.run(TaskQueue(videos), unready))
+
+
+def test_a_worker_that_ray_ends_for_its_memory_is_replaced(engine: RayEngine, tmp_path: Path) -> None:
+    queue = PortionQueue([Item(0), Item(1, mark=str(tmp_path / "mark")), Item(2)])
+    assert sorted(answer.text for answer in engine.run(queue, LargeWorker())) == ["0", "1", "2"]
+    assert (queue.workers_lost, queue.retried) == (1, {"1"})
 
 
 def test_scoring_gives_up_where_there_is_no_room(

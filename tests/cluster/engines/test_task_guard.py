@@ -29,7 +29,7 @@ from cluster.engines.task_guard import MemoryExceededError, TaskGuard
 task_guard.GRACE_SECONDS = 600.0
 limit, hoard, step = (int(word) << 20 for word in sys.argv[1:])
 held = []
-print(task_guard.verdict_file())
+print(task_guard.verdict_file(), flush=True)
 try:
     with TaskGuard(limit, 600):
         while sum(block.nbytes for block in held) < hoard:
@@ -103,6 +103,7 @@ def test_memory_within_the_limit_is_left_alone() -> None:
 def test_far_beyond_the_limit_the_process_ends() -> None:
     done = run(HOARD, 50, 600, 600)
     assert done.returncode == -signal.SIGKILL
+    assert verdict_of(done.stdout.split()[0]) == Limit.MEMORY
 
 
 @pytest.mark.usefixtures("patient")
