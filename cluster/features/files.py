@@ -35,6 +35,7 @@ VIDEO, FRAME = "video", "frame"
 LEVELS = (VIDEO, FRAME)
 # Bytes of a column that are read at a time; without it, Arrow loads a row group's whole column first.
 BUFFER_BYTES = 1 << 20
+DECODED_BYTES = 1 << 30  # that a shard of any size may take: ten days of a picture that stands still, at 1 fps
 MAX_REQUESTS = 16  # concurrent ones
 
 
@@ -135,7 +136,7 @@ def whole_parquet(uri: str, columns: Collection[str] | None = None) -> Iterator[
     """Open a shard to read these columns (None: all), most of it: one in a bucket is downloaded first."""
     with on_disk(uri) as path, as_feature_error(uri), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as parquet:
         try:
-            check_file(parquet.metadata, path, columns)
+            check_file(parquet.metadata, path, columns, DECODED_BYTES)
         except ValueError as error:
             raise FeatureFileError(f"{uri} cannot be read: {error}\nMove it away, or create it again") from error
         yield parquet

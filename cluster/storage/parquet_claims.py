@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from cluster.storage.parquet_pages import pages_of
 
 MAX_ROWS = 1 << 18  # or as many as the file has bytes
-DECODED_BYTES = 256 << 20  # or `COMPRESSION` times the file: an hour of one and the same frame compresses that much
-COMPRESSION = 1024
+DECODED_BYTES = 256 << 20  # of a file of any size, or `COMPRESSION` times the file
+COMPRESSION = 1024  # an hour of one and the same frame, beside means that differ
 MAX_DICTIONARY_BYTES = 16 << 20  # writers stop at 1 MiB
 OVERHEAD_BYTES = 8  # of a value: its place in lists, and whether it is there
 BYTE_ARRAY = "BYTE_ARRAY"
@@ -27,7 +27,7 @@ PREFIX_ENCODING = 7  # each text begins as the one before it
 VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
 LENGTH = struct.Struct("<I")
 CODECS = {"LZ4": "lz4_raw"}  # other names are Arrow's
-ADVICE = "write it again, from rows that differ"
+ADVICE = "write it again without what repeats"
 
 
 def check_rows(metadata: pq.FileMetaData, size_bytes: int) -> None:
@@ -37,10 +37,13 @@ def check_rows(metadata: pq.FileMetaData, size_bytes: int) -> None:
         raise ValueError(f"it claims {metadata.num_rows:,} rows, at most {most:,} in {size_bytes:,} bytes: {ADVICE}")
 
 
-def check_file(metadata: pq.FileMetaData, path: str, columns: Collection[str] | None = None) -> None:
+def check_file(
+    metadata: pq.FileMetaData, path: str, columns: Collection[str] | None = None, decoded_bytes: int = DECODED_BYTES
+) -> None:
     """Check a file on disk as `check_claims` does; of its pages, the headers alone are read."""
     with open(path, "rb") as file:
-        check_claims(metadata, memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)), columns)
+        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    check_claims(metadata, content, columns, decoded_bytes=decoded_bytes)
 
 
 def check_claims(
@@ -49,17 +52,19 @@ def check_claims(
     columns: Collection[str] | None = None,
     *,
     rows_at_once: int = MAX_ROWS,
+    decoded_bytes: int = DECODED_BYTES,
 ) -> None:
     """Check the rows and the pages of a file, whose bytes are `content`.
 
-    columns       those that are read; None for all
-    rows_at_once  that are decoded at a time
+    columns        those that are read; None for all
+    rows_at_once   that are decoded at a time
+    decoded_bytes  that a file of any size may take
 
     Raises:
         ValueError: if they claim more than a file of this size can hold, or are damaged.
     """
     check_rows(metadata, len(content))
-    most, decoded = max(DECODED_BYTES, COMPRESSION * len(content)), 0
+    most, decoded = max(decoded_bytes, COMPRESSION * len(content)), 0
     names = [metadata.schema.column(place).path.partition(".")[0] for place in range(metadata.num_columns)]
     wanted = [place for place, name in enumerate(names) if columns is None or name in columns]
     for group in range(metadata.num_row_groups):

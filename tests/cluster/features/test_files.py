@@ -7,6 +7,7 @@ from cluster.features.blocks import read_blocks
 from cluster.features.columns import read_index
 from cluster.features.files import FeatureFileError, open_features
 from cluster.storage import files
+from cluster.storage.parquet import write_table
 from schemas.features import AUDIO_DIM
 from schemas.quantization import CodeRange
 from tests.support.features import DIM, FINGERPRINT, feature_row, replace_column, some_rows, write_shard
@@ -116,30 +117,46 @@ def test_a_damaged_shard_is_refused(tmp_path):
         list(read_blocks(file, "video", [0]))
 
 
-@pytest.mark.parametrize(
-    ("frames", "level", "message"),
-    [
-        ([600_000], "frame", "up to column rgb.list.element of row group 0, it takes"),
-        ([1] * 300_000, "video", "it claims 300,000 rows, at most 262,144"),
-    ],
-)
-def test_shards_that_claim_more_than_they_can_hold_are_refused(tmp_path, frames, level, message):
-    count = len(frames)
-    offsets = np.concatenate([[0], np.cumsum(frames)]).astype(np.int32)
+def standing_still(path, frames):
+    """A shard of one video that repeats one frame."""
+    columns = {
+        "id": pa.array(["a"]),
+        "labels": pa.array([[1]], pa.list_(pa.int32())),
+        "num_frames": pa.array([frames], pa.int32()),
+    }
+    for name, dim in (("rgb", 1024), ("audio", 128)):
+        codes = pa.DictionaryArray.from_arrays(np.zeros(frames, np.int8), pa.array([bytes(dim)]))
+        columns[name] = pa.ListArray.from_arrays(pa.array([0, frames], pa.int32()), codes)
+        columns[f"mean_{name}"] = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(dim, np.float32)), dim)
+    write_table(str(path), pa.table(columns))
+    assert path.stat().st_size < 20_000
+    return open_features([str(path)]).files[0]
+
+
+def test_a_picture_that_stands_for_a_day_is_read_and_one_for_weeks_is_not(tmp_path):
+    (block,) = read_blocks(standing_still(tmp_path / "a.parquet", 86_400), "frame", [0])
+    assert block.rgb.shape == (86_400, 1024)
+    file = standing_still(tmp_path / "b.parquet", 1_100_000)
+    assert len(next(read_blocks(file, "video", [0]))) == 1
+    message = (
+        r"b\.parquet cannot be read: up to column rgb\.list\.element of row group 0, it takes 1,1[\d,]+ bytes once it"
+    )
+    with memory_below(50), pytest.raises(FeatureFileError, match=message):
+        list(read_blocks(file, "frame", [0]))
+
+
+def test_shards_of_more_rows_than_they_can_hold_are_refused(tmp_path):
+    count, path = 300_000, tmp_path / "a.parquet"
     columns = {
         "id": pa.array(["a"] * count),
         "labels": pa.array([[1]] * count, pa.list_(pa.int32())),
-        "mean_rgb": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count * 2, np.float32)), 2),
+        "num_frames": pa.array([1] * count, pa.int32()),
+        "mean_rgb": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count, np.float32)), 1),
         "mean_audio": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count, np.float32)), 1),
-        "num_frames": pa.array(frames, pa.int32()),
-        "rgb": pa.ListArray.from_arrays(offsets, pa.array([bytes(1024)] * sum(frames))),
-        "audio": pa.ListArray.from_arrays(offsets, pa.array([bytes(128)] * sum(frames))),
     }
-    pq.write_table(pa.table(columns), tmp_path / "a.parquet", compression="zstd")
-    del columns
-    assert (tmp_path / "a.parquet").stat().st_size < 60_000
-    with memory_below(100), pytest.raises(FeatureFileError, match=rf"a\.parquet cannot be read: {message}"):
-        list(read_blocks(open_features([str(tmp_path / "a.parquet")]).files[0], level, [0]))
+    pq.write_table(pa.table(columns), path, compression="zstd")
+    with pytest.raises(FeatureFileError, match=r"a\.parquet cannot be read: it claims 300,000 rows, at most 262,144"):
+        open_features([str(path)])
 
 
 def test_means_of_any_width_are_refused(tmp_path):

@@ -18,11 +18,12 @@ from cluster.storage.parquet_claims import MAX_ROWS, check_claims, check_file
 ROWS = 100_000
 
 
-def check(table: pa.Table, rows_at_once: int = MAX_ROWS, columns: list[str] | None = None, **options: Any) -> None:
+def check(table: pa.Table, columns: list[str] | None = None, **options: Any) -> None:
+    limits = {name: options.pop(name) for name in ("rows_at_once", "decoded_bytes") if name in options}
     file = io.BytesIO()
     pq.write_table(table, file, **options)
     metadata = pq.ParquetFile(pa.BufferReader(file.getvalue())).metadata
-    check_claims(metadata, memoryview(file.getvalue()), columns, rows_at_once=rows_at_once)
+    check_claims(metadata, memoryview(file.getvalue()), columns, **limits)
 
 
 def texts(count: int = ROWS) -> list[str]:
@@ -95,13 +96,13 @@ PLAIN = {"use_dictionary": False}
 def test_what_decodes_to_much_is_refused(
     monkeypatch: pytest.MonkeyPatch, make: Callable[[int], pa.Array], options: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(parquet_claims, "DECODED_BYTES", 16 << 20)
     monkeypatch.setattr(parquet_claims, "COMPRESSION", 1)
-    check(pa.table({"c": make(2 << 20)}), compression="zstd", **options)
+    options = {"compression": "zstd", "decoded_bytes": 16 << 20, **options}
+    check(pa.table({"c": make(2 << 20)}), **options)
     message = r"up to column c.* of row group \d, it takes [\d,]+ bytes once it is decoded|column c has a dictionary of"
     with pytest.raises(ValueError, match=message):
-        check(pa.table({"c": make(24 << 20)}), compression="zstd", **options)
-    check(pa.table({"c": make(24 << 20)}), columns=["other"], compression="zstd", **options)  # it is not read
+        check(pa.table({"c": make(24 << 20)}), **options)
+    check(pa.table({"c": make(24 << 20)}), columns=["other"], **options)  # it is not read
 
 
 def test_an_hour_of_one_frame_passes() -> None:
