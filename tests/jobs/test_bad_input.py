@@ -55,7 +55,7 @@ BAD = {
     "bomb": ("memory_limit", "took more than 160 MiB (--memory-limit-mib)"),
 }
 # These need a process that dies, time that runs out, a store that fails, and a mistake of ours.
-ELSEWHERE = {"worker_died", "time_limit", "storage", "internal"}
+ELSEWHERE = {"copy_limit", "worker_died", "time_limit", "storage", "internal"}
 
 
 def faststart(**changes: object) -> Clip:

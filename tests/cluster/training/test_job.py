@@ -187,7 +187,7 @@ def test_an_interruption_in_the_second_phase_changes_nothing(videos, tmp_path, s
     options = {"phases": ("epochs=2 stages=1", "epochs=2 stages=3"), "init_weights": None}
     whole, output = clip_config(videos, tmp_path / "whole", **options), tmp_path / "out"
     assert run_training(whole) == 0
-    assert "left out: red/broken" in said()
+    assert "left out: 'red/broken'" in said()
 
     def interrupt(record, config, states):
         if record.epoch == 2:
