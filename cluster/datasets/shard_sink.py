@@ -12,6 +12,7 @@ from schemas.features import FeatureRow
 from schemas.outcomes import FailureCode, Stage
 
 MAX_SHARD_BYTES = 256 << 20
+LARGE_ROW_BYTES = 64 << 20
 
 
 @dataclass
@@ -46,13 +47,14 @@ class Sink:
         return row
 
     def add_row(self, row: FeatureRow, content: str) -> None:
-        """Take a finished video. One that is larger than a shard gets a shard of its own."""
-        if row.size_bytes >= MAX_SHARD_BYTES:
+        """Take a finished video. One with many codes gets a shard of its own (`cluster.storage.long_lists`)."""
+        is_large = row.size_bytes >= LARGE_ROW_BYTES
+        if is_large:
             self.commit()
         batch = self._batch
         batch.rows.append((row, content))
         batch.size_bytes += row.size_bytes
-        if len(batch.rows) >= self._rows_per_shard or batch.size_bytes >= MAX_SHARD_BYTES:
+        if is_large or len(batch.rows) >= self._rows_per_shard or batch.size_bytes >= MAX_SHARD_BYTES:
             self.commit()
 
     def add_failure(self, failure: FailureRow) -> None:

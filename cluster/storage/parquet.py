@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.storage import files
+from cluster.storage.long_lists import long_lists, write_long_lists
 from schemas.errors import InputError
 
 MANY_VALUES = 1 << 16  # of a column in a row group
@@ -82,6 +83,13 @@ def encode_on_disk(table: pa.Table) -> memoryview:
 
 
 def _encode(table: pa.Table, file: IO[bytes], distinct_columns: Collection[str] = ()) -> None:
+    if long := long_lists(table):
+        write_long_lists(table, long, file, _write)
+    else:
+        _write(table, file, distinct_columns)
+
+
+def _write(table: pa.Table, file: IO[bytes], distinct_columns: Collection[str] = ()) -> None:
     # Vectors of floats hardly compress, and decompression would dominate the time that reading them takes.
     vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
     leaves = {leaf: field.name in vectors for field in table.schema for leaf in _leaves(field)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Growth:
-    """`bytes` is by how much the peak exceeded what the process held before."""
+    """`bytes` is by how much the peak exceeded what the process held before, mapped files included."""
 
     bytes = 0
 

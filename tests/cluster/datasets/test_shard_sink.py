@@ -7,7 +7,7 @@ import pytest
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.folder import DatasetError
-from cluster.datasets.shard_sink import MAX_SHARD_BYTES, Sink
+from cluster.datasets.shard_sink import LARGE_ROW_BYTES, MAX_SHARD_BYTES, Sink
 from schemas.codes import Codes
 from schemas.failures import FailureRow
 from schemas.features import AUDIO_DIM, FeatureRow
@@ -54,16 +54,16 @@ def test_failures_are_committed_by_as_many(dataset, tmp_path):
 
 def test_a_shard_does_not_outgrow_its_bytes(dataset, tmp_path):
     sink = Sink(dataset, 1000, ())
-    frames = MAX_SHARD_BYTES // (2 * 1152)
-    for name in "abc":
+    frames = MAX_SHARD_BYTES // (5 * 1152)
+    for name in "abcdef":
         sink.add_row(row(name, frames), "")
     sink.commit()
-    assert shards(tmp_path) == [["a", "b"], ["c"]]
+    assert shards(tmp_path) == [["a", "b", "c", "d", "e"], ["f"]]
 
 
-def test_a_row_larger_than_a_shard_has_its_own(dataset, tmp_path):
+def test_a_large_row_has_a_shard_of_its_own(dataset, tmp_path):
     sink = Sink(dataset, 1000, ())
-    for name, frames in (("a", 1), ("b", MAX_SHARD_BYTES // 1000), ("c", 1)):
+    for name, frames in (("a", 1), ("b", LARGE_ROW_BYTES // 1152), ("c", 1)):
         sink.add_row(row(name, frames), "")
     sink.commit()
     assert shards(tmp_path) == [["a"], ["b"], ["c"]]
