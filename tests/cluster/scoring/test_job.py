@@ -180,8 +180,8 @@ def test_frame_level_models(tmp_path):
         video = feature_row(number, frames=4 + number % 3)
         shown = min(video.num_frames, 5)
         batch = FeatureBatch(
-            rgb=torch.from_numpy(dequantize(video.rgb[:shown]))[None],
-            audio=torch.from_numpy(dequantize(video.audio[:shown]))[None],
+            rgb=torch.from_numpy(dequantize(np.asarray(video.rgb)[:shown]))[None],
+            audio=torch.from_numpy(dequantize(np.asarray(video.audio)[:shown]))[None],
             num_frames=torch.tensor([shown]),
         )
         places, scores = classifier.label(batch, 20)
