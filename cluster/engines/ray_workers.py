@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic
 
 import ray
@@ -170,10 +171,12 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
 
 
 def _kill(node_id: str, process_id: int) -> None:
-    """End a process of the machine `node_id`, if this is it."""
+    """End a process of the machine `node_id`, if this is it, and if the process is still a worker."""
     if ray.get_runtime_context().get_node_id() == node_id:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            # Ray names its processes after their actors. One that has ended may have left its number to another.
+            if Path(f"/proc/{process_id}/cmdline").read_bytes().startswith(b"ray::WorkerActor"):
+                os.kill(process_id, signal.SIGKILL)
 
 
 class LostWorkers(Generic[TaskT, OutcomeT]):
