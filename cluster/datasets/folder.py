@@ -126,6 +126,13 @@ class DatasetFolder:
         with self.explained("written to"):
             files.write_bytes(self.run_uri(".html", run_id), page.encode())
 
+    def record_of(self, run_id: str, kind: type[RecordT]) -> RecordT | None:
+        """The record of a run; None for one that died before its first record, or is of another release."""
+        try:
+            return kind.from_json(files.read_bytes(self.run_uri(".json", run_id)).decode())
+        except (FileNotFoundError, ValueError):
+            return None
+
     def close_runs(
         self,
         run_ids: Iterable[str],
@@ -138,11 +145,8 @@ class DatasetFolder:
         `recount` gives a record the counts of what its run has committed.
         """
         for run_id in run_ids:
-            try:
-                record = kind.from_json(files.read_bytes(self.run_uri(".json", run_id)).decode())
-            except (FileNotFoundError, ValueError):
-                continue  # it died before its first record, or was made by another release
-            if record.status == "running":
+            record = self.record_of(run_id, kind)
+            if record is not None and record.status == "running":
                 record = recount(record.closed())
                 self.write_record(record)
                 if report is not None:

@@ -7,7 +7,7 @@ marks it as `died`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -110,6 +110,20 @@ class DayRecord:
         logger.info(
             f"night {self._day}: {counts.new} new videos, {counts.changed} changed, {counts.retried} tried again"
         )
+
+    def count_committed(self, extraction_of: Callable[[str], RunRecord | None]) -> None:
+        """Count what runs of the day that died have extracted, once the records of their extractions tell."""
+        if self._before is not None:
+            runs = tuple(self._with_committed(run, extraction_of) for run in self._before.runs)
+            self._before = replace(self._before, runs=runs)
+
+    def _with_committed(self, run: NightRun, extraction_of: Callable[[str], RunRecord | None]) -> NightRun:
+        record = extraction_of(run.extraction_run) if run.status == "died" and run.extraction_run else None
+        if record is None:
+            return run
+        self._failures |= {note.id: note for note in record.failures}
+        counts = replace(run.counts, extracted=record.counts.extracted, failed=record.counts.failed)
+        return replace(run, counts=counts, failures_by_code=record.failures_by_code)
 
     def add_extraction(self, record: RunRecord) -> None:
         """Add counts, cost and failures of the extraction."""

@@ -33,6 +33,7 @@ from cluster.storage.redaction import redacted, redacted_uri
 from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
 from schemas.nights import NightCounts
+from schemas.runs import RunRecord
 from schemas.videos import Video
 
 BROKEN = (InputError, OSError)  # what may go wrong with files and stores
@@ -113,6 +114,7 @@ class Night:
             with dataset.lease() as lease:
                 self._day.begin(counts, self._plan.run_id)
                 extraction = extract(self._plan, self._engine, lease)
+            self._day.count_committed(lambda run_id: dataset.record_of(run_id, RunRecord))
             self._day.add_extraction(extraction)
             if extraction.status != "completed":
                 return self._end(extraction.status, f"extraction: {extraction.status}; its report says more")

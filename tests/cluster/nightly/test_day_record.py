@@ -108,6 +108,23 @@ def test_runs_that_were_killed_are_closed_on_this_day_and_earlier_ones(records, 
     assert [(run.status, run.counts.new) for run in read(records).runs] == [("died", 0), ("running", 1)]
 
 
+def test_runs_of_the_day_that_died_count_what_they_extracted(records, tmp_path):
+    dead = run_of(status="running", counts=NightCounts(new=9), extraction_run="e0")
+    records.write(night_of(DAY, runs=(replace(dead, run_id="r0"), replace(dead, run_id="r1", extraction_run=None))))
+    day = day_record(records, tmp_path, "r2")
+    day.begin(NightCounts(new=1))
+    extraction = RunRecord.from_json((RECORDS / "run.json").read_text())
+    counts = extraction.counts
+    day.count_committed({"e0": replace(extraction, status="died")}.get)
+    assert day.extracted == counts.extracted > 0
+    day.end("completed", "", NightCounts())
+    day.write(None, {}, {}, ())
+    night = read(records)
+    assert [run.counts.failed for run in night.runs] == [counts.failed, 0, 0]
+    assert night.runs[0].failures_by_code == extraction.failures_by_code
+    assert {note.id for note in extraction.failures} <= {note.id for note in night.failures}
+
+
 def test_a_problem_is_logged_as_an_error(records, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     day = day_record(records, tmp_path)
