@@ -99,7 +99,15 @@ def test_only_its_parent_is_watched(tmp_path: Path) -> None:
 
 
 def test_memory_is_what_the_process_alone_holds() -> None:
-    memory = Memory(os.getpid())
-    before = memory.private_bytes()
-    held = b"x" * (64 << 20)
-    assert len(held) <= memory.private_bytes() - before + (1 << 20)
+    program = "print(flush=True); input(); held = b'x' * (64 << 20); print(flush=True); input()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        memory = Memory(other.pid)
+        before = memory.private_bytes()
+        print(file=other.stdin, flush=True)
+        other.stdout.readline()
+        assert memory.private_bytes() - before + (1 << 20) >= 64 << 20
+        other.communicate("\n")
