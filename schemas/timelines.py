@@ -1,0 +1,97 @@
+"""Timelines: a classifier's scores over the time of a video, and the events that follow from them.
+
+A video is looked at in steps on a regular grid: step k stands for the time from k to k + 1 times `step_seconds` after
+the first frame. Where a video is damaged, steps are missing. A row of a label shard has its timeline beside its labels:
+
+    timeline  the best classes of each step, in the order of time, those of a step from the highest score on
+    events    intervals in which a class stays above a threshold (`EventRules`), in the order of their starts
+
+n steps, K classes, k best classes of each step, m strong scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.labels import LABEL_SCHEMA
+
+STEP = pa.struct(
+    [
+        pa.field("seconds", pa.float32(), nullable=False),
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+    ]
+)
+EVENT = pa.struct(
+    [
+        pa.field("start", pa.float32(), nullable=False),
+        pa.field("end", pa.float32(), nullable=False),
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+    ]
+)
+TIMELINE_LABEL_SCHEMA = pa.schema(
+    [
+        *LABEL_SCHEMA,
+        pa.field("timeline", pa.list_(STEP), nullable=False),
+        pa.field("events", pa.list_(EVENT), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Steps of a video, or of a segment of it.
+
+    step_seconds     time that a step stands for
+    numbers          (n,) int64, ascending: step k begins k times `step_seconds` after the first frame
+    places           (n, k) positions of the best classes, the highest score first
+    scores           (n, k) float32, their probabilities
+    strong_steps     (m,) int64, ascending: the numbers of steps with a score that may belong to an event, each as
+                     often as it has such scores
+    strong_places    (m,) the classes of these scores
+    strong_scores    (m,) float32, these scores
+    probability_sum  (K,) float64, over the n steps
+    """
+
+    step_seconds: float
+    numbers: NDArray[np.int64]
+    places: NDArray[np.intp]
+    scores: NDArray[np.float32]
+    strong_steps: NDArray[np.int64]
+    strong_places: NDArray[np.intp]
+    strong_scores: NDArray[np.float32]
+    probability_sum: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A class that stays above a threshold from `start_seconds` to `end_seconds` (exclusive), after the first frame.
+
+    place  of the class; `score` is the mean of its scores in that time
+    """
+
+    start_seconds: float
+    end_seconds: float
+    place: int
+    score: float
+
+
+def joined_timeline(parts: Sequence[Timeline]) -> Timeline:
+    """The timeline of a video whose segments, in order, have these; at least one."""
+    return Timeline(
+        parts[0].step_seconds,
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.places for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.strong_steps for part in parts]),
+        np.concatenate([part.strong_places for part in parts]),
+        np.concatenate([part.strong_scores for part in parts]),
+        np.sum([part.probability_sum for part in parts], axis=0),
+    )
