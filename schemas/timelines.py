@@ -45,6 +45,36 @@ TIMELINE_LABEL_SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventRules:
+    """How events follow from scores.
+
+    threshold      an event of a class begins at a step whose score is at least this
+    end_threshold  it lasts as long as the score is at least this
+    min_seconds    shorter events are left out, after gaps are bridged
+    gap_seconds    events of a class that are no further apart become one
+    """
+
+    threshold: float = 0.5
+    end_threshold: float = 0.4
+    min_seconds: float = 0.0
+    gap_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse rules that contradict one another, all at once."""
+        problems = []
+        if not 0 < self.end_threshold <= self.threshold <= 1:
+            problems.append(
+                f"events begin at {self.threshold:g} and end below {self.end_threshold:g}; "
+                "both must be above 0 and at most 1, and the end no higher than the beginning"
+            )
+        for name in ("min_seconds", "gap_seconds"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                problems.append(f"{name} is {getattr(self, name)}, it must be 0 or more")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
 @dataclass(frozen=True)
 class Timeline:
     """Steps of a video, or of a segment of it.
