@@ -51,9 +51,10 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         "extractors/*",
     ],
+    "cluster/timelines": ["cluster/storage", "cluster/runs", "cluster/datasets", "classifiers/*"],
     "cluster/scoring": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
-        *["extractors/*", "classifiers/*"],
+        *["cluster/timelines", "extractors/*", "classifiers/*"],
     ],
     "cluster/training": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
