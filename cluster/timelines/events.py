@@ -7,9 +7,9 @@ steps a to b lasts from a to b + 1 times `step_seconds`. Events of a class that 
 one, whatever lies between them; those shorter than `min_seconds` after that are left out. Both lengths are compared in
 whole steps, so that 3 steps of 0.1 s are 0.3 s.
 
-An event's score is the mean of the class's scores, as they are and in float64, over the steps from its start to its end
-that have at least `end_threshold`. Of a bridged gap, then, missing steps and weaker ones count neither in the sum nor in
-the number of steps; steps that are strong enough to last but did not begin an event of their own count in both.
+An event's score is the mean of the class's scores, unweighted and in float64, over the steps from its start to its end
+that have at least `end_threshold`. Of a bridged gap, then, missing steps and weaker ones count neither in the sum nor
+in the number of steps; steps that are strong enough to last but began no event of their own count in both.
 
 m strong scores, e events.
 """
