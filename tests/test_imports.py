@@ -63,7 +63,8 @@ ALLOWED = {
     "cluster/deploy": ["cluster/runs"],
     "cluster/nightly": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
-        *["cluster/clips", "cluster/extraction", "cluster/scoring", "extractors/*", "classifiers/*"],
+        *["cluster/clips", "cluster/extraction", "cluster/scoring", "cluster/timelines"],
+        *["extractors/*", "classifiers/*"],
     ],
     "jobs": ["extractors/*", "classifiers/*", "cluster/*"],
 }

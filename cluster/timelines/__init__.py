@@ -1,4 +1,4 @@
-"""Timelines: events from scores over time, written as subtitles and tables, and measured against annotated intervals.
+"""Timelines: their options, the events that follow from them, and the files that are made of both.
 
-The scores themselves come from `cluster.scoring`; `schemas.timelines` has their rows.
+Import `config` for the options and `events` for the events of a timeline.
 """
