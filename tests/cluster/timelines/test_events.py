@@ -82,7 +82,7 @@ def assert_same(found: list[Event], expected: list[Event]) -> None:
 
 
 def mean(*scores: float) -> float:
-    return float(np.float32(scores).mean(dtype=np.float64))
+    return float(np.array(scores, np.float32).mean(dtype=np.float64))
 
 
 # Scores on and about the thresholds, where a comparison that is off by one shows.
