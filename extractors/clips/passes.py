@@ -155,10 +155,10 @@ class _Clips:
             self._frames[pts] = self._resized(image)
             while self._pending and self._last[self._pending[0]] <= pts:
                 number = self._pending.popleft()
-                images = [self._frames[moment] for moment in self._moments[number]]
+                clip = self._choice.clip(number, [self._frames[moment] for moment in self._moments[number]])
                 self._needed.popleft()
                 self._drop_frames()
-                yield number, self._choice.clip(number, images)
+                yield number, clip
             if not self._pending:
                 return  # what follows matters to no clip
 

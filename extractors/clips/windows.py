@@ -1,15 +1,14 @@
 """Sliding windows over a video: the clips that a classifier without a memory looks at to tell what happens when.
 
-In: a path or a seekable binary file object, the clip's format and its sampling, the distance of the windows. Out:
-(number of the step, uint8 (crops, T, H, W, 3)) in order, decoded in one pass (`extractors.clips.passes`).
+In: a path or a seekable binary file object, the clip's format, and the length of a step. Out: (number of the step,
+uint8 (T, H, W, 3)) in order, decoded in one pass (`extractors.clips.passes`). T frames, H height, W width.
 
 Step k stands for the time from k to k + 1 times `step_seconds` after the first frame. Its window is the T frames, at
 the rate of the format, whose middle is that of the step; at both ends of the video the window is moved inside. A video
 shorter than a window loops or repeats its last frame. A step through which no intact frame is shown has no window.
 
-Each window is, to the bit, the clip that `extractors.clips.decode.decode_clips` gives for its start: `placement` and
-`views` of the sampling do not matter. Formats without a rate take consecutive frames; their window lasts as long as T
-frames do on average, and the last windows are the last T frames.
+Each window is, to the bit, the clip that `extractors.clips.decode.decode_clips` gives for its start. Formats without a
+rate take consecutive frames: a window then lasts as long as T frames do on average, and the last one has the last T.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from extractors.clips.decode import ClipRequest, Seconds
 from extractors.clips.frame_times import LISTED_SECONDS, FrameSequence, FrameTimes
 from extractors.clips.passes import UNSURE, Image, fully_decoded_clips, selective_clips
 from extractors.clips.sampling import ClipSampling
-from extractors.video.grid import as_fps, index_range
+from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS, Source
 from schemas.clips import ClipFormat
 
@@ -35,19 +34,20 @@ logger = logging.getLogger(__name__)
 def decode_windows(
     source: Source,
     clip_format: ClipFormat,
-    sampling: ClipSampling,
     *,
     step_seconds: Seconds,
     first_seconds: Seconds = 0,
     stop_seconds: Seconds | None = None,
     start_seconds: Seconds = 0,
     end_seconds: Seconds | None = None,
+    short: str = "loop",
     selective: bool = True,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[tuple[int, Image]]:
     """Yield the windows of the steps that begin in [`first_seconds`, `stop_seconds`), a segment.
 
     start_seconds, end_seconds  the part of the video that windows lie in
+    short                       for parts shorter than a window: `loop`, or `pad` with the last frame
     selective                   False decodes every frame, to the same windows
 
     Raises:
@@ -57,7 +57,7 @@ def decode_windows(
     request = WindowRequest(
         clips=ClipRequest(
             clip_format,
-            replace(sampling, placement="start", views=1, start_seconds=0.0, speed=(1.0, 1.0)),
+            ClipSampling(placement="start", short=short),
             0,
             Fraction(start_seconds),
             None if end_seconds is None else Fraction(end_seconds),
@@ -69,13 +69,13 @@ def decode_windows(
     done = -1  # steps come in order
     if selective:
         try:
-            for number, clips in selective_clips(source, request, max_pixels):
-                yield number, clips
-                done = number
+            for done, (clip,) in selective_clips(source, request, max_pixels):
+                yield done, clip
             return
         except UNSURE as error:
             logger.debug("decoding every frame: %s", error)
-    yield from fully_decoded_clips(source, request, max_pixels, range(done + 1))
+    for number, (clip,) in fully_decoded_clips(source, request, max_pixels, range(done + 1)):
+        yield number, clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,27 +102,31 @@ class WindowRequest:
 
     def moments(self, times: FrameTimes, tick: Fraction) -> dict[int, Sequence[int]]:
         """The timestamps of the T frames of each window, by its step, in ticks."""
+        found: dict[int, Sequence[int]] = {}
+        for step, start in self.starts(times, tick):
+            (moments,) = replace(self.clips, start_seconds=start).moments(times, tick).values()
+            found[step] = array("q", moments)
+        return found
+
+    def starts(self, times: FrameTimes, tick: Fraction) -> Iterator[tuple[int, Fraction]]:
+        """Steps, and the seconds after the first frame at which their windows start."""
         end = (times.end_pts - times.origin) * tick
         if self.clips.end_seconds is not None:
             end = min(end, self.clips.end_seconds)
         stop = end if self.stop_seconds is None else min(end, self.stop_seconds)
-        steps = range(*index_range(1 / self.step_seconds, self.first_seconds, stop))
+        steps = range(ceil(self.first_seconds / self.step_seconds), ceil(stop / self.step_seconds))
         if not steps:
-            return {}
+            return
         length = self._length(times, tick, end)
         latest = self._latest_start(times, tick, end, length, steps)
-        found: dict[int, Sequence[int]] = {}
         for step in steps:
             begin_pts, end_pts = (times.origin + floor(k * self.step_seconds / tick) for k in (step, step + 1))
             if times.shows(begin_pts, end_pts):
                 middle = (step + Fraction(1, 2)) * self.step_seconds
-                start = max(min(middle - length / 2, latest), self.clips.start_seconds)
-                (moments,) = replace(self.clips, start_seconds=start).moments(times, tick).values()
-                found[step] = array("q", moments)
-        return found
+                yield step, max(min(middle - length / 2, latest), self.clips.start_seconds)
 
     def clip(self, number: int, images: Sequence[Image]) -> Image:
-        """The crops (crops, T, H, W, 3) of the T resized frames of a window."""
+        """The centre crop (1, T, H, W, 3) of the T resized frames of a window."""
         return self.clips.clip(0, images)
 
     def _length(self, times: FrameTimes, tick: Fraction, end: Fraction) -> Fraction:
