@@ -48,7 +48,11 @@ class ClipScoring(LabelSource):
             self.plan = self._plan = make_clip_plan(inputs, on_gpu=bool(on_gpu))
             self._stack = self._stack.pop_all()
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
-        self._timelines = TimelineAssembler(self._plan.run_id, settings.options.scores.top_k)
+        self._timelines = TimelineAssembler(
+            self._plan.run_id,
+            num_classes=inputs.trained.config.num_classes,
+            top_k=settings.options.scores.top_k,
+        )
         self._embeddings: ClipEmbeddings | None = None
         self._unlabelled: frozenset[str] = frozenset()
         self._pending: list[Video] = []

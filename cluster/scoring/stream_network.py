@@ -19,8 +19,8 @@ its scores where it goes on to another worker:
 | movinet-a4-stream | 290    | 47.2       | 69.9  | 39.5 |
 | movinet-a5-stream | 320    | 71.7       | 118.5 | 65.9 |
 
-A frame at a time takes a third to three times longer: the cost of calling each layer. A state is float32, whatever the
-precision.
+One frame at a time takes half as long again in fp32, and two to three times as long in bf16. A state is float32,
+whatever the precision.
 """
 
 from __future__ import annotations

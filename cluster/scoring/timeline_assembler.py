@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from classifiers.inference.timelines import mean_labels
 from cluster.engines.tasks import Done, Failed, Outcome, failure_row
+from cluster.runs.lifecycle import internal_error
 from cluster.scoring.label_writer import VideoLabels
 from extractors.features import is_hopeless
 from extractors.segments import Segment
@@ -35,10 +36,14 @@ class TimelineScores:
 
 
 class TimelineAssembler:
-    """Keeps the finished segments of long videos until the last one arrives; labels are of at most `top_k` classes."""
+    """Keeps the finished segments of long videos until the last one arrives.
 
-    def __init__(self, run_id: str, top_k: int) -> None:
+    A video has labels of at most `top_k` of `num_classes` classes.
+    """
+
+    def __init__(self, run_id: str, *, num_classes: int, top_k: int) -> None:
         self._run_id = run_id
+        self._num_classes = num_classes
         self._top_k = top_k
         self._done: dict[str, dict[int, Timeline]] = {}  # by video, and the segment's place
         self._lost: dict[str, int] = {}  # how many segments, by video
@@ -57,7 +62,11 @@ class TimelineAssembler:
             return self._failure(outcome)
         if len(done) + self._lost[video.id] < segment.count:
             return None
-        timeline = joined_timeline([done[index] for index in sorted(done)])
+        try:
+            timeline = joined_timeline([done[index] for index in sorted(done)])
+            timeline.check(self._num_classes)
+        except ValueError:  # of a process that a hostile file has taken over
+            return self._failure(Failed(outcome.task, FailureCode.INTERNAL, internal_error(), Stage.DECODE))
         if not len(timeline.numbers):
             message = "no step of a timeline begins in it: it is shorter than a step, or what there is of it is damaged"
             return self._failure(Failed(outcome.task, FailureCode.NO_DECODABLE_FRAME, message, Stage.DECODE))
