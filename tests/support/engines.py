@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
 from extractors.extract import Extractor
 from tests.support.checkpoints import trained, write_trained
-from tests.support.clips import trained_clips
+from tests.support.clips import trained_clips, trained_stream
 from tests.support.scoring import scoring_config, write_features
 
 NO_LABELS = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
@@ -43,6 +44,17 @@ def clip_worker(folder: Path) -> VideoWorker[ClipScorer]:
         videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", embeddings=f"{folder}/embeddings"
     )
     return make_clip_plan(read_clip_inputs(options.settings()), on_gpu=False).worker
+
+
+def stream_worker(folder: Path, **options: object) -> VideoWorker[Any]:
+    """Likewise, for the timelines of videos by a stream network; in segments of two seconds."""
+    checkpoint = write_trained(folder / "checkpoint", trained_stream())
+    given = ScoringOptions.of(
+        videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", timeline=True, **options
+    )
+    worker = make_clip_plan(read_clip_inputs(given.settings()), on_gpu=False).worker
+    worker.stage = replace(worker.stage, segment_seconds=2)
+    return worker
 
 
 def portions_of_features(folder: Path, count: int, videos: int = 50) -> tuple[list[Portion], FeatureScorer]:
