@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.checkpoints import write_trained
-from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.clips import trained_clips, trained_stream, write_clip_videos
 from tests.support.dataset import ids, rows
 from tests.support.poison import decompression_bomb
 from tests.support.scoring import (
@@ -105,6 +105,34 @@ def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, videos, ch
     assert newest.counts.scored == VIDEOS - len(before)
     assert {record.status for record in scoring_records(labels)} == {"died", "completed"}
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.heavy
+def test_a_run_with_timelines_that_is_killed_is_made_good_by_the_next(videos, tmp_path):
+    checkpoint = write_trained(tmp_path / "checkpoint", trained_stream())
+    options = ("--engine", "local", "--timeline", "--timeline-hz", 5, "--precision", "fp32")
+    assert run(videos, checkpoint, tmp_path / "whole", *options).returncode == 0
+    labels, vtt = tmp_path / "labels", tmp_path / "vtt"
+    options = (*options, "--rows-per-shard", 3, "--vtt", vtt)
+    assert (
+        killed_at_the_first_shard(job(videos, checkpoint, labels, *options), labels, signal.SIGKILL) == -signal.SIGKILL
+    )
+    before = label_ids(labels)
+    assert 0 < len(before) < VIDEOS
+    done = run(videos, checkpoint, labels, *options)
+    assert done.returncode == 0, done.stderr
+    timelines = [
+        {row["id"]: (row["timeline"], row["events"]) for path in place.glob("date=*/*") for row in rows_in(path)}
+        for place in (tmp_path / "whole", labels)
+    ]
+    assert timelines[0] == timelines[1]
+    assert len(timelines[0]) == len(list(vtt.glob("*.vtt"))) == VIDEOS
+    newest = max(scoring_records(labels), key=lambda record: record.started_at)
+    assert newest.counts.scored == VIDEOS - len(before)
+
+
+def rows_in(path):
+    return pq.read_table(path).to_pylist()
 
 
 def test_sigterm_keeps_what_is_finished(videos, checkpoint, tmp_path):
