@@ -163,6 +163,7 @@ def _add_rows(truth: Truth, uri: str, content: bytes, problems: list[str]) -> No
 
 def _columns(cells: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, str]]:
     """Which columns hold what; `problems` take what is missing."""
+    others = cells.keys() - {name for names in COLUMNS.values() for name in names}
     for key, names in COLUMNS.items():
         found = [name for name in names if name in cells]
         if len(found) == 1:
@@ -170,7 +171,7 @@ def _columns(cells: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[st
         elif found:
             problems.append(f"it has both columns {' and '.join(map(repr, found))}: leave one")
         else:
-            near = get_close_matches(names[0], cells, 1)
+            near = get_close_matches(names[0], others, 1, cutoff=0.5)
             hint = f"; is it {near[0]!r}? Rename it" if near else ""
             problems.append(f"it has no column {' or '.join(map(repr, names))}{hint}")
 

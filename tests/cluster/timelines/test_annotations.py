@@ -112,7 +112,10 @@ def test_all_mistakes_of_a_json_file_are_told(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_of_a_csv_are_told(tmp_path: Path) -> None:
-    rows = "id,start_seconds,end_seconds,labels,split\n,1,2,x,a\nb,1,,x,a\nb,1,2,,a\nc,1s,2,x,a\ne,1,2,x,a\ne,1,2,x,b\nd,1,2,x,a,e\n"
+    rows = (
+        "id,start_seconds,end_seconds,labels,split\n"
+        ",1,2,x,a\nb,1,,x,a\nb,1,2,,a\nc,1s,2,x,a\ne,1,2,x,a\ne,1,2,x,b\nd,1,2,x,a,e\n"
+    )
     found = problems(written(tmp_path / "t.csv", rows))
     assert [line.partition(":")[0] for line in found] == [f"line {number}" for number in (2, 3, 4, 5, 7, 8)]
     for text, line in zip(
