@@ -14,7 +14,7 @@ end before they start, are taken as they are, and `oddities` tells of them: data
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -60,18 +60,19 @@ class Truth:
     videos: dict[str, list[Annotation]] = field(default_factory=dict)
     subsets: dict[str, str] = field(default_factory=dict)
 
-    def oddities(self) -> list[str]:
-        """What is odd about the intervals, for a person."""
-        empty, reversed_ = [], []
-        for name, its in self.videos.items():
-            empty += [name for one in its if one.end_seconds == one.start_seconds]
-            reversed_ += [name for one in its if one.end_seconds < one.start_seconds]
-        kinds = {"no length": empty, "their end before their start": reversed_}
-        return [
-            f"{len(names)} annotations have {kind}, and count as missed: in {examples([*dict.fromkeys(names)])}"
-            for kind, names in kinds.items()
-            if names
-        ]
+
+def oddities(videos: Mapping[str, Sequence[Annotation]]) -> list[str]:
+    """What is odd about the intervals of videos, for a person."""
+    flat = [(name, one) for name, its in videos.items() for one in its]
+    kinds = {
+        "without length": [name for name, one in flat if one.end_seconds == one.start_seconds],
+        "that end before they start": [name for name, one in flat if one.end_seconds < one.start_seconds],
+    }
+    return [
+        f"intervals {kind} ({len(names)}), which count as missed; in: {examples([*dict.fromkeys(names)])}"
+        for kind, names in kinds.items()
+        if names
+    ]
 
 
 def read_truth(uri: str) -> Truth:
@@ -80,6 +81,11 @@ def read_truth(uri: str) -> Truth:
         content = files.read_bytes(uri)
     except (OSError, files.StorageError) as error:
         raise AnnotationError(uri, [f"it cannot be read: {error}"]) from error
+    return parse_truth(uri, content)
+
+
+def parse_truth(uri: str, content: bytes) -> Truth:
+    """The annotations in the content of a file."""
     if len(content) > MAX_BYTES:
         raise AnnotationError(uri, [f"it has {len(content):,} bytes, at most {MAX_BYTES:,} are read"])
     truth, problems = Truth(), list[str]()

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.storage import files
 from cluster.timelines import annotations
-from cluster.timelines.annotations import Annotation, AnnotationError, Truth, read_truth
+from cluster.timelines.annotations import Annotation, AnnotationError, Truth, oddities, read_truth
 from cluster.timelines.event_csv import write_events_csv
 from tests.support.events import events_table
 from tests.support.servers import gs_bucket
@@ -70,11 +70,11 @@ def test_odd_intervals_are_taken_and_told(tmp_path: Path) -> None:
     rows = "id,start_seconds,end_seconds,label\na,5,5,x\na,7,7,x\nb,8,2,x\nb,1,2,x\n"
     truth = read_truth(written(tmp_path / "t.csv", rows))
     assert sum(map(len, truth.videos.values())) == 4
-    assert truth.oddities() == [
-        "2 annotations have no length, and count as missed: in 'a'",
-        "1 annotations have their end before their start, and count as missed: in 'b'",
+    assert oddities(truth.videos) == [
+        "intervals without length (2), which count as missed; in: 'a'",
+        "intervals that end before they start (1), which count as missed; in: 'b'",
     ]
-    assert TRUTH.oddities() == []
+    assert oddities(TRUTH.videos) == []
 
 
 def test_all_mistakes_of_a_json_file_are_told(tmp_path: Path) -> None:
