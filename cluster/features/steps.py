@@ -68,10 +68,7 @@ class StepGrid:
             )
 
     def steps(self, frames: int, *, start_seconds: int = 0, gaps: Sequence[Gap] = ()) -> FrameSteps:
-        """The steps of a video with so many frames, of the part from `start_seconds` on, in whose `gaps` there are none.
-
-        There is at least one.
-        """
+        """The steps of a video, at least one, given how many frames there are from `start_seconds` on outside `gaps`."""
         points = self._grid_points(frames, start_seconds, gaps)
         ratio = self.hz / self.fps
         # The steps that overlap the time of each grid point.
