@@ -68,7 +68,7 @@ class StepGrid:
             )
 
     def steps(self, frames: int, *, start_seconds: int = 0, gaps: Sequence[Gap] = ()) -> FrameSteps:
-        """The steps of a video, at least one, given how many frames there are from `start_seconds` on outside `gaps`."""
+        """The steps of a video, at least one; it has so many frames from `start_seconds` on, outside of its `gaps`."""
         points = self._grid_points(frames, start_seconds, gaps)
         ratio = self.hz / self.fps
         # The steps that overlap the time of each grid point.
