@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier
-from classifiers.inference.timelines import TimelineForm
 from classifiers.model_options import parse_options
 from cluster.engines.stage import VideoStage
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.config import ScoringOptions
+from cluster.scoring.plan import timeline_form
 from cluster.scoring.stream_network import StreamNetwork
 from cluster.scoring.stream_scorer import StreamScorer
 from cluster.scoring.window_scorer import WindowScorer
@@ -55,16 +55,6 @@ def timeline_kind(trained: TrainedClipClassifier) -> TimelineKind:
             "--timeline give those of one kind"
         )
     return TIMELINE_KINDS["windows"]
-
-
-def timeline_form(trained: TrainedClipClassifier, options: TimelineOptions, step_seconds: Fraction) -> TimelineForm:
-    """What a timeline with these steps holds."""
-    return TimelineForm(
-        step_seconds=float(step_seconds),
-        top_k=options.timeline_top_k,
-        strong_score=options.event_rules().end_threshold,
-        is_single_label=trained.is_single_label,
-    )
 
 
 def _stream_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fraction:
