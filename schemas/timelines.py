@@ -11,14 +11,15 @@ n steps, K classes, k best classes of each step, m strong scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.labels import LABEL_SCHEMA
+from schemas.labels import LABEL_SCHEMA, LabelClasses
 
 STEP = pa.struct(
     [
@@ -125,3 +126,48 @@ def joined_timeline(parts: Sequence[Timeline]) -> Timeline:
         np.concatenate([part.strong_scores for part in parts]),
         np.sum([part.probability_sum for part in parts], axis=0),
     )
+
+
+def with_timelines(
+    labels: pa.Table, timelines: Mapping[str, Timeline], events: Mapping[str, Sequence[Event]], classes: LabelClasses
+) -> pa.Table:
+    """A label table (`schemas.labels.label_table`) with the timelines and events of its videos, by id, beside them."""
+    ids = labels["id"].to_pylist()
+    found = [timelines[name] for name in ids]
+    places = _joined([one.places.ravel() for one in found], np.intp)
+    steps = pa.StructArray.from_arrays(
+        [
+            _joined([np.repeat(one.numbers * one.step_seconds, one.places.shape[1]) for one in found], np.float32),
+            classes.indices[places],
+            _joined([one.scores.ravel() for one in found], np.float32),
+        ],
+        fields=list(STEP),
+    )
+    flat = [event for name in ids for event in events[name]]
+    event_places = np.array([event.place for event in flat], np.intp)
+    intervals = pa.StructArray.from_arrays(
+        [
+            np.array([event.start_seconds for event in flat], np.float32),
+            np.array([event.end_seconds for event in flat], np.float32),
+            classes.indices[event_places],
+            classes.names.take(pa.array(event_places)),
+            np.array([event.score for event in flat], np.float32),
+        ],
+        fields=list(EVENT),
+    )
+    columns = [
+        *labels.columns,
+        _lists([one.places.size for one in found], steps, "timeline"),
+        _lists([len(events[name]) for name in ids], intervals, "events"),
+    ]
+    return pa.Table.from_arrays(columns, schema=TIMELINE_LABEL_SCHEMA.with_metadata(labels.schema.metadata))
+
+
+def _lists(lengths: Sequence[int], items: pa.StructArray, column: str) -> pa.ListArray:
+    offsets = np.cumsum([0, *lengths]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), items, type=TIMELINE_LABEL_SCHEMA.field(column).type)
+
+
+def _joined(parts: Sequence[NDArray[np.generic]], kind: type[np.generic]) -> NDArray[Any]:
+    """Arrays one after the other; of none, an empty one."""
+    return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)

@@ -150,7 +150,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         dataset=dataset,
         inputs=inputs,
         worker=VideoWorker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit, options.policy),
-        writer=label_writer(trained, options.scores, dataset, LabelStamp(trained.name, run_id, inputs.started)),
+        writer=label_writer(trained, options, dataset, LabelStamp(trained.name, run_id, inputs.started)),
         clips=clips,
         embeddings=None if embeddings is None else _embeddings(embeddings, run_id, trained, clips),
     )

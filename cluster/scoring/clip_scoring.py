@@ -25,7 +25,7 @@ from cluster.scoring.clip_plan import ClipInputs, is_same_anywhere, make_clip_pl
 from cluster.scoring.clip_scorer import ClipScores
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
-from cluster.scoring.label_writer import ClipLabels, ScoredPortion
+from cluster.scoring.label_writer import ClipLabels, ScoredPortion, VideoLabels
 from schemas.records import Machine
 from schemas.videos import Video
 
@@ -128,7 +128,7 @@ class ClipScoring(LabelSource):
             for stage, seconds in scores.seconds_by_stage.items():
                 self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
             if is_unlabelled:
-                self._labels.add(video, scores)
+                self._labels.add(VideoLabels(video, scores.places, scores.scores))
             if embeddings:
                 embeddings.add(video, scores)
         else:
