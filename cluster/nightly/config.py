@@ -32,6 +32,7 @@ from cluster.scoring.config import (
 )
 from cluster.storage.files import join
 from cluster.storage.read_policy import ReadPolicy
+from cluster.timelines.config import TimelineOptions
 from extractors.video.media import MAX_PIXELS
 from schemas.errors import InputError
 from schemas.outcomes import TRANSIENT, FailureCode
@@ -149,6 +150,7 @@ class NightlyOptions(Options):
     networks: NightlyNetworkOptions = field(default_factory=NightlyNetworkOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     clips: NightlyClipOptions = field(default_factory=NightlyClipOptions)
+    timelines: TimelineOptions = field(default_factory=TimelineOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     engine: NightlyEngineOptions = field(default_factory=NightlyEngineOptions)
     failures: NightlyFailureOptions = field(default_factory=NightlyFailureOptions)
@@ -208,6 +210,7 @@ class NightlyOptions(Options):
             "date": self.date,
             "only_new": True,
             "scores": self.scores,
+            "timelines": self.timelines,
             "reporting": self.reporting,
         }
         if kind == OF_FEATURES:
