@@ -11,8 +11,9 @@ n steps, K classes, k best classes of each step, m strong scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ TIMELINE_LABEL_SCHEMA = pa.schema(
         pa.field("events", pa.list_(EVENT), nullable=False),
     ]
 )
+EVENTS_SCHEMA = pa.schema([TIMELINE_LABEL_SCHEMA.field(name) for name in ("id", "events")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,24 @@ class Event:
     score: float
 
 
+@dataclass(frozen=True)
+class NamedEvent:
+    """An event as a label shard has it, with the name of its class."""
+
+    start_seconds: float
+    end_seconds: float
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class VideoEvents:
+    """The events of a video, in the order of their starts."""
+
+    id: str
+    events: tuple[NamedEvent, ...]
+
+
 def joined_timeline(parts: Sequence[Timeline]) -> Timeline:
     """The timeline of a video whose segments, in order, have these; at least one."""
     return Timeline(
@@ -161,6 +181,17 @@ def with_timelines(
         _lists([len(events[name]) for name in ids], intervals, "events"),
     ]
     return pa.Table.from_arrays(columns, schema=TIMELINE_LABEL_SCHEMA.with_metadata(labels.schema.metadata))
+
+
+def video_events(table: pa.Table) -> Iterator[VideoEvents]:
+    """The rows of a table that has the columns of `EVENTS_SCHEMA`, among others or not, in its order."""
+    for batch in table.select(EVENTS_SCHEMA.names).to_batches():
+        events = batch.column("events")
+        fields = [events.flatten().field(name).to_pylist() for name in ("start", "end", "name", "score")]
+        flat = [NamedEvent(*values) for values in zip(*fields, strict=True)]
+        offsets = (events.offsets.to_numpy() - events.offsets[0].as_py()).tolist()
+        for name, (start, end) in zip(batch.column("id").to_pylist(), pairwise(offsets), strict=True):
+            yield VideoEvents(name, tuple(flat[start:end]))
 
 
 def _lists(lengths: Sequence[int], items: pa.StructArray, column: str) -> pa.ListArray:
