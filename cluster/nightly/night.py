@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
 
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.label_dataset import LabelDataset
@@ -21,12 +22,15 @@ from cluster.nightly.parts.outcome import PartOutcome
 from cluster.nightly.plan import NightPlan
 from cluster.nightly.records import NightRecords
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
+from cluster.nightly.timeline_samples import TimelineSamples
 from cluster.runs.lifecycle import ExitCode, code_of, failed
 from cluster.storage.lease import Lease
 from cluster.storage.redaction import redacted, redacted_uri
 from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
+from schemas.labels import LABEL_SCHEMA
 from schemas.nights import NightCounts
+from schemas.timelines import TIMELINE_LABEL_SCHEMA
 from schemas.videos import Video
 
 BROKEN = (InputError, OSError)  # what may go wrong with files and stores
@@ -140,14 +144,19 @@ class Night:
     def _statistics(self, dataset: LabelDataset) -> LabelStatistics:
         config = self._plan.labels.classifier.config
         statistics = NightStatistics(config.class_indices, config.class_names, self._options.report.sure_from)
-        for table in dataset.tables():
+        samples = TimelineSamples(config.class_indices, config.class_names, self._options.timelines.step_seconds)
+        has_timelines = self._options.timelines.timeline
+        for table in dataset.tables(TIMELINE_LABEL_SCHEMA if has_timelines else LABEL_SCHEMA):
             for batch in table.to_batches(BATCH_ROWS):
                 statistics.add(batch)
-        return statistics.result()
+                if has_timelines:
+                    samples.add(batch)
+        return replace(statistics.result(), timelines=samples.result())
 
     def _videos_shown(self, labels: LabelStatistics) -> list[Video]:
         """Rows hold URIs without their secrets; only the manifest has URIs that can be opened."""
         shown = dict.fromkeys(video.id for video in (*labels.least_sure, *labels.samples))
+        shown |= dict.fromkeys(timeline.id for timeline in labels.timelines)
         videos = {video.id: video for video in self._plan.first.videos if video.id in shown}
         return [videos[name] for name in shown if name in videos]
 

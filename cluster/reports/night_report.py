@@ -19,6 +19,7 @@ from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
 from cluster.reports.failures import failure_kinds, failure_rows
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
+from cluster.reports.night_timelines import COLOURS, timeline_figures
 from cluster.reports.pages import changed_options, jpeg_text, render_page, settings_table
 from extractors.video.thumbnail import Thumbnail
 from schemas.label_statistics import ClassDrift, LabelledVideo, LabelStatistics
@@ -137,6 +138,8 @@ def _content(
         if labels
         else "",
         "samples": _samples(labels, pictures, context) if labels else [],
+        "colours": COLOURS,
+        "timelines": _timelines(labels, pictures, context) if labels else [],
         "mended": _mended(night, earlier, mended),
         "failure_kinds": failure_kinds(night.failures_by_code, night.failures),
         "failures": failure_rows(failures),
@@ -261,6 +264,15 @@ def _figures(
     return [
         {"video": video, "uri": context.videos.get(video.id, ""), "jpeg": jpeg_text(pictures.get(video.id))}
         for video in videos
+    ]
+
+
+def _timelines(
+    labels: LabelStatistics, pictures: Mapping[str, Thumbnail], context: PageContext
+) -> list[dict[str, Any]]:
+    return [
+        {**one, "uri": context.videos.get(one["id"], ""), "jpeg": jpeg_text(pictures.get(one["id"]))}
+        for one in timeline_figures(labels.timelines)
     ]
 
 
