@@ -13,6 +13,7 @@ from typing import Any
 
 from cluster.reports.charts.timeline_strip import Segment, joined_segments, timeline_strip
 from cluster.reports.numbers import duration_text
+from cluster.reports.pages import escape_invisible
 from schemas.sampled_timelines import SampledTimeline
 
 
@@ -59,7 +60,7 @@ def colours_of(timelines: Sequence[SampledTimeline]) -> dict[int, str]:
     for timeline in timelines:
         shown = {one.index for one in timeline.classes}
         for place, one in enumerate(timeline.classes):
-            happened = sum(one.end_seconds - one.start_seconds for one in timeline.events if one.place == place)
+            happened = sum(each.end_seconds - each.start_seconds for each in timeline.events if each.place == place)
             seconds[one.index] = seconds.get(one.index, 0.0) + timeline.seconds_of(place) + happened
             together.setdefault(one.index, set()).update(shown)
     colours: dict[int, int] = {}
@@ -104,7 +105,7 @@ def _figure(timeline: SampledTimeline, colours: Mapping[int, str]) -> dict[str, 
 def _description(timeline: SampledTimeline, segments: Sequence[Segment], events: Sequence[Segment]) -> str:
     seen = _told(joined_segments(segments, 1))
     happened = f". Events: {_told(events)}" if events else ""
-    return f"Timeline of {timeline.id}, {duration_text(timeline.seconds)}: {seen}{happened}"
+    return f"Timeline of {escape_invisible(timeline.id)}, {duration_text(timeline.seconds)}: {seen}{happened}"
 
 
 def _told(intervals: Sequence[Segment]) -> str:
