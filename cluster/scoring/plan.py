@@ -104,8 +104,8 @@ def kind_of(checkpoints: Sequence[str]) -> str | None:
         by_kind.setdefault(OF_VIDEOS if config.level == CLIP else OF_FEATURES, []).append(uri)
     if len(by_kind) > 1:
         raise InputError(
-            "classifiers whose probabilities are averaged take all clips of videos, or all features: clips: "
-            f"{', '.join(by_kind[OF_VIDEOS])}; features: {', '.join(by_kind[OF_FEATURES])}"
+            "classifiers whose probabilities are averaged are all of clips or all of features: of clips are "
+            f"{', '.join(by_kind[OF_VIDEOS])}; of features {', '.join(by_kind[OF_FEATURES])}"
         )
     return next(iter(by_kind))
 

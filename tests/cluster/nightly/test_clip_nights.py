@@ -234,7 +234,7 @@ def test_what_does_not_go_together_is_refused_before_any_work(root, log):
     assert f"{of_features} takes features: give --features" in log.text
     assert "--views goes with a classifier of clips" in log.text
     assert run_nightly(config(root, checkpoint=(str(root / "actions"), of_features))) == ExitCode.BAD_INPUT
-    assert f"or all features: clips: {root / 'actions'}; features: {of_features}" in log.text
+    assert f"all of features: of clips are {root / 'actions'}; of features {of_features}" in log.text
     assert contents(root) == before
 
 
