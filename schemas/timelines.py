@@ -102,6 +102,29 @@ class Timeline:
     strong_scores: NDArray[np.float32]
     probability_sum: NDArray[np.float64]
 
+    def check(self, num_classes: int) -> None:
+        """Raise `ValueError` for what no model of so many classes gives, whatever process says so."""
+        steps, strong = self.scores.shape, self.strong_scores.shape
+        shapes = {
+            "numbers": (steps[:1], "i"),
+            "places": (steps, "i"),
+            "scores": (steps[:2], "f"),
+            "strong_steps": (strong, "i"),
+            "strong_places": (strong, "i"),
+            "strong_scores": (strong[:1], "f"),
+            "probability_sum": ((num_classes,), "f"),
+        }
+        for name, expected in shapes.items():
+            array: NDArray[np.generic] = getattr(self, name)
+            if (array.shape, array.dtype.kind) != expected:
+                raise ValueError(f"the {name} of a timeline are {array.dtype} {array.shape}")
+        places = np.append(self.places.ravel(), self.strong_places)
+        scores = np.append(self.scores.ravel(), self.strong_scores)
+        if not ((places >= 0) & (places < num_classes)).all() or not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError(f"a timeline names a class that is none of {num_classes}, or a score that is none")
+        if not (np.diff(self.numbers) > 0).all() or not (np.diff(self.strong_steps) >= 0).all():
+            raise ValueError("the steps of a timeline are out of order")
+
 
 @dataclass(frozen=True)
 class Event:
