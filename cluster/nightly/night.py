@@ -95,14 +95,14 @@ class Night:
             status = self._carry_out(part, to_do).status
             if status != "completed":
                 return self._end(status, f"{part.name}: {status}; {part.explained} says more")
-        problem = self._too_many_failures()
         if not has_worked and self._day.runs.is_complete:
             logger.info(f"nothing is new, and {self._settings.date} has its record: {self._day.page_uri}")
+            problem = self._too_many_failures()
             if problem:
                 logger.error(InputError(problem))
             return code_of("completed", is_too_many=bool(problem))
         self._day.begin(to_do)
-        return self._end("completed", problem, self._plan.labels.dataset())
+        return self._end("completed", dataset=self._plan.labels.dataset())
 
     def _carry_out(self, part: NightPart, to_do: NightCounts) -> PartOutcome:
         part.start()
@@ -110,7 +110,6 @@ class Night:
             self._day.begin_part(part.name, part.run_id, to_do)
             outcome = part.carry_out(lease)
         self._day.runs.add(outcome)
-        self._day.runs.recount(self._plan.outcome_of)
         return outcome
 
     def _too_many_failures(self) -> str:
@@ -123,8 +122,11 @@ class Night:
             if failed and failed / (failed + done) > limit
         )
 
-    def _end(self, status: str, problem: str, dataset: LabelDataset | None = None) -> ExitCode:
+    def _end(self, status: str, problem: str = "", dataset: LabelDataset | None = None) -> ExitCode:
         """Write the record and the page, with new statistics where there is a `dataset` of labels."""
+        with suppress(*BROKEN):  # of runs that died, which a night does without where the store is broken
+            self._day.runs.recount(self._plan.outcome_of)
+        problem = self._too_many_failures() if status == "completed" else problem
         labels = None if dataset is None else self._statistics(dataset)
         left = NightCounts() if status == "completed" else self._left()
         self._lease.confirm()
