@@ -17,7 +17,7 @@ from cluster.nightly.records import NightRecords
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage.lease import Lease
-from schemas.nights import NightCounts, NightRecord
+from schemas.nights import NightCost, NightCounts, NightRecord
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.dataset import ids
@@ -210,6 +210,21 @@ def test_a_night_that_was_killed_is_made_up_by_the_next(root):
     assert record.counts == NightCounts(new=1, labelled=1)
     assert label_ids(root / "labels", SECOND) == ["new"]
     assert not list(root.rglob("*lease.json"))
+
+
+def test_a_night_that_was_killed_before_it_wrote_its_record_counts_what_it_had_labelled(root):
+    record, records = night(root), NightRecords(str(root / "labels"))
+    (run,) = record.runs
+    begun = replace(run, status="running", counts=run.counts.to_do, cost=NightCost(), failures_by_code={})
+    records.write(replace(record, runs=(begun,), labels=None, failures=()))
+    die_with_lease(root / "labels" / "nightly-lease.json")
+    assert run_nightly(config(root, max_failure_ratio=0.3)) == ExitCode.DONE
+    again = night(root)
+    assert [one.status for one in again.runs] == ["died", "completed"]
+    assert again.runs[0].counts == NightCounts(labelled=3, failed=1)
+    assert (again.failures, again.failures_by_code) == (record.failures, {"not_media": 1})
+    assert again.labels == record.labels
+    assert again.runs[1].scoring_run is None
 
 
 @pytest.mark.parametrize("place", ["labels/nightly-lease.json", "labels/lease.json"])
