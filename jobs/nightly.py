@@ -2,7 +2,6 @@
 
 python jobs/nightly.py --videos videos/ --features features/ --checkpoint classifier/ --labels labels/
 python jobs/nightly.py --videos videos/ --checkpoint actions/ --labels labels/ --timeline
-ray job submit --working-dir . -- python jobs/nightly.py --config gs://bucket/nightly.toml --date 2026-03-01
 """
 
 import sys

@@ -5,7 +5,6 @@ What a night labels, features or videos, follows from its checkpoints (`cluster.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +14,10 @@ from typing import Any
 from typing_extensions import override
 
 from cluster.engines.options import LOCAL, RAY, EngineOptions
-from cluster.extraction.config import ExtractionOptions, NetworkOptions, SamplingOptions
+from cluster.extraction.config import ExtractionOptions
+from cluster.nightly.feature_options import NightlyNetworkOptions, NightlySamplingOptions
 from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
-from cluster.runs.option import RULE, option, spelled
+from cluster.runs.option import option, spelled
 from cluster.runs.options import Options, attempt, options_of
 from cluster.scoring.config import (
     OF_FEATURES,
@@ -37,36 +37,6 @@ from extractors.video.media import MAX_PIXELS
 from schemas.errors import InputError
 from schemas.outcomes import TRANSIENT, FailureCode
 from schemas.records import is_date
-
-AS_IN_DATASET = "; by default as in the feature dataset"
-
-
-def as_in_dataset(group: type[Options], name: str) -> Any:
-    """An option of extraction that follows from the feature dataset where it is not given."""
-    rule = options_of(group)[name].rule
-    rule = dataclasses.replace(rule, help=f"{rule.help}{AS_IN_DATASET}", goes_with="features")
-    return field(default=None, metadata={RULE: rule})
-
-
-@dataclass(frozen=True)
-class NightlySamplingOptions(Options):
-    """Which frames are sampled, and what is kept of them."""
-
-    fps: str | None = as_in_dataset(SamplingOptions, "fps")
-    frame_features: bool | None = as_in_dataset(SamplingOptions, "frame_features")
-    sampling: str | None = as_in_dataset(SamplingOptions, "sampling")
-    max_seconds: int | None = as_in_dataset(SamplingOptions, "max_seconds")
-
-
-@dataclass(frozen=True)
-class NightlyNetworkOptions(Options):
-    """Weights of the networks, and how they compute."""
-
-    weights: str | None = as_in_dataset(NetworkOptions, "weights")
-    pca: str | None = as_in_dataset(NetworkOptions, "pca")
-    audio_weights: str | None = as_in_dataset(NetworkOptions, "audio_weights")
-    audio_pca: str | None = as_in_dataset(NetworkOptions, "audio_pca")
-    precision: str | None = as_in_dataset(NetworkOptions, "precision")
 
 
 @dataclass(frozen=True)

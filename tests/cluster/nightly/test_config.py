@@ -112,15 +112,6 @@ def test_features_and_labels_in_one_place_are_refused() -> None:
         NightlyOptions(videos="in", features="out/", checkpoint=("c",), labels="out")
 
 
-def test_options_of_features_go_with_features() -> None:
-    options = ["--fps", "2", "--frame-features", "--weights", "random:0", "--precision", "fp32"]
-    parse(NightlyOptions, [*PLACES, *options])
-    with pytest.raises(InputError) as error:
-        parse(NightlyOptions, [*VIDEOS, *options])
-    for name in ("fps", "frame-features", "weights", "precision"):
-        assert f"--{name} goes with --features" in str(error.value)
-
-
 def test_options_of_clips_go_with_a_classifier_of_clips() -> None:
     given = parse(NightlyOptions, [*PLACES, "--views", "2", "--clip-precision", "bf16"])
     given.settings(OF_VIDEOS)
