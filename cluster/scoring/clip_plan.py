@@ -62,7 +62,7 @@ OPTION_OF = {
 class ClipInputs:
     """Checkpoints and manifest of a run, read and verified.
 
-    sampling  the clips of each video, where it is labelled by a few of them
+    sampling  the clips of each video, unless a network watches all of it
     timeline  how it is looked at all through, in a run with timelines
     """
 
@@ -129,6 +129,7 @@ def read_clip_inputs(settings: ScoringSettings, videos: list[Video] | None = Non
             if options.timelines.timeline:
                 kind = timeline_kind(trained)
                 timeline = TimelineSteps(kind, kind.step_seconds(trained, options.timelines))
+                sampling = kind.sampling(trained)
             else:
                 sampling = _sampling_of(trained, options.clips)
         except ValueError as error:

@@ -8,11 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import TypeVar
 
 import pyarrow as pa
 
 from classifiers.inference.base import Classifier
+from classifiers.inference.timelines import TimelineForm
 from classifiers.weights.checkpoint import (
     CLIP,
     CONFIG_FILE,
@@ -27,6 +29,7 @@ from cluster.datasets.label_dataset import LabelDataset
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.label_writer import LabelWriter
 from cluster.storage import files
+from cluster.timelines.config import TimelineOptions
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp, unsubmittable_ids
 
@@ -149,6 +152,16 @@ def label_writer(
         stamp=stamp,
         metadata=dataset.metadata,
         rules=options.timelines.event_rules() if options.timelines.timeline else None,
+    )
+
+
+def timeline_form(classifier: Classifier, options: TimelineOptions, step_seconds: Fraction) -> TimelineForm:
+    """What the timelines of a run with these steps hold."""
+    return TimelineForm(
+        step_seconds=float(step_seconds),
+        top_k=options.timeline_top_k,
+        strong_score=options.event_rules().end_threshold,
+        is_single_label=classifier.is_single_label,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from cluster.scoring.clip_scorer import ClipScorer
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
+from cluster.scoring.window_scorer import WindowScorer
 from extractors.extract import Extractor
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips
@@ -38,18 +40,29 @@ def video_worker(folder: Path, **options: object) -> VideoWorker[Extractor]:
 
 def clip_worker(folder: Path) -> VideoWorker[ClipScorer]:
     """The worker that the scoring job gives to its engine for the videos in a folder."""
+    return _clip_worker(folder, embeddings=f"{folder}/embeddings")
+
+
+def window_worker(folder: Path, **options: object) -> VideoWorker[WindowScorer]:
+    """The one for their timelines, with segments of a second."""
+    worker: VideoWorker[WindowScorer] = _clip_worker(folder, timeline=True, **options)
+    worker.stage = replace(worker.stage, segment_seconds=1)
+    return worker
+
+
+def _clip_worker(folder: Path, **options: object) -> VideoWorker[Any]:
     checkpoint = write_trained(folder / "checkpoint", trained_clips())
-    options = ScoringOptions.of(
-        videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", embeddings=f"{folder}/embeddings"
-    )
-    return make_clip_plan(read_clip_inputs(options.settings()), on_gpu=False).worker
+    given = ScoringOptions.of(videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", **options)
+    return make_clip_plan(read_clip_inputs(given.settings()), on_gpu=False).worker
 
 
-def portions_of_features(folder: Path, count: int, videos: int = 50) -> tuple[list[Portion], FeatureScorer]:
+def portions_of_features(
+    folder: Path, count: int, videos: int = 50, *, frames: int = 0, **options: object
+) -> tuple[list[Portion], FeatureScorer]:
     """`count` portions of `videos` videos each, and what scores them."""
     shards = {f"{number:03d}": range(number * videos, (number + 1) * videos) for number in range(count)}
-    features = write_features(folder / "features", shards)
+    features = write_features(folder / "features", shards, frames=frames)
     checkpoint = write_trained(folder / "checkpoint", trained("dense-6"))
-    options = scoring_config(features, checkpoint, folder / "labels", rows_per_shard=videos)
-    plan = make_feature_plan(options.settings())
+    given = scoring_config(features, checkpoint, folder / "labels", rows_per_shard=videos, **options)
+    plan = make_feature_plan(given.settings())
     return plan.portions(NO_LABELS), plan.scorer
