@@ -29,7 +29,6 @@ from cluster.nightly.related_pages import night_title, training_pages
 from cluster.reports.links import PageLink
 from cluster.runs.options import attempt
 from cluster.scoring.clip_plan import ClipInputs, read_clip_inputs
-from cluster.scoring.clip_scoring import ClipScoring
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS
 from cluster.scoring.plan import kind_of, read_checkpoint_at
 from cluster.storage import files
@@ -141,17 +140,15 @@ def planned_night(inputs: NightInputs) -> Iterator[tuple[NightPlan, Engine]]:
             plan, engine = stack.enter_context(planned(settings.extraction, inputs.extraction))
             page = PageLink(night_title(settings.date), NightRecords(options.labels).page_uri(settings.date))
             extraction = Extraction(replace(plan, related=(page, *training_pages(options))), engine)
-        yield NightPlan(extraction, _labels(inputs, extraction, engine, stack)), engine
+        yield NightPlan(extraction, _labels(inputs, extraction, engine)), engine
 
 
-def _labels(inputs: NightInputs, extraction: Extraction | None, engine: Engine, stack: ExitStack) -> LabelPart:
-    scoring = inputs.settings.scoring
+def _labels(inputs: NightInputs, extraction: Extraction | None, engine: Engine) -> LabelPart:
     if isinstance(inputs.labels, ClipInputs):
-        source = stack.enter_context(closing(ClipScoring(scoring, engine, inputs.labels)))
-        return VideoLabels(source, inputs.labels.videos, engine)
+        return VideoLabels(inputs.labels, engine)
     assert extraction is not None  # checked by the options
     _check_fit(inputs.labels, extraction.plan)
-    return FeatureLabels(scoring, inputs.labels, extraction.plan.dataset, engine)
+    return FeatureLabels(inputs.settings.scoring, inputs.labels, extraction.plan.dataset, engine)
 
 
 def _check_fit(classifier: TrainedClassifier, plan: Plan) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from typing_extensions import override
@@ -17,26 +18,27 @@ from cluster.nightly.day_runs import DayRuns
 from cluster.nightly.parts.base import LabelPart, Standing, VideoPart, pending_counts
 from cluster.nightly.parts.feature_labels import outcome
 from cluster.nightly.parts.outcome import PartOutcome
+from cluster.scoring.clip_plan import ClipInputs
+from cluster.scoring.clip_scoring import ClipScoring
 from cluster.scoring.config import OF_VIDEOS
 from cluster.scoring.job import score
-from cluster.scoring.label_source import LabelSource
 from cluster.storage.lease import Lease, is_open
 from cluster.storage.redaction import redacted_uri
 from schemas.nights import NightCounts
 from schemas.runs import FailureNote
 from schemas.scorings import ScoringRecord
-from schemas.videos import Video
 
 
 class VideoLabels(VideoPart, LabelPart):
-    """The labels of `videos`, which `source` makes with `engine`."""
+    """The labels of the videos of `inputs`, made with `engine`."""
 
     labels_of: ClassVar[str] = OF_VIDEOS
 
-    def __init__(self, source: LabelSource, videos: Sequence[Video], engine: Engine) -> None:
-        super().__init__(videos)
-        self._source, self._engine = source, engine
-        self.classifier = source.plan.classifier
+    def __init__(self, inputs: ClipInputs, engine: Engine) -> None:
+        super().__init__(inputs.videos)
+        self._inputs, self._engine = inputs, engine
+        self._source = self._made_source()
+        self.classifier = self._source.plan.classifier
 
     @property
     @override
@@ -60,6 +62,7 @@ class VideoLabels(VideoPart, LabelPart):
     def start(self) -> None:
         if self.standing.increment.pending:
             self._engine.started()
+        self._source = self._made_source()  # its run starts now, and not before the extraction
 
     @override
     def lease(self) -> AbstractContextManager[Lease]:
@@ -84,7 +87,12 @@ class VideoLabels(VideoPart, LabelPart):
 
     @override
     def _carry_out(self, lease: Lease) -> PartOutcome:
-        return self._outcome(score(self._source, lease))
+        with closing(self._source):
+            return self._outcome(score(self._source, lease))
+
+    def _made_source(self) -> ClipScoring:
+        inputs = replace(self._inputs, started=datetime.now(UTC))
+        return ClipScoring(inputs.settings, self._engine, inputs)
 
     def _outcome(self, record: ScoringRecord) -> PartOutcome:
         found = outcome(record)

@@ -97,6 +97,7 @@ def test_the_first_night_labels_the_videos_and_extracts_nothing(after_first):
     assert (after_first / "labels" / "runs" / f"{run.scoring_run}.json").exists()
     assert run.cost.held_core_seconds >= run.cost.used_core_seconds > 0
     assert (run.cost.extraction_seconds, run.cost.bytes_read) == (0.0, 0)
+    assert 0 < run.cost.scoring_seconds <= run.wall_seconds
     nights = after_first / "labels" / "nights"
     again = parse(NightlyOptions, ["--config", str(nights / f"{FIRST}.toml")])
     assert again == config(after_first, max_failure_ratio=0.3, without_pictures=False)

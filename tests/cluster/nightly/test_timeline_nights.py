@@ -9,12 +9,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.extraction.job import planned
+from cluster.extraction.plan import read_inputs
 from cluster.nightly.config import NightlyOptions
 from cluster.nightly.job import run_nightly
 from cluster.nightly.records import NightRecords
 from cluster.runs.lifecycle import ExitCode
 from schemas.nights import NightCounts, NightRecord
-from tests.support.checkpoints import write_trained
+from schemas.sampled_timelines import NOTHING
+from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.folders import contents
 from tests.support.pages import assert_accessible, assert_self_contained
@@ -105,7 +108,48 @@ def test_the_next_night_labels_what_is_new_and_running_it_again_touches_no_file(
     before = contents(root)
     assert run_nightly(config(root, **changes)) == ExitCode.DONE
     assert contents(root) == before
-    # Other events are other labels: everything is labelled anew.
-    assert run_nightly(config(root, **changes, event_threshold=0.9)) == ExitCode.TOO_MANY_FAILURES
-    assert set(rows(root, SECOND)) == {"new", "v00000", "v00001"}
-    assert night(root, SECOND).counts == NightCounts(new=1, retried=1, failed=1, labelled=4)
+
+
+@pytest.mark.heavy
+def test_other_events_are_other_labels(root: Path) -> None:
+    places = {"labels": str(root / "other"), "events_csv": None, "without_pictures": True, "max_failure_ratio": 0.5}
+    assert run_nightly(config(root, **places)) == ExitCode.DONE
+    videos = {path.stem for path in (root / "videos").iterdir()} - {"broken"}
+    assert run_nightly(config(root, **places, date=SECOND, event_threshold=0.9)) == ExitCode.DONE
+    record = NightRecords(str(root / "other")).read(SECOND)
+    assert record is not None
+    assert record.counts == NightCounts(retried=1, failed=1, labelled=len(videos))
+
+
+@pytest.mark.heavy
+def test_a_clip_model_looks_at_a_clip_for_each_step(root: Path) -> None:
+    places = {"labels": str(root / "of-clips"), "checkpoint": (str(root / "clips"),)}
+    given = config(root, **places, stride=0.5, max_failure_ratio=0.5, without_pictures=True, events_csv=None)
+    assert run_nightly(given) == ExitCode.DONE
+    record = NightRecords(str(root / "of-clips")).read(FIRST)
+    assert record is not None
+    assert record.labels is not None
+    assert record.labels.timelines
+    for timeline in record.labels.timelines:
+        assert (timeline.cell_seconds, timeline.seconds) == (0.5, 3.5)
+        assert NOTHING not in timeline.places
+
+
+@pytest.mark.heavy
+def test_features_have_timelines_too(root: Path) -> None:
+    """A classifier of features, with the features of every second."""
+    weights = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+    places = {"labels": str(root / "of-features"), "features": str(root / "features")}
+    given = config(root, **places, **weights, frame_features=True, max_failure_ratio=0.5, events_csv=None)
+    with planned(given.extraction(), read_inputs(given.extraction())) as (plan, _):
+        checkpoint = trained("logistic", classes=3, rgb_dim=1024, fingerprint=plan.fingerprint)
+    write_trained(root / "logistic", checkpoint)
+    given = given.with_values(checkpoint=(str(root / "logistic"),))
+    assert run_nightly(given) == ExitCode.DONE
+    record = NightRecords(str(root / "of-features")).read(FIRST)
+    assert record is not None
+    assert record.labels is not None
+    assert len(record.labels.timelines) == record.counts.labelled > 1
+    assert all((one.cell_seconds, one.seconds) == (1.0, 4.0) for one in record.labels.timelines if one.id != "new")
+    page = assert_self_contained((root / "of-features" / "report.html").read_text())
+    assert "timelines" in page.headings

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from cluster.engines.local import LocalEngine
 from cluster.nightly.day_runs import DayRuns
 from cluster.nightly.parts.video_labels import VideoLabels
 from cluster.scoring.clip_plan import read_clip_inputs
-from cluster.scoring.clip_scoring import ClipScoring
 from cluster.scoring.config import ScoringOptions
 from schemas.nights import NightCounts
 from tests.support.checkpoints import write_trained
@@ -32,43 +29,41 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@contextmanager
-def part_of(root: Path, checkpoint: str = "first", **options: Any) -> Iterator[VideoLabels]:
+def part_of(root: Path, checkpoint: str = "first", **options: Any) -> VideoLabels:
     values = {"checkpoint": (str(root / checkpoint),), "videos": str(root / "videos"), "labels": str(root / "labels")}
     given = ScoringOptions.of(**values, date=DAY, only_new=True, engine="local", quiet=True, **options)
-    settings, engine = given.settings(), LocalEngine()
-    inputs = read_clip_inputs(settings)
-    with closing(ClipScoring(settings, engine, inputs)) as source:
-        yield VideoLabels(source, inputs.videos, engine)
+    return VideoLabels(read_clip_inputs(given.settings()), LocalEngine())
 
 
 def test_videos_are_labelled_once_by_each_model(root: Path) -> None:
-    with part_of(root) as part:
-        assert part.is_due()
-        assert part.standing.counts == NightCounts(new=3)
-        assert part.fingerprint["clips.model"] == part.classifier.config.model
-        part.start()
-        with part.lease() as lease:
-            outcome = part.carry_out(lease)
-        assert (outcome.status, outcome.counts) == ("completed", NightCounts(labelled=2, failed=1))
-        assert (list(outcome.failed_ids), outcome.failures_by_code) == (["broken"], {"not_media": 1})
-        assert (outcome.failures["broken"].stage, outcome.failures["broken"].attempts) == ("read", 1)
-        assert outcome.cost.used_core_seconds > 0
-        assert label_ids(root / "labels") == ["v00000", "v00001"]
-        assert part.outcome_of(part.run_id) == outcome
-        runs = DayRuns("r1", LocalEngine().machine(), None)
-        runs.begin_part("scoring", part.run_id)
-        runs.add(outcome)
-        assert part.tally(runs) == (1, 2)
-        assert not part.is_due()
-    with part_of(root, retry_failed=("not_media",)) as again:
-        assert again.standing.counts == NightCounts(retried=1)
-        assert again.outcome_of("never recorded") is None
-        assert again.tally(DayRuns("r2", LocalEngine().machine(), None)) == (0, 0)  # another day's failure
-    with part_of(root) as again:
-        assert not again.is_due()
-        die_with_lease(root / "labels" / "lease.json")
-        assert again.is_due()
-    with part_of(root, "second") as other:
-        assert len(other.standing.increment.pending) == 3
-        assert other.standing.counts == NightCounts(retried=1)  # what the first has labelled is not new
+    part = part_of(root)
+    assert part.is_due()
+    assert part.standing.counts == NightCounts(new=3)
+    assert part.fingerprint["clips.model"] == part.classifier.config.model
+    first = part.run_id
+    part.start()
+    assert part.run_id != first  # it starts now
+    with part.lease() as lease:
+        outcome = part.carry_out(lease)
+    assert (outcome.status, outcome.counts) == ("completed", NightCounts(labelled=2, failed=1))
+    assert (list(outcome.failed_ids), outcome.failures_by_code) == (["broken"], {"not_media": 1})
+    assert (outcome.failures["broken"].stage, outcome.failures["broken"].attempts) == ("read", 1)
+    assert outcome.cost.used_core_seconds > 0
+    assert label_ids(root / "labels") == ["v00000", "v00001"]
+    assert part.outcome_of(part.run_id) == outcome
+    runs = DayRuns("r1", LocalEngine().machine(), None)
+    runs.begin_part("scoring", part.run_id)
+    runs.add(outcome)
+    assert part.tally(runs) == (1, 2)
+    assert not part.is_due()
+    again = part_of(root, retry_failed=("not_media",))
+    assert again.standing.counts == NightCounts(retried=1)
+    assert again.outcome_of("never recorded") is None
+    assert again.tally(DayRuns("r2", LocalEngine().machine(), None)) == (0, 0)  # another day's failure
+    again = part_of(root)
+    assert not again.is_due()
+    die_with_lease(root / "labels" / "lease.json")
+    assert again.is_due()
+    other = part_of(root, "second")
+    assert len(other.standing.increment.pending) == 3
+    assert other.standing.counts == NightCounts(retried=1)  # what the first has labelled is not new
