@@ -30,8 +30,10 @@ from cluster.reports.links import PageLink
 from cluster.runs.options import attempt
 from cluster.scoring.clip_plan import ClipInputs, read_clip_inputs
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS
+from cluster.scoring.feature_plan import step_grid
 from cluster.scoring.plan import kind_of, read_checkpoint_at
 from cluster.storage import files
+from cluster.timelines.config import TimelineOptions
 from schemas.errors import InputError
 
 
@@ -147,18 +149,23 @@ def _labels(inputs: NightInputs, extraction: Extraction | None, engine: Engine) 
     if isinstance(inputs.labels, ClipInputs):
         return VideoLabels(inputs.labels, engine)
     assert extraction is not None  # checked by the options
-    _check_fit(inputs.labels, extraction.plan)
+    _check_fit(inputs.labels, extraction.plan, inputs.settings.options.timelines)
     return FeatureLabels(inputs.settings.scoring, inputs.labels, extraction.plan.dataset, engine)
 
 
-def _check_fit(classifier: TrainedClassifier, plan: Plan) -> None:
+def _check_fit(classifier: TrainedClassifier, plan: Plan, timelines: TimelineOptions) -> None:
     """Check that the classifier takes the features that would be extracted, before a night is spent on them."""
-    problems = []
+    problems: list[str] = []
+    has_frames = plan.options.sampling.frame_features
     try:
         check_fingerprint(classifier.config, plan.fingerprint, "what these options extract")
     except CheckpointError as error:
         problems.append(str(error))
-    if classifier.level == "frame" and not plan.options.sampling.frame_features:
+    if classifier.level == "frame" and not has_frames:
         problems.append(f"model {classifier.name} takes the features of single frames: give --frame-features")
+    if timelines.timeline:
+        attempt(lambda: step_grid(plan.fingerprint, timelines), problems)
+        if not has_frames:
+            problems.append("--timeline takes the features of single frames: give --frame-features")
     if problems:
         raise InputError(*problems)

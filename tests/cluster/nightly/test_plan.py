@@ -83,6 +83,11 @@ def test_a_classifier_of_features_labels_those_that_are_extracted(root: Path) ->
         assert isinstance(labels, FeatureLabels)
         assert (plan.first, plan.video_parts) == (extraction, [extraction])
         assert (plan.subject.labels_of, plan.subject.fingerprint) == ("features", fingerprint)
+    wanted = options(root, "fitting", features=str(root / "features"), **WEIGHTS, timeline=True, window=0.5)
+    with pytest.raises(InputError) as error, planned_night(read_night(wanted)):
+        pass
+    assert "--timeline takes the features of single frames: give --frame-features" in str(error.value)
+    assert "--window is 0.5 s, but these features are 1 s apart" in str(error.value)
 
 
 @pytest.mark.parametrize(
