@@ -54,8 +54,10 @@ FLAGS = {
     "nightly": """
         videos features checkpoint labels date exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit weights pca audio-weights audio-pca fps sampling
-        frame-features max-seconds precision top-k threshold sure-from without-pictures engine address
-        workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+        frame-features max-seconds precision top-k threshold views crops clip-precision timeline timeline-hz stride
+        window timeline-top-k event-threshold event-end-threshold event-min-seconds event-gap-seconds vtt events-csv
+        sure-from without-pictures engine address workers pools embed-workers time-limit memory-limit-mib cluster-wait
+        retry-failed max-failure-ratio quiet log-format
     """,
     "make_manifest": """
         dataset input output exclude follow-links allow-local-files allow-private-redirects
@@ -105,6 +107,7 @@ LINES = {
     "nightly": (
         "--videos i --features f --checkpoint c --labels l --date 2026-01-02",
         "--videos i --features f --checkpoint c --labels l --weights random:0 --retry-failed empty --sure-from 0.6",
+        "--videos i --checkpoint c --labels l --stride 2.5 --pools apart --timeline --event-threshold 0.7",
     ),
     "make_manifest": ("--dataset ucf101 --input i --output o.csv --annotations a --classes x y --test 0",),
     "convert_tfrecords": (
@@ -126,7 +129,10 @@ WRITTEN = {
         "labels embeddings submission",
     ),
     "train_classifier": ("--videos v --model c3d --output w1 --clip-cache w2", "output clip-cache"),
-    "nightly": ("--videos v --checkpoint c --features w1 --labels w2", "features labels"),
+    "nightly": (
+        "--videos v --checkpoint c --features w1 --labels w2 --timeline --vtt w3 --events-csv w4.csv",
+        "features labels vtt events-csv",
+    ),
     "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
     "convert_tfrecords": ("--input i --to parquet --output w", "output"),
     "evaluate_events": (
