@@ -14,6 +14,7 @@ from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
+from cluster.live.config import WatchOptions
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
 from cluster.runs.config_file import config_text
@@ -69,6 +70,10 @@ FLAGS = {
     "submit": """
         working-dir
     """,
+    "watch": """
+        checkpoint source top-k stride record loop duration precision threads timeout reconnects max-pixels quiet
+        log-format
+    """,
 }
 KINDS: dict[str, type[Options]] = {
     "extract_features": ExtractionOptions,
@@ -79,6 +84,7 @@ KINDS: dict[str, type[Options]] = {
     "convert_tfrecords": ConversionOptions,
     "make_sample_videos": SampleOptions,
     "submit": SubmissionOptions,
+    "watch": WatchOptions,
 }
 LINES = {
     "extract_features": (
@@ -108,6 +114,10 @@ LINES = {
     ),
     "make_sample_videos": ("--output o --count 3",),
     "submit": ("--working-dir d",),
+    "watch": (
+        "--checkpoint c d --source rtsp://camera/1 --record r.parquet --top-k 3 --duration 5 --threads 1",
+        "--checkpoint c --source v.mp4 --loop --stride 0.5 --precision fp32 --timeout 3 --reconnects 0",
+    ),
 }
 # Options of places that a job writes to.
 WRITTEN = {
@@ -121,6 +131,7 @@ WRITTEN = {
     "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
     "convert_tfrecords": ("--input i --to parquet --output w", "output"),
     "make_sample_videos": ("--output w", "output"),
+    "watch": ("--checkpoint c --source v --record w", "record"),
 }
 
 # Prints the help of all jobs, and which libraries it has brought that take seconds to import.
