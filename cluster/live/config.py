@@ -31,7 +31,7 @@ class NetworkOptions(Options):
 
     precision: str = option("auto", help="precision of the network", choices=PRECISIONS)
     threads: int | None = option(
-        None, help="threads of the network on a CPU; by default one for each core", minimum=1, common=True
+        None, help="threads of the network on a CPU; by default one for each core but one", minimum=1, common=True
     )
 
 

@@ -138,6 +138,7 @@ class Reader:
                 settings.clip_format,
                 self._pace,
                 start_seconds=self._start_seconds(),
+                file=settings.source if kind_of(settings.source) is SourceKind.FILE else None,
                 max_pixels=settings.max_pixels,
             )
             window = Window(settings.frames, settings.stride_seconds, self._passage)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import av.error
 import numpy as np
@@ -22,13 +23,18 @@ from numpy.typing import NDArray
 from extractors.clips.crops import crop_corners, resized
 from extractors.live.pace import Pace
 from extractors.live.packets import LivePackets
+from extractors.video.coverage import declared_end
 from extractors.video.full_decode import FullDecode, no_frame_error
 from extractors.video.grid import Grid, as_fps
 from extractors.video.image import RgbConverter
-from extractors.video.media import Media
+from extractors.video.media import MAX_PIXELS, Media
 from schemas.clips import ClipFormat
+from schemas.outcomes import FailureCode, VideoError
 
 STILL_SECONDS = 1
+NO_FRAME = VideoError(
+    FailureCode.NO_DECODABLE_FRAME, "it ended before it sent a frame that can be decoded: no key frame has come whole"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +56,27 @@ class LiveFrame:
 
 
 class LiveFrames:
-    """The frames of `media`, which begins at `start_seconds` of the view; iterate once.
+    """The frames of `media`, which begins at `start_seconds` of the view; iterate once. A file has a path, `file`.
 
     error        what ended the stream, afterwards; None at its regular end
     end_seconds  of the latest frame in the view
     """
 
     def __init__(
-        self, media: Media, clip_format: ClipFormat, pace: Pace, *, start_seconds: float, max_pixels: int
+        self,
+        media: Media,
+        clip_format: ClipFormat,
+        pace: Pace,
+        *,
+        start_seconds: float = 0.0,
+        file: str | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self._media, self._format, self._pace = media, clip_format, pace
         self._start_seconds, self._max_pixels = start_seconds, max_pixels
         self.end_seconds = start_seconds
-        self._packets = LivePackets(media, pace, start_seconds)
+        self._declared_end_pts = None if file is None else _declared_end_pts(media, file)
+        self._packets = LivePackets(media, pace, start_seconds, self._declared_end_pts)
         self._fps = None if clip_format.fps is None else as_fps(clip_format.fps)
         self._next_index = 0  # of the point after the latest one
         self._skipped = 0
@@ -81,7 +95,7 @@ class LiveFrames:
         tick = self._media.video.time_base
         assert tick is not None
         to_rgb = RgbConverter(self._media.crop)
-        decode = FullDecode(self._media, self._packets)
+        decode = FullDecode(self._media, self._packets, self._declared_end_pts)
         grid: Grid | None = None
         for frame, pts, end_pts in decode.frames():
             to_rgb.follow(frame)
@@ -98,7 +112,7 @@ class LiveFrames:
                 yield LiveFrame(seconds, self._pace.due(seconds), image, undecoded, lost)
                 undecoded = lost = 0
         if grid is None and self.error is None:
-            raise no_frame_error(self._media, self._max_pixels)
+            raise no_frame_error(self._media, self._max_pixels) if self._pace.is_whole else NO_FRAME
 
     def _points(self, grid: Grid, pts: int, end_pts: int) -> tuple[int, int, list[float]]:
         """Points before a frame without one: not decoded, and lost; and the times of those that it is on screen at."""
@@ -120,3 +134,8 @@ class LiveFrames:
         image = resized(image, form.resize)
         ((top, left),) = crop_corners(image, form.height, form.width)
         return np.ascontiguousarray(image[top : top + form.height, left : left + form.width])
+
+
+def _declared_end_pts(media: Media, file: str) -> int | None:
+    end, tick = declared_end(media, file), media.video.time_base
+    return None if end is None or tick is None else ceil(end.end_seconds / tick)

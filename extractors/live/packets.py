@@ -27,8 +27,10 @@ class LivePackets(PacketReader):
     error    what ended the stream; None at its regular end
     """
 
-    def __init__(self, media: Media, pace: Pace, start_seconds: float) -> None:
-        super().__init__(media)
+    def __init__(
+        self, media: Media, pace: Pace, start_seconds: float = 0.0, declared_end_pts: int | None = None
+    ) -> None:
+        super().__init__(media, declared_end_pts=declared_end_pts)
         self.skipped = 0
         self.error: av.error.FFmpegError | None = None
         self._pace, self._start_seconds = pace, start_seconds
@@ -74,7 +76,7 @@ class LivePackets(PacketReader):
 
     def _is_in_time(self, packet: Packet[VideoStream], skipping_since: float) -> bool:
         if not self._pace.is_whole:
-            return self._pace.waited_at > skipping_since
+            return self._pace.waited_at >= skipping_since
         pts = _pts(packet)
         if pts is None or self._first_pts is None:
             return True

@@ -10,10 +10,12 @@ what was opened from the network reaches protocols of the network alone, not fil
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -60,7 +62,7 @@ REFUSALS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Fai
         "%3F %23 and %40",
     ),
     (
-        av.error.InvalidDataError,
+        (av.error.InvalidDataError, av.error.ArgumentError),  # the latter for a format that is known, but not allowed
         FailureCode.NOT_MEDIA,
         "what it sends is no video that is read here; of a playlist (HLS, DASH), give the stream that it names",
     ),
@@ -106,6 +108,7 @@ def open_source(source: str, *, max_pixels: int, timeout_seconds: float) -> Iter
         with _advised(), open_media(source, max_pixels=max_pixels) as media:
             yield media
         return
+    started = time.monotonic()
     try:
         container = av.open(
             source,
@@ -117,6 +120,8 @@ def open_source(source: str, *, max_pixels: int, timeout_seconds: float) -> Iter
             metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
+        if time.monotonic() - started >= timeout_seconds:  # whatever libav makes of it
+            error = av.error.TimeoutError(errno.ETIMEDOUT, "it took too long")
         raise refusal(error, source, timeout_seconds) from error
     with container:
         yield _media(container, max_pixels)
@@ -146,7 +151,7 @@ def _camera_refusal(error: av.error.FFmpegError) -> tuple[FailureCode, str]:
         return FailureCode.MISSING, (
             f"there is no such camera, {have}; plug it in, and give a container its device (docker run --device …)"
         )
-    if error.errno == 16:  # EBUSY
+    if error.errno == errno.EBUSY:
         return FailureCode.STORAGE, "another program uses the camera: end that one first"
     return FailureCode.STORAGE, f"the camera gives no pictures ({error.strerror}); is it plugged in?"
 

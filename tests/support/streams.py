@@ -1,6 +1,6 @@
 """Live streams for tests, on this machine: encoded by PyAV, sent in real time over HTTP, RTSP or UDP.
 
-In: `Clip`s, whose pictures tell their own numbers (`tests.support.videos`). A server has sessions, each a range of
+In: `Clip`s, whose pictures tell their own numbers (`tests.support.videos`). A server has sessions, each some
 frame numbers: the first connection gets the first of them, and so on; one that comes after the last is turned away.
 """
 
@@ -55,7 +55,7 @@ def play(chunks: Sequence[bytes], rate: float, send: Callable[[bytes], object], 
 
 @contextmanager
 def http_stream(
-    chunks: Sequence[bytes], sessions: Sequence[range], *, rate: float = 25, burst: int = 1
+    chunks: Sequence[bytes], sessions: Sequence[Sequence[int]], *, rate: float = 25, burst: int = 1
 ) -> Iterator[str]:
     """An address that serves each session in turn, without telling a length; afterwards it is gone."""
     left = list(sessions)
@@ -135,7 +135,7 @@ def _waiting(receiver: socket.socket) -> Iterator[bytes]:
 class RtspServer:
     """The smallest server of RTSP 1.0: one stream, RTP interleaved with the connection (RFC 2326, section 10.12)."""
 
-    def __init__(self, frames: Sequence[Sequence[bytes]], sessions: Sequence[range], rate: float) -> None:
+    def __init__(self, frames: Sequence[Sequence[bytes]], sessions: Sequence[Sequence[int]], rate: float) -> None:
         self._frames, self._left, self._rate = frames, list(sessions), rate
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -210,7 +210,7 @@ def _interleaved(packets: Sequence[bytes]) -> bytes:
 
 
 @contextmanager
-def rtsp_stream(frames: Sequence[Sequence[bytes]], sessions: Sequence[range], *, rate: float = 25) -> Iterator[str]:
+def rtsp_stream(frames: Sequence[Sequence[bytes]], sessions: Sequence[Sequence[int]], *, rate: float = 25) -> Iterator[str]:
     """An address that plays each session in turn."""
     server = RtspServer(frames, sessions, rate)
     try:
