@@ -118,7 +118,8 @@ class Reader:
         if self._is_whole or not self.counts.frames or kind_of(source) is not SourceKind.NETWORK:
             raise error
         if failed > reconnects:
-            tried = f"; {reconnects} attempts to connect again failed" if reconnects else ""
+            attempts = "1 attempt" if reconnects == 1 else f"{reconnects} attempts"
+            tried = f"; {attempts} to connect again failed" if reconnects else ""
             raise VideoError(error.code, f"{error.message}{tried}", error.stage) from error
         wait_seconds = min(2.0 ** (failed - 1), LONGEST_WAIT)
         self._latest.note(f"{error.message}; connecting again in {wait_seconds:g} s (attempt {failed} of {reconnects})")

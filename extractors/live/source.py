@@ -120,9 +120,9 @@ def open_source(source: str, *, max_pixels: int, timeout_seconds: float) -> Iter
             metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
-        if time.monotonic() - started >= timeout_seconds:  # whatever libav makes of it
-            error = av.error.TimeoutError(errno.ETIMEDOUT, "it took too long")
-        raise refusal(error, source, timeout_seconds) from error
+        is_late = time.monotonic() - started >= timeout_seconds  # libav has other names for it, too
+        reason = av.error.TimeoutError(errno.ETIMEDOUT, "it took too long") if is_late else error
+        raise refusal(reason, source, timeout_seconds) from error
     with container:
         yield _media(container, max_pixels)
 
