@@ -210,7 +210,9 @@ def _interleaved(packets: Sequence[bytes]) -> bytes:
 
 
 @contextmanager
-def rtsp_stream(frames: Sequence[Sequence[bytes]], sessions: Sequence[Sequence[int]], *, rate: float = 25) -> Iterator[str]:
+def rtsp_stream(
+    frames: Sequence[Sequence[bytes]], sessions: Sequence[Sequence[int]], *, rate: float = 25
+) -> Iterator[str]:
     """An address that plays each session in turn."""
     server = RtspServer(frames, sessions, rate)
     try:
