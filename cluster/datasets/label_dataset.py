@@ -166,14 +166,16 @@ class LabelDataset(DatasetFolder):
     def tables(self, schema: pa.Schema = LABEL_SCHEMA) -> Iterator[pa.Table]:
         """The day's labels of this fingerprint, shard by shard; raises `DatasetError` for any other file.
 
-        With `TIMELINE_LABEL_SCHEMA` they have their timelines and events; of shards without these there are none.
+        With `TIMELINE_LABEL_SCHEMA` they have their timelines and events, with `EVENTS_SCHEMA` no more than their
+        events; of shards without these there are none.
         """
+        untimed = pa.schema([field for field in schema if field.name in LABEL_SCHEMA.names])
         with self.explained("read"):
             for shard in self._shards():
                 table = self._ours(read_columns(shard, schema.names))
                 if table.schema == schema:
                     yield table
-                elif table.schema != LABEL_SCHEMA:
+                elif table.schema != untimed or not set(LABEL_SCHEMA.names) <= set(column_names(shard)):
                     raise DatasetError(f"{shard} is no label shard: it has {', '.join(column_names(shard))}")
 
     def _remove(self, gone: Sequence[tuple[str, pa.ChunkedArray]], *, ledgers_first: bool) -> int:

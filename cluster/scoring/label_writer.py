@@ -19,7 +19,7 @@ from cluster.timelines.events import find_events
 from schemas.failures import FailureRow
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
 from schemas.scorings import SCORE_BINS
-from schemas.timelines import EventRules, Timeline, with_timelines
+from schemas.timelines import Event, EventRules, Timeline, with_timelines
 from schemas.videos import Video, content_of
 
 DISTINCT_COLUMNS = ("id", "labels.list.element.score", "timeline.list.element.score", "events.list.element.score")
@@ -44,6 +44,8 @@ class ScoredPortion:
     first_scores  (SCORE_BINS,) videos by the score of that class
     unlabelled    videos of which no class reached the threshold; neither of the two counts them
     failures      videos that could not be scored
+    steps         of all timelines
+    events        of all timelines
     """
 
     number: int
@@ -55,6 +57,8 @@ class ScoredPortion:
     first_scores: NDArray[np.int64]
     unlabelled: int
     failures: tuple[FailureRow, ...] = ()
+    steps: int = 0
+    events: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +92,16 @@ class LabelWriter:
 
         `timelines` are those of the n videos, in a run that has any.
         """
+        by_id: dict[str, Timeline] = {}
+        events: dict[str, list[Event]] = {}
+        if self.rules is not None:
+            by_id = dict(zip(ids.to_pylist(), timelines, strict=True))
+            events = {name: find_events(timeline, self.rules) for name, timeline in by_id.items()}
         is_labelled = scores[:, 0] >= self.threshold
         bins = np.minimum((scores[is_labelled, 0] * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
         return ScoredPortion(
             number,
-            self._shard(ids, places, scores, timelines) if len(ids) else None,
+            self._shard(ids, places, scores, by_id, events) if len(ids) else None,
             self._ledger(ids, contents) if len(ids) else None,
             len(ids),
             unread,
@@ -100,6 +109,8 @@ class LabelWriter:
             np.bincount(bins, minlength=SCORE_BINS),
             int(np.count_nonzero(~is_labelled)),
             failures,
+            steps=sum(len(timeline.numbers) for timeline in by_id.values()),
+            events=sum(map(len, events.values())),
         )
 
     def _shard(
@@ -107,7 +118,8 @@ class LabelWriter:
         ids: pa.StringArray,
         places: NDArray[np.intp],
         scores: NDArray[np.float32],
-        timelines: Sequence[Timeline],
+        timelines: Mapping[str, Timeline],
+        events: Mapping[str, Sequence[Event]],
     ) -> bytes:
         config = self.config
         classes = LabelClasses(np.array(config.class_indices, np.int32), pa.array(config.class_names, pa.string()))
@@ -121,9 +133,7 @@ class LabelWriter:
             metadata=self.metadata,
         )
         if self.rules is not None:
-            by_id = dict(zip(ids.to_pylist(), timelines, strict=True))
-            events = {name: find_events(timeline, self.rules) for name, timeline in by_id.items()}
-            table = with_timelines(table, by_id, events, classes)
+            table = with_timelines(table, timelines, events, classes)
         return encode_table(table, DISTINCT_COLUMNS)
 
     def _ledger(self, ids: pa.StringArray, contents: pa.StringArray) -> bytes:

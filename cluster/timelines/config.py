@@ -1,9 +1,10 @@
-"""Options of timelines, which scoring and the nightly run share."""
+"""Options of timelines, which scoring and the nightly run share, and their part of the fingerprint of labels."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from typing_extensions import override
 
@@ -93,3 +94,20 @@ class TimelineOptions(Options):
             min_seconds=self.event_min_seconds,
             gap_seconds=self.event_gap_seconds,
         )
+
+
+def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOptions) -> dict[str, str]:
+    """What must be equal for two timelines, and their events, to be comparable beside their classifiers.
+
+    `kind` says what the scores of a step are of: `stream`, `windows` or `features`.
+    """
+    rules = options.event_rules()
+    return {
+        "timeline.kind": kind,
+        "timeline.step_seconds": str(step_seconds),
+        "timeline.top_k": str(options.timeline_top_k),
+        "timeline.event_threshold": repr(rules.threshold),
+        "timeline.event_end_threshold": repr(rules.end_threshold),
+        "timeline.event_min_seconds": repr(rules.min_seconds),
+        "timeline.event_gap_seconds": repr(rules.gap_seconds),
+    }

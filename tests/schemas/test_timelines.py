@@ -9,7 +9,18 @@ import pyarrow as pa
 import pytest
 
 from schemas.labels import LabelClasses, LabelStamp, label_table
-from schemas.timelines import TIMELINE_LABEL_SCHEMA, Event, EventRules, Timeline, joined_timeline, with_timelines
+from schemas.timelines import (
+    EVENTS_SCHEMA,
+    TIMELINE_LABEL_SCHEMA,
+    Event,
+    EventRules,
+    NamedEvent,
+    Timeline,
+    VideoEvents,
+    joined_timeline,
+    video_events,
+    with_timelines,
+)
 
 CLASSES = LabelClasses(np.array([10, 11, 12], np.int32), pa.array(["zero", "one", "two"]))
 
@@ -70,6 +81,21 @@ def test_timelines_and_events_stand_beside_the_labels_of_their_video() -> None:
 def test_a_table_without_videos_has_the_columns() -> None:
     table = with_timelines(labels(), {}, {}, CLASSES)
     assert (table.schema, len(table)) == (TIMELINE_LABEL_SCHEMA, 0)
+
+
+def test_events_of_a_table_come_back_by_video() -> None:
+    timelines = dict.fromkeys(("a", "b", "c"), timeline([], [], []))
+    events = {"a": [Event(0.0, 0.5, 2, 0.75), Event(1.0, 1.5, 0, 0.5)], "b": [], "c": [Event(2.0, 2.5, 1, 1.0)]}
+    expected = [
+        VideoEvents("a", (NamedEvent(0.0, 0.5, "two", 0.75), NamedEvent(1.0, 1.5, "zero", 0.5))),
+        VideoEvents("b", ()),
+        VideoEvents("c", (NamedEvent(2.0, 2.5, "one", 1.0),)),
+    ]
+    table = with_timelines(labels("a", "b", "c"), timelines, events, CLASSES)
+    assert list(video_events(table)) == expected
+    assert list(video_events(table.select(EVENTS_SCHEMA.names).slice(1))) == expected[1:]
+    assert list(video_events(pa.concat_tables([table, table.slice(0, 0), table]))) == expected * 2
+    assert list(video_events(EVENTS_SCHEMA.empty_table())) == []
 
 
 def test_segments_are_joined_in_order() -> None:

@@ -16,9 +16,9 @@ from cluster.storage.lease import LeaseError
 from cluster.storage.parquet import TableError, encode_table
 from cluster.storage.writer import PlainWriter
 from schemas.failures import FailureRow
-from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
+from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA, LabelClasses, LabelStamp, label_table
 from schemas.scorings import ScoringRecord
-from schemas.timelines import TIMELINE_LABEL_SCHEMA, Event, Timeline, with_timelines
+from schemas.timelines import EVENTS_SCHEMA, TIMELINE_LABEL_SCHEMA, Event, Timeline, with_timelines
 
 CLASSES = LabelClasses(np.array([4], np.int32), pa.array(["four"]))
 RECORDS = Path(__file__).resolve().parents[2] / "fixtures" / "records"
@@ -248,8 +248,9 @@ def test_what_is_no_label_shard(tmp_path):
     labels = dataset(tmp_path)
     commit(labels, 0, {"a": "1"})
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / f"date={TODAY}" / "other.parquet")
-    with pytest.raises(DatasetError, match=r"other.parquet is no label shard: it has id"):
-        list(labels.tables())
+    for schema in (LABEL_SCHEMA, TIMELINE_LABEL_SCHEMA, EVENTS_SCHEMA):
+        with pytest.raises(DatasetError, match=r"other.parquet is no label shard: it has id"):
+            list(labels.tables(schema))
     (tmp_path / f"ledger/date={TODAY}/part-r1-00000.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(TableError, match=r"part-r1-00000.parquet cannot be read"):
         labels.labelled(on_any_day=True)
@@ -277,6 +278,8 @@ def test_labels_with_timelines_and_without_stand_side_by_side(tmp_path):
     (timelines,) = later.tables(TIMELINE_LABEL_SCHEMA)
     assert timelines["timeline"].to_pylist() == 2 * [[{"seconds": 0.0, "index": 4, "score": 0.5}]]
     assert [events[0]["name"] for events in timelines["events"].to_pylist()] == ["four", "four"]
+    (events,) = later.tables(EVENTS_SCHEMA)
+    assert events == timelines.select(["id", "events"])
     assert later.withdraw(pa.chunked_array([["a", "c"]])) == 2
     (timelines,) = later.tables(TIMELINE_LABEL_SCHEMA)
     assert timelines["id"].to_pylist() == ["d"]
