@@ -22,7 +22,7 @@ from schemas.clips import ClipFormat
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 LONGEST_WAIT = 30.0
-JOIN_SECONDS = 2.0
+JOIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,12 +75,13 @@ class Tally:
     def summary(self) -> list[str]:
         """For the end."""
         read, values = self.read, self.values()
-        return [
-            f"{read.frames:,} frames, {self.results:,} {self.unit} looked at, {read.dropped:,} dropped",
-            f"{read.undecoded:,} frames not decoded in time, {read.lost:,} lost",
-            f"latency {values['mean_latency_ms']:,} ms on average, {values['longest_latency_ms']:,} ms at most",
-            *([f"connected again {read.reconnects} times"] if read.reconnects else []),
-        ]
+        parts = [f"{read.frames:,} frames, {self.results:,} {self.unit} looked at, {read.dropped:,} dropped"]
+        if read.undecoded or read.lost:
+            parts.append(f"{read.undecoded:,} frames not decoded in time, {read.lost:,} lost")
+        if self.results:
+            longest = f"{values['longest_latency_ms']:,} ms at most"
+            parts.append(f"latency {values['mean_latency_ms']:,} ms on average, {longest}")
+        return [*parts, *([f"{read.reconnects:,} × connected again"] if read.reconnects else [])]
 
 
 def clock_text(seconds: float) -> str:

