@@ -155,7 +155,7 @@ class Reader:
             self._end_seconds = frames.end_seconds
             self._passage += 1
             if frames.error is not None:
-                raise refusal(frames.error, settings.source, settings.timeout_seconds) from frames.error
+                raise refusal(frames.error, settings.source, settings.timeout_seconds, was_open=True) from frames.error
             if not self._is_whole:
                 raise VideoError(FailureCode.STORAGE, "the stream ended", Stage.READ)
             self._offer(window.rest())

@@ -127,9 +127,9 @@ def open_source(source: str, *, max_pixels: int, timeout_seconds: float) -> Iter
         yield _media(container, max_pixels)
 
 
-def refusal(error: av.error.FFmpegError, source: str, timeout_seconds: float) -> VideoError:
+def refusal(error: av.error.FFmpegError, source: str, timeout_seconds: float, *, was_open: bool = False) -> VideoError:
     """What an error of libav, on opening or on reading a camera or an address, means for whoever gave it."""
-    code, message = FailureCode.STORAGE, f"it cannot be read ({error.strerror})"
+    code, message = FailureCode.STORAGE, f"{'it broke off' if was_open else 'it cannot be read'} ({error.strerror})"
     known = [(code, message) for kinds, code, message in REFUSALS if isinstance(error, kinds)]
     if kind_of(source) is SourceKind.CAMERA:
         code, message = _camera_refusal(error)
