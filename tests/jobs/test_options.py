@@ -21,6 +21,7 @@ from cluster.runs.config_file import config_text
 from cluster.runs.option_help import HELP_WIDTH, usage
 from cluster.runs.options import Options, options_of
 from cluster.scoring.config import ScoringOptions
+from cluster.timelines.evaluation_job import EvaluationOptions
 from cluster.training.config import TrainingOptions
 from jobs.make_sample_videos import SampleOptions
 from schemas.errors import InputError
@@ -64,6 +65,9 @@ FLAGS = {
     "convert_tfrecords": """
         input output to level code-range
     """,
+    "evaluate_events": """
+        labels date truth subset annotated-only evaluator thresholds output activitynet-results
+    """,
     "make_sample_videos": """
         output count nights seed
     """,
@@ -82,6 +86,7 @@ KINDS: dict[str, type[Options]] = {
     "nightly": NightlyOptions,
     "make_manifest": ManifestOptions,
     "convert_tfrecords": ConversionOptions,
+    "evaluate_events": EvaluationOptions,
     "make_sample_videos": SampleOptions,
     "submit": SubmissionOptions,
     "watch": WatchOptions,
@@ -112,6 +117,10 @@ LINES = {
         "--input i --output o --to tfrecord --level frame",
         "--input i --output o --to parquet --code-range -1..3",
     ),
+    "evaluate_events": (
+        "--labels l --truth t.csv --date 2026-01-02 --subset s --evaluator thumos --thresholds 0.5 --output o.json",
+        "--labels l --activitynet-results r.json",
+    ),
     "make_sample_videos": ("--output o --count 3",),
     "submit": ("--working-dir d",),
     "watch": (
@@ -130,6 +139,10 @@ WRITTEN = {
     "nightly": ("--videos v --checkpoint c --features w1 --labels w2", "features labels"),
     "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
     "convert_tfrecords": ("--input i --to parquet --output w", "output"),
+    "evaluate_events": (
+        "--labels l --truth t --output w1 --activitynet-results w2",
+        "output activitynet-results",
+    ),
     "make_sample_videos": ("--output w", "output"),
     "watch": ("--checkpoint c --source v --record w", "record"),
 }
