@@ -2,7 +2,6 @@
 
 python jobs/watch.py --checkpoint actions/ --source recording.mp4
 python jobs/watch.py --checkpoint actions/ --source rtsp://camera/stream --record seen.parquet
-python jobs/watch.py --checkpoint actions/ --source /dev/video0
 """
 
 import sys

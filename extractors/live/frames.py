@@ -11,7 +11,7 @@ A point whose frame was not decoded, damaged or lost has none, and a frame of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -32,9 +32,7 @@ from schemas.clips import ClipFormat
 from schemas.outcomes import FailureCode, VideoError
 
 STILL_SECONDS = 1
-NO_FRAME = VideoError(
-    FailureCode.NO_DECODABLE_FRAME, "it ended before it sent a frame that can be decoded: no key frame has come whole"
-)
+NO_FRAME = "it ended before it sent a frame that can be decoded: no key frame has come whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +101,20 @@ class LiveFrames:
                 grid = Grid(self._fps or Fraction(1), tick, pts)
             self.end_seconds = self._start_seconds + float((end_pts - grid.origin) * tick)
             undecoded, lost, points = self._points(grid, pts, end_pts)
-            if not points:
-                continue
-            image = self._cropped(to_rgb(frame))
-            self._pace.meet(points[0])
+            image: NDArray[np.uint8] | None = None
             for seconds in points:
+                if image is None:
+                    image = self._cropped(to_rgb(frame))
+                    self._pace.meet(seconds)
                 self._pace.wait(seconds)
                 yield LiveFrame(seconds, self._pace.due(seconds), image, undecoded, lost)
                 undecoded = lost = 0
         if grid is None and self.error is None:
-            raise no_frame_error(self._media, self._max_pixels) if self._pace.is_whole else NO_FRAME
+            if self._pace.is_whole:
+                raise no_frame_error(self._media, self._max_pixels)
+            raise VideoError(FailureCode.NO_DECODABLE_FRAME, NO_FRAME)
 
-    def _points(self, grid: Grid, pts: int, end_pts: int) -> tuple[int, int, list[float]]:
+    def _points(self, grid: Grid, pts: int, end_pts: int) -> tuple[int, int, Iterable[float]]:
         """Points before a frame without one: not decoded, and lost; and the times of those that it is on screen at."""
         skipped, self._skipped = self._packets.skipped - self._skipped, self._packets.skipped
         if self._fps is None:
@@ -124,10 +124,11 @@ class LiveFrames:
         points = grid.points(pts, end_pts)
         if not points:
             self._skipped -= skipped  # belongs to the next point
-            return 0, 0, []
+            return 0, 0, ()
         missing, self._next_index = points.start - self._next_index, points.stop
         undecoded = missing if skipped else 0
-        return undecoded, missing - undecoded, [self._start_seconds + float(grid.seconds(index)) for index in points]
+        # One by one: a damaged timestamp can make a frame of a file stay for years.
+        return undecoded, missing - undecoded, (self._start_seconds + float(grid.seconds(index)) for index in points)
 
     def _cropped(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         form = self._format
