@@ -40,7 +40,8 @@ FLAGS = {
         checkpoint labels features videos code-range exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit embeddings views crops date only-new top-k threshold
         timeline timeline-hz stride window timeline-top-k event-threshold event-end-threshold event-min-seconds
-        event-gap-seconds vtt events-csv submission max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
+        event-gap-seconds vtt events-csv submission max-frames rows-per-shard precision max-pixels engine address
+        workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
