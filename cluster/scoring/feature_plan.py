@@ -175,13 +175,18 @@ def _open_features(options: ScoringOptions, problems: list[str]) -> FeatureFiles
         return None
 
 
-def _timelines(classifier: TrainedClassifier, features: FeatureFiles, options: TimelineOptions) -> FeatureTimelines:
-    """How timelines are made of these features. Raises `ValueError` where they do not allow for it."""
-    grid = StepGrid(
-        fps=as_fps(features.fingerprint.get(RATE, YOUTUBE_8M_RATE)),
+def step_grid(fingerprint: Mapping[str, str], options: TimelineOptions) -> StepGrid:
+    """The steps of timelines of features with this fingerprint. Raises `ValueError` for options that do not fit."""
+    return StepGrid(
+        fps=as_fps(fingerprint.get(RATE, YOUTUBE_8M_RATE)),
         hz=as_fps(options.timeline_hz),
         window_seconds=Fraction(options.window).limit_denominator(MAX_DENOMINATOR),
     )
+
+
+def _timelines(classifier: TrainedClassifier, features: FeatureFiles, options: TimelineOptions) -> FeatureTimelines:
+    """How timelines are made of these features. Raises `ValueError` where they do not allow for it."""
+    grid = step_grid(features.fingerprint, options)
     return FeatureTimelines(grid=grid, form=timeline_form(classifier, options, 1 / grid.hz))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -23,6 +23,7 @@ from classifiers.weights.checkpoint import (
     Checkpoint,
     CheckpointError,
     read_checkpoint,
+    read_config,
 )
 from cluster.datasets.label_dataset import LabelDataset
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
@@ -89,6 +90,27 @@ def read_trained(
     except CheckpointError as error:
         problems.append(str(error))
         return None
+
+
+def kind_of(checkpoints: Sequence[str]) -> str | None:
+    """Whether classifiers label features or videos; None where that cannot be read, as `read_trained` reports.
+
+    Raises:
+        InputError: for some of each.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for uri in checkpoints:
+        try:
+            config = read_config(files.read_bytes(files.join(uri, CONFIG_FILE)), uri)
+        except (CheckpointError, InputError, OSError):
+            return None
+        by_kind.setdefault(OF_VIDEOS if config.level == CLIP else OF_FEATURES, []).append(uri)
+    if len(by_kind) > 1:
+        raise InputError(
+            "classifiers whose probabilities are averaged are all of clips or all of features: of clips are "
+            f"{', '.join(by_kind[OF_VIDEOS])}; of features {', '.join(by_kind[OF_FEATURES])}"
+        )
+    return next(iter(by_kind))
 
 
 def read_checkpoint_at(uri: str) -> Checkpoint:
