@@ -16,7 +16,7 @@ YESTERDAY = $(shell $(RUN)/python -c 'from datetime import UTC, datetime, timede
 # Folders whose tests start no cluster and no job and build no network of full size.
 QUICK := tests/*.py tests/schemas tests/extractors/video \
   $(addprefix tests/classifiers/,data layers feature_models metrics weights) \
-  $(addprefix tests/cluster/,storage runs reports datasets features)
+  $(addprefix tests/cluster/,storage runs reports datasets features timelines)
 SLOW := tests/extractors/video/test_decode.py
 
 .PHONY: help demo check test test-all fuzz lint bench clean

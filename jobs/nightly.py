@@ -1,7 +1,7 @@
 """Extract and label the videos that are new or have changed; write the day's record and report.html.
 
 python jobs/nightly.py --videos videos/ --features features/ --checkpoint classifier/ --labels labels/
-ray job submit --working-dir . -- python jobs/nightly.py --config gs://bucket/nightly.toml --date 2026-03-01
+python jobs/nightly.py --videos videos/ --checkpoint actions/ --labels labels/ --timeline
 """
 
 import sys

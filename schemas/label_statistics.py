@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from schemas.records import Checked
+from schemas.sampled_timelines import SampledTimeline
 
 CONFIDENCE_BINS = 20
 
@@ -51,6 +52,7 @@ class LabelStatistics(Checked):
     confidences  histogram of the first labels' scores, in `CONFIDENCE_BINS` equal bins from 0 to 1
     least_sure   the videos whose first labels have the lowest scores below `sure_from`, the lowest first
     samples      some videos of each of the most frequent first labels, in the order of their frequency
+    timelines    those of some videos, where videos have timelines
     """
 
     videos: int
@@ -61,6 +63,7 @@ class LabelStatistics(Checked):
     confidences: tuple[int, ...]
     least_sure: tuple[LabelledVideo, ...]
     samples: tuple[LabelledVideo, ...]
+    timelines: tuple[SampledTimeline, ...] = ()
 
     @override
     def problems(self) -> Iterator[str]:

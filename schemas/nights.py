@@ -18,6 +18,7 @@ from schemas.records import NonNegative, Record, RunHeader, is_date, too_many_fa
 from schemas.runs import FailureNote
 
 SCHEMA_VERSION = 1
+LABELS_OF = ("features", "videos")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,9 @@ class NightCounts(NonNegative):
     """Videos of one run, or of several together.
 
     new        never seen before, `changed` with other bytes than before, `retried` after a failure
-    extracted  those of them that have features now, `failed` those that have none
-    labelled   may hold more: videos that earlier runs left without labels
+    extracted  with features now that had none, or of other bytes
+    failed     without features that the night extracts, or without labels that it gives to videos themselves
+    labelled   may hold more than new videos: those that earlier runs left without labels
     unread     without labels, because their features could not be read
     """
 
@@ -37,6 +39,11 @@ class NightCounts(NonNegative):
     failed: int = 0
     labelled: int = 0
     unread: int = 0
+
+    @property
+    def to_do(self) -> NightCounts:
+        """The new, changed and retried videos alone."""
+        return NightCounts(new=self.new, changed=self.changed, retried=self.retried)
 
     def without(self, left: NightCounts) -> NightCounts:
         """The same without the new, changed and retried videos that are `left` to another run, which counts them."""
@@ -95,7 +102,14 @@ class NightRun(RunHeader):
 
 @dataclass(frozen=True, kw_only=True)
 class NightRecord(Record):
-    """One day. `model` is the model's name in label rows; `failures` are the first `MAX_FAILURES` of the day, by id."""
+    """One day.
+
+    model        the model's name in label rows
+    labels_of    what it labels: `features`, or the `videos` themselves
+    extracts     whether the night extracts features
+    fingerprint  of the features, or of the clips; of both where the model labels videos of which features are extracted
+    failures     the first `MAX_FAILURES` of the day, by id
+    """
 
     title: ClassVar[str] = "night record"
 
@@ -108,6 +122,8 @@ class NightRecord(Record):
     failures: tuple[FailureNote, ...]
     labels: LabelStatistics | None
     drift: Drift | None
+    labels_of: str = "features"
+    extracts: bool = True
     schema_version: int = SCHEMA_VERSION
 
     @override
@@ -115,6 +131,8 @@ class NightRecord(Record):
         yield from super().problems()
         if not is_date(self.date):
             yield f"date is {self.date!r}, expected one such as '2025-01-31'"
+        if self.labels_of not in LABELS_OF:
+            yield f"labels_of is {self.labels_of!r}, allowed: {', '.join(LABELS_OF)}"
         if not self.runs:
             yield "there are no runs"
         yield from too_many_failures(self.failures)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,11 @@ def dequantize(codes: NDArray[np.uint8], code_range: CodeRange = YOUTUBE_8M_RANG
     """uint8 codes of any shape to float32 features, by default in [-1.9922, 2.0078]."""
     if codes.dtype != np.uint8:
         raise TypeError(f"codes must be uint8, got {codes.dtype}")
+    return decode(np.arange(256), code_range)[codes]
+
+
+def decode(codes: NDArray[Any], code_range: CodeRange = YOUTUBE_8M_RANGE) -> NDArray[np.float32]:
+    """Codes in any type to float32 features; of means of codes, the means of the features."""
     span = code_range.span
-    table = np.arange(256, dtype=np.float64) * (span / 255.0) + (span / 512.0 + code_range.minimum)
-    return table.astype(np.float32)[codes]
+    values: NDArray[np.float64] = codes * (span / 255.0) + (span / 512.0 + code_range.minimum)
+    return values.astype(np.float32)

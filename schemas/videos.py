@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+INTERVAL = re.compile(r" \[(\d{1,18})-\d*\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ def content_of(video: Video) -> str:
         return video.version
     end = "" if video.end_seconds is None else video.end_seconds
     return f"{video.version} [{video.start_seconds}-{end}]"
+
+
+def start_of(content: str) -> int:
+    """The start of the interval in seconds, given a result of `content_of`."""
+    interval = INTERVAL.search(content)
+    return int(interval[1]) if interval else 0
 
 
 def is_same_content(then: str, now: str) -> bool:

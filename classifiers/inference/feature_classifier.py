@@ -55,10 +55,18 @@ class TrainedClassifier(Classifier):
 
     def label(self, batch: FeatureBatch, top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The top classes, as positions in `class_names`, and their probabilities, (N, k) each."""
+        logits = self._run(batch)
+        return top_classes(logits, top_k, is_single_label=self.is_single_label, temperature=self._temperature)
+
+    def logits(self, batch: FeatureBatch) -> Tensor:
+        """The logits (N, K), at the temperature of the checkpoint, float32 on the CPU."""
+        return self._run(batch) / self._temperature
+
+    def _run(self, batch: FeatureBatch) -> Tensor:
         with torch.inference_mode():
             moved = batch.to(next(self.model.parameters()).device)
             logits: Tensor = self.model(moved.rgb, moved.audio, moved.num_frames).float().cpu()
-        return top_classes(logits, top_k, is_single_label=self.is_single_label, temperature=self._temperature)
+        return logits
 
 
 def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:

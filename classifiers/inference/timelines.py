@@ -41,7 +41,7 @@ class TimelineForm:
         places, scores = top_classes(logits, self.top_k, is_single_label=self.is_single_label)
         probabilities = logits.float().softmax(dim=1) if self.is_single_label else logits.float().sigmoid()
         values = probabilities.numpy()
-        rows, strong_places = np.nonzero(values >= self.strong_score)
+        rows, strong_places = np.divmod(np.flatnonzero(values >= self.strong_score), values.shape[1])  # fast
         return Timeline(
             self.step_seconds,
             numbers,

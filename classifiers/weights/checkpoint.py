@@ -194,6 +194,19 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
     return Checkpoint(config, state, history)
 
 
+def read_config(content: bytes, subject: str = "checkpoint") -> CheckpointConfig:
+    """Read the configuration alone; error messages name the checkpoint `subject`.
+
+    Raises:
+        CheckpointError: with all problems.
+    """
+    problems: list[str] = []
+    config = _read_json(CheckpointConfig, {CONFIG_FILE: content}, CONFIG_FILE, problems)
+    if config is None:
+        raise CheckpointError(subject, problems)
+    return config
+
+
 def fitted_model(build: Callable[[], ModelT], checkpoint: Checkpoint, subject: str = "checkpoint") -> ModelT:
     """The model that `build` makes from the configuration, with the weights.
 

@@ -106,17 +106,22 @@ class LabelDataset(DatasetFolder):
 
     def labelled(self, *, on_any_day: bool) -> Labelled:
         """Videos that have labels of this fingerprint, of this day or of any; the latest of each."""
-        tables = [table for _, table in self._read_ours(self._ledgers(on_any_day))]
+        tables = [self._ours(table) for _, table in self._read_by_day(self._ledgers(on_any_day))]
         latest_first = pa.concat_tables([*reversed(tables), LABEL_LEDGER_SCHEMA.empty_table()])
         return Labelled(*latest_first.columns)
 
-    def settled(self, *, on_any_day: bool) -> Settled:
-        """Videos with labels or failures of this fingerprint, of this day or of any; the latest of each counts."""
+    def settled(self, *, on_any_day: bool, of_any_model: bool = False) -> Settled:
+        """Videos with labels or failures of this fingerprint, of this day or of any; the latest of each counts.
+
+        of_any_model  whether those of other fingerprints count as well
+        """
         with self.explained("read"):
             failures = set(parquet_files(self.place(FAILURES) if on_any_day else self.place(FAILURES, self._day)))
         done: dict[str, str] = {}
         failed: dict[str, FailedBefore] = {}
-        for uri, table in self._read_ours([*self._ledgers(on_any_day), *failures]):
+        for uri, table in self._read_by_day([*self._ledgers(on_any_day), *failures]):
+            if not of_any_model:
+                table = self._ours(table)
             ids, contents = table["id"].to_pylist(), table["content"].to_pylist()
             if uri in failures:
                 its = (table["code"].to_pylist(), contents, table["run_id"].to_pylist())
@@ -126,6 +131,13 @@ class LabelDataset(DatasetFolder):
             for name in ids:
                 (done if uri in failures else failed).pop(name, None)
         return Settled(done, failed)
+
+    def failures_of(self, run_id: str) -> list[FailureRow]:
+        """The failures of a run on this day that no later run has withdrawn."""
+        with self.explained("read"):
+            shards = parquet_files(self.place(FAILURES, self._day))
+            ours = [uri for uri in shards if posixpath.basename(uri).startswith(f"part-{run_id}-")]
+            return [FailureRow(**row) for table in self._read(ours) for row in table.to_pylist()]
 
     def withdraw(self, ids: pa.ChunkedArray) -> int:
         """Remove the day's rows of `ids`, whatever their fingerprint; returns how many of them had labels."""
@@ -232,12 +244,11 @@ class LabelDataset(DatasetFolder):
         names = {_day_and_name(uri) for uri in shards}
         return [uri for uri in ledgers if _day_and_name(uri) in names]
 
-    def _read_ours(self, uris: Iterable[str]) -> Iterator[tuple[str, pa.Table]]:
-        """Ledgers and failures, each with its rows of this fingerprint, by day and name."""
+    def _read_by_day(self, uris: Iterable[str]) -> Iterator[tuple[str, pa.Table]]:
+        """Ledgers and failures, whatever their fingerprint, by day and name."""
         ordered = sorted(uris, key=_day_and_name)
         with self.explained("read"):
-            for uri, table in zip(ordered, self._read(ordered), strict=True):
-                yield uri, self._ours(table)
+            yield from zip(ordered, self._read(ordered), strict=True)
 
     def _read(self, uris: Sequence[str]) -> Iterator[pa.Table]:
         """The tables of these files, those that `prepare` has read without reading them again."""

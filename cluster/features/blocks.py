@@ -23,6 +23,7 @@ from cluster.features.files import (
     as_feature_error,
     whole_parquet,
 )
+from cluster.features.gaps import Gap, gaps_of_column, gaps_of_records
 from cluster.features.tfrecord_reader import read_records
 from cluster.storage.files import on_disk
 from schemas.errors import examples
@@ -40,6 +41,7 @@ class FeatureBlock:
     frame_offsets  (N + 1,) int64: where each video's frames start; None for means
     num_frames     (N,) int64
     ids            N ids, or empty unless requested
+    gaps           of each of the N videos; empty unless requested, and where a file knows of none
     """
 
     start: int
@@ -48,13 +50,14 @@ class FeatureBlock:
     num_frames: NDArray[np.int64]
     frame_offsets: NDArray[np.int64] | None = None
     ids: Sequence[str] = ()
+    gaps: Sequence[Sequence[Gap]] = ()
 
     def __len__(self) -> int:
         return len(self.num_frames)
 
 
 def read_blocks(
-    file: FeatureFile, level: str, row_groups: Sequence[int], *, with_ids: bool = False
+    file: FeatureFile, level: str, row_groups: Sequence[int], *, with_ids: bool = False, with_gaps: bool = False
 ) -> Iterator[FeatureBlock]:
     """The rows of `row_groups`, in the order given.
 
@@ -62,7 +65,7 @@ def read_blocks(
         FeatureFileError: for a damaged file, and for features that are missing, of a wrong width, NaN or infinite.
     """
     blocks = _parquet_blocks if file.is_parquet else _record_blocks
-    for block in blocks(file, level, row_groups, with_ids):
+    for block in blocks(file, level, row_groups, with_ids, with_gaps):
         if block.rgb.dtype != np.uint8 and not _is_finite(block):
             raise FeatureFileError(_not_finite_message(file, level))
         if block.rgb.dtype == np.uint8 and file.code_range != YOUTUBE_8M_RANGE:
@@ -71,13 +74,17 @@ def read_blocks(
         yield block
 
 
-def _parquet_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool) -> Iterator[FeatureBlock]:
+def _parquet_blocks(
+    file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool, with_gaps: bool
+) -> Iterator[FeatureBlock]:
     rgb: NDArray[Any]
     audio: NDArray[Any]
     names = ("mean_rgb", "mean_audio") if level == VIDEO else ("rgb", "audio")
-    columns = [*names, "num_frames", *(["id"] if with_ids else [])]
+    columns = [*names, "num_frames", *(["id"] if with_ids else []), *(["gaps"] if with_gaps else [])]
     first_rows = np.cumsum([0, *file.row_groups])
     with whole_parquet(file.uri, columns) as parquet:
+        if with_gaps and "gaps" not in parquet.schema_arrow.names:  # as in the first shards
+            columns.remove("gaps")
         for group in row_groups:
             start = int(first_rows[group])
             for batch in parquet.iter_batches(BLOCK_ROWS[level], [group], columns, use_threads=False):
@@ -91,7 +98,8 @@ def _parquet_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], wi
                     audio, audio_offsets = _codes(batch.column("audio"), file.audio_dim, "audio", file.uri)
                     counts = np.diff(offsets)
                     _check_lengths(counts, np.diff(audio_offsets), start, file.uri)
-                yield FeatureBlock(start, rgb, audio, counts, offsets, ids)
+                gaps = gaps_of_column(batch.column("gaps"), file.uri) if "gaps" in columns else ()
+                yield FeatureBlock(start, rgb, audio, counts, offsets, ids, gaps)
                 start += len(batch)
 
 
@@ -125,18 +133,21 @@ def _check_lengths(rgb: NDArray[np.int64], audio: NDArray[np.int64], start: int,
         raise FeatureFileError(f"{uri}, row {start + row}: {rgb[row]} frames in rgb but {audio[row]} in audio")
 
 
-def _record_blocks(file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool) -> Iterator[FeatureBlock]:
+def _record_blocks(
+    file: FeatureFile, level: str, row_groups: Sequence[int], with_ids: bool, with_gaps: bool
+) -> Iterator[FeatureBlock]:
     start = 0
     with on_disk(file.uri) as path, as_feature_error():
         for _ in row_groups:  # a file of records has one
             for records in read_records(path, file.uri, BATCH_RECORDS[file.levels[-1]], file.code_range):
                 ids = records.ids if with_ids else ()
+                gaps = gaps_of_records(records.extras, file.uri) if with_gaps else ()
                 if level == VIDEO:
                     rgb, audio, counts = *records.means(), records.num_frames()
-                    yield FeatureBlock(start, rgb, audio, counts, None, ids)
+                    yield FeatureBlock(start, rgb, audio, counts, None, ids, gaps)
                 else:
                     counts = records.num_frames()
-                    yield FeatureBlock(start, records.rgb, records.audio, counts, records.frame_offsets, ids)
+                    yield FeatureBlock(start, records.rgb, records.audio, counts, records.frame_offsets, ids, gaps)
                 start += len(records)
 
 
@@ -154,7 +165,7 @@ def _is_finite(block: FeatureBlock) -> bool:
 def _not_finite_message(file: FeatureFile, level: str) -> str:
     bad: list[str] = []
     blocks = _parquet_blocks if file.is_parquet else _record_blocks
-    for block in blocks(file, level, range(len(file.row_groups)), True):
+    for block in blocks(file, level, range(len(file.row_groups)), True, False):
         wrong = ~(np.isfinite(block.rgb).all(axis=1) & np.isfinite(block.audio).all(axis=1))
         if block.frame_offsets is not None:
             of_frame = np.repeat(np.arange(len(block)), np.diff(block.frame_offsets))

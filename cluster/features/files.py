@@ -9,6 +9,7 @@ No column is decoded that claims more than the file can hold (`cluster.storage.p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,7 +46,10 @@ class FeatureFileError(InputError):
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """One file; `row_groups` has the number of rows in each part that can be read separately."""
+    """One file; `row_groups` has the number of rows in each part that can be read separately.
+
+    frames  of all videos together, at most; 0 where there are means alone
+    """
 
     uri: str
     row_groups: tuple[int, ...]
@@ -53,6 +57,7 @@ class FeatureFile:
     audio_dim: int
     levels: tuple[str, ...]
     fingerprint: Mapping[str, str]
+    frames: int = 0
 
     @property
     def rows(self) -> int:
@@ -187,8 +192,11 @@ def _inspect(uri: str, code_range: CodeRange | None) -> FeatureFile:
 def _inspect_records(uri: str, code_range: CodeRange | None) -> FeatureFile:
     with on_disk(uri) as path, as_feature_error():
         found = tfrecord_files.inspect_records(path, uri, code_range)
-    levels = LEVELS if found.level == FRAME else (VIDEO,)
-    return FeatureFile(uri, (found.records,), found.rgb_dim, found.audio_dim, levels, found.fingerprint)
+        size_bytes = os.path.getsize(path)
+    if found.level == VIDEO:
+        return FeatureFile(uri, (found.records,), found.rgb_dim, found.audio_dim, (VIDEO,), found.fingerprint)
+    frames = size_bytes // (found.rgb_dim + found.audio_dim)  # of a byte for each value, or more
+    return FeatureFile(uri, (found.records,), found.rgb_dim, found.audio_dim, LEVELS, found.fingerprint, frames)
 
 
 def _inspect_parquet(uri: str) -> FeatureFile:
@@ -225,7 +233,15 @@ def _inspect_parquet(uri: str) -> FeatureFile:
     except ValueError as error:
         raise FeatureFileError(f"{uri}: the fingerprint in its metadata cannot be read: {error}") from error
     levels = LEVELS if len(frames) == 2 else (VIDEO,)
-    return FeatureFile(uri, groups, widths["mean_rgb"], widths["mean_audio"], levels, fingerprint)
+    count = _values(metadata, "rgb") if len(frames) == 2 else 0
+    return FeatureFile(uri, groups, widths["mean_rgb"], widths["mean_audio"], levels, fingerprint, count)
+
+
+def _values(metadata: pq.FileMetaData, name: str) -> int:
+    """The number of items in a column of lists, an empty list counted as one."""
+    places = range(metadata.num_columns)
+    place = next(place for place in places if metadata.schema.column(place).path.partition(".")[0] == name)
+    return sum(metadata.row_group(group).column(place).num_values for group in range(metadata.num_row_groups))
 
 
 def _is_like(found: pa.DataType, expected: pa.DataType) -> bool:

@@ -86,8 +86,8 @@ class FeatureWindow:
         rgb, audio, counts = taken.rgb, taken.audio, taken.num_frames
         if taken.frame_offsets is not None:
             counts = np.minimum(counts, counts.max() if max_frames is None else max_frames)
-            rgb = _padded(rgb, taken.frame_offsets, counts)
-            audio = _padded(audio, taken.frame_offsets, counts)
+            rgb = padded(rgb, taken.frame_offsets[:-1], counts)
+            audio = padded(audio, taken.frame_offsets[:-1], counts)
         return FeatureBatch(
             rgb=torch.from_numpy(rgb),
             audio=torch.from_numpy(audio),
@@ -180,11 +180,13 @@ class _Stack:
         self._used = 0
 
 
-def _padded(frames: NDArray[Any], offsets: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(F, D) frames of N videos to (N, T, D): the first `counts` frames of each, decoded, then zeros."""
-    of_video = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(of_video)) - np.repeat(np.cumsum(counts) - counts, counts)
-    padded = np.zeros((len(counts), int(counts.max(initial=0)), frames.shape[1]), np.float32)
-    wanted = frames if len(frames) == len(of_video) else frames[np.repeat(offsets[:-1], counts) + within]
-    padded[of_video, within] = dequantize(wanted) if wanted.dtype == np.uint8 else wanted
-    return padded
+def padded(frames: NDArray[Any], first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(F, D) frames to N runs of them (N, T, D), decoded: `counts` frames from `first` on, then zeros."""
+    of_run = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(of_run)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.repeat(first, counts) + within
+    result = np.zeros((len(counts), int(counts.max(initial=0)), frames.shape[1]), np.float32)
+    is_all = len(places) == len(frames) and bool((places == np.arange(len(frames))).all())
+    wanted = frames if is_all else frames[places]
+    result[of_run, within] = dequantize(wanted) if wanted.dtype == np.uint8 else wanted
+    return result

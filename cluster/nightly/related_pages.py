@@ -45,7 +45,7 @@ def training_pages(options: NightlyOptions) -> list[PageLink]:
 
 def _extractions(options: NightlyOptions, night: NightRecord) -> Iterator[PageLink]:
     for run in night.runs:
-        if run.extraction_run is not None:
+        if run.extraction_run is not None and options.features is not None:
             page = files.join(options.features, RUNS, f"{run.extraction_run}.html")
             yield PageLink(f"Extraction {run.extraction_run}", page)
 

@@ -19,6 +19,7 @@ from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
 from cluster.reports.failures import failure_kinds, failure_rows
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
+from cluster.reports.night_timelines import COLOURS, timeline_figures
 from cluster.reports.pages import changed_options, jpeg_text, render_page, settings_table
 from extractors.video.thumbnail import Thumbnail
 from schemas.label_statistics import ClassDrift, LabelledVideo, LabelStatistics
@@ -35,6 +36,11 @@ COUNT_TITLES = {
     "extracted": "extracted",
     "failed": "failed",
     "labelled": "labelled",
+}
+FINGERPRINTS = {  # by whether features are extracted, and what is labelled
+    (True, "features"): "Fingerprint of the features",
+    (True, "videos"): "Fingerprint of features and clips",
+    (False, "videos"): "Fingerprint of the clips",
 }
 HEADINGS = {
     "running": "Nightly run in progress",
@@ -85,7 +91,7 @@ def _content(
     labels, drift, counts, cost = night.labels, night.drift, night.counts, night.cost
     last = night.runs[-1]
     rows = _rows(night)
-    tried = counts.extracted + counts.failed
+    tried = (counts.extracted if night.extracts else counts.labelled) + counts.failed
     per_thousand = 1000 / tried if tried >= RATES_FROM else 0.0
     is_compared = _is_compared(night, earlier)
     failures = [note for note in night.failures if note.id not in mended]
@@ -95,6 +101,8 @@ def _content(
         "title": HEADINGS[night.status],
         "headline": night_headline(night),
         "counts": counts,
+        # Where videos are extracted and labelled, those that fail in one part alone are processed, too.
+        "processed": None if night.extracts and night.labels_of == "videos" else tried,
         "cost": cost,
         "labels": labels,
         "drift": drift,
@@ -104,7 +112,9 @@ def _content(
         "last": last,
         "nights": len(earlier) + 1,
         "small_charts": {
-            title: columns(_columns(name, earlier, night), f"{title} by night") for name, title in COUNT_TITLES.items()
+            title: columns(_columns(name, earlier, night), f"{title} by night")
+            for name, title in COUNT_TITLES.items()
+            if night.extracts or name != "extracted"
         },
         "shares": shares_chart(
             _shown_rows(rows),
@@ -128,6 +138,8 @@ def _content(
         if labels
         else "",
         "samples": _samples(labels, pictures, context) if labels else [],
+        "colours": COLOURS,
+        "timelines": _timelines(labels, pictures, context) if labels else [],
         "mended": _mended(night, earlier, mended),
         "failure_kinds": failure_kinds(night.failures_by_code, night.failures),
         "failures": failure_rows(failures),
@@ -137,11 +149,20 @@ def _content(
             "Core-hours used": (_hours(cost.used_core_seconds), _hours(cost.used_core_seconds * per_thousand)),
             "GPU-hours reserved": (_hours(cost.gpu_seconds), _hours(cost.gpu_seconds * per_thousand)),
         },
+        "times": {
+            **({"Extraction": cost.extraction_seconds} if night.extracts else {}),
+            "Scoring": cost.scoring_seconds,
+            "Wall time": night.wall_seconds,
+        },
+        "sizes": {
+            **({"Video read": cost.bytes_read} if night.extracts else {}),
+            f"{'Features and labels' if night.extracts else 'Labels'} written": cost.bytes_written,
+        },
         "per_thousand": per_thousand,
         "changed": changed_options(night.configuration, context.unchanged),
         "tables": {
             "Model": settings_table({"model": night.model, "checkpoint": " ".join(night.checkpoint)}),
-            "Fingerprint of the features": settings_table(night.fingerprint),
+            FINGERPRINTS[night.extracts, night.labels_of]: settings_table(night.fingerprint),
             "Configuration": settings_table(night.configuration),
             "Versions": settings_table(night.versions),
             "Machine": settings_table(vars(last.machine)),
@@ -243,6 +264,15 @@ def _figures(
     return [
         {"video": video, "uri": context.videos.get(video.id, ""), "jpeg": jpeg_text(pictures.get(video.id))}
         for video in videos
+    ]
+
+
+def _timelines(
+    labels: LabelStatistics, pictures: Mapping[str, Thumbnail], context: PageContext
+) -> list[dict[str, Any]]:
+    return [
+        {**one, "uri": context.videos.get(one["id"], ""), "jpeg": jpeg_text(pictures.get(one["id"]))}
+        for one in timeline_figures(labels.timelines)
     ]
 
 

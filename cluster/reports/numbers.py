@@ -97,6 +97,15 @@ def round_duration_text(seconds: float) -> str:
     return f"{_three_digits(seconds)} s"
 
 
+def clock_text(seconds: float) -> str:
+    """Write a place in a video as a player does: `0:07`, `0:07.25`, `1:02:03`."""
+    hundredths = round(100 * seconds)
+    whole, rest = divmod(hundredths, 100)
+    hours, minutes = divmod(whole // 60, 60)
+    text = f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+    return f"{text}.{rest:02d}".rstrip("0") if rest else text
+
+
 def size_text(size_bytes: int) -> str:
     """Write a size in decimal units, as object stores bill it: `3.4 GB`."""
     return _scaled(float(size_bytes), SIZE_UNITS, gap=" ")

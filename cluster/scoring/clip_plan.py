@@ -27,7 +27,7 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.clip_scorer import ClipScorer
-from cluster.scoring.config import ClipScoringOptions, ScoringSettings
+from cluster.scoring.config import ClipScoringOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.label_writer import LabelWriter
 from cluster.scoring.plan import (
     ScoringPlan,
@@ -62,7 +62,7 @@ OPTION_OF = {
 class ClipInputs:
     """Checkpoints and manifest of a run, read and verified.
 
-    sampling  the clips of each video, where it is labelled by a few of them
+    sampling  the clips of each video, unless a network watches all of it
     timeline  how it is looked at all through, in a run with timelines
     """
 
@@ -113,8 +113,11 @@ class ClipPlan(ScoringPlan):
         return len(self.inputs.videos)
 
 
-def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
-    """Read checkpoints and manifest. Raises `InputError` with everything that is wrong."""
+def read_clip_inputs(settings: ScoringSettings, videos: list[Video] | None = None) -> ClipInputs:
+    """Read checkpoints and manifest, whose `videos` another part of a job may have read already.
+
+    Raises `InputError` with everything that is wrong.
+    """
     started = datetime.now(UTC)
     options = settings.options
     problems: list[str] = []
@@ -126,23 +129,21 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
             if options.timelines.timeline:
                 kind = timeline_kind(trained)
                 timeline = TimelineSteps(kind, kind.step_seconds(trained, options.timelines))
+                sampling = kind.sampling(trained)
             else:
                 sampling = _sampling_of(trained, options.clips)
         except ValueError as error:
             problems.append(str(error))
     if options.clips.embeddings is not None and len(options.checkpoint) > 1:
         problems.append("embeddings are those of one network: give one checkpoint with --embeddings, not several")
-    videos: list[Video] = []
-    try:
-        videos = read_videos(options.videos or "", options.folders.exclude, options.policy)
-    except ManifestError as error:
-        problems.append(str(error))
+    found = _read_videos(options, problems) if videos is None else videos
     if options.submission is not None:
-        problems += unsubmittable(pa.chunked_array([[video.id for video in videos]], pa.string()))
+        problems += unsubmittable(pa.chunked_array([[video.id for video in found]], pa.string()))
     problems += unwritable(options)
     if problems or trained is None:
         raise InputError(*problems)
-    return ClipInputs(settings, started, with_versions(videos, options.policy), trained, sampling, timeline)
+    versioned = videos or with_versions(found, options.policy)
+    return ClipInputs(settings, started, versioned, trained, sampling, timeline)
 
 
 def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
@@ -213,6 +214,14 @@ def is_same_anywhere(precision: str) -> bool:
         return _resolved(precision, on_gpu=False) == _resolved(precision, on_gpu=True)
     except InputError:
         return False
+
+
+def _read_videos(options: ScoringOptions, problems: list[str]) -> list[Video]:
+    try:
+        return read_videos(options.videos or "", options.folders.exclude, options.policy)
+    except ManifestError as error:
+        problems.append(str(error))
+        return []
 
 
 def _resolved(precision: str, *, on_gpu: bool) -> str:

@@ -21,7 +21,7 @@ from cluster.engines.base import Engine
 from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
 from cluster.runs.progress import Progress
 from cluster.scoring.clip_embeddings import ClipEmbeddings
-from cluster.scoring.clip_plan import is_same_anywhere, make_clip_plan, read_clip_inputs
+from cluster.scoring.clip_plan import ClipInputs, is_same_anywhere, make_clip_plan, read_clip_inputs
 from cluster.scoring.clip_scorer import ClipScores
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
@@ -35,11 +35,13 @@ logger = logging.getLogger("framemill")
 
 
 class ClipScoring(LabelSource):
-    """Labels of videos, by a classifier of clips. Raises `InputError` for bad input."""
+    """Labels of videos, by a classifier of clips; `inputs` may have been read. Raises `InputError` for bad input."""
 
-    def __init__(self, settings: ScoringSettings, engine: Engine | None = None) -> None:
+    def __init__(
+        self, settings: ScoringSettings, engine: Engine | None = None, inputs: ClipInputs | None = None
+    ) -> None:
         super().__init__()
-        inputs = read_clip_inputs(settings)
+        inputs = inputs or read_clip_inputs(settings)
         with self._stack:  # an engine of its own is closed where there is no plan
             self._engine = self._open(engine, settings)
             on_gpu = self._engine.on_gpus if inputs.runs_on_gpus else False

@@ -24,6 +24,7 @@ MAX_LABELS = 1 << 31  # of a shard: their places are 32 bits wide
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 OF_FEATURES, OF_VIDEOS = "features", "videos"
 ROWS_PER_SHARD = {OF_FEATURES: 32768, OF_VIDEOS: 1024}
+TIMELINE_ROWS_PER_SHARD = 1024
 MAX_FAILURE_RATIO = {OF_FEATURES: 0.0, OF_VIDEOS: 0.1}
 
 
@@ -159,7 +160,7 @@ class ScoringOptions(Options):
     )
     rows_per_shard: int | None = option(
         None,
-        help="approximate number of videos in one label file; by default 32768 for features, 1024 for videos",
+        help="approximate number of videos in one label file; by default 1024, for features without timelines 32768",
         minimum=1,
     )
     folders: FolderOptions = field(default_factory=FolderOptions)
@@ -182,7 +183,7 @@ class ScoringOptions(Options):
         embeddings = self.clips.embeddings
         if embeddings is not None and join(embeddings) == join(self.labels):
             problems.append(f"labels and embeddings must be two places, not both {self.labels!r}")
-        if self.scores.top_k * (self.rows_per_shard or ROWS_PER_SHARD[self.kind]) >= MAX_LABELS:
+        if self.scores.top_k * self._rows_per_shard >= MAX_LABELS:
             problems.append(f"top-k times rows-per-shard must be below {MAX_LABELS}")
         if len(set(self.checkpoint)) < len(self.checkpoint):
             problems.append("checkpoint names the same folder more than once")
@@ -205,6 +206,8 @@ class ScoringOptions(Options):
             problems.append(
                 "--stride goes with --videos; with features, timelines have --timeline-hz steps in a second"
             )
+        if self.max_frames is not None:
+            problems.append("--max-frames does not go with --timeline, which covers all frames of a video")
         if self.videos is not None and "window" not in timelines.unchanged():
             problems.append("--window goes with --features; a network that takes videos knows how much it looks at")
         if timelines.vtt is not None and join(timelines.vtt) == join(self.labels):
@@ -221,6 +224,11 @@ class ScoringOptions(Options):
         """What is scored: features or videos."""
         return OF_FEATURES if self.videos is None else OF_VIDEOS
 
+    @property
+    def _rows_per_shard(self) -> int:
+        default = TIMELINE_ROWS_PER_SHARD if self.timelines.timeline else ROWS_PER_SHARD[self.kind]
+        return self.rows_per_shard or default
+
     def settings(self) -> ScoringSettings:
         """The options with everything resolved: today's date where none is given, defaults of the kind."""
         date = self.date or f"{datetime.now(UTC):%Y-%m-%d}"
@@ -228,7 +236,7 @@ class ScoringOptions(Options):
         return ScoringSettings(
             options=self.with_values(date=date),
             date=date,
-            rows_per_shard=self.rows_per_shard or ROWS_PER_SHARD[self.kind],
+            rows_per_shard=self._rows_per_shard,
             max_failure_ratio=MAX_FAILURE_RATIO[self.kind] if ratio is None else ratio,
         )
 

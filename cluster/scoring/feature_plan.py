@@ -5,11 +5,13 @@ Making it checks everything that can be wrong before any work is done.
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -21,24 +23,33 @@ from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CheckpointError, check_fingerprint
 from cluster.datasets.label_dataset import Labelled
 from cluster.features.columns import read_ids
-from cluster.features.files import MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
+from cluster.features.files import FRAME, MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
+from cluster.features.steps import StepGrid
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.config import ScoringOptions, ScoringSettings
 from cluster.scoring.feature_scorer import FeatureScorer, Piece, Portion
+from cluster.scoring.feature_timelines import FeatureTimelines
+from cluster.scoring.label_writer import MAX_TIMELINE_SCORES
 from cluster.scoring.plan import (
     ScoringPlan,
     label_dataset,
     label_fingerprint,
     label_writer,
     read_trained,
+    timeline_form,
     unsubmittable,
     unwritable,
 )
 from cluster.storage import files
 from cluster.storage.parquet import read_table
 from cluster.storage.versions import versions_of
+from cluster.timelines.config import TimelineOptions, timeline_fingerprint
+from extractors.video.grid import MAX_DENOMINATOR, as_fps
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp
+
+# Where a fingerprint has the grid points a second; features without it are YouTube-8M's, of one.
+RATE, YOUTUBE_8M_RATE = "sampling.fps", "1"
 
 
 @dataclass(frozen=True)
@@ -74,17 +85,26 @@ class FeaturePlan(ScoringPlan):
         return sum(len(rows.ids) - rows.contents.null_count for rows in self.rows)
 
     def portions(self, labelled: Labelled) -> list[Portion]:
-        """The videos that are left to score, in portions of about `rows_per_shard`."""
+        """The videos that are left to score, in portions of about `rows_per_shard`; with timelines, as many as fit."""
         portions: list[Portion] = []
         pieces: list[Piece] = []
-        videos = 0
+        videos = timeline_scores = 0
         for piece in self._pieces(labelled):
-            if pieces and videos + len(piece.rows) > self.settings.rows_per_shard:
-                portions.append(Portion(len(portions), tuple(pieces)))
-                pieces, videos = [], 0
-            pieces.append(piece)
             videos += len(piece.rows)
+            timeline_scores += self._timeline_scores(piece)
+            if pieces and (videos > self.settings.rows_per_shard or timeline_scores > MAX_TIMELINE_SCORES):
+                portions.append(Portion(len(portions), tuple(pieces)))
+                pieces, videos, timeline_scores = [], len(piece.rows), self._timeline_scores(piece)
+            pieces.append(piece)
         return [*portions, Portion(len(portions), tuple(pieces))] if pieces else portions
+
+    def _timeline_scores(self, piece: Piece) -> int:
+        """The size of the timelines of a piece, about."""
+        timelines = self.scorer.timelines
+        if timelines is None:
+            return 0
+        steps = piece.file.frames * len(piece.rows) / piece.file.rows * timelines.grid.hz / timelines.grid.fps
+        return math.ceil(steps * timelines.form.top_k)
 
     def _pieces(self, labelled: Labelled) -> Iterator[Piece]:
         contents = [pc.fill_null(rows.contents, "") for rows in self.rows]
@@ -111,13 +131,22 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
     classifier = read_trained(TrainedClassifier, options, problems)
     features = _open_features(options, problems)
     if classifier is not None and features is not None:
-        problems += _misfits(classifier, features, ", ".join(options.features))
+        problems += _misfits(classifier, features, options)
+    timelines: FeatureTimelines | None = None
+    if options.timelines.timeline and classifier is not None and features is not None:
+        try:
+            timelines = _timelines(classifier, features, options.timelines)
+        except ValueError as error:
+            problems.append(str(error))
     problems += unwritable(options)
     if problems or classifier is None or features is None:
         raise InputError(*problems)
     rows = _read_rows(features, is_submitted=options.submission is not None)
     run_id = new_run_id(started)
     fingerprint = {**label_fingerprint(classifier, options.scores), "max_frames": str(options.max_frames)}
+    if timelines is not None:
+        fingerprint |= timeline_fingerprint("features", 1 / timelines.grid.hz, options.timelines)
+        fingerprint |= {"timeline.window_seconds": str(timelines.grid.window_seconds)}
     dataset = label_dataset(settings, run_id, fingerprint)
     writer = label_writer(classifier, options, dataset, LabelStamp(classifier.name, run_id, started))
     return FeaturePlan(
@@ -127,7 +156,11 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
         label_fingerprint=fingerprint,
         dataset=dataset,
         scorer=FeatureScorer(
-            classifier=classifier, top_k=options.scores.top_k, max_frames=options.max_frames, writer=writer
+            classifier=classifier,
+            top_k=options.scores.top_k,
+            max_frames=options.max_frames,
+            writer=writer,
+            timelines=timelines,
         ),
         features=features,
         rows=rows,
@@ -142,7 +175,23 @@ def _open_features(options: ScoringOptions, problems: list[str]) -> FeatureFiles
         return None
 
 
-def _misfits(classifier: TrainedClassifier, features: FeatureFiles, place: str) -> list[str]:
+def step_grid(fingerprint: Mapping[str, str], options: TimelineOptions) -> StepGrid:
+    """The steps of timelines of features with this fingerprint. Raises `ValueError` for options that do not fit."""
+    return StepGrid(
+        fps=as_fps(fingerprint.get(RATE, YOUTUBE_8M_RATE)),
+        hz=as_fps(options.timeline_hz),
+        window_seconds=Fraction(options.window).limit_denominator(MAX_DENOMINATOR),
+    )
+
+
+def _timelines(classifier: TrainedClassifier, features: FeatureFiles, options: TimelineOptions) -> FeatureTimelines:
+    """How timelines are made of these features. Raises `ValueError` where they do not allow for it."""
+    grid = step_grid(features.fingerprint, options)
+    return FeatureTimelines(grid=grid, form=timeline_form(classifier, options, 1 / grid.hz))
+
+
+def _misfits(classifier: TrainedClassifier, features: FeatureFiles, options: ScoringOptions) -> list[str]:
+    place = ", ".join(options.features)
     config = classifier.config
     problems = []
     try:
@@ -159,6 +208,11 @@ def _misfits(classifier: TrainedClassifier, features: FeatureFiles, place: str) 
         problems.append(
             f"model {classifier.name} takes the features of single frames, and not all files in {place} have them: "
             "extract with --frame-features, or give another checkpoint"
+        )
+    elif options.timelines.timeline and FRAME not in features.levels:
+        problems.append(
+            f"--timeline takes the features of single frames, and not all files in {place} have them: extract with "
+            "--frame-features"
         )
     return problems
 

@@ -3,11 +3,14 @@
 In: `Portion`, rows of one or several feature files. Out: `ScoredPortion`, the bytes of a label shard and of its ledger,
 encoded in the worker, so that little travels. Everything is vectorised over rows.
 
+With timelines, the labels of a video are means over its steps, which look at the features of its frames.
+
 A batch never holds rows of two files. The labels of a video depend neither on the engine nor on other files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +20,16 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from classifiers.inference.feature_classifier import TrainedClassifier
+from classifiers.inference.timelines import mean_labels
 from cluster.engines.base import Resources, Worker
-from cluster.features.blocks import read_blocks
-from cluster.features.files import FeatureFile, FeatureFileError
+from cluster.features.blocks import FeatureBlock, read_blocks
+from cluster.features.files import FRAME, FeatureFile, FeatureFileError
 from cluster.features.window import window_of
+from cluster.scoring.feature_timelines import FeatureTimelines
 from cluster.scoring.label_writer import LabelWriter, ScoredPortion, Unread
 from cluster.storage.files import StorageError
+from schemas.timelines import Timeline
+from schemas.videos import start_of
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,25 @@ class Portion:
         return sum(len(piece.rows) for piece in self.pieces)
 
 
+@dataclass(frozen=True)
+class PieceScores:
+    """Of the n videos of a piece: their top classes and the scores of these, (n, k) each, and any timelines."""
+
+    piece: Piece
+    places: NDArray[np.intp]
+    scores: NDArray[np.float32]
+    timelines: Sequence[Timeline] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeatureScorer(Worker[Portion, ScoredPortion]):
-    """Labels portions, on a GPU if the process has one, or on one CPU core."""
+    """Labels portions, on a GPU if the process has one, or on one CPU core; with `timelines` where these are wanted."""
 
     classifier: TrainedClassifier
     top_k: int
     max_frames: int | None
     writer: LabelWriter
+    timelines: FeatureTimelines | None = None
 
     @property
     @override
@@ -81,32 +99,49 @@ class FeatureScorer(Worker[Portion, ScoredPortion]):
 
     @override
     def __call__(self, task: Portion) -> ScoredPortion:
-        done: list[tuple[Piece, NDArray[np.intp], NDArray[np.float32]]] = []
+        done: list[PieceScores] = []
         unread: list[Unread] = []
         for piece in task.pieces:
             try:
-                done.append((piece, *self._score(piece)))
+                done.append(self._score(piece) if self.timelines is None else self._score_steps(piece, self.timelines))
             except (FeatureFileError, StorageError, OSError) as error:
                 # The shard is written without the file.
                 unread.append(Unread(piece.file.uri, len(piece.rows), str(error)))
         no_text = pa.array([], pa.string())
         return self.writer.portion(
             task.number,
-            pa.concat_arrays([no_text, *(piece.ids for piece, _, _ in done)]),
-            pa.concat_arrays([no_text, *(piece.contents for piece, _, _ in done)]),
-            np.concatenate([places for _, places, _ in done]) if done else np.zeros((0, 1), np.intp),
-            np.concatenate([scores for _, _, scores in done]) if done else np.zeros((0, 1), np.float32),
+            pa.concat_arrays([no_text, *(one.piece.ids for one in done)]),
+            pa.concat_arrays([no_text, *(one.piece.contents for one in done)]),
+            np.concatenate([one.places for one in done]) if done else np.zeros((0, 1), np.intp),
+            np.concatenate([one.scores for one in done]) if done else np.zeros((0, 1), np.float32),
+            timelines=[timeline for one in done for timeline in one.timelines],
             unread=tuple(unread),
         )
 
-    def _score(self, piece: Piece) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Places of the top classes of a piece's rows, and their scores, (n, k) each."""
-        groups = np.unique(np.searchsorted(np.cumsum(piece.file.row_groups), piece.rows, "right"))
-        labelled = []
+    def _score(self, piece: Piece) -> PieceScores:
         # A block as it is read is a good batch, and needs no copy.
-        for block in read_blocks(piece.file, self.classifier.level, groups.tolist()):
-            first, last = np.searchsorted(piece.rows, (block.start, block.start + len(block)))
-            if first < last:
-                batch = window_of(block, 0).batch(piece.rows[first:last] - block.start, self.max_frames)
-                labelled.append(self.classifier.label(batch, self.top_k))
-        return np.concatenate([places for places, _ in labelled]), np.concatenate([scores for _, scores in labelled])
+        labelled = [
+            self.classifier.label(
+                window_of(block, 0).batch(piece.rows[rows] - block.start, self.max_frames), self.top_k
+            )
+            for block, rows in _blocks(piece, self.classifier.level)
+        ]
+        places, scores = zip(*labelled, strict=True)
+        return PieceScores(piece, np.concatenate(places), np.concatenate(scores))
+
+    def _score_steps(self, piece: Piece, timelines: FeatureTimelines) -> PieceScores:
+        starts = [start_of(content) for content in piece.contents.to_pylist()]
+        found: list[Timeline] = []
+        for block, rows in _blocks(piece, FRAME, with_gaps=True):
+            found += timelines.of_block(self.classifier, block, piece.rows[rows] - block.start, starts[rows])
+        places, scores = zip(*(mean_labels(timeline, self.top_k) for timeline in found), strict=True)
+        return PieceScores(piece, np.stack(places), np.stack(scores), found)
+
+
+def _blocks(piece: Piece, level: str, *, with_gaps: bool = False) -> Iterator[tuple[FeatureBlock, slice]]:
+    """The blocks that hold rows of a piece, and which of its rows these are."""
+    groups = np.unique(np.searchsorted(np.cumsum(piece.file.row_groups), piece.rows, "right"))
+    for block in read_blocks(piece.file, level, groups.tolist(), with_gaps=with_gaps):
+        first, last = np.searchsorted(piece.rows, (block.start, block.start + len(block))).tolist()
+        if first < last:
+            yield block, slice(first, last)

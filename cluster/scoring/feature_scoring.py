@@ -38,16 +38,24 @@ class FeatureScoring(LabelSource):
     def machine(self) -> Machine:
         return self._engine.machine(self._plan.scorer.resources)
 
+    def is_behind(self) -> bool:
+        """Whether there is anything to score."""
+        return bool(self._backlog())
+
     @override
     def begin(self) -> Backlog:
         plan = self._plan
-        self._portions = plan.portions(plan.dataset.labelled(on_any_day=plan.settings.options.only_new))
+        self._portions = self._backlog()
         self._queue = PortionQueue(self._portions)
         if self._portions:
             self._engine = self._engine.started()
         ids = [piece.ids for portion in self._portions for piece in portion.pieces]
         replaced = plan.dataset.withdraw(pa.chunked_array(ids, pa.string()))
         return Backlog(sum(portion.videos for portion in self._portions), replaced=replaced)
+
+    def _backlog(self) -> list[Portion]:
+        plan = self._plan
+        return plan.portions(plan.dataset.labelled(on_any_day=plan.settings.options.only_new))
 
     @override
     def outcomes(self) -> Generator[ScoredPortion]:

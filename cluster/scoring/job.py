@@ -15,6 +15,7 @@ from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions, Scori
 from cluster.scoring.feature_scoring import FeatureScoring
 from cluster.scoring.label_source import LabelSource
 from cluster.scoring.run import ScoringRun
+from cluster.storage.lease import Lease
 from schemas.errors import InputError
 from schemas.scorings import ScoringRecord
 
@@ -42,6 +43,12 @@ def score_videos(settings: ScoringSettings, engine: Engine | None = None) -> Sco
     """
     source = LABEL_SOURCES[settings.options.kind](settings, engine)
     with closing(source), source.plan.dataset.lease() as lease:
-        source.plan.dataset.prepare()
-        source.plan.dataset.close_records(lease.predecessors)
-        return ScoringRun(source, source.begin())()
+        return score(source, lease)
+
+
+def score(source: LabelSource, lease: Lease) -> ScoringRecord:
+    """Label what is left, with the `lease` of the dataset. Raises `InputError` where nothing can be written."""
+    dataset = source.plan.dataset
+    dataset.prepare()
+    dataset.close_records(lease.predecessors)
+    return ScoringRun(source, source.begin())()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import TypeVar
 
 import pyarrow as pa
 
 from classifiers.inference.base import Classifier
+from classifiers.inference.timelines import TimelineForm
 from classifiers.weights.checkpoint import (
     CLIP,
     CONFIG_FILE,
@@ -21,11 +23,13 @@ from classifiers.weights.checkpoint import (
     Checkpoint,
     CheckpointError,
     read_checkpoint,
+    read_config,
 )
 from cluster.datasets.label_dataset import LabelDataset
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.label_writer import LabelWriter
 from cluster.storage import files
+from cluster.timelines.config import TimelineOptions
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp, unsubmittable_ids
 
@@ -88,6 +92,27 @@ def read_trained(
         return None
 
 
+def kind_of(checkpoints: Sequence[str]) -> str | None:
+    """Whether classifiers label features or videos; None where that cannot be read, as `read_trained` reports.
+
+    Raises:
+        InputError: for some of each.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for uri in checkpoints:
+        try:
+            config = read_config(files.read_bytes(files.join(uri, CONFIG_FILE)), uri)
+        except (CheckpointError, InputError, OSError):
+            return None
+        by_kind.setdefault(OF_VIDEOS if config.level == CLIP else OF_FEATURES, []).append(uri)
+    if len(by_kind) > 1:
+        raise InputError(
+            "classifiers whose probabilities are averaged are all of clips or all of features: of clips are "
+            f"{', '.join(by_kind[OF_VIDEOS])}; of features {', '.join(by_kind[OF_FEATURES])}"
+        )
+    return next(iter(by_kind))
+
+
 def read_checkpoint_at(uri: str) -> Checkpoint:
     """The checkpoint in a folder, on disk or in a bucket; `CheckpointError` or `StorageError` where there is none."""
     contents: dict[str, bytes] = {}
@@ -127,6 +152,16 @@ def label_writer(
         stamp=stamp,
         metadata=dataset.metadata,
         rules=options.timelines.event_rules() if options.timelines.timeline else None,
+    )
+
+
+def timeline_form(classifier: Classifier, options: TimelineOptions, step_seconds: Fraction) -> TimelineForm:
+    """What the timelines of a run with these steps hold."""
+    return TimelineForm(
+        step_seconds=float(step_seconds),
+        top_k=options.timeline_top_k,
+        strong_score=options.event_rules().end_threshold,
+        is_single_label=classifier.is_single_label,
     )
 
 

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier
-from classifiers.inference.timelines import TimelineForm
+from classifiers.model_options import parse_options
 from cluster.engines.stage import VideoStage
+from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.config import ScoringOptions
+from cluster.scoring.plan import timeline_form
 from cluster.scoring.stream_network import StreamNetwork
 from cluster.scoring.stream_scorer import StreamScorer
+from cluster.scoring.window_scorer import WindowScorer
 from cluster.timelines.config import TimelineOptions
+from extractors.clips.sampling import ClipSampling
 from extractors.video.grid import MAX_DENOMINATOR, as_fps
 
 MAX_LISTED_RATES = 6
@@ -29,12 +33,14 @@ class TimelineKind:
     """A kind of classifiers that can give timelines.
 
     step_seconds  the length of a step; raises `ValueError` for options that do not fit the classifier
+    sampling      the clips that are looked at, where there are any; raises `ValueError` for an unknown one
     stage         makes the stage, given the length of a step and the precision of its networks
     runs_on_gpus  whether its networks can run in a pool, on GPUs where there are any
     """
 
     name: str
     step_seconds: Callable[[TrainedClipClassifier, TimelineOptions], Fraction]
+    sampling: Callable[[TrainedClipClassifier], ClipSampling | None]
     stage: Callable[[TrainedClipClassifier, ScoringOptions, Fraction, str], VideoStage]
     runs_on_gpus: bool
 
@@ -49,16 +55,6 @@ def timeline_kind(trained: TrainedClipClassifier) -> TimelineKind:
             "--timeline give those of one kind"
         )
     return TIMELINE_KINDS["windows"]
-
-
-def timeline_form(trained: TrainedClipClassifier, options: TimelineOptions, step_seconds: Fraction) -> TimelineForm:
-    """What a timeline with these steps holds."""
-    return TimelineForm(
-        step_seconds=float(step_seconds),
-        top_k=options.timeline_top_k,
-        strong_score=options.event_rules().end_threshold,
-        is_single_label=trained.is_single_label,
-    )
 
 
 def _stream_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fraction:
@@ -109,14 +105,39 @@ def _window_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
 
 def _window_stage(
     trained: TrainedClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
-) -> VideoStage:
-    raise NotImplementedError("windows")
+) -> WindowScorer:
+    return WindowScorer(
+        network=ClipNetwork(trained, precision),
+        num_classes=trained.config.num_classes,
+        clip_format=trained.clips.format,
+        short=_window_sampling(trained).short,
+        form=timeline_form(trained, options.timelines, step_seconds),
+        step_seconds=step_seconds,
+        max_pixels=options.clips.max_pixels,
+    )
+
+
+def _window_sampling(trained: TrainedClipClassifier) -> ClipSampling:
+    stored = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
+    return ClipSampling(placement="start", short=stored.short)
 
 
 TIMELINE_KINDS: Mapping[str, TimelineKind] = {
     kind.name: kind
     for kind in (
-        TimelineKind(name="stream", step_seconds=_stream_step, stage=_stream_stage, runs_on_gpus=False),
-        TimelineKind(name="windows", step_seconds=_window_step, stage=_window_stage, runs_on_gpus=True),
+        TimelineKind(
+            name="stream",
+            step_seconds=_stream_step,
+            sampling=lambda trained: None,
+            stage=_stream_stage,
+            runs_on_gpus=False,
+        ),
+        TimelineKind(
+            name="windows",
+            step_seconds=_window_step,
+            sampling=_window_sampling,
+            stage=_window_stage,
+            runs_on_gpus=True,
+        ),
     )
 }

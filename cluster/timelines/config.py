@@ -85,6 +85,11 @@ class TimelineOptions(Options):
             ]
         return []
 
+    @property
+    def step_seconds(self) -> float:
+        """Time that a step stands for."""
+        return 1 / self.timeline_hz if self.stride is None else self.stride
+
     def event_rules(self) -> EventRules:
         """How events follow from timelines."""
         end = self.event_end_threshold

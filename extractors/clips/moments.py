@@ -25,7 +25,7 @@ class Moments:
 
     tick: Fraction
     origin: int
-    timestamps: tuple[int, ...]
+    timestamps: Sequence[int]
     first: int = 0
 
     def points(self, start_pts: int, end_pts: int) -> range:
@@ -60,7 +60,7 @@ class Moments:
 class MomentsRequest:
     """The frames at `timestamps`, without audio; `end_pts` is the end of the video by its header, if declared."""
 
-    timestamps: tuple[int, ...]
+    timestamps: Sequence[int]
     end_pts: int | None
     waveform: None = None
 

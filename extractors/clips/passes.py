@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from math import ceil
 from typing import Protocol
 
@@ -69,6 +69,7 @@ class ClipChoice(Protocol):
 
 def selective_clips(source: Source, choice: ClipChoice, max_pixels: int) -> Iterator[tuple[int, Image]]:
     """Decode what the clips need; raises `UnsureStructureError` as soon as they cannot be guaranteed."""
+    _rewind(source)
     with open_media(source, max_pixels=max_pixels) as media:
         assert media.video.time_base is not None
         times = frame_times(media, source)
@@ -139,7 +140,8 @@ class _Clips:
     def __init__(self, choice: ClipChoice, moments: Timestamps) -> None:
         self._choice = choice
         self._moments = moments
-        self.requested = tuple(sorted(set(chain.from_iterable(moments.values()))))  # timestamps of all frames
+        # The timestamps of all frames, in order; of a long video there may be millions.
+        self.requested = array("q", np.unique(np.concatenate(list(map(np.asarray, moments.values())))).tobytes())
         self._last = {number: max(timestamps) for number, timestamps in moments.items()}
         order = sorted(moments, key=lambda number: (self._last[number], number))
         self._pending = deque(order)
@@ -185,11 +187,11 @@ def _requested(timestamps: Sequence[int], samples: Iterable[Sample]) -> Iterator
         raise UnsureStructureError("requested frames are missing")
 
 
-def _runs(timestamps: Sequence[int], tick: Fraction) -> Iterator[tuple[int, ...]]:
+def _runs(timestamps: array[int], tick: Fraction) -> Iterator[array[int]]:
     """Split `timestamps` where seeking is cheaper than reading on."""
-    distances = [later - earlier for earlier, later in pairwise(timestamps)]
-    cuts = [number for number, distance in enumerate(distances, 1) if distance * tick > NEARBY_SECONDS]
-    return (tuple(timestamps[first:stop]) for first, stop in pairwise([0, *cuts, len(timestamps)]))
+    nearby = NEARBY_SECONDS / tick
+    cuts = [number for number, pair in enumerate(pairwise(timestamps), 1) if pair[1] - pair[0] > nearby]
+    return (timestamps[first:stop] for first, stop in pairwise([0, *cuts, len(timestamps)]))
 
 
 def _decoded_times(media: Media, source: Source, max_pixels: int) -> DecodedTimes:

@@ -27,6 +27,9 @@ from extractors.clips.sampling import ClipSampling
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS, Source
 from schemas.clips import ClipFormat
+from schemas.outcomes import FailureCode, VideoError
+
+MAX_WINDOWS = 1 << 20  # whose timestamps are in memory: twelve days at one a second
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ def decode_windows(
     selective                   False decodes every frame, to the same windows
 
     Raises:
-        VideoError: for a file that cannot be read as a video, or without a decodable frame.
+        VideoError: for a file that cannot be read as a video, without a decodable frame, or that is too long.
         ValueError: for a format whose clips are not RGB.
     """
     request = WindowRequest(
@@ -117,6 +120,13 @@ class WindowRequest:
         steps = range(ceil(self.first_seconds / self.step_seconds), ceil(stop / self.step_seconds))
         if not steps:
             return
+        if len(steps) > MAX_WINDOWS:
+            raise VideoError(
+                FailureCode.TOO_LONG,
+                f"it lasts {floor(end):,} s, {len(steps):,} steps of {float(self.step_seconds):g} s in one piece; the "
+                f"limit is {MAX_WINDOWS:,}. If the length is real, take longer steps (--stride), or parts of it: give "
+                "start_seconds and end_seconds in the manifest",
+            )
         length = self._length(times, tick, end)
         latest = self._latest_start(times, tick, end, length, steps)
         for step in steps:

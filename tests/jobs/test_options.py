@@ -14,12 +14,14 @@ from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
+from cluster.live.config import WatchOptions
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
 from cluster.runs.config_file import config_text
 from cluster.runs.option_help import HELP_WIDTH, usage
 from cluster.runs.options import Options, options_of
 from cluster.scoring.config import ScoringOptions
+from cluster.timelines.evaluation_job import EvaluationOptions
 from cluster.training.config import TrainingOptions
 from jobs.make_sample_videos import SampleOptions
 from schemas.errors import InputError
@@ -37,7 +39,9 @@ FLAGS = {
     "score_videos": """
         checkpoint labels features videos code-range exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit embeddings views crops date only-new top-k threshold
-        submission max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
+        timeline timeline-hz stride window timeline-top-k event-threshold event-end-threshold event-min-seconds
+        event-gap-seconds vtt events-csv submission max-frames rows-per-shard precision max-pixels engine address
+        workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
@@ -53,8 +57,10 @@ FLAGS = {
     "nightly": """
         videos features checkpoint labels date exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit weights pca audio-weights audio-pca fps sampling
-        frame-features max-seconds precision top-k threshold sure-from without-pictures engine address
-        workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+        frame-features max-seconds precision top-k threshold views crops clip-precision timeline timeline-hz stride
+        window timeline-top-k event-threshold event-end-threshold event-min-seconds event-gap-seconds vtt events-csv
+        sure-from without-pictures engine address workers pools embed-workers time-limit memory-limit-mib cluster-wait
+        retry-failed max-failure-ratio quiet log-format
     """,
     "make_manifest": """
         dataset input output exclude follow-links allow-local-files allow-private-redirects
@@ -63,11 +69,18 @@ FLAGS = {
     "convert_tfrecords": """
         input output to level code-range
     """,
+    "evaluate_events": """
+        labels date truth subset annotated-only evaluator thresholds output activitynet-results
+    """,
     "make_sample_videos": """
         output count nights seed
     """,
     "submit": """
         working-dir
+    """,
+    "watch": """
+        checkpoint source top-k stride record loop duration precision threads timeout reconnects max-pixels quiet
+        log-format
     """,
 }
 KINDS: dict[str, type[Options]] = {
@@ -77,8 +90,10 @@ KINDS: dict[str, type[Options]] = {
     "nightly": NightlyOptions,
     "make_manifest": ManifestOptions,
     "convert_tfrecords": ConversionOptions,
+    "evaluate_events": EvaluationOptions,
     "make_sample_videos": SampleOptions,
     "submit": SubmissionOptions,
+    "watch": WatchOptions,
 }
 LINES = {
     "extract_features": (
@@ -100,14 +115,23 @@ LINES = {
     "nightly": (
         "--videos i --features f --checkpoint c --labels l --date 2026-01-02",
         "--videos i --features f --checkpoint c --labels l --weights random:0 --retry-failed empty --sure-from 0.6",
+        "--videos i --checkpoint c --labels l --stride 2.5 --pools apart --timeline --event-threshold 0.7",
     ),
     "make_manifest": ("--dataset ucf101 --input i --output o.csv --annotations a --classes x y --test 0",),
     "convert_tfrecords": (
         "--input i --output o --to tfrecord --level frame",
         "--input i --output o --to parquet --code-range -1..3",
     ),
+    "evaluate_events": (
+        "--labels l --truth t.csv --date 2026-01-02 --subset s --evaluator thumos --thresholds 0.5 --output o.json",
+        "--labels l --activitynet-results r.json",
+    ),
     "make_sample_videos": ("--output o --count 3",),
     "submit": ("--working-dir d",),
+    "watch": (
+        "--checkpoint c d --source rtsp://camera/1 --record r.parquet --top-k 3 --duration 5 --threads 1",
+        "--checkpoint c --source v.mp4 --loop --stride 0.5 --precision fp32 --timeout 3 --reconnects 0",
+    ),
 }
 # Options of places that a job writes to.
 WRITTEN = {
@@ -117,10 +141,18 @@ WRITTEN = {
         "labels embeddings submission",
     ),
     "train_classifier": ("--videos v --model c3d --output w1 --clip-cache w2", "output clip-cache"),
-    "nightly": ("--videos v --checkpoint c --features w1 --labels w2", "features labels"),
+    "nightly": (
+        "--videos v --checkpoint c --features w1 --labels w2 --timeline --vtt w3 --events-csv w4.csv",
+        "features labels vtt events-csv",
+    ),
     "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
     "convert_tfrecords": ("--input i --to parquet --output w", "output"),
+    "evaluate_events": (
+        "--labels l --truth t --output w1 --activitynet-results w2",
+        "output activitynet-results",
+    ),
     "make_sample_videos": ("--output w", "output"),
+    "watch": ("--checkpoint c --source v --record w", "record"),
 }
 
 # Prints the help of all jobs, and which libraries it has brought that take seconds to import.

@@ -71,6 +71,27 @@ def test_ray_says_what_one_process_says_to_the_bit(pools, videos, checkpoint, re
     assert ids(embeddings, "failures") == ["text"]
 
 
+def timelines(labels):
+    rows = [row for path in labels.glob("date=*/*.parquet") for row in pq.read_table(path).to_pylist()]
+    return {row["id"]: (row["timeline"], row["events"]) for row in rows}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("pools", ["together", "apart"])
+def test_ray_gives_the_timelines_of_one_process_to_the_bit(pools, videos, checkpoint, tmp_path):
+    options = ("--timeline", "--stride", 0.25, "--event-threshold", 0.3)
+    for place, engine in (("here", ("--engine", "local")), ("ray", ("--workers", 1, "--pools", pools))):
+        done = run(videos, checkpoint, tmp_path / place, *options, *engine)
+        assert done.returncode == 0, done.stderr
+    found = timelines(tmp_path / "ray")
+    assert len(found) == VIDEOS
+    assert found == timelines(tmp_path / "here")
+    assert label_rows(tmp_path / "ray") == label_rows(tmp_path / "here")
+    steps = {len({step["seconds"] for step in timeline}) for timeline, _ in found.values()}
+    assert steps == {5}  # of 1.2 seconds
+    assert any(events for _, events in found.values())
+
+
 def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path):
     done = run(videos, checkpoint, tmp_path / "labels", "--features", "f", "--views", 0, "--crops", 2)
     assert done.returncode == 2
@@ -82,6 +103,10 @@ def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path
         assert part in done.stderr
     done = run(videos, checkpoint, tmp_path / "labels", "--max-frames", 3)
     assert (done.returncode, "--max-frames goes with --features" in done.stderr) == (2, True)
+    done = run(videos, checkpoint, tmp_path / "labels", "--timeline")
+    assert done.returncode == 2
+    assert "it looks at clips: give --stride, the seconds from one to the next" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "labels").exists()
 
 

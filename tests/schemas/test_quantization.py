@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange, code_range_of, dequantize, quantize
+from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange, code_range_of, decode, dequantize, quantize
 from tests.support import parity
 
 
@@ -60,3 +60,11 @@ def test_the_range_is_youtube_8ms_unless_the_fingerprint_says_otherwise():
 def test_other_text_is_no_range(text):
     with pytest.raises(ValueError, match=r"a range of features is LOW\.\.HIGH"):
         CodeRange.parse(text)
+
+
+@pytest.mark.parametrize("code_range", [YOUTUBE_8M_RANGE, CodeRange(-1, 3)])
+def test_the_mean_of_codes_decodes_to_the_mean_of_features(code_range):
+    codes = np.random.default_rng(0).integers(0, 256, (50, 4), np.uint8)
+    mean = decode(codes.mean(axis=0), code_range)
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(mean, dequantize(codes, code_range).mean(axis=0, dtype=np.float64), rtol=1e-6, atol=1e-6)

@@ -29,14 +29,16 @@ def job_command(source: Path | str, output: Path | str, *options: str) -> list[s
     return [sys.executable, job, "--input", str(source), "--output", str(output), *RANDOM_WEIGHTS, *options]
 
 
-def run_job(source: Path | str, output: Path | str, *options: str) -> subprocess.CompletedProcess[str]:
+def run_job(
+    source: Path | str, output: Path | str, *options: str, timeout_seconds: float = 400
+) -> subprocess.CompletedProcess[str]:
     """Run an extraction to its end; its output is text."""
     command = job_command(source, output, *options)
     return subprocess.run(
         command,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=timeout_seconds,
         cwd=output.parent if isinstance(output, Path) else None,
         env=job_environment(),
     )

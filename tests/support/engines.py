@@ -8,6 +8,7 @@ from typing import Any, Never
 
 import pyarrow as pa
 
+from classifiers.weights.checkpoint import Checkpoint
 from cluster.datasets.label_dataset import Labelled
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
@@ -17,6 +18,8 @@ from cluster.scoring.clip_scorer import ClipScorer
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
+from cluster.scoring.stream_scorer import StreamScorer
+from cluster.scoring.window_scorer import WindowScorer
 from extractors.extract import Extractor
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, trained_stream
@@ -39,29 +42,36 @@ def video_worker(folder: Path, **options: object) -> VideoWorker[Extractor]:
 
 def clip_worker(folder: Path) -> VideoWorker[ClipScorer]:
     """The worker that the scoring job gives to its engine for the videos in a folder."""
-    checkpoint = write_trained(folder / "checkpoint", trained_clips())
-    options = ScoringOptions.of(
-        videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", embeddings=f"{folder}/embeddings"
-    )
-    return make_clip_plan(read_clip_inputs(options.settings()), on_gpu=False).worker
+    return _clip_worker(folder, embeddings=f"{folder}/embeddings")
 
 
-def stream_worker(folder: Path, **options: object) -> VideoWorker[Any]:
-    """Likewise, for the timelines of videos by a stream network; in segments of two seconds."""
-    checkpoint = write_trained(folder / "checkpoint", trained_stream())
-    given = ScoringOptions.of(
-        videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", timeline=True, **options
-    )
-    worker = make_clip_plan(read_clip_inputs(given.settings()), on_gpu=False).worker
+def window_worker(folder: Path, **options: object) -> VideoWorker[WindowScorer]:
+    """The one for their timelines, with segments of a second."""
+    worker: VideoWorker[WindowScorer] = _clip_worker(folder, timeline=True, **options)
+    worker.stage = replace(worker.stage, segment_seconds=1)
+    return worker
+
+
+def stream_worker(folder: Path, **options: object) -> VideoWorker[StreamScorer]:
+    """Likewise by a stream network, in segments of two seconds."""
+    worker: VideoWorker[StreamScorer] = _clip_worker(folder, trained_stream(), timeline=True, **options)
     worker.stage = replace(worker.stage, segment_seconds=2)
     return worker
 
 
-def portions_of_features(folder: Path, count: int, videos: int = 50) -> tuple[list[Portion], FeatureScorer]:
+def _clip_worker(folder: Path, checkpoint: Checkpoint | None = None, **options: object) -> VideoWorker[Any]:
+    written = write_trained(folder / "checkpoint", checkpoint or trained_clips())
+    given = ScoringOptions.of(videos=str(folder), checkpoint=(str(written),), labels=f"{folder}/labels", **options)
+    return make_clip_plan(read_clip_inputs(given.settings()), on_gpu=False).worker
+
+
+def portions_of_features(
+    folder: Path, count: int, videos: int = 50, *, frames: int = 0, **options: object
+) -> tuple[list[Portion], FeatureScorer]:
     """`count` portions of `videos` videos each, and what scores them."""
     shards = {f"{number:03d}": range(number * videos, (number + 1) * videos) for number in range(count)}
-    features = write_features(folder / "features", shards)
+    features = write_features(folder / "features", shards, frames=frames)
     checkpoint = write_trained(folder / "checkpoint", trained("dense-6"))
-    options = scoring_config(features, checkpoint, folder / "labels", rows_per_shard=videos)
-    plan = make_feature_plan(options.settings())
+    given = scoring_config(features, checkpoint, folder / "labels", rows_per_shard=videos, **options)
+    plan = make_feature_plan(given.settings())
     return plan.portions(NO_LABELS), plan.scorer

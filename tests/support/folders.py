@@ -1,4 +1,4 @@
-"""Folders that are hard to list."""
+"""Folders that are hard to list, and what is in folders."""
 
 from __future__ import annotations
 
@@ -36,3 +36,9 @@ def touch(folder: Path, *names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     return folder
+
+
+def contents(root: Path) -> dict[Path, tuple[int, bytes]]:
+    """Everything below a folder, and when it was written."""
+    paths = (path for path in root.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}

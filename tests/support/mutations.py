@@ -94,7 +94,8 @@ def extract_mutations(root: Path, mutation: Mutation, count: int, seed: int, *op
         suffix = Path(name).suffix if Path(name).suffix in LISTED else ".mp4"  # an `.mp4` may hold any container
         (folder / f"{number:05d}-{kind}-{Path(name).stem}{suffix}").write_bytes(data)
     output = root / "out"
-    done = run_job(folder, output, "--max-failure-ratio", "1", "--max-seconds", "10", "--quiet", *options)
+    limits = ("--max-failure-ratio", "1", "--max-seconds", "10")
+    done = run_job(folder, output, *limits, "--quiet", *options, timeout_seconds=60 + count)
     assert done.returncode == 0, done.stderr
     failures = rows(output, "failures")
     found = [*ids(output), *ids(output, "failures")]

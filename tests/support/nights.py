@@ -1,16 +1,23 @@
-"""Records of nights with known numbers."""
+"""Records of nights with known numbers, and what a night that was killed leaves."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from schemas.label_statistics import CONFIDENCE_BINS, ClassCount, ClassDrift, LabelledVideo, LabelStatistics
 from schemas.nights import NightCost, NightCounts, NightRecord, NightRun
 from schemas.records import Machine
 from schemas.runs import FailureNote
+from tests.support.dataset import ROOT
 
 MODEL = "logistic@0123456789ab"
+DIE_WITH_LEASE = (
+    "import os, sys; from cluster.storage.lease import Lease; Lease(sys.argv[1], 'r0').acquire(); os._exit(0)"
+)
 
 
 def labels_of(
@@ -84,3 +91,8 @@ def drift_row(name: str, **changes: float) -> ClassDrift:
     """The drift of one class, whose index is its letter."""
     values = {"count": 30, "expected": 20.0, "share": 0.3, "share_before": 0.2, "error": 0.03}
     return ClassDrift(index=ord(name), name=name, **{**values, **changes})
+
+
+def die_with_lease(path: Path) -> None:
+    """A process that dies while it holds a lease."""
+    subprocess.run([sys.executable, "-c", DIE_WITH_LEASE, str(path)], check=True, cwd=ROOT)

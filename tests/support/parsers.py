@@ -28,6 +28,7 @@ from cluster.datasets.label_cells import labels_of
 from cluster.datasets.manifest_rows import rows_of
 from cluster.features.tfrecord_files import RecordError, inspect_records
 from cluster.storage.redaction import redacted
+from cluster.timelines.annotations import AnnotationError, parse_truth
 from extractors.clips.frame_times import frame_times
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.bitstream.registry import READERS, reader_for
@@ -140,6 +141,17 @@ def _manifest_seeds() -> list[bytes]:
     return [b"\0" + csv, b"\1" + csv.replace(b",", b"\t"), b"\2" + lines, b"\3" + gzip.compress(csv)]
 
 
+def _truth(data: bytes) -> None:
+    """The kind of a truth file, and its content."""
+    kinds = ("a.json", "a.csv")
+    parse_truth(kinds[data[0] % len(kinds)] if data else kinds[0], data[1:])
+
+
+def _truth_seeds() -> list[bytes]:
+    json = b'{"database": {"v": {"subset": "s", "annotations": [{"segment": [0, "1.5e0"], "label": "x"}]}}}'
+    return [b"\0" + json, b"\1id,start_seconds,end_seconds,label,split\nv,0,1.5,'=x,s\nw,,,,\n"]
+
+
 def _redaction(data: bytes) -> None:
     redacted(data.decode(errors="replace"))
 
@@ -173,6 +185,7 @@ PARSERS = {
     "TensorFlow bundle": Parser(_bundle, _fixtures(TABLES[1]), (WireError,)),
     "TFRecord": Parser(_records, _fixtures("tensorflow/frames_keyed_video_id.tfrecord"), (RecordError,)),
     "manifest": Parser(_manifest, _manifest_seeds, (ValueError,)),
+    "truth": Parser(_truth, _truth_seeds, (AnnotationError,)),
     "redaction": Parser(_redaction, lambda: [b"see 'https://u:p@host/a?token=1#b' and Basic YTpi"]),
     "record": Parser(
         lambda data: RunRecord.from_json(data.decode(errors="replace")), _fixtures("records/run.json"), (ValueError,)

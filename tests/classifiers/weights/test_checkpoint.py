@@ -19,6 +19,7 @@ from classifiers.weights.checkpoint import (
     fitted_model,
     load_weights,
     read_checkpoint,
+    read_config,
     write_checkpoint,
 )
 from schemas.clips import UNIT, ClipFormat, ClipInput
@@ -79,6 +80,12 @@ def test_a_checkpoint_is_read_as_it_was_written(files):
     expected = model().state_dict()
     assert found.state.keys() == expected.keys()
     assert all(torch.equal(found.state[key], expected[key]) for key in expected)
+
+
+def test_a_configuration_is_read_alone(files):
+    assert read_config(files[CONFIG_FILE]) == read_checkpoint(files).config
+    with pytest.raises(CheckpointError, match=r"there: 1 problem\(s\)\n  - config.json: .*not JSON"):
+        read_config(b"{", "there")
 
 
 def test_equal_checkpoints_are_equal_bytes(files):

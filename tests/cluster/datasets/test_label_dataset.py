@@ -284,3 +284,25 @@ def test_labels_with_timelines_and_without_stand_side_by_side(tmp_path):
     (timelines,) = later.tables(TIMELINE_LABEL_SCHEMA)
     assert timelines["id"].to_pylist() == ["d"]
     assert ids_of_day(tmp_path) == ["b", "d"]
+
+
+def test_failures_are_told_by_their_run(tmp_path):
+    labels = dataset(tmp_path)
+    labels.commit(0, *files_of(labels, {"a": "1"}), [failure("b"), failure("c")])
+    labels.commit(1, None, None, [failure("d")])
+    other = dataset(tmp_path, run_id="r2")
+    other.commit(0, None, None, [failure("e")])
+    assert {row.id: row for row in labels.failures_of("r1")} == {name: failure(name) for name in "bcd"}
+    assert [row.id for row in labels.failures_of("r2")] == ["e"]
+    assert dataset(tmp_path, TOMORROW).failures_of("r1") == []
+    other.withdraw(chunked("b", "d"))
+    assert [row.id for row in labels.failures_of("r1")] == ["c"]
+
+
+def test_what_any_model_has_settled(tmp_path):
+    first, second = dataset(tmp_path), dataset(tmp_path, TOMORROW, run_id="r2", model="m2")
+    first.commit(0, *files_of(first, {"a": "1", "b": "1"}), [failure("c")])
+    second.commit(0, *files_of(second, {"c": "2"}), [failure("b", content="2")])
+    assert settled(second, on_any_day=True) == ({"c": "2"}, {"b": "2"})
+    every = second.settled(on_any_day=True, of_any_model=True)
+    assert (every.done, every.failed.keys()) == ({"a": "1", "c": "2"}, {"b"})

@@ -26,7 +26,7 @@ from schemas.outcomes import FailureCode
 from schemas.timelines import Timeline, joined_timeline
 from schemas.videos import Video
 from tests.support.clips import write_clip_videos
-from tests.support.engines import clip_worker, portions_of_features, stream_worker, video_worker
+from tests.support.engines import clip_worker, portions_of_features, stream_worker, video_worker, window_worker
 from tests.support.items import DyingStage, HeldInterpreter, ScriptedWorker
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
@@ -213,6 +213,30 @@ def test_labels_and_embeddings_of_clips_are_equal_to_the_bit(engine, tmp_path):
         for name in ("places", "scores", "embedding"):
             array, other = getattr(scores, name), getattr(found[video], name)
             assert (array.dtype, array.tobytes()) == (other.dtype, other.tobytes())
+
+
+def test_timelines_of_windows_are_equal_to_the_bit(engine, tmp_path):
+    """The long video in four segments, which any worker may take, in any order."""
+    paths = [*write_clip_videos(tmp_path, 2), write_video(tmp_path / "long.mp4", Clip(frames=80, width=96, height=48))]
+    videos = [Video(path.stem, str(path)) for path in paths]
+    worker = window_worker(tmp_path, stride=0.4)
+    expected = by_segment(LocalEngine().run(TaskQueue(videos), worker))
+    found = by_segment(engine.run(TaskQueue(videos), worker))
+    assert [index for name, index in found if name == "long"] == [0, 1, 2, 3]
+    assert sum(len(part.timeline.numbers) for (name, _), part in found.items() if name == "long") == 8
+    assert found.keys() == expected.keys()
+    for key, part in expected.items():
+        for name in ("numbers", "places", "scores", "strong_steps", "strong_scores", "probability_sum"):
+            array, other = getattr(part.timeline, name), getattr(found[key].timeline, name)
+            assert (array.dtype, array.tobytes()) == (other.dtype, other.tobytes())
+
+
+def test_timelines_of_features_are_equal_to_the_bit(engine, tmp_path):
+    parts, scorer = portions_of_features(tmp_path, 3, 4, frames=9, timeline=True, timeline_hz=0.5)
+    expected = {part.number: scorer(part).shard for part in parts}
+    found = {scored.number: scored.shard for scored in engine.run(PortionQueue(parts), scorer)}
+    assert found == expected
+    assert len(found) == 3
 
 
 @pytest.fixture(scope="module")

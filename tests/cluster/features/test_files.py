@@ -164,3 +164,14 @@ def test_means_of_any_width_are_refused(tmp_path):
     replace_column(path, "mean_rgb", pa.array([[0.0] * 70_000] * 2, pa.list_(pa.float32(), 70_000)))
     with pytest.raises(FeatureFileError, match="column mean_rgb is 70,000 wide, at most 65,536"):
         open_features([str(path)])
+
+
+def test_the_number_of_frames_is_known_without_reading_them(tmp_path):
+    rows = [feature_row(number, frames=number + 1) for number in range(4)]
+    shard = write_shard(tmp_path / "a.parquet", rows, row_group_size=2)
+    assert open_features([str(shard)]).files[0].frames == 10
+    assert open_features([str(some_rows(tmp_path / "means"))]).files[0].frames == 0
+    (records,) = open_features([str(FOLDER / "frame_level.tfrecord")]).files
+    (block,) = read_blocks(records, "frame", [0])
+    assert len(block.rgb) <= records.frames <= 2 * len(block.rgb)
+    assert open_features([str(FOLDER / "video_level.tfrecord")]).files[0].frames == 0

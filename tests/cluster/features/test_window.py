@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cluster.features.blocks import FeatureBlock
-from cluster.features.window import FeatureBuffer, FeatureWindow, window_of
+from cluster.features.window import FeatureBuffer, FeatureWindow, padded, window_of
 from schemas.quantization import dequantize
 
 COUNTS = (3, 0, 2, 4)  # frames of each video
@@ -106,3 +106,13 @@ def test_a_cleared_buffer_keeps_its_memory(expected_rows: int) -> None:
     buffer.add(means(7, 3))
     assert buffer.window().rgb[:, 0].tolist() == [7, 8, 9]
     assert np.shares_memory(buffer.window().rgb, memory)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_runs_of_frames_may_overlap(kind: type) -> None:
+    """Also where there are as many frames in the runs as in all."""
+    frames = np.arange(4, dtype=kind)[:, None]
+    decoded = dequantize(frames)[:, 0] if kind == np.uint8 else frames[:, 0]
+    found = padded(frames, np.array([0, 1, 3]), np.array([2, 2, 0]))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[:, :, 0], [decoded[:2], decoded[1:3], [0, 0]])

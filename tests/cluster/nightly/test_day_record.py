@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 
 from cluster.nightly.config import NightlyOptions
-from cluster.nightly.day_record import DayRecord
+from cluster.nightly.day_record import DayRecord, NightSubject
+from cluster.nightly.parts.outcome import PartOutcome
 from cluster.nightly.records import NightRecords
-from schemas.nights import NightCounts, NightRecord
+from schemas.nights import NightCost, NightCounts, NightRecord
 from schemas.records import Machine
-from schemas.runs import RunRecord
-from schemas.scorings import ScoringRecord
 from tests.support.nights import labels_of, night_of, run_of
 
-RECORDS = Path(__file__).resolve().parents[2] / "fixtures" / "records"
 DAY, BEFORE = "2026-03-02", "2026-03-01"
 
 
@@ -32,9 +30,9 @@ def day_record(records: NightRecords, root: Path, run_id: str = "r1") -> DayReco
         records,
         DAY,
         options=options,
-        model="m",
-        fingerprint={"fps": "1"},
-        weights_warning=None,
+        subject=NightSubject(
+            model="m", labels_of="features", extracts=True, fingerprint={"fps": "1"}, weights_warning=None
+        ),
         run_id=run_id,
         machine=Machine(engine="local", nodes=1, cpus=2, gpus=0),
     )
@@ -48,49 +46,48 @@ def read(records: NightRecords, day: str = DAY) -> NightRecord:
 
 def test_a_run_is_recorded_when_it_begins_and_when_it_ends(records, tmp_path):
     day = day_record(records, tmp_path)
-    assert not day.has_begun
-    assert not day.is_complete
+    assert not day.runs.has_begun
+    assert not day.runs.is_complete
     day.begin(NightCounts(new=3, changed=1))
-    assert day.has_begun
+    assert day.runs.has_begun
     assert read(records).status == "running"
-    day.end("interrupted", "", NightCounts(new=2))
+    day.runs.end("interrupted", "", NightCounts(new=2))
     day.write(None, {}, {}, ())
     record = read(records)
     assert (record.status, record.counts, record.labels) == ("interrupted", NightCounts(new=1, changed=1), None)
     assert Path(day.page_uri).exists()
-    assert not day_record(records, tmp_path).is_complete
+    assert not day_record(records, tmp_path).runs.is_complete
 
 
-def test_extraction_and_scoring_are_added_up(records, tmp_path):
-    extraction = RunRecord.from_json((RECORDS / "run.json").read_text())  # 90.5 s on 2 cores, 3.5 s of them used
-    scoring = ScoringRecord.from_json((RECORDS / "scoring.json").read_text())  # 30 s on 2 cores
+def test_a_part_is_recorded_when_it_begins_and_when_it_ends(records, tmp_path):
     day = day_record(records, tmp_path)
-    day.begin(NightCounts(new=3))
-    day.add_extraction(extraction)
-    day.add_scoring(scoring)
-    day.end("completed", "", NightCounts())
+    day.begin_part("extraction", "e1", NightCounts(new=3))
+    (run,) = read(records).runs
+    assert (run.status, run.extraction_run, run.scoring_run, run.counts) == ("running", "e1", None, NightCounts(new=3))
+    day.runs.add(PartOutcome(counts=NightCounts(extracted=2)))
+    day.begin_part("scoring", "s1", NightCounts(new=9))  # which the run has begun with before
+    (run,) = read(records).runs
+    assert (run.extraction_run, run.scoring_run, run.counts) == ("e1", "s1", NightCounts(new=3, extracted=2))
+    day.runs.add(PartOutcome(counts=NightCounts(labelled=5), cost=NightCost(scoring_seconds=2.0)))
+    day.runs.end("completed", "", NightCounts())
     day.write(labels_of({"a": 3}), {}, {}, ())
     (run,) = read(records).runs
-    assert (run.extraction_run, run.scoring_run) == (extraction.run_id, scoring.run_id)
-    assert run.counts == NightCounts(new=3, extracted=1, failed=1, labelled=5, unread=2)
-    assert (run.cost.held_core_seconds, run.cost.used_core_seconds) == (241.0, 3.5)
-    assert (run.cost.bytes_read, run.cost.bytes_written) == (1000, 599)
-    assert [note.id for note in read(records).failures] == ["c"]
-    assert day_record(records, tmp_path).is_complete
+    assert (run.counts, run.cost.scoring_seconds) == (NightCounts(new=3, extracted=2, labelled=5), 2.0)
+    assert day_record(records, tmp_path).runs.is_complete
 
 
 def test_labels_are_compared_with_earlier_nights_and_kept_by_a_run_without_new_ones(records, tmp_path):
     records.write(night_of(BEFORE, labels=labels_of({"a": 4})))
     day = day_record(records, tmp_path)
     day.begin(NightCounts())
-    day.end("completed", "", NightCounts())
+    day.runs.end("completed", "", NightCounts())
     day.write(labels_of({"a": 1, "b": 1}), {}, {}, ())
     first = read(records)
     assert first.drift is not None
     assert [entry.name for entry in first.drift.new] == ["b"]
     second = day_record(records, tmp_path, "r2")
     second.begin(NightCounts())
-    second.end("failed", "scoring: failed", NightCounts())
+    second.runs.end("failed", "scoring: failed", NightCounts())
     second.write(None, {}, {}, ())
     record = read(records)
     assert [run.run_id for run in record.runs] == ["r1", "r2"]
@@ -108,28 +105,11 @@ def test_runs_that_were_killed_are_closed_on_this_day_and_earlier_ones(records, 
     assert [(run.status, run.counts.new) for run in read(records).runs] == [("died", 0), ("running", 1)]
 
 
-def test_runs_of_the_day_that_died_count_what_they_extracted(records, tmp_path):
-    dead = run_of(status="running", counts=NightCounts(new=9), extraction_run="e0")
-    records.write(night_of(DAY, runs=(replace(dead, run_id="r0"), replace(dead, run_id="r1", extraction_run=None))))
-    day = day_record(records, tmp_path, "r2")
-    day.begin(NightCounts(new=1))
-    extraction = RunRecord.from_json((RECORDS / "run.json").read_text())
-    counts = extraction.counts
-    day.count_committed({"e0": replace(extraction, status="died")}.get)
-    assert day.extracted == counts.extracted > 0
-    day.end("completed", "", NightCounts())
-    day.write(None, {}, {}, ())
-    night = read(records)
-    assert [run.counts.failed for run in night.runs] == [counts.failed, 0, 0]
-    assert night.runs[0].failures_by_code == extraction.failures_by_code
-    assert {note.id for note in extraction.failures} <= {note.id for note in night.failures}
-
-
 def test_a_problem_is_logged_as_an_error(records, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     day = day_record(records, tmp_path)
     day.begin(NightCounts(new=1))
-    day.end("completed", "too many failures: extraction of 1", NightCounts())
+    day.runs.end("completed", "too many failures: extraction of 1", NightCounts())
     with caplog.at_level(logging.INFO, "framemill"):
         day.write(None, {}, {}, ())
     levels = {entry.levelname: entry.getMessage() for entry in caplog.records}

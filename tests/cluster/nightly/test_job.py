@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,10 @@ from cluster.runs.lifecycle import ExitCode
 from cluster.storage.lease import Lease
 from schemas.nights import NightCounts, NightRecord
 from tests.support.checkpoints import trained, write_trained
-from tests.support.dataset import ROOT, ids
+from tests.support.dataset import ids
 from tests.support.engines import refuse_engine
-from tests.support.nights import night_of, run_of
+from tests.support.folders import contents
+from tests.support.nights import die_with_lease, night_of, run_of
 from tests.support.pages import Page, assert_self_contained
 from tests.support.scoring import label_ids
 from tests.support.videos import Clip, write_video
@@ -35,9 +34,6 @@ from tests.support.videos import Clip, write_video
 TINY = Clip(frames=30, width=96, height=48)
 WEIGHTS = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
 FIRST, SECOND = "2026-03-01", "2026-03-02"
-DIE_WITH_LEASE = (
-    "import os, sys; from cluster.storage.lease import Lease; Lease(sys.argv[1], 'r0').acquire(); os._exit(0)"
-)
 
 
 def config(root: Path, **changes: Any) -> NightlyOptions:
@@ -50,12 +46,6 @@ def night(root: Path, date: str = FIRST) -> NightRecord:
     found = NightRecords(str(root / "labels")).read(date)
     assert found is not None
     return found
-
-
-def files(root: Path) -> dict[Path, tuple[int, bytes]]:
-    """Everything below a folder, and when it was written."""
-    paths = (path for path in root.rglob("*") if path.is_file())
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
 
 @pytest.fixture(autouse=True)
@@ -139,30 +129,30 @@ def test_pages_and_videos_are_linked_to_each_other(after_first, tmp_path):
 
 
 def test_running_it_again_touches_no_file(root, log):
-    before = files(root)
+    before = contents(root)
     assert run_nightly(config(root, max_failure_ratio=0.3)) == ExitCode.DONE
-    assert files(root) == before
+    assert contents(root) == before
     assert f"nothing is new, and {FIRST} has its record" in log.text
     assert "4 videos, 4 settled before, of them 1 failed, 0 to do" in log.text
     assert "1 × not_media: 'broken' (replace them, and the next run takes them up)" in log.text
     # Its failure is still open: the day keeps its exit code, and the next one has its own.
     assert run_nightly(config(root)) == ExitCode.TOO_MANY_FAILURES
     assert "too many failures: extraction of 1 out of 4 videos (--max-failure-ratio 0.1)" in log.text
-    assert files(root) == before
+    assert contents(root) == before
     (root / "videos" / "broken.mp4").unlink()
     assert run_nightly(config(root)) == ExitCode.DONE
-    assert files(root).keys() | {root / "videos" / "broken.mp4"} == before.keys()
+    assert contents(root).keys() | {root / "videos" / "broken.mp4"} == before.keys()
 
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1:1"], ids=["own cluster", "cluster to join"])
 def test_without_work_no_engine_starts(address, root, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
-    before = files(root)
+    before = contents(root)
     on_ray = {"engine": "ray", "address": address}
     assert run_nightly(config(root, **on_ray, max_failure_ratio=0.3)) == ExitCode.DONE
     assert run_nightly(config(root, **on_ray, fps="2")) == ExitCode.BAD_INPUT
-    assert files(root) == before
+    assert contents(root) == before
     assert run_nightly(config(root, **on_ray, date=SECOND)) == ExitCode.DONE
     assert night(root, SECOND).runs[0].machine.cpus == 0
 
@@ -200,29 +190,29 @@ def test_labels_that_were_corrected_reach_the_features(root):
     labels = {row["id"]: row["labels"] for path in shards for row in pq.read_table(path).to_pylist()}
     assert labels == {"a": [0], "b": [1], "c": []}
     assert not (root / "labels" / f"date={SECOND}").exists()
-    before = files(root)
+    before = contents(root)
     assert run_nightly(config(root, date=SECOND, videos=str(root / "m.csv"))) == ExitCode.DONE
-    assert files(root) == before
+    assert contents(root) == before
 
 
 def test_the_next_night_does_what_is_new_or_replaced(root, log):
     write_video(root / "videos" / "new.mp4", TINY)
     write_video(root / "videos" / "b.mp4", replace(TINY, frames=60))
     (root / "videos" / "c.mp4").unlink()
-    before = {path: content for path, content in files(root).items() if "labels" in path.parts}
+    before = {path: content for path, content in contents(root).items() if "labels" in path.parts}
     assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
     assert label_ids(root / "labels", SECOND) == ["b", "new"]
     record = night(root, SECOND)
     assert record.counts == NightCounts(new=1, changed=1, extracted=2, labelled=2)
     assert record.drift is not None
     assert record.drift.nights == (FIRST,)
-    after = files(root)
+    after = contents(root)
     assert {path for path, content in before.items() if after[path] != content} == {root / "labels" / "report.html"}
     report = root / "labels" / "report.html"
     assert "Last 2 nights" in Page(report.read_text()).text
     assert root / "labels" / "nights" / f"{FIRST}.html" in reached(report)
     assert run_nightly(config(root, date=SECOND)) == ExitCode.DONE
-    assert files(root) == after
+    assert contents(root) == after
     assert len(record.runs) == 1
 
 
@@ -272,7 +262,7 @@ def test_a_night_that_was_killed_is_made_up_by_the_next(root):
     records = NightRecords(str(root / "labels"))
     records.write(night_of(SECOND, runs=(run_of(status="running", counts=NightCounts(new=1)),)))
     for lease in ("labels/nightly-lease.json", "features/lease.json", "labels/lease.json"):
-        subprocess.run([sys.executable, "-c", DIE_WITH_LEASE, str(root / lease)], check=True, cwd=ROOT)
+        die_with_lease(root / lease)
     assert run_nightly(config(root, date="2026-03-03")) == ExitCode.DONE
     assert night(root, SECOND).status == "died"
     assert "was killed" in (root / "labels" / "nights" / f"{SECOND}.html").read_text()
@@ -306,7 +296,7 @@ def test_a_failed_night_is_recorded_and_made_up(root):
 @pytest.mark.parametrize("place", ["labels/nightly-lease.json", "features/lease.json"])
 def test_a_second_concurrent_run_is_refused(place, root, log):
     (root / "videos" / "a.mp4").touch()
-    before = files(root)
+    before = contents(root)
     lease = Lease(str(root / place), "another")
     lease.acquire()
     try:
@@ -315,12 +305,12 @@ def test_a_second_concurrent_run_is_refused(place, root, log):
         lease.release()
     assert "run another (process" in log.text
     assert "--output" not in log.text  # which a night does not have
-    assert files(root) == before
+    assert contents(root) == before
 
 
 def test_wrong_features_are_refused_before_any_work(root, log):
     write_video(root / "videos" / "new.mp4", TINY)
-    before = files(root)
+    before = contents(root)
     others = config(root, date=SECOND, weights="random:1", features=str(root / "others"))
     assert run_nightly(others) == ExitCode.BAD_INPUT
     assert "what these options extract: not the features that model" in log.text
@@ -329,7 +319,7 @@ def test_wrong_features_are_refused_before_any_work(root, log):
     shutil.copytree(root / "classifier", root / "framewise")
     assert run_nightly(config(root, date=SECOND, checkpoint=(str(root / "framewise"),))) == ExitCode.BAD_INPUT
     assert "give --frame-features" in log.text
-    after = files(root)
+    after = contents(root)
     changed = {
         path.relative_to(root).parts[0] for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     }

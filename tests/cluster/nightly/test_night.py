@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from classifiers.inference.feature_classifier import TrainedClassifier
-from cluster.datasets.increment import FailedBefore, Settled, increment_of
 from cluster.engines.base import EngineError
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
 from cluster.nightly.config import NightlyOptions
-from cluster.nightly.night import Night, pending_counts
+from cluster.nightly.night import Night
+from cluster.nightly.parts.extraction import Extraction
+from cluster.nightly.parts.feature_labels import FeatureLabels
+from cluster.nightly.plan import NightPlan
 from cluster.nightly.records import NightRecords
 from cluster.runs.lifecycle import ExitCode
+from cluster.scoring.config import OF_FEATURES
 from schemas.nights import NightCounts, NightRecord
 from tests.support.checkpoints import trained
 from tests.support.stopping_engine import StoppingEngine
@@ -43,10 +47,14 @@ def options(videos, tmp_path) -> NightlyOptions:
 
 def run_until(options: NightlyOptions, error: BaseException) -> ExitCode:
     """A nightly run whose engine stops after the first video."""
-    settings, records = options.settings(), NightRecords(options.labels)
+    settings, records = options.settings(OF_FEATURES), NightRecords(options.labels)
+    assert settings.extraction is not None
     with planned(settings.extraction, read_inputs(settings.extraction)) as (plan, engine), records.lease("r1") as lease:
         classifier = TrainedClassifier({"c": trained("logistic", rgb_dim=1024, fingerprint=plan.fingerprint)})
-        return Night(settings, "r1", classifier, plan, StoppingEngine(engine, 1, error), records, lease)()
+        stopping: Any = StoppingEngine(engine, 1, error)
+        labels = FeatureLabels(settings.scoring, classifier, plan.dataset, stopping)
+        night = NightPlan(Extraction(plan, stopping), labels)
+        return Night(settings, "r1", night, stopping, records, lease)()
 
 
 def record_of(options: NightlyOptions) -> NightRecord:
@@ -85,19 +93,3 @@ def test_a_second_run_of_the_day_is_added_to_its_record(options):
     first, second = record_of(options).runs
     assert (first.counts, second.counts) == (NightCounts(new=1, extracted=1), NightCounts(new=1, extracted=1))
     assert record_of(options).counts.extracted == 2
-
-
-def test_videos_are_counted_by_the_reason_to_extract_them(options, videos):
-    settings = options.with_values(retry_failed=("truncated",)).settings()
-    with planned(settings.extraction, read_inputs(settings.extraction)) as (plan, _):
-
-        def counts(settled: Settled) -> NightCounts:
-            return pending_counts(increment_of(plan.videos, settled, plan.options.failures.retry_failed), settled)
-
-        content = {video.id: video.version for video in plan.videos}
-        assert counts(Settled({}, {})) == NightCounts(new=2)
-        assert counts(Settled({"a": "other", "b": content["b"]}, {})) == NightCounts(changed=1)
-        failed = {"a": FailedBefore("truncated", content["a"], "r1"), "b": FailedBefore("empty", content["b"], "r1")}
-        assert counts(Settled({}, failed)) == NightCounts(retried=1)
-        failed["b"] = FailedBefore("empty", "other", "r1")
-        assert counts(Settled({}, failed)) == NightCounts(retried=1, changed=1)

@@ -22,9 +22,11 @@ from cluster.reports.training_report import render_training_report
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from schemas.label_statistics import LabelledVideo
 from schemas.runs import FailureNote, SlowVideo
+from schemas.sampled_timelines import NOTHING
 from tests.support.browser import Browser, open_browser
 from tests.support.nights import MODEL, labels_of, night_of
 from tests.support.run_records import SMALL
+from tests.support.timelines import sampled
 from tests.support.training_records import renamed, training_record
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
@@ -38,6 +40,17 @@ VIEWS: dict[str, dict[str, Any]] = {
 PICTURE = Thumbnail(1.0, encode_thumbnail(np.full((168, 224, 3), 90, np.uint8)))
 FAILED = ("=cmd|' /C calc'!A0", "zebra", "Apple", HOSTILE)
 URIS = ("https://host/=1.mp4", "javascript:alert(1)", "https://user:secret@host/a.mp4", "https://host/b.mp4?***")
+
+TIMELINES = (
+    sampled([0, 0, 0, NOTHING, 1, 1, 2, 2], [(0, 3, 0), (2, 6, 1), (6, 8, 2)], id="x/1", names=("a", "b", HOSTILE)),
+    sampled(
+        [number // 7 % 12 for number in range(120)],
+        [(33.0 * number, 33.0 * number + 60, number % 12) for number in range(24)],
+        id="x/2",
+        names=[f"class number {number} of twelve" for number in range(12)],
+        cell_seconds=33.0,
+    ),
+)
 
 # Text that reaches out of its chart, but for what a region scrolls or a name's ellipsis shortens.
 CUT_TEXTS = """[...document.querySelectorAll("svg.chart text")].filter((text) => {
@@ -96,6 +109,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     earlier = [night_of(f"2026-02-{day}", labels_of({"a": 60, "b": 40 + day, "v": 2})) for day in (20, 24, 26, 27)]
     shown = [LabelledVideo(id=f"x/{number}", index=97, name="a", score=0.1 * number) for number in range(1, 5)]
     labels = labels_of({"a": 90, "b": 10, "new": 5, HOSTILE: 4}, unlabelled=3, shown=shown)
+    labels = dataclasses.replace(labels, timelines=TIMELINES)
     night = night_of(labels=labels, drift=drift_of(labels, MODEL, earlier), failures=notes)
     night_pictures = {video.id: PICTURE for video in shown[:2]}
     page = render_night_report(night, earlier, night_pictures, context("night"), mended=["zebra"])
@@ -228,6 +242,41 @@ def test_mistakes_are_sorted_by_their_probability(browser: Browser, site: Path) 
     assert true == sorted(true, reverse=True)
     assert browser.run(f"{table}.querySelectorAll('img').length") == 20
     assert browser.run(f"[...{table}.querySelectorAll('img')].every((image) => image.naturalWidth === 224)")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1600, False)])
+def test_strips_of_timelines_fit_and_have_the_colours_of_their_legend(
+    browser: Browser, site: Path, width: int, dark: bool
+) -> None:
+    browser.open(site / PAGES["night"], width=width, dark=dark)
+    assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert browser.run(WIDE) == []
+    assert browser.run(CUT_TEXTS) == []
+    figures = "[...document.querySelectorAll('.timeline')]"
+    assert browser.run(f"{figures}.map((one) => one.querySelector('.id').title)") == ["x/1", "x/2"]
+    assert browser.run(f"{figures}.every((one) => one.querySelector('img').naturalWidth === 224)")
+    # The picture is beside the strip; where there is no room, above it.
+    beside = """((one) => one.querySelector("img").getBoundingClientRect().right
+      <= one.querySelector("svg.chart").getBoundingClientRect().left)"""
+    assert browser.run(f"{figures}.map({beside})") == [width > 760] * 2
+    strips = f"{figures}.map((one) => one.querySelector('svg.chart').getBoundingClientRect().width)"
+    assert min(browser.run(strips)) > min(width - 80, 800)
+    colour = "getComputedStyle(one).fill"
+    drawn = browser.run(f"[...{figures}[0].querySelectorAll('rect[class|=hue]')].map((one) => {colour})")
+    told = browser.run(
+        f"[...{figures}[0].querySelectorAll('.legend i')].map((one) => getComputedStyle(one).backgroundColor)"
+    )
+    assert set(drawn) == set(told)
+    assert len(set(told)) == 3
+    assert told[0] == ("rgb(116, 182, 211)" if dark else "rgb(43, 108, 140)")
+    # Names of events are shortened to them, and whole in their titles.
+    events = f"[...{figures}[1].querySelectorAll('.event')]"
+    assert browser.run(f"{events}.length") == 24
+    assert browser.run(
+        f"{events}.every((one) => one.getBoundingClientRect().height < 24 && one.title.includes(' to '))"
+    )
+    assert browser.run(f"{figures}.every((one) => one.querySelectorAll('svg *').length < 500)")
+    assert problems(browser) == []
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -18,6 +18,7 @@ from schemas.records import STATUSES
 from schemas.runs import FailureNote
 from tests.support.nights import MODEL, labels_of, night_of, run_of
 from tests.support.pages import Page, assert_accessible, assert_self_contained
+from tests.support.timelines import sampled
 
 HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202egpj.mp4\x00"
 PICTURE = Thumbnail(1.0, encode_thumbnail(np.full((24, 32, 3), 90, np.uint8)))
@@ -217,3 +218,45 @@ def test_thousands_of_labels_do_not_make_a_long_page() -> None:
 )
 def test_headlines(counts: NightCounts, words: str) -> None:
     assert night_headline(replace(night_of(), runs=(run_of(counts=counts),))) == words
+
+
+def test_a_night_that_labels_videos_says_nothing_of_features() -> None:
+    run = run_of(extraction_run=None, counts=NightCounts(new=10, failed=1, labelled=9))
+    night = night_of(labels=labels_of({"a": 9}), labels_of="videos", extracts=False, runs=(run,))
+    page = assert_self_contained(render_night_report(night, [], {}))
+    assert_accessible(page)
+    assert "Of 10 new videos, 1 failed; 9 videos were labelled." in page.text
+    assert "1 of the 10 videos processed this night failed" in page.text
+    assert "Fingerprint of the clips sampling.fps 1" in page.text
+    assert "Labels written 40 kB" in page.text
+    assert not [word for word in ("xtract", "eature", "Video read") if word in page.text]
+
+
+def test_a_night_that_does_both_tells_of_both() -> None:
+    night = night_of(labels=labels_of({"a": 9}), labels_of="videos", extracts=True)
+    text = Page(render_night_report(night, [], {})).text
+    assert "1 video failed; the others are not affected" in text
+    assert "Fingerprint of features and clips" in text
+    assert "Features and labels written 40 kB" in text
+
+
+def test_timelines_are_shown_with_what_is_missing() -> None:
+    timelines = (
+        sampled([0, 1], [(0, 1, 0)], id="x/1", more_events=2),
+        sampled([2], id=HOSTILE, names=("a", "b", HOSTILE)),
+    )
+    labels = replace(labels_of({"a": 90}), timelines=timelines)
+    html = render_night_report(night_of(labels=labels), [], {"x/1": PICTURE}, PageContext(videos={"x/1": "gs://b/x"}))
+    page = assert_self_contained(html)
+    assert_accessible(page)
+    assert "Over the time of 2 videos, drawn at random from the day's videos" in page.text
+    assert "2 more events in the label shards." in page.text
+    labels_of_charts = [attributes.get("aria-label") or "" for tag, attributes in page.tags if tag == "svg"]
+    told = [label for label in labels_of_charts if label.startswith("Timeline of")]
+    assert told[0] == (
+        "Timeline of x/1, 2 s: zero: 0:00 to 0:01, score 0.75; one: 0:01 to 0:02, score 0.75. "
+        "Events: zero: 0:00 to 0:01, score 0.90"
+    )
+    assert "\u202e" not in html
+    assert page.hrefs[0].endswith("/b/x")
+    assert "timelines" not in Page(render_night_report(night_of(labels=labels_of({"a": 90})), [], {})).headings

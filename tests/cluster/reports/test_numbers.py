@@ -35,6 +35,22 @@ def test_durations_on_axes(seconds: float, text: str) -> None:
     assert numbers.round_duration_text(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0:00"),
+        (7, "0:07"),
+        (7.25, "0:07.25"),
+        (59.999, "1:00"),
+        (61.5, "1:01.5"),
+        (3723, "1:02:03"),
+        (90_000, "25:00:00"),
+    ],
+)
+def test_places_in_a_video(seconds: float, text: str) -> None:
+    assert numbers.clock_text(seconds) == text
+
+
 def test_below_thirty_videos_shares_are_counts() -> None:
     assert numbers.accuracy_text(8 / 9, 9) == "8 of 9"
     assert numbers.accuracy_text(0.5, 30) == "50.00%"

@@ -113,3 +113,12 @@ def test_an_id_that_no_submission_can_hold(manifest: Path, checkpoint: str) -> N
     assert plan_of(manifest, checkpoint).videos == 1
     with pytest.raises(InputError, match="submission"):
         plan_of(manifest, checkpoint, submission=str(manifest.parent / "s.csv"))
+
+
+def test_videos_that_were_read_before_are_not_read_again(manifest: Path, checkpoint: str) -> None:
+    videos = plan_of(manifest, checkpoint).inputs.videos
+    labels = str(manifest.parent / "labels")
+    given = ScoringOptions.of(checkpoint=(checkpoint,), labels=labels, videos="gone", date=DAY)
+    assert read_clip_inputs(given.settings(), videos).videos is videos
+    with pytest.raises(InputError, match="gone"):
+        read_clip_inputs(given.settings())

@@ -91,3 +91,15 @@ def test_features_are_not_left_out_by_patterns():
 def test_a_shard_cannot_hold_any_number_of_labels():
     with pytest.raises(InputError, match="top-k times rows-per-shard must be below"):
         ScoringOptions.of(checkpoint=("c",), labels="l", features=("f",), top_k=1 << 12, rows_per_shard=1 << 20)
+
+
+def test_timelines_of_features_have_options_of_their_own():
+    timeline = [*NEEDED, "--timeline"]
+    assert kind_and_defaults(parse(ScoringOptions, timeline)) == ("features", 1024, 0.0)
+    assert kind_and_defaults(parse(ScoringOptions, [*timeline, "--rows-per-shard", "9"])) == ("features", 9, 0.0)
+    with pytest.raises(InputError, match="--max-frames does not go with --timeline, which covers all frames"):
+        parse(ScoringOptions, [*timeline, "--max-frames", "3"])
+    with pytest.raises(InputError, match="--stride goes with --videos; with features, timelines have --timeline-hz"):
+        parse(ScoringOptions, [*timeline, "--stride", "3"])
+    with pytest.raises(InputError, match="window goes with --timeline"):
+        parse(ScoringOptions, [*NEEDED, "--window", "3"])

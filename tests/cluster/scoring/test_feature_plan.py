@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.label_dataset import Labelled
+from cluster.features.steps import StepGrid
+from cluster.scoring import feature_plan
 from cluster.scoring.feature_plan import make_feature_plan
 from schemas.errors import InputError
 from schemas.features import FeatureRow
@@ -151,3 +154,48 @@ def test_features_that_cannot_be_read(tmp_path, checkpoint):
     (tmp_path / "f" / "a.parquet").write_bytes(b"PAR1, not more")
     (problem,) = problems_of(tmp_path / "f", checkpoint, tmp_path)
     assert "a.parquet cannot be read" in problem
+
+
+def test_steps_of_timelines_follow_from_the_options_and_the_rate_of_the_features(tmp_path):
+    fingerprint = {"sampling.fps": "30000/1001"}
+    model = write_trained(tmp_path / "model", trained(fingerprint=fingerprint))
+    path = write_shard(tmp_path / "a.parquet", [feature_row(0, frames=3)], fingerprint)
+    options = {"timeline": True, "timeline_hz": 0.1, "window": 2.5, "timeline_top_k": 3, "event_threshold": 0.6}
+    plan = plan_of(path, model, tmp_path, **options)
+    timelines = plan.scorer.timelines
+    assert timelines.grid == StepGrid(fps=Fraction(30000, 1001), hz=Fraction(1, 10), window_seconds=Fraction(5, 2))
+    form = timelines.form
+    assert (form.step_seconds, form.top_k, form.strong_score, form.is_single_label) == (10.0, 3, 0.8 * 0.6, True)
+    found = plan.label_fingerprint
+    kept = ("timeline.kind", "timeline.step_seconds", "timeline.window_seconds", "timeline.top_k")
+    assert [found[key] for key in kept] == ["features", "10", "5/2", "3"]
+    others = plan_of(path, model, tmp_path, **{**options, "window": 2.0}), plan_of(path, model, tmp_path)
+    assert all(other.label_fingerprint != found for other in others)
+    assert not any("timeline" in key for key in others[1].label_fingerprint)
+    assert others[1].scorer.timelines is None
+
+
+def test_features_that_have_no_timelines(tmp_path, checkpoint):
+    means = write_features(tmp_path / "means", {"a": [0]})
+    (problem,) = problems_of(means, checkpoint, tmp_path, timeline=True)
+    assert problem.startswith("--timeline takes the features of single frames, and not all files in")
+    assert problem.endswith("extract with --frame-features")
+    frames = write_features(tmp_path / "frames", {"a": [0]}, frames=3)
+    (problem,) = problems_of(frames, checkpoint, tmp_path, timeline=True, window=0.9)
+    assert problem == "--window is 0.9 s, but these features are 1 s apart: give at least that"
+    fingerprint = {"sampling.fps": "none"}
+    model = write_trained(tmp_path / "model", trained(fingerprint=fingerprint))
+    path = write_shard(tmp_path / "a.parquet", [feature_row(0, frames=3)], fingerprint)
+    (problem,) = problems_of(path, model, tmp_path, timeline=True)
+    assert "not none" in problem
+
+
+def test_portions_hold_no_more_timelines_than_fit(tmp_path, checkpoint, monkeypatch):
+    root = write_features(tmp_path / "f", {name: [place] for place, name in enumerate("abcd")}, frames=30)
+    frames = [30 + number % 3 for number in range(4)]
+    monkeypatch.setattr(feature_plan, "MAX_TIMELINE_SCORES", 2 * sum(frames[:2]))
+    plan = plan_of(root, checkpoint, tmp_path, timeline=True, timeline_hz=0.5, timeline_top_k=4)
+    assert ids_of(plan.portions(NOTHING)) == [[names(0), names(1)], [names(2)], [names(3)]]
+    monkeypatch.setattr(feature_plan, "MAX_TIMELINE_SCORES", 1)
+    assert len(plan.portions(NOTHING)) == 4
+    assert len(plan_of(root, checkpoint, tmp_path).portions(NOTHING)) == 1

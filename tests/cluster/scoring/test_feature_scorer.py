@@ -16,6 +16,7 @@ import torch
 from cluster.datasets.label_dataset import Labelled
 from cluster.scoring.feature_plan import FeaturePlan, make_feature_plan
 from tests.support.checkpoints import trained, write_trained
+from tests.support.features import replace_column
 from tests.support.scoring import names, scoring_config, write_features
 
 NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
@@ -30,7 +31,9 @@ def threads() -> Iterator[None]:
 
 
 def plan_of(root: Path, **options: object) -> FeaturePlan:
-    features = write_features(root / "features", {"a": [0, 1, 2], "b": [3, 4]}, contents={3: "etag:3"})
+    frames = 20 if options.get("timeline") else 0
+    contents = {3: "etag:3", 4: "etag:4 [10-40]"}
+    features = write_features(root / "features", {"a": [0, 1, 2], "b": [3, 4]}, contents=contents, frames=frames)
     checkpoint = write_trained(root / "checkpoint", trained())
     plan = make_feature_plan(scoring_config(features, checkpoint, root / "labels", **options).settings())
     plan.scorer.setup()
@@ -107,3 +110,38 @@ def test_scores_are_those_of_the_network(tmp_path: Path) -> None:
         assert [one["index"] for one in found] == [10, 12, 11]
         expected = torch.softmax(torch.tensor([2.0, 1.0, 0.0]), dim=0)
         np.testing.assert_allclose([one["score"] for one in found], expected, rtol=1e-5)
+
+
+def test_labels_of_a_video_with_a_timeline_are_means_over_its_steps(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, timeline=True, timeline_top_k=6, event_threshold=0.25)
+    (portion,) = plan.portions(NOTHING)
+    scored = plan.scorer(portion)
+    assert scored.shard is not None
+    rows = {row["id"]: row for row in pq.read_table(io.BytesIO(scored.shard)).to_pylist()}
+    assert sorted(rows) == names(*range(5))
+    for number, name in enumerate(names(*range(5))):
+        timeline = rows[name]["timeline"]
+        seconds = sorted({entry["seconds"] for entry in timeline})
+        # Each odd video lacks second 1, the grid point in its gap (`feature_row`).
+        first = 10 if number == 4 else 0
+        missing = {1} if number % 2 else set()
+        count = 20 + number % 3 + len(missing)
+        assert seconds == [second for second in range(first, first + count) if second not in missing]
+        means = {
+            index: np.mean([entry["score"] for entry in timeline if entry["index"] == index]) for index in range(10, 16)
+        }
+        assert [label["index"] for label in rows[name]["labels"]] == sorted(means, key=lambda index: -means[index])
+        for label in rows[name]["labels"]:
+            assert label["score"] == pytest.approx(means[label["index"]], rel=1e-5)
+    assert any(row["events"] for row in rows.values())
+    assert scored.steps == sum(len(row["timeline"]) // 6 for row in rows.values())
+
+
+def test_a_file_whose_gaps_cannot_be_read_leaves_the_others_of_its_portion(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, timeline=True)
+    (portion,) = plan.portions(NOTHING)
+    replace_column(tmp_path / "features" / "features" / "a.parquet", "gaps", pa.array([["1-2"]] * 3))
+    scored = plan.scorer(portion)
+    assert sorted(labels(scored.shard)) == names(3, 4)
+    (unread,) = scored.unread
+    assert "column gaps is list" in unread.message

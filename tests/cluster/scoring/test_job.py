@@ -13,6 +13,7 @@ from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.features.blocks import read_blocks
 from cluster.features.files import open_features
+from cluster.features.tfrecord_conversion import ConversionOptions, convert
 from cluster.features.tfrecord_files import YOUTUBE_8M
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
@@ -216,6 +217,29 @@ def test_records_with_codes_of_another_range(tmp_path):
         np.testing.assert_allclose([label["score"] for label in rows[name]], expected, rtol=1e-5)
     with pytest.raises(InputError, match="code_range"):
         make_feature_plan(scoring_config(path, checkpoint, tmp_path / "others").settings())
+
+
+@pytest.mark.parametrize("model", ["dense-5", "attention-pooling"])
+def test_shards_and_the_records_made_of_them_give_the_same_timelines(model, tmp_path):
+    root = write_features(tmp_path / "features", {"a": range(3), "b": range(3, 5)}, frames=12)
+    convert(ConversionOptions.of(input=str(root), output=str(tmp_path / "records"), to="tfrecord"))
+    checkpoint = write_trained(tmp_path / "checkpoint", trained(model))
+    found = []
+    for place, features in enumerate((root, tmp_path / "records")):
+        labels = tmp_path / f"labels{place}"
+        record = score(features, checkpoint, labels, timeline=True, event_threshold=0.2, vtt=str(tmp_path / "vtt"))
+        assert counts(record) == (5, 0, 5, 0, 0)
+        assert record.counts.steps == sum(12 + number % 3 for number in range(5))
+        tables = [pq.read_table(path) for path in labels.glob(f"date={DAY}/*.parquet")]
+        rows = sorted((row for table in tables for row in table.to_pylist()), key=lambda row: row["id"])
+        found.append([(row["id"], row["timeline"], row["events"], row["labels"]) for row in rows])
+        # Each odd video lacks second 1 (`feature_row`).
+        gapped = [{entry["seconds"] for entry in row["timeline"]} for row in rows]
+        assert [1.0 in seconds for seconds in gapped] == [True, False, True, False, True]
+    assert found[0] == found[1]
+    assert any(events for _, _, events, _ in found[0])
+    assert len(list((tmp_path / "vtt").glob("*.vtt"))) == 5
+    assert counts(score(root, checkpoint, tmp_path / "labels0"))[1] == 0, "labels without timelines are others"
 
 
 def test_the_submission_agrees_with_the_shards(features, checkpoint, tmp_path):

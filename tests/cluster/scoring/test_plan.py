@@ -10,7 +10,8 @@ import pytest
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CheckpointError
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.plan import label_fingerprint, read_checkpoint_at, read_trained, unsubmittable, unwritable
+from cluster.scoring.plan import kind_of, label_fingerprint, read_checkpoint_at, read_trained, unsubmittable, unwritable
+from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips
 from tests.support.scoring import scoring_config
@@ -84,3 +85,15 @@ def test_ids_that_a_submission_cannot_hold_are_one_problem():
     assert problem.startswith("3 ids hold a comma, a quote or a line's end")
     assert "'b,c'" in problem
     assert unsubmittable(pa.chunked_array([["a", "b c"]])) == []
+
+
+def test_a_kind_follows_from_the_configurations_of_checkpoints(checkpoint, tmp_path):
+    clips = write_trained(tmp_path / "clips", trained_clips())
+    (tmp_path / "clips" / "model.safetensors").unlink()  # which are read later
+    assert (kind_of([checkpoint]), kind_of([clips, clips]), kind_of([clips, str(tmp_path)])) == (
+        "features",
+        "videos",
+        None,
+    )
+    with pytest.raises(InputError, match=f"of clips are {clips}; of features {checkpoint}"):
+        kind_of([checkpoint, clips])

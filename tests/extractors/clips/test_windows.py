@@ -313,3 +313,13 @@ def test_what_cannot_be_decoded_is_refused(tmp_path: Path, videos: dict[str, Pat
     flow = ClipFormat(frames=4, height=96, width=192, resize=(96, 192), fps=None, mean=(0.5, 0.5), std=(0.5, 0.5))
     with pytest.raises(ValueError, match="2 channels"):
         found(videos["h264"], flow)
+
+
+def test_more_windows_than_memory_holds_are_refused(videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "MAX_WINDOWS", 7)
+    with pytest.raises(
+        VideoError, match=r"it lasts 8 s, 8 steps of 1 s in one piece; the limit is 7\. .*--stride"
+    ) as refusal:
+        found(videos["h264"], form(4))
+    assert refusal.value.code is FailureCode.TOO_LONG
+    assert list(found(videos["h264"], form(4), first_seconds=1)) == list(range(1, 8))

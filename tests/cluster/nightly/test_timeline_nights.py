@@ -1,0 +1,155 @@
+"""Nights with timelines: label shards, the record and the page have what was seen when."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.extraction.job import planned
+from cluster.extraction.plan import read_inputs
+from cluster.nightly.config import NightlyOptions
+from cluster.nightly.job import run_nightly
+from cluster.nightly.records import NightRecords
+from cluster.runs.lifecycle import ExitCode
+from schemas.nights import NightCounts, NightRecord
+from schemas.sampled_timelines import NOTHING
+from tests.support.checkpoints import trained, write_trained
+from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.folders import contents
+from tests.support.pages import assert_accessible, assert_self_contained
+from tests.support.videos import Clip, write_video
+
+STREAM = {"frames": 5, "height": 32, "width": 32}
+LONG = {"frames": 35, "rate": 10}  # 3.5 s: steps at 0, 1, 2 and 3 s
+FIRST, SECOND = "2026-03-01", "2026-03-02"
+
+
+def config(root: Path, **changes: Any) -> NightlyOptions:
+    values = {name: str(root / name) for name in ("videos", "labels")}
+    values |= {"checkpoint": (str(root / "stream"),), "date": FIRST, "engine": "local", "quiet": True}
+    values |= {"timeline": True, "event_threshold": 0.2, "events_csv": str(root / "events.csv")}
+    return NightlyOptions.of(**{**values, **changes})
+
+
+def night(root: Path, date: str = FIRST) -> NightRecord:
+    found = NightRecords(str(root / "labels")).read(date)
+    assert found is not None
+    return found
+
+
+def rows(root: Path, date: str = FIRST) -> dict[str, Any]:
+    found = (row for path in (root / "labels").glob(f"date={date}/*") for row in pq.read_table(path).to_pylist())
+    return {row["id"]: row for row in found}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos and a broken one, and a stream network."""
+    root = tmp_path_factory.mktemp("stream")
+    write_clip_videos(root / "videos", 2, **LONG)
+    (root / "videos" / "broken.mp4").write_text("no video")
+    write_trained(root / "stream", trained_clips("movinet-a0-stream", options=STREAM))
+    write_trained(root / "clips", trained_clips())
+    return root
+
+
+def test_a_clip_model_needs_a_stride_and_nothing_is_touched(root: Path, caplog, monkeypatch) -> None:
+    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+    before = contents(root)
+    assert run_nightly(config(root, checkpoint=(str(root / "clips"),))) == ExitCode.BAD_INPUT
+    assert "is no stream network, it looks at clips: give --stride" in caplog.text
+    assert run_nightly(config(root, stride=1.0)) == ExitCode.BAD_INPUT
+    assert "--stride goes with clip models that look at one clip" in caplog.text
+    assert contents(root) == before
+
+
+def test_a_stream_network_tells_what_it_sees_when(root: Path) -> None:
+    assert run_nightly(config(root, max_failure_ratio=0.5)) == ExitCode.DONE
+    record = night(root)
+    assert record.counts == NightCounts(new=3, failed=1, labelled=2)
+    assert record.labels is not None
+    found = rows(root)
+    for timeline in record.labels.timelines:
+        row = found[timeline.id]
+        assert (timeline.cell_seconds, timeline.seconds, len(timeline.places)) == (1.0, 4.0, 4)
+        tops = [
+            step
+            for step in row["timeline"]
+            if step["score"] == max(other["score"] for other in row["timeline"] if other["seconds"] == step["seconds"])
+        ]
+        drawn = [
+            (timeline.classes[place].index, score)
+            for place, score in zip(timeline.places, timeline.scores, strict=True)
+        ]
+        assert [(step["index"], pytest.approx(step["score"], abs=1e-3)) for step in tops] == drawn
+        assert len(timeline.events) + timeline.more_events == len(row["events"]) > 0
+    assert {one.id for one in record.labels.timelines} == set(found) == {"v00000", "v00001"}
+    assert (root / "events.csv").read_text().count("\n") > 2
+    page = assert_self_contained((root / "labels" / "report.html").read_text())
+    assert_accessible(page)
+    assert "timelines" in page.headings
+    drawn_of = [attributes["aria-label"] or "" for tag, attributes in page.tags if tag == "svg"]
+    assert sum(label.startswith("Timeline of v0000") for label in drawn_of) == 2
+    assert sum(tag == "img" and attributes["alt"] == "Frame of v00000" for tag, attributes in page.tags) > 1
+
+
+def test_the_next_night_labels_what_is_new_and_running_it_again_touches_no_file(root: Path) -> None:
+    write_video(root / "videos" / "new.mp4", Clip(**{**LONG, "width": 96, "height": 64}))
+    changes = {"date": SECOND, "without_pictures": True}
+    assert run_nightly(config(root, **changes)) == ExitCode.DONE
+    record = night(root, SECOND)
+    assert record.counts == NightCounts(new=1, labelled=1)
+    assert record.labels is not None
+    assert [one.id for one in record.labels.timelines] == ["new"]
+    before = contents(root)
+    assert run_nightly(config(root, **changes)) == ExitCode.DONE
+    assert contents(root) == before
+
+
+@pytest.mark.heavy
+def test_other_events_are_other_labels(root: Path) -> None:
+    places = {"labels": str(root / "other"), "events_csv": None, "without_pictures": True, "max_failure_ratio": 0.5}
+    assert run_nightly(config(root, **places)) == ExitCode.DONE
+    videos = {path.stem for path in (root / "videos").iterdir()} - {"broken"}
+    assert run_nightly(config(root, **places, date=SECOND, event_threshold=0.9)) == ExitCode.DONE
+    record = NightRecords(str(root / "other")).read(SECOND)
+    assert record is not None
+    assert record.counts == NightCounts(retried=1, failed=1, labelled=len(videos))
+
+
+@pytest.mark.heavy
+def test_a_clip_model_looks_at_a_clip_for_each_step(root: Path) -> None:
+    places = {"labels": str(root / "of-clips"), "checkpoint": (str(root / "clips"),)}
+    given = config(root, **places, stride=0.5, max_failure_ratio=0.5, without_pictures=True, events_csv=None)
+    assert run_nightly(given) == ExitCode.DONE
+    record = NightRecords(str(root / "of-clips")).read(FIRST)
+    assert record is not None
+    assert record.labels is not None
+    assert record.labels.timelines
+    for timeline in record.labels.timelines:
+        assert (timeline.cell_seconds, timeline.seconds) == (0.5, 3.5)
+        assert NOTHING not in timeline.places
+
+
+@pytest.mark.heavy
+def test_features_have_timelines_too(root: Path) -> None:
+    """A classifier of features, with the features of every second."""
+    weights = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
+    places = {"labels": str(root / "of-features"), "features": str(root / "features")}
+    given = config(root, **places, **weights, frame_features=True, max_failure_ratio=0.5, events_csv=None)
+    with planned(given.extraction(), read_inputs(given.extraction())) as (plan, _):
+        checkpoint = trained("logistic", classes=3, rgb_dim=1024, fingerprint=plan.fingerprint)
+    write_trained(root / "logistic", checkpoint)
+    given = given.with_values(checkpoint=(str(root / "logistic"),))
+    assert run_nightly(given) == ExitCode.DONE
+    record = NightRecords(str(root / "of-features")).read(FIRST)
+    assert record is not None
+    assert record.labels is not None
+    assert len(record.labels.timelines) == record.counts.labelled > 1
+    assert all((one.cell_seconds, one.seconds) == (1.0, 4.0) for one in record.labels.timelines if one.id != "new")
+    page = assert_self_contained((root / "of-features" / "report.html").read_text())
+    assert "timelines" in page.headings
