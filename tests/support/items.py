@@ -209,7 +209,7 @@ def _raise() -> None:
 
 
 def die_alone() -> None:
-    """Kill this process once the outcome of the task before has reached its driver, which would blame that otherwise."""
+    """Kill this process once the outcome of the task before has reached the driver, which would blame that one else."""
     time.sleep(1)
     ACTIONS["die"]()
 
