@@ -2,13 +2,20 @@
 
 A long video becomes many segments, which spreads it over the cluster and bounds the memory of a worker. The segments of
 a video cover every grid point exactly once.
+
+A network that remembers what it has seen (`classifiers.layers.stream`) goes through the segments one after the other:
+each begins with the state after the one before it. Segments without a state do not depend on one another.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
+
+from numpy.typing import NDArray
 
 DEFAULT_SECONDS = 300
 MAX_SEGMENTS = 10_000  # of a video; segments of a longer one are longer
@@ -16,12 +23,25 @@ MAX_SEGMENTS = 10_000  # of a video; segments of a longer one are longer
 
 @dataclass(frozen=True)
 class Segment:
-    """Segment `index` of `count`: the grid points in [`start_seconds`, `end_seconds`), None for the video's end."""
+    """Segment `index` of `count`: the grid points in [`start_seconds`, `end_seconds`), None for the video's end.
+
+    `state` is what a network remembers of the video before it, by names; it takes no part in comparisons.
+    """
 
     index: int = 0
     count: int = 1
     start_seconds: int = 0
     end_seconds: int | None = None
+    state: Mapping[str, NDArray[Any]] | None = field(default=None, compare=False, repr=False)
+
+    def following(self, state: Mapping[str, NDArray[Any]], end_seconds: int | None) -> Segment | None:
+        """The next segment, with the state after this one, of a video used up to `end_seconds`; None after the last."""
+        if self.index + 1 == self.count:
+            return None
+        assert self.end_seconds is not None  # as of all but the last
+        index, start = self.index + 1, self.end_seconds
+        stop = end_seconds if index + 1 == self.count else start + self.end_seconds - self.start_seconds
+        return Segment(index, self.count, start, stop, state)
 
 
 def plan_segments(

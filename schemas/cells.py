@@ -7,7 +7,10 @@ take a tab or a carriage return at the start for the end of a cell.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable, Sequence
 
 # Apostrophes in front belong to it, so that a text that had one before comes back too. As RE2 reads it, for Arrow.
 COMPUTED = r"^('*(?:[\t\n\v\f\r ]*[=+@＝＋－＠-]|[\t\r]))"
@@ -23,3 +26,11 @@ def cell_of_text(text: str) -> str:
 def text_of_cell(cell: str) -> str:
     """The text that was written as `cell`."""
     return cell[1:] if cell.startswith("'") and _COMPUTED.match(cell[1:]) else cell
+
+
+def csv_lines(rows: Iterable[Sequence[str | float]]) -> bytes:
+    """Rows as lines of a CSV file (RFC 4180, UTF-8): texts as cells that nothing computes, numbers as they are."""
+    text = io.StringIO()
+    writer = csv.writer(text)  # its lines end in \r\n, so that it quotes both
+    writer.writerows([cell_of_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return text.getvalue().encode()

@@ -46,6 +46,7 @@ class ScoringCounts(JobCounts):
     replaced          those of the others whose labels of this date were withdrawn
     unlabelled        those of the scored of which no class reached the threshold
     embedded          rows of embeddings
+    steps, events     of the timelines of the scored videos
     """
 
     already_labelled: int
@@ -54,6 +55,8 @@ class ScoringCounts(JobCounts):
     unlabelled: int
     failed_before: int = 0
     embedded: int = 0
+    steps: int = 0
+    events: int = 0
 
     @property
     @override
@@ -70,8 +73,10 @@ class ScoringCounts(JobCounts):
 class ScoringRecord(JobRecord):
     """One scoring run.
 
-    label_fingerprint    what makes labels comparable: models, temperatures, classes, top k, threshold
+    label_fingerprint    what makes labels comparable: models, temperatures, classes, top k, threshold, and of
+                         timelines their steps and the rules of events
     feature_fingerprint  how the features or clips were made
+    vtt, events_csv      where the events of all videos were also written to, as `submission` of the labels
     failures_by_code     empty where features were scored, as is `seconds_by_stage`, which is CPU time
     """
 
@@ -86,6 +91,8 @@ class ScoringRecord(JobRecord):
     first_scores: tuple[int, ...]
     failures: tuple[UnreadableFile, ...]
     submission: str | None
+    vtt: str | None = None
+    events_csv: str | None = None
     failures_by_code: Mapping[str, int] = field(default_factory=dict)
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION

@@ -51,9 +51,10 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         "extractors/*",
     ],
+    "cluster/timelines": ["cluster/storage", "cluster/runs", "cluster/datasets", "classifiers/*"],
     "cluster/scoring": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
-        *["extractors/*", "classifiers/*"],
+        *["cluster/timelines", "extractors/*", "classifiers/*"],
     ],
     "cluster/training": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
@@ -62,7 +63,8 @@ ALLOWED = {
     "cluster/deploy": ["cluster/runs"],
     "cluster/nightly": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
-        *["cluster/clips", "cluster/extraction", "cluster/scoring", "extractors/*", "classifiers/*"],
+        *["cluster/clips", "cluster/extraction", "cluster/scoring", "cluster/timelines"],
+        *["extractors/*", "classifiers/*"],
     ],
     "jobs": ["extractors/*", "classifiers/*", "cluster/*"],
 }

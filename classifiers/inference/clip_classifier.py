@@ -6,6 +6,9 @@ and C channels, F features, K classes.
 
 A video is sampled in V clips (views and crops): its probabilities are the mean over its clips, its embedding is the
 mean of their features.
+
+Stream networks (`classifiers.clip_models.streaming`) also watch a video frame by frame, one or several together: their
+state is the states of all, each key with the number of its network in front.
 """
 
 from __future__ import annotations
@@ -22,10 +25,12 @@ from torch import Tensor, nn
 
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.clip_models.streaming import StreamModel
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import mean_probability
 from classifiers.layers.direct_conv import DirectConv3d
 from classifiers.layers.fused_conv import FusibleConv
+from classifiers.layers.stream import State
 from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, fitted_model
 from schemas.clips import ClipInput
 
@@ -57,6 +62,7 @@ class TrainedClipClassifier(Classifier):
         if differences:
             raise CheckpointError("checkpoints with different clips cannot be averaged", differences)
         self.views = ViewMean(models[0].feature_dim, self.is_single_label)
+        self.stream_members = sum(isinstance(model, StreamModel) for model in models)
         self._states = [
             {name: value.numpy() for name, value in checkpoint.state.items()} for checkpoint in checkpoints.values()
         ]
@@ -65,6 +71,11 @@ class TrainedClipClassifier(Classifier):
     def dim(self) -> int:
         """F + K."""
         return self.views.feature_dim + self.config.num_classes
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether all models can watch a video frame by frame."""
+        return self.stream_members == len(self.configs)
 
     def build(self) -> ClipEnsemble:
         """The models with their weights, in evaluation mode."""
@@ -108,14 +119,37 @@ class ClipEnsemble(nn.Module):
 
         Features are computed in the type of `values`, logits in fp32.
         """
-        is_reduced = values.dtype != torch.float32
-        # Weights already have this type; autocast converts the inputs of other layers (batch norm, gates).
-        with torch.autocast(values.device.type, values.dtype, enabled=is_reduced, cache_enabled=False):
+        with _reduced(values):
             features = [model.forward_features(values).float() for model in self.models]
+        return torch.cat([features[0], self._joint_logits(features)], dim=1)
+
+    def initial_state(self, videos: int) -> State:
+        """The state before the first frames of N `videos`, of stream networks."""
+        return _joint_state([model.initial_state(videos) for model in self._stream_models])
+
+    def stream(self, values: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, State]:
+        """Prepared frames (N, C, T, H, W) of any T to the joint logits (N, T, K), and the state after them.
+
+        All members are stream networks. An empty state is that at the start.
+
+        Raises:
+            ValueError: if the state is of other networks, or not of as many videos and this size.
+        """
+        members = zip(self._stream_models, _own_states(state, len(self.members)), strict=True)
+        with _reduced(values):
+            parts = [model.stream_features(values, own) for model, own in members]
+        logits = self._joint_logits([features.float() for features, _ in parts])  # (N, T, K)
+        return logits, _joint_state([own for _, own in parts])
+
+    @property
+    def _stream_models(self) -> list[StreamModel]:
+        return [cast(StreamModel, member) for member in self.members]
+
+    def _joint_logits(self, features: Sequence[Tensor]) -> Tensor:
+        """The features of the members (…, F) to logits (…, K), in fp32."""
         members = zip(self.models, features, self.temperatures, strict=True)
         logits = torch.stack([model.forward_head(own) / temperature for model, own, temperature in members])
-        joint = mean_probability(logits, multi_label=self.multi_label) if len(logits) > 1 else logits[0]  # (N, K)
-        return torch.cat([features[0], joint], dim=1)
+        return mean_probability(logits, multi_label=self.multi_label) if len(logits) > 1 else logits[0]
 
 
 @dataclass(frozen=True)
@@ -157,6 +191,27 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
             [f"its clips are {config.clips.format}, but the options of {config.model!r} require {model.clip_format}"],
         )
     return model
+
+
+def _reduced(values: Tensor) -> torch.autocast:
+    """Computes in the type of `values`. Weights already have it; the inputs of other layers (norms, gates) are cast."""
+    is_reduced = values.dtype != torch.float32
+    return torch.autocast(values.device.type, values.dtype, enabled=is_reduced, cache_enabled=False)
+
+
+def _joint_state(states: Sequence[Mapping[str, Tensor]]) -> State:
+    return {f"{member}.{key}": value for member, state in enumerate(states) for key, value in state.items()}
+
+
+def _own_states(state: Mapping[str, Tensor], members: int) -> list[State]:
+    """The parts of a joint state."""
+    own: list[State] = [{} for _ in range(members)]
+    for joint_key, value in state.items():
+        member, _, key = joint_key.partition(".")
+        if not (member.isdecimal() and int(member) < members):
+            raise ValueError(f"the state has {joint_key}, which belongs to none of {members} networks")
+        own[int(member)][key] = value
+    return own
 
 
 def _input_fields(clips: ClipInput) -> dict[str, Any]:

@@ -9,6 +9,8 @@
 Within a day every id has one row, among the labels or the failures. The metadata of all three files hold the label
 fingerprint: the model, and how labels are chosen.
 
+Labels have a timeline beside them (`schemas.timelines`) where the run that wrote them asked for it.
+
 A ledger is written before its shard and counts once that is there. Rows that are to be replaced are withdrawn before
 the new ones are made, from the ledger first: whatever a crash leaves in between, an id without a line in a ledger or
 among the failures is still to be scored, and its rows in shards are withdrawn before.
@@ -33,7 +35,7 @@ from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.shard_index import IndexedShard, repeated
 from cluster.datasets.tables import groups, load_table, remove_rows, store_table, tables_with
-from cluster.storage.parquet import encode_table, read_table
+from cluster.storage.parquet import column_names, encode_table, read_columns, read_table
 from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA
 from schemas.scorings import ScoringRecord
@@ -161,14 +163,20 @@ class LabelDataset(DatasetFolder):
                     self.bytes_written += len(content)
             self.shards += shard is not None
 
-    def tables(self) -> Iterator[pa.Table]:
-        """The day's labels of this fingerprint, shard by shard; raises `DatasetError` for any other file."""
+    def tables(self, schema: pa.Schema = LABEL_SCHEMA) -> Iterator[pa.Table]:
+        """The day's labels of this fingerprint, shard by shard; raises `DatasetError` for any other file.
+
+        With `TIMELINE_LABEL_SCHEMA` they have their timelines and events, with `EVENTS_SCHEMA` no more than their
+        events; of shards without these there are none.
+        """
+        untimed = pa.schema([field for field in schema if field.name in LABEL_SCHEMA.names])
         with self.explained("read"):
             for shard in self._shards():
-                table = read_table(shard)
-                if table.schema.remove_metadata() != LABEL_SCHEMA:
-                    raise DatasetError(f"{shard} is no label shard: it has {', '.join(table.column_names)}")
-                yield self._ours(table)
+                table = self._ours(read_columns(shard, schema.names))
+                if table.schema == schema:
+                    yield table
+                elif table.schema != untimed or not set(LABEL_SCHEMA.names) <= set(column_names(shard)):
+                    raise DatasetError(f"{shard} is no label shard: it has {', '.join(column_names(shard))}")
 
     def _remove(self, gone: Sequence[tuple[str, pa.ChunkedArray]], *, ledgers_first: bool) -> int:
         """Remove rows of the day, by shard; returns how many there were.

@@ -27,7 +27,7 @@ from cluster.engines.beam_process import PipelineProcess
 from cluster.engines.beam_staging import Staging
 from cluster.engines.options import EngineOptions
 from cluster.engines.pickled_file import PickledFile
-from cluster.engines.wire import unpack
+from cluster.engines.wire import pack, unpack
 from cluster.storage.files import StorageError
 from schemas.records import Machine
 
@@ -151,11 +151,11 @@ class _Run:
     def _take_outcomes(self) -> Generator[Any, None, None]:
         """What is final of the outcomes that have been written.
 
-        Segments of a video may come before its first look, in the same listing or where the listing began before
-        either was written; they wait for the next one. What has no open task then is a repetition by the runner, or
-        of a video that has been given up.
+        Segments of a video may come before the one that they follow from, in the same listing or where the listing
+        began before either was written; they wait for the next one. What has no open task then is a repetition by the
+        runner, or of a video that has been given up.
         """
-        early, self._early = self._early, {}
+        waited, self._early = self._early, {}
         for contents in self._staging.take_outcomes():
             for content in contents:
                 batch: OutcomeBatch = unpack(OutcomeBatch, content)
@@ -168,17 +168,20 @@ class _Run:
                         self._early[key] = outcome
                 if batch.error:
                     raise EngineError(batch.error)
-        for key, outcome in early.items():
-            if key in self._open:
-                yield from self._settle(key, outcome)
+        early = waited | self._early
+        while following := early.keys() & self._open.keys():
+            for key in sorted(following):
+                self._early.pop(key, None)
+                yield from self._settle(key, early.pop(key))
 
     def _settle(self, key: str, packed: bytes) -> Iterator[Any]:
         del self._open[key]
         self._settled += 1
         outcome = self._queue.settle(unpack(self._config.outcome_type, packed))
-        follow_ups = self._take_ready()  # the remaining segments of a long video, which the pipeline has already
+        follow_ups = self._take_ready()  # further segments of a long video, which the pipeline has already
         if follow_ups or key in self._groups:
-            for member in self._groups.add(key, None if outcome is None else packed, follow_ups):
+            # Packed anew: without what follows from it.
+            for member in self._groups.add(key, None if outcome is None else pack(outcome), follow_ups):
                 yield unpack(self._config.outcome_type, member)
         elif outcome is not None:
             yield outcome

@@ -2,7 +2,10 @@
 
     task ─► child process ─► outcome ─► rules of the queue ─┬► final: to the staging folder, in batches
                                                             ├► retried, at once or after a while
-                                                            └► remaining segments: back to the pipeline
+                                                            ├► remaining segments: back to the pipeline
+                                                            └► the next segment of a chain: carried out here, at once
+
+A chain (`Task.is_chained`) is not handed on: in between, the pipeline would hold the states of all long videos.
 
 The rules are those of the driver's queue, applied where the task was carried out: each task has a queue of its own.
 All outcomes are written before the bundle ends, so that the driver finds them before it finds what they lead to.
@@ -91,8 +94,11 @@ class Bundle:
         follow_ups: list[Any] = []
         try:
             for key in keys:
-                follow_ups += self._attempt(key)
-                self._look_up()
+                chained: str | None = key
+                while chained is not None:
+                    others, chained = self._attempt(chained)
+                    follow_ups += others
+                    self._look_up()
         except NoDriverError:
             self._stop()
         except EngineError as error:
@@ -101,29 +107,34 @@ class Bundle:
         self._polled_at = time.monotonic()
         return follow_ups
 
-    def _attempt(self, key: str) -> list[Any]:
+    def _attempt(self, key: str) -> tuple[list[Any], str | None]:
+        """Tasks that follow for other workers, and the key of one that is next here."""
         queue = self._queues[key]
         follow_ups: list[Any] = []
+        chained: str | None = None
         while batch := queue.take_batch(1):
             (task,) = batch
             if task.key != key:
-                follow_ups.append(task)
+                if task.is_chained:  # only videos have tasks that follow
+                    chained = task.key
+                    self._queues[chained] = self._config.queue_of(task)
+                else:
+                    follow_ups.append(task)
                 continue
             for outcome in self._settle(queue, task):
                 self._unwritten[key] = pack(outcome)
                 self._unwritten_bytes += len(self._unwritten[key])
                 self._retried |= queue.retried
                 del self._queues[key]
-        return follow_ups
+        return follow_ups, chained
 
     def _settle(self, queue: Any, task: Any) -> list[Any]:
-        """The task's outcome, if it is final."""
+        """The task's outcome, if it is final, with what follows from it: the driver's queue will take that, too."""
         outcome = self._process.carry_out(task, self._look_up)
         if isinstance(outcome, WorkerLoss):
             self._workers_lost += 1
             return list(queue.settle_lost([task], outcome))
-        final = queue.settle(outcome)
-        return [] if final is None else [final]
+        return [] if queue.settle(outcome) is None else [outcome]
 
     def _look_up(self) -> None:
         """From time to time: see whether there is still a driver, and write what it waits for."""

@@ -87,7 +87,10 @@ class VideoStage(Protocol):
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[Any, list[Segment]]:
-        """The features of `segment`, and no others; without one, of the first, and the remaining segments.
+        """The features of a segment, and the segments that follow from it.
+
+        Of `segment`; without one, of the first, whose others are the remaining segments. A stage that remembers what it
+        has seen gives the next segment alone, with its state, after each but the last.
 
         Raises `VideoError` for a file that cannot be read or has no frames.
         """

@@ -2,6 +2,10 @@
 
 The queue hands out the remaining segments of a long video once the first has shown how many there are, retries
 transient failures after a while, and gives up a video that has cost two workers.
+
+Segments that depend on one another are handed out one after the other: the outcome of each brings the next, with the
+state of the network after it (`Segment.state`). Whatever becomes of a worker, what it costs is the segment that it was
+at; where a segment fails, its video does.
 """
 
 from __future__ import annotations
@@ -48,6 +52,17 @@ class Task:
         return f"{self.segment.index if self.segment else 0} {self.video.id}"
 
     @property
+    def is_chained(self) -> bool:
+        """Whether it goes on from an earlier segment, in which case no later one can go on without it."""
+        return self.segment is not None and self.segment.state is not None
+
+    def without_state(self) -> Task:
+        """The same task as it stands in an outcome, where nobody needs the state from which it began."""
+        if self.segment is None or self.segment.state is None:
+            return self
+        return replace(self, segment=replace(self.segment, state=None))
+
+    @property
     def goes_alone(self) -> bool:
         """Whether its batch holds no other task: it may take long, or has cost a worker."""
         return self.segment is not None or self.kills > 0
@@ -55,7 +70,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Features]):
-    """A segment's features, as the stage gives them; `others` are the video's remaining segments, after its first."""
+    """A segment's features, as the stage gives them.
+
+    `others` are segments that follow from it: after the first segment of a video the remaining ones, or the next one
+    alone where that goes on from its state. The queue takes them out.
+    """
 
     task: Task
     features: Features
@@ -76,7 +95,7 @@ class Failed:
         """Whether the video can do without it: one of its later segments cannot be decoded."""
         no_damage = (*TRANSIENT, FailureCode.TOO_LONG, FailureCode.INTERNAL)
         is_damage = self.stage == Stage.DECODE and self.code not in no_damage
-        return is_damage and self.task.segment is not None
+        return is_damage and self.task.segment is not None and not self.task.is_chained
 
 
 Outcome = Done[Any] | Failed
@@ -148,7 +167,7 @@ class TaskQueue(WorkQueue[Task, Outcome]):
             return None
         if isinstance(outcome, Done):
             self._ready.extendleft(Task(task.video, segment) for segment in reversed(outcome.others))
-            return outcome
+            return replace(outcome, others=()) if outcome.others else outcome
         if outcome.code in TRANSIENT and task.attempt <= len(self._backoff_seconds):
             self._retry(task, self._backoff_seconds[task.attempt - 1])
             return None

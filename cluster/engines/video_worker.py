@@ -63,7 +63,7 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
             guard = TaskGuard(self._memory_bytes, self._time_seconds)
             with guard, open_video(task.video.uri, policy=self._policy) as source:
                 features, others = self.stage(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
-            return Done(task, features, tuple(others))
+            return Done(task.without_state(), features, tuple(others))
         except VideoError as error:
             return Failed(task, error.code, error.message, error.stage)
         except (MemoryError, MemoryExceededError):

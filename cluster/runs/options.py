@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import NoneType
 from typing import Any, Generic, Self, TypeVar
 
@@ -39,7 +40,7 @@ class Options:
         options = options_of(type(self))
         for found in options.values():
             partner = options.get(found.rule.goes_with)
-            if partner and partner.value_in(self) in (None, ()) and found.value_in(self) != found.default:
+            if partner and partner.value_in(self) in (None, (), False) and found.value_in(self) != found.default:
                 yield f"--{found.name} goes with --{partner.name}"
 
     @classmethod
@@ -131,7 +132,11 @@ class Values(Generic[T]):
         for found in self.options.values():
             if found.field in given:
                 groups[found.group][found.field] = given[found.field]
-        return self.kind(**groups.pop(""), **{name: kinds[name](**values) for name, values in groups.items()})
+        own, problems = groups.pop(""), list[str]()
+        made = {name: attempt(partial(kinds[name], **values), problems) for name, values in groups.items()}
+        if problems:
+            raise InputError(*problems)
+        return self.kind(**own, **made)
 
 
 def groups_of(kind: type[Options]) -> Mapping[str, type[Options]]:

@@ -1,6 +1,7 @@
 """The plan of scoring videos: the videos, the worker that scores them, the label dataset and the one of embeddings.
 
-Making it checks everything that can be wrong before any work is done. Embeddings are features as
+Making it checks everything that can be wrong before any work is done. A video is looked at in a few clips
+(`clip_scorer`), or all through for its timeline (`timeline_kinds`). Embeddings are features as
 `jobs/extract_features.py` writes them, with the input of the network's head in `mean_rgb`, and no sound.
 """
 
@@ -10,6 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -19,6 +22,7 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.model_options import parse_options
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.engines.stage import VideoStage
 from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.scoring.clip_network import ClipNetwork
@@ -34,8 +38,11 @@ from cluster.scoring.plan import (
     unsubmittable,
     unwritable,
 )
+from cluster.scoring.timeline_kinds import TimelineKind, timeline_kind
+from cluster.timelines.config import timeline_fingerprint
 from extractors.clips.sampling import ClipSampling
 from extractors.networks.precision import resolve_precision
+from schemas.clips import ClipFormat
 from schemas.errors import InputError
 from schemas.labels import LabelStamp
 from schemas.videos import Video
@@ -53,13 +60,31 @@ OPTION_OF = {
 
 @dataclass(frozen=True)
 class ClipInputs:
-    """Checkpoints and manifest of a run, read and verified."""
+    """Checkpoints and manifest of a run, read and verified.
+
+    sampling  the clips of each video, where it is labelled by a few of them
+    timeline  how it is looked at all through, in a run with timelines
+    """
 
     settings: ScoringSettings
     started: datetime
     videos: list[Video]
     trained: TrainedClipClassifier
-    sampling: ClipSampling
+    sampling: ClipSampling | None
+    timeline: TimelineSteps | None
+
+    @property
+    def runs_on_gpus(self) -> bool:
+        """Whether the network is on GPUs where there are any."""
+        return self.timeline is None or self.timeline.kind.runs_on_gpus
+
+
+@dataclass(frozen=True)
+class TimelineSteps:
+    """The kind of the timelines, and the length of their steps."""
+
+    kind: TimelineKind
+    seconds: Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +92,7 @@ class ClipPlan(ScoringPlan):
     """A run that can start. `embeddings` is the dataset that takes the network's features, if any does."""
 
     inputs: ClipInputs
-    worker: VideoWorker[ClipScorer]
+    worker: VideoWorker[Any]
     writer: LabelWriter
     clips: Mapping[str, str]
     embeddings: FeatureDataset | None
@@ -95,9 +120,14 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
     problems: list[str] = []
     trained = read_trained(TrainedClipClassifier, options, problems)
     sampling: ClipSampling | None = None
+    timeline: TimelineSteps | None = None
     if trained is not None:
         try:
-            sampling = _sampling_of(trained, options.clips)
+            if options.timelines.timeline:
+                kind = timeline_kind(trained)
+                timeline = TimelineSteps(kind, kind.step_seconds(trained, options.timelines))
+            else:
+                sampling = _sampling_of(trained, options.clips)
         except ValueError as error:
             problems.append(str(error))
     if options.clips.embeddings is not None and len(options.checkpoint) > 1:
@@ -110,9 +140,9 @@ def read_clip_inputs(settings: ScoringSettings) -> ClipInputs:
     if options.submission is not None:
         problems += unsubmittable(pa.chunked_array([[video.id for video in videos]], pa.string()))
     problems += unwritable(options)
-    if problems or trained is None or sampling is None:
+    if problems or trained is None:
         raise InputError(*problems)
-    return ClipInputs(settings, started, with_versions(videos, options.policy), trained, sampling)
+    return ClipInputs(settings, started, with_versions(videos, options.policy), trained, sampling, timeline)
 
 
 def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
@@ -122,27 +152,20 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     """
     settings, trained = inputs.settings, inputs.trained
     options, embeddings = settings.options, settings.options.clips.embeddings
-    precision = _resolved(options.clips.precision, on_gpu=on_gpu)
+    precision = _resolved(options.clips.precision, on_gpu=on_gpu and inputs.runs_on_gpus)
+    sampling = {} if inputs.sampling is None else {"clips.sampling": _json(inputs.sampling)}
     clips = {
         "clips.model": trained.config.model,
         "clips.weights": trained.config.weights_sha256,
-        "clips.format": json.dumps(asdict(trained.clips.format), sort_keys=True),
-        "clips.sampling": json.dumps(asdict(inputs.sampling), sort_keys=True),
+        "clips.format": _json(trained.clips.format),
+        **sampling,
         "clips.precision": precision,
         "clips.version": CLIPS_VERSION,
     }
     run_id = new_run_id(inputs.started)
-    fingerprint = {**label_fingerprint(trained, options.scores), **clips}
+    fingerprint = {**label_fingerprint(trained, options.scores), **clips, **_timeline_fingerprint(inputs)}
     dataset = label_dataset(settings, run_id, fingerprint)
-    stage = ClipScorer(
-        network=ClipNetwork(trained, precision),
-        views=trained.views,
-        clip_format=trained.clips.format,
-        sampling=inputs.sampling,
-        top_k=options.scores.top_k,
-        with_embedding=options.clips.embeddings is not None,
-        max_pixels=options.clips.max_pixels,
-    )
+    stage = _stage(inputs, precision)
     return ClipPlan(
         settings=settings,
         run_id=run_id,
@@ -151,10 +174,37 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         dataset=dataset,
         inputs=inputs,
         worker=VideoWorker(stage, options.engine.memory_limit_mib << 20, options.engine.time_limit, options.policy),
-        writer=label_writer(trained, options.scores, dataset, LabelStamp(trained.name, run_id, inputs.started)),
+        writer=label_writer(trained, options, dataset, LabelStamp(trained.name, run_id, inputs.started)),
         clips=clips,
         embeddings=None if embeddings is None else _embeddings(embeddings, run_id, trained, clips),
     )
+
+
+def _stage(inputs: ClipInputs, precision: str) -> VideoStage:
+    """What is done with each video."""
+    trained, options = inputs.trained, inputs.settings.options
+    if inputs.timeline is not None:
+        return inputs.timeline.kind.stage(trained, options, inputs.timeline.seconds, precision)
+    assert inputs.sampling is not None
+    return ClipScorer(
+        network=ClipNetwork(trained, precision),
+        views=trained.views,
+        clip_format=trained.clips.format,
+        sampling=inputs.sampling,
+        top_k=options.scores.top_k,
+        with_embedding=options.clips.embeddings is not None,
+        max_pixels=options.clips.max_pixels,
+    )
+
+
+def _timeline_fingerprint(inputs: ClipInputs) -> dict[str, str]:
+    if inputs.timeline is None:
+        return {}
+    return timeline_fingerprint(inputs.timeline.kind.name, inputs.timeline.seconds, inputs.settings.options.timelines)
+
+
+def _json(value: ClipSampling | ClipFormat) -> str:
+    return json.dumps(asdict(value), sort_keys=True)
 
 
 def is_same_anywhere(precision: str) -> bool:

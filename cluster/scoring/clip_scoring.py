@@ -1,6 +1,6 @@
 """Scoring of videos: the engines of feature extraction, with a stage that labels.
 
-queue ─► engine ─┬► labels ─► portions of them, committed by the run
+queue ─► engine ─┬► labels, with timelines or without ─► portions of them, committed by the run
                  └► embeddings ─► a feature dataset
 
 A video is scored if it lacks labels or an embedding, and only what it lacks is written. One that cannot be scored
@@ -10,7 +10,7 @@ becomes a failure of each dataset that lacks it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 
 import pyarrow as pa
@@ -25,7 +25,9 @@ from cluster.scoring.clip_plan import is_same_anywhere, make_clip_plan, read_cli
 from cluster.scoring.clip_scorer import ClipScores
 from cluster.scoring.config import ScoringSettings
 from cluster.scoring.label_source import Backlog, LabelSource, RunStats
-from cluster.scoring.label_writer import ClipLabels, ScoredPortion
+from cluster.scoring.label_writer import ClipLabels, ScoredPortion, VideoLabels
+from cluster.scoring.timeline_assembler import TimelineAssembler
+from schemas.failures import FailureRow
 from schemas.records import Machine
 from schemas.videos import Video
 
@@ -40,12 +42,17 @@ class ClipScoring(LabelSource):
         inputs = read_clip_inputs(settings)
         with self._stack:  # an engine of its own is closed where there is no plan
             self._engine = self._open(engine, settings)
-            on_gpu = self._engine.on_gpus
+            on_gpu = self._engine.on_gpus if inputs.runs_on_gpus else False
             if on_gpu is None and not is_same_anywhere(settings.options.clips.precision):
                 on_gpu = self._engine.started().on_gpus
             self.plan = self._plan = make_clip_plan(inputs, on_gpu=bool(on_gpu))
             self._stack = self._stack.pop_all()
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
+        self._timelines = TimelineAssembler(
+            self._plan.run_id,
+            num_classes=inputs.trained.config.num_classes,
+            top_k=settings.options.scores.top_k,
+        )
         self._embeddings: ClipEmbeddings | None = None
         self._unlabelled: frozenset[str] = frozenset()
         self._pending: list[Video] = []
@@ -89,9 +96,14 @@ class ClipScoring(LabelSource):
             closing(self._engine.run(self._queue, self._plan.worker)) as outcomes,
         ):
             for outcome in outcomes:
-                self._take(outcome)
-                progress.add_frames(outcome.features.num_frames if isinstance(outcome, Done) else 0)
-                progress.add_video(failed=not isinstance(outcome, Done))
+                if isinstance(outcome, Done):
+                    self._count(outcome.features.seconds_by_stage)
+                    progress.add_frames(outcome.features.num_frames)
+                settled = self._settled(outcome)
+                if settled is None:
+                    continue  # other segments of the video are still to come
+                self._take(outcome, settled)
+                progress.add_video(failed=isinstance(settled, FailureRow))
                 if self._labels.is_full:
                     yield from self._portion()
 
@@ -116,22 +128,30 @@ class ClipScoring(LabelSource):
         yield self._labels.portion()
         self._labels.clear()
 
-    def _take(self, outcome: Outcome) -> None:
-        """Add an outcome to the datasets that lack the video."""
-        video = outcome.task.video
-        is_unlabelled = video.id in self._unlabelled
-        embeddings = self._embeddings if self._embeddings and video.id in self._embeddings.lacking else None
+    def _count(self, seconds_by_stage: Mapping[str, float]) -> None:
+        for stage, seconds in seconds_by_stage.items():
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
+
+    def _settled(self, outcome: Outcome) -> VideoLabels | FailureRow | None:
+        """The labels or the failure of the outcome's video, if it is settled with that."""
+        if self._plan.inputs.timeline is not None:
+            return self._timelines.add(outcome)
         if isinstance(outcome, Done):
             scores: ClipScores = outcome.features
-            for stage, seconds in scores.seconds_by_stage.items():
-                self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
-            if is_unlabelled:
-                self._labels.add(video, scores)
-            if embeddings:
-                embeddings.add(video, scores)
+            return VideoLabels(outcome.task.video, scores.places, scores.scores)
+        return failure_row(outcome, self._plan.run_id)
+
+    def _take(self, outcome: Outcome, settled: VideoLabels | FailureRow) -> None:
+        """Add what has become of a video to the datasets that lack it."""
+        video = outcome.task.video
+        embeddings = self._embeddings if self._embeddings and video.id in self._embeddings.lacking else None
+        if isinstance(settled, VideoLabels):
+            if video.id in self._unlabelled:
+                self._labels.add(settled)
+            if embeddings and isinstance(outcome, Done):
+                embeddings.add(video, outcome.features)
         else:
-            row = failure_row(outcome, self._plan.run_id)
-            if is_unlabelled:
-                self._labels.add_failure(row)
+            if video.id in self._unlabelled:
+                self._labels.add_failure(settled)
             if embeddings:
-                embeddings.add_failure(row)
+                embeddings.add_failure(settled)

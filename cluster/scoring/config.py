@@ -15,6 +15,7 @@ from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.files import join
 from cluster.storage.read_policy import ReadPolicy
+from cluster.timelines.config import TimelineOptions
 from extractors.video.media import MAX_PIXELS
 from schemas.outcomes import FailureCode
 from schemas.records import is_date
@@ -166,6 +167,7 @@ class ScoringOptions(Options):
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     records: RecordOptions = field(default_factory=RecordOptions)
     clips: ClipScoringOptions = field(default_factory=ClipScoringOptions)
+    timelines: TimelineOptions = field(default_factory=TimelineOptions)
     engine: ScoringEngineOptions = field(default_factory=ScoringEngineOptions)
     failures: ScoringFailureOptions = field(default_factory=ScoringFailureOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
@@ -184,6 +186,29 @@ class ScoringOptions(Options):
             problems.append(f"top-k times rows-per-shard must be below {MAX_LABELS}")
         if len(set(self.checkpoint)) < len(self.checkpoint):
             problems.append("checkpoint names the same folder more than once")
+        return [*problems, *self._timeline_conflicts()]
+
+    def _timeline_conflicts(self) -> list[str]:
+        if not self.timelines.timeline:
+            return []
+        clips, timelines = self.clips, self.timelines
+        problems = [
+            f"--{name} does not go with --timeline, for which {reason}"
+            for name, value, reason in (
+                ("embeddings", clips.embeddings, "a video has scores at every step and no features of its own"),
+                ("views", clips.views, "each step has one clip, or a network watches all of the video"),
+                ("crops", clips.crops, "the centre of each frame is looked at"),
+            )
+            if value is not None
+        ]
+        if self.videos is None and timelines.stride is not None:
+            problems.append(
+                "--stride goes with --videos; with features, timelines have --timeline-hz steps in a second"
+            )
+        if self.videos is not None and "window" not in timelines.unchanged():
+            problems.append("--window goes with --features; a network that takes videos knows how much it looks at")
+        if timelines.vtt is not None and join(timelines.vtt) == join(self.labels):
+            problems.append(f"labels and vtt must be two places, not both {self.labels!r}")
         return problems
 
     @property

@@ -119,7 +119,7 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
     run_id = new_run_id(started)
     fingerprint = {**label_fingerprint(classifier, options.scores), "max_frames": str(options.max_frames)}
     dataset = label_dataset(settings, run_id, fingerprint)
-    writer = label_writer(classifier, options.scores, dataset, LabelStamp(classifier.name, run_id, started))
+    writer = label_writer(classifier, options, dataset, LabelStamp(classifier.name, run_id, started))
     return FeaturePlan(
         settings=settings,
         run_id=run_id,

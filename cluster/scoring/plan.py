@@ -118,16 +118,24 @@ def label_dataset(settings: ScoringSettings, run_id: str, fingerprint: Mapping[s
 
 
 def label_writer(
-    classifier: Classifier, options: ScoreOptions, dataset: LabelDataset, stamp: LabelStamp
+    classifier: Classifier, options: ScoringOptions, dataset: LabelDataset, stamp: LabelStamp
 ) -> LabelWriter:
     """The writer of a run's label shards."""
-    return LabelWriter(config=classifier.config, threshold=options.threshold, stamp=stamp, metadata=dataset.metadata)
+    return LabelWriter(
+        config=classifier.config,
+        threshold=options.scores.threshold,
+        stamp=stamp,
+        metadata=dataset.metadata,
+        rules=options.timelines.event_rules() if options.timelines.timeline else None,
+    )
 
 
 def unwritable(options: ScoringOptions) -> list[str]:
     """Problems with outputs that cannot be written to."""
     problems = []
-    for uri in filter(None, (options.labels, options.submission, options.clips.embeddings)):
+    timelines = options.timelines
+    outputs = (options.labels, options.submission, options.clips.embeddings, timelines.vtt, timelines.events_csv)
+    for uri in filter(None, outputs):
         try:
             files.check_writable(uri)
         except files.StorageError as error:

@@ -1,6 +1,6 @@
 """One scoring run, from its first portion to its record.
 
-label source ─► label shards, failures ─► submission
+label source ─► label shards, failures ─► submission, files of events
      └► tally ─► record (updated during the run)
 
 A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
@@ -26,9 +26,12 @@ from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.submission import write_submission
 from cluster.storage.redaction import redacted, redacted_uri
+from cluster.timelines.event_csv import write_events_csv
+from cluster.timelines.webvtt import write_vtt
 from schemas.errors import InputError
 from schemas.records import MAX_FAILURES, utc_text
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
+from schemas.timelines import EVENTS_SCHEMA
 
 logger = logging.getLogger("framemill")
 
@@ -42,6 +45,8 @@ class _Tally:
     scored: int = 0
     failed: int = 0
     unlabelled: int = 0
+    steps: int = 0
+    events: int = 0
     failures: list[UnreadableFile] = field(default_factory=list)
     failures_by_code: Counter[str] = field(default_factory=Counter)
     portions: set[int] = field(default_factory=set)
@@ -57,6 +62,8 @@ class _Tally:
         self.portions.add(scored.number)
         self.scored += scored.videos
         self.unlabelled += scored.unlabelled
+        self.steps += scored.steps
+        self.events += scored.events
         self.first_labels += scored.first_labels
         self.first_scores += scored.first_scores
         failures = [
@@ -111,22 +118,27 @@ class ScoringRun:
         return self._plan.videos - self._backlog.left - len(self._backlog.failed)
 
     def _work(self) -> str:
-        """Score the backlog, and write the submission where there is one; returns the status."""
+        """Score the backlog, and write the files that are made of all labels; returns the status."""
         status = self._guarded(lambda: self._take_all(self._source.outcomes()))
         # Finished portions are kept, whatever ended the work.
         rest = self._guarded(lambda: self._take_all(self._source.rest()))
         if status == rest == "completed":
-            return self._guarded(self._write_submission)
+            return self._guarded(self._write_files)
         return rest if status == "completed" else status
 
     def _guarded(self, part: Callable[[], None]) -> str:
         return guarded(part, EngineError, OSError, ValueError)
 
-    def _write_submission(self) -> None:
-        uri = self._plan.settings.options.submission
-        if uri is not None:
-            rows = write_submission(uri, self._plan.dataset.tables())
-            logger.info(f"{uri}: {rows} videos")
+    def _write_files(self) -> None:
+        options, dataset = self._plan.settings.options, self._plan.dataset
+        timelines = options.timelines
+        if options.submission is not None:
+            logger.info(f"{options.submission}: {write_submission(options.submission, dataset.tables())} videos")
+        if timelines.vtt is not None:
+            logger.info(f"{timelines.vtt}: {write_vtt(timelines.vtt, dataset.tables(EVENTS_SCHEMA))} videos")
+        if timelines.events_csv is not None:
+            events = write_events_csv(timelines.events_csv, dataset.tables(EVENTS_SCHEMA))
+            logger.info(f"{timelines.events_csv}: {events} events")
 
     def _take_all(self, outcomes: Generator[ScoredPortion]) -> None:
         with closing(outcomes):
@@ -144,7 +156,7 @@ class ScoringRun:
 
     def _record(self, status: str) -> ScoringRecord:
         plan, tally, stats = self._plan, self._tally, self._source.stats()
-        settings, submission = plan.settings, plan.settings.options.submission
+        settings, options = plan.settings, plan.settings.options
         classifier = plan.classifier
         names = classifier.config.class_names
         return ScoringRecord(
@@ -154,7 +166,7 @@ class ScoringRun:
             started_at=utc_text(plan.started),
             finished_at=utc_text(datetime.now(UTC)),
             command=command_line(),
-            configuration=without_secrets(settings.options.flat()),
+            configuration=without_secrets(options.flat()),
             versions=package_versions(),
             date=settings.date,
             models=tuple(
@@ -164,7 +176,7 @@ class ScoringRun:
                     weights_sha256=config.weights_sha256,
                     temperature=config.temperature,
                 )
-                for uri, config in zip(settings.options.checkpoint, classifier.configs, strict=True)
+                for uri, config in zip(options.checkpoint, classifier.configs, strict=True)
             ),
             label_fingerprint=plan.label_fingerprint,
             feature_fingerprint=dict(plan.fingerprint),
@@ -177,6 +189,8 @@ class ScoringRun:
                 failed=tally.failed,
                 replaced=self._backlog.replaced,
                 unlabelled=tally.unlabelled,
+                steps=tally.steps,
+                events=tally.events,
                 shards=plan.dataset.shards,
                 bytes_written=plan.dataset.bytes_written,
                 embedded=stats.embedded,
@@ -191,5 +205,11 @@ class ScoringRun:
             failures=tuple(sorted(tally.failures, key=lambda failure: failure.uri)),
             failures_by_code=dict(tally.failures_by_code),
             seconds_by_stage=dict(stats.seconds_by_stage),
-            submission=None if submission is None else redacted_uri(submission),
+            submission=_redacted(options.submission),
+            vtt=_redacted(options.timelines.vtt),
+            events_csv=_redacted(options.timelines.events_csv),
         )
+
+
+def _redacted(uri: str | None) -> str | None:
+    return None if uri is None else redacted_uri(uri)

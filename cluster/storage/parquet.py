@@ -43,9 +43,16 @@ def decode_table(content: bytes, uri: str, columns: list[str] | None = None) -> 
 
 
 def read_columns(uri: str, columns: Collection[str]) -> pa.Table:
-    """Few columns of a large file; little else of it is fetched."""
+    """Few columns of a large file, those of them that it has; little else of it is fetched."""
     with _explained(uri), open_parquet(uri) as parquet:
         return parquet.read(list(columns), use_threads=False)
+
+
+def column_names(uri: str) -> list[str]:
+    """The columns of a file."""
+    with _explained(uri), open_parquet(uri) as parquet:
+        names: list[str] = parquet.schema_arrow.names
+        return names
 
 
 @contextmanager

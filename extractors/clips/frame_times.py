@@ -18,20 +18,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import floor
 from typing import Protocol
 
-from av.video.stream import VideoStream
-
+from extractors.clips.frame_index import FrameIndex
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import JUMP_SECONDS, declared_end
-from extractors.video.full_decode import REORDERED_PICTURES
 from extractors.video.groups import Group, read_groups
 from extractors.video.media import Media, ReadsAhead, Source
 from extractors.video.packets import PacketReader
 from extractors.video.probe import header_duration
-from extractors.video.seek import can_seek, groups_at
+from extractors.video.seek import NEARBY_SECONDS, can_seek, groups_at
 from extractors.video.selective_decode import check_origin, first_pts
 
 LISTED_SECONDS = 60  # up to this length, reading all packets is the fastest
@@ -60,6 +58,13 @@ class FrameTimes(Protocol):
     def end_pts(self) -> int:
         """End of the last frame, in ticks."""
 
+    @property
+    def end_byte(self) -> int:
+        """Where the last packet ends in the file; 0 if that is not known."""
+
+    def shows(self, start_pts: int, end_pts: int) -> bool:
+        """Whether an intact frame is on screen at some time between the two."""
+
     def sequence(self, start_pts: int, end_pts: int) -> FrameSequence:
         """The frames from the one on screen at `start_pts` to the last one before `end_pts`."""
 
@@ -85,11 +90,16 @@ class ListedTimes:
 
     frames: Sequence[int]
     end_pts: int
+    end_byte: int = 0
 
     @property
     def origin(self) -> int:
         """Timestamp of the first frame, in ticks."""
         return self.frames[0]
+
+    def shows(self, start_pts: int, end_pts: int) -> bool:
+        """Whether an intact frame is on screen at some time between the two: without damage, always."""
+        return start_pts < self.end_pts and end_pts > self.origin
 
     def sequence(self, start_pts: int, end_pts: int) -> FrameSequence:
         """The frames from the one on screen at `start_pts` to the last one before `end_pts`."""
@@ -101,7 +111,8 @@ def list_times(media: Media) -> ListedTimes:
     """The timestamps of all frames of `media`, from its remaining packets."""
     frames = array("q")
     end_pts = 0
-    for group, _ in read_groups(media, PacketReader(media, is_strict=True)):
+    packets = PacketReader(media, is_strict=True)
+    for group, _ in read_groups(media, packets):
         if not frames:
             first_pts(group)
             check_origin(media.video.codec_context, group)
@@ -111,28 +122,38 @@ def list_times(media: Media) -> ListedTimes:
     if not frames:
         raise UnsureStructureError("the stream shows no frame")
     _check_timestamps(media, frames)
-    return ListedTimes(frames, end_pts)
+    return ListedTimes(frames, end_pts, packets.end_byte)
 
 
 class IndexedTimes:
-    """The times of a long video in a container with an index: start and end at once, the rest on demand."""
+    """The times of a long video in a container with an index: start and end at once, the rest on demand.
+
+    Sequences that follow one another closely are read in one pass.
+    """
 
     def __init__(self, media: Media, source: Source) -> None:
         stream = media.video
         assert stream.time_base is not None
         self._media = media
         self.tick = stream.time_base
-        opening = next(read_groups(media, PacketReader(media, is_strict=True)), None)
+        self._packets = PacketReader(media, is_strict=True)
+        opening = next(read_groups(media, self._packets), None)
         if opening is None:
             raise UnsureStructureError("the stream has no packet")
         self.origin = first_pts(opening[0])
         check_origin(stream.codec_context, opening[0])
-        self._index = _FrameIndex.of(media)
+        self._index = FrameIndex.of(media)
+        self._run: _Run | None = None
         declared = declared_end(media, source)
         target_pts = self.origin if declared is None else int(declared.end_seconds / self.tick)
         shown = [frame for group in self._groups_at(target_pts) for frame in group.shown()]
         _check_timestamps(media, [frame.pts for frame in shown])
         self.end_pts = max([self.origin + 1, *(frame.end_pts for frame in shown)])
+        self.end_byte = self._packets.end_byte
+
+    def shows(self, start_pts: int, end_pts: int) -> bool:
+        """Whether an intact frame is on screen at some time between the two: without damage, always."""
+        return start_pts < self.end_pts and end_pts > self.origin
 
     def sequence(self, start_pts: int, end_pts: int) -> FrameSequence:
         """The frames from the one on screen at `start_pts` to the last one before `end_pts`."""
@@ -148,18 +169,16 @@ class IndexedTimes:
 
     def timestamps_at(self, start_pts: int, count: int) -> list[int]:
         """The timestamps of `count` frames from the one on screen at `start_pts` on."""
-        timestamps: list[int] = []
-        first = 0
-        for group in self._groups_at(start_pts):
-            timestamps += [frame.pts for frame in group.shown()]
-            first = max(bisect_right(timestamps, start_pts) - 1, 0)
-            if len(timestamps) - first > count:  # one more, since the last frame may be before `start_pts`
-                break
-        if len(timestamps) - first < count:
+        run = self._run_at(start_pts)
+        # One more than asked for, since the last frame read may be before `start_pts`.
+        while len(run.frames) - run.number_at(start_pts) <= count and run.read_on():
+            pass
+        first = run.number_at(start_pts)
+        if len(run.frames) - first < count:
             raise UnsureStructureError("there are fewer frames than the average rate implies")
-        return timestamps[first : first + count]
+        return run.frames[first : first + count].tolist()
 
-    def timestamps_of(self, first: int, stop: int, index: _FrameIndex) -> list[int]:
+    def timestamps_of(self, first: int, stop: int, index: FrameIndex) -> list[int]:
         """The timestamps of frames `first` to `stop` (exclusive) of the video."""
         timestamps: list[int] = []
         number: int | None = None  # of the first frame read
@@ -176,61 +195,50 @@ class IndexedTimes:
         return timestamps[first - number : stop - number]
 
     def _listed(self, start_pts: int, end_pts: int) -> FrameSequence:
-        timestamps: list[int] = []
-        for group in self._groups_at(start_pts):
-            timestamps += [frame.pts for frame in group.shown()]
-            if timestamps and timestamps[-1] >= end_pts:
-                break
-        return ListedTimes(timestamps, self.end_pts).sequence(start_pts, end_pts)
+        run = self._run_at(start_pts)
+        while not (run.frames and run.frames[-1] >= end_pts) and run.read_on():
+            pass
+        return ListedTimes(run.frames, self.end_pts).sequence(start_pts, end_pts)
+
+    def _run_at(self, start_pts: int) -> _Run:
+        if self._run is None or not self._run.is_near(start_pts, NEARBY_SECONDS / self.tick):
+            self._run = _Run(self._groups_at(start_pts))
+        return self._run
 
     def _groups_at(self, target_pts: int) -> Iterator[Group]:
         def read() -> PacketReader:
-            return PacketReader(self._media, is_strict=True)
+            self._packets = PacketReader(self._media, is_strict=True)
+            return self._packets
 
+        self._run = None  # the container is about to be moved
         return (group for group, _ in groups_at(self._media, read, target_pts, Fraction(0)))
 
 
-@dataclass(frozen=True)
-class _FrameIndex:
-    """The index of an MP4, whose entries are packets in decoding order.
+class _Run:
+    """Consecutive frames of a video, from the first of `groups` on, as far as they were read: their timestamps."""
 
-    hidden  positions of the packets that an edit list hides, at the start and at the end
-    count   number of the other packets
-    """
+    def __init__(self, groups: Iterator[Group]) -> None:
+        opening = next(groups)
+        self._first_pts = opening.frames[0].pts
+        self._groups = chain([opening], groups)
+        self.frames = array("q")
+        self.read_on()
 
-    stream: VideoStream
-    hidden: tuple[int, ...]
-    count: int
+    def read_on(self) -> bool:
+        """Read a further group; False if there is none."""
+        group = next(self._groups, None)
+        if group is None:
+            return False
+        self.frames.extend(frame.pts for frame in group.shown())
+        return True
 
-    @classmethod
-    def of(cls, media: Media) -> _FrameIndex | None:
-        """The index of `media`; None if it lacks packets, as in Matroska and in fragmented MP4."""
-        entries = media.video.index_entries
-        total = len(entries)
-        if media.format != "mov" or not media.video.frames or not 0 < total <= media.video.frames:
-            return None
-        hidden: tuple[int, ...] = ()
-        if any(entry.is_discard for entry in (*entries[:REORDERED_PICTURES], *entries[-REORDERED_PICTURES:])):
-            hidden = tuple(number for number, entry in enumerate(entries) if entry.is_discard)
-        return cls(media.video, hidden, total - len(hidden))
+    def is_near(self, pts: int, distance: Fraction) -> bool:
+        """Whether the frame on screen at `pts` was read, or is up to `distance` ticks ahead."""
+        return bool(self.frames) and self._first_pts <= pts <= self.frames[-1] + distance
 
-    def earliest_pts(self, number: int) -> int:
-        """A lower bound for the timestamp of frame `number`: the decoding time of the packet at its position."""
-        position = number
-        for hidden in self.hidden:
-            position += hidden <= position
-        return self.stream.index_entries[position].timestamp
-
-    def number_of(self, group: Group) -> int:
-        """The number of the first frame shown by `group`, the first group read."""
-        head = group.frames[0]
-        entries = self.stream.index_entries
-        position = -1 if head.packet.dts is None else entries.search_timestamp(head.packet.dts, any_frame=True)
-        if position < 0 or entries[position].timestamp != head.packet.dts:
-            raise UnsureStructureError("a packet is not in the index")
-        # Leading pictures that `read_groups` left out precede the first frame shown, and leave gaps in the numbers.
-        skipped = group.frames[-1].number - head.number + 1 - len(group.frames)
-        return position - bisect_left(self.hidden, position) + skipped
+    def number_at(self, pts: int) -> int:
+        """The number of the frame on screen at `pts`."""
+        return max(bisect_right(self.frames, pts) - 1, 0)
 
 
 @dataclass(frozen=True)
@@ -252,7 +260,7 @@ class _IndexedSequence:
     """All frames of a video, located by the index."""
 
     times: IndexedTimes
-    index: _FrameIndex
+    index: FrameIndex
 
     @property
     def count(self) -> Fraction:

@@ -21,6 +21,7 @@ from extractors.video.media import Media
 
 INDEXED_FORMATS = ("mov", "matroska")
 MARGINS_SECONDS = (0, 4, 16, 64, 256)
+NEARBY_SECONDS = 10  # up to this distance, reading on costs no more than seeking
 
 
 def can_seek(media: Media) -> bool:

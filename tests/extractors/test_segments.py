@@ -61,3 +61,16 @@ def test_unknown_length_stays_whole() -> None:
 
 def test_a_range_beyond_the_end_is_one_segment() -> None:
     assert plan_segments(Fraction(20), segment_seconds=10, start_seconds=50) == [Segment(0, 1, 50, None)]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, None), (7, None), (3, 38)])
+def test_a_segment_knows_the_one_after_it(start: int, end: int | None) -> None:
+    planned = plan_segments(Fraction(41), segment_seconds=10, start_seconds=start, end_seconds=end)
+    state = {"frames": np.ones(1)}
+    found, segment = [planned[0]], planned[0].following(state, end)
+    while segment is not None:
+        assert segment.state is state
+        found.append(segment)
+        segment = segment.following(state, end)
+    assert found == planned
+    assert len(found) > 3

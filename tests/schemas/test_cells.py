@@ -1,8 +1,11 @@
+import csv
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.cells import cell_of_text, text_of_cell
+from schemas.cells import cell_of_text, csv_lines, text_of_cell
 from tests.support.fuzz import FUZZ
 
 
@@ -23,3 +26,10 @@ def test_other_text_stays(text):
 @given(st.text("'=+-@ \t\r\nab＝", max_size=6) | st.text(max_size=6))
 def test_every_text_comes_back(text):
     assert text_of_cell(cell_of_text(text)) == text
+
+
+def test_lines_of_a_file_come_back():
+    rows = [["id", "seconds"], ["=1", 0.5], ['a "b", c', -2], ["of\rtwo\nlines", 1e-06], ["", 3]]
+    found = list(csv.reader(io.StringIO(csv_lines(rows).decode(), newline="")))
+    assert [[text_of_cell(cell) for cell in row] for row in found] == [[str(cell) for cell in row] for row in rows]
+    assert csv_lines(rows).startswith(b"id,seconds\r\n'=1,0.5\r\n")

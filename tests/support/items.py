@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from typing_extensions import override
 
 from cluster.engines.base import Resources, Worker
@@ -90,6 +91,8 @@ class ScriptedWorker(Worker[Task, Outcome]):
     die       so many attempts kill their process
     damaged   it has so many segments, of which those after the first cannot be decoded
     sleep     it takes so many milliseconds
+    chain     it has so many segments, each of which goes on from the one before; the answers count them
+    chain-die, chain-damaged  likewise, but the third kills its process once, or cannot be decoded
     """
 
     @property
@@ -118,9 +121,22 @@ class ScriptedWorker(Worker[Task, Outcome]):
             return Failed(task, FailureCode.DAMAGED, "damaged", Stage.DECODE.value)
         if action == "sleep":
             time.sleep(count / 1000)
+        if action.startswith("chain"):
+            return self._chained(task, action, count)
         has_segments = action in ("segments", "damaged") and task.segment is None
         others = tuple(Segment(index, count, index) for index in range(1, count)) if has_segments else ()
         return Done(task, Answer(task.key, os.getpid()), others)
+
+    def _chained(self, task: Task, action: str, count: int) -> Outcome:
+        segment = task.segment or Segment(0, count, 0, 1 if count > 1 else None)
+        seen = np.zeros(1, np.int64) if segment.state is None else segment.state["seen"]
+        if segment.index == 2 and action == "chain-die" and task.attempt == 1:
+            ACTIONS["die"]()
+        if segment.index == 2 and action == "chain-damaged":
+            return Failed(task, FailureCode.DAMAGED, "damaged", Stage.DECODE.value)
+        following = segment.following({"seen": seen + 1}, None)
+        answer = Answer(f"{seen[0]} before it", os.getpid())
+        return Done(task.without_state(), answer, () if following is None else (following,))
 
 
 class HeldInterpreter:

@@ -16,8 +16,9 @@ from cluster.storage.lease import LeaseError
 from cluster.storage.parquet import TableError, encode_table
 from cluster.storage.writer import PlainWriter
 from schemas.failures import FailureRow
-from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
+from schemas.labels import LABEL_LEDGER_SCHEMA, LABEL_SCHEMA, LabelClasses, LabelStamp, label_table
 from schemas.scorings import ScoringRecord
+from schemas.timelines import EVENTS_SCHEMA, TIMELINE_LABEL_SCHEMA, Event, Timeline, with_timelines
 
 CLASSES = LabelClasses(np.array([4], np.int32), pa.array(["four"]))
 RECORDS = Path(__file__).resolve().parents[2] / "fixtures" / "records"
@@ -28,7 +29,7 @@ def dataset(root: Path, date: str = TODAY, run_id: str = "r1", model: str = "m1"
     return LabelDataset(str(root), date=date, run_id=run_id, label_fingerprint={"model": model})
 
 
-def files_of(labels: LabelDataset, contents: dict[str, str]) -> tuple[bytes, bytes]:
+def files_of(labels: LabelDataset, contents: dict[str, str], *, with_timeline: bool = False) -> tuple[bytes, bytes]:
     ids = pa.array(list(contents))
     count = len(contents)
     table = label_table(
@@ -40,6 +41,11 @@ def files_of(labels: LabelDataset, contents: dict[str, str]) -> tuple[bytes, byt
         stamp=LabelStamp("m", "r", datetime(2026, 3, 1, tzinfo=UTC)),
         metadata=labels.metadata,
     )
+    if with_timeline:
+        step = (np.array([0]), np.array([[0]]), np.array([[0.5]], np.float32))
+        timeline = Timeline(1.0, *step, *(part.ravel() for part in step), np.array([0.5]))
+        events = [Event(0.0, 1.0, 0, 0.5)]
+        table = with_timelines(table, dict.fromkeys(contents, timeline), dict.fromkeys(contents, events), CLASSES)
     columns = [ids, pa.array(list(contents.values()))]
     ledger = pa.Table.from_arrays(columns, schema=LABEL_LEDGER_SCHEMA.with_metadata(labels.metadata))
     return encode_table(table), encode_table(ledger)
@@ -242,8 +248,9 @@ def test_what_is_no_label_shard(tmp_path):
     labels = dataset(tmp_path)
     commit(labels, 0, {"a": "1"})
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / f"date={TODAY}" / "other.parquet")
-    with pytest.raises(DatasetError, match=r"other.parquet is no label shard: it has id"):
-        list(labels.tables())
+    for schema in (LABEL_SCHEMA, TIMELINE_LABEL_SCHEMA, EVENTS_SCHEMA):
+        with pytest.raises(DatasetError, match=r"other.parquet is no label shard: it has id"):
+            list(labels.tables(schema))
     (tmp_path / f"ledger/date={TODAY}/part-r1-00000.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(TableError, match=r"part-r1-00000.parquet cannot be read"):
         labels.labelled(on_any_day=True)
@@ -254,3 +261,26 @@ def test_a_place_that_cannot_be_written_to(tmp_path):
     labels = dataset(tmp_path / "file" / "labels")
     with pytest.raises(DatasetError, match="Give --labels another place"), labels.lease():
         pass
+
+
+def test_labels_with_timelines_and_without_stand_side_by_side(tmp_path):
+    plain, timed = dataset(tmp_path), dataset(tmp_path, run_id="r2", model="timed")
+    commit(plain, 0, {"a": "1", "b": "2"})
+    timed.commit(0, *files_of(timed, {"c": "3", "d": "4"}, with_timeline=True))
+    later = dataset(tmp_path, run_id="r3", model="timed")
+    with later.lease():
+        later.prepare()
+    assert labelled(later) == {"c": "3", "d": "4"}
+    tables = [table for table in later.tables() if len(table)]
+    assert [(table["id"].to_pylist(), table.column_names) for table in tables] == [
+        (["c", "d"], ["id", "labels", "model", "run_id", "scored_at"])
+    ]
+    (timelines,) = later.tables(TIMELINE_LABEL_SCHEMA)
+    assert timelines["timeline"].to_pylist() == 2 * [[{"seconds": 0.0, "index": 4, "score": 0.5}]]
+    assert [events[0]["name"] for events in timelines["events"].to_pylist()] == ["four", "four"]
+    (events,) = later.tables(EVENTS_SCHEMA)
+    assert events == timelines.select(["id", "events"])
+    assert later.withdraw(pa.chunked_array([["a", "c"]])) == 2
+    (timelines,) = later.tables(TIMELINE_LABEL_SCHEMA)
+    assert timelines["id"].to_pylist() == ["d"]
+    assert ids_of_day(tmp_path) == ["b", "d"]

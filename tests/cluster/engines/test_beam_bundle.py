@@ -93,6 +93,26 @@ def test_remaining_segments_are_handed_on_and_carried_out_by_themselves(
     assert list(outcomes(*batches(staging))) == [other.key for other in others]
 
 
+def test_a_chain_is_carried_out_to_its_end_whatever_it_costs(
+    staging: Staging, bundle_of: Callable[..., Bundle]
+) -> None:
+    bundle = bundle_of()
+    scripts = ("chain 4", "chain-die 4", "sleep 1")
+    assert [bundle.add(task(uri)) for uri in scripts] == [[], [], []]
+    assert bundle.finish() == []
+    (batch,) = batches(staging)
+    expected = [f"{index} {name}" for name in ("chain4", "chain-die4") for index in range(4)]
+    assert sorted(batch.keys) == sorted([*expected, "0 sleep1"])
+    found = outcomes(batch)
+    for key in expected:
+        outcome = found[key]
+        assert isinstance(outcome, Done)
+        assert outcome.features.text == f"{key[0]} before it"
+        assert [other.index for other in outcome.others] == ([int(key[0]) + 1] if key[0] < "3" else [])
+    assert found["2 chain-die4"].task.attempt == 2
+    assert batch.workers_lost == 1
+
+
 def test_transient_failures_wait_without_holding_others_up(staging: Staging, bundle_of: Callable[..., Bundle]) -> None:
     bundle = bundle_of()
     started = time.monotonic()

@@ -24,7 +24,7 @@ from schemas.outcomes import FailureCode
 from schemas.videos import Video
 from tests.support.clips import write_clip_videos
 from tests.support.engines import clip_worker, portions_of_features, video_worker
-from tests.support.items import HeldInterpreter
+from tests.support.items import HeldInterpreter, ScriptedWorker
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
@@ -175,6 +175,21 @@ def test_work_that_holds_the_interpreter_meets_its_limits_and_costs_no_other_vid
         "d": (FailureCode.MEMORY_LIMIT, "one segment of it took more than 200 MiB (--memory-limit-mib)", 2),
     }
     assert sorted(outcome.task.video.id for outcome in outcomes) == list(texts)
+
+
+def test_segments_that_go_on_from_one_another_are_carried_out_in_order(engine):
+    counts = {"chain": 6, "chain-die": 4, "chain-damaged": 5}
+    videos = [Video(name, f"{name} {count}") for name, count in counts.items()] + [Video("sleep", "sleep 1")]
+    queue = TaskQueue(videos)
+    outcomes = list(engine.run(queue, ScriptedWorker()))
+    found = {name: [one for one in outcomes if one.task.video.id == name] for name in counts}
+    for name, count in {**counts, "chain-damaged": 2}.items():
+        links = [one for one in found[name] if isinstance(one, Done)]
+        assert [link.features.text for link in links] == [f"{index} before it" for index in range(count)], name
+        assert all(link.others == () and not link.task.is_chained for link in links)
+    (failure,) = [one for one in outcomes if not isinstance(one, Done)]
+    assert (failure.task.key, failure.code) == ("2 chain-damaged", FailureCode.DAMAGED)
+    assert (queue.is_over, queue.retried, queue.workers_lost) == (True, {"chain-die"}, 1)
 
 
 def test_labels_of_portions_are_equal_to_the_bit(engine, portions):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cluster.engines import tasks
+from cluster.engines.base import WorkerLoss
 from cluster.engines.tasks import BACKOFF_SECONDS, KILLERS, Done, Failed, Task, TaskQueue
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
@@ -61,6 +62,46 @@ def test_segments_of_a_long_video_come_next_and_in_order():
     first = queue.take()
     queue.settle(done(first, SEGMENTS[1:]))
     assert drain(queue) == [Task(A, SEGMENTS[1]), Task(A, SEGMENTS[2]), Task(B)]
+
+
+STATE = {"seen": np.ones(3)}
+CHAIN = tuple(Segment(index, 3, index * 10, (index + 1) * 10, STATE) for index in range(3))
+
+
+def test_a_chain_is_handed_out_link_by_link():
+    queue = TaskQueue([A, B])
+    settled = queue.settle(done(queue.take(), CHAIN[1:2]))
+    assert settled.others == (), "nobody else needs the state"
+    second = queue.take()
+    assert second.segment.state is STATE
+    assert (second.key, second.is_chained) == ("1 a", True)
+    assert queue.take() == Task(B)
+    assert queue.take() is None, "the third depends on the second"
+    assert second.without_state().segment.state is None
+    queue.settle(done(second.without_state(), CHAIN[2:]))
+    third = queue.take()
+    assert third.key == "2 a"
+    queue.settle(done(third))
+    assert not queue.is_over
+    queue.settle(done(Task(B)))
+    assert queue.is_over
+
+
+def test_a_link_that_has_cost_its_worker_is_tried_again_with_its_state():
+    queue = TaskQueue([A])
+    queue.settle(done(queue.take(), CHAIN[1:2]))
+    assert queue.settle_lost([queue.take()], WorkerLoss("it died")) == []
+    again = queue.take()
+    assert (again.attempt, again.kills, again.segment.state) == (2, 1, STATE)
+
+
+def test_a_link_that_cannot_be_decoded_leaves_no_gap():
+    queue = TaskQueue([A])
+    queue.settle(done(queue.take(), CHAIN[1:2]))
+    failure = failed(queue.take(), FailureCode.DAMAGED, Stage.DECODE)
+    assert not failure.leaves_a_gap
+    assert queue.settle(failure) is failure
+    assert queue.is_over
 
 
 def test_a_segment_that_fails_ends_its_video_once():

@@ -25,6 +25,7 @@ from schemas.videos import Video
 OUTCOME = Done[SegmentFeatures] | Failed
 VIDEO = Video("ä/\udcff", "gs://bucket/a.mp4", (3, "cat"), end_seconds=7)
 NUMBERS = np.random.default_rng(0)
+HALVES = np.full((1, 2, 3), 0.5, np.float32)
 
 
 def features(**given: Any) -> SegmentFeatures:
@@ -53,6 +54,8 @@ def bits(value: Any) -> Any:
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, tuple):
         return tuple(map(bits, value))
+    if isinstance(value, dict):
+        return {key: bits(item) for key, item in value.items()}
     if is_dataclass(value):
         return type(value), tuple(bits(getattr(value, field.name)) for field in fields(value))
     return type(value), value
@@ -63,6 +66,10 @@ def bits(value: Any) -> Any:
     [
         (OUTCOME, Done(Task(VIDEO, attempt=2), features(), (Segment(1, 2, 5), Segment(2, 2, 10, 11)))),
         (OUTCOME, Done(Task(VIDEO, Segment()), features(rgb=None, audio=None, thumbnail=None, video_seconds=0.1))),
+        (
+            OUTCOME,
+            Done(Task(VIDEO), features(), (Segment(1, 2, 5, None, {"0.frames": np.ones(1, np.int64), "0.a": HALVES}),)),
+        ),
         (OUTCOME, Failed(Task(VIDEO, kills=1), FailureCode.WORKER_DIED, "why\n", Stage.DECODE.value)),
         (
             Done[ClipScores] | Failed,
@@ -79,7 +86,7 @@ def bits(value: Any) -> Any:
             ),
         ),
     ],
-    ids=["features", "means only", "failure", "clip scores", "portion"],
+    ids=["features", "means only", "state", "failure", "clip scores", "portion"],
 )
 def test_outcomes_come_back_to_the_bit(kind: Any, value: Any) -> None:
     assert bits(unpack(kind, pack(value))) == bits(value)

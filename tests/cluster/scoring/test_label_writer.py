@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from cluster.scoring.clip_scorer import ClipScores
-from cluster.scoring.label_writer import ClipLabels, LabelWriter, Unread
+from cluster.scoring import label_writer
+from cluster.scoring.label_writer import ClipLabels, LabelWriter, Unread, VideoLabels
 from schemas.failures import FailureRow
 from schemas.labels import LabelStamp
 from schemas.outcomes import FailureCode
 from schemas.scorings import SCORE_BINS
+from schemas.timelines import TIMELINE_LABEL_SCHEMA, EventRules, Timeline
 from schemas.videos import Video
 from tests.support.checkpoints import trained
 
@@ -25,8 +27,9 @@ FAILURE = FailureRow(
 )
 
 
-def writer(threshold: float = 0.0) -> LabelWriter:
-    return LabelWriter(config=trained(classes=3).config, threshold=threshold, stamp=STAMP, metadata=METADATA)
+def writer(threshold: float = 0.0, rules: EventRules | None = None) -> LabelWriter:
+    config = trained(classes=3).config
+    return LabelWriter(config=config, threshold=threshold, stamp=STAMP, metadata=METADATA, rules=rules)
 
 
 def table(content: bytes | None) -> pa.Table:
@@ -38,8 +41,14 @@ def text(*words: str) -> pa.StringArray:
     return pa.array(words, pa.string())
 
 
-def clip_scores(*scores: float) -> ClipScores:
-    return ClipScores(np.arange(len(scores)), np.array(scores, np.float32), None, 8, 2.0, {})
+def video_labels(name: str, *scores: float, timeline: Timeline | None = None) -> VideoLabels:
+    return VideoLabels(Video(name, f"{name}.mp4"), np.arange(len(scores)), np.array(scores, np.float32), timeline)
+
+
+def timeline_of(place: int, *scores: float) -> Timeline:
+    """A class at consecutive seconds."""
+    steps, places, strong = np.arange(len(scores)), np.full(len(scores), place), np.array(scores, np.float32)
+    return Timeline(1.0, steps, places[:, None], strong[:, None], steps, places, strong, np.zeros(3))
 
 
 def test_a_shard_and_its_ledger_hold_the_videos_by_id() -> None:
@@ -80,11 +89,11 @@ def test_without_videos_there_are_no_files() -> None:
 def test_clips_are_collected_until_there_are_enough_of_either_kind() -> None:
     labels = ClipLabels(writer(), rows_per_shard=2)
     assert labels.is_empty
-    labels.add(Video("v1", "v1.mp4"), clip_scores(0.75, 0.25))
+    labels.add(video_labels("v1", 0.75, 0.25))
     labels.add_failure(FAILURE)
     assert not labels.is_empty
     assert not labels.is_full
-    labels.add(Video("v0", "v0.mp4"), clip_scores(0.5, 0.25))
+    labels.add(video_labels("v0", 0.5, 0.25))
     assert labels.is_full
     portion = labels.portion()
     assert table(portion.shard).column("id").to_pylist() == ["v0", "v1"]
@@ -97,5 +106,29 @@ def test_a_portion_keeps_its_number_until_it_is_cleared() -> None:
     assert [labels.portion().number, labels.portion().number] == [0, 0]
     labels.clear()
     assert labels.is_empty
-    labels.add(Video("v", "v.mp4"), clip_scores(0.5))
+    labels.add(video_labels("v", 0.5))
     assert (labels.portion().number, labels.portion().videos, labels.portion().failures) == (1, 1, ())
+
+
+def test_timelines_and_their_events_are_in_the_shard() -> None:
+    labels = ClipLabels(writer(rules=EventRules()), rows_per_shard=2)
+    labels.add(video_labels("v1", 0.75, timeline=timeline_of(2, 0.25, 0.5, 0.75)))
+    labels.add(video_labels("v0", 0.5, timeline=timeline_of(1, 0.125)))
+    shard = table(labels.portion().shard)
+    assert shard.schema.remove_metadata() == TIMELINE_LABEL_SCHEMA
+    assert [len(steps) for steps in shard["timeline"].to_pylist()] == [1, 3]
+    assert shard["events"].to_pylist() == [
+        [],
+        [{"start": 1.0, "end": 3.0, "index": 12, "name": "Class 2", "score": 0.625}],
+    ]
+
+
+def test_a_portion_is_full_of_few_long_timelines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_writer, "MAX_TIMELINE_SCORES", 8)
+    labels = ClipLabels(writer(rules=EventRules()), rows_per_shard=1000)
+    labels.add(video_labels("v0", 0.5, timeline=timeline_of(1, 0.5, 0.5, 0.5)))
+    assert not labels.is_full
+    labels.add(video_labels("v1", 0.5, timeline=timeline_of(1, 0.5)))
+    assert labels.is_full
+    labels.clear()
+    assert not labels.is_full

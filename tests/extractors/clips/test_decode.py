@@ -86,7 +86,7 @@ def test_selective_and_full_decoding_give_the_same_clips(name: str, fps: str | N
 
 @pytest.mark.parametrize("name", [name for name in CLIPS if name != "h264 in AVI"])
 def test_clips_are_decoded_selectively(name: str, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(decode, "_decode_all")
+    monkeypatch.delattr(decode, "fully_decoded_clips")
     decode_clips(videos[name], form(8), ClipSampling(views=2))
 
 
