@@ -79,6 +79,7 @@ def _has_kernel(values: Tensor) -> bool:
     """Whether this build of torch and this processor have the kernel for this input."""
     if values.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    is_known = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight"))
+    kernels = ("_convolution_pointwise", "_reorder_convolution_weight")
+    is_known = all(hasattr(torch.ops.mkldnn, name) for name in kernels)
     has_type = {torch.float32: True, torch.bfloat16: bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())}
     return is_known and has_type.get(values.dtype, False)

@@ -116,7 +116,7 @@ class CumulativeMean(StreamLayer):
             counts = torch.arange(1, values.shape[1] + 1, device=values.device)[:, None]
             return values.cumsum(dim=1) / counts
         past = stream.past(self.key, (values.shape[0], 2, values.shape[2]), values)
-        mean, excess = past.to(values.dtype).split(1, dim=1)  # (N, 1, C)
+        mean, excess = torch.split(past.to(values.dtype), 1, dim=1)  # (N, 1, C)
         steps = (values - mean).cumsum(dim=1) / (stream.times + 1)[..., None] - excess
         means: Tensor = mean + steps
         moved, step = means[:, -1:] - mean, steps[:, -1:]
