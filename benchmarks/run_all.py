@@ -33,6 +33,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "transfer": ("--scenes", "30", "8", "15"),
     "clips": ("--videos", "64", "--rounds", "1"),
     "clip_cache": (),
+    "windows": ("--repeats", "1"),
     "frozen_stages": ("--videos", "48"),
 }
 FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(SMALL, ()), "end_to_end.pictures": ("--without-sound",)}

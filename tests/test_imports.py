@@ -25,6 +25,7 @@ ALLOWED = {
     "extractors/video": [],
     "extractors/networks": [],
     "extractors/clips": ["extractors/video"],
+    "extractors/live": ["extractors/clips", "extractors/video"],
     "extractors/weights": ["extractors/networks"],
     "extractors": ["extractors/video", "extractors/networks", "extractors/weights"],
     "classifiers": [],
@@ -60,6 +61,9 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
         *["cluster/clips", "cluster/reports", "extractors/*", "classifiers/*"],
     ],
+    "cluster/live": [
+        *["cluster/storage", "cluster/runs", "cluster/engines", "cluster/scoring", "extractors/*", "classifiers/*"],
+    ],
     "cluster/deploy": ["cluster/runs"],
     "cluster/nightly": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
@@ -72,7 +76,7 @@ ALLOWED = {
 HOMES = {
     "aiohttp": ["cluster/storage"],
     "apache_beam": ["cluster/engines/beam_pipeline.py", "cluster/engines/beam_worker.py"],
-    "av": ["extractors/video", "extractors/clips", "jobs/samples"],
+    "av": ["extractors/video", "extractors/clips", "extractors/live", "jobs/samples"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],
@@ -82,7 +86,7 @@ HOMES = {
     "tensorflow": ["cluster/features"],
     "torch": [
         *["extractors", "classifiers", "cluster/features", "cluster/engines", "cluster/extraction"],
-        *["cluster/scoring", "cluster/training"],
+        *["cluster/live", "cluster/scoring", "cluster/training"],
     ],
 }
 SOURCES = sorted(path.relative_to(ROOT) for package in OURS for path in (ROOT / package).rglob("*.py"))

@@ -153,11 +153,12 @@ class Block(StreamLayer):
 
 
 def halve(values: Tensor) -> Tensor:
-    """3 x 3 average pooling with stride 2 of (N, C, T, H, W), excluding the padding."""
-    kernel, stride = (1, 3, 3), (1, 2, 2)
-    ones = values.new_ones(1, 1, 1, *values.shape[3:])
-    means, shares = (F.avg_pool3d(pad_same(grid, kernel, stride), kernel, stride) for grid in (values, ones))
-    return means / shares
+    """3 x 3 average pooling with stride 2 of (N, C, T, H, W); the padding, TensorFlow's SAME, does not count."""
+    sizes = [int(size) for size in values.shape[3:]]  # ints also while a network is traced
+    window = [min(3, size) for size in sizes]
+    # Odd sizes are padded at both ends; even ones only after the last pixel, which is what `ceil_mode` does.
+    before = [size % 2 if size > 1 else 0 for size in sizes]
+    return F.avg_pool3d(values, (1, *window), (1, 2, 2), (0, *before), ceil_mode=True, count_include_pad=False)
 
 
 def divisible(channels: int) -> int:

@@ -38,6 +38,7 @@ from classifiers.clip_models.movinet import (
 )
 from classifiers.clip_models.movinet_variants import VARIANTS
 from classifiers.clip_models.streaming import StreamModel
+from classifiers.layers.fused_conv import FusibleConv
 from classifiers.layers.same_padding import pad_same
 from classifiers.layers.stream import CumulativeMean, FrameBuffer, FramePosition, Stream, StreamLayer, wide
 
@@ -66,7 +67,7 @@ class MoViNetStreamConfig(MoViNetConfig):
     choices: ClassVar[Mapping[str, Collection[str]]] = {**MoViNetConfig.choices, "gate": SIGMOIDS}
 
 
-class FrameConv(StreamLayer):
+class FrameConv(FusibleConv, StreamLayer):
     """A convolution of each frame and, if the kernel is longer, one over frames; each is normalised and activated."""
 
     def __init__(
@@ -80,38 +81,42 @@ class FrameConv(StreamLayer):
         linear: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel[1:], stride[1:], groups=groups, bias=False)
+        self.pads = max(stride) > 1  # with stride 1 the padding is the same at both ends
+        padding = (0, 0) if self.pads else (kernel[1] // 2, kernel[2] // 2)
+        self.conv = nn.Conv2d(inputs, outputs, kernel[1:], stride[1:], padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, EPSILON)
-        self.activate: nn.Module = nn.Identity() if linear else nn.Hardswish()
+        self.activate = nn.Identity() if linear else nn.Hardswish()
         self.time = CausalConv(outputs, kernel[0]) if kernel[0] > 1 else None
 
     def forward(self, values: Tensor, stream: Stream | None = None) -> Tensor:
         """(N, C, T, H, W) to (N, C', T, H', W')."""
-        frames = values.transpose(1, 2)  # (N, T, C, H, W)
-        each = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (N T, C, H, W)
-        each = self.conv(pad_same(each, self.conv.kernel_size, self.conv.stride))
-        each = self.activate(self.norm(each))
-        convolved: Tensor = each.view(*frames.shape[:2], *each.shape[1:]).transpose(1, 2)
+        channels, height, width = (int(values.shape[dim]) for dim in (1, 3, 4))  # ints also while it is traced
+        each = values.transpose(1, 2).reshape(-1, channels, height, width)  # (N T, C, H, W)
+        each = each.contiguous(memory_format=torch.channels_last)
+        each = self.convolve(pad_same(each, self.conv.kernel_size, self.conv.stride) if self.pads else each)
+        convolved: Tensor = each.view(values.shape[0], -1, *map(int, each.shape[1:])).transpose(1, 2)
         if self.time is not None:
             convolved = self.time(convolved, stream)
         return convolved
 
 
-class CausalConv(StreamLayer):
+class CausalConv(FusibleConv, StreamLayer):
     """A depthwise convolution of each frame with those before it, normalised and activated."""
 
     def __init__(self, channels: int, length: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, (length, 1), groups=channels, bias=False)
         self.norm = nn.BatchNorm2d(channels, EPSILON)
+        self.activate = nn.Hardswish()
         self.buffer = FrameBuffer(length - 1)
 
     def forward(self, values: Tensor, stream: Stream | None = None) -> Tensor:
         """(N, C, T, H, W) to the same."""
+        channels, height, width = (int(values.shape[dim]) for dim in (1, 3, 4))  # ints also while it is traced
         frames = self.buffer(values.permute(0, 2, 3, 4, 1), stream)  # (N, length - 1 + T, H, W, C)
-        pixels = frames.flatten(2, 3).permute(0, 3, 1, 2)  # (N, C, length - 1 + T, H W), in memory channels last
-        convolved = F.hardswish(self.norm(self.conv(pixels)))  # (N, C, T, H W)
-        return convolved.view(values.shape)
+        pixels = frames.view(values.shape[0], -1, height * width, channels)  # (N, length - 1 + T, H W, C)
+        pixels = pixels.permute(0, 3, 1, 2)  # (N, C, length - 1 + T, H W), in memory channels last
+        return self.convolve(pixels).view(values.shape[0], channels, -1, height, width)
 
 
 class CausalGate(StreamLayer):

@@ -73,7 +73,7 @@ class StreamModel(ClipModel):
 
     def _through(self, values: Tensor, state: Mapping[str, Tensor], first_stage: int) -> tuple[Tensor, State]:
         """The output of the stages from `first_stage` on, and the state after it."""
-        stream = Stream(state, videos=len(values), frames=values.shape[2], device=values.device)
+        stream = Stream(state, videos=values.shape[0], frames=values.shape[2], device=values.device)
         for stage in list(self.trunk.values())[first_stage:]:
             values = stage(values, stream) if isinstance(stage, StreamLayer) else stage(values)
         return values, stream.state

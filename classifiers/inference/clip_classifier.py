@@ -29,6 +29,7 @@ from classifiers.clip_models.streaming import StreamModel
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import mean_probability
 from classifiers.layers.direct_conv import DirectConv3d
+from classifiers.layers.fused_conv import FusibleConv
 from classifiers.layers.stream import State
 from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, fitted_model
 from schemas.clips import ClipInput
@@ -104,6 +105,9 @@ class ClipEnsemble(nn.Module):
 
     def reduce(self, dtype: torch.dtype) -> None:
         """Convert the weights of all but the heads to `dtype`, and convolutions to their fastest kernels."""
+        for module in [module for model in self.models for module in model.trunk.modules()]:
+            if isinstance(module, FusibleConv):
+                module.fuse(dtype)
         for module in (module for model in self.models for module in model.trunk.modules()):
             if isinstance(module, REDUCED):
                 module.to(dtype)

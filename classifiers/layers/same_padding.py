@@ -19,6 +19,6 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def pad_same(values: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
     """Pad T, H and W of `values` with zeros for a convolution or pooling with `kernel` and `stride`."""
-    sizes = zip(values.shape[2:], kernel, stride, strict=True)
+    sizes = zip(map(int, values.shape[2:]), kernel, stride, strict=True)  # ints also while a network is traced
     amounts = [amount for size in reversed(list(sizes)) for amount in same_padding(*size)]
     return F.pad(values, amounts) if any(amounts) else values

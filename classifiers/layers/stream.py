@@ -93,7 +93,7 @@ class FrameBuffer(StreamLayer):
 
     def forward(self, values: Tensor, stream: Stream | None = None) -> Tensor:
         """(N, T, H, W, C) to (N, size + T, H, W, C)."""
-        shape = (len(values), self.size, *values.shape[2:])
+        shape = (values.shape[0], self.size, *values.shape[2:])
         past = values.new_zeros(shape) if stream is None else stream.past(self.key, shape, values)
         joined = torch.cat([past.to(values.dtype), values], dim=1)
         if stream is not None:  # a copy, or the state would hold the whole part in memory
@@ -115,8 +115,8 @@ class CumulativeMean(StreamLayer):
         if stream is None:
             counts = torch.arange(1, values.shape[1] + 1, device=values.device)[:, None]
             return values.cumsum(dim=1) / counts
-        past = stream.past(self.key, (len(values), 2, values.shape[2]), values)
-        mean, excess = past.to(values.dtype).chunk(2, dim=1)  # (N, 1, C)
+        past = stream.past(self.key, (values.shape[0], 2, values.shape[2]), values)
+        mean, excess = torch.split(past.to(values.dtype), 1, dim=1)  # (N, 1, C)
         steps = (values - mean).cumsum(dim=1) / (stream.times + 1)[..., None] - excess
         means: Tensor = mean + steps
         moved, step = means[:, -1:] - mean, steps[:, -1:]

@@ -130,8 +130,8 @@ class WindowRequest:
         length = self._length(times, tick, end)
         latest = self._latest_start(times, tick, end, length, steps)
         for step in steps:
-            begin_pts, end_pts = (times.origin + floor(k * self.step_seconds / tick) for k in (step, step + 1))
-            if times.shows(begin_pts, end_pts):
+            begin, following = (floor(k * self.step_seconds / tick) for k in (step, step + 1))
+            if times.shows(times.origin + begin, times.origin + max(following, begin + 1)):
                 middle = (step + Fraction(1, 2)) * self.step_seconds
                 yield step, max(min(middle - length / 2, latest), self.clips.start_seconds)
 

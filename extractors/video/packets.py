@@ -150,7 +150,7 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
     def _read(self) -> Any:
         while True:
             try:
-                return next(self._packets)
+                return self._next_packet()
             except av.error.EOFError:
                 raise StopIteration from None
             # PyAV 18 raises an IndexError for a packet of a stream that appeared after the file had been opened.
@@ -163,6 +163,9 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
                 if self._errors > MAX_READ_ERRORS:
                     raise StopIteration from None
                 self._packets = self._container.demux(*self._streams)
+
+    def _next_packet(self) -> Any:
+        return next(self._packets)
 
     def _check_position(self, packet: Packet[Any]) -> None:
         """Note where bytes of the file were skipped before `packet`."""

@@ -14,6 +14,7 @@ from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
+from cluster.live.config import WatchOptions
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
 from cluster.runs.config_file import config_text
@@ -38,7 +39,9 @@ FLAGS = {
     "score_videos": """
         checkpoint labels features videos code-range exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit embeddings views crops date only-new top-k threshold
-        submission max-frames rows-per-shard precision max-pixels engine address workers pools embed-workers time-limit
+        timeline timeline-hz stride window timeline-top-k event-threshold event-end-threshold event-min-seconds
+        event-gap-seconds vtt events-csv submission max-frames rows-per-shard precision max-pixels engine address
+        workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
@@ -75,6 +78,10 @@ FLAGS = {
     "submit": """
         working-dir
     """,
+    "watch": """
+        checkpoint source top-k stride record loop duration precision threads timeout reconnects max-pixels quiet
+        log-format
+    """,
 }
 KINDS: dict[str, type[Options]] = {
     "extract_features": ExtractionOptions,
@@ -86,6 +93,7 @@ KINDS: dict[str, type[Options]] = {
     "evaluate_events": EvaluationOptions,
     "make_sample_videos": SampleOptions,
     "submit": SubmissionOptions,
+    "watch": WatchOptions,
 }
 LINES = {
     "extract_features": (
@@ -120,6 +128,10 @@ LINES = {
     ),
     "make_sample_videos": ("--output o --count 3",),
     "submit": ("--working-dir d",),
+    "watch": (
+        "--checkpoint c d --source rtsp://camera/1 --record r.parquet --top-k 3 --duration 5 --threads 1",
+        "--checkpoint c --source v.mp4 --loop --stride 0.5 --precision fp32 --timeout 3 --reconnects 0",
+    ),
 }
 # Options of places that a job writes to.
 WRITTEN = {
@@ -140,6 +152,7 @@ WRITTEN = {
         "output activitynet-results",
     ),
     "make_sample_videos": ("--output w", "output"),
+    "watch": ("--checkpoint c --source v --record w", "record"),
 }
 
 # Prints the help of all jobs, and which libraries it has brought that take seconds to import.

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.checkpoints import write_trained
-from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.clips import trained_clips, trained_stream, write_clip_videos
 from tests.support.dataset import ids, rows
 from tests.support.poison import decompression_bomb
 from tests.support.scoring import (
@@ -71,6 +71,27 @@ def test_ray_says_what_one_process_says_to_the_bit(pools, videos, checkpoint, re
     assert ids(embeddings, "failures") == ["text"]
 
 
+def timelines(labels):
+    rows = [row for path in labels.glob("date=*/*.parquet") for row in pq.read_table(path).to_pylist()]
+    return {row["id"]: (row["timeline"], row["events"]) for row in rows}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("pools", ["together", "apart"])
+def test_ray_gives_the_timelines_of_one_process_to_the_bit(pools, videos, checkpoint, tmp_path):
+    options = ("--timeline", "--stride", 0.25, "--event-threshold", 0.3)
+    for place, engine in (("here", ("--engine", "local")), ("ray", ("--workers", 1, "--pools", pools))):
+        done = run(videos, checkpoint, tmp_path / place, *options, *engine)
+        assert done.returncode == 0, done.stderr
+    found = timelines(tmp_path / "ray")
+    assert len(found) == VIDEOS
+    assert found == timelines(tmp_path / "here")
+    assert label_rows(tmp_path / "ray") == label_rows(tmp_path / "here")
+    steps = {len({step["seconds"] for step in timeline}) for timeline, _ in found.values()}
+    assert steps == {5}  # of 1.2 seconds
+    assert any(events for _, events in found.values())
+
+
 def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path):
     done = run(videos, checkpoint, tmp_path / "labels", "--features", "f", "--views", 0, "--crops", 2)
     assert done.returncode == 2
@@ -82,6 +103,10 @@ def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path
         assert part in done.stderr
     done = run(videos, checkpoint, tmp_path / "labels", "--max-frames", 3)
     assert (done.returncode, "--max-frames goes with --features" in done.stderr) == (2, True)
+    done = run(videos, checkpoint, tmp_path / "labels", "--timeline")
+    assert done.returncode == 2
+    assert "it looks at clips: give --stride, the seconds from one to the next" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "labels").exists()
 
 
@@ -105,6 +130,34 @@ def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, videos, ch
     assert newest.counts.scored == VIDEOS - len(before)
     assert {record.status for record in scoring_records(labels)} == {"died", "completed"}
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.heavy
+def test_a_run_with_timelines_that_is_killed_is_made_good_by_the_next(videos, tmp_path):
+    checkpoint = write_trained(tmp_path / "checkpoint", trained_stream())
+    options = ("--engine", "local", "--timeline", "--timeline-hz", 5, "--precision", "fp32")
+    assert run(videos, checkpoint, tmp_path / "whole", *options).returncode == 0
+    labels, vtt = tmp_path / "labels", tmp_path / "vtt"
+    options = (*options, "--rows-per-shard", 3, "--vtt", vtt)
+    assert (
+        killed_at_the_first_shard(job(videos, checkpoint, labels, *options), labels, signal.SIGKILL) == -signal.SIGKILL
+    )
+    before = label_ids(labels)
+    assert 0 < len(before) < VIDEOS
+    done = run(videos, checkpoint, labels, *options)
+    assert done.returncode == 0, done.stderr
+    timelines = [
+        {row["id"]: (row["timeline"], row["events"]) for path in place.glob("date=*/*") for row in rows_in(path)}
+        for place in (tmp_path / "whole", labels)
+    ]
+    assert timelines[0] == timelines[1]
+    assert len(timelines[0]) == len(list(vtt.glob("*.vtt"))) == VIDEOS
+    newest = max(scoring_records(labels), key=lambda record: record.started_at)
+    assert newest.counts.scored == VIDEOS - len(before)
+
+
+def rows_in(path):
+    return pq.read_table(path).to_pylist()
 
 
 def test_sigterm_keeps_what_is_finished(videos, checkpoint, tmp_path):

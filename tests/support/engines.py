@@ -8,6 +8,7 @@ from typing import Any, Never
 
 import pyarrow as pa
 
+from classifiers.weights.checkpoint import Checkpoint
 from cluster.datasets.label_dataset import Labelled
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
@@ -17,10 +18,11 @@ from cluster.scoring.clip_scorer import ClipScorer
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.feature_plan import make_feature_plan
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
+from cluster.scoring.stream_scorer import StreamScorer
 from cluster.scoring.window_scorer import WindowScorer
 from extractors.extract import Extractor
 from tests.support.checkpoints import trained, write_trained
-from tests.support.clips import trained_clips
+from tests.support.clips import trained_clips, trained_stream
 from tests.support.scoring import scoring_config, write_features
 
 NO_LABELS = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
@@ -50,9 +52,16 @@ def window_worker(folder: Path, **options: object) -> VideoWorker[WindowScorer]:
     return worker
 
 
-def _clip_worker(folder: Path, **options: object) -> VideoWorker[Any]:
-    checkpoint = write_trained(folder / "checkpoint", trained_clips())
-    given = ScoringOptions.of(videos=str(folder), checkpoint=(str(checkpoint),), labels=f"{folder}/labels", **options)
+def stream_worker(folder: Path, **options: object) -> VideoWorker[StreamScorer]:
+    """Likewise by a stream network, in segments of two seconds."""
+    worker: VideoWorker[StreamScorer] = _clip_worker(folder, trained_stream(), timeline=True, **options)
+    worker.stage = replace(worker.stage, segment_seconds=2)
+    return worker
+
+
+def _clip_worker(folder: Path, checkpoint: Checkpoint | None = None, **options: object) -> VideoWorker[Any]:
+    written = write_trained(folder / "checkpoint", checkpoint or trained_clips())
+    given = ScoringOptions.of(videos=str(folder), checkpoint=(str(written),), labels=f"{folder}/labels", **options)
     return make_clip_plan(read_clip_inputs(given.settings()), on_gpu=False).worker
 
 

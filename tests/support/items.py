@@ -131,7 +131,7 @@ class ScriptedWorker(Worker[Task, Outcome]):
         segment = task.segment or Segment(0, count, 0, 1 if count > 1 else None)
         seen = np.zeros(1, np.int64) if segment.state is None else segment.state["seen"]
         if segment.index == 2 and action == "chain-die" and task.attempt == 1:
-            ACTIONS["die"]()
+            die_alone()
         if segment.index == 2 and action == "chain-damaged":
             return Failed(task, FailureCode.DAMAGED, "damaged", Stage.DECODE.value)
         following = segment.following({"seen": seen + 1}, None)
@@ -167,8 +167,51 @@ class HeldInterpreter:
         return Answer(text, len(held)), []
 
 
+class DyingStage:
+    """A stage that notes the segments it is given, in `folder`, and once kills its process at one of them."""
+
+    networks: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, stage: Any, folder: Path, dies_at: int) -> None:
+        self._stage, self._folder, self._dies_at = stage, folder, dies_at
+
+    @property
+    def result_type(self) -> type[Any]:
+        """As of the stage."""
+        result_type: type[Any] = self._stage.result_type
+        return result_type
+
+    def with_networks(self, networks: Mapping[str, Any]) -> DyingStage:
+        """It has none that could run elsewhere."""
+        return self
+
+    def setup(self) -> None:
+        """Load the stage."""
+        self._stage.setup()
+
+    def __call__(
+        self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
+    ) -> tuple[Any, list[Segment]]:
+        """As the stage, or nothing any more."""
+        index = 0 if segment is None else segment.index
+        with (self._folder / "given").open("a") as file:
+            file.write(f"{video.id} {index}\n")
+        mark = self._folder / "dead"
+        if index == self._dies_at and not mark.exists():
+            mark.touch()
+            die_alone()
+        result: tuple[Any, list[Segment]] = self._stage(source, video, segment, with_thumbnail=with_thumbnail)
+        return result
+
+
 def _raise() -> None:
     raise OSError("no room for it")
+
+
+def die_alone() -> None:
+    """Kill this process once the outcome of the task before has reached the driver, which would blame that one else."""
+    time.sleep(1)
+    ACTIONS["die"]()
 
 
 ACTIONS: Mapping[str, Any] = {

@@ -10,8 +10,9 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier, ViewMea
 from classifiers.weights.checkpoint import CheckpointError
 from extractors.clips.sampling import ClipSampling
 from tests.support.checkpoints import trained
-from tests.support.clips import OPTIONS, trained_clips
+from tests.support.clips import OPTIONS, STREAM, STREAM_OPTIONS, trained_clips
 
+FRAMES = torch.randint(0, 256, (2, 9, 32, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
 CLIPS = torch.randint(0, 256, (5, 4, 28, 28, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 
 
@@ -78,3 +79,92 @@ def test_checkpoints_that_cannot_be_averaged_are_refused():
         TrainedClipClassifier({"a": trained_clips(), "b": trained_clips(classes=5)})
     with pytest.raises(CheckpointError, match="takes features, not clips"):
         TrainedClipClassifier({"a": trained()})
+
+
+@pytest.fixture
+def one_thread():
+    """As workers have it, and for networks of many small layers the fastest."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def stream_network(**changes):
+    return trained_clips(STREAM, options=STREAM_OPTIONS, **changes)
+
+
+def streamed(built, lengths, frames=FRAMES, dtype=torch.float32):
+    """Joint logits (N, T, K) of frames that are given in parts, and the state after them."""
+    state, logits = {}, []
+    with torch.inference_mode():
+        for part in frames.split(lengths, dim=1):
+            found, state = built.stream(built.prepare(part).to(dtype), state)
+            logits.append(found)
+    return torch.cat(logits, dim=1), state
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_stream_networks_watch_together(task):
+    members = [
+        stream_network(seed=seed, task=task, temperature=temperature) for seed, temperature in ((1, 0.5), (2, 3))
+    ]
+    found = TrainedClipClassifier(dict(zip("ab", members, strict=True)))
+    assert (found.is_stream, found.stream_members) == (True, 2)
+    to_shares = torch.sigmoid if task == "multi-label" else lambda logits: torch.softmax(logits, dim=-1)
+    with torch.inference_mode():
+        shares = [
+            to_shares(clip_model_of(one).eval().stream(FRAMES, {})[0].double() / one.config.temperature)
+            for one in members
+        ]
+    built = found.build()
+    logits, state = streamed(built, [9])
+    assert logits.shape == (2, 9, 4)
+    np.testing.assert_allclose(to_shares(logits.double()), torch.stack(shares).mean(dim=0), rtol=1e-4)
+    initial = built.initial_state(2)
+    assert {key: value.shape for key, value in state.items()} == {key: value.shape for key, value in initial.items()}
+    assert {key.partition(".")[0] for key in state} == {"0", "1"}
+    for lengths in ([1] * 9, [4, 1, 4]):
+        parts, last = streamed(built, lengths)
+        np.testing.assert_allclose(parts, logits, atol=1e-5 * float(logits.std()))
+        assert last["0.frames"].tolist() == [9, 9]
+    apart, _ = streamed(built, [9], FRAMES[1:])
+    np.testing.assert_allclose(apart, logits[1:], atol=1e-5 * float(logits.std()))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_stream_in_bf16_is_nearly_the_same():
+    found = TrainedClipClassifier({"c": stream_network()})
+    expected, _ = streamed(found.build(), [9])
+    built = found.build()
+    built.reduce(torch.bfloat16)
+    logits, state = streamed(built, [4, 5], dtype=torch.bfloat16)
+    assert logits.dtype == torch.float32
+    assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
+    assert 0 < float((logits - expected).abs().max()) < 0.1 * float(expected.abs().max())
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_state_of_other_networks_or_another_size_is_refused():
+    one = TrainedClipClassifier({"a": stream_network(seed=1)}).build()
+    two = TrainedClipClassifier({"a": stream_network(seed=1), "b": stream_network(seed=2)}).build()
+    values = one.prepare(FRAMES)
+    with pytest.raises(ValueError, match=r"the state has 1\.\S+, which belongs to none of 1 networks"):
+        one.stream(values, streamed(two, [9])[1])
+    _, state = streamed(one, [9])
+    with pytest.raises(ValueError, match="the state lacks"):
+        one.stream(values, {key: value for key, value in state.items() if not key.endswith("mean")})
+    with pytest.raises(ValueError, match="a size of frames"):
+        one.stream(values[..., :32], state)
+
+
+def test_stream_networks_and_others_stand_side_by_side():
+    form = {"frames": 12, "height": 32, "width": 40}
+    found = TrainedClipClassifier(
+        {
+            "stream": stream_network(),
+            "base": trained_clips("movinet-a0", options={**STREAM_OPTIONS, **form}),
+        }
+    )
+    assert (found.is_stream, found.stream_members) == (False, 1)

@@ -8,15 +8,21 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cluster.engines.base import EngineError
-from cluster.engines.beam import BeamEngine
+from cluster.engines.beam import BeamEngine, _Run
+from cluster.engines.beam_bundle import OutcomeBatch
+from cluster.engines.beam_groups import OutcomeGroups
+from cluster.engines.beam_staging import Staging
 from cluster.engines.options import EngineOptions
 from cluster.engines.portion_queue import PortionQueue
 from cluster.engines.tasks import Done, Outcome, TaskQueue
+from cluster.engines.wire import pack
+from cluster.storage import files
 from schemas.videos import Video
 from tests.support.clusters import command_of, descendants
 from tests.support.dataset import ROOT
@@ -110,6 +116,29 @@ def test_a_worker_process_that_is_killed_costs_nothing(engine: BeamEngine, caplo
     assert queue.is_over
     assert queue.workers_lost == 1
     assert caplog.text.count("a pipeline has ended early") == 1
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["in one listing", "the first link in the next"])
+def test_outcomes_of_a_chain_are_settled_in_whatever_order_they_are_listed(staging: Path, is_late: bool) -> None:
+    videos, worker = [Video("v", "chain 7")], ScriptedWorker()
+    links, chain = [], TaskQueue(videos)
+    while (task := chain.take()) is not None:
+        links.append(worker(task))
+        chain.settle(links[-1])
+    assert len(links) == 7
+    place, queue = Staging(str(staging)), TaskQueue(videos)
+    with closing(OutcomeGroups()) as groups:
+        run = _Run(queue, worker, place, groups, ())
+        assert run._take_tasks()
+        listings = [links[:1:-1], [*links[:2], links[4]]] if is_late else [links[::-1]]  # one of them repeated
+        found: list[Outcome] = []
+        for listing in [*listings, []]:
+            for number, link in enumerate(listing):
+                batch = OutcomeBatch((link.task.key,), (pack(link),))
+                files.write_bytes(files.join(place.uri, "outcomes", f"{number}"), pack(batch))
+            found += run._take_outcomes()
+    assert [outcome.task.key for outcome in found] == [f"{index} v" for index in range(7)]
+    assert queue.is_over
 
 
 @pytest.mark.heavy

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
+import torch
 from typing_extensions import override
 
 from cluster.engines.base import ONE_CORE, Engine, EngineError, Resources, Worker
@@ -21,10 +23,11 @@ from cluster.storage import video_source
 from cluster.storage.retry import RetryPolicy
 from extractors.extract import Extractor
 from schemas.outcomes import FailureCode
+from schemas.timelines import Timeline, joined_timeline
 from schemas.videos import Video
 from tests.support.clips import write_clip_videos
-from tests.support.engines import clip_worker, portions_of_features, video_worker, window_worker
-from tests.support.items import HeldInterpreter, ScriptedWorker
+from tests.support.engines import clip_worker, portions_of_features, stream_worker, video_worker, window_worker
+from tests.support.items import DyingStage, HeldInterpreter, ScriptedWorker
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
@@ -234,6 +237,48 @@ def test_timelines_of_features_are_equal_to_the_bit(engine, tmp_path):
     found = {scored.number: scored.shard for scored in engine.run(PortionQueue(parts), scorer)}
     assert found == expected
     assert len(found) == 3
+
+
+@pytest.fixture(scope="module")
+def streamed(tmp_path_factory: pytest.TempPathFactory):
+    """Videos, the worker that gives their timelines in segments of two seconds, and these as this process has them."""
+    folder = tmp_path_factory.mktemp("streamed")
+    frames = {"short": 30, "long": 80, "longer": 190}  # 25 a second
+    clips = {name: Clip(frames=count, width=96, height=48, gop=10) for name, count in frames.items()}
+    videos = [Video(name, str(write_video(folder / f"{name}.mp4", clip))) for name, clip in clips.items()]
+    worker = stream_worker(folder, precision="fp32")
+    threads = torch.get_num_threads()
+    worker.setup()
+    queue, outcomes = TaskQueue(videos), []
+    while (task := queue.take()) is not None:
+        outcomes.append(queue.settle(worker(task)))
+    torch.set_num_threads(threads)
+    return videos, worker, timelines_of(outcomes)
+
+
+def timelines_of(outcomes):
+    """By video; each outcome must have succeeded."""
+    parts = {(outcome.task.video.id, outcome.features.segment.index): outcome.features for outcome in outcomes}
+    names = {name for name, _ in parts}
+    return {
+        name: joined_timeline([part.timeline for key, part in sorted(parts.items()) if key[0] == name])
+        for name in names
+    }
+
+
+def test_timelines_are_equal_to_the_bit_though_a_worker_dies_and_nothing_is_seen_twice(engine, streamed, tmp_path):
+    videos, worker, expected = streamed
+    assert {name: len(timeline.numbers) for name, timeline in expected.items()} == {"short": 2, "long": 4, "longer": 8}
+    queue = TaskQueue(videos)
+    dying = VideoWorker(DyingStage(worker.stage, tmp_path, dies_at=2), 1 << 30, 60.0)
+    found = timelines_of(engine.run(queue, dying))
+    for name, timeline in expected.items():
+        for field in fields(Timeline):
+            np.testing.assert_array_equal(getattr(found[name], field.name), getattr(timeline, field.name))
+    given = Counter((tmp_path / "given").read_text().splitlines())
+    once = ["short 0", "long 0", "long 1", "longer 0", "longer 1", "longer 3"]
+    assert given == {**dict.fromkeys(once, 1), "longer 2": 2}
+    assert (queue.workers_lost, queue.retried) == (1, {"longer"})
 
 
 def test_one_engine_does_both_kinds_of_work_in_turn(engine, folder, worker, portions):

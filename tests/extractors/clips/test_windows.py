@@ -172,6 +172,14 @@ def test_videos_shorter_than_a_window_are_looped_or_padded(suffix: str, fps: str
         assert pad == {step: [min(number, frames - 1) for number in range(40)] for step in steps}
 
 
+@pytest.mark.parametrize("selective", [True, False])
+def test_steps_may_be_shorter_than_the_ticks_of_a_container(selective: bool, videos: dict[str, Path]) -> None:
+    """AVI counts frames: a step of a hundredth of a second is a quarter of that."""
+    part = {"step_seconds": Fraction(1, 100), "end_seconds": Fraction(1, 10)}
+    seen = numbers(videos["mpeg4 in AVI"], form(1, "25"), **part, selective=selective)
+    assert seen == {step: [max(2 * step - 3, 0) // 8] for step in range(10)}
+
+
 def test_windows_far_apart_are_reached_by_seeking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"x264-params": "keyint=10:min-keyint=10:scenecut=0:bframes=2", "preset": "ultrafast"}
     path = write_video(tmp_path / "long.mp4", Clip(frames=600, rate=5, options=options))
