@@ -62,7 +62,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_wrong_options_are_told_at_once(tmp_path: Path) -> None:
-    done = run(tmp_path, "--top-k", "0", "--engine", "beam", "--sure", "1", date="today")
+    done = run(tmp_path, "--top-k", "0", "--engine", "beam", "--sure-form", "1", date="today")
     assert done.returncode == 2
     for words in (
         "did you mean --sure-from?",
