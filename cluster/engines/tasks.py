@@ -5,7 +5,7 @@ transient failures after a while, and gives up a video that has cost two workers
 
 Segments that depend on one another are handed out one after the other: the outcome of each brings the next, with the
 state of the network after it (`Segment.state`). Whatever becomes of a worker, what it costs is the segment that it was
-at; where a segment fails, its video does.
+at, or whose outcome had not arrived; where a segment fails, its video does.
 """
 
 from __future__ import annotations

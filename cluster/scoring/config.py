@@ -74,7 +74,8 @@ class ScoringEngineOptions(EngineOptions):
     )
     pools: str = option(
         "auto",
-        help="networks together with the decoders, or apart in workers of their own; auto: apart where there are GPUs",
+        help="networks together with the decoders, or apart in workers of their own; auto: apart where there are GPUs; "
+        "stream networks with --timeline are always together",
         choices=("auto", "together", "apart"),
         goes_with=OF_VIDEOS,
     )
