@@ -1,4 +1,5 @@
-"""Clip classifiers as files for other runtimes: ONNX, in fp32 or int8, and LiteRT.
+"""Clip classifiers as files for other runtimes.
 
-`form` says what is exported, `onnx_file` writes it, `onnx_session` runs it; `agreement` compares it with torch.
+`form` says what is exported, `onnx_file` writes it, `quantization` makes it 8 bits wide, `onnx_session` runs it;
+`agreement` compares it with torch.
 """
