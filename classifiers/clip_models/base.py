@@ -71,6 +71,10 @@ class ClipModel(nn.Module):
         Raises:
             ValueError: for clips of another type, shape or number of channels.
         """
+        return self._normalised(clips).permute(0, 4, 1, 2, 3).contiguous()
+
+    def _normalised(self, clips: Tensor) -> Tensor:
+        """Checked clips, normalised, in their own order: (N, T, H, W, C)."""
         channels = self.clip_format.channels
         if clips.ndim != 5 or clips.shape[-1] != channels or clips.dtype != torch.uint8:
             dtype = str(clips.dtype).removeprefix("torch.")
@@ -78,10 +82,15 @@ class ClipModel(nn.Module):
                 f"{type(self).__name__} takes clips of shape (N, T, H, W, {channels}), uint8, "
                 f"got {tuple(clips.shape)}, {dtype}"
             )
-        mean = torch.tensor(self.clip_format.mean, device=clips.device)
-        std = torch.tensor(self.clip_format.std, device=clips.device)
+        form = self.clip_format
         # Divided by 255 first, as in the published recipes: the order affects the last bit.
-        return ((clips.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3).contiguous()
+        values = clips.float() / 255
+        # Zeros and ones change nothing, and each step passes over all pixels.
+        if any(form.mean):
+            values = values - torch.tensor(form.mean, device=clips.device)
+        if any(deviation != 1 for deviation in form.std):
+            values = values / torch.tensor(form.std, device=clips.device)
+        return values
 
     def forward_stages(self, values: Tensor, first: int = 0, stop: int | None = None) -> Tensor:
         """The output of stages `first` to `stop` (exclusive; None: all but the head), given `values` as input."""

@@ -126,7 +126,7 @@ class WindowMean(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to (N, C)."""
-        window = [min(size, most) for size, most in zip(values.shape[2:], WINDOW, strict=True)]
+        window = [min(int(size), most) for size, most in zip(values.shape[2:], WINDOW, strict=True)]
         return F.avg_pool3d(values, window, stride=1).mean(dim=(2, 3, 4))
 
 

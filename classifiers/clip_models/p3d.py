@@ -135,7 +135,7 @@ class Stem(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """(N, 3, T, H, W) to (N, C, T // 2, H // 4, W // 4), at least one frame."""
         convolved = F.relu(self.norm(self.conv(values)))
-        frames = min(2, convolved.shape[2])
+        frames = min(2, int(convolved.shape[2]))
         return F.max_pool3d(convolved, (frames, 3, 3), (frames, 2, 2), (0, 1, 1))
 
 
@@ -144,7 +144,7 @@ class HalveFrames(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, T, H, W) to (N, C, T // 2, H, W), at least one frame."""
-        return F.max_pool3d(values, (min(2, values.shape[2]), 1, 1))
+        return F.max_pool3d(values, (min(2, int(values.shape[2])), 1, 1))
 
 
 @register_clip_model("p3d-63", P3DConfig(), parameters=25_745_232, classes=400, gflops=16.88)

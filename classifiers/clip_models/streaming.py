@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.config import ClipConfig
@@ -32,6 +33,11 @@ class StreamModel(ClipModel):
         super().__init__(config=config, stages=stages, feature_dim=feature_dim, num_classes=num_classes)
         name_layers(self.trunk)
         self._traced: dict[tuple[int, int], State] = {}  # by size, the state of one video on the meta device
+
+    @override
+    def prepare(self, clips: Tensor) -> Tensor:
+        # In memory the frames stay as they come, N, T, H, W, C, which is what the layers want.
+        return self._normalised(clips).permute(0, 4, 1, 2, 3)
 
     def initial_state(self, videos: int, size: tuple[int, int] | None = None) -> State:
         """The state before the first frames of N `videos` of `size`, height and width (None: the clip format's)."""

@@ -13,12 +13,13 @@ from torch import Tensor
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """The numbers of zeros before and after `size` steps."""
+    size = int(size)  # of a network that is traced for export, sizes are tensors
     total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
     return total // 2, total - total // 2
 
 
 def pad_same(values: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
     """Pad T, H and W of `values` with zeros for a convolution or pooling with `kernel` and `stride`."""
-    sizes = zip(map(int, values.shape[2:]), kernel, stride, strict=True)  # ints also while a network is traced
+    sizes = zip(values.shape[2:], kernel, stride, strict=True)
     amounts = [amount for size in reversed(list(sizes)) for amount in same_padding(*size)]
     return F.pad(values, amounts) if any(amounts) else values

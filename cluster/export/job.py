@@ -1,0 +1,127 @@
+"""The export of a classifier, from options to an exit code.
+
+checkpoint ─► network file ─► calibrated on clips, for int8 ─► checks on noise and on videos ─► output, report
+
+A file that disagrees with the checkpoint is not written. The report (`OUTPUT.json`, `schemas.exports`) comes after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.export.agreement import VIDEOS, Session, compare, excess, random_check
+from classifiers.export.form import Form, described, form_of
+from classifiers.export.onnx_file import network_file, versions, with_metadata
+from classifiers.export.onnx_session import OnnxSession
+from classifiers.export.quantization import METHOD, quantized
+from classifiers.inference.clip_classifier import clip_model_of
+from classifiers.weights.checkpoint import CheckpointConfig, CheckpointError
+from cluster.export.clips import clips_of, videos_of
+from cluster.export.config import INT8, ONNX, ExportOptions
+from cluster.runs.lifecycle import ExitCode, bad_input, terminable
+from cluster.scoring.plan import read_checkpoint_at
+from cluster.storage import files
+from schemas import strict_json
+from schemas.errors import InputError
+from schemas.exports import ExportCheck, ExportReport
+from schemas.videos import Video
+
+logger = logging.getLogger("framemill")
+
+
+class DisagreementError(Exception):
+    """An exported file that is not the checkpoint's network."""
+
+
+def run_export(options: ExportOptions) -> ExitCode:
+    """Export a classifier."""
+    try:
+        with terminable():
+            export_model(options)
+    except (InputError, OSError, ImportError) as error:
+        return bad_input(error)
+    except DisagreementError as error:
+        logger.error(error)
+        return ExitCode.FAILED
+    except KeyboardInterrupt:
+        logger.warning("interrupted: nothing was written")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def export_model(options: ExportOptions) -> ExportReport:
+    """Write the file and its report.
+
+    Raises:
+        InputError: for bad input, before anything is written.
+        DisagreementError: for a file that does not agree with the checkpoint; it is not written.
+    """
+    files.check_writable(options.output)
+    try:
+        checkpoint = read_checkpoint_at(options.checkpoint)
+        model = clip_model_of(checkpoint, options.checkpoint)
+    except CheckpointError as error:
+        raise InputError(str(error)) from error
+    calibration, checked = (videos_of(sources, options) for sources in (options.calibration, options.check))
+    form, config = form_of(model), checkpoint.config
+
+    def clips(videos: Sequence[Video]) -> Iterator[NDArray[np.uint8]]:
+        assert config.clips is not None  # of a clip classifier
+        return clips_of(videos, config.clips, options)
+
+    content, session = WRITERS[options.format](form, config, options, clips(calibration))
+    checks = [random_check(form, session)]
+    if checked:
+        checks.append(compare(form, session, (clip[None] for clip in clips(checked)), VIDEOS))
+    for check in checks:
+        logger.info(_sentence(check))
+    problems = [line for check in checks for line in excess(check, options.precision, options.min_agreement)]
+    if problems:
+        raise DisagreementError(
+            "\n".join([f"{options.output} is not written, it disagrees with {options.checkpoint}:", *problems])
+        )
+    report = ExportReport(
+        exported=session.exported, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), checks=tuple(checks)
+    )
+    files.write_bytes(options.output, content)
+    files.write_bytes(f"{options.output}.json", strict_json.dump(report).encode())
+    weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    logger.info(f"{options.output}: {_mib(len(content))}; the checkpoint's weights are {_mib(weights)}")
+    return report
+
+
+def _onnx(
+    form: Form, config: CheckpointConfig, options: ExportOptions, calibration: Iterator[NDArray[np.uint8]]
+) -> tuple[bytes, Session]:
+    network, quantization = network_file(form), dict[str, object]()
+    if options.precision == INT8:
+        clips = list(calibration)
+        network = quantized(network, form, clips)
+        quantization = {"clips": len(clips), "ranges": METHOD, "weights": "int8 for each channel", "inputs": "uint8"}
+    exported = described(
+        form, config, precision=options.precision, quantization=quantization, versions=versions()
+    )
+    content = with_metadata(network, exported)
+    return content, OnnxSession(content, options.output)
+
+
+Writer = Callable[[Form, CheckpointConfig, ExportOptions, Iterator[NDArray[np.uint8]]], tuple[bytes, Session]]
+WRITERS: Mapping[str, Writer] = {ONNX: _onnx}
+
+
+def _sentence(check: ExportCheck) -> str:
+    unit = check.deviation or 1.0
+    text = (
+        f"beside torch, {check.clips} {check.inputs} clips: logits at most {check.max_difference:.2g} off "
+        f"({check.max_difference / unit:.1e} deviations), the best class is the same for {check.top1_agreement:.1%}"
+    )
+    return f"{text}; in parts at most {check.chunked_difference / unit:.1e} deviations from whole clips"
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
