@@ -1,7 +1,7 @@
 """Export a clip classifier as ONNX, in fp32 or 8 bits, and check the file beside the checkpoint.
 
 python jobs/export_model.py --checkpoint actions/ --output actions.onnx
-python jobs/export_model.py --checkpoint actions/ --output small.onnx --precision int8 --calibration videos/ --check new/
+python jobs/export_model.py --checkpoint actions/ --output small.onnx --precision int8 --calibration videos/
 """
 
 import sys

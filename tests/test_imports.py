@@ -40,6 +40,7 @@ ALLOWED = {
         *["classifiers/weights", "classifiers/feature_models", "classifiers/clip_models", "classifiers/metrics"],
         *["classifiers/data", "classifiers/layers", "classifiers"],
     ],
+    "classifiers/export": ["classifiers/weights", "classifiers/clip_models", "classifiers"],
     "cluster": [],
     "cluster/storage": ["extractors/*"],
     "cluster/reports": ["cluster/storage", "extractors/video", "classifiers/*"],
@@ -65,6 +66,10 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/engines", "cluster/scoring", "extractors/*", "classifiers/*"],
     ],
     "cluster/deploy": ["cluster/runs"],
+    "cluster/export": [
+        *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/clips", "cluster/scoring"],
+        *["extractors/*", "classifiers/*"],
+    ],
     "cluster/nightly": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         *["cluster/clips", "cluster/extraction", "cluster/scoring", "cluster/timelines"],
@@ -80,6 +85,8 @@ HOMES = {
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],
+    "onnx": ["classifiers/export"],
+    "onnxruntime": ["classifiers/export"],
     "pyarrow": ["schemas", "cluster"],
     "ray": ["cluster/engines", "cluster/training/ray.py", "cluster/deploy/submission.py"],
     "tensorboardX": ["cluster/training/tensorboard.py"],

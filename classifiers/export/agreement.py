@@ -76,14 +76,16 @@ def excess(check: ExportCheck, precision: str, min_agreement: float) -> list[str
     difference, chunked = check.max_difference / unit, check.chunked_difference / unit
     problems = []
     if not difference <= MAX_DIFFERENCE.get(precision, np.inf):  # NaN is refused, too
-        problems.append(f"its logits are {difference:.1e} deviations off, at most {MAX_DIFFERENCE[precision]:g} allowed")
+        limit = MAX_DIFFERENCE[precision]
+        problems.append(f"its logits are {difference:.1e} deviations off, at most {limit:g} allowed")
     if not chunked <= MAX_CHUNKED_DIFFERENCE[precision]:
         problems.append(
             f"in parts, its logits are {chunked:.1e} deviations from those of the whole clips, at most "
             f"{MAX_CHUNKED_DIFFERENCE[precision]:g} allowed"
         )
     if check.inputs == VIDEOS and check.top1_agreement < min_agreement:
-        problems.append(f"it has torch's best class for {check.top1_agreement:.1%} of the videos, not {min_agreement:.1%}")
+        agreement = f"{check.top1_agreement:.1%} of the videos, not {min_agreement:.1%}"
+        problems.append(f"it has torch's best class for {agreement}")
     return [f"on {check.clips} {check.inputs} clips, {problem}" for problem in problems]
 
 

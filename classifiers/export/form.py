@@ -3,8 +3,8 @@
     clips uint8 (N, T, H, W, C)                ─► logits (N, K), features (N, F)
     frames uint8 (N, T, H, W, C), state …      ─► logits (N, T, K), features (N, T, F), next state …
 
-The second form is that of stream networks (`classifiers.clip_models.streaming`). N videos or clips, T frames, K classes,
-F features. Pixels are normalised inside.
+The second form is that of stream networks (`classifiers.clip_models.streaming`). Pixels are normalised inside. N videos
+or clips, T frames, K classes, F features.
 """
 
 from __future__ import annotations
@@ -18,8 +18,18 @@ from torch import Tensor, nn
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.streaming import StreamModel
 from classifiers.weights.checkpoint import CheckpointConfig
-from schemas.exports import CLIP, CLIPS, FEATURES, FRAMES, LOGITS, NEXT_PREFIX, STATE_PREFIX, STREAM
-from schemas.exports import ExportedModel, StateTensor
+from schemas.exports import (
+    CLIP,
+    CLIPS,
+    FEATURES,
+    FRAMES,
+    LOGITS,
+    NEXT_PREFIX,
+    STATE_PREFIX,
+    STREAM,
+    ExportedModel,
+    StateTensor,
+)
 
 
 class ClipForm(nn.Module):
@@ -81,7 +91,12 @@ def form_of(model: ClipModel) -> Form:
 
 
 def described(
-    form: Form, config: CheckpointConfig, *, precision: str, quantization: Mapping[str, Any], versions: Mapping[str, str]
+    form: Form,
+    config: CheckpointConfig,
+    *,
+    precision: str,
+    quantization: Mapping[str, Any],
+    versions: Mapping[str, str],
 ) -> ExportedModel:
     """What the file of a checkpoint says of itself."""
     assert config.clips is not None  # of a clip classifier

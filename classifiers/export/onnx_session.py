@@ -50,7 +50,9 @@ class OnnxSession:
             self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common base
             reason = str(error).splitlines()[0]
-            raise ExportError(f"{subject}: ONNX Runtime cannot load it, it is damaged or no ONNX file: {reason}") from error
+            raise ExportError(
+                f"{subject}: ONNX Runtime cannot load it, it is damaged or no ONNX file: {reason}"
+            ) from error
         self.exported = _exported(self._session.get_modelmeta().custom_metadata_map, subject)
         names = {one.name for one in self._session.get_inputs()}
         expected = {self.exported.input, *(one.input for one in self.exported.state)}

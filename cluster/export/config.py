@@ -29,9 +29,7 @@ class ExportOptions(Options):
         common=True,
     )
     format: str = option(ONNX, help="format of the file", choices=tuple(SUFFIXES), common=True)
-    precision: str = option(
-        FP32, help="fp32, or 8-bit integers calibrated on clips", choices=(FP32, INT8), common=True
-    )
+    precision: str = option(FP32, help="fp32, or 8-bit integers calibrated on clips", choices=(FP32, INT8), common=True)
     calibration: tuple[str, ...] = option(
         (), help="videos to calibrate int8 on: folders, globs, files or manifests", common=True
     )

@@ -103,9 +103,7 @@ def _onnx(
         clips = list(calibration)
         network = quantized(network, form, clips)
         quantization = {"clips": len(clips), "ranges": METHOD, "weights": "int8 for each channel", "inputs": "uint8"}
-    exported = described(
-        form, config, precision=options.precision, quantization=quantization, versions=versions()
-    )
+    exported = described(form, config, precision=options.precision, quantization=quantization, versions=versions())
     content = with_metadata(network, exported)
     return content, OnnxSession(content, options.output)
 

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.export.onnx_session import OnnxSession
+from cluster.export import job
+from cluster.export.config import ExportOptions
+from cluster.export.job import run_export
+from cluster.runs.lifecycle import ExitCode
+from schemas import strict_json
+from schemas.exports import ExportReport
+from tests.support.checkpoints import trained, write_trained
+from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.exports import plain_stream
+
+
+def options(folder: Path, checkpoint: str, **changes: object) -> ExportOptions:
+    return ExportOptions.of(checkpoint=checkpoint, output=str(folder / "model.onnx"), **changes)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_classifier_becomes_a_file_that_is_checked_on_videos(precision: str, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    write_clip_videos(videos, 3)
+    checkpoint = write_trained(tmp_path / "stream", plain_stream())
+    given = {"calibration": (str(videos),)} if precision == "int8" else {}
+    chosen = options(tmp_path, checkpoint, precision=precision, check=(str(videos),), min_agreement=0.0, **given)
+    assert run_export(chosen) == ExitCode.DONE
+    content = (tmp_path / "model.onnx").read_bytes()
+    session = OnnxSession(content)
+    assert session.exported.precision == precision
+    text = (tmp_path / "model.onnx.json").read_text()
+    report = strict_json.load(ExportReport, text, "report", schema_version=1)
+    assert [(check.inputs, check.clips) for check in report.checks] == [("random", 4), ("videos", 3)]
+    assert (report.bytes, report.exported) == (len(content), session.exported)
+
+
+def test_a_file_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a release of the exporter has an error: the file is that of other weights."""
+    other = job.network_file(job.form_of(job.clip_model_of(trained_clips(seed=3))))
+    monkeypatch.setattr(job, "network_file", lambda form: other)
+    checkpoint = write_trained(tmp_path / "clips", trained_clips())
+    assert run_export(options(tmp_path, checkpoint)) == ExitCode.FAILED
+    assert [path.name for path in tmp_path.iterdir()] == ["clips"]
+
+
+def test_bad_input_is_told_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    features = write_trained(tmp_path / "features", trained("dense-6"))
+    assert run_export(options(tmp_path, features)) == ExitCode.BAD_INPUT
+    assert run_export(options(tmp_path, str(tmp_path / "missing"))) == ExitCode.BAD_INPUT
+    assert not np.any([path.suffix == ".onnx" for path in tmp_path.iterdir()])
