@@ -91,7 +91,7 @@ def excess(check: ExportCheck, precision: str, min_agreement: float) -> list[str
 
 def _add(sums: _Sums, form: Form, session: Session, batch: NDArray[np.uint8]) -> None:
     with torch.inference_mode():
-        pictures = torch.from_numpy(batch)
+        pictures = torch.tensor(batch)  # a copy, as decoded clips are read-only
         state = form.examples(len(batch))[1:]
         expected = form(pictures, *state)[0].numpy()  # (N, K), of streams (N, T, K)
     found, _, _ = session.run(batch)

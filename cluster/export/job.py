@@ -79,7 +79,7 @@ def export_model(options: ExportOptions) -> ExportReport:
     if checked:
         checks.append(compare(form, session, (clip[None] for clip in clips(checked)), VIDEOS))
     for check in checks:
-        logger.info(_sentence(check))
+        logger.info(_sentence(check, in_parts=bool(form.state)))
     problems = [line for check in checks for line in excess(check, options.precision, options.min_agreement)]
     if problems:
         raise DisagreementError(
@@ -112,13 +112,13 @@ Writer = Callable[[Form, CheckpointConfig, ExportOptions, Iterator[NDArray[np.ui
 WRITERS: Mapping[str, Writer] = {ONNX: _onnx}
 
 
-def _sentence(check: ExportCheck) -> str:
+def _sentence(check: ExportCheck, *, in_parts: bool) -> str:
     unit = check.deviation or 1.0
     text = (
         f"beside torch, {check.clips} {check.inputs} clips: logits at most {check.max_difference:.2g} off "
         f"({check.max_difference / unit:.1e} deviations), the best class is the same for {check.top1_agreement:.1%}"
     )
-    return f"{text}; in parts at most {check.chunked_difference / unit:.1e} deviations from whole clips"
+    return f"{text}; in parts at most {check.chunked_difference / unit:.1e} deviations off" if in_parts else text
 
 
 def _mib(size: int) -> str:
