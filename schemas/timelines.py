@@ -12,7 +12,7 @@ n steps, K classes, k best classes of each step, m strong scores.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -101,6 +101,10 @@ class Timeline:
     strong_places: NDArray[np.intp]
     strong_scores: NDArray[np.float32]
     probability_sum: NDArray[np.float64]
+
+    def copied(self) -> Timeline:
+        """The same in memory of its own: arrays from another process are views of all that came with them."""
+        return replace(self, **{name: value.copy() for name, value in vars(self).items() if name != "step_seconds"})
 
     def check(self, num_classes: int) -> None:
         """Raise `ValueError` for what no model of so many classes gives, whatever process says so."""

@@ -7,8 +7,6 @@ whatever reason, leaves its last table on the screen, a summary in the log, and 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,6 +22,7 @@ from cluster.live.screen import REFRESH_SECONDS, Screen
 from cluster.live.table import Status
 from cluster.live.tally import Tally, clock_text
 from cluster.live.window import Look
+from cluster.runs.command_line import discard_output
 from cluster.runs.lifecycle import ExitCode, code_of, failed, guarded
 from cluster.runs.logs import shown
 from cluster.storage.redaction import redacted_uri
@@ -97,7 +96,7 @@ class LiveView:
                     self._see(look)
                 self._screen.show(self._status)
         except BrokenPipeError:  # whoever read the lines has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard_output()
             raise KeyboardInterrupt from None
         finally:
             self._screen.close(self._status)

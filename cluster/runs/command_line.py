@@ -7,6 +7,7 @@ is wrong is reported at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -55,7 +56,10 @@ def parse_or_exit(kind: type[T], text: str, arguments: list[str] | None = None) 
     """`parse` for a job: prints help, made with `text`, and exits with 0, or prints the problems and exits with 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if {"-h", "--help"} & set(arguments):
-        print(usage(kind, text))
+        try:
+            print(usage(kind, text), flush=True)
+        except BrokenPipeError:  # `--help | head` has read enough
+            discard_output()
         raise SystemExit(0)
     try:
         return parse(kind, arguments)
@@ -69,6 +73,11 @@ def complain(error: Exception) -> None:
     """Print the problems that keep a job from its work."""
     for problem in problems_of(error):
         print(f"error: {indented(problem)}", file=sys.stderr)
+
+
+def discard_output() -> None:
+    """Print to nowhere from now on: whoever read the standard output has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _split(arguments: Sequence[str], problems: list[str]) -> list[tuple[str, list[str]]]:

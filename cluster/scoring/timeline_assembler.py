@@ -36,7 +36,7 @@ class TimelineScores:
 
 
 class TimelineAssembler:
-    """Keeps the finished segments of long videos until the last one arrives.
+    """Keeps the timelines of finished segments of long videos, and nothing else of them, until the last one arrives.
 
     A video has labels of at most `top_k` of `num_classes` classes.
     """
@@ -55,7 +55,7 @@ class TimelineAssembler:
         lost = self._lost.setdefault(video.id, 0)
         if isinstance(outcome, Done):
             segment = outcome.features.segment
-            done[segment.index] = outcome.features.timeline
+            done[segment.index] = outcome.features.timeline.copied()  # without the state that came with it
         elif segment is not None and outcome.leaves_a_gap and not is_hopeless(lost + 1, segment.count):
             self._lost[video.id] += 1
         else:

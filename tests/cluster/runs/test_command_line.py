@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from cluster.runs.command_line import complain, parse, parse_or_exit
 from cluster.runs.option_help import usage
 from schemas.errors import InputError
+from tests.support.dataset import ROOT
 from tests.support.options import Config, Numbers
 
 
@@ -148,3 +152,12 @@ def test_problems_hold_no_secret_and_no_line_of_others(capsys):
 
 def test_a_job_goes_on_with_a_good_line():
     assert parse_or_exit(Config, "What it does.", ["--input", "a"]) == Config("a")
+
+
+def test_help_may_be_read_in_part():
+    read_end, write_end = os.pipe()
+    os.close(read_end)  # as `--help | head` does once it has its lines
+    with os.fdopen(write_end, "wb") as output:
+        command = [sys.executable, str(ROOT / "jobs" / "score_videos.py"), "--help"]
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cluster.engines.tasks import Done, Failed, Task
+from cluster.engines.tasks import Done, Failed, Task, TaskQueue
+from cluster.engines.wire import pack, unpack
 from cluster.scoring.label_writer import VideoLabels
 from cluster.scoring.timeline_assembler import TimelineAssembler, TimelineScores
 from extractors.segments import Segment
@@ -60,6 +64,33 @@ def test_segments_come_in_any_order_and_of_any_video() -> None:
     assert labels.timeline is not None
     assert labels.timeline.numbers.tolist() == [0, 1, 2, 3]
     assert not collected._done, "nothing is kept of settled videos"
+
+
+def test_of_a_long_video_timelines_are_kept_and_no_states() -> None:
+    segments, state_bytes = 300, 1 << 20
+    state = {"0.frames": np.zeros(state_bytes, np.uint8)}
+    collected, queue = assembler(), TaskQueue([A])
+    held = []
+    tracemalloc.start()
+    try:
+        for index in range(segments):
+            task = queue.take()
+            assert task is not None
+            others = () if index + 1 == segments else (Segment(index + 1, segments, index + 1, None, state),)
+            steps = timeline(0, 1, 2, 3)
+            steps = replace(steps, numbers=steps.numbers + 4 * index, strong_steps=steps.strong_steps + 4 * index)
+            scores = TimelineScores(Segment(index, segments, index), steps, 4, {})
+            sent = pack(Done(task.without_state(), scores, others))
+            outcome = queue.settle(unpack(Done[TimelineScores], sent))
+            del sent
+            assert outcome is not None
+            labels = collected.add(outcome)
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert isinstance(labels, VideoLabels)
+    per_segment = (held[-2] - held[1]) / (segments - 3)
+    assert per_segment < 4096, f"{per_segment:,.0f} bytes of each segment, whose state has {state_bytes:,}"
 
 
 def test_a_segment_that_cannot_be_decoded_leaves_a_gap() -> None:
