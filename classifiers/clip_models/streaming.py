@@ -50,19 +50,25 @@ class StreamModel(ClipModel):
             for key, one in self._traced[size].items()
         }
 
-    def stream(self, frames: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, State]:
+    def stream(
+        self, frames: Tensor, state: Mapping[str, Tensor], *, memory_frames: int | None = None
+    ) -> tuple[Tensor, State]:
         """The logits (N, T, K) of frames, uint8 (N, T, H, W, C), and the state after them.
+
+        With `memory_frames`, means over all frames so far begin to forget after so many (`CumulativeMean`).
 
         Raises:
             ValueError: if the frames are of another type, shape or number of channels, or the state is not of as many
                 videos and this size.
         """
-        features, state = self.stream_features(self.prepare(frames), state)
+        features, state = self.stream_features(self.prepare(frames), state, memory_frames=memory_frames)
         return self.forward_head(features), state
 
-    def stream_features(self, values: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, State]:
+    def stream_features(
+        self, values: Tensor, state: Mapping[str, Tensor], *, memory_frames: int | None = None
+    ) -> tuple[Tensor, State]:
         """The features (N, T, F) of prepared frames (N, C, T, H, W), and the state after them."""
-        return self._through(values, state, 0)
+        return self._through(values, state, 0, memory_frames)
 
     def frame_logits(self, clips: Tensor, first_stage: int | None = None) -> Tensor:
         """The logits (N, T, K) of every frame of clips, given as to `forward`."""
@@ -77,9 +83,12 @@ class StreamModel(ClipModel):
             frame = torch.empty(1, 1, *size, self.clip_format.channels, dtype=torch.uint8)
             return twin.eval().stream(frame, {})[1]
 
-    def _through(self, values: Tensor, state: Mapping[str, Tensor], first_stage: int) -> tuple[Tensor, State]:
+    def _through(
+        self, values: Tensor, state: Mapping[str, Tensor], first_stage: int, memory_frames: int | None = None
+    ) -> tuple[Tensor, State]:
         """The output of the stages from `first_stage` on, and the state after it."""
-        stream = Stream(state, videos=values.shape[0], frames=values.shape[2], device=values.device)
+        videos, frames = values.shape[0], values.shape[2]
+        stream = Stream(state, videos=videos, frames=frames, device=values.device, memory_frames=memory_frames)
         for stage in list(self.trunk.values())[first_stage:]:
             values = stage(values, stream) if isinstance(stage, StreamLayer) else stage(values)
         return values, stream.state

@@ -127,17 +127,19 @@ class ClipEnsemble(nn.Module):
         """The state before the first frames of N `videos`, of stream networks."""
         return _joint_state([model.initial_state(videos) for model in self._stream_models])
 
-    def stream(self, values: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, State]:
+    def stream(
+        self, values: Tensor, state: Mapping[str, Tensor], *, memory_frames: int | None = None
+    ) -> tuple[Tensor, State]:
         """Prepared frames (N, C, T, H, W) of any T to the joint logits (N, T, K), and the state after them.
 
-        All members are stream networks. An empty state is that at the start.
+        All members are stream networks. An empty state is that at the start. `memory_frames` as in `StreamModel`.
 
         Raises:
             ValueError: if the state is of other networks, or not of as many videos and this size.
         """
         members = zip(self._stream_models, _own_states(state, len(self.members)), strict=True)
         with _reduced(values):
-            parts = [model.stream_features(values, own) for model, own in members]
+            parts = [model.stream_features(values, own, memory_frames=memory_frames) for model, own in members]
         logits = self._joint_logits([features.float() for features, _ in parts])  # (N, T, K)
         return logits, _joint_state([own for _, own in parts])
 

@@ -6,6 +6,8 @@ A state is a flat mapping of contiguous tensors by key; the first dimension of e
 several videos are concatenated and split like batches. `FRAMES` counts the frames seen, int64 (N,). An empty state
 stands for zeros, in float32 or wider; later tensors keep their type, whatever the precision of the layers.
 
+How long means go back is no part of a state: it is given with each part (`Stream.memory_frames`), and may change.
+
 N videos, T frames of a part, C channels, H, W. Values between layers are (N, C, T, H, W), in memory N, T, H, W, C: then
 the views that the layers take cost nothing. Without a stream, a layer takes its input for whole videos.
 """
@@ -25,13 +27,26 @@ State = dict[str, Tensor]
 
 
 class Stream:
-    """The passage of one part of N videos through a network: takes the `past` state, and leaves the next `state`."""
+    """The passage of one part of N videos through a network: takes the `past` state, and leaves the next `state`.
 
-    def __init__(self, past: Mapping[str, Tensor], *, videos: int, frames: int, device: torch.device) -> None:
+    `memory_frames`, at least 1, is after how many frames means begin to forget (`CumulativeMean`); None for never.
+    """
+
+    def __init__(
+        self,
+        past: Mapping[str, Tensor],
+        *,
+        videos: int,
+        frames: int,
+        device: torch.device,
+        memory_frames: int | None = None,
+    ) -> None:
         self._past = past
         seen = self.past(FRAMES, (videos,), torch.zeros(videos, dtype=torch.int64, device=device))
         self.state: State = {FRAMES: seen + frames}
         self.times = seen[:, None] + torch.arange(frames, device=seen.device)  # (N, T), from 0 on
+        # By frame and frame before it, how much of the latter the mean has taken, (N, T, T); None for equal shares.
+        self.shares = None if memory_frames is None else _shares(self.times + 1, memory_frames)
 
     def past(self, key: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """What the layer `key` left; zeros of this shape at the start.
@@ -104,6 +119,10 @@ class FrameBuffer(StreamLayer):
 class CumulativeMean(StreamLayer):
     """The mean of all frames so far, at each frame.
 
+    With a memory of M frames, the mean moves towards a frame by 1/M of their distance once there are more than M, in
+    place of 1/t at the t-th: up to frame M nothing changes, then the share of a frame shrinks by 1 - 1/M with each that
+    follows, which is by half in 0.7 M frames.
+
     The state is the mean itself and not a sum, whose precision would shrink as it grows: the mean moves towards a frame
     by the t-th part of their distance. Beside it stands what rounding has added to it, which the next step takes back
     (Kahan's compensation), so that the mean of a stream of any length is as precise as that of a few frames.
@@ -117,7 +136,11 @@ class CumulativeMean(StreamLayer):
             return values.cumsum(dim=1) / counts
         past = stream.past(self.key, (values.shape[0], 2, values.shape[2]), values)
         mean, excess = torch.split(past.to(values.dtype), 1, dim=1)  # (N, 1, C)
-        steps = (values - mean).cumsum(dim=1) / (stream.times + 1)[..., None] - excess
+        distances = values - mean
+        if stream.shares is None:
+            steps = distances.cumsum(dim=1) / (stream.times + 1)[..., None] - excess
+        else:  # no matrix product, which an export to 8 bits would round
+            steps = torch.einsum("nts,nsc->ntc", stream.shares.to(values.dtype), distances) - excess
         means: Tensor = mean + steps
         moved, step = means[:, -1:] - mean, steps[:, -1:]
         stream.state[self.key] = torch.cat([means[:, -1:], moved - step], dim=1).to(past.dtype)
@@ -142,3 +165,14 @@ class FramePosition(StreamLayer):
         powers = torch.arange(0, self.channels, 2, dtype=torch.float64, device=values.device) / self.channels
         angles = times[..., None] * WAVELENGTH**-powers
         return values + self.scale * torch.cat([angles.sin(), angles.cos()], dim=-1).to(values.dtype)
+
+
+def _shares(counts: Tensor, memory_frames: int) -> Tensor:
+    """The shares of `Stream.shares`, float64 (N, T, T), of the frames with these `counts` (N, T), the first being 1.
+
+    Frame s has 1/t of the mean at frame t up to frame M, the memory; later it has (1 - 1/M)^(t - max(s, M)) / M.
+    """
+    beyond = counts.clamp(min=memory_frames)
+    ages = (beyond[:, :, None] - beyond[:, None, :]).clamp(min=0)  # since a frame began to fade
+    kept = torch.pow(1 - 1 / memory_frames, ages.double())
+    return torch.tril(kept / counts.clamp(max=memory_frames)[:, :, None])

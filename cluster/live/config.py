@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from cluster.runs.common_options import ReportingOptions
+from cluster.runs.common_options import ReportingOptions, memory_option
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.scoring.config import PRECISIONS
@@ -76,6 +76,7 @@ class WatchOptions(Options):
         above=0,
         below=math.inf,
     )
+    memory_seconds: float | None = memory_option()
     record: str | None = option(
         None,
         help="write what was seen to this Parquet file, which must not exist",

@@ -17,6 +17,7 @@ from cluster.live.screen import screen_for
 from cluster.live.view import LiveView
 from cluster.runs.lifecycle import ExitCode, bad_input
 from cluster.scoring.plan import read_checkpoint_at
+from cluster.scoring.stream_network import memory_frames
 from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
@@ -59,7 +60,8 @@ def ready_classifier(options: WatchOptions) -> tuple[TrainedClipClassifier, Live
     threads = options.network.threads or max(usable_cores() - 1, 1)
     try:
         trained = TrainedClipClassifier(checkpoints)
-        network = LiveNetwork(trained, options.network.precision, threads)
+        memory = memory_frames(trained, options.memory_seconds)
+        network = LiveNetwork(trained, options.network.precision, threads, memory)
     except ValueError as error:  # `CheckpointError` among them
         raise InputError(str(error)) from error
     if network.is_stream and options.stride is not None:

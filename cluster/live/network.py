@@ -34,13 +34,18 @@ class LiveNetwork:
     frames     of a look
     """
 
-    def __init__(self, trained: TrainedClipClassifier, precision: str, threads: int) -> None:
+    def __init__(
+        self, trained: TrainedClipClassifier, precision: str, threads: int, memory_frames: int | None = None
+    ) -> None:
         """`precision` is one of `extractors.networks.precision.PRECISIONS` but int8, or auto.
+
+        `memory_frames` of stream networks, as in `classifiers.clip_models.streaming`.
 
         Raises:
             ValueError: for a precision that this machine lacks.
         """
         self.is_stream = trained.is_stream
+        self._memory_frames = memory_frames
         if precision == "auto" and self.is_stream and resolve_device("auto").type == "cpu":
             precision = "fp32"
         self._device, self.precision = configure_torch("auto", precision, threads)
@@ -69,7 +74,7 @@ class LiveNetwork:
         with torch.inference_mode():
             values = self._ensemble.prepare(clip).to(self._dtype, memory_format=torch.channels_last_3d)
             if self.is_stream:
-                logits, self._state = self._ensemble.stream(values, self._state)
+                logits, self._state = self._ensemble.stream(values, self._state, memory_frames=self._memory_frames)
                 logits = logits[:, -1]  # of the latest frame
             else:
                 logits = self._ensemble(values)[:, self._feature_dim :]

@@ -135,6 +135,7 @@ class LiveView:
 
     def _described(self, status: str) -> Mapping[str, Any]:
         """The view, for its recording."""
+        memory_seconds = self._options.memory_seconds
         return {
             "status": status,
             "source": redacted_uri(self._options.source),
@@ -143,5 +144,6 @@ class LiveView:
             "started_at": utc_text(self._started),
             "saved_at": utc_text(datetime.now(UTC)),
             **({} if self._network.is_stream else {"stride_seconds": self._tally.stride_seconds}),
+            **({} if memory_seconds is None else {"memory_seconds": memory_seconds}),
             **self._tally.values(),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from cluster.runs.option import option
 from cluster.runs.options import Options
@@ -79,4 +80,16 @@ class ReportingOptions(Options):
         "text",
         help="format of log and progress lines; on a terminal, text shows a progress bar",
         choices=("text", "json"),
+    )
+
+
+def memory_option(**rule: Any) -> Any:
+    """How far stream networks look back, wherever they watch; `rule` adds to its rule."""
+    return option(
+        None,
+        help="let stream networks forget: after so many seconds, what they have seen begins to fade; by default their "
+        "means are of all frames so far",
+        above=0,
+        maximum=10_000_000,
+        **rule,
     )

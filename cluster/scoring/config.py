@@ -207,6 +207,8 @@ class ScoringOptions(Options):
             problems.append(
                 "--stride goes with --videos; with features, timelines have --timeline-hz steps in a second"
             )
+        if self.videos is None and timelines.memory_seconds is not None:
+            problems.append("--memory-seconds goes with --videos and stream networks; with features, give --window")
         if self.max_frames is not None:
             problems.append("--max-frames does not go with --timeline, which covers all frames of a video")
         if self.videos is not None and "window" not in timelines.unchanged():

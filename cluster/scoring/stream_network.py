@@ -36,6 +36,7 @@ from torch import Tensor
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.layers.stream import State
 from extractors.networks.precision import PRECISIONS, configure_torch
+from extractors.video.grid import as_fps
 
 CHUNK_FRAMES = 16  # that a network is given at once
 
@@ -43,11 +44,12 @@ CHUNK_FRAMES = 16  # that a network is given at once
 class StreamNetwork:
     """Cheap to make and to pickle; `setup` builds the models, once per process."""
 
-    def __init__(self, trained: TrainedClipClassifier, precision: str) -> None:
-        """`precision` is fp32, bf16, or auto."""
+    def __init__(self, trained: TrainedClipClassifier, precision: str, memory_frames: int | None = None) -> None:
+        """`precision` is fp32, bf16, or auto; `memory_frames` as in `StreamModel`."""
         self.num_classes = trained.config.num_classes
         self._trained = trained
         self._precision = precision
+        self._memory_frames = memory_frames
         self._model: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -71,10 +73,38 @@ class StreamNetwork:
         """
         with torch.inference_mode():
             values = self._model.prepare(torch.from_numpy(frames)[None]).to(self._dtype)  # (1, C, T, H, W)
-            logits, state = self._model.stream(values, state)
+            logits, state = self._model.stream(values, state, memory_frames=self._memory_frames)
         if not logits.isfinite().all():
             raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
         return logits[0], state
+
+
+def memory_frames(trained: TrainedClipClassifier, seconds: float | None) -> int | None:
+    """The frames of a memory of so many seconds (`--memory-seconds`), at the rate of a classifier; None for all.
+
+    Raises:
+        ValueError: if it has no such memory, or no frame falls into it.
+    """
+    if seconds is None:
+        return None
+    if not trained.is_stream:
+        raise ValueError(
+            f"--memory-seconds goes with stream networks, which remember what they have seen; {trained.name} looks at "
+            "one clip after the other"
+        )
+    rate = trained.clips.format.fps
+    if rate is None:
+        raise ValueError(
+            f"--memory-seconds is {seconds:g}, but {trained.name} knows no rate at which to watch a video, so that "
+            "seconds are no number of frames. Train with --fps, or give another checkpoint"
+        )
+    frames = round(seconds * as_fps(rate))
+    if frames < 1:
+        raise ValueError(
+            f"--memory-seconds is {seconds:g}, less than a frame of {trained.name}, which watches {rate} a second: "
+            f"give at least {float(1 / as_fps(rate)):g}"
+        )
+    return frames
 
 
 def to_state(arrays: Mapping[str, NDArray[Any]] | None) -> State:

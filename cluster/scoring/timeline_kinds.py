@@ -18,7 +18,7 @@ from cluster.engines.stage import VideoStage
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.plan import timeline_form
-from cluster.scoring.stream_network import StreamNetwork
+from cluster.scoring.stream_network import StreamNetwork, memory_frames
 from cluster.scoring.stream_scorer import StreamScorer
 from cluster.scoring.window_scorer import WindowScorer
 from cluster.timelines.config import TimelineOptions
@@ -76,6 +76,7 @@ def _stream_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
             f"timeline-hz is {options.timeline_hz:g}, but {trained.name} watches {rate} frames a second: there must be "
             f"a whole number of these in a step, as with {listed}, ..."
         )
+    memory_frames(trained, options.memory_seconds)  # must be possible
     return 1 / hz
 
 
@@ -84,7 +85,7 @@ def _stream_stage(
 ) -> StreamScorer:
     assert trained.clips.format.fps is not None  # as `_stream_step` has checked
     return StreamScorer(
-        network=StreamNetwork(trained, precision),
+        network=StreamNetwork(trained, precision, memory_frames(trained, options.timelines.memory_seconds)),
         clip_format=trained.clips.format,
         form=timeline_form(trained, options.timelines, step_seconds),
         step_frames=int(as_fps(trained.clips.format.fps) * step_seconds),
@@ -100,6 +101,7 @@ def _window_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
         )
     if "timeline_hz" not in options.unchanged():
         raise ValueError(f"--timeline-hz goes with stream networks and features; {trained.name} takes --stride alone")
+    memory_frames(trained, options.memory_seconds)  # which it refuses
     return Fraction(options.stride).limit_denominator(MAX_DENOMINATOR)
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from typing_extensions import override
 
+from cluster.runs.common_options import memory_option
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from schemas.timelines import EventRules
@@ -43,6 +44,7 @@ class TimelineOptions(Options):
         below=math.inf,
         goes_with="timeline",
     )
+    memory_seconds: float | None = memory_option(goes_with="timeline")
     timeline_top_k: int = option(5, help="highest number of classes of a step", minimum=1, goes_with="timeline")
     event_threshold: float = option(
         0.5, help="score from which an event of a class begins", above=0, maximum=1, goes_with="timeline"
@@ -107,6 +109,7 @@ def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOpt
     `kind` says what the scores of a step are of: `stream`, `windows` or `features`.
     """
     rules = options.event_rules()
+    memory = {} if options.memory_seconds is None else {"timeline.memory_seconds": repr(options.memory_seconds)}
     return {
         "timeline.kind": kind,
         "timeline.step_seconds": str(step_seconds),
@@ -115,4 +118,5 @@ def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOpt
         "timeline.event_end_threshold": repr(rules.end_threshold),
         "timeline.event_min_seconds": repr(rules.min_seconds),
         "timeline.event_gap_seconds": repr(rules.gap_seconds),
+        **memory,
     }

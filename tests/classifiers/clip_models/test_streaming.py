@@ -40,12 +40,14 @@ def noise(videos: int, *, frames: int = 12, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (videos, frames, 32, 40, 3), dtype=torch.uint8, generator=generator)
 
 
-def streamed(model: StreamModel, clips: Tensor, lengths: list[int], state: State | None = None) -> tuple[Tensor, State]:
+def streamed(
+    model: StreamModel, clips: Tensor, lengths: list[int], state: State | None = None, memory_frames: int | None = None
+) -> tuple[Tensor, State]:
     """The logits (N, T, K) of clips that are given in parts of these lengths, and the last state."""
     state, logits = state or {}, []
     with torch.inference_mode():
         for part in clips.split(lengths, dim=1):
-            found, state = model.stream(part, state)
+            found, state = model.stream(part, state, memory_frames=memory_frames)
             logits.append(found)
     return torch.cat(logits, dim=1), state
 
@@ -71,6 +73,20 @@ def test_a_whole_clip_is_its_frames_one_by_one_and_its_chunks(name: str) -> None
         logits, last = streamed(model, clips, lengths)
         assert error(logits, whole) < TOLERANCE
         assert last.keys() == state.keys()
+        for key, value in last.items():
+            torch.testing.assert_close(value, state[key], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_with_a_memory_is_the_same_however_the_video_is_cut(name: str) -> None:
+    model, clips = small(name), noise(2)
+    plain, _ = streamed(model, clips, [12])
+    whole, state = streamed(model, clips, [12], memory_frames=3)
+    assert error(whole[:, :3], plain[:, :3]) < TOLERANCE
+    assert error(whole[:, 4:], plain[:, 4:]) > 0.01
+    for lengths in ([1] * 12, [3, 1, 5, 3]):
+        logits, last = streamed(model, clips, lengths, memory_frames=3)
+        assert error(logits, whole) < TOLERANCE
         for key, value in last.items():
             torch.testing.assert_close(value, state[key], rtol=1e-4, atol=1e-4)
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classifiers.layers.stream import (
@@ -19,11 +21,14 @@ from classifiers.layers.stream import (
 )
 
 
-def passed(layer: StreamLayer, parts: list[Tensor], state: State | None = None) -> tuple[list[Tensor], State]:
+def passed(
+    layer: StreamLayer, parts: list[Tensor], state: State | None = None, memory_frames: int | None = None
+) -> tuple[list[Tensor], State]:
     """The outputs of a layer for parts of videos (N, T, …), one after the other, and the last state."""
     state, outputs = state or {}, []
     for part in parts:
-        stream = Stream(state, videos=len(part), frames=part.shape[1], device=part.device)
+        videos, frames = part.shape[:2]
+        stream = Stream(state, videos=videos, frames=frames, device=part.device, memory_frames=memory_frames)
         outputs.append(layer(part, stream))
         state = stream.state
     return outputs, state
@@ -95,15 +100,44 @@ def test_the_mean_is_that_of_all_frames_so_far(lengths: list[int]) -> None:
     torch.testing.assert_close(state["layer"][:, 0], expected[:, -1])
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_mean_of_a_long_stream_does_not_drift(dtype: torch.dtype) -> None:
+def faded(values: Tensor, memory_frames: int) -> NDArray[np.float64]:
+    """The means (N, T, C) as defined, in float64: each moves towards its frame by 1/t of their distance, later 1/M."""
+    means, mean = [], np.zeros_like(values[:, 0].double().numpy())
+    for count, frame in enumerate(values.double().numpy().swapaxes(0, 1), 1):
+        mean = mean + (frame - mean) / min(count, memory_frames)
+        means.append(mean)
+    return np.stack(means, axis=1)
+
+
+@pytest.mark.parametrize("memory_frames", [1, 2, 5, 40, 1 << 40])
+@pytest.mark.parametrize("lengths", [[40], [1] * 40, [3, 1, 16, 20]], ids=["whole", "one by one", "chunks"])
+def test_a_mean_with_a_memory_forgets_what_is_older(lengths: list[int], memory_frames: int) -> None:
+    values = 3 + torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
+    outputs, state = passed(named(CumulativeMean()), list(values.split(lengths, dim=1)), memory_frames=memory_frames)
+    found, expected = torch.cat(outputs, dim=1), faded(values, memory_frames)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(state["layer"][:, 0], expected[:, -1], rtol=0, atol=2e-6)
+    plain, _ = passed(named(CumulativeMean()), list(values.split(lengths, dim=1)))
+    torch.testing.assert_close(found[:, :memory_frames], torch.cat(plain, dim=1)[:, :memory_frames])
+
+
+def test_videos_of_a_batch_forget_by_their_own_time() -> None:
+    state = {FRAMES: torch.tensor([0, 100]), "layer": torch.zeros(2, 2, 1)}
+    (found,), _ = passed(named(CumulativeMean()), [torch.ones(2, 3, 1)], state, memory_frames=4)
+    np.testing.assert_allclose(found[..., 0], [[1, 1, 1], 1 - 0.75 ** np.arange(1, 4)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "memory_frames"), [(torch.float32, None), (torch.bfloat16, None), (torch.float32, 300)]
+)
+def test_the_mean_of_a_long_stream_does_not_drift(dtype: torch.dtype, memory_frames: int | None) -> None:
     steps = 20_000
     values = (100 + torch.randn(1, steps, 4, generator=torch.Generator().manual_seed(0))).to(dtype)
-    expected = values.double().cumsum(dim=1) / torch.arange(1, steps + 1)[:, None]
-    outputs, _ = passed(named(CumulativeMean()), list(values.split(1, dim=1)))
-    error = (torch.cat(outputs, dim=1) - expected).abs()
+    expected = faded(values, memory_frames or steps)
+    outputs, _ = passed(named(CumulativeMean()), list(values.split(1, dim=1)), memory_frames=memory_frames)
+    error = np.abs(torch.cat(outputs, dim=1).numpy() - expected)
     assert error.max() < 2e-5  # a sum of 2,000,000 in float32 is known to 0.06, and its mean to that over the steps
-    still, _ = passed(named(CumulativeMean()), [values[:, :1]] * 1000)
+    still, _ = passed(named(CumulativeMean()), [values[:, :1]] * 1000, memory_frames=memory_frames)
     assert torch.equal(still[-1], values[:, :1].float())  # nothing moves, so nothing is rounded
 
 

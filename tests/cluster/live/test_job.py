@@ -73,6 +73,12 @@ def test_a_stride_is_for_clips(checkpoints: dict[str, str]) -> None:
     assert ready_classifier(options(checkpoints["clips"], stride=2.0))
 
 
+def test_a_memory_is_for_stream_networks(checkpoints: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"--memory-seconds goes with stream networks.*r3d-18@"):
+        ready_classifier(options(checkpoints["clips"], memory_seconds=60.0))
+    assert ready_classifier(options(checkpoints["stream"], memory_seconds=60.0))
+
+
 @pytest.mark.parametrize("record", ["http://127.0.0.1:1/r.parquet", "ftp://h/r.parquet"])
 def test_places_that_take_no_recording(checkpoints: dict[str, str], record: str) -> None:
     with pytest.raises(InputError, match="parquet"):

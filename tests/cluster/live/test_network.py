@@ -58,6 +58,17 @@ def test_stream_networks_see_frame_after_frame_as_they_would_see_the_whole(strea
     assert np.abs(shown[0] - shown[-1]).max() > 1e-3
 
 
+def test_a_network_with_a_memory_forgets(streams: list[Checkpoint]) -> None:
+    trained = classifier(streams[0])
+    model = trained.build().models[0]
+    assert isinstance(model, StreamModel)
+    network = LiveNetwork(trained, "fp32", 1, memory_frames=2)
+    shown = [scores(network, [frame]) for frame in FRAMES]
+    with torch.inference_mode():
+        logits, _ = model.stream(torch.from_numpy(np.stack(FRAMES))[None], {}, memory_frames=2)
+    np.testing.assert_allclose(np.stack(shown), logits[0].softmax(1), atol=1e-5)
+
+
 def test_a_network_that_starts_anew_has_forgotten_everything(streams: list[Checkpoint]) -> None:
     network = LiveNetwork(classifier(streams[0]), "fp32", 1)
     first = [scores(network, [frame]) for frame in FRAMES[:3]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from classifiers.clip_models.streaming import StreamModel
 from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from cluster.engines.wire import pack, unpack
-from cluster.scoring.stream_network import StreamNetwork, to_arrays, to_state
+from cluster.scoring.stream_network import StreamNetwork, memory_frames, to_arrays, to_state
 from extractors.segments import Segment
 from tests.support.clips import STREAM, STREAM_OPTIONS, trained_clips
 
@@ -63,6 +64,33 @@ def test_a_state_that_has_travelled_is_the_same_to_the_bit(trained: TrainedClipC
     assert not received.state["0.frames"].flags.writeable
     found, _ = ready(trained).watch(FRAMES[8:], to_state(received.state))
     assert torch.equal(found, expected)
+
+
+def test_a_network_forgets_as_the_model_does(trained: TrainedClipClassifier) -> None:
+    model = clip_model_of(CHECKPOINT).eval()
+    assert isinstance(model, StreamModel)
+    with torch.inference_mode():
+        expected = model.stream(torch.from_numpy(FRAMES)[None], {}, memory_frames=5)[0][0]
+    network = pickle.loads(pickle.dumps(StreamNetwork(trained, "fp32", memory_frames(trained, 1.0))))
+    network.setup()
+    first, state = network.watch(FRAMES[:7], {})
+    second, _ = network.watch(FRAMES[7:], to_state(to_arrays(state)))
+    np.testing.assert_allclose(torch.cat([first, second]), expected, atol=1e-5 * float(expected.std()))
+
+
+def test_the_seconds_of_a_memory_are_frames_at_the_network_s_rate(trained: TrainedClipClassifier) -> None:
+    assert memory_frames(trained, None) is None
+    assert [memory_frames(trained, seconds) for seconds in (0.2, 1.0, 60, 1e7)] == [1, 5, 300, 50_000_000]
+    with pytest.raises(ValueError, match=r"0.05, less than a frame .* 5 a second: give at least 0.2"):
+        memory_frames(trained, 0.05)
+    without_rate = CHECKPOINT.config.clips
+    assert without_rate is not None
+    without_rate = replace(without_rate, format=replace(without_rate.format, fps=None))
+    config = replace(CHECKPOINT.config, clips=without_rate)
+    with pytest.raises(ValueError, match="knows no rate"):
+        memory_frames(TrainedClipClassifier({"c": replace(CHECKPOINT, config=config)}), 1.0)
+    with pytest.raises(ValueError, match="--memory-seconds goes with stream networks"):
+        memory_frames(TrainedClipClassifier({"c": trained_clips()}), 1.0)
 
 
 def test_a_pickle_holds_weights_and_no_models(trained: TrainedClipClassifier) -> None:

@@ -73,6 +73,14 @@ def test_clip_models_need_a_stride_and_know_no_rate() -> None:
         step(trained, stride=1.0, timeline_hz=2.0)
 
 
+def test_a_memory_goes_with_stream_networks() -> None:
+    assert step(stream(), memory_seconds=60.0) == 1
+    with pytest.raises(ValueError, match=r"--memory-seconds is 0\.01, less than a frame"):
+        step(stream(), memory_seconds=0.01)
+    with pytest.raises(ValueError, match=r"--memory-seconds goes with stream networks.*r3d-18@"):
+        step(TrainedClipClassifier({"c": trained_clips()}), stride=1.0, memory_seconds=60.0)
+
+
 def test_stream_networks_and_others_have_no_common_timeline() -> None:
     base = trained_clips("movinet-a0", options=STREAM_OPTIONS)
     trained = TrainedClipClassifier({"a": STREAMED, "b": base})

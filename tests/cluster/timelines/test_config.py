@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from cluster.runs.command_line import parse
 from cluster.scoring.config import ScoringOptions
-from cluster.timelines.config import TimelineOptions
+from cluster.timelines.config import TimelineOptions, timeline_fingerprint
 from schemas.errors import InputError
 
 VIDEOS = ("--videos", "v", "--checkpoint", "c", "--labels", "l")
@@ -37,7 +39,14 @@ def test_an_event_cannot_end_above_where_it_begins() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--timeline-hz", "2"], ["--stride", "1"], ["--event-threshold", "0.3"], ["--vtt", "v"], ["--events-csv", "e"]],
+    [
+        ["--timeline-hz", "2"],
+        ["--memory-seconds", "60"],
+        ["--stride", "1"],
+        ["--event-threshold", "0.3"],
+        ["--vtt", "v"],
+        ["--events-csv", "e"],
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_options_of_timelines_go_with_the_flag(arguments: list[str]) -> None:
@@ -57,7 +66,15 @@ def test_what_has_no_meaning_beside_a_timeline_is_refused() -> None:
     for name in ("--embeddings", "--views", "--crops"):
         assert f"{name} does not go with --timeline" in text
     assert "--window goes with --features" in text
-    assert "--stride goes with --videos" in problems_of(*FEATURES, "--timeline", "--stride", "1")
+    text = problems_of(*FEATURES, "--timeline", "--stride", "1", "--memory-seconds", "60")
+    assert "--stride goes with --videos" in text
+    assert "--memory-seconds goes with --videos and stream networks" in text
+
+
+def test_a_memory_is_part_of_what_makes_timelines_comparable() -> None:
+    plain = timeline_fingerprint("stream", Fraction(1), TimelineOptions())
+    given = timeline_fingerprint("stream", Fraction(1), TimelineOptions(timeline=True, memory_seconds=60.0))
+    assert given == {**plain, "timeline.memory_seconds": "60.0"}
     assert parse(ScoringOptions, [*FEATURES, "--timeline", "--window", "9"]).timelines.window == 9.0
 
 
