@@ -54,6 +54,7 @@ class ExportedModel:
     feature_dim    width of the features
     clips          format and sampling of the input
     state          empty for networks over clips
+    memory_frames  after how many frames means begin to forget (`classifiers.layers.stream`); None for never
     weights_sha256 of the checkpoint that was exported
     versions       of the libraries that wrote the file
     """
@@ -72,6 +73,7 @@ class ExportedModel:
     state: tuple[StateTensor, ...]
     weights_sha256: str
     versions: Mapping[str, str]
+    memory_frames: int | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

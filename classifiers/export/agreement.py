@@ -4,7 +4,8 @@ In: an exported form (`classifiers.export.form`), the file running (`classifiers
 (N, T, H, W, C). Out: an `ExportCheck`, and what of it exceeds the limits of the file's precision.
 
 A stream network is also given each clip in parts, with the state of one part passed on to the next, which must come to
-the same as the whole clip. Differences are measured in standard deviations of torch's logits.
+the same as the whole clip. One with a memory is given noise where it begins to forget. Differences are measured in
+standard deviations of torch's logits.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from schemas.exports import ExportCheck, ExportedModel
 MAX_DIFFERENCE = {"fp32": 1e-4}
 MAX_CHUNKED_DIFFERENCE = {"fp32": 1e-4, "int8": 0.2}
 PART_FRAMES = (1, 4, 8)  # of the parts of a clip, in turn
+FRAMES_BEFORE_FORGETTING = 2
 RANDOM, VIDEOS = "random", "videos"
 
 
@@ -51,14 +53,17 @@ class _Sums:
 def random_check(form: Form, session: Session) -> ExportCheck:
     """Compare on clips of noise, in batches and parts of other sizes than those of the trace."""
     sizes = ((1, 7), (3, 5)) if isinstance(form, StreamForm) else ((2, 0),)
-    return compare(form, session, (form.examples(*size)[0].numpy() for size in sizes), RANDOM)
+    seen_frames = max(0, (form.memory_frames or 0) - FRAMES_BEFORE_FORGETTING)
+    return compare(form, session, (form.examples(*size)[0].numpy() for size in sizes), RANDOM, seen_frames)
 
 
-def compare(form: Form, session: Session, batches: Iterable[NDArray[np.uint8]], inputs: str) -> ExportCheck:
-    """Compare on batches of clips (N, T, H, W, C)."""
+def compare(
+    form: Form, session: Session, batches: Iterable[NDArray[np.uint8]], inputs: str, seen_frames: int = 0
+) -> ExportCheck:
+    """Compare on batches of clips (N, T, H, W, C), of stream networks after so many frames that left no trace."""
     sums = _Sums()
     for batch in batches:
-        _add(sums, form, session, batch)
+        _add(sums, form, session, batch, seen_frames)
     spread = np.concatenate([logits.ravel() for logits in sums.logits]) if sums.logits else np.zeros(0)
     return ExportCheck(
         inputs=inputs,
@@ -89,25 +94,26 @@ def excess(check: ExportCheck, precision: str, min_agreement: float) -> list[str
     return [f"on {check.clips} {check.inputs} clips, {problem}" for problem in problems]
 
 
-def _add(sums: _Sums, form: Form, session: Session, batch: NDArray[np.uint8]) -> None:
+def _add(sums: _Sums, form: Form, session: Session, batch: NDArray[np.uint8], seen_frames: int) -> None:
+    past = form.past(len(batch), seen_frames)
+    state = {name: value.numpy() for name, value in zip(form.inputs[1:], past, strict=True)}
     with torch.inference_mode():
         pictures = torch.tensor(batch)  # a copy, as decoded clips are read-only
-        state = form.examples(len(batch))[1:]
-        expected = form(pictures, *state)[0].numpy()  # (N, K), of streams (N, T, K)
-    found, _, _ = session.run(batch)
+        expected = form(pictures, *past)[0].numpy()  # (N, K), of streams (N, T, K)
+    found, _, _ = session.run(batch, state)
     sums.logits.append(expected)
     sums.max_difference = _larger(sums.max_difference, found, expected)
     if isinstance(form, StreamForm):
-        chunked = np.concatenate(list(_in_parts(session, batch)), axis=1)
+        chunked = np.concatenate(list(_in_parts(session, batch, state)), axis=1)
         sums.chunked_difference = _larger(sums.chunked_difference, chunked, found)
         found, expected = found[:, -1], expected[:, -1]
     sums.clips += len(batch)
     sums.agreeing += int((found.argmax(axis=1) == expected.argmax(axis=1)).sum())
 
 
-def _in_parts(session: Session, batch: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+def _in_parts(session: Session, batch: NDArray[np.uint8], state: Any) -> Iterator[NDArray[np.float32]]:
     """The logits (N, t, K) of one part of t frames after the other."""
-    state, start, turn = None, 0, 0
+    start, turn = 0, 0
     while start < batch.shape[1]:
         stop = start + PART_FRAMES[turn % len(PART_FRAMES)]
         logits, _, state = session.run(batch[:, start:stop], state)

@@ -3,8 +3,8 @@
     clips uint8 (N, T, H, W, C)                ─► logits (N, K), features (N, F)
     frames uint8 (N, T, H, W, C), state …      ─► logits (N, T, K), features (N, T, F), next state …
 
-The second form is that of stream networks (`classifiers.clip_models.streaming`). Pixels are normalised inside. N videos
-or clips, T frames, K classes, F features.
+The second form is that of stream networks (`classifiers.clip_models.streaming`); a memory is built into it, while its
+state stays the same. Pixels are normalised inside. N videos or clips, T frames, K classes, F features.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.streaming import StreamModel
+from classifiers.layers.stream import FRAMES as SEEN
 from classifiers.weights.checkpoint import CheckpointConfig
 from schemas.exports import (
     CLIP,
@@ -38,6 +39,7 @@ class ClipForm(nn.Module):
     def __init__(self, model: ClipModel) -> None:
         super().__init__()
         self.model = model
+        self.memory_frames: int | None = None
         self.state: tuple[StateTensor, ...] = ()
         self.inputs, self.outputs = [CLIPS], [LOGITS, FEATURES]
 
@@ -46,17 +48,22 @@ class ClipForm(nn.Module):
         features = self.model.forward_features(self.model.prepare(clips))
         return self.model.forward_head(features), features
 
+    def past(self, videos: int, seen_frames: int = 0) -> tuple[Tensor, ...]:
+        """Of clips, which have none, nothing."""
+        return ()
+
     def examples(self, videos: int = 1, frames: int = 0) -> tuple[Tensor, ...]:
         """Inputs of so many videos; clips have the number of frames of their format."""
         return (_noise(self.model, videos, self.model.clip_format.frames),)
 
 
 class StreamForm(nn.Module):
-    """A stream network; the parts of its state are inputs and outputs."""
+    """A stream network; the parts of its state are inputs and outputs. `memory_frames` as in `StreamModel`."""
 
-    def __init__(self, model: StreamModel) -> None:
+    def __init__(self, model: StreamModel, memory_frames: int | None = None) -> None:
         super().__init__()
         self.model = model
+        self.memory_frames = memory_frames
         self.keys = list(model.initial_state(1))
         self.state = tuple(
             StateTensor(
@@ -73,20 +80,27 @@ class StreamForm(nn.Module):
     def forward(self, frames: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Frames and the parts of a state, to logits, features and the parts of the next."""
         past = dict(zip(self.keys, state, strict=True))
-        features, following = self.model.stream_features(self.model.prepare(frames), past)
+        values = self.model.prepare(frames)
+        features, following = self.model.stream_features(values, past, memory_frames=self.memory_frames)
         return self.model.forward_head(features), features, *(following[key] for key in self.keys)
+
+    def past(self, videos: int, seen_frames: int = 0) -> tuple[Tensor, ...]:
+        """The parts of the state of so many videos, after so many frames of which every layer kept zeros."""
+        state = self.model.initial_state(videos)
+        state[SEEN] = state[SEEN] + seen_frames
+        return tuple(state.values())
 
     def examples(self, videos: int = 1, frames: int = 1) -> tuple[Tensor, ...]:
         """Inputs of so many videos, at their start."""
-        return _noise(self.model, videos, frames), *self.model.initial_state(videos).values()
+        return _noise(self.model, videos, frames), *self.past(videos)
 
 
 Form = ClipForm | StreamForm
 
 
-def form_of(model: ClipModel) -> Form:
-    """The exported form of a model with its weights."""
-    form: Form = StreamForm(model) if isinstance(model, StreamModel) else ClipForm(model)
+def form_of(model: ClipModel, memory_frames: int | None = None) -> Form:
+    """The exported form of a model with its weights; a memory goes with stream networks."""
+    form: Form = StreamForm(model, memory_frames) if isinstance(model, StreamModel) else ClipForm(model)
     return form.requires_grad_(False).eval()
 
 
@@ -113,6 +127,7 @@ def described(
         feature_dim=form.model.feature_dim,
         clips=config.clips,
         state=form.state,
+        memory_frames=form.memory_frames,
         weights_sha256=config.weights_sha256,
         versions=versions,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingOptions, read_policy
+from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingOptions, memory_option, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.read_policy import ReadPolicy
@@ -34,6 +34,7 @@ class ExportOptions(Options):
         (), help="videos to calibrate int8 on: folders, globs, files or manifests", common=True
     )
     check: tuple[str, ...] = option((), help="videos on which the file must agree with the checkpoint", common=True)
+    memory_seconds: float | None = memory_option()
     max_videos: int = option(
         100, help="use at most so many of the videos, evenly spread over the list, of each of the two", minimum=1
     )

@@ -19,12 +19,13 @@ from classifiers.export.form import Form, described, form_of
 from classifiers.export.onnx_file import network_file, versions, with_metadata
 from classifiers.export.onnx_session import OnnxSession
 from classifiers.export.quantization import METHOD, quantized
-from classifiers.inference.clip_classifier import clip_model_of
-from classifiers.weights.checkpoint import CheckpointConfig, CheckpointError
+from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
+from classifiers.weights.checkpoint import CheckpointConfig
 from cluster.export.clips import clips_of, videos_of
 from cluster.export.config import INT8, ONNX, ExportOptions
 from cluster.runs.lifecycle import ExitCode, bad_input, terminable
 from cluster.scoring.plan import read_checkpoint_at
+from cluster.scoring.stream_network import memory_frames
 from cluster.storage import files
 from schemas import strict_json
 from schemas.errors import InputError
@@ -65,10 +66,11 @@ def export_model(options: ExportOptions) -> ExportReport:
     try:
         checkpoint = read_checkpoint_at(options.checkpoint)
         model = clip_model_of(checkpoint, options.checkpoint)
-    except CheckpointError as error:
+        memory = memory_frames(TrainedClipClassifier({options.checkpoint: checkpoint}), options.memory_seconds)
+    except ValueError as error:  # `CheckpointError` among them
         raise InputError(str(error)) from error
     calibration, checked = (videos_of(sources, options) for sources in (options.calibration, options.check))
-    form, config = form_of(model), checkpoint.config
+    form, config = form_of(model, memory), checkpoint.config
 
     def clips(videos: Sequence[Video]) -> Iterator[NDArray[np.uint8]]:
         assert config.clips is not None  # of a clip classifier

@@ -14,8 +14,8 @@ def plain_stream(seed: int = 0) -> Checkpoint:
     return trained_clips(model=STREAM, options=STREAM_OPTIONS, seed=seed)
 
 
-def exported(checkpoint: Checkpoint, precision: str = "fp32") -> tuple[Form, bytes]:
+def exported(checkpoint: Checkpoint, precision: str = "fp32", memory_frames: int | None = None) -> tuple[Form, bytes]:
     """The form of a checkpoint's network, and its file."""
-    form = form_of(clip_model_of(checkpoint))
+    form = form_of(clip_model_of(checkpoint), memory_frames)
     model = described(form, checkpoint.config, precision=precision, quantization={}, versions=versions())
     return form, with_metadata(network_file(form), model)

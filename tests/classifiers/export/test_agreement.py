@@ -23,6 +23,15 @@ def test_a_file_agrees_with_its_checkpoint_and_not_with_another() -> None:
         assert any("deviations off" in problem for problem in excess(wrong, "fp32", 1.0))
 
 
+def test_a_file_forgets_as_its_checkpoint_does() -> None:
+    form, content = exported(plain_stream(), memory_frames=300)
+    session = OnnxSession(content)
+    assert session.exported.memory_frames == 300
+    assert excess(random_check(form, session), "fp32", 1.0) == []
+    unforgetting = OnnxSession(exported(plain_stream())[1])
+    assert any("deviations off" in problem for problem in excess(random_check(form, unforgetting), "fp32", 1.0))
+
+
 def test_clips_count_where_the_best_class_is_the_same() -> None:
     form, content = exported(trained_clips())
     clips = form.examples(4)[0].numpy()

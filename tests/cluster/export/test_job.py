@@ -11,6 +11,7 @@ from cluster.export.config import ExportOptions
 from cluster.export.job import run_export
 from cluster.runs.lifecycle import ExitCode
 from schemas import strict_json
+from schemas.errors import InputError
 from schemas.exports import ExportReport
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
@@ -36,6 +37,15 @@ def test_a_classifier_becomes_a_file_that_is_checked_on_videos(precision: str, t
     report = strict_json.load(ExportReport, text, "report", schema_version=1)
     assert [(check.inputs, check.clips) for check in report.checks] == [("random", 4), ("videos", 3)]
     assert (report.bytes, report.exported) == (len(content), session.exported)
+
+
+def test_a_memory_is_built_into_the_file(tmp_path: Path) -> None:
+    checkpoint = write_trained(tmp_path / "stream", plain_stream())
+    assert run_export(options(tmp_path, checkpoint, memory_seconds=60.0)) == ExitCode.DONE
+    assert OnnxSession((tmp_path / "model.onnx").read_bytes()).exported.memory_frames == 300
+    clips = write_trained(tmp_path / "clips", trained_clips())
+    with pytest.raises(InputError, match="--memory-seconds goes with stream networks"):
+        job.export_model(options(tmp_path, clips, memory_seconds=60.0))
 
 
 def test_a_file_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
