@@ -1,10 +1,12 @@
 """Whether the memory of timelines depends on the length of a video: 1 minute, 20 minutes and 2 hours.
 
-    python benchmarks/timelines.py [--minutes 1 20 120] [--model movinet-a0-stream] [--precision fp32] [--json FILE]
+    python benchmarks/timelines.py [--minutes 1 20 120] [--model movinet-a0-stream] [--width-factor 1]
+        [--precision fp32] [--segment-seconds 300] [--json FILE]
 
-The videos have 5 small pictures a second. A stream network of full size with random weights watches them as a worker
-does: cut into segments, whose state travels as it does between processes, and in one piece. Prints the peak of the
-process beyond what it holds once the network is there, what travels with a segment, and CPU milliseconds a frame.
+The videos have 5 small pictures a second. A stream network with random weights, of full size or narrower, watches them
+as a worker does: cut into segments, whose state travels as it does between processes, and in one piece. Prints the
+peak of the process beyond what it holds once the network is there, what travels with a segment, and CPU milliseconds a
+frame.
 """
 
 from __future__ import annotations
@@ -86,6 +88,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=int, nargs="+", default=(1, 20, 120))
     parser.add_argument("--model", default="movinet-a0-stream")
+    parser.add_argument("--width-factor", type=float, default=1.0, help="of the published width of the network")
+    parser.add_argument("--segment-seconds", type=int, default=DEFAULT_SECONDS)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -94,11 +98,12 @@ def main() -> None:
     # A process for each, so that none starts with memory that another one has freed.
     new_process = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
     with new_process as pool, tempfile.TemporaryDirectory() as folder:
-        trained = trained_clips(arguments.model, classes=CLASSES, options=CLIPS)
+        options = {**CLIPS, "width_factor": arguments.width_factor}
+        trained = trained_clips(arguments.model, classes=CLASSES, options=options)
         checkpoint = write_trained(f"{folder}/checkpoint", trained)
         for minutes in arguments.minutes:
             path = long_clip(Path(folder, f"{minutes}.mp4"), 60 * minutes)
-            for name, segment_seconds in (("cut", DEFAULT_SECONDS), ("whole", WHOLE_SECONDS)):
+            for name, segment_seconds in (("cut", arguments.segment_seconds), ("whole", WHOLE_SECONDS)):
                 cost = pool.apply(watch, (path, checkpoint, arguments.precision, segment_seconds))
                 costs[f"{minutes} minutes, {name}"] = asdict(cost)
                 each = ", ".join(f"{stage} {value:.2f}" for stage, value in cost.milliseconds_by_stage.items())
