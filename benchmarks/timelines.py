@@ -1,7 +1,7 @@
 """Whether the memory of timelines depends on the length of a video: 1 minute, 20 minutes and 2 hours.
 
     python benchmarks/timelines.py [--minutes 1 20 120] [--model movinet-a0-stream] [--width-factor 1]
-        [--precision fp32] [--segment-seconds 300] [--json FILE]
+        [--fps 5] [--precision fp32] [--segment-seconds 300] [--json FILE]
 
 The videos have 5 small pictures a second. A stream network with random weights, of full size or narrower, watches them
 as a worker does: cut into segments, whose state travels as it does between processes, and in one piece. Prints the
@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, nargs="+", default=(1, 20, 120))
     parser.add_argument("--model", default="movinet-a0-stream")
     parser.add_argument("--width-factor", type=float, default=1.0, help="of the published width of the network")
+    parser.add_argument("--fps", default="5", help="frames a second that the network watches")
     parser.add_argument("--segment-seconds", type=int, default=DEFAULT_SECONDS)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--json", type=Path)
@@ -99,7 +100,7 @@ def main() -> None:
     new_process = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
     with new_process as pool, tempfile.TemporaryDirectory() as folder:
         options = {**CLIPS, "width_factor": arguments.width_factor}
-        trained = trained_clips(arguments.model, classes=CLASSES, options=options)
+        trained = trained_clips(arguments.model, classes=CLASSES, options=options, fps=arguments.fps)
         checkpoint = write_trained(f"{folder}/checkpoint", trained)
         for minutes in arguments.minutes:
             path = long_clip(Path(folder, f"{minutes}.mp4"), 60 * minutes)

@@ -4,13 +4,16 @@ In: T frames of a clip or, where all classifiers are stream networks, one frame,
 and probabilities (k,) of the top classes. Stream networks keep their state from look to look.
 
 On a GPU if there is one; convolutions and matrix products run in the given precision, the head in fp32. Of a single
-frame, bf16 saves nothing on a CPU, so that `auto` is fp32 there for stream networks. CPU milliseconds a frame, one
-thread of an AMD EPYC with AVX-512 BF16 (torch 2.13, random weights):
+frame, bf16 saves next to nothing on a CPU, so that `auto` is fp32 there for stream networks. CPU milliseconds a frame,
+one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random weights; upper bounds, measured on
+cores that many other programs shared):
 
 |                   | fp32 | bf16 |
 |-------------------|------|------|
-| movinet-a0-stream | 9.4  | 11.1 |
-| movinet-a2-stream | 24.2 | 24.3 |
+| movinet-a0-stream | 24.8 | 24.7 |
+| movinet-a1-stream | 34.7 | 38.9 |
+| movinet-a2-stream | 42.5 | 37.1 |
+| movinet-a3-stream | 71.8 | 75.0 |
 """
 
 from __future__ import annotations

@@ -6,21 +6,22 @@ these frames. T frames of any number, K classes.
 They run in the process that decodes, never in a pool: their state would have to travel with every few frames, and a
 step of a small network costs less than that. GPUs are left to others.
 
-Size of the state of one video, and CPU milliseconds a frame on one thread of an AMD EPYC with AVX-512 BF16 (torch
-2.13, random weights, each network's own size, `CHUNK_FRAMES` at a time). It is what a segment of a video costs beside
-its scores where it goes on to another worker:
+Size of the state of one video, which is what a segment costs beside its scores where it goes on to another worker, and
+CPU milliseconds a frame on one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random
+weights, each network's own size, `CHUNK_FRAMES` at a time). The times are upper bounds, taken on cores that many other
+programs shared; those of -a5 have not been taken since convolutions are fused:
 
 |                   | pixels | state, MiB | fp32  | bf16 |
 |-------------------|--------|------------|-------|------|
-| movinet-a0-stream | 172    | 2.6        | 4.0   | 3.3  |
-| movinet-a1-stream | 172    | 4.7        | 9.0   | 5.8  |
-| movinet-a2-stream | 224    | 10.4       | 12.0  | 9.5  |
-| movinet-a3-stream | 256    | 17.5       | 31.2  | 15.9 |
-| movinet-a4-stream | 290    | 47.2       | 69.9  | 39.5 |
-| movinet-a5-stream | 320    | 71.7       | 118.5 | 65.9 |
+| movinet-a0-stream | 172    | 2.6        | 6.2   | 4.7  |
+| movinet-a1-stream | 172    | 4.7        | 11.5  | 7.9  |
+| movinet-a2-stream | 224    | 10.4       | 22.2  | 11.3 |
+| movinet-a3-stream | 256    | 17.5       | 36.1  | 24.6 |
+| movinet-a4-stream | 290    | 47.2       | 108.3 | 65.0 |
+| movinet-a5-stream | 320    | 71.7       | –     | –    |
 
-One frame at a time takes half as long again in fp32, and two to three times as long in bf16. A state is float32,
-whatever the precision.
+One frame at a time takes about twice as long, of the small networks three to four times. A state is float32, whatever
+the precision.
 """
 
 from __future__ import annotations

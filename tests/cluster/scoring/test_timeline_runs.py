@@ -153,6 +153,11 @@ def test_running_twice_changes_nothing_and_other_rules_all(run, videos, checkpoi
     assert len(list(vtt.glob("*.vtt"))) == 3, "those of all labels, whenever they were made"
     assert score() == (0, 3, 3)
     assert label_ids(labels) == names(0, 1, 2)
+    remembering = rows_of(labels)
+    assert score(memory_seconds=0.4) == (0, 3, 3), "a network that forgets makes other timelines"
+    for row, other in zip(rows_of(labels), remembering, strict=True):
+        assert row["timeline"][:4] == other["timeline"][:4], "nothing is forgotten in the first step"
+        assert row["timeline"][4:] != other["timeline"][4:]
 
 
 def problems_of(caplog, monkeypatch, given):
