@@ -6,7 +6,7 @@ A state is a flat mapping of contiguous tensors by key; the first dimension of e
 several videos are concatenated and split like batches. `FRAMES` counts the frames seen, int64 (N,). An empty state
 stands for zeros, in float32 or wider; later tensors keep their type, whatever the precision of the layers.
 
-How long means go back is no part of a state: it is given with each part (`Stream.memory_frames`), and may change.
+How long means go back is no part of a state: it is given with each part (`Stream`), and may change.
 
 N videos, T frames of a part, C channels, H, W. Values between layers are (N, C, T, H, W), in memory N, T, H, W, C: then
 the views that the layers take cost nothing. Without a stream, a layer takes its input for whole videos.
