@@ -150,9 +150,7 @@ class OnnxBackend(Backend):
         except ExportError as error:
             raise InputError(str(error)) from error
         except (FileNotFoundError, NotADirectoryError):
-            if is_exported(uri):
-                raise
-            raise InputError(_not_exported(uri)) from None
+            raise InputError(_nothing_exported(uri)) from None
 
     @override
     def classifier(self, trained: Mapping[str, ExportedFile]) -> ExportedClipClassifier:
@@ -179,8 +177,10 @@ class OnnxBackend(Backend):
         return OnnxStreamNetwork(classifier, threads=threads)
 
 
-def _not_exported(uri: str) -> str:
-    """Why a folder holds no exported file."""
+def _nothing_exported(uri: str) -> str:
+    """That a place holds no exported file, and what to do."""
+    if is_exported(uri):
+        return f"{uri}: there is no such file; jobs/export_model.py writes it from a checkpoint"
     try:
         config = read_config(files.read_bytes(files.join(uri, CONFIG_FILE)), uri)
     except (CheckpointError, InputError, OSError):

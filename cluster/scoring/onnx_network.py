@@ -1,7 +1,6 @@
 """Exported classifiers in ONNX Runtime, in the place of `clip_network` and `stream_network`: always on CPU cores.
 
-They run in the process that decodes, and pickle as the bytes of their files. One frame after the other is as fast as
-many together (`benchmarks/stream_forms.py`).
+They run in the process that decodes, and pickle as the bytes of their files.
 """
 
 from __future__ import annotations

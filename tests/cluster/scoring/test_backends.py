@@ -73,7 +73,7 @@ def test_what_is_no_exported_file_says_what_to_do(tmp_path: Path) -> None:
         onnx.read(write_trained(tmp_path / "features", trained()))
     with pytest.raises(InputError, match=r"runs model\.onnx in it, and there is none$"):
         onnx.read(str(tmp_path / "nothing"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match=r"x\.onnx: there is no such file; jobs/export_model\.py writes it"):
         onnx.read(str(tmp_path / "x.onnx"))
     (tmp_path / "x.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match=r"x\.onnx: it is damaged or no ONNX file"):

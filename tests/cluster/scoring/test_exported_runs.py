@@ -107,7 +107,7 @@ def test_what_is_wrong_is_told_before_any_work(videos: Path, tmp_path: Path, cap
     broken.write_bytes(file.read_bytes()[:1000])
     for checkpoint, changes, problem in (
         (broken, {}, "it is damaged or no ONNX file"),
-        (tmp_path / "none.onnx", {}, "none.onnx"),
+        (tmp_path / "none.onnx", {}, "none.onnx: there is no such file"),
         (write_trained(tmp_path / "features", trained()), {"backend": "onnx"}, "takes features, which torch alone"),
         (file, {"timeline": True}, "give --stride"),
     ):
@@ -117,8 +117,9 @@ def test_what_is_wrong_is_told_before_any_work(videos: Path, tmp_path: Path, cap
     for changes, problem in (
         ({"precision": "fp32"}, "an exported file has its own"),
         ({"backend": "torch"}, "takes the folder of a checkpoint"),
-        ({"videos": None, "features": ("f",)}, "takes clips of videos: give --videos"),
     ):
         with pytest.raises(InputError, match=problem):
             options(videos, file, tmp_path / "labels", **changes)
+    with pytest.raises(InputError, match=r"file\.onnx takes clips of videos: give --videos"):
+        ScoringOptions.of(checkpoint=(str(file),), labels="l", features=("f",))
     assert not (tmp_path / "labels").exists()

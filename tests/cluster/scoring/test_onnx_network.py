@@ -19,8 +19,8 @@ from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.onnx_network import OnnxClipNetwork, OnnxStreamNetwork
 from cluster.scoring.stream_network import StreamNetwork, to_arrays, to_state
 from extractors.segments import Segment
-from tests.support.clips import trained_clips, trained_stream
-from tests.support.exports import exported
+from tests.support.clips import trained_clips
+from tests.support.exports import exported, plain_stream
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (12, 32, 40, 3), np.uint8)
 
@@ -50,7 +50,7 @@ def test_clips_come_to_what_torch_makes_of_them() -> None:
 
 
 def test_frames_come_to_what_torch_makes_of_them_also_on_another_worker() -> None:
-    checkpoint = trained_stream()
+    checkpoint = plain_stream()
     expected, _ = _ready(StreamNetwork(TrainedClipClassifier({"c": checkpoint}), "fp32")).watch(FRAMES, {})
     network = _ready(OnnxStreamNetwork(classifier(checkpoint)))
     size = len(pickle.dumps(network))
@@ -69,7 +69,7 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
     network = OnnxClipNetwork(classifier(dataclasses.replace(checkpoint, state=state)))
     with pytest.raises(FloatingPointError, match="export it again"):
         network.embed_prepared([torch.zeros(4, 28, 28, 3, dtype=torch.uint8)])
-    stream = _ready(OnnxStreamNetwork(classifier(trained_stream())))
+    stream = _ready(OnnxStreamNetwork(classifier(plain_stream())))
     _, past = stream.watch(FRAMES, {})
     broken = {key: value * float("nan") if value.is_floating_point() else value for key, value in past.items()}
     with pytest.raises(FloatingPointError, match="export it again"):
