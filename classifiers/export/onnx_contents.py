@@ -15,7 +15,7 @@ from classifiers.export.libraries import onnx_library
 
 MAX_FILE_BYTES = 1 << 30  # the largest networks have 320 MB
 STANDARD_DOMAINS = ("", "ai.onnx")
-MAX_NAME = 60  # characters of a name in an error message
+MAX_SHOWN = 160  # characters of a text in an error message
 
 
 class ExportError(ValueError):
@@ -44,16 +44,16 @@ def check_contents(content: bytes, subject: str) -> None:
 
 def _problems(model: Any, onnx: Any) -> Iterator[str]:
     if model.functions:
-        yield f"it defines an operator of its own, {_shown(model.functions[0].name)}"
+        yield f"it defines an operator of its own, {shown(model.functions[0].name)}"
     for message in _messages(model):
         if isinstance(message, onnx.TensorProto):
             if message.external_data or message.data_location == onnx.TensorProto.EXTERNAL:
-                yield f"the values of {_shown(message.name)} are in another file"
+                yield f"the values of {shown(message.name)} are in another file"
         elif isinstance(message, onnx.NodeProto):
             if message.domain not in STANDARD_DOMAINS:
-                yield f"operator {_shown(f'{message.domain}.{message.op_type}')} is not of the ONNX standard"
+                yield f"operator {shown(f'{message.domain}.{message.op_type}')} is not of the ONNX standard"
         elif isinstance(message, onnx.AttributeProto) and (message.HasField("g") or message.graphs):
-            yield f"a network within the network, as attribute {_shown(message.name)}"
+            yield f"a network within the network, as attribute {shown(message.name)}"
 
 
 def _messages(message: Any) -> Iterator[Any]:
@@ -65,5 +65,6 @@ def _messages(message: Any) -> Iterator[Any]:
                 yield from _messages(part)
 
 
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}...")
+def shown(text: str) -> str:
+    """Text of a file for an error message: quoted, without control characters, shortened."""
+    return ascii(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")

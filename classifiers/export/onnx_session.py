@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.export.libraries import runtime_library
-from classifiers.export.onnx_contents import ExportError, check_contents
+from classifiers.export.onnx_contents import ExportError, check_contents, shown
 from schemas import strict_json
 from schemas.exports import FEATURES, LOGITS, METADATA_KEY, SCHEMA_VERSION, STREAM, ExportedModel
 
 SEVERE_ONLY = 3  # of its log
+CONFIGURATION = (
+    ("session.load_model_format", "ONNX"),  # what was checked, or bytes that are also in its own format would be that
+    ("session.intra_op.allow_spinning", "0"),  # in wait for the next frame
+)
 MAX_METADATA_CHARACTERS = 1 << 24  # 100,000 classes have some 4 million
 MAX_LISTED = 5
 TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "uint8": "tensor(uint8)"}  # as it calls them
@@ -43,14 +47,15 @@ class OnnxSession:
         runtime = runtime_library()
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # in wait for the next frame
+        for entry in CONFIGURATION:
+            options.add_session_config_entry(*entry)
         options.log_severity_level = SEVERE_ONLY
         if is_trial:
             options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common base
-            reason = str(error).splitlines()[0]
+            reason = shown((str(error).splitlines() or [""])[0])
             raise ExportError(f"{subject}: ONNX Runtime cannot load it, it is damaged: {reason}") from error
         self.exported = _exported(self._session.get_modelmeta().custom_metadata_map, subject)
         problem = next(_disagreements(self._session, self.exported), None)
@@ -95,7 +100,7 @@ def _disagreements(session: Any, exported: ExportedModel) -> Iterator[str]:
     inputs, outputs = ({one.name: one for one in ends} for ends in (session.get_inputs(), session.get_outputs()))
     for ends, names, kind in ((inputs, exported.input_names, "inputs"), (outputs, exported.output_names, "outputs")):
         if ends.keys() != set(names):
-            yield f"{kind} differ in {', '.join(sorted(ends.keys() ^ set(names))[:MAX_LISTED])}"
+            yield f"{kind} differ in {', '.join(map(shown, sorted(ends.keys() ^ set(names))[:MAX_LISTED]))}"
             return
     form = exported.clips.format
     frames = None if exported.kind == STREAM else form.frames

@@ -68,9 +68,16 @@ def test_other_files_are_refused_with_the_reason(content: bytes) -> None:
     with pytest.raises(ExportError, match="only files that jobs/export_model"):
         OnnxSession(changed(content, author="somebody"))
     model = onnx.load_from_string(content)
-    model.graph.node[0].op_type = "NoSuchOperator"
-    with pytest.raises(ExportError, match=r"^x\.onnx: ONNX Runtime cannot load it"):
+    model.graph.node[0].op_type = "\x1b[2J"
+    with pytest.raises(ExportError, match=r"^x\.onnx: ONNX Runtime cannot load it") as caught:
         OnnxSession(model.SerializeToString(), "x.onnx", is_trial=True)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_file_that_also_passes_for_the_runtimes_own_format_is_read_as_onnx(content: bytes) -> None:
+    """Or it could hold another network than the one that was checked."""
+    unknown_field = bytes([0x9A, 0x06, 0x10, 0]) + b"ORTM" + bytes(11)  # 16 bytes of a field that ONNX lacks
+    assert OnnxSession(unknown_field + content, is_trial=True).exported.kind == "stream"
 
 
 def metadata(content: bytes, **values: Any) -> bytes:
@@ -98,7 +105,7 @@ def metadata(content: bytes, **values: Any) -> bytes:
         ),
         ({"state": [{"input": "s", "output": "n", "shape": [-1], "dtype": "float32"}]}, r"shape is \(-1,\)"),
         ({"state": [{"input": "s", "output": "n", "shape": [1], "dtype": "object"}]}, "dtype is 'object'"),
-        ({"state": [{"input": "s", "output": "n", "shape": [1], "dtype": "int64"}]}, "inputs differ in s, state"),
+        ({"state": [{"input": "s", "output": "n", "shape": [1], "dtype": "int64"}]}, "inputs differ in 's', 'state"),
     ],
 )
 def test_metadata_that_are_not_those_of_the_network_are_refused(
