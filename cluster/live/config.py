@@ -10,8 +10,7 @@ from typing_extensions import override
 from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
-from cluster.scoring import backend_choice
-from cluster.scoring.backend_choice import BACKEND_NAMES, backend_conflicts
+from cluster.scoring.backend_choice import BACKEND_HELP, BACKEND_NAMES, backend_conflicts
 from cluster.scoring.config import PRECISIONS
 from cluster.storage import files
 from extractors.live.source import SCHEMES, SourceKind, kind_of
@@ -32,7 +31,7 @@ class NetworkOptions(Options):
     """How the network runs."""
 
     precision: str = option("auto", help="precision of the network", choices=PRECISIONS)
-    backend: str | None = option(None, help=backend_choice.HELP, choices=BACKEND_NAMES, common=True)
+    backend: str | None = option(None, help=BACKEND_HELP, choices=BACKEND_NAMES, common=True)
     threads: int | None = option(
         None, help="threads of the network on a CPU; by default one for each core but one", minimum=1, common=True
     )

@@ -14,7 +14,7 @@ TORCH, ONNX = "torch", "onnx"
 BACKEND_NAMES = (TORCH, ONNX)
 SUFFIX = ".onnx"
 EXPORTED_NAME = f"model{SUFFIX}"
-HELP = (
+BACKEND_HELP = (
     f"what runs the network: torch, or onnx for a file of export_model.py, given as the checkpoint or {EXPORTED_NAME} "
     f"in its folder; by default onnx for {SUFFIX} files"
 )

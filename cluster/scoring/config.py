@@ -13,8 +13,7 @@ from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
-from cluster.scoring import backend_choice
-from cluster.scoring.backend_choice import BACKEND_NAMES, backend_conflicts, is_exported
+from cluster.scoring.backend_choice import BACKEND_HELP, BACKEND_NAMES, backend_conflicts, is_exported
 from cluster.storage.files import join
 from cluster.storage.read_policy import ReadPolicy
 from cluster.timelines.config import TimelineOptions
@@ -59,9 +58,7 @@ class ClipScoringOptions(Options):
         None, help="crops of each clip; by default those of the checkpoint", choices=(1, 3), goes_with=OF_VIDEOS
     )
     precision: str = option("auto", help="precision of the network", choices=PRECISIONS, goes_with=OF_VIDEOS)
-    backend: str | None = option(
-        None, help=backend_choice.HELP, choices=BACKEND_NAMES, goes_with=OF_VIDEOS, common=True
-    )
+    backend: str | None = option(None, help=BACKEND_HELP, choices=BACKEND_NAMES, goes_with=OF_VIDEOS, common=True)
     max_pixels: int = option(
         MAX_PIXELS, help="largest frame that is decoded, in pixels", minimum=1, goes_with=OF_VIDEOS
     )
