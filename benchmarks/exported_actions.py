@@ -3,9 +3,8 @@
     python benchmarks/exported_actions.py [--checkpoint FOLDER] [--scenes 120 20 40] [--epochs 12] [--json FILE]
 
 The network is that of `benchmarks/actions.py`, trained as there from scratch, or read from FOLDER where an earlier run
-has left it. int8 is calibrated on videos of the training split. Each form is given the test videos frame by frame, and
-its answer after the last frame counts; the other forms are compared with torch in fp32. Returns 1 if int8 loses more
-than `MAX_LOSS`.
+has left it. int8 is calibrated on videos of the training split. Each form watches the test videos, and its answer after
+the last frame counts; the other forms are compared with torch in fp32. Returns 1 if int8 loses more than `MAX_LOSS`.
 """
 
 from __future__ import annotations
@@ -72,14 +71,8 @@ def _config(model: ClipModel, seed: int) -> CheckpointConfig:
 
 
 def last_logits(network: StreamRunner, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The logits (N, K) after the last frame of videos (N, T, H, W, 3) that come frame by frame."""
-    logits = []
-    for clip in clips:
-        state: dict[str, torch.Tensor] = {}
-        for number in range(len(clip)):
-            found, state = network.watch(clip[number : number + 1], state)
-        logits.append(found[-1])
-    return torch.stack(logits).numpy()
+    """The logits (N, K) after the last frame of videos (N, T, H, W, 3)."""
+    return torch.stack([network.watch(clip, {})[0][-1] for clip in clips]).numpy()
 
 
 def accuracies(checkpoint: Checkpoint, sets: Mapping[str, Examples]) -> dict[str, dict[str, float]]:
