@@ -12,6 +12,8 @@ before the first frames.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +23,15 @@ from schemas.clips import ClipInput
 SCHEMA_VERSION = 1
 METADATA_KEY = "framemill.export"
 CLIP, STREAM = "clip", "stream"
+FP32, INT8 = "fp32", "int8"
+PRECISIONS = (FP32, INT8)
 CLIPS, FRAMES = "clips", "frames"
 LOGITS, FEATURES = "logits", "features"
 STATE_PREFIX, NEXT_PREFIX = "state.", "next."
+VALUE_BYTES = {"float32": 4, "int64": 8}  # of a state, by type
+MAX_STATE_BYTES = 1 << 30  # of one video; the largest networks have 72 MiB
+MAX_FEATURE_DIM = 1 << 16
+MODEL_NAME, SHA256 = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}"), re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +47,18 @@ class StateTensor:
     output: str
     shape: tuple[int, ...]
     dtype: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no tensor."""
+        if self.dtype not in VALUE_BYTES:
+            raise ValueError(f"dtype is {self.dtype!r}, allowed: {', '.join(VALUE_BYTES)}")
+        if min(self.shape, default=1) < 1:
+            raise ValueError(f"shape is {self.shape}, each size must be at least 1")
+
+    @property
+    def bytes(self) -> int:
+        """Its size for one video."""
+        return math.prod(self.shape) * VALUE_BYTES[self.dtype]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +96,41 @@ class ExportedModel:
     memory_frames: int | None = None
     schema_version: int = SCHEMA_VERSION
 
+    def __post_init__(self) -> None:
+        """Refuse impossible values, all at once."""
+        problems = []
+        if self.kind not in (CLIP, STREAM):
+            problems.append(f"kind is {self.kind!r}, allowed: {CLIP}, {STREAM}")
+        elif (self.kind == STREAM) != bool(self.state):
+            problems.append(f"kind is {self.kind!r}, with {len(self.state)} tensors of state")
+        if self.precision not in PRECISIONS:
+            problems.append(f"precision is {self.precision!r}, allowed: {', '.join(PRECISIONS)}")
+        if not MODEL_NAME.fullmatch(self.model):
+            problems.append(f"model is {self.model[:80]!r}, which is no name of a model")
+        if not SHA256.fullmatch(self.weights_sha256):
+            problems.append(f"weights_sha256 is {self.weights_sha256[:80]!r}, not 64 hexadecimal digits")
+        if not 1 <= self.feature_dim <= MAX_FEATURE_DIM:
+            problems.append(f"feature_dim is {self.feature_dim}, expected 1 to {MAX_FEATURE_DIM}")
+        state_bytes = sum(one.bytes for one in self.state)
+        if state_bytes > MAX_STATE_BYTES:
+            problems.append(f"the state of a video has {state_bytes:,} bytes, at most {MAX_STATE_BYTES:,} are allowed")
+        if problems:
+            raise ValueError("; ".join(problems))
+
     @property
     def input(self) -> str:
         """The name of the input for pictures."""
         return FRAMES if self.kind == STREAM else CLIPS
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of all inputs."""
+        return [self.input, *(one.input for one in self.state)]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of all outputs, in the order of `LOGITS`, `FEATURES` and the state."""
+        return [LOGITS, FEATURES, *(one.output for one in self.state)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,15 @@ ALLOWED = {
         *["classifiers/weights", "classifiers/feature_models", "classifiers/clip_models", "classifiers/metrics"],
         *["classifiers/data", "classifiers/layers", "classifiers"],
     ],
-    "classifiers/export": ["classifiers/weights", "classifiers/clip_models", "classifiers/layers", "classifiers"],
+    "classifiers/export": [
+        *[
+            "classifiers/inference",
+            "classifiers/weights",
+            "classifiers/clip_models",
+            "classifiers/layers",
+            "classifiers",
+        ],
+    ],
     "cluster": [],
     "cluster/storage": ["extractors/*"],
     "cluster/reports": ["cluster/storage", "extractors/video", "classifiers/*"],

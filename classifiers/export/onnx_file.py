@@ -14,27 +14,17 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
 from classifiers.export.form import Form, StreamForm
+from classifiers.export.libraries import onnx_library
 from schemas import strict_json
 from schemas.exports import METADATA_KEY, ExportedModel
 
 OPSET = 20
 TRACED_VIDEOS, TRACED_FRAMES = 2, 3
 VIDEOS_AXIS, FRAMES_AXIS = "videos", "frames_of_part"
-EXTRA = "pip install 'framemill[export]'"
-
-
-def onnx_library() -> Any:
-    """The package `onnx`, or an error that names the extra to install."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise ImportError(f"ONNX files are written by another library: {EXTRA}") from error
-    return onnx
 
 
 def versions() -> dict[str, str]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.export.form import Form, StreamForm
-from classifiers.export.onnx_session import runtime_library
+from classifiers.export.libraries import runtime_library
 
 QUANTIZED = ("Conv", "MatMul", "Gemm")
 METHOD = "MinMax"

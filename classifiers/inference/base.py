@@ -10,6 +10,7 @@ order of the class. Softmax is over all K classes whatever `top_k`, in float64.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,16 +19,25 @@ from torch import Tensor
 
 from classifiers.choices import SINGLE_LABEL
 from classifiers.metrics.top_predictions import top_predictions
-from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, CheckpointError
+from classifiers.weights.checkpoint import CheckpointConfig, CheckpointError
 
 CLASS_FIELDS = ("task", "num_classes", "class_names", "class_indices")
 MAX_CHARACTERS = 60  # of a value in an error message
 
 
+class Trained(Protocol):
+    """A trained network in whatever form: a checkpoint, or a file that was exported from one."""
+
+    @property
+    def config(self) -> CheckpointConfig:
+        """What it is."""
+        ...
+
+
 class Classifier:
     """Checkpoints with the same classes; `config` is that of the first."""
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], equal_fields: Sequence[str] = ()) -> None:
+    def __init__(self, checkpoints: Mapping[str, Trained], equal_fields: Sequence[str] = ()) -> None:
         """`equal_fields` of the configurations must be equal, as well as those of the classes.
 
         Raises:

@@ -28,6 +28,11 @@ def mean_probability(logits: Tensor, *, multi_label: bool) -> Tensor:
     return torch.logsumexp(F.log_softmax(logits, dim=-1), 0) - math.log(len(logits))
 
 
+def joint_logits(logits: Sequence[Tensor], *, multi_label: bool) -> Tensor:
+    """Those of M members, (…, K) each, as one: of a single member its own."""
+    return mean_probability(torch.stack(list(logits)), multi_label=multi_label) if len(logits) > 1 else logits[0]
+
+
 class Ensemble(nn.Module):
     """Feature models with loaded weights."""
 

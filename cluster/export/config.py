@@ -11,10 +11,10 @@ from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingO
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.read_policy import ReadPolicy
+from schemas.exports import FP32, INT8, PRECISIONS
 
 ONNX = "onnx"
 SUFFIXES = {ONNX: ".onnx"}  # by format
-FP32, INT8 = "fp32", "int8"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ExportOptions(Options):
         common=True,
     )
     format: str = option(ONNX, help="format of the file", choices=tuple(SUFFIXES), common=True)
-    precision: str = option(FP32, help="fp32, or 8-bit integers calibrated on clips", choices=(FP32, INT8), common=True)
+    precision: str = option(FP32, help="fp32, or 8-bit integers calibrated on clips", choices=PRECISIONS, common=True)
     calibration: tuple[str, ...] = option(
         (), help="videos to calibrate int8 on: folders, globs, files or manifests", common=True
     )

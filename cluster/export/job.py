@@ -22,14 +22,14 @@ from classifiers.export.quantization import METHOD, quantized
 from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from classifiers.weights.checkpoint import CheckpointConfig
 from cluster.export.clips import clips_of, videos_of
-from cluster.export.config import INT8, ONNX, ExportOptions
+from cluster.export.config import ONNX, ExportOptions
 from cluster.runs.lifecycle import ExitCode, bad_input, terminable
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.scoring.stream_network import memory_frames
 from cluster.storage import files
 from schemas import strict_json
 from schemas.errors import InputError
-from schemas.exports import ExportCheck, ExportReport
+from schemas.exports import INT8, ExportCheck, ExportReport
 from schemas.videos import Video
 
 logger = logging.getLogger("framemill")

@@ -10,6 +10,7 @@ from typing_extensions import override
 from cluster.runs.common_options import ReportingOptions, memory_option
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.scoring.backend_choice import BACKEND_HELP, BACKEND_NAMES, backend_conflicts
 from cluster.scoring.config import PRECISIONS
 from cluster.storage import files
 from extractors.live.source import SCHEMES, SourceKind, kind_of
@@ -30,6 +31,7 @@ class NetworkOptions(Options):
     """How the network runs."""
 
     precision: str = option("auto", help="precision of the network", choices=PRECISIONS)
+    backend: str | None = option(None, help=BACKEND_HELP, choices=BACKEND_NAMES, common=True)
     threads: int | None = option(
         None, help="threads of the network on a CPU; by default one for each core but one", minimum=1, common=True
     )
@@ -58,7 +60,8 @@ class WatchOptions(Options):
     """One live view."""
 
     checkpoint: tuple[str, ...] = option(
-        help="folder or URI of a trained classifier of clips; the probabilities of several are averaged",
+        help="folder or URI of a trained classifier of clips, or its exported file (.onnx); the probabilities of "
+        "several are averaged",
         filled=True,
         common=True,
     )
@@ -99,7 +102,8 @@ class WatchOptions(Options):
             problems.append("loop goes with a file: a camera or a stream has no beginning to go back to")
         if len(set(self.checkpoint)) < len(self.checkpoint):
             problems.append("checkpoint names the same folder more than once")
-        return problems
+        network = self.network
+        return [*problems, *backend_conflicts(self.checkpoint, network.backend, network.precision)]
 
     @property
     def source_name(self) -> str:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import sys
 
-from classifiers.inference.clip_classifier import TrainedClipClassifier
-from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointError
+from classifiers.inference.base import Trained
+from classifiers.inference.clip_base import ClipClassifier
+from classifiers.weights.checkpoint import CLIP, CheckpointError
 from cluster.engines.base import usable_cores
 from cluster.live.config import WatchOptions
 from cluster.live.network import LiveNetwork
 from cluster.live.screen import screen_for
 from cluster.live.view import LiveView
 from cluster.runs.lifecycle import ExitCode, bad_input
-from cluster.scoring.plan import read_checkpoint_at
-from cluster.scoring.stream_network import memory_frames
+from cluster.scoring.backend_choice import chosen_backend
+from cluster.scoring.backends import BACKENDS
 from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
@@ -36,13 +37,14 @@ def run_watch(options: WatchOptions) -> ExitCode:
     return LiveView(options, trained, network, screen)()
 
 
-def ready_classifier(options: WatchOptions) -> tuple[TrainedClipClassifier, LiveNetwork]:
+def ready_classifier(options: WatchOptions) -> tuple[ClipClassifier, LiveNetwork]:
     """The classifiers that the options name, read, joined and built. Raises `InputError` with all that is wrong."""
     problems = list(_record_problems(options.record)) if options.record is not None else []
-    checkpoints: dict[str, Checkpoint] = {}
+    backend = BACKENDS[chosen_backend(options.checkpoint, options.network.backend)]
+    checkpoints: dict[str, Trained] = {}
     for uri in options.checkpoint:
         try:
-            checkpoints[uri] = checkpoint = read_checkpoint_at(uri)
+            checkpoints[uri] = checkpoint = backend.read(uri)
         except (CheckpointError, InputError, OSError) as error:
             problems.append(str(error))
             continue
@@ -59,8 +61,8 @@ def ready_classifier(options: WatchOptions) -> tuple[TrainedClipClassifier, Live
     # One core is left to the decoder: threads of a network that wait for one another lose more than one of them brings.
     threads = options.network.threads or max(usable_cores() - 1, 1)
     try:
-        trained = TrainedClipClassifier(checkpoints)
-        memory = memory_frames(trained, options.memory_seconds)
+        trained = backend.classifier(checkpoints)
+        memory = backend.memory_frames(trained, options.memory_seconds)
         network = LiveNetwork(trained, options.network.precision, threads, memory)
     except ValueError as error:  # `CheckpointError` among them
         raise InputError(str(error)) from error

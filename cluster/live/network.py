@@ -3,10 +3,10 @@
 In: T frames of a clip or, where all classifiers are stream networks, one frame, each uint8 (H, W, 3). Out: positions
 and probabilities (k,) of the top classes. Stream networks keep their state from look to look.
 
-On a GPU if there is one; convolutions and matrix products run in the given precision, the head in fp32. Of a single
-frame, bf16 saves next to nothing on a CPU, so that `auto` is fp32 there for stream networks. CPU milliseconds a frame,
-one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random weights; upper bounds, measured on
-cores that many other programs shared):
+torch runs on a GPU if there is one; convolutions and matrix products in the given precision, the head in fp32. Of a
+single frame, bf16 saves next to nothing on a CPU, so that `auto` is fp32 there for stream networks. CPU milliseconds a
+frame, one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random weights; upper bounds,
+measured on cores that many other programs shared); exported files take less, whose precision is their own:
 
 |                   | fp32 | bf16 |
 |-------------------|------|------|
@@ -23,11 +23,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from classifiers.inference.base import top_classes
-from classifiers.inference.clip_classifier import ClipEnsemble, TrainedClipClassifier
+from classifiers.inference.clip_base import ClipClassifier
 from classifiers.layers.stream import State
-from extractors.networks.precision import PRECISIONS, configure_torch, resolve_device
+from cluster.scoring.backends import BACKENDS
 
 
 class LiveNetwork:
@@ -38,26 +39,28 @@ class LiveNetwork:
     """
 
     def __init__(
-        self, trained: TrainedClipClassifier, precision: str, threads: int, memory_frames: int | None = None
+        self, classifier: ClipClassifier, precision: str, threads: int, memory_frames: int | None = None
     ) -> None:
-        """`precision` is one of `extractors.networks.precision.PRECISIONS` but int8, or auto.
+        """`precision` is one of `cluster.scoring.config.PRECISIONS`.
 
         `memory_frames` of stream networks, as in `classifiers.clip_models.streaming`.
 
         Raises:
             ValueError: for a precision that this machine lacks.
         """
-        self.is_stream = trained.is_stream
-        self._memory_frames = memory_frames
-        if precision == "auto" and self.is_stream and resolve_device("auto").type == "cpu":
-            precision = "fp32"
-        self._device, self.precision = configure_torch("auto", precision, threads)
-        self._dtype = PRECISIONS[self.precision]
-        self._is_single_label, self._feature_dim = trained.is_single_label, trained.views.feature_dim
-        self._ensemble: ClipEnsemble = trained.build()
-        self._ensemble.reduce(self._dtype)
-        self._ensemble.to(self._device)
-        form = trained.clips.format
+        backend = BACKENDS[classifier.backend]
+        self.is_stream = classifier.is_stream
+        self.precision = backend.live_precision(classifier, precision)
+        self._is_single_label, self._feature_dim = classifier.is_single_label, classifier.views.feature_dim
+        if self.is_stream:
+            self._stream = backend.stream_network(
+                classifier, self.precision, threads=threads, is_live=True, memory_frames=memory_frames
+            )
+            self._stream.setup()
+        else:
+            self._clips = backend.clip_network(classifier, self.precision, threads=threads, is_live=True)
+            self._clips.setup()
+        form = classifier.clips.format
         self.frames = 1 if self.is_stream else form.frames
         self.restart()
         self([np.zeros((form.height, form.width, form.channels), np.uint8)] * self.frames, 1)  # chooses its kernels
@@ -73,15 +76,16 @@ class LiveNetwork:
         Raises:
             FloatingPointError: for scores that are not finite.
         """
-        clip = torch.from_numpy(np.stack(frames))[None].to(self._device)  # (1, T, H, W, C)
-        with torch.inference_mode():
-            values = self._ensemble.prepare(clip).to(self._dtype, memory_format=torch.channels_last_3d)
-            if self.is_stream:
-                logits, self._state = self._ensemble.stream(values, self._state, memory_frames=self._memory_frames)
-                logits = logits[:, -1]  # of the latest frame
-            else:
-                logits = self._ensemble(values)[:, self._feature_dim :]
+        logits = self._logits(np.stack(frames))
         if not torch.isfinite(logits).all():
             raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
-        places, scores = top_classes(logits.cpu(), top_k, is_single_label=self._is_single_label)
+        places, scores = top_classes(logits, top_k, is_single_label=self._is_single_label)
         return places[0], scores[0]
+
+    def _logits(self, clip: NDArray[np.uint8]) -> Tensor:
+        """The logits (1, K) after a clip (T, H, W, C)."""
+        if self.is_stream:
+            logits, self._state = self._stream.watch(clip, self._state)
+            return logits[-1:]
+        outputs = self._clips.embed_prepared([torch.from_numpy(clip)])
+        return torch.from_numpy(outputs[:, self._feature_dim :])

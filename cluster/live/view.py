@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from classifiers.inference.clip_classifier import TrainedClipClassifier
+from classifiers.inference.clip_base import ClipClassifier
 from cluster.live.config import WatchOptions
 from cluster.live.latest import Latest
 from cluster.live.network import LiveNetwork
@@ -38,9 +38,7 @@ logger = logging.getLogger("framemill")
 class LiveView:
     """Watches the source of `options` with a network that is ready."""
 
-    def __init__(
-        self, options: WatchOptions, trained: TrainedClipClassifier, network: LiveNetwork, screen: Screen
-    ) -> None:
+    def __init__(self, options: WatchOptions, trained: ClipClassifier, network: LiveNetwork, screen: Screen) -> None:
         self._options, self._network, self._screen = options, network, screen
         self._config, self._model = trained.config, trained.name
         self._source = shown(redacted_uri(options.source))

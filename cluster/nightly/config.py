@@ -91,7 +91,8 @@ class NightlyOptions(Options):
         common=True,
     )
     checkpoint: tuple[str, ...] = option(
-        help="folder or URI of a trained classifier; the probabilities of several are averaged",
+        help="folder or URI of a trained classifier, or its exported file (.onnx); the probabilities of several are "
+        "averaged",
         filled=True,
         common=True,
     )
@@ -196,7 +197,10 @@ class NightlyOptions(Options):
             folders=self.folders,
             access=self.access,
             clips=ClipScoringOptions(
-                views=self.clips.views, crops=self.clips.crops, precision=self.clips.clip_precision
+                views=self.clips.views,
+                crops=self.clips.crops,
+                precision=self.clips.clip_precision,
+                backend=self.clips.backend,
             ),
             engine=ScoringEngineOptions(**vars(engine)),
             failures=ScoringFailureOptions(retry_failed=self._retried, max_failure_ratio=ratio),

@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster.storage.redaction import redacted, redacted_uri
 
-PACKAGES = ("framemill", "av", "torch", "ray", "pyarrow", "numpy", "fsspec")
+PACKAGES = ("framemill", "av", "torch", "onnxruntime", "ray", "pyarrow", "numpy", "fsspec")
 
 
 def command_line() -> tuple[str, ...]:

@@ -45,11 +45,16 @@ class ClipNetwork:
     variant = ""
     chunk_rows = 1  # of a clip's size
 
-    def __init__(self, trained: TrainedClipClassifier, precision: str) -> None:
-        """`precision` is one of `extractors.networks.precision.PRECISIONS` but int8, or auto."""
+    def __init__(
+        self, trained: TrainedClipClassifier, precision: str, *, threads: int = 1, batch_clips: int | None = None
+    ) -> None:
+        """`precision` is one of `extractors.networks.precision.PRECISIONS` but int8, or auto.
+
+        `threads` is for CPUs; `batch_clips` run together, by default as many as are fastest.
+        """
         self.dim = trained.dim  # F + K
         self._trained: TrainedClipClassifier | None = trained
-        self._precision = precision
+        self._precision, self._threads, self._batch_clips = precision, threads, batch_clips
         self._runner: BatchRunner | None = None
         self._embed_elsewhere: EmbedRows | None = None
 
@@ -95,14 +100,15 @@ class ClipNetwork:
 
     def _ready_runner(self) -> BatchRunner:
         if self._runner is None:
-            device, precision = configure_torch("auto", self._precision, threads=1)
+            device, precision = configure_torch("auto", self._precision, self._threads)
             dtype = PRECISIONS[precision]
             assert self._trained is not None  # a proxy runs nothing
             self._model = self._trained.build()
             self._model.reduce(dtype)
             self._model.to(device)
             form = self._trained.clips.format
-            shape = (BATCH_CLIPS[device.type], form.frames, form.height, form.width, form.channels)
+            clips = self._batch_clips or BATCH_CLIPS[device.type]
+            shape = (clips, form.frames, form.height, form.width, form.channels)
             with torch.inference_mode():
                 self._runner = BatchRunner(self._forward, shape=shape, dtype=dtype, device=device)
                 self._runner.prepare()

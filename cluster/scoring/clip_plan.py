@@ -15,17 +15,17 @@ from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
-import torch
 from typing_extensions import override
 
-from classifiers.inference.clip_classifier import TrainedClipClassifier
+from classifiers.inference.clip_base import ClipClassifier
 from classifiers.model_options import parse_options
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.engines.stage import VideoStage
 from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
-from cluster.scoring.clip_network import ClipNetwork
+from cluster.scoring.backend_choice import chosen_backend
+from cluster.scoring.backends import BACKENDS, Backend
 from cluster.scoring.clip_scorer import ClipScorer
 from cluster.scoring.config import ClipScoringOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.label_writer import LabelWriter
@@ -41,7 +41,6 @@ from cluster.scoring.plan import (
 from cluster.scoring.timeline_kinds import TimelineKind, timeline_kind
 from cluster.timelines.config import timeline_fingerprint
 from extractors.clips.sampling import ClipSampling
-from extractors.networks.precision import resolve_precision
 from schemas.clips import ClipFormat
 from schemas.errors import InputError
 from schemas.labels import LabelStamp
@@ -55,6 +54,8 @@ OPTION_OF = {
     "clips.sampling.views": "--views",
     "clips.sampling.crops": "--crops",
     "clips.precision": "--precision",
+    "clips.backend": "--backend",
+    "clips.files": "--checkpoint",
 }
 
 
@@ -69,14 +70,20 @@ class ClipInputs:
     settings: ScoringSettings
     started: datetime
     videos: list[Video]
-    trained: TrainedClipClassifier
+    trained: ClipClassifier
     sampling: ClipSampling | None
     timeline: TimelineSteps | None
 
     @property
     def runs_on_gpus(self) -> bool:
         """Whether the network is on GPUs where there are any."""
-        return self.timeline is None or self.timeline.kind.runs_on_gpus
+        can_pool = self.timeline is None or self.timeline.kind.runs_on_gpus
+        return can_pool and self.backend.runs_on_gpus
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network."""
+        return BACKENDS[self.trained.backend]
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class ClipPlan(ScoringPlan):
 
     @property
     @override
-    def classifier(self) -> TrainedClipClassifier:
+    def classifier(self) -> ClipClassifier:
         return self.inputs.trained
 
     @property
@@ -121,7 +128,8 @@ def read_clip_inputs(settings: ScoringSettings, videos: list[Video] | None = Non
     started = datetime.now(UTC)
     options = settings.options
     problems: list[str] = []
-    trained = read_trained(TrainedClipClassifier, options, problems)
+    backend = BACKENDS[chosen_backend(options.checkpoint, options.clips.backend)]
+    trained = read_trained(backend.read, backend.classifier, options, problems)
     sampling: ClipSampling | None = None
     timeline: TimelineSteps | None = None
     if trained is not None:
@@ -146,6 +154,14 @@ def read_clip_inputs(settings: ScoringSettings, videos: list[Video] | None = Non
     return ClipInputs(settings, started, versioned, trained, sampling, timeline)
 
 
+def is_same_anywhere(inputs: ClipInputs) -> bool:
+    """Whether the precision comes to the same on CPUs and on GPUs, so that labels do not depend on their place."""
+    try:
+        return _resolved(inputs, on_gpu=False) == _resolved(inputs, on_gpu=True)
+    except InputError:
+        return False
+
+
 def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     """Join inputs and datasets; `on_gpu` is where the network runs.
 
@@ -153,7 +169,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     """
     settings, trained = inputs.settings, inputs.trained
     options, embeddings = settings.options, settings.options.clips.embeddings
-    precision = _resolved(options.clips.precision, on_gpu=on_gpu and inputs.runs_on_gpus)
+    precision = _resolved(inputs, on_gpu=on_gpu and inputs.runs_on_gpus)
     sampling = {} if inputs.sampling is None else {"clips.sampling": _json(inputs.sampling)}
     clips = {
         "clips.model": trained.config.model,
@@ -162,6 +178,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
         **sampling,
         "clips.precision": precision,
         "clips.version": CLIPS_VERSION,
+        **trained.fingerprint,
     }
     run_id = new_run_id(inputs.started)
     fingerprint = {**label_fingerprint(trained, options.scores), **clips, **_timeline_fingerprint(inputs)}
@@ -188,7 +205,7 @@ def _stage(inputs: ClipInputs, precision: str) -> VideoStage:
         return inputs.timeline.kind.stage(trained, options, inputs.timeline.seconds, precision)
     assert inputs.sampling is not None
     return ClipScorer(
-        network=ClipNetwork(trained, precision),
+        network=inputs.backend.clip_network(trained, precision),
         views=trained.views,
         clip_format=trained.clips.format,
         sampling=inputs.sampling,
@@ -208,14 +225,6 @@ def _json(value: ClipSampling | ClipFormat) -> str:
     return json.dumps(asdict(value), sort_keys=True)
 
 
-def is_same_anywhere(precision: str) -> bool:
-    """Whether a precision comes to the same on CPUs and on GPUs, so that labels do not depend on their place."""
-    try:
-        return _resolved(precision, on_gpu=False) == _resolved(precision, on_gpu=True)
-    except InputError:
-        return False
-
-
 def _read_videos(options: ScoringOptions, problems: list[str]) -> list[Video]:
     try:
         return read_videos(options.videos or "", options.folders.exclude, options.policy)
@@ -224,16 +233,14 @@ def _read_videos(options: ScoringOptions, problems: list[str]) -> list[Video]:
         return []
 
 
-def _resolved(precision: str, *, on_gpu: bool) -> str:
-    if on_gpu:
-        return "bf16" if precision == "auto" else precision
+def _resolved(inputs: ClipInputs, *, on_gpu: bool) -> str:
     try:
-        return resolve_precision(precision, torch.device("cpu"))
+        return inputs.backend.precision(inputs.trained, inputs.settings.options.clips.precision, on_gpu=on_gpu)
     except ValueError as error:
         raise InputError(str(error)) from error
 
 
-def _sampling_of(trained: TrainedClipClassifier, options: ClipScoringOptions) -> ClipSampling:
+def _sampling_of(trained: ClipClassifier, options: ClipScoringOptions) -> ClipSampling:
     """The sampling of the checkpoint, with the values that options replace."""
     stored = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
     if stored.placement == "random":
@@ -241,7 +248,7 @@ def _sampling_of(trained: TrainedClipClassifier, options: ClipScoringOptions) ->
     return replace(stored, views=options.views or stored.views, crops=options.crops or stored.crops)
 
 
-def _embeddings(root: str, run_id: str, trained: TrainedClipClassifier, clips: Mapping[str, str]) -> FeatureDataset:
+def _embeddings(root: str, run_id: str, trained: ClipClassifier, clips: Mapping[str, str]) -> FeatureDataset:
     dataset = FeatureDataset(
         root,
         run_id=run_id,

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from classifiers.inference.clip_classifier import ViewMean
+from classifiers.inference.clip_base import ViewMean
 from cluster.engines.stage import Network
+from cluster.scoring.backends import ClipRunner
+from cluster.scoring.clip_network import ClipNetwork
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
 from extractors.segments import Segment
@@ -50,7 +52,7 @@ class ClipScores:
 class ClipScorer:
     """Decodes and labels, a video at a time. Cheap to pickle."""
 
-    network: Network
+    network: ClipRunner
     views: ViewMean
     clip_format: ClipFormat
     sampling: ClipSampling
@@ -65,8 +67,8 @@ class ClipScorer:
 
     @property
     def networks(self) -> dict[str, Network]:
-        """The only one."""
-        return {"network": self.network}
+        """The only one, if it can run elsewhere."""
+        return {"network": self.network} if isinstance(self.network, ClipNetwork) else {}
 
     def with_networks(self, networks: Mapping[str, Any]) -> ClipScorer:
         """The same stage with another network."""

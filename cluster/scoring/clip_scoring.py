@@ -45,7 +45,7 @@ class ClipScoring(LabelSource):
         with self._stack:  # an engine of its own is closed where there is no plan
             self._engine = self._open(engine, settings)
             on_gpu = self._engine.on_gpus if inputs.runs_on_gpus else False
-            if on_gpu is None and not is_same_anywhere(settings.options.clips.precision):
+            if on_gpu is None and not is_same_anywhere(inputs):
                 on_gpu = self._engine.started().on_gpus
             self.plan = self._plan = make_clip_plan(inputs, on_gpu=bool(on_gpu))
             self._stack = self._stack.pop_all()

@@ -13,6 +13,7 @@ from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.scoring.backend_choice import BACKEND_HELP, BACKEND_NAMES, backend_conflicts, is_exported
 from cluster.storage.files import join
 from cluster.storage.read_policy import ReadPolicy
 from cluster.timelines.config import TimelineOptions
@@ -57,6 +58,7 @@ class ClipScoringOptions(Options):
         None, help="crops of each clip; by default those of the checkpoint", choices=(1, 3), goes_with=OF_VIDEOS
     )
     precision: str = option("auto", help="precision of the network", choices=PRECISIONS, goes_with=OF_VIDEOS)
+    backend: str | None = option(None, help=BACKEND_HELP, choices=BACKEND_NAMES, goes_with=OF_VIDEOS, common=True)
     max_pixels: int = option(
         MAX_PIXELS, help="largest frame that is decoded, in pixels", minimum=1, goes_with=OF_VIDEOS
     )
@@ -75,7 +77,7 @@ class ScoringEngineOptions(EngineOptions):
     pools: str = option(
         "auto",
         help="networks together with the decoders, or apart in workers of their own; auto: apart where there are GPUs; "
-        "stream networks with --timeline are always together",
+        "stream networks with --timeline, and those of --backend onnx, are always together",
         choices=("auto", "together", "apart"),
         goes_with=OF_VIDEOS,
     )
@@ -120,7 +122,8 @@ class ScoringOptions(Options):
     """One scoring run, of features or of videos with a classifier of clips."""
 
     checkpoint: tuple[str, ...] = option(
-        help="folder or URI of a trained classifier; the probabilities of several are averaged",
+        help="folder or URI of a trained classifier, or its exported file (.onnx); the probabilities of several are "
+        "averaged",
         filled=True,
         common=True,
     )
@@ -188,6 +191,10 @@ class ScoringOptions(Options):
             problems.append(f"top-k times rows-per-shard must be below {MAX_LABELS}")
         if len(set(self.checkpoint)) < len(self.checkpoint):
             problems.append("checkpoint names the same folder more than once")
+        if self.videos is None:
+            exported = [checkpoint for checkpoint in self.checkpoint if is_exported(checkpoint)]
+            problems += [f"{checkpoint} takes clips of videos: give --videos" for checkpoint in exported]
+        problems += backend_conflicts(self.checkpoint, self.clips.backend, self.clips.precision)
         return [*problems, *self._timeline_conflicts()]
 
     def _timeline_conflicts(self) -> list[str]:

@@ -35,6 +35,7 @@ from cluster.scoring.plan import (
     label_dataset,
     label_fingerprint,
     label_writer,
+    read_checkpoint_at,
     read_trained,
     timeline_form,
     unsubmittable,
@@ -128,7 +129,7 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
     started = datetime.now(UTC)
     options = settings.options
     problems: list[str] = []
-    classifier = read_trained(TrainedClassifier, options, problems)
+    classifier = read_trained(read_checkpoint_at, TrainedClassifier, options, problems)
     features = _open_features(options, problems)
     if classifier is not None and features is not None:
         problems += _misfits(classifier, features, options)

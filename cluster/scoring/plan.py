@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from classifiers.inference.base import Classifier
+from classifiers.inference.base import Classifier, Trained
 from classifiers.inference.timelines import TimelineForm
 from classifiers.weights.checkpoint import (
     CLIP,
@@ -26,6 +26,7 @@ from classifiers.weights.checkpoint import (
     read_config,
 )
 from cluster.datasets.label_dataset import LabelDataset
+from cluster.scoring.backend_choice import is_exported
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.label_writer import LabelWriter
 from cluster.storage import files
@@ -33,7 +34,8 @@ from cluster.timelines.config import TimelineOptions
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp, unsubmittable_ids
 
-TrainedT = TypeVar("TrainedT", bound=Classifier)
+ReadT = TypeVar("ReadT", bound=Trained)
+ClassifierT = TypeVar("ClassifierT", bound=Classifier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +68,16 @@ class ScoringPlan(ABC):
 
 
 def read_trained(
-    kind: Callable[[Mapping[str, Checkpoint]], TrainedT], options: ScoringOptions, problems: list[str]
-) -> TrainedT | None:
-    """The classifier of the checkpoints; None, and more `problems`, where they cannot be used."""
-    checkpoints: dict[str, Checkpoint] = {}
+    read: Callable[[str], ReadT],
+    kind: Callable[[Mapping[str, ReadT]], ClassifierT],
+    options: ScoringOptions,
+    problems: list[str],
+) -> ClassifierT | None:
+    """The classifier of the checkpoints, each read by `read`; None, and more `problems`, if they cannot be used."""
+    checkpoints: dict[str, ReadT] = {}
     for uri in options.checkpoint:
         try:
-            checkpoints[uri] = read_checkpoint_at(uri)
+            checkpoints[uri] = read(uri)
         except (CheckpointError, InputError, OSError) as error:
             problems.append(str(error))
             continue
@@ -100,6 +105,9 @@ def kind_of(checkpoints: Sequence[str]) -> str | None:
     """
     by_kind: dict[str, list[str]] = {}
     for uri in checkpoints:
+        if is_exported(uri):
+            by_kind.setdefault(OF_VIDEOS, []).append(uri)
+            continue
         try:
             config = read_config(files.read_bytes(files.join(uri, CONFIG_FILE)), uri)
         except (CheckpointError, InputError, OSError):

@@ -1,10 +1,10 @@
-"""Trained stream networks in their inference form, on one CPU core: they watch a video and remember it.
+"""Trained stream networks in their inference form: they watch a video and remember it.
 
 In: frames, uint8 (T, H, W, C), and a state, at the start none. Out: joint logits, float32 (T, K), and the state after
 these frames. T frames of any number, K classes.
 
-They run in the process that decodes, never in a pool: their state would have to travel with every few frames, and a
-step of a small network costs less than that. GPUs are left to others.
+In scoring, they run on one CPU core, in the process that decodes, never in a pool: their state would have to travel
+with every few frames, and a step of a small network costs less than that. GPUs are left to others.
 
 Size of the state of one video, which is what a segment costs beside its scores where it goes on to another worker, and
 CPU milliseconds a frame on one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random
@@ -34,6 +34,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from classifiers.inference.clip_base import ClipClassifier
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.layers.stream import State
 from extractors.networks.precision import PRECISIONS, configure_torch
@@ -45,11 +46,22 @@ CHUNK_FRAMES = 16  # that a network is given at once
 class StreamNetwork:
     """Cheap to make and to pickle; `setup` builds the models, once per process."""
 
-    def __init__(self, trained: TrainedClipClassifier, precision: str, memory_frames: int | None = None) -> None:
-        """`precision` is fp32, bf16, or auto; `memory_frames` as in `StreamModel`."""
+    def __init__(
+        self,
+        trained: TrainedClipClassifier,
+        precision: str,
+        *,
+        memory_frames: int | None = None,
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> None:
+        """`precision` is one of `extractors.networks.precision.PRECISIONS` but int8, or auto.
+
+        `memory_frames` as in `StreamModel`.
+        """
         self.num_classes = trained.config.num_classes
         self._trained = trained
-        self._precision = precision
+        self._precision, self._device_name, self._threads = precision, device, threads
         self._memory_frames = memory_frames
         self._model: Any = None
 
@@ -60,27 +72,29 @@ class StreamNetwork:
     def setup(self) -> None:
         """Build the models; a second call has no effect."""
         if self._model is None:
-            _, precision = configure_torch("cpu", self._precision, threads=1)
+            self._device, precision = configure_torch(self._device_name, self._precision, self._threads)
             self._dtype = PRECISIONS[precision]
             self._model = self._trained.build()
             self._model.reduce(self._dtype)
+            self._model.to(self._device)
 
     def watch(self, frames: NDArray[np.uint8], state: State) -> tuple[Tensor, State]:
-        """The logits (T, K) of frames (T, H, W, C), and the state after them.
+        """The logits (T, K) of frames (T, H, W, C), on the CPU, and the state after them.
 
         Raises:
             FloatingPointError: if they are not finite.
             ValueError: if the state is of another network, or of another size of frames.
         """
         with torch.inference_mode():
-            values = self._model.prepare(torch.from_numpy(frames)[None]).to(self._dtype)  # (1, C, T, H, W)
+            video = torch.from_numpy(frames)[None].to(self._device)  # (1, T, H, W, C)
+            values = self._model.prepare(video).to(self._dtype, memory_format=torch.channels_last_3d)
             logits, state = self._model.stream(values, state, memory_frames=self._memory_frames)
         if not logits.isfinite().all():
             raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
-        return logits[0], state
+        return logits[0].cpu(), state
 
 
-def memory_frames(trained: TrainedClipClassifier, seconds: float | None) -> int | None:
+def memory_frames(trained: ClipClassifier, seconds: float | None) -> int | None:
     """The frames of a memory of so many seconds (`--memory-seconds`), at the rate of a classifier; None for all.
 
     Raises:

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.inference.timelines import TimelineForm
-from cluster.scoring.stream_network import CHUNK_FRAMES, StreamNetwork, to_arrays, to_state
+from cluster.scoring.backends import StreamRunner
+from cluster.scoring.stream_network import CHUNK_FRAMES, to_arrays, to_state
 from cluster.scoring.timeline_assembler import TimelineScores
 from extractors.clips.crops import crop_corners, resized
 from extractors.extract import StageClock
@@ -57,7 +58,7 @@ class StreamScorer:
     step_frames  grid points from one step to the next
     """
 
-    network: StreamNetwork
+    network: StreamRunner
     clip_format: ClipFormat
     form: TimelineForm
     step_frames: int

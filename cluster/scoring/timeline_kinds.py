@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from classifiers.inference.clip_classifier import TrainedClipClassifier
+from classifiers.inference.clip_base import ClipClassifier
 from classifiers.model_options import parse_options
 from cluster.engines.stage import VideoStage
-from cluster.scoring.clip_network import ClipNetwork
+from cluster.scoring.backends import BACKENDS
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.plan import timeline_form
-from cluster.scoring.stream_network import StreamNetwork, memory_frames
 from cluster.scoring.stream_scorer import StreamScorer
 from cluster.scoring.window_scorer import WindowScorer
 from cluster.timelines.config import TimelineOptions
@@ -39,13 +38,13 @@ class TimelineKind:
     """
 
     name: str
-    step_seconds: Callable[[TrainedClipClassifier, TimelineOptions], Fraction]
-    sampling: Callable[[TrainedClipClassifier], ClipSampling | None]
-    stage: Callable[[TrainedClipClassifier, ScoringOptions, Fraction, str], VideoStage]
+    step_seconds: Callable[[ClipClassifier, TimelineOptions], Fraction]
+    sampling: Callable[[ClipClassifier], ClipSampling | None]
+    stage: Callable[[ClipClassifier, ScoringOptions, Fraction, str], VideoStage]
     runs_on_gpus: bool
 
 
-def timeline_kind(trained: TrainedClipClassifier) -> TimelineKind:
+def timeline_kind(trained: ClipClassifier) -> TimelineKind:
     """The kind of a classifier. Raises `ValueError` for stream networks together with others."""
     if trained.is_stream:
         return TIMELINE_KINDS["stream"]
@@ -57,7 +56,7 @@ def timeline_kind(trained: TrainedClipClassifier) -> TimelineKind:
     return TIMELINE_KINDS["windows"]
 
 
-def _stream_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fraction:
+def _stream_step(trained: ClipClassifier, options: TimelineOptions) -> Fraction:
     if options.stride is not None:
         raise ValueError(
             f"--stride goes with clip models that look at one clip for each step; {trained.name} is a stream network, "
@@ -76,16 +75,22 @@ def _stream_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
             f"timeline-hz is {options.timeline_hz:g}, but {trained.name} watches {rate} frames a second: there must be "
             f"a whole number of these in a step, as with {listed}, ..."
         )
-    memory_frames(trained, options.memory_seconds)  # must be possible
+    _memory_frames(trained, options)  # must be possible
     return 1 / hz
 
 
+def _memory_frames(trained: ClipClassifier, options: TimelineOptions) -> int | None:
+    return BACKENDS[trained.backend].memory_frames(trained, options.memory_seconds)
+
+
 def _stream_stage(
-    trained: TrainedClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
+    trained: ClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
 ) -> StreamScorer:
     assert trained.clips.format.fps is not None  # as `_stream_step` has checked
     return StreamScorer(
-        network=StreamNetwork(trained, precision, memory_frames(trained, options.timelines.memory_seconds)),
+        network=BACKENDS[trained.backend].stream_network(
+            trained, precision, memory_frames=_memory_frames(trained, options.timelines)
+        ),
         clip_format=trained.clips.format,
         form=timeline_form(trained, options.timelines, step_seconds),
         step_frames=int(as_fps(trained.clips.format.fps) * step_seconds),
@@ -93,7 +98,7 @@ def _stream_stage(
     )
 
 
-def _window_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fraction:
+def _window_step(trained: ClipClassifier, options: TimelineOptions) -> Fraction:
     if options.stride is None:
         raise ValueError(
             f"{trained.name} is no stream network, it looks at clips: give --stride, the seconds from one to the next "
@@ -101,15 +106,15 @@ def _window_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
         )
     if "timeline_hz" not in options.unchanged():
         raise ValueError(f"--timeline-hz goes with stream networks and features; {trained.name} takes --stride alone")
-    memory_frames(trained, options.memory_seconds)  # which it refuses
+    _memory_frames(trained, options)  # which it refuses
     return Fraction(options.stride).limit_denominator(MAX_DENOMINATOR)
 
 
 def _window_stage(
-    trained: TrainedClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
+    trained: ClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
 ) -> WindowScorer:
     return WindowScorer(
-        network=ClipNetwork(trained, precision),
+        network=BACKENDS[trained.backend].clip_network(trained, precision),
         num_classes=trained.config.num_classes,
         clip_format=trained.clips.format,
         short=_window_sampling(trained).short,
@@ -119,7 +124,7 @@ def _window_stage(
     )
 
 
-def _window_sampling(trained: TrainedClipClassifier) -> ClipSampling:
+def _window_sampling(trained: ClipClassifier) -> ClipSampling:
     stored = parse_options(ClipSampling(), trained.clips.sampling, "the sampling that the checkpoint names")
     return ClipSampling(placement="start", short=stored.short)
 

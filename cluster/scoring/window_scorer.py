@@ -23,6 +23,8 @@ from torch import Tensor
 
 from classifiers.inference.timelines import TimelineForm
 from cluster.engines.stage import Network
+from cluster.scoring.backends import ClipRunner
+from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.timeline_assembler import TimelineScores
 from extractors.clips.windows import decode_windows
 from extractors.extract import StageClock
@@ -46,7 +48,7 @@ class WindowScorer:
     short         for videos shorter than a window: `loop`, or `pad` with the last frame
     """
 
-    network: Network
+    network: ClipRunner
     num_classes: int
     clip_format: ClipFormat
     short: str
@@ -62,8 +64,8 @@ class WindowScorer:
 
     @property
     def networks(self) -> dict[str, Network]:
-        """The only one."""
-        return {"network": self.network}
+        """The only one, if it can run elsewhere."""
+        return {"network": self.network} if isinstance(self.network, ClipNetwork) else {}
 
     def with_networks(self, networks: Mapping[str, Any]) -> WindowScorer:
         """The same stage with another network."""

@@ -178,6 +178,21 @@ def read_bytes(uri: str, policy: ReadPolicy = STRICT) -> bytes:
     return data
 
 
+def read_at_most(uri: str, limit_bytes: int) -> bytes:
+    """The content of a file that may be of any size. Raises `StorageError` for one of more than `limit_bytes`."""
+    fs, path = filesystem(uri)
+    if is_local(uri):
+        with open(path, "rb") as file:
+            data = file.read(limit_bytes + 1)
+    elif scheme_of(uri) in HTTP:
+        data = _read_http(uri, fs, path, limit_bytes, STRICT.copy_seconds)
+    else:
+        data = call_store(uri, lambda: fs.cat_file(path, start=0, end=limit_bytes + 1))
+    if len(data) > limit_bytes:
+        raise StorageError(f"{redacted_uri(uri)}: it has more than {limit_bytes:,} bytes, which is the limit")
+    return data
+
+
 def _read_http(uri: str, fs: Any, path: str, limit_bytes: int, limit_seconds: float) -> bytes:
     content = io.BytesIO()
     try:

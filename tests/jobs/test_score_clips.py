@@ -11,6 +11,7 @@ import pytest
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
 from tests.support.dataset import ids, rows
+from tests.support.exports import exported
 from tests.support.poison import decompression_bomb
 from tests.support.scoring import (
     killed_at_the_first_shard,
@@ -90,6 +91,24 @@ def test_ray_gives_the_timelines_of_one_process_to_the_bit(pools, videos, checkp
     steps = {len({step["seconds"] for step in timeline}) for timeline, _ in found.values()}
     assert steps == {5}  # of 1.2 seconds
     assert any(events for _, events in found.values())
+
+
+@pytest.mark.heavy
+def test_ray_runs_an_exported_stream_as_one_process_does(tmp_path):
+    """The state of a long video travels from worker to worker."""
+    write_clip_videos(tmp_path / "videos", 2, frames=25)
+    write_clip_videos(tmp_path / "videos" / "long", 1, frames=330 * 5, rate=5)
+    file = tmp_path / "stream.onnx"
+    file.write_bytes(exported(trained_stream())[1])
+    for place, engine in (("here", "local"), ("ray", "ray")):
+        options = ("--timeline", "--engine", engine, "--workers", 2)
+        done = run(tmp_path / "videos", file, tmp_path / place, *options)
+        assert done.returncode == 0, done.stderr
+        assert "-onnx-fp32" in done.stderr
+    found = timelines(tmp_path / "ray")
+    assert len(found) == 3
+    assert found == timelines(tmp_path / "here")
+    assert label_rows(tmp_path / "ray") == label_rows(tmp_path / "here")
 
 
 def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path):

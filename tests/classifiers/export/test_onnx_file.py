@@ -7,8 +7,8 @@ import torch
 
 from classifiers.clip_models.registry import clip_model_names
 from classifiers.export.form import form_of
+from classifiers.export.libraries import runtime_library
 from classifiers.export.onnx_file import FRAMES_AXIS, OPSET, VIDEOS_AXIS, network_file
-from classifiers.export.onnx_session import runtime_library
 from tests.classifiers.clip_models.test_registry import small
 from tests.support.exports import exported, plain_stream
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.inference.clip_classifier import TrainedClipClassifier, ViewMean, clip_model_of
+from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from classifiers.weights.checkpoint import CheckpointError
 from extractors.clips.sampling import ClipSampling
 from tests.support.checkpoints import trained
@@ -47,11 +47,6 @@ def test_several_checkpoints_and_views_are_averaged_as_probabilities(task):
     assert places.tolist() == np.argsort(-expected)[:3].tolist()
     np.testing.assert_allclose(scores, np.sort(expected)[::-1][:3], rtol=1e-5)
     assert found.name == "+".join(f"r3d-18@{one.config.weights_sha256[:12]}" for one in members)
-
-
-def test_the_embedding_is_the_mean_of_the_features():
-    outputs = np.arange(12, dtype=np.float32).reshape(3, 4)
-    assert ViewMean(2, True).embedding(outputs).tolist() == [4.0, 5.0]
 
 
 def test_bf16_gives_nearly_the_same_features():

@@ -12,6 +12,7 @@ from cluster.live.job import ready_classifier, run_watch
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips
+from tests.support.exports import exported
 
 STREAM_OPTIONS = {"frames": 4, "height": 32, "width": 32, "width_factor": 0.25}
 
@@ -60,6 +61,19 @@ def test_everything_that_is_wrong_is_said_at_once(checkpoints: dict[str, str], t
     assert "recordings replace nothing: give another --record" in there
     assert "takes features: give a classifier of clips" in features
     assert "none" in missing
+
+
+def test_an_exported_file_needs_no_checkpoint(checkpoints: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "stream.onnx"
+    file.write_bytes(exported(trained_clips("movinet-a0-stream", options=STREAM_OPTIONS), "int8")[1])
+    given = WatchOptions.of(checkpoint=(str(file),), source="v.mp4")
+    classifier, network = ready_classifier(given)
+    assert (network.is_stream, network.precision) == (True, "int8")
+    assert classifier.name.endswith("-onnx-int8")
+    with pytest.raises(InputError, match="an exported file has its own: not fp32"):
+        options(str(file))
+    with pytest.raises(InputError, match="which torch alone runs"):
+        ready_classifier(WatchOptions.of(checkpoint=(checkpoints["features"],), source="v.mp4", backend="onnx"))
 
 
 def test_clips_of_different_lengths_are_not_averaged(checkpoints: dict[str, str]) -> None:

@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from classifiers.clip_models.streaming import StreamModel
+from classifiers.export.exported_classifier import ExportedClipClassifier
+from classifiers.export.exported_file import read_exported
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.weights.checkpoint import Checkpoint
 from cluster.live.network import LiveNetwork
 from extractors.networks.precision import resolve_device, resolve_precision
 from tests.support.clips import trained_clips
+from tests.support.exports import exported
 
 STREAM, STREAM_OPTIONS = "movinet-a0-stream", {"frames": 4, "height": 32, "width": 32, "width_factor": 0.25}
+CLIP = np.random.default_rng(6).integers(0, 256, (4, 28, 28, 3), np.uint8)
 FRAMES = list(np.random.default_rng(5).integers(0, 256, (6, 32, 32, 3), np.uint8))
 
 
@@ -110,6 +114,19 @@ def test_a_precision_that_cpus_lack_is_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="fp16"):
             LiveNetwork(classifier(trained_clips()), "fp16", 1)
+
+
+@pytest.mark.parametrize("kind", ["clips", "stream"])
+def test_an_exported_file_shows_what_its_checkpoint_shows(kind: str, streams: list[Checkpoint]) -> None:
+    checkpoint = trained_clips() if kind == "clips" else streams[0]
+    file = read_exported(exported(checkpoint)[1])
+    network, expected = (
+        LiveNetwork(one, "fp32", 1) for one in (ExportedClipClassifier({"c": file}), classifier(checkpoint))
+    )
+    assert (network.is_stream, network.frames, network.precision) == (kind == "stream", expected.frames, "fp32")
+    looks = [list(CLIP)] if kind == "clips" else [[frame] for frame in FRAMES]
+    for look in looks:
+        np.testing.assert_allclose(scores(network, look), scores(expected, look), atol=1e-4)
 
 
 def test_scores_that_are_no_numbers_are_an_error() -> None:

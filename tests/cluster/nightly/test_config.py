@@ -60,6 +60,8 @@ def test_labels_of_videos_get_what_is_theirs() -> None:
     assert scoring.policy == given.policy
     assert scoring.policy.follow_links
     assert scoring.scores.top_k == 2
+    exported = parse(NightlyOptions, [*VIDEOS, "--backend", "onnx"]).settings(OF_VIDEOS)
+    assert exported.scoring.options.clips.backend == "onnx"
     both = parse(NightlyOptions, [*PLACES, *options]).settings(OF_VIDEOS)
     assert both.extraction is not None
     assert (both.extraction.engine.pools, both.extraction.engine.time_limit) == ("apart", 7.0)
@@ -113,12 +115,13 @@ def test_features_and_labels_in_one_place_are_refused() -> None:
 
 
 def test_options_of_clips_go_with_a_classifier_of_clips() -> None:
-    given = parse(NightlyOptions, [*PLACES, "--views", "2", "--clip-precision", "bf16"])
+    given = parse(NightlyOptions, [*PLACES, "--views", "2", "--clip-precision", "bf16", "--backend", "torch"])
     given.settings(OF_VIDEOS)
     with pytest.raises(InputError) as error:
         given.settings(OF_FEATURES)
     assert error.value.problems == (
         "--views goes with a classifier of clips; c takes features",
+        "--backend goes with a classifier of clips; c takes features",
         "--clip-precision goes with a classifier of clips; c takes features",
     )
     with pytest.raises(InputError, match=r"^c takes features: give --features$"):

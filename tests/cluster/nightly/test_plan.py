@@ -16,6 +16,7 @@ from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.engines import refuse_engine
+from tests.support.exports import exported
 
 WEIGHTS = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
 
@@ -50,6 +51,15 @@ def test_a_classifier_of_clips_needs_no_features(root: Path) -> None:
         assert plan.subject.model == part.classifier.name
         assert plan.outcome_of("extraction", "of other options") is None
         assert engine.machine().cpus == 0  # it has not started
+
+
+def test_an_exported_file_labels_videos_without_its_checkpoint(root: Path) -> None:
+    (root / "actions.onnx").write_bytes(exported(trained_clips())[1])
+    with planned_night(read_night(options(root, "actions.onnx"))) as (plan, _):
+        (part,) = plan.parts
+        assert isinstance(part, VideoLabels)
+        assert plan.subject.model.endswith("-onnx-fp32")
+        assert plan.subject.fingerprint["clips.backend"] == "onnx"
 
 
 def test_features_are_extracted_first_where_they_are_wanted(root: Path) -> None:
@@ -99,6 +109,7 @@ def test_a_classifier_of_features_labels_those_that_are_extracted(root: Path) ->
             {"features": "f", "views": 2, "clip_precision": "fp32"},
             ["--views goes with a classifier of clips; {root}/logistic takes features", "--clip-precision goes with"],
         ),
+        (("logistic",), {"features": "f", "backend": "onnx"}, ["--backend goes with a classifier of clips"]),
         (("actions", "logistic"), {}, ["all of clips or all of features"]),
         (("actions",), {"videos": "{root}/none"}, ["{root}/none"]),
         (("none",), {"labels": "https://example.com/x"}, ["none: 2 problem", "cannot be written to"]),

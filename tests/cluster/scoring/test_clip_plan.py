@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.scoring.clip_plan import ClipPlan, is_same_anywhere, make_clip_plan, read_clip_inputs
+from cluster.scoring.clip_plan import ClipInputs, ClipPlan, is_same_anywhere, make_clip_plan, read_clip_inputs
 from cluster.scoring.config import ScoringOptions
 from extractors.clips.sampling import ClipSampling
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips
+from tests.support.exports import exported
 from tests.support.scoring import DAY
 
 MANIFEST = "id,uri,labels\nfirst,a.mp4,cat\nsecond,b.mp4,dog\n"
@@ -32,13 +34,17 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-def plan_of(manifest: Path, checkpoint: Any, *, on_gpu: bool = False, **options: Any) -> ClipPlan:
+def inputs_of(manifest: Path, checkpoint: Any, **options: Any) -> ClipInputs:
     checkpoints = checkpoint if isinstance(checkpoint, tuple) else (checkpoint,)
     labels = str(manifest.parent / "labels")
     given = ScoringOptions.of(
         checkpoint=checkpoints, labels=labels, videos=str(manifest), **{"date": DAY, "precision": "fp32", **options}
     )
-    return make_clip_plan(read_clip_inputs(given.settings()), on_gpu=on_gpu)
+    return read_clip_inputs(given.settings())
+
+
+def plan_of(manifest: Path, checkpoint: Any, *, on_gpu: bool = False, **options: Any) -> ClipPlan:
+    return make_clip_plan(inputs_of(manifest, checkpoint, **options), on_gpu=on_gpu)
 
 
 def test_a_plan_knows_its_videos_with_their_versions(manifest: Path, checkpoint: str) -> None:
@@ -77,12 +83,35 @@ def test_gpus_take_bf16_unless_told_otherwise(manifest: Path, checkpoint: str) -
     assert plan_of(manifest, checkpoint).fingerprint["clips.precision"] == "fp32"
 
 
-def test_only_some_precisions_depend_on_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert is_same_anywhere("fp32")
-    assert not is_same_anywhere("fp16")  # CPUs lack it
+def test_only_some_precisions_depend_on_the_place(
+    manifest: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_same(precision: str) -> bool:
+        return is_same_anywhere(inputs_of(manifest, checkpoint, precision=precision))
+
+    assert is_same("fp32")
+    assert not is_same("fp16")  # CPUs lack it
     for has_bf16 in (False, True):
         monkeypatch.setattr("extractors.networks.precision.has_cpu_bf16", lambda: has_bf16)  # noqa: B023
-        assert is_same_anywhere("auto") == has_bf16
+        assert is_same("auto") == has_bf16
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_exported_file_needs_no_checkpoint_and_stays_off_gpus(
+    precision: str, manifest: Path, checkpoint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "file.onnx"
+    file.write_bytes(exported(trained_clips(), precision)[1])
+    plan = plan_of(manifest, str(file), on_gpu=True, precision="auto")
+    of_torch = plan_of(manifest, checkpoint)
+    assert plan.fingerprint["clips.precision"] == precision
+    assert plan.fingerprint["clips.backend"] == "onnx"
+    assert plan.fingerprint["clips.files"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    for part in ("clips.model", "clips.weights", "clips.format", "clips.sampling"):
+        assert plan.fingerprint[part] == of_torch.fingerprint[part]
+    assert plan.writer.stamp.model == f"{of_torch.writer.stamp.model}-onnx-{precision}"
+    assert (plan.inputs.runs_on_gpus, of_torch.inputs.runs_on_gpus) == (False, True)
+    assert (list(plan.worker.networks), list(of_torch.worker.networks)) == ([], ["network"])
 
 
 def test_embeddings_go_to_a_feature_dataset(manifest: Path, checkpoint: str) -> None:

@@ -38,15 +38,13 @@ def test_all_checkpoints_that_cannot_be_used_are_problems(checkpoint, tmp_path):
     clips = write_trained(tmp_path / "clips", trained_clips())
     problems: list[str] = []
     config = scoring_config("f", (clips, checkpoint, str(tmp_path / "none")), "l")
-    assert read_trained(TrainedClassifier, config, problems) is None
+    assert read_trained(read_checkpoint_at, TrainedClassifier, config, problems) is None
     kind, missing = problems
     assert "'r3d-18' takes clips of videos: give --videos in place of --features" in kind
     assert "none" in missing
     problems = []
-    assert (
-        read_trained(TrainedClassifier, ScoringOptions.of(videos="v", checkpoint=(checkpoint,), labels="l"), problems)
-        is None
-    )
+    options = ScoringOptions.of(videos="v", checkpoint=(checkpoint,), labels="l")
+    assert read_trained(read_checkpoint_at, TrainedClassifier, options, problems) is None
     assert "takes features: give --features in place of --videos" in problems[0]
 
 
@@ -95,5 +93,7 @@ def test_a_kind_follows_from_the_configurations_of_checkpoints(checkpoint, tmp_p
         "videos",
         None,
     )
-    with pytest.raises(InputError, match=f"of clips are {clips}; of features {checkpoint}"):
-        kind_of([checkpoint, clips])
+    assert kind_of(["stream.onnx"]) == "videos"
+    for other in (clips, "stream.onnx"):
+        with pytest.raises(InputError, match=f"of clips are {other}; of features {checkpoint}"):
+            kind_of([checkpoint, other])

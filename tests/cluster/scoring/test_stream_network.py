@@ -71,7 +71,7 @@ def test_a_network_forgets_as_the_model_does(trained: TrainedClipClassifier) -> 
     assert isinstance(model, StreamModel)
     with torch.inference_mode():
         expected = model.stream(torch.from_numpy(FRAMES)[None], {}, memory_frames=5)[0][0]
-    network = pickle.loads(pickle.dumps(StreamNetwork(trained, "fp32", memory_frames(trained, 1.0))))
+    network = pickle.loads(pickle.dumps(StreamNetwork(trained, "fp32", memory_frames=memory_frames(trained, 1.0))))
     network.setup()
     first, state = network.watch(FRAMES[:7], {})
     second, _ = network.watch(FRAMES[7:], to_state(to_arrays(state)))

@@ -116,6 +116,17 @@ def test_paths_are_joined_for_folders_and_uris():
     assert files.local_path(files.join("file:///", "b")) == "/b"
 
 
+def test_a_file_of_any_size_is_read_to_its_limit(web, tmp_path):
+    content = bytes(range(256)) * 40_000
+    (tmp_path / "v.mp4").write_bytes(content)
+    for uri in (str(tmp_path / "v.mp4"), f"{web}/v.mp4"):
+        assert files.read_at_most(uri, len(content)) == content
+        with pytest.raises(StorageError, match=r"v\.mp4"):
+            files.read_at_most(uri, len(content) - 1)
+    with pytest.raises(StorageError, match="more than 1,000 bytes, which is the limit"):
+        files.read_at_most("/dev/zero", 1000)
+
+
 def test_a_store_failure_names_the_uri_without_secrets(web, monkeypatch):
     monkeypatch.setattr(files, "RETRY_POLICY", RetryPolicy(total_seconds=0.0))
     with pytest.raises(StorageError, match="503") as caught:
