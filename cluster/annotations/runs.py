@@ -25,11 +25,9 @@ class FrameRuns:
 
     def annotations(self) -> tuple[Annotation, ...]:
         """The runs, in the order of their first frames."""
-        return tuple(
-            sorted(self._runs(), key=lambda one: one.extent.first if isinstance(one.extent, FrameRange) else 0)
-        )
+        return tuple(annotation for _, annotation in sorted(self._runs(), key=lambda run: run[0]))
 
-    def _runs(self) -> Iterator[Annotation]:
+    def _runs(self) -> Iterator[tuple[int, Annotation]]:
         for (label, attributes), places in self._frames.items():
             frames = sorted(places)
             first = frames[0]

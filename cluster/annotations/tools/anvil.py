@@ -43,11 +43,8 @@ def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> A
     for file in files:
         with found.at(file.name):
             name, tracks = _parsed(file, found)
-            known.update(
-                dict.fromkeys(
-                    key for track in tracks.values() for one in track.elements.values() for key in _values(one)
-                )
-            )
+            everything = [one for track in tracks.values() for one in track.elements.values()]
+            known.update(dict.fromkeys(key for one in everything for key in one.named_values))
             annotations = tuple(_annotations(tracks, file, options.label_from, found))
             videos.append(AnnotatedVideo(name, annotations))
     if options.label_from not in ("", NAME, VALUE, *known):
@@ -118,14 +115,6 @@ def _extent(tracks: Mapping[str, _Track], track: _Track, element: XmlElement, de
         raise ValueError(f"it refers to elements {ends[0]} to {ends[1]} of {track.ref!r}, which are not there")
     start, end = (_extent(tracks, referred, one, depth + 1) for one in (first, last))
     return TimeRange(start.start_seconds, end.end_seconds)
-
-
-def _values(element: XmlElement) -> dict[str, str]:
-    return {
-        one.attributes.get("name", ""): text_of(one.text, "attribute")
-        for one in element.children
-        if one.name == "attribute"
-    }
 
 
 FORMAT = Format("anvil", "ANVIL annotations", (".anvil",), is_file, read, takes_label_from=True)

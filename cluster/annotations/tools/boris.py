@@ -2,9 +2,9 @@
 
 Times are seconds of an observation: its offset (`Time offset (s)`) is taken off, and where its media are queued one
 after another, so are the lengths of those before, which `Source` and `Media duration (s)` tell; a row may name
-another file of the queue than the one it is in. Tabular rows are paired by subject, behaviour and modifiers. POINT events are still
-moments. The class is the behaviour, or what `label_from` names of category, modifiers and subject; subjects group.
-Of several players, which show the same event, the first one counts.
+another file of the queue than the one it is in. Tabular rows are paired by subject, behaviour and modifiers. POINT
+events are still moments. The class is the behaviour, or what `label_from` names of category, modifiers and subject;
+subjects group. Of several players, which show the same event, the first one counts.
 Reference: https://www.boris.unito.it/user_guide/export_events
 """
 
@@ -100,12 +100,10 @@ class _Reader:
                 self._add_row(row, place, open_events)
         if not header:
             raise ValueError(f"no line has the columns {BEHAVIOR!r} and {START!r}, or {TIME!r} and {STATUS!r}")
-        for key, (_, place) in open_events.items():
-            self._found.note(f"events that start and never stop are left out: {key[2]!r}", place)
+        for _, place in open_events.values():
+            self._found.note("events that start and never stop are left out", place)
 
-    def _add_row(
-        self, row: Mapping[str, str], place: str, open_events: dict[tuple[str, ...], tuple[Fraction, str]]
-    ) -> None:
+    def _add_row(self, row: Mapping[str, str], place: str, open_events: OpenEvents) -> None:
         name = row.get(OBSERVATION, "")
         observation = self._observations.setdefault(name, _Observation())
         _describe(observation, row)

@@ -3,7 +3,8 @@
 A track lists each frame in which its object is seen, and ends before the first row with `outside="1"`, or with its last
 row and the frames up to the next step; frames between two rows that are not listed count as seen. One that comes back
 later is another annotation. The class is the track's label, or an attribute's value (`label_from` ATTRIBUTE), and then
-a clip also ends where the value changes. A skeleton is outside where all its points are. Numbers are frames of the source, from 0.
+a clip also ends where the value changes. A skeleton is outside where all its points are. Numbers are frames of the
+source, from 0.
 Reference: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat
 """
 
@@ -94,11 +95,7 @@ class _Track:
     last_frame: int = -1  # of the last row
 
     def add(self, shape: XmlElement) -> None:
-        values = {
-            child.attributes.get("name", ""): child.text.strip()
-            for child in shape.children
-            if child.name == "attribute"
-        }
+        values = shape.named_values
         row = _Row(frame_of(shape.attribute("frame")), _is_outside(shape), values)
         if row.frame <= self.last_frame:
             raise ValueError(f"line {shape.line}: frame {row.frame} comes after frame {self.last_frame}")
@@ -129,9 +126,7 @@ class _Track:
 
     def _annotation(self, run: Sequence[_Row], last: int, chosen: str, found: Findings) -> Iterator[Annotation]:
         values = run[0].values
-        constant = [
-            (name, value) for name, value in values.items() if all(row.values.get(name) == value for row in run)
-        ]
+        constant = [pair for pair in values.items() if all(pair in row.values.items() for row in run)]
         label = values.get(chosen, "").strip() if chosen else self.label
         if not label:
             found.note(f"tracks without a value of {chosen!r} are left out", self.place)
