@@ -62,7 +62,12 @@ def test_queued_media_of_unknown_lengths_are_refused(tmp_path: Path) -> None:
 
 
 def test_modifiers_category_and_unfinished_events(tmp_path: Path) -> None:
-    event = {**row("run", "STATE", "1", "2"), "Modifier #1": "fast", "Modifier #2": "left", "Behavioral category": "move"}
+    event = {
+        **row("run", "STATE", "1", "2"),
+        "Modifier #1": "fast",
+        "Modifier #2": "left",
+        "Behavioral category": "move",
+    }
     files = {"e.tsv": aggregated(event, row("sit", "STATE", "3", "NA"))}
     found = read(tmp_path, files)
     assert found.videos[0].annotations[0].attributes == (("behavioral category", "move"), ("modifiers", "fast|left"))

@@ -55,6 +55,8 @@ def test_the_other_format_is_refused_by_name(tmp_path: Path) -> None:
     text = problems_of(tmp_path, {"x.xml": export(image(1, tag()))}, format_name="cvat-video")
     assert "read it as --format cvat-images" in text
     assert "x.xml, image 1 (line 4): 'first' is not" in problems_of(
-        tmp_path, {"x.xml": export(image(1, tag()).replace('id="1"', 'id="first"'), meta=meta())}, format_name="cvat-images"
+        tmp_path,
+        {"x.xml": export(image(1, tag()).replace('id="1"', 'id="first"'), meta=meta())},
+        format_name="cvat-images",
     ).replace("image first", "image 1")
     assert spans(read(tmp_path, {"x.xml": export(track())})) == {"a.mp4": []}

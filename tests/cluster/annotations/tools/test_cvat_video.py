@@ -7,7 +7,9 @@ import pytest
 from tests.support.annotations import problems_of, read, spans
 
 
-def task(source: str = "a.mp4", *, start: int = 0, stop: int = 99, step: int = 1, task_id: str = "1", mode: str = "") -> str:
+def task(
+    source: str = "a.mp4", *, start: int = 0, stop: int = 99, step: int = 1, task_id: str = "1", mode: str = ""
+) -> str:
     name = f"<source>{source}</source>" if source else ""
     return (
         f"<id>{task_id}</id><name>t</name><size>100</size><mode>{mode or 'interpolation'}</mode><subset>Train</subset>"
@@ -113,7 +115,9 @@ def test_problems_have_their_lines(tmp_path: Path) -> None:
 
 def test_entities_are_refused(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]>'
-    text = problems_of(tmp_path, {"x.xml": export().replace("<annotations>", f"{bomb}<annotations>")}, format_name="cvat-video")
+    text = problems_of(
+        tmp_path, {"x.xml": export().replace("<annotations>", f"{bomb}<annotations>")}, format_name="cvat-video"
+    )
     assert "document type" in text
 
 

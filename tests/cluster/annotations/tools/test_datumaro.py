@@ -9,7 +9,11 @@ CATEGORIES = {"label": {"labels": [{"name": "cat", "parent": ""}, {"name": "dog"
 
 
 def item(name: str, *labels: int, **values: Any) -> dict[str, Any]:
-    return {"id": name, "annotations": [{"id": 0, "type": "label", "label_id": one, "attributes": {"a": 1}} for one in labels], **values}
+    return {
+        "id": name,
+        "annotations": [{"id": 0, "type": "label", "label_id": one, "attributes": {"a": 1}} for one in labels],
+        **values,
+    }
 
 
 def export(*items: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ VIDEO = 'MEDIA_URL="file:///C:/films/a.mp4" RELATIVE_MEDIA_URL="./films/a.mp4" M
 
 
 def slots(**times: int | None) -> str:
-    made = [f'<TIME_SLOT TIME_SLOT_ID="{key}"' + ("/>" if v is None else f' TIME_VALUE="{v}"/>') for key, v in times.items()]
+    made = [
+        f'<TIME_SLOT TIME_SLOT_ID="{key}"' + ("/>" if v is None else f' TIME_VALUE="{v}"/>') for key, v in times.items()
+    ]
     return f"<TIME_ORDER>{''.join(made)}</TIME_ORDER>\n"
 
 
@@ -77,7 +79,9 @@ def test_origins_are_of_one_medium_each_and_sound_is_left_out(tmp_path: Path) ->
     assert "a.wav" in found.notes[0]
 
 
-@pytest.mark.parametrize(("label_from", "labels"), [("", "run,Ana"), ("value", "run,Ana"), ("name", "verbs,who"), ("who", "Ana")])
+@pytest.mark.parametrize(
+    ("label_from", "labels"), [("", "run,Ana"), ("value", "run,Ana"), ("name", "verbs,who"), ("who", "Ana")]
+)
 def test_the_class_is_value_or_tier(tmp_path: Path, label_from: str, labels: str) -> None:
     who = tier("who", aligned(2, "t1", "t2", "Ana"), more=' PARTICIPANT="P1"')
     files = {"x.eaf": document(slots(t1=0, t2=500), tier("verbs", aligned(1, "t1", "t2", "run")), who)}
@@ -116,7 +120,9 @@ def test_media_are_named_by_their_relative_paths(tmp_path: Path, media: tuple[st
 
 
 def test_references_that_lead_nowhere_are_problems(tmp_path: Path) -> None:
-    content = tier("v", aligned(1, "t1", "t9"), referring(2, "a3", "x"), referring(3, "a2", "x"), referring(4, "a9", "x"))
+    content = tier(
+        "v", aligned(1, "t1", "t9"), referring(2, "a3", "x"), referring(3, "a2", "x"), referring(4, "a9", "x")
+    )
     text = problems_of(tmp_path, {"x.eaf": document(slots(t1=0), content)})
     assert "annotation a1 (line 6): time slot 't9' is not there" in text
     assert "annotation a2 (line 6): it refers to itself" in text

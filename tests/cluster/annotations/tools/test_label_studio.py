@@ -67,8 +67,16 @@ def test_a_track_without_a_count_ends_with_its_last_keyframe(tmp_path: Path) -> 
 
 
 def test_labels_on_sound_are_seconds_and_need_no_rate(tmp_path: Path) -> None:
-    sound = {"type": "labels", "from_name": "l", "to_name": "audio", "value": {"start": 0.5, "end": 2.25, "labels": ["laugh"]}}
-    data = {"videoSource": '<video src="https://host/films/a.mp4?sig=1" width="100%" muted>', "audio": "https://host/a.mp3"}
+    sound = {
+        "type": "labels",
+        "from_name": "l",
+        "to_name": "audio",
+        "value": {"start": 0.5, "end": 2.25, "labels": ["laugh"]},
+    }
+    data = {
+        "videoSource": '<video src="https://host/films/a.mp4?sig=1" width="100%" muted>',
+        "audio": "https://host/a.mp3",
+    }
     found = read(tmp_path, {"e.json": tasks({**sound, "to_name": "other"}, data=data)})
     assert spans(found)["host/films/a.mp4"] == [("laugh", 0.5, 2.25)]
 

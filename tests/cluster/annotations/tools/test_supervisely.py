@@ -19,7 +19,14 @@ META = {
 
 
 def video(*tags: dict[str, Any], **others: Any) -> dict[str, Any]:
-    return {"size": {"height": 1, "width": 1}, "framesCount": 100, "tags": [*tags], "objects": [], "frames": [], **others}
+    return {
+        "size": {"height": 1, "width": 1},
+        "framesCount": 100,
+        "tags": [*tags],
+        "objects": [],
+        "frames": [],
+        **others,
+    }
 
 
 RANGED = {"name": "movement", "value": "squat", "frameRange": [0, 24], "key": "a" * 32}
@@ -48,7 +55,10 @@ def test_the_class_is_name_or_value(tmp_path: Path, label_from: str, expected: l
     files = {"ann/a.mp4.json": video(RANGED, {"name": "jump", "frameRange": [3, 4]}), "meta.json": META}
     found = read(tmp_path, files, label_from=label_from)
     assert [one.label for one in found.videos[0].annotations] == expected
-    assert found.classes == {"name": ("jump", "movement", "person"), "value": (), "movement": ("squat", "lunge")}[label_from]
+    assert (
+        found.classes
+        == {"name": ("jump", "movement", "person"), "value": (), "movement": ("squat", "lunge")}[label_from]
+    )
 
 
 def test_numbers_are_values_too(tmp_path: Path) -> None:
@@ -62,7 +72,9 @@ def test_an_unknown_tag_is_named_with_the_nearest_one(tmp_path: Path) -> None:
 
 
 def test_tags_of_objects_have_ranges_or_last_as_long_as_the_object_is_drawn(tmp_path: Path) -> None:
-    objects = [{"key": "k1", "classTitle": "person", "tags": [{"name": "sit", "frameRange": [2, 3]}, {"name": "stand"}]}]
+    objects = [
+        {"key": "k1", "classTitle": "person", "tags": [{"name": "sit", "frameRange": [2, 3]}, {"name": "stand"}]}
+    ]
     frames = [{"index": n, "figures": [{"objectKey": "k1", "geometryType": "rectangle"}]} for n in (7, 5, 6)]
     found = read(tmp_path, {"a.mp4.json": video(objects=objects, frames=frames)})
     assert spans(found) == {"a.mp4": [("sit", 2, 3), ("stand", 5, 7)]}

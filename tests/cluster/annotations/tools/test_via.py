@@ -6,7 +6,14 @@ from typing import Any
 from tests.support.annotations import problems_of, read, spans
 
 ATTRIBUTES = {
-    "1": {"aname": "Comment", "anchor_id": "FILE1_Z2_XY0", "type": 1, "desc": "", "options": {}, "default_option_id": ""},
+    "1": {
+        "aname": "Comment",
+        "anchor_id": "FILE1_Z2_XY0",
+        "type": 1,
+        "desc": "",
+        "options": {},
+        "default_option_id": "",
+    },
     "2": {"aname": "Activity", "type": 4, "options": {"0": "Break Egg", "1": "Pour"}, "default_option_id": ""},
 }
 FULL = """# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)
@@ -104,7 +111,12 @@ def test_the_csv_of_segments_has_names_as_keys_and_stills_without_end(tmp_path: 
 
 
 def test_problems_have_their_places(tmp_path: Path) -> None:
-    bad = [entry(1, 2, 3, _2="1"), entry(1, 2, vid="9", _2="1"), entry(1, 2, _8="x"), {"vid": "1", "z": ["a", 2], "av": {"2": "1"}}]
+    bad = [
+        entry(1, 2, 3, _2="1"),
+        entry(1, 2, vid="9", _2="1"),
+        entry(1, 2, _8="x"),
+        {"vid": "1", "z": ["a", 2], "av": {"2": "1"}},
+    ]
     text = problems_of(tmp_path, {"p.json": project(*bad)})
     assert "metadata 0_x: times [1, 2, 3] are neither a segment nor a moment" in text
     assert "metadata 1_x: there is no view '9'" in text
