@@ -22,10 +22,10 @@ def test_problems_have_places_and_come_at_once() -> None:
 def test_there_are_so_many_problems_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_FOUND", 3)
     found = Findings("x.json")
+    found.wrong("bad")
+    found.wrong("bad")
     with pytest.raises(AnnotationError, match="what follows is not read"):
-        for _ in range(100):
-            found.wrong("bad")
-    assert len(found.problems) == 3
+        found.wrong("bad")
 
 
 def test_notes_are_counted() -> None:

@@ -65,15 +65,24 @@ def seed(name: str, content: Any) -> tuple[str, bytes]:
     ).encode()
 
 
+OBJECTS = {
+    "objects": [{"key": "k", "tags": [{"name": "x"}]}],
+    "frames": [{"index": 1, "figures": [{"objectKey": "k"}]}],
+}
+TRACK = test_label_studio.track((1, True), (9, False))
+BOXES = test_cvat_video.box(1, doing="x"), test_cvat_video.box(2, 1)
+ITEMS = test_datumaro.item("v/frame_1", 0), test_datumaro.item("x", 1, video={"path": "a", "end_frame": 3})
+WORDS = test_elan.aligned(1, "t1", "t2"), test_elan.aligned(2, "t2", "t3"), test_elan.referring(3, "a1", "x")
+TAGGED = test_cvat_images.image(1, test_cvat_images.tag())
 # An export of each format that a reader takes, in one file.
 SEEDS = {
-    "supervisely": seed("ann/a.json", test_supervisely.video(test_supervisely.RANGED, objects=[{"key": "k", "tags": [{"name": "x"}]}], frames=[{"index": 1, "figures": [{"objectKey": "k"}]}])),
-    "label-studio": seed("a.json", test_label_studio.tasks(test_label_studio.timeline(1, 2), test_label_studio.track((1, True), (9, False)))),
-    "cvat-video": seed("a.xml", test_cvat_video.export(test_cvat_video.track(test_cvat_video.box(1, doing="x"), test_cvat_video.box(2, 1)))),
-    "cvat-images": seed("a.xml", test_cvat_video.export(test_cvat_images.image(1, test_cvat_images.tag()), meta=test_cvat_images.meta())),
-    "datumaro": seed("a.json", test_datumaro.export(test_datumaro.item("v/frame_1", 0), test_datumaro.item("x", 1, video={"path": "a", "end_frame": 3}))),
+    "supervisely": seed("ann/a.json", test_supervisely.video(test_supervisely.RANGED, **OBJECTS)),
+    "label-studio": seed("a.json", test_label_studio.tasks(test_label_studio.timeline(1, 2), TRACK)),
+    "cvat-video": seed("a.xml", test_cvat_video.export(test_cvat_video.track(*BOXES))),
+    "cvat-images": seed("a.xml", test_cvat_video.export(TAGGED, meta=test_cvat_images.meta())),
+    "datumaro": seed("a.json", test_datumaro.export(*ITEMS)),
     "via": seed("a.json", test_via.project(test_via.entry(1, 2, _2="0"))),
-    "elan": seed("a.eaf", test_elan.document(test_elan.slots(t1=0, t2=None, t3=9), test_elan.tier("v", test_elan.aligned(1, "t1", "t2"), test_elan.aligned(2, "t2", "t3"), test_elan.referring(3, "a1", "x")))),
+    "elan": seed("a.eaf", test_elan.document(test_elan.slots(t1=0, t2=None, t3=9), test_elan.tier("v", *WORDS))),
     "anvil": seed("a.anvil", test_anvil.document(test_anvil.PHASES, encoding="UTF-8")),
     "boris": seed("a.tsv", test_boris.aggregated(test_boris.queued("run", "5", "8"))),
     "activitynet": seed("a.json", {"database": {"a": test_activitynet.VIDEO}}),
@@ -88,7 +97,7 @@ SEEDS = {
     "something-something": seed("a.json", test_something.TRAIN),
     "grid": seed("a.align", "0 100 sil\n100 200 bin\n"),
     "table": seed("a.csv", test_table.SECONDS),
-}  # fmt: skip
+}
 
 
 def read_seed(root: Path, name: str, content: bytes) -> AnnotationSet:
@@ -103,7 +112,7 @@ def test_seeds_are_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.integers(0, 1 << 32))
 def test_mutated_exports_are_read_or_refused(tmp_path: Path, name: str, number: int) -> None:
     dice, content = random.Random(number), bytearray(SEEDS[name][1])
@@ -115,7 +124,7 @@ def test_mutated_exports_are_read_or_refused(tmp_path: Path, name: str, number: 
 
 
 @pytest.mark.parametrize("name", sorted(name for name, (file, _) in SEEDS.items() if file.endswith(".json")))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.integers(0, 1 << 32))
 def test_json_of_wrong_shapes_is_read_or_refused(tmp_path: Path, name: str, number: int) -> None:
     dice = random.Random(number)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ def test_runs_cover_exactly_the_frames_that_were_added(numbers: set[int], step: 
     extents = [one.extent for one in runs.annotations()]
     covered = {n for one in extents if isinstance(one, FrameRange) for n in range(one.first, one.last + 1)}
     assert covered == {frame + n for frame in frames for n in range(step)}
-    assert all(one.last + 1 < two.first for one, two in zip(extents, extents[1:], strict=False))  # type: ignore[union-attr]
+    assert all(one.last + 1 < two.first for one, two in pairwise(extents))  # type: ignore[union-attr]
 
 
 def test_labels_and_attributes_have_runs_of_their_own() -> None:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 from tests.support.annotations import problems_of, read, spans
 
-NAMES = 'item {\n  name: "bend/bow (at the waist)"\n  id: 1\n}\nlabel {\n  name: "sit"\n  label_id: 11\n  label_type: PERSON_MOVEMENT\n}\n'
+NAMES = """item {
+  name: "bend/bow (at the waist)"
+  id: 1
+}
+label {
+  name: "sit"
+  label_id: 11
+  label_type: PERSON_MOVEMENT
+}
+"""
 
 
 def row(time: str, action: int, person: int = 0, video: str = "-5KQ66BBWC4") -> str:

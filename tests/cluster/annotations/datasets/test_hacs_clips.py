@@ -5,7 +5,11 @@ from pathlib import Path
 from tests.support.annotations import problems_of, read, spans
 
 HEADER = "classname,youtube_id,subset,start,end,label\n"
-ROWS = "Archery,a,training,14.2,16.2,1\nArchery,a,training,20.0,22.0,-1\nArchery,b,validation,1,3,1.0\nArchery,-c,testing,,,\n"
+ROWS = """Archery,a,training,14.2,16.2,1
+Archery,a,training,20.0,22.0,-1
+Archery,b,validation,1,3,1.0
+Archery,-c,testing,,,
+"""
 
 
 def test_negative_samples_are_left_out(tmp_path: Path) -> None:

@@ -5,9 +5,14 @@ from pathlib import Path
 from tests.support.annotations import problems_of, read, spans
 
 TRAIN = [
-    {"id": "78687", "label": "holding potato next to vicks", "template": "Holding [something] next to [something]", "placeholders": ["potato"]},
+    {
+        "id": "78687",
+        "label": "holding potato next to vicks",
+        "template": "Holding [something] next to [something]",
+        "placeholders": ["potato", "vicks"],
+    },
     {"id": 42326, "label": "tearing paper", "template": "Tearing [something] into two pieces", "placeholders": []},
-]  # fmt: skip
+]
 
 
 def test_the_class_is_the_template_without_brackets(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from tests.support.annotations import problems_of, read, spans
 
 COLUMNS = (
-    "Observation id", "Observation date", "Source", "Time offset (s)", "Media duration (s)", "FPS", "Subject", "Behavior",
-    "Behavioral category", "Modifier #1", "Modifier #2", "Behavior type", "Start (s)", "Stop (s)", "Duration (s)",
+    "Observation id", "Observation date", "Source", "Time offset (s)", "Media duration (s)", "FPS", "Subject",
+    "Behavior", "Behavioral category", "Modifier #1", "Modifier #2",
+    "Behavior type", "Start (s)", "Stop (s)", "Duration (s)",
     "Media file name", "Comment start",
 )  # fmt: skip
 
@@ -78,7 +79,8 @@ def test_modifiers_category_and_unfinished_events(tmp_path: Path) -> None:
 
 
 def test_aggregated_rows_without_header(tmp_path: Path) -> None:
-    line = "observation #2\t2016-12-01 23:01:31\ta.mp4\t359.960\t25.0\t123\tsome text\tsubject1\ts\t\tm\tSTATE\t266.1\t276.6\t10.5\t\t\n"
+    cells = ["observation #2", "2016-12-01 23:01:31", "a.mp4", "359.960", "25.0", "123", "some text", "subject1", "s"]
+    line = "\t".join([*cells, "", "m", "STATE", "266.1", "276.6", "10.5", "", ""])
     found = read(tmp_path, {"e.tsv": line})
     assert spans(found) == {"a.mp4": [("s", 266.1, 276.6)]}
     assert found.videos[0].annotations[0].group == "subject1"
@@ -111,7 +113,10 @@ def test_tabular_events_are_paired_by_subject_and_behaviour(tmp_path: Path) -> N
 
 
 def test_newer_tabular_events_have_one_table(tmp_path: Path) -> None:
-    header = "Observation id,Source,Time offset (s),Media duration (s),FPS,Subject,Behavior,Modifier #1,Behavior type,Time,Media file name"
+    header = (
+        "Observation id,Source,Time offset (s),Media duration (s),FPS,Subject,Behavior,Modifier #1,Behavior type,Time,"
+        "Media file name"
+    )
     lines = [
         "o,player #1:a.mp4;b.mp4,0,10;20,25;25,x,run,fast,START,00:00:11.5,b.mp4",
         "o,player #1:a.mp4;b.mp4,0,10;20,25;25,x,run,slow,START,12,b.mp4",

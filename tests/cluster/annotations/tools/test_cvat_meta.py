@@ -38,7 +38,8 @@ def test_a_job_is_called_after_its_folder_or_file(tmp_path: Path) -> None:
 
 
 def test_a_project_has_labels_with_attributes(tmp_path: Path) -> None:
-    labels = "<labels><label><name>car</name><attributes><attribute><name>doing</name></attribute></attributes></label></labels>"
+    attributes = "<attributes><attribute><name>doing</name></attribute></attributes>"
+    labels = f"<labels><label><name>car</name>{attributes}</label></labels>"
     text = f"<meta><project><tasks><task>{TASK}<source>a</source></task></tasks>{labels}</project></meta>"
     meta, _ = meta_of(text, tmp_path)
     assert (meta.labels, meta.attributes, [*meta.tasks]) == (("car",), ("doing",), ["3"])

@@ -19,8 +19,8 @@ def timeline(start: int | None, end: int | None, label: str = "jump", **others: 
 
 def track(*keyframes: tuple[int, bool], times: bool = True, **value: Any) -> dict[str, Any]:
     sequence = [{"frame": f, "enabled": on, **({"time": f / 24} if times else {})} for f, on in keyframes]
-    return {"type": "videorectangle", "from_name": "box", "to_name": "video",
-            "value": {"sequence": sequence, "labels": ["person"], "framesCount": 48, "duration": 2, **value}}  # fmt: skip
+    drawn = {"sequence": sequence, "labels": ["person"], "framesCount": 48, "duration": 2, **value}
+    return {"type": "videorectangle", "from_name": "box", "to_name": "video", "value": drawn}
 
 
 def tasks(*results: dict[str, Any], data: dict[str, Any] = VIDEO, **annotation: Any) -> list[dict[str, Any]]:

@@ -8,7 +8,11 @@ import pytest
 
 from tests.support.annotations import problems_of, read, spans
 
-SECONDS = "id,start_seconds,end_seconds,label,split,group,camera\na.mp4,1.5,2,jump,train,p1,left\na.mp4,,,sit,train,,\nb,,,,,,\n"
+SECONDS = """id,start_seconds,end_seconds,label,split,group,camera
+a.mp4,1.5,2,jump,train,p1,left
+a.mp4,,,sit,train,,
+b,,,,,,
+"""
 
 
 @pytest.mark.parametrize(("name", "text"), [("t.csv", SECONDS), ("t.tsv", SECONDS.replace(",", "\t"))])
