@@ -54,7 +54,9 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         "extractors/*",
     ],
-    "cluster/timelines": ["cluster/storage", "cluster/runs", "cluster/datasets", "classifiers/*"],
+    "cluster/timelines": [
+        *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/annotations", "classifiers/*"],
+    ],
     "cluster/scoring": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
         *["cluster/timelines", "extractors/*", "classifiers/*"],

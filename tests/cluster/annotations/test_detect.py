@@ -73,7 +73,7 @@ def test_candidates_are_named(tmp_path: Path) -> None:
         ({"export.zip": b"PK\x03\x04"}, "export.zip is a zip archive: unpack it"),
         (
             {"a.json": {"some": "thing"}},
-            "it has a format that is recognised: name it with --format, one of supervisely: ",
+            "it has no format that is recognised: name it with --format, one of supervisely: ",
         ),
         ({"a.txt": "x", "b.txt": "y"}, "none of its files ('a.txt', 'b.txt')"),
         ({"folder/.keep": ""}, "there is no file"),
