@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from cluster.annotations.base import AnnotationError, Format
 from cluster.annotations.export import ARCHIVES, Export, ExportFile
+from cluster.annotations.xml_elements import check_head
+from cluster.datasets.manifest_rows import is_manifest
 from schemas.errors import examples
 
+XML_SUFFIXES = (".xml", ".eaf", ".anvil")
 LOOKED_AT = 20  # files with an extension, by which a folder is recognised
 
 
@@ -35,7 +38,7 @@ def detect(export: Export, formats: Iterable[Format]) -> Format:
     if candidates:
         names = " or ".join(f"{one.name} ({one.summary})" for one in candidates)
         raise AnnotationError(export.uri, [f"it may be {names}: say which with --format"])
-    raise AnnotationError(export.uri, [*_mistakes(export.files), *_unknown(export, known)])
+    raise AnnotationError(export.uri, _mistakes(export.files) or _unknown(export, known))
 
 
 def _mistakes(files: Sequence[ExportFile]) -> list[str]:
@@ -43,20 +46,26 @@ def _mistakes(files: Sequence[ExportFile]) -> list[str]:
     problems = []
     for file in files[:LOOKED_AT]:
         archive = next((kind for magic, kind in ARCHIVES.items() if file.head.startswith(magic)), "")
-        if archive:
+        if archive and not is_manifest(file.name):
             problems.append(f"{file.name} is {archive}: unpack it")
-        elif file.name.lower().endswith(".json"):
+        elif file.name.lower().endswith((".json", *XML_SUFFIXES)):
             try:
-                file.json()
+                if file.name.lower().endswith(".json"):
+                    file.json()
+                else:
+                    check_head(file.head)
             except ValueError as error:
                 problems.append(f"{file.name}: {error}")
     return problems
 
 
 def _unknown(export: Export, formats: Sequence[Format]) -> list[str]:
+    """That nothing is recognised, and each format that has files with such an extension."""
     if not export.files:
         return ["there is no file"]
     names = examples([file.name for file in export.files])
     what = f"none of its files ({names}) has a format" if export.is_folder else "it has no format"
-    listed = "; ".join(f"{one.name}: {one.summary} ({', '.join(one.suffixes)})" for one in formats)
-    return [f"{what} that is recognised: name it with --format, one of {listed}"]
+    ends = tuple(file.name.lower() for file in export.files[:LOOKED_AT])
+    possible = [one for one in formats if any(name.endswith(one.suffixes) for name in ends)] or formats
+    first = f"{what} that is recognised: name it with --format, one of"
+    return [first, *(f"  {one.name}: {one.summary} ({', '.join(one.suffixes)})" for one in possible)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import IO, NoReturn
@@ -98,12 +97,23 @@ def elements(stream: IO[bytes], whole: Collection[str]) -> Iterator[tuple[Event,
 
 def root_of(head: bytes) -> str:
     """The name of the root element of a document that begins like this; empty where it is no XML."""
+    try:
+        return check_head(head)
+    except ValueError:
+        return ""
+
+
+def check_head(head: bytes) -> str:
+    """The name of the root element of a document that begins like this. Raises `ValueError` where it is no XML."""
     names: list[str] = []
     parser = expat.ParserCreate("utf-8" if WRONG_DECLARATION.match(head) else None)
     parser.StartDoctypeDeclHandler = _refuse_document_type
     parser.StartElementHandler = lambda name, _: names.append(name)
-    with suppress(expat.ExpatError, LookupError, ValueError):
+    try:
         parser.Parse(head, False)
+    except (expat.ExpatError, LookupError) as error:
+        if not names:
+            raise ValueError(f"it is no XML: {error}") from error
     return names[0] if names else ""
 
 

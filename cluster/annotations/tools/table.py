@@ -34,6 +34,7 @@ SECONDS, FRAMES = ("start_seconds", "end_seconds"), ("start_frame", "end_frame")
 COLUMNS = {"id": ("id", "video"), "label": ("label", "labels")}
 OPTIONAL = {"split": ("split", "subset"), "group": ("group",)}
 CLAIMS: Mapping[str, Callable[[Any], Any]] = {"duration_seconds": seconds_of, "frame_count": frame_of}
+SUMMARY = f"a table with {' or '.join(COLUMNS['id'])}, label, and {' and '.join(SECONDS)} or {' and '.join(FRAMES)}"
 ALL = {name for names in (*COLUMNS.values(), *OPTIONAL.values(), SECONDS, FRAMES, CLAIMS) for name in names}
 
 
@@ -151,6 +152,4 @@ def _set(video: _Video, key: str, value: str, name: str) -> None:
         setattr(video, key, value)
 
 
-FORMAT = Format(
-    "table", "a CSV, TSV, JSON lines or Parquet table", tuple(READERS), is_file, read, takes_frame_rate=True
-)
+FORMAT = Format("table", SUMMARY, tuple(READERS), is_file, read, takes_frame_rate=True)

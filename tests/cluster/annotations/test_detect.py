@@ -73,8 +73,11 @@ def test_candidates_are_named(tmp_path: Path) -> None:
         ({"export.zip": b"PK\x03\x04"}, "export.zip is a zip archive: unpack it"),
         (
             {"a.json": {"some": "thing"}},
-            "it has no format that is recognised: name it with --format, one of supervisely: ",
+            "  supervisely: Supervisely: a video project",
         ),
+        ({"a.csv": "video,begin,end,label\n"}, "  table: a table with id or video, label, and start_seconds"),
+        ({"a.xml": "<!DOCTYPE a><a/>"}, "a.xml: it declares a document type"),
+        ({"a.eaf": "plain"}, "a.eaf: it is no XML: "),
         ({"a.txt": "x", "b.txt": "y"}, "none of its files ('a.txt', 'b.txt')"),
         ({"folder/.keep": ""}, "there is no file"),
     ],
