@@ -68,4 +68,4 @@ def _unknown(export: Export, formats: Sequence[Format]) -> list[str]:
     ends = tuple(file.name.lower() for file in export.files[:LOOKED_AT])
     possible = [one for one in formats if any(name.endswith(one.suffixes) for name in ends)] or formats
     first = f"{what} that is recognised: name it with --format, one of"
-    return [first, *(f"  {one.name}: {one.summary} ({', '.join(one.suffixes)})" for one in possible)]
+    return [first, *(f"{one.name}: {one.summary} ({', '.join(one.suffixes)})" for one in possible)]
