@@ -1,6 +1,6 @@
 """Exported classifiers: what a file for another runtime says of itself, and the checks that it has passed.
 
-    model.onnx        the network; holds its `ExportedModel` as JSON, in the metadata under `METADATA_KEY`
+    model.onnx        or .tflite: the network; holds its `ExportedModel` as JSON, in the metadata under `METADATA_KEY`
     model.onnx.json   the `ExportReport`: the same, and the checks
 
 A network takes `clips`, or `frames` with one input for each tensor of its state (`StateTensor`). Frames are uint8 RGB,
@@ -56,6 +56,7 @@ class ExportedModel:
     state          empty for networks over clips
     weights_sha256 of the checkpoint that was exported
     versions       of the libraries that wrote the file
+    videos, frames how many videos, and of a stream how many frames of each, one call takes; None: any number
     """
 
     kind: str
@@ -72,6 +73,8 @@ class ExportedModel:
     state: tuple[StateTensor, ...]
     weights_sha256: str
     versions: Mapping[str, str]
+    videos: int | None = None
+    frames: int | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -40,7 +40,9 @@ ALLOWED = {
         *["classifiers/weights", "classifiers/feature_models", "classifiers/clip_models", "classifiers/metrics"],
         *["classifiers/data", "classifiers/layers", "classifiers"],
     ],
-    "classifiers/export": ["classifiers/weights", "classifiers/clip_models", "classifiers"],
+    "classifiers/export": [
+        *["classifiers/inference", "classifiers/weights", "classifiers/clip_models", "classifiers"],
+    ],
     "cluster": [],
     "cluster/storage": ["extractors/*"],
     "cluster/reports": ["cluster/storage", "extractors/video", "classifiers/*"],
@@ -79,12 +81,15 @@ ALLOWED = {
 }
 # The packages or files that alone may import a library.
 HOMES = {
+    "ai_edge_litert": ["classifiers/export"],
     "aiohttp": ["cluster/storage"],
     "apache_beam": ["cluster/engines/beam_pipeline.py", "cluster/engines/beam_worker.py"],
     "av": ["extractors/video", "extractors/clips", "extractors/live", "jobs/samples"],
+    "flatbuffers": ["classifiers/export"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],
+    "litert_torch": ["classifiers/export/litert_program.py"],
     "onnx": ["classifiers/export"],
     "onnxruntime": ["classifiers/export"],
     "pyarrow": ["schemas", "cluster"],
