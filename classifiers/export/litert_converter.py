@@ -80,9 +80,8 @@ def converter_of(python: str, cache: Path, *, install: bool) -> LiteRtConverter:
         found = shutil.which(chosen)
         if found is None or _failure([found, "-c", HAS_CONVERTER]):
             reason = "has no litert-torch" if found else "is no program"
-            raise InputError(
-                f"--converter-python {python} {reason}; an environment with it is made by\n{_commands('litert')}"
-            )
+            advice = f"an environment with it is made by\n{_commands('litert')}"
+            raise InputError(f"--converter-python {python} {reason}; {advice}")
         return LiteRtConverter(Path(found).absolute())
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     environment = cache / f"litert-{digest[:12]}"
