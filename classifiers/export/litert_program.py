@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from classifiers.export.form import form_of
+from classifiers.export.litert_lowering import lowered
 from classifiers.inference.clip_classifier import clip_model_of
 from classifiers.weights.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_checkpoint
 
@@ -30,7 +31,7 @@ def main(folder: Path) -> None:
     import litert_torch
 
     checkpoint = read_checkpoint({name: (folder / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE)})
-    form = form_of(clip_model_of(checkpoint))
+    form = lowered(form_of(clip_model_of(checkpoint)))
     # Without `enable_x64` 64-bit integers would become 32 bits wide.
     converted = litert_torch.convert(form, form.examples(videos=1, frames=1), enable_x64=True)
     converted.export(str(folder / NETWORK_FILE))

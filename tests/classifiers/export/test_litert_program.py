@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(
         not PYTHON,
-        reason="FRAMEMILL_LITERT_PYTHON names no Python with the packages of classifiers/export/litert_requirements.txt",
+        reason="FRAMEMILL_LITERT_PYTHON must name a Python with classifiers/export/litert_requirements.txt",
     ),
 ]
 
