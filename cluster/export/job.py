@@ -118,6 +118,7 @@ def _onnx(
 def _litert(
     form: Form, checkpoint: Checkpoint, options: ExportOptions, calibration: Iterator[NDArray[np.uint8]]
 ) -> tuple[bytes, Session]:
+    litert_file.litert_library("interpreter")  # told before the conversion, if it is missing
     converter = converter_of(options.converter_python, default_cache_dir(), install=options.install_converter)
     logger.info(f"converting {checkpoint.config.model} to LiteRT, which takes a minute or more")
     network, versions = converter.network_file(checkpoint)
