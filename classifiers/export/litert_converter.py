@@ -61,7 +61,7 @@ class LiteRtConverter:
                 (packages / package).symlink_to(PACKAGES / package, target_is_directory=True)
             for file, content in write_checkpoint(checkpoint).items():
                 (folder / file).write_bytes(content)
-            command: list[str | Path] = [self.python, "-m", litert_program.__name__, folder]
+            command: list[str | Path] = [self.python, "-P", "-m", litert_program.__name__, folder]
             environment = {**os.environ, "PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"}
             if problem := _failure(command, environment):
                 raise ConversionError(f"{checkpoint.config.model} cannot be converted to LiteRT:\n{problem}")

@@ -31,7 +31,7 @@ class GroupedConv3d(nn.Conv3d):
             )
             total = part if total is None else total + part
         assert total is not None  # kernels have a length
-        convolved = total.unflatten(0, (-1, times)).transpose(1, 2)  # (N, C', T', H', W')
+        convolved = total.reshape(-1, times, *total.shape[1:]).transpose(1, 2)  # (N, C', T', H', W')
         return convolved if bias is None else convolved + bias[:, None, None, None]
 
 

@@ -1,14 +1,12 @@
 """Exported classifiers: small networks as files.
 
-    stream.tflite.gz, clip.tflite.gz   of `LITERT`, as `jobs/export_model.py --format litert` has written them
-
-To make the two anew, give the job the checkpoints that `python -m tests.support.exports FOLDER` writes.
+`tests/fixtures/litert` has checkpoints, whose weights are powers of two with either sign, as they compress well, and
+what `jobs/export_model.py --format litert` has made of them.
 """
 
 from __future__ import annotations
 
 import gzip
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,15 +22,22 @@ from classifiers.export.litert_file import IDENTIFIER, litert_library
 from classifiers.export.litert_program import NETWORK_FILE, VERSIONS_FILE
 from classifiers.export.onnx_file import network_file, versions, with_metadata
 from classifiers.inference.clip_classifier import clip_model_of
-from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, read_checkpoint, write_checkpoint
+from classifiers.weights.checkpoint import (
+    CLIP,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    CheckpointConfig,
+    read_checkpoint,
+    write_checkpoint,
+)
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import ClipInput
 from schemas.exports import METADATA_KEY
-from tests.support.checkpoints import write_trained
 from tests.support.clips import STREAM, STREAM_OPTIONS, trained_clips
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "litert"
-LITERT = {"stream": (STREAM, STREAM_OPTIONS), "clip": ("movinet-a0", {**STREAM_OPTIONS, "frames": 4})}
+LITERT = ("clip", "stream")
 
 
 def plain_stream(seed: int = 0) -> Checkpoint:
@@ -48,16 +53,18 @@ def exported(checkpoint: Checkpoint, precision: str = "fp32") -> tuple[Form, byt
 
 
 def coarse(model: str, options: Mapping[str, Any], classes: int = 4) -> Checkpoint:
-    """A checkpoint whose weights are the same on every machine, and compress well: powers of two, with either sign."""
+    """A checkpoint whose weights are powers of two with either sign, and none of whose blocks is shut."""
     network = build_clip_model(model, num_classes=classes, options=options)
     draw = np.random.default_rng(0)
     with torch.no_grad():
-        for value in network.parameters():
+        for key, value in network.named_parameters():
             signs = torch.from_numpy(draw.choice(np.array([-1, 1], np.float32), tuple(value.shape)))
             if value.ndim > 1:
                 value.copy_(signs * 2.0 ** -round(np.log2(value[0].numel()) / 2))
             elif value.ndim == 0:  # a block's share, which starts at nothing
                 value.fill_(0.5)
+            elif key.endswith("bias"):
+                value.zero_()
     config = CheckpointConfig(
         model=model,
         options=dict(options),
@@ -79,9 +86,17 @@ def coarse(model: str, options: Mapping[str, Any], classes: int = 4) -> Checkpoi
     return read_checkpoint(write_checkpoint(Checkpoint(config, network.state_dict())))
 
 
+def litert_checkpoint(name: str) -> Checkpoint:
+    """A checkpoint of `LITERT`."""
+    folder = FIXTURES / name
+    weights = gzip.decompress((folder / f"{WEIGHTS_FILE}.gz").read_bytes())
+    return read_checkpoint({CONFIG_FILE: (folder / CONFIG_FILE).read_bytes(), WEIGHTS_FILE: weights})
+
+
 def litert_fixture(name: str) -> tuple[Form, bytes]:
     """The form of a checkpoint of `LITERT`, and its file."""
-    return form_of(clip_model_of(coarse(*LITERT[name]))), gzip.decompress((FIXTURES / f"{name}.tflite.gz").read_bytes())
+    content = gzip.decompress((FIXTURES / name / "model.tflite.gz").read_bytes())
+    return form_of(clip_model_of(litert_checkpoint(name))), content
 
 
 def as_converted(form: Form, content: bytes) -> bytes:
@@ -104,12 +119,7 @@ def converter_stand_in(folder: Path, network: bytes) -> str:
     program = folder / "python"
     program.write_text(
         "#!/bin/sh\n"
-        f'[ "$1" = -c ] || {{ cp "{folder}/network" "$3/{NETWORK_FILE}"; echo "{{}}" > "$3/{VERSIONS_FILE}"; }}\n'
+        f'[ "$1" = -c ] || {{ cp "{folder}/network" "$4/{NETWORK_FILE}"; echo "{{}}" > "$4/{VERSIONS_FILE}"; }}\n'
     )
     program.chmod(0o755)
     return str(program)
-
-
-if __name__ == "__main__":
-    for name, network in LITERT.items():
-        write_trained(Path(sys.argv[1], name), coarse(*network))

@@ -8,7 +8,7 @@ import pytest
 from classifiers.export import litert_converter
 from classifiers.export.litert_converter import REQUIREMENTS, ConversionError, LiteRtConverter, converter_of
 from schemas.errors import InputError
-from tests.support.exports import LITERT, coarse, converter_stand_in
+from tests.support.exports import converter_stand_in, litert_checkpoint
 
 
 def test_without_an_environment_the_error_has_the_commands_that_make_one(tmp_path: Path) -> None:
@@ -28,12 +28,12 @@ def test_a_python_without_the_converter_is_refused(tmp_path: Path) -> None:
 
 def test_files_of_the_checkpoint_go_in_and_the_network_comes_out(tmp_path: Path) -> None:
     converter = converter_of(converter_stand_in(tmp_path, b"network"), tmp_path, install=False)
-    assert converter.network_file(coarse(*LITERT["clip"])) == (b"network", {})
+    assert converter.network_file(litert_checkpoint("clip")) == (b"network", {})
 
 
 def test_a_conversion_that_fails_says_why() -> None:
     with pytest.raises(ConversionError, match=r"(?s)movinet-a0 cannot be converted.*No module named 'litert_torch'"):
-        LiteRtConverter(Path(sys.executable)).network_file(coarse(*LITERT["clip"]))
+        LiteRtConverter(Path(sys.executable)).network_file(litert_checkpoint("clip"))
 
 
 def test_an_environment_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,12 @@ import pytest
 from classifiers.export.litert_file import ALIGNMENT, exported_in, finished, litert_library
 from classifiers.export.litert_session import LiteRtSession
 from schemas.exports import METADATA_KEY
-from tests.support.exports import LITERT, as_converted, coarse, litert_fixture
+from tests.support.exports import LITERT, as_converted, litert_checkpoint, litert_fixture
 
 
 def test_the_file_says_what_it_is() -> None:
     found = exported_in(litert_fixture("stream")[1])
-    config = coarse(*LITERT["stream"]).config
+    config = litert_checkpoint("stream").config
     assert (found.kind, found.model, found.precision) == ("stream", config.model, "fp32")
     assert (found.class_names, found.clips, found.weights_sha256) == (
         config.class_names,

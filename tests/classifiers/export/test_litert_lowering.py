@@ -8,7 +8,7 @@ from torch import nn
 from classifiers.export.form import form_of
 from classifiers.export.litert_lowering import GroupedConv3d, lowered
 from classifiers.inference.clip_classifier import clip_model_of
-from tests.support.exports import LITERT, coarse
+from tests.support.exports import litert_checkpoint
 
 
 def test_convolutions_with_groups_are_sums_of_flat_ones() -> None:
@@ -22,7 +22,7 @@ def test_convolutions_with_groups_are_sums_of_flat_ones() -> None:
 
 
 def test_a_network_stays_the_same() -> None:
-    form = form_of(clip_model_of(coarse(*LITERT["clip"])))
+    form = form_of(clip_model_of(litert_checkpoint("clip")))
     changed = lowered(copy.deepcopy(form))
     assert sum(isinstance(module, GroupedConv3d) for module in changed.modules()) > 10
     with torch.inference_mode():

@@ -16,7 +16,7 @@ from schemas import strict_json
 from schemas.exports import ExportReport
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
-from tests.support.exports import LITERT, as_converted, coarse, converter_stand_in, litert_fixture, plain_stream
+from tests.support.exports import as_converted, converter_stand_in, litert_checkpoint, litert_fixture, plain_stream
 
 
 def options(folder: Path, checkpoint: str, **changes: object) -> ExportOptions:
@@ -59,7 +59,7 @@ def test_bad_input_is_told_before_anything_is_written(tmp_path: Path, capsys: py
 def test_a_litert_file_is_checked_and_has_a_report_as_any_other(tmp_path: Path) -> None:
     videos = tmp_path / "videos"
     write_clip_videos(videos, 1)
-    checkpoint = write_trained(tmp_path / "stream", coarse(*LITERT["stream"]))
+    checkpoint = write_trained(tmp_path / "stream", litert_checkpoint("stream"))
     output = tmp_path / "model.tflite"
     chosen = ExportOptions.of(
         checkpoint=checkpoint,
