@@ -1,7 +1,8 @@
-"""Export a clip classifier as ONNX, in fp32 or 8 bits, and check the file beside the checkpoint.
+"""Export a clip classifier as ONNX, in fp32 or 8 bits, or as LiteRT, and check the file beside the checkpoint.
 
 python jobs/export_model.py --checkpoint actions/ --output actions.onnx
 python jobs/export_model.py --checkpoint actions/ --output small.onnx --precision int8 --calibration videos/
+python jobs/export_model.py --checkpoint actions/ --output actions.tflite --format litert --install-converter
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Exported classifiers: what a file for another runtime says of itself, and the checks that it has passed.
 
-    model.onnx        the network; holds its `ExportedModel` as JSON, in the metadata under `METADATA_KEY`
+    model.onnx        or .tflite: the network; holds its `ExportedModel` as JSON, in the metadata under `METADATA_KEY`
     model.onnx.json   the `ExportReport`: the same, and the checks
 
 A network takes `clips`, or `frames` with one input for each tensor of its state (`StateTensor`). Frames are uint8 RGB,
@@ -77,6 +77,7 @@ class ExportedModel:
     memory_frames  after how many frames means begin to forget (`classifiers.layers.stream`); None for never
     weights_sha256 of the checkpoint that was exported
     versions       of the libraries that wrote the file
+    videos, frames how many videos, and of a stream how many frames of each, one call takes; None: any number
     """
 
     kind: str
@@ -94,6 +95,8 @@ class ExportedModel:
     weights_sha256: str
     versions: Mapping[str, str]
     memory_frames: int | None = None
+    videos: int | None = None
+    frames: int | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

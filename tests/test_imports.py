@@ -90,12 +90,15 @@ ALLOWED = {
 }
 # The packages or files that alone may import a library.
 HOMES = {
+    "ai_edge_litert": ["classifiers/export"],
     "aiohttp": ["cluster/storage"],
     "apache_beam": ["cluster/engines/beam_pipeline.py", "cluster/engines/beam_worker.py"],
     "av": ["extractors/video", "extractors/clips", "extractors/live", "jobs/samples"],
+    "flatbuffers": ["classifiers/export"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],
+    "litert_torch": ["classifiers/export/litert_program.py"],
     "onnx": ["classifiers/export"],
     "onnxruntime": ["classifiers/export"],
     "pyarrow": ["schemas", "cluster"],

@@ -155,7 +155,9 @@ class StreamMean(StreamLayer):
 
 def frame_means(values: Tensor) -> Tensor:
     """The mean over space, (N, C, T, H, W) to float32 or wider (N, T, C)."""
-    return values.mean(dim=(3, 4), dtype=wide(values.dtype)).transpose(1, 2)
+    dtype = wide(values.dtype)
+    # Named only where it changes anything: LiteRT's converter knows no mean of another type.
+    return values.mean(dim=(3, 4), dtype=None if dtype == values.dtype else dtype).transpose(1, 2)
 
 
 def stream_of(variant: str) -> MoViNetStreamConfig:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.export.feed import State, feed_of, initial_state
 from classifiers.export.libraries import runtime_library
 from classifiers.export.onnx_contents import ExportError, check_contents, shown
 from schemas import strict_json
@@ -26,7 +27,6 @@ CONFIGURATION = (
 MAX_METADATA_CHARACTERS = 1 << 24  # 100,000 classes have some 4 million
 MAX_LISTED = 5
 TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "uint8": "tensor(uint8)"}  # as it calls them
-State = Mapping[str, NDArray[Any]]
 
 
 class OnnxSession:
@@ -64,7 +64,7 @@ class OnnxSession:
 
     def initial_state(self, videos: int) -> dict[str, NDArray[Any]]:
         """The state of N videos before their first frames, by the names of inputs."""
-        return {one.input: np.zeros((videos, *one.shape), one.dtype) for one in self.exported.state}
+        return initial_state(self.exported, videos)
 
     def run(
         self, pictures: NDArray[np.uint8], state: State | None = None
@@ -75,22 +75,7 @@ class OnnxSession:
             ValueError: for pictures of another size than the network's, or a state that does not fit.
         """
         exported = self.exported
-        form = exported.clips.format
-        frames = form.frames if not exported.state else pictures.shape[1]
-        size = (len(pictures), frames, form.height, form.width, form.channels)
-        if pictures.shape != size or pictures.dtype != np.uint8:
-            raise ValueError(
-                f"{exported.model} takes {exported.input} of shape (N, {', '.join(map(str, size[1:]))}), uint8, got "
-                f"{pictures.shape}, {pictures.dtype}"
-            )
-        feed: dict[str, Any] = {exported.input: pictures}
-        for one in exported.state:
-            shape = (len(pictures), *one.shape)
-            value = np.zeros(shape, one.dtype) if not state else state.get(one.input)
-            if value is None or value.shape != shape:
-                found = "missing" if value is None else str(value.shape)
-                raise ValueError(f"the state's {one.input} is {found}, not {shape}: a state belongs to a network")
-            feed[one.input] = value
+        feed = feed_of(exported, pictures, state)
         logits, features, *following = self._session.run(exported.output_names, feed)
         return logits, features, {one.input: value for one, value in zip(exported.state, following, strict=True)}
 

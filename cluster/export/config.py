@@ -13,8 +13,8 @@ from cluster.runs.options import Options
 from cluster.storage.read_policy import ReadPolicy
 from schemas.exports import FP32, INT8, PRECISIONS
 
-ONNX = "onnx"
-SUFFIXES = {ONNX: ".onnx"}  # by format
+ONNX, LITERT = "onnx", "litert"
+SUFFIXES = {ONNX: ".onnx", LITERT: ".tflite"}  # by format
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ExportOptions(Options):
 
     checkpoint: str = option(help="folder or URI of a trained clip classifier", filled=True, common=True)
     output: str = option(
-        help="file or URI to write, .onnx; OUTPUT.json beside it has the checks",
+        help="file or URI to write, .onnx or .tflite; OUTPUT.json beside it has the checks",
         filled=True,
         is_written=True,
         common=True,
@@ -44,6 +44,12 @@ class ExportOptions(Options):
         minimum=0,
         maximum=1,
     )
+    converter_python: str = option(
+        "", help="Python of an environment with litert-torch, for --format litert (default: that in the cache)"
+    )
+    install_converter: bool = option(
+        False, help="make that environment in the cache if it is not there: 2.1 GB, once, for --format litert"
+    )
     time_limit: float = option(120.0, help="seconds that decoding one video may take", above=0, below=math.inf)
     memory_limit_mib: int = option(2048, help="MiB of memory that decoding one video may take", minimum=1)
     folders: FolderOptions = field(default_factory=FolderOptions)
@@ -62,6 +68,16 @@ class ExportOptions(Options):
             )
         if self.precision != INT8 and self.calibration:
             problems.append("--calibration goes with --precision int8; to compare on videos, give --check")
+        if self.precision == INT8 and self.format != ONNX:
+            problems.append(f"--format {self.format} is written in fp32 only: for int8, give --format {ONNX}")
+        if self.memory_seconds is not None and self.format != ONNX:
+            problems.append(
+                f"--format {self.format} cannot hold --memory-seconds: give --format {ONNX}, or leave it out"
+            )
+        if self.format != LITERT and (self.converter_python or self.install_converter):
+            problems.append("--converter-python and --install-converter go with --format litert")
+        if self.converter_python and self.install_converter:
+            problems.append("--converter-python names an environment, --install-converter makes one: give one of them")
         return problems
 
     @property

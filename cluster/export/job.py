@@ -10,23 +10,28 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.export import litert_file
 from classifiers.export.agreement import VIDEOS, Session, compare, excess, random_check
 from classifiers.export.form import Form, described, form_of
+from classifiers.export.litert_converter import ConversionError, converter_of
+from classifiers.export.litert_session import LiteRtSession
 from classifiers.export.onnx_file import network_file, versions, with_metadata
 from classifiers.export.onnx_session import OnnxSession
 from classifiers.export.quantization import METHOD, quantized
 from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
-from classifiers.weights.checkpoint import CheckpointConfig
+from classifiers.weights.checkpoint import Checkpoint
 from cluster.export.clips import clips_of, videos_of
-from cluster.export.config import ONNX, ExportOptions
+from cluster.export.config import LITERT, ONNX, ExportOptions
 from cluster.runs.lifecycle import ExitCode, bad_input, terminable
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.scoring.stream_network import memory_frames
 from cluster.storage import files
+from extractors.weights.resolve import default_cache_dir
 from schemas import strict_json
 from schemas.errors import InputError
 from schemas.exports import INT8, ExportCheck, ExportReport
@@ -46,7 +51,7 @@ def run_export(options: ExportOptions) -> ExitCode:
             export_model(options)
     except (InputError, OSError, ImportError) as error:
         return bad_input(error)
-    except DisagreementError as error:
+    except (ConversionError, DisagreementError) as error:
         logger.error(error)
         return ExitCode.FAILED
     except KeyboardInterrupt:
@@ -76,7 +81,7 @@ def export_model(options: ExportOptions) -> ExportReport:
         assert config.clips is not None  # of a clip classifier
         return clips_of(videos, config.clips, options)
 
-    content, session = WRITERS[options.format](form, config, options, clips(calibration))
+    content, session = WRITERS[options.format](form, checkpoint, options, clips(calibration))
     checks = [random_check(form, session)]
     if checked:
         checks.append(compare(form, session, (clip[None] for clip in clips(checked)), VIDEOS))
@@ -98,20 +103,35 @@ def export_model(options: ExportOptions) -> ExportReport:
 
 
 def _onnx(
-    form: Form, config: CheckpointConfig, options: ExportOptions, calibration: Iterator[NDArray[np.uint8]]
+    form: Form, checkpoint: Checkpoint, options: ExportOptions, calibration: Iterator[NDArray[np.uint8]]
 ) -> tuple[bytes, Session]:
     network, quantization = network_file(form), dict[str, object]()
     if options.precision == INT8:
         clips = list(calibration)
         network = quantized(network, form, clips)
         quantization = {"clips": len(clips), "ranges": METHOD, "weights": "int8 for each channel", "inputs": "uint8"}
-    exported = described(form, config, precision=options.precision, quantization=quantization, versions=versions())
+    exported = described(
+        form, checkpoint.config, precision=options.precision, quantization=quantization, versions=versions()
+    )
     content = with_metadata(network, exported)
     return content, OnnxSession(content, options.output)
 
 
-Writer = Callable[[Form, CheckpointConfig, ExportOptions, Iterator[NDArray[np.uint8]]], tuple[bytes, Session]]
-WRITERS: Mapping[str, Writer] = {ONNX: _onnx}
+def _litert(
+    form: Form, checkpoint: Checkpoint, options: ExportOptions, calibration: Iterator[NDArray[np.uint8]]
+) -> tuple[bytes, Session]:
+    litert_file.litert_library("interpreter")  # told before the conversion, if it is missing
+    converter = converter_of(options.converter_python, default_cache_dir(), install=options.install_converter)
+    logger.info(f"converting {checkpoint.config.model} to LiteRT, which takes a minute or more")
+    network, versions = converter.network_file(checkpoint)
+    exported = described(form, checkpoint.config, precision=options.precision, quantization={}, versions=versions)
+    exported = replace(exported, videos=1, frames=1 if form.state else None)
+    content = litert_file.finished(network, form, exported)
+    return content, LiteRtSession(content)
+
+
+Writer = Callable[[Form, Checkpoint, ExportOptions, Iterator[NDArray[np.uint8]]], tuple[bytes, Session]]
+WRITERS: Mapping[str, Writer] = {ONNX: _onnx, LITERT: _litert}
 
 
 def _sentence(check: ExportCheck, *, in_parts: bool) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from classifiers.export.litert_session import LiteRtSession
 from classifiers.export.onnx_session import OnnxSession
 from cluster.export import job
 from cluster.export.config import ExportOptions
@@ -15,7 +17,7 @@ from schemas.errors import InputError
 from schemas.exports import ExportReport
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
-from tests.support.exports import plain_stream
+from tests.support.exports import as_converted, converter_stand_in, litert_checkpoint, litert_fixture, plain_stream
 
 
 def options(folder: Path, checkpoint: str, **changes: object) -> ExportOptions:
@@ -62,3 +64,35 @@ def test_bad_input_is_told_before_anything_is_written(tmp_path: Path, capsys: py
     assert run_export(options(tmp_path, features)) == ExitCode.BAD_INPUT
     assert run_export(options(tmp_path, str(tmp_path / "missing"))) == ExitCode.BAD_INPUT
     assert not np.any([path.suffix == ".onnx" for path in tmp_path.iterdir()])
+
+
+def test_a_litert_file_is_checked_and_has_a_report_as_any_other(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    write_clip_videos(videos, 1)
+    checkpoint = write_trained(tmp_path / "stream", litert_checkpoint("stream"))
+    output = tmp_path / "model.tflite"
+    chosen = ExportOptions.of(
+        checkpoint=checkpoint,
+        output=str(output),
+        format="litert",
+        check=(str(videos),),
+        converter_python=converter_stand_in(tmp_path, as_converted(*litert_fixture("stream"))),
+    )
+    assert run_export(chosen) == ExitCode.DONE
+    session = LiteRtSession(output.read_bytes())
+    report = strict_json.load(ExportReport, Path(f"{output}.json").read_text(), "report", schema_version=1)
+    assert report.exported == session.exported
+    assert (report.exported.videos, report.exported.frames) == (1, 1)
+    assert [(check.inputs, check.clips) for check in report.checks] == [("random", 4), ("videos", 1)]
+    output.unlink()
+    other = write_trained(tmp_path / "other", plain_stream())
+    assert run_export(replace(chosen, checkpoint=other)) == ExitCode.FAILED
+    assert not output.exists()
+
+
+def test_without_a_converter_nothing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    checkpoint = write_trained(tmp_path / "stream", plain_stream())
+    chosen = ExportOptions.of(checkpoint=checkpoint, output=str(tmp_path / "model.tflite"), format="litert")
+    assert run_export(chosen) == ExitCode.BAD_INPUT
+    assert [path.name for path in tmp_path.iterdir()] == ["stream"]
