@@ -7,6 +7,7 @@ import io
 import json
 import posixpath
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from cluster.datasets.label_cells import SEPARATOR, is_printed
 from cluster.datasets.manifest import COLUMNS, ManifestError
 from cluster.storage import files
 from cluster.storage.parquet import encode_table
-from schemas.videos import Video
+from schemas.videos import Video, seconds_text
 
 SCHEMA = pa.schema(
     [
@@ -23,8 +24,9 @@ SCHEMA = pa.schema(
         pa.field("uri", pa.string(), nullable=False),
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("split", pa.string(), nullable=False),
-        pa.field("start_seconds", pa.int32(), nullable=False),
-        pa.field("end_seconds", pa.int32()),
+        pa.field("start_seconds", pa.float64(), nullable=False),  # exact: 53 bits hold microseconds of 285 years
+        pa.field("end_seconds", pa.float64()),
+        pa.field("group", pa.string(), nullable=False),
     ]
 )
 
@@ -58,8 +60,8 @@ def _as_csv(videos: Sequence[Video]) -> bytes:
     writer.writerow(COLUMNS)
     for video in videos:
         labels = SEPARATOR.join(map(str, video.labels))
-        end = "" if video.end_seconds is None else video.end_seconds
-        writer.writerow([video.id, video.uri, labels, video.split, video.start_seconds, end])
+        start, end = ("" if one is None else seconds_text(one) for one in (video.start_seconds, video.end_seconds))
+        writer.writerow([video.id, video.uri, labels, video.split, start, end, video.group])
     return text.getvalue().encode()
 
 
@@ -73,7 +75,8 @@ def _as_parquet(videos: Sequence[Video]) -> bytes:
 
 
 def _row(video: Video) -> dict[str, Any]:
-    return {name: getattr(video, name) for name in COLUMNS}
+    values = {name: getattr(video, name) for name in COLUMNS}
+    return {name: float(value) if isinstance(value, Fraction) else value for name, value in values.items()}
 
 
 WRITERS: dict[str, Callable[[Sequence[Video]], bytes]] = {
