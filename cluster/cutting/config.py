@@ -44,7 +44,9 @@ class CuttingEngineOptions(EngineOptions):
     beam_options: tuple[str, ...] = ()
     pools: str = "auto"
     embed_workers: int | None = None
-    time_limit: float = option(3600.0, help="seconds that one video may take; a worker that takes longer is killed", above=0)
+    time_limit: float = option(
+        3600.0, help="seconds that one video may take; a worker that takes longer is killed", above=0
+    )
     memory_limit_mib: int = option(3072, help="MiB of memory that one video may take", minimum=1)
 
 
@@ -60,7 +62,9 @@ class AnnotationOptions(Options):
         accepts=is_rate,
     )
     label_from: str = option("", help="where the class stands: name, value, or an attribute, control or tier by name")
-    group_from: str = option("", help="attribute whose value groups annotations, such as a person: splits keep groups together")
+    group_from: str = option(
+        "", help="attribute whose value groups annotations, such as a person: splits keep groups together"
+    )
     merge_spellings: bool = option(
         False, help="count labels that differ by case or blanks alone as one: as the most frequent of them"
     )
@@ -76,9 +80,14 @@ class SplitOptions(Options):
     """Which clips are for training, validation and test."""
 
     test: float = option(
-        0.2, help="fraction of each class for the test, where neither export nor manifest has splits", minimum=0, below=1
+        0.2,
+        help="fraction of each class for the test, where neither export nor manifest has splits",
+        minimum=0,
+        below=1,
     )
-    validation: float = option(0.2, help="fraction of the training clips, where there are none for it", minimum=0, below=1)
+    validation: float = option(
+        0.2, help="fraction of the training clips, where there are none for it", minimum=0, below=1
+    )
     seed: int = option(0, help="random seed of the split")
     split_by: str = option(
         GROUP,
@@ -91,7 +100,9 @@ class SplitOptions(Options):
 class CuttingOptions(Options):
     """One manifest of clips."""
 
-    annotations: str = option(help="export of an annotation tool, or lists of a data set: file or folder", filled=True, common=True)
+    annotations: str = option(
+        help="export of an annotation tool, or lists of a data set: file or folder", filled=True, common=True
+    )
     videos: str = option(help="folder, glob, bucket prefix, single video, or manifest", filled=True, common=True)
     output: str = option(
         help="manifest of clips to write: .csv, .jsonl or .parquet; vocabulary.csv and annotations.html go beside it",

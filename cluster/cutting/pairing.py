@@ -84,7 +84,10 @@ class _Index:
         path = address_of(name).replace("\\", "/")
         base = posixpath.basename(path)
         stem = posixpath.splitext(base)[0]
-        choices = [self._by_name.get(base), *(self._by_stem.get(f"{prefix}{key}") for key in (base, stem) for prefix in PREFIXES)]
+        choices = [
+            self._by_name.get(base),
+            *(self._by_stem.get(f"{prefix}{key}") for key in (base, stem) for prefix in PREFIXES),
+        ]
         return _closest(path, next(filter(None, choices), []))
 
 

@@ -160,9 +160,7 @@ def _with_splits(units: Sequence[CuttingUnit], options: CuttingOptions, problems
         return list(units)
     found = with_splits(listed, validation=wanted.validation, test=wanted.test, seed=wanted.seed)
     split_of = {video.id: video.split for video in found}
-    return [
-        replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units
-    ]
+    return [replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units]
 
 
 def _own_split(unit: CuttingUnit, problems: list[str]) -> str:

@@ -59,7 +59,9 @@ class CuttingRun:
         retried = plan.options.failures.retry_failed
         self._cuts: dict[str, VideoCuts] = {}  # up to date, by the ids of their videos
         for name, cuts in self._stored.items():
-            is_retried = cuts.failure is not None and retried is not None and (not retried or cuts.failure.code in retried)
+            is_retried = (
+                cuts.failure is not None and retried is not None and (not retried or cuts.failure.code in retried)
+            )
             if cuts.fingerprint == plan.fingerprints[name] and not is_retried:
                 self._cuts[name] = cuts
         before = {name: cuts.failure.code for name, cuts in self._cuts.items() if cuts.failure is not None}
@@ -120,9 +122,7 @@ class CuttingRun:
             failure = FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
             tally.failed += 1
             self._failures.add(video.id, failure.code)
-        cuts = VideoCuts(
-            id=video.id, uri=video.uri, fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure
-        )
+        cuts = VideoCuts(id=video.id, uri=video.uri, fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure)
         plan.folder.write(cuts)
         self._remove_former(self._stored.get(video.id), cuts)
         self._cuts[video.id] = cuts

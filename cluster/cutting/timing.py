@@ -55,7 +55,8 @@ def _of_numbers(extent: FrameRange, frames: FrameList) -> FrameSpan:
     count = len(frames)
     if extent.first >= count or extent.last < 0:
         raise RefusedError(
-            FindingCode.OUTSIDE, f"frames {extent.first} to {extent.last} lie outside the video, whose last is {count - 1}"
+            FindingCode.OUTSIDE,
+            f"frames {extent.first} to {extent.last} lie outside the video, whose last is {count - 1}",
         )
     first, stop = max(extent.first, 0), min(extent.last + 1, count)
     is_whole = (first, stop) == (extent.first, extent.last + 1)

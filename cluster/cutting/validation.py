@@ -62,7 +62,9 @@ def claims(video: str, entries: Sequence[AnnotatedVideo], frames: FrameList) -> 
 def is_variable(frames: FrameList) -> bool:
     """Whether the distances between frames differ by more than their rounding."""
     distances = [following - pts for pts, following in pairwise(frames.timestamps)]
-    return bool(distances) and (max(distances) - min(distances)) * frames.tick > max(2 * frames.tick, 1 / (4 * frames.rate))
+    return bool(distances) and (max(distances) - min(distances)) * frames.tick > max(
+        2 * frames.tick, 1 / (4 * frames.rate)
+    )
 
 
 def meetings(video: str, clips: Iterable[Extended]) -> Iterator[Finding]:
@@ -82,9 +84,7 @@ def meetings(video: str, clips: Iterable[Extended]) -> Iterator[Finding]:
         if names:
             more = ", …" if len(names) > EXAMPLES else ""
             count = f"{len(names):,} pairs of clips" if len(names) > 1 else "two clips"
-            yield Finding(
-                code=code, video=video, message=f"{count} {verbs[code]}: {'; '.join(names[:EXAMPLES])}{more}"
-            )
+            yield Finding(code=code, video=video, message=f"{count} {verbs[code]}: {'; '.join(names[:EXAMPLES])}{more}")
 
 
 def spellings(labels: Iterable[str]) -> dict[str, str]:

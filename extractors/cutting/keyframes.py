@@ -77,7 +77,9 @@ def cut_at_keyframes(
 ) -> list[CutFile | CutError]:
     """The outcome of each span, in order. Raises `VideoError` where the video cannot be opened any more."""
     if not frames.is_sure:
-        reason = f"its packets cannot be copied, as the video is damaged or spliced, or its timestamps are unsure: {INSTEAD}"
+        reason = (
+            f"its packets cannot be copied, as the video is damaged or spliced, or its timestamps are unsure: {INSTEAD}"
+        )
         return [CutError(reason) for _ in spans]
     return [_attempt(path, frames, span, with_sound, max_pixels) for span in spans]
 
