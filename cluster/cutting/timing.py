@@ -1,7 +1,7 @@
 """From the extent of an annotation to frames of the video, by the video's own timestamps.
 
-In: an `Extent` and the `FrameList`. Out: `FrameSpan`, the frames from `first` to `stop` (exclusive). The clip lasts from
-the time of the first one to that of the frame after the last, or to the end of the video.
+In: an `Extent` and the `FrameList`. Out: `FrameSpan`, the frames from `first` to `stop` (exclusive). The clip lasts
+from the time of the first one to that of the frame after the last, or to the end of the video.
 
 A range of seconds holds the frames that begin in it. Tools write times in milliseconds, rounded up or down: a frame
 that begins up to `ROUNDING_SECONDS` before a time counts as beginning at it. Seconds are those of the player's clock,

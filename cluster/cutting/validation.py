@@ -17,6 +17,7 @@ from schemas.cuttings import Finding, FindingCode
 from schemas.errors import EXAMPLES
 
 RATE_TOLERANCE = 0.0005  # between 29.97 and 30 lies 0.001
+MAX_LENGTH_DIFFERENCE_SECONDS = 1
 MAX_PAIRS = 10_000  # of clips that overlap, counted in a video
 
 
@@ -47,7 +48,7 @@ def claims(video: str, entries: Sequence[AnnotatedVideo], frames: FrameList) -> 
             message = f"the export counts {entry.frame_count:,} frames, the video has {len(frames):,}"
             yield Finding(code=FindingCode.OTHER_LENGTH, video=video, message=message)
         length = entry.duration_seconds
-        if length is not None and abs(length - frames.duration_seconds) > max(1 / frames.rate, 1):
+        if length is not None and abs(length - frames.duration_seconds) > MAX_LENGTH_DIFFERENCE_SECONDS:
             actual = float(frames.duration_seconds)
             message = f"the export says that it lasts {float(length):.2f} s; it lasts {actual:.2f} s"
             yield Finding(code=FindingCode.OTHER_LENGTH, video=video, message=message)
