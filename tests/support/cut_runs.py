@@ -36,7 +36,9 @@ def write_inputs(folder: Path) -> Path:
 def cutting_options(folder: Path, output: Path, **given: Any) -> CuttingOptions:
     """Options of a run over `write_inputs`."""
     places = {"annotations": str(folder / "list.csv"), "videos": str(folder / "videos")}
-    return CuttingOptions.of(**{**places, "output": str(output / "clips.csv"), "engine": "local", "quiet": True, **given})
+    return CuttingOptions.of(
+        **{**places, "output": str(output / "clips.csv"), "engine": "local", "quiet": True, **given}
+    )
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""A run from an export to manifests, files, records and a page; what a second run does; and what training makes of it."""
+"""A run from an export to manifests, files, records and a page; what a second run does, and what training reads."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_manifest_selects_exactly_the_annotated_frames(done) -> None:
 def test_the_page_stands_alone(done) -> None:
     output, _ = done
     page = assert_self_contained((output / "annotations.html").read_text())
-    assert {"Clips by class", "Refused", "Reported", "Recordings", "Failed videos"} <= set(page.headings)
+    assert {"clips-by-class", "refused", "reported", "recordings", "failed-videos"} <= set(page.headings)
     assert "missing.mp4" in page.text
 
 

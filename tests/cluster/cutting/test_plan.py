@@ -32,7 +32,9 @@ def export(*labels: str, split: str = "", groups: int = 0) -> AnnotationSet:
     videos = []
     for number in range(10):
         group = f"person {number % groups}" if groups else ""
-        found = [Annotation(label, FrameRange(5 * at, 5 * at + 4), f"line {at}", group) for at, label in enumerate(labels)]
+        found = [
+            Annotation(label, FrameRange(5 * at, 5 * at + 4), f"line {at}", group) for at, label in enumerate(labels)
+        ]
         videos.append(AnnotatedVideo(f"v{number}.mp4", tuple(found), split=split))
     return AnnotationSet(tuple(videos), (), ("a note",))
 
@@ -67,7 +69,7 @@ def test_splits_of_the_export_hold(folder: Path) -> None:
     with pytest.raises(InputError, match="divide 1 groups: 'person 0'"):
         make_plan(options(folder), divided)
     plan = make_plan(options(folder, split_by="clip"), divided)
-    assert [unit.clips[0].split for unit in plan.worker.stage.units.values()][0] == "test"
+    assert next(unit.clips[0].split for unit in plan.worker.stage.units.values()) == "test"
 
 
 def test_spellings_are_reported_or_merged(folder: Path) -> None:
@@ -76,10 +78,13 @@ def test_spellings_are_reported_or_merged(folder: Path) -> None:
     assert plan.classes == ("Run", "run")
     (finding,) = plan.findings
     assert finding.code == FindingCode.SPELLINGS
-    assert finding.message == "'Run' differs from 'run' by case or blanks alone, and is a class of its own; --merge-spellings makes them one"
+    assert finding.message.startswith("'Run' differs from 'run' by case or blanks alone, and is a class of its own")
+    assert "--merge-spellings" in finding.message
     plan = make_plan(options(folder, merge_spellings=True), exported)
     assert plan.classes == ("run",)
-    assert {label for unit in plan.worker.stage.units.values() for clip in unit.clips for label in clip.labels} == {"run"}
+    assert {label for unit in plan.worker.stage.units.values() for clip in unit.clips for label in clip.labels} == {
+        "run"
+    }
 
 
 def test_all_problems_are_reported_at_once(folder: Path) -> None:

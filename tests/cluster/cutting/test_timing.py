@@ -91,7 +91,13 @@ def test_rounded_times_of_frames_are_the_frames(data: st.DataObject) -> None:
     ticks = data.draw(st.lists(st.integers(400, 9000), min_size=2, max_size=30))
     times = [sum(ticks[:place]) for place in range(len(ticks) + 1)]
     frames = FrameList(
-        Fraction(1, 90_000), tuple(times[:-1]), times[-1], Fraction(0), Fraction(len(ticks) * 90_000, times[-1]), True, 0
+        Fraction(1, 90_000),
+        tuple(times[:-1]),
+        times[-1],
+        Fraction(0),
+        Fraction(len(ticks) * 90_000, times[-1]),
+        True,
+        0,
     )
     first = data.draw(st.integers(0, len(ticks) - 1))
     last = data.draw(st.integers(first, len(ticks) - 1))

@@ -33,7 +33,13 @@ def test_other_rates_lengths_and_damage_are_told() -> None:
 
 
 def test_overlaps_and_nesting_are_counted() -> None:
-    clips = [Extended(0, 10, "a"), Extended(5, 15, "b"), Extended(6, 9, "c"), Extended(15, 20, "d"), Extended(0, 10, "e")]
+    clips = [
+        Extended(0, 10, "a"),
+        Extended(5, 15, "b"),
+        Extended(6, 9, "c"),
+        Extended(15, 20, "d"),
+        Extended(0, 10, "e"),
+    ]
     found = {finding.code: finding.message for finding in meetings("v", clips)}
     assert found[FindingCode.OVERLAP].startswith("2 pairs of clips overlap: b and a")
     assert found[FindingCode.NESTING].startswith("4 pairs of clips lie within one another: e and a")
