@@ -47,6 +47,7 @@ ALLOWED = {
     "cluster/reports": ["cluster/storage", "extractors/video", "classifiers/*"],
     "cluster/runs": ["cluster/storage"],
     "cluster/datasets": ["cluster/storage", "cluster/runs", "classifiers/data"],
+    "cluster/annotations": ["cluster/storage", "cluster/datasets"],
     "cluster/features": ["cluster/storage", "cluster/runs", "classifiers/data"],
     "cluster/engines": ["cluster/storage", "cluster/runs", "extractors/*"],
     "cluster/clips": ["cluster/storage", "cluster/engines", "extractors/*"],
