@@ -132,7 +132,11 @@ class CuttingStage:
                 clip_files, size = self._store_clips(name, timed, made)
             cut = time.thread_time()
             records, record_bytes = self._write_records(name, Path(str(path)), unit, frames, timed, findings)
-            seconds = {"list_frames": listed - started, "cut": cut - listed, "records": time.thread_time() - cut}
+            seconds = {"list_frames": listed - started}
+            if settings.cut is not None:
+                seconds["cut"] = cut - listed
+            if settings.tfrecords is not None:
+                seconds["records"] = time.thread_time() - cut
         clips = [
             _cut_clip(one, frames, clip_files.get(one.wanted.id, ""), file)
             for one, file in zip(timed, made, strict=True)
@@ -146,7 +150,7 @@ class CuttingStage:
             findings=tuple(findings),
             records=tuple(records),
             bytes_written=size + record_bytes,
-            seconds_by_stage={stage: spent for stage, spent in seconds.items() if spent > 0},
+            seconds_by_stage=seconds,
         )
         return result, []
 

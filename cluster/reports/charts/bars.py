@@ -20,6 +20,9 @@ STAGES = {
     "decode": "Decoding",
     "embed_frames": "Embedding frames",
     "embed_sound": "Embedding sound",
+    "list_frames": "Listing frames",
+    "cut": "Cutting",
+    "records": "Writing records",
     "opening": "Opening the data",
     "checking": "Checking the videos",
 }
