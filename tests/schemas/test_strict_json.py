@@ -160,7 +160,7 @@ def test_only_instances_of_dataclasses_are_written() -> None:
 
 
 @dataclass(frozen=True)
-class Part:
+class Interval:
     """A part of a video, in seconds."""
 
     start: int | Fraction
@@ -168,13 +168,13 @@ class Part:
     schema_version: int = 1
 
 
-@pytest.mark.parametrize("part", [Part(3, None), Part(Fraction(1, 3), 7), Part(0, Fraction(5, 2))])
+@pytest.mark.parametrize("part", [Interval(3, None), Interval(Fraction(1, 3), 7), Interval(0, Fraction(5, 2))])
 def test_fractions_are_text(part):
-    assert strict_json.load(Part, strict_json.dump(part), "part", schema_version=1) == part
+    assert strict_json.load(Interval, strict_json.dump(part), "part", schema_version=1) == part
 
 
 def test_what_is_no_fraction_is_refused():
     text = '{"start": "1/0", "end": 1.5, "schema_version": 1}'
     with pytest.raises(JsonMismatchError) as caught:
-        strict_json.load(Part, text, "part", schema_version=1)
+        strict_json.load(Interval, text, "part", schema_version=1)
     assert caught.value.problems == ("start: '1/0' divides by 0", "end: expected a whole number, got 1.5")
