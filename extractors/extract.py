@@ -244,5 +244,5 @@ def _duration(video_seconds: Fraction | None, segment: Segment, sampled_seconds:
         return float(segment.end_seconds - segment.start_seconds)
     if video_seconds is None:
         return float(sampled_seconds)
-    end = float(video_seconds) if segment.end_seconds is None else min(float(video_seconds), segment.end_seconds)
-    return max(end - segment.start_seconds, 0.0)
+    end = video_seconds if segment.end_seconds is None else min(video_seconds, segment.end_seconds)
+    return max(float(end - segment.start_seconds), 0.0)

@@ -1,4 +1,4 @@
-"""Segments of a video, the unit of work; they start and end at whole seconds.
+"""Segments of a video, the unit of work; they last a whole number of seconds.
 
 A long video becomes many segments, which spreads it over the cluster and bounds the memory of a worker. The segments of
 a video cover every grid point exactly once.
@@ -17,6 +17,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from schemas.videos import Seconds
+
 DEFAULT_SECONDS = 300
 MAX_SEGMENTS = 10_000  # of a video; segments of a longer one are longer
 
@@ -30,11 +32,11 @@ class Segment:
 
     index: int = 0
     count: int = 1
-    start_seconds: int = 0
-    end_seconds: int | None = None
+    start_seconds: Seconds = 0
+    end_seconds: Seconds | None = None
     state: Mapping[str, NDArray[Any]] | None = field(default=None, compare=False, repr=False)
 
-    def following(self, state: Mapping[str, NDArray[Any]], end_seconds: int | None) -> Segment | None:
+    def following(self, state: Mapping[str, NDArray[Any]], end_seconds: Seconds | None) -> Segment | None:
         """The next segment, with the state after this one, of a video used up to `end_seconds`; None after the last."""
         if self.index + 1 == self.count:
             return None
@@ -48,19 +50,20 @@ def plan_segments(
     duration_seconds: Fraction | None,
     *,
     segment_seconds: int = DEFAULT_SECONDS,
-    start_seconds: int = 0,
-    end_seconds: int | None = None,
+    start_seconds: Seconds = 0,
+    end_seconds: Seconds | None = None,
 ) -> list[Segment]:
     """Cut the part of a video between `start_seconds` and `end_seconds` into segments, in order.
 
     `duration_seconds` is None if the length is unknown or the file has no index: the video then is one segment, because
     every later one would have to read the whole file before it.
     """
-    stop = 0 if duration_seconds is None else math.ceil(duration_seconds)
+    stop: Seconds = 0 if duration_seconds is None else math.ceil(duration_seconds)
     if end_seconds is not None:
         stop = min(stop, end_seconds)
     segment_seconds = max(segment_seconds, -(-(stop - start_seconds) // MAX_SEGMENTS))
-    starts = list(range(start_seconds, stop, segment_seconds)) or [start_seconds]
+    count = max(-(-(stop - start_seconds) // segment_seconds), 1)
+    starts = [start_seconds + number * segment_seconds for number in range(count)]
     # The last segment is open-ended: the duration in the header may end before the last frame.
-    ends: list[int | None] = [*starts[1:], end_seconds]
+    ends: list[Seconds | None] = [*starts[1:], end_seconds]
     return [Segment(index, len(starts), start, ends[index]) for index, start in enumerate(starts)]

@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import asdict
+from fractions import Fraction
 
 from cluster.engines.guarded_processes import POLL_SECONDS, GuardedProcesses, Request, Response, serve
 from cluster.engines.task_guard import GUARD_SECONDS, LimitExceededError, TaskGuard
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.thumbnail import Thumbnail, video_thumbnail
-from schemas.videos import Video
+from schemas.videos import Video, seconds_text
 
 DECODER = "cluster.clips.thumbnails"
 PROCESSES = 2
@@ -60,17 +61,18 @@ def thumbnails_of(
 
 
 def _request(video: Video, policy: ReadPolicy) -> Request[str]:
-    content = json.dumps([video.uri, video.start_seconds, video.end_seconds, asdict(policy)]).encode()
+    start, end = (None if one is None else seconds_text(one) for one in (video.start_seconds, video.end_seconds))
+    content = json.dumps([video.uri, start, end, asdict(policy)]).encode()
     return Request(video.id, content, VIDEO_SECONDS + GUARD_SECONDS, MAX_JPEG_BYTES)
 
 
 def answer(request: bytes) -> Response:
     """The thumbnail of a video, or an empty response."""
-    uri, start_seconds, end_seconds, allowed = json.loads(request)
+    uri, start, end, allowed = json.loads(request)
     failures = (Exception, LimitExceededError)  # no reason is given: the report shows that the picture is missing
     guard, policy = TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), ReadPolicy(**allowed)
     with suppress(*failures), guard, open_video(uri, policy=policy) as source:
-        thumbnail = video_thumbnail(source, start_seconds, end_seconds)
+        thumbnail = video_thumbnail(source, Fraction(start), None if end is None else Fraction(end))
         return Response({"seconds": thumbnail.seconds}, thumbnail.jpeg)
     return Response({})
 

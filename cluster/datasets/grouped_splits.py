@@ -60,9 +60,10 @@ def _share(fraction: float, count: int) -> int:
 
 def _by_class(listed: Sequence[GroupedVideo]) -> list[list[str]]:
     """The groups of each class; those of several classes, or of none, together."""
-    first = {entry.group: entry.video.labels for entry in reversed(listed)}
+    found: dict[str, set[object]] = defaultdict(set)
+    for entry in listed:
+        found[entry.group].update(entry.video.labels or (None,))
     classes: dict[object, list[str]] = defaultdict(list)
-    for group in sorted(first):
-        labels = first[group]
-        classes[labels[0] if len(labels) == 1 else None].append(group)
+    for group, labels in sorted(found.items()):
+        classes[next(iter(labels)) if len(labels) == 1 else None].append(group)
     return list(classes.values())

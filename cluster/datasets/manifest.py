@@ -1,7 +1,8 @@
 """Input of a job: a manifest file, or what `datasets.video_folder` lists → `Video` rows.
 
-A manifest has the columns `id`, `uri` and optionally `labels`, `split`, `start_seconds` and `end_seconds`
+A manifest has the columns `id`, `uri` and optionally `labels`, `split`, `start_seconds`, `end_seconds` and `group`
 (`datasets.manifest_rows` has its formats, `datasets.label_cells` its labels). URIs may be relative to the manifest.
+Times are seconds after the first frame, to the microsecond: further digits are cut off.
 Without an id, a video is named by its URI, without the extension unless only that tells it from another.
 """
 
@@ -26,10 +27,10 @@ from cluster.storage.redaction import MASK, redacted_uri
 from cluster.storage.versions import versions_of
 from schemas.errors import InputError, examples
 from schemas.numerals import number_of
-from schemas.videos import Video
+from schemas.videos import Seconds, Video, seconds_text, whole_microseconds
 
 ID = "id"
-COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds")
+COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds", "group")
 MAX_PROBLEMS = 20
 MAX_FOUND = 10_000  # problems, after which a manifest is read no further
 MAX_SECONDS = 10**9  # which times of any container can hold
@@ -196,8 +197,9 @@ def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, s
     start = _seconds(row, "start_seconds") or 0
     end = _seconds(row, "end_seconds")
     if end is not None and end <= start:
-        raise ValueError(f"end_seconds {end} is not after start_seconds {start}")
-    return Video(name, uri, labels_of(row.get("labels")), _text(row, "split"), start, end), full
+        raise ValueError(f"end_seconds {seconds_text(end)} is not after start_seconds {seconds_text(start)}")
+    video = Video(name, uri, labels_of(row.get("labels")), _text(row, "split"), start, end, group=_text(row, "group"))
+    return video, full
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:
@@ -209,7 +211,7 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return checked_text(str(value).strip(), column)
 
 
-def _seconds(row: Mapping[str, Any], column: str) -> int | None:
+def _seconds(row: Mapping[str, Any], column: str) -> Seconds | None:
     value = row.get(column)
     if value is None or value == "":
         return None
@@ -217,9 +219,9 @@ def _seconds(row: Mapping[str, Any], column: str) -> int | None:
         number = number_of(value)
     except ValueError:
         number = Fraction(-1)
-    if not 0 <= number <= MAX_SECONDS or number.denominator > 1:
-        raise ValueError(f"{column} must be a whole number of seconds from 0 to {MAX_SECONDS}, not {shown(value)}")
-    return int(number)
+    if not 0 <= number <= MAX_SECONDS:
+        raise ValueError(f"{column} must be a number of seconds from 0 to {MAX_SECONDS}, not {shown(value)}")
+    return whole_microseconds(number)
 
 
 def _mixed_labels(videos: list[Video]) -> list[str]:

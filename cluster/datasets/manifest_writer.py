@@ -6,16 +6,19 @@ import csv
 import io
 import json
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 
 from cluster.datasets.label_cells import SEPARATOR, is_printed
 from cluster.datasets.manifest import COLUMNS, ManifestError
+from cluster.datasets.vocabulary import read_vocabulary
 from cluster.storage import files
 from cluster.storage.parquet import encode_table
-from schemas.videos import Video
+from schemas.errors import examples
+from schemas.videos import Video, seconds_text
 
 SCHEMA = pa.schema(
     [
@@ -23,8 +26,9 @@ SCHEMA = pa.schema(
         pa.field("uri", pa.string(), nullable=False),
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("split", pa.string(), nullable=False),
-        pa.field("start_seconds", pa.int32(), nullable=False),
-        pa.field("end_seconds", pa.int32()),
+        pa.field("start_seconds", pa.float64(), nullable=False),  # exact: 53 bits hold microseconds of 285 years
+        pa.field("end_seconds", pa.float64()),
+        pa.field("group", pa.string(), nullable=False),
     ]
 )
 
@@ -37,19 +41,34 @@ def write_manifest(uri: str, videos: Sequence[Video]) -> None:
         ManifestError: for labels that would be read back as something else.
     """
     write = WRITERS[posixpath.splitext(uri)[1].lower()]
-    names = sorted({label for video in videos for label in video.labels if isinstance(label, str)})
+    problems = unwritable_labels({label for video in videos for label in video.labels if isinstance(label, str)})
+    if problems:
+        raise ManifestError(uri, problems)
+    files.write_bytes(uri, write(videos))
+
+
+def unwritable_labels(names: Iterable[str]) -> list[str]:
+    """What is wrong with names of classes that would be read back as something else."""
     reasons: dict[str, Callable[[str], bool]] = {
         "digits alone are read as a class index": str.isdecimal,
         "spaces at its ends are not read": lambda name: name != name.strip(),
         "; separates labels": lambda name: SEPARATOR in name,
         "it is read as a list": is_printed,
     }
-    problems = [
-        f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)
+    return [
+        f"class {name!r}: {reason}; rename it"
+        for name in sorted(names)
+        for reason, applies in reasons.items()
+        if applies(name)
     ]
-    if problems:
-        raise ManifestError(uri, problems)
-    files.write_bytes(uri, write(videos))
+
+
+def check_vocabulary(uri: str, classes: Collection[str], source: str) -> None:
+    """Refuse to replace the vocabulary of another data set than `source`. Raises `ManifestError`."""
+    others = [name for name in read_vocabulary(uri).names if name not in classes]
+    if others:
+        unknown = f"names classes that are not in {source}: {examples(others)}"
+        raise ManifestError(uri, [f"{unknown}; remove it, or write the manifest elsewhere"])
 
 
 def _as_csv(videos: Sequence[Video]) -> bytes:
@@ -58,8 +77,8 @@ def _as_csv(videos: Sequence[Video]) -> bytes:
     writer.writerow(COLUMNS)
     for video in videos:
         labels = SEPARATOR.join(map(str, video.labels))
-        end = "" if video.end_seconds is None else video.end_seconds
-        writer.writerow([video.id, video.uri, labels, video.split, video.start_seconds, end])
+        start, end = ("" if one is None else seconds_text(one) for one in (video.start_seconds, video.end_seconds))
+        writer.writerow([video.id, video.uri, labels, video.split, start, end, video.group])
     return text.getvalue().encode()
 
 
@@ -73,7 +92,8 @@ def _as_parquet(videos: Sequence[Video]) -> bytes:
 
 
 def _row(video: Video) -> dict[str, Any]:
-    return {name: getattr(video, name) for name in COLUMNS}
+    values = {name: getattr(video, name) for name in COLUMNS}
+    return {name: float(value) if isinstance(value, Fraction) else value for name, value in values.items()}
 
 
 WRITERS: dict[str, Callable[[Sequence[Video]], bytes]] = {

@@ -235,7 +235,8 @@ def manifest(location: DatasetLocation) -> ClipDataset:
     videos = location.videos()
     names = read_vocabulary(files.join(files.folder_of(location.input) or ".", VOCABULARY_FILE))
     names.add(videos)
-    return ClipDataset([GroupedVideo(replace(video, split=""), video.id) for video in videos], tuple(names.names))
+    listed = [GroupedVideo(replace(video, split=""), video.group or video.id) for video in videos]
+    return ClipDataset(listed, tuple(names.names))
 
 
 DATASETS: dict[str, Callable[[DatasetLocation], ClipDataset]] = {

@@ -1,7 +1,7 @@
 """Frozen dataclasses ↔ bytes, for what comes back from processes that decode hostile files: nothing is executed.
 
 `pack` writes a value, `unpack` reads it back as a given type, to the bit, or raises `ValueError`. Types are `str`,
-`int`, `float`, `bool`, `bytes`, enums of strings, NumPy arrays of numbers, `tuple[X, ...]`, `tuple[X, Y]`,
+`int`, `float`, `bool`, `bytes`, `Fraction`, enums of strings, NumPy arrays of numbers, `tuple[X, ...]`, `tuple[X, Y]`,
 `dict[str, X]`, unions of these, and dataclasses with fields of such types.
 
 The bytes are the length of a JSON text, that text, and the contents of all arrays and `bytes`, one after the other. In
@@ -17,6 +17,7 @@ import struct
 import types
 from collections.abc import Mapping
 from enum import StrEnum
+from fractions import Fraction
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -46,7 +47,7 @@ def unpack(kind: Any, content: bytes | memoryview) -> Any:
         (length,) = LENGTH.unpack_from(view)
         plain = strict_json.parse(bytes(view[LENGTH.size : LENGTH.size + length]))
         return _value(kind, plain, view[LENGTH.size + length :])
-    except (struct.error, TypeError, KeyError, OverflowError) as error:
+    except (struct.error, TypeError, KeyError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(f"not a packed {kind}: {error!r}") from error
 
 
@@ -71,6 +72,8 @@ def _plain(value: Any, buffers: _Buffers) -> Any:
         value = value.item()
     if value is None or isinstance(value, SCALARS):
         return value
+    if isinstance(value, Fraction):
+        return {Fraction.__name__: [value.numerator, value.denominator]}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {type(value).__name__: {name: _plain(item, buffers) for name, item in fields.items()}}
@@ -95,6 +98,9 @@ def _value(kind: Any, plain: Any, buffers: memoryview) -> Any:
     if origin in SCALARS or origin is types.NoneType:
         if type(plain) is origin or (origin is float and type(plain) is int):
             return plain
+    elif origin is Fraction and isinstance(plain, dict):
+        numerator, denominator = (_value(int, item, buffers) for item in plain[Fraction.__name__])
+        return Fraction(numerator, denominator)
     elif isinstance(origin, type) and dataclasses.is_dataclass(origin):
         kinds, fields = _field_kinds(kind), plain[origin.__name__]
         return origin(**{name: _value(kinds[name], item, buffers) for name, item in fields.items()})

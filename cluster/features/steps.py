@@ -26,6 +26,7 @@ from cluster.features.files import VIDEO
 from cluster.features.gaps import Gap
 from cluster.features.window import padded
 from schemas.quantization import decode
+from schemas.videos import Seconds
 
 BATCH_FRAMES = 4096  # 20 MB of sums or of frames
 INT64_LIMIT = 1 << 62
@@ -67,7 +68,7 @@ class StepGrid:
                 f"apart: give at least that"
             )
 
-    def steps(self, frames: int, *, start_seconds: int = 0, gaps: Sequence[Gap] = ()) -> FrameSteps:
+    def steps(self, frames: int, *, start_seconds: Seconds = 0, gaps: Sequence[Gap] = ()) -> FrameSteps:
         """The steps of a video, at least one; it has so many frames from `start_seconds` on, outside of its `gaps`."""
         points = self._grid_points(frames, start_seconds, gaps)
         ratio = self.hz / self.fps
@@ -86,7 +87,7 @@ class StepGrid:
             return FrameSteps(np.array([number]), np.array([0]), np.array([frames]))
         return FrameSteps(numbers[seen], first[seen], stop[seen])
 
-    def _grid_points(self, frames: int, start_seconds: int, gaps: Sequence[Gap]) -> NDArray[np.int64]:
+    def _grid_points(self, frames: int, start_seconds: Seconds, gaps: Sequence[Gap]) -> NDArray[np.int64]:
         """The numbers of a video's frames on the grid."""
         before = math.ceil(start_seconds * self.fps)
         points = np.arange(before, before + frames, dtype=np.int64)

@@ -105,6 +105,6 @@ class ClipScorer:
     def _duration(self, source: Source, video: Video) -> float:
         if hasattr(source, "seek"):
             source.seek(0)
-        whole_seconds = float(probe(source, max_pixels=self.max_pixels).duration_seconds)
+        whole_seconds = probe(source, max_pixels=self.max_pixels).duration_seconds
         end = whole_seconds if video.end_seconds is None else min(whole_seconds, video.end_seconds)
-        return max(end - video.start_seconds, 0.0)
+        return max(float(end - video.start_seconds), 0.0)

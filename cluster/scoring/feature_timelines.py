@@ -16,6 +16,7 @@ from classifiers.inference.timelines import TimelineForm
 from cluster.features.blocks import FeatureBlock
 from cluster.features.steps import FrameSteps, StepGrid, step_batches
 from schemas.timelines import Timeline, joined_timeline
+from schemas.videos import Seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class FeatureTimelines:
         classifier: TrainedClassifier,
         block: FeatureBlock,
         rows: NDArray[np.int64],
-        start_seconds: Sequence[int],
+        start_seconds: Sequence[Seconds],
     ) -> list[Timeline]:
         """The timelines of some of a block's videos, whose features are of the part from `start_seconds` on."""
         steps = [self._steps(block, row, start) for row, start in zip(rows.tolist(), start_seconds, strict=True)]
@@ -51,7 +52,7 @@ class FeatureTimelines:
                 parts[video].append(self.form.timeline(joined.numbers[start:stop], own))
         return [joined_timeline(own) for own in parts]
 
-    def _steps(self, block: FeatureBlock, row: int, start_seconds: int) -> FrameSteps:
+    def _steps(self, block: FeatureBlock, row: int, start_seconds: Seconds) -> FrameSteps:
         """The steps of a video, their frames as positions in the block."""
         assert block.frame_offsets is not None
         before, end = block.frame_offsets[row : row + 2].tolist()

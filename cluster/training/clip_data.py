@@ -205,7 +205,7 @@ def _read(options: TrainingOptions, joined: ManifestLabels | None) -> Sequence[G
     videos = read_videos(source, exclude, policy)
     if joined is not None:
         videos = [_with_labels(video, joined) for video in videos]
-    return [GroupedVideo(video, video.id) for video in videos]
+    return [GroupedVideo(video, video.group or video.id) for video in videos]
 
 
 def _with_labels(video: Video, joined: ManifestLabels) -> Video:

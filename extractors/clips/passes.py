@@ -37,7 +37,7 @@ from extractors.video.full_decode import FullDecode, no_frame_error
 from extractors.video.image import RgbConverter
 from extractors.video.joined import has_unread_part, open_joined
 from extractors.video.media import Media, Source, open_media
-from extractors.video.packets import PacketReader
+from extractors.video.packets import PacketReader, SoundSink
 from extractors.video.samples import Sample
 from extractors.video.seek import NEARBY_SECONDS, can_seek
 from extractors.video.selective_decode import SelectiveDecode
@@ -79,16 +79,16 @@ def selective_clips(source: Source, choice: ClipChoice, max_pixels: int) -> Iter
         if not moments:
             return
         clips = _Clips(choice, moments)
-        declared_end_pts = _declared_end_pts(media, source)
+        end_pts = _declared_end_pts(media, source)
         has_index = can_seek(media)
         if has_index:
             for run in _runs(clips.requested, media.video.time_base):
-                decode = SelectiveDecode(media, MomentsRequest(run, declared_end_pts), origin=times.origin)
+                decode = SelectiveDecode(media, MomentsRequest(run, end_pts), origin=times.origin)
                 yield from clips.completed_by(_requested(run, decode.samples()))
     if not has_index:
         _rewind(source)
         with open_media(source, max_pixels=max_pixels) as media:
-            decode = SelectiveDecode(media, MomentsRequest(clips.requested, declared_end_pts))
+            decode = SelectiveDecode(media, MomentsRequest(clips.requested, end_pts))
             yield from clips.completed_by(_requested(clips.requested, decode.samples()))
 
 
@@ -98,7 +98,7 @@ def fully_decoded_clips(
     """Decode every frame up to the last clip's; clips whose numbers are `done` are left out."""
     with open_joined(source, max_pixels=max_pixels) as media:
         assert media.video.time_base is not None
-        times = _decoded_times(media, source, max_pixels)
+        times = decoded_times(media, source, max_pixels)
         moments = choice.moments(times, media.video.time_base)
     nearest = {
         number: array("q", map(times.nearest, timestamps))
@@ -194,8 +194,9 @@ def _runs(timestamps: array[int], tick: Fraction) -> Iterator[array[int]]:
     return (timestamps[first:stop] for first, stop in pairwise([0, *cuts, len(timestamps)]))
 
 
-def _decoded_times(media: Media, source: Source, max_pixels: int) -> DecodedTimes:
-    decode = _full_decode(media, source)
+def decoded_times(media: Media, source: Source, max_pixels: int) -> DecodedTimes:
+    """The times of the intact frames of `media`, from a full decode. Raises `VideoError` where there is none."""
+    decode = full_decode(media, source)
     frames, ends = array("q"), array("q")
     for _, pts, end_pts in decode.frames():
         frames.append(pts)
@@ -208,15 +209,16 @@ def _decoded_times(media: Media, source: Source, max_pixels: int) -> DecodedTime
 def _intact_frames(media: Media, source: Source, timestamps: Iterable[int]) -> Iterator[tuple[int, Image]]:
     requested = set(timestamps)
     to_rgb = RgbConverter(media.crop)
-    for frame, pts, _ in _full_decode(media, source).frames():
+    for frame, pts, _ in full_decode(media, source).frames():
         to_rgb.follow(frame)
         if pts in requested:
             yield pts, to_rgb(frame)
 
 
-def _full_decode(media: Media, source: Source) -> FullDecode:
-    declared_end_pts = _declared_end_pts(media, source)
-    return FullDecode(media, PacketReader(media, declared_end_pts=declared_end_pts), declared_end_pts)
+def full_decode(media: Media, source: Source, sound: SoundSink | None = None) -> FullDecode:
+    """Decoding of every frame from the container's position on; `sound` is fed the audio packets in between."""
+    end_pts = _declared_end_pts(media, source)
+    return FullDecode(media, PacketReader(media, sound, declared_end_pts=end_pts), end_pts)
 
 
 def _declared_end_pts(media: Media, source: Source) -> int | None:

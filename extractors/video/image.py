@@ -48,7 +48,7 @@ class RgbConverter:
     def follow(self, frame: VideoFrame) -> None:
         """Note the orientation of a key frame; to be called for all frames, in the order of presentation."""
         if frame.key_frame:
-            self._matrix = _display_matrix(frame)
+            self._matrix = display_matrix(frame)
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """`frame` as uint8 (H, W, 3) RGB, a new contiguous array."""
@@ -63,7 +63,7 @@ class RgbConverter:
         rgb = np.asarray(converted.to_ndarray(), np.uint8)
         if self._crop is not None:
             rgb = self._crop(rgb)
-        matrix = _display_matrix(frame) or self._matrix
+        matrix = display_matrix(frame) or self._matrix
         return np.ascontiguousarray(rgb if matrix is None else _upright(rgb, matrix))
 
     def _to_rgb(self, frame: VideoFrame) -> VideoFrame:
@@ -79,7 +79,8 @@ class RgbConverter:
         return self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG, threads=1)
 
 
-def _display_matrix(frame: VideoFrame) -> DisplayMatrix | None:
+def display_matrix(frame: VideoFrame) -> DisplayMatrix | None:
+    """The matrix that comes with a frame; None without one. Its numbers are in units of their own."""
     try:
         data: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18 refuses all side data of a frame where it does not know some

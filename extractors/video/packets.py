@@ -1,7 +1,7 @@
 """Demuxing across damage and splices: the packets of the video stream in decoding order.
 
-Audio packets are passed to a `Waveform` as they are read. Where the container is damaged, reading resumes as soon as
-the demuxer resynchronises, and `follows_hole` marks the first packet after the hole.
+Audio packets are passed to a `SoundSink`, such as a `Waveform`, as they are read. Where the container is damaged,
+reading resumes as soon as the demuxer resynchronises, and `follows_hole` marks the first packet after the hole.
 
 A spliced file holds recordings joined end to end, each with a clock of its own; video and audio packets get timestamps
 on one clock (`extractors.video.splices`), and `follows_splice` marks the first video packet of each later part.
@@ -21,9 +21,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import av.error
+from av.audio.stream import AudioStream
 from av.packet import Packet, PktSideDataT
 from av.video.stream import VideoStream
 
@@ -31,7 +32,6 @@ from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.coverage import JUMP_SECONDS
 from extractors.video.media import Media, encryption_error
 from extractors.video.splices import Splices
-from extractors.video.waveform import Waveform
 
 GAP_SECONDS = 1.0
 DENSE_FORMATS = ("matroska", "flv", "asf")  # no space between packets
@@ -47,6 +47,16 @@ def has_side_data(packet: Packet[Any], kind: PktSideDataT) -> bool:
     return next(packet.iter_sidedata(), None) is not None and packet.has_sidedata(kind)
 
 
+class SoundSink(Protocol):
+    """What takes the audio packets of a pass."""
+
+    def start_part(self, seconds: float) -> None:
+        """Know that the latest part of a spliced file ends at `seconds`, where the next one starts."""
+
+    def feed(self, packet: Packet[AudioStream], part: int = 0) -> None:
+        """Take the next packet."""
+
+
 class PacketReader(Iterator["Packet[VideoStream]"]):
     """Reads `media` from the container's current position.
 
@@ -58,7 +68,7 @@ class PacketReader(Iterator["Packet[VideoStream]"]):
     def __init__(
         self,
         media: Media,
-        waveform: Waveform | None = None,
+        waveform: SoundSink | None = None,
         *,
         is_strict: bool = False,
         declared_end_pts: int | None = None,

@@ -14,6 +14,7 @@ from extractors.video.decode import Sampler, sample_frames
 from extractors.video.media import Source, open_media
 from extractors.video.probe import header_duration
 from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Seconds
 
 LONG_SIDE = 224
 POSITION = Fraction(1, 3)  # of the length: videos often start black
@@ -42,7 +43,7 @@ def encode_thumbnail(image: NDArray[np.uint8]) -> bytes:
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
-def video_thumbnail(source: Source, start_seconds: int = 0, end_seconds: int | None = None) -> Thumbnail:
+def video_thumbnail(source: Source, start_seconds: Seconds = 0, end_seconds: Seconds | None = None) -> Thumbnail:
     """A frame of the part of a video between `start_seconds` and `end_seconds`.
 
     Raises:

@@ -19,7 +19,7 @@ def test_what_litert_does_not_take_is_told_at_once() -> None:
     given = {"checkpoint": "c", "output": "model.onnx", "converter_python": "python", "install_converter": True}
     with pytest.raises(InputError) as raised:
         ExportOptions.of(**given, format="litert", precision="int8", calibration=("videos/",), memory_seconds=5.0)
-    for problem in ("must end in .tflite", "in fp32 only: for int8", "cannot hold --memory-seconds", "give one of them"):
+    for problem in ("must end in .tflite", "in fp32 only", "cannot hold --memory-seconds", "give one of them"):
         assert problem in str(raised.value)
     with pytest.raises(InputError, match="go with --format litert"):
         ExportOptions.of(**given)
