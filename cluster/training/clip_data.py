@@ -3,7 +3,7 @@
 In: the options. Out: `ClipData`. No video is opened.
 
 Every video is in at most one split: by the manifest's column `split`, or by a hash of ids within each class
-(`cluster.datasets.grouped_splits`). In a folder without a manifest, a video's class is its parent folder
+(`cluster.datasets.grouped_splits`), which keeps groups together. In a folder without a manifest, a video's class is its parent folder
 (`cluster.datasets.public_datasets.folders`).
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -27,6 +28,7 @@ from classifiers.data.batches import Worker
 from classifiers.data.class_choice import ClassChoice, ClassChoiceError, LabelLists
 from classifiers.data.clip_augmentation import ClipAugmentation
 from classifiers.data.splits import split_by_column
+from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.training.phases import train_stages
 from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import read_videos
@@ -131,6 +133,14 @@ class ClipData(TrainingData):
     @override
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
         return {video.id: video.uri for video in self.videos if video.id in ids}
+
+    @override
+    def groups(self) -> VideoGroups:
+        trained = np.flatnonzero(self.splits[TRAINING].rows)
+        return VideoGroups(
+            of={video.id: video.group for video in self.videos if video.group},
+            training_videos=Counter(self.videos[row].group for row in trained),
+        )
 
     @override
     def without(self, lost: Sequence[LostVideo]) -> ClipData:
@@ -250,9 +260,12 @@ def _check_classes(everything: Candidates, options: TrainingOptions, choice: Cla
 
 
 def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
-    """Split each class by the fractions, ignoring the manifest's splits."""
+    """Split each class by the fractions, ignoring the manifest's splits; groups stay together unless told otherwise."""
     fractions = options.splits.hash_split()
-    unsplit = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
+    unsplit = [
+        GroupedVideo(replace(entry.video, split=""), entry.video.id if options.splits.ignore_groups else entry.group)
+        for entry in listed
+    ]
     not_test = fractions.training + fractions.validation
     validation = fractions.validation / not_test if not_test else 0.0
     return with_splits(unsplit, validation=validation, test=fractions.test, seed=fractions.seed)
@@ -260,6 +273,10 @@ def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequen
 
 def _by_column(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
     """Split by the manifest."""
+    if options.splits.ignore_groups:
+        raise ClipDataError(
+            f"--ignore-groups: {options.videos} says how its videos are split; give --split hash with it"
+        )
     if not any(entry.video.split for entry in listed):
         raise ClipDataError(
             f"--split column: {options.videos} gives no video a split; fill in its column split, or give --split hash"

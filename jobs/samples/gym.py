@@ -130,7 +130,9 @@ def _ground(width: int, height: int, rng: np.random.Generator) -> Picture:
     colours = scheme(rng)
     floor = int(height * rng.uniform(0.62, 0.74))
     wall, ground = colours[int(rng.integers(4))], colours[int(rng.integers(4))] * np.float32(rng.uniform(0.5, 0.9))
-    picture = np.concatenate([ramp(np.stack([wall * 0.85, wall]), floor), ramp(np.stack([ground, ground]), height - floor)])
+    picture = np.concatenate(
+        [ramp(np.stack([wall * 0.85, wall]), floor), ramp(np.stack([ground, ground]), height - floor)]
+    )
     picture = np.repeat(picture[:, None], width, axis=1)
     for _ in range(int(rng.integers(3, 8))):
         across, up = rng.uniform(0.05, 0.3) * width, rng.uniform(0.1, 0.45) * height

@@ -64,7 +64,14 @@ MOVEMENTS: dict[str, Movement] = {
     "sit-up": Movement(1.5, ((0, LYING), (0.5, SITTING), (1, LYING))),
     "snatch": Movement(
         2.0,
-        ((0, ON_THE_FLOOR), (0.25, SHRUGGED), (0.4, CAUGHT_OVERHEAD), (0.6, OVERHEAD), (0.8, PULLED), (1, ON_THE_FLOOR)),
+        (
+            (0, ON_THE_FLOOR),
+            (0.25, SHRUGGED),
+            (0.4, CAUGHT_OVERHEAD),
+            (0.6, OVERHEAD),
+            (0.8, PULLED),
+            (1, ON_THE_FLOOR),
+        ),
         has_barbell=True,
     ),
     "thruster": Movement(1.7, ((0, RACKED), (0.4, FRONT_SQUATTING), (0.7, OVERHEAD), (1, RACKED)), has_barbell=True),
