@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import ManifestError
-from cluster.datasets.manifest_writer import WRITERS, write_manifest
+from cluster.datasets.manifest_writer import WRITERS, check_vocabulary, write_manifest
 from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
-from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, read_vocabulary, write_vocabulary
+from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
 from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
@@ -102,7 +102,7 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
     counts = Counter(str(label) for video in videos for label in video.labels)
     _check(options, missing, videos, counts)
     names = files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE)
-    _check_vocabulary(names, options, found)
+    check_vocabulary(names, found.classes, options.input)
     write_manifest(options.output, sorted(videos, key=lambda video: video.id))
     if classes:
         write_vocabulary(names, Vocabulary(classes))
@@ -144,11 +144,3 @@ def _check(options: ManifestOptions, missing: Sequence[str], videos: list[Video]
         ]
     if problems:
         raise ManifestError(options.input, problems)
-
-
-def _check_vocabulary(uri: str, options: ManifestOptions, found: ClipDataset) -> None:
-    """Refuse to replace the vocabulary of another data set."""
-    others = [name for name in read_vocabulary(uri).names if name not in found.classes]
-    if others:
-        unknown = f"names classes that are not in {options.input}: {examples(others)}"
-        raise ManifestError(uri, [f"{unknown}; remove it, or write the manifest elsewhere"])

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,8 +14,10 @@ import pyarrow as pa
 
 from cluster.datasets.label_cells import SEPARATOR, is_printed
 from cluster.datasets.manifest import COLUMNS, ManifestError
+from cluster.datasets.vocabulary import read_vocabulary
 from cluster.storage import files
 from cluster.storage.parquet import encode_table
+from schemas.errors import examples
 from schemas.videos import Video, seconds_text
 
 SCHEMA = pa.schema(
@@ -39,19 +41,34 @@ def write_manifest(uri: str, videos: Sequence[Video]) -> None:
         ManifestError: for labels that would be read back as something else.
     """
     write = WRITERS[posixpath.splitext(uri)[1].lower()]
-    names = sorted({label for video in videos for label in video.labels if isinstance(label, str)})
+    problems = unwritable_labels({label for video in videos for label in video.labels if isinstance(label, str)})
+    if problems:
+        raise ManifestError(uri, problems)
+    files.write_bytes(uri, write(videos))
+
+
+def unwritable_labels(names: Iterable[str]) -> list[str]:
+    """What is wrong with names of classes that would be read back as something else."""
     reasons: dict[str, Callable[[str], bool]] = {
         "digits alone are read as a class index": str.isdecimal,
         "spaces at its ends are not read": lambda name: name != name.strip(),
         "; separates labels": lambda name: SEPARATOR in name,
         "it is read as a list": is_printed,
     }
-    problems = [
-        f"class {name!r}: {reason}; rename it" for name in names for reason, applies in reasons.items() if applies(name)
+    return [
+        f"class {name!r}: {reason}; rename it"
+        for name in sorted(names)
+        for reason, applies in reasons.items()
+        if applies(name)
     ]
-    if problems:
-        raise ManifestError(uri, problems)
-    files.write_bytes(uri, write(videos))
+
+
+def check_vocabulary(uri: str, classes: Collection[str], source: str) -> None:
+    """Refuse to replace the vocabulary of another data set than `source`. Raises `ManifestError`."""
+    others = [name for name in read_vocabulary(uri).names if name not in classes]
+    if others:
+        unknown = f"names classes that are not in {source}: {examples(others)}"
+        raise ManifestError(uri, [f"{unknown}; remove it, or write the manifest elsewhere"])
 
 
 def _as_csv(videos: Sequence[Video]) -> bytes:

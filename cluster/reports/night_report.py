@@ -15,11 +15,12 @@ from typing import Any
 
 from cluster.reports import numbers
 from cluster.reports.charts.bars import Bar
+from cluster.reports.charts.colours import COLOURS
 from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
 from cluster.reports.failures import failure_kinds, failure_rows
 from cluster.reports.night_charts import columns, points_text, score_columns, shares_chart
-from cluster.reports.night_timelines import COLOURS, timeline_figures
+from cluster.reports.night_timelines import timeline_figures
 from cluster.reports.pages import changed_options, jpeg_text, render_page, settings_table
 from extractors.video.thumbnail import Thumbnail
 from schemas.label_statistics import ClassDrift, LabelledVideo, LabelStatistics

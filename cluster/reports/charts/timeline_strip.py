@@ -53,30 +53,38 @@ class Segment:
 
 
 def timeline_strip(
-    segments: Sequence[Segment], events: Sequence[Segment], seconds: float, description: str
+    segments: Sequence[Segment] | None,
+    events: Sequence[Segment],
+    seconds: float,
+    description: str,
+    *,
+    max_lanes: int = MAX_LANES,
 ) -> tuple[Markup, int]:
-    """Draw a video of so many `seconds`, and up to `MAX_LANES` events above one another; returns how many are missing.
+    """Draw a video of so many `seconds`, and up to `max_lanes` events above one another; returns how many are missing.
 
-    Segments and events are in the order of their starts.
+    Segments and events are in the order of their starts; without segments (None), there are events alone.
     """
-    pieces = [RECT.format(0, 0, 100, HEIGHT, 0, "track", "no scores")]
-    for one in segments:
-        height = max(HEIGHT * one.score, LEAST_HEIGHT)
-        left, width = _extent(one, seconds)
-        pieces.append(RECT.format(left, HEIGHT - height, width, height, 0, one.style, one.title))
-    pieces.append(GRID.format(HEIGHT, "axis"))
+    pieces = []
+    top = 0 if segments is None else HEIGHT
+    if segments is not None:
+        pieces.append(RECT.format(0, 0, 100, HEIGHT, 0, "track", "no scores"))
+        for one in segments:
+            height = max(HEIGHT * one.score, LEAST_HEIGHT)
+            left, width = _extent(one, seconds)
+            pieces.append(RECT.format(left, HEIGHT - height, width, height, 0, one.style, one.title))
+    pieces.append(GRID.format(top, "axis"))
     step = next((step for step in TIME_STEPS_SECONDS if seconds / step <= MAX_TICKS), TIME_STEPS_SECONDS[-1])
     for number in range(int(seconds / step + 1e-6) + 1):
         across = 100 * number * step / seconds
         if number == 0 or across <= 97:
             anchor = "middle" if number else "start"
-            pieces.append(TEXT.format(across, HEIGHT + 15, f"tick {anchor}", clock_text(number * step)))
-    lanes = _lanes(events)
+            pieces.append(TEXT.format(across, top + 15, f"tick {anchor}", clock_text(number * step)))
+    lanes = _lanes(events, max_lanes)
     for one, lane in lanes:
         left, width = _extent(one, seconds)
         name = escape_invisible(one.name)
-        pieces.append(_EVENT.format(left, HEIGHT + AXIS + LANE * lane, width, LANE - 3, one.style, one.title, name))
-    height = HEIGHT + AXIS + LANE * (max((lane + 1 for _, lane in lanes), default=0))
+        pieces.append(_EVENT.format(left, top + AXIS + LANE * lane, width, LANE - 3, one.style, one.title, name))
+    height = top + AXIS + LANE * (max((lane + 1 for _, lane in lanes), default=0))
     return CHART.format(description, height, Markup("").join(pieces)), len(events) - len(lanes)
 
 
@@ -114,9 +122,9 @@ def _extent(segment: Segment, seconds: float) -> tuple[float, float]:
     return min(100 * segment.start_seconds / seconds, 100 - min(width, 100)), min(width, 100)
 
 
-def _lanes(events: Sequence[Segment]) -> list[tuple[Segment, int]]:
+def _lanes(events: Sequence[Segment], count: int) -> list[tuple[Segment, int]]:
     """Events with the first lane that is free; without those for which there is none."""
-    ends = [0.0] * MAX_LANES
+    ends = [0.0] * count
     placed = []
     for event in events:
         lane = next((lane for lane, end in enumerate(ends) if end <= event.start_seconds), None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
-from cluster.reports.night_timelines import COLOURS, NAMED, OTHERS, TOLD, colours_of, timeline_figures
+from cluster.reports.charts.colours import COLOURS, OTHERS
+from cluster.reports.night_timelines import NAMED, TOLD, colours_of, timeline_figures
 from schemas.sampled_timelines import MAX_CELLS, NOTHING
 from tests.support.timelines import sampled
 

@@ -1,0 +1,38 @@
+"""The cutting job, from options to an exit code.
+
+annotations, videos ─► plan ─ lease ─► run (what is not cut yet) ─► manifest, files, records, page
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from cluster.cutting.config import CuttingOptions
+from cluster.cutting.export import read_export
+from cluster.cutting.plan import make_plan
+from cluster.cutting.run import CuttingRun
+from cluster.engines.deferred import DeferredEngine
+from cluster.runs.lifecycle import ExitCode, bad_input, exit_code
+from schemas.cuttings import CuttingRecord
+from schemas.errors import InputError
+
+
+def run_cutting(options: CuttingOptions) -> ExitCode:
+    """Cut clips as the options say."""
+    try:
+        record = cut_clips(options)
+    except (InputError, ImportError) as error:
+        return bad_input(error)
+    return exit_code(record, options.failures.max_failure_ratio)
+
+
+def cut_clips(options: CuttingOptions) -> CuttingRecord:
+    """Carry out a run.
+
+    Raises `InputError` for bad input, before anything is touched; and where another run is writing, or nothing can be
+    written.
+    """
+    plan = make_plan(options, read_export(options))
+    with closing(DeferredEngine(options.engine)) as engine, plan.folder.lease() as lease:
+        plan.folder.close_records(lease.predecessors)
+        return CuttingRun(plan, engine)()

@@ -1,0 +1,231 @@
+"""One cutting run, from its first video to its record and page.
+
+queue ─► engine ─► cuts of a video, stored at once ─► manifest, vocabulary, failures ─► record, annotations.html
+
+A run that is killed or interrupted leaves the cuts of the videos that it has finished, and the next one goes on. The
+manifest is written only once every video is settled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cluster.cutting.cuts_folder import remove_files
+from cluster.cutting.outputs import write_files_manifest, write_source_manifest
+from cluster.cutting.plan import PAGE, CuttingPlan
+from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
+from cluster.engines.base import Engine, EngineError
+from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
+from cluster.reports.annotations_report import render_annotations_report
+from cluster.reports.context import PageContext
+from cluster.runs.lifecycle import guarded, recorded
+from cluster.runs.open_failures import OpenFailures
+from cluster.runs.progress import Progress
+from cluster.runs.provenance import command_line, package_versions, without_secrets
+from cluster.storage import files
+from cluster.storage.redaction import redacted_uri
+from schemas.cuttings import CuttingCounts, CuttingRecord, Finding, VideoCuts
+from schemas.errors import InputError
+from schemas.failures import FailureRow
+from schemas.records import MAX_FAILURES, utc_text
+from schemas.runs import FailureNote
+from schemas.videos import MICROSECONDS, Video
+
+logger = logging.getLogger("framemill")
+
+
+@dataclass
+class _Tally:
+    """What this run has done itself."""
+
+    cut: int = 0
+    failed: int = 0
+    records: int = 0
+    bytes_written: int = 0
+    seconds_by_stage: Counter[str] = field(default_factory=Counter)
+
+
+class CuttingRun:
+    """Cuts what is left of a plan; the caller holds the lease of its folder."""
+
+    def __init__(self, plan: CuttingPlan, engine: Engine) -> None:
+        self._plan, self._engine = plan, engine
+        self._ids = [unit.video.id for unit in plan.units]
+        self._stored = plan.folder.stored(self._ids)
+        retried = plan.options.failures.retry_failed
+        self._cuts: dict[str, VideoCuts] = {}  # up to date, by the ids of their videos
+        for name, cuts in self._stored.items():
+            is_retried = cuts.failure is not None and retried is not None and (not retried or cuts.failure.code in retried)
+            if cuts.fingerprint == plan.fingerprints[name] and not is_retried:
+                self._cuts[name] = cuts
+        before = {name: cuts.failure.code for name, cuts in self._cuts.items() if cuts.failure is not None}
+        self._failures = OpenFailures(before)
+        self._failed_before, self._done_before = len(before), len(self._cuts) - len(before)
+        self._tally = _Tally()
+        self._queue = TaskQueue(())
+
+    def __call__(self) -> CuttingRecord:
+        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
+        plan = self._plan
+        pending = [unit.video for unit in plan.units if unit.video.id not in self._cuts]
+        logger.info(
+            f"run {plan.run_id}: {len(plan.units)} videos with annotations, "
+            f"{self._failures.among(len(self._cuts))}, {len(pending)} to do, into {plan.options.output}"
+        )
+        plan.folder.write_options(plan.options)
+        plan.folder.write_record(self._record("running"))
+        with recorded(lambda status: plan.folder.write_record(self._record(status))):
+            status = guarded(lambda: self._work(pending), EngineError, OSError, ValueError)
+            if status == "completed":
+                status = guarded(self._write_outputs, OSError, ValueError)
+        record = self._record(status)
+        plan.folder.write_record(record)
+        with plan.folder.explained("written to"):
+            self._write_page(record)
+        self._log(record)
+        return record
+
+    def _work(self, pending: list[Video]) -> None:
+        if not pending:
+            return
+        reporting = self._plan.options.reporting
+        style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
+        self._queue = TaskQueue(pending)
+        with (
+            Progress(len(pending), style=style) as progress,
+            closing(self._engine.started().run(self._queue, self._plan.worker)) as outcomes,
+        ):
+            for outcome in outcomes:
+                cuts = self._taken(outcome)
+                if cuts.cut is not None:
+                    progress.add_frames(cuts.cut.frames)
+                progress.add_video(failed=cuts.failure is not None)
+
+    def _taken(self, outcome: Outcome) -> VideoCuts:
+        """Store what a video has come to, and count it."""
+        plan, tally, video = self._plan, self._tally, outcome.task.video
+        cut, failure = None, None
+        if isinstance(outcome, Done):
+            cut = outcome.features
+            tally.cut += 1
+            tally.records += len(cut.records)
+            tally.bytes_written += cut.bytes_written
+            tally.seconds_by_stage.update(cut.seconds_by_stage)
+        else:
+            row = failure_row(outcome, plan.run_id)
+            failure = FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
+            tally.failed += 1
+            self._failures.add(video.id, failure.code)
+        cuts = VideoCuts(
+            id=video.id, uri=video.uri, fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure
+        )
+        plan.folder.write(cuts)
+        self._remove_former(self._stored.get(video.id), cuts)
+        self._cuts[video.id] = cuts
+        if plan.folder.is_record_due():
+            plan.folder.write_record(self._record("running"))
+        return cuts
+
+    def _remove_former(self, former: VideoCuts | None, now: VideoCuts) -> None:
+        """Remove the files that an earlier run has made of the video, and that nothing refers to any more."""
+        if former is None or former.cut is None:
+            return
+        options, kept = self._plan.options, now.cut
+        clips = {clip.file for clip in former.cut.clips if clip.file} - {clip.file for clip in kept.clips if kept}
+        left = [
+            *remove_files(options.clips, sorted(clips)),
+            *remove_files(options.tfrecords, sorted(set(former.cut.records) - set(kept.records if kept else ()))),
+        ]
+        if left:
+            logger.warning(f"{len(left)} files of an earlier run cannot be removed: {', '.join(left[:5])}")
+
+    def _write_outputs(self) -> None:
+        plan, options = self._plan, self._plan.options
+        cuts = self._ordered()
+        rows = [_failure_row(one, plan.run_id) for one in cuts if one.failure is not None]
+        plan.folder.write_failures(rows)
+        if not any(one.cut and one.cut.clips for one in cuts):
+            raise InputError(f"no clip is left, so no manifest is written; {plan.beside_output(PAGE)} says why")
+        write_source_manifest(options.output, cuts)
+        write_vocabulary(plan.beside_output(VOCABULARY_FILE), Vocabulary(plan.classes))
+        if options.clips is not None:
+            write_files_manifest(options.clips, cuts, plan.classes)
+        if options.tfrecords is not None:
+            write_vocabulary(files.join(options.tfrecords, VOCABULARY_FILE), Vocabulary(plan.classes))
+
+    def _write_page(self, record: CuttingRecord) -> None:
+        uri = self._plan.beside_output(PAGE)
+        context = PageContext(uri=uri, unchanged=self._plan.options.unchanged())
+        files.write_bytes(uri, render_annotations_report(record, self._ordered(), context).encode())
+
+    def _ordered(self) -> list[VideoCuts]:
+        return [self._cuts[name] for name in self._ids if name in self._cuts]
+
+    def _record(self, status: str) -> CuttingRecord:
+        plan, options, tally = self._plan, self._plan.options, self._tally
+        cuts = self._ordered()
+        clips = [clip for one in cuts if one.cut for clip in one.cut.clips]
+        found: list[Finding] = [*plan.findings, *(finding for one in cuts if one.cut for finding in one.cut.findings)]
+        refused = sum(finding.is_refusal for finding in found)
+        failures = [one.failure for one in cuts if one.failure is not None]
+        return CuttingRecord(
+            run_id=plan.run_id,
+            job="cut_clips",
+            status=status,
+            started_at=utc_text(plan.started),
+            finished_at=utc_text(datetime.now(UTC)),
+            command=command_line(),
+            configuration=without_secrets(options.flat()),
+            versions=package_versions(),
+            machine=self._engine.machine(),
+            counts=CuttingCounts(
+                videos_total=len(plan.units),
+                already_cut=self._done_before,
+                failed_before=self._failed_before,
+                cut=tally.cut,
+                failed=tally.failed,
+                clips=len(clips),
+                refused=refused,
+                reported=len(found) - refused,
+                shards=tally.records,
+                bytes_written=tally.bytes_written,
+                retried=len(self._queue.retried),
+                workers_lost=self._queue.workers_lost,
+                nodes_lost=len(self._queue.nodes_lost),
+            ),
+            annotations=redacted_uri(options.annotations),
+            videos=redacted_uri(options.videos),
+            output=redacted_uri(options.output),
+            findings=plan.findings[:MAX_FAILURES],
+            notes=plan.notes[:MAX_FAILURES],
+            clips_by_class=dict(sorted(Counter(label for clip in clips for label in clip.labels).items())),
+            clips_by_split=dict(sorted(Counter(clip.split for clip in clips).items())),
+            clip_seconds=sum(clip.end_microseconds - clip.start_microseconds for clip in clips) / MICROSECONDS,
+            failures=tuple(failures[:MAX_FAILURES]),
+            failures_by_code=dict(Counter(failure.code for failure in failures)),
+            seconds_by_stage=dict(tally.seconds_by_stage),
+        )
+
+    def _log(self, record: CuttingRecord) -> None:
+        counts = record.counts
+        logger.info(
+            f"{record.status}: {counts.clips} clips of {len(record.clips_by_class)} classes from {counts.cut} videos"
+            f"{f' and {counts.already_cut} done before' if counts.already_cut else ''}, {counts.failed} failed, in "
+            f"{record.wall_seconds:.1f} s"
+        )
+        if counts.refused or counts.reported:
+            logger.info(
+                f"{counts.refused} annotations or clips refused, {counts.reported} oddities reported: "
+                f"{self._plan.beside_output(PAGE)}"
+            )
+        for line in self._failures.lines():
+            logger.info(line)
+
+
+def _failure_row(cuts: VideoCuts, run_id: str) -> FailureRow:
+    assert cuts.failure is not None
+    return FailureRow(**vars(cuts.failure), run_id=run_id, content="")
