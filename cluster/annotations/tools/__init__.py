@@ -1,0 +1,1 @@
+"""Readers of the exports of annotation tools, one file each; `cluster.annotations.formats` lists them."""
