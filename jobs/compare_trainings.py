@@ -1,6 +1,7 @@
 """Compare trainings of the same classes: metrics, groups, confusions and what the differences say, on one page.
 
 python jobs/compare_trainings.py --trainings by-clip/ by-athlete/ --output comparison.html
+python jobs/compare_trainings.py --trainings c3d/ i3d/ s3d/ --output gs://bucket/families.html
 """
 
 import sys

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from cluster.reports import training_charts, training_sentences
@@ -19,7 +20,7 @@ from cluster.reports.numbers import accuracy_text, count_text, percent_text
 from cluster.reports.pages import escape_invisible, render_page, settings_table
 from cluster.reports.training_tables import DASH, metric_rows, reported_split
 from schemas.evaluations import SplitResult
-from schemas.trainings import TRAINING, TrainingRecord
+from schemas.trainings import TrainingRecord
 
 MAX_TRAININGS = 6
 HIT = "hit_at_one"
@@ -71,40 +72,37 @@ def compared(records: Mapping[str, TrainingRecord]) -> list[Compared]:
 def findings(trainings: Sequence[Compared]) -> Iterator[str]:
     """What the figures say, in sentences."""
     for one in trainings:
-        trained = next((split for split in one.record.splits if split.name == TRAINING), None)
-        learnt = (
-            "" if trained is None else f", {accuracy_text(trained.summary.get(HIT) or 0.0, trained.videos)} of training"
-        )
-        yield f"{one.name}: {one.accuracy_text} of {one.split.videos:,} {one.split.name} videos classified correctly{learnt}."
-    known = [one for one in trainings if one.split.group_count and one.split.known_groups == one.split.group_count]
-    new = [one for one in trainings if one.split.group_count and not one.split.known_groups]
-    for one in known:
-        for other in new:
-            yield _leak(one, other)
+        videos = f"{count_text(one.split.videos)} {one.split.name} videos"
+        yield f"{one.name}: {one.accuracy_text} of {videos} classified correctly."
+    with_groups = [one for one in trainings if one.split.group_count]
+    known = [one for one in with_groups if one.split.known_groups == one.split.group_count]
+    new = [one for one in with_groups if not one.split.known_groups]
+    for one, other in product(known, new):
+        yield _leak(one, other)
 
 
 def _leak(known: Compared, new: Compared) -> str:
-    """What the difference between known and new groups says."""
+    """What the difference between an accuracy on known groups and one on new groups says."""
     difference = known.accuracy - new.accuracy
     chance = DEVIATIONS * math.hypot(_deviation(known), _deviation(new))
     each = [row.accuracy for row in new.split.groups]
     groups = f"{count_text(new.split.group_count)} group{'' if new.split.group_count == 1 else 's'}"
     facts = (
-        f"Every group of {known.name} has videos on both sides of the split, no group of {new.name} has. The first is "
+        f"All groups of {known.name} have videos on both sides of the split, none of {new.name} has: {known.name} is "
         f"{_points(difference)} {'better' if difference >= 0 else 'worse'}"
     )
     if abs(difference) <= chance:
         return (
-            f"{facts}, which may be chance: with so few videos, differences up to {_points(chance)} are expected. Nothing "
-            "is seen here of groups that would give classes away."
+            f"{facts}. With so few videos, up to {_points(chance)} may be chance: this does not show that the look of a "
+            "group gives its classes away."
         )
     if difference < 0:
-        return f"{facts}: the {groups} of {new.name} are easier than the others. Repeat it with another --split-seed."
+        return f"{facts}: the {groups} of {new.name} are easier than the others. Other seeds of the split tell more."
     return (
-        f"{facts}, more than the {_points(chance)} that chance would explain. That much of its accuracy is not knowledge "
-        "of the classes but of these groups: videos of one group share their look (the person, the room, the camera), and "
-        f"a network that has seen the look in training recognises it. For videos of new groups, expect {new.accuracy_text}; "
-        f"the {groups} that measured it reach from {percent_text(min(each))} to {percent_text(max(each))}."
+        f"{facts}; chance explains {_points(chance)} at most. The videos of a group share their look (the person, the "
+        "room, the camera), and a network that has seen the look in training recognises it: that part of the accuracy "
+        f"is knowledge of groups, not of classes. For videos of new groups, expect {new.accuracy_text}; the {groups} "
+        f"that it was measured on reach from {percent_text(min(each))} to {percent_text(max(each))}."
     )
 
 

@@ -3,7 +3,7 @@
 In: the options. Out: `ClipData`. No video is opened.
 
 Every video is in at most one split: by the manifest's column `split`, or by a hash of ids within each class
-(`cluster.datasets.grouped_splits`), which keeps groups together. In a folder without a manifest, a video's class is its parent folder
+(`cluster.datasets.grouped_splits`). In a folder without a manifest, a video's class is its parent folder
 (`cluster.datasets.public_datasets.folders`).
 """
 
@@ -260,12 +260,9 @@ def _check_classes(everything: Candidates, options: TrainingOptions, choice: Cla
 
 
 def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
-    """Split each class by the fractions, ignoring the manifest's splits; groups stay together unless told otherwise."""
+    """Split each class by the fractions, ignoring the manifest's splits."""
     fractions = options.splits.hash_split()
-    unsplit = [
-        GroupedVideo(replace(entry.video, split=""), entry.video.id if options.splits.ignore_groups else entry.group)
-        for entry in listed
-    ]
+    unsplit = [replace(entry, video=replace(entry.video, split="")) for entry in listed]
     not_test = fractions.training + fractions.validation
     validation = fractions.validation / not_test if not_test else 0.0
     return with_splits(unsplit, validation=validation, test=fractions.test, seed=fractions.seed)
@@ -273,10 +270,6 @@ def _by_hash(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequen
 
 def _by_column(options: TrainingOptions, listed: Sequence[GroupedVideo]) -> Sequence[Video]:
     """Split by the manifest."""
-    if options.splits.ignore_groups:
-        raise ClipDataError(
-            f"--ignore-groups: {options.videos} says how its videos are split; give --split hash with it"
-        )
     if not any(entry.video.split for entry in listed):
         raise ClipDataError(
             f"--split column: {options.videos} gives no video a split; fill in its column split, or give --split hash"

@@ -116,12 +116,6 @@ class SplitOptions(Options):
         "split", help="with --split column: name of the column in the shards", goes_with=FEATURES
     )
     split_seed: int = option(0, help="with --split hash: seed of the split")
-    ignore_groups: bool = option(
-        False,
-        help="with --split hash: split videos one by one, though those of a group (a person, a recording) look alike; "
-        "by default groups stay together",
-        goes_with=VIDEOS,
-    )
     fractions: tuple[str, ...] = option(
         ("0.7", "0.15", "0.15"), help="with --split hash: fractions of training, validation and test"
     )

@@ -1,12 +1,13 @@
 """What a recording shows: a person in a room, through a camera that does not move.
 
-In: a seeded generator for the person, one for the room and its camera. Out: pictures (H, W, 3) uint8 RGB of poses. Sizes
-are in heights of the picture; a person looks the same in every room but for the light.
+In: a seeded generator for the person, one for the room and its camera. Out: pictures of poses, (H, W, 3) uint8 RGB. A
+person looks the same in every room but for the light.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -106,11 +107,12 @@ class Room:
             if side is joints.right:
                 limb((joints.pelvis, joints.neck), girth * 2.0, shirt)
                 limb((joints.head, joints.head), athlete.body.head, skin)
-                limb((joints.head + (0, 0.03, 0), joints.head + (0, 0.04, 0)), athlete.body.head * 0.75, hair)
+                crown = joints.head + np.array([0, 0.035, 0])
+                limb((crown, crown), athlete.body.head * 0.75, hair)
             limb((side.shoulder, side.elbow), girth * 0.9, shirt * shade)
             limb((side.elbow, side.hand), girth * 0.8, skin * shade)
         if has_barbell:
-            ends = [joints.bar + (0, 0, reach) for reach in (BAR_REACH, -BAR_REACH)]
+            ends = [joints.bar + np.array([0, 0, reach]) for reach in (BAR_REACH, -BAR_REACH)]
             limb((ends[0], ends[1]), 0.012, STEEL)
             for end in ends:
                 mask = shape_mask(0, PLATE * scale)
@@ -118,6 +120,7 @@ class Room:
                 paint(picture, x - mask.shape[1] // 2, y - mask.shape[0] // 2, mask, RUBBER)
 
 
+@lru_cache
 def _centre(body: Body, movement: Movement) -> float:
     """The middle of where a movement takes place, forward of the feet: it is what the camera points at."""
     reached = [joints_of(body, pose) for _, pose in movement.poses]
@@ -130,10 +133,8 @@ def _ground(width: int, height: int, rng: np.random.Generator) -> Picture:
     colours = scheme(rng)
     floor = int(height * rng.uniform(0.62, 0.74))
     wall, ground = colours[int(rng.integers(4))], colours[int(rng.integers(4))] * np.float32(rng.uniform(0.5, 0.9))
-    picture = np.concatenate(
-        [ramp(np.stack([wall * 0.85, wall]), floor), ramp(np.stack([ground, ground]), height - floor)]
-    )
-    picture = np.repeat(picture[:, None], width, axis=1)
+    rows = np.concatenate([ramp(np.stack([wall * 0.85, wall]), floor), np.tile(ground, (height - floor, 1))])
+    picture = np.repeat(rows.astype(np.uint8)[:, None], width, axis=1)
     for _ in range(int(rng.integers(3, 8))):
         across, up = rng.uniform(0.05, 0.3) * width, rng.uniform(0.1, 0.45) * height
         left, top = rng.uniform(-0.1, 1.0) * width, rng.uniform(0.0, 1.0) * (floor - up)

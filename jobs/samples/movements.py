@@ -50,30 +50,21 @@ class Movement:
         return self.rest
 
 
+# What a pull to the shoulders and one above the head have in common: up from the floor, and back by way of the hips.
+_UP, _DOWN = ((0.0, ON_THE_FLOOR), (0.25, SHRUGGED)), ((0.8, PULLED), (1.0, ON_THE_FLOOR))
+
+# What a pull to the shoulders and one above the head have in common: up from the floor, and back by way of the hips.
+_UP, _DOWN = ((0.0, ON_THE_FLOOR), (0.25, SHRUGGED)), ((0.8, PULLED), (1.0, ON_THE_FLOOR))
+
 MOVEMENTS: dict[str, Movement] = {
     "air-squat": Movement(1.3, ((0, STANDING), (0.5, SQUATTING), (1, STANDING))),
-    "clean": Movement(
-        2.0,
-        ((0, ON_THE_FLOOR), (0.25, SHRUGGED), (0.4, CAUGHT), (0.6, RACKED), (0.8, PULLED), (1, ON_THE_FLOOR)),
-        has_barbell=True,
-    ),
+    "clean": Movement(2.0, (*_UP, (0.4, CAUGHT), (0.6, RACKED), *_DOWN), has_barbell=True),
     "deadlift": Movement(1.6, ((0, ON_THE_FLOOR), (0.5, PULLED), (1, ON_THE_FLOOR)), has_barbell=True),
     "push-press": Movement(1.3, ((0, RACKED), (0.3, DIPPED), (0.6, OVERHEAD), (1, RACKED)), has_barbell=True),
     "push-up": Movement(1.0, ((0, PLANK), (0.5, LOWERED), (1, PLANK))),
     "shoulder-press": Movement(1.3, ((0, RACKED), (0.5, OVERHEAD), (1, RACKED)), has_barbell=True),
     "sit-up": Movement(1.5, ((0, LYING), (0.5, SITTING), (1, LYING))),
-    "snatch": Movement(
-        2.0,
-        (
-            (0, ON_THE_FLOOR),
-            (0.25, SHRUGGED),
-            (0.4, CAUGHT_OVERHEAD),
-            (0.6, OVERHEAD),
-            (0.8, PULLED),
-            (1, ON_THE_FLOOR),
-        ),
-        has_barbell=True,
-    ),
+    "snatch": Movement(2.0, (*_UP, (0.4, CAUGHT_OVERHEAD), (0.6, OVERHEAD), *_DOWN), has_barbell=True),
     "thruster": Movement(1.7, ((0, RACKED), (0.4, FRONT_SQUATTING), (0.7, OVERHEAD), (1, RACKED)), has_barbell=True),
 }
 
