@@ -43,7 +43,6 @@ class FindingCode(StrEnum):
     SEVERAL_ENTRIES = "several_entries"
     SPELLINGS = "spellings"
     NO_ANNOTATION = "no_annotation"
-    DIFFERS = "differs"
 
 
 # Those that cost an annotation its clip, or the clip its file; the others are reported, and the clip is kept.
@@ -178,6 +177,7 @@ class CuttingCounts(JobCounts):
 class CuttingRecord(JobRecord):
     """One run.
 
+    source        the export of annotations, or the records, that clips were made from
     findings      what concerns the export as a whole: videos without annotation, and the like
     clips_by_class, clips_by_split
                   of the manifest
@@ -187,8 +187,7 @@ class CuttingRecord(JobRecord):
     title: ClassVar[str] = "cutting record"
 
     counts: CuttingCounts
-    annotations: str
-    videos: str
+    source: str
     output: str
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]

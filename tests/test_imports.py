@@ -25,6 +25,7 @@ ALLOWED = {
     "extractors/video": [],
     "extractors/networks": [],
     "extractors/clips": ["extractors/video"],
+    "extractors/cutting": ["extractors/clips", "extractors/video"],
     "extractors/live": ["extractors/clips", "extractors/video"],
     "extractors/weights": ["extractors/networks"],
     "extractors": ["extractors/video", "extractors/networks", "extractors/weights"],
@@ -62,6 +63,10 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
         *["cluster/clips", "cluster/reports", "extractors/*", "classifiers/*"],
     ],
+    "cluster/cutting": [
+        *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/annotations", "cluster/engines"],
+        *["cluster/reports", "extractors/*"],
+    ],
     "cluster/live": [
         *["cluster/storage", "cluster/runs", "cluster/engines", "cluster/scoring", "extractors/*", "classifiers/*"],
     ],
@@ -81,7 +86,7 @@ ALLOWED = {
 HOMES = {
     "aiohttp": ["cluster/storage"],
     "apache_beam": ["cluster/engines/beam_pipeline.py", "cluster/engines/beam_worker.py"],
-    "av": ["extractors/video", "extractors/clips", "extractors/live", "jobs/samples"],
+    "av": ["extractors/video", "extractors/clips", "extractors/cutting", "extractors/live", "jobs/samples"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],

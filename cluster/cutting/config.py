@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from typing_extensions import override
 
+from cluster.annotations.formats import READERS
+from cluster.annotations.read import AUTO
 from cluster.datasets.manifest_writer import WRITERS
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
@@ -44,7 +46,9 @@ class CuttingEngineOptions(EngineOptions):
     beam_options: tuple[str, ...] = ()
     pools: str = "auto"
     embed_workers: int | None = None
-    time_limit: float = option(3600.0, help="seconds that one video may take; a worker that takes longer is killed", above=0)
+    time_limit: float = option(
+        3600.0, help="seconds that one video may take; a worker that takes longer is killed", above=0
+    )
     memory_limit_mib: int = option(3072, help="MiB of memory that one video may take", minimum=1)
 
 
@@ -52,7 +56,12 @@ class CuttingEngineOptions(EngineOptions):
 class AnnotationOptions(Options):
     """How the export is read."""
 
-    format: str = option("auto", help="format of the annotations; auto: by their content", filled=True, common=True)
+    format: str = option(
+        AUTO,
+        help="format of the annotations; auto: by their content",
+        choices=(AUTO, *READERS),
+        common=True,
+    )
     frame_rate: str | None = option(
         None,
         help="frames per second that the export counts, where it counts frames and does not say which: 24, 30000/1001",
@@ -60,7 +69,9 @@ class AnnotationOptions(Options):
         accepts=is_rate,
     )
     label_from: str = option("", help="where the class stands: name, value, or an attribute, control or tier by name")
-    group_from: str = option("", help="attribute whose value groups annotations, such as a person: splits keep groups together")
+    group_from: str = option(
+        "", help="attribute whose value groups annotations, such as a person: splits keep groups together"
+    )
     merge_spellings: bool = option(
         False, help="count labels that differ by case or blanks alone as one: as the most frequent of them"
     )
@@ -76,13 +87,18 @@ class SplitOptions(Options):
     """Which clips are for training, validation and test."""
 
     test: float = option(
-        0.2, help="fraction of each class for the test, where neither export nor manifest has splits", minimum=0, below=1
+        0.2,
+        help="fraction of each class for the test, where neither export nor manifest has splits",
+        minimum=0,
+        below=1,
     )
-    validation: float = option(0.2, help="fraction of the training clips, where there are none for it", minimum=0, below=1)
+    validation: float = option(
+        0.2, help="fraction of the training clips, where there are none for it", minimum=0, below=1
+    )
     seed: int = option(0, help="random seed of the split")
     split_by: str = option(
         GROUP,
-        help="keep groups together (by default the clips of a video), or let clips of one recording be in several splits",
+        help="keep groups together (by default the clips of a video), or let a recording be in several splits",
         choices=SPLIT_UNITS,
     )
 
@@ -91,8 +107,6 @@ class SplitOptions(Options):
 class CuttingOptions(Options):
     """One manifest of clips."""
 
-    annotations: str = option(help="export of an annotation tool, or lists of a data set: file or folder", filled=True, common=True)
-    videos: str = option(help="folder, glob, bucket prefix, single video, or manifest", filled=True, common=True)
     output: str = option(
         help="manifest of clips to write: .csv, .jsonl or .parquet; vocabulary.csv and annotations.html go beside it",
         must_be=f"a file name that ends in {', '.join(WRITERS)}, which is its format",
@@ -100,10 +114,15 @@ class CuttingOptions(Options):
         is_written=True,
         common=True,
     )
+    annotations: str | None = option(
+        None, help="export of an annotation tool, or lists of a data set: file or folder", filled=True, common=True
+    )
+    videos: str | None = option(
+        None, help="folder, glob, bucket prefix, single video, or manifest", filled=True, common=True
+    )
     cut: str | None = option(
         None,
-        help="also cut files: exact (encoded anew, first and last frame exact), or keyframes (copied, from the key frame "
-        "before on)",
+        help="also cut files: exact (encoded anew), or keyframes (copied, from the key frame before the first on)",
         choices=CUTS,
         goes_with="clips",
         common=True,
@@ -126,6 +145,11 @@ class CuttingOptions(Options):
         256, help="pixels of the shorter side of frames in TFRecords, at most", minimum=16, goes_with="tfrecords"
     )
     max_pixels: int = option(MAX_PIXELS, help="refuse videos whose frames have more pixels", minimum=1)
+    from_tfrecords: str | None = option(
+        None,
+        help="instead of annotations and videos, turn TFRecords of clips back into files: folder, or one .tfrecord",
+        filled=True,
+    )
     reading: AnnotationOptions = field(default_factory=AnnotationOptions)
     splits: SplitOptions = field(default_factory=SplitOptions)
     folders: FolderOptions = field(default_factory=FolderOptions)
@@ -137,6 +161,14 @@ class CuttingOptions(Options):
     @override
     def conflicts(self) -> list[str]:
         problems = []
+        if self.from_tfrecords is None:
+            missing = [name for name in ("annotations", "videos") if getattr(self, name) is None]
+            problems += [f"--{name} is required, unless --from-tfrecords is given" for name in missing]
+        else:
+            unwanted = [name for name in ("annotations", "videos", "tfrecords") if getattr(self, name) is not None]
+            problems += [f"--{name} does not go with --from-tfrecords" for name in unwanted]
+            if self.cut != EXACT:
+                problems.append("--from-tfrecords needs --cut exact and --clips, where the files go")
         if self.clips is not None and self.cut is None:
             problems.append("--clips goes with --cut exact or --cut keyframes")
         if self.cut != EXACT and self.crf != DEFAULT_CRF:

@@ -1,15 +1,17 @@
 """The cutting job, from options to an exit code.
 
-annotations, videos ─► plan ─ lease ─► run (what is not cut yet) ─► manifest, files, records, page
+annotations, videos (or records) ─► plan ─ lease ─► run (what is not cut yet) ─► manifest, files, records, page
 """
 
 from __future__ import annotations
 
 from contextlib import closing
 
+from cluster.annotations.base import ReadOptions
+from cluster.annotations.read import read_annotations
 from cluster.cutting.config import CuttingOptions
-from cluster.cutting.export import read_export
-from cluster.cutting.plan import make_plan
+from cluster.cutting.plan import CuttingPlan, make_plan
+from cluster.cutting.record_stage import make_records_plan
 from cluster.cutting.run import CuttingRun
 from cluster.engines.deferred import DeferredEngine
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code
@@ -32,7 +34,15 @@ def cut_clips(options: CuttingOptions) -> CuttingRecord:
     Raises `InputError` for bad input, before anything is touched; and where another run is writing, or nothing can be
     written.
     """
-    plan = make_plan(options, read_export(options))
+    plan = _plan(options)
     with closing(DeferredEngine(options.engine)) as engine, plan.folder.lease() as lease:
         plan.folder.close_records(lease.predecessors)
         return CuttingRun(plan, engine)()
+
+
+def _plan(options: CuttingOptions) -> CuttingPlan:
+    if options.from_tfrecords is not None:
+        return make_records_plan(options)
+    reading = options.reading
+    asked = ReadOptions(reading.rate, reading.label_from, reading.group_from)
+    return make_plan(options, read_annotations(options.annotations or "", reading.format, asked, options.policy))

@@ -11,7 +11,7 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 
 from cluster.storage.files import address_of
 from cluster.storage.redaction import redacted_uri
@@ -84,15 +84,23 @@ class _Index:
         path = address_of(name).replace("\\", "/")
         base = posixpath.basename(path)
         stem = posixpath.splitext(base)[0]
-        choices = [self._by_name.get(base), *(self._by_stem.get(f"{prefix}{key}") for key in (base, stem) for prefix in PREFIXES)]
+        choices = [
+            self._by_name.get(base),
+            *(self._by_stem.get(f"{prefix}{key}") for key in (base, stem) for prefix in PREFIXES),
+        ]
         return _closest(path, next(filter(None, choices), []))
 
 
 def _closest(path: str, videos: Sequence[Video]) -> list[Video]:
     """Those of the videos whose folders are most like those of `path`, from the last one on."""
-    folders = path.split("/")[-2::-1]
-    lengths = [len(commonprefix([folders, address_of(video.uri).split("/")[-2::-1]])) for video in videos]
+    lengths = [_common(path, address_of(video.uri)) for video in videos]
     return [video for video, length in zip(videos, lengths, strict=True) if length == max(lengths)]
+
+
+def _common(path: str, other: str) -> int:
+    """How many folders two paths share, from the last one on."""
+    pairs = zip(path.split("/")[-2::-1], other.split("/")[-2::-1], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _unpaired(one: AnnotatedVideo, candidates: Sequence[Video]) -> Finding:

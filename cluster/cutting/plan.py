@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from cluster.cutting.config import GROUP, CuttingOptions
 from cluster.cutting.cuts_folder import CutsFolder
@@ -37,6 +38,8 @@ PAGE = "annotations.html"
 class CuttingPlan:
     """A run that can start.
 
+    source    what clips are made from, for messages
+    videos    those with annotations, or files of records
     findings  what concerns the export as a whole
     notes     what the reader of the export left out, for a person
     classes   names, in the order of their indices
@@ -45,12 +48,13 @@ class CuttingPlan:
     options: CuttingOptions
     run_id: str
     started: datetime
-    units: tuple[CuttingUnit, ...]
+    source: str
+    videos: tuple[Video, ...]
     fingerprints: Mapping[str, str]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     classes: tuple[str, ...]
-    worker: VideoWorker[CuttingStage]
+    worker: VideoWorker[Any]
     folder: CutsFolder
 
     def beside_output(self, name: str) -> str:
@@ -65,12 +69,7 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         InputError: with everything that is wrong.
     """
     started = datetime.now(UTC)
-    problems: list[str] = []
-    for uri in filter(None, (options.output, options.clips, options.tfrecords)):
-        try:
-            files.check_writable(uri)
-        except files.StorageError as error:
-            problems.append(str(error))
+    problems = unwritable(options)
     videos = _read_videos(options, problems)
     labels = [annotation.label for entry in exported.videos for annotation in entry.annotations if annotation.label]
     alike = spellings(labels)
@@ -84,7 +83,7 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     units = _with_splits(units, options, problems)
     if not problems:
         check_vocabulary(
-            files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE), classes, options.annotations
+            files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE), classes, options.annotations or ""
         )
     if problems:
         raise InputError(*problems)
@@ -106,7 +105,8 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         options=options,
         run_id=run_id,
         started=started,
-        units=tuple(units),
+        source=options.annotations or "",
+        videos=tuple(unit.video for unit in units),
         fingerprints=fingerprints,
         findings=(*pairing.findings, *_spelling_findings(alike, merged=bool(stands_for))),
         notes=exported.notes,
@@ -116,9 +116,20 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     )
 
 
+def unwritable(options: CuttingOptions) -> list[str]:
+    """Problems with outputs that cannot be written to."""
+    problems = []
+    for uri in filter(None, (options.output, options.clips, options.tfrecords)):
+        try:
+            files.check_writable(uri)
+        except files.StorageError as error:
+            problems.append(str(error))
+    return problems
+
+
 def _read_videos(options: CuttingOptions, problems: list[str]) -> list[Video]:
     try:
-        return with_versions(read_videos(options.videos, options.folders.exclude, options.policy), options.policy)
+        return with_versions(read_videos(options.videos or "", options.folders.exclude, options.policy), options.policy)
     except ManifestError as error:
         problems.append(str(error))
         return []
@@ -160,9 +171,7 @@ def _with_splits(units: Sequence[CuttingUnit], options: CuttingOptions, problems
         return list(units)
     found = with_splits(listed, validation=wanted.validation, test=wanted.test, seed=wanted.seed)
     split_of = {video.id: video.split for video in found}
-    return [
-        replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units
-    ]
+    return [replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units]
 
 
 def _own_split(unit: CuttingUnit, problems: list[str]) -> str:

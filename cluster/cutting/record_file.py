@@ -62,7 +62,7 @@ def masked_crc(data: bytes) -> int:
 
 
 def _is_damaged(data: bytes, checksum: bytes) -> bool:
-    return masked_crc(data) != CHECKSUM.unpack(checksum)[0]
+    return masked_crc(data) != int.from_bytes(checksum, "little")
 
 
 def _register(data: bytes) -> int:
@@ -91,9 +91,9 @@ def _register(data: bytes) -> int:
 @lru_cache(maxsize=1)
 def _table() -> Registers:
     """What each byte does to the register."""
-    table = np.arange(256, dtype=np.uint32)
+    table: Registers = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = table >> 1 ^ np.where(table & 1, np.uint32(POLYNOMIAL), np.uint32(0))
+        table = np.where(table & 1, table >> 1 ^ np.uint32(POLYNOMIAL), table >> 1).astype(np.uint32)
     return table
 
 
@@ -101,7 +101,7 @@ def _table() -> Registers:
 def _moved(size: int) -> list[list[int]]:
     """The register after `size` bytes of zeros, for each value of each of its four bytes."""
     table = _table()
-    registers = (np.arange(256, dtype=np.uint32) << (8 * np.arange(4, dtype=np.uint32))[:, None]).astype(np.uint32)
+    registers: Registers = np.outer([1, 1 << 8, 1 << 16, 1 << 24], np.arange(256)).astype(np.uint32)  # (4, 256)
     for _ in range(size):
         registers = table[registers & 0xFF] ^ registers >> 8
     moved: list[list[int]] = registers.tolist()

@@ -9,13 +9,14 @@ manifest is written only once every video is settled.
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cluster.cutting.cuts_folder import remove_files
-from cluster.cutting.outputs import write_files_manifest, write_source_manifest
+from cluster.cutting.outputs import CLIPS_MANIFEST, write_files_manifest, write_source_manifest
 from cluster.cutting.plan import PAGE, CuttingPlan
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
 from cluster.engines.base import Engine, EngineError
@@ -54,12 +55,14 @@ class CuttingRun:
 
     def __init__(self, plan: CuttingPlan, engine: Engine) -> None:
         self._plan, self._engine = plan, engine
-        self._ids = [unit.video.id for unit in plan.units]
+        self._ids = [video.id for video in plan.videos]
         self._stored = plan.folder.stored(self._ids)
         retried = plan.options.failures.retry_failed
         self._cuts: dict[str, VideoCuts] = {}  # up to date, by the ids of their videos
         for name, cuts in self._stored.items():
-            is_retried = cuts.failure is not None and retried is not None and (not retried or cuts.failure.code in retried)
+            is_retried = (
+                cuts.failure is not None and retried is not None and (not retried or cuts.failure.code in retried)
+            )
             if cuts.fingerprint == plan.fingerprints[name] and not is_retried:
                 self._cuts[name] = cuts
         before = {name: cuts.failure.code for name, cuts in self._cuts.items() if cuts.failure is not None}
@@ -71,9 +74,9 @@ class CuttingRun:
     def __call__(self) -> CuttingRecord:
         """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
         plan = self._plan
-        pending = [unit.video for unit in plan.units if unit.video.id not in self._cuts]
+        pending = [video for video in plan.videos if video.id not in self._cuts]
         logger.info(
-            f"run {plan.run_id}: {len(plan.units)} videos with annotations, "
+            f"run {plan.run_id}: {len(plan.videos)} videos of {redacted_uri(plan.source)}, "
             f"{self._failures.among(len(self._cuts))}, {len(pending)} to do, into {plan.options.output}"
         )
         plan.folder.write_options(plan.options)
@@ -120,9 +123,7 @@ class CuttingRun:
             failure = FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
             tally.failed += 1
             self._failures.add(video.id, failure.code)
-        cuts = VideoCuts(
-            id=video.id, uri=video.uri, fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure
-        )
+        cuts = VideoCuts(id=video.id, uri=video.uri, fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure)
         plan.folder.write(cuts)
         self._remove_former(self._stored.get(video.id), cuts)
         self._cuts[video.id] = cuts
@@ -132,13 +133,10 @@ class CuttingRun:
 
     def _remove_former(self, former: VideoCuts | None, now: VideoCuts) -> None:
         """Remove the files that an earlier run has made of the video, and that nothing refers to any more."""
-        if former is None or former.cut is None:
-            return
-        options, kept = self._plan.options, now.cut
-        clips = {clip.file for clip in former.cut.clips if clip.file} - {clip.file for clip in kept.clips if kept}
+        clips, records = ([set(files_of(one)) for one in (former, now)] for files_of in (_clip_files, _record_files))
         left = [
-            *remove_files(options.clips, sorted(clips)),
-            *remove_files(options.tfrecords, sorted(set(former.cut.records) - set(kept.records if kept else ()))),
+            *remove_files(self._plan.options.clips, sorted(clips[0] - clips[1])),
+            *remove_files(self._plan.options.tfrecords, sorted(records[0] - records[1])),
         ]
         if left:
             logger.warning(f"{len(left)} files of an earlier run cannot be removed: {', '.join(left[:5])}")
@@ -150,12 +148,15 @@ class CuttingRun:
         plan.folder.write_failures(rows)
         if not any(one.cut and one.cut.clips for one in cuts):
             raise InputError(f"no clip is left, so no manifest is written; {plan.beside_output(PAGE)} says why")
-        write_source_manifest(options.output, cuts)
-        write_vocabulary(plan.beside_output(VOCABULARY_FILE), Vocabulary(plan.classes))
+        if options.from_tfrecords is None:
+            write_source_manifest(options.output, cuts)
+        else:
+            write_files_manifest(options.output, cuts, options.clips)
+        folders = [posixpath.dirname(options.output) or ".", *filter(None, (options.clips, options.tfrecords))]
         if options.clips is not None:
-            write_files_manifest(options.clips, cuts, plan.classes)
-        if options.tfrecords is not None:
-            write_vocabulary(files.join(options.tfrecords, VOCABULARY_FILE), Vocabulary(plan.classes))
+            write_files_manifest(files.join(options.clips, CLIPS_MANIFEST), cuts)
+        for folder in folders if plan.classes else ():
+            write_vocabulary(files.join(folder, VOCABULARY_FILE), Vocabulary(plan.classes))
 
     def _write_page(self, record: CuttingRecord) -> None:
         uri = self._plan.beside_output(PAGE)
@@ -183,7 +184,7 @@ class CuttingRun:
             versions=package_versions(),
             machine=self._engine.machine(),
             counts=CuttingCounts(
-                videos_total=len(plan.units),
+                videos_total=len(plan.videos),
                 already_cut=self._done_before,
                 failed_before=self._failed_before,
                 cut=tally.cut,
@@ -197,8 +198,7 @@ class CuttingRun:
                 workers_lost=self._queue.workers_lost,
                 nodes_lost=len(self._queue.nodes_lost),
             ),
-            annotations=redacted_uri(options.annotations),
-            videos=redacted_uri(options.videos),
+            source=redacted_uri(plan.source),
             output=redacted_uri(options.output),
             findings=plan.findings[:MAX_FAILURES],
             notes=plan.notes[:MAX_FAILURES],
@@ -224,6 +224,14 @@ class CuttingRun:
             )
         for line in self._failures.lines():
             logger.info(line)
+
+
+def _clip_files(cuts: VideoCuts | None) -> list[str]:
+    return [clip.file for clip in cuts.cut.clips if clip.file] if cuts and cuts.cut else []
+
+
+def _record_files(cuts: VideoCuts | None) -> list[str]:
+    return list(cuts.cut.records) if cuts and cuts.cut else []
 
 
 def _failure_row(cuts: VideoCuts, run_id: str) -> FailureRow:

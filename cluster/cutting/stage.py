@@ -127,7 +127,8 @@ class CuttingStage:
             records, record_bytes = self._write_records(name, Path(str(path)), unit, frames, timed, findings)
             seconds = {"list_frames": listed - started, "cut": cut - listed, "records": time.thread_time() - cut}
         clips = [
-            _cut_clip(one, frames, clip_files.get(one.wanted.id, ""), file) for one, file in zip(timed, made, strict=True)
+            _cut_clip(one, frames, clip_files.get(one.wanted.id, ""), file)
+            for one, file in zip(timed, made, strict=True)
         ]
         result = CutVideo(
             frames=len(frames),

@@ -1,7 +1,7 @@
 """From the extent of an annotation to frames of the video, by the video's own timestamps.
 
-In: an `Extent` and the `FrameList`. Out: `FrameSpan`, the frames from `first` to `stop` (exclusive). The clip lasts from
-the time of the first one to that of the frame after the last, or to the end of the video.
+In: an `Extent` and the `FrameList`. Out: `FrameSpan`, the frames from `first` to `stop` (exclusive). The clip lasts
+from the time of the first one to that of the frame after the last, or to the end of the video.
 
 A range of seconds holds the frames that begin in it. Tools write times in milliseconds, rounded up or down: a frame
 that begins up to `ROUNDING_SECONDS` before a time counts as beginning at it. Seconds are those of the player's clock,
@@ -55,7 +55,8 @@ def _of_numbers(extent: FrameRange, frames: FrameList) -> FrameSpan:
     count = len(frames)
     if extent.first >= count or extent.last < 0:
         raise RefusedError(
-            FindingCode.OUTSIDE, f"frames {extent.first} to {extent.last} lie outside the video, whose last is {count - 1}"
+            FindingCode.OUTSIDE,
+            f"frames {extent.first} to {extent.last} lie outside the video, whose last is {count - 1}",
         )
     first, stop = max(extent.first, 0), min(extent.last + 1, count)
     is_whole = (first, stop) == (extent.first, extent.last + 1)

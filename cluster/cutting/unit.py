@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from schemas.annotations import AnnotatedVideo, Annotation, Extent
-from schemas.videos import Video, content_of
+from schemas.videos import Video
 
 VERSION = "1"  # raised whenever the same unit would give other clips
 
@@ -45,8 +45,12 @@ class CuttingUnit:
 
     def fingerprint(self, settings: Mapping[str, Any]) -> str:
         """Changes with anything that its clips depend on, `settings` of the run among them."""
-        described = [VERSION, content_of(self.video), self.video.uri, asdict(self), dict(settings)]
-        return hashlib.sha256(json.dumps(described, sort_keys=True, default=_text).encode()).hexdigest()
+        return hashed([VERSION, asdict(self), dict(settings)])
+
+
+def hashed(described: object) -> str:
+    """The SHA-256 of values that JSON holds, and fractions."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True, default=_text).encode()).hexdigest()
 
 
 def cutting_unit(video: Video, entries: Sequence[AnnotatedVideo], spellings: Mapping[str, str]) -> CuttingUnit:

@@ -17,6 +17,7 @@ from schemas.cuttings import Finding, FindingCode
 from schemas.errors import EXAMPLES
 
 RATE_TOLERANCE = 0.0005  # between 29.97 and 30 lies 0.001
+MAX_LENGTH_DIFFERENCE_SECONDS = 1
 MAX_PAIRS = 10_000  # of clips that overlap, counted in a video
 
 
@@ -47,7 +48,7 @@ def claims(video: str, entries: Sequence[AnnotatedVideo], frames: FrameList) -> 
             message = f"the export counts {entry.frame_count:,} frames, the video has {len(frames):,}"
             yield Finding(code=FindingCode.OTHER_LENGTH, video=video, message=message)
         length = entry.duration_seconds
-        if length is not None and abs(length - frames.duration_seconds) > max(1 / frames.rate, 1):
+        if length is not None and abs(length - frames.duration_seconds) > MAX_LENGTH_DIFFERENCE_SECONDS:
             actual = float(frames.duration_seconds)
             message = f"the export says that it lasts {float(length):.2f} s; it lasts {actual:.2f} s"
             yield Finding(code=FindingCode.OTHER_LENGTH, video=video, message=message)
@@ -62,7 +63,9 @@ def claims(video: str, entries: Sequence[AnnotatedVideo], frames: FrameList) -> 
 def is_variable(frames: FrameList) -> bool:
     """Whether the distances between frames differ by more than their rounding."""
     distances = [following - pts for pts, following in pairwise(frames.timestamps)]
-    return bool(distances) and (max(distances) - min(distances)) * frames.tick > max(2 * frames.tick, 1 / (4 * frames.rate))
+    return bool(distances) and (max(distances) - min(distances)) * frames.tick > max(
+        2 * frames.tick, 1 / (4 * frames.rate)
+    )
 
 
 def meetings(video: str, clips: Iterable[Extended]) -> Iterator[Finding]:
@@ -82,9 +85,7 @@ def meetings(video: str, clips: Iterable[Extended]) -> Iterator[Finding]:
         if names:
             more = ", …" if len(names) > EXAMPLES else ""
             count = f"{len(names):,} pairs of clips" if len(names) > 1 else "two clips"
-            yield Finding(
-                code=code, video=video, message=f"{count} {verbs[code]}: {'; '.join(names[:EXAMPLES])}{more}"
-            )
+            yield Finding(code=code, video=video, message=f"{count} {verbs[code]}: {'; '.join(names[:EXAMPLES])}{more}")
 
 
 def spellings(labels: Iterable[str]) -> dict[str, str]:

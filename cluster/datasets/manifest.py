@@ -198,9 +198,7 @@ def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, s
     end = _seconds(row, "end_seconds")
     if end is not None and end <= start:
         raise ValueError(f"end_seconds {seconds_text(end)} is not after start_seconds {seconds_text(start)}")
-    video = Video(
-        name, uri, labels_of(row.get("labels")), _text(row, "split"), start, end, group=_text(row, "group")
-    )
+    video = Video(name, uri, labels_of(row.get("labels")), _text(row, "split"), start, end, group=_text(row, "group"))
     return video, full
 
 

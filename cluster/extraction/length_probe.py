@@ -50,4 +50,4 @@ class LengthProbe:
         """The length of the whole video: it has no segments."""
         info = probe(source, max_pixels=self.max_pixels)
         end = min(float(info.duration_seconds), video.end_seconds or float("inf"))
-        return Length(max(end - video.start_seconds, 0.0), info.size_bytes), []
+        return Length(max(float(end - video.start_seconds), 0.0), info.size_bytes), []

@@ -77,9 +77,7 @@ class _Annotated(Segment):
         return f"{escape_invisible(self.name)}: {self.times}"
 
 
-def render_annotations_report(
-    record: CuttingRecord, cuts: Sequence[VideoCuts], context: PageContext = NOTHING
-) -> str:
+def render_annotations_report(record: CuttingRecord, cuts: Sequence[VideoCuts], context: PageContext = NOTHING) -> str:
     """The page of a run."""
     return render_page("annotations.html", _content(record, cuts, context), context)
 

@@ -77,7 +77,9 @@ def cut_at_keyframes(
 ) -> list[CutFile | CutError]:
     """The outcome of each span, in order. Raises `VideoError` where the video cannot be opened any more."""
     if not frames.is_sure:
-        reason = f"its packets cannot be copied, as the video is damaged or spliced, or its timestamps are unsure: {INSTEAD}"
+        reason = (
+            f"its packets cannot be copied, as the video is damaged or spliced, or its timestamps are unsure: {INSTEAD}"
+        )
         return [CutError(reason) for _ in spans]
     return [_attempt(path, frames, span, with_sound, max_pixels) for span in spans]
 
@@ -102,7 +104,7 @@ def _cut(path: Path, frames: FrameList, span: Span, with_sound: bool, max_pixels
         with av.open(str(target), "w", format=name, container_options=options) as output:
             video = output.add_stream_from_template(media.video)
             parts: list[Iterator[tuple[Fraction, Packet[Any]]]] = [_pictures(media, span, copy)]
-            streams = {media.video: video}
+            streams: dict[Any, Any] = {media.video: video}
             if with_sound and other.audio is not None:
                 streams[other.audio] = output.add_stream_from_template(other.audio)
                 parts.append(_sound(other, copy, frames.tick))
@@ -133,7 +135,8 @@ def _pictures(media: Media, span: Span, copy: _Copy) -> Iterator[tuple[Fraction,
 def _sound(media: Media, copy: _Copy, tick: Fraction) -> Iterator[tuple[Fraction, Packet[Any]]]:
     """The packets of the sound that begin while the pictures last, likewise."""
     stream = media.audio
-    assert stream is not None and stream.time_base is not None
+    assert stream is not None
+    assert stream.time_base is not None
     start, end = (ceil(pts * tick / stream.time_base) for pts in (copy.key_pts, copy.end_pts))
     if can_seek(media):
         media.container.seek(start, stream=stream, backward=True)

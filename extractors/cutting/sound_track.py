@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from fractions import Fraction
+from typing import Final
 
 import av.error
 import numpy as np
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 
 from extractors.video.held_audio import JITTER_SECONDS
 
-CODEC, FORMAT = "aac", "fltp"
+CODEC: Final = "aac"
+FORMAT = "fltp"
 LAYOUTS = {1: "mono", 6: "5.1"}  # by number of channels
 RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 USUAL_HZ = 48_000
@@ -73,7 +75,8 @@ class SoundReader:
             self._resampler = AudioResampler(format="flt", layout=self.layout, rate=self.rate_hz)
         frame.pts = None  # within a run, samples are counted instead
         for resampled in self._resampler.resample(frame):
-            samples = resampled.to_ndarray().reshape(-1, resampled.layout.nb_channels)  # (samples, channels)
+            planes = np.asarray(resampled.to_ndarray(), np.float32)
+            samples = planes.reshape(-1, resampled.layout.nb_channels)  # (samples, channels)
             for track in self.tracks:
                 track.add(seconds, samples)
             seconds += Fraction(len(samples), self.rate_hz)

@@ -8,6 +8,7 @@ since 4:2:0 has none. Where the size of the frames changes, they are scaled to t
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
 import av
 from av.container import OutputContainer
@@ -17,7 +18,7 @@ from av.video.reformatter import VideoReformatter
 from extractors.video.cropping import Crop
 from extractors.video.image import DisplayMatrix
 
-CODEC = "libx264"
+CODEC: Final = "libx264"
 FORMATS = frozenset(
     {
         *("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv16", "gray", "gray10le"),
@@ -25,9 +26,9 @@ FORMATS = frozenset(
     }
 )
 SUBSAMPLED = {
-    **{name: "yuv444p" for name in ("yuv420p", "yuv422p", "nv12", "nv16")},
-    **{name: "yuvj444p" for name in ("yuvj420p", "yuvj422p")},
-    **{name: "yuv444p10le" for name in ("yuv420p10le", "yuv422p10le")},
+    **dict.fromkeys(("yuv420p", "yuv422p", "nv12", "nv16"), "yuv444p"),
+    **dict.fromkeys(("yuvj420p", "yuvj422p"), "yuvj444p"),
+    **dict.fromkeys(("yuv420p10le", "yuv422p10le"), "yuv444p10le"),
 }
 ONE = 1 << 16  # in 16.16 fixed point
 

@@ -1,7 +1,7 @@
 """Demuxing across damage and splices: the packets of the video stream in decoding order.
 
-Audio packets are passed to a `SoundSink`, such as a `Waveform`, as they are read. Where the container is damaged, reading resumes as soon as
-the demuxer resynchronises, and `follows_hole` marks the first packet after the hole.
+Audio packets are passed to a `SoundSink`, such as a `Waveform`, as they are read. Where the container is damaged,
+reading resumes as soon as the demuxer resynchronises, and `follows_hole` marks the first packet after the hole.
 
 A spliced file holds recordings joined end to end, each with a clock of its own; video and audio packets get timestamps
 on one clock (`extractors.video.splices`), and `follows_splice` marks the first video packet of each later part.

@@ -1,4 +1,4 @@
-"""The colours that tell classes apart, for light and dark pages, by the CSS classes of `templates/timeline_style.html`."""
+"""The colours that tell classes apart on light and dark pages: the CSS classes of `templates/timeline_style.html`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,216 @@
+"""The way back: files of records → clips in files, with rows as if they had been cut.
+
+In: a `.tfrecord` file of clips (`sequence_example`), as a "video". Out: `CutVideo`. Frames are at their
+`image/timestamp`, or else at `image/frame_rate`; a record with neither, or that is damaged, becomes a finding. Its
+labels are the names in the record, or else those of a vocabulary, or else the indices.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, cast
+
+from cluster.cutting.config import CuttingOptions
+from cluster.cutting.cuts_folder import CutsFolder
+from cluster.cutting.plan import CuttingPlan, unwritable
+from cluster.cutting.record_file import RecordFileError, records
+from cluster.cutting.sequence_example import ClipRecord, decoded
+from cluster.cutting.stage import NAME_DIGITS
+from cluster.cutting.unit import VERSION, hashed
+from cluster.datasets.grouped_splits import stored_split
+from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
+from cluster.engines.stage import Network
+from cluster.engines.video_worker import VideoWorker
+from cluster.runs.lifecycle import new_run_id
+from cluster.storage import files
+from cluster.storage.listing import list_files
+from cluster.storage.output_file import output_file
+from extractors.cutting.from_jpegs import write_jpegs
+from extractors.cutting.span import CutError
+from extractors.segments import Segment
+from extractors.video.media import Source
+from schemas.cuttings import CutClip, CutVideo, Finding, FindingCode
+from schemas.errors import InputError
+from schemas.outcomes import FailureCode, Stage, VideoError
+from schemas.videos import MICROSECONDS, Video
+
+SUFFIX = ".tfrecord"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordStage:
+    """Writes the clips of one file of records after another. `rate` is for records that do not tell theirs."""
+
+    clips: str
+    crf: int
+    rate: Fraction | None
+    classes: tuple[str, ...]
+    fingerprints: Mapping[str, str]
+    max_pixels: int
+
+    @property
+    def result_type(self) -> type[CutVideo]:
+        """Of what it makes of a file."""
+        return CutVideo
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """None."""
+        return {}
+
+    def with_networks(self, networks: Mapping[str, Any]) -> RecordStage:
+        """The same stage."""
+        return self
+
+    def setup(self) -> None:
+        """Do nothing: there is nothing to load."""
+
+    def __call__(
+        self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
+    ) -> tuple[CutVideo, list[Segment]]:
+        """The clips of a file. Raises `VideoError` for one that is damaged."""
+        started = time.thread_time()
+        clips: list[CutClip] = []
+        findings: list[Finding] = []
+        size = 0
+        name = self.fingerprints[video.id][:NAME_DIGITS]
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="framemill-")))
+            is_path = isinstance(source, str | os.PathLike)
+            file = stack.enter_context(open(source, "rb")) if is_path else source  # type: ignore[arg-type]
+            try:
+                for number, data in enumerate(records(cast(BinaryIO, file), "it")):
+                    try:
+                        clip, written = self._clip(data, number, video, folder, name)
+                    except (CutError, ValueError) as error:
+                        findings.append(_refused(video, number, str(error)))
+                        continue
+                    clips.append(clip)
+                    size += written
+            except RecordFileError as error:
+                raise VideoError(FailureCode.DAMAGED, str(error), Stage.READ) from error
+        spent = time.thread_time() - started
+        seconds = sum(clip.end_microseconds - clip.start_microseconds for clip in clips) / MICROSECONDS
+        frames = sum(clip.frames for clip in clips)
+        result = CutVideo(
+            frames=frames,
+            duration_seconds=seconds,
+            rate=frames / seconds if seconds else 0.0,
+            is_variable=False,
+            clips=tuple(clips),
+            findings=tuple(findings),
+            records=(),
+            bytes_written=size,
+            seconds_by_stage={"cut": spent},
+        )
+        return result, []
+
+    def _clip(self, data: bytes, number: int, video: Video, folder: Path, name: str) -> tuple[CutClip, int]:
+        record = decoded(data)
+        times, end = self._times(record)
+        path = folder / "clip.mp4"
+        write_jpegs(path, record.jpegs, times, end, crf=self.crf, max_pixels=self.max_pixels)
+        target, written = f"{name}-{number:06}.mp4", path.stat().st_size
+        with path.open("rb") as content, output_file(files.join(self.clips, target)) as output:
+            shutil.copyfileobj(content, output)
+        clip = CutClip(
+            id=f"{video.id}#{number:06}",
+            labels=self._labels(record),
+            start_microseconds=0,
+            end_microseconds=end - times[0],
+            frames=len(record.jpegs),
+            split=video.split,
+            group=record.media_id or f"{video.id}#{number:06}",
+            file=target,
+        )
+        return clip, written
+
+    def _times(self, record: ClipRecord) -> tuple[list[int], int]:
+        """When frames begin, and the last one ends, in microseconds."""
+        count, times = len(record.jpegs), list(record.timestamps)
+        if len(times) == count and all(one < other for one, other in pairwise(times)):
+            lasted = record.end_microseconds - record.start_microseconds
+            mean = (times[-1] - times[0]) // (count - 1) if count > 1 else MICROSECONDS // 25
+            end = times[0] + lasted if lasted > times[-1] - times[0] else times[-1] + mean
+            return times, end
+        rate = Fraction(record.frame_rate).limit_denominator(1001) if record.frame_rate > 0 else self.rate
+        if rate is None:
+            raise ValueError("it tells neither image/timestamp nor image/frame_rate: give --frame-rate")
+        moments = [int(number * MICROSECONDS / rate) for number in range(count + 1)]
+        return moments[:-1], moments[-1]
+
+    def _labels(self, record: ClipRecord) -> tuple[str, ...]:
+        if record.label_names:
+            return record.label_names
+        known = range(len(self.classes))
+        return tuple(self.classes[index] if index in known else str(index) for index in record.label_indices)
+
+
+def make_records_plan(options: CuttingOptions) -> CuttingPlan:
+    """The plan that turns records back into clips. Raises `InputError` with everything that is wrong."""
+    started = datetime.now(UTC)
+    source = options.from_tfrecords or ""
+    problems = unwritable(options)
+    videos: list[Video] = []
+    classes: tuple[str, ...] = ()
+    try:
+        videos = _record_files(source)
+        folder = posixpath.dirname(source) if source.endswith(SUFFIX) else source
+        classes = tuple(read_vocabulary(files.join(folder or ".", VOCABULARY_FILE)).names)
+    except (OSError, files.StorageError) as error:
+        problems.append(f"{source} cannot be read: {error}")
+    if not videos and not problems:
+        problems.append(f"{source}: no file there ends in {SUFFIX}")
+    if problems:
+        raise InputError(*problems)
+    settings = {"clips": options.clips, "crf": options.crf, "rate": str(options.reading.rate), "classes": classes}
+    fingerprints = {video.id: hashed([VERSION, asdict(video), settings]) for video in videos}
+    stage = RecordStage(
+        clips=options.clips or "",
+        crf=options.crf,
+        rate=options.reading.rate,
+        classes=classes,
+        fingerprints=fingerprints,
+        max_pixels=options.max_pixels,
+    )
+    run_id, engine = new_run_id(started), options.engine
+    return CuttingPlan(
+        options=options,
+        run_id=run_id,
+        started=started,
+        source=source,
+        videos=tuple(videos),
+        fingerprints=fingerprints,
+        findings=(),
+        notes=(),
+        classes=classes,
+        worker=VideoWorker(stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
+        folder=CutsFolder(options.output, run_id=run_id),
+    )
+
+
+def _record_files(source: str) -> list[Video]:
+    """The files of records, each in the split that its folder is named after."""
+    root = files.join(source)
+    found = sorted((file for file in list_files(source) if file.uri.endswith(SUFFIX)), key=lambda file: file.uri)
+    videos = []
+    for file in found:
+        name = file.uri.removeprefix(files.local_path(root) if files.is_local(root) else root).strip("/")
+        split = stored_split(posixpath.basename(posixpath.dirname(file.uri))) or ""
+        videos.append(Video(name or posixpath.basename(file.uri), file.uri, split=split, version=file.version))
+    return videos
+
+
+def _refused(video: Video, number: int, message: str) -> Finding:
+    return Finding(code=FindingCode.NOT_CUT, video=video.id, source=f"record {number}", message=message)
