@@ -59,9 +59,12 @@ def run_comparison(options: ComparisonOptions, log: Callable[[str], None]) -> Ex
 
 
 def _named(uris: tuple[str, ...]) -> dict[str, str]:
-    """The outputs by their last part, or by the whole URI where two have the same."""
-    names = [posixpath.basename(uri.rstrip("/")) for uri in uris]
-    return dict(zip(names if len(set(names)) == len(names) else uris, uris, strict=True))
+    """The outputs by the part of their URIs in which they differ."""
+    parts = [uri.rstrip("/").split("/") for uri in uris]
+    head = len(posixpath.commonprefix(parts))
+    tail = len(posixpath.commonprefix([each[head:][::-1] for each in parts]))
+    names = ["/".join(each[head : len(each) - tail]) for each in parts]
+    return dict(zip(names if all(names) else uris, uris, strict=True))
 
 
 def _read(uris: tuple[str, ...]) -> dict[str, TrainingRecord]:

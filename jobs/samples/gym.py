@@ -107,8 +107,8 @@ class Room:
             if side is joints.right:
                 limb((joints.pelvis, joints.neck), girth * 2.0, shirt)
                 limb((joints.head, joints.head), athlete.body.head, skin)
-                crown = joints.head + np.array([0, 0.035, 0])
-                limb((crown, crown), athlete.body.head * 0.75, hair)
+                crown = [joints.head + np.array([0, up, 0]) for up in (0.03, 0.04)]
+                limb((crown[0], crown[1]), athlete.body.head * 0.75, hair)
             limb((side.shoulder, side.elbow), girth * 0.9, shirt * shade)
             limb((side.elbow, side.hand), girth * 0.8, skin * shade)
         if has_barbell:

@@ -255,8 +255,5 @@ def test_groups_of_the_manifest_are_counted_in_training(videos, tmp_path):
             rows.append((f"{colour}{number}", f"{videos}/{colour}/{number:03d}.mp4", colour, split, group))
     groups = load(manifest(tmp_path, rows)).groups()
     assert groups.of == {row[0]: row[4] for row in rows[1:] if row[4]}
-    assert {group: groups.training_videos[group] for group in ("person 0", "person 1")} == {
-        "person 0": 6,
-        "person 1": 4,
-    }
+    assert [groups.training_videos[group] for group in ("person 0", "person 1")] == [6, 4]
     assert dict(load(videos).groups().of) == {}

@@ -19,7 +19,7 @@ def run(*arguments: object) -> tuple[ExitCode, str]:
 
 
 def trained(folder: Path, classes: int = 3) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD_FILE).write_text(training_record(classes).to_json())
     return folder
 
@@ -34,13 +34,22 @@ def test_the_page_is_written_and_what_it_says_is_printed(tmp_path: Path) -> None
     assert 'href="../one/training.html"' in page
 
 
-def test_trainings_of_the_same_name_keep_their_folders(tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("a", "b")]
+@pytest.mark.parametrize(
+    ("outputs", "names"),
+    [
+        (("runs/by-clip", "runs/by-athlete/"), ("by-clip", "by-athlete")),
+        (("runs/a/classifier", "runs/b/classifier"), ("a", "b")),
+        (("runs", "runs/again"), ("runs", "runs/again")),
+        (("one/x", "two/x/y"), ("one/x", "two/x/y")),
+    ],
+)
+def test_trainings_are_named_by_what_differs(tmp_path: Path, outputs: tuple[str, ...], names: tuple[str, ...]) -> None:
+    folders = [f"{tmp_path}/{output}" for output in outputs]
     for folder in folders:
-        folder.mkdir()
-        trained(folder / "out")
-    _, text = run("--trainings", *(folder / "out" for folder in folders), "--output", tmp_path / "page.html")
-    assert f"{tmp_path}/a/out: " in text
+        trained(Path(folder))
+    _, text = run("--trainings", *folders, "--output", tmp_path / "page.html")
+    said = [line.partition(": ")[0].removeprefix(f"{tmp_path}/") for line in text.splitlines()[:2]]
+    assert said == list(names)
 
 
 def test_what_is_no_training_is_refused_with_everything_that_is_wrong(
