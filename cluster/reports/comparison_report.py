@@ -93,8 +93,8 @@ def _leak(known: Compared, new: Compared) -> str:
     )
     if abs(difference) <= chance:
         return (
-            f"{facts}. With so few videos, up to {_points(chance)} may be chance: this does not show that the look of a "
-            "group gives its classes away."
+            f"{facts}. With so few videos, up to {_points(chance)} may be chance: this does not show that the look of "
+            "a group gives its classes away."
         )
     if difference < 0:
         return f"{facts}: the {groups} of {new.name} are easier than the others. Other seeds of the split tell more."
