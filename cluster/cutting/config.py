@@ -17,7 +17,7 @@ from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.read_policy import ReadPolicy
-from extractors.cutting.exact import DEFAULT_CRF
+from extractors.cutting.video_track import DEFAULT_CRF
 from extractors.video.media import MAX_PIXELS
 from schemas.numerals import number_of
 

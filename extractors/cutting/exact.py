@@ -23,12 +23,11 @@ from extractors.cutting.frame_list import FrameList, list_frames
 from extractors.cutting.sound_track import SoundReader, SoundTrack
 from extractors.cutting.span import CutError, CutFile, Span
 from extractors.cutting.span_pass import SpanFrames, span_frames
-from extractors.cutting.video_track import VideoTrack
+from extractors.cutting.video_track import DEFAULT_CRF, VideoTrack
 from extractors.video.media import MAX_PIXELS, Media
 from schemas.outcomes import VideoError
 
 SUFFIX = ".mp4"
-DEFAULT_CRF = 17
 
 
 def cut_exact(

@@ -10,6 +10,7 @@ Files are MP4 where that holds the codecs, else Matroska. Sound is copied in who
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -53,14 +54,15 @@ class _Copy:
     end_pts: int
 
     @classmethod
-    def of(cls, media: Media, span: Span) -> _Copy:
+    def of(cls, media: Media, frames: FrameList, span: Span) -> _Copy:
         """What is to be copied of an open file."""
-        times = [(frame.pts, frame.packet.dts, frame.end_pts, frame.shown) for frame in _coded_frames(media, span)]
+        times = [(frame.pts, frame.packet.dts) for frame in _coded_frames(media, span)]
         if not times:
             raise UnsureStructureError("no packet is found there")
-        timestamps, declared, ends, shown = zip(*times, strict=True)
-        last = max(end for end, is_shown in zip(ends, shown, strict=True) if is_shown)
-        return cls(timestamps, declared, timestamps[0], last)
+        timestamps, declared = zip(*times, strict=True)
+        # Durations of packets are distances of decoding times, which are others than those of the frames.
+        following = bisect_right(frames.timestamps, max(timestamps))
+        return cls(timestamps, declared, timestamps[0], frames.pts_of(following))
 
     def decoding_times(self) -> list[int]:
         """When packets are decoded, after the key frame; Matroska knows that of none behind a key frame."""
@@ -95,7 +97,7 @@ def _attempt(path: Path, frames: FrameList, span: Span, with_sound: bool, max_pi
 
 def _cut(path: Path, frames: FrameList, span: Span, with_sound: bool, max_pixels: int) -> CutFile | CutError:
     with open_media(str(path), max_pixels=max_pixels) as media:
-        copy = _Copy.of(media, span)
+        copy = _Copy.of(media, frames, span)
     with open_media(str(path), max_pixels=max_pixels) as media, open_media(str(path), max_pixels=max_pixels) as other:
         suffix, name = _container_of(media, with_sound)
         target = span.path.with_suffix(suffix)
@@ -118,7 +120,7 @@ def _cut(path: Path, frames: FrameList, span: Span, with_sound: bool, max_pixels
     return CutFile(
         target,
         before_seconds=(span.start_pts - copy.key_pts) * frames.tick,
-        after_seconds=max(copy.end_pts - span.end_pts, 0) * frames.tick,
+        after_seconds=(copy.end_pts - span.end_pts) * frames.tick,
     )
 
 

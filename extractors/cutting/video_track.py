@@ -19,6 +19,7 @@ from extractors.video.cropping import Crop
 from extractors.video.image import DisplayMatrix
 
 CODEC: Final = "libx264"
+DEFAULT_CRF = 17
 FORMATS = frozenset(
     {
         *("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv16", "gray", "gray10le"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.cutting.config import CuttingOptions
 from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
 from cluster.extraction.config import ExtractionOptions
@@ -71,6 +72,12 @@ FLAGS = {
     "convert_tfrecords": """
         input output to level code-range
     """,
+    "cut_clips": """
+        annotations videos output cut clips crf without-sound tfrecords record-size from-tfrecords max-pixels format
+        frame-rate label-from group-from merge-spellings test validation seed split-by exclude follow-links
+        allow-local-files allow-private-redirects copy-limit-mib copy-time-limit engine address workers time-limit
+        memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+    """,
     "evaluate_events": """
         labels date truth subset annotated-only evaluator thresholds output activitynet-results
     """,
@@ -98,6 +105,7 @@ KINDS: dict[str, type[Options]] = {
     "nightly": NightlyOptions,
     "make_manifest": ManifestOptions,
     "convert_tfrecords": ConversionOptions,
+    "cut_clips": CuttingOptions,
     "evaluate_events": EvaluationOptions,
     "make_sample_videos": SampleOptions,
     "make_recordings": RecordingOptions,
@@ -132,6 +140,12 @@ LINES = {
         "--input i --output o --to tfrecord --level frame",
         "--input i --output o --to parquet --code-range -1..3",
     ),
+    "cut_clips": (
+        "--annotations a --videos v --output o.csv --cut exact --clips c --crf 12 --tfrecords t --record-size 128",
+        "--annotations a --videos v --output o.jsonl --format elan --frame-rate 30000/1001 --label-from value "
+        "--group-from person --split-by clip --test 0 --merge-spellings --cut keyframes --clips c --without-sound",
+        "--from-tfrecords t --output o.parquet --cut exact --clips c",
+    ),
     "evaluate_events": (
         "--labels l --truth t.csv --date 2026-01-02 --subset s --evaluator thumos --thresholds 0.5 --output o.json",
         "--labels l --activitynet-results r.json",
@@ -160,6 +174,10 @@ WRITTEN = {
     ),
     "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
     "convert_tfrecords": ("--input i --to parquet --output w", "output"),
+    "cut_clips": (
+        "--annotations a --videos v --output w1.csv --cut exact --clips w2 --tfrecords w3",
+        "output clips tfrecords",
+    ),
     "evaluate_events": (
         "--labels l --truth t --output w1 --activitynet-results w2",
         "output activitynet-results",

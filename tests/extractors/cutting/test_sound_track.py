@@ -1,0 +1,51 @@
+"""Sound is placed by its timestamps: gaps are silent, what overlaps counts once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from extractors.cutting.sound_track import SoundReader, SoundTrack
+from tests.support.videos import Clip, write_video
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> SoundReader:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=10, sound="aac", sound_rate=16_000, sound_layout="mono"))
+    with av.open(str(path)) as container:
+        return SoundReader(container.streams.audio[0])
+
+
+def encoded(track: SoundTrack, path: Path) -> np.ndarray:
+    with av.open(str(path), "w", format="mp4") as container:
+        track.begin(container)
+        track.finish()
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+
+
+def test_gaps_are_silent_and_overlaps_count_once(reader: SoundReader, tmp_path: Path) -> None:
+    assert (reader.rate_hz, reader.layout) == (16_000, "mono")
+    track = SoundTrack(reader, Fraction(10), Fraction(12))
+    tone = (0.5 * np.sin(np.arange(8000) * 2 * np.pi * 440 / 16_000)).astype(np.float32)[:, None]
+    track.add(Fraction(39, 4), tone)  # from 9.75 s on: half of it precedes the clip
+    track.add(Fraction(10), tone)  # the first half is there already
+    track.add(Fraction(23, 2), tone)  # a second later
+    assert track.is_complete
+    track.add(Fraction(12), tone)
+    samples = encoded(track, tmp_path / "a.mp4")
+    assert len(samples) == pytest.approx(32_000, abs=2048)
+    loud = [float(np.abs(samples[at : at + 2000]).max()) > 0.2 for at in (1000, 6000, 12_000, 20_000, 26_000)]
+    assert loud == [True, True, False, False, True]
+
+
+def test_a_track_that_got_nothing_is_a_valid_stream(reader: SoundReader, tmp_path: Path) -> None:
+    track = SoundTrack(reader, Fraction(0), Fraction(1))
+    assert not track.is_complete
+    with av.open(str(tmp_path / "a.mp4"), "w", format="mp4") as container:
+        track.begin(container)
+        track.finish()
