@@ -13,7 +13,7 @@ RECORDINGS := recordings
 # Clips of ten frames, the fewest of any repetition, equally spaced; a network narrow and small enough for two cores.
 MOVEMENTS := --model movinet-a2 --model-options frames=10 height=48 width=48 width_factor=0.25 dropout=0 \
   --placement equal --batch-size 8 --epochs 10 --optimizer adam --learning-rate 3e-3 --schedule cosine \
-  --warmup-steps 50 --max-gradient-norm 1 --engine local
+  --warmup-steps 50 --max-gradient-norm 1 --engine local --clip-cache $(RECORDINGS)/cache
 CUT = $(RUN)/python jobs/cut_clips.py --annotations $(RECORDINGS)/project --videos $(RECORDINGS)/project \
   --group-from athlete --test 0 --engine local
 NIGHTLY = $(RUN)/python jobs/nightly.py --features $(DEMO)/features --checkpoint $(DEMO)/classifier \

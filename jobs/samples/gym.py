@@ -87,7 +87,8 @@ class Room:
         joints = joints_of(athlete.body, pose)
         self._paint(picture, athlete, joints, _centre(athlete.body, movement), has_barbell=movement.has_barbell)
         noisy = picture * self._light + self._noises[number % NOISES]
-        return np.clip(noisy, 0, 255).astype(np.uint8)
+        shown: Picture = np.clip(noisy, 0, 255).astype(np.uint8)
+        return shown
 
     def _paint(self, picture: Picture, athlete: Athlete, joints: Joints, centre: float, *, has_barbell: bool) -> None:
         """From back to front: the limbs of the far side, the trunk and the head, those of the near side, the bar."""
@@ -125,7 +126,7 @@ def _centre(body: Body, movement: Movement) -> float:
     """The middle of where a movement takes place, forward of the feet: it is what the camera points at."""
     reached = [joints_of(body, pose) for _, pose in movement.poses]
     x = [at[0] for one in reached for at in (one.right.ankle, one.pelvis, one.neck, one.head)]
-    return (min(x) + max(x)) / 2
+    return float(min(x) + max(x)) / 2
 
 
 def _ground(width: int, height: int, rng: np.random.Generator) -> Picture:

@@ -49,16 +49,8 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_data_that_documented_commands_make_stay_here(checkout: Path, tmp_path: Path) -> None:
     places = documented_places()
-    assert {
-        "videos",
-        "features",
-        "classifier",
-        "labels",
-        "demo",
-        "recordings",
-        "submission.csv",
-        "c3d.pickle",
-    } <= places
+    made = {"videos", "features", "classifier", "labels", "demo", "recordings", "submission.csv", "c3d.pickle"}
+    assert made <= places
     for place in {*places, "bench", ".venv"}:
         if Path(place).suffix:
             (checkout / place).write_text("data")
