@@ -84,7 +84,8 @@ def meetings(video: str, clips: Iterable[Extended]) -> Iterator[Finding]:
     for code, names in found.items():
         if names:
             more = ", …" if len(names) > EXAMPLES else ""
-            count = f"{len(names):,} pairs of clips" if len(names) > 1 else "two clips"
+            least = "at least " if pairs >= MAX_PAIRS else ""
+            count = f"{least}{len(names):,} pairs of clips" if len(names) > 1 else "two clips"
             yield Finding(code=code, video=video, message=f"{count} {verbs[code]}: {'; '.join(names[:EXAMPLES])}{more}")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cluster.nightly.drift import drift_of
+from cluster.reports.annotations_report import render_annotations_report
 from cluster.reports.comparison_report import render_comparison
 from cluster.reports.context import PageContext
 from cluster.reports.extraction_report import render_run_report
@@ -26,13 +27,19 @@ from schemas.label_statistics import LabelledVideo
 from schemas.runs import FailureNote, SlowVideo
 from schemas.sampled_timelines import NOTHING
 from tests.support.browser import Browser, open_browser
+from tests.support.cutting_records import cuts_of, cutting_record
 from tests.support.nights import MODEL, labels_of, night_of
 from tests.support.run_records import SMALL
 from tests.support.timelines import sampled
 from tests.support.training_records import renamed, training_record
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
-PAGES = {"run": "features/runs/small.html", "training": "classifier/training.html", "night": "labels/report.html"}
+PAGES = {
+    "run": "features/runs/small.html",
+    "training": "classifier/training.html",
+    "night": "labels/report.html",
+    "annotations": "clips/annotations.html",
+}
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"width": 1280},
     "dark": {"width": 1280, "dark": True},
@@ -79,7 +86,7 @@ def browser() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of three jobs in their folders, beside a folder of videos."""
     root = tmp_path_factory.mktemp("site")
-    for folder in ("features/runs", "classifier", "labels/nights", "videos"):
+    for folder in ("features/runs", "classifier", "labels/nights", "videos", "clips"):
         (root / folder).mkdir(parents=True)
     (root / "videos" / "good.mp4").write_bytes(b"")
     night_page = "labels/nights/2026-02-27.html"
@@ -117,6 +124,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = render_night_report(night, earlier, night_pictures, context("night"), mended=["zebra"])
     (root / PAGES["night"]).write_text(page)
     (root / night_page).write_text(render_night_report(earlier[-1], earlier[:-1], {}, context("before")))
+    crowd = [
+        (f"class number {number % 20} of a set {HOSTILE * (number == 3)}", number, number + 9.0) for number in range(50)
+    ]
+    cuts = [cuts_of("anna", ("run", 0.0, 0.1), ("walk", 3.0, 30.0)), cuts_of("folder/" * 9 + "ben", *crowd)]
+    page = render_annotations_report(cutting_record(*cuts, label=HOSTILE), cuts, context("annotations"))
+    (root / PAGES["annotations"]).write_text(page)
     return root
 
 

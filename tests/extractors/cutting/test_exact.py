@@ -1,4 +1,4 @@
-"""Exact cuts have the frames of their span and no others, at the source's distances, with the sound of the same time."""
+"""Exact cuts have the frames of their span and no others, at the source's distances, with the sound of that time."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_orientation_colours_and_pixels_are_kept(tmp_path: Path) -> None:
     assert isinstance(made, CutFile)
     with av.open(str(path)) as source, av.open(str(made.path)) as cut:
         one, other = (next(container.decode(video=0)) for container in (source, cut))
-        matrices = [np.frombuffer(frame.side_data.get("DISPLAYMATRIX"), np.int32)[:5].tolist() for frame in (one, other)]
+        matrices = [
+            np.frombuffer(frame.side_data.get("DISPLAYMATRIX"), np.int32)[:5].tolist() for frame in (one, other)
+        ]
         assert matrices[0] == matrices[1]
         assert (one.format.name, one.color_range, one.colorspace) == (
             other.format.name,

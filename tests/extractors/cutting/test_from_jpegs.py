@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extractors.cutting.from_jpegs import write_jpegs
 from extractors.cutting.frame_list import list_frames
+from extractors.cutting.from_jpegs import write_jpegs
 from extractors.cutting.span import CutError
 from extractors.video.jpeg import encode_jpegs
 from tests.support.cutting import shown

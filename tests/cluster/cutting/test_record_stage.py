@@ -1,0 +1,91 @@
+"""Files of records: what they hold becomes clips, and what is wrong with one costs it alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cluster.cutting.config import CuttingOptions
+from cluster.cutting.record_file import framed
+from cluster.cutting.record_stage import RecordStage, make_records_plan
+from cluster.cutting.sequence_example import ClipRecord, encoded
+from extractors.video.jpeg import encode_jpegs
+from schemas.cuttings import CutVideo
+from schemas.errors import InputError
+from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Video
+from tests.support.cutting import shown
+from tests.support.videos import picture
+
+JPEGS = encode_jpegs(np.stack([picture(number, 96, 48) for number in range(3)]))
+
+
+def record(**given: object) -> bytes:
+    fields = {"id": "x", "jpegs": JPEGS, "timestamps": (), "label_indices": (1,), "label_names": (), **given}
+    return encoded(ClipRecord(**fields))  # type: ignore[arg-type]
+
+
+def cut(folder: Path, *records: bytes, rate: Fraction | None = None, classes: tuple[str, ...] = ()) -> CutVideo:
+    path = folder / "a.tfrecord"
+    path.write_bytes(b"".join(part for one in records for part in framed(one)))
+    stage = RecordStage(
+        clips=str(folder / "clips"), crf=9, rate=rate, classes=classes, fingerprints={"a": "f" * 64}, max_pixels=1 << 20
+    )
+    return stage(str(path), Video("a", str(path), split="test"))[0]
+
+
+def test_times_come_from_the_record_or_the_option(tmp_path: Path) -> None:
+    made = cut(
+        tmp_path,
+        record(timestamps=(0, 50_000, 300_000), end_microseconds=400_000),
+        record(frame_rate=10.0),
+        record(timestamps=(5, 5, 5), frame_rate=20.0),
+        record(),
+        rate=Fraction(4),
+    )
+    assert [clip.end_microseconds for clip in made.clips] == [400_000, 300_000, 150_000, 750_000]
+    assert {clip.split for clip in made.clips} == {"test"}
+    first = [seconds for seconds, _ in shown(tmp_path / "clips" / made.clips[0].file)]
+    assert first == [0, Fraction(1, 20), Fraction(3, 10)]
+
+
+def test_a_bad_record_is_a_finding(tmp_path: Path) -> None:
+    made = cut(tmp_path, record(jpegs=[b"none"], frame_rate=9.0), record(), b"no record", record(frame_rate=9.0))
+    assert len(made.clips) == 1
+    assert [finding.source for finding in made.findings] == ["record 0", "record 1", "record 2"]
+    assert "give --frame-rate" in made.findings[1].message
+
+
+def test_classes_are_named_where_anything_names_them(tmp_path: Path) -> None:
+    named = record(label_names=("run",), frame_rate=9.0)
+    known, unknown = record(frame_rate=9.0), record(label_indices=(7,), frame_rate=9.0)
+    made = cut(tmp_path, named, known, unknown, classes=("sit", "walk"))
+    assert [clip.labels for clip in made.clips] == [("run",), ("walk",), ("7",)]
+
+
+def test_a_damaged_file_fails_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(b"no records at all")
+    stage = RecordStage(clips=str(tmp_path), crf=9, rate=None, classes=(), fingerprints={"a": "f"}, max_pixels=99)
+    with pytest.raises(VideoError) as caught:
+        stage(str(path), Video("a", str(path)))
+    assert caught.value.code == FailureCode.DAMAGED
+
+
+def test_a_plan_names_files_by_their_places_and_finds_splits(tmp_path: Path) -> None:
+    options = CuttingOptions.of(
+        output=str(tmp_path / "o.csv"), from_tfrecords=str(tmp_path), cut="exact", clips=str(tmp_path / "clips")
+    )
+    with pytest.raises(InputError, match=r"no file there ends in \.tfrecord"):
+        make_records_plan(options)
+    for name in ("val", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.tfrecord").write_bytes(b"")
+    plan = make_records_plan(options)
+    assert [(video.id, video.split) for video in plan.videos] == [
+        ("other/x.tfrecord", ""),
+        ("val/x.tfrecord", "validation"),
+    ]
