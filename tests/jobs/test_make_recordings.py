@@ -2,19 +2,27 @@
 
 import csv
 import json
-import subprocess
-import sys
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cluster.cutting.config import CuttingOptions
+from cluster.cutting.job import run_cutting
+from cluster.runs.command_line import parse
+from cluster.runs.lifecycle import ExitCode
+from cluster.runs.options import Options
+from cluster.training.comparison import ComparisonOptions, run_comparison
+from cluster.training.config import TrainingOptions
+from cluster.training.job import run_training
 from jobs.make_recordings import main
-from tests.support.dataset import ROOT, job_environment
+from jobs.samples.recordings import FPS
 from tests.support.trainings import record_of
 
-TINY = ("frames=10", "height=16", "width=16", "width_factor=0.05")
-FPS = 12
+TINY = "frames=10 height=16 width=16 width_factor=0.05"
 
 
 def test_the_job_says_what_it_wrote_and_refuses_what_it_cannot(
@@ -32,40 +40,39 @@ def test_the_job_says_what_it_wrote_and_refuses_what_it_cannot(
     assert "--athletes must be at least 1, not 0" in errors
 
 
-def run(job: str, *arguments: object) -> str:
-    command = [sys.executable, str(ROOT / "jobs" / job), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=job_environment())
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.heavy
 def test_from_recordings_to_a_comparison_of_two_splits(tmp_path: Path) -> None:
     """The commands of `make recordings`, on a few clips and a tiny network."""
     project = tmp_path / "project"
-    run("make_recordings.py", "--output", project, "--athletes", 3, "--repetitions", 3)
+    main(["--output", str(project), "--athletes", "2", "--repetitions", "2"])
     outputs = {}
     for name, unit in (("by-clip", "clip"), ("by-athlete", "group")):
         clips, output = tmp_path / name / "clips.csv", tmp_path / name / "classifier"
-        run(
-            *("cut_clips.py", "--annotations", project, "--videos", project, "--output", clips, "--engine", "local"),
-            *("--group-from", "athlete", "--split-by", unit, "--test", 0),
-        )
+        cutting = f"--annotations {project} --videos {project} --group-from athlete --split-by {unit} --test 0"
+        run(CuttingOptions, run_cutting, f"{cutting} --output {clips} --engine local")
         check_clips(clips, project)
+        network = f"--model movinet-a2 --model-options {TINY} --placement equal --clip-cache {tmp_path / 'cache'}"
         run(
-            *("train_classifier.py", "--videos", clips, "--output", output, "--engine", "local", "--epochs", 1),
-            *("--model", "movinet-a2", "--model-options", *TINY, "--placement", "equal", "--cpus-per-worker", 1),
+            TrainingOptions,
+            run_training,
+            f"--videos {clips} --output {output} {network} --epochs 1 --engine local --cpus-per-worker 1",
         )
         outputs[name] = output
     known, new = (record_of(output).splits[-1] for output in outputs.values())
-    assert (known.group_count, known.known_groups) == (3, 3)
+    assert known.known_groups == known.group_count == 2
     assert (new.group_count, new.known_groups) == (1, 0)
     assert sum(group.videos for group in known.groups) == known.videos
+    said: list[str] = []
     page = tmp_path / "comparison.html"
-    said = run("compare_trainings.py", "--trainings", *outputs.values(), "--output", page)
-    assert said.splitlines()[-1] == f"report: {page}"
-    assert [line.partition(":")[0] for line in said.splitlines()[:2]] == list(outputs)
+    trainings = " ".join(map(str, outputs.values()))
+    run(ComparisonOptions, partial(run_comparison, log=said.append), f"--trainings {trainings} --output {page}")
+    assert [line.partition(":")[0] for line in said[:2]] == list(outputs)
+    assert said[-1] == f"report: {page}"
     assert 'href="./by-clip/classifier/training.html"' in page.read_text()
+
+
+def run(kind: type[Options], job: Callable[[Any], ExitCode], arguments: str) -> None:
+    assert job(parse(kind, arguments.split())) == ExitCode.DONE
 
 
 def check_clips(manifest: Path, project: Path) -> None:
