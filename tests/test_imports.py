@@ -47,6 +47,7 @@ ALLOWED = {
     "cluster/reports": ["cluster/storage", "extractors/video", "classifiers/*"],
     "cluster/runs": ["cluster/storage"],
     "cluster/datasets": ["cluster/storage", "cluster/runs", "classifiers/data"],
+    "cluster/annotations": ["cluster/storage", "cluster/datasets"],
     "cluster/features": ["cluster/storage", "cluster/runs", "classifiers/data"],
     "cluster/engines": ["cluster/storage", "cluster/runs", "extractors/*"],
     "cluster/clips": ["cluster/storage", "cluster/engines", "extractors/*"],
@@ -54,7 +55,9 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         "extractors/*",
     ],
-    "cluster/timelines": ["cluster/storage", "cluster/runs", "cluster/datasets", "classifiers/*"],
+    "cluster/timelines": [
+        *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/annotations", "classifiers/*"],
+    ],
     "cluster/scoring": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
         *["cluster/timelines", "extractors/*", "classifiers/*"],

@@ -24,7 +24,7 @@ def rows_in(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[st
         except StopIteration:
             return
         except csv.Error as error:
-            raise ValueError(f"line {reader.line_num + 1}: {error}") from error
+            raise ValueError(f"line {reader.line_num}: {error}") from error
         if any(cell.strip() for cell in cells):
             yield reader.line_num, [cell.strip() for cell in cells]
 

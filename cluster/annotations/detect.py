@@ -57,6 +57,6 @@ def _unknown(export: Export, formats: Sequence[Format]) -> list[str]:
     if not export.files:
         return ["there is no file"]
     names = examples([file.name for file in export.files])
-    what = f"none of its files ({names})" if export.is_folder else "it"
+    what = f"none of its files ({names}) has a format" if export.is_folder else "it has no format"
     listed = "; ".join(f"{one.name}: {one.summary} ({', '.join(one.suffixes)})" for one in formats)
-    return [f"{what} has a format that is recognised: name it with --format, one of {listed}"]
+    return [f"{what} that is recognised: name it with --format, one of {listed}"]

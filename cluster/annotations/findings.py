@@ -47,9 +47,10 @@ class Findings:
 
     def result(self, videos: Iterable[AnnotatedVideo], classes: Iterable[str] = ()) -> AnnotationSet:
         """The rows. Raises `AnnotationError` with all problems where there are any."""
+        rows = tuple(videos)  # which may be made as they are taken, and find problems
         if self.problems:
             raise AnnotationError(self.uri, self.problems)
-        return AnnotationSet(tuple(videos), tuple(classes), self.notes)
+        return AnnotationSet(rows, tuple(classes), self.notes)
 
 
 def _sentence(note: str, place: str, count: int) -> str:

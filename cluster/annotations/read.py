@@ -39,7 +39,7 @@ def read_annotations(
     except (OSError, files.StorageError) as error:
         raise AnnotationError(uri, [f"it cannot be read: {error}"]) from error
     left = [file.name for file in export.with_suffix(one.suffixes) if file not in chosen]
-    notes = [f"files of another format are left out: {examples(left)}"] if left else []
+    notes = [f"files without annotations of this format: {examples(left)}"] if left else []
     if export.outside:
         notes.append(f"links that lead out of the folder are not followed: {examples(export.outside)}")
     return replace(_grouped(read, options.group_from, uri), notes=(*read.notes, *notes))

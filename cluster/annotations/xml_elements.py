@@ -91,6 +91,8 @@ def elements(stream: IO[bytes], whole: Collection[str]) -> Iterator[tuple[Event,
         text = expat.ErrorString(error.code)
         hint = ": is it cut short?" if error.code in CUT_SHORT else ""
         raise ValueError(f"line {error.lineno}: it is no XML, {text}{hint}") from error
+    except LookupError as error:
+        raise ValueError(f"it declares an encoding that is not known: {error}") from error
     yield from builder.ready
 
 
@@ -100,7 +102,7 @@ def root_of(head: bytes) -> str:
     parser = expat.ParserCreate("utf-8" if WRONG_DECLARATION.match(head) else None)
     parser.StartDoctypeDeclHandler = _refuse_document_type
     parser.StartElementHandler = lambda name, _: names.append(name)
-    with suppress(expat.ExpatError, ValueError):
+    with suppress(expat.ExpatError, LookupError, ValueError):
         parser.Parse(head, False)
     return names[0] if names else ""
 

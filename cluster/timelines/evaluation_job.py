@@ -52,7 +52,7 @@ class EvaluationOptions(Options):
     )
     truth: str | None = option(
         None,
-        help="annotated intervals: ActivityNet's JSON, or CSV with id, start_seconds, end_seconds, label",
+        help="annotated intervals: ActivityNet's JSON, a CSV of id, start_seconds, end_seconds, label, or another export",
         filled=True,
     )
     subset: str | None = option(

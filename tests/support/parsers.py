@@ -24,11 +24,13 @@ import av.error
 import numpy as np
 from typing_extensions import override
 
+from cluster.annotations.base import AnnotationError, ReadOptions
+from cluster.annotations.formats import READERS as ANNOTATION_READERS
+from cluster.annotations.read import read_annotations
 from cluster.datasets.label_cells import labels_of
 from cluster.datasets.manifest_rows import rows_of
 from cluster.features.tfrecord_files import RecordError, inspect_records
 from cluster.storage.redaction import redacted
-from cluster.timelines.annotations import AnnotationError, parse_truth
 from extractors.clips.frame_times import frame_times
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.bitstream.registry import READERS, reader_for
@@ -141,15 +143,26 @@ def _manifest_seeds() -> list[bytes]:
     return [b"\0" + csv, b"\1" + csv.replace(b",", b"\t"), b"\2" + lines, b"\3" + gzip.compress(csv)]
 
 
-def _truth(data: bytes) -> None:
-    """The kind of a truth file, and its content."""
-    kinds = ("a.json", "a.csv")
-    parse_truth(kinds[data[0] % len(kinds)] if data else kinds[0], data[1:])
+def _annotations(data: bytes) -> None:
+    """The number of a format, and the content of a file of it."""
+    formats = sorted(ANNOTATION_READERS.values(), key=lambda one: one.name)
+    chosen = formats[data[0] % len(formats)] if data else formats[0]
+    options = ReadOptions(frame_rate=Fraction(24) if chosen.takes_frame_rate else None)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{chosen.suffixes[0]}"
+        path.write_bytes(data[1:])
+        read_annotations(str(path), chosen.name, options)
 
 
-def _truth_seeds() -> list[bytes]:
-    json = b'{"database": {"v": {"subset": "s", "annotations": [{"segment": [0, "1.5e0"], "label": "x"}]}}}'
-    return [b"\0" + json, b"\1id,start_seconds,end_seconds,label,split\nv,0,1.5,'=x,s\nw,,,,\n"]
+def _annotation_seeds() -> list[bytes]:
+    names = sorted(ANNOTATION_READERS)
+    contents = {
+        "activitynet": b'{"database": {"v": {"annotations": [{"segment": [0, "1.5e0"], "label": "x"}]}}}',
+        "cvat-video": b"""<annotations><meta><task><source>a</source></task></meta>
+            <track id="0" label="x"><box frame="1" outside="0"/><box frame="2" outside="1"/></track></annotations>""",
+        "table": b"id,start_seconds,end_seconds,label,split\nv,0,1.5,'=x,s\nw,,,,\n",
+    }
+    return [bytes([names.index(name)]) + content for name, content in contents.items()]
 
 
 def _redaction(data: bytes) -> None:
@@ -185,7 +198,7 @@ PARSERS = {
     "TensorFlow bundle": Parser(_bundle, _fixtures(TABLES[1]), (WireError,)),
     "TFRecord": Parser(_records, _fixtures("tensorflow/frames_keyed_video_id.tfrecord"), (RecordError,)),
     "manifest": Parser(_manifest, _manifest_seeds, (ValueError,)),
-    "truth": Parser(_truth, _truth_seeds, (AnnotationError,)),
+    "annotations": Parser(_annotations, _annotation_seeds, (AnnotationError,)),
     "redaction": Parser(_redaction, lambda: [b"see 'https://u:p@host/a?token=1#b' and Basic YTpi"]),
     "record": Parser(
         lambda data: RunRecord.from_json(data.decode(errors="replace")), _fixtures("records/run.json"), (ValueError,)

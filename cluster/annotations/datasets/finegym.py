@@ -40,9 +40,12 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
     videos: list[AnnotatedVideo] = []
     for file in files:
         with found.at(file.name):
-            for name, events in file.json().items():
+            content = file.json()
+            if not isinstance(content, dict):
+                raise ValueError(f"it holds {shown(content)}, not an object with a key for each video")
+            for name in content:
                 annotations: list[Annotation] = []
-                for key, event in events.items() if isinstance(events, dict) else ():
+                for key, event in member(content, name, dict).items():
                     with found.at(place := f"{file.name}, {shown(name)}, {key}"):
                         annotations += _event(name, key, event, classes, place, found)
                 videos.append(AnnotatedVideo(label_of(name, "id"), tuple(annotations), split=splits.get(name, "")))

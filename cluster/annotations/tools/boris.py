@@ -96,7 +96,7 @@ class _Reader:
                 head[key] = ";".join(filter(None, (head.get(key), *cells[1:2])))
                 continue
             with self._found.at(place := f"{file.name}, line {line}"):
-                row = {**head, **dict(zip(header, cells, strict=False))}
+                row = {**head, **dict(zip(header, [*cells, *[""] * len(header)], strict=False))}
                 self._add_row(row, place, open_events)
         if not header:
             raise ValueError(f"no line has the columns {BEHAVIOR!r} and {START!r}, or {TIME!r} and {STATUS!r}")

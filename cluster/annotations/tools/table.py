@@ -68,10 +68,11 @@ def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> A
 def _add(file: ExportFile, videos: dict[str, _Video], rate: Fraction | None, found: Findings, before: str) -> None:
     columns: Mapping[str, str] = {}
     for row in rows_of(file.name if is_manifest(file.name) else f"{file.name}.csv", file.content):
+        if row.problem:
+            found.wrong(f"{before}{row.place}: {row.problem}")
+            continue
+        columns = columns or _columns(row.cells)
         with found.at(f"{before}{row.place}"):
-            if row.problem:
-                raise ValueError(row.problem)
-            columns = columns or _columns(row.cells)
             name, label = (text_of_cell(text_of(_plain(row.cells.get(columns[key])), key)) for key in COLUMNS)
             video = videos.setdefault(label_of(name, columns["id"]), _Video())
             extent = _extent(row.cells, rate)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.annotations import problems_of, read, spans
+
+CATEGORIES = {"label": {"labels": [{"name": "cat", "parent": ""}, {"name": "dog", "parent": ""}], "attributes": []}}
+
+
+def item(name: str, *labels: int, **values: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "annotations": [{"id": 0, "type": "label", "label_id": one, "attributes": {"a": 1}} for one in labels],
+        **values,
+    }
+
+
+def export(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"info": {}, "categories": CATEGORIES, "items": [*items]}
+
+
+def test_videos_have_closed_ranges(tmp_path: Path) -> None:
+    one = item("x", 1, video={"path": "v/a.mp4", "start_frame": 5, "end_frame": 9, "step": 2})
+    whole = item("y", 0, video={"path": "b.mp4", "start_frame": 0, "end_frame": None, "step": 1})
+    found = read(tmp_path, {"annotations/train.json": export(one, whole), "annotations/default.json": export()})
+    assert spans(found) == {"v/a.mp4": [("dog", 5, 9)], "b.mp4": [("cat",)]}
+    assert found.classes == ("cat", "dog")
+    assert found.videos[0].split == "train"
+    assert found.videos[0].annotations[0].attributes == (("a", "1"),)
+
+
+def test_frames_that_follow_each_other_are_one_annotation(tmp_path: Path) -> None:
+    frames = [item(str(n), 0, video_frame={"video_path": "a.mp4", "frame_index": n}) for n in (2, 0, 1, 7)]
+    assert spans(read(tmp_path, {"default.json": export(*frames)})) == {"a.mp4": [("cat", 0, 2), ("cat", 7, 7)]}
+
+
+def test_items_of_its_cvat_reader_are_frames_by_their_ids(tmp_path: Path) -> None:
+    frames = [item(f"frame_{n:06d}", 1, attr={"frame": n}, image={"path": "x"}) for n in (3, 4)]
+    found = read(tmp_path, {"film.json": export(*frames, item("v/frame_000012", 0))})
+    assert spans(found) == {"film": [("dog", 3, 4)], "v": [("cat", 12, 12)]}
+    assert "do not say of which video" in found.notes[0]
+
+
+def test_shapes_are_noted_and_mistakes_are_problems(tmp_path: Path) -> None:
+    shape = {"id": "7", "annotations": [{"type": "bbox", "label_id": 0, "bbox": [0, 0, 1, 1]}]}
+    found = read(tmp_path, {"x.json": export(shape)})
+    assert spans(found) == {"x": []}
+    assert "no labels are left out" in found.notes[0]
+    open_end = item("v", 0, video={"path": "a.mp4", "start_frame": 3})
+    text = problems_of(tmp_path, {"x.json": export(item("1", 2), item("name", 0), open_end)})
+    assert "item 1: label_id 2 is not in the categories, which are 2" in text
+    assert "item 2: it is no frame of a video" in text
+    assert "has no end_frame" in text
