@@ -136,7 +136,7 @@ class ClipData(TrainingData):
 
     @override
     def groups(self) -> VideoGroups:
-        trained = np.flatnonzero(self.splits[TRAINING].rows)
+        trained = np.flatnonzero(self.splits[TRAINING].rows).tolist()
         return VideoGroups(
             of={video.id: video.group for video in self.videos if video.group},
             training_videos=Counter(self.videos[row].group for row in trained),
