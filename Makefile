@@ -49,7 +49,7 @@ demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a
 	$(NIGHTLY) --videos $(DEMO)/videos/night-2.csv
 	@echo "reports: $(DEMO)/labels/report.html, and those it links to"
 
-recordings: $(VENV)/installed ## generated recordings and annotations to classifiers, split by clip and by athlete (6 minutes on two cores)
+recordings: $(VENV)/installed ## generated recordings and annotations to classifiers, split by clip and by athlete, and their comparison
 	$(RUN)/python jobs/make_recordings.py --output $(RECORDINGS)/project
 	$(CUT) --split-by clip --output $(RECORDINGS)/by-clip/clips.csv
 	$(RUN)/python jobs/train_classifier.py --videos $(RECORDINGS)/by-clip/clips.csv --output $(RECORDINGS)/by-clip/classifier $(MOVEMENTS)
