@@ -1,7 +1,7 @@
 """Write recordings of workouts, generated, with their annotations: a Supervisely project.
 
 python jobs/make_recordings.py --output recordings/
-python jobs/make_recordings.py --output recordings/ --athletes 20 --repetitions 15 --seed 1
+python jobs/make_recordings.py --output recordings/ --athletes 20 --repetitions 8 --seed 1
 """
 
 import sys
@@ -25,7 +25,7 @@ class RecordingOptions(Options):
         help="local folder to write to", must_be="a local folder", accepts=files.is_local, is_written=True
     )
     athletes: int = option(10, help="number of people, each of whom does every workout", minimum=1)
-    repetitions: int = option(8, help="repetitions of a movement by each person, a few more or less", minimum=1)
+    repetitions: int = option(4, help="repetitions of a movement in a workout, a few more or less", minimum=1)
     seed: int = option(0, help="random seed; the same seed gives the same recordings", minimum=0)
 
 

@@ -21,6 +21,7 @@ NOISE = 4.0  # of a camera, in brightness from 0 to 255
 NOISES = 8  # drawn once and shown in turn
 BAR_REACH, PLATE = 0.42, 0.10  # of half a bar and a plate's radius, in heights of the body
 STEEL, RUBBER = np.array([[150, 152, 158], [34, 34, 38]], dtype=np.float32)
+GREY, MUTED = np.float32(140), 0.4
 SKIN = np.array([[88, 56, 42], [132, 88, 64], [184, 132, 98], [226, 184, 152]], dtype=np.float32)
 
 
@@ -68,12 +69,12 @@ class Athlete:
 class Room:
     """A room seen by a camera: `draw` shows a person in it.
 
-    The camera stands to one side of the person, up to 50 degrees before or behind, a little nearer or farther.
+    The camera stands to one side of the person, up to 40 degrees before or behind, a little nearer or farther.
     """
 
     def __init__(self, width: int, height: int, rng: np.random.Generator) -> None:
         self._ground = _ground(width, height, rng)
-        turn = np.radians(rng.uniform(-50, 50))
+        turn = np.radians(rng.uniform(-40, 40))
         facing = rng.choice((-1.0, 1.0))
         self._across = np.array([facing * np.cos(turn), 0.0, np.sin(turn)])  # a picture's x, in the person's terms
         self._scale = height * rng.uniform(0.9, 1.08)
@@ -133,12 +134,17 @@ def _ground(width: int, height: int, rng: np.random.Generator) -> Picture:
     """Wall and floor, with things along the wall."""
     colours = scheme(rng)
     floor = int(height * rng.uniform(0.62, 0.74))
-    wall, ground = colours[int(rng.integers(4))], colours[int(rng.integers(4))] * np.float32(rng.uniform(0.5, 0.9))
+    wall, ground = _muted(colours[int(rng.integers(4))]), _muted(colours[int(rng.integers(4))]) * np.float32(0.8)
     rows = np.concatenate([ramp(np.stack([wall * 0.85, wall]), floor), np.tile(ground, (height - floor, 1))])
     picture = np.repeat(rows.astype(np.uint8)[:, None], width, axis=1)
     for _ in range(int(rng.integers(3, 8))):
         across, up = rng.uniform(0.05, 0.3) * width, rng.uniform(0.1, 0.45) * height
         left, top = rng.uniform(-0.1, 1.0) * width, rng.uniform(0.0, 1.0) * (floor - up)
         thing = np.ones((max(int(up), 2), max(int(across), 2)), dtype=np.float32)
-        paint(picture, left, top, thing, rng.uniform(20, 235, 3).astype(np.float32))
+        paint(picture, left, top, thing, _muted(rng.uniform(20, 235, 3).astype(np.float32)))
     return picture
+
+
+def _muted(colour: Field) -> Field:
+    """A colour of walls and furniture, which stand back behind a person's."""
+    return GREY + np.float32(MUTED) * (colour - GREY)

@@ -68,9 +68,9 @@ MOVEMENTS: dict[str, Movement] = {
     "thruster": Movement(1.7, ((0, RACKED), (0.4, FRONT_SQUATTING), (0.7, OVERHEAD), (1, RACKED)), has_barbell=True),
 }
 
-# A workout's movements in their order. A recording shows one workout of one person.
+# A workout's movements in their order; each is in two of the three. A recording shows one workout of one person.
 WORKOUTS: dict[str, tuple[str, ...]] = {
-    "strength": ("deadlift", "shoulder-press", "air-squat"),
-    "weightlifting": ("snatch", "clean", "push-press"),
-    "conditioning": ("thruster", "push-up", "sit-up"),
+    "strength": ("deadlift", "shoulder-press", "air-squat", "clean", "push-press", "sit-up"),
+    "weightlifting": ("snatch", "clean", "push-press", "thruster", "deadlift", "push-up"),
+    "conditioning": ("thruster", "push-up", "sit-up", "air-squat", "snatch", "shoulder-press"),
 }

@@ -84,7 +84,7 @@ class Recording:
 
 
 def plan_recordings(athletes: int, repetitions: int, seed: int) -> Iterator[Recording]:
-    """The recordings of so many athletes, about `repetitions` of each movement by each."""
+    """The recordings of so many athletes, about `repetitions` of each movement in a workout."""
     for number in range(athletes):
         athlete = Athlete.drawn(f"athlete-{number + 1:02d}", np.random.default_rng((seed, number)))
         for place, (workout, movements) in enumerate(WORKOUTS.items(), 1):
