@@ -1,7 +1,7 @@
 """Turn annotations and videos into a manifest of clips, and if asked cut files and TFRecords, with a page about both.
 
 python jobs/cut_clips.py --annotations export/ --videos videos/ --output clips.csv
-python jobs/cut_clips.py --annotations labels.csv --videos videos/ --output clips.csv --cut exact --clips clips/
+python jobs/cut_clips.py --annotations list.csv --videos videos/ --output clips.csv --cut exact --clips cut/
 """
 
 import sys

@@ -123,6 +123,7 @@ class CutVideo:
 class VideoCuts:
     """What has become of one video.
 
+    uri          without secrets
     fingerprint  of its content, its annotations and the options: others make it out of date
     cut          None if it failed
     """

@@ -1,7 +1,7 @@
 """Strict JSON objects: JSON text <-> frozen dataclasses, with every disagreement reported at once.
 
-In: a dataclass type whose fields are `str`, `int`, `float`, `bool`, `X | None`, `tuple[X, ...]`, `Mapping[str, X]`,
-`Any` (any JSON value) or another such dataclass, and a parsed JSON value.
+In: a dataclass type whose fields are `str`, `int`, `float`, `bool`, `X | None`, `int | Fraction`, `tuple[X, ...]`,
+`Mapping[str, X]`, `Any` (any JSON value) or another such dataclass, and a parsed JSON value. A fraction is text: `1/3`.
 Out: an instance, or one `JsonMismatchError` that lists each unknown key (with the nearest valid name), missing key and
 wrong type by its place, as in `counts.frames`. Nothing is coerced but a whole number where a float is meant. A missing
 key stands for the default of its field, so that a field can be added to a format whose documents lack it; only
@@ -16,9 +16,10 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, TypeVar
 
-from schemas.numerals import whole_number_of
+from schemas.numerals import number_of, whole_number_of
 
 T = TypeVar("T")
 VERSION = "schema_version"
@@ -70,6 +71,8 @@ def _plain(value: Any) -> Any:
     """Return `value` made of dicts, lists and what JSON has words for."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {_key(field): _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Fraction):
+        return str(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -87,8 +90,17 @@ def _convert(kind: Any, value: object, where: str, problems: list[str]) -> Any:
     if origin in (types.UnionType, typing.Union):
         if value is None:
             return None
-        (kind_if_set,) = (argument for argument in arguments if argument is not types.NoneType)
+        kinds = [argument for argument in arguments if argument is not types.NoneType]
+        if set(kinds) == {int, Fraction}:
+            kinds = [Fraction if isinstance(value, str) else int]
+        (kind_if_set,) = kinds
         return _convert(kind_if_set, value, where, problems)
+    if kind is Fraction and isinstance(value, str):
+        try:
+            return number_of(value)
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+            return None
     if origin is tuple and isinstance(value, list):
         return tuple(_convert(arguments[0], item, f"{where}[{i}]", problems) for i, item in enumerate(value))
     if origin is Mapping and isinstance(value, dict):

@@ -68,9 +68,11 @@ class AnnotationOptions(Options):
         must_be="a number or a fraction above 0",
         accepts=is_rate,
     )
-    label_from: str = option("", help="where the class stands: name, value, or an attribute, control or tier by name")
-    group_from: str = option(
-        "", help="attribute whose value groups annotations, such as a person: splits keep groups together"
+    label_from: str | None = option(
+        None, help="where the class stands: name, value, or an attribute, control or tier by name"
+    )
+    group_from: str | None = option(
+        None, help="attribute whose value groups annotations, such as a person: splits keep groups together"
     )
     merge_spellings: bool = option(
         False, help="count labels that differ by case or blanks alone as one: as the most frequent of them"

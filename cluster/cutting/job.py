@@ -44,5 +44,5 @@ def _plan(options: CuttingOptions) -> CuttingPlan:
     if options.from_tfrecords is not None:
         return make_records_plan(options)
     reading = options.reading
-    asked = ReadOptions(reading.rate, reading.label_from, reading.group_from)
+    asked = ReadOptions(reading.rate, reading.label_from or "", reading.group_from or "")
     return make_plan(options, read_annotations(options.annotations or "", reading.format, asked, options.policy))

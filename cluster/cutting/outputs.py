@@ -7,7 +7,7 @@ end. That of cut files, `CLIPS/clips.csv`, names the files: those of `--cut exac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from cluster.datasets.manifest_writer import write_manifest
@@ -18,9 +18,12 @@ from schemas.videos import MICROSECONDS, Seconds, Video, whole_microseconds
 CLIPS_MANIFEST = "clips.csv"
 
 
-def write_source_manifest(uri: str, cuts: Iterable[VideoCuts]) -> None:
-    """Write the clips as parts of the source videos. Raises `ManifestError` for labels that cannot be written."""
-    write_manifest(uri, [_of_source(one.uri, clip) for one in cuts if one.cut for clip in one.cut.clips])
+def write_source_manifest(uri: str, cuts: Iterable[VideoCuts], sources: Mapping[str, str]) -> None:
+    """Write the clips as parts of the source videos, whose URIs are `sources` by id, with what secrets they hold.
+
+    Raises `ManifestError` for labels that cannot be written.
+    """
+    write_manifest(uri, [_of_source(sources[one.id], clip) for one in cuts if one.cut for clip in one.cut.clips])
 
 
 def write_files_manifest(uri: str, cuts: Iterable[VideoCuts], folder: str | None = None) -> None:

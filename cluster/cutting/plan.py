@@ -99,7 +99,8 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     )
     run_id = new_run_id(started)
     fingerprints = {unit.video.id: unit.fingerprint(asdict(settings)) for unit in units}
-    stage = CuttingStage({unit.video.id: unit for unit in units}, fingerprints, settings)
+    names = {unit.video.id: unit.fingerprint(settings.without_places()) for unit in units}
+    stage = CuttingStage({unit.video.id: unit for unit in units}, names, settings)
     engine = options.engine
     return CuttingPlan(
         options=options,

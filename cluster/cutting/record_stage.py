@@ -56,7 +56,7 @@ class RecordStage:
     crf: int
     rate: Fraction | None
     classes: tuple[str, ...]
-    fingerprints: Mapping[str, str]
+    names: Mapping[str, str]
     max_pixels: int
 
     @property
@@ -84,7 +84,7 @@ class RecordStage:
         clips: list[CutClip] = []
         findings: list[Finding] = []
         size = 0
-        name = self.fingerprints[video.id][:NAME_DIGITS]
+        name = self.names[video.id][:NAME_DIGITS]
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="framemill-")))
             is_path = isinstance(source, str | os.PathLike)
@@ -174,14 +174,14 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
         problems.append(f"{source}: no file there ends in {SUFFIX}")
     if problems:
         raise InputError(*problems)
-    settings = {"clips": options.clips, "crf": options.crf, "rate": str(options.reading.rate), "classes": classes}
-    fingerprints = {video.id: hashed([VERSION, asdict(video), settings]) for video in videos}
+    settings = {"crf": options.crf, "rate": str(options.reading.rate), "classes": classes}
+    fingerprints = {video.id: hashed([VERSION, asdict(video), settings, options.clips]) for video in videos}
     stage = RecordStage(
         clips=options.clips or "",
         crf=options.crf,
         rate=options.reading.rate,
         classes=classes,
-        fingerprints=fingerprints,
+        names={video.id: hashed([VERSION, video.id, video.version, settings]) for video in videos},
         max_pixels=options.max_pixels,
     )
     run_id, engine = new_run_id(started), options.engine

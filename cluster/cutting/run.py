@@ -123,7 +123,9 @@ class CuttingRun:
             failure = FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
             tally.failed += 1
             self._failures.add(video.id, failure.code)
-        cuts = VideoCuts(id=video.id, uri=video.uri, fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure)
+        cuts = VideoCuts(
+            id=video.id, uri=redacted_uri(video.uri), fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure
+        )
         plan.folder.write(cuts)
         self._remove_former(self._stored.get(video.id), cuts)
         self._cuts[video.id] = cuts
@@ -149,7 +151,7 @@ class CuttingRun:
         if not any(one.cut and one.cut.clips for one in cuts):
             raise InputError(f"no clip is left, so no manifest is written; {plan.beside_output(PAGE)} says why")
         if options.from_tfrecords is None:
-            write_source_manifest(options.output, cuts)
+            write_source_manifest(options.output, cuts, {video.id: video.uri for video in plan.videos})
         else:
             write_files_manifest(options.output, cuts, options.clips)
         folders = [posixpath.dirname(options.output) or ".", *filter(None, (options.clips, options.tfrecords))]

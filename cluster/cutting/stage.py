@@ -1,7 +1,7 @@
 """What is done with one video: its frames are listed, its clips timed and checked, cut, and written as records.
 
-In: a video. Out: `CutVideo`. Files of clips and records have the name of the unit's fingerprint with a number, never
-one that an id gives them. A clip that cannot be cut is a finding; a video that cannot be read fails as a whole.
+In: a video. Out: `CutVideo`. Files of clips and records have a hash and a number as their names, and nothing of an
+id. A clip that cannot be cut is a finding; a video that cannot be read fails as a whole.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,6 +58,10 @@ class CuttingSettings:
     classes: Mapping[str, int] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
 
+    def without_places(self) -> dict[str, Any]:
+        """What decides about the content of files, and so about their names, wherever they go."""
+        return {name: value for name, value in asdict(self).items() if name not in ("clips", "tfrecords", "classes")}
+
     @property
     def writes(self) -> bool:
         """Whether pictures are decoded or copied, and not only listed."""
@@ -78,10 +82,13 @@ class _Timed:
 
 @dataclass(frozen=True)
 class CuttingStage:
-    """Cuts one video after another. Cheap to pickle but for its units, by the ids of their videos."""
+    """Cuts one video after another. Cheap to pickle but for its units, by the ids of their videos.
+
+    names  hashes by the same ids, which files are named by
+    """
 
     units: Mapping[str, CuttingUnit]
-    fingerprints: Mapping[str, str]
+    names: Mapping[str, str]
     settings: CuttingSettings
 
     @property
@@ -106,7 +113,7 @@ class CuttingStage:
     ) -> tuple[CutVideo, list[Segment]]:
         """The clips of a video, which has no segments."""
         started = time.thread_time()
-        unit, name = self.units[video.id], self.fingerprints[video.id][:NAME_DIGITS]
+        unit, name = self.units[video.id], self.names[video.id][:NAME_DIGITS]
         settings = self.settings
         with TemporaryDirectory(prefix="framemill-") as folder, _on_disk(source, folder, settings.writes) as path:
             frames = list_frames(path, max_pixels=settings.max_pixels)
@@ -125,7 +132,11 @@ class CuttingStage:
                 clip_files, size = self._store_clips(name, timed, made)
             cut = time.thread_time()
             records, record_bytes = self._write_records(name, Path(str(path)), unit, frames, timed, findings)
-            seconds = {"list_frames": listed - started, "cut": cut - listed, "records": time.thread_time() - cut}
+            seconds = {"list_frames": listed - started}
+            if settings.cut is not None:
+                seconds["cut"] = cut - listed
+            if settings.tfrecords is not None:
+                seconds["records"] = time.thread_time() - cut
         clips = [
             _cut_clip(one, frames, clip_files.get(one.wanted.id, ""), file)
             for one, file in zip(timed, made, strict=True)
@@ -139,7 +150,7 @@ class CuttingStage:
             findings=tuple(findings),
             records=tuple(records),
             bytes_written=size + record_bytes,
-            seconds_by_stage={stage: spent for stage, spent in seconds.items() if spent > 0},
+            seconds_by_stage=seconds,
         )
         return result, []
 

@@ -23,7 +23,7 @@ from cluster.reports.charts.timeline_strip import Segment, timeline_strip
 from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
 from cluster.reports.failures import failure_kinds, failure_rows
-from cluster.reports.pages import changed_options, escape_invisible, render_page, settings_table, truncate
+from cluster.reports.pages import changed_options, escape_invisible, render_page, settings_table
 from schemas.cuttings import CutClip, CuttingRecord, Finding, FindingCode, VideoCuts
 from schemas.videos import MICROSECONDS
 
@@ -132,10 +132,10 @@ def _title(record: CuttingRecord) -> str:
 
 def _classes_chart(ranked: Sequence[tuple[str, int]]) -> Markup | None:
     bars = [
-        Bar(label=escape_invisible(truncate(label)), value=count, text=numbers.count_text(count))
+        Bar(label=escape_invisible(label), value=count, text=numbers.count_text(count))
         for label, count in ranked[:MAX_BARS]
     ]
-    return bar_chart(bars, "Clips by class") if bars else None
+    return bar_chart(bars, "Clips by class", has_long_labels=True) if bars else None
 
 
 def _seconds(clip: CutClip) -> float:

@@ -17,7 +17,10 @@ def test_segments_cover_each_grid_point_once(fps: Fraction) -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
         duration = Fraction(int(rng.integers(0, 500_000)), 1000)
-        length, start = int(rng.integers(1, 130)), int(rng.integers(0, 300))
+        length, start = (
+            int(rng.integers(1, 130)),
+            Fraction(int(rng.integers(0, 300_000)), int(rng.choice([1000, 7000]))),
+        )
         end = None if rng.random() < 0.5 else start + int(rng.integers(1, 400))
         segments = plan_segments(duration, segment_seconds=length, start_seconds=start, end_seconds=end)
         assert [segment.index for segment in segments] == list(range(len(segments)))

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.cut_runs import rows
 from tests.support.dataset import ROOT, job_environment
+from tests.support.trainings import SMALL
 from tests.support.videos import Clip, write_video
 
 VIDEOS = 6
@@ -89,7 +90,7 @@ def test_a_classifier_is_trained_on_the_clips_and_no_group_is_divided(reference:
         splits.setdefault(row["group"], set()).add(row["split"])
     assert len(splits) == VIDEOS
     assert all(len(each) == 1 for each in splits.values())
-    options = ["--model", "c3d", "--epochs", 1, "--batch-size", 2, "--engine", "local", "--device", "cpu", "--quiet"]
+    options = ["--model", "c3d", "--model-options", *SMALL, "--epochs", 1, "--batch-size", 2, "--engine", "local"]
     places = ["--videos", reference / "clips.csv", "--output", tmp_path / "classifier", "--without-pictures"]
     done = run(list(map(str, [sys.executable, ROOT / "jobs" / "train_classifier.py", *places, *options])))
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -156,3 +157,24 @@ def test_only_instances_of_dataclasses_are_written() -> None:
             strict_json.dump(value)
     with pytest.raises(ValueError, match="not JSON compliant"):
         strict_json.dump(Whole("", float("nan"), True, None, (), {}, None, {}))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A part of a video, in seconds."""
+
+    start: int | Fraction
+    end: int | Fraction | None
+    schema_version: int = 1
+
+
+@pytest.mark.parametrize("part", [Interval(3, None), Interval(Fraction(1, 3), 7), Interval(0, Fraction(5, 2))])
+def test_fractions_are_text(part):
+    assert strict_json.load(Interval, strict_json.dump(part), "part", schema_version=1) == part
+
+
+def test_what_is_no_fraction_is_refused():
+    text = '{"start": "1/0", "end": 1.5, "schema_version": 1}'
+    with pytest.raises(JsonMismatchError) as caught:
+        strict_json.load(Interval, text, "part", schema_version=1)
+    assert caught.value.problems == ("start: '1/0' divides by 0", "end: expected a whole number, got 1.5")

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from cluster.reports.charts.svg import CHART, GRID, PATH, PLOT_BOTTOM, PLOT_HEIGHT, RECT, TEXT, nice_step, plot
+from cluster.reports.charts.svg import CHART, GRID, NAME, PATH, PLOT_BOTTOM, PLOT_HEIGHT, RECT, TEXT, nice_step, plot
 from cluster.reports.numbers import duration_text, rate_text, round_duration_text, share_text, short_count_text
 from cluster.reports.pages import escape_invisible
 
 BAR_PITCH = 44
+LABEL_WIDTH = 85  # percent, of long labels
 # Stages whose names say too little by themselves.
 STAGES = {
     "open": "Opening files",
     "decode": "Decoding",
     "embed_frames": "Embedding frames",
     "embed_sound": "Embedding sound",
+    "list_frames": "Listing frames",
+    "cut": "Cutting",
+    "records": "Writing records",
     "opening": "Opening the data",
     "checking": "Checking the videos",
 }
@@ -79,13 +83,17 @@ def line_chart(values: Sequence[float], span_seconds: float, mean: float, unit: 
     return CHART.format(description, PLOT_BOTTOM + 26, Markup("").join(pieces))
 
 
-def bar_chart(bars: Sequence[Bar], description: str) -> Markup:
-    """Draw horizontal bars from top to bottom, each below its label and value."""
+def bar_chart(bars: Sequence[Bar], description: str, *, has_long_labels: bool = False) -> Markup:
+    """Draw horizontal bars from top to bottom, each below its label and value.
+
+    Long labels are HTML, which the style sheet shortens.
+    """
     largest = max((bar.value for bar in bars), default=0.0) or 1.0
     pieces = []
     for i, bar in enumerate(bars):
         top = i * BAR_PITCH
-        pieces.append(TEXT.format(0, top + 14, "label", bar.label))
+        name = NAME.format(top - 1, LABEL_WIDTH, bar.label, bar.label)
+        pieces.append(name if has_long_labels else TEXT.format(0, top + 14, "label", bar.label))
         pieces.append(TEXT.format(100, top + 14, "label end strong", bar.text))
         title = f"{bar.label}: {bar.text}"
         pieces.append(RECT.format(0, top + 22, 100, 8, 4, "track", title))

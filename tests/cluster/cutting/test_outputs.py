@@ -30,7 +30,7 @@ def cuts_of(*clips: CutClip) -> VideoCuts:
         bytes_written=0,
         seconds_by_stage={},
     )
-    return VideoCuts(id="a", uri="s3://bucket/a.mp4", fingerprint="", cut=cut, failure=None)
+    return VideoCuts(id="a", uri="s3://bucket/a.mp4?***", fingerprint="", cut=cut, failure=None)
 
 
 FAILED = VideoCuts(id="b", uri="b", fingerprint="", cut=None, failure=None)
@@ -44,7 +44,7 @@ CLIPS = (
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_times_are_read_back_to_the_microsecond(tmp_path: Path, suffix: str) -> None:
     path = str(tmp_path / f"clips{suffix}")
-    write_source_manifest(path, [cuts_of(*CLIPS), FAILED])
+    write_source_manifest(path, [cuts_of(*CLIPS), FAILED], {"a": "s3://bucket/a.mp4"})
     first, second, third = read_videos(path)
     assert first == Video(
         "a#0", "s3://bucket/a.mp4", ("run",), "train", Fraction(483_333, 1_000_000), Fraction(3, 2), group="anna"

@@ -32,7 +32,7 @@ def cut(folder: Path, *records: bytes, rate: Fraction | None = None, classes: tu
     path = folder / "a.tfrecord"
     path.write_bytes(b"".join(part for one in records for part in framed(one)))
     stage = RecordStage(
-        clips=str(folder / "clips"), crf=9, rate=rate, classes=classes, fingerprints={"a": "f" * 64}, max_pixels=1 << 20
+        clips=str(folder / "clips"), crf=9, rate=rate, classes=classes, names={"a": "f" * 64}, max_pixels=1 << 20
     )
     return stage(str(path), Video("a", str(path), split="test"))[0]
 
@@ -69,7 +69,7 @@ def test_classes_are_named_where_anything_names_them(tmp_path: Path) -> None:
 def test_a_damaged_file_fails_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.tfrecord"
     path.write_bytes(b"no records at all")
-    stage = RecordStage(clips=str(tmp_path), crf=9, rate=None, classes=(), fingerprints={"a": "f"}, max_pixels=99)
+    stage = RecordStage(clips=str(tmp_path), crf=9, rate=None, classes=(), names={"a": "f"}, max_pixels=99)
     with pytest.raises(VideoError) as caught:
         stage(str(path), Video("a", str(path)))
     assert caught.value.code == FailureCode.DAMAGED

@@ -28,12 +28,12 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path: Path, monkeypatch: pytes
         patched.setattr(run_module.CuttingRun, "_taken", interrupted)
         record = cut_clips(cutting_options(inputs, output))
     assert record.status == "interrupted"
-    assert (record.counts.cut, record.counts.unaccounted) == (1, 1)
+    assert (record.counts.cut, record.counts.unaccounted) == (1, 2)
     assert not (output / "clips.csv").exists()
     assert "Cutting was interrupted" in (output / "annotations.html").read_text()
     record = cut_clips(cutting_options(inputs, output))
     assert record.status == "completed"
-    assert (record.counts.cut, record.counts.already_cut, record.counts.failed_before) == (1, 1, 1)
+    assert (record.counts.cut, record.counts.already_cut, record.counts.failed) == (1, 1, 1)
     assert len(rows(output / "clips.csv")) == 5
     assert {row["uri"] for row in rows(output / "clips.csv")} == {
         str(inputs / "videos" / name) for name in ("anna.mp4", "ben.mkv")

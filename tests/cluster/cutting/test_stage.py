@@ -50,7 +50,7 @@ def test_rows_alone_need_no_file_on_disk(video: Video) -> None:
 
 
 @pytest.mark.parametrize("cut", ["exact", "keyframes"])
-def test_files_are_named_by_the_fingerprint(video: Video, tmp_path: Path, cut: str) -> None:
+def test_files_are_named_by_a_hash(video: Video, tmp_path: Path, cut: str) -> None:
     stage = stage_of(
         video, ("run", FrameRange(3, 9)), ("walk", FrameRange(10, 12)), cut=cut, clips=str(tmp_path), crf=9
     )

@@ -74,3 +74,20 @@ def test_fractions_of_zero() -> None:
 def test_names_of_splits_are_stored_in_one_form() -> None:
     names = ["train", " Training", "VAL", "validate", "testing", "holdout", ""]
     assert list(map(stored_split, names)) == ["train", "train", "validation", "validation", "test", None, None]
+
+
+def test_a_group_of_several_classes_is_one_group() -> None:
+    """Clips of one recording: whichever comes first, the group is not divided, and both classes are in all splits."""
+    entries = [
+        GroupedVideo(Video(f"{group}#{label}", "", (label,)), f"recording {group}")
+        for group in range(10)
+        for label in ("run", "walk")
+    ]
+    found = split(entries)
+    assert split(entries[::-1])[::-1] == found
+    counts = Counter((video.labels[0], video.split) for video in found)
+    assert counts == {
+        (label, part): count
+        for label in ("run", "walk")
+        for part, count in (("train", 6), ("validation", 2), ("test", 2))
+    }

@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pyarrow as pa
@@ -136,23 +137,23 @@ def test_every_mistake_of_a_csv_is_reported_at_once(tmp_path):
         "b,,,,,\n"
         "c,c.mp4,,5,5,\n"
         "d,d.mp4,,one,,\n"
-        "e,e.mp4,,1.5,,\n"
+        "e,e.mp4,,1:05,,\n"
         "f,f.mp4,,inf,,\n"
         "g,g.mp4,,,nan,,,x\n"
         "h,h.mp4,,,,\n"
         "h,h2.mp4,,,,\n",
     )
-    known = "(known: id, uri, labels, split, start_seconds, end_seconds)"
-    whole = "must be a whole number of seconds from 0 to 1000000000, not"
+    known = "(known: id, uri, labels, split, start_seconds, end_seconds, group)"
+    number = "must be a number of seconds from 0 to 1000000000, not"
     assert problems(source) == (
         f"unknown column 'colour' {known}",
         f"unknown column 'lables'; did you mean 'labels'? {known}",
-        f"line 2: start_seconds {whole} '-1'",
+        f"line 2: start_seconds {number} '-1'",
         "line 3: no uri",
         "line 4: end_seconds 5 is not after start_seconds 5",
-        f"line 5: start_seconds {whole} 'one'",
-        f"line 6: start_seconds {whole} '1.5'",
-        f"line 7: start_seconds {whole} 'inf'",
+        f"line 5: start_seconds {number} 'one'",
+        f"line 6: start_seconds {number} '1:05'",
+        f"line 7: start_seconds {number} 'inf'",
         "line 8: it has 8 cells, and the header 6: a cell with ',' in it needs quotes, and several labels are "
         "separated by ';'",
         f"id 'h' stands for both '{tmp_path}/h.mp4' and '{tmp_path}/h2.mp4'; ids must be unique "
@@ -194,7 +195,7 @@ def test_every_mistake_of_jsonl_is_reported_at_once(tmp_path):
         "line 10: a class index is between 0 and 2147483647, not 2147483648",
         "line 11: start_seconds must be",
         "line 12: it cannot be read: '1000",
-        "line 13: end_seconds must be a whole number of seconds from 0 to 1000000000, not nan",
+        "line 13: end_seconds must be a number of seconds from 0 to 1000000000, not nan",
         "line 14: id '\\ud800' holds half of a surrogate pair",
         "line 15: label '\\ud800' holds half of a surrogate pair",
         "unknown column 'label'; did you mean 'labels'?",
@@ -400,3 +401,13 @@ def test_a_damaged_page_is_a_problem(tmp_path):
     path.write_bytes(content[:5000] + bytes(200) + content[5200:])
     (found,) = problems(str(path))
     assert found.startswith("it cannot be parsed: ")
+
+
+def test_times_are_microseconds_and_the_rest_is_cut_off(tmp_path):
+    """Rounded up, an interval would hold the frame at its end."""
+    path = tmp_path / "clips.csv"
+    path.write_text("id,uri,start_seconds,end_seconds,group\na,a.mp4,1/3,0.6666669,anna\nb,b.mp4,1.0,2.50,\n")
+    first, second = read_videos(str(path))
+    assert (first.start_seconds, first.end_seconds) == (Fraction(333_333, 10**6), Fraction(666_666, 10**6))
+    assert (second.start_seconds, second.end_seconds) == (1, Fraction(5, 2))
+    assert (first.group, second.group) == ("anna", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ VIDEOS = [
     Video("a/b, c", "/videos/a.mp4", ("Ice Dancing", 'quoted "x"'), "train", 3, 9),
     Video("é", "gs://bucket/é.avi", ("12 steps",), "test"),
     Video("n", "/videos/line\nbreak.mp4", (), ""),
+    Video("p", "/videos/a.mp4", ("x",), "", Fraction(1, 10**6), Fraction(10**15 - 1, 10**6), group="one, two"),
 ]
 
 

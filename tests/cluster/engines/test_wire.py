@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from schemas.outcomes import FailureCode, Stage
 from schemas.videos import Video
 
 OUTCOME = Done[SegmentFeatures] | Failed
-VIDEO = Video("ä/\udcff", "gs://bucket/a.mp4", (3, "cat"), end_seconds=7)
+VIDEO = Video("ä/\udcff", "gs://bucket/a.mp4", (3, "cat"), start_seconds=Fraction(1, 3), end_seconds=7)
 NUMBERS = np.random.default_rng(0)
 HALVES = np.full((1, 2, 3), 0.5, np.float32)
 

@@ -20,14 +20,8 @@ def test_figures_and_sections_are_those_of_the_record() -> None:
         *("clips-by-class", "lengths-of-clips", "splits", "refused", "reported", "left-out-by-the-reader"),
         *("failed-videos", "recordings", "seconds-by-stage", "command-and-configuration"),
     ]
-    for text in (
-        "4 clips of 3 classes",
-        "12.2 s",
-        "No such video",
-        "missing.mp4",
-        "list.csv, line 7",
-        "25 frames/s on average, variable",
-    ):
+    about = "25 frames/s on average, variable"
+    for text in ("4 clips of 3 classes", "12.2 s", "No such video", "missing.mp4", "list.csv, line 7", about):
         assert text in page.text, text
     assert "0.2 s" in page.text
     assert "The manifest is not written" not in page.text

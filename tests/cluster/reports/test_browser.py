@@ -124,9 +124,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = render_night_report(night, earlier, night_pictures, context("night"), mended=["zebra"])
     (root / PAGES["night"]).write_text(page)
     (root / night_page).write_text(render_night_report(earlier[-1], earlier[:-1], {}, context("before")))
-    crowd = [
-        (f"class number {number % 20} of a set {HOSTILE * (number == 3)}", number, number + 9.0) for number in range(50)
-    ]
+    crowd = [(f"class {number % 20} of a set {HOSTILE * (number == 3)}", number, number + 9.0) for number in range(50)]
     cuts = [cuts_of("anna", ("run", 0.0, 0.1), ("walk", 3.0, 30.0)), cuts_of("folder/" * 9 + "ben", *crowd)]
     page = render_annotations_report(cutting_record(*cuts, label=HOSTILE), cuts, context("annotations"))
     (root / PAGES["annotations"]).write_text(page)

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.reports.charts.timeline_strip import (
     HEIGHT,
+    LANE,
     LEAST_HEIGHT,
     MAX_LANES,
     Segment,
@@ -89,3 +90,13 @@ def test_equal_neighbours_are_joined() -> None:
     ]
     assert found[0].score == pytest.approx((0.51 + 2 * 0.54) / 3)
     assert [(one.start_seconds, one.end_seconds) for one in joined_segments(cells, 1)] == [(0, 4), (5, 6), (6, 7)]
+
+
+def test_events_alone_begin_at_the_top_in_as_many_lanes_as_asked_for() -> None:
+    events = [segment(0, 5), segment(1, 6), segment(2, 7)]
+    markup, missing = timeline_strip(None, events, 10.0, "A <video>", max_lanes=2)
+    svg = ElementTree.fromstring(markup)
+    assert missing == 1
+    assert not list(svg.iter("rect"))
+    assert len(list(svg.iter("foreignObject"))) == 2
+    assert int(svg.attrib["height"]) < HEIGHT + 2 * LANE
