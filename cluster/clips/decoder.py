@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 from cluster.engines.guarded_processes import Response, serve
 from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
-from cluster.engines.wire import pack, unpack
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import redacted
 from cluster.storage.video_source import open_video
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
+from schemas import strict_json
 from schemas.clips import ClipFormat
 from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
 
 MESSAGE_CHARACTERS = 2_000
+VERSION = 1
 
 Outcome = NDArray[np.uint8] | VideoError
 
@@ -90,12 +91,12 @@ def decode(task: ClipTask) -> NDArray[np.uint8]:
 
 def encode_task(task: ClipTask) -> bytes:
     """`task` as a request to a child; labels do not matter there."""
-    return pack(replace(task, video=replace(task.video, labels=())))
+    return strict_json.dump(replace(task, video=replace(task.video, labels=()))).encode()
 
 
 def answer(request: bytes) -> Response:
     """Decode a task that `encode_task` has written, and encode its outcome for `outcome_of`."""
-    task = unpack(ClipTask, request)
+    task = strict_json.load(ClipTask, request.decode(), "clip task", schema_version=VERSION)
     try:
         clip = np.ascontiguousarray(decode(task))
     except VideoError as error:
