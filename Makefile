@@ -9,6 +9,13 @@ PARALLEL := -n 2 --dist loadfile
 # An index that cannot be reached is left out, as pip would retry it for minutes; torch then comes from pip's own.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EXTRACTION := --frame-features --weights random:0 --pca random:0 --audio-weights random:0 --audio-pca random:0
+RECORDINGS := recordings
+# Clips of ten frames, the fewest of any repetition, equally spaced; a network narrow and small enough for two cores.
+MOVEMENTS := --model movinet-a2 --model-options frames=10 height=48 width=48 width_factor=0.25 dropout=0 \
+  --placement equal --batch-size 8 --epochs 10 --optimizer adam --learning-rate 3e-3 --schedule cosine \
+  --warmup-steps 50 --max-gradient-norm 1 --engine local --clip-cache $(RECORDINGS)/cache
+CUT = $(RUN)/python jobs/cut_clips.py --annotations $(RECORDINGS)/project --videos $(RECORDINGS)/project \
+  --group-from athlete --test 0 --engine local
 NIGHTLY = $(RUN)/python jobs/nightly.py --features $(DEMO)/features --checkpoint $(DEMO)/classifier \
   --labels $(DEMO)/labels --engine local
 YESTERDAY = $(shell $(RUN)/python -c 'from datetime import UTC, datetime, timedelta; print((datetime.now(UTC) - timedelta(1)).date())')
@@ -19,7 +26,7 @@ QUICK := tests/*.py tests/schemas tests/extractors/video \
   $(addprefix tests/cluster/,storage runs reports datasets features timelines)
 SLOW := tests/extractors/video/test_decode.py
 
-.PHONY: help demo check test test-all fuzz lint bench clean
+.PHONY: help demo recordings check test test-all fuzz lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +49,15 @@ demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a
 	$(NIGHTLY) --videos $(DEMO)/videos/night-2.csv
 	@echo "reports: $(DEMO)/labels/report.html, and those it links to"
 
+recordings: $(VENV)/installed ## generated recordings and annotations to classifiers, split by clip and by athlete, and their comparison
+	$(RUN)/python jobs/make_recordings.py --output $(RECORDINGS)/project
+	$(CUT) --split-by clip --output $(RECORDINGS)/by-clip/clips.csv
+	$(RUN)/python jobs/train_classifier.py --videos $(RECORDINGS)/by-clip/clips.csv --output $(RECORDINGS)/by-clip/classifier $(MOVEMENTS)
+	$(CUT) --split-by group --output $(RECORDINGS)/by-athlete/clips.csv
+	$(RUN)/python jobs/train_classifier.py --videos $(RECORDINGS)/by-athlete/clips.csv --output $(RECORDINGS)/by-athlete/classifier $(MOVEMENTS)
+	$(RUN)/python jobs/compare_trainings.py --trainings $(RECORDINGS)/by-clip/classifier $(RECORDINGS)/by-athlete/classifier \
+	  --output $(RECORDINGS)/comparison.html
+
 check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
 	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)
 
@@ -63,5 +79,5 @@ lint: $(VENV)/installed ## ruff and mypy
 bench: $(VENV)/installed ## benchmarks at small sizes, beside alternatives (CLIPS="a.mp4 b.mp4" for your own videos)
 	$(RUN)/python benchmarks/run_all.py $(CLIPS) --folder bench
 
-clean: ## remove the environment and what the demo and the benchmarks wrote
-	rm -rf $(VENV) $(DEMO) bench
+clean: ## remove the environment and what the demo, the recordings and the benchmarks wrote
+	rm -rf $(VENV) $(DEMO) $(RECORDINGS) bench

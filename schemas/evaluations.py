@@ -13,6 +13,7 @@ from dataclasses import dataclass
 MAX_MATRIX_CLASSES = 64
 MAX_PAIRS = 50
 MAX_MISTAKES = 100
+MAX_GROUPS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,21 @@ class MistakenVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupScore:
+    """Videos of one group (a person, a recording), those classified correctly, and how many others were trained on."""
+
+    group: str
+    videos: int
+    correct: int
+    training_videos: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the videos that was classified correctly."""
+        return self.correct / self.videos
+
+
+@dataclass(frozen=True, kw_only=True)
 class SplitResult:
     """Evaluation of the best epoch on one split, with the fitted temperature.
 
@@ -109,6 +125,9 @@ class SplitResult:
     reliability        bins of the reliability diagram that are not empty
     calibration_error  expected calibration error
     mistakes           the most confident first
+    groups             those of the videos, the lowest accuracy first; empty where the data have none
+    group_count        how many they are, of which only the first `MAX_GROUPS` are listed
+    known_groups       how many of them have training videos
     """
 
     name: str
@@ -126,6 +145,9 @@ class SplitResult:
     reliability: tuple[ReliabilityBin, ...]
     calibration_error: float
     mistakes: tuple[MistakenVideo, ...]
+    groups: tuple[GroupScore, ...] = ()
+    group_count: int = 0
+    known_groups: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Training record: data, epochs and evaluation of one training of a classifier; kept as `training.json`.
+"""Training record: data, epochs and evaluation of one training of a classifier, kept in `RECORD_FILE`.
 
 Classes are their positions, 0 to K - 1, among `classes`. None stands for a number that is not defined or not finite,
 which JSON cannot hold.
@@ -15,6 +15,7 @@ from schemas.evaluations import FrameAccuracy, SplitResult, TemperatureFit
 from schemas.records import Execution, Record
 
 SCHEMA_VERSION = 2
+RECORD_FILE = "training.json"  # in the folder of the checkpoint
 TRAINING, VALIDATION, TEST = SPLITS = ("training", "validation", "test")
 
 

@@ -24,6 +24,7 @@ from classifiers.metrics.class_metrics import ClassMetrics
 from classifiers.metrics.confidence import ConfidenceTable
 from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.correlation import ProbabilityCorrelation
+from classifiers.metrics.group_accuracy import NO_GROUPS, GroupAccuracy, VideoGroups
 from classifiers.metrics.mistakes import Mistakes
 from classifiers.metrics.ranking import RankingMetrics
 from classifiers.metrics.scored_batch import ScoredBatch
@@ -42,9 +43,18 @@ class Evaluation:
     confidence   probability of the true class
     calibration  expected calibration error and reliability diagram
     mistakes     the most confident mistakes
+    groups       accuracy of each group of videos, if there are `groups`
     """
 
-    def __init__(self, task: str, num_classes: int, *, is_full: bool, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        task: str,
+        num_classes: int,
+        *,
+        is_full: bool,
+        temperature: float = 1.0,
+        groups: VideoGroups = NO_GROUPS,
+    ) -> None:
         self._is_single_label = task == SINGLE_LABEL
         self._temperature = temperature
         self._loss = build_loss(task)
@@ -55,6 +65,7 @@ class Evaluation:
         self.calibration = CalibrationError()
         self.confidence = ConfidenceTable(num_classes)
         self.mistakes = Mistakes()
+        self.groups = GroupAccuracy(groups)
         self.confusion = ConfusionMatrix(num_classes) if self._is_single_label else None
         self.correlation = ProbabilityCorrelation(range(min(num_classes, CORRELATED_CLASSES)))
         full = (self.classes, self.confusion, self.correlation, self.confidence, self.calibration)
@@ -63,7 +74,7 @@ class Evaluation:
         self._is_full = is_full
 
     def update(self, logits: Tensor, targets: Tensor, ids: Sequence[str] = ()) -> None:
-        """Add a batch: logits (N, K), targets, and the ids of the videos, which mistakes need."""
+        """Add a batch: logits (N, K), targets, and the ids of the videos, which mistakes and groups need."""
         logits = logits.float() / self._temperature
         self._loss_sum += float(self._loss(logits, targets)) * len(logits)
         self.videos += len(logits)
@@ -73,6 +84,7 @@ class Evaluation:
             metric.update(batch)
         if self._is_full:
             self.mistakes.update(batch, ids)
+            self.groups.update(batch, ids)
 
     def state(self) -> dict[str, Any]:
         """The accumulated state, to be sent to another process."""
@@ -81,6 +93,7 @@ class Evaluation:
             "videos": self.videos,
             "metrics": [metric.state() for metric in self._metrics],
             "mistakes": self.mistakes.state(),
+            "groups": self.groups.state(),
         }
 
     def merge(self, state: Mapping[str, Any]) -> None:
@@ -90,6 +103,7 @@ class Evaluation:
         for metric, other in zip(self._metrics, state["metrics"], strict=True):
             metric.merge(other)
         self.mistakes.merge(state["mistakes"])
+        self.groups.merge(state["groups"])
 
     @property
     def loss(self) -> float:

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from classifiers.choices import MONITORS
 from classifiers.losses import build_loss, weight_penalty
 from classifiers.metrics.evaluation import Evaluation
+from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
 from classifiers.training.config import PRECISIONS, TrainingConfig
 from classifiers.training.optimizers import build_optimizer
 from classifiers.training.phases import Phase, train_stages
@@ -152,14 +153,19 @@ class Training:
         self._epochs.append(record)
         return record
 
-    def evaluate(self, batches: Iterable[Batch], *, is_full: bool, temperature: float = 1.0) -> Evaluation:
+    def evaluate(
+        self, batches: Iterable[Batch], *, is_full: bool, temperature: float = 1.0, groups: VideoGroups = NO_GROUPS
+    ) -> Evaluation:
         """Evaluate the current weights on the batches of all workers."""
-        evaluation = Evaluation(self._task, self._num_classes, is_full=is_full, temperature=temperature)
+
+        def empty() -> Evaluation:
+            return Evaluation(self._task, self._num_classes, is_full=is_full, temperature=temperature, groups=groups)
+
+        evaluation, merged = empty(), empty()
         for logits, batch in self.predict(batches):
             assert batch.targets is not None
             evaluation.update(logits, batch.targets, batch.ids)
         states = self._workers.gather(evaluation.state())
-        merged = Evaluation(self._task, self._num_classes, is_full=is_full, temperature=temperature)
         for state in states:
             merged.merge(state)
         return merged

@@ -15,7 +15,7 @@ from cluster.reports.numbers import (
     percent_text,
 )
 from cluster.reports.training_tables import early_frame, metric_text
-from schemas.evaluations import Confidence, FrameAccuracy, TemperatureFit
+from schemas.evaluations import Confidence, FrameAccuracy, SplitResult, TemperatureFit
 from schemas.trainings import TRAINING, VALIDATION, TrainedClass, TrainingRecord
 
 CALIBRATED = 0.02  # distance from 1 below which a temperature has no visible effect
@@ -71,6 +71,18 @@ def seen_text(found: FrameAccuracy, position: int) -> str:
     if found.fps:
         return f"{figure_text(frames / found.fps)} s"
     return f"{count_text(frames)} frame{'' if frames == 1 else 's'}"
+
+
+def groups(split: SplitResult) -> str:
+    """Whether the groups of a split are known from training, and what this says about the accuracy on it."""
+    known, count = split.known_groups, split.group_count
+    if not known:
+        return "No group has training videos: this is the accuracy on groups that the network has never seen."
+    which = "All groups have" if known == count else f"{count_text(known)} of {count_text(count)} groups have"
+    return (
+        f"{which} training videos as well: some of the accuracy may be knowledge of these groups, not of the classes. "
+        "A split by group shows how much."
+    )
 
 
 def mean_and_deviation(row: Confidence) -> str:

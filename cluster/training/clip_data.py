@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -27,6 +28,7 @@ from classifiers.data.batches import Worker
 from classifiers.data.class_choice import ClassChoice, ClassChoiceError, LabelLists
 from classifiers.data.clip_augmentation import ClipAugmentation
 from classifiers.data.splits import split_by_column
+from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.training.phases import train_stages
 from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import read_videos
@@ -131,6 +133,14 @@ class ClipData(TrainingData):
     @override
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
         return {video.id: video.uri for video in self.videos if video.id in ids}
+
+    @override
+    def groups(self) -> VideoGroups:
+        trained = np.flatnonzero(self.splits[TRAINING].rows).tolist()
+        return VideoGroups(
+            of={video.id: video.group for video in self.videos if video.group},
+            training_videos=Counter(self.videos[row].group for row in trained),
+        )
 
     @override
     def without(self, lost: Sequence[LostVideo]) -> ClipData:

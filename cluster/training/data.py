@@ -20,6 +20,7 @@ from torch import nn
 
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import ClassChoice
+from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
 from classifiers.training.identity import TrainingIdentity
 from classifiers.training.loop import Batch
 from cluster.training.config import TrainingSettings
@@ -100,6 +101,10 @@ class TrainingData(ABC):
     def augmentation(self) -> nn.Module | None:
         """The random augmentation of training inputs, or None."""
         return None
+
+    def groups(self) -> VideoGroups:
+        """The groups of the videos, where the data have them."""
+        return NO_GROUPS
 
     def without(self, lost: Sequence[LostVideo]) -> TrainingData:
         """The same data without the `lost` videos."""

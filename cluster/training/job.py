@@ -32,12 +32,12 @@ from cluster.training.config import CLIPS, TrainingOptions, TrainingSettings
 from cluster.training.data import identity_of
 from cluster.training.engines import is_on_cpu, make_training_engine
 from cluster.training.kinds import load_training_data
-from cluster.training.output import RECORD_FILE, REPORT_FILE, is_finished, write_output
+from cluster.training.output import REPORT_FILE, is_finished, write_output
 from cluster.training.progress import ProgressDisplay
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
 from schemas.errors import InputError
-from schemas.trainings import Epoch, LostVideo, TrainingRecord
+from schemas.trainings import RECORD_FILE, Epoch, LostVideo, TrainingRecord
 
 FP32 = "fp32"
 MAX_LOST_LOGGED = 20

@@ -30,9 +30,9 @@ from schemas import strict_json
 from schemas.errors import InputError
 from schemas.evaluations import SplitResult
 from schemas.records import utc_text
-from schemas.trainings import VALIDATION, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
+from schemas.trainings import RECORD_FILE, VALIDATION, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
-RECORD_FILE, OPTIONS_FILE, REPORT_FILE = "training.json", "training.toml", FILE_NAME
+OPTIONS_FILE, REPORT_FILE = "training.toml", FILE_NAME
 
 logger = logging.getLogger("framemill")
 

@@ -18,6 +18,7 @@ from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.evaluation import Evaluation
 from classifiers.metrics.scored_batch import ScoredBatch
 from schemas.evaluations import (
+    MAX_GROUPS,
     MAX_MATRIX_CLASSES,
     MAX_MISTAKES,
     MAX_PAIRS,
@@ -35,6 +36,7 @@ CHUNK_VIDEOS = 4096
 def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResult:
     """The result of a full evaluation that took `seconds`."""
     confusion, correlation = evaluation.confusion, evaluation.correlation
+    groups = evaluation.groups.rows()
     return SplitResult(
         name=name,
         videos=evaluation.videos,
@@ -55,6 +57,9 @@ def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResu
         reliability=evaluation.calibration.bins(),
         calibration_error=evaluation.calibration.expected,
         mistakes=tuple(MistakenVideo(**asdict(row), uri="") for row in evaluation.mistakes.rows[:MAX_MISTAKES]),
+        groups=groups[:MAX_GROUPS],
+        group_count=len(groups),
+        known_groups=sum(row.training_videos > 0 for row in groups),
     )
 
 

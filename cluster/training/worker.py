@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from classifiers.clip_models.streaming import StreamModel
 from classifiers.data.batches import BatchOrder, Worker
+from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.training.identity import TrainingIdentity
 from classifiers.training.loop import Training
 from classifiers.training.workers import Workers
@@ -118,8 +119,10 @@ class TrainingWorker:
             with self._timed("calibration"):
                 fit = self._fit(training, data, source) if VALIDATION in data.splits else None
             temperature = 1.0 if fit is None else fit.temperature
+            groups = data.groups()
             results = tuple(
-                self._evaluate(name, split, temperature, training, source) for name, split in data.splits.items()
+                self._evaluate(name, split, temperature, training, source, groups)
+                for name, split in data.splits.items()
             )
             by_frame = self._evaluate_frames(training, data, source)
         return TrainingOutcome(
@@ -234,7 +237,13 @@ class TrainingWorker:
         return temperature_fit(all_logits, all_targets, self._plan.settings.options.classes.task)
 
     def _evaluate(
-        self, name: str, split: Split, temperature: float, training: Training, source: Callable[..., Source]
+        self,
+        name: str,
+        split: Split,
+        temperature: float,
+        training: Training,
+        source: Callable[..., Source],
+        groups: VideoGroups,
     ) -> SplitResult:
         started = time.monotonic()
         if name == TRAINING:
@@ -242,7 +251,7 @@ class TrainingWorker:
         with self._timed("evaluation"):
             batches = source(name, split, with_ids=True).batches()
             batches = self._meter.follow(f"evaluation on {name}", batches, len(split))
-            evaluation = training.evaluate(batches, is_full=True, temperature=temperature)
+            evaluation = training.evaluate(batches, is_full=True, temperature=temperature, groups=groups)
             return split_result(name, evaluation, time.monotonic() - started)
 
     def _evaluate_frames(

@@ -75,6 +75,19 @@ def shape_mask(sides: int, radius: float, angle: float = 0.0) -> Field:
     return np.clip(radius - distance + 0.5, 0.0, 1.0).astype(np.float32)
 
 
+def limb_mask(start: tuple[float, float], end: tuple[float, float], radius: float) -> tuple[int, int, Field]:
+    """Thick line with round, soft-edged ends between two points (x, y): the left and top of its mask, and the mask."""
+    left, top = (int(np.floor(min(pair) - radius)) - 1 for pair in zip(start, end, strict=True))
+    right, bottom = (int(np.ceil(max(pair) + radius)) + 2 for pair in zip(start, end, strict=True))
+    x = np.arange(left, right, dtype=np.float32)[None, :] - np.float32(start[0])
+    y = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(start[1])
+    along_x, along_y = np.float32(end[0] - start[0]), np.float32(end[1] - start[1])
+    length = max(along_x * along_x + along_y * along_y, np.float32(1e-6))
+    share = np.clip((x * along_x + y * along_y) / length, 0, 1)  # of the way, where the line is nearest
+    distance = np.hypot(x - share * along_x, y - share * along_y)
+    return left, top, np.clip(radius - distance + 0.5, 0, 1).astype(np.float32)
+
+
 def fold(distance: float, room: float) -> float:
     """Position of a body that has moved `distance`, bouncing between two walls `room` apart."""
     return float(room - abs(distance % (2 * room) - room))

@@ -23,7 +23,9 @@ from cluster.runs.option_help import HELP_WIDTH, usage
 from cluster.runs.options import Options, options_of
 from cluster.scoring.config import ScoringOptions
 from cluster.timelines.evaluation_job import EvaluationOptions
+from cluster.training.comparison import ComparisonOptions
 from cluster.training.config import TrainingOptions
+from jobs.make_recordings import RecordingOptions
 from jobs.make_sample_videos import SampleOptions
 from schemas.errors import InputError
 from tests.support.dataset import ROOT
@@ -82,6 +84,12 @@ FLAGS = {
     "make_sample_videos": """
         output count nights seed
     """,
+    "make_recordings": """
+        output athletes repetitions seed
+    """,
+    "compare_trainings": """
+        trainings output
+    """,
     "submit": """
         working-dir
     """,
@@ -100,6 +108,8 @@ KINDS: dict[str, type[Options]] = {
     "cut_clips": CuttingOptions,
     "evaluate_events": EvaluationOptions,
     "make_sample_videos": SampleOptions,
+    "make_recordings": RecordingOptions,
+    "compare_trainings": ComparisonOptions,
     "submit": SubmissionOptions,
     "watch": WatchOptions,
 }
@@ -141,12 +151,15 @@ LINES = {
         "--labels l --activitynet-results r.json",
     ),
     "make_sample_videos": ("--output o --count 3",),
+    "make_recordings": ("--output o --athletes 3 --repetitions 2 --seed 4",),
+    "compare_trainings": ("--trainings a b --output o.html",),
     "submit": ("--working-dir d",),
     "watch": (
         "--checkpoint c d --source rtsp://camera/1 --record r.parquet --top-k 3 --duration 5 --threads 1",
         "--checkpoint c --source v.mp4 --loop --stride 0.5 --precision fp32 --timeout 3 --reconnects 0",
     ),
 }
+LOCAL = ("make_sample_videos", "make_recordings")  # write to this machine alone
 # Options of places that a job writes to.
 WRITTEN = {
     "extract_features": ("--input i --output w", "output"),
@@ -170,6 +183,8 @@ WRITTEN = {
         "output activitynet-results",
     ),
     "make_sample_videos": ("--output w", "output"),
+    "make_recordings": ("--output w", "output"),
+    "compare_trainings": ("--trainings a b --output w.html", "output"),
     "watch": ("--checkpoint c --source v --record w", "record"),
 }
 
@@ -216,7 +231,7 @@ def test_places_that_a_job_writes_to_are_not_in_the_folder_of_a_ray_job(
     assert [problem.split()[0] for problem in caught.value.problems] == [f"--{name}" for name in names.split()]
     for problem in caught.value.problems:
         assert f"must not be in {folder}, which Ray deletes after the job: give a URI, or the absolute path" in problem
-    place = str(tmp_path / "w") if job == "make_sample_videos" else "gs://bucket/w"  # samples are local files
+    place = str(tmp_path / "w") if job in LOCAL else "gs://bucket/w"
     assert parse(KINDS[job], arguments.replace(" w", f" {place}").split())
 
 

@@ -23,7 +23,8 @@ CODE = ("jobs/extract_features.py", "cluster/features/source.py", "pyproject.tom
 def documented_places() -> set[str]:
     """The first parts of relative paths in the commands of the pages, of the jobs' help and of the Makefile."""
     pages = [ROOT / "README.md", *ROOT.glob("c*/**/README.md"), *ROOT.glob("jobs/*.py"), ROOT / "Makefile"]
-    found = {place.replace("$(DEMO)", "demo") for page in pages for place in PLACE.findall(page.read_text())}
+    found = {place for page in pages for place in PLACE.findall(page.read_text())}
+    found = {re.sub(r"\$\((\w+)\)", lambda variable: variable[1].lower(), place) for place in found}
     tables = {place for place in found if place.endswith(".csv") and place != "submission.csv"}
     return {place.split("/")[0] for place in found - tables if not ELSEWHERE.match(place)}
 
@@ -48,7 +49,8 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_data_that_documented_commands_make_stay_here(checkout: Path, tmp_path: Path) -> None:
     places = documented_places()
-    assert {"videos", "features", "classifier", "labels", "demo", "submission.csv", "c3d.pickle"} <= places
+    made = {"videos", "features", "classifier", "labels", "demo", "recordings", "submission.csv", "c3d.pickle"}
+    assert made <= places
     for place in {*places, "bench", ".venv"}:
         if Path(place).suffix:
             (checkout / place).write_text("data")

@@ -6,6 +6,7 @@ import torch
 
 from classifiers.metrics.calibration import probabilities
 from classifiers.metrics.evaluation import Evaluation
+from classifiers.metrics.group_accuracy import VideoGroups
 
 TASKS = ["single-label", "multi-label"]
 
@@ -21,10 +22,11 @@ def problem(task, videos=200, classes=6):
 @pytest.mark.parametrize("task", TASKS)
 def test_merged_workers_equal_one_worker(task):
     logits, targets, ids = problem(task)
-    whole, merged = Evaluation(task, 6, is_full=True), Evaluation(task, 6, is_full=True)
+    groups = VideoGroups({name: f"group {int(name[1:]) % 7}" for name in ids})
+    whole, merged = (Evaluation(task, 6, is_full=True, groups=groups) for _ in range(2))
     whole.update(logits, targets, ids)
     for part in np.array_split(np.random.default_rng(1).permutation(200), 3):
-        worker = Evaluation(task, 6, is_full=True)
+        worker = Evaluation(task, 6, is_full=True, groups=groups)
         for batch in np.array_split(part, 4):
             worker.update(logits[batch], targets[batch], [ids[n] for n in batch])
         merged.merge(pickle.loads(pickle.dumps(worker.state())))
@@ -37,6 +39,10 @@ def test_merged_workers_equal_one_worker(task):
     for one, other in zip(merged.confidence.rows(), whole.confidence.rows(), strict=True):
         assert vars(one) == pytest.approx(vars(other), rel=1e-9)
     assert merged.mistakes.rows == whole.mistakes.rows != ()
+    assert merged.groups.rows() == whole.groups.rows()
+    assert len(whole.groups.rows()) == 7
+    hits = sum(row.correct for row in whole.groups.rows()) / 200
+    assert hits == pytest.approx(whole.summary()["hit_at_one"])
     if task == "single-label":
         np.testing.assert_array_equal(merged.confusion.counts, whole.confusion.counts)
     else:

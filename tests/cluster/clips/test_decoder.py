@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,13 @@ def test_an_answered_task_is_the_decoded_clip(task: ClipTask) -> None:
     clip = outcome_of(task, response)
     assert isinstance(clip, np.ndarray)
     np.testing.assert_array_equal(clip, decode(task))
+
+
+def test_an_interval_of_a_fraction_of_a_second_arrives_as_it_is(task: ClipTask) -> None:
+    part = replace(task, video=replace(task.video, start_seconds=Fraction(7, 20), end_seconds=Fraction(13, 10)))
+    clip = outcome_of(part, answer(encode_task(part)))
+    assert isinstance(clip, np.ndarray)
+    np.testing.assert_array_equal(clip, decode(part))
 
 
 def test_an_unreadable_video_comes_back_as_its_error(task: ClipTask, tmp_path: Path) -> None:

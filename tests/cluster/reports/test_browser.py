@@ -15,12 +15,14 @@ import pytest
 
 from cluster.nightly.drift import drift_of
 from cluster.reports.annotations_report import render_annotations_report
+from cluster.reports.comparison_report import render_comparison
 from cluster.reports.context import PageContext
 from cluster.reports.extraction_report import render_run_report
 from cluster.reports.links import PageLink
 from cluster.reports.night_report import render_night_report
 from cluster.reports.training_report import render_training_report
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
+from schemas.evaluations import GroupScore
 from schemas.label_statistics import LabelledVideo
 from schemas.runs import FailureNote, SlowVideo
 from schemas.sampled_timelines import NOTHING
@@ -154,6 +156,24 @@ def test_nothing_is_cut_and_nothing_is_fetched(browser: Browser, site: Path, nam
     assert problems(browser) == []
     scheme = "rgb(18, 21, 23)" if view == "dark" else "rgb(255, 255, 255)" if view == "print" else "rgb(245, 245, 242)"
     assert browser.run("getComputedStyle(document.body).backgroundColor") == scheme
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_trainings_side_by_side_fit_every_view(browser: Browser, tmp_path: Path, view: str) -> None:
+    names = ["Association football", "Video game console", HOSTILE, *(f"Entity {number}" for number in range(9))]
+    record = renamed(training_record(12), names)
+    groups = tuple(
+        GroupScore(group=group, videos=300, correct=240, training_videos=1200)
+        for group in (HOSTILE, "recordings/2026/athlete-with-a-long-name-12/camera-3")
+    )
+    test = dataclasses.replace(record.splits[-1], groups=groups, group_count=2, known_groups=2)
+    record = dataclasses.replace(record, splits=(*record.splits[:-1], test))
+    (tmp_path / "comparison.html").write_text(render_comparison({"by-clip": record, HOSTILE: record}))
+    browser.open(tmp_path / "comparison.html", **VIEWS[view])
+    assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert browser.run(WIDE) == []
+    assert browser.run(CUT_TEXTS) == []
+    assert problems(browser) == []
 
 
 @pytest.mark.parametrize("name", PAGES)

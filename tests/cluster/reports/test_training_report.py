@@ -8,7 +8,7 @@ from cluster.reports.numbers import accuracy_text, measure_text, percent_text
 from cluster.reports.training_report import render_training_report
 from extractors.video.thumbnail import Thumbnail
 from schemas.clips import UNIT, ClipFormat, ClipInput
-from schemas.evaluations import FrameAccuracy, SplitResult
+from schemas.evaluations import FrameAccuracy, GroupScore, SplitResult
 from schemas.trainings import LostVideo, TrainingRecord
 from tests.support.pages import Page, assert_accessible, assert_self_contained
 from tests.support.training_records import renamed, training_record
@@ -17,6 +17,10 @@ HOSTILE = "<script>alert('id')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\
 CLIPS = ClipInput(
     format=ClipFormat(frames=16, height=112, width=112, resize=(128, 171), fps=None, **UNIT),
     sampling={"placement": "central", "views": 10},
+)
+GROUPS = tuple(
+    GroupScore(group=name, videos=300, correct=correct, training_videos=trained)
+    for name, correct, trained in (("ann", 150, 40), ("bob", 270, 0))
 )
 LOST = LostVideo(id="red/007", uri="gs://bucket/red/007.mp4", code="empty", message="the file is empty: bring it again")
 BY_FRAME = FrameAccuracy(videos=900, fps=5.0, shares=(0.5, 0.7, 0.8))
@@ -40,6 +44,14 @@ def with_test(record: TrainingRecord, **changes: object) -> TrainingRecord:
     """The same record with other results on the test split."""
     changed = dataclasses.replace(record.splits[-1], **changes)  # type: ignore[arg-type]
     return dataclasses.replace(record, splits=(*record.splits[:-1], changed))
+
+
+def test_groups_are_listed_where_there_are_some() -> None:
+    record = RECORDS["10 classes"]
+    assert "Accuracy by group" not in text_of(record)
+    text = text_of(with_test(record, groups=GROUPS, group_count=5, known_groups=1))
+    assert "the lowest accuracy first, the first 2 of 5 groups. 1 of 5 groups have training videos as well" in text
+    assert "ann 50.00% 300 40 bob 90.00% 300 0" in text
 
 
 def text_of(record: TrainingRecord) -> str:

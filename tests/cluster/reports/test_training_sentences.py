@@ -102,6 +102,19 @@ def test_how_early_a_stream_network_knows() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (0, "No group has training videos: this is the accuracy on groups that the network has never seen."),
+        (3, "All groups have training videos as well: some of the accuracy may be knowledge of these groups"),
+        (2, "2 of 3 groups have training videos as well: "),
+    ],
+)
+def test_what_the_groups_of_a_split_say(known: int, words: str) -> None:
+    split = dataclasses.replace(training_record().splits[0], group_count=3, known_groups=known)
+    assert training_sentences.groups(split).startswith(words)
+
+
 def test_temperature() -> None:
     fit = training_record().temperature
     assert fit is not None

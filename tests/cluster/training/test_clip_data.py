@@ -244,3 +244,16 @@ def test_a_class_of_the_vocabulary_that_no_video_has_is_left_out(videos, tmp_pat
     ]
     (tmp_path / "vocabulary.csv").write_text("index,name\n0,green\n1,rde\n2,red\n")
     assert load(manifest(tmp_path, rows)).choice.names == ("green", "red")
+
+
+def test_groups_of_the_manifest_are_counted_in_training(videos, tmp_path):
+    rows = [("id", "uri", "labels", "split", "group")]
+    for number in range(8):
+        for colour in ("red", "green"):
+            split = "validation" if number in (0, 5) else "train"
+            group = "" if number == 7 else f"person {number // 4}"
+            rows.append((f"{colour}{number}", f"{videos}/{colour}/{number:03d}.mp4", colour, split, group))
+    groups = load(manifest(tmp_path, rows)).groups()
+    assert groups.of == {row[0]: row[4] for row in rows[1:] if row[4]}
+    assert [groups.training_videos[group] for group in ("person 0", "person 1")] == [6, 4]
+    assert dict(load(videos).groups().of) == {}

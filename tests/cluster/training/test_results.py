@@ -4,8 +4,9 @@ import torch
 
 from classifiers.metrics.calibration import calibrate
 from classifiers.metrics.evaluation import Evaluation
+from classifiers.metrics.group_accuracy import VideoGroups
 from cluster.training.results import finite, split_result, temperature_fit
-from schemas.evaluations import MAX_MATRIX_CLASSES
+from schemas.evaluations import MAX_GROUPS, MAX_MATRIX_CLASSES
 
 
 def scored(classes, videos=400, seed=0):
@@ -36,6 +37,16 @@ def test_rows_say_what_the_evaluation_says():
     assert sum(found.count for found in result.reliability) == 400
     assert len(result.traded) == len(result.followed) == 4
     assert all(mistake.true != mistake.predicted and mistake.id.startswith("v") for mistake in result.mistakes)
+
+
+def test_groups_are_listed_with_those_that_training_knows():
+    logits, targets = scored(4)
+    groups = VideoGroups({f"v{number}": f"g{number % 300}" for number in range(400)}, {"g0": 5, "g399": 1})
+    evaluation = Evaluation("single-label", 4, is_full=True, groups=groups)
+    evaluation.update(logits, targets, [f"v{number}" for number in range(400)])
+    result = split_result("test", evaluation, 0.0)
+    assert (len(result.groups), result.group_count, result.known_groups) == (MAX_GROUPS, 300, 1)
+    assert result.groups[0].accuracy == 0.0
 
 
 def test_many_classes_have_pairs_and_no_matrix():

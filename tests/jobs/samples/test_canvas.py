@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.samples.canvas import SCHEMES, axes, cyclic_ramp, fold, paint, ramp, scheme, shape_mask
+from jobs.samples.canvas import SCHEMES, axes, cyclic_ramp, fold, limb_mask, paint, ramp, scheme, shape_mask
 
 BLACK_AND_WHITE = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.float32)
 
@@ -57,3 +57,15 @@ def test_shapes_cover_their_area() -> None:
 @pytest.mark.parametrize(("distance", "place"), [(0, 0), (3, 3), (10, 10), (13, 7), (20, 0), (24, 4), (-3, 3)])
 def test_a_body_bounces_between_two_walls(distance: float, place: float) -> None:
     assert fold(distance, room=10) == place
+
+
+def test_a_limb_covers_what_is_near_its_line() -> None:
+    left, top, mask = limb_mask((10.0, 20.0), (13.0, 24.0), 2.0)
+    for row, column in np.ndindex(mask.shape):
+        x, y = left + column - 10, top + row - 20
+        along = min(max((x * 3 + y * 4) / 25, 0), 1)
+        distance = np.hypot(x - 3 * along, y - 4 * along)
+        assert mask[row, column] == pytest.approx(min(max(2.5 - distance, 0), 1), abs=1e-5)
+    assert max(mask[0].max(), mask[-1].max(), mask[:, 0].max(), mask[:, -1].max()) == 0
+    _, _, dot = limb_mask((5.0, 5.0), (5.0, 5.0), 1.0)
+    assert dot.sum() == pytest.approx(3.28, abs=0.5)
