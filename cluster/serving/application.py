@@ -32,6 +32,7 @@ SCALE_UP_SECONDS = 2.0
 STOP_SECONDS = 5.0
 HEALTH_SECONDS = 120.0  # a crowded machine answers late
 DECODE = "decode"
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
             },
             ray_actor_options={"num_cpus": 1} if kind is Decoder else of_networks,
             graceful_shutdown_timeout_s=STOP_SECONDS,
+            logging_config=QUIET,
             health_check_timeout_s=HEALTH_SECONDS,
         )
 
@@ -104,7 +106,7 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
 
 def deploy(nodes: Handles) -> Handles:
     """Start all deployments, each an application without a route; returns once they are ready."""
-    serve.start(proxy_location=ProxyLocation.Disabled)
+    serve.start(proxy_location=ProxyLocation.Disabled, logging_config=QUIET)
     targets = {
         DECODE: nodes.decoder,
         **{f"classify {name}": node for name, node in nodes.classifiers.items()},

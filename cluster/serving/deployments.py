@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,6 @@ from cluster.engines.stage import Network
 from cluster.engines.task_process import TaskProcess
 from cluster.engines.tasks import Outcome
 from cluster.features.blocks import FeatureBlock
-from cluster.features.steps import StepGrid
 from cluster.live.network import LiveNetwork
 from cluster.runs.logs import configure_worker_logging
 from cluster.scoring.feature_timelines import FeatureTimelines
@@ -91,12 +91,6 @@ class Decoder:
             return WorkerLoss(str(error))
         return outcome
 
-    def process_ids(self) -> list[int]:
-        """Of this replica, for tests that end it."""
-        import os
-
-        return [os.getpid()]
-
     def __del__(self) -> None:
         """End the child, and remove the socket."""
         if hasattr(self, "_process"):
@@ -122,6 +116,8 @@ class Networks:
 
     def __init__(self, networks: Mapping[str, Network], files: FileCopies) -> None:
         configure_worker_logging()
+        # Rows lie read-only in the object store, and are only read.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         files.restore()
         self._networks = dict(networks)
         self._lock = threading.Lock()  # networks have one batch buffer
@@ -231,7 +227,3 @@ class Live:
             self._process.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-
-def feature_timelines(grid: StepGrid, form: Any) -> FeatureTimelines:
-    """What a classifier of features makes of them."""
-    return FeatureTimelines(grid=grid, form=form)
