@@ -226,4 +226,3 @@ class Live:
         if hasattr(self, "_process"):
             self._process.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-

@@ -25,6 +25,7 @@ from cluster.serving.service import Service, corrections_of
 from cluster.serving.spool import Spool
 from schemas.errors import InputError
 
+LEAST_AT_ONCE = 2  # videos in work: while one is classified, another is decoded
 MIN_TOKEN_CHARACTERS = 16
 MAX_TOKEN_CHARACTERS = 4096
 QUIET_LOGGERS = ("ray.serve", "uvicorn.error")
@@ -61,7 +62,8 @@ def _serve(options: ServeOptions) -> ExitCode:
             handles = deploy(bound(options, served, size, is_local=is_local))
 
             async def run() -> None:
-                service = Service(options, served, handles, spool, corrections)
+                at_once = max(options.replicas.decoders or size.cpus, LEAST_AT_ONCE)
+                service = Service(options, served, handles, spool, corrections, at_once=at_once)
                 gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
                 host, port = listener.getsockname()[:2]
                 logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")

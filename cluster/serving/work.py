@@ -146,8 +146,12 @@ class VideoWork:
 
     def _outcomes(self, video: Video, stage: str) -> AsyncIterator[Outcome]:
         async def decode(task: Task) -> Outcome | WorkerLoss:
+            call = self.handles.decoder.carry_out.remote(Step(stage, task))
             try:
-                answer: Outcome | WorkerLoss = await self.handles.decoder.carry_out.remote(Step(stage, task))
+                answer: Outcome | WorkerLoss = await call
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
             except RayActorError as error:
                 return WorkerLoss(str(error))
             return answer

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import queue
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import uvicorn
+
+from cluster.serving.api import api
+from cluster.serving.application import Handles
+from cluster.serving.config import ServeOptions
+from cluster.serving.decoding import StageWorker
+from cluster.serving.gate import Gate
+from cluster.serving.http_server import http_server, listening_socket
+from cluster.serving.models import ServedModels, read_models
+from cluster.serving.service import Service, corrections_of
+from cluster.serving.spool import Spool
 from tests.support.dataset import ROOT, job_environment
 
 START_SECONDS = 400.0
@@ -143,3 +159,63 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
             return found[1]
         time.sleep(0.2)
     raise AssertionError(f"it does not serve:\n{log.read_text()[-4000:]}")
+
+
+class LocalCall:
+    """A call of a method that runs in a thread of this process, as a handle of Ray Serve gives one."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._function, self._arguments = function, arguments
+        self.is_cancelled = False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.to_thread(self._function, *self._arguments).__await__()
+
+    def cancel(self) -> None:
+        """Note it."""
+        self.is_cancelled = True
+
+
+class LocalHandle:
+    """Stands for a deployment whose methods are these functions; `calls` are those that were made."""
+
+    def __init__(self, **methods: Callable[..., Any]) -> None:
+        self.calls: list[LocalCall] = []
+        for name, function in methods.items():
+            setattr(self, name, SimpleNamespace(remote=partial(self._call, function)))
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> LocalCall:
+        self.calls.append(LocalCall(function, arguments))
+        return self.calls[-1]
+
+
+def local_handles(served: ServedModels) -> Handles:
+    """The deployments of models in this process, without Ray and without limits of memory."""
+    worker = StageWorker(served.stages, 8 << 30, 100.0)
+    worker.setup()
+    return Handles(LocalHandle(carry_out=lambda step: worker(step).outcome), {}, {})
+
+
+@contextmanager
+def served_here(options: ServeOptions, folder: Path, token: str | None = None) -> Iterator[tuple[str, Service]]:
+    """The HTTP server of a service in a thread of this process, without Ray; its URL and the service."""
+    served = read_models(options, on_gpu=False)
+    spool = Spool(str(folder))
+    listener = listening_socket("127.0.0.1", 0)
+    started: queue.Queue[tuple[uvicorn.Server, Service]] = queue.Queue()
+
+    async def run() -> None:
+        service = Service(options, served, local_handles(served), spool, corrections_of(options, spool), at_once=1)
+        server = http_server(Gate(api(service), token, options.guards.client_rate, service.metrics))
+        started.put((server, service))
+        await server.serve(sockets=[listener])
+
+    thread = threading.Thread(target=asyncio.run, args=[run()])
+    thread.start()
+    server, service = started.get(timeout=100)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", service
+    finally:
+        server.should_exit = True
+        thread.join()
+        spool.close()
