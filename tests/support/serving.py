@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -136,14 +136,18 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: object) -> Iterator[Server]:
+def serving(folder: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The job at a free port, its log and uploads in `folder`; ended at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "serve.log"
     command = [sys.executable, ROOT / "jobs" / "serve.py", "--port", 0, "--uploads", folder / "uploads", *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            list(map(str, command)), stdout=output, stderr=output, env=job_environment(), start_new_session=True
+            list(map(str, command)),
+            stdout=output,
+            stderr=output,
+            env={**job_environment(), **(environment or {})},
+            start_new_session=True,
         )
     try:
         yield Server(process, log, _url(process, log))

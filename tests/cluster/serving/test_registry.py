@@ -97,7 +97,7 @@ def test_places_are_bounded_and_come_back(tmp_path):
         assert code_of(registry, "c") == ("busy", True)
         await registry.delete(videos[0].id)
         assert not videos[0].path.exists()
-        assert code_of(registry, "c", 980) == ("busy", True)  # bytes of all files
+        assert code_of(registry, "c", 990) == ("busy", True)  # bytes of all files
         add(registry, "c")
         works.may_end.set()
 
