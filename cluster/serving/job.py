@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,11 +17,11 @@ import ray
 from cluster.engines.ray_cluster import cluster_size, join_cluster
 from cluster.runs.lifecycle import ExitCode, bad_input, keeping_sigterm, terminable
 from cluster.serving.api import api
-from cluster.serving.application import bound, deploy, withdraw
+from cluster.serving.application import Handles, bound, deploy, withdraw
 from cluster.serving.config import LOCAL_HOST, ServeOptions
 from cluster.serving.gate import Gate
 from cluster.serving.http_server import http_server, listening_socket
-from cluster.serving.models import read_models
+from cluster.serving.models import ServedModels, read_models
 from cluster.serving.service import Service, corrections_of
 from cluster.serving.spool import Spool
 from schemas.errors import InputError
@@ -54,28 +55,36 @@ def _serve(options: ServeOptions) -> ExitCode:
     with closing(listener), closing(Spool(options.uploads.uploads)) as spool:
         if spool.removed:
             logger.info(f"removed the uploads of {spool.removed} services that had been killed")
-        corrections = corrections_of(options, spool)
         with _cluster(options) as is_local:
             size = cluster_size()
             served = read_models(options, on_gpu=size.gpus > 0)
             logger.info(f"starting {', '.join(served.models)} on {size.cpus} cores and {size.gpus} GPUs")
             handles = deploy(bound(options, served, size, is_local=is_local))
 
-            async def run() -> None:
-                at_once = max(options.replicas.decoders or size.cpus, LEAST_AT_ONCE)
-                service = Service(options, served, handles, spool, corrections, at_once=at_once)
-                gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
-                host, port = listener.getsockname()[:2]
-                logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")
-                await http_server(gate).serve(sockets=[listener])
-
+            host, port = listener.getsockname()[:2]
+            logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")
             try:
-                asyncio.run(run())
+                asyncio.run(serve_http(options, served, handles, spool, token, listener))
             finally:
                 with suppress(Exception):  # the cluster may be gone
                     withdraw()
     logger.info("stopped; all uploads and results are removed")
     return ExitCode.DONE
+
+
+async def serve_http(
+    options: ServeOptions,
+    served: ServedModels,
+    handles: Handles,
+    spool: Spool,
+    token: str | None,
+    listener: socket.socket,
+) -> None:
+    """Answer requests until the process is told to stop."""
+    at_once = max(options.replicas.decoders or cluster_size().cpus, LEAST_AT_ONCE)
+    service = Service(options, served, handles, spool, corrections_of(options, spool), at_once=at_once)
+    gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
+    await http_server(gate).serve(sockets=[listener])
 
 
 @contextmanager
