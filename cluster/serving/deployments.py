@@ -54,7 +54,9 @@ BATCH_VIDEOS = 8
 class Decoder:
     """Decodes, a segment at a time, in a child process; `networks` are handles of other deployments, by stage."""
 
-    async def __init__(self, worker: StageWorker, networks: Mapping[str, Any]) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve waits for it
+        self, worker: StageWorker, networks: Mapping[str, Any]
+    ) -> None:
         configure_worker_logging()
         self._lock = asyncio.Lock()
         self._handles = networks
@@ -132,7 +134,7 @@ class Networks:
         """The vectors (N, D) of the rows of a chunk, by the network `name`."""
         return await self._embed((name, chunk))  # type: ignore[no-any-return]  # as Serve's decorator has no types
 
-    @serve.batch(max_batch_size=BATCH_CALLS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[misc]
+    @serve.batch(max_batch_size=BATCH_CALLS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[untyped-decorator]
     async def _embed(self, calls: list[tuple[str, list[Any]]]) -> list[NDArray[np.float32]]:
         return await asyncio.to_thread(self._run, calls)
 
@@ -173,7 +175,7 @@ class Classifier:
         """The timeline of a video."""
         return await self._timelines_of(features)  # type: ignore[no-any-return]  # as Serve's decorator has no types
 
-    @serve.batch(max_batch_size=BATCH_VIDEOS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[misc]
+    @serve.batch(max_batch_size=BATCH_VIDEOS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[untyped-decorator]
     async def _timelines_of(self, videos: list[FrameFeatures]) -> list[Timeline]:
         return await asyncio.to_thread(self._run, videos)
 
@@ -208,9 +210,10 @@ class Live:
         self, content: bytes, state: Mapping[str, NDArray[Any]] | None
     ) -> tuple[NDArray[np.intp], NDArray[np.float32], dict[str, NDArray[Any]]] | SeenPicture:
         """The top classes after a frame, their scores and the state; or why the frame cannot be decoded."""
-        return await asyncio.to_thread(self._watch, content, state)
+        return await asyncio.to_thread(self.look, content, state)
 
-    def _watch(self, content: bytes, state: Mapping[str, NDArray[Any]] | None) -> Any:
+    def look(self, content: bytes, state: Mapping[str, NDArray[Any]] | None) -> Any:
+        """The same, in the calling thread."""
         with self._lock:
             seen = self._process.carry_out(Picture(content))
             if isinstance(seen, WorkerLoss):

@@ -167,7 +167,7 @@ WRITTEN = {
     ),
     "make_sample_videos": ("--output w", "output"),
     "watch": ("--checkpoint c --source v --record w", "record"),
-    "serve": ("--checkpoint c --uploads w1 --corrections w2", "corrections uploads"),
+    "serve": ("--checkpoint c --uploads w1 --corrections w2", "uploads corrections"),
 }
 
 # Prints the help of all jobs, and which libraries it has brought that take seconds to import.

@@ -22,18 +22,21 @@ from typing import Any
 
 import uvicorn
 
+from classifiers.inference.clip_classifier import TrainedClipClassifier
 from cluster.serving.api import api
 from cluster.serving.application import Handles
 from cluster.serving.config import ServeOptions
 from cluster.serving.decoding import StageWorker
+from cluster.serving.deployments import Live
 from cluster.serving.gate import Gate
 from cluster.serving.http_server import http_server, listening_socket
-from cluster.serving.models import ServedModels, read_models
+from cluster.serving.models import ServedModel, ServedModels, read_models
+from cluster.serving.picture import PictureWorker
 from cluster.serving.service import Service, corrections_of
 from cluster.serving.spool import Spool
 from tests.support.dataset import ROOT, job_environment
 
-START_SECONDS = 400.0
+START_SECONDS = 560.0
 WORK_SECONDS = 240.0
 BOUNDARY = "a-boundary-that-no-video-has"
 
@@ -197,7 +200,17 @@ def local_handles(served: ServedModels) -> Handles:
     """The deployments of models in this process, without Ray and without limits of memory."""
     worker = StageWorker(served.stages, 8 << 30, 100.0)
     worker.setup()
-    return Handles(LocalHandle(carry_out=lambda step: worker(step).outcome), {}, {})
+    live = {
+        name: LocalHandle(watch=Live(model.trained, _pictures(model), 3).look)
+        for name, model in served.models.items()
+        if isinstance(model.trained, TrainedClipClassifier) and model.is_live
+    }
+    return Handles(LocalHandle(carry_out=lambda step: worker(step).outcome), {}, live)
+
+
+def _pictures(model: ServedModel) -> PictureWorker:
+    assert isinstance(model.trained, TrainedClipClassifier)
+    return PictureWorker(model.trained.clips.format, 1 << 20, 1 << 30, 20.0)
 
 
 @contextmanager
