@@ -11,8 +11,6 @@ A replica that is lost costs the requests that it was at: whoever made them send
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import threading
 import time
 import warnings
@@ -42,6 +40,7 @@ from cluster.scoring.stream_network import to_arrays, to_state
 from cluster.serving.decoding import StageWorker, Step
 from cluster.serving.network_link import NetworkLink
 from cluster.serving.picture import Picture, PictureWorker, SeenPicture
+from cluster.serving.spool import Spool
 from schemas.timelines import Timeline
 
 BATCH_CALLS = 16
@@ -60,12 +59,12 @@ class Decoder:
         configure_worker_logging()
         self._lock = asyncio.Lock()
         self._handles = networks
-        self._folder = tempfile.mkdtemp(prefix="framemill-")
-        self._link = NetworkLink(f"{self._folder}/networks", worker.networks, self._embed)
+        self._spool = Spool(None)
+        self._link = NetworkLink(f"{self._spool.folder}/networks", worker.networks, self._embed)
         variants = {stage: await handle.variants.remote() for stage, handle in networks.items()}
         named = {f"{stage}/{name}": variant for stage, own in variants.items() for name, variant in own.items()}
         linked = worker.with_networks(self._link.proxies(named))
-        file = PickledFile.write(f"{self._folder}/worker", linked)
+        file = PickledFile.write(f"{self._spool.folder}/worker", linked)
         self._process = TaskProcess(file, linked.resources, linked.outcome_type)
         await asyncio.to_thread(self._process.start)
 
@@ -98,7 +97,7 @@ class Decoder:
         if hasattr(self, "_process"):
             self._process.close()
         self._link.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._spool.close()
 
     def _embed(self, name: str, chunk: list[Any]) -> NDArray[np.float32]:
         """In a thread of the link: vectors from the deployment that has the network; again, where a replica is lost."""
@@ -201,8 +200,8 @@ class Live:
         self._lock = threading.Lock()
         self._top_k = top_k
         self._network = LiveNetwork(trained, "auto", 1)
-        self._folder = tempfile.mkdtemp(prefix="framemill-")
-        file = PickledFile.write(f"{self._folder}/worker", worker)
+        self._spool = Spool(None)
+        file = PickledFile.write(f"{self._spool.folder}/worker", worker)
         self._process = TaskProcess(file, worker.resources, worker.outcome_type)
         self._process.start()
 
@@ -228,4 +227,4 @@ class Live:
         """End the child."""
         if hasattr(self, "_process"):
             self._process.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._spool.close()

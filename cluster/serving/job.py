@@ -54,7 +54,7 @@ def _serve(options: ServeOptions) -> ExitCode:
     listener = listening_socket(options.host, options.port)
     with closing(listener), closing(Spool(options.uploads.uploads)) as spool:
         if spool.removed:
-            logger.info(f"removed the uploads of {spool.removed} services that had been killed")
+            logger.info(f"removed what {spool.removed} killed processes had left in {spool.folder.parent}")
         with _cluster(options) as is_local:
             size = cluster_size()
             served = read_models(options, on_gpu=size.gpus > 0)

@@ -86,7 +86,7 @@ def test_a_decoder_outlives_a_child_that_is_killed(tmp_path):
         assert isinstance(await decoder.carry_out(step), WorkerLoss)
         assert isinstance(await decoder.carry_out(step), Done)
         assert before.isdisjoint(children(os.getpid()))
-        folder = Path(decoder._folder)
+        folder = decoder._spool.folder
         del decoder
         assert not folder.exists()
 
