@@ -47,7 +47,6 @@ BATCH_CALLS = 16
 BATCH_WAIT_SECONDS = 0.005
 RESENDS = 5
 RESEND_SECONDS = 1.0
-BATCH_VIDEOS = 8
 
 
 class Decoder:
@@ -161,7 +160,7 @@ class FrameFeatures:
 
 
 class Classifier:
-    """A classifier of features: timelines of several videos at a time."""
+    """A classifier of features: their timelines."""
 
     def __init__(self, trained: TrainedClassifier, timelines: FeatureTimelines) -> None:
         configure_worker_logging()
@@ -171,25 +170,15 @@ class Classifier:
             trained.to(torch.device("cuda"))
 
     async def timeline(self, features: FrameFeatures) -> Timeline:
-        """The timeline of a video."""
-        return await self._timelines_of(features)  # type: ignore[no-any-return]  # as Serve's decorator has no types
+        """The timeline of a video. In a batch with others, its scores would differ in their last bits."""
+        return await asyncio.to_thread(self.timeline_of, features)
 
-    @serve.batch(max_batch_size=BATCH_VIDEOS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[untyped-decorator]
-    async def _timelines_of(self, videos: list[FrameFeatures]) -> list[Timeline]:
-        return await asyncio.to_thread(self._run, videos)
-
-    def _run(self, videos: list[FrameFeatures]) -> list[Timeline]:
-        counts = np.array([len(video.rgb) for video in videos], np.int64)
-        block = FeatureBlock(
-            0,
-            np.concatenate([video.rgb for video in videos]),
-            np.concatenate([video.audio for video in videos]),
-            counts,
-            np.concatenate([[0], np.cumsum(counts)]),
-            gaps=[video.gaps for video in videos],
-        )
-        rows = np.arange(len(videos))
-        return self._timelines.of_block(self._trained, block, rows, [0] * len(videos))
+    def timeline_of(self, features: FrameFeatures) -> Timeline:
+        """The same, in the calling thread."""
+        offsets = np.array([0, len(features.rgb)])
+        block = FeatureBlock(0, features.rgb, features.audio, np.diff(offsets), offsets, gaps=[features.gaps])
+        (timeline,) = self._timelines.of_block(self._trained, block, np.array([0]), [0])
+        return timeline
 
 
 class Live:

@@ -41,6 +41,7 @@ class Camera:
         self._idle_seconds = idle_seconds
         self._newest: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(1)
         self._dropped = 0
+        self._is_busy = False
 
     async def __call__(self) -> None:
         """Watch until the client leaves, is silent for too long, or has watched for long enough."""
@@ -52,14 +53,19 @@ class Camera:
                 part.cancel()
             ends = await asyncio.gather(*parts, return_exceptions=True)
         for end in ends:
-            if isinstance(end, Exception) and not isinstance(end, WebSocketDisconnect | TimeoutError):
+            if isinstance(end, Exception) and not isinstance(end, WebSocketDisconnect):
                 logger.error("an error in this program", exc_info=end)
         with suppress(RuntimeError, WebSocketDisconnect):
             await self._socket.close(GOING_AWAY)
 
     async def _receive(self) -> None:
         while True:
-            message = await asyncio.wait_for(self._socket.receive(), self._idle_seconds)
+            try:
+                message = await asyncio.wait_for(self._socket.receive(), self._idle_seconds)
+            except TimeoutError:
+                if self._is_busy:  # the client may wait for its answer
+                    continue
+                return
             if message["type"] == "websocket.disconnect":
                 return
             if self._newest.full():
@@ -72,7 +78,9 @@ class Camera:
         state: State = None
         began: float | None = None
         while True:
+            self._is_busy = False
             at, content = await self._newest.get()
+            self._is_busy = True
             began = at if began is None else began
             try:
                 answer = await self._live.watch.remote(content, state)

@@ -1,5 +1,4 @@
-"""A private folder of one process: of the service for uploads, each under a name of our own, of replicas for what they
-hand to their children.
+"""A private folder of one process: the uploads of a service under names of our own, or what replicas hand to children.
 
 In: nothing that a client has named. What a process leaves behind that is killed is removed by the next one to start in
 that place, which can lock what the other one had locked.

@@ -17,6 +17,7 @@ from classifiers.inference.timelines import TimelineForm
 from cluster.engines.base import WorkerLoss
 from cluster.engines.ray_cluster import FileCopies
 from cluster.engines.tasks import Done, Task
+from cluster.features.blocks import FeatureBlock
 from cluster.features.steps import StepGrid
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.feature_timelines import FeatureTimelines
@@ -44,31 +45,23 @@ def test_rows_of_several_calls_come_back_to_each():
         np.testing.assert_array_equal(replica._run([("network", chunk)])[0], vectors)
 
 
-def test_timelines_of_several_videos_are_those_of_each():
+def test_a_timeline_is_that_of_the_scorer():
     classifier = TrainedClassifier({"m": trained("dense-5")})
     form = TimelineForm(step_seconds=1.0, top_k=3, strong_score=0.4, is_single_label=True)
-    grid = StepGrid(fps=Fraction(1), hz=Fraction(1), window_seconds=Fraction(3))
-    replica = Classifier(classifier, FeatureTimelines(grid=grid, form=form))
+    timelines = FeatureTimelines(grid=StepGrid(fps=Fraction(1), hz=Fraction(1), window_seconds=Fraction(3)), form=form)
     rng = np.random.default_rng(0)
-    dim = classifier.config.rgb_dim
-    videos = [
-        FrameFeatures(
-            rng.integers(0, 256, (frames, dim), dtype=np.uint8),
-            rng.integers(0, 256, (frames, 128), dtype=np.uint8),
-            gaps,
-        )
-        for frames, gaps in ((5, ()), (3, ((1.0, 2.0),)), (8, ()))
-    ]
-    together = replica._run(videos)
-    assert [timeline.numbers.tolist() for timeline in together][1] == [0, 2, 3]
-    for video, timeline in zip(videos, together, strict=True):
-        (alone,) = replica._run([video])
-        np.testing.assert_array_equal(alone.scores, timeline.scores)
+    rgb, audio = (rng.integers(0, 256, (3, width), dtype=np.uint8) for width in (classifier.config.rgb_dim, 128))
+    gaps = ((1.0, 2.0),)
+    found = Classifier(classifier, timelines).timeline_of(FrameFeatures(rgb, audio, gaps))
+    block = FeatureBlock(0, rgb, audio, np.array([3]), np.array([0, 3]), gaps=[gaps])
+    (expected,) = timelines.of_block(classifier, block, np.array([0]), [0])
+    assert found.numbers.tolist() == [0, 2, 3]
+    np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def children(process: int) -> list[int]:
     """The child processes that decode."""
-    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    found = [each for task in Path(f"/proc/{process}/task").glob("*/children") for each in task.read_text().split()]
     return [int(each) for each in found if b"task_process" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
