@@ -18,6 +18,7 @@ from ray.serve.config import ProxyLocation
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.inference.feature_classifier import TrainedClassifier
+from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import ClusterSize, FileCopies
 from cluster.scoring.feature_timelines import FeatureTimelines
 from cluster.serving.config import ServeOptions
@@ -105,14 +106,20 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
 
 
 def deploy(nodes: Handles) -> Handles:
-    """Start all deployments, each an application without a route; returns once they are ready."""
+    """Start all deployments, each an application without a route; returns once they are ready.
+
+    Raises `EngineError` where one of them cannot start.
+    """
     serve.start(proxy_location=ProxyLocation.Disabled, logging_config=QUIET)
     targets = {
         DECODE: nodes.decoder,
         **{f"classify {name}": node for name, node in nodes.classifiers.items()},
         **{f"live {name}": node for name, node in nodes.live.items()},
     }
-    serve.run_many([serve.RunTarget(target=node, name=name, route_prefix=None) for name, node in targets.items()])
+    try:
+        serve.run_many([serve.RunTarget(target=node, name=name, route_prefix=None) for name, node in targets.items()])
+    except RuntimeError as error:
+        raise EngineError(f"the service cannot start: {error}") from error
     return Handles(
         serve.get_app_handle(DECODE),
         {name: serve.get_app_handle(f"classify {name}") for name in nodes.classifiers},

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ray
 
+from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
 from cluster.runs.lifecycle import ExitCode, bad_input, keeping_sigterm, terminable
 from cluster.serving.api import api
@@ -43,6 +44,9 @@ def run_serving(options: ServeOptions) -> ExitCode:
             return _serve(options)
     except KeyboardInterrupt:
         return ExitCode.DONE
+    except EngineError as error:
+        logger.error(error)
+        return ExitCode.FAILED
     except (InputError, ImportError) as error:
         return bad_input(error)
 
@@ -64,7 +68,8 @@ def _serve(options: ServeOptions) -> ExitCode:
             host, port = listener.getsockname()[:2]
             logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")
             try:
-                asyncio.run(serve_http(options, served, handles, spool, token, listener))
+                with suppress(KeyboardInterrupt):
+                    asyncio.run(serve_http(options, served, handles, spool, token, listener))
             finally:
                 with suppress(Exception):  # the cluster may be gone
                     withdraw()
