@@ -255,7 +255,7 @@ def _add_video_routes(app: FastAPI, service: Service) -> None:
 def _result(video: ServedVideo, service: Service, model: str | None) -> VideoResult:
     if video.status != DONE:
         raise ApiError("not_ready", "there are no results yet")
-    (name, *_) = names_of(service.served.models, [model] if model else []) if model else video.models
+    (name,) = names_of(service.served.models, [model or video.models[0]])
     if name not in video.results:
         raise ApiError("not_found", "this model was not asked about the video")
     return video.results[name]
