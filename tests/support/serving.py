@@ -147,8 +147,7 @@ def serving(folder: Path, *arguments: object, environment: Mapping[str, str] | N
             list(map(str, command)),
             stdout=output,
             stderr=output,
-            # Otherwise Ray's workers yield to all other work on the machine.
-            env={**job_environment(), "RAY_worker_niceness": "0", **(environment or {})},
+            env={**job_environment(), **(environment or {})},
             start_new_session=True,
         )
     try:
