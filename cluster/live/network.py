@@ -36,6 +36,7 @@ class LiveNetwork:
 
     is_stream  whether they look at every frame, and not at clips
     frames     of a look
+    state      what stream networks remember; empty at the start of a video
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class LiveNetwork:
 
     def restart(self) -> None:
         """Forget all frames: what follows is another video."""
-        self._state: State = {}
+        self.state: State = {}
 
     def __call__(self, frames: Sequence[NDArray[np.uint8]], top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The top classes after these frames, as positions in `class_names`, and their probabilities, (k,) each.
@@ -85,7 +86,7 @@ class LiveNetwork:
     def _logits(self, clip: NDArray[np.uint8]) -> Tensor:
         """The logits (1, K) after a clip (T, H, W, C)."""
         if self.is_stream:
-            logits, self._state = self._stream.watch(clip, self._state)
+            logits, self.state = self._stream.watch(clip, self.state)
             return logits[-1:]
         outputs = self._clips.embed_prepared([torch.from_numpy(clip)])
         return torch.from_numpy(outputs[:, self._feature_dim :])

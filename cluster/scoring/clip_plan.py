@@ -202,7 +202,8 @@ def _stage(inputs: ClipInputs, precision: str) -> VideoStage:
     """What is done with each video."""
     trained, options = inputs.trained, inputs.settings.options
     if inputs.timeline is not None:
-        return inputs.timeline.kind.stage(trained, options, inputs.timeline.seconds, precision)
+        kind, seconds = inputs.timeline.kind, inputs.timeline.seconds
+        return kind.stage(trained, options.timelines, seconds, precision, options.clips.max_pixels)
     assert inputs.sampling is not None
     return ClipScorer(
         network=inputs.backend.clip_network(trained, precision),

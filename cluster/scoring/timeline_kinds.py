@@ -16,7 +16,6 @@ from classifiers.inference.clip_base import ClipClassifier
 from classifiers.model_options import parse_options
 from cluster.engines.stage import VideoStage
 from cluster.scoring.backends import BACKENDS
-from cluster.scoring.config import ScoringOptions
 from cluster.scoring.plan import timeline_form
 from cluster.scoring.stream_scorer import StreamScorer
 from cluster.scoring.window_scorer import WindowScorer
@@ -33,14 +32,14 @@ class TimelineKind:
 
     step_seconds  the length of a step; raises `ValueError` for options that do not fit the classifier
     sampling      the clips that are looked at, where there are any; raises `ValueError` for an unknown one
-    stage         makes the stage, given the length of a step and the precision of its networks
+    stage         makes the stage, given the length of a step, the precision of its networks, and the largest frame
     runs_on_gpus  whether its networks can run in a pool, on GPUs where there are any
     """
 
     name: str
     step_seconds: Callable[[ClipClassifier, TimelineOptions], Fraction]
     sampling: Callable[[ClipClassifier], ClipSampling | None]
-    stage: Callable[[ClipClassifier, ScoringOptions, Fraction, str], VideoStage]
+    stage: Callable[[ClipClassifier, TimelineOptions, Fraction, str, int], VideoStage]
     runs_on_gpus: bool
 
 
@@ -84,17 +83,17 @@ def _memory_frames(trained: ClipClassifier, options: TimelineOptions) -> int | N
 
 
 def _stream_stage(
-    trained: ClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
+    trained: ClipClassifier, options: TimelineOptions, step_seconds: Fraction, precision: str, max_pixels: int
 ) -> StreamScorer:
     assert trained.clips.format.fps is not None  # as `_stream_step` has checked
     return StreamScorer(
         network=BACKENDS[trained.backend].stream_network(
-            trained, precision, memory_frames=_memory_frames(trained, options.timelines)
+            trained, precision, memory_frames=_memory_frames(trained, options)
         ),
         clip_format=trained.clips.format,
-        form=timeline_form(trained, options.timelines, step_seconds),
+        form=timeline_form(trained, options, step_seconds),
         step_frames=int(as_fps(trained.clips.format.fps) * step_seconds),
-        max_pixels=options.clips.max_pixels,
+        max_pixels=max_pixels,
     )
 
 
@@ -111,16 +110,16 @@ def _window_step(trained: ClipClassifier, options: TimelineOptions) -> Fraction:
 
 
 def _window_stage(
-    trained: ClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
+    trained: ClipClassifier, options: TimelineOptions, step_seconds: Fraction, precision: str, max_pixels: int
 ) -> WindowScorer:
     return WindowScorer(
         network=BACKENDS[trained.backend].clip_network(trained, precision),
         num_classes=trained.config.num_classes,
         clip_format=trained.clips.format,
         short=_window_sampling(trained).short,
-        form=timeline_form(trained, options.timelines, step_seconds),
+        form=timeline_form(trained, options, step_seconds),
         step_seconds=step_seconds,
-        max_pixels=options.clips.max_pixels,
+        max_pixels=max_pixels,
     )
 
 
