@@ -13,6 +13,7 @@ export function byId(id) {
  * @param {string} tag
  * @param {Record<string, any>} attributes
  * @param {...(Node | string)} children
+ * @returns {any}
  */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

@@ -65,7 +65,7 @@ class Pages {
     if (next === before) return;
     if (before === "video") this.video.leave();
     if (before === "camera") this.camera.stop();
-    for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== next;
+    for (const view of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".view"))) view.hidden = view.id !== next;
     if (!before) return;
     scrollTo(0, 0);
     byId(next).querySelector("h1").focus({ preventScroll: true });

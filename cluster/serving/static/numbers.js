@@ -3,6 +3,7 @@
 import { language } from "./texts.js";
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+/** @type {[number, Intl.RelativeTimeFormatUnit][]} */
 const UNITS_OF_TIME = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
 const CLOCK = /^(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:[.,]\d{1,6})?)$/;
 
@@ -42,14 +43,14 @@ export function size(bytes) {
 
 /** A duration in words, of one unit: `40 seconds`, `2 hours`. @param {number} seconds */
 export function duration(seconds) {
-  const [size, name] = UNITS_OF_TIME.find(([size]) => seconds >= 1.5 * size || seconds % size === 0 && seconds > 0) ?? [1, "second"];
+  const [size, name] = UNITS_OF_TIME.find(([size]) => seconds >= 1.5 * size || seconds % size === 0 && seconds > 0) ?? UNITS_OF_TIME[3];
   return unit(Math.max(Math.round(seconds / size), 1), name, "long", 0);
 }
 
 /** How far a moment is in the future: `in 40 minutes`. @param {Date} moment */
 export function fromNow(moment) {
   const seconds = (moment.getTime() - Date.now()) / 1000;
-  const [size, name] = UNITS_OF_TIME.find(([size]) => seconds >= 1.5 * size) ?? [1, "second"];
+  const [size, name] = UNITS_OF_TIME.find(([size]) => seconds >= 1.5 * size) ?? UNITS_OF_TIME[3];
   return new Intl.RelativeTimeFormat(language()).format(Math.max(Math.round(seconds / size), 1), name);
 }
 

@@ -90,5 +90,5 @@ export function render() {
 
 function close() {
   hideProblem();
-  document.querySelector(".view:not([hidden]) h1")?.focus();
+  /** @type {HTMLElement | null} */ (document.querySelector(".view:not([hidden]) h1"))?.focus();
 }

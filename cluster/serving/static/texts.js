@@ -53,13 +53,14 @@ export function text(path, values = {}) {
   if (typeof found !== "string") throw new Error(`no text ${path} in ${code}`);
   const shown = { ...values };
   if ("count" in shown) shown.count = Number(shown.count).toLocaleString(code);
-  return found.replace(/\{(\w+)\}/g, (whole, name) => shown[name] ?? whole);
+  return found.replace(/\{(\w+)\}/g, (whole, name) => String(shown[name] ?? whole));
 }
 
 /** Fill in the elements of the document that name their text. @param {ParentNode} root */
 function translate(root) {
   for (const [kind, property] of Object.entries(KINDS)) {
-    for (const one of root.querySelectorAll(`[data-${kind}]`)) one[property] = text(one.dataset[kind]);
+    const named = /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(`[data-${kind}]`));
+    for (const one of named) one[property] = text(one.dataset[kind]);
   }
 }
 

@@ -7,7 +7,7 @@ import { Problem, problemOf } from "./problem.js";
  * Upload a file; resolves to what the server calls it.
  * @param {File} file
  * @param {string[]} models names
- * @param {import("./api.js").Patience & {onProgress: (sent: number, total: number) => void}} how
+ * @param {{signal: AbortSignal, onWait: (seconds: number) => void, onProgress: (sent: number, total: number) => void}} how
  * @returns {Promise<{id: string}>}
  */
 export function upload(file, models, how) {
