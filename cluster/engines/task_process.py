@@ -61,8 +61,7 @@ class TaskProcess:
 
         Raises `EngineError` where the worker cannot start, or raises an exception.
         """
-        if not self._is_ready:
-            self._start(on_wait)
+        self.start(on_wait)
         limit_seconds = self._resources.time_limit_seconds
         limit_seconds = math.inf if limit_seconds is None else limit_seconds + GUARD_SECONDS
         answer = self._ask(pickle.dumps(task), limit_seconds, on_wait)
@@ -82,7 +81,10 @@ class TaskProcess:
         self._child.close()
         self._is_ready = False
 
-    def _start(self, on_wait: Callable[[], None]) -> None:
+    def start(self, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Start the child, unless it runs. Raises `EngineError` where the worker cannot start."""
+        if self._is_ready:
+            return
         error: Any = "its process died"
         content = json.dumps(asdict(self._worker)).encode()
         for _ in range(MAX_STARTS):

@@ -5,6 +5,7 @@ Making it checks everything that can be wrong before any work is done.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +27,10 @@ from cluster.storage.files import StorageError, has_scheme, is_local, local_path
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
 from extractors.networks.precision import resolve_audio_precision, resolve_precision
+from extractors.sampling import SamplingConfig
 from extractors.weights.content import WeightsError
 from extractors.weights.pretrained import pack_weights
-from extractors.weights.resolve import ResolvedWeights, resolve_weights
+from extractors.weights.resolve import OpenUri, ResolvedWeights, resolve_weights
 from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_weights
 from schemas.errors import InputError
 from schemas.videos import Video
@@ -113,13 +115,23 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
         "sound": options.networks.audio_weights,
         "sound-pca": options.networks.audio_pca,
     }
+    opener = not_fetched if options.dry_run else open_uri
+    weights, absent = get_weights(specs, problems, quiet=options.reporting.quiet, opener=opener)
+    if problems:
+        raise InputError(*problems)
+    return Inputs(with_versions(found.videos, options.policy), weights, found.unread, absent)
+
+
+def get_weights(
+    specs: Mapping[Kind, str], problems: list[str], *, quiet: bool, opener: OpenUri = open_uri
+) -> tuple[dict[Kind, ResolvedWeights | None], dict[Kind, str]]:
+    """The weights that names, paths and URIs stand for, and those that `opener` has not fetched; more `problems`."""
     weights: dict[Kind, ResolvedWeights | None] = {}
     absent: dict[Kind, str] = {}
     missing: list[MissingWeightsError] = []
-    opener = not_fetched if options.dry_run else open_uri
     for kind, spec in specs.items():
         try:
-            with show_download(spec, quiet=options.reporting.quiet) as progress:
+            with show_download(spec, quiet=quiet) as progress:
                 resolved = resolve_weights(_located(spec), kind, open_uri=opener, progress=progress)
             weights[kind] = pack_weights(resolved) if resolved is not None else None
         except (WeightsError, StorageError) as error:
@@ -130,9 +142,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
             else:
                 problems.append(str(error))
     problems += [missing_weights(missing)] if missing else []
-    if problems:
-        raise InputError(*problems)
-    return Inputs(with_versions(found.videos, options.policy), weights, found.unread, absent)
+    return weights, absent
 
 
 def not_fetched(uri: str) -> AbstractContextManager[IO[bytes]]:
@@ -159,18 +169,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
             precision = resolve_precision(precision, cpu)
         except ValueError as error:
             raise InputError(str(error)) from error
-    frame_weights, sound_weights = inputs.weights["frames"], inputs.weights["sound"]
-    assert frame_weights is not None
-    assert sound_weights is not None
-    frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, inputs.weights["frame-pca"], precision, threads=1))
-    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, inputs.weights["sound-pca"], sound_precision, threads=1))
-    sampling = options.sampling_config()
-    fingerprint = {
-        **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
-        "sampling.version": SAMPLING_VERSION,
-        **{f"frames.{key}": value for key, value in frames.fingerprint_parts().items()},
-        **{f"sound.{key}": value for key, value in sound.fingerprint_parts().items()},
-    }
+    extractor, fingerprint = make_extractor(options.sampling_config(), inputs.weights, precision, sound_precision)
     warning = None
     if inputs.random_weights:
         warning = f"random weights, as requested: {', '.join(inputs.random_weights)}"
@@ -178,7 +177,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
     dataset = FeatureDataset(
         options.output,
         run_id=run_id,
-        rgb_dim=frames.dim,
+        rgb_dim=extractor.frames.dim,
         frame_features=options.sampling.frame_features,
         fingerprint=fingerprint,
         revision=SAMPLING_REVISION,
@@ -192,7 +191,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         inputs=inputs,
         on_gpu=on_gpu,
         worker=VideoWorker(
-            Extractor(sampling, frames, sound),
+            extractor,
             options.engine.memory_limit_mib << 20,
             options.engine.time_limit,
             options.policy,
@@ -202,3 +201,20 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         fingerprint=fingerprint,
         weights_warning=warning,
     )
+
+
+def make_extractor(
+    sampling: SamplingConfig, weights: Mapping[Kind, ResolvedWeights | None], precision: str, sound_precision: str
+) -> tuple[Extractor, dict[str, str]]:
+    """The stage that extracts, and the fingerprint of its features."""
+    frame_weights, sound_weights = weights["frames"], weights["sound"]
+    assert frame_weights is not None
+    assert sound_weights is not None
+    frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, weights["frame-pca"], precision, threads=1))
+    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, weights["sound-pca"], sound_precision, threads=1))
+    return Extractor(sampling, frames, sound), {
+        **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
+        "sampling.version": SAMPLING_VERSION,
+        **{f"frames.{key}": value for key, value in frames.fingerprint_parts().items()},
+        **{f"sound.{key}": value for key, value in sound.fingerprint_parts().items()},
+    }

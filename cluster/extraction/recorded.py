@@ -80,11 +80,19 @@ def _named(root: str, part: str, fingerprint: str, configuration: Mapping[str, A
     spec = configuration.get(option)
     if isinstance(spec, str) and MASK not in spec:
         return spec
-    if spec is None:
-        sha256 = fingerprint.removeprefix(HASH)
-        for known in WEIGHT_SETS:
-            published = known.sha256 or known.sha256_prefix
-            if published and sha256.startswith(published):
-                return known.name
+    if spec is None and (name := published_name(fingerprint)) is not None:
+        return name
     kept = "its secrets are not kept" if spec is not None else "no record names the file"
     raise InputError(f"{root} was extracted with weights {fingerprint}, and {kept}: give --{spelled(option)}")
+
+
+def published_name(fingerprint: str) -> str | None:
+    """What gives weights by their part of a fingerprint alone: the name of a published set, `random:SEED` or `none`."""
+    if not fingerprint.startswith(HASH):
+        return fingerprint
+    sha256 = fingerprint.removeprefix(HASH)
+    for known in WEIGHT_SETS:
+        published = known.sha256 or known.sha256_prefix
+        if published and sha256.startswith(published):
+            return known.name
+    return None

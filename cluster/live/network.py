@@ -32,6 +32,7 @@ class LiveNetwork:
 
     is_stream  whether they look at every frame, and not at clips
     frames     of a look
+    state      what stream networks remember; empty at the start of a video
     """
 
     def __init__(self, trained: TrainedClipClassifier, precision: str, threads: int) -> None:
@@ -57,7 +58,7 @@ class LiveNetwork:
 
     def restart(self) -> None:
         """Forget all frames: what follows is another video."""
-        self._state: State = {}
+        self.state: State = {}
 
     def __call__(self, frames: Sequence[NDArray[np.uint8]], top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The top classes after these frames, as positions in `class_names`, and their probabilities, (k,) each.
@@ -69,7 +70,7 @@ class LiveNetwork:
         with torch.inference_mode():
             values = self._ensemble.prepare(clip).to(self._dtype, memory_format=torch.channels_last_3d)
             if self.is_stream:
-                logits, self._state = self._ensemble.stream(values, self._state)
+                logits, self.state = self._ensemble.stream(values, self.state)
                 logits = logits[:, -1]  # of the latest frame
             else:
                 logits = self._ensemble(values)[:, self._feature_dim :]

@@ -153,7 +153,7 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     """
     settings, trained = inputs.settings, inputs.trained
     options, embeddings = settings.options, settings.options.clips.embeddings
-    precision = _resolved(options.clips.precision, on_gpu=on_gpu and inputs.runs_on_gpus)
+    precision = resolved_precision(options.clips.precision, on_gpu=on_gpu and inputs.runs_on_gpus)
     sampling = {} if inputs.sampling is None else {"clips.sampling": _json(inputs.sampling)}
     clips = {
         "clips.model": trained.config.model,
@@ -185,7 +185,8 @@ def _stage(inputs: ClipInputs, precision: str) -> VideoStage:
     """What is done with each video."""
     trained, options = inputs.trained, inputs.settings.options
     if inputs.timeline is not None:
-        return inputs.timeline.kind.stage(trained, options, inputs.timeline.seconds, precision)
+        kind, seconds = inputs.timeline.kind, inputs.timeline.seconds
+        return kind.stage(trained, options.timelines, seconds, precision, options.clips.max_pixels)
     assert inputs.sampling is not None
     return ClipScorer(
         network=ClipNetwork(trained, precision),
@@ -211,7 +212,7 @@ def _json(value: ClipSampling | ClipFormat) -> str:
 def is_same_anywhere(precision: str) -> bool:
     """Whether a precision comes to the same on CPUs and on GPUs, so that labels do not depend on their place."""
     try:
-        return _resolved(precision, on_gpu=False) == _resolved(precision, on_gpu=True)
+        return resolved_precision(precision, on_gpu=False) == resolved_precision(precision, on_gpu=True)
     except InputError:
         return False
 
@@ -224,7 +225,8 @@ def _read_videos(options: ScoringOptions, problems: list[str]) -> list[Video]:
         return []
 
 
-def _resolved(precision: str, *, on_gpu: bool) -> str:
+def resolved_precision(precision: str, *, on_gpu: bool) -> str:
+    """The precision of a network of clips. Raises `InputError` for one that the machine lacks."""
     if on_gpu:
         return "bf16" if precision == "auto" else precision
     try:

@@ -16,7 +16,6 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.model_options import parse_options
 from cluster.engines.stage import VideoStage
 from cluster.scoring.clip_network import ClipNetwork
-from cluster.scoring.config import ScoringOptions
 from cluster.scoring.plan import timeline_form
 from cluster.scoring.stream_network import StreamNetwork
 from cluster.scoring.stream_scorer import StreamScorer
@@ -34,14 +33,14 @@ class TimelineKind:
 
     step_seconds  the length of a step; raises `ValueError` for options that do not fit the classifier
     sampling      the clips that are looked at, where there are any; raises `ValueError` for an unknown one
-    stage         makes the stage, given the length of a step and the precision of its networks
+    stage         makes the stage, given the length of a step, the precision of its networks, and the largest frame
     runs_on_gpus  whether its networks can run in a pool, on GPUs where there are any
     """
 
     name: str
     step_seconds: Callable[[TrainedClipClassifier, TimelineOptions], Fraction]
     sampling: Callable[[TrainedClipClassifier], ClipSampling | None]
-    stage: Callable[[TrainedClipClassifier, ScoringOptions, Fraction, str], VideoStage]
+    stage: Callable[[TrainedClipClassifier, TimelineOptions, Fraction, str, int], VideoStage]
     runs_on_gpus: bool
 
 
@@ -80,15 +79,15 @@ def _stream_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
 
 
 def _stream_stage(
-    trained: TrainedClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
+    trained: TrainedClipClassifier, options: TimelineOptions, step_seconds: Fraction, precision: str, max_pixels: int
 ) -> StreamScorer:
     assert trained.clips.format.fps is not None  # as `_stream_step` has checked
     return StreamScorer(
         network=StreamNetwork(trained, precision),
         clip_format=trained.clips.format,
-        form=timeline_form(trained, options.timelines, step_seconds),
+        form=timeline_form(trained, options, step_seconds),
         step_frames=int(as_fps(trained.clips.format.fps) * step_seconds),
-        max_pixels=options.clips.max_pixels,
+        max_pixels=max_pixels,
     )
 
 
@@ -104,16 +103,16 @@ def _window_step(trained: TrainedClipClassifier, options: TimelineOptions) -> Fr
 
 
 def _window_stage(
-    trained: TrainedClipClassifier, options: ScoringOptions, step_seconds: Fraction, precision: str
+    trained: TrainedClipClassifier, options: TimelineOptions, step_seconds: Fraction, precision: str, max_pixels: int
 ) -> WindowScorer:
     return WindowScorer(
         network=ClipNetwork(trained, precision),
         num_classes=trained.config.num_classes,
         clip_format=trained.clips.format,
         short=_window_sampling(trained).short,
-        form=timeline_form(trained, options.timelines, step_seconds),
+        form=timeline_form(trained, options, step_seconds),
         step_seconds=step_seconds,
-        max_pixels=options.clips.max_pixels,
+        max_pixels=max_pixels,
     )
 
 

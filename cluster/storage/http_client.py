@@ -3,10 +3,14 @@
 An address that is given is its giver's business, wherever it leads. A redirect is the server's: it may lead to http and
 https alone, ten times in a row, and never from a public address to a private one, nor from there to the machine itself.
 What counts is the address that the connection has, whatever its name was resolved to before.
+
+Where addresses are given by strangers (`ReadPolicy.allow_private_addresses`), the first one must be public, too. Then
+nothing else is connected to at all: names are resolved to public addresses alone.
 """
 
 from __future__ import annotations
 
+import socket
 from contextvars import ContextVar
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -14,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from typing_extensions import override
 
 from cluster.storage.read_policy import ReadPolicy
@@ -57,12 +62,42 @@ def _inner(ip: IPv6Address) -> IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
+class PrivateAddressError(aiohttp.ClientError):
+    """An address that is not on the public internet, where others are refused."""
+
+
+class _PublicResolver(AbstractResolver):
+    """Resolves names to public addresses; one that has others, too, is refused."""
+
+    def __init__(self) -> None:
+        self._resolver = aiohttp.ThreadedResolver()
+
+    @override
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[Any]:
+        found = await self._resolver.resolve(host, port, family)
+        for each in found:
+            check_public(each["host"])
+        return list(found)
+
+    @override
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def check_public(address: str) -> None:
+    """Raise `PrivateAddressError` for an IP address that is not public."""
+    if reach_of(address) < Reach.PUBLIC:
+        raise PrivateAddressError("it is not on the public internet")
+
+
 class _Connector(aiohttp.TCPConnector):
     """Refuses a connection that a redirect must not lead to before anything is sent over it."""
 
     @override
-    async def connect(self, *arguments: Any, **options: Any) -> Any:
-        connection = await super().connect(*arguments, **options)
+    async def connect(self, req: aiohttp.ClientRequest, *arguments: Any, **options: Any) -> Any:
+        if isinstance(self._resolver, _PublicResolver) and _is_ip(req.url.host or ""):
+            check_public(req.url.host or "")  # which is not resolved
+        connection = await super().connect(req, *arguments, **options)
         peer = connection.transport.get_extra_info("peername") if connection.transport else None
         if peer:
             reach, last = reach_of(peer[0]), _last_reach.get()
@@ -76,6 +111,14 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 async def _forget_reach(*_: SimpleNamespace) -> None:
     _last_reach.set(Reach.MACHINE)
 
@@ -86,10 +129,16 @@ async def _guarded_client(**options: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=_Connector(), trace_configs=[trace], **options)
 
 
+async def _public_client(**options: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=_Connector(resolver=_PublicResolver()), **options)
+
+
 async def _open_client(**options: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(**options)
 
 
 def client_of(policy: ReadPolicy) -> Any:
     """What makes the client, for fsspec."""
+    if not policy.allow_private_addresses:
+        return _public_client
     return _open_client if policy.allow_private_redirects else _guarded_client

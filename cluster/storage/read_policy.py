@@ -11,6 +11,7 @@ class ReadPolicy:
 
     follow_links             whether links in a local folder are followed that lead outside it
     allow_local_files        whether a manifest on another machine may name files of this one
+    allow_private_addresses  whether a given http address may be of a private network or of this machine
     allow_private_redirects  whether an http server may redirect to an address of a narrower network than its own
     copy_bytes               the largest file that is copied from an http server
     copy_seconds             how long such a copy may take
@@ -18,6 +19,7 @@ class ReadPolicy:
 
     follow_links: bool = False
     allow_local_files: bool = False
+    allow_private_addresses: bool = True
     allow_private_redirects: bool = False
     copy_bytes: int = 16 << 30
     copy_seconds: float = 600.0

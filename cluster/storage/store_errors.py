@@ -31,7 +31,14 @@ TRANSIENT_CLASSES = frozenset(
     }
 )
 BAD_ADDRESS_CLASSES = frozenset(
-    {"InvalidURL", "NonHttpUrlClientError", "NarrowRedirectError", "TooManyRedirects", "SSLCertVerificationError"}
+    {
+        "InvalidURL",
+        "NonHttpUrlClientError",
+        "NarrowRedirectError",
+        "PrivateAddressError",
+        "TooManyRedirects",
+        "SSLCertVerificationError",
+    }
 )
 
 SENTENCES = {"TooManyRedirects": "its server redirects in a loop"}  # in place of what the exceptions say

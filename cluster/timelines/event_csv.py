@@ -37,17 +37,20 @@ def write_events_csv(uri: str, tables: Iterable[pa.Table]) -> int:
     with output_file(uri) as file:
         file.write(csv_lines([COLUMNS]))
         for table in tables:
-            rows = [
-                (
-                    video.id,
-                    round(event.start_seconds, 3),
-                    round(event.end_seconds, 3),
-                    event.name,
-                    round(event.score, 6),
-                )
-                for video in video_events(table)
-                for event in video.events
-            ]
+            rows = _rows(table)
             file.write(csv_lines(rows))
             count += len(rows)
     return count
+
+
+def event_lines(tables: Iterable[pa.Table]) -> bytes:
+    """The content of such a file."""
+    return b"".join([csv_lines([COLUMNS]), *(csv_lines(_rows(table)) for table in tables)])
+
+
+def _rows(table: pa.Table) -> list[tuple[str, float, float, str, float]]:
+    return [
+        (video.id, round(event.start_seconds, 3), round(event.end_seconds, 3), event.name, round(event.score, 6))
+        for video in video_events(table)
+        for event in video.events
+    ]

@@ -37,7 +37,7 @@ def test_stream_networks_have_a_whole_number_of_frames_in_a_step(fps: str, hz: f
     options = ScoringOptions.of(
         videos="v", checkpoint=("c",), labels="l", timeline=True, timeline_hz=hz, event_threshold=0.5, timeline_top_k=3
     )
-    stage = timeline_kind(trained).stage(trained, options, found, "fp32")
+    stage = timeline_kind(trained).stage(trained, options.timelines, found, "fp32", options.clips.max_pixels)
     assert isinstance(stage, StreamScorer)
     assert stage.step_frames == Fraction(fps) * seconds
     assert (stage.form.top_k, stage.form.strong_score) == (3, pytest.approx(0.4))

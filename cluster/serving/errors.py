@@ -1,0 +1,60 @@
+"""What a client is told when something goes wrong: a status, a code, a message, and nothing of this machine.
+
+Codes are those of failures (`schemas.outcomes.FailureCode`) and of requests (`STATUS_OF`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.outcomes import FailureCode
+
+STATUS_OF: Mapping[str, int] = {
+    "invalid": 422,
+    "uri_refused": 422,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "not_ready": 409,
+    "not_allowed": 405,
+    "timeout": 408,
+    "too_large": 413,
+    FailureCode.NOT_MEDIA: 415,
+    "busy": 429,
+    FailureCode.INTERNAL: 500,
+}
+CODE_OF = {status: code for code, status in STATUS_OF.items() if code != "uri_refused"}
+# In place of messages that tell of paths, options and machines of whoever runs the service.
+MESSAGES: Mapping[str, str] = {
+    FailureCode.INTERNAL: "an error in this service; whoever runs it finds it in the log",
+    FailureCode.STORAGE: "the video could not be read to its end",
+    FailureCode.MISSING: "there is no video at this address",
+    FailureCode.NO_PERMISSION: "the server of this address does not permit to read it",
+    FailureCode.TIME_LIMIT: "decoding it takes longer than this service allows",
+    FailureCode.MEMORY_LIMIT: "decoding it takes more memory than this service allows",
+    FailureCode.WORKER_DIED: "the decoder crashed over it",
+}
+
+
+class ApiError(Exception):
+    """A request that is refused. `retry_seconds`: when it may come again, where it may."""
+
+    def __init__(self, code: str, message: str, retry_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.retry_seconds = code, message, retry_seconds
+
+    @property
+    def status(self) -> int:
+        """The status of the response."""
+        return STATUS_OF.get(self.code, 400)
+
+
+def public_message(code: str, message: str) -> str:
+    """The message of a failure for a client, who has given the video and knows nothing of options."""
+    return MESSAGES.get(code) or message
+
+
+def error_body(code: str, message: str) -> dict[str, Any]:
+    """As every error is sent."""
+    return {"error": {"code": code, "message": message}}

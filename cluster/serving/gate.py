@@ -1,0 +1,146 @@
+"""What every request passes first: the token, the origin, the rate of its client; and the headers of every response.
+
+An ASGI application around ours. Requests of other pages are refused, since a browser sends them along with whatever
+reach it has, to a service on this machine, too.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from cluster.serving.errors import ApiError, error_body
+from cluster.serving.metrics import Metrics
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_CLIENTS = 10_000  # whose rates are followed
+BURST_SHARE = 4  # of a minute's requests, one part of so many at once
+OPEN_PATHS = ("/", "/healthz", "/openapi.json")  # the page asks for the token
+OPEN_FOLDER = "/static/"
+PROTOCOL, TOKEN_PROTOCOL = "framemill", "bearer."  # of WebSockets, for which a browser can send no other header
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "cache-control": "no-store",
+}
+
+
+class Rates:
+    """Requests of each client: `per_minute`, of which a part may come at once."""
+
+    def __init__(self, per_minute: float) -> None:
+        self._per_second, self._most = per_minute / 60, max(per_minute / BURST_SHARE, 1.0)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests, as of a time
+
+    def take(self, client: str, now: float) -> float:
+        """Count a request; returns the seconds after which it may come again, 0 where it may come now."""
+        left, since = self._left.pop(client, (self._most, now))
+        left = min(left + (now - since) * self._per_second, self._most)
+        wait = 0.0 if left >= 1 else (1 - left) / self._per_second
+        self._left[client] = (left if wait else left - 1, now)
+        while len(self._left) > MAX_CLIENTS:
+            self._left.popitem(last=False)
+        return wait
+
+
+class Gate:
+    """Hands requests on to `application`, or refuses them. With a `token`, most paths need it."""
+
+    def __init__(self, application: Application, token: str | None, per_minute: float, metrics: Metrics) -> None:
+        self._application, self._metrics = application, metrics
+        self._token = None if token is None else token.encode()
+        self._rates = Rates(per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._application(scope, receive, send)
+            return
+        started = time.monotonic()
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                self._metrics.requests.labels(scope["method"], str(message["status"])).inc()
+                self._metrics.seconds.observe(time.monotonic() - started)
+            await send(message)
+
+        try:
+            self._check(scope, started)
+        except ApiError as error:
+            await refuse(scope, send_on, error)
+            return
+        await self._application(scope, receive, send_on)
+
+    def _check(self, scope: Scope, now: float) -> None:
+        headers = Headers(scope=scope)
+        wait = self._rates.take(client_of(scope), now)
+        if wait:
+            raise ApiError("busy", "too many requests", wait)
+        origin = headers.get("origin")
+        if origin and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+            raise ApiError("forbidden", "requests of other pages are not answered")
+        path = scope["path"]
+        if self._token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+            return
+        if not hmac.compare_digest(_token_of(scope, headers).encode(), self._token):
+            raise ApiError("unauthorized", "send the token of this service: Authorization: Bearer TOKEN")
+
+
+def client_of(scope: Scope) -> str:
+    """Who sends a request: the address of the connection."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _token_of(scope: Scope, headers: Headers) -> str:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return token.strip()
+    named = [name for name in scope.get("subprotocols", ()) if name.startswith(TOKEN_PROTOCOL)]
+    return named[0].removeprefix(TOKEN_PROTOCOL) if named else ""
+
+
+async def refuse(scope: Scope, send: Send, error: ApiError) -> None:
+    """Answer with an error."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": error.code})
+        return
+    body = json.dumps(error_body(error.code, error.message)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.encode(), value.encode()) for name, value in error_headers(error).items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def error_headers(error: ApiError) -> dict[str, str]:
+    """Those of a response to a request that was refused; its body, if it comes at all, is not read."""
+    headers = {"connection": "close"}
+    if error.retry_seconds is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_seconds))
+    if error.code == "unauthorized":
+        headers["www-authenticate"] = "Bearer"
+    return headers

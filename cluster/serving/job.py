@@ -1,0 +1,104 @@
+"""The service, from options to an exit code.
+
+checkpoints ─► models ─► deployments on Ray ─► HTTP server, until it is told to stop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import ray
+
+from cluster.engines.ray_cluster import cluster_size, join_cluster
+from cluster.runs.lifecycle import ExitCode, bad_input, keeping_sigterm, terminable
+from cluster.serving.api import api
+from cluster.serving.application import bound, deploy, withdraw
+from cluster.serving.config import LOCAL_HOST, ServeOptions
+from cluster.serving.gate import Gate
+from cluster.serving.http_server import http_server, listening_socket
+from cluster.serving.models import read_models
+from cluster.serving.service import Service, corrections_of
+from cluster.serving.spool import Spool
+from schemas.errors import InputError
+
+MIN_TOKEN_CHARACTERS = 16
+MAX_TOKEN_CHARACTERS = 4096
+QUIET_LOGGERS = ("ray.serve", "uvicorn.error")
+
+logger = logging.getLogger("framemill")
+
+
+def run_serving(options: ServeOptions) -> ExitCode:
+    """Serve until Ctrl-C or SIGTERM."""
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with terminable():
+            return _serve(options)
+    except KeyboardInterrupt:
+        return ExitCode.DONE
+    except (InputError, ImportError) as error:
+        return bad_input(error)
+
+
+def _serve(options: ServeOptions) -> ExitCode:
+    token = read_token(options.token_file)
+    if token is None and options.host not in (LOCAL_HOST, "localhost", "::1"):
+        logger.warning(f"anybody who reaches {options.host}:{options.port} can use this service: give a --token-file")
+    listener = listening_socket(options.host, options.port)
+    with closing(listener), closing(Spool(options.uploads.uploads)) as spool:
+        if spool.removed:
+            logger.info(f"removed the uploads of {spool.removed} services that had been killed")
+        corrections = corrections_of(options, spool)
+        with _cluster(options) as is_local:
+            size = cluster_size()
+            served = read_models(options, on_gpu=size.gpus > 0)
+            logger.info(f"starting {', '.join(served.models)} on {size.cpus} cores and {size.gpus} GPUs")
+            handles = deploy(bound(options, served, size, is_local=is_local))
+
+            async def run() -> None:
+                service = Service(options, served, handles, spool, corrections)
+                gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
+                host, port = listener.getsockname()[:2]
+                logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")
+                await http_server(gate).serve(sockets=[listener])
+
+            try:
+                asyncio.run(run())
+            finally:
+                with suppress(Exception):  # the cluster may be gone
+                    withdraw()
+    logger.info("stopped; all uploads and results are removed")
+    return ExitCode.DONE
+
+
+@contextmanager
+def _cluster(options: ServeOptions) -> Iterator[bool]:
+    """Join a cluster, or start one; whether it was started."""
+    with keeping_sigterm():
+        is_local = join_cluster(options.replicas.address)
+    try:
+        yield is_local
+    finally:
+        if is_local:
+            ray.shutdown()
+
+
+def read_token(file: str | None) -> str | None:
+    """The bearer token in a file. Raises `InputError` for one that is too short to be secret."""
+    if file is None:
+        return None
+    try:
+        token = Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the token cannot be read from {file}: {error}") from error
+    if not MIN_TOKEN_CHARACTERS <= len(token) <= MAX_TOKEN_CHARACTERS or not token.isascii() or " " in token:
+        raise InputError(
+            f"the token in {file} must be {MIN_TOKEN_CHARACTERS} ASCII characters or more, without spaces: "
+            "openssl rand -hex 32"
+        )
+    return token

@@ -1,0 +1,62 @@
+"""The stage that every video goes through first: its length and the size of its frames, by its header.
+
+A video that is too long for the service, and one that cannot be opened, costs nothing more than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from extractors.segments import Segment
+from extractors.video.media import Source
+from extractors.video.probe import probe
+from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Video
+
+
+@dataclass(frozen=True)
+class VideoLength:
+    """Length in seconds, and the size of the coded frames."""
+
+    seconds: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class LengthStage:
+    """Refuses frames of more than `max_pixels`, and videos of more than `max_seconds`."""
+
+    max_pixels: int
+    max_seconds: float
+
+    @property
+    def result_type(self) -> type[VideoLength]:
+        """Of what it says of a video."""
+        return VideoLength
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def with_networks(self, networks: Mapping[str, Any]) -> LengthStage:
+        """The same stage."""
+        return self
+
+    def setup(self) -> None:
+        """Nothing is to be loaded."""
+
+    def __call__(
+        self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
+    ) -> tuple[VideoLength, list[Segment]]:
+        """The length of the whole video. Raises `VideoError` for one that cannot be opened, or is too long."""
+        info = probe(source, max_pixels=self.max_pixels)
+        seconds = float(info.duration_seconds)
+        if seconds > self.max_seconds:
+            raise VideoError(
+                FailureCode.TOO_LONG, f"it lasts {seconds:,.0f} s; this service takes {self.max_seconds:,.0f} s at most"
+            )
+        return VideoLength(seconds, info.width, info.height), []

@@ -1,0 +1,127 @@
+"""The bodies of requests and responses, with examples: what `openapi.json` is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Body(BaseModel):
+    """A JSON object with these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ErrorText(Body):
+    """What went wrong."""
+
+    code: str = Field(examples=["not_media"])
+    message: str = Field(examples=["the file is no video of a format that is known here"])
+
+
+class ErrorBody(Body):
+    """The body of every response that is no success."""
+
+    error: ErrorText
+
+
+class UriRequest(Body):
+    """A video by its address."""
+
+    uri: Annotated[str, Field(min_length=8, max_length=4096, examples=["https://example.org/video.mp4"])]
+    models: list[Name] = Field(default=[], max_length=64, examples=[["actions"]])
+
+
+class Accepted(Body):
+    """A video that has been taken in."""
+
+    id: str = Field(examples=["Xn1c7Y0S3mVqB6tJrF2kLw"])
+    status: str = Field(examples=["queued"])
+
+
+class Label(Body):
+    """A class and its probability."""
+
+    index: int = Field(examples=[3])
+    name: str = Field(examples=["dancing"])
+    score: float = Field(examples=[0.87])
+
+
+class Step(Body):
+    """The best classes of a step of the timeline, which begins at `seconds`."""
+
+    seconds: float
+    top: list[Label]
+
+
+class Event(Body):
+    """A class from where it begins to where it ends, in seconds."""
+
+    start: float
+    end: float
+    index: int
+    name: str
+    score: float
+
+
+class Result(Body):
+    """What one model says."""
+
+    model: str = Field(examples=["actions"])
+    labels: list[Label]
+    timeline: list[Step]
+    events: list[Event]
+
+
+class VideoState(Body):
+    """A video and, once it is done, its results."""
+
+    id: str
+    name: str = Field(examples=["holiday.mp4"])
+    status: Literal["queued", "decoding", "classifying", "done", "failed"]
+    progress: float = Field(ge=0, le=1, examples=[0.5])
+    error: ErrorText | None
+    duration_seconds: float | None = Field(examples=[12.4])
+    expires_at: str | None = Field(examples=["2026-11-29T20:00:00+00:00"])
+    results: list[Result]
+
+
+class Correction(Body):
+    """The label that a part of a video should have."""
+
+    model: Name = Field(examples=["actions"])
+    start_seconds: Seconds = Field(examples=[2.0])
+    end_seconds: Seconds = Field(examples=[5.0])
+    label: Name = Field(examples=["dancing"])
+
+
+class KeptCorrection(Body):
+    """A correction as the manifest has it: whole seconds."""
+
+    id: str = Field(examples=["2f0c51a1b0d3e4f586a7b8c9#1"])
+    start_seconds: int
+    end_seconds: int
+    label: str
+
+
+class ModelFacts(Body):
+    """One classifier. `confusions`: by class, what it was taken for, and the share of its videos."""
+
+    name: str = Field(examples=["actions"])
+    kind: Literal["mean", "frames", "clip", "stream"]
+    classes: list[str] = Field(examples=[["dancing", "running"]])
+    step_hz: float = Field(examples=[1.0])
+    live: bool
+    accuracy: float | None = Field(examples=[0.91])
+    confusions: dict[str, list[tuple[str, float]]] = Field(examples=[{"dancing": [["running", 0.12]]}])
+    report: str | None = Field(examples=["/v1/models/actions/report"])
+
+
+class Health(Body):
+    """The service answers."""
+
+    status: Literal["ok"]

@@ -1,0 +1,67 @@
+"""The folder of uploads: private, one file for each video under a name of our own, gone with its request at the latest.
+
+In: nothing that a client has named. A folder that a service left behind which was killed is removed by the next one to
+start in that place: it can lock what the other one had locked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from schemas.errors import InputError
+
+PREFIX = "framemill-serve-"
+LOCK = "lock"
+
+
+class Spool:
+    """The folder of one service, in `place` or where temporary files go. To be closed.
+
+    Raises `InputError` where it cannot be made.
+    """
+
+    def __init__(self, place: str | None) -> None:
+        parent = Path(place or tempfile.gettempdir()).absolute()
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self.removed = sum(_remove_abandoned(folder) for folder in parent.glob(f"{PREFIX}*"))
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))  # for this user alone
+            self._lock = (self.folder / LOCK).open("wb")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise InputError(f"uploads cannot be kept in {parent}: {error.strerror}; give another --uploads") from error
+
+    def new_file(self) -> Path:
+        """A place for a file that is not there yet."""
+        return self.folder / secrets.token_hex(16)
+
+    def close(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
+
+
+def _remove_abandoned(folder: Path) -> bool:
+    """Remove the folder of a service that is no more; returns whether it was one."""
+    try:
+        with (folder / LOCK).open("r+b") as lock:
+            if folder.stat().st_uid != os.getuid() or not _is_free(lock):
+                return False
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return False  # another user's, or one that is being made
+    return True
+
+
+def _is_free(lock: BinaryIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
