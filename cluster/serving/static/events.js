@@ -1,9 +1,8 @@
 /** The list of a model's events. Each seeks to its start, and can be corrected. */
 
-import { element } from "./element.js";
-import { clock, percent } from "./numbers.js";
-import { byId } from "./element.js";
 import { isLow } from "./confidence.js";
+import { byId, element } from "./element.js";
+import { clock, percent } from "./numbers.js";
 import { text } from "./texts.js";
 
 const FEW = 12;

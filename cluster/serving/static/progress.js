@@ -41,7 +41,7 @@ export class Progress {
     if (!this.stages.includes(status)) return;
     this.#show(status, progress, () => ahead
       ? text("progress.in_queue", { count: ahead })
-      : status === "queued" ? "" : text("progress.working", { share: percent(progress) }));
+      : progress ? text("progress.working", { share: percent(progress) }) : "");
   }
 
   /** The next attempt is in so many seconds. @param {number} seconds */
