@@ -47,12 +47,13 @@ export class CameraView {
     const model = this.models.find((one) => one.name === byId("camera-model").value);
     try {
       this.#stream = await openCamera(byId("camera-device").value);
+      this.picture.srcObject = this.#stream;
+      await this.picture.play();
     } catch (error) {
+      this.stop();
       showProblem(error, { retry: () => this.start() });
       return;
     }
-    this.picture.srcObject = this.#stream;
-    await this.picture.play();
     await this.#listDevices();
     this.#began = performance.now();
     this.#past = [];

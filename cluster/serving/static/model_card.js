@@ -39,7 +39,7 @@ export class ModelCard {
     byId("model-facts").textContent = factsOf(this.model);
     const report = byId("report");
     report.hidden = !this.model.report;
-    if (this.model.report) report.href = this.model.report;
+    report.href = `v1/models/${encodeURIComponent(this.model.name)}/report`;
     byId("downloads").replaceChildren(...FILES.map((name) => this.#download(name)));
     this.#renderConfusions();
   }

@@ -19,9 +19,9 @@ export class Progress {
     byId("cancel").addEventListener("click", onCancel);
   }
 
-  /** Begin with a stage that brings the video to the server, or without one. @param {"upload" | "fetch" | ""} first */
-  begin(first) {
-    this.stages = [...(first ? [first] : []), "queued", "decoding", "classifying"];
+  /** Begin, with an upload or without one. @param {boolean} isUpload */
+  begin(isUpload) {
+    this.stages = [...(isUpload ? ["upload"] : []), "queued", "decoding", "classifying"];
     this.#began = performance.now();
     this.root.hidden = false;
     this.#show(this.stages[0], 0, () => "");

@@ -73,7 +73,7 @@ export class VideoView {
 
   /** Upload a file and show its results. @param {File} file @param {string[]} models */
   openFile(file, models) {
-    this.#begin(file.name, "upload");
+    this.#begin(file.name, true);
     this.player.openFile(file);
     const { signal } = this.#work;
     this.#follow(() => upload(file, models, { signal, onProgress: (sent, total) => this.progress.sent(sent, total), onWait: (seconds) => this.progress.wait(seconds) }),
@@ -82,7 +82,7 @@ export class VideoView {
 
   /** Have the server fetch a video and show its results. @param {string} uri @param {string[]} models */
   openAddress(uri, models) {
-    this.#begin(uri, "fetch");
+    this.#begin(uri, false);
     const { signal } = this.#work;
     this.#follow(() => fetchVideo(uri, models, { signal, onWait: (seconds) => this.progress.wait(seconds) }), () => this.openAddress(uri, models));
   }
@@ -90,7 +90,7 @@ export class VideoView {
   /** Show a video that the server has. @param {string} id */
   open(id) {
     if (id === this.#id) return;
-    this.#begin("", "");
+    this.#begin("", false);
     this.#id = id;
     this.#follow(() => Promise.resolve({ id }), () => this.open(id));
   }
@@ -100,7 +100,7 @@ export class VideoView {
     this.player.picture.pause();
   }
 
-  #begin(name, first) {
+  #begin(name, isUpload) {
     this.#work.abort();
     this.#work = new AbortController();
     this.#id = this.#video = undefined;
@@ -109,8 +109,8 @@ export class VideoView {
     this.#setName(name || "…");
     hideProblem();
     this.#renderParts();
-    this.progress.begin(first);
-    this.#isUploading = first === "upload";
+    this.progress.begin(isUpload);
+    this.#isUploading = isUpload;
   }
 
   async #follow(begin, retry) {
