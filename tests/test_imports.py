@@ -65,6 +65,11 @@ ALLOWED = {
     "cluster/live": [
         *["cluster/storage", "cluster/runs", "cluster/engines", "cluster/scoring", "extractors/*", "classifiers/*"],
     ],
+    "cluster/serving": [
+        *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
+        *["cluster/timelines", "cluster/extraction", "cluster/scoring", "cluster/live"],
+        *["extractors/*", "classifiers/*"],
+    ],
     "cluster/deploy": ["cluster/runs"],
     "cluster/export": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/clips", "cluster/scoring"],
@@ -82,19 +87,25 @@ HOMES = {
     "aiohttp": ["cluster/storage"],
     "apache_beam": ["cluster/engines/beam_pipeline.py", "cluster/engines/beam_worker.py"],
     "av": ["extractors/video", "extractors/clips", "extractors/live", "jobs/samples"],
+    "fastapi": ["cluster/serving"],
     "fsspec": ["cluster/storage"],
     "h5py": ["classifiers/weights"],
     "jinja2": ["cluster/reports"],
     "onnx": ["classifiers/export"],
     "onnxruntime": ["classifiers/export"],
+    "prometheus_client": ["cluster/serving/metrics.py"],
     "pyarrow": ["schemas", "cluster"],
-    "ray": ["cluster/engines", "cluster/training/ray.py", "cluster/deploy/submission.py"],
+    "pydantic": ["cluster/serving"],
+    "python_multipart": ["cluster/serving/uploads.py"],
+    "ray": ["cluster/engines", "cluster/serving", "cluster/training/ray.py", "cluster/deploy/submission.py"],
+    "starlette": ["cluster/serving"],
     "tensorboardX": ["cluster/training/tensorboard.py"],
     "tensorflow": ["cluster/features"],
     "torch": [
         *["extractors", "classifiers", "cluster/features", "cluster/engines", "cluster/extraction"],
-        *["cluster/live", "cluster/scoring", "cluster/training"],
+        *["cluster/live", "cluster/scoring", "cluster/serving", "cluster/training"],
     ],
+    "uvicorn": ["cluster/serving/http_server.py"],
 }
 SOURCES = sorted(path.relative_to(ROOT) for package in OURS for path in (ROOT / package).rglob("*.py"))
 PROGRAM = re.compile(r"(?:from|import) ([a-z_0-9.]+)")

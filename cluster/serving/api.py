@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
@@ -294,7 +294,7 @@ def _add_live_route(app: FastAPI, service: Service) -> None:
         """A camera: JPEG frames in, the classes of the newest one out."""
         live = service.handles.live
         name = model or next(iter(live), "")
-        protocol: Literal["framemill"] | None = PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", ()) else None
+        protocol = PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", ()) else None
         if name not in live or service.sessions >= service.options.guards.live_sessions:
             await socket.accept(protocol)
             await socket.close(TRY_LATER, "busy" if name in live else "not_found")

@@ -18,6 +18,7 @@ from ray.serve.config import ProxyLocation
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.inference.feature_classifier import TrainedClassifier
+from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import ClusterSize, FileCopies
 from cluster.scoring.feature_timelines import FeatureTimelines
 from cluster.serving.config import ServeOptions
@@ -32,6 +33,7 @@ SCALE_UP_SECONDS = 2.0
 STOP_SECONDS = 5.0
 HEALTH_SECONDS = 120.0  # a crowded machine answers late
 DECODE = "decode"
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
             },
             ray_actor_options={"num_cpus": 1} if kind is Decoder else of_networks,
             graceful_shutdown_timeout_s=STOP_SECONDS,
+            logging_config=QUIET,
             health_check_timeout_s=HEALTH_SECONDS,
         )
 
@@ -103,14 +106,20 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
 
 
 def deploy(nodes: Handles) -> Handles:
-    """Start all deployments, each an application without a route; returns once they are ready."""
-    serve.start(proxy_location=ProxyLocation.Disabled)
+    """Start all deployments, each an application without a route; returns once they are ready.
+
+    Raises `EngineError` where one of them cannot start.
+    """
+    serve.start(proxy_location=ProxyLocation.Disabled, logging_config=QUIET)
     targets = {
         DECODE: nodes.decoder,
         **{f"classify {name}": node for name, node in nodes.classifiers.items()},
         **{f"live {name}": node for name, node in nodes.live.items()},
     }
-    serve.run_many([serve.RunTarget(target=node, name=name, route_prefix=None) for name, node in targets.items()])
+    try:
+        serve.run_many([serve.RunTarget(target=node, name=name, route_prefix=None) for name, node in targets.items()])
+    except RuntimeError as error:
+        raise EngineError(f"the service cannot start: {error}") from error
     return Handles(
         serve.get_app_handle(DECODE),
         {name: serve.get_app_handle(f"classify {name}") for name in nodes.classifiers},

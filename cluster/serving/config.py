@@ -84,7 +84,7 @@ class UploadOptions(Options):
     )
     allow_uris: bool = option(False, help="take http(s) addresses on the public internet in place of an upload")
     allow_private_uris: bool = option(
-        False, help="take those of private networks and of this machine, too", goes_with="allow-uris"
+        False, help="take those of private networks and of this machine, too", goes_with="allow_uris"
     )
 
 

@@ -106,4 +106,5 @@ class StageWorker(Worker[Step, Answer]):
         outcome = VideoWorker(stage, self.memory_bytes, self.time_seconds)(task.task)
         if isinstance(outcome, Failed):
             return Answer(failed=outcome)
-        return Answer(**{FIELD_OF[stage.result_type]: outcome})
+        found: dict[str, Any] = {FIELD_OF[stage.result_type]: outcome}
+        return Answer(**found)

@@ -11,10 +11,9 @@ A replica that is lost costs the requests that it was at: whoever made them send
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +33,6 @@ from cluster.engines.stage import Network
 from cluster.engines.task_process import TaskProcess
 from cluster.engines.tasks import Outcome
 from cluster.features.blocks import FeatureBlock
-from cluster.features.steps import StepGrid
 from cluster.live.network import LiveNetwork
 from cluster.runs.logs import configure_worker_logging
 from cluster.scoring.feature_timelines import FeatureTimelines
@@ -42,28 +40,30 @@ from cluster.scoring.stream_network import to_arrays, to_state
 from cluster.serving.decoding import StageWorker, Step
 from cluster.serving.network_link import NetworkLink
 from cluster.serving.picture import Picture, PictureWorker, SeenPicture
+from cluster.serving.spool import Spool
 from schemas.timelines import Timeline
 
 BATCH_CALLS = 16
 BATCH_WAIT_SECONDS = 0.005
 RESENDS = 5
 RESEND_SECONDS = 1.0
-BATCH_VIDEOS = 8
 
 
 class Decoder:
     """Decodes, a segment at a time, in a child process; `networks` are handles of other deployments, by stage."""
 
-    async def __init__(self, worker: StageWorker, networks: Mapping[str, Any]) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve waits for it
+        self, worker: StageWorker, networks: Mapping[str, Any]
+    ) -> None:
         configure_worker_logging()
         self._lock = asyncio.Lock()
         self._handles = networks
-        self._folder = tempfile.mkdtemp(prefix="framemill-")
-        self._link = NetworkLink(f"{self._folder}/networks", worker.networks, self._embed)
+        self._spool = Spool(None)
+        self._link = NetworkLink(f"{self._spool.folder}/networks", worker.networks, self._embed)
         variants = {stage: await handle.variants.remote() for stage, handle in networks.items()}
         named = {f"{stage}/{name}": variant for stage, own in variants.items() for name, variant in own.items()}
         linked = worker.with_networks(self._link.proxies(named))
-        file = PickledFile.write(f"{self._folder}/worker", linked)
+        file = PickledFile.write(f"{self._spool.folder}/worker", linked)
         self._process = TaskProcess(file, linked.resources, linked.outcome_type)
         await asyncio.to_thread(self._process.start)
 
@@ -91,18 +91,12 @@ class Decoder:
             return WorkerLoss(str(error))
         return outcome
 
-    def process_ids(self) -> list[int]:
-        """Of this replica, for tests that end it."""
-        import os
-
-        return [os.getpid()]
-
     def __del__(self) -> None:
         """End the child, and remove the socket."""
         if hasattr(self, "_process"):
             self._process.close()
         self._link.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._spool.close()
 
     def _embed(self, name: str, chunk: list[Any]) -> NDArray[np.float32]:
         """In a thread of the link: vectors from the deployment that has the network; again, where a replica is lost."""
@@ -122,6 +116,8 @@ class Networks:
 
     def __init__(self, networks: Mapping[str, Network], files: FileCopies) -> None:
         configure_worker_logging()
+        # Rows lie read-only in the object store, and are only read.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         files.restore()
         self._networks = dict(networks)
         self._lock = threading.Lock()  # networks have one batch buffer
@@ -136,7 +132,7 @@ class Networks:
         """The vectors (N, D) of the rows of a chunk, by the network `name`."""
         return await self._embed((name, chunk))  # type: ignore[no-any-return]  # as Serve's decorator has no types
 
-    @serve.batch(max_batch_size=BATCH_CALLS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[misc]
+    @serve.batch(max_batch_size=BATCH_CALLS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[untyped-decorator]
     async def _embed(self, calls: list[tuple[str, list[Any]]]) -> list[NDArray[np.float32]]:
         return await asyncio.to_thread(self._run, calls)
 
@@ -164,7 +160,7 @@ class FrameFeatures:
 
 
 class Classifier:
-    """A classifier of features: timelines of several videos at a time."""
+    """A classifier of features: their timelines."""
 
     def __init__(self, trained: TrainedClassifier, timelines: FeatureTimelines) -> None:
         configure_worker_logging()
@@ -174,25 +170,15 @@ class Classifier:
             trained.to(torch.device("cuda"))
 
     async def timeline(self, features: FrameFeatures) -> Timeline:
-        """The timeline of a video."""
-        return await self._timelines_of(features)  # type: ignore[no-any-return]  # as Serve's decorator has no types
+        """The timeline of a video. In a batch with others, its scores would differ in their last bits."""
+        return await asyncio.to_thread(self.timeline_of, features)
 
-    @serve.batch(max_batch_size=BATCH_VIDEOS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[misc]
-    async def _timelines_of(self, videos: list[FrameFeatures]) -> list[Timeline]:
-        return await asyncio.to_thread(self._run, videos)
-
-    def _run(self, videos: list[FrameFeatures]) -> list[Timeline]:
-        counts = np.array([len(video.rgb) for video in videos], np.int64)
-        block = FeatureBlock(
-            0,
-            np.concatenate([video.rgb for video in videos]),
-            np.concatenate([video.audio for video in videos]),
-            counts,
-            np.concatenate([[0], np.cumsum(counts)]),
-            gaps=[video.gaps for video in videos],
-        )
-        rows = np.arange(len(videos))
-        return self._timelines.of_block(self._trained, block, rows, [0] * len(videos))
+    def timeline_of(self, features: FrameFeatures) -> Timeline:
+        """The same, in the calling thread."""
+        offsets = np.array([0, len(features.rgb)])
+        block = FeatureBlock(0, features.rgb, features.audio, np.diff(offsets), offsets, gaps=[features.gaps])
+        (timeline,) = self._timelines.of_block(self._trained, block, np.array([0]), [0])
+        return timeline
 
 
 class Live:
@@ -203,8 +189,8 @@ class Live:
         self._lock = threading.Lock()
         self._top_k = top_k
         self._network = LiveNetwork(trained, "auto", 1)
-        self._folder = tempfile.mkdtemp(prefix="framemill-")
-        file = PickledFile.write(f"{self._folder}/worker", worker)
+        self._spool = Spool(None)
+        file = PickledFile.write(f"{self._spool.folder}/worker", worker)
         self._process = TaskProcess(file, worker.resources, worker.outcome_type)
         self._process.start()
 
@@ -212,9 +198,10 @@ class Live:
         self, content: bytes, state: Mapping[str, NDArray[Any]] | None
     ) -> tuple[NDArray[np.intp], NDArray[np.float32], dict[str, NDArray[Any]]] | SeenPicture:
         """The top classes after a frame, their scores and the state; or why the frame cannot be decoded."""
-        return await asyncio.to_thread(self._watch, content, state)
+        return await asyncio.to_thread(self.look, content, state)
 
-    def _watch(self, content: bytes, state: Mapping[str, NDArray[Any]] | None) -> Any:
+    def look(self, content: bytes, state: Mapping[str, NDArray[Any]] | None) -> Any:
+        """The same, in the calling thread."""
         with self._lock:
             seen = self._process.carry_out(Picture(content))
             if isinstance(seen, WorkerLoss):
@@ -229,9 +216,4 @@ class Live:
         """End the child."""
         if hasattr(self, "_process"):
             self._process.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def feature_timelines(grid: StepGrid, form: Any) -> FeatureTimelines:
-    """What a classifier of features makes of them."""
-    return FeatureTimelines(grid=grid, form=form)
+        self._spool.close()

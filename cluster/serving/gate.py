@@ -27,6 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_CLIENTS = 10_000  # whose rates are followed
+METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH")
 BURST_SHARE = 4  # of a minute's requests, one part of so many at once
 OPEN_PATHS = ("/", "/healthz", "/openapi.json")  # the page asks for the token
 OPEN_FOLDER = "/static/"
@@ -84,7 +85,8 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                self._metrics.requests.labels(scope["method"], str(message["status"])).inc()
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                self._metrics.requests.labels(method, str(message["status"])).inc()
                 self._metrics.seconds.observe(time.monotonic() - started)
             await send(message)
 

@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import ray
 
+from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
 from cluster.runs.lifecycle import ExitCode, bad_input, keeping_sigterm, terminable
 from cluster.serving.api import api
-from cluster.serving.application import bound, deploy, withdraw
+from cluster.serving.application import Handles, bound, deploy, withdraw
 from cluster.serving.config import LOCAL_HOST, ServeOptions
 from cluster.serving.gate import Gate
 from cluster.serving.http_server import http_server, listening_socket
-from cluster.serving.models import read_models
+from cluster.serving.models import ServedModels, read_models
 from cluster.serving.service import Service, corrections_of
 from cluster.serving.spool import Spool
 from schemas.errors import InputError
 
+LEAST_AT_ONCE = 2  # videos in work: while one is classified, another is decoded
 MIN_TOKEN_CHARACTERS = 16
 MAX_TOKEN_CHARACTERS = 4096
 QUIET_LOGGERS = ("ray.serve", "uvicorn.error")
@@ -41,6 +44,9 @@ def run_serving(options: ServeOptions) -> ExitCode:
             return _serve(options)
     except KeyboardInterrupt:
         return ExitCode.DONE
+    except EngineError as error:
+        logger.error(error)
+        return ExitCode.FAILED
     except (InputError, ImportError) as error:
         return bad_input(error)
 
@@ -52,28 +58,38 @@ def _serve(options: ServeOptions) -> ExitCode:
     listener = listening_socket(options.host, options.port)
     with closing(listener), closing(Spool(options.uploads.uploads)) as spool:
         if spool.removed:
-            logger.info(f"removed the uploads of {spool.removed} services that had been killed")
-        corrections = corrections_of(options, spool)
+            logger.info(f"removed what {spool.removed} killed processes had left in {spool.folder.parent}")
         with _cluster(options) as is_local:
             size = cluster_size()
             served = read_models(options, on_gpu=size.gpus > 0)
             logger.info(f"starting {', '.join(served.models)} on {size.cpus} cores and {size.gpus} GPUs")
             handles = deploy(bound(options, served, size, is_local=is_local))
 
-            async def run() -> None:
-                service = Service(options, served, handles, spool, corrections)
-                gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
-                host, port = listener.getsockname()[:2]
-                logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")
-                await http_server(gate).serve(sockets=[listener])
-
+            host, port = listener.getsockname()[:2]
+            logger.info(f"serving at http://{host}:{port}/ ; Ctrl-C ends it")
             try:
-                asyncio.run(run())
+                with suppress(KeyboardInterrupt):
+                    asyncio.run(serve_http(options, served, handles, spool, token, listener))
             finally:
                 with suppress(Exception):  # the cluster may be gone
                     withdraw()
     logger.info("stopped; all uploads and results are removed")
     return ExitCode.DONE
+
+
+async def serve_http(
+    options: ServeOptions,
+    served: ServedModels,
+    handles: Handles,
+    spool: Spool,
+    token: str | None,
+    listener: socket.socket,
+) -> None:
+    """Answer requests until the process is told to stop."""
+    at_once = max(options.replicas.decoders or cluster_size().cpus, LEAST_AT_ONCE)
+    service = Service(options, served, handles, spool, corrections_of(options, spool), at_once=at_once)
+    gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
+    await http_server(gate).serve(sockets=[listener])
 
 
 @contextmanager

@@ -8,6 +8,7 @@ decoded is answered by an error, and the session goes on.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,8 @@ State = Mapping[str, NDArray[Any]] | None
 LONGEST_SECONDS = 3600.0
 GOING_AWAY, TRY_LATER = 1001, 1013
 
+logger = logging.getLogger("framemill")
+
 
 class Camera:
     """A session: the newest frame waits for the network `live`."""
@@ -38,35 +41,46 @@ class Camera:
         self._idle_seconds = idle_seconds
         self._newest: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(1)
         self._dropped = 0
+        self._is_busy = False
 
     async def __call__(self) -> None:
-        """Watch until the client leaves, or is silent for too long."""
-        looking = asyncio.create_task(self._look())
+        """Watch until the client leaves, is silent for too long, or has watched for long enough."""
+        parts = [asyncio.create_task(self._receive()), asyncio.create_task(self._look())]
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                await self._receive()
-        except (WebSocketDisconnect, TimeoutError):
-            pass
+            await asyncio.wait(parts, timeout=LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for part in parts:
+                part.cancel()
+            ends = await asyncio.gather(*parts, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception) and not isinstance(end, WebSocketDisconnect):
+                logger.error("an error in this program", exc_info=end)
         with suppress(RuntimeError, WebSocketDisconnect):
             await self._socket.close(GOING_AWAY)
 
     async def _receive(self) -> None:
         while True:
-            content = await asyncio.wait_for(self._socket.receive_bytes(), self._idle_seconds)
+            try:
+                message = await asyncio.wait_for(self._socket.receive(), self._idle_seconds)
+            except TimeoutError:
+                if self._is_busy:  # the client may wait for its answer
+                    continue
+                return
+            if message["type"] == "websocket.disconnect":
+                return
             if self._newest.full():
                 self._newest.get_nowait()
                 self._dropped += 1
                 self._metrics.frames.labels("dropped").inc()
-            self._newest.put_nowait((time.monotonic(), content))
+            self._newest.put_nowait((time.monotonic(), message.get("bytes") or b""))
 
     async def _look(self) -> None:
         state: State = None
         began: float | None = None
         while True:
+            self._is_busy = False
             at, content = await self._newest.get()
+            self._is_busy = True
             began = at if began is None else began
             try:
                 answer = await self._live.watch.remote(content, state)

@@ -5,9 +5,7 @@ The decoder is that of videos, and so are its guards. Nothing is written to a fi
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +14,9 @@ from typing_extensions import override
 from cluster.engines.base import Resources, Worker
 from cluster.engines.task_guard import LimitExceededError, TaskGuard
 from extractors.clips.crops import crop_corners, resized
-from extractors.video.decode import sample_frames
+from extractors.video.jpeg import decode_jpegs
 from schemas.clips import ClipFormat
-from schemas.outcomes import FailureCode, VideoError
-
-JPEG = b"\xff\xd8\xff"
+from schemas.outcomes import FailureCode
 
 
 @dataclass(frozen=True)
@@ -69,21 +65,17 @@ class PictureWorker(Worker[Picture, SeenPicture]):
 
     @override
     def __call__(self, task: Picture) -> SeenPicture:
-        if not task.content.startswith(JPEG):
-            return SeenPicture(None, FailureCode.NOT_MEDIA, "frames are JPEG files, one in a message")
         try:
             with TaskGuard(self.memory_bytes, self.time_seconds):
                 return SeenPicture(self._decoded(task.content))
-        except VideoError as error:
-            return SeenPicture(None, error.code, error.message)
+        except ValueError:
+            return SeenPicture(None, FailureCode.NOT_MEDIA, f"a frame is a JPEG of at most {self.max_pixels:,} pixels")
         except (MemoryError, LimitExceededError):
             return SeenPicture(None, FailureCode.MEMORY_LIMIT, "the frame takes more memory or time than one may")
 
     def _decoded(self, content: bytes) -> NDArray[np.uint8]:
         form = self.clip_format
-        samples = sample_frames(
-            io.BytesIO(content), selective=False, end_seconds=Fraction(1, 1000), max_pixels=self.max_pixels
-        )
-        image = resized(next(samples).image, form.resize)
+        (whole,) = decode_jpegs([content], max_pixels=self.max_pixels)
+        image = resized(whole, form.resize)
         ((top, left),) = crop_corners(image, form.height, form.width)
         return np.ascontiguousarray(image[top : top + form.height, left : left + form.width])

@@ -127,6 +127,7 @@ class Registry:
                 self._forget(old)
         self._videos[video.id] = video
         video.work = asyncio.create_task(self._work(video, fetch))
+        video.work.add_done_callback(lambda _: self._settle(video))  # also of one that is cancelled before it begins
 
     async def delete(self, video_id: str) -> None:
         """End the work on a video, and remove all of it. Raises `ApiError` for an unknown one."""
@@ -154,29 +155,32 @@ class Registry:
         await asyncio.gather(*works, return_exceptions=True)
 
     async def _work(self, video: ServedVideo, fetch: Fetch | None) -> None:
-        try:
-            async with self._turns:
-                started = time.monotonic()
-                video.status = DECODING
-                try:
-                    async with asyncio.timeout(self._bounds.work_seconds):
-                        if fetch is not None:
-                            upload = await fetch(video)
-                            video.size_bytes, video.media_type = upload.size_bytes, upload.media_type
-                        video.results = await self._label(video)
-                    video.status, video.progress = DONE, 1.0
-                except (WorkError, ApiError) as error:
-                    self._fail(video, error.code, error.message)
-                except TimeoutError:
-                    self._fail(video, FailureCode.TIME_LIMIT, "")
-                except Exception:
-                    self._fail(video, FailureCode.INTERNAL, internal_error())
-                self._work_seconds.append(time.monotonic() - started)
-        finally:
-            self._give_back(video.client)
-            self._metrics.finished(video.status, video.error[0] if video.error else "")
-            video.expires = time.monotonic() + self._bounds.retention_seconds
-            video.expires_at = datetime.now(UTC) + timedelta(seconds=self._bounds.retention_seconds)
+        async with self._turns:
+            started = time.monotonic()
+            video.status = DECODING
+            try:
+                async with asyncio.timeout(self._bounds.work_seconds):
+                    if fetch is not None:
+                        upload = await fetch(video)
+                        video.size_bytes, video.media_type = upload.size_bytes, upload.media_type
+                    video.results = await self._label(video)
+                video.status, video.progress = DONE, 1.0
+            except (WorkError, ApiError) as error:
+                self._fail(video, error.code, error.message)
+            except TimeoutError:
+                self._fail(video, FailureCode.TIME_LIMIT, "")
+            except Exception:
+                self._fail(video, FailureCode.INTERNAL, internal_error())
+            self._work_seconds.append(time.monotonic() - started)
+
+    def _settle(self, video: ServedVideo) -> None:
+        """What follows from the end of the work, whatever ended it."""
+        self._give_back(video.client)
+        self._metrics.finished(
+            video.status if video.status in FINAL else "deleted", video.error[0] if video.error else ""
+        )
+        video.expires = time.monotonic() + self._bounds.retention_seconds
+        video.expires_at = datetime.now(UTC) + timedelta(seconds=self._bounds.retention_seconds)
 
     def _fail(self, video: ServedVideo, code: str, message: str) -> None:
         if code in (FailureCode.INTERNAL, FailureCode.STORAGE):

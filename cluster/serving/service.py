@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.engines.ray_cluster import cluster_size
 from cluster.runs.lifecycle import new_run_id
 from cluster.serving.application import Handles
 from cluster.serving.config import ServeOptions
@@ -21,14 +20,19 @@ from cluster.serving.uploads import ReceptionLimits, Upload
 from cluster.serving.work import VideoWork
 from schemas.videos import Video
 
-LEAST_AT_ONCE = 2
-
 
 class Service:
-    """Everything that a request may ask for. Made within an event loop."""
+    """Everything that a request may ask for; so many videos are in work `at_once`. Made within an event loop."""
 
     def __init__(
-        self, options: ServeOptions, served: ServedModels, handles: Handles, spool: Spool, corrections: Corrections
+        self,
+        options: ServeOptions,
+        served: ServedModels,
+        handles: Handles,
+        spool: Spool,
+        corrections: Corrections,
+        *,
+        at_once: int,
     ) -> None:
         self.options, self.served, self.handles, self.corrections = options, served, handles, corrections
         self.metrics = Metrics()
@@ -41,7 +45,7 @@ class Service:
         bounds = Bounds(
             queue=guards.queue,
             of_client=guards.client_queue,
-            at_once=max(options.replicas.decoders or cluster_size().cpus, LEAST_AT_ONCE),
+            at_once=at_once,
             storage_bytes=uploads.storage_mib << 20,
             retention_seconds=uploads.retention,
             work_seconds=guards.work_time,

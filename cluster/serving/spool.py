@@ -1,7 +1,7 @@
-"""The folder of uploads: private, one file for each video under a name of our own, gone with its request at the latest.
+"""A private folder of one process: the uploads of a service under names of our own, or what replicas hand to children.
 
-In: nothing that a client has named. A folder that a service left behind which was killed is removed by the next one to
-start in that place: it can lock what the other one had locked.
+In: nothing that a client has named. What a process leaves behind that is killed is removed by the next one to start in
+that place, which can lock what the other one had locked.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ LOCK = "lock"
 
 
 class Spool:
-    """The folder of one service, in `place` or where temporary files go. To be closed.
+    """A new folder in `place`, or where temporary files go. To be closed. Raises `InputError` where it cannot be made.
 
-    Raises `InputError` where it cannot be made.
+    removed  folders of killed processes that were there
     """
 
     def __init__(self, place: str | None) -> None:
@@ -48,7 +48,7 @@ class Spool:
 
 
 def _remove_abandoned(folder: Path) -> bool:
-    """Remove the folder of a service that is no more; returns whether it was one."""
+    """Remove the folder of a process that is no more; returns whether it was one."""
     try:
         with (folder / LOCK).open("r+b") as lock:
             if folder.stat().st_uid != os.getuid() or not _is_free(lock):

@@ -1,8 +1,8 @@
 """Uploads: a body, as it comes → a file, within limits of size and time, whatever its headers claim.
 
 In: the chunks of a request with `multipart/form-data`, a `file` and perhaps `models`. Out: an `Upload`. The body is
-parsed as it comes and written at once, so that memory does not depend on its size; what is read is what was written, so
-that a client sends no faster than the disk takes it. The file's name is kept as text to show, and never used as a path.
+parsed as it comes, and written before more of it is read: memory does not depend on its size, and a client sends no
+faster than the disk takes it. The file's name is kept as text to show, and never used as a path.
 """
 
 from __future__ import annotations

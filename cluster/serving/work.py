@@ -11,10 +11,10 @@ they are handed to replicas; one that is lost over a task costs one attempt of i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from ray.exceptions import RayActorError
@@ -39,6 +39,7 @@ POLL_SECONDS = 0.05
 SEGMENTS_AT_ONCE = 4  # of one video, so that others get their turn
 ATTEMPTS = 2  # at a classifier
 
+Settled = TypeVar("Settled", VideoLabels, FeatureRow)
 Decode = Callable[[Task], Awaitable[Outcome | WorkerLoss]]
 
 
@@ -144,10 +145,14 @@ class VideoWork:
                 break
         return VideoLabels(video, *mean_labels(timeline, self.top_k), timeline)
 
-    def _outcomes(self, video: Video, stage: str) -> AsyncIterator[Outcome]:
+    def _outcomes(self, video: Video, stage: str) -> AsyncGenerator[Outcome]:
         async def decode(task: Task) -> Outcome | WorkerLoss:
+            call = self.handles.decoder.carry_out.remote(Step(stage, task))
             try:
-                answer: Outcome | WorkerLoss = await self.handles.decoder.carry_out.remote(Step(stage, task))
+                answer: Outcome | WorkerLoss = await call
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
             except RayActorError as error:
                 return WorkerLoss(str(error))
             return answer
@@ -155,7 +160,7 @@ class VideoWork:
         return outcomes_of(TaskQueue([video]), decode)
 
 
-async def outcomes_of(queue: TaskQueue, decode: Decode) -> AsyncIterator[Outcome]:
+async def outcomes_of(queue: TaskQueue, decode: Decode) -> AsyncGenerator[Outcome]:
     """The final outcomes of a queue, as they come; closing the iterator cancels what is in work."""
     running: dict[asyncio.Task[Outcome | WorkerLoss], Task] = {}
     try:
@@ -185,7 +190,7 @@ def _count(outcome: Outcome, least: int) -> int:
     return max(segment.count if segment else 1, least)
 
 
-def _checked(settled: Any) -> Any:
+def _checked(settled: Settled | FailureRow) -> Settled:
     """What has become of a video, if it is no failure."""
     if isinstance(settled, FailureRow):
         raise WorkError(settled.code, settled.message)

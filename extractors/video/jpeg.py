@@ -16,6 +16,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
+from extractors.video.media import MAX_PIXELS
+
 PIXEL_FORMAT = "yuvj444p"
 QUALITY = 3  # on FFmpeg's scale from 1 (best) to 31
 
@@ -41,15 +43,16 @@ def encode_jpegs(images: NDArray[np.uint8], *, quality: int = QUALITY) -> list[b
     return [bytes(packet) for packet in [*packets, *encoder.encode(None)]]
 
 
-def decode_jpegs(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
+def decode_jpegs(jpegs: Sequence[bytes], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode N JPEGs of one size to images (N, H, W, 3).
 
     Raises:
-        ValueError: if any of them is not a JPEG, or their sizes differ.
+        ValueError: if any of them is not a JPEG, or has more than `max_pixels`, or their sizes differ.
     """
     decoder = av.CodecContext.create("mjpeg", "r")
     assert isinstance(decoder, VideoCodecContext)
     decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(max_pixels)}
     to_rgb = VideoReformatter()
     try:
         images = [

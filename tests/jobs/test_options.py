@@ -21,6 +21,7 @@ from cluster.runs.config_file import config_text
 from cluster.runs.option_help import HELP_WIDTH, usage
 from cluster.runs.options import Options, options_of
 from cluster.scoring.config import ScoringOptions
+from cluster.serving.config import ServeOptions
 from cluster.timelines.evaluation_job import EvaluationOptions
 from cluster.training.config import TrainingOptions
 from jobs.make_sample_videos import SampleOptions
@@ -72,6 +73,14 @@ FLAGS = {
     "evaluate_events": """
         labels date truth subset annotated-only evaluator thresholds output activitynet-results
     """,
+    "serve": """
+        checkpoint host port token-file corrections top-k threshold
+        timeline-hz stride window timeline-top-k event-threshold event-end-threshold event-min-seconds event-gap-seconds
+        weights pca audio-weights audio-pca address decoders network-replicas gpus-per-network precision
+        uploads max-upload-mib max-duration max-pixels upload-time idle-time retention storage-mib allow-uris
+        allow-private-uris time-limit memory-limit-mib segment-seconds work-time queue client-queue client-rate
+        live-sessions quiet log-format
+    """,
     "make_sample_videos": """
         output count nights seed
     """,
@@ -94,6 +103,7 @@ KINDS: dict[str, type[Options]] = {
     "make_sample_videos": SampleOptions,
     "submit": SubmissionOptions,
     "watch": WatchOptions,
+    "serve": ServeOptions,
 }
 LINES = {
     "extract_features": (
@@ -128,6 +138,10 @@ LINES = {
     ),
     "make_sample_videos": ("--output o --count 3",),
     "submit": ("--working-dir d",),
+    "serve": (
+        "--checkpoint c d --host 0.0.0.0 --token-file t --stride 0.5 --decoders 2 --allow-uris --allow-private-uris",
+        "--checkpoint c --port 0 --weights w --corrections k --retention 60 --gpus-per-network 0.5",
+    ),
     "watch": (
         "--checkpoint c d --source rtsp://camera/1 --record r.parquet --top-k 3 --duration 5 --threads 1",
         "--checkpoint c --source v.mp4 --loop --stride 0.5 --precision fp32 --timeout 3 --reconnects 0",
@@ -153,6 +167,7 @@ WRITTEN = {
     ),
     "make_sample_videos": ("--output w", "output"),
     "watch": ("--checkpoint c --source v --record w", "record"),
+    "serve": ("--checkpoint c --uploads w1 --corrections w2", "uploads corrections"),
 }
 
 # Prints the help of all jobs, and which libraries it has brought that take seconds to import.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import posixpath
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from jsonschema import Draft202012Validator
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
+from cluster.serving.ray_service import options_of
 from tests.support.dataset import ROOT
 
 DEPLOY = ROOT / "cluster" / "deploy"
@@ -25,10 +28,16 @@ CLUSTER = OBJECTS["RayCluster", "framemill"]["spec"]
 CRON = OBJECTS["CronJob", "framemill-nightly"]["spec"]
 JOB = CRON["jobTemplate"]["spec"]
 GROUPS = {group["groupName"]: group for group in CLUSTER["workerGroupSpecs"]}
+SERVICE = OBJECTS["RayService", "framemill-serve"]["spec"]
+SERVING = SERVICE["rayClusterConfig"]
+SERVING_GROUPS = {group["groupName"]: group for group in SERVING["workerGroupSpecs"]}
+HEADS = {"head": CLUSTER, "serving head": SERVING}
 PODS: dict[str, dict[str, Any]] = {
     "head": CLUSTER["headGroupSpec"]["template"]["spec"],
     **{name: group["template"]["spec"] for name, group in GROUPS.items()},
     "nightly": JOB["template"]["spec"],
+    "serving head": SERVING["headGroupSpec"]["template"]["spec"],
+    **{f"serving {name}": group["template"]["spec"] for name, group in SERVING_GROUPS.items()},
 }
 
 
@@ -92,7 +101,8 @@ def test_the_schema_finds_faults(where: str, found: dict[str, Any]) -> None:
 
 def test_worker_groups_grow_and_shrink() -> None:
     assert CLUSTER["enableInTreeAutoscaling"] is True
-    for group in GROUPS.values():
+    assert SERVING["enableInTreeAutoscaling"] is True
+    for group in (*GROUPS.values(), *SERVING_GROUPS.values()):
         assert "replicas" not in group  # the autoscaler's
         assert group["minReplicas"] <= group["maxReplicas"]
     assert GROUPS["decoders"]["maxReplicas"] > 0
@@ -127,7 +137,7 @@ def test_the_base_image_must_be_given_by_its_digest() -> None:
 
 def test_pages_say_how_digests_are_put_in() -> None:
     page = (DEPLOY / "README.md").read_text()
-    assert re.search(r"sed -i .*REGISTRY.*sha256:DIGEST.*raycluster\.yaml.*nightly\.yaml", page)
+    assert re.search(r"sed -i .*REGISTRY.*sha256:DIGEST.*raycluster\.yaml.*nightly\.yaml.*rayservice\.yaml", page)
 
 
 def images(part: Any) -> Iterator[str]:
@@ -152,7 +162,7 @@ def commands(start: str) -> list[str]:
 def test_ray_is_the_one_that_is_installed() -> None:
     pinned = re.search(r"^ray==(.+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     assert pinned
-    assert CLUSTER["rayVersion"] == pinned[1]
+    assert CLUSTER["rayVersion"] == SERVING["rayVersion"] == pinned[1]
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -164,7 +174,8 @@ def test_pods_pass_the_restricted_security_standard(pod: str) -> None:
     assert security["runAsNonRoot"] is True
     assert security["runAsUser"] == int(user[1]) > 0
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
-    for context in (container(pod)["securityContext"], CLUSTER["autoscalerOptions"]["securityContext"]):
+    autoscalers = [each["autoscalerOptions"]["securityContext"] for each in HEADS.values()]
+    for context in (container(pod)["securityContext"], *autoscalers):
         assert context["allowPrivilegeEscalation"] is False
         assert context["capabilities"] == {"drop": ["ALL"]}
         assert context["readOnlyRootFilesystem"] is True
@@ -173,7 +184,7 @@ def test_pods_pass_the_restricted_security_standard(pod: str) -> None:
 @pytest.mark.parametrize("pod", PODS)
 def test_what_can_be_written_to_is_a_volume_of_bounded_size(pod: str) -> None:
     volumes = {volume["name"]: volume for volume in PODS[pod]["volumes"]}
-    autoscaler = [CLUSTER["autoscalerOptions"]] if pod == "head" else []
+    autoscaler = [HEADS[pod]["autoscalerOptions"]] if pod in HEADS else []
     for part in (container(pod), *autoscaler):
         places = {mount["mountPath"]: volumes[mount["name"]] for mount in part["volumeMounts"]}
         assert "sizeLimit" in places["/tmp"]["emptyDir"]
@@ -184,7 +195,7 @@ def test_what_can_be_written_to_is_a_volume_of_bounded_size(pod: str) -> None:
 def test_pods_have_service_accounts_and_only_the_head_may_use_the_api(pod: str) -> None:
     account = OBJECTS["ServiceAccount", PODS[pod]["serviceAccountName"]]
     assert account["automountServiceAccountToken"] is False
-    assert PODS[pod].get("automountServiceAccountToken", False) is (pod == "head")
+    assert PODS[pod].get("automountServiceAccountToken", False) is (pod in HEADS)
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -227,3 +238,26 @@ def test_the_nightly_job_reaches_the_cluster_with_its_token() -> None:
     assert CLUSTER["authOptions"] == {"mode": "token"}  # KubeRay makes the secret NAME with the key auth_token
     assert given["RAY_AUTH_MODE"] == "token"
     assert given["RAY_AUTH_TOKEN"] == {"secretKeyRef": {"name": "framemill", "key": "auth_token"}}
+
+
+def test_the_service_takes_its_options_and_shares_its_uploads() -> None:
+    config = yaml.safe_load(SERVICE["serveConfigV2"])
+    assert config["proxy_location"] == "Disabled"
+    (application,) = config["applications"]
+    module, name = application["import_path"].split(":")
+    assert callable(getattr(import_module(module), name))
+    options = options_of(application["args"])
+    assert options.replicas.decoders == SERVING_GROUPS["decoders"]["maxReplicas"] * cores("serving decoders")
+    (port,) = OBJECTS["Service", "framemill-serve"]["spec"]["ports"]
+    assert port["targetPort"] == options.port
+    labels = SERVING["headGroupSpec"]["template"]["metadata"]["labels"]
+    assert OBJECTS["Service", "framemill-serve"]["spec"]["selector"].items() >= labels.items()
+    for pod in ("serving head", *(f"serving {name}" for name in SERVING_GROUPS)):
+        places = {mount["mountPath"]: mount["name"] for mount in container(pod)["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in PODS[pod]["volumes"]}
+        claim = volumes[places[options.uploads.uploads]]["persistentVolumeClaim"]["claimName"]
+        assert OBJECTS["PersistentVolumeClaim", claim]["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert options.token_file is not None
+    assert posixpath.dirname(options.token_file) in {
+        mount["mountPath"] for mount in container("serving head")["volumeMounts"]
+    }

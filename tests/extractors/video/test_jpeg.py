@@ -39,3 +39,10 @@ def test_other_bytes_and_mixed_sizes_are_refused() -> None:
     mixed = [encode_jpegs(np.zeros((1, side, side, 3), np.uint8))[0] for side in (16, 32)]
     with pytest.raises(ValueError, match="need one size"):
         decode_jpegs(mixed)
+
+
+def test_pixels_are_bounded() -> None:
+    (jpeg,) = encode_jpegs(np.zeros((1, 90, 100, 3), np.uint8))
+    assert decode_jpegs([jpeg], max_pixels=20_000).shape == (1, 90, 100, 3)
+    with pytest.raises(ValueError, match="JPEG"):
+        decode_jpegs([jpeg], max_pixels=8_000)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from cluster.engines.base import WorkerLoss
+from cluster.engines.task_process import TaskProcess
+from cluster.engines.tasks import Done, Failed, Task
+from cluster.serving.config import ServeOptions
+from cluster.serving.decoding import Answer, StageWorker, Step
+from cluster.serving.models import LENGTH, read_models
+from schemas.videos import Video
+from tests.support.checkpoints import write_trained
+from tests.support.clips import trained_clips, trained_stream, write_clip_videos
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("decoding")
+    names = [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
+    served = read_models(ServeOptions.of(checkpoint=tuple(names), stride=0.5), on_gpu=False)
+    return StageWorker(served.stages, 2 << 30, 30.0)
+
+
+def test_networks_that_can_run_elsewhere_are_those_of_clips(worker):
+    assert list(worker.networks) == ["c/network"]
+    assert worker.with_networks(worker.networks).stages == worker.stages
+
+
+def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
+    (path,) = write_clip_videos(tmp_path, 1, frames=30)
+    (tmp_path / "text").write_text("no video")
+    with TaskProcess.of(worker) as process:
+        for stage in (LENGTH, "s", "c"):
+            here = StageWorker(worker.stages, 2 << 30, 30.0)
+            here.setup()
+            step = Step(stage, Task(Video("id", str(path))))
+            there = process.carry_out(step).outcome
+            assert isinstance(there, Done)
+            assert type(there.features) is type(here(step).outcome.features)
+            if stage != LENGTH:
+                assert there.features.timeline.scores.tolist() == here(step).outcome.features.timeline.scores.tolist()
+        failed = process.carry_out(Step("s", Task(Video("id", str(tmp_path / "text"))))).outcome
+        assert isinstance(failed, Failed)
+        assert failed.code == "not_media"
+
+
+def test_a_step_that_takes_too_long_is_a_loss_or_a_failure_and_the_next_one_is_done(worker, tmp_path):
+    (path,) = write_clip_videos(tmp_path, 1, frames=30)
+    quick = StageWorker({LENGTH: worker.stages[LENGTH], "s": worker.stages["s"]}, 2 << 30, 0.001)
+    with TaskProcess.of(quick) as process:
+        answer = process.carry_out(Step("s", Task(Video("id", str(path)))))
+        assert isinstance(answer, WorkerLoss) or answer.outcome.code == "time_limit"
+
+
+def test_an_answer_has_one_outcome():
+    with pytest.raises(ValueError, match="one outcome"):
+        _ = Answer().outcome

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from cluster.serving.errors import CODE_OF, MESSAGES, STATUS_OF, ApiError, error_body, public_message
+from schemas.outcomes import FailureCode
+
+
+def test_every_status_has_a_code_and_back():
+    assert ApiError("busy", "come later", 3.0).status == 429
+    assert ApiError("uri_refused", "").status == 422
+    assert {CODE_OF[status] for status in STATUS_OF.values()} | {"uri_refused"} == set(STATUS_OF)
+
+
+def test_clients_do_not_hear_of_options_paths_and_tracebacks():
+    assert "Traceback" not in public_message(FailureCode.INTERNAL, "Traceback in /srv/app")
+    assert public_message(FailureCode.TIME_LIMIT, "took more than 900 s (--time-limit)") == MESSAGES["time_limit"]
+    assert public_message(FailureCode.NOT_MEDIA, "it is text") == "it is text"
+    assert error_body("busy", "later") == {"error": {"code": "busy", "message": "later"}}
