@@ -11,7 +11,7 @@
  *   duration_seconds: number, expires_at: string, codec?: string, queue_position?: number, results: Result[],
  *   corrections?: Correction[]}} Video
  * @typedef {{name: string, kind: string, classes: string[], step_hz: number, live: boolean, accuracy: number | null,
- *   confusions: Record<string, [string, number][]>, report: string | null, live_input?: {width: number, height: number}}} Model
+ *   confusions: Record<string, [string, number][]>, report: string | null, live_hz: number | null}} Model
  * @typedef {{max_upload_bytes: number, max_duration_seconds: number, retention_seconds: number, uris: boolean,
  *   uri_schemes: string[], corrections_kept: boolean}} Service
  * @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} Patience

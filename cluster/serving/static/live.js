@@ -8,7 +8,7 @@
 import { Problem } from "./problem.js";
 
 const MOST_IN_FLIGHT = 2;
-const SHORT_SIDE = 256;
+const SHORT_SIDE = 320; // no stream network looks closer
 const QUALITY = 0.85;
 const RATE_SECONDS = 5; // over which the rate is told
 
@@ -31,12 +31,11 @@ export class Live {
     this.picture = picture;
     this.how = how;
     this.canvas = document.createElement("canvas");
-    this.shortSide = model.live_input ? Math.max(model.live_input.width, model.live_input.height) : SHORT_SIDE;
     const address = new URL(`v1/live?${new URLSearchParams({ model: model.name })}`, document.baseURI);
     address.protocol = address.protocol.replace("http", "ws");
     address.hash = "";
     this.socket = new WebSocket(address);
-    this.socket.addEventListener("open", () => { this.#timer = setInterval(() => this.#send(), 1000 / (model.step_hz || 5)); });
+    this.socket.addEventListener("open", () => { this.#timer = setInterval(() => this.#send(), 1000 / model.live_hz); });
     this.socket.addEventListener("message", ({ data }) => this.#receive(JSON.parse(data)));
     this.socket.addEventListener("close", ({ reason }) => this.#lose(reason));
   }
@@ -54,7 +53,7 @@ export class Live {
       this.#leftOut += width ? 1 : 0;
       return;
     }
-    const scale = Math.min(this.shortSide / Math.min(width, height), 1);
+    const scale = Math.min(SHORT_SIDE / Math.min(width, height), 1);
     this.canvas.width = Math.round(width * scale);
     this.canvas.height = Math.round(height * scale);
     this.canvas.getContext("2d").drawImage(this.picture, 0, 0, this.canvas.width, this.canvas.height);

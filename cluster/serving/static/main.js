@@ -17,8 +17,6 @@ let pages;
 /** The views, of which one is shown. */
 class Pages {
   #shown = "";
-  /** @type {(() => void) | undefined} */
-  #failure;
 
   /** @param {import("./api.js").Model[]} found @param {import("./api.js").Service} offered */
   constructor(found, offered) {
@@ -29,18 +27,14 @@ class Pages {
         if (this.#shown === "video" && address) history.replaceState(null, "", address);
         this.#name();
       },
-      onEnd: () => { location.hash = ""; },
+      onEnd: () => this.#go(""),
       onFail: (error, more) => this.#fail(error, more),
     });
-    const begin = (start) => {
-      start();
-      location.hash = this.video.address;
-    };
     this.start = new StartView({
       models: found,
       service: offered,
-      onFile: (file, names) => begin(() => this.video.openFile(file, names)),
-      onAddress: (uri, names) => begin(() => this.video.openAddress(uri, names)),
+      onFile: (file, names) => this.#begin(() => this.video.openFile(file, names)),
+      onAddress: (uri, names) => this.#begin(() => this.video.openAddress(uri, names)),
     });
     this.camera = new CameraView(found);
     addEventListener("hashchange", () => this.#route());
@@ -70,20 +64,23 @@ class Pages {
     scrollTo(0, 0);
     byId(next).querySelector("h1").focus({ preventScroll: true });
     hideProblem();
-    this.#failure?.();
-    this.#failure = undefined;
+  }
+
+  /** Show what is at an address, now: the event of its change comes later. */
+  #go(address) {
+    location.hash = address;
+    this.#route();
+  }
+
+  #begin(start) {
+    start();
+    this.#go(this.video.address);
   }
 
   /** Tell what became of a video where another one can be chosen; whoever looks at the camera stays there. */
   #fail(error, { retry, about }) {
-    const again = () => {
-      retry();
-      location.hash = this.video.address;
-    };
-    const tell = () => showProblem(error, { retry: again, about });
-    if (this.#shown !== "video") return tell();
-    this.#failure = tell;
-    location.hash = "";
+    if (this.#shown === "video") this.#go("");
+    showProblem(error, { retry: () => this.#begin(retry), about });
   }
 
   /** Title of the page, and the links to the views. */

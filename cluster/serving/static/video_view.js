@@ -151,7 +151,7 @@ export class VideoView {
     const seconds = video.duration_seconds;
     const drafts = video.results.map((result) => {
       const model = this.parts.models.find((one) => one.name === result.model)
-        ?? { name: result.model, kind: "", classes: [], step_hz: 0, live: false, accuracy: null, confusions: {}, report: null };
+        ?? { name: result.model, kind: "", classes: [], step_hz: 0, live: false, live_hz: null, accuracy: null, confusions: {}, report: null };
       const timeline = new Timeline(result, seconds, model.step_hz), pieces = timeline.pieces();
       return { result, model, timeline, pieces, lasted: secondsByName(pieces) };
     });
