@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 
 from cluster.serving.errors import CODE_OF, ApiError, error_body
 from cluster.serving.fetching import check_uri, name_of
-from cluster.serving.gate import PROTOCOL, client_of, error_headers
+from cluster.serving.gate import COOKIE, PROTOCOL, SESSION, SESSION_PATH, client_of, error_headers
 from cluster.serving.live import TRY_LATER, Camera
 from cluster.serving.metrics import CONTENT_TYPE
 from cluster.serving.models import names_of
@@ -33,13 +33,14 @@ from cluster.serving.payloads import (
     Health,
     KeptCorrection,
     ModelFacts,
+    ServiceFacts,
     UriRequest,
     VideoState,
 )
 from cluster.serving.registry import DONE, ServedVideo
 from cluster.serving.results import FORMS, VideoResult
 from cluster.serving.service import Service
-from cluster.serving.uploads import FORM, receive_text, receive_upload
+from cluster.serving.uploads import FORM, discard, receive_text, receive_upload
 from schemas.errors import InputError
 from schemas.outcomes import FailureCode
 
@@ -99,6 +100,35 @@ def api(service: Service) -> FastAPI:
     _add_model_routes(app, service)
     _add_live_route(app, service)
 
+    @app.get("/v1/service", tags=["service"], response_model=ServiceFacts, responses=errors())
+    async def show_service() -> dict[str, Any]:
+        """What is taken in, and how long it is kept."""
+        uploads = service.options.uploads
+        return {
+            "max_upload_bytes": service.limits.max_bytes,
+            "max_duration_seconds": uploads.max_duration,
+            "retention_seconds": uploads.retention,
+            "uris": uploads.allow_uris,
+            "uri_schemes": ["https", "http"] if uploads.allow_uris else [],
+            "corrections_kept": service.options.corrections is not None,
+        }
+
+    @app.post(SESSION_PATH, tags=["service"], status_code=204, responses=errors())
+    async def open_session(request: Request) -> Response:
+        """Exchange the token for a cookie, as browsers send no other header with players, links and WebSockets."""
+        response = Response(status_code=204)
+        if request.scope[SESSION] is not None:
+            is_secure = request.url.scheme == "https"
+            response.set_cookie(COOKIE, request.scope[SESSION], httponly=True, samesite="strict", secure=is_secure)
+        return response
+
+    @app.delete(SESSION_PATH, tags=["service"], status_code=204, responses=errors())
+    async def close_session() -> Response:
+        """Remove the cookie."""
+        response = Response(status_code=204)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
     @app.get("/healthz", tags=["service"], response_model=Health, responses=errors())
     async def health() -> dict[str, str]:
         """Whether the service answers."""
@@ -132,7 +162,11 @@ def _add_video_routes(app: FastAPI, service: Service) -> None:
         """Take in a video: a file, or the address of one."""
         content_type = request.headers.get("content-type", "")
         receive = _receive_file if content_type.lower().startswith(FORM) else _receive_uri
-        video = await receive(service, request, content_type)
+        try:
+            video = await receive(service, request, content_type)
+        except (ApiError, InputError):
+            await discard(request.stream())
+            raise
         response.headers["Location"] = f"/v1/videos/{video.id}"
         return {"id": video.id, "status": video.status}
 
@@ -147,6 +181,7 @@ def _add_video_routes(app: FastAPI, service: Service) -> None:
             "progress": round(video.progress, 3),
             "error": None if video.error is None else {"code": video.error[0], "message": video.error[1]},
             "duration_seconds": video.seconds,
+            "codec": video.codec,
             "expires_at": None if video.expires_at is None else video.expires_at.isoformat(timespec="seconds"),
             "results": await asyncio.to_thread(service.plain_results, video),
         }
@@ -220,7 +255,7 @@ def _add_video_routes(app: FastAPI, service: Service) -> None:
 def _result(video: ServedVideo, service: Service, model: str | None) -> VideoResult:
     if video.status != DONE:
         raise ApiError("not_ready", "there are no results yet")
-    (name, *_) = names_of(service.served.models, [model] if model else []) if model else video.models
+    (name,) = names_of(service.served.models, [model or video.models[0]])
     if name not in video.results:
         raise ApiError("not_found", "this model was not asked about the video")
     return video.results[name]

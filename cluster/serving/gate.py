@@ -1,11 +1,15 @@
 """What every request passes first: the token, the origin, the rate of its client; and the headers of every response.
 
+Players, links and WebSockets of a page cannot send the token. It is exchanged for a cookie (`/v1/session`), which
+scripts cannot read and other sites cannot make a browser send; it proves that its owner had the token, and is another.
+
 An ASGI application around ours. Requests of other pages are refused, since a browser sends them along with whatever
 reach it has, to a service on this machine, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import math
@@ -16,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 
 from cluster.serving.errors import ApiError, error_body
 from cluster.serving.metrics import Metrics
@@ -32,6 +37,8 @@ BURST_SHARE = 4  # of a minute's requests, one part of so many at once
 OPEN_PATHS = ("/", "/healthz", "/openapi.json")  # the page asks for the token
 OPEN_FOLDER = "/static/"
 PROTOCOL, TOKEN_PROTOCOL = "framemill", "bearer."  # of WebSockets, for which a browser can send no other header
+COOKIE, SESSION = "framemill", "framemill.session"  # the cookie's name, and where routes find its value in the scope
+SESSION_PATH = "/v1/session"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -71,6 +78,7 @@ class Gate:
     def __init__(self, application: Application, token: str | None, per_minute: float, metrics: Metrics) -> None:
         self._application, self._metrics = application, metrics
         self._token = None if token is None else token.encode()
+        self._session = None if token is None else hmac.digest(token.encode(), SESSION.encode(), hashlib.sha256).hex()
         self._rates = Rates(per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,6 +103,7 @@ class Gate:
         except ApiError as error:
             await refuse(scope, send_on, error)
             return
+        scope[SESSION] = self._session
         await self._application(scope, receive, send_on)
 
     def _check(self, scope: Scope, now: float) -> None:
@@ -108,8 +117,16 @@ class Gate:
         path = scope["path"]
         if self._token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return
-        if not hmac.compare_digest(_token_of(scope, headers).encode(), self._token):
+        if not self._is_known(scope, headers):
             raise ApiError("unauthorized", "send the token of this service: Authorization: Bearer TOKEN")
+
+    def _is_known(self, scope: Scope, headers: Headers) -> bool:
+        assert self._token is not None
+        if hmac.compare_digest(_token_of(scope, headers).encode(), self._token):
+            return True
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        is_opening = scope["path"] == SESSION_PATH and scope.get("method") == "POST"  # which takes the token itself
+        return not is_opening and hmac.compare_digest(cookie.encode(), (self._session or "").encode())
 
 
 def client_of(scope: Scope) -> str:

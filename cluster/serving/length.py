@@ -18,11 +18,12 @@ from schemas.videos import Video
 
 @dataclass(frozen=True)
 class VideoLength:
-    """Length in seconds, and the size of the coded frames."""
+    """Length in seconds, the size of the coded frames, and the codec by FFmpeg's name."""
 
     seconds: float
     width: int
     height: int
+    codec: str
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,4 @@ class LengthStage:
             raise VideoError(
                 FailureCode.TOO_LONG, f"it lasts {seconds:,.0f} s; this service takes {self.max_seconds:,.0f} s at most"
             )
-        return VideoLength(seconds, info.width, info.height), []
+        return VideoLength(seconds, info.width, info.height, info.codec), []

@@ -86,6 +86,7 @@ class VideoState(Body):
     progress: float = Field(ge=0, le=1, examples=[0.5])
     error: ErrorText | None
     duration_seconds: float | None = Field(examples=[12.4])
+    codec: str | None = Field(examples=["h264"])
     expires_at: str | None = Field(examples=["2026-11-29T20:00:00+00:00"])
     results: list[Result]
 
@@ -119,6 +120,17 @@ class ModelFacts(Body):
     accuracy: float | None = Field(examples=[0.91])
     confusions: dict[str, list[tuple[str, float]]] = Field(examples=[{"dancing": [["running", 0.12]]}])
     report: str | None = Field(examples=["/v1/models/actions/report"])
+
+
+class ServiceFacts(Body):
+    """What is taken in, and how long it is kept."""
+
+    max_upload_bytes: int = Field(examples=[2 << 30])
+    max_duration_seconds: float = Field(examples=[3600.0])
+    retention_seconds: float = Field(examples=[3600.0])
+    uris: bool
+    uri_schemes: list[str] = Field(examples=[["https", "http"]])
+    corrections_kept: bool
 
 
 class Health(Body):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cluster.runs.lifecycle import internal_error
 from cluster.serving.errors import ApiError, public_message
+from cluster.serving.length import VideoLength
 from cluster.serving.metrics import Metrics
 from cluster.serving.results import VideoResult
 from cluster.serving.spool import Spool
@@ -53,15 +54,17 @@ class ServedVideo:
     progress: float = 0.0
     error: tuple[str, str] | None = None
     seconds: float | None = None
+    codec: str | None = None
     results: dict[str, VideoResult] = field(default_factory=dict)
     expires: float | None = None  # by the monotonic clock
     expires_at: datetime | None = None
     work: asyncio.Task[None] | None = None
 
-    def advance(self, *, done: float, seconds: float | None = None, is_classifying: bool = False) -> None:
+    def advance(self, *, done: float, length: VideoLength | None = None, is_classifying: bool = False) -> None:
         """Note how far the work has come."""
         self.progress = max(self.progress, min(done, 1.0))
-        self.seconds = self.seconds if seconds is None else seconds
+        if length is not None:
+            self.seconds, self.codec = length.seconds, length.codec
         self.status = CLASSIFYING if is_classifying else self.status
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from cluster.serving.errors import ApiError
 from cluster.serving.media_types import HEAD_BYTES, media_type_of
@@ -26,6 +28,7 @@ MAX_NAME_CHARACTERS = 120
 MAX_FIELD_BYTES = 4096
 MAX_PARTS = 4
 MAX_JSON_BYTES = 64 << 10
+DISCARDED_BYTES, DISCARD_SECONDS = 64 << 20, 2.0
 FORM = "multipart/form-data"
 
 
@@ -97,6 +100,16 @@ async def within(chunks: AsyncIterator[bytes], limits: ReceptionLimits) -> Async
             return
         except TimeoutError as error:
             raise ApiError("timeout", "the upload takes too long") from error
+
+
+async def discard(chunks: AsyncIterator[bytes]) -> None:
+    """Read on for a moment, so that a client which is still sending sees the answer, and not a broken connection."""
+    left = DISCARDED_BYTES
+    with suppress(ApiError, RuntimeError, ClientDisconnect):
+        async for chunk in within(chunks, ReceptionLimits(0, DISCARD_SECONDS, DISCARD_SECONDS)):
+            left -= len(chunk)
+            if left < 0:
+                return
 
 
 def shown_name(name: str) -> str:

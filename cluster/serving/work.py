@@ -54,7 +54,7 @@ class WorkError(Exception):
 class Progress(Protocol):
     """Hears how far the work has come."""
 
-    def __call__(self, *, done: float, seconds: float | None = None, is_classifying: bool = False) -> None:
+    def __call__(self, *, done: float, length: VideoLength | None = None, is_classifying: bool = False) -> None:
         """The share that is done; the length of the video, once it is known."""
 
 
@@ -69,7 +69,7 @@ class VideoWork:
     async def __call__(self, video: Video, names: tuple[str, ...], progress: Progress) -> dict[str, VideoLabels]:
         """The labels of a video by all of these models. Raises `WorkError`."""
         length = await self._length(video)
-        progress(done=0.0, seconds=length.seconds)
+        progress(done=0.0, length=length)
         by_stage: dict[str, list[ServedModel]] = {}
         for name in names:
             model = self.served.models[name]

@@ -90,6 +90,24 @@ def test_bodies_that_are_none_are_refused(here, body, kind, status):
     assert (answer.status, answer.code) in ((status, "invalid"), (status, "uri_refused"))
 
 
+def test_a_browser_gets_a_cookie_for_the_token(here):
+    client, _ = here
+    answer = client.ask("POST", "/v1/session")
+    assert answer.status == 204
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    stranger = Client(client.url)
+    assert stranger.get("/v1/service", cookie=cookie.split(";")[0]).json == {
+        "max_upload_bytes": 2 << 30,
+        "max_duration_seconds": 3600.0,
+        "retention_seconds": 4.0,
+        "uris": False,
+        "uri_schemes": [],
+        "corrections_kept": False,
+    }
+    assert stranger.get("/v1/service").status == 401
+
+
 def test_unknown_models_and_paths_are_errors_of_one_form(here, video):
     client, _ = here
     assert client.upload(video, models="nobody").code == "invalid"

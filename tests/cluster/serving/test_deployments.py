@@ -80,7 +80,7 @@ def test_a_decoder_outlives_a_child_that_is_killed(tmp_path):
         assert isinstance(await decoder.carry_out(step), Done)
         assert before.isdisjoint(children(os.getpid()))
         folder = decoder._spool.folder
-        del decoder
+        decoder.__del__()  # as Serve does
         assert not folder.exists()
 
     asyncio.run(scene())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.serving.gate import HEADERS, Gate, Rates
+from cluster.serving.gate import HEADERS, SESSION, SESSION_PATH, Gate, Rates
 from cluster.serving.metrics import Metrics
 
 TOKEN = "a-token-of-many-characters"
@@ -16,12 +16,20 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-def ask(gate: Gate, path: str = "/v1/models", *, kind: str = "http", subprotocols: Any = (), **headers: str) -> Any:
+def ask(
+    gate: Gate,
+    path: str = "/v1/models",
+    *,
+    kind: str = "http",
+    method: str = "GET",
+    subprotocols: Any = (),
+    **headers: str,
+) -> Any:
     """The messages that a request is answered with."""
-    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    named = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     scope = {
         "type": kind,
-        "method": "GET",
+        "method": method,
         "path": path,
         "headers": [(b"host", b"here:8000"), *named],
         "client": ("10.0.0.7", 5),
@@ -69,6 +77,26 @@ def test_a_camera_brings_its_token_as_a_protocol(gate):
     assert ask(gate, kind="websocket", subprotocols=["framemill", f"bearer.{TOKEN}"])[0]["type"] != "websocket.close"
     assert ask(gate, kind="websocket", subprotocols=["framemill", "bearer.x"])[0]["type"] == "websocket.close"
     assert ask(gate, kind="websocket")[0]["type"] == "websocket.close"
+
+
+def test_a_session_opens_with_the_token_alone_and_does_not_tell_it(gate):
+    seen: list[str] = []
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope[SESSION])
+        await application(scope, receive, send)
+
+    gate = Gate(told, TOKEN, 6000, Metrics())
+    assert status(ask(gate, authorization=f"Bearer {TOKEN}")) == 200
+    (session,) = seen
+    assert TOKEN not in session
+    assert status(ask(gate, cookie=f"a=b; framemill={session}")) == 200
+    assert ask(gate, kind="websocket", cookie=f"framemill={session}")[0]["type"] != "websocket.close"
+    for wrong in (session[:-1], TOKEN, "", "é"):
+        assert status(ask(gate, cookie=f"framemill={wrong}")) == 401
+    assert status(ask(gate, SESSION_PATH, method="POST", cookie=f"framemill={session}")) == 401
+    assert status(ask(gate, SESSION_PATH, method="POST", authorization=f"Bearer {TOKEN}")) == 200
+    assert status(ask(gate, origin="http://evil.example", cookie=f"framemill={session}")) == 403
 
 
 def test_requests_of_other_pages_are_refused():

@@ -11,7 +11,7 @@ from tests.support.videos import Clip, write_video
 def test_a_length_is_told_and_limits_hold(tmp_path):
     path = str(write_video(tmp_path / "v.mp4", Clip(frames=50, width=96, height=48)))
     video = Video("id", path)
-    assert LengthStage(1 << 20, 10.0)(path, video) == (VideoLength(2.0, 96, 48), [])
+    assert LengthStage(1 << 20, 10.0)(path, video) == (VideoLength(2.0, 96, 48, "h264"), [])
     for stage, code in (
         (LengthStage(1 << 20, 1.5), FailureCode.TOO_LONG),
         (LengthStage(1000, 10.0), FailureCode.ABSURD_DIMENSIONS),

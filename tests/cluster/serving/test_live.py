@@ -54,13 +54,14 @@ def expected() -> list[list[float]]:
 
 
 def test_each_frame_is_seen_with_the_memory_of_those_before(address):
+    scores = expected()
     with camera(address) as socket:
         assert socket.subprotocol == "framemill"
         answers = []
         for jpeg in JPEGS:
             socket.send(jpeg)
             answers.append(json.loads(socket.recv(60)))
-        assert [[each["score"] for each in answer["top"]] for answer in answers] == expected()
+        assert [[each["score"] for each in answer["top"]] for answer in answers] == scores
         assert answers[0]["seconds"] == 0
         assert [answer["dropped"] for answer in answers] == [0] * 4
         socket.send(b"\xff\xd8\xff no picture")

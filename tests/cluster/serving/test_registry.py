@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.serving.errors import ApiError
+from cluster.serving.length import VideoLength
 from cluster.serving.metrics import Metrics
 from cluster.serving.registry import Bounds, Registry, ServedVideo
 from cluster.serving.spool import Spool
@@ -31,7 +32,7 @@ class Works:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            video.advance(done=0.5, seconds=12.0)
+            video.advance(done=0.5, length=VideoLength(12.0, 96, 48, "h264"))
             await self.may_end.wait()
             if self.error is not None:
                 raise self.error

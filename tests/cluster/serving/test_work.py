@@ -13,6 +13,7 @@ from cluster.engines.base import WorkerLoss
 from cluster.serving.application import Handles
 from cluster.serving.config import ServeOptions
 from cluster.serving.decoding import StageWorker, Step
+from cluster.serving.length import VideoLength
 from cluster.serving.models import LENGTH, ServedModels, read_models
 from cluster.serving.work import VideoWork, WorkError
 from schemas.videos import Video
@@ -55,7 +56,7 @@ class Replica:
 def work_on(served: ServedModels, video: Video, replica: Replica) -> tuple[Any, list[float]]:
     heard: list[float] = []
 
-    def progress(*, done: float, seconds: float | None = None, is_classifying: bool = False) -> None:
+    def progress(*, done: float, length: VideoLength | None = None, is_classifying: bool = False) -> None:
         heard.append(done)
 
     work = VideoWork(served, Handles(LocalHandle(carry_out=replica), {}, {}), 20)
