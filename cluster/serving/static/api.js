@@ -8,10 +8,9 @@
  * @typedef {{model: string, labels: Label[], timeline: Step[], events: Event[]}} Result
  * @typedef {{model: string, start_seconds: number, end_seconds: number, label: string}} Correction
  * @typedef {{id: string, name: string, status: string, progress: number, error: {code: string, message: string} | null,
- *   duration_seconds: number, expires_at: string, codec?: string, queue_position?: number, results: Result[],
- *   corrections?: Correction[]}} Video
+ *   duration_seconds: number, expires_at: string, codec: string | null, results: Result[]}} Video
  * @typedef {{name: string, kind: string, classes: string[], step_hz: number, live: boolean, accuracy: number | null,
- *   confusions: Record<string, [string, number][]>, report: string | null, live_hz: number | null}} Model
+ *   confusions: Record<string, [string, number][]>, report: string | null, live_hz?: number | null}} Model
  * @typedef {{max_upload_bytes: number, max_duration_seconds: number, retention_seconds: number, uris: boolean,
  *   uri_schemes: string[], corrections_kept: boolean}} Service
  * @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} Patience

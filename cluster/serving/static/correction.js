@@ -24,10 +24,10 @@ export class Corrections {
     byId("correction-cancel").addEventListener("click", () => this.dialog.close());
   }
 
-  /** @param {import("./api.js").Video} video */
+  /** Begin with a video, without any. @param {import("./api.js").Video} video */
   show(video) {
     this.video = video;
-    this.#made = video.corrections ?? [];
+    this.#made = [];
     this.render();
   }
 

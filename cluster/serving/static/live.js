@@ -8,6 +8,7 @@
 import { Problem } from "./problem.js";
 
 const MOST_IN_FLIGHT = 2;
+const USUAL_HZ = 5; // of stream networks
 const SHORT_SIDE = 320; // no stream network looks closer
 const QUALITY = 0.85;
 const RATE_SECONDS = 5; // over which the rate is told
@@ -35,7 +36,7 @@ export class Live {
     address.protocol = address.protocol.replace("http", "ws");
     address.hash = "";
     this.socket = new WebSocket(address);
-    this.socket.addEventListener("open", () => { this.#timer = setInterval(() => this.#send(), 1000 / model.live_hz); });
+    this.socket.addEventListener("open", () => { this.#timer = setInterval(() => this.#send(), 1000 / (model.live_hz ?? USUAL_HZ)); });
     this.socket.addEventListener("message", ({ data }) => this.#receive(JSON.parse(data)));
     this.socket.addEventListener("close", ({ reason }) => this.#lose(reason));
   }

@@ -1,35 +1,28 @@
 /**
- * The picture of a video and its clock. Where the browser cannot play the video it says so, keeps a clock of its own
- * that seeking sets, and shows stills from the server.
+ * The picture of a video and its clock. Where the browser cannot play the video it says so, and keeps a clock of its own
+ * that seeking sets.
  */
 
 import { pathOf } from "./api.js";
 import { byId } from "./element.js";
-import { clock } from "./numbers.js";
 import { text } from "./texts.js";
-
-const STILL_PAUSE_MILLISECONDS = 150; // a drag asks for the last picture only
 
 export class Player {
   #clock = 0;
   #isPlayable = true;
   #file = "";
-  #timer = 0;
   #frame = 0;
 
   /** @param {(seconds: number) => void} onTime */
   constructor(onTime) {
     this.onTime = onTime;
     this.picture = byId("picture");
-    this.still = byId("still");
     this.words = byId("unplayable");
     this.picture.addEventListener("error", () => this.picture.hasAttribute("src") && this.#giveUp());
     // Of a codec that it does not know, a browser plays the sound alone.
     this.picture.addEventListener("loadedmetadata", () => this.picture.videoWidth || this.#giveUp());
     for (const name of ["timeupdate", "seeking", "seeked"]) this.picture.addEventListener(name, () => this.#tell());
     this.picture.addEventListener("play", () => this.#run());
-    this.still.addEventListener("load", () => { this.still.hidden = this.#isPlayable; });
-    this.still.addEventListener("error", () => { this.still.hidden = true; });
   }
 
   /** Show a file of this machine, before the server has it. @param {File} file */
@@ -56,8 +49,6 @@ export class Player {
     this.#clock = 0;
     this.#isPlayable = true;
     this.video = undefined;
-    this.still.hidden = true;
-    this.still.removeAttribute("src");
     this.render();
   }
 
@@ -70,7 +61,6 @@ export class Player {
   seek(seconds) {
     if (this.#isPlayable) this.picture.currentTime = seconds;
     this.#clock = seconds;
-    if (!this.#isPlayable) this.#showStill();
     this.#tell();
   }
 
@@ -81,7 +71,6 @@ export class Player {
     if (this.#isPlayable) return;
     const codec = this.video?.codec ? text("video.codec", { codec: this.video.codec }) : "";
     this.words.textContent = text(this.video ? "video.unplayable" : "video.unplayable_yet", { codec });
-    this.still.alt = text("video.still", { time: clock(this.#clock, true) });
   }
 
   #load(address) {
@@ -90,18 +79,7 @@ export class Player {
 
   #giveUp() {
     this.#isPlayable = false;
-    this.#showStill();
     this.render();
-  }
-
-  #showStill() {
-    if (this.video?.status !== "done") return;
-    clearTimeout(this.#timer);
-    const seconds = this.#clock;
-    this.#timer = setTimeout(() => {
-      this.still.src = `${pathOf(this.video.id, "frame.jpg")}?seconds=${seconds.toFixed(2)}`;
-      this.render();
-    }, STILL_PAUSE_MILLISECONDS);
   }
 
   #tell() {

@@ -37,11 +37,9 @@ export class Progress {
   }
 
   /** The server tells where it is. @param {import("./api.js").Video} video */
-  follow({ status, progress, queue_position: ahead }) {
+  follow({ status, progress }) {
     if (!this.stages.includes(status)) return;
-    this.#show(status, progress, () => ahead
-      ? text("progress.in_queue", { count: ahead })
-      : progress ? text("progress.working", { share: percent(progress) }) : "");
+    this.#show(status, progress, () => (progress ? text("progress.working", { share: percent(progress) }) : ""));
   }
 
   /** The next attempt is in so many seconds. @param {number} seconds */

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FileChooser, Page, expect, sync_playwright
 
 from cluster.datasets.manifest import read_videos
 from cluster.serving.config import GuardOptions, ServedTimelines, ServeOptions, UploadOptions
@@ -68,7 +68,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         corrections=str(folder / "kept"),
         timelines=ServedTimelines(event_threshold=THRESHOLD, event_end_threshold=THRESHOLD),
         uploads=UploadOptions(max_upload_mib=2),
-        guards=GuardOptions(client_queue=1),
+        guards=GuardOptions(client_queue=1, client_rate=100_000),
     )
     with served_here(options, folder / "uploads", TOKEN) as (url, _):
         yield url
@@ -231,11 +231,13 @@ def test_with_the_keyboard_alone_from_the_file_to_a_correction(page: Page, kept:
                 return
         raise AssertionError(f"Tab does not lead to #{element_id}")
 
-    page.get_by_role("heading", level=1).wait_for()
+    choosers: list[FileChooser] = []
+    page.on("filechooser", choosers.append)
+    expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
     tab_to("file")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(videos / "clip.mp4")
+    page.keyboard.press("Enter")
+    wait_until(lambda: page.evaluate("true") and choosers)
+    choosers[0].set_files(videos / "clip.mp4")
     expect(page.locator("#now")).to_be_visible(timeout=WAIT_MILLISECONDS)
     assert page.evaluate("document.activeElement.id") == "video-title"
     tab_to("correct")
