@@ -65,7 +65,7 @@ VIDEO_BODY: dict[str, Any] = {
                     },
                 }
             },
-            JSON: {"schema": {"$ref": "#/components/schemas/UriRequest"}},
+            JSON: {"schema": UriRequest.model_json_schema()},
         },
     }
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ray import serve
@@ -19,12 +20,13 @@ from ray.serve.config import ProxyLocation
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.engines.base import EngineError
-from cluster.engines.ray_cluster import ClusterSize, FileCopies
+from cluster.engines.ray_cluster import ClusterSize
+from cluster.engines.stage import Network
 from cluster.scoring.feature_timelines import FeatureTimelines
 from cluster.serving.config import ServeOptions
 from cluster.serving.decoding import StageWorker
 from cluster.serving.deployments import Classifier, Decoder, Live, Networks
-from cluster.serving.models import ServedModels
+from cluster.serving.models import ServedModels, read_models
 from cluster.serving.picture import PictureWorker
 
 CALLS_AT_ONCE = 64
@@ -55,11 +57,11 @@ def resources_of_networks(options: ServeOptions, size: ClusterSize, count: int, 
 
 
 def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_local: bool) -> Handles:
-    """The deployments, bound to what they are made of; `is_local`: whether the cluster is this machine alone."""
-    worker = StageWorker(served.stages, options.guards.memory_limit_mib << 20, options.guards.time_limit)
-    features = {name: model for name, model in served.models.items() if model.grid is not None}
-    live = {name: model for name, model in served.models.items() if model.is_live}
-    with_networks = {key: stage for key, stage in served.stages.items() if stage.networks}
+    """The deployments, bound to what loads them; `is_local`: whether the cluster is this machine alone."""
+    on_gpu = size.gpus > 0
+    features = [name for name, model in served.models.items() if model.grid is not None]
+    live = [name for name, model in served.models.items() if model.is_live]
+    with_networks = [key for key, stage in served.stages.items() if stage.networks]
     count = len(with_networks) + len(features) + len(live)
     of_networks = resources_of_networks(options, size, count, is_local=is_local)
     decoders = options.replicas.decoders or max(size.cpus, 1)
@@ -81,28 +83,49 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
         )
 
     networks = {
-        key: deployed(Networks, f"networks {key}").bind(
-            stage.networks,
-            FileCopies.of(
-                [path for network in stage.networks.values() for path in network.files()], needed=not is_local
-            ),
-        )
-        for key, stage in with_networks.items()
+        key: deployed(Networks, f"networks {key}").bind(partial(networks_of, options, on_gpu, key))
+        for key in with_networks
     }
-    classifiers, cameras = {}, {}
-    for name, model in features.items():
-        assert isinstance(model.trained, TrainedClassifier)
-        assert model.grid is not None
-        timelines = FeatureTimelines(grid=model.grid, form=model.form)
-        classifiers[name] = deployed(Classifier, f"classifier {name}").bind(model.trained, timelines)
-    for name, model in live.items():
-        assert isinstance(model.trained, TrainedClipClassifier)
-        pictures = PictureWorker(
-            model.trained.clips.format, options.uploads.max_pixels, options.guards.memory_limit_mib << 20, FRAME_SECONDS
-        )
-        top_k = options.timelines.timeline_top_k
-        cameras[name] = deployed(Live, f"live {name}").bind(model.trained, pictures, top_k)
-    return Handles(deployed(Decoder, "decoder", calls=1).bind(worker, networks), classifiers, cameras)
+    return Handles(
+        deployed(Decoder, "decoder", calls=1).bind(partial(worker_of, options, on_gpu), networks),
+        {
+            name: deployed(Classifier, f"classifier {name}").bind(partial(classifier_of, options, on_gpu, name))
+            for name in features
+        },
+        {
+            name: deployed(Live, f"live {name}").bind(
+                partial(camera_of, options, on_gpu, name), options.timelines.timeline_top_k
+            )
+            for name in live
+        },
+    )
+
+
+def worker_of(options: ServeOptions, on_gpu: bool) -> StageWorker:
+    """What decoders run."""
+    stages = read_models(options, on_gpu=on_gpu).stages
+    return StageWorker(stages, options.guards.memory_limit_mib << 20, options.guards.time_limit)
+
+
+def networks_of(options: ServeOptions, on_gpu: bool, stage: str) -> Mapping[str, Network]:
+    """The networks of a stage."""
+    return read_models(options, on_gpu=on_gpu).stages[stage].networks
+
+
+def classifier_of(options: ServeOptions, on_gpu: bool, name: str) -> tuple[TrainedClassifier, FeatureTimelines]:
+    """A classifier of features, and what it makes of them."""
+    model = read_models(options, on_gpu=on_gpu).models[name]
+    assert isinstance(model.trained, TrainedClassifier)
+    assert model.grid is not None
+    return model.trained, FeatureTimelines(grid=model.grid, form=model.form)
+
+
+def camera_of(options: ServeOptions, on_gpu: bool, name: str) -> tuple[TrainedClipClassifier, PictureWorker]:
+    """A stream network, and what makes its frames."""
+    trained = read_models(options, on_gpu=on_gpu).models[name].trained
+    assert isinstance(trained, TrainedClipClassifier)
+    memory_bytes = options.guards.memory_limit_mib << 20
+    return trained, PictureWorker(trained.clips.format, options.uploads.max_pixels, memory_bytes, FRAME_SECONDS)
 
 
 def deploy(nodes: Handles) -> Handles:

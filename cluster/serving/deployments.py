@@ -5,7 +5,9 @@
     Classifier  timelines from the features of frames
     Live        a stream network at the frames of cameras, whose state travels with each frame
 
-A replica that is lost costs the requests that it was at: whoever made them sends them again.
+A replica loads what it runs by itself, with `load`: what it is made with passes through Serve's controller, which keeps
+it, and weights are too large for that. One that is lost costs the requests that it was at: whoever made them sends them
+again.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import asyncio
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +30,6 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.inference.feature_classifier import TrainedClassifier
 from cluster.engines.base import EngineError, WorkerLoss
 from cluster.engines.pickled_file import PickledFile
-from cluster.engines.ray_cluster import FileCopies
 from cluster.engines.stage import Network
 from cluster.engines.task_process import TaskProcess
 from cluster.engines.tasks import Outcome
@@ -53,9 +54,10 @@ class Decoder:
     """Decodes, a segment at a time, in a child process; `networks` are handles of other deployments, by stage."""
 
     async def __init__(  # type: ignore[misc]  # Serve waits for it
-        self, worker: StageWorker, networks: Mapping[str, Any]
+        self, load: Callable[[], StageWorker], networks: Mapping[str, Any]
     ) -> None:
         configure_worker_logging()
+        worker = await asyncio.to_thread(load)
         self._lock = asyncio.Lock()
         self._handles = networks
         self._spool = Spool(None)
@@ -114,12 +116,11 @@ class Decoder:
 class Networks:
     """The networks of one stage, on a GPU if the replica has one; batches are filled across videos."""
 
-    def __init__(self, networks: Mapping[str, Network], files: FileCopies) -> None:
+    def __init__(self, load: Callable[[], Mapping[str, Network]]) -> None:
         configure_worker_logging()
         # Rows lie read-only in the object store, and are only read.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        files.restore()
-        self._networks = dict(networks)
+        self._networks = dict(load())
         self._lock = threading.Lock()  # networks have one batch buffer
         for network in self._networks.values():
             network.setup()
@@ -162,12 +163,12 @@ class FrameFeatures:
 class Classifier:
     """A classifier of features: their timelines."""
 
-    def __init__(self, trained: TrainedClassifier, timelines: FeatureTimelines) -> None:
+    def __init__(self, load: Callable[[], tuple[TrainedClassifier, FeatureTimelines]]) -> None:
         configure_worker_logging()
         torch.set_num_threads(1)
-        self._trained, self._timelines = trained, timelines
+        self._trained, self._timelines = load()
         if torch.cuda.is_available():
-            trained.to(torch.device("cuda"))
+            self._trained.to(torch.device("cuda"))
 
     async def timeline(self, features: FrameFeatures) -> Timeline:
         """The timeline of a video. In a batch with others, its scores would differ in their last bits."""
@@ -184,8 +185,9 @@ class Classifier:
 class Live:
     """A stream network that watches cameras, of which it keeps nothing: the state of each comes with the frame."""
 
-    def __init__(self, trained: TrainedClipClassifier, worker: PictureWorker, top_k: int) -> None:
+    def __init__(self, load: Callable[[], tuple[TrainedClipClassifier, PictureWorker]], top_k: int) -> None:
         configure_worker_logging()
+        trained, worker = load()
         self._lock = threading.Lock()
         self._top_k = top_k
         self._network = LiveNetwork(trained, "auto", 1)

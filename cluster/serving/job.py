@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -95,6 +96,8 @@ async def serve_http(
 @contextmanager
 def _cluster(options: ServeOptions) -> Iterator[bool]:
     """Join a cluster, or start one; whether it was started."""
+    # People wait for the workers, which Ray otherwise lets yield to all other work on the machine.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     with keeping_sigterm():
         is_local = join_cluster(options.replicas.address)
     try:

@@ -294,8 +294,9 @@ def test_a_camera_is_watched_and_nothing_is_stored(client: Client, server: Serve
 def test_the_schema_has_examples(client: Client):
     schema = client.get("/openapi.json").json
     assert set(schema["paths"]) >= {"/v1/videos", "/v1/videos/{id}", "/v1/models", "/healthz", "/metrics"}
-    assert schema["components"]["schemas"]["UriRequest"]["properties"]["uri"]["examples"]
-    assert "requestBody" in schema["paths"]["/v1/videos"]["post"]
+    body = schema["paths"]["/v1/videos"]["post"]["requestBody"]["content"]
+    assert body["application/json"]["schema"]["properties"]["uri"]["examples"]
+    assert body["multipart/form-data"]["schema"]["required"] == ["file"]
 
 
 @pytest.mark.heavy

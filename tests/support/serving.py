@@ -22,16 +22,14 @@ from typing import Any
 
 import uvicorn
 
-from classifiers.inference.clip_classifier import TrainedClipClassifier
 from cluster.serving.api import api
-from cluster.serving.application import Handles
+from cluster.serving.application import Handles, camera_of
 from cluster.serving.config import ServeOptions
 from cluster.serving.decoding import StageWorker
 from cluster.serving.deployments import Live
 from cluster.serving.gate import Gate
 from cluster.serving.http_server import http_server, listening_socket
-from cluster.serving.models import ServedModel, ServedModels, read_models
-from cluster.serving.picture import PictureWorker
+from cluster.serving.models import ServedModels, read_models
 from cluster.serving.service import Service, corrections_of
 from cluster.serving.spool import Spool
 from tests.support.dataset import ROOT, job_environment
@@ -196,21 +194,16 @@ class LocalHandle:
         return self.calls[-1]
 
 
-def local_handles(served: ServedModels) -> Handles:
+def local_handles(options: ServeOptions, served: ServedModels) -> Handles:
     """The deployments of models in this process, without Ray and without limits of memory."""
     worker = StageWorker(served.stages, 8 << 30, 100.0)
     worker.setup()
     live = {
-        name: LocalHandle(watch=Live(model.trained, _pictures(model), 3).look)
+        name: LocalHandle(watch=Live(partial(camera_of, options, False, name), 3).look)
         for name, model in served.models.items()
-        if isinstance(model.trained, TrainedClipClassifier) and model.is_live
+        if model.is_live
     }
     return Handles(LocalHandle(carry_out=lambda step: worker(step).outcome), {}, live)
-
-
-def _pictures(model: ServedModel) -> PictureWorker:
-    assert isinstance(model.trained, TrainedClipClassifier)
-    return PictureWorker(model.trained.clips.format, 1 << 20, 1 << 30, 20.0)
 
 
 @contextmanager
@@ -222,7 +215,9 @@ def served_here(options: ServeOptions, folder: Path, token: str | None = None) -
     started: queue.Queue[tuple[uvicorn.Server, Service]] = queue.Queue()
 
     async def run() -> None:
-        service = Service(options, served, local_handles(served), spool, corrections_of(options, spool), at_once=1)
+        service = Service(
+            options, served, local_handles(options, served), spool, corrections_of(options, spool), at_once=1
+        )
         server = http_server(Gate(api(service), token, options.guards.client_rate, service.metrics))
         started.put((server, service))
         await server.serve(sockets=[listener])

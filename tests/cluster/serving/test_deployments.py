@@ -15,7 +15,6 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.inference.timelines import TimelineForm
 from cluster.engines.base import WorkerLoss
-from cluster.engines.ray_cluster import FileCopies
 from cluster.engines.tasks import Done, Task
 from cluster.features.blocks import FeatureBlock
 from cluster.features.steps import StepGrid
@@ -31,7 +30,7 @@ from tests.support.clips import trained_clips, write_clip_videos
 
 def test_rows_of_several_calls_come_back_to_each():
     network = ClipNetwork(TrainedClipClassifier({"c": trained_clips(fps="5")}), "fp32")
-    replica = Networks({"network": network}, FileCopies({}))
+    replica = Networks(lambda: {"network": network})
     form = network._trained.clips.format  # type: ignore[union-attr]
     generator = torch.Generator().manual_seed(0)
     shape = (form.frames, form.height, form.width, 3)
@@ -52,7 +51,7 @@ def test_a_timeline_is_that_of_the_scorer():
     rng = np.random.default_rng(0)
     rgb, audio = (rng.integers(0, 256, (3, width), dtype=np.uint8) for width in (classifier.config.rgb_dim, 128))
     gaps = ((1.0, 2.0),)
-    found = Classifier(classifier, timelines).timeline_of(FrameFeatures(rgb, audio, gaps))
+    found = Classifier(lambda: (classifier, timelines)).timeline_of(FrameFeatures(rgb, audio, gaps))
     block = FeatureBlock(0, rgb, audio, np.array([3]), np.array([0, 3]), gaps=[gaps])
     (expected,) = timelines.of_block(classifier, block, np.array([0]), [0])
     assert found.numbers.tolist() == [0, 2, 3]
@@ -71,7 +70,8 @@ def test_a_decoder_outlives_a_child_that_is_killed(tmp_path):
 
     async def scene() -> None:
         decoder = Decoder.__new__(Decoder)
-        await decoder.__init__(StageWorker({"length": LengthStage(1 << 20, 60.0)}, 1 << 30, 30.0), {})  # type: ignore[misc]
+        worker = StageWorker({"length": LengthStage(1 << 20, 60.0)}, 1 << 30, 30.0)
+        await decoder.__init__(lambda: worker, {})  # type: ignore[misc]
         assert isinstance(await decoder.carry_out(step), Done)
         before = set(children(os.getpid()))
         for child in before:
