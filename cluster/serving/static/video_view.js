@@ -153,7 +153,9 @@ export class VideoView {
       const model = this.parts.models.find((one) => one.name === result.model)
         ?? { name: result.model, kind: "", classes: [], step_hz: 0, live: false, live_hz: null, accuracy: null, confusions: {}, report: null };
       const timeline = new Timeline(result, seconds, model.step_hz), pieces = timeline.pieces();
-      return { result, model, timeline, pieces, lasted: secondsByName(pieces) };
+      // The last step may reach beyond the end of the video.
+      const events = result.events.map((event) => ({ ...event, end: Math.min(event.end, seconds) }));
+      return { result: { ...result, events }, model, timeline, pieces, lasted: secondsByName(pieces) };
     });
     const colourOf = coloursOf(drafts.flatMap((one) => [one.lasted, secondsByName(one.result.events)]));
     this.#views = drafts.map((one, place) => {

@@ -16,13 +16,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FileChooser, Page, expect, sync_playwright
 
 from cluster.datasets.manifest import read_videos
+from cluster.reports.training_report import render_training_report
 from cluster.serving.config import GuardOptions, ServedTimelines, ServeOptions, UploadOptions
 from cluster.storage.read_policy import ReadPolicy
+from cluster.training.output import RECORD_FILE, REPORT_FILE
 from tests.support.browser import chromium
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream
 from tests.support.job_server import wait_until
 from tests.support.serving import served_here
+from tests.support.training_records import renamed, training_record
 from tests.support.videos import Clip, write_video
 
 TOKEN = "a-token-of-these-tests"
@@ -63,6 +66,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         write_trained(folder / "clips", trained_clips(seed=3)),
         write_trained(folder / "stream", trained_stream()),
     )
+    training = renamed(training_record(4), [f"Class {number}" for number in range(4)])
+    (folder / "clips" / RECORD_FILE).write_text(training.to_json())
+    (folder / "clips" / REPORT_FILE).write_text(render_training_report(training))
     options = ServeOptions(
         checkpoint=checkpoints,
         corrections=str(folder / "kept"),
@@ -232,7 +238,7 @@ def test_with_the_keyboard_alone_from_the_file_to_a_correction(page: Page, kept:
         raise AssertionError(f"Tab does not lead to #{element_id}")
 
     choosers: list[FileChooser] = []
-    page.on("filechooser", choosers.append)
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
     tab_to("file")
     page.keyboard.press("Enter")
@@ -271,6 +277,24 @@ def test_with_the_keyboard_alone_from_the_file_to_a_correction(page: Page, kept:
     (row,) = read_videos(str(manifest), policy=ReadPolicy(allow_local_files=True))
     assert (row.labels, row.start_seconds, row.end_seconds) == (("Waving at us",), 2, 6)
     assert Path(row.uri).read_bytes() == (videos / "clip.mp4").read_bytes()
+
+
+def test_a_models_confusions_and_its_training_report(page: Page, service: str, video: str) -> None:
+    show(page, service, video)
+    best = results(page, service, video)["clips"]["timeline"][0]["top"][0]["name"]
+    confusions = page.request.get(f"{service}/v1/models").json()[0]["confusions"][best]
+    expect(page.get_by_role("heading", name=f"Where it errs on “{best}”")).to_be_visible()
+    rows = page.locator("#confusions tbody tr")
+    expect(rows).to_have_count(len(confusions))
+    expect(rows.first).to_contain_text(confusions[0][0])
+    expect(rows.first).to_contain_text(f"{100 * confusions[0][1]:.0f}%")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Training report").click()
+    expect(opened.value.get_by_role("heading", level=1)).to_contain_text("dense-5")
+    assert opened.value.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(245, 245, 242)"
+    page.get_by_role("radio", name="stream").check()
+    expect(page.locator("#confusions")).to_contain_text("Nothing is known")
+    expect(page.locator("#report")).to_be_hidden()
 
 
 def test_models_are_left_out(page: Page, videos: Path) -> None:
