@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import socket
@@ -24,6 +25,7 @@ from tests.support.browser import chromium
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream
 from tests.support.job_server import wait_until
+from tests.support.servers import http_files
 from tests.support.serving import served_here
 from tests.support.training_records import renamed, training_record
 from tests.support.videos import Clip, write_video
@@ -36,6 +38,11 @@ HOSTILE = "'><img src=x onerror=alert(1)>.mp4"
 WAIT_MILLISECONDS = 60_000  # for the work on a video, on a machine that does much else
 expect.set_options(timeout=30_000)
 TIME = "document.querySelector('#picture').currentTime"
+DROPPED = """(content) => {
+  const dropped = new DataTransfer(), bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+  dropped.items.add(new File([bytes], "dropped.mp4"));
+  return dropped;
+}"""
 # Elements that reach out of the window.
 WIDE = """[...document.querySelectorAll("body *")].filter((element) => element.checkVisibility()
   && element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
@@ -73,7 +80,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         checkpoint=checkpoints,
         corrections=str(folder / "kept"),
         timelines=ServedTimelines(event_threshold=THRESHOLD, event_end_threshold=THRESHOLD),
-        uploads=UploadOptions(max_upload_mib=2),
+        uploads=UploadOptions(max_upload_mib=2, allow_uris=True, allow_private_uris=True),
         guards=GuardOptions(client_queue=1, client_rate=100_000),
     )
     with served_here(options, folder / "uploads", TOKEN) as (url, _):
@@ -297,9 +304,13 @@ def test_a_models_confusions_and_its_training_report(page: Page, service: str, v
     expect(page.locator("#report")).to_be_hidden()
 
 
-def test_models_are_left_out(page: Page, videos: Path) -> None:
+def test_models_are_left_out_of_a_video_that_is_dropped(page: Page, videos: Path) -> None:
     page.get_by_role("checkbox", name="stream").uncheck()
-    upload(page, videos / "clip.mp4")
+    content = base64.b64encode((videos / "clip.mp4").read_bytes()).decode()
+    dropped = page.evaluate_handle(DROPPED, content)
+    page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+    expect(page.locator("#now")).to_be_visible(timeout=WAIT_MILLISECONDS)
+    expect(page.get_by_role("heading", level=1)).to_have_text("dropped.mp4")
     expect(page.get_by_role("slider")).to_have_count(1)
     expect(page.locator("#model-switch")).to_be_hidden()
     expect(page.get_by_role("heading", name="About clips")).to_be_visible()
@@ -312,6 +323,19 @@ def test_a_video_that_the_browser_cannot_play_has_results_all_the_same(page: Pag
     strip.press("End")
     expect(strip).to_have_attribute("aria-valuenow", "3.0")
     expect(page.locator("#moment-title")).to_have_text("At 0:03")
+
+
+def test_a_video_is_fetched_from_its_address(page: Page, service: str, videos: Path) -> None:
+    for address, words in (("", "Enter an address"), ("file:///etc/passwd", "does not fetch from this address")):
+        page.get_by_label("Or give the address of a video").fill(address)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text(words)
+    with http_files(videos) as web:
+        page.get_by_label("Or give the address of a video").fill(f"{web}/clip.mp4")
+        page.get_by_role("button", name="Fetch and label").click()
+        expect(page.locator("#now")).to_be_visible(timeout=WAIT_MILLISECONDS)
+    expect(page.get_by_role("slider")).to_have_count(2)
+    wait_for(page, "document.querySelector('#picture').readyState > 0")  # the service has the video
 
 
 def test_a_video_is_deleted(page: Page, service: str, videos: Path) -> None:
