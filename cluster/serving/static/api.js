@@ -41,7 +41,8 @@ export const deleteVideo = (id) => request("DELETE", pathOf(id));
 export const correct = (id, correction) => request("POST", pathOf(id, "corrections"), correction);
 
 /** The path of a video, or of something that belongs to it. @param {string} id @param {...string} names */
-export const pathOf = (id, ...names) => ["v1/videos", id, ...names].map((part, place) => place ? encodeURIComponent(part) : part).join("/");
+export const pathOf = (id, ...names) =>
+  ["v1/videos", id, ...names].map((part, place) => (place ? encodeURIComponent(part) : part)).join("/");
 
 /**
  * Do `attempt` until it does not fail for lack of time or of a token.
@@ -54,7 +55,8 @@ export async function persist(attempt, { signal, onWait } = {}) {
     } catch (error) {
       const seconds = Math.max(error.retryAfterSeconds ?? RETRY_SECONDS, 1);
       if (error.code === "unauthorized") await openSession();
-      else if (error.code === "busy" && waited + seconds <= LONGEST_WAIT_SECONDS) await countDown(seconds, signal, onWait);
+      else if (error.code === "busy" && waited + seconds <= LONGEST_WAIT_SECONDS)
+        await countDown(seconds, signal, onWait);
       else throw error;
       waited += error.code === "busy" ? seconds : 0;
     }
@@ -91,7 +93,11 @@ async function send(method, path, content, signal) {
   try {
     const isJson = content !== undefined;
     answer = await fetch(path, {
-      method, signal, cache: "no-store", headers: isJson ? { "Content-Type": "application/json" } : {}, body: isJson ? JSON.stringify(content) : undefined,
+      method,
+      signal,
+      cache: "no-store",
+      headers: isJson ? { "Content-Type": "application/json" } : {},
+      body: isJson ? JSON.stringify(content) : undefined,
     });
     body = await answer.text();
   } catch (error) {

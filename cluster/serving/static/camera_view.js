@@ -11,7 +11,12 @@ import { text } from "./texts.js";
 const WIDTH = 640;
 const LASTING_SECONDS = 1; // of a label, before it is told of
 const TOLD = 8;
-const REFUSALS = { NotAllowedError: "camera_refused", NotFoundError: "camera_missing", OverconstrainedError: "camera_missing", NotReadableError: "camera_in_use" };
+const REFUSALS = {
+  NotAllowedError: "camera_refused",
+  NotFoundError: "camera_missing",
+  OverconstrainedError: "camera_missing",
+  NotReadableError: "camera_in_use",
+};
 
 export class CameraView {
   /** @type {MediaStream | undefined} */
@@ -37,7 +42,8 @@ export class CameraView {
       byId("camera-start").focus();
     });
     byId("camera-model").append(...this.models.map((model) => element("option", { value: model.name }, model.name)));
-    for (const id of ["camera-model", "camera-device"]) byId(id).addEventListener("change", () => this.#stream && this.start());
+    for (const id of ["camera-model", "camera-device"])
+      byId(id).addEventListener("change", () => this.#stream && this.start());
   }
 
   /** Open the camera and the connection; anew where they are open. */
@@ -57,7 +63,10 @@ export class CameraView {
     await this.#listDevices();
     this.#began = performance.now();
     this.#past = [];
-    this.#live = new Live(model, this.picture, { onAnswer: (answer) => this.#take(answer), onLost: (problem) => this.#lose(problem) });
+    this.#live = new Live(model, this.picture, {
+      onAnswer: (answer) => this.#take(answer),
+      onLost: (problem) => this.#lose(problem),
+    });
     announce(text("camera.started"));
     this.#renderState();
     byId("camera-stop").focus();
@@ -91,7 +100,8 @@ export class CameraView {
 
   #take(answer) {
     this.#answer = answer;
-    const [best] = answer.labels, seconds = (performance.now() - this.#began) / 1000;
+    const [best] = answer.labels,
+      seconds = (performance.now() - this.#began) / 1000;
     if (best && best.name !== this.#candidate.name) this.#candidate = { name: best.name, since: seconds };
     const isLasting = best && seconds - this.#candidate.since >= LASTING_SECONDS && this.#past[0]?.name !== best.name;
     if (isLasting) {
@@ -105,8 +115,15 @@ export class CameraView {
     const devices = (await navigator.mediaDevices.enumerateDevices()).filter((one) => one.kind === "videoinput");
     const current = this.#stream?.getVideoTracks()[0]?.getSettings().deviceId;
     byId("camera-devices").hidden = devices.length < 2;
-    byId("camera-device").replaceChildren(...devices.map((one, place) =>
-      element("option", { value: one.deviceId, selected: one.deviceId === current }, one.label || text("camera.device_unnamed", { number: place + 1 }))));
+    byId("camera-device").replaceChildren(
+      ...devices.map((one, place) =>
+        element(
+          "option",
+          { value: one.deviceId, selected: one.deviceId === current },
+          one.label || text("camera.device_unnamed", { number: place + 1 }),
+        ),
+      ),
+    );
   }
 
   #renderState() {
@@ -122,10 +139,25 @@ export class CameraView {
     const answer = this.#answer;
     this.scores.show(answer?.labels ?? []);
     byId("camera-figures").textContent = answer
-      ? text("camera.figures", { rate: decimal(answer.rate, 1), delay: milliseconds(answer.delaySeconds), dropped: decimal(answer.dropped, 0) })
-      : this.#stream ? text("camera.waiting") : "";
-    byId("camera-log").replaceChildren(...this.#past.map((one) =>
-      element("li", {}, element("span", { class: "times" }, clock(one.at)), element("span", { class: "name" }, one.name), element("span", { class: "score" }, percent(one.score)))));
+      ? text("camera.figures", {
+          rate: decimal(answer.rate, 1),
+          delay: milliseconds(answer.delaySeconds),
+          dropped: decimal(answer.dropped, 0),
+        })
+      : this.#stream
+        ? text("camera.waiting")
+        : "";
+    byId("camera-log").replaceChildren(
+      ...this.#past.map((one) =>
+        element(
+          "li",
+          {},
+          element("span", { class: "times" }, clock(one.at)),
+          element("span", { class: "name" }, one.name),
+          element("span", { class: "score" }, percent(one.score)),
+        ),
+      ),
+    );
   }
 }
 

@@ -11,7 +11,10 @@ const HUES = 8;
 export function coloursOf(seconds) {
   const total = new Map();
   for (const one of seconds) for (const [name, lasted] of one) total.set(name, (total.get(name) ?? 0) + lasted);
-  const names = [...total].sort(([, a], [, b]) => b - a).map(([name]) => name).slice(0, HUES);
+  const names = [...total]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name]) => name)
+    .slice(0, HUES);
   const hues = new Map(names.map((name, place) => [name, `hue-${place + 1}`]));
   return (name) => hues.get(name) ?? "hue-0";
 }

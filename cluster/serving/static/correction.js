@@ -38,9 +38,10 @@ export class Corrections {
    */
   ask(model, what) {
     this.model = model;
-    byId("correction-was").textContent = what.name === undefined
-      ? text("corrections.was_nothing", { model: model.name })
-      : text("corrections.was", { model: model.name, label: what.name, score: percent(what.score ?? 0) });
+    byId("correction-was").textContent =
+      what.name === undefined
+        ? text("corrections.was_nothing", { model: model.name })
+        : text("corrections.was", { model: model.name, label: what.name, score: percent(what.score ?? 0) });
     byId("correction-note").textContent = text(this.areKept ? "corrections.kept" : "corrections.kept_briefly");
     byId("classes").replaceChildren(...model.classes.map((name) => element("option", { value: name })));
     this.label.value = "";
@@ -54,11 +55,15 @@ export class Corrections {
   /** Show the same in the words of the language. */
   render() {
     byId("corrections").hidden = !this.#made.length;
-    byId("correction-list").replaceChildren(...this.#made.map((one) => element("li", {}, text("corrections.item", wordsOf(one)))));
+    byId("correction-list").replaceChildren(
+      ...this.#made.map((one) => element("li", {}, text("corrections.item", wordsOf(one)))),
+    );
   }
 
   async #save() {
-    const start = secondsOf(this.from.value), end = secondsOf(this.to.value), label = this.label.value.trim();
+    const start = secondsOf(this.from.value),
+      end = secondsOf(this.to.value),
+      label = this.label.value.trim();
     const limit = this.video.duration_seconds;
     const wrong = {
       label: label ? "" : text("corrections.label_missing"),
@@ -66,10 +71,14 @@ export class Corrections {
     };
     this.#say(wrong);
     if (wrong.label || wrong.times) return;
-    const { id } = this.video, { name: model } = this.model;
+    const { id } = this.video,
+      { name: model } = this.model;
     let made;
     try {
-      made = { model, ...await correct(id, { model, start_seconds: start, end_seconds: Math.min(end, limit), label }) };
+      made = {
+        model,
+        ...(await correct(id, { model, start_seconds: start, end_seconds: Math.min(end, limit), label })),
+      };
     } catch (error) {
       const { code, message } = asProblem(error);
       this.#say({ label: `${text(`errors.${hasText(`errors.${code}`) ? code : "unknown"}.title`)}. ${message}` });
@@ -87,7 +96,8 @@ export class Corrections {
     byId("correction-times-problem").textContent = times;
     this.label.ariaInvalid = label ? "true" : null;
     for (const field of [this.from, this.to]) field.ariaInvalid = times ? "true" : null;
-    if (label) this.label.focus(); else if (times) this.from.focus();
+    if (label) this.label.focus();
+    else if (times) this.from.focus();
   }
 }
 

@@ -29,5 +29,7 @@ export function element(tag, attributes = {}, ...children) {
 export function announce(words) {
   const status = byId("status");
   status.textContent = "";
-  requestAnimationFrame(() => { status.textContent = words; }); // the same words again are said again
+  requestAnimationFrame(() => {
+    status.textContent = words;
+  }); // the same words again are said again
 }

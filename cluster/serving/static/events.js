@@ -52,12 +52,32 @@ export class EventList {
 
   #item(event) {
     const values = { label: event.name, from: clock(event.start), to: clock(event.end), score: percent(event.score) };
-    return element("li", {},
-      element("button", { type: "button", class: "event-button", "aria-label": text("events.name", values), onclick: () => this.how.onSeek(event.start) },
+    return element(
+      "li",
+      {},
+      element(
+        "button",
+        {
+          type: "button",
+          class: "event-button",
+          "aria-label": text("events.name", values),
+          onclick: () => this.how.onSeek(event.start),
+        },
         element("i", { class: `swatch ${this.colourOf(event.name)}` }),
         element("span", { class: "name" }, event.name),
         element("span", { class: "times" }, `${values.from} – ${values.to}`),
-        element("span", { class: `score${isLow(event.score) ? " low" : ""}` }, values.score)),
-      element("button", { type: "button", class: "link", "aria-label": text("events.correct_name", values), onclick: () => this.how.onCorrect(event) }, text("events.correct")));
+        element("span", { class: `score${isLow(event.score) ? " low" : ""}` }, values.score),
+      ),
+      element(
+        "button",
+        {
+          type: "button",
+          class: "link",
+          "aria-label": text("events.correct_name", values),
+          onclick: () => this.how.onCorrect(event),
+        },
+        text("events.correct"),
+      ),
+    );
   }
 }

@@ -36,7 +36,9 @@ export class Live {
     address.protocol = address.protocol.replace("http", "ws");
     address.hash = "";
     this.socket = new WebSocket(address);
-    this.socket.addEventListener("open", () => { this.#timer = setInterval(() => this.#send(), 1000 / (model.live_hz ?? USUAL_HZ)); });
+    this.socket.addEventListener("open", () => {
+      this.#timer = setInterval(() => this.#send(), 1000 / (model.live_hz ?? USUAL_HZ));
+    });
     this.socket.addEventListener("message", ({ data }) => this.#receive(JSON.parse(data)));
     this.socket.addEventListener("close", ({ reason }) => this.#lose(reason));
   }
@@ -59,17 +61,22 @@ export class Live {
     this.canvas.height = Math.round(height * scale);
     this.canvas.getContext("2d").drawImage(this.picture, 0, 0, this.canvas.width, this.canvas.height);
     this.#isEncoding = true;
-    this.canvas.toBlob((frame) => {
-      this.#isEncoding = false;
-      if (!frame || this.socket.readyState !== WebSocket.OPEN) return;
-      this.#sent.push(performance.now());
-      this.socket.send(frame);
-    }, "image/jpeg", QUALITY);
+    this.canvas.toBlob(
+      (frame) => {
+        this.#isEncoding = false;
+        if (!frame || this.socket.readyState !== WebSocket.OPEN) return;
+        this.#sent.push(performance.now());
+        this.socket.send(frame);
+      },
+      "image/jpeg",
+      QUALITY,
+    );
   }
 
   #receive({ top, dropped, error }) {
     // The server answers the newest frame, and counts those that it left out for it.
-    const newlyDropped = error ? 0 : dropped - this.#dropped, now = performance.now();
+    const newlyDropped = error ? 0 : dropped - this.#dropped,
+      now = performance.now();
     const sent = this.#sent.splice(0, newlyDropped + 1).at(-1) ?? now;
     if (error) return; // of one frame, which it could not decode
     this.#dropped = dropped;

@@ -59,7 +59,8 @@ class Pages {
     if (next === before) return;
     if (before === "video") this.video.leave();
     if (before === "camera") this.camera.stop();
-    for (const view of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".view"))) view.hidden = view.id !== next;
+    for (const view of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".view")))
+      view.hidden = view.id !== next;
     if (!before) return;
     scrollTo(0, 0);
     byId(next).querySelector("h1").focus({ preventScroll: true });
@@ -95,7 +96,11 @@ class Pages {
 
 function offerLanguages() {
   const choice = byId("language");
-  choice.append(...Object.entries(LANGUAGES).map(([code, own]) => element("option", { value: code, lang: code, selected: code === language() }, own)));
+  choice.append(
+    ...Object.entries(LANGUAGES).map(([code, own]) =>
+      element("option", { value: code, lang: code, selected: code === language() }, own),
+    ),
+  );
   choice.addEventListener("change", async () => {
     await useLanguage(choice.value, true);
     pages?.render();
@@ -106,7 +111,7 @@ function offerLanguages() {
 await useLanguage(preferredLanguage());
 offerLanguages();
 try {
-  pages = new Pages(...await Promise.all([models(), service()]));
+  pages = new Pages(...(await Promise.all([models(), service()])));
 } catch (error) {
   showProblem(error, { retry: () => location.reload() });
 }

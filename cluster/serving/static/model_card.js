@@ -46,24 +46,42 @@ export class ModelCard {
 
   #download(name) {
     const address = `${pathOf(this.videoId, name)}?${new URLSearchParams({ model: this.model.name })}`;
-    return element("li", {}, element("a", { href: address, download: true, class: "button quiet" }, text(`downloads.${name}`)), element("span", { class: "note" }, text(`downloads.${name}_note`)));
+    return element(
+      "li",
+      {},
+      element("a", { href: address, download: true, class: "button quiet" }, text(`downloads.${name}`)),
+      element("span", { class: "note" }, text(`downloads.${name}_note`)),
+    );
   }
 
   #renderConfusions() {
-    const root = byId("confusions"), label = this.#label;
+    const root = byId("confusions"),
+      label = this.#label;
     root.replaceChildren();
     if (!label || !this.model) return;
     root.append(element("h3", {}, text("model.confused", { label })));
     const known = Object.hasOwn(this.model.confusions ?? {}, label) ? this.model.confusions[label] : undefined;
     if (!known?.length) {
-      root.append(element("p", { class: "note" }, text(known ? "model.not_confused" : "model.no_confusions", { label })));
+      root.append(
+        element("p", { class: "note" }, text(known ? "model.not_confused" : "model.no_confusions", { label })),
+      );
       return;
     }
-    const head = ["confused_label", "confused_share"].map((name) => element("th", { scope: "col" }, text(`model.${name}`)));
-    const rows = known.map(([other, share]) => element("tr", {}, element("th", { scope: "row" }, other), element("td", { class: "number" }, percent(share))));
+    const head = ["confused_label", "confused_share"].map((name) =>
+      element("th", { scope: "col" }, text(`model.${name}`)),
+    );
+    const rows = known.map(([other, share]) =>
+      element("tr", {}, element("th", { scope: "row" }, other), element("td", { class: "number" }, percent(share))),
+    );
     root.append(
       element("p", { class: "note" }, text("model.confused_note", { label })),
-      element("table", { class: "confusions" }, element("caption", { class: "visually-hidden" }, text("model.confused", { label })), element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)),
+      element(
+        "table",
+        { class: "confusions" },
+        element("caption", { class: "visually-hidden" }, text("model.confused", { label })),
+        element("thead", {}, element("tr", {}, ...head)),
+        element("tbody", {}, ...rows),
+      ),
     );
   }
 }

@@ -4,7 +4,12 @@ import { language } from "./texts.js";
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 /** @type {[number, Intl.RelativeTimeFormatUnit][]} */
-const UNITS_OF_TIME = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+const UNITS_OF_TIME = [
+  [86400, "day"],
+  [3600, "hour"],
+  [60, "minute"],
+  [1, "second"],
+];
 const CLOCK = /^(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:[.,]\d{1,6})?)$/;
 
 /**
@@ -13,7 +18,8 @@ const CLOCK = /^(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:[.,]\d{1,6})?)$/;
  */
 export function clock(seconds, tenths = false) {
   const whole = tenths ? Math.round(seconds * 10) / 10 : Math.floor(seconds + 1e-6);
-  const hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
+  const hours = Math.floor(whole / 3600),
+    minutes = Math.floor(whole / 60) % 60;
   const rest = (whole % 60).toFixed(tenths ? 1 : 0).padStart(tenths ? 4 : 2, "0");
   const decimal = (0.5).toLocaleString(language())[1];
   return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${rest.replace(".", decimal)}`;
@@ -29,7 +35,7 @@ export function secondsOf(written) {
 
 /** A share as a percentage; 0 and 100 % only if exact. @param {number} part from 0 to 1 */
 export function percent(part) {
-  const digits = part > 0.995 && part < 1 || part > 0 && part < 0.005 ? 1 : 0;
+  const digits = (part > 0.995 && part < 1) || (part > 0 && part < 0.005) ? 1 : 0;
   const shown = part > 0 && part < 1 ? Math.min(Math.max(part, 0.001), 0.999) : part;
   return shown.toLocaleString(language(), { style: "percent", maximumFractionDigits: digits });
 }
@@ -43,7 +49,8 @@ export function size(bytes) {
 
 /** A duration in words, of one unit: `40 seconds`, `2 hours`. @param {number} seconds */
 export function duration(seconds) {
-  const [size, name] = UNITS_OF_TIME.find(([size]) => seconds >= 1.5 * size || seconds % size === 0 && seconds > 0) ?? UNITS_OF_TIME[3];
+  const [size, name] =
+    UNITS_OF_TIME.find(([size]) => seconds >= 1.5 * size || (seconds % size === 0 && seconds > 0)) ?? UNITS_OF_TIME[3];
   return unit(Math.max(Math.round(seconds / size), 1), name, "long", 0);
 }
 

@@ -14,7 +14,16 @@ export class Problem extends Error {
   }
 }
 
-const BY_STATUS = { 401: "unauthorized", 404: "not_found", 410: "deleted", 413: "too_large", 415: "not_media", 422: "invalid", 429: "busy", 503: "busy" };
+const BY_STATUS = {
+  401: "unauthorized",
+  404: "not_found",
+  410: "deleted",
+  413: "too_large",
+  415: "not_media",
+  422: "invalid",
+  429: "busy",
+  503: "busy",
+};
 
 /**
  * The problem that an answer of the API tells of.
@@ -31,11 +40,13 @@ export function problemOf(status, body, retryAfter) {
   }
   const code = error?.code ?? BY_STATUS[status] ?? (status >= 500 ? "internal" : "unknown");
   const seconds = Number(retryAfter);
-  return new Problem(code, error?.message ?? `HTTP ${status}`, { retryAfterSeconds: retryAfter && seconds >= 0 ? seconds : undefined });
+  return new Problem(code, error?.message ?? `HTTP ${status}`, {
+    retryAfterSeconds: retryAfter && seconds >= 0 ? seconds : undefined,
+  });
 }
 
 /** What to say about something that was thrown: as it is where it is a problem, else as an unknown one. */
-export const asProblem = (error) => error instanceof Problem ? error : new Problem("unknown", String(error));
+export const asProblem = (error) => (error instanceof Problem ? error : new Problem("unknown", String(error)));
 
 /** Title and remedy of a problem. @param {Problem} problem */
 function wordsOf(problem) {
@@ -45,8 +56,19 @@ function wordsOf(problem) {
 
 // Where the same again may succeed.
 const RETRY_HELPS = new Set([
-  "unknown", "network", "internal", "busy", "unauthorized", "timeout", "storage", "worker_died", "not_ready", "live_lost",
-  "camera_refused", "camera_missing", "camera_in_use",
+  "unknown",
+  "network",
+  "internal",
+  "busy",
+  "unauthorized",
+  "timeout",
+  "storage",
+  "worker_died",
+  "not_ready",
+  "live_lost",
+  "camera_refused",
+  "camera_missing",
+  "camera_in_use",
 ]);
 
 let shown;
@@ -74,17 +96,32 @@ export function render() {
   box.hidden = !shown;
   box.replaceChildren();
   if (!shown) return;
-  const { title, remedy } = wordsOf(shown.problem), { retry, about } = shown;
+  const { title, remedy } = wordsOf(shown.problem),
+    { retry, about } = shown;
   const actions = element("div", { class: "actions" });
-  if (retry) actions.append(element("button", { type: "button", class: "button", onclick: () => (hideProblem(), retry()) }, text("page.retry")));
+  if (retry)
+    actions.append(
+      element(
+        "button",
+        { type: "button", class: "button", onclick: () => (hideProblem(), retry()) },
+        text("page.retry"),
+      ),
+    );
   actions.append(element("button", { type: "button", class: "button quiet", onclick: close }, text("page.close")));
   box.append(
-    element("div", { class: "banner bad", role: "alert", "data-code": shown.problem.code },
+    element(
+      "div",
+      { class: "banner bad", role: "alert", "data-code": shown.problem.code },
       element("h2", { tabindex: "-1" }, title),
       element("p", { class: "about", hidden: !about }, about),
       element("p", {}, remedy),
-      element("p", { lang: shown.problem.lang, class: "message", hidden: !shown.problem.message }, shown.problem.message),
-      actions),
+      element(
+        "p",
+        { lang: shown.problem.lang, class: "message", hidden: !shown.problem.message },
+        shown.problem.message,
+      ),
+      actions,
+    ),
   );
 }
 

@@ -29,11 +29,14 @@ export class Progress {
 
   /** So much of the file is sent. @param {number} sent bytes @param {number} total bytes */
   sent(sent, total) {
-    const passed = (performance.now() - this.#began) / 1000, left = sent ? passed * (total - sent) / sent : 0;
+    const passed = (performance.now() - this.#began) / 1000,
+      left = sent ? (passed * (total - sent)) / sent : 0;
     const values = { sent: size(sent), total: size(total) };
-    this.#show("upload", sent / total, () => passed < STEADY_SECONDS || sent === total
-      ? text("progress.sent", values)
-      : text("progress.left", { ...values, time: duration(left) }));
+    this.#show("upload", sent / total, () =>
+      passed < STEADY_SECONDS || sent === total
+        ? text("progress.sent", values)
+        : text("progress.left", { ...values, time: duration(left) }),
+    );
   }
 
   /** The server tells where it is. @param {import("./api.js").Video} video */
@@ -57,14 +60,21 @@ export class Progress {
   render() {
     if (!this.stages) return;
     const now = this.stages.indexOf(this.#stage);
-    byId("stages").replaceChildren(...this.stages.map((name, place) => {
-      const item = element("li", { class: place < now ? "past" : place > now ? "future" : "now" }, text(`progress.${name}`));
-      if (place === now) item.ariaCurrent = "step";
-      return item;
-    }));
+    byId("stages").replaceChildren(
+      ...this.stages.map((name, place) => {
+        const item = element(
+          "li",
+          { class: place < now ? "past" : place > now ? "future" : "now" },
+          text(`progress.${name}`),
+        );
+        if (place === now) item.ariaCurrent = "step";
+        return item;
+      }),
+    );
     this.bar.ariaLabel = text("progress.name", { stage: text(`progress.${this.#stage}`) });
     // Without a share the bar says that it is not known.
-    if (this.#share > 0) this.bar.value = this.#share; else this.bar.removeAttribute("value");
+    if (this.#share > 0) this.bar.value = this.#share;
+    else this.bar.removeAttribute("value");
     byId("progress-note").textContent = this.#note();
   }
 

@@ -14,7 +14,12 @@ export class ScoreTable {
     this.body = element("tbody");
     this.head = element("tr");
     this.empty = element("p", { class: "note", hidden: true });
-    this.table = element("table", { class: "scores", "aria-labelledby": titleId }, element("thead", { class: "visually-hidden" }, this.head), this.body);
+    this.table = element(
+      "table",
+      { class: "scores", "aria-labelledby": titleId },
+      element("thead", { class: "visually-hidden" }, this.head),
+      this.body,
+    );
     root.replaceChildren(this.table, this.empty);
   }
 
@@ -22,7 +27,8 @@ export class ScoreTable {
   show(labels) {
     this.#labels = labels;
     while (this.#rows.length < labels.length) this.#rows.push(new Row());
-    if (this.body.rows.length !== labels.length) this.body.replaceChildren(...this.#rows.slice(0, labels.length).map((row) => row.row));
+    if (this.body.rows.length !== labels.length)
+      this.body.replaceChildren(...this.#rows.slice(0, labels.length).map((row) => row.row));
     labels.forEach((label, place) => this.#rows[place].show(label, place));
     this.table.hidden = !labels.length;
     this.empty.hidden = labels.length > 0;
@@ -30,7 +36,9 @@ export class ScoreTable {
 
   /** Show the same in the words of the language. */
   render() {
-    this.head.replaceChildren(...["label", "score"].map((name) => element("th", { scope: "col" }, text(`scores.${name}`))));
+    this.head.replaceChildren(
+      ...["label", "score"].map((name) => element("th", { scope: "col" }, text(`scores.${name}`))),
+    );
     this.empty.textContent = text("scores.none");
     this.show(this.#labels);
   }
@@ -42,7 +50,12 @@ class Row {
     this.low = element("span", { class: "low" });
     this.bar = element("i", { class: "bar", "aria-hidden": "true" });
     this.number = element("span");
-    this.row = element("tr", {}, element("th", { scope: "row" }, this.name, " ", this.low, this.bar), element("td", { class: "number" }, this.number));
+    this.row = element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, this.name, " ", this.low, this.bar),
+      element("td", { class: "number" }, this.number),
+    );
   }
 
   show({ name, score }, place) {

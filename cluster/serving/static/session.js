@@ -12,14 +12,20 @@ let asking;
 
 /** Ask the person for the token until the server takes it. Rejects where they cancel. */
 export function openSession() {
-  asking ??= ask().finally(() => { asking = undefined; });
+  asking ??= ask().finally(() => {
+    asking = undefined;
+  });
   return asking;
 }
 
 function ask() {
-  const dialog = byId("token-dialog"), field = byId("token"), problem = byId("token-problem"), form = dialog.querySelector("form");
+  const dialog = byId("token-dialog"),
+    field = byId("token"),
+    problem = byId("token-problem"),
+    form = dialog.querySelector("form");
   return new Promise((resolve, reject) => {
-    const gate = new AbortController(), { signal } = gate;
+    const gate = new AbortController(),
+      { signal } = gate;
     let isOpen = false;
 
     function say(words) {
@@ -28,25 +34,34 @@ function ask() {
       if (words) field.focus();
     }
 
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const token = field.value.trim();
-      if (!token) return say(text("token.missing"));
-      try {
-        await exchange(token);
-        isOpen = true;
-        dialog.close();
-      } catch (error) {
-        const isWrong = error.code === "unauthorized" || error.code === "invalid";
-        say(isWrong ? text("token.wrong") : `${text(`errors.network.title`)}.`);
-      }
-    }, { signal });
+    form.addEventListener(
+      "submit",
+      async (event) => {
+        event.preventDefault();
+        const token = field.value.trim();
+        if (!token) return say(text("token.missing"));
+        try {
+          await exchange(token);
+          isOpen = true;
+          dialog.close();
+        } catch (error) {
+          const isWrong = error.code === "unauthorized" || error.code === "invalid";
+          say(isWrong ? text("token.wrong") : `${text(`errors.network.title`)}.`);
+        }
+      },
+      { signal },
+    );
     byId("token-cancel").addEventListener("click", () => dialog.close(), { signal });
-    dialog.addEventListener("close", () => {
-      gate.abort();
-      field.value = "";
-      if (isOpen) resolve(); else reject(new Problem("unauthorized"));
-    }, { signal });
+    dialog.addEventListener(
+      "close",
+      () => {
+        gate.abort();
+        field.value = "";
+        if (isOpen) resolve();
+        else reject(new Problem("unauthorized"));
+      },
+      { signal },
+    );
     say("");
     dialog.showModal();
   });

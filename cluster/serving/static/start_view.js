@@ -31,11 +31,17 @@ export class StartView {
   /** Show the same in the words of the language. */
   render() {
     const { service, models } = this.parts;
-    byId("limits").textContent = service.max_upload_bytes ? text("start.limits", {
-      size: size(service.max_upload_bytes), duration: duration(service.max_duration_seconds), retention: duration(service.retention_seconds),
-    }) : "";
+    byId("limits").textContent = service.max_upload_bytes
+      ? text("start.limits", {
+          size: size(service.max_upload_bytes),
+          duration: duration(service.max_duration_seconds),
+          retention: duration(service.retention_seconds),
+        })
+      : "";
     byId("address-form").hidden = !service.uris;
-    byId("address-note").textContent = text("start.address_note", { schemes: (service.uri_schemes ?? []).map((scheme) => `${scheme}://`).join(", ") });
+    byId("address-note").textContent = text("start.address_note", {
+      schemes: (service.uri_schemes ?? []).map((scheme) => `${scheme}://`).join(", "),
+    });
     byId("models").hidden = !models.length;
     byId("model-choice").replaceChildren(...models.map((model) => this.#choice(model)));
     byId("to-camera-note").hidden = !models.some((model) => model.live);
@@ -43,10 +49,21 @@ export class StartView {
 
   #choice(model) {
     const box = element("input", {
-      type: "checkbox", checked: !this.#left.has(model.name),
+      type: "checkbox",
+      checked: !this.#left.has(model.name),
       onchange: () => (box.checked ? this.#left.delete(model.name) : this.#left.add(model.name)),
     });
-    return element("li", {}, element("label", {}, box, element("span", { class: "name" }, model.name), element("span", { class: "note" }, factsOf(model))));
+    return element(
+      "li",
+      {},
+      element(
+        "label",
+        {},
+        box,
+        element("span", { class: "name" }, model.name),
+        element("span", { class: "note" }, factsOf(model)),
+      ),
+    );
   }
 
   /** The models that are wanted; tells of it where there are none. @returns {string[]} */
@@ -58,16 +75,24 @@ export class StartView {
 
   #take(file) {
     hideProblem();
-    const limit = this.parts.service.max_upload_bytes, names = this.#chosen();
+    const limit = this.parts.service.max_upload_bytes,
+      names = this.#chosen();
     if (!names.length) return;
     if (!file.size) showProblem(new Problem("empty", file.name));
-    else if (limit && file.size > limit) showProblem(new Problem("too_large", text("start.too_large", { size: size(file.size), limit: size(limit) }), { lang: language() }));
+    else if (limit && file.size > limit)
+      showProblem(
+        new Problem("too_large", text("start.too_large", { size: size(file.size), limit: size(limit) }), {
+          lang: language(),
+        }),
+      );
     else this.parts.onFile(file, names);
   }
 
   #takeAddress() {
     hideProblem();
-    const field = byId("address"), uri = field.value.trim(), names = this.#chosen();
+    const field = byId("address"),
+      uri = field.value.trim(),
+      names = this.#chosen();
     if (!uri) showProblem(new Problem("uri_refused", text("start.address_missing"), { lang: language() }));
     else if (names.length) this.parts.onAddress(uri, names);
   }

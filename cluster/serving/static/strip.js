@@ -30,7 +30,13 @@ export class Strip {
     this.name = element("p", { class: "strip-name", hidden: !parts.hasName, "aria-hidden": "true" }, parts.model);
     this.head = element("i", { class: "playhead" });
     this.pointed = element("i", { class: "pointed", hidden: true });
-    this.track = element("div", { class: "track", role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": this.seconds.toFixed(1) }, this.#drawing(), this.pointed, this.head);
+    this.track = element(
+      "div",
+      { class: "track", role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": this.seconds.toFixed(1) },
+      this.#drawing(),
+      this.pointed,
+      this.head,
+    );
     this.lanes = element("div", { class: "lanes", "aria-hidden": "true" });
     this.axis = element("div", { class: "axis", "aria-hidden": "true" });
     this.root = element("div", { class: "strip" }, this.name, this.track, this.axis, this.lanes);
@@ -70,9 +76,12 @@ export class Strip {
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("aria-hidden", "true");
     for (const piece of this.parts.pieces) {
-      const bar = document.createElementNS(SVG, "rect"), height = Math.max(piece.score * HEIGHT, LEAST_HEIGHT);
-      const left = this.#share(piece.start) * WIDTH, width = Math.max(this.#share(piece.end) * WIDTH - left, 1);
-      for (const [name, value] of Object.entries({ x: left, y: HEIGHT - height, width, height })) bar.setAttribute(name, value.toFixed(2));
+      const bar = document.createElementNS(SVG, "rect"),
+        height = Math.max(piece.score * HEIGHT, LEAST_HEIGHT);
+      const left = this.#share(piece.start) * WIDTH,
+        width = Math.max(this.#share(piece.end) * WIDTH - left, 1);
+      for (const [name, value] of Object.entries({ x: left, y: HEIGHT - height, width, height }))
+        bar.setAttribute(name, value.toFixed(2));
       bar.setAttribute("class", `${this.parts.colourOf(piece.name)}${piece.isLow ? " low" : ""}`);
       svg.append(bar);
     }
@@ -95,7 +104,15 @@ export class Strip {
       const lane = ends.findIndex((end) => end <= event.start + 1e-6);
       if (lane < 0) continue; // it is in the list of events
       ends[lane] = event.end;
-      const bar = element("div", { class: `event ${this.parts.colourOf(event.name)}`, title: `${event.name} ${percent(event.score)}`, onclick: () => this.parts.onSeek(event.start) }, event.name);
+      const bar = element(
+        "div",
+        {
+          class: `event ${this.parts.colourOf(event.name)}`,
+          title: `${event.name} ${percent(event.score)}`,
+          onclick: () => this.parts.onSeek(event.start),
+        },
+        event.name,
+      );
       bar.style.setProperty("--at", String(this.#share(event.start)));
       bar.style.setProperty("--to", String(this.#share(event.end)));
       bar.style.setProperty("--lane", String(lane));
@@ -135,10 +152,18 @@ export class Strip {
 
   /** Where a key leads to. @param {string} key @returns {number | undefined} */
   #target(key) {
-    const step = this.parts.timeline.stepSeconds, { events } = this.parts, now = this.#time;
+    const step = this.parts.timeline.stepSeconds,
+      { events } = this.parts,
+      now = this.#time;
     const moves = {
-      ArrowRight: step, ArrowUp: step, ArrowLeft: -step, ArrowDown: -step, PageUp: PAGE_STEPS * step, PageDown: -PAGE_STEPS * step,
-      Home: -now, End: this.seconds - now,
+      ArrowRight: step,
+      ArrowUp: step,
+      ArrowLeft: -step,
+      ArrowDown: -step,
+      PageUp: PAGE_STEPS * step,
+      PageDown: -PAGE_STEPS * step,
+      Home: -now,
+      End: this.seconds - now,
     };
     if (key in moves) return now + moves[key];
     if (key === "n" || key === "N") return events.find((one) => one.start > now + 1e-3)?.start;

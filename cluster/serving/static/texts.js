@@ -64,11 +64,12 @@ function translate(root) {
   }
 }
 
-const find = (path) => path.split(".").reduce((found, name, place, all) => {
-  // Names of files have dots of their own: `downloads.events.csv`.
-  if (found === undefined || typeof found === "string") return found;
-  return Object.hasOwn(found, name) ? found[name] : found[all.slice(place).join(".")];
-}, texts);
+const find = (path) =>
+  path.split(".").reduce((found, name, place, all) => {
+    // Names of files have dots of their own: `downloads.events.csv`.
+    if (found === undefined || typeof found === "string") return found;
+    return Object.hasOwn(found, name) ? found[name] : found[all.slice(place).join(".")];
+  }, texts);
 
 function remembered() {
   try {

@@ -17,16 +17,21 @@ export class Timeline {
   constructor(result, seconds, hz) {
     this.steps = result.timeline.filter((step) => step.top.length);
     this.seconds = seconds;
-    const gaps = result.timeline.slice(1).map((step, place) => step.seconds - result.timeline[place].seconds).filter((gap) => gap > 0);
+    const gaps = result.timeline
+      .slice(1)
+      .map((step, place) => step.seconds - result.timeline[place].seconds)
+      .filter((gap) => gap > 0);
     this.stepSeconds = gaps.length ? gaps.reduce((a, b) => Math.min(a, b)) : hz > 0 ? 1 / hz : seconds;
   }
 
   /** The labels at a time, best first; none where nothing is known. @param {number} seconds */
   at(seconds) {
-    let low = 0, high = this.steps.length;
+    let low = 0,
+      high = this.steps.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.steps[middle].seconds <= seconds + 1e-6) low = middle + 1; else high = middle;
+      if (this.steps[middle].seconds <= seconds + 1e-6) low = middle + 1;
+      else high = middle;
     }
     const step = this.steps[low - 1];
     return step && seconds < step.seconds + this.stepSeconds + 1e-6 ? step.top : [];
@@ -36,7 +41,9 @@ export class Timeline {
   pieces() {
     const found = [];
     for (const step of this.#thinned()) {
-      const { name, score } = step.top[0], last = found.at(-1), end = Math.min(step.end, this.seconds || step.end);
+      const { name, score } = step.top[0],
+        last = found.at(-1),
+        end = Math.min(step.end, this.seconds || step.end);
       const touches = last && step.seconds - last.end < 1e-3 && last.name === name;
       if (touches && levelOf(last.score) === levelOf(score) && last.isLow === isLow(score)) last.end = end;
       else found.push({ start: step.seconds, end, name, score, isLow: isLow(score) });
@@ -46,8 +53,10 @@ export class Timeline {
 
   /** The time around a moment in which the best label stays the same. @param {number} seconds */
   span(seconds) {
-    const name = this.at(seconds)[0]?.name, step = this.stepSeconds;
-    let start = Math.floor(seconds / step + 1e-6) * step, end = start + step;
+    const name = this.at(seconds)[0]?.name,
+      step = this.stepSeconds;
+    let start = Math.floor(seconds / step + 1e-6) * step,
+      end = start + step;
     if (name === undefined) return { start, end: Math.min(end, this.seconds) };
     while (start > 0 && this.at(start - step / 2)[0]?.name === name) start -= step;
     while (end < this.seconds && this.at(end + step / 2)[0]?.name === name) end += step;
@@ -56,7 +65,8 @@ export class Timeline {
 
   /** Steps with their ends; of several that would share a piece, the one with the highest score. */
   #thinned() {
-    const together = Math.max(Math.ceil(this.steps.length / MAX_PIECES), 1), found = [];
+    const together = Math.max(Math.ceil(this.steps.length / MAX_PIECES), 1),
+      found = [];
     for (let first = 0; first < this.steps.length; first += together) {
       const group = this.steps.slice(first, first + together);
       const best = group.reduce((a, b) => (b.top[0].score > a.top[0].score ? b : a));

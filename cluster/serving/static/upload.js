@@ -18,7 +18,8 @@ function send(file, models, { signal, onProgress }) {
   // `fetch` does not tell how much of a body is sent.
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const request = new XMLHttpRequest(), form = new FormData();
+    const request = new XMLHttpRequest(),
+      form = new FormData();
     form.append("models", models.join(","));
     form.append("file", file, file.name);
     const stop = () => request.abort();

@@ -117,6 +117,8 @@ def open_page(browser: Browser, service: str, *, is_known: bool = True, **view: 
     # Requests that are refused are told of by the browser itself.
     page.on("console", lambda one: wrong.append(one.text) if "Content Security Policy" in one.text else None)
     page.goto(service)
+    if is_known:
+        expect(page.get_by_role("heading", level=1)).to_be_visible()  # it knows what the service offers
     return page, wrong
 
 
@@ -215,6 +217,8 @@ def test_strips_follow_keyboard_and_pointer(page: Page, service: str, video: str
     expect(page.locator("#moment-title")).to_have_text("At 0:05, under the pointer")
     slider(page, "stream").click(position={"x": box["width"] / 2, "y": 10})
     wait_for(page, f"Math.abs({TIME} - {SECONDS / 2}) < 0.05")
+    page.keyboard.press("ArrowRight")  # it keeps the focus
+    wait_for(page, f"Math.abs({TIME} - {SECONDS / 2 + 1}) < 0.05")
     # A strip that is used makes the page about its model.
     expect(page.get_by_role("radio", name="stream")).to_be_checked()
     expect(page.get_by_role("heading", name="About stream")).to_be_visible()
