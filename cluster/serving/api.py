@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -365,6 +366,8 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that is no text
+            return respond(ApiError("invalid", str(error.detail)))
         code = CODE_OF.get(error.status_code, "invalid")
         headers = {**(error.headers or {}), "connection": "close"}
         return JSONResponse(error_body(code, str(error.detail)), status_code=error.status_code, headers=headers)
