@@ -308,6 +308,7 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
                 "classes": list(model.trained.config.class_names),
                 "step_hz": float(1 / model.step_seconds),
                 "live": model.is_live,
+                "live_hz": model.live_hz,
                 "accuracy": model.accuracy,
                 "confusions": {name: list(pairs) for name, pairs in model.confusions.items()},
                 "report": None if model.report is None else f"/v1/models/{model.name}/report",

@@ -34,8 +34,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_CLIENTS = 10_000  # whose rates are followed
 METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH")
 BURST_SHARE = 4  # of a minute's requests, one part of so many at once
-OPEN_PATHS = ("/", "/healthz", "/openapi.json")  # the page asks for the token
-OPEN_FOLDER = "/static/"
+OPEN_PATHS = ("/healthz", "/openapi.json")
+PAGE, PAGE_FOLDER = "/", "/static/"  # the page itself asks for the token
 PROTOCOL, TOKEN_PROTOCOL = "framemill", "bearer."  # of WebSockets, for which a browser can send no other header
 COOKIE, SESSION = "framemill", "framemill.session"  # the cookie's name, and where routes find its value in the scope
 SESSION_PATH = "/v1/session"
@@ -91,6 +91,8 @@ class Gate:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if _is_page(scope["path"]):
+                    headers.setdefault("cache-control", "no-cache")  # only if it has not changed
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 method = scope["method"] if scope["method"] in METHODS else "other"
@@ -107,15 +109,14 @@ class Gate:
         await self._application(scope, receive, send_on)
 
     def _check(self, scope: Scope, now: float) -> None:
-        headers = Headers(scope=scope)
-        wait = self._rates.take(client_of(scope), now)
+        headers, path = Headers(scope=scope), scope["path"]
+        wait = 0.0 if _is_page(path) else self._rates.take(client_of(scope), now)
         if wait:
             raise ApiError("busy", "too many requests", wait)
         origin = headers.get("origin")
         if origin and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
             raise ApiError("forbidden", "requests of other pages are not answered")
-        path = scope["path"]
-        if self._token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+        if self._token is None or path in OPEN_PATHS or _is_page(path):
             return
         if not self._is_known(scope, headers):
             raise ApiError("unauthorized", "send the token of this service: Authorization: Bearer TOKEN")
@@ -127,6 +128,11 @@ class Gate:
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         is_opening = scope["path"] == SESSION_PATH and scope.get("method") == "POST"  # which takes the token itself
         return not is_opening and hmac.compare_digest(cookie.encode(), (self._session or "").encode())
+
+
+def _is_page(path: str) -> bool:
+    """Whether it is a file of the page, which are many and small, hold no secret, and may be kept by browsers."""
+    return path == PAGE or path.startswith(PAGE_FOLDER)
 
 
 def client_of(scope: Scope) -> str:

@@ -81,6 +81,12 @@ class ServedModel:
         """Whether it can watch a camera."""
         return self.kind == "stream"
 
+    @property
+    def live_hz(self) -> float | None:
+        """The frames a second that it wants of a camera."""
+        fps = self.trained.clips.format.fps if isinstance(self.trained, TrainedClipClassifier) else None
+        return float(as_fps(fps)) if self.is_live and fps is not None else None
+
 
 @dataclass(frozen=True)
 class ServedModels:

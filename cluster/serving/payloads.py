@@ -110,13 +110,19 @@ class KeptCorrection(Body):
 
 
 class ModelFacts(Body):
-    """One classifier. `confusions`: by class, what it was taken for, and the share of its videos."""
+    """One classifier.
+
+    step_hz     steps a second of its timelines
+    live_hz     frames a second that it wants of a camera; null of one that watches none
+    confusions  by class, what it was taken for, and the share of its videos
+    """
 
     name: str = Field(examples=["actions"])
     kind: Literal["mean", "frames", "clip", "stream"]
     classes: list[str] = Field(examples=[["dancing", "running"]])
     step_hz: float = Field(examples=[1.0])
     live: bool
+    live_hz: float | None = Field(examples=[5.0])
     accuracy: float | None = Field(examples=[0.91])
     confusions: dict[str, list[tuple[str, float]]] = Field(examples=[{"dancing": [["running", 0.12]]}])
     report: str | None = Field(examples=["/v1/models/actions/report"])

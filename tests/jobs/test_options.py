@@ -84,7 +84,8 @@ FLAGS = {
     """,
     "serve": """
         checkpoint host port token-file corrections top-k threshold
-        timeline-hz stride window timeline-top-k event-threshold event-end-threshold event-min-seconds event-gap-seconds
+        timeline-hz stride window memory-seconds timeline-top-k event-threshold event-end-threshold event-min-seconds
+        event-gap-seconds
         weights pca audio-weights audio-pca address decoders network-replicas gpus-per-network precision
         uploads max-upload-mib max-duration max-pixels upload-time idle-time retention storage-mib allow-uris
         allow-private-uris time-limit memory-limit-mib segment-seconds work-time queue client-queue client-rate

@@ -129,3 +129,12 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_again():
     refused = ask(gate)
     assert status(refused) == 429
     assert int(dict(refused[0]["headers"])[b"retry-after"]) == 15
+
+
+def test_the_files_of_the_page_are_many_and_not_counted():
+    gate = Gate(application, TOKEN, 4, Metrics())
+    answers = [ask(gate, path) for path in ("/", "/static/start.js", "/static/page.css") * 5]
+    assert {status(answer) for answer in answers} == {200}
+    assert all((b"cache-control", b"no-cache") in answer[0]["headers"] for answer in answers)
+    assert status(ask(gate, authorization=f"Bearer {TOKEN}")) == 200
+    assert status(ask(gate, authorization=f"Bearer {TOKEN}")) == 429
