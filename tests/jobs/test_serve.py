@@ -153,7 +153,7 @@ def test_models_are_described(client: Client):
         "means": "mean",
         "frames": "frames",
     }
-    assert {name: each["live_hz"] for name, each in found.items() if each["live"]} == {"stream": FPS}
+    assert {name: each["live_hz"] for name, each in found.items() if each["live"]} == {"stream": 5.0}
     assert found["stream"]["classes"] == [f"Class {place}" for place in range(4)]
 
 

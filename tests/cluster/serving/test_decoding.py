@@ -45,7 +45,7 @@ def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
 
 
 def test_a_step_that_takes_too_long_is_a_loss_or_a_failure_and_the_next_one_is_done(worker, tmp_path):
-    (path,) = write_clip_videos(tmp_path, 1, frames=30)
+    (path,) = write_clip_videos(tmp_path, 1, frames=1500)  # much longer than the watchdog looks away
     quick = StageWorker({LENGTH: worker.stages[LENGTH], "s": worker.stages["s"]}, 2 << 30, 0.001)
     with TaskProcess.of(quick) as process:
         answer = process.carry_out(Step("s", Task(Video("id", str(path)))))
