@@ -35,6 +35,7 @@ from extractors.video.grid import Grid
 from extractors.video.held_audio import JITTER_SECONDS, RATE_HZ, WINDOW_SAMPLES, HeldAudio
 
 PREROLL_SECONDS = Fraction(1, 4)  # decoded before the first window, for codecs whose frames overlap
+MIN_RATE_HZ = 250  # of the track: below, nothing is in the range that VGGish hears, and resampling has no bounds
 INTERLEAVING_SECONDS = 10  # how far behind the video packets a file may store the audio
 HELD_SECONDS = 600
 CHECKS = 10  # while as much audio comes in
@@ -116,7 +117,7 @@ class Waveform:
         self._packet_count += 1
         if not packet.size or (self._packet_count > self._placed_after and self._is_unneeded(packet)):
             return
-        # Damage also produces sample rates of 0, layouts without channels and times that overflow.
+        # Damage also produces absurd sample rates, layouts without channels and times that overflow.
         with contextlib.suppress(av.error.FFmpegError, ArithmeticError, ValueError):
             for frame in packet.decode():
                 self._append(frame)
@@ -186,6 +187,8 @@ class Waveform:
         return packet.pts is not None and _seconds(packet, packet.pts) > self._last_seconds + margin_seconds
 
     def _append(self, frame: AudioFrame) -> None:
+        if frame.sample_rate < MIN_RATE_HZ:
+            raise ValueError(f"a sample rate of {frame.sample_rate} Hz")
         self.has_audio = True
         audio_format = (frame.format.name, frame.layout.name, frame.sample_rate, self._part)
         seconds = self._next_seconds if frame.pts is None else float(frame.pts * (frame.time_base or 0))

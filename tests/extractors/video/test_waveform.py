@@ -267,6 +267,21 @@ def test_a_video_without_sound_is_silent(tmp_path: Path) -> None:
     assert waveform.windows([]).shape == (0, WINDOW_SAMPLES)
 
 
+def test_a_rate_that_cannot_be_heard_is_no_sound(tmp_path: Path) -> None:
+    """Each second of the file would otherwise become hours of samples."""
+    path = write_with_sound(tmp_path / "clip.mov", Track(((0.0, swell(48_000, 2)[None]),)), seconds=2)
+    data = path.read_bytes()
+    claim = struct.pack(">HHI", 0, 0, 48_000 << 16)  # the end of the description of the samples
+    assert data.count(claim) == 1
+    path.write_bytes(data.replace(claim, struct.pack(">HHI", 0, 0, 2 << 16)))
+    with av.open(str(path)) as container:
+        assert container.streams.audio[0].rate == 2
+    waveform = Waveform()
+    points = [sample.index for sample in sample_frames(path, waveform=waveform)]
+    assert not waveform.windows(points).any()
+    assert not waveform.has_audio
+
+
 def test_samples_are_clipped_and_nan_becomes_silence(tmp_path: Path) -> None:
     samples = swell(RATE_HZ, 2)
     samples[100:200], samples[300], samples[400], samples[500:600] = np.nan, np.inf, -np.inf, 7.0
