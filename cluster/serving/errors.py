@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
 from schemas.outcomes import FailureCode
 
 STATUS_OF: Mapping[str, int] = {
@@ -60,3 +63,9 @@ def public_message(code: str, message: str) -> str:
 def error_body(code: str, message: str) -> dict[str, Any]:
     """As every error is sent."""
     return {"error": {"code": code, "message": message}}
+
+
+def problems_of(error: ValidationError | RequestValidationError) -> str:
+    """What is wrong with a body: where, and why; without the values, which may be large."""
+    found = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]]
+    return "; ".join(found)[:500]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -143,3 +143,8 @@ class Health(Body):
     """The service answers."""
 
     status: Literal["ok"]
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Responses that a route may give beside its own."""
+    return {status: {"model": ErrorBody} for status in (401, 403, 429, *statuses)}
