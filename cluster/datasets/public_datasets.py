@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from classifiers.data.splits import SPLIT_NAMES
+from classifiers.text.grid import GRID_WORDS
 from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo, stored_split
 from cluster.datasets.manifest import MAX_SECONDS, ManifestError, read_videos
 from cluster.datasets.text_files import decoded
@@ -39,15 +40,6 @@ UCF_NAME = re.compile(r"(v_(?P<label>[^/]+)_g\d+)_c\d+$")
 HMDB_LIST = re.compile(r"(?P<label>[^/]+)_test_split(?P<number>\d{1,9})\.txt$")
 HMDB_SPLITS = {"1": TRAINING, "2": TEST}
 KINETICS_COLUMNS = ("youtube_id", "time_start", "time_end", "split")
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-GRID_WORDS: tuple[Mapping[str, str], ...] = (
-    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
-    {"b": "blue", "g": "green", "r": "red", "w": "white"},
-    {"a": "at", "b": "by", "i": "in", "w": "with"},
-    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
-    dict(zip("z123456789", DIGITS, strict=True)),
-    {"a": "again", "n": "now", "p": "please", "s": "soon"},
-)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""When each character and word of a text is spoken, by the most probable CTC path that spells it.
+
+In: log-probabilities (T, K) as for `ctc`, and the labels of the text. Out: `Alignment`, the first and last step of each
+character and each word, and their probabilities. T steps, K outputs; a step lasts 1 / `steps_per_second`.
+
+A character's steps are those at which the path has its label, one run of them; a word's go from the first of its first
+character to the last of its last one, and blanks between are not counted in its probability. CTC networks put labels
+where they are sure, often late within a sound: times are good to a few steps, not to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from classifiers.text.alphabet import SPACE, Alphabet
+from classifiers.text.ctc import Array, checked, may_skip, with_blanks
+
+
+class AlignmentError(ValueError):
+    """Labels that no path of these steps spells."""
+
+
+@dataclass(frozen=True)
+class AlignedText:
+    """A character or a word.
+
+    first_step, last_step  both included, from 0
+    probability            the geometric mean over its steps
+    """
+
+    text: str
+    first_step: int
+    last_step: int
+    probability: float
+
+    def start_seconds(self, steps_per_second: Fraction) -> Fraction:
+        """When its first step begins."""
+        return self.first_step / steps_per_second
+
+    def end_seconds(self, steps_per_second: Fraction) -> Fraction:
+        """When its last step ends."""
+        return (self.last_step + 1) / steps_per_second
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The characters of a text, spaces among them, and its words."""
+
+    characters: tuple[AlignedText, ...]
+    words: tuple[AlignedText, ...]
+
+
+def align(log_probabilities: ArrayLike, labels: Sequence[int], alphabet: Alphabet) -> Alignment:
+    """The alignment of the text that `labels` spell.
+
+    Raises:
+        AlignmentError: if the steps are too few, or the probability of every path is 0.
+    """
+    values = checked(log_probabilities, alphabet.blank, alphabet.num_outputs)
+    places = _best_path(values, labels, alphabet.blank) if len(labels) else np.zeros(len(values), np.int64)
+    characters, words = [], []
+    logs, runs = [], []  # of each character: the log-probabilities of its steps; its first and last step
+    for place, label in enumerate(labels):
+        steps = np.flatnonzero(places == 2 * place + 1)
+        logs.append(values[steps, label])
+        runs.append((int(steps[0]), int(steps[-1])))
+    texts = [alphabet.decode([label]) for label in labels]
+    for place, text in enumerate(texts):
+        characters.append(AlignedText(text, *runs[place], _mean_probability(logs[place])))
+    for is_space, group in groupby(range(len(texts)), key=lambda place: texts[place] == SPACE):
+        word = list(group)
+        if not is_space:
+            logs_of_word = np.concatenate([logs[place] for place in word])
+            text = "".join(texts[place] for place in word)
+            words.append(AlignedText(text, runs[word[0]][0], runs[word[-1]][1], _mean_probability(logs_of_word)))
+    return Alignment(tuple(characters), tuple(words))
+
+
+def _best_path(values: Array, labels: Sequence[int], blank: int) -> NDArray[np.int64]:
+    """The state of `with_blanks` at each step (T,) on the most probable path: 2i + 1 is label i."""
+    states = with_blanks(labels, blank)
+    skips = may_skip(states, blank)
+    needed = len(labels) + int((np.diff(labels) == 0).sum())
+    if len(values) < needed:
+        raise AlignmentError(f"{len(labels)} characters need {needed} steps, there are {len(values)}")
+    best = np.full(len(states), -np.inf)
+    best[:2] = values[0, states[:2]]
+    moves = np.zeros((len(values), len(states)), np.int8)  # how many states back the best path comes from
+    for step, row in enumerate(values[1:], 1):
+        ways = np.full((3, len(states)), -np.inf)
+        ways[0], ways[1, 1:], ways[2, 2:] = best, best[:-1], np.where(skips[2:], best[:-2], -np.inf)
+        moves[step] = ways.argmax(axis=0)
+        best = ways.max(axis=0) + row[states]
+    state = len(states) - 2 + int(best[-1] > best[-2])
+    if best[state] == -np.inf:
+        raise AlignmentError("the probability of every path that spells these characters is 0")
+    path = np.empty(len(values), np.int64)
+    for step in range(len(values) - 1, -1, -1):
+        path[step] = state
+        state -= int(moves[step, state])
+    return path
+
+
+def _mean_probability(logs: Array) -> float:
+    return float(np.exp(logs.mean()))
