@@ -5,7 +5,7 @@ substitutions of characters and of words, and rates over all pairs. Texts are co
 otherwise as they are: capitals and every space count. Words are what spaces separate.
 
 Errors are the fewest edits that turn the reference into the hypothesis. Where several sets of edits are the fewest, the
-one with the most substitutions counts. The rate of a corpus is its errors over the units of its references; the mean
+one with the fewest substitutions counts. The rate of a corpus is its errors over the units of its references; the mean
 of the rates of single texts leaves those with an empty reference out.
 """
 
@@ -49,17 +49,16 @@ def errors_between(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]
         np.array([numbers.setdefault(one, len(numbers)) for one in sequence], np.int64)
         for sequence in (reference, hypothesis)
     )
-    # A substitution costs `edit - 1`, so that of equally many edits those with the most substitutions cost least.
+    # A substitution costs `edit + 1`, so that of equally many edits those with the fewest substitutions cost least.
     edit = len(source) + len(target) + 1
     insertions = np.arange(len(target) + 1) * edit
     costs = insertions.copy()  # to each part of the hypothesis, from the part of the reference so far
     for one in source:
-        substituted = costs[:-1] + np.where(target == one, 0, edit - 1)
+        substituted = costs[:-1] + np.where(target == one, 0, edit + 1)
         costs = costs + edit  # deleted
         costs[1:] = np.minimum(costs[1:], substituted)
         costs = np.minimum.accumulate(costs - insertions) + insertions
-    total = -(-int(costs[-1]) // edit)
-    substitutions = total * edit - int(costs[-1])
+    total, substitutions = divmod(int(costs[-1]), edit)
     longer = len(target) - len(source)  # insertions less deletions
     inserted = (total - substitutions + longer) // 2
     return Errors(inserted, inserted - longer, substitutions, len(source))
