@@ -1,7 +1,8 @@
 """When each character and word of a text is spoken, by the most probable CTC path that spells it.
 
-In: log-probabilities (T, K) as for `ctc`, and the labels of the text. Out: `Alignment`, the first and last step of each
-character and each word, and their probabilities. T steps, K outputs; a step lasts 1 / `steps_per_second`.
+In: log-probabilities (T, K) as for `ctc`, and the labels (L,) of the text. Out: `Alignment`, the first and last step of
+each character and each word, and their probabilities. T steps, K outputs, L labels; a step lasts 1 /
+`steps_per_second`. Memory: T x (2L + 1) bytes.
 
 A character's steps are those at which the path has its label, one run of them; a word's go from the first of its first
 character to the last of its last one, and blanks between are not counted in its probability. CTC networks put labels

@@ -19,6 +19,7 @@ from schemas.errors import examples
 MAX_CHARACTERS = 1 << 16
 MAX_SHOWN = 80  # characters of a text or an alphabet in a message
 SPACE = " "
+JOINERS = "\u200c\u200d"  # invisible, but spelling in Persian and in Indian scripts
 
 
 class AlphabetError(ValueError):
@@ -129,7 +130,7 @@ def check_same_alphabet(given: Alphabet, trained: Alphabet) -> None:
 
 
 def _is_character(one: str) -> bool:
-    return len(one) == 1 and one.isprintable() and unicodedata.is_normalized("NFC", one)
+    return len(one) == 1 and (one.isprintable() or one in JOINERS) and unicodedata.is_normalized("NFC", one)
 
 
 def _listed(characters: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from schemas.budget import Budget, BudgetError
@@ -71,7 +71,7 @@ class LanguageModel:
     """
 
     order: int
-    ngrams: Mapping[Words, tuple[float, float]]
+    ngrams: Mapping[Words, tuple[float, float]] = field(repr=False)
 
     @property
     def start(self) -> Words:

@@ -12,14 +12,16 @@ bounded.
 from __future__ import annotations
 
 import heapq
+import io
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from classifiers.text.alphabet import Alphabet, AlphabetError
-from schemas.errors import examples
+from schemas.errors import EXAMPLES, examples
 
 MAX_BYTES = 16 << 20  # of a list of words
+MAX_WORDS = 200_000
 MAX_WORD_CHARACTERS = 100
 MAX_NODES = 1 << 20  # of a trie, some 250 bytes each
 NEVER = MAX_NODES  # more steps than any sentence needs: it cannot end from there
@@ -33,7 +35,7 @@ class LexiconError(ValueError):
         super().__init__(f"{subject}: " + "; ".join(problems))
 
 
-@dataclass
+@dataclass(eq=False, repr=False, slots=True)
 class Node:
     """A place in a sentence.
 
@@ -58,7 +60,7 @@ class Lexicon:
     """The automaton: the place where sentences start, and all words."""
 
     alphabet: Alphabet
-    start: Node
+    start: Node = field(repr=False)
     words: frozenset[str]
 
 
@@ -117,19 +119,25 @@ def read_words(content: bytes) -> tuple[str, ...]:
     if len(content) > MAX_BYTES:
         raise LexiconError("list of words", [f"it has {len(content):,} bytes, allowed: at most {MAX_BYTES:,}"])
     words: dict[str, None] = {}
-    problems = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    problems: list[str] = []
+    for number, line in enumerate(io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")), 1):
         try:
-            word = unicodedata.normalize("NFC", line.decode().strip())
+            word = line.decode().strip()
+            problem = _problem(word) if word else ""  # before it is composed, which takes long for long ones
         except UnicodeDecodeError:
-            problems.append(f"line {number} is not UTF-8")
-            continue
-        if word and (problem := _problem(word)):
+            word, problem = "", "it is not UTF-8"
+        if problem:
             problems.append(f"line {number}: {problem}")
         elif word:
-            words[word] = None
-    if problems or not words:
-        raise LexiconError("list of words", [examples(problems, str)] if problems else ["it has no words"])
+            words[unicodedata.normalize("NFC", word)] = None
+        if len(words) > MAX_WORDS or len(problems) > EXAMPLES:
+            break
+    if len(words) > MAX_WORDS:
+        problems.append(f"line {number}: more than {MAX_WORDS:,} words")
+    if not words and not problems:
+        problems.append("it has no words")
+    if problems:
+        raise LexiconError("list of words", [examples(problems, str)])
     return tuple(words)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import gzip
 import io
+import math
 import os
 import sys
 import tempfile
@@ -24,6 +25,8 @@ import av.error
 import numpy as np
 from typing_extensions import override
 
+from classifiers.text.arpa import ArpaError, read_arpa
+from classifiers.text.lexicon import LexiconError, read_words
 from cluster.annotations.base import AnnotationError, ReadOptions
 from cluster.annotations.formats import READERS as ANNOTATION_READERS
 from cluster.annotations.read import read_annotations
@@ -165,6 +168,11 @@ def _annotation_seeds() -> list[bytes]:
     return [bytes([names.index(name)]) + content for name, content in contents.items()]
 
 
+def _language_model(data: bytes) -> None:
+    score = read_arpa(data).sentence_score(["</s>"])
+    assert math.isfinite(score), score
+
+
 def _redaction(data: bytes) -> None:
     redacted(data.decode(errors="replace"))
 
@@ -199,6 +207,8 @@ PARSERS = {
     "TFRecord": Parser(_records, _fixtures("tensorflow/frames_keyed_video_id.tfrecord"), (RecordError,)),
     "manifest": Parser(_manifest, _manifest_seeds, (ValueError,)),
     "annotations": Parser(_annotations, _annotation_seeds, (AnnotationError,)),
+    "language model": Parser(_language_model, _fixtures("arpa/trigram.arpa"), (ArpaError,)),
+    "word list": Parser(read_words, lambda: ["bin\nblue\r\n\ne\u0301\n".encode()], (LexiconError,)),
     "redaction": Parser(_redaction, lambda: [b"see 'https://u:p@host/a?token=1#b' and Basic YTpi"]),
     "record": Parser(
         lambda data: RunRecord.from_json(data.decode(errors="replace")), _fixtures("records/run.json"), (ValueError,)

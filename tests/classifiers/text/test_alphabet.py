@@ -8,7 +8,7 @@ import pytest
 from classifiers.text.alphabet import LIPNET_ALPHABET, Alphabet, AlphabetError, alphabet_of, check_same_alphabet
 from schemas import strict_json
 
-SENTENCES = ("bin blue at f two now", "Grüß Gott, señor", "добрый день", "今日は", "नमस्ते")
+SENTENCES = ("bin blue at f two now", "Grüß Gott, señor", "добрый день", "今日は", "नमस्ते", "می\u200cروم")
 
 
 def test_the_reported_alphabet_has_41_outputs():

@@ -108,7 +108,9 @@ def test_a_list_of_words_is_one_word_a_line():
     ("content", "message"),
     [
         (b"", "it has no words"),
-        (b"bin\nat f\n\xff\nred", "line 2: 'at f' is not one word, line 3 is not UTF-8"),
+        (b"bin\nat f\n\xff\nred", "line 2: 'at f' is not one word, line 3: it is not UTF-8"),
+        (b"two words\n" * 1000, "list of words: line 1: .*, line 5: 'two words' is not one word, …"),
+        (b"\n".join(b"%d" % n for n in range(200_001)), "line 200001: more than 200,000 words"),
         (b"x" * (17 << 20), "it has 17,825,792 bytes, allowed: at most 16,777,216"),
     ],
 )
