@@ -11,7 +11,7 @@ where they are sure, often late within a sound: times are good to a few steps, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -64,23 +64,23 @@ def align(log_probabilities: ArrayLike, labels: Sequence[int], alphabet: Alphabe
         AlignmentError: if the steps are too few, or the probability of every path is 0.
     """
     values = checked(log_probabilities, alphabet.blank, alphabet.num_outputs)
-    places = _best_path(values, labels, alphabet.blank) if len(labels) else np.zeros(len(values), np.int64)
-    characters, words = [], []
-    logs, runs = [], []  # of each character: the log-probabilities of its steps; its first and last step
-    for place, label in enumerate(labels):
-        steps = np.flatnonzero(places == 2 * place + 1)
-        logs.append(values[steps, label])
-        runs.append((int(steps[0]), int(steps[-1])))
+    path = _best_path(values, labels, alphabet.blank) if len(labels) else np.zeros(len(values), np.int64)
     texts = [alphabet.decode([label]) for label in labels]
-    for place, text in enumerate(texts):
-        characters.append(AlignedText(text, *runs[place], _mean_probability(logs[place])))
-    for is_space, group in groupby(range(len(texts)), key=lambda place: texts[place] == SPACE):
-        word = list(group)
-        if not is_space:
-            logs_of_word = np.concatenate([logs[place] for place in word])
-            text = "".join(texts[place] for place in word)
-            words.append(AlignedText(text, runs[word[0]][0], runs[word[-1]][1], _mean_probability(logs_of_word)))
-    return Alignment(tuple(characters), tuple(words))
+    steps = [np.flatnonzero(path == 2 * place + 1) for place in range(len(labels))]
+    logs = [values[of_label, label] for of_label, label in zip(steps, labels, strict=True)]
+
+    def aligned(places: Iterable[int]) -> AlignedText:
+        """The text of labels that follow each other."""
+        some = list(places)
+        probability = float(np.exp(np.concatenate([logs[place] for place in some]).mean()))
+        first, last = int(steps[some[0]][0]), int(steps[some[-1]][-1])
+        return AlignedText("".join(texts[place] for place in some), first, last, probability)
+
+    groups = groupby(range(len(labels)), key=lambda place: texts[place] == SPACE)
+    return Alignment(
+        characters=tuple(aligned([place]) for place in range(len(labels))),
+        words=tuple(aligned(places) for is_space, places in groups if not is_space),
+    )
 
 
 def _best_path(values: Array, labels: Sequence[int], blank: int) -> NDArray[np.int64]:
@@ -106,7 +106,3 @@ def _best_path(values: Array, labels: Sequence[int], blank: int) -> NDArray[np.i
         path[step] = state
         state -= int(moves[step, state])
     return path
-
-
-def _mean_probability(logs: Array) -> float:
-    return float(np.exp(logs.mean()))

@@ -40,7 +40,7 @@ MAX_ORDER = 6
 MAX_LINE_BYTES = 4096
 MAX_LISTED = 20  # problems of one file
 NGRAM_BYTES = 300  # in memory, with its words and numbers
-MEMORY = (1 << 30, "a model of words for decoding on one machine; prune it, or take a lower order")
+MEMORY = (1 << 30, "every worker holds the model; prune it, or train one of a lower order")
 MAX_SHOWN = 60  # characters of a line in a message
 LARGEST = 1000.0  # absolute value of a log10; SRILM writes -99 for a probability of 0
 DATA, CLOSING = "\\data\\", "\\end\\"
@@ -206,7 +206,7 @@ class _Reader:
             try:
                 self._line = content.decode().strip("\ufeff \t\r\n")
             except UnicodeDecodeError:
-                self._fail(self._place("it is not UTF-8"))
+                self._fail(self._place("it is not UTF-8; unpack a compressed model, and save a binary one as ARPA"))
             if self._line:
                 return True
         self._line = ""

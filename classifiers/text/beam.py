@@ -28,6 +28,8 @@ from classifiers.text.ctc import checked
 from classifiers.text.lexicon import Lexicon, LexiconError, Node
 from schemas.errors import examples
 
+SWEEP_STEPS = 100  # between removals of dropped prefixes, which are kept as they often come back
+
 
 @dataclass(frozen=True, kw_only=True)
 class WordScores:
@@ -96,6 +98,8 @@ class LexiconDecoder:
         beam = [_Prefix(None, self._lexicon.start, 0.0, model.start if model else ())]
         for left, row in zip(range(len(values) - 1, -1, -1), values.tolist(), strict=True):
             beam = heapq.nlargest(self._width, self._step(beam, row, left), key=attrgetter("score"))
+            if left % SWEEP_STEPS == SWEEP_STEPS - 1:
+                _forget_all_but(beam)
         return self._transcripts(beam)
 
     def _step(self, beam: list[_Prefix], row: list[float], left: int) -> list[_Prefix]:
@@ -185,6 +189,18 @@ class _Prefix:
             labels.append(prefix.node.label)
             prefix = prefix.parent
         return tuple(reversed(labels))
+
+
+def _forget_all_but(beam: list[_Prefix]) -> None:
+    """Drop the prefixes from which none in the beam has grown, so that memory does not grow with them."""
+    kept: set[_Prefix] = set()
+    for prefix in beam:
+        one: _Prefix | None = prefix
+        while one is not None and one not in kept:
+            kept.add(one)
+            one = one.parent
+    for prefix in kept:
+        prefix.longer = {label: longer for label, longer in prefix.longer.items() if longer in kept}
 
 
 def _log_sum(a: float, b: float) -> float:

@@ -101,7 +101,7 @@ def prefix_beam_search(
     """The most probable sequences, at most `results`, the best first, among the best `width` prefixes of each step.
 
     A wide enough beam keeps all prefixes: then all scores are exact. Otherwise they leave out paths through prefixes
-    that were dropped.
+    that were dropped. Memory: some 300 bytes for each prefix that was ever kept, at most T x `width` of them.
     """
     if width < 1:
         raise ValueError(f"width is {width}, expected 1 or more")

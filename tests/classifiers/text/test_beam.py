@@ -135,6 +135,20 @@ def test_a_bonus_favours_more_words():
     assert many.score == pytest.approx(many.log_probability + 2.0)
 
 
+def test_forgetting_dropped_prefixes_changes_nothing(monkeypatch: pytest.MonkeyPatch):
+    values = noisy(SENTENCE, seed=1, noise=2.5)
+    decoder = LexiconDecoder(
+        free_lexicon(["a", "in", "q", "green", "gin", "place", "please", "seven", "lace"], LIPNET_ALPHABET),
+        WordScores(word_bonus=1.0),
+        width=8,
+        results=8,
+    )
+    kept = decoder.decode(values)
+    monkeypatch.setattr("classifiers.text.beam.SWEEP_STEPS", 1)
+    assert decoder.decode(values) == kept
+    assert len({one.text for one in kept}) == len(kept) > 1
+
+
 def test_a_language_model_must_know_the_words():
     with pytest.raises(LexiconError, match=r"has no <unk>, and lacks 2 of the words: 'aa', 'b'"):
         LexiconDecoder(free_lexicon(["a", "b", "aa"], ALPHABET), WordScores(language_model=MODEL))
