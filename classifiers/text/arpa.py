@@ -44,7 +44,7 @@ MEMORY = (1 << 30, "every worker holds the model; prune it, or train one of a lo
 MAX_SHOWN = 60  # characters of a line in a message
 LARGEST = 1000.0  # absolute value of a log10; SRILM writes -99 for a probability of 0
 DATA, CLOSING = "\\data\\", "\\end\\"
-COUNT = re.compile(r"ngram\s+(\d{1,20})\s*=\s*(\d{1,20})")
+COUNT = re.compile(r"ngram\s+(\d{1,9})\s*=\s*(\d{1,19})")  # 64 bits
 SEPARATOR = re.compile(r"[ \t]+")
 LOG_10 = math.log(10)
 
@@ -56,10 +56,9 @@ class ArpaError(ValueError):
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
-        listed = [*self.problems[:MAX_LISTED]]
-        if len(listed) < len(self.problems):
-            listed.append("and more")
-        super().__init__(f"ARPA file: {len(listed)} problem(s)\n" + "\n".join(f"  - {line}" for line in listed))
+        listed, more = self.problems[:MAX_LISTED], len(self.problems) > MAX_LISTED
+        count = f"more than {MAX_LISTED}" if more else len(listed)
+        super().__init__(f"ARPA file: {count} problem(s)\n" + "\n".join(f"  - {line}" for line in listed))
 
 
 @dataclass(frozen=True)
