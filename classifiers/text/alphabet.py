@@ -85,7 +85,7 @@ class Alphabet:
         """
         outputs = [int(one) for one in outputs]
         if wrong := [one for one in outputs if not 0 <= one < self.num_outputs]:
-            raise AlphabetError(f"no outputs of an alphabet of {self.num_outputs}: {examples(wrong, str)}")
+            raise AlphabetError(f"no outputs of an alphabet of {self.num_outputs}: {examples([*map(str, wrong)], str)}")
         return "".join(self._texts[one] for one in outputs)
 
     @cached_property
