@@ -72,7 +72,7 @@ def with_blanks(labels: Sequence[int], blank: int) -> NDArray[np.int64]:
 
 def may_skip(states: NDArray[np.int64], blank: int) -> NDArray[np.bool_]:
     """The states (2L + 1,) that a path may enter past the blank before them: labels unlike the one before."""
-    skips = states != blank
+    skips: NDArray[np.bool_] = states != blank
     skips[2:] &= states[2:] != states[:-2]
     skips[:2] = False
     return skips
