@@ -146,8 +146,8 @@ def hash_path(path: Path) -> str:
 
 
 def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Progress | None) -> tuple[Path, str]:
-    """The verified file of a named set and its sha256; downloaded if it is not in the cache."""
-    path = cache / known.file_name
+    """The verified file of a named set and its sha256; downloaded if it is neither shipped nor in the cache."""
+    path = known.shipped or cache / known.file_name
     lock = path.with_name(path.name + ".sha256")
     if path.exists():
         sha256 = hash_path(path)

@@ -1,0 +1,207 @@
+"""MediaPipe's short-range BlazeFace: the faces in a frame, at several scales.
+
+In: uint8 (H, W, 3) RGB. Out: `Face`s: a box in pixels, and the eyes. 0.1 million weights.
+
+The network reads squares of 128 x 128 pixels, in [-1, 1], and gives a score and 16 numbers for each of 896 anchors:
+the box and six points, relative to the anchor. The first scale is the whole frame, letterboxed. Where it has no face,
+the frame is searched in overlapping squares of half its longer side, and then of a quarter of it. Faces were found
+whose box (forehead to chin) is at least a sixth of the square's side: of a 1080p frame, 320 pixels, then 160, then 80.
+
+Source: Bazarevsky et al., "BlazeFace: Sub-millisecond neural face detection on mobile GPUs" (arXiv 1907.05047);
+`face_detection_short_range.tflite` of MediaPipe (Apache-2.0). There, overlapping boxes are blended; here, the most
+confident one counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from extractors.faces.layers import Block, SameConv
+from extractors.faces.regions import Points
+from extractors.faces.tflite_weights import load_tflite
+
+SIDE = 128
+LEAST_SCORE = 0.5
+MAX_OVERLAP = 0.3  # of the boxes of two faces, intersection over union
+MAX_CANDIDATES = 200
+SCALES = (1, 2, 4)  # the longer side of the frame, in squares
+BATCH = 16  # squares at once
+# Channels and strides of the blocks; the anchors of the finer grid hang on the first eleven.
+BLOCKS = (
+    *((24, 1), (28, 1), (32, 2), (36, 1), (42, 1), (48, 2), (56, 1), (64, 1), (72, 1), (80, 1), (88, 1)),
+    *((96, 2), (96, 1), (96, 1), (96, 1), (96, 1)),
+)
+FINE_BLOCKS = 11
+GRIDS = ((16, 2), (8, 6))  # cells a side, anchors in each
+NUMBERS = 16  # of an anchor: centre, width and height of the box; six points, of which the eyes are the first
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face, in pixels: its box (left, top, right, bottom), and the eyes (2, 2), the left one in the picture first."""
+
+    box: tuple[float, float, float, float]
+    eyes: Points
+    score: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The centre of the box."""
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
+    @property
+    def side(self) -> float:
+        """The longer side of the box."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
+
+
+class FaceDetector(nn.Module):
+    """The network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = (24, *(count for count, _ in BLOCKS))
+        blocks = [
+            Block(before, count, stride=stride, activation=nn.ReLU())
+            for before, (count, stride) in zip(channels, BLOCKS, strict=False)
+        ]
+        self.stem = SameConv(3, 24, 5, 2)
+        self.fine = nn.Sequential(*blocks[:FINE_BLOCKS])
+        self.coarse = nn.Sequential(*blocks[FINE_BLOCKS:])
+        widths = BLOCKS[FINE_BLOCKS - 1][0], BLOCKS[-1][0]
+        self.scores = nn.ModuleList(nn.Conv2d(c, a, 1) for c, (_, a) in zip(widths, GRIDS, strict=True))
+        self.boxes = nn.ModuleList(nn.Conv2d(c, a * NUMBERS, 1) for c, (_, a) in zip(widths, GRIDS, strict=True))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """B, 3, 128, 128 to scores (B, 896) before the sigmoid, and numbers (B, 896, 16)."""
+        fine = self.fine(F.relu(self.stem(x)))  # B, 88, 16, 16
+        grids = fine, self.coarse(fine)  # and B, 96, 8, 8
+        scores = [head(x).permute(0, 2, 3, 1).flatten(1) for head, x in zip(self.scores, grids, strict=True)]
+        boxes = [
+            head(x).permute(0, 2, 3, 1).reshape(len(x), -1, NUMBERS) for head, x in zip(self.boxes, grids, strict=True)
+        ]
+        return torch.cat(scores, 1), torch.cat(boxes, 1)
+
+
+def build_face_detector(path: Path) -> FaceDetector:
+    """The network with the weights of its `.tflite` file."""
+    with torch.device("meta"):
+        network = FaceDetector()
+    load_tflite(network, LAYERS, path)
+    return network.eval()
+
+
+@torch.inference_mode()
+def find_faces(network: FaceDetector, frame: Tensor, *, scales: Sequence[int] = SCALES) -> list[Face]:
+    """The faces of the first scale that has any, the most confident first."""
+    for scale in scales:
+        squares = list(_squares(frame.shape[0], frame.shape[1], scale))
+        candidates: list[Face] = []
+        for start in range(0, len(squares), BATCH):
+            batch = squares[start : start + BATCH]
+            scores, numbers = network(torch.stack([_picture(frame, *square) for square in batch]))
+            for square, score, boxes in zip(batch, torch.sigmoid(scores), numbers, strict=True):
+                candidates += _candidates(score, boxes, *square)
+        if faces := _distinct(candidates):
+            return faces
+    return []
+
+
+def _squares(height: int, width: int, scale: int) -> Iterator[tuple[float, float, float]]:
+    """(left, top, side) of the squares of a scale; they overlap by half, and one that is larger is centred."""
+    side = max(height, width) / scale
+    for top in _starts(height, side):
+        for left in _starts(width, side):
+            yield left, top, side
+
+
+def _starts(length: int, side: float) -> NDArray[np.float64]:
+    if length <= side:
+        return np.array([(length - side) / 2])
+    return np.linspace(0, length - side, math.ceil((length - side) / (side / 2)) + 1)
+
+
+def _picture(frame: Tensor, left: float, top: float, side: float) -> Tensor:
+    """A square of a frame, (3, 128, 128) in [-1, 1]; black where it reaches beyond the frame."""
+    height, width = frame.shape[:2]
+    x0, y0 = max(round(left), 0), max(round(top), 0)
+    x1, y1 = min(round(left + side), width), min(round(top + side), height)
+    rows, columns = (max(round((end - start) * SIDE / side), 1) for start, end in ((y0, y1), (x0, x1)))
+    planes = frame[y0:y1, x0:x1].permute(2, 0, 1)[None]  # 1, 3, h, w; channels-last in memory, the fast path
+    small = F.interpolate(planes, (rows, columns), mode="bilinear", antialias=True)[0]
+    picture = torch.full((3, SIDE, SIDE), -1.0)
+    down, right = round((y0 - top) * SIDE / side), round((x0 - left) * SIDE / side)
+    picture[:, down : down + rows, right : right + columns] = (small / 127.5 - 1)[:, : SIDE - down, : SIDE - right]
+    return picture
+
+
+def _candidates(scores: Tensor, numbers: Tensor, left: float, top: float, side: float) -> list[Face]:
+    """The anchors of a square, (896,) and (896, 16), that are faces."""
+    chosen = (scores > LEAST_SCORE).nonzero()[:, 0]
+    pairs = numbers[chosen].view(-1, NUMBERS // 2, 2) / SIDE  # N, 8, 2
+    pairs[:, 0] += ANCHORS[chosen]
+    pairs[:, 2:] += ANCHORS[chosen, None]
+    pairs *= side
+    corner = torch.tensor([left, top])
+    faces = []
+    for score, pair in zip(scores[chosen].tolist(), pairs, strict=True):
+        low, high = (pair[0] - pair[1] / 2 + corner).tolist(), (pair[0] + pair[1] / 2 + corner).tolist()
+        faces.append(Face((*low, *high), (pair[2:4] + corner).numpy(), score))
+    return faces
+
+
+def _distinct(candidates: Sequence[Face]) -> list[Face]:
+    """The most confident of those that overlap."""
+    faces: list[Face] = []
+    for candidate in sorted(candidates, key=lambda face: -face.score)[:MAX_CANDIDATES]:
+        if all(overlap(candidate, face) < MAX_OVERLAP for face in faces):
+            faces.append(candidate)
+    return faces
+
+
+def overlap(face: Face, other: Face) -> float:
+    """Intersection over union of the boxes of two faces."""
+    (a, b, c, d), (e, f, g, h) = face.box, other.box
+    shared = max(min(c, g) - max(a, e), 0.0) * max(min(d, h) - max(b, f), 0.0)
+    union = (c - a) * (d - b) + (g - e) * (h - f) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _anchors() -> Tensor:
+    """The centres of the anchors, (896, 2), of a square of side 1."""
+    grids = []
+    for cells, anchors in GRIDS:
+        places = (torch.arange(cells) + 0.5) / cells
+        y, x = torch.meshgrid(places, places, indexing="ij")
+        grids.append(torch.stack([x, y], -1).view(-1, 2).repeat_interleave(anchors, 0))
+    return torch.cat(grids)
+
+
+ANCHORS = _anchors()
+
+
+def _layers() -> dict[str, str]:
+    """The network's layers by their names in the file."""
+    names = {"stem": "conv2d"}
+    for index in range(len(BLOCKS)):
+        place = f"fine.{index}" if index < FINE_BLOCKS else f"coarse.{index - FINE_BLOCKS}"
+        names[f"{place}.depthwise"] = f"depthwise_conv2d_{index}" if index else "depthwise_conv2d"
+        names[f"{place}.pointwise"] = f"conv2d_{index + 1}"
+    for index, stride in enumerate((8, 16)):
+        names[f"scores.{index}"] = f"classificator_{stride}"
+        names[f"boxes.{index}"] = f"regressor_{stride}"
+    return names
+
+
+LAYERS: Mapping[str, str] = _layers()
