@@ -3,8 +3,9 @@
 In: frames uint8 (T, H, W, 3) RGB, of one shot. Out: a `MouthTrack`: the box of the lips' outer ring and the eye line in
 every frame, in pixels.
 
-The detector finds the face; from then on, the points of the mesh in one frame say where to look in the next, and the
-detector is asked again only where the mesh says that there is no face. Then the face nearest to the lost one counts.
+The detector finds the face, and the mesh its points. From then on, what the mesh looks at moves, turns and grows with the
+points, and the detector is asked again only where the mesh says that there is no face. Then the face nearest to the lost
+one counts.
 Frames without a face are interpolated between their neighbours; before the first and after the last face found, the
 track holds still. The place of the mouth and the eye line are smoothed over five frames. Boxes are not: a mouth opens
 within three frames, and a smoothed box would cut off up to 3 of its 25 pixels (GRID corpus).
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from extractors.faces.detector import SCALES, Face, FaceDetector, build_face_detector, find_faces
 from extractors.faces.landmarks import EYES, LIPS, MARGIN, SIDE, FaceMesh, build_face_mesh, face_points
-from extractors.faces.regions import Points, Region, angle_radians, square_around
+from extractors.faces.regions import Points, Region, angle_radians, moved
 from extractors.networks.image_input import as_image_tensor
 from extractors.weights.content import WeightsError
 from extractors.weights.resolve import resolve_weights
@@ -77,19 +78,20 @@ class MouthFinder:
 
     def _points(self, frames: NDArray[np.uint8], face: int | None) -> Iterator[Points | None]:
         """The points of the face in each frame."""
-        region: Region | None = None  # where the face was last seen
-        is_lost, lost_frames = True, 0
+        start: tuple[Region, Points] | None = None  # where the detector found the face, and its points there
+        region: Region | None = None  # where it is now, or was last
+        lost_frames = 0
         for image in frames:
             frame = as_image_tensor(image)
-            points = face_points(self.mesh, frame, region) if region and not is_lost else None
+            points = face_points(self.mesh, frame, region) if region and not lost_frames else None
             if points is None:
                 scales = SCALES if lost_frames % SEARCH_EVERY == 0 else SCALES[:1]
                 chosen = _chosen(find_faces(self.detector, frame, scales=scales), face, region)
-                if chosen is not None:
-                    points = face_points(self.mesh, frame, _around(chosen))
-            is_lost, lost_frames = points is None, 0 if points is not None else lost_frames + 1
-            if points is not None:
-                region = square_around(points, points[EYES], side=SIDE, margin=MARGIN)
+                if chosen and (points := face_points(self.mesh, frame, around := _around(chosen))) is not None:
+                    start = around, points
+            if start and points is not None:
+                region = moved(*start, points)
+            lost_frames = 0 if points is not None else lost_frames + 1
             yield points
 
 

@@ -6,6 +6,7 @@ Out: float32 (3, h, w) in [0, 255]; what lies outside the frame is black.
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 
@@ -49,14 +50,13 @@ def angle_radians(line: Points) -> float:
     return math.atan2(other_y - y, other_x - x)
 
 
-def square_around(points: Points, line: Points, *, side: int, margin: float) -> Region:
-    """The region of `side` pixels along `line` that is `margin` times as large as the points' longer extent."""
-    angle = angle_radians(line)
-    turned = Region(0.0, 0.0, 1.0, angle)
-    along = points @ turned.axes.T
-    low, high = along.min(0), along.max(0)
-    x, y = turned.to_frame((low + high) / 2).tolist()
-    return Region(x, y, margin * float((high - low).max()) / side, angle)
+def moved(region: Region, before: Points, after: Points) -> Region:
+    """The region, moved, turned and scaled as the points in it are: by least squares, (N, 2) each."""
+    was, now = (points[:, 0] + 1j * points[:, 1] for points in (before.astype(float), after.astype(float)))
+    offsets = was - was.mean()
+    turn = complex(np.vdot(offsets, now - now.mean()) / np.vdot(offsets, offsets))
+    centre = complex(now.mean() + turn * (complex(region.x, region.y) - was.mean()))
+    return Region(centre.real, centre.imag, region.scale * abs(turn), region.angle_radians + cmath.phase(turn))
 
 
 def pixels_of(frame: Tensor, region: Region, height: int, width: int) -> Tensor:
