@@ -27,7 +27,7 @@ from extractors.faces.regions import Region, angle_radians, pixels_of
 from extractors.networks.image_input import as_image_tensor
 from schemas.outcomes import FailureCode, VideoError
 
-GREY_SHARES = (0.2989, 0.587, 0.114)  # of the three channels, in the order that they come in
+GREY_SHARES = (0.2989, 0.587, 0.114)  # of blue, green and red: the tutorial takes OpenCV's frames for RGB
 FIXED_FRAME = (288, 360)
 FIXED_ROWS, FIXED_COLUMNS = slice(190, 236), slice(80, 220)
 
@@ -73,13 +73,12 @@ def fixed_crop(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
             f"its frames are {width} x {height} pixels, and the fixed place of the mouth is that of the GRID corpus, "
             "360 x 288: find the mouth instead",
         )
-    # The tutorial reads frames as OpenCV gives them, blue first, and takes the shares in this order.
-    return grey(frames[:, FIXED_ROWS, FIXED_COLUMNS, ::-1])
+    return grey(frames[:, FIXED_ROWS, FIXED_COLUMNS])
 
 
 def grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The grey level of (..., 3), (..., 1), rounded as TensorFlow's `rgb_to_grayscale` does."""
-    unit = pictures.astype(np.float32) * np.float32(1 / 255)
+    """The grey level of RGB (..., 3) as the tutorial computes it, (..., 1), rounded as TensorFlow does."""
+    unit = pictures[..., ::-1].astype(np.float32) * np.float32(1 / 255)
     level = unit @ np.array(GREY_SHARES, np.float32)
     levels: NDArray[np.uint8] = np.floor(level * np.float32(255.5)).astype(np.uint8)
     return levels[..., None]

