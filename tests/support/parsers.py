@@ -42,7 +42,6 @@ from extractors.video.sample_entries import sample_entries
 from extractors.weights.protobuf_wire import WireError, fields, floats, integer, text
 from extractors.weights.tensorflow_bundle import read_bundle, shard_names
 from extractors.weights.tensorflow_files import read_checkpoint, read_graph_constants
-from extractors.weights.weight_sets import SHIPPED
 from schemas.outcomes import VideoError
 from schemas.runs import RunRecord
 from tests.support.videos import Clip, write_video
@@ -178,10 +177,6 @@ def _records(data: bytes) -> None:
         inspect_records(str(path), "a.tfrecord")
 
 
-def _tflite_seeds() -> list[bytes]:
-    return [(SHIPPED / "face_detection_short_range.tflite").read_bytes()]
-
-
 def _fixtures(*names: str) -> Callable[[], list[bytes]]:
     return lambda: [(FIXTURES / name).read_bytes() for name in names]
 
@@ -202,7 +197,7 @@ PARSERS = {
     "TensorFlow graph": Parser(read_graph_constants, _fixtures(TABLES[2]), (WireError,)),
     "TensorFlow checkpoint": Parser(read_checkpoint, _fixtures(TABLES[0]), (WireError,)),
     "TensorFlow bundle": Parser(_bundle, _fixtures(TABLES[1]), (WireError,)),
-    "TFLite": Parser(read_constants, _tflite_seeds, (TfliteError,)),
+    "TFLite": Parser(read_constants, _fixtures("faces/tiny.tflite"), (TfliteError,)),
     "TFRecord": Parser(_records, _fixtures("tensorflow/frames_keyed_video_id.tfrecord"), (RecordError,)),
     "manifest": Parser(_manifest, _manifest_seeds, (ValueError,)),
     "annotations": Parser(_annotations, _annotation_seeds, (AnnotationError,)),
