@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from extractors.faces.layers import Block, SameConv
-from extractors.faces.regions import Points
+from extractors.faces.regions import Points, Region, pixels_of
 from extractors.faces.tflite_weights import load_tflite
 
 SIDE = 128
@@ -143,15 +143,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 def _picture(frame: Tensor, left: int, top: int, side: int) -> Tensor:
     """A square of a frame, (3, 128, 128) in [-1, 1]; black where it reaches beyond the frame."""
-    height, width = frame.shape[:2]
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
-    rows, columns = (max(round(length * SIDE / side), 1) for length in (y1 - y0, x1 - x0))
-    planes = frame[y0:y1, x0:x1].permute(2, 0, 1)[None]  # 1, 3, h, w; channels-last in memory, the fast path
-    small = F.interpolate(planes, (rows, columns), mode="bilinear", antialias=True)[0]
-    picture = torch.full((3, SIDE, SIDE), -1.0)
-    down, right = ((y0 - top) * SIDE // side, (x0 - left) * SIDE // side)
-    picture[:, down : down + rows, right : right + columns] = small / 127.5 - 1
-    return picture
+    square = Region(left + side / 2, top + side / 2, side / SIDE, 0.0)
+    return pixels_of(frame, square, SIDE, SIDE) / 127.5 - 1
 
 
 def _candidates(scores: Tensor, numbers: Tensor, left: int, top: int, side: int) -> list[Face]:
