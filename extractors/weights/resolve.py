@@ -3,8 +3,8 @@
 In: the specification (`inception-2015`, a path, a URI, `random:SEED`, `none`) and the kind of weights. Out: a
 `ResolvedWeights`: a verified local file and its sha256, or a seed. Random weights are never a fallback.
 
-A named set is downloaded once into the cache (`FRAMEMILL_CACHE`, default `~/.cache/framemill`), verified and renamed
-into place. It is verified against the published hash, in full where it is known. Otherwise the file that is used first,
+A named set that is not shipped with this package is downloaded once into the cache (`FRAMEMILL_CACHE`, default
+`~/.cache/framemill`), verified and renamed into place. It is verified against the published hash, in full where it is known. Otherwise the file that is used first,
 downloaded or put there, is pinned: its hash is stored beside it in FILE.sha256, and later runs must match it, as well
 as the digits that were published. That file may be there from the start, as `sha256sum FILE` writes it.
 """
@@ -147,7 +147,7 @@ def hash_path(path: Path) -> str:
 
 def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Progress | None) -> tuple[Path, str]:
     """The verified file of a named set and its sha256; downloaded if it is neither shipped nor in the cache."""
-    path = known.shipped or cache / known.file_name
+    path = known.shipped if known.shipped and known.shipped.exists() else cache / known.file_name
     lock = path.with_name(path.name + ".sha256")
     if path.exists():
         sha256 = hash_path(path)

@@ -24,7 +24,7 @@ class WeightSet:
     size_bytes     of the file, if known exactly
     about          its size as it was published, if it is not
     alternatives   other accepted public files of the same weights
-    shipped        the file's place in this package; such a set is not downloaded
+    shipped        where the file is in this package, if it is: it is not downloaded then
     """
 
     name: str
