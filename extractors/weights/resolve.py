@@ -4,9 +4,10 @@ In: the specification (`inception-2015`, a path, a URI, `random:SEED`, `none`) a
 `ResolvedWeights`: a verified local file and its sha256, or a seed. Random weights are never a fallback.
 
 A named set that is not shipped with this package is downloaded once into the cache (`FRAMEMILL_CACHE`, default
-`~/.cache/framemill`), verified and renamed into place. It is verified against the published hash, in full where it is known. Otherwise the file that is used first,
-downloaded or put there, is pinned: its hash is stored beside it in FILE.sha256, and later runs must match it, as well
-as the digits that were published. That file may be there from the start, as `sha256sum FILE` writes it.
+`~/.cache/framemill`), verified and renamed into place. It is verified against the published hash, in full where it is
+known. Otherwise the file that is used first, downloaded or put there, is pinned: its hash is stored beside it in
+FILE.sha256, and later runs must match it, as well as the digits that were published. That file may be there from the
+start, as `sha256sum FILE` writes it.
 """
 
 from __future__ import annotations
