@@ -23,6 +23,7 @@ class FailureCode(StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     NO_DECODABLE_FRAME = "no_decodable_frame"
     ENCRYPTED = "encrypted"
+    NO_FACE = "no_face"
     ABSURD_DIMENSIONS = "absurd_dimensions"
     TOO_LONG = "too_long"
     COPY_LIMIT = "copy_limit"

@@ -26,6 +26,7 @@ ALLOWED = {
     "extractors/networks": [],
     "extractors/clips": ["extractors/video"],
     "extractors/cutting": ["extractors/clips", "extractors/video"],
+    "extractors/faces": ["extractors/networks", "extractors/weights"],
     "extractors/live": ["extractors/clips", "extractors/video"],
     "extractors/weights": ["extractors/networks"],
     "extractors": ["extractors/video", "extractors/networks", "extractors/weights"],

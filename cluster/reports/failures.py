@@ -24,6 +24,7 @@ ADVICE: dict[FailureCode, str] = {
     FailureCode.UNSUPPORTED_CODEC: "This build has no decoder for it. Convert the file, for example to H.264.",
     FailureCode.NO_DECODABLE_FRAME: "The stream is damaged throughout. Replace the file or leave it out.",
     FailureCode.ENCRYPTED: "Protected content cannot be read. Provide an unprotected copy.",
+    FailureCode.NO_FACE: "Lip reading needs the speaker's face. Replace the video or remove it from the manifest.",
     FailureCode.ABSURD_DIMENSIONS: "Larger than the limit. If the size is intended, raise the limit and retry.",
     FailureCode.TOO_LONG: "More grid points than the limit. If the length is real, raise the limit and retry.",
     FailureCode.COPY_LIMIT: "Too large or slow to copy. Take a server that sends ranges, or raise the limit.",

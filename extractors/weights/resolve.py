@@ -3,10 +3,11 @@
 In: the specification (`inception-2015`, a path, a URI, `random:SEED`, `none`) and the kind of weights. Out: a
 `ResolvedWeights`: a verified local file and its sha256, or a seed. Random weights are never a fallback.
 
-A named set is downloaded once into the cache (`FRAMEMILL_CACHE`, default `~/.cache/framemill`), verified and renamed
-into place. It is verified against the published hash, in full where it is known. Otherwise the file that is used first,
-downloaded or put there, is pinned: its hash is stored beside it in FILE.sha256, and later runs must match it, as well
-as the digits that were published. That file may be there from the start, as `sha256sum FILE` writes it.
+A named set that is not shipped with this package is downloaded once into the cache (`FRAMEMILL_CACHE`, default
+`~/.cache/framemill`), verified and renamed into place. It is verified against the published hash, in full where it is
+known. Otherwise the file that is used first, downloaded or put there, is pinned: its hash is stored beside it in
+FILE.sha256, and later runs must match it, as well as the digits that were published. That file may be there from the
+start, as `sha256sum FILE` writes it.
 """
 
 from __future__ import annotations
@@ -146,8 +147,8 @@ def hash_path(path: Path) -> str:
 
 
 def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Progress | None) -> tuple[Path, str]:
-    """The verified file of a named set and its sha256; downloaded if it is not in the cache."""
-    path = cache / known.file_name
+    """The verified file of a named set and its sha256; downloaded if it is neither shipped nor in the cache."""
+    path = known.shipped if known.shipped and known.shipped.exists() else cache / known.file_name
     lock = path.with_name(path.name + ".sha256")
     if path.exists():
         sha256 = hash_path(path)

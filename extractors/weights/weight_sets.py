@@ -10,7 +10,9 @@ from typing import Literal
 
 from extractors.weights.content import WeightsError
 
-Kind = Literal["frames", "sound", "frame-pca", "sound-pca"]
+Kind = Literal["frames", "sound", "frame-pca", "sound-pca", "face-detector", "face-points"]
+
+SHIPPED = Path(__file__).parent / "face_mesh"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class WeightSet:
     size_bytes     of the file, if known exactly
     about          its size as it was published, if it is not
     alternatives   other accepted public files of the same weights
+    shipped        where the file is in this package, if it is: it is not downloaded then
     """
 
     name: str
@@ -34,6 +37,7 @@ class WeightSet:
     size_bytes: int | None = None
     about: str = ""
     alternatives: str = ""
+    shipped: Path | None = None
 
     @property
     def size(self) -> str:
@@ -93,6 +97,26 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
         sha256_prefix="970ea276",
         size_bytes=181_358,
         alternatives="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
+    ),
+    WeightSet(
+        name="face-mesh",
+        kind="face-detector",
+        url="https://storage.googleapis.com/mediapipe-assets/face_detection_short_range.tflite",
+        file_name="face_detection_short_range.tflite",
+        licence="Apache-2.0 (MediaPipe)",
+        sha256="3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+        size_bytes=229_032,
+        shipped=SHIPPED / "face_detection_short_range.tflite",
+    ),
+    WeightSet(
+        name="face-mesh",
+        kind="face-points",
+        url="https://storage.googleapis.com/mediapipe-assets/modules/face_landmark/face_landmark.tflite",
+        file_name="face_landmark.tflite",
+        licence="Apache-2.0 (MediaPipe)",
+        sha256="c603fa6149219a3e9487dc9abd7a0c24474c77263273d24868378cdf40aa26d1",
+        size_bytes=1_241_896,
+        shipped=SHIPPED / "face_landmark.tflite",
     ),
 )
 

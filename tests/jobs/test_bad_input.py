@@ -54,8 +54,8 @@ BAD = {
     "long": ("too_long", "the limit is 2,592,000 frames. If the length is real, raise the limit (--max-grid-points)"),
     "bomb": ("memory_limit", "took more than 160 MiB (--memory-limit-mib)"),
 }
-# These need a process that dies, time that runs out, a store that fails, and a mistake of ours.
-ELSEWHERE = {"copy_limit", "worker_died", "time_limit", "storage", "internal"}
+# These need a process that dies, time that runs out, a store that fails, a lip reader, and a mistake of ours.
+ELSEWHERE = {"no_face", "copy_limit", "worker_died", "time_limit", "storage", "internal"}
 
 
 def faststart(**changes: object) -> Clip:

@@ -35,6 +35,7 @@ from cluster.datasets.manifest_rows import rows_of
 from cluster.features.tfrecord_files import RecordError, inspect_records
 from cluster.storage.redaction import redacted
 from extractors.clips.frame_times import frame_times
+from extractors.faces.tflite_weights import TfliteError, read_constants
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.bitstream.registry import READERS, reader_for
 from extractors.video.cropping import clean_aperture, matroska_crops
@@ -204,6 +205,7 @@ PARSERS = {
     "TensorFlow graph": Parser(read_graph_constants, _fixtures(TABLES[2]), (WireError,)),
     "TensorFlow checkpoint": Parser(read_checkpoint, _fixtures(TABLES[0]), (WireError,)),
     "TensorFlow bundle": Parser(_bundle, _fixtures(TABLES[1]), (WireError,)),
+    "TFLite": Parser(read_constants, _fixtures("faces/tiny.tflite"), (TfliteError,)),
     "TFRecord": Parser(_records, _fixtures("tensorflow/frames_keyed_video_id.tfrecord"), (RecordError,)),
     "manifest": Parser(_manifest, _manifest_seeds, (ValueError,)),
     "annotations": Parser(_annotations, _annotation_seeds, (AnnotationError,)),

@@ -126,7 +126,18 @@ def test_a_download_of_any_length_ends(tmp_path, published):
     assert not list((tmp_path / "b").iterdir())
 
 
-@pytest.mark.parametrize("entry", WEIGHT_SETS, ids=lambda entry: f"{entry.name}-{entry.kind}")
+ENTRY_IDS = {"ids": lambda entry: f"{entry.name}-{entry.kind}"}
+
+
+@pytest.mark.parametrize("entry", [entry for entry in WEIGHT_SETS if entry.shipped], **ENTRY_IDS)
+def test_shipped_sets_are_whole_and_need_no_network(tmp_path, entry):
+    resolved = resolve_weights(entry.name, entry.kind, cache_dir=tmp_path, open_uri=opener({}))
+    assert (Path(resolved.path), resolved.sha256) == (entry.shipped, entry.sha256)
+    assert entry.shipped.stat().st_size == entry.size_bytes
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("entry", [entry for entry in WEIGHT_SETS if not entry.shipped], **ENTRY_IDS)
 def test_without_network_the_error_tells_set_place_and_reason(tmp_path, entry):
     with pytest.raises(MissingWeightsError, match=entry.file_name) as caught:
         resolve_weights(entry.name, entry.kind, cache_dir=tmp_path, open_uri=opener({}))
