@@ -76,7 +76,8 @@ def build_face_mesh(path: Path) -> FaceMesh:
     with torch.device("meta"):
         network = FaceMesh()
     load_tflite(network, LAYERS, path)
-    return network.eval().to(memory_format=torch.channels_last)  # takes a quarter less time
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # takes a quarter less time
+    return network.eval()
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ class SameConv(nn.Conv2d):
         )
         if down % 2 or right % 2:
             x = F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
-            return self._conv_forward(x, self.weight, self.bias)
+            return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
         return F.conv2d(x, self.weight, self.bias, self.stride, (down // 2, right // 2), self.dilation, self.groups)
 
 

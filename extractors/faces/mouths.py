@@ -82,7 +82,7 @@ class MouthFinder:
         lips, eyes = points[:, LIPS], points[:, EYES]
         measured = np.concatenate([lips.min(1), lips.max(1), eyes.reshape(-1, 4)], 1)  # N, 8
         whole = interpolated(measured, np.flatnonzero(found), len(frames))  # T, 8
-        centres = smoothed((whole[:, :2] + whole[:, 2:4]) / 2)
+        centres = smoothed((whole[:, :2] + whole[:, 2:4]) * np.float32(0.5))
         return MouthTrack(whole[:, :4], centres, smoothed(whole[:, 4:]).reshape(-1, 2, 2), found)
 
     def _points(self, frames: NDArray[np.uint8], face: int | None) -> Iterator[Points | None]:
