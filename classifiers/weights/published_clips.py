@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from classifiers.clip_models.base import HEAD, ClipModel
-from classifiers.clip_models.published_layout import Layout, inflated
+from classifiers.published_layout import Layout, inflated
 from classifiers.clip_models.registry import build_clip_model
 
 OURS = Layout(name="Framemill", rename=())

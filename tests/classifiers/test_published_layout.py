@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from classifiers.clip_models.published_layout import Layout, inflated
+from classifiers.published_layout import Layout, inflated
 
 LAYOUT = Layout(
     name="someone's",
