@@ -63,7 +63,7 @@ class LipModel(nn.Module):
             ValueError: for clips of another type or shape, and for lengths that they do not have.
         """
         lengths = self._checked(clips, num_frames)
-        rows = self._forward_convolutions(clips, lengths)
+        rows = self.forward_convolutions(clips, lengths)
         packed = pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
         for recurrence in self.recurrences:
             packed, _ = recurrence(packed)
@@ -94,7 +94,7 @@ class LipModel(nn.Module):
     def base(self) -> None:
         """No other network's weights start this one in part."""
 
-    def _forward_convolutions(self, clips: Tensor, lengths: Tensor) -> Tensor:
+    def forward_convolutions(self, clips: Tensor, lengths: Tensor) -> Tensor:
         """Clips to flat frames, (N, T, H' W' C')."""
         frames = torch.arange(clips.shape[1], device=clips.device)
         outside = (frames >= lengths.to(clips.device)[:, None])[:, None, :, None, None]  # (N, 1, T, 1, 1)
@@ -115,9 +115,7 @@ class LipModel(nn.Module):
                 f"got {tuple(clips.shape)}, {dtype}"
             )
         count, most = clips.shape[:2]
-        if num_frames is None:
-            return torch.full((count,), most)
-        lengths = num_frames.cpu()
+        lengths = torch.full((count,), most) if num_frames is None else num_frames.cpu()
         if lengths.shape != (count,) or bool(((lengths < 1) | (lengths > most)).any()):
             raise ValueError(f"{count} clips of up to {most} frames have the lengths {lengths.tolist()}")
         return lengths

@@ -33,10 +33,10 @@ _KERNEL, _RECURRENT, _BIAS = (
     for name, number in (("kernel", 0), ("recurrent_kernel", 1), ("bias", 2))
 )
 _LAST_BIAS = r"/(?:[^/]+/){0,3}(?:bias(?::0)?|vars/1)$"  # of layers without a recurrent kernel
-# forward_lstm, forward_lstm_1 or forward_layer, within the layer's name, given up to three times.
+# Of `forward_lstm`, `forward_lstm_1` or `forward_layer`; groups before it repeat the names of the model and the layer.
 _DIRECTIONS = (("forward", ""), ("backward", "_reverse"))
 _LSTM: Replacements = tuple(
-    (rf"^bidirectional_(\d+)/(?:[^/]+/){{0,2}}{theirs}_[^/]+{array}", rf"recurrences.\1.{ours}_l0{direction}")
+    (rf"^bidirectional_(\d+)/(?:[^/]+/){{0,3}}{theirs}_[^/]+{array}", rf"recurrences.\1.{ours}_l0{direction}")
     for theirs, direction in _DIRECTIONS
     for array, ours in ((_KERNEL, "weight_ih"), (_RECURRENT, "weight_hh"), (_BIAS, "bias_ih"))
 )

@@ -33,6 +33,11 @@ def test_lengths_that_clips_do_not_have_are_refused(model: LipModel, lengths: li
         model(torch.zeros(2, 3, 16, 16, 1), torch.tensor(lengths))
 
 
+def test_a_clip_has_a_frame(model: LipModel) -> None:
+    with pytest.raises(ValueError, match=r"1 clips of up to 0 frames have the lengths \[0\]"):
+        model(torch.zeros(1, 0, 16, 16, 1))
+
+
 def test_dropout_of_features_is_random_in_training_alone(model: LipModel) -> None:
     clips = torch.randn(1, 3, 16, 16, 1)
     assert torch.equal(model(clips), model(clips))

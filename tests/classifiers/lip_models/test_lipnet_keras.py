@@ -59,7 +59,7 @@ def test_first_features_at_full_size_are_those_of_keras(
     """A frame's features depend on three frames before and after it."""
     steps = golden["features_t"][:2]
     with torch.inference_mode():
-        rows = model._forward_convolutions(lips()[:, :9], torch.tensor([9]))[0]
+        rows = model.forward_convolutions(lips()[:, :9], torch.tensor([9]))[0]
     expected = golden["features_t_subset"][:2]
     np.testing.assert_allclose(rows[steps][:, golden["features_idx"]], expected, atol=1e-4 * expected.std(), rtol=0)
 
@@ -69,7 +69,7 @@ def test_a_whole_clip_at_full_size_gives_the_probabilities_of_keras(
     model: LipModel, golden: dict[str, NDArray[np.float32]]
 ) -> None:
     with torch.inference_mode():
-        rows = model._forward_convolutions(lips(), torch.tensor([75]))
+        rows = model.forward_convolutions(lips(), torch.tensor([75]))
         first, _ = model.recurrences[0](rows)
         probabilities = model(lips())[0].softmax(dim=1)
     np.testing.assert_allclose(first[0][golden["features_t"]], golden["bilstm1"], atol=1e-5, rtol=0)

@@ -64,6 +64,7 @@ def test_padding_does_not_change_a_clips_logits(name: str) -> None:
         assert logits.isfinite().all()
         for clip, row, length in zip(clips, logits, LENGTHS.tolist(), strict=True):
             torch.testing.assert_close(row[:length], model(clip[None, :length])[0], atol=1e-5, rtol=0)
+            assert torch.equal(row[length:], model.head.bias.expand(len(row) - length, -1))
         # Taken for frames, padding changes them a thousand times as much.
         assert (model(clips)[1, :4] - logits[1, :4]).abs().max() > 1e-2
 
