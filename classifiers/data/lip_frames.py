@@ -48,4 +48,5 @@ def grey(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colours (…, 3), the first taken for red, to grey (…, 1)."""
     unit = frames.astype(np.float32) * np.float32(1 / 255)
     level = (unit * GREY_WEIGHTS).sum(axis=-1, keepdims=True)
-    return (level * FULL_SCALE).astype(np.uint8)
+    bytes_: NDArray[np.uint8] = (level * FULL_SCALE).astype(np.uint8)
+    return bytes_
