@@ -39,7 +39,8 @@ def lip_preprocess(frames: NDArray[np.uint8], look: LipInput) -> NDArray[np.floa
     if deviation == 0:
         raise ValueError(f"all pixels of the clip are {pixels.flat[0]}: there is nothing to standardise")
     if look.normalisation == STANDARDISED:
-        return ((pixels - mean) / deviation).astype(np.float32)
+        standardised: NDArray[np.float32] = ((pixels - mean) / deviation).astype(np.float32)
+        return standardised
     wrapped = pixels - np.uint8(mean)  # in bytes
     return wrapped.astype(np.float32) / np.float32(deviation)
 
@@ -48,5 +49,5 @@ def grey(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colours (…, 3), the first taken for red, to grey (…, 1)."""
     unit = frames.astype(np.float32) * np.float32(1 / 255)
     level = (unit * GREY_WEIGHTS).sum(axis=-1, keepdims=True)
-    bytes_: NDArray[np.uint8] = (level * FULL_SCALE).astype(np.uint8)
-    return bytes_
+    rounded: NDArray[np.uint8] = (level * FULL_SCALE).astype(np.uint8)
+    return rounded
