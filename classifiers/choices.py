@@ -16,6 +16,7 @@ CLIP_MODELS = (
     *(f"movinet-a{size}{kind}" for size in range(6) for kind in ("", "-stream")),
     *("p3d-131", "p3d-199", "p3d-63", "r2plus1d-18", "r2plus1d-34", "r3d-18", "s3d"),
 )
+LIP_MODELS = ("lipnet", "lipnet-keras")
 TASKS = SINGLE_LABEL, MULTI_LABEL = ("single-label", "multi-label")
 OPTIMIZERS = ("rmsprop", "adam", "adamw", "sgd")
 PRECISIONS = ("fp32", "bf16")

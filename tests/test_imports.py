@@ -36,6 +36,7 @@ ALLOWED = {
     "classifiers/data": [],
     "classifiers/feature_models": ["classifiers/layers", "classifiers"],
     "classifiers/clip_models": ["classifiers/layers", "classifiers"],
+    "classifiers/lip_models": ["classifiers/layers", "classifiers"],
     "classifiers/metrics": ["classifiers"],
     "classifiers/weights": ["classifiers/feature_models", "classifiers/clip_models", "classifiers"],
     "classifiers/training": ["classifiers/weights", "classifiers/metrics", "classifiers"],

@@ -24,8 +24,8 @@ from torch.utils.checkpoint import checkpoint
 from typing_extensions import override
 
 from classifiers.clip_models.config import ClipConfig
-from classifiers.clip_models.published_layout import Layout
 from classifiers.layers.heads import glorot_linear
+from classifiers.published_layout import Layout
 from classifiers.registration import Registry
 from schemas.clips import ClipFormat
 

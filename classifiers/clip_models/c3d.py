@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
-from classifiers.clip_models.published_layout import KERAS_KEYS, Layout
+from classifiers.published_layout import KERAS_KEYS, Layout
 from schemas.clips import PIXELS, ClipFormat
 
 ACCURACY = Accuracy(60.0, "Sports-1M", "arXiv:1412.0767, table 2, trained from scratch: whole videos")

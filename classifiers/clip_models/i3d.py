@@ -22,8 +22,8 @@ from typing_extensions import override
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.inception_3d import SamePool, Unit, inception_stages
-from classifiers.clip_models.published_layout import Layout, Replacements
 from classifiers.model_options import check_options
+from classifiers.published_layout import Layout, Replacements
 from schemas.clips import PIXELS, ClipFormat
 
 SOURCE = "https://github.com/google-deepmind/kinetics-i3d: test set, whole videos, trained on ImageNet first"

@@ -28,9 +28,9 @@ from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_mode
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.movinet_layouts import published_layouts
 from classifiers.clip_models.movinet_variants import VARIANTS
-from classifiers.clip_models.published_layout import Layout
 from classifiers.layers.same_padding import pad_same
 from classifiers.layers.stream import Chain, Stream, StreamLayer
+from classifiers.published_layout import Layout
 from schemas.clips import UNIT, ClipFormat
 
 EPSILON = 1e-3

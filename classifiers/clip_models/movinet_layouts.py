@@ -9,7 +9,7 @@ for phones (`2plus1d`, whose convolutions are wrapped once more) have the same a
 from __future__ import annotations
 
 from classifiers.clip_models.movinet_variants import VARIANTS
-from classifiers.clip_models.published_layout import Layout, Replacements
+from classifiers.published_layout import Layout, Replacements
 
 PYTORCH = Layout(
     name="MoViNet-pytorch",

@@ -29,8 +29,8 @@ from typing_extensions import override
 
 from classifiers.clip_models.base import Accuracy, register_clip_model
 from classifiers.clip_models.config import ClipConfig
-from classifiers.clip_models.published_layout import Layout
 from classifiers.clip_models.residual import STEM_CHANNELS, ResidualClipModel
+from classifiers.published_layout import Layout
 from schemas.clips import IMAGENET, ClipFormat
 
 EXPANSION = 4

@@ -19,7 +19,7 @@ from typing_extensions import override
 from classifiers.clip_models.base import Accuracy, ClipModel, register_clip_model
 from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.inception_3d import BLOCKS, Size, Unit, inception_stages
-from classifiers.clip_models.published_layout import Layout
+from classifiers.published_layout import Layout
 from schemas.clips import PIXELS, ClipFormat
 
 EPSILON = 1e-3  # of batch normalisation

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.weights.hdf5_storage import check_storage, claimed_bytes
+from classifiers.weights.keras_network import check_gates
 from schemas.budget import Budget, unpacked_budget, weights_budget
 
 MAX_OBJECTS = 10_000  # groups and arrays
@@ -32,13 +33,16 @@ def read_arrays(path: Path, budget: Budget | None = None) -> dict[str, Tensor]:
     """All floating-point arrays of a file by path. By default, the budget is that of any network.
 
     Raises:
-        Hdf5Error: if the file is damaged, or claims more than the budget, or much more than it has.
+        Hdf5Error: if the file is damaged, or claims more than the budget, or much more than it has, or describes a
+            network of Keras with other gates than ours.
     """
     arrays = {}
     budget = budget or weights_budget()
     unpacked = unpacked_budget(path.stat().st_size)
     try:
         with h5py.File(path, "r") as file:
+            if (description := file.attrs.get("model_config")) is not None:
+                check_gates(description)
             for name, array in _arrays(file):
                 for each in (budget, unpacked):
                     each.spend(f"array {name!r} of shape {array.shape}", claimed_bytes(array))

@@ -1,9 +1,9 @@
-"""Loading of public weights into clip classifiers of all families.
+"""Loading of public weights into clip classifiers of all families, and into lip readers.
 
 In: the arrays of a public file by key. Out: the model with these weights, and the name of the detected layout. The
-layouts are data of the model's class (`ClipModel.layouts`); a file with the model's own keys is accepted as well. Every
-array of the model must come from the file and every array of the file must be used: all missing, unknown and misshapen
-arrays are reported at once. Only weights of the model's base network (`ClipModel.base`) fill it in part.
+layouts are data of the model's class (`PublishedModel.layouts`); a file with the model's own keys is accepted as well.
+Every array of the model must come from the file and every array of the file must be used: all missing, unknown and
+misshapen arrays are reported at once. Only weights of the model's base network (`ClipModel.base`) fill it in part.
 
 Batch counters, `num_batches_tracked`, are optional; no network uses them.
 """
@@ -12,17 +12,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from classifiers.clip_models.base import HEAD, ClipModel
-from classifiers.clip_models.published_layout import Layout, inflated
+from classifiers.clip_models.base import HEAD
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.published_layout import Layout, inflated
 
 OURS = Layout(name="Framemill", rename=())
 COUNTER = "num_batches_tracked"
 MAX_LISTED = 12  # problems; a file of another network has hundreds
+
+
+class PublishedModel(Protocol):
+    """What a network of public weights has: a module of torch with a `head`."""
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """The layouts of its public files."""
+
+    def base(self) -> PublishedModel | None:
+        """A related network, on the meta device, whose weights can start this one as far as they fit."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Its arrays."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Replace its arrays."""
 
 
 class PublishedWeightsError(ValueError):
@@ -41,7 +59,7 @@ class Filled:
     left_out: tuple[str, ...] = ()
 
 
-def fill(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool = False) -> Filled:
+def fill(model: PublishedModel, arrays: Mapping[str, Tensor], *, fresh_head: bool = False) -> Filled:
     """Load public weights into `model`, all or none; those of its base network as far as they fit.
 
     With `fresh_head`, the head is unchanged and that of the file, with any number of classes, is ignored.
@@ -64,7 +82,7 @@ def fill(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool = F
     return Filled(layout.name)
 
 
-def layout_of(model: ClipModel, arrays: Iterable[str]) -> Layout:
+def layout_of(model: PublishedModel, arrays: Iterable[str]) -> Layout:
     """The layout that maps the most keys to keys of the model.
 
     Raises:
@@ -73,7 +91,7 @@ def layout_of(model: ClipModel, arrays: Iterable[str]) -> Layout:
     ours = model.state_dict().keys()
     names = list(arrays)
     layouts = (OURS, *model.layouts)  # ours first: other layouts do not change our keys
-    matches = [len(ours & {layout.key_of(name) for name in names}) for layout in layouts]
+    matches = [len(ours & set(layout.keys_of(names).values())) for layout in layouts]
     if not any(matches):
         raise PublishedWeightsError(
             f"{type(model).__name__} takes weights in the layouts of {', '.join(layout.name for layout in layouts)}; "
@@ -95,7 +113,7 @@ def published_options(name: str, arrays: Iterable[str]) -> dict[str, object]:
 
 
 def _state(
-    model: ClipModel, layout: Layout, arrays: Mapping[str, Tensor], *, fresh_head: bool
+    model: PublishedModel, layout: Layout, arrays: Mapping[str, Tensor], *, fresh_head: bool
 ) -> tuple[dict[str, Tensor], list[str]]:
     """The state of the model with the arrays of the file, and all problems."""
     problems: list[str] = []
@@ -116,7 +134,7 @@ def _state(
     return state, problems
 
 
-def _filled_from_base(model: ClipModel, arrays: Mapping[str, Tensor], *, fresh_head: bool) -> Filled | None:
+def _filled_from_base(model: PublishedModel, arrays: Mapping[str, Tensor], *, fresh_head: bool) -> Filled | None:
     """Load weights of the base network as far as they fit; None, and nothing loaded, if they are not of it."""
     base = model.base()
     if base is None:
@@ -140,8 +158,7 @@ def _is_head(key: str) -> bool:
 def _by_our_keys(layout: Layout, arrays: Iterable[str], problems: list[str]) -> dict[str, str]:
     """The keys of the file by those of the model, without skipped ones and counters."""
     found: dict[str, str] = {}
-    for theirs in arrays:
-        ours = layout.key_of(theirs)
+    for theirs, ours in layout.keys_of(arrays).items():
         if ours is None or ours.endswith(COUNTER):
             continue
         if ours in found:
@@ -151,7 +168,7 @@ def _by_our_keys(layout: Layout, arrays: Iterable[str], problems: list[str]) -> 
 
 
 def _converted(
-    model: ClipModel, layout: Layout, key: str, value: Tensor, origin: str, array: Tensor
+    model: PublishedModel, layout: Layout, key: str, value: Tensor, origin: str, array: Tensor
 ) -> tuple[Tensor, str]:
     """An array of the file in the shape of the model's `value`, and its problem, empty if there is none."""
     if not array.is_floating_point():

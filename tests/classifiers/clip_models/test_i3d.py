@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from classifiers.clip_models.base import ClipModel
-from classifiers.clip_models.published_layout import inflated
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.published_layout import inflated
 from classifiers.weights.published_clips import fill
 from tests.support import clip_parity
 from tests.support.clip_parity import FOLDER, MANIFEST, TOLERANCE, error, golden, weights

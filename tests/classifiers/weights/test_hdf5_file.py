@@ -36,6 +36,10 @@ def harm(file: h5py.File, kind: str) -> None:
         file["group/again"] = file.create_group("group")
     elif kind == "giant":
         file.create_dataset("b", (1 << 40,), "f4", chunks=(1024,))
+    elif kind == "other gates":
+        file.attrs["model_config"] = '{"config": {"recurrent_activation": "hard_sigmoid"}}'
+    elif kind == "deep description":
+        file.attrs["model_config"] = "[" * 60_000
     elif kind == "not finite":
         file["b"] = np.array([1.0, np.inf])
 
@@ -48,6 +52,8 @@ def harm(file: h5py.File, kind: str) -> None:
         ("external array", "is stored in another file"),
         ("circle", "more than 50 groups and arrays"),
         ("giant", r"array 'b' of shape \(1099511627776,\) claims 4,398,046,511,104 bytes, more than the"),
+        ("other gates", "has the gates 'hard_sigmoid'"),
+        ("deep description", "recursion"),
         ("not finite", "not finite"),
     ],
 )

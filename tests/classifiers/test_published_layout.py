@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from classifiers.clip_models.published_layout import Layout, inflated
+from classifiers.published_layout import Layout, inflated
 
 LAYOUT = Layout(
     name="someone's",
@@ -22,6 +22,20 @@ def test_names_become_ours_one_replacement_after_the_other() -> None:
     assert LAYOUT.is_one("a.scale")
     assert not LAYOUT.is_one("a.weight")
     assert not Layout(name="", rename=()).is_one("a.scale")
+
+
+def test_layers_that_a_session_numbered_on_are_counted_from_0() -> None:
+    layout = Layout(
+        name="", rename=((r"^conv_1/", "second."),), skip="/slot$", counted=r"^(?:root/)?(conv|dense)(?:_(\d+))?/"
+    )
+    for names in (["conv", "conv_1"], ["conv_2", "conv_10"], ["root/conv_7", "root/conv_9"]):
+        assert list(layout.keys_of(f"{name}/w" for name in names).values()) == ["conv_0/w", "second.w"]
+    assert layout.keys_of(["dense_4/w", "conv_1/slot", "conv_3/w", "pool_2/w"]) == {
+        "dense_4/w": "dense_0/w",
+        "conv_1/slot": None,
+        "conv_3/w": "conv_0/w",
+        "pool_2/w": "pool_2/w",
+    }
 
 
 def test_kernels_are_transposed_to_torchs_order() -> None:

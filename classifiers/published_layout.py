@@ -1,4 +1,4 @@
-"""Layouts of public weight files of clip classifiers: the keys and shapes of their arrays, as data.
+"""Layouts of public weight files of classifiers: the keys and shapes of their arrays, as data.
 
 A family lists the layouts of its public files in `LAYOUTS`, the `layouts` of its class; `published_clips.fill` applies
 them. Patterns are regular expressions, replaced one after the other. A kernel without a time dimension (four dimensions
@@ -8,7 +8,7 @@ where the model's has five) is from an image network and is inflated (`inflated`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ class Layout:
     name           its publisher
     rename         patterns and replacements from a key of the file to the model's key
     skip           keys of the file that are not weights of the network, such as an optimiser's or an auxiliary head's
+    counted        layers that Keras numbers throughout a session: a pattern of a key's start with the groups kind and
+                   number, none for the first. `rename` gets `kind_0/…`, `kind_1/…` in the order of the numbers
     ones           keys of the model that the file omits because all their values are 1
     channels_last  whether kernels end in (in, out), as in TensorFlow, instead of starting with (out, in)
     depthwise      keys of the file whose kernels end in (out, 1) instead
@@ -34,6 +36,7 @@ class Layout:
     name: str
     rename: Replacements
     skip: str | None = None
+    counted: str | None = None
     ones: str | None = None
     channels_last: bool = False
     depthwise: str | None = None
@@ -47,6 +50,26 @@ class Layout:
         for pattern, replacement in self.rename:
             theirs = re.sub(pattern, replacement, theirs)
         return theirs
+
+    def keys_of(self, theirs: Iterable[str]) -> dict[str, str | None]:
+        """The model's key for each key of a file; None for those that are skipped."""
+        names = list(theirs)
+        recounted = self._recounted(name for name in names if self.key_of(name) is not None)
+        return {name: self.key_of(recounted.get(name, name)) for name in names}
+
+    def _recounted(self, theirs: Iterable[str]) -> dict[str, str]:
+        """Keys of counted layers as `kind_0/…`, whatever number their file starts with."""
+        if self.counted is None:
+            return {}
+        found = {name: match for name in theirs if (match := re.match(self.counted, name))}
+        layers = sorted({(match[1], int(match[2] or 0)) for match in found.values()})
+        ranks: dict[tuple[str, int], int] = {}
+        for kind, number in layers:
+            ranks[kind, number] = sum(other == kind for other, _ in ranks)
+        return {
+            name: f"{match[1]}_{ranks[match[1], int(match[2] or 0)]}/{name[match.end() :]}"
+            for name, match in found.items()
+        }
 
     def is_one(self, ours: str) -> bool:
         """Whether the file omits this key of the model because its values are 1."""
