@@ -78,6 +78,7 @@ def test_a_run_that_was_killed_is_taken_up(inputs: Path, reference: Path, tmp_pa
     assert files(tmp_path) == files(reference)
 
 
+@pytest.mark.heavy
 def test_ray_gives_the_same_to_the_bit(inputs: Path, reference: Path, tmp_path: Path) -> None:
     done = run(command(inputs, tmp_path, "--workers", 2))
     assert done.returncode == 0, done.stderr

@@ -171,6 +171,7 @@ def test_a_video_that_takes_too_long_is_given_up_and_harms_no_other(tmp_path: Pa
     assert (failure["id"], failure["code"], failure["attempts"]) == ("c", "time_limit", 2)
 
 
+@pytest.mark.heavy
 def test_a_worker_that_is_stuck_is_killed_and_its_video_tried_again(videos: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     folder = tmp_path / "videos"
@@ -188,6 +189,7 @@ def test_a_worker_that_is_stuck_is_killed_and_its_video_tried_again(videos: Path
     assert not command_of(stuck)
 
 
+@pytest.mark.heavy
 def test_a_video_that_eats_memory_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()

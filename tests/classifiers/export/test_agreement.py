@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from classifiers.export.agreement import VIDEOS, compare, excess, random_check
 from classifiers.export.onnx_session import OnnxSession
@@ -23,6 +24,7 @@ def test_a_file_agrees_with_its_checkpoint_and_not_with_another() -> None:
         assert any("deviations off" in problem for problem in excess(wrong, "fp32", 1.0))
 
 
+@pytest.mark.heavy
 def test_a_file_forgets_as_its_checkpoint_does() -> None:
     form, content = exported(plain_stream(), memory_frames=300)
     session = OnnxSession(content)

@@ -36,6 +36,7 @@ def test_a_conversion_that_fails_says_why() -> None:
         LiteRtConverter(Path(sys.executable)).network_file(litert_checkpoint("clip"))
 
 
+@pytest.mark.heavy
 def test_an_environment_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requirements = tmp_path / "requirements.txt"
     monkeypatch.setattr(litert_converter, "REQUIREMENTS", requirements)

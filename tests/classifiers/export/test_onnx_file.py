@@ -41,5 +41,6 @@ def test_inputs_and_outputs_have_their_names_and_free_sizes() -> None:
     assert model.opset_import[0].version == OPSET
 
 
+@pytest.mark.heavy
 def test_a_checkpoint_gives_the_same_bytes_every_time() -> None:
     assert exported(plain_stream())[1] == exported(plain_stream())[1]

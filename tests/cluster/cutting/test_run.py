@@ -24,6 +24,7 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path: Path, monkeypatch: pytes
             os.kill(os.getpid(), signal.SIGINT)
         return cuts
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
     with monkeypatch.context() as patched:
         patched.setattr(run_module.CuttingRun, "_taken", interrupted)
         record = cut_clips(cutting_options(inputs, output))

@@ -105,6 +105,7 @@ def test_one_pipeline_does_it_all_and_outcomes_come_while_it_runs(
     assert not staging.exists()
 
 
+@pytest.mark.heavy
 def test_a_worker_process_that_is_killed_costs_nothing(engine: BeamEngine, caplog: pytest.LogCaptureFixture) -> None:
     queue = queue_of(["segments 3", *["sleep 300"] * 24])
     run = engine.run(queue, ScriptedWorker())

@@ -66,6 +66,7 @@ def test_a_process_that_is_killed_says_nothing(staging: Staging) -> None:
         assert pipeline.error() == "its process has ended with exit code -9"
 
 
+@pytest.mark.heavy
 def test_one_that_is_no_longer_wanted_ends_with_its_workers_and_their_tasks(staging: Staging) -> None:
     with closing(PipelineProcess(pipeline_config(staging, ["sleep 600000"] * 2, IN_TWO_WORKERS))) as pipeline:
         wait_until(lambda: [one for one in descendants(os.getpid()) if "engines.task_process" in command_of(one)])

@@ -281,6 +281,7 @@ def test_timelines_are_equal_to_the_bit_though_a_worker_dies_and_nothing_is_seen
     assert (queue.workers_lost, queue.retried) == (1, {"longer"})
 
 
+@pytest.mark.heavy
 def test_one_engine_does_both_kinds_of_work_in_turn(engine, folder, worker, portions):
     parts, scorer = portions
     for _ in range(2):

@@ -92,6 +92,7 @@ def recorded(path: Path) -> tuple[list[float], np.ndarray, dict[str, Any]]:
 def interrupted_once(holds: Callable[[], bool]) -> None:
     """Send Ctrl-C to this process as soon as something holds."""
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
     main = threading.main_thread().ident or 0
 
     def wait() -> None:

@@ -61,8 +61,8 @@ def scores_of(row: dict[str, Any]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("make", "given"),
     [
-        pytest.param(trained_clips, {"views": 2}, id="clips"),
-        pytest.param(trained_clips, {"timeline": True, "stride": 0.5}, id="windows"),
+        pytest.param(trained_clips, {"views": 2}, id="clips", marks=pytest.mark.heavy),
+        pytest.param(trained_clips, {"timeline": True, "stride": 0.5}, id="windows", marks=pytest.mark.heavy),
         pytest.param(trained_stream, {"timeline": True, "timeline_hz": 5.0}, id="stream"),
     ],
 )

@@ -62,6 +62,7 @@ def test_one_worker_equals_local_training(engine, dataset, tmp_path):
     assert here.fit == there.fit
 
 
+@pytest.mark.heavy
 def test_two_workers_learn_and_measure_as_one_would(engine, dataset, tmp_path):
     config = on_ray(dataset, tmp_path, workers=2, epochs=6, batch_size=16)
     plan = plan_of(config)

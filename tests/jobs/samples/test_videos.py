@@ -54,6 +54,7 @@ def test_manifest_and_folder_hold_the_same_videos_one_of_them_broken(samples: Pa
         av.open(str(samples / rows[-1]["uri"]))
 
 
+@pytest.mark.heavy
 def test_late_videos_arrive_and_a_cut_upload_is_mended_by_the_next_night(tmp_path: Path) -> None:
     make_samples(tmp_path, 1, seed=0, nights=2)
     base, first, second = (rows_of(tmp_path, name) for name in ("manifest.csv", "night-1.csv", "night-2.csv"))
