@@ -15,7 +15,12 @@ from classifiers.clip_models.registry import build_clip_model, clip_model_entry,
 from classifiers.clip_models.streaming import StreamModel
 from classifiers.layers.stream import State
 
-NAMES = [name for name in clip_model_names() if issubclass(clip_model_entry(name).model, StreamModel)]
+QUICK = ("movinet-a0-stream", "movinet-a3-stream")  # one of either kind; the others differ in numbers
+NAMES = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.heavy)
+    for name in clip_model_names()
+    if issubclass(clip_model_entry(name).model, StreamModel)
+]
 SMALL = {"width_factor": 0.125, "frames": 12, "height": 32, "width": 40, "dropout": 0.0}
 CLASSES = 5
 TOLERANCE = 1e-5  # of the logits' deviation
