@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.engines.base import EngineError, OutcomeT, Resources, TaskT, Worker, WorkQueue
@@ -129,10 +129,10 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
             reference, batch = self.on_hand[0]
             try:
                 done = ray.get(reference)
-            except RayActorError:
+            except RayError:
                 if not outcomes:
                     raise
-                break  # found again by the next call, once these are taken
+                break  # raised again by the next call, once these are taken
             outcomes += done
             left += batch[len(done) :]
             self.on_hand.popleft()

@@ -279,9 +279,8 @@ def test_a_failure_that_a_crash_left_beside_its_row_is_cleared(tmp_path):
     assert (ids(tmp_path, "features"), ids(tmp_path, "failures")) == (["a"], ["b"])
 
 
-def test_rows_that_stand_twice_are_repaired(tmp_path, caplog, monkeypatch):
+def test_rows_that_stand_twice_are_repaired(tmp_path, caplog):
     """As a run of an earlier release left them that was overtaken in the middle of a commit."""
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     open_dataset(tmp_path, "r1").commit(0, [done("a"), done("b")], [], ())
     open_dataset(tmp_path, "r2").commit(0, [done("b", "v2"), done("c")], [], ())
     assert ids(tmp_path, "features") == ["a", "b", "b", "c"]
@@ -380,8 +379,7 @@ def test_class_names_keep_their_indices(tmp_path):
     assert dataset.name_classes(manifest(a=("bee",))).names == ["cat", "dog", "ant", "bee"]
 
 
-def test_rows_follow_the_labels_and_splits_of_the_manifest(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_rows_follow_the_labels_and_splits_of_the_manifest(tmp_path, caplog):
     dataset = open_dataset(tmp_path)
     dataset.commit(0, [done("a"), done("b")], [], ())
     dataset.commit(1, [done("c"), done("d")], [], ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,8 +96,7 @@ def test_what_a_dead_run_was_committing_is_fenced():
         assert not is_open(folder.lease_uri())
 
 
-def test_repairs_are_told(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_repairs_are_told(tmp_path, caplog):
     folder = DatasetFolder(str(tmp_path), run_id="r1")
     folder.log_repair({})
     assert not caplog.text

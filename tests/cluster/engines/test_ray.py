@@ -21,7 +21,7 @@ from cluster.engines.options import EngineOptions
 from cluster.engines.portion_queue import PortionQueue
 from cluster.engines.ray import RayEngine, RayRun
 from cluster.engines.ray_cluster import FileCopies
-from cluster.engines.ray_workers import WorkerActor
+from cluster.engines.ray_workers import WorkerActor, WorkerHandle
 from cluster.engines.tasks import Done, Task, TaskQueue
 from cluster.engines.video_worker import VideoWorker
 from cluster.scoring.feature_scorer import FeatureScorer, Portion
@@ -162,6 +162,23 @@ def test_a_worker_that_ray_ends_for_its_memory_is_replaced(engine: RayEngine, tm
     queue = PortionQueue([Item(0), Item(1, mark=str(tmp_path / "mark")), Item(2)])
     assert sorted(answer.text for answer in engine.run(queue, LargeWorker())) == ["0", "1", "2"]
     assert (queue.workers_lost, queue.retried) == (1, {"1"})
+
+
+def test_what_a_worker_answered_before_it_was_lost_is_kept(engine: RayEngine, tmp_path: Path) -> None:
+    worker: WorkerHandle[Item, Answer] = WorkerHandle.start(
+        ray.put((LargeWorker(), FileCopies.of([], needed=False))), {}
+    )
+    for answered in (worker.greeting, worker.loading):
+        ray.wait([answered])
+        assert worker.collect({answered}) == ([], [])
+    worker.give([Item(0)], 600.0)
+    worker.give([lost := Item(1, mark=str(tmp_path / "mark"))], 600.0)
+    ready, _ = ray.wait(worker.references, num_returns=2)
+    assert [answer.text for answer in worker.collect(set(ready))[0]] == ["0"]
+    with pytest.raises(OutOfMemoryError):
+        worker.collect(set(ready))
+    assert worker.tasks == [lost]
+    worker.kill()
 
 
 def test_scoring_gives_up_where_there_is_no_room(

@@ -54,9 +54,8 @@ def account(record: RunRecord) -> tuple[int, int, int, int]:
 
 
 @pytest.fixture(autouse=True)
-def log(caplog, monkeypatch):
+def log(caplog):
     """The project's log, captured whatever other tests have made of it."""
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     with caplog.at_level(logging.INFO, "framemill"):
         yield caplog
 

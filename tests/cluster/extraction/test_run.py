@@ -25,8 +25,7 @@ RANDOM = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random
 
 
 @pytest.fixture(autouse=True)
-def log(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def log(caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         yield caplog
 

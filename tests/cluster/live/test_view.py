@@ -68,7 +68,6 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Short waits, the log, and the number of threads as it was."""
     monkeypatch.setattr(reader_module, "LONGEST_WAIT", 0.1)
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     caplog.set_level(logging.INFO, "framemill")
     before = torch.get_num_threads()
     yield

@@ -57,8 +57,7 @@ def failed_ids(root: Path, date: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def log(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def log(caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         yield caplog
 

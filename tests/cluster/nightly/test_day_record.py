@@ -105,8 +105,7 @@ def test_runs_that_were_killed_are_closed_on_this_day_and_earlier_ones(records, 
     assert [(run.status, run.counts.new) for run in read(records).runs] == [("died", 0), ("running", 1)]
 
 
-def test_a_problem_is_logged_as_an_error(records, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_a_problem_is_logged_as_an_error(records, tmp_path, caplog):
     day = day_record(records, tmp_path)
     day.begin(NightCounts(new=1))
     day.runs.end("completed", "too many failures: extraction of 1", NightCounts())

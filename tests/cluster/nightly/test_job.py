@@ -49,8 +49,7 @@ def night(root: Path, date: str = FIRST) -> NightRecord:
 
 
 @pytest.fixture(autouse=True)
-def log(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def log(caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         yield caplog
 

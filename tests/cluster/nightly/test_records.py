@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -23,8 +22,7 @@ def test_nights_before_a_day(tmp_path: Path) -> None:
     assert records.read("2026-02-25") == night_of("2026-02-25")
 
 
-def test_a_record_that_cannot_be_read(tmp_path: Path, caplog, monkeypatch) -> None:
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_a_record_that_cannot_be_read(tmp_path: Path, caplog) -> None:
     records = NightRecords(str(tmp_path))
     records.write(night_of("2026-02-27"))
     (tmp_path / "nights" / "2026-02-28.json").write_text("{}")

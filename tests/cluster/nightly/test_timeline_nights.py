@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_clip_model_needs_a_stride_and_nothing_is_touched(root: Path, caplog, monkeypatch) -> None:
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_a_clip_model_needs_a_stride_and_nothing_is_touched(root: Path, caplog) -> None:
     before = contents(root)
     assert run_nightly(config(root, checkpoint=(str(root / "clips"),))) == ExitCode.BAD_INPUT
     assert "is no stream network, it looks at clips: give --stride" in caplog.text

@@ -44,8 +44,7 @@ def test_nothing_done_has_no_end_in_sight(capfd):
     assert json.loads(capfd.readouterr().err)["eta_seconds"] is None
 
 
-def test_text_goes_to_the_log(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_text_goes_to_the_log(caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         run("text")
     (message,) = caplog.messages

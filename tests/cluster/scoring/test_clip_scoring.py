@@ -125,7 +125,6 @@ def test_without_work_no_engine_starts(address, videos, checkpoint, tmp_path, mo
     score(videos, checkpoint, tmp_path / "labels", **LENIENT, **places)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("cluster.engines.deferred.make_engine", refuse_engine)
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     with caplog.at_level(logging.INFO, "framemill"):
         again = score(videos, checkpoint, tmp_path / "labels", engine="ray", address=address, **places)
     assert (counts(again), again.machine.cpus) == ((7, 5, 2, 0, 0), 0)
@@ -281,8 +280,7 @@ def test_labels_and_embeddings_each_get_what_they_lack(videos, checkpoint, tmp_p
     assert rows(embeddings)[3]["duration_seconds"] == pytest.approx(2.4)
 
 
-def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_embeddings_of_another_kind_are_refused(videos, checkpoint, tmp_path, caplog):
     embeddings = {"embeddings": str(tmp_path / "embeddings")}
     score(videos, checkpoint, tmp_path / "labels", **embeddings)
     assert run_scoring(config(videos, checkpoint, tmp_path / "more", views=3, **embeddings)) == ExitCode.BAD_INPUT
@@ -302,34 +300,33 @@ def test_embeddings_that_another_run_is_writing_leave_the_labels_alone(videos, c
     assert files_of(tmp_path) == before
 
 
-def problems_of(caplog, monkeypatch, given):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def problems_of(caplog, given):
     assert run_scoring(given) == ExitCode.BAD_INPUT
     return caplog.text
 
 
-def test_checkpoints_of_the_other_kind_say_which_option_is_right(videos, checkpoint, tmp_path, caplog, monkeypatch):
+def test_checkpoints_of_the_other_kind_say_which_option_is_right(videos, checkpoint, tmp_path, caplog):
     dense = write_trained(tmp_path / "dense", trained())
-    text = problems_of(caplog, monkeypatch, config(videos, dense, tmp_path / "labels"))
+    text = problems_of(caplog, config(videos, dense, tmp_path / "labels"))
     assert "model 'dense-5' takes features: give --features in place of --videos" in text
     features = write_features(tmp_path / "features", {"a": [0]})
-    text = problems_of(caplog, monkeypatch, scoring_config(features, checkpoint, tmp_path / "labels"))
+    text = problems_of(caplog, scoring_config(features, checkpoint, tmp_path / "labels"))
     assert "model 'r3d-18' takes clips of videos: give --videos in place of --features" in text
     assert not (tmp_path / "labels").exists()
 
 
-def test_all_that_is_wrong_is_told_at_once(videos, checkpoint, tmp_path, caplog, monkeypatch):
+def test_all_that_is_wrong_is_told_at_once(videos, checkpoint, tmp_path, caplog):
     both = (checkpoint, write_trained(tmp_path / "other", trained_clips(classes=5)))
     places = {"embeddings": str(tmp_path / "e"), "submission": "https://example.com/s.csv"}
     given = config(tmp_path / "none", both, tmp_path / "labels", **places)
-    text = problems_of(caplog, monkeypatch, given)
+    text = problems_of(caplog, given)
     for part in ("num_classes 5", "give one checkpoint with --embeddings", "none", "cannot be written to"):
         assert part in text
 
 
-def test_labels_must_not_depend_on_chance(videos, tmp_path, caplog, monkeypatch):
+def test_labels_must_not_depend_on_chance(videos, tmp_path, caplog):
     chance = write_trained(tmp_path / "c", trained_clips(sampling=ClipSampling(placement="random")))
-    text = problems_of(caplog, monkeypatch, config(videos, chance, tmp_path / "labels"))
+    text = problems_of(caplog, config(videos, chance, tmp_path / "labels"))
     assert "looks at random clips" in text
 
 

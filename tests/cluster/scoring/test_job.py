@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,12 +255,11 @@ def test_the_submission_agrees_with_the_shards(features, checkpoint, tmp_path):
     assert len(lines) == len(expected) == 100, "those of an earlier run of the day too"
 
 
-def test_a_damaged_file_fails_alone(checkpoint, tmp_path, caplog, monkeypatch):
+def test_a_damaged_file_fails_alone(checkpoint, tmp_path, caplog):
     root = write_features(tmp_path / "features", {"a": [0, 1], "b": [2, 3], "c": [4]})
     nan = replace(feature_row(2), mean_rgb=np.full(16, np.nan, np.float32))
     write_shard(root / "features" / "b.parquet", [nan, feature_row(3)])
     config = scoring_config(root, checkpoint, tmp_path / "labels")
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     assert run_scoring(config) == ExitCode.TOO_MANY_FAILURES
     assert "b.parquet: 1 of 2 videos have features that are NaN or infinite: 'v00002'" in caplog.text
     assert label_ids(tmp_path / "labels") == names(0, 1, 4)

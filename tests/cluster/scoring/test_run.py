@@ -18,8 +18,7 @@ from tests.support.stopping_engine import StoppingEngine
 
 
 @pytest.fixture(autouse=True)
-def log(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def log(caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         yield caplog
 

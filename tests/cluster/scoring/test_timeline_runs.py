@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -160,19 +159,18 @@ def test_running_twice_changes_nothing_and_other_rules_all(run, videos, checkpoi
         assert row["timeline"][4:] != other["timeline"][4:]
 
 
-def problems_of(caplog, monkeypatch, given):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def problems_of(caplog, given):
     assert run_scoring(given) == ExitCode.BAD_INPUT
     assert not Path(given.labels).exists()
     return caplog.text
 
 
-def test_all_that_is_wrong_is_told_before_any_work(videos, checkpoint, tmp_path, caplog, monkeypatch):
+def test_all_that_is_wrong_is_told_before_any_work(videos, checkpoint, tmp_path, caplog):
     clips = write_trained(tmp_path / "clips", trained_clips())
     larger = write_trained(tmp_path / "larger", trained_clips(STREAM, options={**STREAM_OPTIONS, "height": 64}))
     labels = tmp_path / "labels"
-    text = problems_of(caplog, monkeypatch, config(tmp_path / "none", clips, labels, vtt="https://example.com/v"))
+    text = problems_of(caplog, config(tmp_path / "none", clips, labels, vtt="https://example.com/v"))
     for part in ("it looks at clips: give --stride", f"{tmp_path}/none", "https://example.com/v"):
         assert part in text
-    text = problems_of(caplog, monkeypatch, config(videos, (checkpoint, larger), labels))
+    text = problems_of(caplog, config(videos, (checkpoint, larger), labels))
     assert "larger: height is 64, not 32" in text

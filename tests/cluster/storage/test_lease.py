@@ -1,6 +1,5 @@
 import errno
 import json
-import logging
 import secrets
 import subprocess
 import sys
@@ -301,7 +300,6 @@ def test_a_process_that_stops_inside_the_lock_makes_others_give_up(uri, monkeypa
 
 
 def test_a_disk_without_locks_keeps_leases_less_strictly(uri, monkeypatch, caplog):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     monkeypatch.setattr(fence, "SETTLE_SECONDS", 0.1)
 
     def flock(file: object, operation: int) -> None:

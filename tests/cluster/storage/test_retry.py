@@ -22,8 +22,7 @@ class Flaky:
 
 
 @pytest.fixture
-def log(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def log(caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         yield caplog
 

@@ -197,11 +197,10 @@ def test_rows_without_any_label_say_so(tmp_path):
     assert load(folder, labels=manifest(tmp_path, rows)).choice.names == ("cat", "dog")
 
 
-def test_a_class_that_no_video_has_any_more_is_left_out(tmp_path, caplog, monkeypatch):
+def test_a_class_that_no_video_has_any_more_is_left_out(tmp_path, caplog):
     """As after the correction of a name: a vocabulary only grows."""
     folder = write_features(tmp_path / "features")
     (folder / "vocabulary.csv").write_text("index,name\n0,cat\n1,dog\n2,fish\n3,dgo\n")
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
     with caplog.at_level(logging.WARNING, "framemill"):
         assert load(folder).choice.names == ("cat", "dog", "fish")
     assert "1 of 4 classes have no video and are left out: 'dgo'" in caplog.text

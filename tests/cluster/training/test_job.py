@@ -30,7 +30,6 @@ from tests.support.trainings import (
 @pytest.fixture
 def said(caplog):
     caplog.set_level(logging.INFO, logger="framemill")
-    logging.getLogger("framemill").propagate = True
     return lambda: caplog.text
 
 

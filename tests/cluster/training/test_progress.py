@@ -85,8 +85,7 @@ def test_json_is_one_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_text_goes_to_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("framemill"), "propagate", True)
+def test_text_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "framemill"):
         ProgressDisplay("text", line_every_seconds=0).show(HALF)
     assert caplog.messages == ["epoch 2 of 3: 50/100 videos, 12.5 videos/s, 4 s left"]
