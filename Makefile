@@ -50,7 +50,7 @@ demo: $(VENV)/installed ## sample videos through the whole pipeline: features, a
 	@echo "reports: $(DEMO)/labels/report.html, and those it links to"
 
 recordings: $(VENV)/installed ## generated recordings and annotations to classifiers, split by clip and by athlete, and their comparison
-	$(RUN)/python jobs/make_recordings.py --output $(RECORDINGS)/project
+	$(RUN)/python jobs/make_recordings.py --output $(RECORDINGS)/project --repetitions 3
 	$(CUT) --split-by clip --output $(RECORDINGS)/by-clip/clips.csv
 	$(RUN)/python jobs/train_classifier.py --videos $(RECORDINGS)/by-clip/clips.csv --output $(RECORDINGS)/by-clip/classifier $(MOVEMENTS)
 	$(CUT) --split-by group --output $(RECORDINGS)/by-athlete/clips.csv

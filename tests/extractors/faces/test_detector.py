@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert.interpreter import Interpreter
 
 from extractors.faces.detector import FaceDetector, build_face_detector, find_faces
 from extractors.weights.weight_sets import SHIPPED
@@ -15,7 +16,7 @@ def detector() -> FaceDetector:
 
 
 def test_outputs_are_those_of_litert(detector: FaceDetector) -> None:
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(PATH), num_threads=1)
+    interpreter = Interpreter(str(PATH), num_threads=1)
     interpreter.allocate_tensors()
     noise = np.random.default_rng(0).uniform(-1, 1, (128, 128, 3)).astype(np.float32)
     face = drawn(DrawnFace(64, 64, 90), height=128, width=128) / np.float32(127.5) - 1

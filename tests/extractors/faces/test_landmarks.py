@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert.interpreter import Interpreter
 
 from extractors.faces.landmarks import EYES, LIPS, FaceMesh, build_face_mesh, face_points
 from extractors.faces.regions import Region, angle_radians
@@ -16,7 +17,7 @@ def mesh() -> FaceMesh:
 
 
 def test_outputs_are_those_of_litert(mesh: FaceMesh) -> None:
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(PATH), num_threads=1)
+    interpreter = Interpreter(str(PATH), num_threads=1)
     interpreter.allocate_tensors()
     noise = np.random.default_rng(0).uniform(0, 1, (192, 192, 3)).astype(np.float32)
     face = drawn(DrawnFace(96, 90, 170), height=192, width=192) / np.float32(255)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from extractors.faces.detector import LAYERS, FaceDetector, build_face_detector
 from extractors.faces.landmarks import build_face_mesh
@@ -29,8 +30,7 @@ def test_every_truncation_is_refused() -> None:
 
 
 def test_constants_are_those_that_litert_finds() -> None:
-    interpreter_module = pytest.importorskip("ai_edge_litert.interpreter")
-    interpreter = interpreter_module.Interpreter(str(DETECTOR), num_threads=1)
+    interpreter = Interpreter(str(DETECTOR), num_threads=1)
     interpreter.allocate_tensors()
     constants = read_constants(CONTENT)
     indices = {each["name"]: each["index"] for each in interpreter.get_tensor_details()}
