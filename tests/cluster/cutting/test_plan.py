@@ -77,7 +77,7 @@ def test_an_export_may_divide_a_video_between_splits(folder: Path) -> None:
     train, test = (Annotation("run", FrameRange(0, 4), ""), Annotation("run", FrameRange(5, 9), ""))
     parts = (AnnotatedVideo("v0", (train,), split="train"), AnnotatedVideo("v0", (train, test), split="val"))
     divided = AnnotationSet(parts, (), ())
-    with pytest.raises(InputError, match="divide 1 groups: 'v0'.* --split-by clip"):
+    with pytest.raises(InputError, match=r"divide 1 groups: 'v0'.* --split-by clip"):
         make_plan(options(folder), divided)
     (unit,) = make_plan(options(folder, split_by="clip"), divided).worker.stage.units.values()
     assert [(clip.id, clip.split) for clip in unit.clips] == [
