@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cluster.annotations.base import NAME, VALUE, Format, ReadOptions
@@ -70,8 +71,11 @@ class _Reader:
                     annotations += self._annotations(
                         tag, place, extent, groups, text_of(entry.get("classTitle"), "class")
                     )
-        group = groups[0] if groups else ""
-        return AnnotatedVideo(_name(file, content), tuple(annotations), count, group=group)
+        if len({*groups}) > 1:
+            self._found.note(f"tags {self._options.group_from!r} differ, and the first one counts", file.name)
+        grouping = attributes_of([(self._options.group_from, groups[0])]) if groups else ()
+        grouped = (replace(one, attributes=(*one.attributes, *grouping)) for one in annotations)
+        return AnnotatedVideo(_name(file, content), tuple(grouped), count)
 
     def _annotations(
         self, tag: Any, place: str, extent: Extent, groups: list[str], entry: str = ""
@@ -80,7 +84,7 @@ class _Reader:
         self.tags[name] = None
         chosen = self._options.label_from or NAME
         if name == self._options.group_from:
-            groups.append(value)
+            groups += filter(None, [value])
             return
         if chosen not in (NAME, VALUE, name):
             self._found.note(f"tags other than {chosen!r} are left out", place)

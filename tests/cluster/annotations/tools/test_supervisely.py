@@ -97,9 +97,11 @@ def test_downloads_are_wrapped(tmp_path: Path) -> None:
 
 
 def test_a_tag_that_groups_is_no_class(tmp_path: Path) -> None:
-    found = read(tmp_path, {"a.mp4.json": video(RANGED, {"name": "person", "value": "Ana"})}, group_from="person")
+    who = [{"name": "person", "value": name} for name in ("Ana", "Ben")]
+    found = read(tmp_path, {"a.mp4.json": video(RANGED, who[0])}, group_from="person")
     assert spans(found) == {"a.mp4": [("movement", 0, 24)]}
-    assert found.videos[0].group == "Ana"
+    assert [one.group for one in found.videos[0].annotations] == ["Ana"]
+    assert "tags 'person' differ" in read(tmp_path, {"a.json": video(RANGED, *who)}, group_from="person").notes[0]
 
 
 def test_ranges_past_the_end_and_backwards_stay_for_validation(tmp_path: Path) -> None:
