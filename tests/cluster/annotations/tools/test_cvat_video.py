@@ -38,7 +38,7 @@ def test_a_track_ends_before_the_row_that_is_outside(tmp_path: Path) -> None:
     found = read(tmp_path, {"annotations.xml": export(track(box(3), box(4), box(5, 1)))})
     assert spans(found) == {"a.mp4": [("car", 3, 4)]}
     assert found.videos[0].frame_count == 100
-    assert found.videos[0].split == "Train"
+    assert found.videos[0].split == "train"
     assert found.classes == ("car", "dog")
 
 
