@@ -7,8 +7,9 @@
     split | subset, group          optional
     duration_seconds, frame_count  optional: what the table claims of the video
 
-A row with a label alone is about the whole video, and one with neither label nor times is a video in which nothing
-happens. Other columns become attributes.
+A row with a label alone is about the whole video, one with neither label nor times is a video in which nothing
+happens, and one with times alone is an annotation without a label, which cutting reports. Other columns become
+attributes.
 """
 
 from __future__ import annotations
@@ -87,10 +88,8 @@ def _add(file: ExportFile, videos: dict[str, _Video], rate: Fraction | None, fou
             labels = (
                 _labels(row.cells.get(columns["label"])) if columns["label"] == "labels" else [label] if label else []
             )
-            if not labels and extent is not None:
-                raise ValueError("no label")
             others = attributes_of((key, _plain(value)) for key, value in row.cells.items() if key and key not in ALL)
-            for one in labels:
+            for one in labels or ([] if extent is None else [""]):
                 video.annotations.append(Annotation(one, extent, f"{before}{row.place}", group, others))
 
 
