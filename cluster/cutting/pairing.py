@@ -2,9 +2,10 @@
 
 In: the names of an export, and the videos. Out: `Pairing`. A name means the video with that id or URI; else the one
 whose path has the most folders in common with it, from the last one on, among those with the same file name; else
-likewise without the extensions, with `v_` before ActivityNet's ids, and without what Label Studio writes before the
-names of uploads. A folder that both sides know tells videos apart: `train/a.mp4` is not `test/a.mp4`, though it may be
-`a.mp4`. Several that fit equally well are not guessed between.
+likewise without the extensions, with `v_` before ActivityNet's ids or without it, and without what Label Studio writes
+before the names of uploads. Letters with accents may be composed or not. A folder that both sides know tells videos
+apart: `train/a.mp4` is not `test/a.mp4`, though it may be `a.mp4`. Several that fit equally well are not guessed
+between.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from cluster.storage.files import HTTP, address_of, scheme_of
@@ -24,7 +26,7 @@ from schemas.cuttings import Finding, FindingCode
 from schemas.errors import examples
 from schemas.videos import Video
 
-PREFIXES = ("", "v_")  # ActivityNet's files are called v_ID
+PREFIX = "v_"  # of ActivityNet's files, and of the ids in some lists of it
 # Label Studio stores uploads as upload/PROJECT/HASH-NAME, with blanks as _, and without all other signs.
 UPLOAD = re.compile(r"(?:^|/)upload/(?:\d+/)?[0-9a-f]{8}-(?P<name>[^/]+)$")
 UNSTORED = re.compile(r"[^-\w.]")
@@ -89,8 +91,8 @@ class _Names:
         """Those of that name, then those that are called so but for extensions and prefixes."""
         yield self.whole.get(name, ())
         for key in (name, posixpath.splitext(name)[0]):
-            for prefix in PREFIXES:
-                yield self.stems.get(f"{prefix}{key}", ())
+            for stem in (key, f"{PREFIX}{key}", key.removeprefix(PREFIX)):
+                yield self.stems.get(stem, ())
 
 
 class _Index:
@@ -133,7 +135,7 @@ class _Index:
     def _choices(self, name: str) -> Iterator[tuple[str, Sequence[Video]]]:
         """Videos that may be meant, the likeliest ones first, each time with the path that they are compared with."""
         written = _written_path(name)
-        for path in dict.fromkeys((written, unquote(written))):
+        for path in dict.fromkeys((written, normalize("NFC", unquote(written)))):
             for videos in self._names.fitting(posixpath.basename(path)):
                 yield path, videos
             if upload := UPLOAD.search(path):
@@ -155,13 +157,13 @@ class _Index:
 
 
 def _written_path(name: str) -> str:
-    return address_of(name).replace("\\", "/")
+    return normalize("NFC", address_of(name).replace("\\", "/"))
 
 
 def _path_of(video: Video) -> str:
     """Its path, without the escapes of a URL."""
     path = address_of(video.uri)
-    return unquote(path) if scheme_of(video.uri) in HTTP else path
+    return normalize("NFC", unquote(path) if scheme_of(video.uri) in HTTP else path)
 
 
 def _stored(name: str) -> str:

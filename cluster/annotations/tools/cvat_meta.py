@@ -32,6 +32,11 @@ class CvatTask:
     split: str = ""
 
     @property
+    def part(self) -> tuple[str, str]:
+        """The name and split of its video, which several tasks may be parts of."""
+        return self.name, self.split
+
+    @property
     def frame_count(self) -> int | None:
         """The number of frames of the source, if the task is all of it."""
         return self.stop + 1 if self.stop is not None and self.start == 0 and self.step == 1 else None

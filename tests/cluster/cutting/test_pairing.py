@@ -42,6 +42,7 @@ def entry(name: str) -> AnnotatedVideo:
         ("https://old.host/ben.webm?x=1", "ben"),
         ("abc", "v_abc"),
         ("v_abc.mp4", "v_abc"),
+        ("v_ben", "ben"),
     ],
 )
 def test_a_name_finds_its_video(name: str, found: str) -> None:
@@ -109,6 +110,14 @@ def test_uploads_of_label_studio_are_found_by_both_names(host: str) -> None:
     assert paired([name], videos_at("/films/my film (1).mp4")) == {name: "/films/my film (1).mp4"}
     assert paired([name], videos_at("/films/my_film_1.webm")) == {name: "/films/my_film_1.webm"}
     assert paired(["films/1a2b3c4d-a.mp4"], videos_at("/films/a.mp4")) == {}
+
+
+def test_accents_may_be_letters_of_their_own() -> None:
+    """As file systems of macOS write them."""
+    composed, decomposed = "\u00dcbung/caf\u00e9.mp4", "U\u0308bung/cafe\u0301.mp4"
+    for name, file in ((composed, decomposed), (decomposed, composed)):
+        other = "/data/films/" + ("caf\u00e9.mp4" if file == composed else "cafe\u0301.mp4")
+        assert paired([name], videos_at(f"/data/{file}", other)) == {name: f"/data/{file}"}
 
 
 def test_escapes_of_urls_are_read() -> None:

@@ -80,6 +80,14 @@ def test_a_project_has_several_tasks(tmp_path: Path) -> None:
     assert "task_id '9' is none of the tasks of the project (7, 8)" in text
 
 
+def test_tasks_of_one_video_may_be_in_several_splits(tmp_path: Path) -> None:
+    parts = (task(task_id="7"), task(task_id="8").replace("Train", "Test"), task(task_id="9"))
+    meta = f"<project><tasks>{''.join(f'<task>{one}</task>' for one in parts)}</tasks></project>"
+    tracks = (track(box(n), more=f' task_id="{n}"') for n in (7, 8, 9))
+    found = read(tmp_path, {"x.xml": export(*tracks, meta=meta)})
+    assert [(video.split, len(video.annotations)) for video in found.videos] == [("train", 2), ("test", 1)]
+
+
 def test_a_job_names_no_media_and_is_called_after_its_file(tmp_path: Path) -> None:
     meta = f"<job>{task('')}</job><original_size><width>1</width></original_size>"
     found = read(tmp_path, {"film/annotations.xml": export(track(box(1)), meta=meta)})
