@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping
 
 from cluster.annotations.export import ExportFile
@@ -12,7 +13,12 @@ from cluster.datasets.manifest_rows import is_manifest, rows_of
 
 def cells_of(file: ExportFile, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a file, each with the line it ends on."""
-    return rows_in(file.text().splitlines(keepends=True), separator)
+    return rows_in(lines_of(file), separator)
+
+
+def lines_of(file: ExportFile) -> Iterator[str]:
+    """The lines of a file with their ends; other separators, such as U+2028, are text in cells."""
+    return iter(io.StringIO(file.text(), newline=""))
 
 
 def rows_in(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:

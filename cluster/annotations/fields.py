@@ -17,7 +17,7 @@ from schemas.numerals import number_of
 MAX_FRAME = 1 << 40
 KINDS: Mapping[type, str] = {str: "text", list: "a list", dict: "an object", bool: "true or false"}
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
-SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:ing|idation|idate)?(?![a-z])")
+SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:ing|idation|idate|id)?(?![a-z])")
 T = TypeVar("T")
 
 
@@ -107,6 +107,6 @@ def unknown(what: str, chosen: str, known: Sequence[str]) -> str:
 
 
 def split_in(name: str) -> str:
-    """The split that a file's name says it lists; empty where it says none."""
+    """The split that the name of a file or subset says; empty where it says none."""
     found = SPLIT.search(name.lower())
     return SPLITS[found[1]] if found else ""

@@ -69,7 +69,7 @@ def _grouped(read: AnnotationSet, group_from: str, uri: str) -> AnnotationSet:
     if not group_from:
         return read
     known = dict.fromkeys(name for video in read.videos for one in video.annotations for name, _ in one.attributes)
-    if group_from not in known and not any(video.group for video in read.videos):
+    if group_from not in known and any(video.annotations for video in read.videos):
         raise AnnotationError(uri, [unknown("attribute", group_from, [*known])])
     return replace(
         read,

@@ -153,12 +153,12 @@ def _nothing_paired(options: CuttingOptions, exported: AnnotationSet, videos: Se
 def _with_splits(units: Sequence[CuttingUnit], options: CuttingOptions, problems: list[str]) -> list[CuttingUnit]:
     """The units, each of whose clips is in a split."""
     by_group = options.splits.split_by == GROUP
-    own = {unit.video.id: _own_split(unit, problems) for unit in units}
     parts: dict[str, set[str]] = defaultdict(set)
     listed = []
     for unit in units:
-        split = own[unit.video.id]
+        own = _own_splits(unit, problems)
         for clip in unit.clips:
+            split = own[clip.split]
             parts[clip.group].add(split)
             listed.append(GroupedVideo(Video(clip.id, "", clip.labels, split), clip.group if by_group else clip.id))
     divided = sorted(group for group, splits in parts.items() if len(splits) > 1)
@@ -168,20 +168,27 @@ def _with_splits(units: Sequence[CuttingUnit], options: CuttingOptions, problems
             "--group-from, or keep these splits as they are with --split-by clip"
         )
     wanted = options.splits
-    if problems or not (wanted.test or wanted.validation or any(own.values())):
+    if problems or not (wanted.test or wanted.validation or any(entry.video.split for entry in listed)):
         return list(units)
     found = with_splits(listed, validation=wanted.validation, test=wanted.test, seed=wanted.seed)
     split_of = {video.id: video.split for video in found}
     return [replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units]
 
 
-def _own_split(unit: CuttingUnit, problems: list[str]) -> str:
-    """The split of a video by the export, or else by the manifest; empty for none."""
-    name = next((entry.split for entry in unit.entries if entry.split), unit.video.split)
-    split = stored_split(name) if name else ""
-    if split is None:
-        problems.append(f"{unit.video.id!r} is in split {name!r}, which is none of train, validation and test")
-    return split or ""
+def _own_splits(unit: CuttingUnit, problems: list[str]) -> dict[str, str]:
+    """The splits of a video's clips, by what its entries in the export call them; empty for none.
+
+    An entry without one is in that of the first entry that has one, or else in that of the manifest.
+    """
+    default = next((entry.split for entry in unit.entries if entry.split), unit.video.split)
+    splits = {}
+    for own in dict.fromkeys(entry.split for entry in unit.entries):
+        name = own or default
+        split = stored_split(name) if name else ""
+        if split is None:
+            problems.append(f"{unit.video.id!r} is in split {name!r}, which is none of train, validation and test")
+        splits[own] = split or ""
+    return splits
 
 
 def _spelling_findings(alike: Mapping[str, str], *, merged: bool) -> list[Finding]:

@@ -6,6 +6,10 @@ from the time of the first one to that of the frame after the last, or to the en
 A range of seconds holds the frames that begin in it. Tools write times in milliseconds, rounded up or down: a frame
 that begins up to `ROUNDING_SECONDS` before a time counts as beginning at it. Seconds are those of the player's clock,
 whose zero is the start of the container, and not always that of the pictures.
+
+Frame numbers at a nominal rate become seconds by that rate, but by the exact one where it is written rounded, and the
+video has the exact one: 29.97 is then 30000/1001, of which it is a whole frame short after nine hours, and more than
+the rounding after 17 minutes.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from schemas.annotations import Extent, FrameRange, TimeRange
 from schemas.cuttings import FindingCode
 
 ROUNDING_SECONDS = Fraction(1, 1000)
+NTSC = Fraction(1000, 1001)
+RATE_ROUNDING = Fraction(1, 200)  # two decimals, as in 23.98
+RATE_TOLERANCE = Fraction(1, 10_000)  # between 29.97 and 30 lies 0.001, between 23.976 and 23.98 0.00017
 
 
 class RefusedError(Exception):
@@ -47,7 +54,8 @@ def frame_span(extent: Extent, frames: FrameList) -> FrameSpan:
     if extent.last < extent.first:
         raise RefusedError(FindingCode.NO_LENGTH, f"it ends at frame {extent.last}, before it starts at {extent.first}")
     if extent.rate is not None:
-        return _of_seconds(extent.first / extent.rate, (extent.last + 1) / extent.rate, frames)
+        rate = _exact(extent.rate, frames.rate)
+        return _of_seconds(extent.first / rate, (extent.last + 1) / rate, frames)
     return _of_numbers(extent, frames)
 
 
@@ -62,6 +70,14 @@ def _of_numbers(extent: FrameRange, frames: FrameList) -> FrameSpan:
     is_whole = (first, stop) == (extent.first, extent.last + 1)
     shortened = f"frames {extent.first} to {extent.last}: the video has frames 0 to {count - 1}"
     return FrameSpan(first, stop, "" if is_whole else shortened)
+
+
+def _exact(rate: Fraction, of_video: Fraction) -> Fraction:
+    """The rate of NTSC that `rate` is rounded from, where the video's is nearer to that one."""
+    exact = round(rate) * NTSC
+    is_rounded = rate != exact and abs(rate - exact) <= RATE_ROUNDING
+    has_exact = abs(of_video - exact) <= min(RATE_TOLERANCE * exact, abs(of_video - rate))
+    return exact if is_rounded and has_exact else rate
 
 
 def _of_seconds(start: Fraction, end: Fraction, frames: FrameList) -> FrameSpan:

@@ -25,6 +25,7 @@ class WantedClip:
 
     labels   names, in the order of the annotations; several for one extent
     sources  where its annotations stand in the export
+    split    as the export calls it, until splits are assigned
     """
 
     id: str
@@ -55,25 +56,26 @@ def hashed(described: object) -> str:
 
 def cutting_unit(video: Video, entries: Sequence[AnnotatedVideo], spellings: Mapping[str, str]) -> CuttingUnit:
     """The unit of a video; `spellings` gives labels the one that stands for them."""
-    wanted: dict[tuple[Extent, str], WantedClip] = {}
+    wanted: dict[tuple[Extent, str, str], WantedClip] = {}
     number = 0
     for entry in entries:
         for annotation in entry.annotations:
             label = spellings.get(annotation.label, annotation.label)
             group = annotation.group or entry.group or video.group or video.id
-            found = wanted.get((annotation.extent, group))
+            key = annotation.extent, group, entry.split
+            found = wanted.get(key)
             if found is None or label in found.labels or not label:
-                key = (annotation.extent, group) if found is None else (annotation.extent, f"{group}\0{number}")
-                wanted[key] = _clip(f"{video.id}#{number:04}", label, annotation, group)
+                added = key if found is None else (annotation.extent, f"{group}\0{number}", entry.split)
+                wanted[added] = _clip(f"{video.id}#{number:04}", label, annotation, group, entry.split)
             else:
                 labels, sources = (*found.labels, label), (*found.sources, annotation.source)
-                wanted[annotation.extent, group] = replace(found, labels=labels, sources=sources)
+                wanted[key] = replace(found, labels=labels, sources=sources)
             number += 1
     return CuttingUnit(video, tuple(entries), tuple(wanted.values()))
 
 
-def _clip(id: str, label: str, annotation: Annotation, group: str) -> WantedClip:
-    return WantedClip(id, (label,) if label else (), annotation.extent, group, (annotation.source,))
+def _clip(id: str, label: str, annotation: Annotation, group: str, split: str) -> WantedClip:
+    return WantedClip(id, (label,) if label else (), annotation.extent, group, (annotation.source,), split)
 
 
 def _text(value: object) -> str:

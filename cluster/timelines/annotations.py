@@ -61,7 +61,9 @@ def read_truth(uri: str) -> Truth:
             before = truth.subsets[video.name]
             problems.append(f"{shown(video.name)} is in {shown(video.split)}, and in {shown(before)} before")
         for one in video.annotations:
-            if isinstance(one.extent, TimeRange):
+            if not one.label:
+                problems.append(f"{one.source}: no label")
+            elif isinstance(one.extent, TimeRange):
                 start, end = float(one.extent.start_seconds), float(one.extent.end_seconds)
                 annotations.append(Annotation(one.label, start, end))
             else:

@@ -3,14 +3,16 @@
 
 Seconds: those of events are of the video, those of actions count from the start of their event. An action of several
 stages lasts from the start of the first to the end of the last. Classes of actions stand in lists beside it, rows
-`VIDEO_E_…_A_… CLASS`; actions that no list has are left out. Without a list, the events are the annotations, and their
-numbers the classes. Reference: https://sdolivia.github.io/FineGym
+`VIDEO_E_…_A_… CLASS`; actions that no list has are left out. Lists divide the actions of a video between splits, and
+those of Gym99 and Gym288 number other classes: only one of the two can be read at a time. Without a list, the events
+are the annotations, and their numbers the classes. Reference: https://sdolivia.github.io/FineGym
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -22,8 +24,18 @@ from cluster.datasets.label_cells import shown
 from schemas.annotations import AnnotatedVideo, Annotation, AnnotationSet, TimeRange
 
 EVENT = re.compile(r"E_\d+_\d+")
+NUMBERING = re.compile(r"gym_?\d+")  # of classes, as the names of lists say it
 LIST_ROW = re.compile(r"\s*(?P<video>\S+)_(?P<event>E_\d+_\d+)_(?P<action>A_\d+_\d+)\s+(?P<label>\d{1,6})\s*")
 Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What a list says of an action."""
+
+    label: str
+    split: str
+    place: str
 
 
 def is_file(file: ExportFile) -> bool:
@@ -36,7 +48,7 @@ def is_file(file: ExportFile) -> bool:
 def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> AnnotationSet:
     """The actions of all files, or their events."""
     found = Findings(export.uri)
-    classes, splits = _lists(export, found)
+    listed = _lists(export, found)
     videos: list[AnnotatedVideo] = []
     for file in files:
         with found.at(file.name):
@@ -44,33 +56,36 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
             if not isinstance(content, dict):
                 raise ValueError(f"it holds {shown(content)}, not an object with a key for each video")
             for name in content:
-                annotations: list[Annotation] = []
+                by_split: dict[str, list[Annotation]] = {}
                 for key, event in member(content, name, dict).items():
                     with found.at(place := f"{file.name}, {shown(name)}, {key}"):
-                        annotations += _event(name, key, event, classes, place, found)
-                videos.append(AnnotatedVideo(label_of(name, "id"), tuple(annotations), split=splits.get(name, "")))
-    if not classes:
+                        for split, annotation in _event(name, key, event, listed, place, found):
+                            by_split.setdefault(split, []).append(annotation)
+                for split, annotations in (by_split or {"": []}).items():
+                    videos.append(AnnotatedVideo(label_of(name, "id"), tuple(annotations), split=split))
+    if not listed:
         found.note("no list of classes lies beside it, so the events are taken and not their actions")
     return found.result(videos)
 
 
 def _event(
-    name: str, key: str, event: Any, classes: Mapping[Key, str], place: str, found: Findings
-) -> Iterator[Annotation]:
+    name: str, key: str, event: Any, listed: Mapping[Key, _Listed], place: str, found: Findings
+) -> Iterator[tuple[str, Annotation]]:
+    """Its actions, or itself, each with its split."""
     whole = _whole(event)
-    if not classes:
-        yield Annotation(label_of(member(event, "event", object), "event"), whole, place)
+    if not listed:
+        yield "", Annotation(label_of(member(event, "event", object), "event"), whole, place)
         return
     for action, segment in optional_member(event, "segments", dict, {}).items():
         with found.at(where := f"{place}, {action}"):
-            label = classes.get((name, key, action))
-            if label is None:
+            entry = listed.get((name, key, action))
+            if entry is None:
                 found.note("actions without a class are left out", where)
                 continue
             stages = _whole(segment)
             start = whole.start_seconds
             extent = TimeRange(start + stages.start_seconds, start + stages.end_seconds)
-            yield Annotation(label, extent, where, attributes=(("event", str(event.get("event"))),))
+            yield entry.split, Annotation(entry.label, extent, where, attributes=(("event", str(event.get("event"))),))
 
 
 def _whole(entry: Any) -> TimeRange:
@@ -82,23 +97,41 @@ def _whole(entry: Any) -> TimeRange:
     return TimeRange(min(starts), max(stage.end_seconds for stage in stages))
 
 
-def _lists(export: Export, found: Findings) -> tuple[dict[Key, str], dict[str, str]]:
-    """Classes of actions, and splits of videos, from the lists in the folder."""
-    classes: dict[Key, str] = {}
-    splits: dict[str, str] = {}
-    for file in export.files if export.is_folder else ():
-        lines = file.first_lines(3) if file.name.endswith(".txt") else []
-        if not lines or not all(LIST_ROW.fullmatch(line) for line in lines):
-            continue
-        for number, line in enumerate(file.text().splitlines(), 1):
-            row = LIST_ROW.fullmatch(line)
-            if row is None:
-                if line.strip():
-                    found.wrong(f"{file.name}, line {number}: {shown(line)} is not an action with its class")
-                continue
-            classes[row["video"], row["event"], row["action"]] = row["label"]
-            splits[row["video"]] = split_in(file.stem)
-    return classes, splits
+def _lists(export: Export, found: Findings) -> dict[Key, _Listed]:
+    """The actions of the lists in the folder."""
+    lists = [file for file in export.files if export.is_folder and file.name.endswith(".txt") and _is_list(file)]
+    numberings: dict[str, str] = {}  # each with its first list
+    for file in lists:
+        if numbering := NUMBERING.search(file.stem.lower()):
+            numberings.setdefault(numbering[0], file.name)
+    if len(numberings) > 1:
+        names = ", ".join(map(repr, numberings.values()))
+        found.wrong(f"the lists of {' and '.join(numberings)} number other classes ({names}): leave those of one alone")
+        return {}
+    listed: dict[Key, _Listed] = {}
+    for file in lists:
+        with found.at(file.name):
+            for number, line in enumerate(file.text().splitlines(), 1):
+                with found.at(place := f"{file.name}, line {number}"):
+                    if line.strip():
+                        _add_row(line, split_in(file.stem), place, listed, found)
+    return listed
+
+
+def _is_list(file: ExportFile) -> bool:
+    lines = file.first_lines(3)
+    return bool(lines) and all(LIST_ROW.fullmatch(line) for line in lines)
+
+
+def _add_row(line: str, split: str, place: str, listed: dict[Key, _Listed], found: Findings) -> None:
+    row = LIST_ROW.fullmatch(line)
+    if row is None:
+        raise ValueError(f"{shown(line)} is not an action with its class")
+    before = listed.setdefault((row["video"], row["event"], row["action"]), _Listed(row["label"], split, place))
+    if before.label != row["label"]:
+        raise ValueError(f"it is of class {row['label']} here, and of class {before.label} in {before.place}")
+    if before.split != split:
+        found.note("actions in the lists of two splits are in the first one", place)
 
 
 FORMAT = Format("finegym", "FineGym", (".json",), is_file, read)

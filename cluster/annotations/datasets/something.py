@@ -38,7 +38,7 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
             for number, entry in enumerate(content, 1):
                 with found.at(place := f"{file.name}, entry {number}"):
                     videos.append(_video(entry, place, split_in(file.stem)))
-    return found.result(videos, _classes(export))
+    return found.result(videos, _classes(export, found))
 
 
 def _video(entry: Any, place: str, split: str) -> AnnotatedVideo:
@@ -55,10 +55,10 @@ def _class(template: Any) -> str:
     return label_of(label_of(template, "template").replace("[", "").replace("]", ""), "template")
 
 
-def _classes(export: Export) -> list[str]:
+def _classes(export: Export, found: Findings) -> list[str]:
     """The templates in the order of their indices."""
-    for file in export.files if export.is_folder else ():
-        if file.name.lower().endswith(".json"):
+    for file in export.with_suffix(FORMAT.suffixes) if export.is_folder else ():
+        with found.at(file.name):
             content = file.json()
             numbers = {k: natural_number_of(str(v)) for k, v in content.items()} if isinstance(content, dict) else {}
             if numbers and all(number is not None for number in numbers.values()):

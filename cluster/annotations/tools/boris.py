@@ -3,8 +3,9 @@
 Times are seconds of an observation: its offset (`Time offset (s)`) is taken off, and where its media are queued one
 after another, so are the lengths of those before, which `Source` and `Media duration (s)` tell; a row may name
 another file of the queue than the one it is in. Tabular rows are paired by subject, behaviour and modifiers. POINT
-events are still moments. The class is the behaviour, or what `label_from` names of category, modifiers and subject;
-subjects group. Of several players, which show the same event, the first one counts.
+events are still moments. The class is the behaviour, or what `label_from` names of category, modifiers and subject.
+`group_from` `subject` groups by subjects, which are in one recording and are no groups otherwise. Of several players,
+which show the same event, the first one counts.
 Reference: https://www.boris.unito.it/user_guide/export_events
 """
 
@@ -58,7 +59,7 @@ class _Observation:
     media: list[tuple[str, Fraction]] = field(default_factory=list)
     total: Fraction | None = None
     named: dict[str, None] = field(default_factory=dict)  # files that its rows name
-    events: list[tuple[str, TimeRange, str, str, tuple[tuple[str, str], ...]]] = field(default_factory=list)
+    events: list[tuple[str, TimeRange, str, tuple[tuple[str, str], ...]]] = field(default_factory=list)
 
 
 def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> AnnotationSet:
@@ -118,7 +119,7 @@ class _Reader:
         if not label:
             self._found.note(f"events without {self._chosen!r} are left out", place)
             return
-        observation.events.append((label_of(label), extent, place, subject, attributes_of(values.items())))
+        observation.events.append((label_of(label), extent, place, attributes_of(values.items())))
 
     def _extent(
         self,
@@ -159,7 +160,7 @@ class _Reader:
                 for file, length in media:
                     videos.setdefault(file, [])
                     durations[file] = length or observation.total if len(media) == 1 else length
-                for label, extent, place, subject, attributes in observation.events:
+                for label, extent, place, attributes in observation.events:
                     start, end = extent.start_seconds - observation.offset, extent.end_seconds - observation.offset
                     number = max((n for n, begins in enumerate(starts) if begins <= start), default=0)
                     if number + 1 < len(starts) and end > starts[number + 1]:
@@ -167,7 +168,7 @@ class _Reader:
                             "events go on in the next file of the queue, where they are not followed", place
                         )
                     moved = TimeRange(start - starts[number], end - starts[number])
-                    videos[media[number][0]].append(Annotation(label, moved, place, subject, attributes))
+                    videos[media[number][0]].append(Annotation(label, moved, place, attributes=attributes))
         for file, of_file in videos.items():
             yield AnnotatedVideo(file, tuple(of_file), duration_seconds=durations[file])
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from cluster.annotations.export import ExportFile
-from cluster.annotations.fields import frame_of, text_of
+from cluster.annotations.fields import frame_of, split_in, text_of
 from cluster.annotations.findings import Findings
 from cluster.annotations.xml_elements import XmlElement
 
@@ -30,6 +30,11 @@ class CvatTask:
     stop: int | None = None
     step: int = 1
     split: str = ""
+
+    @property
+    def part(self) -> tuple[str, str]:
+        """The name and split of its video, which several tasks may be parts of."""
+        return self.name, self.split
 
     @property
     def frame_count(self) -> int | None:
@@ -78,12 +83,15 @@ def _task(task: XmlElement, meta: XmlElement, file: ExportFile, found: Findings)
         found.note(f"it does not name its media, so they are called after the export: {source!r}", file.name)
     step = STEP.search(task.child_text("frame_filter"))
     stop, subset = task.child_text("stop_frame"), task.child_text("subset")
+    split = split_in(subset)
+    if subset and not split and subset.lower() != DEFAULT_SUBSET:
+        found.note("subsets that are none of train, validation and test are no splits", f"{file.name}, {subset!r}")
     return CvatTask(
         source,
         frame_of(task.child_text("start_frame") or 0),
         frame_of(stop) if stop else None,
         max(int(step[1]), 1) if step else 1,
-        "" if subset.lower() == DEFAULT_SUBSET else subset,
+        split,
     )
 
 

@@ -3,25 +3,29 @@
     annotations/SUBSET.json: `categories` (`label.labels[].name`), `items` (`id`, `annotations[{type, label_id}]` and
     `video` {path, start_frame, end_frame, step}, `video_frame` {video_path, frame_index} or `attr` {frame})
 
-Frames count from 0, and `end_frame` is included. Labels of frames that follow each other are one annotation. An item
-without a video is a frame of the one that its id begins with (`NAME/frame_000012`), else of one called after the file.
-Boxes and other shapes are left out. Reference: https://openvinotoolkit.github.io/datumaro
+Frames count from 0, and `end_frame` is included. Labels of frames that follow each other are one annotation; where the
+items of a video are every Nth frame, with or without labels, each one stands for N. An item without a video is a frame
+of the one that its id begins with (`NAME/frame_000012`), else of one called after the file. Subsets that are no splits
+count as none. Boxes and other shapes are left out. Reference: https://openvinotoolkit.github.io/datumaro
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from math import gcd
+from typing import Any, TypeAlias
 
 from cluster.annotations.base import Format, ReadOptions
 from cluster.annotations.export import Export, ExportFile
-from cluster.annotations.fields import attributes_of, frame_of, label_of, member, optional_member, text_of
+from cluster.annotations.fields import attributes_of, frame_of, label_of, member, optional_member, split_in, text_of
 from cluster.annotations.findings import Findings
 from cluster.annotations.runs import FrameRuns
 from cluster.datasets.label_cells import shown
 from schemas.annotations import AnnotatedVideo, Annotation, AnnotationSet, Extent, FrameRange
 
+Attributes: TypeAlias = tuple[tuple[str, str], ...]
 FRAME_ID = re.compile(r"(?:(?P<video>.+)/)?(?:frame_?)?(?P<frame>\d{1,12})", re.IGNORECASE)
 DEFAULT_SUBSET = "default"
 
@@ -46,34 +50,45 @@ class _Reader:
     def __init__(self, found: Findings) -> None:
         self.classes: dict[str, None] = {}
         self._found = found
-        self._annotations: dict[str, list[Annotation]] = {}
-        self._runs: dict[str, FrameRuns] = {}
-        self._splits: dict[str, str] = {}
+        # By video and split; of frames, label, place and attributes.
+        self._annotations: dict[tuple[str, str], list[Annotation]] = {}
+        self._frames: dict[tuple[str, str], dict[int, list[tuple[str, str, Attributes]]]] = {}
 
     def add(self, file: ExportFile) -> None:
         content = file.json()
         categories = optional_member(member(content, "categories", dict), "label", dict, {})
         names = [label_of(member(one, "name", str)) for one in optional_member(categories, "labels", list, [])]
         self.classes.update(dict.fromkeys(names))
-        split = "" if file.stem.lower() == DEFAULT_SUBSET else file.stem
+        split = split_in(file.stem)
+        if not split and file.stem.lower() != DEFAULT_SUBSET:
+            self._found.note("subsets that are none of train, validation and test are no splits", file.name)
         for number, item in enumerate(member(content, "items", list), 1):
             with self._found.at(place := f"{file.name}, item {number}"):
                 labels = [*self._labels(item, names, place)]
                 video, extent = self._extent(item, file)
-                self._annotations.setdefault(video, [])
-                self._splits.setdefault(video, split)
-                for label, attributes in labels:
-                    if isinstance(extent, int):
-                        self._runs.setdefault(video, FrameRuns()).add(label, extent, place, attributes)
-                    else:
-                        self._annotations[video].append(Annotation(label, extent, place, "", attributes))
+                of_video = self._annotations.setdefault((video, split), [])
+                if isinstance(extent, int):
+                    at_frame = self._frames.setdefault((video, split), {}).setdefault(extent, [])
+                    at_frame += [(label, place, attributes) for label, attributes in labels]
+                else:
+                    of_video += [Annotation(label, extent, place, attributes=more) for label, more in labels]
 
     def videos(self) -> Iterator[AnnotatedVideo]:
-        for name, of_video in self._annotations.items():
-            runs = self._runs[name].annotations() if name in self._runs else ()
-            yield AnnotatedVideo(name, (*of_video, *runs), split=self._splits[name])
+        for (name, split), of_video in self._annotations.items():
+            runs = self._runs(name, self._frames.get((name, split), {}))
+            yield AnnotatedVideo(name, (*of_video, *runs), split=split)
 
-    def _labels(self, item: Any, names: Sequence[str], place: str) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    def _runs(self, video: str, frames: Mapping[int, Sequence[tuple[str, str, Attributes]]]) -> tuple[Annotation, ...]:
+        step = _step([*frames])
+        if step > 1:
+            self._found.note(f"where the items of a video are every {step}th frame, each one stands for {step}", video)
+        runs = FrameRuns(step)
+        for frame, labels in frames.items():
+            for label, place, attributes in labels:
+                runs.add(label, frame, place, attributes)
+        return runs.annotations()
+
+    def _labels(self, item: Any, names: Sequence[str], place: str) -> Iterator[tuple[str, Attributes]]:
         for annotation in optional_member(item, "annotations", list, []):
             if member(annotation, "type", str) != "label":
                 self._found.note("shapes and other annotations that are no labels are left out", place)
@@ -109,6 +124,13 @@ class _Reader:
         if not called:
             self._found.note("frames do not say of which video they are: it is called after the file", file.name)
         return text_of(called, "id") or file.stem, frame_of(number)
+
+
+def _step(frames: Sequence[int]) -> int:
+    """How far frames are apart that were taken at equal distances, a few missing ones aside; 1 for all others."""
+    distances = [following - frame for frame, following in pairwise(sorted(frames))]
+    step = gcd(*distances)
+    return step if len(distances) > 1 and 2 * distances.count(step) > len(distances) else 1
 
 
 FORMAT = Format("datumaro", "Datumaro: items that are videos or their frames", (".json",), is_file, read)

@@ -3,7 +3,8 @@
 Times are milliseconds (or frames, as `TIME_UNITS` says) plus the `TIME_ORIGIN` of a medium. Slots without a time, which
 subdivisions make, are spaced equally between their neighbours in the tier. An annotation that refers to another one has
 its times. The class is the annotation's value, the tier's name (`label_from` `name`), or the values of one tier alone
-(`label_from` TIER); the tier's participant groups. Each video of the file is one here, and all are one group.
+(`label_from` TIER); `group_from` `participant` groups by the participants of the tiers, which are in one recording and
+are no groups otherwise. Each video of the file is one here, and all are one group.
 Reference: https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf
 """
 
@@ -166,7 +167,7 @@ def _annotations(document: _Document, file: ExportFile, label_from: str, found: 
                 start, end = (_time(times, slot) for slot in _slots(entry, entries))
                 value = entry.value if label_from == NAME else ""
                 attributes = attributes_of([("tier", tier.name), ("participant", tier.participant), ("value", value)])
-                yield Annotation(label, TimeRange(start, end), place, tier.participant, attributes)
+                yield Annotation(label, TimeRange(start, end), place, attributes=attributes)
 
 
 def _slots(entry: _Entry, entries: Mapping[str, _Entry]) -> tuple[str, str]:

@@ -4,7 +4,7 @@
     videorectangle  keyframes of a track, from an enabled one to the next disabled one, included, or else to
                     `framesCount`; a track that is switched on again is another annotation
     labels          seconds, on an audio track or a player that runs with it
-    choices         the whole video
+    choices         the whole video, or the region that they are made for
 
 Frames count the rate of the labelling configuration (`frameRate` of <Video>, 24 unless given), which the export does
 not hold and which need not be the video's: `frame_rate` must say it, in frames per second, or below 1 in seconds per
@@ -84,7 +84,11 @@ class _Reader:
             raise ValueError("it is a prediction without its task, which does not say of which video")
         data = optional_member(task, "data", dict, {})
         if not data:
-            self._add(_media(task, ""), _record_results(task), place, task.get("annotator"))
+            results = _record_results(task, self._control)
+            if not results:
+                self._found.note("a choice is text in JSON-MIN: name its control with --label-from to have it", place)
+            self.videos.setdefault(_media(task, ""), [])
+            self._add(_media(task, ""), results, place, task.get("annotator"))
             return
         key = next((key for key in ANNOTATIONS if key in task), ANNOTATIONS[0])
         if optional_member(task, "predictions", list, []):
@@ -126,7 +130,7 @@ class _Reader:
                 if not labels:
                     self._found.note("regions without a label are left out", where)
                     continue
-                for extent in KINDS[kind](self, value, where):
+                for extent in KINDS[_region(value, kind)](self, value, where):
                     for label in labels:
                         self.videos.setdefault(video, []).append(Annotation(label, extent, where, "", attributes))
 
@@ -208,7 +212,16 @@ def _frames_in(count: Any) -> Fraction:
 
 
 # The type of a result by a key of its value, where JSON-MIN leaves the type out; the first one that is there counts.
+REGIONS = ("ranges", "sequence")
 MARKS = {"ranges": "timelinelabels", "sequence": "videorectangle", "labels": "labels", "choices": "choices"}
+
+
+def _region(value: Mapping[str, Any], kind: str) -> str:
+    """What a result is about: choices that are made for a region hold what that region is."""
+    if kind != "choices":
+        return kind
+    has_times = value.get("start") is not None and value.get("end") is not None
+    return next((MARKS[mark] for mark in REGIONS if mark in value), "labels" if has_times else kind)
 
 
 def _is_prediction(entry: Any) -> bool:
@@ -220,14 +233,16 @@ def _is_prediction(entry: Any) -> bool:
     )
 
 
-def _record_results(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The values in a record of JSON-MIN, by control, as results."""
-    return [
-        {"from_name": control, "value": value}
-        for control, values in record.items()
-        for value in (values if isinstance(values, list) else [values])
-        if isinstance(value, dict) and MARKS.keys() & value.keys()
-    ]
+def _record_results(record: Mapping[str, Any], control: str) -> list[dict[str, Any]]:
+    """The values in a record of JSON-MIN, by control, as results; text, as single choices are, of one control alone."""
+    results = []
+    for name, values in record.items():
+        if name == control and isinstance(values, str):
+            values = {"choices": [values]}
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(value, dict) and MARKS.keys() & value.keys():
+                results.append({"from_name": name, "value": value})
+    return results
 
 
 def _labels(value: Mapping[str, Any], kind: str) -> list[str]:

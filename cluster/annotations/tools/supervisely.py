@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cluster.annotations.base import NAME, VALUE, Format, ReadOptions
@@ -66,12 +67,18 @@ class _Reader:
             for tag_number, tag in enumerate(optional_member(entry, "tags", list, []), 1):
                 place = f"{file.name}, object {number}, tag {tag_number}"
                 with self._found.at(place):
-                    extent = _range(tag) or drawn.get(str(entry.get("key") or entry.get("id")))
+                    extent = _range(tag) or next((drawn[name] for name in _names(entry) if name in drawn), None)
+                    if extent is None and tag.get(NAME) != self._options.group_from:
+                        self._found.note("tags of objects that no frame shows are left out", place)
+                        continue
                     annotations += self._annotations(
                         tag, place, extent, groups, text_of(entry.get("classTitle"), "class")
                     )
-        group = groups[0] if groups else ""
-        return AnnotatedVideo(_name(file, content), tuple(annotations), count, group=group)
+        if len({*groups}) > 1:
+            self._found.note(f"tags {self._options.group_from!r} differ, and the first one counts", file.name)
+        grouping = attributes_of([(self._options.group_from, groups[0])]) if groups else ()
+        grouped = (replace(one, attributes=(*one.attributes, *grouping)) for one in annotations)
+        return AnnotatedVideo(_name(file, content), tuple(grouped), count)
 
     def _annotations(
         self, tag: Any, place: str, extent: Extent, groups: list[str], entry: str = ""
@@ -80,7 +87,7 @@ class _Reader:
         self.tags[name] = None
         chosen = self._options.label_from or NAME
         if name == self._options.group_from:
-            groups.append(value)
+            groups += filter(None, [value])
             return
         if chosen not in (NAME, VALUE, name):
             self._found.note(f"tags other than {chosen!r} are left out", place)
@@ -121,10 +128,16 @@ def _drawn_frames(content: Any) -> dict[str, FrameRange]:
     for frame in optional_member(content, "frames", list, []):
         index = frame_of(member(frame, "index", int))
         for figure in optional_member(frame, "figures", list, []):
-            key = str(figure.get("objectKey") or figure.get("objectId")) if isinstance(figure, dict) else ""
-            before = drawn.get(key, FrameRange(index, index))
-            drawn[key] = FrameRange(min(before.first, index), max(before.last, index))
+            for name in _names(figure, "objectKey", "objectId"):
+                before = drawn.get(name, FrameRange(index, index))
+                drawn[name] = FrameRange(min(before.first, index), max(before.last, index))
     return drawn
+
+
+def _names(entry: Any, key: str = "key", number: str = "id") -> list[str]:
+    """By which figures and their object know each other: its key, its number on the server, or both."""
+    values = [entry.get(key), entry.get(number)] if isinstance(entry, dict) else []
+    return [str(value) for value in values if value is not None]
 
 
 def _name(file: ExportFile, content: Any) -> str:

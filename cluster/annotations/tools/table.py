@@ -7,13 +7,14 @@
     split | subset, group          optional
     duration_seconds, frame_count  optional: what the table claims of the video
 
-A row with a label alone is about the whole video, and one with neither label nor times is a video in which nothing
-happens. Other columns become attributes.
+A row with a label alone is about the whole video, one with neither label nor times is a video in which nothing
+happens, and one with times alone is an annotation without a label, which cutting reports. Rows of a video may be in
+several splits; those without one are in that of the others. Other columns become attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
@@ -47,10 +48,20 @@ def is_file(file: ExportFile) -> bool:
 
 @dataclass
 class _Video:
-    annotations: list[Annotation] = field(default_factory=list)
-    split: str = ""
+    rows: list[tuple[str, Annotation]] = field(default_factory=list)  # with their splits
+    splits: dict[str, None] = field(default_factory=dict)
     group: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
+
+    def entries(self, name: str) -> Iterator[AnnotatedVideo]:
+        """One for each split, of which the first one has what the table claims."""
+        named = [split for split in self.splits if split]
+        alone = named[0] if len(named) == 1 else ""
+        claims = self.claims
+        for split in named if alone else self.splits:
+            its = tuple(one for of_row, one in self.rows if (of_row or alone) == split)
+            yield AnnotatedVideo(name, its, split=split, group=self.group, **claims)
+            claims = {}
 
 
 def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> AnnotationSet:
@@ -60,10 +71,7 @@ def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> A
     for file in files:
         with found.at(file.name):
             _add(file, videos, options.frame_rate, found, f"{file.name}, " if export.is_folder else "")
-    return found.result(
-        AnnotatedVideo(name, tuple(video.annotations), split=video.split, group=video.group, **video.claims)
-        for name, video in videos.items()
-    )
+    return found.result(entry for name, video in videos.items() for entry in video.entries(name))
 
 
 def _add(file: ExportFile, videos: dict[str, _Video], rate: Fraction | None, found: Findings, before: str) -> None:
@@ -78,20 +86,23 @@ def _add(file: ExportFile, videos: dict[str, _Video], rate: Fraction | None, fou
             video = videos.setdefault(label_of(name, columns["id"]), _Video())
             extent = _extent(row.cells, rate)
             group = text_of(row.cells.get("group"), "group")
-            _set(video, "split", text_of(row.cells.get(columns.get("split", "split")), "split"), name)
-            if not label and extent is None:
-                _set(video, "group", group, name)
+            split = text_of(row.cells.get(columns.get("split", "split")), "split")
+            video.splits[split] = None
+            if not label and extent is None and group:
+                if video.group not in ("", group):
+                    raise ValueError(
+                        f"{shown(name)} is in group {shown(group)} here, and in {shown(video.group)} before"
+                    )
+                video.group = group
             for claim, checked in CLAIMS.items():
                 if str(row.cells.get(claim) or "").strip():
                     video.claims[claim] = checked(row.cells[claim])
             labels = (
                 _labels(row.cells.get(columns["label"])) if columns["label"] == "labels" else [label] if label else []
             )
-            if not labels and extent is not None:
-                raise ValueError("no label")
             others = attributes_of((key, _plain(value)) for key, value in row.cells.items() if key and key not in ALL)
-            for one in labels:
-                video.annotations.append(Annotation(one, extent, f"{before}{row.place}", group, others))
+            for one in labels or ([] if extent is None else [""]):
+                video.rows.append((split, Annotation(one, extent, f"{before}{row.place}", group, others)))
 
 
 def _columns(cells: Mapping[str, Any]) -> dict[str, str]:
@@ -142,14 +153,6 @@ def _labels(cell: Any) -> list[str]:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, list | dict | bool) else value
-
-
-def _set(video: _Video, key: str, value: str, name: str) -> None:
-    before = getattr(video, key)
-    if before and value and before != value:
-        raise ValueError(f"{shown(name)} is in {key} {shown(value)} here, and in {shown(before)} before")
-    if value:
-        setattr(video, key, value)
 
 
 FORMAT = Format("table", SUMMARY, tuple(READERS), is_file, read, takes_frame_rate=True)

@@ -2,19 +2,20 @@
 
 Two numbers in `z` are a segment in seconds, one is a still moment, none says something of the whole file; regions in
 single frames (`xy`) are left out. Attributes of options hold the option's id, which is looked up, and kept where it is
-not there. The class is the value of each attribute, or of the one that `label_from` names. In a CSV, comments hold the
-header and, for the full one, the attributes; the one of temporal segments names attributes instead of their ids.
+not there. The class is the value of each attribute, or of the one that `label_from` names; each checked option is one.
+In a CSV, comments hold the header and, for the full one, the attributes; the one of temporal segments names attributes
+instead of their ids.
 Reference: https://gitlab.com/vgg/via/blob/master/via-3.x.y/CodeDoc.md
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cluster.annotations.base import NAME, VALUE, Format, ReadOptions
-from cluster.annotations.delimited import rows_in
+from cluster.annotations.delimited import lines_of, rows_in
 from cluster.annotations.export import Export, ExportFile
 from cluster.annotations.fields import attributes_of, member, optional_member, seconds_of, text_of, unknown
 from cluster.annotations.findings import Findings
@@ -46,7 +47,7 @@ def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> A
             if file.name.lower().endswith(".json"):
                 reader.add_project(file.json(), file.name)
             else:
-                reader.add_table(file.text().splitlines(keepends=True), file.name)
+                reader.add_table(lines_of(file), file.name)
     return reader.result()
 
 
@@ -76,7 +77,7 @@ class _Reader:
                 times, shape = optional_member(entry, "z", list, []), optional_member(entry, "xy", list, [])
                 self._add(media, times, shape, values, place)
 
-    def add_table(self, lines: Sequence[str], source: str) -> None:
+    def add_table(self, lines: Iterable[str], source: str) -> None:
         names: dict[str, str] | None = None
         header: list[str] = []
         body: list[str] = []
@@ -131,28 +132,31 @@ class _Reader:
         if shape:
             self._found.note("regions in single frames are left out", place)
             return
-        texts = {name: self._text(name, value) for name, value in values.items()}
+        texts = {name: self._texts(name, value) for name, value in values.items()}
         if self._options.group_from in texts and len(texts) > 1 and not self._chosen:
-            labels = {name: text for name, text in texts.items() if name != self._options.group_from}
+            labels = {name: its for name, its in texts.items() if name != self._options.group_from}
         else:
-            labels = {self._chosen: texts.get(self._chosen, "")} if self._chosen else texts
+            labels = {self._chosen: texts.get(self._chosen, [])} if self._chosen else texts
         if not any(labels.values()):
             self._found.note("segments without a value are left out", place)
             return
         extent = _extent(times)
-        for name, label in labels.items():
-            others = attributes_of([("attribute", name), *((n, text) for n, text in texts.items() if n != name)])
-            for video in media if label else ():
-                self._videos[video].append(Annotation(label, extent, place, attributes=others))
+        for name, its in labels.items():
+            others = [("attribute", name), *((n, ",".join(texts[n])) for n in texts if n != name)]
+            made = [Annotation(label, extent, place, attributes=attributes_of(others)) for label in its]
+            for video in media:
+                self._videos[video] += made
 
-    def _text(self, name: str, value: Any) -> str:
-        """The value of an attribute, or what its option says; several checked options are one text."""
+    def _texts(self, name: str, value: Any) -> list[str]:
+        """The value of an attribute, or what its options say, of which several may be checked; none if empty."""
         choices = self._attributes.get(name, {})
         if not isinstance(value, str | int | float | None):
             raise ValueError(f"the value of {name!r} must be text, not {shown(value)}")
         text = text_of(value, name)
-        parts = [text] if text in choices or not choices else text.split(",")
-        return ",".join(choices.get(part.strip(), part.strip()) for part in parts)
+        checked = [part.strip() for part in text.split(",")]
+        are_options = text not in choices and all(part in choices for part in checked)
+        found = [choices[part] for part in checked] if are_options else [choices.get(text, text)]
+        return [one for one in found if one]
 
 
 def _extent(times: Sequence[Any]) -> Extent:

@@ -13,6 +13,8 @@ from tests.support.annotations import write
 def test_rows_have_the_lines_they_end_on(tmp_path: Path) -> None:
     [file] = Export(write(tmp_path, {"a.tsv": 'x\ty\n\n"1\n2"\t 3 \n'})).files
     assert list(cells_of(file, "\t")) == [(1, ["x", "y"]), (4, ["1\n2", "3"])]
+    [file] = Export(write(tmp_path, {"a.tsv": "a\u2028b\x0bc\td\r\n"})).files
+    assert list(cells_of(file, "\t")) == [(1, ["a\u2028b\x0bc", "d"])]
     with pytest.raises(ValueError, match="line 1: field larger"):
         list(rows_in(["x" * 200_000], ","))
 

@@ -172,3 +172,5 @@ def test_files_of_another_format_are_noted(tmp_path: Path) -> None:
 
 def test_grouping_by_an_unknown_attribute_names_the_known_ones(tmp_path: Path) -> None:
     assert "it has no attribute 'who' (there: 'movement')" in problems_of(tmp_path, {"a.json": TAGS}, group_from="who")
+    file, content = SEEDS["charades"]  # whose videos have groups of their own
+    assert "it has no attribute 'who'" in problems_of(tmp_path, {file: content}, group_from="who")

@@ -176,3 +176,10 @@ def test_a_run_without_a_clip_writes_no_manifest(inputs: Path, tmp_path: Path) -
     assert run_cutting(options) is ExitCode.FAILED
     assert not (tmp_path / "clips.csv").exists()
     assert "lies outside the video" in (tmp_path / "annotations.html").read_text()
+
+
+def test_classes_that_are_numbers_have_names(inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("id,label,start_seconds,end_seconds\nanna,10,0,1\nanna,2,1,2\n")
+    cut_clips(cutting_options(inputs, tmp_path, annotations=str(tmp_path / "list.csv")))
+    assert [row["labels"] for row in rows(tmp_path / "clips.csv")] == ["class 10", "class 2"]
+    assert [row["name"] for row in rows(tmp_path / "vocabulary.csv")] == ["class 2", "class 10"]

@@ -72,6 +72,21 @@ def test_splits_of_the_export_hold(folder: Path) -> None:
     assert next(unit.clips[0].split for unit in plan.worker.stage.units.values()) == "test"
 
 
+def test_an_export_may_divide_a_video_between_splits(folder: Path) -> None:
+    """As FineGym's lists do; an annotation in both parts is a clip of each."""
+    train, test = (Annotation("run", FrameRange(0, 4), ""), Annotation("run", FrameRange(5, 9), ""))
+    parts = (AnnotatedVideo("v0", (train,), split="train"), AnnotatedVideo("v0", (train, test), split="val"))
+    divided = AnnotationSet(parts, (), ())
+    with pytest.raises(InputError, match=r"divide 1 groups: 'v0'.* --split-by clip"):
+        make_plan(options(folder), divided)
+    (unit,) = make_plan(options(folder, split_by="clip"), divided).worker.stage.units.values()
+    assert [(clip.id, clip.split) for clip in unit.clips] == [
+        ("v0#0000", "train"),
+        ("v0#0001", "validation"),
+        ("v0#0002", "validation"),
+    ]
+
+
 def test_spellings_are_reported_or_merged(folder: Path) -> None:
     exported = export("run", "Run", "run")
     plan = make_plan(options(folder), exported)

@@ -76,6 +76,28 @@ def test_what_goes_beyond_the_video_is_shortened(extent: Extent, first: int, sto
     assert "the video" in found.shortened
 
 
+@pytest.mark.parametrize("nominal", [24, 30, 60])
+@pytest.mark.parametrize("decimals", [2, 3])
+def test_a_rounded_rate_is_the_exact_one_of_the_video(nominal: int, decimals: int) -> None:
+    """Frames of an hour, for which 29.97 is 3.6 ms too early, and 23.98 half a second too late."""
+    exact, count = Fraction(nominal * 1000, 1001), 3600 * nominal
+    frames = FrameList(1 / exact, range(count), count, Fraction(0), exact, is_sure=True, gaps=0)
+    written = round(exact, decimals)
+    for first in (0, 1017 * nominal, 3500 * nominal):
+        found = frame_span(FrameRange(first, first + 9, written), frames)
+        assert (found.first, found.stop) == (first, first + 10)
+
+
+@pytest.mark.parametrize(
+    ("rate", "of_video"), [("29.97", "2997/100"), ("29.97", "30"), ("30", "30000/1001"), ("25", "25"), ("12.5", "12.5")]
+)
+def test_other_rates_are_as_written(rate: str, of_video: str) -> None:
+    written, own = Fraction(rate), Fraction(of_video)
+    frames = FrameList(1 / own, range(100_000), 100_000, Fraction(0), own, is_sure=True, gaps=0)
+    seconds = TimeRange(60_000 / written, 60_010 / written)
+    assert frame_span(FrameRange(60_000, 60_009, written), frames) == frame_span(seconds, frames)
+
+
 def test_seconds_are_those_of_the_player() -> None:
     """Pictures that begin 50 ms after the container are 50 ms late; frame numbers are not."""
     late = frames_of(0, 40, 100, 120, 200, end=260, clock=Fraction(50, 1000))

@@ -87,9 +87,12 @@ def test_all_mistakes_are_told(tmp_path: Path) -> None:
     video = {"annotations": [{"segment": [0, 1]}, {"segment": [0, float("nan")], "label": "x"}]}
     found = problems(written(tmp_path / "t.json", {"database": {"v": video, "w": {"annotations": {}}, "u": 5}}))
     assert len(found) == 4
-    rows = "id,start_seconds,end_seconds,labels,split\n,1,2,x,a\nb,1,,x,a\nb,1,2,,a\nc,1s,2,x,a\nd,1,2,x,a,e\n"
+    header = "id,start_seconds,end_seconds,labels,split"
+    rows = f"{header}\n,1,2,x,a\nb,1,,x,a\nc,1s,2,x,a\nd,1,2,x,a,e\n"
     found = problems(written(tmp_path / "t.csv", rows))
-    assert [line.partition(":")[0] for line in found] == [f"line {number}" for number in range(2, 7)]
+    assert [line.partition(":")[0] for line in found] == [f"line {number}" for number in range(2, 6)]
+    unlabelled = f"{header}\nb,1,2,,a\nb,1,2,x,a\nc,1,2,,a\n"
+    assert problems(written(tmp_path / "t.csv", unlabelled)) == ["line 2: no label", "line 4: no label"]
 
 
 def test_times_must_be_seconds_and_subsets_one(tmp_path: Path) -> None:

@@ -29,6 +29,28 @@ def test_actions_count_from_the_start_of_their_event(tmp_path: Path) -> None:
     assert found.videos[0].split == "train"
 
 
+def test_lists_divide_the_actions_of_a_video(tmp_path: Path) -> None:
+    train, val = TRAIN.splitlines()
+    files = {"g.json": CONTENT, "gym99_train_element_v1.1.txt": train, "gym99_val_element.txt": val}
+    found = read(tmp_path, files)
+    assert [(video.split, [one.label for one in video.annotations]) for video in found.videos] == [
+        ("train", ["7"]),
+        ("validation", ["91"]),
+    ]
+
+
+def test_lists_of_other_classes_are_not_mixed(tmp_path: Path) -> None:
+    files = {"g.json": CONTENT, "gym288_train_element_v1.1.txt": TRAIN.replace(" 91", " 12"), "gym99_val.txt": TRAIN}
+    text = problems_of(tmp_path, files)
+    assert "the lists of gym288 and gym99 number other classes" in text
+    assert "'gym288_train_element_v1.1.txt', 'gym99_val.txt'" in text
+
+
+def test_a_class_that_lists_contradict_is_a_problem(tmp_path: Path) -> None:
+    text = problems_of(tmp_path, {"g.json": CONTENT, "a_train.txt": TRAIN, "b_train.txt": TRAIN.replace(" 91", " 12")})
+    assert "b_train.txt, line 2: it is of class 12 here, and of class 91 in a_train.txt, line 2" in text
+
+
 def test_without_lists_events_are_the_annotations(tmp_path: Path) -> None:
     found = read(tmp_path, {"g.json": CONTENT})
     assert spans(found) == {"0LtLS9wROrk": [("4", 2407.32, 2435.28), ("1", 5787, 5866)]}

@@ -38,3 +38,8 @@ def test_problems_have_their_places(tmp_path: Path) -> None:
     assert "entry 2: it has no 'id'" in text
     assert "entry 3: expected an object with 'id', not 3" in text
     assert "entry 4: no template" in text
+
+
+def test_a_broken_file_beside_the_lists_is_a_problem(tmp_path: Path) -> None:
+    files = {"something-something-v2-train.json": TRAIN, "something-something-v2-labels.json": '{"Tearing'}
+    assert "something-something-v2-labels.json: it is no JSON" in problems_of(tmp_path, files)

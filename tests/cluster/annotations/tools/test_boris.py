@@ -37,9 +37,12 @@ def queued(behavior: str, start: str, stop: str, **values: str) -> dict[str, str
 @pytest.mark.parametrize(("separator", "name"), [("\t", "e.tsv"), (",", "e.csv")])
 def test_aggregated_events(tmp_path: Path, separator: str, name: str) -> None:
     rows = [row("run", "STATE", "3.3", "7.75", Subject="s1"), row("call", "POINT", "9.9", "9.9")]
-    found = read(tmp_path, {name: aggregated(*rows, separator=separator)})
+    files = {name: aggregated(*rows, separator=separator)}
+    found = read(tmp_path, files)
     assert spans(found) == {"films/a.mp4": [("run", 3.3, 7.75), ("call", 9.9, 9.9)]}
-    assert [one.group for one in found.videos[0].annotations] == ["s1", ""]
+    assert [one.group for one in found.videos[0].annotations] == ["", ""]
+    grouped = read(tmp_path, files, group_from="subject")
+    assert [one.group for one in grouped.videos[0].annotations] == ["s1", ""]
     assert float(found.videos[0].duration_seconds or 0) == 359.96
 
 
@@ -83,7 +86,7 @@ def test_aggregated_rows_without_header(tmp_path: Path) -> None:
     line = "\t".join([*cells, "", "m", "STATE", "266.1", "276.6", "10.5", "", ""])
     found = read(tmp_path, {"e.tsv": line})
     assert spans(found) == {"a.mp4": [("s", 266.1, 276.6)]}
-    assert found.videos[0].annotations[0].group == "subject1"
+    assert dict(found.videos[0].annotations[0].attributes)["subject"] == "subject1"
 
 
 OLD_TABULAR = """Observation id\tobservation #1\t\t\t\t

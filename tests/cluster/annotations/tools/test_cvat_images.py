@@ -51,6 +51,13 @@ def test_images_of_a_project_say_their_task(tmp_path: Path) -> None:
     assert spans(found) == {"7.mp4": [], "8.mp4": [("rain", 1, 1)]}
 
 
+def test_tasks_of_one_video_may_have_several_steps(tmp_path: Path) -> None:
+    tasks = "".join(f"<task>{task(task_id=str(n), step=n)}</task>" for n in (2, 5))
+    images = (image(frame, tag(), more=f' task_id="{n}"') for n, frame in ((2, 0), (2, 2), (5, 50), (5, 55)))
+    found = read(tmp_path, {"x.xml": export(*images, meta=f"<project><tasks>{tasks}</tasks></project>")})
+    assert spans(found) == {"a.mp4": [("rain", 0, 3), ("rain", 50, 59)]}
+
+
 def test_the_other_format_is_refused_by_name(tmp_path: Path) -> None:
     text = problems_of(tmp_path, {"x.xml": export(image(1, tag()))}, format_name="cvat-video")
     assert "read it as --format cvat-images" in text

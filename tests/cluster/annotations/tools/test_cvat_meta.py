@@ -29,6 +29,13 @@ def test_a_task_says_its_frames(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
+def test_a_subset_of_any_other_name_is_no_split(tmp_path: Path) -> None:
+    text = f"<meta><task>{TASK}<subset>round 2</subset><source>a.mp4</source></task></meta>"
+    meta, found = meta_of(text, tmp_path)
+    assert meta.tasks[""].split == ""
+    assert "none of train, validation and test are no splits" in found.notes[0]
+
+
 def test_a_job_is_called_after_its_folder_or_file(tmp_path: Path) -> None:
     job = f"<meta><job>{TASK}<subset>test</subset></job><source/></meta>"
     meta, found = meta_of(job, tmp_path)

@@ -38,7 +38,7 @@ def test_a_track_ends_before_the_row_that_is_outside(tmp_path: Path) -> None:
     found = read(tmp_path, {"annotations.xml": export(track(box(3), box(4), box(5, 1)))})
     assert spans(found) == {"a.mp4": [("car", 3, 4)]}
     assert found.videos[0].frame_count == 100
-    assert found.videos[0].split == "Train"
+    assert found.videos[0].split == "train"
     assert found.classes == ("car", "dog")
 
 
@@ -78,6 +78,14 @@ def test_a_project_has_several_tasks(tmp_path: Path) -> None:
     assert spans(found) == {"7.mp4": [], "8.mp4": [("car", 1, 1)]}
     text = problems_of(tmp_path, {"x.xml": export(track(box(1), more=' task_id="9"'), meta=meta)})
     assert "task_id '9' is none of the tasks of the project (7, 8)" in text
+
+
+def test_tasks_of_one_video_may_be_in_several_splits(tmp_path: Path) -> None:
+    parts = (task(task_id="7"), task(task_id="8").replace("Train", "Test"), task(task_id="9"))
+    meta = f"<project><tasks>{''.join(f'<task>{one}</task>' for one in parts)}</tasks></project>"
+    tracks = (track(box(n), more=f' task_id="{n}"') for n in (7, 8, 9))
+    found = read(tmp_path, {"x.xml": export(*tracks, meta=meta)})
+    assert [(video.split, len(video.annotations)) for video in found.videos] == [("train", 2), ("test", 1)]
 
 
 def test_a_job_names_no_media_and_is_called_after_its_file(tmp_path: Path) -> None:

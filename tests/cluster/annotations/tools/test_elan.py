@@ -87,7 +87,14 @@ def test_the_class_is_value_or_tier(tmp_path: Path, label_from: str, labels: str
     files = {"x.eaf": document(slots(t1=0, t2=500), tier("verbs", aligned(1, "t1", "t2", "run")), who)}
     found = read(tmp_path, files, label_from=label_from)
     assert ",".join(one.label for one in found.videos[0].annotations) == labels
-    assert found.videos[0].annotations[-1].group == "P1"
+
+
+def test_participants_of_a_recording_are_groups_if_asked_for(tmp_path: Path) -> None:
+    tiers = [tier(who, aligned(n, "t1", "t2"), more=f' PARTICIPANT="{who}"') for n, who in enumerate(("P1", "P2"))]
+    files = {"x.eaf": document(slots(t1=0, t2=500), *tiers)}
+    assert [one.group for one in read(tmp_path, files).videos[0].annotations] == ["", ""]
+    grouped = read(tmp_path, files, group_from="participant")
+    assert [one.group for one in grouped.videos[0].annotations] == ["P1", "P2"]
 
 
 def test_empty_values_are_noted_but_count_for_a_tier(tmp_path: Path) -> None:

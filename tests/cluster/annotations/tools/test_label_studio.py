@@ -86,6 +86,16 @@ def test_choices_are_about_the_whole_video(tmp_path: Path) -> None:
     assert spans(read(tmp_path, {"e.json": tasks(choice)})) == {NAME: [("good",), ("sharp",)]}
 
 
+def test_choices_for_a_region_are_about_the_region(tmp_path: Path) -> None:
+    regions = (timeline(1, 24), track((1, True), (5, False)), {"value": {"start": 0.5, "end": 2, "labels": ["laugh"]}})
+    choices = [
+        {"type": "choices", "from_name": "c", "to_name": "video", "value": {**one["value"], "choices": ["good"]}}
+        for one in regions
+    ]
+    found = read(tmp_path, {"e.json": tasks(*choices)}, frame_rate=24)
+    assert spans(found) == {NAME: [("good", 0, 23, 24), ("good", 0, 4, 24), ("good", 0.5, 2)]}
+
+
 def test_cancelled_annotations_and_predictions_are_left_out(tmp_path: Path) -> None:
     content = tasks(timeline(1, 2), was_cancelled=True)
     content[0]["annotations"].append({"result": [timeline(3, 4)], "completed_by": {"id": 5, "email": "a@b.c"}})
@@ -118,6 +128,14 @@ def test_json_min_has_the_control_as_key_and_no_types(tmp_path: Path) -> None:
     assert spans(found) == {"films/a.mp4": [("jump", 0, 9, 24), ("dog", 0, 4, 24)]}
     alone = read(tmp_path, {"e.json": [record]}, frame_rate=24, label_from="box")
     assert spans(alone) == {"films/a.mp4": [("dog", 0, 4, 24)]}
+
+
+def test_a_choice_of_json_min_is_the_text_of_its_control(tmp_path: Path) -> None:
+    record = {"id": 1, "video": "a.mp4", "title": "x", "quality": "good", "annotator": 3, "annotation_id": 9}
+    alone = read(tmp_path, {"e.json": [record]})
+    assert spans(alone) == {"a.mp4": []}
+    assert "--label-from" in alone.notes[0]
+    assert spans(read(tmp_path, {"e.json": [record]}, label_from="quality")) == {"a.mp4": [("good",)]}
 
 
 def test_predictions_alone_do_not_say_of_which_video(tmp_path: Path) -> None:

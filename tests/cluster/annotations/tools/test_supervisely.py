@@ -91,15 +91,25 @@ def test_names_are_whole_and_datasets_may_nest(tmp_path: Path) -> None:
     assert [*spans(read(tmp_path, files))] == ["ds0/video/a", "ds0/datasets/inner/video/a.b.mp4"]
 
 
+def test_an_object_is_known_by_key_or_number_and_may_be_drawn_nowhere(tmp_path: Path) -> None:
+    objects = [{"key": f"k{n}", "id": n, "classTitle": "person", "tags": [{"name": "jump"}]} for n in (1, 2)]
+    frames = [{"index": 5, "figures": [{"objectId": 1}]}]
+    found = read(tmp_path, {"a.mp4.json": video(objects=objects, frames=frames)})
+    assert spans(found) == {"a.mp4": [("jump", 5, 5)]}
+    assert found.notes == ("tags of objects that no frame shows are left out (a.mp4.json, object 2, tag 1)",)
+
+
 def test_downloads_are_wrapped(tmp_path: Path) -> None:
     wrapped = {"videoId": 7, "videoName": "clip.mov", "annotation": video(RANGED)}
     assert spans(read(tmp_path, {"x.json": wrapped})) == {"clip.mov": [("movement", 0, 24)]}
 
 
 def test_a_tag_that_groups_is_no_class(tmp_path: Path) -> None:
-    found = read(tmp_path, {"a.mp4.json": video(RANGED, {"name": "person", "value": "Ana"})}, group_from="person")
+    who = [{"name": "person", "value": name} for name in ("Ana", "Ben")]
+    found = read(tmp_path, {"a.mp4.json": video(RANGED, who[0])}, group_from="person")
     assert spans(found) == {"a.mp4": [("movement", 0, 24)]}
-    assert found.videos[0].group == "Ana"
+    assert [one.group for one in found.videos[0].annotations] == ["Ana"]
+    assert "tags 'person' differ" in read(tmp_path, {"a.json": video(RANGED, *who)}, group_from="person").notes[0]
 
 
 def test_ranges_past_the_end_and_backwards_stay_for_validation(tmp_path: Path) -> None:

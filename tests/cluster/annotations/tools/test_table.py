@@ -38,6 +38,25 @@ def test_several_labels_and_what_a_spreadsheet_would_compute(tmp_path: Path) -> 
     assert spans(read(tmp_path, {"t.csv": text})) == {"=a": [("x", 0, 1), ("-y", 0, 1)]}
 
 
+@pytest.mark.parametrize("column", ["label", "labels"])
+def test_a_row_without_a_label_is_an_annotation_without_one(tmp_path: Path, column: str) -> None:
+    found = read(tmp_path, {"t.csv": f"video,start_seconds,end_seconds,{column}\na,0,1,\na,1,2,run\n"})
+    assert spans(found) == {"a": [("", 0, 1), ("run", 1, 2)]}
+    assert found.videos[0].annotations[0].source == "line 2"
+
+
+def test_rows_of_a_video_may_be_in_several_splits(tmp_path: Path) -> None:
+    rows = ["a,0,1,run,train,9", "a,1,2,run,test,9", "b,0,1,run,,9", "b,1,2,sit,test,9", "c,0,1,run,,9"]
+    found = read(tmp_path, {"t.csv": "\n".join(["id,start_seconds,end_seconds,label,split,duration_seconds", *rows])})
+    assert [(video.name, video.split, len(video.annotations)) for video in found.videos] == [
+        ("a", "train", 1),
+        ("a", "test", 1),
+        ("b", "test", 2),
+        ("c", "", 1),
+    ]
+    assert [video.duration_seconds for video in found.videos] == [9, None, 9, 9]
+
+
 def test_json_lines_and_gzip(tmp_path: Path) -> None:
     line = '{"video": "a", "start_frame": 1, "end_frame": 2, "label": 3, "duration_seconds": 4.5, "frame_count": 108}\n'
     found = read(tmp_path, {"t.jsonl": line}, format_name="table")
@@ -66,9 +85,9 @@ def test_columns_must_be_clear(tmp_path: Path, header: str, problem: str) -> Non
 
 
 def test_all_rows_are_checked(tmp_path: Path) -> None:
-    rows = ["a,1,,x,,,", "a,b,2,x,,,", "a,1,2,,,,", ",1,2,x,,,", "a,1,2,x,train,,", "a,1,2,x,test,,", "a,1,2,x,,,,,"]
+    rows = ["a,1,,x,,,", "a,b,2,x,,,", ",1,2,x,,,", "a,,,,,g,", "a,,,,,h,", "a,1,2,x,,,,,"]
     text = problems_of(tmp_path, {"t.csv": "\n".join([SECONDS.splitlines()[0], *rows])})
-    for number, problem in enumerate(["alone", "'b' is not", "no label", "no id"], 2):
+    for number, problem in enumerate(["alone", "'b' is not", "no id"], 2):
         assert f"line {number}: " in text
         assert problem in text
-    assert "line 7: 'a' is in split 'test' here, and in 'train' before" in text
+    assert "line 6: 'a' is in group 'h' here, and in 'g' before" in text

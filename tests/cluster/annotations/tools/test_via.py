@@ -72,6 +72,11 @@ def test_several_attributes_are_labels_each_unless_one_is_chosen(tmp_path: Path)
     assert "did you mean 'Activity'?" in problems_of(tmp_path, files, label_from="Activty")
 
 
+def test_each_checked_option_is_a_label(tmp_path: Path) -> None:
+    found = read(tmp_path, {"p.json": project(entry(1, 2, _2="0,1"), entry(3, 4, _2="0,9"))})
+    assert spans(found)["a.mp4"] == [("Break Egg", 1, 2), ("Pour", 1, 2), ("0,9", 3, 4)]
+
+
 def test_regions_and_empty_values_are_noted(tmp_path: Path) -> None:
     found = read(tmp_path, {"p.json": project(entry(1, xy=[2, 1, 1, 3, 3], _2="1"), entry(1, 2, _2=""), entry(1, 2))})
     assert spans(found)["a.mp4"] == []
