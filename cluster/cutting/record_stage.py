@@ -19,7 +19,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from cluster.cutting.config import CuttingOptions
 from cluster.cutting.cuts_folder import CutsFolder
@@ -30,7 +30,7 @@ from cluster.cutting.stage import NAME_DIGITS
 from cluster.cutting.unit import VERSION, hashed
 from cluster.datasets.grouped_splits import stored_split
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
-from cluster.engines.stage import Network
+from cluster.engines.stage import NetworklessStage
 from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.storage import files
@@ -49,7 +49,7 @@ SUFFIX = ".tfrecord"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordStage:
+class RecordStage(NetworklessStage):
     """Writes the clips of one file of records after another. `rate` is for records that do not tell theirs."""
 
     clips: str
@@ -63,18 +63,6 @@ class RecordStage:
     def result_type(self) -> type[CutVideo]:
         """Of what it makes of a file."""
         return CutVideo
-
-    @property
-    def networks(self) -> Mapping[str, Network]:
-        """None."""
-        return {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> RecordStage:
-        """The same stage."""
-        return self
-
-    def setup(self) -> None:
-        """Do nothing: there is nothing to load."""
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False

@@ -21,7 +21,7 @@ from cluster.cutting.sequence_example import ClipRecord, encoded
 from cluster.cutting.timing import RefusedError, frame_span
 from cluster.cutting.unit import CuttingUnit, WantedClip
 from cluster.cutting.validation import Extended, claims, is_variable, meetings
-from cluster.engines.stage import Network
+from cluster.engines.stage import NetworklessStage
 from cluster.storage import files
 from cluster.storage.output_file import output_file
 from cluster.storage.redaction import redacted_uri
@@ -81,7 +81,7 @@ class _Timed:
 
 
 @dataclass(frozen=True)
-class CuttingStage:
+class CuttingStage(NetworklessStage):
     """Cuts one video after another. Cheap to pickle but for its units, by the ids of their videos.
 
     names  hashes by the same ids, which files are named by
@@ -95,18 +95,6 @@ class CuttingStage:
     def result_type(self) -> type[CutVideo]:
         """Of what it makes of a video."""
         return CutVideo
-
-    @property
-    def networks(self) -> Mapping[str, Network]:
-        """None."""
-        return {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> CuttingStage:
-        """The same stage."""
-        return self
-
-    def setup(self) -> None:
-        """Do nothing: there is nothing to load."""
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
