@@ -15,6 +15,7 @@ import logging
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ClassVar
 
 from cluster.datasets.folder import DatasetFolder
@@ -22,6 +23,7 @@ from cluster.storage import files
 from cluster.storage.listing import list_files
 from cluster.storage.parquet import encode_table
 from schemas.cuttings import CuttingRecord, VideoCuts
+from schemas.errors import examples
 from schemas.failures import FailureRow, failure_table
 
 SUFFIX = ".cuts"
@@ -75,6 +77,19 @@ def remove_files(folder: str | None, names: Iterable[str]) -> Iterator[str]:
             continue
         except (OSError, files.StorageError):
             yield name
+
+
+@contextmanager
+def all_or_none(folder: str) -> Iterator[list[str]]:
+    """Takes the names of files that are written to a folder, and removes these if the context ends in an error."""
+    names: list[str] = []
+    try:
+        yield names
+    except Exception:
+        left = [*remove_files(folder, names)]
+        if left:
+            logger.warning(f"{len(left)} files of a video that failed cannot be removed: {examples(left)}")
+        raise
 
 
 def _read(uri: str) -> VideoCuts | None:

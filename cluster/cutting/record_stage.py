@@ -1,8 +1,8 @@
 """The way back: files of records → clips in files, with rows as if they had been cut.
 
-In: a `.tfrecord` file of clips (`sequence_example`), as a "video". Out: `CutVideo`. Frames are at their
-`image/timestamp`, or else at `image/frame_rate`; a record with neither, or that is damaged, becomes a finding. Its
-labels are the names in the record, or else those of a vocabulary, or else the indices.
+In: a TFRecord file of clips (`sequence_example`), as a "video". Out: `CutVideo`. Frames are at their
+`image/timestamp`, or else at `image/frame_rate`; a record with neither, or that is damaged, becomes a finding, and the
+next one is read. Labels are the names in the record, or else those of a vocabulary, or else the indices.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, cast
+from typing import IO
 
 from cluster.cutting.config import CuttingOptions
-from cluster.cutting.cuts_folder import CutsFolder
+from cluster.cutting.cuts_folder import CutsFolder, all_or_none
 from cluster.cutting.plan import CuttingPlan, unwritable
-from cluster.cutting.record_file import RecordFileError, records
 from cluster.cutting.sequence_example import ClipRecord, decoded
 from cluster.cutting.stage import NAME_DIGITS
 from cluster.cutting.unit import VERSION, hashed
@@ -36,6 +35,7 @@ from cluster.runs.lifecycle import new_run_id
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from cluster.storage.output_file import output_file
+from cluster.storage.tfrecords import TFRECORD, RecordError, RecordPlace, is_tfrecord, record_at, record_places
 from extractors.cutting.from_jpegs import write_jpegs
 from extractors.cutting.span import CutError
 from extractors.segments import Segment
@@ -45,7 +45,7 @@ from schemas.errors import InputError
 from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import MICROSECONDS, Video
 
-SUFFIX = ".tfrecord"
+MAX_RECORD_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class RecordStage(NetworklessStage):
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[CutVideo, list[Segment]]:
-        """The clips of a file. Raises `VideoError` for one that is damaged."""
+        """The clips of a file. Raises `VideoError` for one that begins with no record."""
         started = time.thread_time()
         clips: list[CutClip] = []
         findings: list[Finding] = []
@@ -76,18 +76,24 @@ class RecordStage(NetworklessStage):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="framemill-")))
             is_path = isinstance(source, str | os.PathLike)
-            file = stack.enter_context(open(source, "rb")) if is_path else source  # type: ignore[arg-type]
+            file: IO[bytes] = stack.enter_context(open(source, "rb")) if is_path else source  # type: ignore[arg-type, assignment]
+            names = stack.enter_context(all_or_none(self.clips))
+            number = 0
             try:
-                for number, data in enumerate(records(cast(BinaryIO, file), "it")):
+                for place in record_places(file, video.id):
+                    number = place.number + 1
+                    names.append(f"{name}-{place.number:06}.mp4")
                     try:
-                        clip, written = self._clip(data, number, video, folder, name)
-                    except (CutError, ValueError) as error:
-                        findings.append(_refused(video, number, str(error)))
+                        clip, written = self._clip(_data(file, place, video), place.number, video, folder, names[-1])
+                    except (CutError, RecordError, ValueError) as error:
+                        findings.append(_refused(video, place.number, _line(error)))
                         continue
                     clips.append(clip)
                     size += written
-            except RecordFileError as error:
-                raise VideoError(FailureCode.DAMAGED, str(error), Stage.READ) from error
+            except RecordError as error:
+                if not number:
+                    raise VideoError(FailureCode.DAMAGED, _line(error), Stage.READ) from error
+                findings.append(_refused(video, number, f"{_line(error)}; what follows it cannot be found"))
         spent = time.thread_time() - started
         seconds = sum(clip.end_microseconds - clip.start_microseconds for clip in clips) / MICROSECONDS
         frames = sum(clip.frames for clip in clips)
@@ -104,12 +110,12 @@ class RecordStage(NetworklessStage):
         )
         return result, []
 
-    def _clip(self, data: bytes, number: int, video: Video, folder: Path, name: str) -> tuple[CutClip, int]:
+    def _clip(self, data: bytes, number: int, video: Video, folder: Path, target: str) -> tuple[CutClip, int]:
         record = decoded(data)
         times, end = self._times(record)
         path = folder / "clip.mp4"
         write_jpegs(path, record.jpegs, times, end, crf=self.crf, max_pixels=self.max_pixels)
-        target, written = f"{name}-{number:06}.mp4", path.stat().st_size
+        written = path.stat().st_size
         with path.open("rb") as content, output_file(files.join(self.clips, target)) as output:
             shutil.copyfileobj(content, output)
         clip = CutClip(
@@ -154,15 +160,20 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
     classes: tuple[str, ...] = ()
     try:
         videos = _record_files(source)
-        folder = posixpath.dirname(source) if source.endswith(SUFFIX) else source
+        folder = posixpath.dirname(source) if is_tfrecord(source) else source
         classes = tuple(read_vocabulary(files.join(folder or ".", VOCABULARY_FILE)).names)
     except (OSError, files.StorageError) as error:
         problems.append(f"{source} cannot be read: {error}")
     if not videos and not problems:
-        problems.append(f"{source}: no file there ends in {SUFFIX}")
+        problems.append(f"{source}: no file there ends in {TFRECORD}")
     if problems:
         raise InputError(*problems)
-    settings = {"crf": options.crf, "rate": str(options.reading.rate), "classes": classes}
+    settings = {
+        "crf": options.crf,
+        "rate": str(options.reading.rate),
+        "classes": classes,
+        "max_pixels": options.max_pixels,
+    }
     fingerprints = {video.id: hashed([VERSION, asdict(video), settings, options.clips]) for video in videos}
     stage = RecordStage(
         clips=options.clips or "",
@@ -191,7 +202,7 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
 def _record_files(source: str) -> list[Video]:
     """The files of records, each in the split that its folder is named after."""
     root = files.join(source)
-    found = sorted((file for file in list_files(source) if file.uri.endswith(SUFFIX)), key=lambda file: file.uri)
+    found = sorted((file for file in list_files(source) if is_tfrecord(file.uri)), key=lambda file: file.uri)
     videos = []
     for file in found:
         name = file.uri.removeprefix(files.local_path(root) if files.is_local(root) else root).strip("/")
@@ -200,5 +211,15 @@ def _record_files(source: str) -> list[Video]:
     return videos
 
 
+def _data(file: IO[bytes], place: RecordPlace, video: Video) -> bytes:
+    if place.length > MAX_RECORD_BYTES:
+        raise RecordError(f"it has {place.length:,} bytes, and at most {MAX_RECORD_BYTES:,} are read")
+    return record_at(file, place, video.id)
+
+
 def _refused(video: Video, number: int, message: str) -> Finding:
     return Finding(code=FindingCode.NOT_CUT, video=video.id, source=f"record {number}", message=message)
+
+
+def _line(error: Exception) -> str:
+    return str(error).replace("\n", "; ")

@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cluster.cutting.record_file import framed
 from cluster.cutting.sequence_example import ClipRecord, encoded
 from cluster.cutting.timing import RefusedError, frame_span
 from cluster.cutting.unit import CuttingUnit, WantedClip
@@ -25,6 +24,7 @@ from cluster.engines.stage import NetworklessStage
 from cluster.storage import files
 from cluster.storage.output_file import output_file
 from cluster.storage.redaction import redacted_uri
+from cluster.storage.tfrecords import TFRECORD, framed
 from extractors.cutting.exact import cut_exact
 from extractors.cutting.frame_list import FrameList, list_frames
 from extractors.cutting.jpegs import jpeg_clips
@@ -188,7 +188,7 @@ class CuttingStage(NetworklessStage):
                 found = _noted(clip, one, FindingCode.NO_RECORD, unit.video, findings)
                 if found is None:
                     continue
-                target = f"{one.wanted.split or 'all'}/{name}.tfrecord"
+                target = f"{one.wanted.split or 'all'}/{name}{TFRECORD}"
                 if target not in outputs:
                     outputs[target] = stack.enter_context(output_file(files.join(self.settings.tfrecords, target)))
                 record = self._record(one, found.jpegs, found.height, found.width, unit.video, frames)
