@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from cluster.cutting.stage import CuttingSettings, CuttingStage
 from cluster.cutting.unit import CuttingUnit, cutting_unit
 from cluster.cutting.validation import spellings
 from cluster.datasets.grouped_splits import GroupedVideo, stored_split, with_splits
+from cluster.datasets.label_cells import MAX_CLASS_INDEX
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.manifest_writer import check_vocabulary, unwritable_labels
 from cluster.datasets.vocabulary import VOCABULARY_FILE
@@ -42,7 +43,7 @@ class CuttingPlan:
     videos    those with annotations, or files of records
     findings  what concerns the export as a whole
     notes     what the reader of the export left out, for a person
-    classes   names, in the order of their indices
+    classes   names, in the order of their indices; none where labels are indices
     """
 
     options: CuttingOptions
@@ -74,17 +75,19 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     labels = [annotation.label for entry in exported.videos for annotation in entry.annotations if annotation.label]
     alike = spellings(labels)
     stands_for = alike if options.reading.merge_spellings else {}
-    classes = _classes(exported.classes, labels, stands_for)
-    problems += unwritable_labels(classes)
+    names = _classes(exported.classes, labels, stands_for)
+    if are_indices(names):
+        classes = ()
+        stands_for = {**stands_for, **{name: str(int(name)) for name in names}}
+    else:
+        classes = names
+        problems += unwritable_labels(names)
     pairing = pair(exported.videos, videos)
     if videos and not pairing.pairs and not problems:
         problems.append(_nothing_paired(options, exported, videos))
     units = [cutting_unit(video, entries, stands_for) for video, entries in pairing.pairs]
     units = _with_splits(units, options, problems)
-    if not problems:
-        check_vocabulary(
-            files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE), classes, options.annotations or ""
-        )
+    problems += vocabulary_problems(options, names if classes else (), options.annotations or "")
     if problems:
         raise InputError(*problems)
     settings = CuttingSettings(
@@ -94,7 +97,7 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         with_sound=not options.without_sound,
         tfrecords=options.tfrecords,
         record_size=options.record_size,
-        classes={name: index for index, name in enumerate(classes)} if options.tfrecords is not None else {},
+        classes=_indices(classes or names) if options.tfrecords is not None else {},
         max_pixels=options.max_pixels,
     )
     run_id = new_run_id(started)
@@ -109,7 +112,7 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         source=options.annotations or "",
         videos=tuple(unit.video for unit in units),
         fingerprints=fingerprints,
-        findings=(*pairing.findings, *_spelling_findings(alike, merged=bool(stands_for))),
+        findings=(*pairing.findings, *_spelling_findings(alike, merged=options.reading.merge_spellings)),
         notes=exported.notes,
         classes=classes,
         worker=VideoWorker(stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
@@ -128,18 +131,69 @@ def unwritable(options: CuttingOptions) -> list[str]:
     return problems
 
 
+def vocabulary_folders(options: CuttingOptions) -> list[str]:
+    """The folders whose `vocabulary.csv` names the classes of what a run writes there."""
+    return [posixpath.dirname(options.output) or ".", *filter(None, (options.clips, options.tfrecords))]
+
+
+def vocabulary_problems(options: CuttingOptions, classes: Sequence[str], source: str) -> list[str]:
+    """Vocabularies of other data sets that would be replaced, or would name what is not theirs."""
+    problems = []
+    for folder in vocabulary_folders(options):
+        try:
+            check_vocabulary(files.join(folder, VOCABULARY_FILE), classes, source)
+        except (InputError, OSError) as error:
+            problems.append(str(error))
+    return problems
+
+
 def _read_videos(options: CuttingOptions, problems: list[str]) -> list[Video]:
     try:
-        return with_versions(read_videos(options.videos or "", options.folders.exclude, options.policy), options.policy)
+        found = read_videos(options.videos or "", options.folders.exclude, options.policy)
     except ManifestError as error:
         problems.append(str(error))
         return []
+    problems += _not_whole(options.videos or "", found)
+    return with_versions(found, options.policy)
+
+
+def _not_whole(source: str, videos: Sequence[Video]) -> Iterator[str]:
+    """Annotations are of whole files, each of which is named once."""
+    parts = [video.id for video in videos if video.start_seconds or video.end_seconds is not None]
+    if parts:
+        yield (
+            f"{source}: start_seconds or end_seconds make parts of videos of the rows {examples(parts)}, but annotations "
+            "count from the start of the file: leave these columns empty, or cut the parts into files first"
+        )
+    by_uri: dict[str, list[str]] = defaultdict(list)
+    for video in videos:
+        by_uri[video.uri].append(video.id)
+    shared = [ids for ids in by_uri.values() if len(ids) > 1]
+    if shared:
+        names = examples(shared, lambda ids: " and ".join(map(repr, ids)))
+        yield f"{source}: several rows name the same file ({names}): leave one row for each file"
 
 
 def _classes(ordered: Sequence[str], labels: Sequence[str], stands_for: Mapping[str, str]) -> tuple[str, ...]:
     """The names in the order of the export, then all others by their names."""
     names = [stands_for.get(name, name) for name in (*ordered, *sorted(set(labels)))]
     return tuple(dict.fromkeys(filter(None, names)))
+
+
+def are_indices(names: Collection[str]) -> bool:
+    """Whether classes are numbers, as in lists of data sets that name them elsewhere."""
+    return bool(names) and all(map(_is_index, names))
+
+
+def _is_index(name: str) -> bool:
+    return name.isdecimal() and len(name) <= len(str(MAX_CLASS_INDEX)) and int(name) <= MAX_CLASS_INDEX
+
+
+def _indices(classes: Sequence[str]) -> dict[str, int]:
+    """The indices of classes: their places, or the numbers that they are."""
+    if are_indices(classes):
+        return {str(int(name)): int(name) for name in classes}
+    return {name: index for index, name in enumerate(classes)}
 
 
 def _nothing_paired(options: CuttingOptions, exported: AnnotationSet, videos: Sequence[Video]) -> str:

@@ -23,7 +23,7 @@ from typing import IO
 
 from cluster.cutting.config import CuttingOptions
 from cluster.cutting.cuts_folder import CutsFolder, all_or_none
-from cluster.cutting.plan import CuttingPlan, unwritable
+from cluster.cutting.plan import CuttingPlan, unwritable, vocabulary_problems
 from cluster.cutting.sequence_example import ClipRecord, decoded
 from cluster.cutting.stage import NAME_DIGITS
 from cluster.cutting.unit import VERSION, hashed
@@ -166,6 +166,8 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
         problems.append(f"{source} cannot be read: {error}")
     if not videos and not problems:
         problems.append(f"{source}: no file there ends in {TFRECORD}")
+    if not problems:
+        problems += vocabulary_problems(options, classes, source)
     if problems:
         raise InputError(*problems)
     settings = {

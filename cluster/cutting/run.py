@@ -9,7 +9,6 @@ manifest is written only once every video is settled.
 from __future__ import annotations
 
 import logging
-import posixpath
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 
 from cluster.cutting.cuts_folder import remove_files
 from cluster.cutting.outputs import CLIPS_MANIFEST, write_files_manifest, write_source_manifest
-from cluster.cutting.plan import PAGE, CuttingPlan
+from cluster.cutting.plan import PAGE, CuttingPlan, vocabulary_folders
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
@@ -154,10 +153,9 @@ class CuttingRun:
             write_source_manifest(options.output, cuts, {video.id: video.uri for video in plan.videos})
         else:
             write_files_manifest(options.output, cuts, options.clips)
-        folders = [posixpath.dirname(options.output) or ".", *filter(None, (options.clips, options.tfrecords))]
         if options.clips is not None:
             write_files_manifest(files.join(options.clips, CLIPS_MANIFEST), cuts)
-        for folder in folders if plan.classes else ():
+        for folder in vocabulary_folders(options) if plan.classes else ():
             write_vocabulary(files.join(folder, VOCABULARY_FILE), Vocabulary(plan.classes))
 
     def _write_page(self, record: CuttingRecord) -> None:

@@ -103,10 +103,37 @@ def test_an_export_of_other_videos_names_both(folder: Path) -> None:
         make_plan(options(folder), exported)
 
 
-def test_the_vocabulary_of_another_data_set_is_not_replaced(folder: Path) -> None:
-    (folder / "vocabulary.csv").write_text('"index","name"\n0,"swim"\n')
-    with pytest.raises(InputError, match="'swim'"):
-        make_plan(options(folder), export("run"))
+@pytest.mark.parametrize("place", ["", "cut", "records"])
+def test_the_vocabulary_of_another_data_set_is_not_replaced(folder: Path, place: str) -> None:
+    (folder / place).mkdir(exist_ok=True)
+    (folder / place / "vocabulary.csv").write_text('"index","name"\n0,"swim"\n')
+    places = {"cut": "exact", "clips": str(folder / "cut"), "tfrecords": str(folder / "records")}
+    for labels in (["run"], ["1", "2"]):
+        with pytest.raises(InputError, match="'swim'"):
+            make_plan(options(folder, **places), export(*labels))
+
+
+def test_classes_that_are_numbers_are_indices(folder: Path) -> None:
+    plan = make_plan(options(folder, tfrecords=str(folder / "records")), export("7", "012", "7"))
+    assert plan.classes == ()
+    assert plan.worker.stage.settings.classes == {"7": 7, "12": 12}
+    labels = {label for unit in plan.worker.stage.units.values() for clip in unit.clips for label in clip.labels}
+    assert labels == {"7", "12"}
+    with pytest.raises(InputError, match="class '7': digits alone"):
+        make_plan(options(folder), export("7", "run"))
+    with pytest.raises(InputError, match=r"class '9{99}': digits alone"):
+        make_plan(options(folder), export("9" * 99))
+
+
+def test_parts_of_videos_and_files_in_several_rows_are_refused(folder: Path) -> None:
+    rows = ["a,videos/v0.mp4,,", "b,videos/v0.mp4,,", "c,videos/v1.mp4,2,", "d,videos/v2.mp4,,9", "e,videos/v3.mp4,0,"]
+    (folder / "videos.csv").write_text("\n".join(["id,uri,start_seconds,end_seconds", *rows]))
+    with pytest.raises(InputError) as caught:
+        make_plan(options(folder, videos=str(folder / "videos.csv")), export("run"))
+    parts, shared = caught.value.problems
+    assert "parts of videos of the rows 'c', 'd', but" in parts
+    assert "leave these columns empty, or cut the parts into files first" in parts
+    assert "several rows name the same file ('a' and 'b'): leave one row for each file" in shared
 
 
 def test_classes_keep_the_exports_order(folder: Path) -> None:
