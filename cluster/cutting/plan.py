@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from cluster.cutting.config import GROUP, CuttingOptions
 from cluster.cutting.cuts_folder import CutsFolder
+from cluster.cutting.labelling import labelled
 from cluster.cutting.pairing import pair
 from cluster.cutting.stage import CuttingSettings, CuttingStage
 from cluster.cutting.unit import CuttingUnit, cutting_unit
 from cluster.cutting.validation import spellings
-from cluster.datasets.grouped_splits import GroupedVideo, stored_split, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, divided_groups, stored_split, with_splits
 from cluster.datasets.label_cells import MAX_CLASS_INDEX
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.manifest_writer import check_vocabulary, unwritable_labels
@@ -28,7 +29,7 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.storage import files
 from schemas.annotations import AnnotationSet
-from schemas.cuttings import Finding, FindingCode
+from schemas.cuttings import CutVideo, Finding, FindingCode
 from schemas.errors import InputError, examples
 from schemas.videos import Video
 
@@ -44,6 +45,7 @@ class CuttingPlan:
     findings  what concerns the export as a whole
     notes     what the reader of the export left out, for a person
     classes   names, in the order of their indices; none where labels are indices
+    label     what the stage has made of a video, by its id, with the labels of its clips
     """
 
     options: CuttingOptions
@@ -55,6 +57,7 @@ class CuttingPlan:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     classes: tuple[str, ...]
+    label: Callable[[str, CutVideo], CutVideo]
     worker: VideoWorker[Any]
     folder: CutsFolder
 
@@ -76,17 +79,16 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     alike = spellings(labels)
     stands_for = alike if options.reading.merge_spellings else {}
     names = _classes(exported.classes, labels, stands_for)
-    if are_indices(names):
-        classes = ()
+    classes = () if are_indices(names) else names
+    if not classes:
         stands_for = {**stands_for, **{name: str(int(name)) for name in names}}
-    else:
-        classes = names
-        problems += unwritable_labels(names)
+    problems += unwritable_labels(classes)
     pairing = pair(exported.videos, videos)
     if videos and not pairing.pairs and not problems:
         problems.append(_nothing_paired(options, exported, videos))
     units = [cutting_unit(video, entries, stands_for) for video, entries in pairing.pairs]
-    units = _with_splits(units, options, problems)
+    findings = [*pairing.findings, *_spelling_findings(alike, merged=options.reading.merge_spellings)]
+    units = _with_splits(units, options, problems, findings)
     problems += vocabulary_problems(options, names if classes else (), options.annotations or "")
     if problems:
         raise InputError(*problems)
@@ -101,9 +103,8 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         max_pixels=options.max_pixels,
     )
     run_id = new_run_id(started)
-    fingerprints = {unit.video.id: unit.fingerprint(asdict(settings)) for unit in units}
-    names = {unit.video.id: unit.fingerprint(settings.without_places()) for unit in units}
-    stage = CuttingStage({unit.video.id: unit for unit in units}, names, settings)
+    by_video = {unit.video.id: unit for unit in units}
+    hashed = CuttingUnit.cut_hash if options.tfrecords is None else CuttingUnit.record_hash
     engine = options.engine
     return CuttingPlan(
         options=options,
@@ -111,11 +112,14 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         started=started,
         source=options.annotations or "",
         videos=tuple(unit.video for unit in units),
-        fingerprints=fingerprints,
-        findings=(*pairing.findings, *_spelling_findings(alike, merged=options.reading.merge_spellings)),
+        fingerprints={name: hashed(unit, asdict(settings)) for name, unit in by_video.items()},
+        findings=tuple(findings),
         notes=exported.notes,
         classes=classes,
-        worker=VideoWorker(stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
+        label=lambda name, cut: labelled(by_video[name], cut),
+        worker=VideoWorker(
+            CuttingStage(by_video, settings), engine.memory_limit_mib << 20, engine.time_limit, options.policy
+        ),
         folder=CutsFolder(options.output, run_id=run_id),
     )
 
@@ -162,15 +166,15 @@ def _not_whole(source: str, videos: Sequence[Video]) -> Iterator[str]:
     parts = [video.id for video in videos if video.start_seconds or video.end_seconds is not None]
     if parts:
         yield (
-            f"{source}: start_seconds or end_seconds make parts of videos of the rows {examples(parts)}, but annotations "
-            "count from the start of the file: leave these columns empty, or cut the parts into files first"
+            f"{source}: start_seconds or end_seconds make parts of videos of the rows {examples(parts)}, but "
+            "annotations count from the start of the file: leave these columns empty, or cut the parts into files first"
         )
     by_uri: dict[str, list[str]] = defaultdict(list)
     for video in videos:
         by_uri[video.uri].append(video.id)
     shared = [ids for ids in by_uri.values() if len(ids) > 1]
     if shared:
-        names = examples(shared, lambda ids: " and ".join(map(repr, ids)))
+        names = examples([" and ".join(map(repr, ids)) for ids in shared], str)
         yield f"{source}: several rows name the same file ({names}): leave one row for each file"
 
 
@@ -204,38 +208,62 @@ def _nothing_paired(options: CuttingOptions, exported: AnnotationSet, videos: Se
     )
 
 
-def _with_splits(units: Sequence[CuttingUnit], options: CuttingOptions, problems: list[str]) -> list[CuttingUnit]:
-    """The units, each of whose clips is in a split."""
+def _with_splits(
+    units: Sequence[CuttingUnit], options: CuttingOptions, problems: list[str], findings: list[Finding]
+) -> list[CuttingUnit]:
+    """The units, each of whose clips is in a split; what the data say of splits that is not so, or missing."""
     by_group = options.splits.split_by == GROUP
-    own = {unit.video.id: _own_split(unit, problems) for unit in units}
-    parts: dict[str, set[str]] = defaultdict(set)
-    listed = []
-    for unit in units:
-        split = own[unit.video.id]
-        for clip in unit.clips:
-            parts[clip.group].add(split)
-            listed.append(GroupedVideo(Video(clip.id, "", clip.labels, split), clip.group if by_group else clip.id))
-    divided = sorted(group for group, splits in parts.items() if len(splits) > 1)
-    if by_group and divided:
+    units = [_with_stated_splits(unit, problems) for unit in units]
+    listed = [
+        GroupedVideo(Video(clip.id, "", clip.labels, clip.split), clip.group if by_group else clip.id)
+        for unit in units
+        for clip in unit.clips
+    ]
+    divided = divided_groups(listed)
+    if divided:
         problems.append(
             f"the splits that come with the data divide {len(divided)} groups: {examples(divided)}; give another "
             "--group-from, or keep these splits as they are with --split-by clip"
         )
     wanted = options.splits
-    if problems or not (wanted.test or wanted.validation or any(own.values())):
-        return list(units)
+    has_split = any(clip.split for unit in units for clip in unit.clips)
+    if problems or not (wanted.test or wanted.validation or has_split):
+        return units
     found = with_splits(listed, validation=wanted.validation, test=wanted.test, seed=wanted.seed)
     split_of = {video.id: video.split for video in found}
+    if has_split:
+        findings += (finding for unit in units for finding in _split_findings(unit, split_of))
     return [replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units]
 
 
-def _own_split(unit: CuttingUnit, problems: list[str]) -> str:
-    """The split of a video by the export, or else by the manifest; empty for none."""
-    name = next((entry.split for entry in unit.entries if entry.split), unit.video.split)
-    split = stored_split(name) if name else ""
-    if split is None:
-        problems.append(f"{unit.video.id!r} is in split {name!r}, which is none of train, validation and test")
-    return split or ""
+def _with_stated_splits(unit: CuttingUnit, problems: list[str]) -> CuttingUnit:
+    """The unit with the splits that the export or else the manifest names, as manifests store them."""
+    stored = {name: stored_split(name) if name else "" for name in dict.fromkeys(clip.split for clip in unit.clips)}
+    problems += (
+        f"{unit.video.id!r} is in split {name!r}, which is none of train, validation and test"
+        for name, split in stored.items()
+        if split is None
+    )
+    return replace(unit, clips=tuple(replace(clip, split=stored[clip.split] or "") for clip in unit.clips))
+
+
+def _split_findings(unit: CuttingUnit, split_of: Mapping[str, str]) -> Iterator[Finding]:
+    """Splits of a video that contradict one another, and clips for which none is named."""
+    stated = sorted({split for entry in unit.entries if (split := stored_split(entry.split))})
+    manifest = stored_split(unit.video.split)
+    if len(stated) > 1:
+        message = f"the export has it in {' and '.join(stated)}: each clip is in the split of its entry"
+        yield Finding(code=FindingCode.OTHER_SPLIT, video=unit.video.id, message=message)
+    if manifest and stated and stated != [manifest]:
+        message = (
+            f"the export has it in {' and '.join(stated)}, the manifest of videos in {manifest}: the export counts"
+        )
+        yield Finding(code=FindingCode.OTHER_SPLIT, video=unit.video.id, message=message)
+    left = [split_of[clip.id] for clip in unit.clips if not clip.split]
+    if left:
+        names = " and ".join(sorted({f"in {split}, as their group" if split else "in no split" for split in left}))
+        message = f"no split is named for {len(left)} of its {len(unit.clips)} clips, as for others: they are {names}"
+        yield Finding(code=FindingCode.NO_SPLIT, video=unit.video.id, message=message)
 
 
 def _spelling_findings(alike: Mapping[str, str], *, merged: bool) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 In: a TFRecord file of clips (`sequence_example`), as a "video". Out: `CutVideo`. Frames are at their
 `image/timestamp`, or else at `image/frame_rate`; a record with neither, or that is damaged, becomes a finding, and the
-next one is read. Labels are the names in the record, or else those of a vocabulary, or else the indices.
+next one is read. Labels are the names in the record, or else the indices, which a vocabulary names (`labelling`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import IO
 
 from cluster.cutting.config import CuttingOptions
 from cluster.cutting.cuts_folder import CutsFolder, all_or_none
+from cluster.cutting.labelling import named
 from cluster.cutting.plan import CuttingPlan, unwritable, vocabulary_problems
 from cluster.cutting.sequence_example import ClipRecord, decoded
 from cluster.cutting.stage import NAME_DIGITS
@@ -55,7 +56,6 @@ class RecordStage(NetworklessStage):
     clips: str
     crf: int
     rate: Fraction | None
-    classes: tuple[str, ...]
     names: Mapping[str, str]
     max_pixels: int
 
@@ -120,7 +120,7 @@ class RecordStage(NetworklessStage):
             shutil.copyfileobj(content, output)
         clip = CutClip(
             id=f"{video.id}#{number:06}",
-            labels=self._labels(record),
+            labels=record.label_names or tuple(map(str, record.label_indices)),
             start_microseconds=0,
             end_microseconds=end - times[0],
             frames=len(record.jpegs),
@@ -143,12 +143,6 @@ class RecordStage(NetworklessStage):
             raise ValueError("it tells neither image/timestamp nor image/frame_rate: give --frame-rate")
         moments = [int(number * MICROSECONDS / rate) for number in range(count + 1)]
         return moments[:-1], moments[-1]
-
-    def _labels(self, record: ClipRecord) -> tuple[str, ...]:
-        if record.label_names:
-            return record.label_names
-        known = range(len(self.classes))
-        return tuple(self.classes[index] if index in known else str(index) for index in record.label_indices)
 
 
 def make_records_plan(options: CuttingOptions) -> CuttingPlan:
@@ -173,7 +167,6 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
     settings = {
         "crf": options.crf,
         "rate": str(options.reading.rate),
-        "classes": classes,
         "max_pixels": options.max_pixels,
     }
     fingerprints = {video.id: hashed([VERSION, asdict(video), settings, options.clips]) for video in videos}
@@ -181,7 +174,6 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
         clips=options.clips or "",
         crf=options.crf,
         rate=options.reading.rate,
-        classes=classes,
         names={video.id: hashed([VERSION, video.id, video.version, settings]) for video in videos},
         max_pixels=options.max_pixels,
     )
@@ -196,6 +188,7 @@ def make_records_plan(options: CuttingOptions) -> CuttingPlan:
         findings=(),
         notes=(),
         classes=classes,
+        label=lambda _, cut: named(classes, cut),
         worker=VideoWorker(stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
         folder=CutsFolder(options.output, run_id=run_id),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.cutting.config import SplitOptions
 from cluster.cutting.job import cut_clips, run_cutting
 from cluster.datasets.manifest import read_videos
 from cluster.runs.lifecycle import ExitCode
@@ -62,7 +64,6 @@ def test_what_was_refused_and_what_was_odd_is_told(done) -> None:
     assert (FindingCode.NO_ANNOTATION, "dora") in codes
     assert (FindingCode.OUTSIDE, "anna") in codes
     assert (FindingCode.SHORTENED, "anna") in codes
-    assert (FindingCode.OVERLAP, "anna") in codes
     assert record.counts.refused == 2
 
 
@@ -129,6 +130,23 @@ def test_a_second_run_does_nothing_and_other_annotations_do_their_videos(inputs,
     assert len(left & set(before)) == 3
     retried = cut_clips(_options(inputs, output, retry_failed=("truncated",)))
     assert (retried.counts.failed, retried.counts.cut) == (1, 1)  # and `ben` as it was before
+
+
+def test_other_labels_and_splits_change_rows_alone(inputs: Path, tmp_path: Path) -> None:
+    options = cutting_options(inputs, tmp_path, cut="exact", clips=str(tmp_path / "clips"))
+    cut_clips(options)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")}
+    text = (inputs / "list.csv").read_text()
+    assert "overlap" in (tmp_path / "annotations.html").read_text()
+    (tmp_path / "list.csv").write_text(text.replace(",walk,", ",stroll,").replace(",run,", ",walk,"))
+    changed = cut_clips(replace(options, annotations=str(tmp_path / "list.csv"), splits=SplitOptions(seed=5)))
+    assert (changed.counts.cut, changed.counts.already_cut) == (0, 2)
+    assert changed.clips_by_class == {"jump": 1, "stroll": 2, "walk": 2}
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")} == before
+    for manifest in ("clips.csv", "clips/clips.csv"):
+        found = {row["id"]: row["labels"] for row in rows(tmp_path / manifest)}
+        assert found["anna#0000"] == "stroll"
+        assert found["ben#0001"] == "walk"
 
 
 def test_records_give_the_clips_back(done, tmp_path: Path) -> None:

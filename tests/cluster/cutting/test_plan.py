@@ -72,6 +72,33 @@ def test_splits_of_the_export_hold(folder: Path) -> None:
     assert next(unit.clips[0].split for unit in plan.worker.stage.units.values()) == "test"
 
 
+def test_splits_that_contradict_one_another_or_are_missing_are_told(folder: Path) -> None:
+    first, second, *others = export("run", "walk", split="train").videos
+    twice = AnnotatedVideo(first.name, (Annotation("sit", None, "line 9"),), split="val")
+    without = AnnotatedVideo(second.name, second.annotations)
+    exported = AnnotationSet((first, twice, without, *others), (), ())
+    with pytest.raises(InputError, match="divide 1 groups: 'v0'"):
+        make_plan(options(folder), exported)
+    rows = [f"v{number},videos/v{number}.mp4,{'test' if number == 2 else ''}" for number in range(10)]
+    (folder / "videos.csv").write_text("\n".join(["id,uri,split", *rows]))
+    plan = make_plan(options(folder, videos=str(folder / "videos.csv"), split_by="clip"), exported)
+    found = {
+        (finding.code, finding.video): finding.message for finding in plan.findings if "split" in str(finding.code)
+    }
+    assert found == {
+        (FindingCode.OTHER_SPLIT, "v0"): "the export has it in train and validation: each clip is in the split of its "
+        "entry",
+        (
+            FindingCode.OTHER_SPLIT,
+            "v2",
+        ): "the export has it in train, the manifest of videos in test: the export counts",
+        (FindingCode.NO_SPLIT, "v1"): "no split is named for 2 of its 2 clips, as for others: they are in no split",
+    }
+    units = plan.worker.stage.units
+    assert [clip.split for clip in units["v0"].clips] == ["train", "train", "validation"]
+    assert {clip.split for clip in units["v2"].clips} == {"train"}
+
+
 def test_spellings_are_reported_or_merged(folder: Path) -> None:
     exported = export("run", "Run", "run")
     plan = make_plan(options(folder), exported)

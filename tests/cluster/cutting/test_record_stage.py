@@ -13,6 +13,7 @@ import pytest
 from cluster.cutting.config import CuttingOptions
 from cluster.cutting.record_stage import RecordStage, make_records_plan
 from cluster.cutting.sequence_example import ClipRecord, encoded
+from cluster.datasets.vocabulary import Vocabulary, write_vocabulary
 from cluster.storage.tfrecords import framed
 from extractors.video.jpeg import encode_jpegs
 from schemas.cuttings import CutVideo, FindingCode
@@ -30,10 +31,10 @@ def record(**given: object) -> bytes:
     return encoded(ClipRecord(**fields))  # type: ignore[arg-type]
 
 
-def cut(folder: Path, *records: bytes, rate: Fraction | None = None, classes: tuple[str, ...] = ()) -> CutVideo:
+def cut(folder: Path, *records: bytes, rate: Fraction | None = None) -> CutVideo:
     path = folder / "a.tfrecord"
     write(path, b"".join(part for one in records for part in framed(one)))
-    return stage_of(folder, rate, classes)(str(path), Video("a", str(path), split="test"))[0]
+    return stage_of(folder, rate)(str(path), Video("a", str(path), split="test"))[0]
 
 
 def write(path: Path, data: bytes | bytearray) -> str:
@@ -41,10 +42,8 @@ def write(path: Path, data: bytes | bytearray) -> str:
     return str(path)
 
 
-def stage_of(folder: Path, rate: Fraction | None = None, classes: tuple[str, ...] = ()) -> RecordStage:
-    return RecordStage(
-        clips=str(folder / "clips"), crf=9, rate=rate, classes=classes, names={"a": "f" * 64}, max_pixels=1 << 20
-    )
+def stage_of(folder: Path, rate: Fraction | None = None) -> RecordStage:
+    return RecordStage(clips=str(folder / "clips"), crf=9, rate=rate, names={"a": "f" * 64}, max_pixels=1 << 20)
 
 
 def test_times_come_from_the_record_or_the_option(tmp_path: Path) -> None:
@@ -69,11 +68,9 @@ def test_a_bad_record_is_a_finding(tmp_path: Path) -> None:
     assert "give --frame-rate" in made.findings[1].message
 
 
-def test_classes_are_named_where_anything_names_them(tmp_path: Path) -> None:
-    named = record(label_names=("run",), frame_rate=9.0)
-    known, unknown = record(frame_rate=9.0), record(label_indices=(7,), frame_rate=9.0)
-    made = cut(tmp_path, named, known, unknown, classes=("sit", "walk"))
-    assert [clip.labels for clip in made.clips] == [("run",), ("walk",), ("7",)]
+def test_labels_are_names_where_the_record_has_them(tmp_path: Path) -> None:
+    made = cut(tmp_path, record(label_names=("run",), frame_rate=9.0), record(label_indices=(7,), frame_rate=9.0))
+    assert [clip.labels for clip in made.clips] == [("run",), ("7",)]
 
 
 def test_damage_costs_the_records_that_it_hits(tmp_path: Path) -> None:
@@ -132,3 +129,15 @@ def test_a_plan_names_files_by_their_places_and_finds_splits(tmp_path: Path) -> 
     ]
     others = make_records_plan(replace(options, max_pixels=99))
     assert not set(others.fingerprints.values()) & set(plan.fingerprints.values())
+
+
+def test_another_vocabulary_changes_names_alone(tmp_path: Path) -> None:
+    options = CuttingOptions.of(
+        output=str(tmp_path / "o.csv"), from_tfrecords=str(tmp_path), cut="exact", clips=str(tmp_path / "clips")
+    )
+    plain = cut(tmp_path, record(frame_rate=9.0))
+    before = make_records_plan(options)
+    write_vocabulary(str(tmp_path / "vocabulary.csv"), Vocabulary(["sit", "walk"]))
+    after = make_records_plan(options)
+    assert before.fingerprints == after.fingerprints
+    assert [plan.label("a", plain).clips[0].labels for plan in (before, after)] == [("1",), ("walk",)]
