@@ -24,6 +24,7 @@ from schemas.annotations import AnnotatedVideo, Annotation, AnnotationSet, TimeR
 EVENT = re.compile(r"E_\d+_\d+")
 LIST_ROW = re.compile(r"\s*(?P<video>\S+)_(?P<event>E_\d+_\d+)_(?P<action>A_\d+_\d+)\s+(?P<label>\d{1,6})\s*")
 Key = tuple[str, str, str]
+Class = tuple[str, str]  # label and split
 
 
 def is_file(file: ExportFile) -> bool:
@@ -36,7 +37,7 @@ def is_file(file: ExportFile) -> bool:
 def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> AnnotationSet:
     """The actions of all files, or their events."""
     found = Findings(export.uri)
-    classes, splits = _lists(export, found)
+    classes = _classes(export, found)
     videos: list[AnnotatedVideo] = []
     for file in files:
         with found.at(file.name):
@@ -44,33 +45,37 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
             if not isinstance(content, dict):
                 raise ValueError(f"it holds {shown(content)}, not an object with a key for each video")
             for name in content:
-                annotations: list[Annotation] = []
+                by_split: dict[str, list[Annotation]] = {}
                 for key, event in member(content, name, dict).items():
                     with found.at(place := f"{file.name}, {shown(name)}, {key}"):
-                        annotations += _event(name, key, event, classes, place, found)
-                videos.append(AnnotatedVideo(label_of(name, "id"), tuple(annotations), split=splits.get(name, "")))
+                        for split, annotation in _event(name, key, event, classes, place, found):
+                            by_split.setdefault(split, []).append(annotation)
+                for split, annotations in (by_split or {"": []}).items():
+                    videos.append(AnnotatedVideo(label_of(name, "id"), tuple(annotations), split=split))
     if not classes:
         found.note("no list of classes lies beside it, so the events are taken and not their actions")
     return found.result(videos)
 
 
 def _event(
-    name: str, key: str, event: Any, classes: Mapping[Key, str], place: str, found: Findings
-) -> Iterator[Annotation]:
+    name: str, key: str, event: Any, classes: Mapping[Key, Class], place: str, found: Findings
+) -> Iterator[tuple[str, Annotation]]:
+    """The annotations of an event, each with its split."""
     whole = _whole(event)
     if not classes:
-        yield Annotation(label_of(member(event, "event", object), "event"), whole, place)
+        yield "", Annotation(label_of(member(event, "event", object), "event"), whole, place)
         return
     for action, segment in optional_member(event, "segments", dict, {}).items():
         with found.at(where := f"{place}, {action}"):
-            label = classes.get((name, key, action))
-            if label is None:
+            listed = classes.get((name, key, action))
+            if listed is None:
                 found.note("actions without a class are left out", where)
                 continue
+            label, split = listed
             stages = _whole(segment)
             start = whole.start_seconds
             extent = TimeRange(start + stages.start_seconds, start + stages.end_seconds)
-            yield Annotation(label, extent, where, attributes=(("event", str(event.get("event"))),))
+            yield split, Annotation(label, extent, where, attributes=(("event", str(event.get("event"))),))
 
 
 def _whole(entry: Any) -> TimeRange:
@@ -82,10 +87,9 @@ def _whole(entry: Any) -> TimeRange:
     return TimeRange(min(starts), max(stage.end_seconds for stage in stages))
 
 
-def _lists(export: Export, found: Findings) -> tuple[dict[Key, str], dict[str, str]]:
-    """Classes of actions, and splits of videos, from the lists in the folder."""
-    classes: dict[Key, str] = {}
-    splits: dict[str, str] = {}
+def _classes(export: Export, found: Findings) -> dict[Key, Class]:
+    """Classes and splits of actions, from the lists in the folder."""
+    classes: dict[Key, Class] = {}
     for file in export.files if export.is_folder else ():
         lines = file.first_lines(3) if file.name.endswith(".txt") else []
         if not lines or not all(LIST_ROW.fullmatch(line) for line in lines):
@@ -96,9 +100,8 @@ def _lists(export: Export, found: Findings) -> tuple[dict[Key, str], dict[str, s
                 if line.strip():
                     found.wrong(f"{file.name}, line {number}: {shown(line)} is not an action with its class")
                 continue
-            classes[row["video"], row["event"], row["action"]] = row["label"]
-            splits[row["video"]] = split_in(file.stem)
-    return classes, splits
+            classes[row["video"], row["event"], row["action"]] = row["label"], split_in(file.stem)
+    return classes
 
 
 FORMAT = Format("finegym", "FineGym", (".json",), is_file, read)

@@ -8,6 +8,7 @@ to the next and are left out: 'CVAT for video' exports their tracks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cluster.annotations.base import NAME, VALUE, Format, ReadOptions
 from cluster.annotations.export import Export, ExportFile
@@ -59,15 +60,16 @@ class _Reader:
         self._found = found
         self._attribute = "" if label_from in (NAME, VALUE) else label_from
         self._labels: dict[str, None] = {}
-        self._videos: dict[str, AnnotatedVideo] = {}
-        self._runs: dict[str, FrameRuns] = {}
+        self._videos: dict[tuple[str, str], AnnotatedVideo] = {}  # by name and split
+        self._runs: dict[tuple[str, str], FrameRuns] = {}
 
     def add_meta(self, meta: CvatMeta) -> None:
         self._labels.update(dict.fromkeys(meta.labels))
         self.attributes.update(dict.fromkeys(meta.attributes))
         for task in meta.tasks.values():
-            self._videos.setdefault(task.name, AnnotatedVideo(task.name, (), task.frame_count, split=task.split))
-            self._runs.setdefault(task.name, FrameRuns(task.step))
+            place = task.name, task.split
+            self._videos.setdefault(place, AnnotatedVideo(task.name, (), task.frame_count, split=task.split))
+            self._runs.setdefault(place, FrameRuns(task.step))
 
     def add(self, image: XmlElement, element: XmlElement, meta: CvatMeta, place: str) -> None:
         if element.name != TAG:
@@ -78,20 +80,18 @@ class _Reader:
         self.attributes.update(dict.fromkeys(values))
         task = meta.task(image.attributes.get("task_id", ""), place)
         frame = frame_of(image.attribute("id"))
+        runs = self._runs[task.name, task.split]
         if not self._attribute:
-            self._runs[task.name].add(label, frame, place, attributes_of(values.items()))
+            runs.add(label, frame, place, attributes_of(values.items()))
         elif values.get(self._attribute):
             attributes = attributes_of({"label": label, **values}.items())
             rest = tuple(pair for pair in attributes if pair[0] != self._attribute)
-            self._runs[task.name].add(label_of(values[self._attribute]), frame, place, rest)
+            runs.add(label_of(values[self._attribute]), frame, place, rest)
         else:
             self._found.note(f"tags without a value of {self._attribute!r} are left out", place)
 
     def result(self) -> AnnotationSet:
-        videos = [
-            AnnotatedVideo(name, self._runs[name].annotations(), video.frame_count, split=video.split)
-            for name, video in self._videos.items()
-        ]
+        videos = [replace(video, annotations=self._runs[place].annotations()) for place, video in self._videos.items()]
         return self._found.result(videos, () if self._attribute else self._labels)
 
 

@@ -11,7 +11,7 @@ Reference: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cluster.annotations.base import NAME, VALUE, Format, ReadOptions
 from cluster.annotations.export import Export, ExportFile
@@ -46,8 +46,8 @@ def first_content(file: ExportFile, names: Sequence[str], mode: str) -> str:
 def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> AnnotationSet:
     """The tracks of all files."""
     found = Findings(export.uri)
-    videos: dict[str, AnnotatedVideo] = {}
-    annotations: dict[str, list[Annotation]] = {}
+    videos: dict[tuple[str, str], AnnotatedVideo] = {}  # by name and split
+    annotations: dict[tuple[str, str], list[Annotation]] = {}
     labels: dict[str, None] = {}
     attributes: dict[str, None] = {}
     for file in files:
@@ -58,20 +58,17 @@ def read(export: Export, files: Sequence[ExportFile], options: ReadOptions) -> A
                     attributes.update(dict.fromkeys(meta.attributes))
                     for task in meta.tasks.values():
                         video = AnnotatedVideo(task.name, (), task.frame_count, split=task.split)
-                        videos.setdefault(task.name, video)
+                        videos.setdefault((task.name, task.split), video)
                     continue
                 with found.at(track.place):
                     task = meta.task(track.task_id, track.place)
                     attributes.update(dict.fromkeys(track.names))
-                    made = annotations.setdefault(task.name, [])
+                    made = annotations.setdefault((task.name, task.split), [])
                     made += track.annotations(task, options.label_from, found)
     if options.label_from not in ("", NAME, VALUE, *attributes):
         found.wrong(unknown("attribute", options.label_from, [*attributes]))
     return found.result(
-        (
-            AnnotatedVideo(name, tuple(annotations.get(name, ())), video.frame_count, split=video.split)
-            for name, video in videos.items()
-        ),
+        (replace(video, annotations=tuple(annotations.get(place, ()))) for place, video in videos.items()),
         labels if options.label_from in ("", NAME) else (),
     )
 

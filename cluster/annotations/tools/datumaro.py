@@ -46,9 +46,8 @@ class _Reader:
     def __init__(self, found: Findings) -> None:
         self.classes: dict[str, None] = {}
         self._found = found
-        self._annotations: dict[str, list[Annotation]] = {}
-        self._runs: dict[str, FrameRuns] = {}
-        self._splits: dict[str, str] = {}
+        self._annotations: dict[tuple[str, str], list[Annotation]] = {}  # by video and split
+        self._runs: dict[tuple[str, str], FrameRuns] = {}
 
     def add(self, file: ExportFile) -> None:
         content = file.json()
@@ -60,18 +59,17 @@ class _Reader:
             with self._found.at(place := f"{file.name}, item {number}"):
                 labels = [*self._labels(item, names, place)]
                 video, extent = self._extent(item, file)
-                self._annotations.setdefault(video, [])
-                self._splits.setdefault(video, split)
+                self._annotations.setdefault((video, split), [])
                 for label, attributes in labels:
                     if isinstance(extent, int):
-                        self._runs.setdefault(video, FrameRuns()).add(label, extent, place, attributes)
+                        self._runs.setdefault((video, split), FrameRuns()).add(label, extent, place, attributes)
                     else:
-                        self._annotations[video].append(Annotation(label, extent, place, "", attributes))
+                        self._annotations[video, split].append(Annotation(label, extent, place, "", attributes))
 
     def videos(self) -> Iterator[AnnotatedVideo]:
-        for name, of_video in self._annotations.items():
-            runs = self._runs[name].annotations() if name in self._runs else ()
-            yield AnnotatedVideo(name, (*of_video, *runs), split=self._splits[name])
+        for (name, split), of_video in self._annotations.items():
+            runs = self._runs[name, split].annotations() if (name, split) in self._runs else ()
+            yield AnnotatedVideo(name, (*of_video, *runs), split=split)
 
     def _labels(self, item: Any, names: Sequence[str], place: str) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
         for annotation in optional_member(item, "annotations", list, []):

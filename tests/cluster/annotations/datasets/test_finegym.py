@@ -29,6 +29,15 @@ def test_actions_count_from_the_start_of_their_event(tmp_path: Path) -> None:
     assert found.videos[0].split == "train"
 
 
+def test_actions_have_the_splits_of_their_lists(tmp_path: Path) -> None:
+    first, second = TRAIN.splitlines()
+    found = read(tmp_path, {"g.json": CONTENT, "gym99_train.txt": first, "gym99_val.txt": second})
+    assert [(video.split, [one.label for one in video.annotations]) for video in found.videos] == [
+        ("train", ["7"]),
+        ("validation", ["91"]),
+    ]
+
+
 def test_without_lists_events_are_the_annotations(tmp_path: Path) -> None:
     found = read(tmp_path, {"g.json": CONTENT})
     assert spans(found) == {"0LtLS9wROrk": [("4", 2407.32, 2435.28), ("1", 5787, 5866)]}
