@@ -65,7 +65,7 @@ class CutsFolder(DatasetFolder):
         self.close_runs(predecessors, CuttingRecord, lambda record: record)
 
     def _uri_of(self, name: str) -> str:
-        return self.place(VIDEOS, f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json")
+        return self.place(*_place_of(name))
 
 
 def remove_files(folder: str | None, names: Iterable[str]) -> Iterator[str]:
@@ -79,6 +79,14 @@ def remove_files(folder: str | None, names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
+def stored_cuts(output: str, name: str) -> VideoCuts | None:
+    """What earlier runs into the manifest `output` have made of the video with this id."""
+    try:
+        return _read(files.join(f"{output}{SUFFIX}", *_place_of(name)))
+    except (OSError, files.StorageError):
+        return None  # where another machine wrote it: the video is done again
+
+
 @contextmanager
 def all_or_none(folder: str) -> Iterator[list[str]]:
     """Takes the names of files that are written to a folder, and removes these if the context ends in an error."""
@@ -90,6 +98,10 @@ def all_or_none(folder: str) -> Iterator[list[str]]:
         if left:
             logger.warning(f"{len(left)} files of a video that failed cannot be removed: {examples(left)}")
         raise
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    return VIDEOS, f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 
 def _read(uri: str) -> VideoCuts | None:

@@ -93,6 +93,7 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     if problems:
         raise InputError(*problems)
     settings = CuttingSettings(
+        output=options.output,
         cut=options.cut,
         clips=options.clips or "",
         crf=options.crf,

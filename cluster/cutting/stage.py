@@ -13,12 +13,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from cluster.cutting.cuts_folder import all_or_none
+from cluster.cutting.cuts_folder import all_or_none, stored_cuts
 from cluster.cutting.labelling import labelled
 from cluster.cutting.sequence_example import ClipRecord, encoded
 from cluster.cutting.timing import RefusedError, frame_span
@@ -46,6 +46,7 @@ NAME_DIGITS = 20  # of a fingerprint, which make names unique
 class CuttingSettings:
     """What is made of clips, besides rows.
 
+    output        manifest of the run, beside which lies what earlier runs have made
     cut           `exact`, `keyframes` or none
     clips         folder of the cut files
     tfrecords     folder of records, or none
@@ -53,6 +54,7 @@ class CuttingSettings:
     classes       indices of the classes, in records
     """
 
+    output: str = ""
     cut: str | None = None
     clips: str = ""
     crf: int = 0
@@ -62,9 +64,15 @@ class CuttingSettings:
     classes: Mapping[str, int] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
 
-    def without_places(self) -> dict[str, Any]:
-        """What decides about the content of files, and so about their names, wherever they go."""
-        return {name: value for name, value in asdict(self).items() if name not in ("clips", "tfrecords", "classes")}
+    @property
+    def of_clips(self) -> dict[str, Any]:
+        """What decides about the content of cut files, and so about their names, wherever they go."""
+        return {name: getattr(self, name) for name in ("cut", "crf", "with_sound", "max_pixels")}
+
+    @property
+    def of_records(self) -> dict[str, Any]:
+        """Likewise of records."""
+        return {name: getattr(self, name) for name in ("record_size", "classes", "max_pixels")}
 
     @property
     def writes(self) -> bool:
@@ -107,7 +115,8 @@ class CuttingStage(NetworklessStage):
             seconds = {"list_frames": time.thread_time() - started}
             stored: dict[Path, tuple[str, CutFile]] = {}
             size = 0
-            if settings.cut is not None:
+            kept = self._kept(unit, timed) if settings.cut is not None else ()
+            if settings.cut is not None and not kept:
                 started = time.thread_time()
                 names = stack.enter_context(all_or_none(settings.clips))
                 made = self._cut(Path(str(path)), frames, _spans(timed))
@@ -119,7 +128,7 @@ class CuttingStage(NetworklessStage):
                 duration_seconds=float(frames.duration_seconds),
                 rate=float(frames.rate),
                 is_variable=is_variable(frames),
-                clips=tuple(_cut_clip(one, frames, *stored.get(one.span.path, ("", None))) for one in timed),
+                clips=kept or tuple(_cut_clip(one, frames, *stored.get(one.span.path, ("", None))) for one in timed),
                 findings=tuple(findings),
                 records=(),
                 bytes_written=size,
@@ -141,6 +150,22 @@ class CuttingStage(NetworklessStage):
             seconds_by_stage=seconds,
         ), []
 
+    def _kept(self, unit: CuttingUnit, timed: Sequence[_Timed]) -> tuple[CutClip, ...]:
+        """The clips that an earlier run has cut alike, if all of their files are there."""
+        former = stored_cuts(self.settings.output, unit.video.id)
+        clips = former.cut.clips if former is not None and former.cut is not None else ()
+        before = self._prefix(unit)
+        is_same = [clip.id for clip in clips] == [one.wanted.id for one in timed]
+        names = {clip.file for clip in clips}
+        is_there = all(
+            name.startswith(before) and files.exists(files.join(self.settings.clips, name)) for name in names
+        )
+        return clips if is_same and is_there else ()
+
+    def _prefix(self, unit: CuttingUnit) -> str:
+        """What the names of its cut files begin with."""
+        return f"{unit.cut_hash(self.settings.of_clips)[:NAME_DIGITS]}-"
+
     def _cut(self, path: Path, frames: FrameList, spans: Sequence[Span]) -> dict[Path, CutFile | CutError]:
         """The outcomes by the paths of the spans."""
         settings = self.settings
@@ -156,10 +181,10 @@ class CuttingStage(NetworklessStage):
     ) -> tuple[dict[Path, tuple[str, CutFile]], int]:
         """Move the files to the folder of clips: their names there, by the paths of their spans, and their bytes."""
         stored, size = {}, 0
-        before = unit.cut_hash(self.settings.without_places())[:NAME_DIGITS]
+        before = self._prefix(unit)
         for path, file in made.items():
             if isinstance(file, CutFile):
-                names.append(f"{before}-{path.name}{file.path.suffix}")
+                names.append(f"{before}{path.name}{file.path.suffix}")
                 size += file.path.stat().st_size
                 with file.path.open("rb") as content, output_file(files.join(self.settings.clips, names[-1])) as output:
                     shutil.copyfileobj(content, output)
@@ -182,7 +207,7 @@ class CuttingStage(NetworklessStage):
         paths = {one.wanted.id: one.span.path for one in timed}
         for row in labelled(unit, result).clips:
             rows[paths[row.id]].append(row)
-        hashed = unit.record_hash({**settings.without_places(), "classes": dict(settings.classes)})[:NAME_DIGITS]
+        hashed = unit.record_hash(settings.of_records)[:NAME_DIGITS]
         size = 0
         findings: list[Finding] = []
         with ExitStack() as stack:

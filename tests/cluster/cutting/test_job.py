@@ -11,8 +11,10 @@ import pytest
 
 from cluster.cutting.config import SplitOptions
 from cluster.cutting.job import cut_clips, run_cutting
+from cluster.cutting.sequence_example import decoded
 from cluster.datasets.manifest import read_videos
 from cluster.runs.lifecycle import ExitCode
+from cluster.storage.tfrecords import record_at, record_places
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import ClipFormat
@@ -147,6 +149,24 @@ def test_other_labels_and_splits_change_rows_alone(inputs: Path, tmp_path: Path)
         found = {row["id"]: row["labels"] for row in rows(tmp_path / manifest)}
         assert found["anna#0000"] == "jump"
         assert found["ben#0001"] == "walk"
+
+
+def test_other_labels_change_records_and_no_cut_file(inputs: Path, tmp_path: Path) -> None:
+    options = _options(inputs, tmp_path, test=0.0, validation=0.0)
+    cut_clips(options)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")}
+    text = (inputs / "list.csv").read_text()
+    (tmp_path / "list.csv").write_text(text.replace("mkv,run,", "mkv,walk,"))
+    changed = cut_clips(replace(options, annotations=str(tmp_path / "list.csv")))
+    assert (changed.counts.cut, changed.counts.already_cut) == (1, 1)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")} == before
+    names = {name for cuts in stored(tmp_path) if cuts.cut for name in cuts.cut.records}
+    assert names == {str(path.relative_to(tmp_path / "records")) for path in (tmp_path / "records").glob("*/*.tf*")}
+    labels = []
+    for name in names:
+        with (tmp_path / "records" / name).open("rb") as file:
+            labels += [decoded(record_at(file, place, name)).label_names for place in record_places(file, name)]
+    assert sorted(labels) == [("jump",), ("run",), ("walk",), ("walk",), ("walk",)]
 
 
 def test_records_give_the_clips_back(done, tmp_path: Path) -> None:
