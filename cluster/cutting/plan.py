@@ -89,7 +89,7 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     units = [cutting_unit(video, entries, stands_for) for video, entries in pairing.pairs]
     findings = [*pairing.findings, *_spelling_findings(alike, merged=options.reading.merge_spellings)]
     units = _with_splits(units, options, problems, findings)
-    problems += vocabulary_problems(options, names if classes else (), options.annotations or "")
+    problems += vocabulary_problems(options, classes, options.annotations or "")
     if problems:
         raise InputError(*problems)
     settings = CuttingSettings(
