@@ -13,7 +13,7 @@ from cluster.datasets.manifest_job import ManifestOptions, make_manifest
 from cluster.runs.command_line import complain, parse_or_exit
 from cluster.runs.lifecycle import ExitCode
 from cluster.runs.logs import shown
-from schemas.errors import InputError
+from schemas.errors import InputError, examples
 
 
 def main() -> int:
@@ -24,10 +24,12 @@ def main() -> int:
     except (InputError, OSError) as error:
         complain(error)
         return ExitCode.BAD_INPUT
-    parts = ", ".join(f"{split} {count}" for split, count in sorted(made.splits.items()))
+    parts = ", ".join(f"{split or 'none'} {count}" for split, count in sorted(made.splits.items()))
     print(shown(f"{options.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})"))
     if made.unlabelled:
         print(f"{made.unlabelled} of them have no label")
+    if made.divided:
+        print(shown(f"{len(made.divided)} groups are in several splits, as the lists say: {examples(made.divided)}"))
     if made.missing:
         print(f"{made.missing} videos that the lists have are missing, and were left out")
     return ExitCode.DONE

@@ -42,6 +42,8 @@ class FindingCode(StrEnum):
     DAMAGED = "damaged"
     SEVERAL_ENTRIES = "several_entries"
     SPELLINGS = "spellings"
+    OTHER_SPLIT = "other_split"
+    NO_SPLIT = "no_split"
     NO_ANNOTATION = "no_annotation"
 
 
@@ -60,13 +62,16 @@ class Finding:
     """What was found wrong.
 
     code     one of `FindingCode`
+    label    of the annotation
     source   where the annotation stands in the export; empty for what concerns a video or all of them
+    clip     id of the clip that would be the annotation's
     """
 
     code: str
     video: str
     label: str = ""
     source: str = ""
+    clip: str = ""
     message: str
 
     @property
@@ -124,8 +129,8 @@ class VideoCuts:
     """What has become of one video.
 
     uri          without secrets
-    fingerprint  of its content, its annotations and the options: others make it out of date
-    cut          None if it failed
+    fingerprint  of its content, the extents of its annotations and the options: others make it out of date
+    cut          None if it failed; stored without the labels, splits and groups that the annotations give its clips
     """
 
     id: str

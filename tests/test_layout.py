@@ -15,7 +15,6 @@ EXEMPT = {
     "cluster/annotations/base.py": "rows",
     "cluster/engines/beam_config.py": "rows",
     "cluster/engines/options.py": "declares options, whose checks are tested in test_options.py of cluster/runs",
-    "cluster/engines/stage.py": "protocols",
     "cluster/reports/context.py": "rows",
     "cluster/runs/common_options.py": "declares options",
     "cluster/serving/payloads.py": "rows",

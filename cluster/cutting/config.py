@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing_extensions import override
 
 from cluster.annotations.formats import READERS
 from cluster.annotations.read import AUTO
+from cluster.cutting.outputs import CLIPS_MANIFEST
 from cluster.datasets.manifest_writer import WRITERS
 from cluster.engines.options import LOCAL, RAY, EngineOptions
 from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
@@ -177,7 +179,12 @@ class CuttingOptions(Options):
             problems.append("--crf goes with --cut exact: keyframes copies what is there")
         if self.without_sound and self.cut is None:
             problems.append("--without-sound goes with --cut")
-        places = [files.join(uri) for uri in (self.clips, self.tfrecords) if uri is not None]
+        places = [_place(uri) for uri in (self.clips, self.tfrecords) if uri is not None]
+        if self.clips is not None and _place(files.join(self.clips, CLIPS_MANIFEST)) == _place(self.output):
+            problems.append(
+                f"--output {self.output!r} is where the manifest of the cut files goes, which is {CLIPS_MANIFEST} in "
+                f"--clips {self.clips!r}: give --output another name or folder"
+            )
         if len(set(places)) < len(places):
             problems.append(f"clips and tfrecords must be two places, not both {self.clips!r}")
         return problems
@@ -186,3 +193,11 @@ class CuttingOptions(Options):
     def policy(self) -> ReadPolicy:
         """How far the reading of videos goes."""
         return read_policy(self.folders, self.access)
+
+
+def _place(uri: str) -> str:
+    """A URI in one form, by which those of one place are the same."""
+    try:
+        return os.path.realpath(files.local_path(uri)) if files.is_local(uri) else files.join(uri)
+    except files.StorageError:
+        return uri  # which is told when it is written to

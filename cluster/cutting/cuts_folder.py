@@ -15,6 +15,7 @@ import logging
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ClassVar
 
 from cluster.datasets.folder import DatasetFolder
@@ -22,6 +23,7 @@ from cluster.storage import files
 from cluster.storage.listing import list_files
 from cluster.storage.parquet import encode_table
 from schemas.cuttings import CuttingRecord, VideoCuts
+from schemas.errors import examples
 from schemas.failures import FailureRow, failure_table
 
 SUFFIX = ".cuts"
@@ -63,7 +65,7 @@ class CutsFolder(DatasetFolder):
         self.close_runs(predecessors, CuttingRecord, lambda record: record)
 
     def _uri_of(self, name: str) -> str:
-        return self.place(VIDEOS, f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json")
+        return self.place(*_place_of(name))
 
 
 def remove_files(folder: str | None, names: Iterable[str]) -> Iterator[str]:
@@ -75,6 +77,31 @@ def remove_files(folder: str | None, names: Iterable[str]) -> Iterator[str]:
             continue
         except (OSError, files.StorageError):
             yield name
+
+
+def stored_cuts(output: str, name: str) -> VideoCuts | None:
+    """What earlier runs into the manifest `output` have made of the video with this id."""
+    try:
+        return _read(files.join(f"{output}{SUFFIX}", *_place_of(name)))
+    except (OSError, files.StorageError):
+        return None  # where another machine wrote it: the video is done again
+
+
+@contextmanager
+def all_or_none(folder: str) -> Iterator[list[str]]:
+    """Takes the names of files that are written to a folder, and removes these if the context ends in an error."""
+    names: list[str] = []
+    try:
+        yield names
+    except Exception:
+        left = [*remove_files(folder, names)]
+        if left:
+            logger.warning(f"{len(left)} files of a video that failed cannot be removed: {examples(left)}")
+        raise
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    return VIDEOS, f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 
 def _read(uri: str) -> VideoCuts | None:

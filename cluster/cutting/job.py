@@ -8,7 +8,6 @@ from __future__ import annotations
 from contextlib import closing
 
 from cluster.annotations.base import ReadOptions
-from cluster.annotations.numbered_classes import with_names
 from cluster.annotations.read import read_annotations
 from cluster.cutting.config import CuttingOptions
 from cluster.cutting.plan import CuttingPlan, make_plan
@@ -47,4 +46,4 @@ def _plan(options: CuttingOptions) -> CuttingPlan:
     reading = options.reading
     asked = ReadOptions(reading.rate, reading.label_from or "", reading.group_from or "")
     exported = read_annotations(options.annotations or "", reading.format, asked, options.policy)
-    return make_plan(options, with_names(exported))
+    return make_plan(options, exported)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from cluster.cutting.config import GROUP, CuttingOptions
 from cluster.cutting.cuts_folder import CutsFolder
+from cluster.cutting.labelling import labelled
 from cluster.cutting.pairing import pair
 from cluster.cutting.stage import CuttingSettings, CuttingStage
 from cluster.cutting.unit import CuttingUnit, cutting_unit
 from cluster.cutting.validation import spellings
-from cluster.datasets.grouped_splits import GroupedVideo, stored_split, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, divided_groups, stored_split, with_splits
+from cluster.datasets.label_cells import MAX_CLASS_INDEX
 from cluster.datasets.manifest import ManifestError, read_videos, with_versions
 from cluster.datasets.manifest_writer import check_vocabulary, unwritable_labels
 from cluster.datasets.vocabulary import VOCABULARY_FILE
@@ -27,7 +29,7 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id
 from cluster.storage import files
 from schemas.annotations import AnnotationSet
-from schemas.cuttings import Finding, FindingCode
+from schemas.cuttings import CutVideo, Finding, FindingCode
 from schemas.errors import InputError, examples
 from schemas.videos import Video
 
@@ -42,7 +44,8 @@ class CuttingPlan:
     videos    those with annotations, or files of records
     findings  what concerns the export as a whole
     notes     what the reader of the export left out, for a person
-    classes   names, in the order of their indices
+    classes   names, in the order of their indices; none where labels are indices
+    label     what the stage has made of a video, by its id, with the labels of its clips
     """
 
     options: CuttingOptions
@@ -54,6 +57,7 @@ class CuttingPlan:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     classes: tuple[str, ...]
+    label: Callable[[str, CutVideo], CutVideo]
     worker: VideoWorker[Any]
     folder: CutsFolder
 
@@ -74,33 +78,34 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
     labels = [annotation.label for entry in exported.videos for annotation in entry.annotations if annotation.label]
     alike = spellings(labels)
     stands_for = alike if options.reading.merge_spellings else {}
-    classes = _classes(exported.classes, labels, stands_for)
+    names = _classes(exported.classes, labels, stands_for)
+    classes = () if are_indices(names) else names
+    if not classes:
+        stands_for = {**stands_for, **{name: str(int(name)) for name in names}}
     problems += unwritable_labels(classes)
     pairing = pair(exported.videos, videos)
     if videos and not pairing.pairs and not problems:
         problems.append(_nothing_paired(options, exported, videos))
     units = [cutting_unit(video, entries, stands_for) for video, entries in pairing.pairs]
-    units = _with_splits(units, options, problems)
-    if not problems:
-        check_vocabulary(
-            files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE), classes, options.annotations or ""
-        )
+    findings = [*pairing.findings, *_spelling_findings(alike, merged=options.reading.merge_spellings)]
+    units = _with_splits(units, options, problems, findings)
+    problems += vocabulary_problems(options, classes, options.annotations or "")
     if problems:
         raise InputError(*problems)
     settings = CuttingSettings(
+        output=options.output,
         cut=options.cut,
         clips=options.clips or "",
         crf=options.crf,
         with_sound=not options.without_sound,
         tfrecords=options.tfrecords,
         record_size=options.record_size,
-        classes={name: index for index, name in enumerate(classes)} if options.tfrecords is not None else {},
+        classes=_indices(classes or names) if options.tfrecords is not None else {},
         max_pixels=options.max_pixels,
     )
     run_id = new_run_id(started)
-    fingerprints = {unit.video.id: unit.fingerprint(asdict(settings)) for unit in units}
-    names = {unit.video.id: unit.fingerprint(settings.without_places()) for unit in units}
-    stage = CuttingStage({unit.video.id: unit for unit in units}, names, settings)
+    by_video = {unit.video.id: unit for unit in units}
+    hashed = CuttingUnit.cut_hash if options.tfrecords is None else CuttingUnit.record_hash
     engine = options.engine
     return CuttingPlan(
         options=options,
@@ -108,11 +113,14 @@ def make_plan(options: CuttingOptions, exported: AnnotationSet) -> CuttingPlan:
         started=started,
         source=options.annotations or "",
         videos=tuple(unit.video for unit in units),
-        fingerprints=fingerprints,
-        findings=(*pairing.findings, *_spelling_findings(alike, merged=bool(stands_for))),
+        fingerprints={name: hashed(unit, asdict(settings)) for name, unit in by_video.items()},
+        findings=tuple(findings),
         notes=exported.notes,
         classes=classes,
-        worker=VideoWorker(stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
+        label=lambda name, cut: labelled(by_video[name], cut),
+        worker=VideoWorker(
+            CuttingStage(by_video, settings), engine.memory_limit_mib << 20, engine.time_limit, options.policy
+        ),
         folder=CutsFolder(options.output, run_id=run_id),
     )
 
@@ -128,18 +136,69 @@ def unwritable(options: CuttingOptions) -> list[str]:
     return problems
 
 
+def vocabulary_folders(options: CuttingOptions) -> list[str]:
+    """The folders whose `vocabulary.csv` names the classes of what a run writes there."""
+    return [posixpath.dirname(options.output) or ".", *filter(None, (options.clips, options.tfrecords))]
+
+
+def vocabulary_problems(options: CuttingOptions, classes: Sequence[str], source: str) -> list[str]:
+    """Vocabularies of other data sets that would be replaced, or would name what is not theirs."""
+    problems = []
+    for folder in vocabulary_folders(options):
+        try:
+            check_vocabulary(files.join(folder, VOCABULARY_FILE), classes, source)
+        except (InputError, OSError) as error:
+            problems.append(str(error))
+    return problems
+
+
 def _read_videos(options: CuttingOptions, problems: list[str]) -> list[Video]:
     try:
-        return with_versions(read_videos(options.videos or "", options.folders.exclude, options.policy), options.policy)
+        found = read_videos(options.videos or "", options.folders.exclude, options.policy)
     except ManifestError as error:
         problems.append(str(error))
         return []
+    problems += _not_whole(options.videos or "", found)
+    return with_versions(found, options.policy)
+
+
+def _not_whole(source: str, videos: Sequence[Video]) -> Iterator[str]:
+    """Annotations are of whole files, each of which is named once."""
+    parts = [video.id for video in videos if video.start_seconds or video.end_seconds is not None]
+    if parts:
+        yield (
+            f"{source}: start_seconds or end_seconds make parts of videos of the rows {examples(parts)}, but "
+            "annotations count from the start of the file: leave these columns empty, or cut the parts into files first"
+        )
+    by_uri: dict[str, list[str]] = defaultdict(list)
+    for video in videos:
+        by_uri[video.uri].append(video.id)
+    shared = [ids for ids in by_uri.values() if len(ids) > 1]
+    if shared:
+        names = examples([" and ".join(map(repr, ids)) for ids in shared], str)
+        yield f"{source}: several rows name the same file ({names}): leave one row for each file"
 
 
 def _classes(ordered: Sequence[str], labels: Sequence[str], stands_for: Mapping[str, str]) -> tuple[str, ...]:
     """The names in the order of the export, then all others by their names."""
     names = [stands_for.get(name, name) for name in (*ordered, *sorted(set(labels)))]
     return tuple(dict.fromkeys(filter(None, names)))
+
+
+def are_indices(names: Collection[str]) -> bool:
+    """Whether classes are numbers, as in lists of data sets that name them elsewhere."""
+    return bool(names) and all(map(_is_index, names))
+
+
+def _is_index(name: str) -> bool:
+    return name.isdecimal() and len(name) <= len(str(MAX_CLASS_INDEX)) and int(name) <= MAX_CLASS_INDEX
+
+
+def _indices(classes: Sequence[str]) -> dict[str, int]:
+    """The indices of classes: their places, or the numbers that they are."""
+    if are_indices(classes):
+        return {str(int(name)): int(name) for name in classes}
+    return {name: index for index, name in enumerate(classes)}
 
 
 def _nothing_paired(options: CuttingOptions, exported: AnnotationSet, videos: Sequence[Video]) -> str:
@@ -150,45 +209,62 @@ def _nothing_paired(options: CuttingOptions, exported: AnnotationSet, videos: Se
     )
 
 
-def _with_splits(units: Sequence[CuttingUnit], options: CuttingOptions, problems: list[str]) -> list[CuttingUnit]:
-    """The units, each of whose clips is in a split."""
+def _with_splits(
+    units: Sequence[CuttingUnit], options: CuttingOptions, problems: list[str], findings: list[Finding]
+) -> list[CuttingUnit]:
+    """The units, each of whose clips is in a split; what the data say of splits that is not so, or missing."""
     by_group = options.splits.split_by == GROUP
-    parts: dict[str, set[str]] = defaultdict(set)
-    listed = []
-    for unit in units:
-        own = _own_splits(unit, problems)
-        for clip in unit.clips:
-            split = own[clip.split]
-            parts[clip.group].add(split)
-            listed.append(GroupedVideo(Video(clip.id, "", clip.labels, split), clip.group if by_group else clip.id))
-    divided = sorted(group for group, splits in parts.items() if len(splits) > 1)
-    if by_group and divided:
+    units = [_with_stated_splits(unit, problems) for unit in units]
+    listed = [
+        GroupedVideo(Video(clip.id, "", clip.labels, clip.split), clip.group if by_group else clip.id)
+        for unit in units
+        for clip in unit.clips
+    ]
+    divided = divided_groups(listed)
+    if divided:
         problems.append(
             f"the splits that come with the data divide {len(divided)} groups: {examples(divided)}; give another "
             "--group-from, or keep these splits as they are with --split-by clip"
         )
     wanted = options.splits
-    if problems or not (wanted.test or wanted.validation or any(entry.video.split for entry in listed)):
-        return list(units)
+    has_split = any(clip.split for unit in units for clip in unit.clips)
+    if problems or not (wanted.test or wanted.validation or has_split):
+        return units
     found = with_splits(listed, validation=wanted.validation, test=wanted.test, seed=wanted.seed)
     split_of = {video.id: video.split for video in found}
+    if has_split:
+        findings += (finding for unit in units for finding in _split_findings(unit, split_of))
     return [replace(unit, clips=tuple(replace(clip, split=split_of[clip.id]) for clip in unit.clips)) for unit in units]
 
 
-def _own_splits(unit: CuttingUnit, problems: list[str]) -> dict[str, str]:
-    """The splits of a video's clips, by what its entries in the export call them; empty for none.
+def _with_stated_splits(unit: CuttingUnit, problems: list[str]) -> CuttingUnit:
+    """The unit with the splits that the export or else the manifest names, as manifests store them."""
+    stored = {name: stored_split(name) if name else "" for name in dict.fromkeys(clip.split for clip in unit.clips)}
+    problems += (
+        f"{unit.video.id!r} is in split {name!r}, which is none of train, validation and test"
+        for name, split in stored.items()
+        if split is None
+    )
+    return replace(unit, clips=tuple(replace(clip, split=stored[clip.split] or "") for clip in unit.clips))
 
-    An entry without one is in that of the first entry that has one, or else in that of the manifest.
-    """
-    default = next((entry.split for entry in unit.entries if entry.split), unit.video.split)
-    splits = {}
-    for own in dict.fromkeys(entry.split for entry in unit.entries):
-        name = own or default
-        split = stored_split(name) if name else ""
-        if split is None:
-            problems.append(f"{unit.video.id!r} is in split {name!r}, which is none of train, validation and test")
-        splits[own] = split or ""
-    return splits
+
+def _split_findings(unit: CuttingUnit, split_of: Mapping[str, str]) -> Iterator[Finding]:
+    """Splits of a video that contradict one another, and clips for which none is named."""
+    stated = sorted({split for entry in unit.entries if (split := stored_split(entry.split))})
+    manifest = stored_split(unit.video.split)
+    if len(stated) > 1:
+        message = f"the export has it in {' and '.join(stated)}: each clip is in the split of its entry"
+        yield Finding(code=FindingCode.OTHER_SPLIT, video=unit.video.id, message=message)
+    if manifest and stated and stated != [manifest]:
+        message = (
+            f"the export has it in {' and '.join(stated)}, the manifest of videos in {manifest}: the export counts"
+        )
+        yield Finding(code=FindingCode.OTHER_SPLIT, video=unit.video.id, message=message)
+    left = [split_of[clip.id] for clip in unit.clips if not clip.split]
+    if left:
+        names = " and ".join(sorted({f"in {split}, as their group" if split else "in no split" for split in left}))
+        message = f"no split is named for {len(left)} of its {len(unit.clips)} clips, as for others: they are {names}"
+        yield Finding(code=FindingCode.NO_SPLIT, video=unit.video.id, message=message)
 
 
 def _spelling_findings(alike: Mapping[str, str], *, merged: bool) -> list[Finding]:

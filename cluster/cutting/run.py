@@ -3,21 +3,21 @@
 queue ─► engine ─► cuts of a video, stored at once ─► manifest, vocabulary, failures ─► record, annotations.html
 
 A run that is killed or interrupted leaves the cuts of the videos that it has finished, and the next one goes on. The
-manifest is written only once every video is settled.
+manifest is written only once every video is settled, with the labels, splits and groups of the annotations as they are
+now: where these alone have changed, no video is opened.
 """
 
 from __future__ import annotations
 
 import logging
-import posixpath
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cluster.cutting.cuts_folder import remove_files
 from cluster.cutting.outputs import CLIPS_MANIFEST, write_files_manifest, write_source_manifest
-from cluster.cutting.plan import PAGE, CuttingPlan
+from cluster.cutting.plan import PAGE, CuttingPlan, vocabulary_folders
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
@@ -56,15 +56,15 @@ class CuttingRun:
     def __init__(self, plan: CuttingPlan, engine: Engine) -> None:
         self._plan, self._engine = plan, engine
         self._ids = [video.id for video in plan.videos]
-        self._stored = plan.folder.stored(self._ids)
+        self._former = plan.folder.stored(self._ids)  # of those that are not up to date
         retried = plan.options.failures.retry_failed
         self._cuts: dict[str, VideoCuts] = {}  # up to date, by the ids of their videos
-        for name, cuts in self._stored.items():
+        for name, cuts in [*self._former.items()]:
             is_retried = (
                 cuts.failure is not None and retried is not None and (not retried or cuts.failure.code in retried)
             )
             if cuts.fingerprint == plan.fingerprints[name] and not is_retried:
-                self._cuts[name] = cuts
+                self._cuts[name] = self._labelled(self._former.pop(name))
         before = {name: cuts.failure.code for name, cuts in self._cuts.items() if cuts.failure is not None}
         self._failures = OpenFailures(before)
         self._failed_before, self._done_before = len(before), len(self._cuts) - len(before)
@@ -127,11 +127,15 @@ class CuttingRun:
             id=video.id, uri=redacted_uri(video.uri), fingerprint=plan.fingerprints[video.id], cut=cut, failure=failure
         )
         plan.folder.write(cuts)
-        self._remove_former(self._stored.get(video.id), cuts)
-        self._cuts[video.id] = cuts
+        self._remove_former(self._former.get(video.id), cuts)
+        self._cuts[video.id] = self._labelled(cuts)
         if plan.folder.is_record_due():
             plan.folder.write_record(self._record("running"))
         return cuts
+
+    def _labelled(self, cuts: VideoCuts) -> VideoCuts:
+        """With the labels of today."""
+        return cuts if cuts.cut is None else replace(cuts, cut=self._plan.label(cuts.id, cuts.cut))
 
     def _remove_former(self, former: VideoCuts | None, now: VideoCuts) -> None:
         """Remove the files that an earlier run has made of the video, and that nothing refers to any more."""
@@ -154,10 +158,9 @@ class CuttingRun:
             write_source_manifest(options.output, cuts, {video.id: video.uri for video in plan.videos})
         else:
             write_files_manifest(options.output, cuts, options.clips)
-        folders = [posixpath.dirname(options.output) or ".", *filter(None, (options.clips, options.tfrecords))]
         if options.clips is not None:
             write_files_manifest(files.join(options.clips, CLIPS_MANIFEST), cuts)
-        for folder in folders if plan.classes else ():
+        for folder in vocabulary_folders(options) if plan.classes else ():
             write_vocabulary(files.join(folder, VOCABULARY_FILE), Vocabulary(plan.classes))
 
     def _write_page(self, record: CuttingRecord) -> None:

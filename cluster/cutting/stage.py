@@ -1,7 +1,8 @@
 """What is done with one video: its frames are listed, its clips timed and checked, cut, and written as records.
 
-In: a video. Out: `CutVideo`. Files of clips and records have a hash and a number as their names, and nothing of an
-id. A clip that cannot be cut is a finding; a video that cannot be read fails as a whole.
+In: a video. Out: `CutVideo`, whose clips have no labels yet. Files of clips and records have a hash and a number as
+their names, and nothing of an id; clips of the same frames have the same file. A clip that cannot be cut is a finding;
+a video that cannot be read fails as a whole, and leaves no file.
 """
 
 from __future__ import annotations
@@ -9,25 +10,28 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
-from cluster.cutting.record_file import framed
+from cluster.cutting.cuts_folder import all_or_none, stored_cuts
+from cluster.cutting.labelling import labelled
 from cluster.cutting.sequence_example import ClipRecord, encoded
 from cluster.cutting.timing import RefusedError, frame_span
 from cluster.cutting.unit import CuttingUnit, WantedClip
-from cluster.cutting.validation import Extended, claims, is_variable, meetings
-from cluster.engines.stage import Network
+from cluster.cutting.validation import claims, is_variable
+from cluster.engines.stage import NetworklessStage
 from cluster.storage import files
 from cluster.storage.output_file import output_file
 from cluster.storage.redaction import redacted_uri
+from cluster.storage.tfrecords import TFRECORD, framed
 from extractors.cutting.exact import cut_exact
 from extractors.cutting.frame_list import FrameList, list_frames
-from extractors.cutting.jpegs import jpeg_clips
+from extractors.cutting.jpegs import JpegClip, jpeg_clips
 from extractors.cutting.keyframes import cut_at_keyframes
 from extractors.cutting.span import CutError, CutFile, Span
 from extractors.segments import Segment
@@ -42,6 +46,7 @@ NAME_DIGITS = 20  # of a fingerprint, which make names unique
 class CuttingSettings:
     """What is made of clips, besides rows.
 
+    output        manifest of the run, beside which lies what earlier runs have made
     cut           `exact`, `keyframes` or none
     clips         folder of the cut files
     tfrecords     folder of records, or none
@@ -49,6 +54,7 @@ class CuttingSettings:
     classes       indices of the classes, in records
     """
 
+    output: str = ""
     cut: str | None = None
     clips: str = ""
     crf: int = 0
@@ -58,9 +64,15 @@ class CuttingSettings:
     classes: Mapping[str, int] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
 
-    def without_places(self) -> dict[str, Any]:
-        """What decides about the content of files, and so about their names, wherever they go."""
-        return {name: value for name, value in asdict(self).items() if name not in ("clips", "tfrecords", "classes")}
+    @property
+    def of_clips(self) -> dict[str, Any]:
+        """What decides about the content of cut files, and so about their names, wherever they go."""
+        return {name: getattr(self, name) for name in ("cut", "crf", "with_sound", "max_pixels")}
+
+    @property
+    def of_records(self) -> dict[str, Any]:
+        """Likewise of records."""
+        return {name: getattr(self, name) for name in ("record_size", "classes", "max_pixels")}
 
     @property
     def writes(self) -> bool:
@@ -70,25 +82,17 @@ class CuttingSettings:
 
 @dataclass(frozen=True)
 class _Timed:
-    """A clip with its frames."""
+    """A clip with its frames; clips of the same frames have the same span."""
 
     wanted: WantedClip
     span: Span
 
-    @property
-    def label(self) -> str:
-        return "; ".join(self.wanted.labels)
-
 
 @dataclass(frozen=True)
-class CuttingStage:
-    """Cuts one video after another. Cheap to pickle but for its units, by the ids of their videos.
-
-    names  hashes by the same ids, which files are named by
-    """
+class CuttingStage(NetworklessStage):
+    """Cuts one video after another. Cheap to pickle but for its units, by the ids of their videos."""
 
     units: Mapping[str, CuttingUnit]
-    names: Mapping[str, str]
     settings: CuttingSettings
 
     @property
@@ -96,135 +100,148 @@ class CuttingStage:
         """Of what it makes of a video."""
         return CutVideo
 
-    @property
-    def networks(self) -> Mapping[str, Network]:
-        """None."""
-        return {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> CuttingStage:
-        """The same stage."""
-        return self
-
-    def setup(self) -> None:
-        """Do nothing: there is nothing to load."""
-
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[CutVideo, list[Segment]]:
-        """The clips of a video, which has no segments."""
+        """The clips of a video, which has no segments; without labels (`cluster.cutting.labelling`)."""
         started = time.thread_time()
-        unit, name = self.units[video.id], self.names[video.id][:NAME_DIGITS]
-        settings = self.settings
-        with TemporaryDirectory(prefix="framemill-") as folder, _on_disk(source, folder, settings.writes) as path:
+        unit, settings = self.units[video.id], self.settings
+        with ExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory(prefix="framemill-"))
+            path = stack.enter_context(_on_disk(source, folder, settings.writes))
             frames = list_frames(path, max_pixels=settings.max_pixels)
             findings = list(claims(video.id, unit.entries, frames))
             timed = list(_timed(unit, frames, Path(folder), findings))
-            findings += meetings(video.id, _extended(timed, frames))
-            listed = time.thread_time()
-            made: Sequence[CutFile | None] = [None] * len(timed)
-            clip_files: dict[str, str] = {}
+            seconds = {"list_frames": time.thread_time() - started}
+            stored: dict[Path, tuple[str, CutFile]] = {}
             size = 0
-            if settings.cut is not None:
-                made = [
-                    _noted(outcome, one, FindingCode.NOT_CUT, video, findings)
-                    for one, outcome in zip(timed, self._cut(Path(str(path)), frames, timed), strict=True)
-                ]
-                clip_files, size = self._store_clips(name, timed, made)
-            cut = time.thread_time()
-            records, record_bytes = self._write_records(name, Path(str(path)), unit, frames, timed, findings)
-            seconds = {"list_frames": listed - started}
-            if settings.cut is not None:
-                seconds["cut"] = cut - listed
-            if settings.tfrecords is not None:
-                seconds["records"] = time.thread_time() - cut
-        clips = [
-            _cut_clip(one, frames, clip_files.get(one.wanted.id, ""), file)
-            for one, file in zip(timed, made, strict=True)
-        ]
-        result = CutVideo(
-            frames=len(frames),
-            duration_seconds=float(frames.duration_seconds),
-            rate=float(frames.rate),
-            is_variable=is_variable(frames),
-            clips=tuple(clips),
-            findings=tuple(findings),
-            records=tuple(records),
-            bytes_written=size + record_bytes,
-            seconds_by_stage=seconds,
-        )
-        return result, []
-
-    def _cut(self, path: Path, frames: FrameList, timed: Sequence[_Timed]) -> list[CutFile | CutError]:
-        spans, settings = [one.span for one in timed], self.settings
-        if settings.cut == "exact":
-            return cut_exact(
-                path, frames, spans, crf=settings.crf, with_sound=settings.with_sound, max_pixels=settings.max_pixels
+            kept = self._kept(unit, timed) if settings.cut is not None else ()
+            if settings.cut is not None and not kept:
+                started = time.thread_time()
+                names = stack.enter_context(all_or_none(settings.clips))
+                made = self._cut(Path(str(path)), frames, _spans(timed))
+                findings += _refused(video, timed, made, FindingCode.NOT_CUT)
+                stored, size = self._store_clips(unit, made, names)
+                seconds["cut"] = time.thread_time() - started
+            result = CutVideo(
+                frames=len(frames),
+                duration_seconds=float(frames.duration_seconds),
+                rate=float(frames.rate),
+                is_variable=is_variable(frames),
+                clips=kept or tuple(_cut_clip(one, frames, *stored.get(one.span.path, ("", None))) for one in timed),
+                findings=tuple(findings),
+                records=(),
+                bytes_written=size,
+                seconds_by_stage=seconds,
             )
-        return cut_at_keyframes(path, frames, spans, with_sound=settings.with_sound, max_pixels=settings.max_pixels)
+            if settings.tfrecords is None or not timed:
+                return result, []
+            started = time.thread_time()
+            names = stack.enter_context(all_or_none(settings.tfrecords))
+            found, size = self._write_records(unit, Path(str(path)), frames, timed, result, names)
+            seconds = {**seconds, "records": time.thread_time() - started}
+        size += result.bytes_written
+        findings += found
+        return replace(
+            result,
+            records=tuple(sorted(names)),
+            findings=tuple(findings),
+            bytes_written=size,
+            seconds_by_stage=seconds,
+        ), []
+
+    def _kept(self, unit: CuttingUnit, timed: Sequence[_Timed]) -> tuple[CutClip, ...]:
+        """The clips that an earlier run has cut alike, if all of their files are there."""
+        former = stored_cuts(self.settings.output, unit.video.id)
+        clips = former.cut.clips if former is not None and former.cut is not None else ()
+        before = self._prefix(unit)
+        is_same = [clip.id for clip in clips] == [one.wanted.id for one in timed]
+        names = {clip.file for clip in clips}
+        is_there = all(
+            name.startswith(before) and files.exists(files.join(self.settings.clips, name)) for name in names
+        )
+        return clips if is_same and is_there else ()
+
+    def _prefix(self, unit: CuttingUnit) -> str:
+        """What the names of its cut files begin with."""
+        return f"{unit.cut_hash(self.settings.of_clips)[:NAME_DIGITS]}-"
+
+    def _cut(self, path: Path, frames: FrameList, spans: Sequence[Span]) -> dict[Path, CutFile | CutError]:
+        """The outcomes by the paths of the spans."""
+        settings = self.settings
+        sound, most = settings.with_sound, settings.max_pixels
+        if settings.cut == "exact":
+            made = cut_exact(path, frames, spans, crf=settings.crf, with_sound=sound, max_pixels=most)
+        else:
+            made = cut_at_keyframes(path, frames, spans, with_sound=sound, max_pixels=most)
+        return {span.path: outcome for span, outcome in zip(spans, made, strict=True)}
 
     def _store_clips(
-        self, name: str, timed: Sequence[_Timed], made: Sequence[CutFile | None]
-    ) -> tuple[dict[str, str], int]:
-        """Move the files to the folder of clips: their names there, by clip, and their bytes."""
+        self, unit: CuttingUnit, made: Mapping[Path, CutFile | CutError], names: list[str]
+    ) -> tuple[dict[Path, tuple[str, CutFile]], int]:
+        """Move the files to the folder of clips: their names there, by the paths of their spans, and their bytes."""
         stored, size = {}, 0
-        for one, file in zip(timed, made, strict=True):
-            if file is not None:
-                target = f"{name}-{one.span.path.name}{file.path.suffix}"
+        before = self._prefix(unit)
+        for path, file in made.items():
+            if isinstance(file, CutFile):
+                names.append(f"{before}{path.name}{file.path.suffix}")
                 size += file.path.stat().st_size
-                with file.path.open("rb") as content, output_file(files.join(self.settings.clips, target)) as output:
+                with file.path.open("rb") as content, output_file(files.join(self.settings.clips, names[-1])) as output:
                     shutil.copyfileobj(content, output)
                 file.path.unlink()
-                stored[one.wanted.id] = target
+                stored[path] = names[-1], file
         return stored, size
 
     def _write_records(
         self,
-        name: str,
-        path: Path,
         unit: CuttingUnit,
+        path: Path,
         frames: FrameList,
         timed: Sequence[_Timed],
-        findings: list[Finding],
-    ) -> tuple[list[str], int]:
-        """Write a file of records for each split: their names in the folder of records, and their bytes."""
-        if self.settings.tfrecords is None or not timed:
-            return [], 0
-        by_span = {one.span.path: one for one in timed}
+        result: CutVideo,
+        names: list[str],
+    ) -> tuple[list[Finding], int]:
+        """Write a file of records for each split, with `names` in the folder of records: what failed, and bytes."""
+        settings = self.settings
+        rows: dict[Path, list[CutClip]] = defaultdict(list)
+        paths = {one.wanted.id: one.span.path for one in timed}
+        for row in labelled(unit, result).clips:
+            rows[paths[row.id]].append(row)
+        hashed = unit.record_hash(settings.of_records)[:NAME_DIGITS]
         size = 0
+        findings: list[Finding] = []
         with ExitStack() as stack:
-            outputs: dict[str, Any] = {}
-            spans = [one.span for one in timed]
-            limits = self.settings.record_size
-            for span, clip in jpeg_clips(path, frames, spans, limits, max_pixels=self.settings.max_pixels):
-                one = by_span[span.path]
-                found = _noted(clip, one, FindingCode.NO_RECORD, unit.video, findings)
-                if found is None:
+            outputs: dict[str, BinaryIO] = {}
+            for span, made in jpeg_clips(
+                path, frames, _spans(timed), settings.record_size, max_pixels=settings.max_pixels
+            ):
+                findings += _refused(unit.video, timed, {span.path: made}, FindingCode.NO_RECORD)
+                if not isinstance(made, JpegClip):
                     continue
-                target = f"{one.wanted.split or 'all'}/{name}.tfrecord"
-                if target not in outputs:
-                    outputs[target] = stack.enter_context(output_file(files.join(self.settings.tfrecords, target)))
-                record = self._record(one, found.jpegs, found.height, found.width, unit.video, frames)
-                for part in framed(encoded(record)):
-                    size += outputs[target].write(part)
-            return sorted(outputs), size
+                for row in rows[span.path]:
+                    target = f"{row.split or 'all'}/{hashed}{TFRECORD}"
+                    if target not in outputs:
+                        names.append(target)
+                        outputs[target] = stack.enter_context(output_file(files.join(settings.tfrecords or "", target)))
+                    for part in framed(encoded(self._record(row, made, unit.video, frames))):
+                        size += outputs[target].write(part)
+        return findings, size
 
-    def _record(
-        self, one: _Timed, jpegs: Sequence[bytes], height: int, width: int, video: Video, frames: FrameList
-    ) -> ClipRecord:
-        span = one.span
+    def _record(self, row: CutClip, made: JpegClip, video: Video, frames: FrameList) -> ClipRecord:
+        span = made.span
         return ClipRecord(
-            id=one.wanted.id,
-            jpegs=jpegs,
+            id=row.id,
+            jpegs=made.jpegs,
             timestamps=[int((pts - span.start_pts) * frames.tick * MICROSECONDS) for pts in span.timestamps],
-            label_indices=tuple(self.settings.classes[label] for label in one.wanted.labels),
-            label_names=one.wanted.labels,
+            label_indices=tuple(self.settings.classes[label] for label in row.labels),
+            label_names=row.labels,
             media_id=video.id,
             data_path=redacted_uri(video.uri),
-            start_microseconds=_microseconds(span.start_pts, frames),
-            end_microseconds=_microseconds(span.end_pts, frames),
-            height=height,
-            width=width,
-            frame_rate=float(len(jpegs) / ((span.end_pts - span.start_pts) * frames.tick)),
+            start_microseconds=row.start_microseconds,
+            end_microseconds=row.end_microseconds,
+            height=made.height,
+            width=made.width,
+            frame_rate=float(len(made.jpegs) / ((span.end_pts - span.start_pts) * frames.tick)),
         )
 
 
@@ -242,44 +259,40 @@ def _on_disk(source: Source, folder: str, needed: bool) -> Iterator[Source]:
 
 def _timed(unit: CuttingUnit, frames: FrameList, folder: Path, findings: list[Finding]) -> Iterator[_Timed]:
     """The clips with their frames; what has none becomes a finding."""
-    known: set[tuple[int, int, tuple[str, ...], str]] = set()
+    spans: dict[tuple[int, int], Span] = {}
     for number, wanted in enumerate(unit.clips):
         try:
-            if not wanted.labels:
-                raise RefusedError(FindingCode.NO_LABEL, "it names no class")
             found = frame_span(wanted.extent, frames)
-            key = (found.first, found.stop, wanted.labels, wanted.group)
-            if key in known:
-                raise RefusedError(FindingCode.DUPLICATE, "another clip has the same frames and labels")
         except RefusedError as error:
             findings.append(_finding(error.code, unit.video, wanted, error.message))
             continue
-        known.add(key)
         if found.shortened:
             findings.append(_finding(FindingCode.SHORTENED, unit.video, wanted, f"{found.shortened}; it ends there"))
-        start_pts, end_pts = frames.pts_of(found.first), frames.pts_of(found.stop)
-        timestamps = tuple(frames.timestamps[found.first : found.stop])
-        yield _Timed(wanted, Span(start_pts, end_pts, timestamps, folder / f"{number:04}"))
+        key = (found.first, found.stop)
+        if key not in spans:
+            timestamps = tuple(frames.timestamps[found.first : found.stop])
+            ends = (frames.pts_of(found.first), frames.pts_of(found.stop))
+            spans[key] = Span(*ends, timestamps, folder / f"{number:04}")
+        yield _Timed(wanted, spans[key])
 
 
-def _extended(timed: Sequence[_Timed], frames: FrameList) -> Iterator[Extended]:
+def _spans(timed: Sequence[_Timed]) -> list[Span]:
+    """Each span once."""
+    return [*{one.span.path: one.span for one in timed}.values()]
+
+
+def _refused(
+    video: Video, timed: Sequence[_Timed], made: Mapping[Path, object], code: FindingCode
+) -> Iterator[Finding]:
+    """A finding for each clip whose span, by its path, has come to an error."""
     for one in timed:
-        start, end = (float(frames.seconds_of(pts)) for pts in (one.span.start_pts, one.span.end_pts))
-        yield Extended(one.span.start_pts, one.span.end_pts, f"{one.label} ({start:.2f} to {end:.2f} s)")
-
-
-def _noted(outcome: Any, one: _Timed, code: FindingCode, video: Video, findings: list[Finding]) -> Any:
-    """The outcome; None, and a finding, for an error."""
-    if isinstance(outcome, CutError):
-        findings.append(_finding(code, video, one.wanted, str(outcome)))
-        return None
-    return outcome
+        outcome = made.get(one.span.path)
+        if isinstance(outcome, CutError):
+            yield _finding(code, video, one.wanted, str(outcome))
 
 
 def _finding(code: FindingCode, video: Video, wanted: WantedClip, message: str) -> Finding:
-    return Finding(
-        code=code, video=video.id, label="; ".join(wanted.labels), source="; ".join(wanted.sources), message=message
-    )
+    return Finding(code=code, video=video.id, clip=wanted.id, message=message)
 
 
 def _cut_clip(one: _Timed, frames: FrameList, name: str, file: CutFile | None) -> CutClip:
@@ -287,12 +300,12 @@ def _cut_clip(one: _Timed, frames: FrameList, name: str, file: CutFile | None) -
     before, after = (int(seconds * MICROSECONDS) for seconds in around)
     return CutClip(
         id=one.wanted.id,
-        labels=one.wanted.labels,
+        labels=(),
         start_microseconds=_microseconds(one.span.start_pts, frames),
         end_microseconds=_microseconds(one.span.end_pts, frames),
         frames=len(one.span.timestamps),
-        split=one.wanted.split,
-        group=one.wanted.group,
+        split="",
+        group="",
         file=name,
         before_microseconds=before,
         after_microseconds=after,

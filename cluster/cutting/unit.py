@@ -1,7 +1,11 @@
 """The unit of cutting: one video with the clips that its annotations ask for.
 
-Annotations of the same extent and group are one clip with several labels. A clip's id is the video's with the number of
-its first annotation, in the order of the export, refused ones included: `walks/anna#0003`.
+Annotations of the same extent and group are one clip with several labels; one without a label, or with a label that is
+there already, is a finding. A clip's id is the video's with the number of its first annotation, in the order of the
+export, refused ones included: `walks/anna#0003`.
+
+Files of clips depend on the video and on extents alone, so that other labels, splits or groups change rows and leave
+the files as they are.
 """
 
 from __future__ import annotations
@@ -14,9 +18,11 @@ from fractions import Fraction
 from typing import Any
 
 from schemas.annotations import AnnotatedVideo, Annotation, Extent
+from schemas.cuttings import Finding, FindingCode
 from schemas.videos import Video
 
-VERSION = "1"  # raised whenever the same unit would give other clips
+VERSION = "2"  # raised whenever the same unit would give other clips
+DUPLICATE = "another annotation has the same frames and label"
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class WantedClip:
 
     labels   names, in the order of the annotations; several for one extent
     sources  where its annotations stand in the export
-    split    as the export calls it, until splits are assigned
+    split    as the export or the manifest of videos names it, until the plan assigns splits
     """
 
     id: str
@@ -38,15 +44,24 @@ class WantedClip:
 
 @dataclass(frozen=True)
 class CuttingUnit:
-    """One video: its entries in the export, and the clips that are wanted of it."""
+    """One video: its entries in the export, the clips that are wanted of it, and its annotations that give none."""
 
     video: Video
     entries: tuple[AnnotatedVideo, ...]
     clips: tuple[WantedClip, ...]
+    findings: tuple[Finding, ...] = ()
 
-    def fingerprint(self, settings: Mapping[str, Any]) -> str:
-        """Changes with anything that its clips depend on, `settings` of the run among them."""
-        return hashed([VERSION, asdict(self), dict(settings)])
+    def cut_hash(self, settings: Mapping[str, Any]) -> str:
+        """Changes with anything that the files of its clips depend on, `settings` of the run among them."""
+        claims = [(entry.frame_count, entry.rate, entry.duration_seconds) for entry in self.entries]
+        clips = [(clip.id, clip.extent and asdict(clip.extent)) for clip in self.clips]
+        video = self.video
+        return hashed([VERSION, video.id, video.uri, video.version, claims, clips, dict(settings)])
+
+    def record_hash(self, settings: Mapping[str, Any]) -> str:
+        """Changes with anything that its records depend on: labels and splits as well."""
+        clips = [(clip.labels, clip.split, clip.group) for clip in self.clips]
+        return hashed([self.cut_hash(settings), clips])
 
 
 def hashed(described: object) -> str:
@@ -56,26 +71,33 @@ def hashed(described: object) -> str:
 
 def cutting_unit(video: Video, entries: Sequence[AnnotatedVideo], spellings: Mapping[str, str]) -> CuttingUnit:
     """The unit of a video; `spellings` gives labels the one that stands for them."""
-    wanted: dict[tuple[Extent, str, str], WantedClip] = {}
+    stated = {entry.split for entry in entries if entry.split}
+    of_video = next(iter(stated)) if len(stated) == 1 else video.split
+    wanted: dict[tuple[Extent, str], WantedClip] = {}
+    findings: list[Finding] = []
     number = 0
     for entry in entries:
         for annotation in entry.annotations:
             label = spellings.get(annotation.label, annotation.label)
             group = annotation.group or entry.group or video.group or video.id
-            key = annotation.extent, group, entry.split
-            found = wanted.get(key)
-            if found is None or label in found.labels or not label:
-                added = key if found is None else (annotation.extent, f"{group}\0{number}", entry.split)
-                wanted[added] = _clip(f"{video.id}#{number:04}", label, annotation, group, entry.split)
+            found = wanted.get((annotation.extent, group))
+            if not label:
+                findings.append(_refused(FindingCode.NO_LABEL, video, annotation, "", "it names no class"))
+            elif found is None:
+                name, split = f"{video.id}#{number:04}", entry.split or of_video
+                clip = WantedClip(name, (label,), annotation.extent, group, (annotation.source,), split)
+                wanted[annotation.extent, group] = clip
+            elif label in found.labels:
+                findings.append(_refused(FindingCode.DUPLICATE, video, annotation, label, DUPLICATE))
             else:
                 labels, sources = (*found.labels, label), (*found.sources, annotation.source)
-                wanted[key] = replace(found, labels=labels, sources=sources)
+                wanted[annotation.extent, group] = replace(found, labels=labels, sources=sources)
             number += 1
-    return CuttingUnit(video, tuple(entries), tuple(wanted.values()))
+    return CuttingUnit(video, tuple(entries), tuple(wanted.values()), tuple(findings))
 
 
-def _clip(id: str, label: str, annotation: Annotation, group: str, split: str) -> WantedClip:
-    return WantedClip(id, (label,) if label else (), annotation.extent, group, (annotation.source,), split)
+def _refused(code: FindingCode, video: Video, annotation: Annotation, label: str, message: str) -> Finding:
+    return Finding(code=code, video=video.id, label=label, source=annotation.source, message=message)
 
 
 def _text(value: object) -> str:

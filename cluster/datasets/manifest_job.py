@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from typing_extensions import override
 
-from cluster.datasets.grouped_splits import GroupedVideo, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, divided_groups, with_splits
 from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, check_vocabulary, write_manifest
 from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
@@ -68,12 +68,16 @@ class ManifestOptions(Options):
 
 @dataclass(frozen=True)
 class ManifestSummary:
-    """Videos of a manifest by split and by class, and the numbers of those without a label and of missing ones."""
+    """Videos of a manifest by split and by class, and the numbers of those without a label and of missing ones.
+
+    divided  groups that the lists put in several splits
+    """
 
     splits: dict[str, int]
     classes: dict[str, int]
     unlabelled: int
     missing: int
+    divided: tuple[str, ...] = ()
 
 
 def make_manifest(options: ManifestOptions) -> ManifestSummary:
@@ -111,6 +115,7 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         classes=dict(sorted(counts.items())),
         unlabelled=sum(not video.labels for video in videos),
         missing=len(missing),
+        divided=tuple(divided_groups(listed)),
     )
 
 

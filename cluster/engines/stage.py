@@ -95,3 +95,19 @@ class VideoStage(Protocol):
         Raises `VideoError` for a file that cannot be read or has no frames.
         """
         ...
+
+
+class NetworklessStage:
+    """The part of a `VideoStage` that is the same for all that need no network."""
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """None."""
+        return {}
+
+    def with_networks(self, networks: Mapping[str, Any]) -> Self:
+        """The same stage."""
+        return self
+
+    def setup(self) -> None:
+        """Do nothing: there is nothing to load."""

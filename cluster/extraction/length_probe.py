@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 
-from cluster.engines.stage import Network
+from cluster.engines.stage import NetworklessStage
 from extractors.segments import Segment
 from extractors.video.media import Source
 from extractors.video.probe import probe
@@ -22,7 +20,7 @@ class Length:
 
 
 @dataclass(frozen=True)
-class LengthProbe:
+class LengthProbe(NetworklessStage):
     """Reads headers; `max_pixels` is the largest frame that would be decoded."""
 
     max_pixels: int
@@ -31,18 +29,6 @@ class LengthProbe:
     def result_type(self) -> type[Length]:
         """Of what it says of a video."""
         return Length
-
-    @property
-    def networks(self) -> Mapping[str, Network]:
-        """None."""
-        return {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> Self:
-        """Itself."""
-        return self
-
-    def setup(self) -> None:
-        """Load nothing."""
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False

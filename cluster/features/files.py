@@ -26,11 +26,12 @@ from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
 from cluster.storage.parquet import open_parquet
 from cluster.storage.parquet_claims import check_file
+from cluster.storage.tfrecords import TFRECORD, RecordError, is_tfrecord
 from schemas.errors import InputError, examples
 from schemas.fingerprint import fingerprint_of
 from schemas.quantization import CodeRange, code_range_of
 
-PARQUET, TFRECORD = ".parquet", ".tfrecord"
+PARQUET = ".parquet"
 CODE_TYPES = (pa.large_binary(), pa.binary())  # the latter up to version 3
 VIDEO, FRAME = "video", "frame"
 LEVELS = (VIDEO, FRAME)
@@ -163,7 +164,7 @@ def as_feature_error(uri: str = "") -> Iterator[None]:
     """Raise a `FeatureFileError` for an unreadable file; a missing or forbidden one keeps its exception."""
     try:
         yield
-    except tfrecord_files.RecordError as error:
+    except RecordError as error:
         raise FeatureFileError(str(error)) from error
     except (pa.ArrowException, OSError) as error:  # a damaged page is an OSError
         if isinstance(error, FileNotFoundError | PermissionError):
@@ -177,7 +178,7 @@ def _feature_uris(uri: str) -> list[str]:
         found = [file.uri for file in list_files(inside if files.exists(inside) else uri)]
     except FileNotFoundError as error:
         raise FeatureFileError(f"{uri} does not exist") from error
-    return [name for name in found if name.endswith((PARQUET, TFRECORD))]
+    return [name for name in found if name.endswith(PARQUET) or is_tfrecord(name)]
 
 
 def _inspect(uri: str, code_range: CodeRange | None) -> FeatureFile:

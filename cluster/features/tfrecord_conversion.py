@@ -1,7 +1,7 @@
 """Lossless conversion between YouTube-8M's `.tfrecord` files and feature shards, file by file.
 
-In: files of one format. Out: for each, a file of the other format under the same name. An existing one is left alone,
-so an interrupted conversion resumes where it stopped.
+In: files of one format. Out: for each, a file of the other format under the same name (`a.tfrecord-00000-of-00010` as
+`a-00000-of-00010.parquet`). An existing one is left alone, so an interrupted conversion resumes where it stopped.
 
 To shards: features, codes, labels and ids are copied. MediaPipe's floats are stored as codes, the only lossy step. The
 range of the codes is recorded in the fingerprint (`code_range`) where it is not YouTube-8M's.
@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from classifiers.data.class_choice import LabelLists
-from cluster.features.files import PARQUET, TFRECORD, FeatureFileError, as_feature_error, open_features, whole_parquet
+from cluster.features.files import PARQUET, FeatureFileError, as_feature_error, open_features, whole_parquet
 from cluster.features.record_options import RecordOptions
 from cluster.features.tfrecord_files import EXTRA, FRAME, YOUTUBE_8M, inspect_records
 from cluster.features.tfrecord_reader import Records, SegmentLabels, read_records
@@ -44,6 +44,7 @@ from cluster.runs.options import Options
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.parquet import read_table, write_table
+from cluster.storage.tfrecords import TFRECORD, tfrecord_stem
 from schemas import strict_json
 from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
@@ -103,11 +104,11 @@ def convert(options: ConversionOptions, log: Callable[[str], None] = lambda line
     code_range = options.records.range()
     features = open_features([options.input], code_range=code_range)
     suffix, other = (PARQUET, TFRECORD) if options.to == "parquet" else (TFRECORD, PARQUET)
-    if not features.files[0].uri.endswith(other):
+    if features.files[0].is_parquet != (other == PARQUET):
         raise FeatureFileError(f"{options.input} holds {suffix} files already: --to {options.to} takes {other} files")
     if options.level == "frame" and "frame" not in features.levels:
         raise FeatureFileError(f"{options.input} has no frame-level features: use --level video or auto")
-    names = [posixpath.basename(file.uri).removesuffix(other) for file in features.files]
+    names = [tfrecord_stem(posixpath.basename(file.uri).removesuffix(PARQUET)) for file in features.files]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise FeatureFileError(

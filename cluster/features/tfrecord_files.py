@@ -20,14 +20,13 @@ Source: google/youtube-8m, `readers.py` (names and types); google-ai-edge/mediap
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import ModuleType
-from typing import Any, cast
+from typing import IO, Any, cast
 
-from schemas.errors import InputError
+from cluster.storage.tfrecords import RecordError, RecordPlace, damaged, record_places
 from schemas.fingerprint import parse_fingerprint
 from schemas.quantization import CODE_RANGE, YOUTUBE_8M_RANGE, CodeRange, code_range_of
 
@@ -45,15 +44,6 @@ YOUTUBE_8M = {"source": "youtube-8m"}
 MAX_LABEL = 2**31 - 1  # shards hold int32
 MAX_RECORD_BYTES = 128 << 20  # 32 hours of codes
 MAX_WIDTH = 1 << 16  # of a feature
-_LENGTH, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
-_HEAD_BYTES = 12  # length and its checksum
-_FRAMING_BYTES = 16  # and the checksum of the data
-_GZIP_MAGIC = b"\x1f\x8b\x08"
-_ZLIB_MAGICS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-
-
-class RecordError(InputError):
-    """A damaged `.tfrecord` file, or one of an unknown layout; the message says which file and record."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,8 @@ def inspect_records(path: str, uri: str, code_range: CodeRange | None = None) ->
         RecordError: for a first record of an unknown layout, a file that does not end with a complete record, or one
             that records another range.
     """
-    count = sum(1 for _ in _offsets(path, uri))
+    with open(path, "rb") as file:
+        count = sum(1 for _ in _places(file, uri))
     if not count:
         return RecordFile(MEANS, IDS[0], 0, 0, 0, dict(YOUTUBE_8M))
     tf = tensorflow()
@@ -164,77 +155,24 @@ def frame_width(frame: Any) -> int:
 
 def records_at(path: str, uri: str, numbers: Iterable[int]) -> Iterator[bytes]:
     """The bytes of some records, by ascending numbers; their checksums are not checked."""
-    offsets, passed = _offsets(path, uri), 0
     with open(path, "rb") as file:
+        places, passed = _places(file, uri), 0
         for number in numbers:
-            file.seek(next(islice(offsets, number - passed, None)))
+            place = next(islice(places, number - passed, None))
             passed = number + 1
-            (length,) = _LENGTH.unpack(file.read(_HEAD_BYTES)[: _LENGTH.size])
-            yield file.read(length)
+            file.seek(place.start)
+            yield file.read(place.length)
 
 
-def damaged(uri: str, number: int) -> RecordError:
-    """The error for a record whose checksum is wrong."""
-    return RecordError(f"{uri}, record {number} is damaged: its checksum is wrong\nDownload or copy the file again")
-
-
-def _offsets(path: str, uri: str) -> Iterator[int]:
-    """Where each record starts."""
-    size, position, count = os.path.getsize(path), 0, 0
-    with open(path, "rb") as file:
-        while position < size:
-            file.seek(position)
-            head = file.read(_HEAD_BYTES)
-            start, length = position, int.from_bytes(head[: _LENGTH.size], "little")
-            position += length + _FRAMING_BYTES
-            if len(head) < _HEAD_BYTES or position > size:
-                file.seek(0)
-                kind = _compression(file.read(len(_GZIP_MAGIC)))
-                if kind:
-                    raise RecordError(
-                        f"{uri}, record 0: the file is compressed ({kind}), and records are read uncompressed\n"
-                        "Decompress it first"
-                        + (", for example with gunzip -c FILE > OTHER.tfrecord" if kind == "GZIP" else "")
-                    )
-                raise RecordError(
-                    f"{uri}, record {count}: the file ends inside it, or its length is damaged: it claims {length:,} "
-                    f"bytes, the file has {size:,}\nDownload or copy the file again"
-                )
-            if checksum(head[: _LENGTH.size]) != _CHECKSUM.unpack_from(head, _LENGTH.size)[0]:
-                raise RecordError(
-                    f"{uri}, record {count}: its length, {length:,} bytes, is damaged: its checksum is wrong\n"
-                    "Download or copy the file again"
-                )
-            if length > MAX_RECORD_BYTES:
-                raise RecordError(
-                    f"{uri}, record {count} claims {length:,} bytes, more than the {MAX_RECORD_BYTES:,} allowed for a "
-                    "video\nSplit it into several"
-                )
-            yield start
-            count += 1
-
-
-def checksum(data: bytes) -> int:
-    """The masked CRC-32C that stands behind a record's length and behind its data."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _crc_of(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-    return byte
-
-
-_CRC_TABLE = tuple(map(_crc_of, range(256)))
-
-
-def _compression(start: bytes) -> str:
-    """How a file that starts so and is no sequence of records is compressed; empty for not at all."""
-    return "GZIP" if start == _GZIP_MAGIC else "ZLIB" if start.startswith(_ZLIB_MAGICS) else ""
+def _places(file: IO[bytes], uri: str) -> Iterator[RecordPlace]:
+    """Where each record lies."""
+    for place in record_places(file, uri):
+        if place.length > MAX_RECORD_BYTES:
+            raise RecordError(
+                f"{uri}, record {place.number} claims {place.length:,} bytes, more than the {MAX_RECORD_BYTES:,} "
+                "allowed for a video\nSplit it into several"
+            )
+        yield place
 
 
 def _fingerprint(context: Mapping[str, Any], uri: str, code_range: CodeRange | None) -> dict[str, str]:

@@ -23,14 +23,13 @@ from cluster.features.tfrecord_files import (
     MEDIAPIPE_FLOATS,
     SEGMENTS,
     VIDEO,
-    RecordError,
     RecordFile,
-    damaged,
     inspect_records,
     records_at,
     tensorflow,
 )
 from cluster.features.tfrecord_problems import problem_of
+from cluster.storage.tfrecords import RecordError, damaged
 from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange, dequantize
 
 BATCH_RECORDS = 1024

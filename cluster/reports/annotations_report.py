@@ -63,6 +63,8 @@ MEANINGS: dict[str, str] = {
     FindingCode.DAMAGED: "The video is damaged",
     FindingCode.SEVERAL_ENTRIES: "Several entries for a video",
     FindingCode.SPELLINGS: "Labels that differ by case or blanks",
+    FindingCode.OTHER_SPLIT: "Several splits are named",
+    FindingCode.NO_SPLIT: "No split is named",
     FindingCode.NO_ANNOTATION: "Videos without annotation",
 }
 

@@ -5,10 +5,9 @@ A video that is too long for the service, and one that cannot be opened, costs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from cluster.engines.stage import NetworklessStage
 from extractors.segments import Segment
 from extractors.video.media import Source
 from extractors.video.probe import probe
@@ -27,7 +26,7 @@ class VideoLength:
 
 
 @dataclass(frozen=True)
-class LengthStage:
+class LengthStage(NetworklessStage):
     """Refuses frames of more than `max_pixels`, and videos of more than `max_seconds`."""
 
     max_pixels: int
@@ -37,18 +36,6 @@ class LengthStage:
     def result_type(self) -> type[VideoLength]:
         """Of what it says of a video."""
         return VideoLength
-
-    @property
-    def networks(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> LengthStage:
-        """The same stage."""
-        return self
-
-    def setup(self) -> None:
-        """Nothing is to be loaded."""
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False

@@ -66,6 +66,7 @@ class _Clip(SpanFrames):
         self._path = span.path.with_suffix(SUFFIX)
         self._media, self._frames, self._crf = media, frames, crf
         self._tracks: _Tracks | None = None
+        self._reader = reader
         self._sound: SoundTrack | None = None
         if reader is not None:  # sound may precede the pictures in the file
             self._sound = SoundTrack(reader, span.start_pts * frames.tick, span.end_pts * frames.tick)
@@ -92,6 +93,8 @@ class _Clip(SpanFrames):
 
     @override
     def _finish(self) -> None:
+        if self._reader is not None and self._sound is not None:
+            self._reader.tracks.remove(self._sound)
         if self._tracks is None:
             return
         try:

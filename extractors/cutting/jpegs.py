@@ -1,7 +1,8 @@
 """The frames of clips as JPEGs, for records that training reads.
 
 In: a path, its `FrameList`, and spans. Out: for each span its frames in order, upright and scaled down, or the
-`CutError` that is the reason why there are none. A clip's JPEGs are in memory together, as they are in its record.
+`CutError` that is the reason why there are none. A clip's JPEGs are in memory together, as they are in its record, and
+those of other clips only while these are open.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class JpegClip:
 def jpeg_clips(
     path: Path, frames: FrameList, spans: Sequence[Span], short_side: int, *, max_pixels: int = MAX_PIXELS
 ) -> Iterator[tuple[Span, JpegClip | CutError]]:
-    """The outcome of each span, in the order of the passes; a shorter side above `short_side` is scaled down to it.
+    """The outcome of each span as it closes; a shorter side above `short_side` is scaled down to it.
 
     Raises `VideoError` where the video cannot be opened any more.
     """

@@ -1,7 +1,8 @@
 """Passes over a video that give each frame to the spans that hold it.
 
 In: a path, its `FrameList`, and spans. Out: one `SpanFrames` for each span, which has taken its frames, or has a
-`problem` instead.
+`problem` instead. It is given out as soon as it is closed and not held here, so that memory is that of the spans that
+are open at a time.
 
 Spans that are near one another share a pass. With an index (MP4, Matroska), a pass starts at the key frame before its
 first span; where a frame is missing after that, once more at the start of the file.
@@ -104,14 +105,17 @@ Make = Callable[[Span, Media, SoundReader | None], SpanFrames]
 def span_frames(
     path: Path, frames: FrameList, spans: Sequence[Span], make: Make, *, with_sound: bool, max_pixels: int
 ) -> Iterator[SpanFrames]:
-    """What `make` makes of each span, in the order of the passes.
+    """What `make` makes of each span, in the order in which passes close them.
 
     Raises `VideoError` where the video cannot be opened any more.
     """
     for batch in _batches(sorted(spans, key=lambda span: (span.start_pts, span.end_pts)), frames):
-        done = _pass(path, frames, batch, make, with_sound, max_pixels, seeks=frames.is_sure)
-        missed = [one.span for one in done if one.problem] if frames.is_sure else []
-        yield from (one for one in done if one.span not in missed)
+        missed = []
+        for one in _pass(path, frames, batch, make, with_sound, max_pixels, seeks=frames.is_sure):
+            if one.problem and frames.is_sure:
+                missed.append(one.span)
+            else:
+                yield one
         if missed:  # an index may lead to a place from which not every frame can be decoded
             yield from _pass(path, frames, missed, make, with_sound, max_pixels, seeks=False)
 
@@ -125,29 +129,32 @@ def _pass(
     max_pixels: int,
     *,
     seeks: bool,
-) -> list[SpanFrames]:
+) -> Iterator[SpanFrames]:
     opened = open_media if frames.is_sure else open_joined
     late = INTERLEAVING_SECONDS / frames.tick
     with opened(str(path), max_pixels=max_pixels) as media:
         reader = SoundReader(media.audio) if with_sound and media.audio is not None else None
-        made = [make(span, media, reader) for span in spans]
+        left = [make(span, media, reader) for span in spans]
         if seeks and can_seek(media):
             start_pts = spans[0].start_pts - ceil(PREROLL_SECONDS / frames.tick)
             media.container.seek(start_pts, stream=media.video, backward=True)
-        left = made
         try:
             for frame, pts, _ in full_decode(media, str(path), reader).frames():
                 for one in left:
                     one.see(frame, pts)
                     if pts >= one.span.end_pts and (one.has_all_sound or pts > one.span.end_pts + late):
                         one.close()
+                closed = [one for one in left if one.is_closed]
                 left = [one for one in left if not one.is_closed]
+                while closed:
+                    yield closed.pop(0)
                 if not left:
                     break
         finally:
-            for one in made:
+            for one in left:
                 one.close()
-    return made
+        while left:
+            yield left.pop(0)
 
 
 def _batches(spans: Sequence[Span], frames: FrameList) -> Iterator[list[Span]]:

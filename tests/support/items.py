@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from cluster.engines.base import Resources, Worker
+from cluster.engines.stage import NetworklessStage
 from cluster.engines.tasks import Done, Failed, Outcome, Task
 from extractors.segments import Segment
 from extractors.video.media import Source
@@ -139,22 +139,13 @@ class ScriptedWorker(Worker[Task, Outcome]):
         return Done(task.without_state(), answer, () if following is None else (following,))
 
 
-class HeldInterpreter:
+class HeldInterpreter(NetworklessStage):
     """A stage that C code keeps from ever coming back to Python, as the file says: it waits, or takes memory first."""
-
-    networks: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def result_type(self) -> type[Answer]:
         """As of items."""
         return Answer
-
-    def with_networks(self, networks: Mapping[str, Any]) -> HeldInterpreter:
-        """It has none."""
-        return self
-
-    def setup(self) -> None:
-        """There is nothing to load."""
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
@@ -167,10 +158,8 @@ class HeldInterpreter:
         return Answer(text, len(held)), []
 
 
-class DyingStage:
+class DyingStage(NetworklessStage):
     """A stage that notes the segments it is given, in `folder`, and once kills its process at one of them."""
-
-    networks: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, stage: Any, folder: Path, dies_at: int) -> None:
         self._stage, self._folder, self._dies_at = stage, folder, dies_at
@@ -181,10 +170,7 @@ class DyingStage:
         result_type: type[Any] = self._stage.result_type
         return result_type
 
-    def with_networks(self, networks: Mapping[str, Any]) -> DyingStage:
-        """It has none that could run elsewhere."""
-        return self
-
+    @override
     def setup(self) -> None:
         """Load the stage."""
         self._stage.setup()

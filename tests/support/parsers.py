@@ -32,8 +32,9 @@ from cluster.annotations.formats import READERS as ANNOTATION_READERS
 from cluster.annotations.read import read_annotations
 from cluster.datasets.label_cells import labels_of
 from cluster.datasets.manifest_rows import rows_of
-from cluster.features.tfrecord_files import RecordError, inspect_records
+from cluster.features.tfrecord_files import inspect_records
 from cluster.storage.redaction import redacted
+from cluster.storage.tfrecords import RecordError
 from extractors.clips.frame_times import frame_times
 from extractors.faces.tflite_weights import TfliteError, read_constants
 from extractors.video.bitstream.picture import UnsureStructureError

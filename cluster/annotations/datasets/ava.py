@@ -38,8 +38,8 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
     """The actions of all files."""
     found = Findings(export.uri)
     names = _names(export, found)
-    moments: dict[str, dict[tuple[str, str], dict[Fraction, str]]] = {}  # places by video, action and person, and time
-    splits: dict[str, str] = {}
+    # Places by video and split, action and person, and time.
+    moments: dict[tuple[str, str], dict[tuple[str, str], dict[Fraction, str]]] = {}
     for file in files:
         with found.at(file.name):
             for line, cells in cells_of(file, ","):
@@ -48,8 +48,7 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
                         raise ValueError(
                             f"it has {len(cells)} cells, and not {CELLS[-1]}, or {KEYFRAME_CELLS} for a keyframe"
                         )
-                    of_video = moments.setdefault(label_of(cells[0], "video"), {})
-                    splits.setdefault(cells[0], split_in(file.stem))
+                    of_video = moments.setdefault((label_of(cells[0], "video"), split_in(file.stem)), {})
                     time = seconds_of(cells[1])
                     if len(cells) == KEYFRAME_CELLS or not cells[6]:
                         continue
@@ -58,7 +57,10 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
                         place
                     )
     return found.result(
-        (AnnotatedVideo(name, tuple(_annotations(of_video)), split=splits[name]) for name, of_video in moments.items()),
+        (
+            AnnotatedVideo(name, tuple(_annotations(of_video)), split=split)
+            for (name, split), of_video in moments.items()
+        ),
         names.values(),
     )
 

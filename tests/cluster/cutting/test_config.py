@@ -21,6 +21,11 @@ PLACES = {"annotations": "a", "videos": "v", "output": "o.csv"}
         ({"without_sound": True}, "--without-sound goes with --cut"),
         ({"record_size": 100}, "--record-size goes with --tfrecords"),
         ({"cut": "exact", "clips": "c/", "tfrecords": "c"}, "clips and tfrecords must be two places, not both 'c/'"),
+        ({"cut": "exact", "clips": "c/", "output": "./c/clips.csv"}, "give --output another name or folder"),
+        (
+            {"cut": "exact", "clips": "s3://b/c/", "output": "s3://b/c/clips.csv"},
+            "give --output another name or folder",
+        ),
         ({"videos": None}, "--videos is required, unless --from-tfrecords is given"),
         ({"frame_rate": "0"}, "frame-rate must be a number or a fraction above 0, not '0'"),
         ({"output": "o.txt"}, "output must be a file name that ends in .csv"),
@@ -42,6 +47,10 @@ def test_records_stand_in_place_of_annotations() -> None:
         "--from-tfrecords needs --cut exact and --clips, where the files go",
     )
     assert CuttingOptions.of(output="o.csv", from_tfrecords="t", cut="exact", clips="c").annotations is None
+
+
+def test_both_manifests_may_lie_in_one_folder() -> None:
+    assert CuttingOptions.of(**{**PLACES, "output": "c/sources.csv"}, cut="exact", clips="c").clips == "c"
 
 
 def test_a_rate_is_a_fraction() -> None:

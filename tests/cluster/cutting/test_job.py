@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.cutting.config import SplitOptions
 from cluster.cutting.job import cut_clips, run_cutting
+from cluster.cutting.sequence_example import decoded
 from cluster.datasets.manifest import read_videos
 from cluster.runs.lifecycle import ExitCode
+from cluster.storage.tfrecords import record_at, record_places
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import ClipFormat
@@ -62,7 +66,6 @@ def test_what_was_refused_and_what_was_odd_is_told(done) -> None:
     assert (FindingCode.NO_ANNOTATION, "dora") in codes
     assert (FindingCode.OUTSIDE, "anna") in codes
     assert (FindingCode.SHORTENED, "anna") in codes
-    assert (FindingCode.OVERLAP, "anna") in codes
     assert record.counts.refused == 2
 
 
@@ -131,6 +134,41 @@ def test_a_second_run_does_nothing_and_other_annotations_do_their_videos(inputs,
     assert (retried.counts.failed, retried.counts.cut) == (1, 1)  # and `ben` as it was before
 
 
+def test_other_labels_and_splits_change_rows_alone(inputs: Path, tmp_path: Path) -> None:
+    options = cutting_options(inputs, tmp_path, cut="exact", clips=str(tmp_path / "clips"))
+    cut_clips(options)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")}
+    text = (inputs / "list.csv").read_text()
+    assert "overlap" in (tmp_path / "annotations.html").read_text()
+    (tmp_path / "list.csv").write_text(text.replace("mp4,walk,", "mp4,jump,").replace("mkv,run,", "mkv,walk,"))
+    changed = cut_clips(replace(options, annotations=str(tmp_path / "list.csv"), splits=SplitOptions(seed=5)))
+    assert (changed.counts.cut, changed.counts.already_cut) == (0, 2)
+    assert changed.clips_by_class == {"jump": 2, "run": 1, "walk": 2}
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")} == before
+    for manifest in ("clips.csv", "clips/clips.csv"):
+        found = {row["id"]: row["labels"] for row in rows(tmp_path / manifest)}
+        assert found["anna#0000"] == "jump"
+        assert found["ben#0001"] == "walk"
+
+
+def test_other_labels_change_records_and_no_cut_file(inputs: Path, tmp_path: Path) -> None:
+    options = _options(inputs, tmp_path, test=0.0, validation=0.0)
+    cut_clips(options)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")}
+    text = (inputs / "list.csv").read_text()
+    (tmp_path / "list.csv").write_text(text.replace("mkv,run,", "mkv,walk,"))
+    changed = cut_clips(replace(options, annotations=str(tmp_path / "list.csv")))
+    assert (changed.counts.cut, changed.counts.already_cut) == (1, 1)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").glob("*.mp4")} == before
+    names = {name for cuts in stored(tmp_path) if cuts.cut for name in cuts.cut.records}
+    assert names == {str(path.relative_to(tmp_path / "records")) for path in (tmp_path / "records").glob("*/*.tf*")}
+    labels = []
+    for name in names:
+        with (tmp_path / "records" / name).open("rb") as file:
+            labels += [decoded(record_at(file, place, name)).label_names for place in record_places(file, name)]
+    assert sorted(labels) == [("jump",), ("run",), ("walk",), ("walk",), ("walk",)]
+
+
 def test_records_give_the_clips_back(done, tmp_path: Path) -> None:
     output, _ = done
     names = {path.parent.name for path in (output / "records").glob("*/*.tfrecord")}
@@ -176,10 +214,3 @@ def test_a_run_without_a_clip_writes_no_manifest(inputs: Path, tmp_path: Path) -
     assert run_cutting(options) is ExitCode.FAILED
     assert not (tmp_path / "clips.csv").exists()
     assert "lies outside the video" in (tmp_path / "annotations.html").read_text()
-
-
-def test_classes_that_are_numbers_have_names(inputs: Path, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("id,label,start_seconds,end_seconds\nanna,10,0,1\nanna,2,1,2\n")
-    cut_clips(cutting_options(inputs, tmp_path, annotations=str(tmp_path / "list.csv")))
-    assert [row["labels"] for row in rows(tmp_path / "clips.csv")] == ["class 10", "class 2"]
-    assert [row["name"] for row in rows(tmp_path / "vocabulary.csv")] == ["class 2", "class 10"]

@@ -73,7 +73,7 @@ def test_splits_of_the_export_hold(folder: Path) -> None:
 
 
 def test_an_export_may_divide_a_video_between_splits(folder: Path) -> None:
-    """As FineGym's lists do; an annotation in both parts is a clip of each."""
+    """As FineGym's lists do; an annotation in both parts counts in the first."""
     train, test = (Annotation("run", FrameRange(0, 4), ""), Annotation("run", FrameRange(5, 9), ""))
     parts = (AnnotatedVideo("v0", (train,), split="train"), AnnotatedVideo("v0", (train, test), split="val"))
     divided = AnnotationSet(parts, (), ())
@@ -82,9 +82,35 @@ def test_an_export_may_divide_a_video_between_splits(folder: Path) -> None:
     (unit,) = make_plan(options(folder, split_by="clip"), divided).worker.stage.units.values()
     assert [(clip.id, clip.split) for clip in unit.clips] == [
         ("v0#0000", "train"),
-        ("v0#0001", "validation"),
         ("v0#0002", "validation"),
     ]
+
+
+def test_splits_that_contradict_one_another_or_are_missing_are_told(folder: Path) -> None:
+    first, second, *others = export("run", "walk", split="train").videos
+    twice = AnnotatedVideo(first.name, (Annotation("sit", None, "line 9"),), split="val")
+    without = AnnotatedVideo(second.name, second.annotations)
+    exported = AnnotationSet((first, twice, without, *others), (), ())
+    with pytest.raises(InputError, match="divide 1 groups: 'v0'"):
+        make_plan(options(folder), exported)
+    rows = [f"v{number},videos/v{number}.mp4,{'test' if number == 2 else ''}" for number in range(10)]
+    (folder / "videos.csv").write_text("\n".join(["id,uri,split", *rows]))
+    plan = make_plan(options(folder, videos=str(folder / "videos.csv"), split_by="clip"), exported)
+    found = {
+        (finding.code, finding.video): finding.message for finding in plan.findings if "split" in str(finding.code)
+    }
+    assert found == {
+        (FindingCode.OTHER_SPLIT, "v0"): "the export has it in train and validation: each clip is in the split of its "
+        "entry",
+        (
+            FindingCode.OTHER_SPLIT,
+            "v2",
+        ): "the export has it in train, the manifest of videos in test: the export counts",
+        (FindingCode.NO_SPLIT, "v1"): "no split is named for 2 of its 2 clips, as for others: they are in no split",
+    }
+    units = plan.worker.stage.units
+    assert [clip.split for clip in units["v0"].clips] == ["train", "train", "validation"]
+    assert {clip.split for clip in units["v2"].clips} == {"train"}
 
 
 def test_spellings_are_reported_or_merged(folder: Path) -> None:
@@ -118,10 +144,37 @@ def test_an_export_of_other_videos_names_both(folder: Path) -> None:
         make_plan(options(folder), exported)
 
 
-def test_the_vocabulary_of_another_data_set_is_not_replaced(folder: Path) -> None:
-    (folder / "vocabulary.csv").write_text('"index","name"\n0,"swim"\n')
-    with pytest.raises(InputError, match="'swim'"):
-        make_plan(options(folder), export("run"))
+@pytest.mark.parametrize("place", ["", "cut", "records"])
+def test_the_vocabulary_of_another_data_set_is_not_replaced(folder: Path, place: str) -> None:
+    (folder / place).mkdir(exist_ok=True)
+    (folder / place / "vocabulary.csv").write_text('"index","name"\n0,"swim"\n')
+    places = {"cut": "exact", "clips": str(folder / "cut"), "tfrecords": str(folder / "records")}
+    for labels in (["run"], ["1", "2"]):
+        with pytest.raises(InputError, match="'swim'"):
+            make_plan(options(folder, **places), export(*labels))
+
+
+def test_classes_that_are_numbers_are_indices(folder: Path) -> None:
+    plan = make_plan(options(folder, tfrecords=str(folder / "records")), export("7", "012", "7"))
+    assert plan.classes == ()
+    assert plan.worker.stage.settings.classes == {"7": 7, "12": 12}
+    labels = {label for unit in plan.worker.stage.units.values() for clip in unit.clips for label in clip.labels}
+    assert labels == {"7", "12"}
+    with pytest.raises(InputError, match="class '7': digits alone"):
+        make_plan(options(folder), export("7", "run"))
+    with pytest.raises(InputError, match=r"class '9{99}': digits alone"):
+        make_plan(options(folder), export("9" * 99))
+
+
+def test_parts_of_videos_and_files_in_several_rows_are_refused(folder: Path) -> None:
+    rows = ["a,videos/v0.mp4,,", "b,videos/v0.mp4,,", "c,videos/v1.mp4,2,", "d,videos/v2.mp4,,9", "e,videos/v3.mp4,0,"]
+    (folder / "videos.csv").write_text("\n".join(["id,uri,start_seconds,end_seconds", *rows]))
+    with pytest.raises(InputError) as caught:
+        make_plan(options(folder, videos=str(folder / "videos.csv")), export("run"))
+    parts, shared = caught.value.problems
+    assert "parts of videos of the rows 'c', 'd', but" in parts
+    assert "leave these columns empty, or cut the parts into files first" in parts
+    assert "several rows name the same file ('a' and 'b'): leave one row for each file" in shared
 
 
 def test_classes_keep_the_exports_order(folder: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from cluster.cutting.sequence_example import decoded
 from cluster.cutting.stage import CuttingSettings, CuttingStage
 from cluster.cutting.unit import cutting_unit
-from schemas.annotations import AnnotatedVideo, Annotation, Extent, FrameRange
+from cluster.storage.tfrecords import record_at, record_places
+from schemas.annotations import AnnotatedVideo, Annotation, Extent, FrameRange, TimeRange
 from schemas.cuttings import FindingCode
 from schemas.videos import Video
 from tests.support.cutting import shown
@@ -25,22 +29,52 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
 def stage_of(video: Video, *labelled: tuple[str, Extent], **settings: object) -> CuttingStage:
     annotations = tuple(Annotation(label, extent, f"line {at}") for at, (label, extent) in enumerate(labelled))
     unit = cutting_unit(video, [AnnotatedVideo("a", annotations)], {})
-    return CuttingStage({video.id: unit}, {video.id: "f" * 64}, CuttingSettings(**settings))  # type: ignore[arg-type]
+    return CuttingStage({video.id: unit}, CuttingSettings(**settings))  # type: ignore[arg-type]
 
 
-def test_refusals_say_where_they_stand(video: Video) -> None:
-    extents = (FrameRange(0, 9), FrameRange(0, 9), FrameRange(40, 50), None, FrameRange(25, 35))
-    stage = stage_of(video, *zip(("run", "run", "run", "", "walk"), extents, strict=True))
+def test_refusals_name_their_clips(video: Video) -> None:
+    stage = stage_of(video, ("run", FrameRange(0, 9)), ("run", FrameRange(40, 50)), ("walk", FrameRange(25, 35)))
     cut, others = stage(video.uri, video)
     assert others == []
-    assert [(clip.id, clip.frames) for clip in cut.clips] == [("../a#0000", 10), ("../a#0004", 5)]
-    found = [(finding.code, finding.label, finding.source) for finding in cut.findings]
-    assert found == [
-        (FindingCode.DUPLICATE, "run", "line 1"),
-        (FindingCode.OUTSIDE, "run", "line 2"),
-        (FindingCode.NO_LABEL, "", "line 3"),
-        (FindingCode.SHORTENED, "walk", "line 4"),
+    assert [(clip.id, clip.frames, clip.labels) for clip in cut.clips] == [("../a#0000", 10, ()), ("../a#0002", 5, ())]
+    assert [(finding.code, finding.clip) for finding in cut.findings] == [
+        (FindingCode.OUTSIDE, "../a#0001"),
+        (FindingCode.SHORTENED, "../a#0002"),
     ]
+
+
+def test_clips_of_the_same_frames_share_a_file_and_a_record(video: Video, tmp_path: Path) -> None:
+    places = {"cut": "exact", "clips": str(tmp_path / "cut"), "tfrecords": str(tmp_path / "records")}
+    near = TimeRange(Fraction(1, 1000), Fraction(4, 10))
+    stage = stage_of(
+        video, ("run", FrameRange(0, 9)), ("walk", near), record_size=48, classes={"run": 0, "walk": 1}, **places
+    )
+    made, _ = stage(video.uri, video)
+    first, second = made.clips
+    assert first.file == second.file
+    assert len([*(tmp_path / "cut").iterdir()]) == 1
+    (name,) = made.records
+    data = (tmp_path / "records" / name).read_bytes()
+    file = io.BytesIO(data)
+    (record,) = [decoded(record_at(file, place, name)) for place in record_places(file, name)]
+    assert (record.label_indices, record.label_names, len(record.jpegs)) == ((0, 1), ("run", "walk"), 10)
+
+
+def test_a_video_that_fails_leaves_no_file(video: Video, tmp_path: Path) -> None:
+    """The folder of records is a file."""
+    (tmp_path / "records").write_text("")
+    stage = stage_of(
+        video,
+        ("run", FrameRange(3, 9)),
+        cut="exact",
+        clips=str(tmp_path / "cut"),
+        tfrecords=str(tmp_path / "records"),
+        record_size=48,
+        classes={"run": 0},
+    )
+    with pytest.raises(OSError, match="records"):
+        stage(video.uri, video)
+    assert not list((tmp_path / "cut").iterdir())
 
 
 def test_rows_alone_need_no_file_on_disk(video: Video) -> None:
@@ -57,7 +91,7 @@ def test_files_are_named_by_a_hash(video: Video, tmp_path: Path, cut: str) -> No
     content = io.BytesIO(Path(video.uri).read_bytes())
     made, _ = stage(content, video)  # type: ignore[arg-type]
     names = [clip.file for clip in made.clips]
-    assert names == [f"{'f' * 20}-0000.mp4", f"{'f' * 20}-0001.mp4"]
+    assert all(re.fullmatch(rf"[0-9a-f]{{20}}-000{number}\.mp4", name) for number, name in enumerate(names))
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     numbers = [read_number(image) for _, image in shown(tmp_path / names[1])]
     assert set(range(10, 13)) <= set(numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cluster.datasets.grouped_splits import GroupedVideo, stored_split, with_splits
+from cluster.datasets.grouped_splits import GroupedVideo, divided_groups, stored_split, with_splits
 from schemas.videos import Video
 
 
@@ -65,6 +65,25 @@ def test_what_a_list_says_holds_and_validation_comes_from_training() -> None:
     assert Counter(video.split for video in videos) == {"train": 32, "validation": 8, "test": 5}
     has_validation = [*entries, GroupedVideo(Video("v", "", ("class 1",), "validation"), "v")]
     assert Counter(video.split for video in split(has_validation)) == {"train": 40, "validation": 1, "test": 5}
+
+
+def test_a_video_without_a_split_is_in_that_of_its_group() -> None:
+    names = [("a", "test"), ("a", ""), ("b", ""), ("c", "validation"), ("d", "train"), ("d", "")]
+    entries = [GroupedVideo(Video(str(at), "", (), name), group) for at, (group, name) in enumerate(names)]
+    for order in (entries, entries[::-1]):
+        found = {video.id: video.split for video in split(order)}
+        assert [found[name] for name in "012345"] == ["test", "test", "", "validation", "train", "train"]
+
+
+def test_groups_that_the_data_divide_stay_so() -> None:
+    names = [("a", "train"), ("a", "test"), ("b", "train"), ("c", "train")]
+    entries = [GroupedVideo(Video(str(at), "", (), name), group) for at, (group, name) in enumerate(names)]
+    for seed in range(9):
+        for order in (entries, entries[::-1]):
+            found = {video.id: video.split for video in split(order, seed=seed)}
+            assert (found["0"], found["1"]) == ("train", "test")
+            assert sorted([found["2"], found["3"]]) == ["train", "validation"]
+    assert divided_groups(entries) == ["a"]
 
 
 def test_fractions_of_zero() -> None:

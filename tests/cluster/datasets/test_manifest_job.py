@@ -124,6 +124,18 @@ def test_videos_without_a_label_stay_and_are_counted(tmp_path: Path) -> None:
     assert Counter(split for labels, split in found.values() if labels) == {"train": 3, "validation": 1}
 
 
+def test_groups_that_lists_divide_are_told_and_stay_so(tmp_path: Path) -> None:
+    header = "label,youtube_id,time_start,time_end,split\n"
+    lists = {"a.csv": f"{header}run,v0,0,10,train\nrun,v0,20,30,test\nrun,v1,0,10,train\nrun,v2,0,10,train\n"}
+    names = ["v0_000000_000010.mp4", "v0_000020_000030.mp4", "v1_000000_000010.mp4", "v2_000000_000010.mp4"]
+    output = str(tmp_path / "manifest.csv")
+    options = {"input": str(touch(tmp_path / "videos", *names)), "annotations": str(write(tmp_path / "lists", lists))}
+    made = make_manifest(ManifestOptions(dataset="kinetics", output=output, **options))
+    assert made.divided == ("v0",)
+    found = {video.id: video.split for video in read_videos(output)}
+    assert (found["v0_000000_000010"], found["v0_000020_000030"]) == ("train", "test")
+
+
 def test_a_class_with_one_video_is_an_error(tmp_path: Path) -> None:
     classes(tmp_path, run=10, jump=1)
     with pytest.raises(ManifestError, match="class 'jump' has one video"):

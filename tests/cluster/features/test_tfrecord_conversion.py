@@ -90,6 +90,14 @@ def test_labels_of_segments_go_there_and_back(tmp_path):
     assert records(tmp_path / "back" / "s.tfrecord", kind) == records(source, kind)
 
 
+def test_shards_of_one_name_become_files_of_their_own(tmp_path):
+    for number in range(2):
+        write_records(str(tmp_path / f"r.tfrecord-{number:05}-of-00002"), [frame_records()], YOUTUBE_8M)
+    run(tmp_path, tmp_path / "d", "parquet")
+    made = sorted(path.name for path in (tmp_path / "d" / "features").iterdir())
+    assert made == ["r-00000-of-00002.parquet", "r-00001-of-00002.parquet"]
+
+
 def test_mediapipes_floats_become_codes(tmp_path):
     source = tmp_path / "m.tfrecord"
     write_records(str(source), [frame_records(np.float32)], YOUTUBE_8M)

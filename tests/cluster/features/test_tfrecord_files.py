@@ -5,12 +5,11 @@ from cluster.features.tfrecord_files import (
     MEANS,
     MEDIAPIPE_FLOATS,
     YOUTUBE_8M,
-    RecordError,
-    checksum,
     inspect_records,
     records_at,
 )
 from cluster.features.tfrecord_reader import read_records
+from cluster.storage.tfrecords import RecordError, masked_crc
 from schemas.quantization import YOUTUBE_8M_RANGE, CodeRange
 from tests.support.memory import memory_below
 from tests.support.parity import FOLDER
@@ -134,7 +133,7 @@ def rewritten(path, length, *, is_valid):
     head = length.to_bytes(8, "little")
     content[second : second + 8] = head
     if is_valid:
-        content[second + 8 : second + 12] = checksum(head).to_bytes(4, "little")
+        content[second + 8 : second + 12] = masked_crc(head).to_bytes(4, "little")
     path.write_bytes(content)
 
 
@@ -142,8 +141,8 @@ def rewritten(path, length, *, is_valid):
 def test_checksums_are_those_of_tensorflow(name):
     content = (FOLDER / f"{name}.tfrecord").read_bytes()
     length = int.from_bytes(content[:8], "little")
-    assert checksum(content[:8]) == int.from_bytes(content[8:12], "little")
-    assert checksum(content[12 : 12 + length]) == int.from_bytes(content[12 + length : 16 + length], "little")
+    assert masked_crc(content[:8]) == int.from_bytes(content[8:12], "little")
+    assert masked_crc(content[12 : 12 + length]) == int.from_bytes(content[12 + length : 16 + length], "little")
 
 
 @pytest.mark.parametrize("is_valid", [True, False])
@@ -166,7 +165,7 @@ def test_a_length_within_the_file_is_checked(tmp_path):
 def test_records_of_any_length_are_not_read(tmp_path):
     head = (1 << 30).to_bytes(8, "little")
     with (tmp_path / "r").open("wb") as file:
-        file.write(head + checksum(head).to_bytes(4, "little"))
+        file.write(head + masked_crc(head).to_bytes(4, "little"))
         file.truncate((1 << 30) + 16)  # a hole
     message = "r, record 0 claims 1,073,741,824 bytes, more than the 134,217,728 allowed for a video"
     with memory_below(20), pytest.raises(RecordError, match=message):

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from cluster.features.tfrecord_files import IDS, RecordError
+from cluster.features.tfrecord_files import IDS
 from cluster.features.tfrecord_reader import read_records
+from cluster.storage.tfrecords import RecordError
 from schemas.quantization import CodeRange, dequantize
 from tests.support.parity import FOLDER, golden
 from tests.support.tfrecords import FRAME, KEYED_VIDEO_ID, VIDEO, frames_record, means_record, write_tfrecord

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from weakref import WeakSet
 
 from av.video.frame import VideoFrame
 from typing_extensions import override
@@ -45,6 +46,22 @@ def test_every_span_takes_its_frames(tmp_path: Path) -> None:
         assert not one.problem
         assert one.finished == 1
         assert one.taken == [(first + place, place * step, step) for place in range(last - first + 1)]
+
+
+def test_a_span_is_given_out_as_it_closes_and_not_held(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=60, gop=20))
+    frames = list_frames(str(path))
+    spans = [span_of(frames, first, first + 9, tmp_path / str(first)) for first in range(0, 60, 10)]
+    alive: WeakSet[Numbers] = WeakSet()
+
+    def make(span: Span, *_: object) -> Numbers:
+        alive.add(one := Numbers(span))
+        return one
+
+    most = 0
+    for _ in span_frames(path, frames, spans, make, with_sound=False, max_pixels=1 << 20):
+        most = max(most, sum(bool(one.taken) for one in alive))
+    assert most <= 3  # the one before, this one, and the next one, whose first frame closes this one
 
 
 def test_far_spans_and_many_at_a_time_go_into_other_passes(tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ def test_keyframes_of_a_person_that_follow_each_other_are_one_annotation(tmp_pat
     assert found.videos[0].annotations[2].attributes == (("person", "4"),)
 
 
+def test_a_video_in_lists_of_two_splits_has_an_entry_for_each(tmp_path: Path) -> None:
+    found = read(tmp_path, {"ava_train.csv": row("0902", 1), "ava_val.csv": row("0903", 1)})
+    assert [(video.split, len(video.annotations)) for video in found.videos] == [("train", 1), ("validation", 1)]
+
+
 def test_a_list_in_the_folder_names_the_classes(tmp_path: Path) -> None:
     found = read(tmp_path, {"ava_val.csv": row("0902", 11), "ava_action_list.pbtxt": NAMES})
     assert spans(found) == {"-5KQ66BBWC4": [("sit", 901.5, 902.5)]}

@@ -26,6 +26,12 @@ def test_tags_of_frames_that_follow_each_other_are_one_annotation(tmp_path: Path
     assert found.classes == ("car", "dog")
 
 
+def test_a_video_in_tasks_of_two_subsets_has_an_entry_for_each(tmp_path: Path) -> None:
+    train = export(image(3, tag()), meta=meta())
+    found = read(tmp_path, {"a.xml": train, "b.xml": train.replace("Train", "Test")})
+    assert [(video.split, len(video.annotations)) for video in found.videos] == [("Train", 1), ("Test", 1)]
+
+
 def test_frames_follow_each_other_at_the_step(tmp_path: Path) -> None:
     found = read(tmp_path, {"x.xml": export(*(image(n, tag()) for n in (10, 15, 25)), meta=meta(start=10, step=5))})
     assert spans(found) == {"a.mp4": [("rain", 10, 19), ("rain", 25, 29)]}

@@ -42,6 +42,16 @@ def test_a_track_ends_before_the_row_that_is_outside(tmp_path: Path) -> None:
     assert found.classes == ("car", "dog")
 
 
+def test_a_video_in_tasks_of_two_subsets_has_an_entry_for_each(tmp_path: Path) -> None:
+    train = export(track(box(3), box(4, 1)))
+    test = export(track(box(9), box(10, 1))).replace("Train", "Test")
+    found = read(tmp_path, {"a.xml": train, "b.xml": test})
+    assert [(video.name, video.split, len(video.annotations)) for video in found.videos] == [
+        ("a.mp4", "Train", 1),
+        ("a.mp4", "Test", 1),
+    ]
+
+
 def test_a_track_that_comes_back_is_two_annotations(tmp_path: Path) -> None:
     found = read(tmp_path, {"x.xml": export(track(box(3), box(4), box(5, 1), box(9), box(10), label="dog"))})
     assert spans(found) == {"a.mp4": [("dog", 3, 4), ("dog", 9, 10)]}

@@ -30,6 +30,12 @@ def test_videos_have_closed_ranges(tmp_path: Path) -> None:
     assert found.videos[0].annotations[0].attributes == (("a", "1"),)
 
 
+def test_a_video_in_two_subsets_has_an_entry_for_each(tmp_path: Path) -> None:
+    frames = [export(item("x", 0, video_frame={"video_path": "a.mp4", "frame_index": n})) for n in range(2)]
+    found = read(tmp_path, {"annotations/train.json": frames[0], "annotations/test.json": frames[1]})
+    assert sorted((video.split, len(video.annotations)) for video in found.videos) == [("test", 1), ("train", 1)]
+
+
 def test_frames_that_follow_each_other_are_one_annotation(tmp_path: Path) -> None:
     frames = [item(str(n), 0, video_frame={"video_path": "a.mp4", "frame_index": n}) for n in (2, 0, 1, 7)]
     assert spans(read(tmp_path, {"default.json": export(*frames)})) == {"a.mp4": [("cat", 0, 2), ("cat", 7, 7)]}
