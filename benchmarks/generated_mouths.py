@@ -1,10 +1,11 @@
 """Crops of talking mouths, drawn, to test whether a lip reader learns: sentences of the GRID corpus by many speakers.
 
-    python benchmarks/generated_mouths.py OUTPUT [--speakers 8 2] [--sentences 50] [--size 46 140] [--seed 0]
+    python benchmarks/generated_mouths.py OUTPUT [--speakers 8 2] [--sentences 40 5 5] [--size 46 140] [--seed 0]
 
-Writes `OUTPUT/<speaker>/<nnnn>.mp4`, each a sentence of three seconds, `FRAMES` frames, and `OUTPUT/manifest.csv` with
-`id,uri,split,group,text,words`. `--speakers` counts those of training and of the test, who share no sentence; a tenth of
-the sentences of known speakers are for validation. Equal seeds give equal files.
+Writes `OUTPUT/<split>/<speaker>-<nnnn>.mp4`, each a sentence of three seconds, and `OUTPUT/manifest.csv` with
+`id,uri,split,group,text,words`. `--speakers` counts those that training has, and those that only the test has;
+`--sentences` counts the sentences of each in training, validation and test. Validation and test have no sentence of
+the training. Equal seeds give equal files.
 
 What a mouth does is that of `generated_speech`. A speaker has a colour of skin and lips, a size of mouth and lips,
 teeth, a place in the crop, a pace, and articulates more or less. Each clip has a light of its own, from one side, and
@@ -14,26 +15,27 @@ a head that is turned and moves a little. Skin has a texture; pixels have noise.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_actions import X264, Field, Frames, draw_texture
 from benchmarks.generated_speech import RATE, SHAPE, Speech, mouth_shapes, random_sentence, speak
+from cluster.datasets.grouped_splits import STORED_SPLITS, TEST, TRAINING
+from cluster.datasets.manifest_writer import write_manifest
+from schemas.videos import Video
 
 TEXTURE = 64  # height and width of a skin's texture in pixels
 MOUTH = 0.31  # half the width of a mouth at rest, as a part of the width of the crop
-VALIDATION = 10  # every tenth sentence of a known speaker
+MOTION = np.float32([[0.02], [0.02], [0.015]])  # of the head: to the left, down, and turned, in radians
 DARK = np.array((48, 22, 24), np.float32)  # between the lips
 TONGUE = np.array((176, 88, 90), np.float32)
 SENSOR_NOISE = 3.0  # deviation, of a brightness of 0 to 255
@@ -108,7 +110,9 @@ def _coordinates(
     The head is turned, and moves slowly: its place and angle are sums of two slow waves.
     """
     time = np.linspace(0, 2 * np.pi, frames, dtype=np.float32)
-    waves = np.stack([np.sin(rate * time + phase) for rate, phase in zip((0.6, 1.7), rng.uniform(0, 6, 2), strict=True)])
+    waves = np.stack(
+        [np.sin(rate * time + phase) for rate, phase in zip((0.6, 1.7), rng.uniform(0, 6, 2), strict=True)]
+    )
     left, down, turn = (rng.normal(0, 1, (3, 2)).astype(np.float32) @ waves * np.float32([[0.02], [0.02], [0.015]]))[
         ..., None, None
     ]  # (T, 1, 1) each
@@ -174,17 +178,97 @@ class Clip:
 
 
 def draw_clips(
-    seed: int, speakers: Iterable[int], sentences: int, height: int, width: int, unlike: Iterable[str] = ()
+    seed: int,
+    speakers: Iterable[int],
+    sentences: int,
+    height: int,
+    width: int,
+    *,
+    part: str = TRAINING,
+    unlike: Iterable[str] = (),
 ) -> list[Clip]:
     """Clips of `sentences` sentences of each speaker, who are known by number; none of the sentences `unlike`."""
     left_out = set(unlike)
     clips = []
     for number in speakers:
         speaker = draw_speaker(np.random.default_rng((seed, number)))
-        rng = np.random.default_rng((seed, number, 1))
+        rng = np.random.default_rng((seed, number, 1 + STORED_SPLITS.index(part)))
         for _ in range(sentences):
             while (text := random_sentence(rng)) in left_out:
                 pass
             speech = speak(rng, text, speaker.pace)
             clips.append(Clip(f"s{number + 1}", speech, draw_mouth(rng, speaker, speech, height, width)))
     return clips
+
+
+def write_clip(path: Path, frames: Frames) -> None:
+    """Encode frames, uint8 (T, H, W, 3), of even height and width."""
+    # bitexact: no random ids and no library versions in the file.
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        video = container.add_stream("libx264", rate=RATE, options=X264)
+        video.height, video.width = frames.shape[1:3]
+        video.pix_fmt = "yuv420p"
+        video.thread_count = 1
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+
+
+def write_mouths(
+    output: Path, *, known: int, unseen: int, sentences: Mapping[str, int], height: int, width: int, seed: int = 0
+) -> Path:
+    """Write the clips of `sentences`, counted by split, and the manifest; returns the path of the manifest."""
+    learnt: set[str] = set()
+    videos = []
+    for part, count in sentences.items():
+        (output / part).mkdir(parents=True)
+        speakers = range(known + unseen if part == TEST else known)
+        clips = draw_clips(seed, speakers, count, height, width, part=part, unlike=learnt)
+        learnt |= {clip.speech.text for clip in clips} if part == TRAINING else set()
+        for number, clip in enumerate(clips):
+            name = f"{part}/{clip.speaker}-{number % count:04d}"
+            write_clip(output / f"{name}.mp4", clip.frames)
+            speech = clip.speech
+            videos.append(
+                Video(name, f"{name}.mp4", split=part, group=clip.speaker, text=speech.text, words=speech.words)
+            )
+    manifest = output / "manifest.csv"
+    write_manifest(str(manifest), videos)
+    return manifest
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write a set and print how long it took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, help="folder to write to")
+    parser.add_argument("--speakers", type=int, nargs=2, default=(8, 2), metavar="COUNT")
+    parser.add_argument("--sentences", type=int, nargs=3, default=(40, 5, 5), metavar="COUNT", help="of each split")
+    parser.add_argument("--size", type=int, nargs=2, default=(46, 140), metavar="PIXELS", help="height and width")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if min(*options.speakers, *options.sentences, options.seed) < 0 or min(options.size) < 16:
+        parser.error("--speakers, --sentences and --seed must be at least 0, --size at least 16")
+    if any(side % 2 for side in options.size):
+        parser.error("--size must be even, as H.264 halves its colours")
+    if options.output.exists() and any(options.output.iterdir()):
+        parser.error(f"{options.output} holds files already: give another folder")
+    started = time.perf_counter()
+    known, unseen = options.speakers
+    height, width = options.size
+    sentences = dict(zip(STORED_SPLITS, options.sentences, strict=True))
+    manifest = write_mouths(
+        options.output,
+        known=known,
+        unseen=unseen,
+        sentences=sentences,
+        height=height,
+        width=width,
+        seed=options.seed,
+    )
+    print(f"{manifest}: {known + unseen} speakers, in {time.perf_counter() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -81,33 +81,47 @@ VISEMES: Mapping[str, Viseme] = {
 VOWELS = ("IY", "EH", "AH", "AA", "AO", "UW")
 # Sounds by ARPABET, with the visemes that show them.
 SOUNDS: Mapping[str, tuple[str, ...]] = {
-    **{sound: ("P",) for sound in ("p", "b", "m")},
-    **{sound: ("F",) for sound in ("f", "v")},
-    **{sound: ("T",) for sound in ("t", "d", "n")},
-    **{sound: ("S",) for sound in ("s", "z")},
-    **{sound: ("SH",) for sound in ("sh", "ch", "jh")},
-    **{sound: ("K",) for sound in ("k", "g", "hh", "y")},
-    **{sound: ("IY",) for sound in ("iy", "ih")},
-    **{sound: ("EH",) for sound in ("eh", "ae")},
-    **{sound: ("AH",) for sound in ("ah", "ax")},
-    **{sound: (sound.upper(),) for sound in ("th", "l", "r", "w", "aa", "ao", "uw")},
-    "ey": ("EH", "IY"),
-    "ay": ("AA", "IY"),
-    "ow": ("AO", "UW"),
-    "aw": ("AA", "UW"),
+    sound: tuple(visemes.split())
+    for visemes, sounds in {
+        "P": "p b m",
+        "F": "f v",
+        "TH": "th",
+        "T": "t d n",
+        "S": "s z",
+        "L": "l",
+        "SH": "sh ch jh",
+        "K": "k g y",
+        "R": "r",
+        "W": "w",
+        "IY": "iy ih",
+        "EH": "eh ae",
+        "AH": "ah ax",
+        "AA": "aa",
+        "AO": "ao",
+        "UW": "uw",
+        "EH IY": "ey",
+        "AA IY": "ay",
+        "AO UW": "ow",
+        "AA UW": "aw",
+    }.items()
+    for sound in sounds.split()
 }
 # The words of the corpus, letters by their British names.
-PRONUNCIATIONS: Mapping[str, str] = {
-    **{"bin": "b ih n", "lay": "l ey", "place": "p l ey s", "set": "s eh t"},
-    **{"blue": "b l uw", "green": "g r iy n", "red": "r eh d", "white": "w ay t"},
-    **{"at": "ae t", "by": "b ay", "in": "ih n", "with": "w ih th"},
-    **{"a": "ey", "b": "b iy", "c": "s iy", "d": "d iy", "e": "iy", "f": "eh f", "g": "jh iy", "h": "ey ch", "i": "ay"},
-    **{"j": "jh ey", "k": "k ey", "l": "eh l", "m": "eh m", "n": "eh n", "o": "ow", "p": "p iy", "q": "k y uw"},
-    **{"r": "aa r", "s": "eh s", "t": "t iy", "u": "y uw", "v": "v iy", "x": "eh k s", "y": "w ay", "z": "z eh d"},
-    **{"zero": "z ih r ow", "one": "w ah n", "two": "t uw", "three": "th r iy", "four": "f ao r", "five": "f ay v"},
-    **{"six": "s ih k s", "seven": "s eh v ax n", "eight": "ey t", "nine": "n ay n"},
-    **{"again": "ax g eh n", "now": "n aw", "please": "p l iy z", "soon": "s uw n"},
-}
+PRONUNCIATIONS: Mapping[str, str] = dict(
+    line.strip().split(": ")
+    for line in """
+        bin: b ih n | lay: l ey | place: p l ey s | set: s eh t
+        blue: b l uw | green: g r iy n | red: r eh d | white: w ay t
+        at: ae t | by: b ay | in: ih n | with: w ih th
+        a: ey | b: b iy | c: s iy | d: d iy | e: iy | f: eh f | g: jh iy | h: ey ch | i: ay | j: jh ey | k: k ey
+        l: eh l | m: eh m | n: eh n | o: ow | p: p iy | q: k y uw | r: aa r | s: eh s | t: t iy | u: y uw | v: v iy | x: eh k s
+        y: w ay | z: z eh d
+        zero: z ih r ow | one: w ah n | two: t uw | three: th r iy | four: f ao r | five: f ay v | six: s ih k s
+        seven: s eh v ax n | eight: ey t | nine: n ay n
+        again: ax g eh n | now: n aw | please: p l iy z | soon: s uw n
+    """.replace("\n", "|").split("|")
+    if line.strip()
+)
 
 
 @dataclass(frozen=True)
@@ -145,9 +159,7 @@ def lookalikes() -> list[tuple[str, ...]]:
 def unavoidable_word_error_rate() -> float:
     """The share of words that a perfect reader gets wrong: it has to guess among those that look alike."""
     sizes = {word: len(words) for words in lookalikes() for word in words}
-    missed = [
-        float(np.mean([1 - 1 / sizes.get(word, 1) for word in words.values()])) for words in GRID_WORDS
-    ]
+    missed = [float(np.mean([1 - 1 / sizes.get(word, 1) for word in words.values()])) for words in GRID_WORDS]
     return float(np.mean(missed))
 
 
