@@ -114,8 +114,8 @@ PRONUNCIATIONS: Mapping[str, str] = dict(
         blue: b l uw | green: g r iy n | red: r eh d | white: w ay t
         at: ae t | by: b ay | in: ih n | with: w ih th
         a: ey | b: b iy | c: s iy | d: d iy | e: iy | f: eh f | g: jh iy | h: ey ch | i: ay | j: jh ey | k: k ey
-        l: eh l | m: eh m | n: eh n | o: ow | p: p iy | q: k y uw | r: aa r | s: eh s | t: t iy | u: y uw | v: v iy | x: eh k s
-        y: w ay | z: z eh d
+        l: eh l | m: eh m | n: eh n | o: ow | p: p iy | q: k y uw | r: aa r | s: eh s | t: t iy | u: y uw | v: v iy
+        x: eh k s | y: w ay | z: z eh d
         zero: z ih r ow | one: w ah n | two: t uw | three: th r iy | four: f ao r | five: f ay v | six: s ih k s
         seven: s eh v ax n | eight: ey t | nine: n ay n
         again: ax g eh n | now: n aw | please: p l iy z | soon: s uw n
