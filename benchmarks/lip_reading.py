@@ -52,10 +52,10 @@ from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.optimizers import OptimizerConfig, build_optimizer
 
 NETWORK = {"height": 16, "width": 32, "width_factor": 1 / 8, "cells_factor": 4.0, "dropout": 0.2}
-BATCH = 16
-LEARNING_RATE, WARMUP_STEPS, GRADIENT_NORM = 3e-3, 50, 5.0
+BATCH = 12
+LEARNING_RATE, WARMUP_STEPS, GRADIENT_NORM = 3e-3, 100, 5.0
 MARGIN_FRAMES = 2  # before and after words that are cut out of a sentence
-MOST_WORDS = 3  # of a cut
+MOST_WORDS = 2  # of a cut
 BEAM_WIDTH = 25
 DISCOUNT = 0.5  # of the counts of pairs of words
 VALIDATED = 4  # epochs from one validation to the next
@@ -84,21 +84,28 @@ def examples_of(clips: Sequence[Clip], model: LipModel) -> list[Example]:
     ]
 
 
-def cut(example: Example, rng: np.random.Generator) -> Example:
+def cut(example: Example, first: int, count: int) -> Example:
     """Some words that follow each other."""
-    count = int(rng.integers(1, MOST_WORDS + 1))
-    first = int(rng.integers(len(example.words) - count + 1))
     start, end = example.words[first][0], example.words[first + count - 1][1]
     frames = example.frames[max(0, start - MARGIN_FRAMES) : end + MARGIN_FRAMES]
     return Example(" ".join(example.text.split()[first : first + count]), frames, ())
 
 
-def batches(examples: Sequence[Example], rng: np.random.Generator, *, whole: bool) -> Iterator[list[Example]]:
-    """The examples once, in random order, mirrored or not; cuts of them unless `whole`."""
+def cuts(examples: Sequence[Example], rng: np.random.Generator) -> list[Example]:
+    """Each word of the examples, some of them with those that follow."""
+    found = []
+    for example in examples:
+        for first in range(len(example.words)):
+            count = min(int(rng.integers(1, MOST_WORDS + 1)), len(example.words) - first)
+            found.append(cut(example, first, count))
+    return found
+
+
+def batches(examples: Sequence[Example], rng: np.random.Generator) -> Iterator[list[Example]]:
+    """The examples once, in random order, mirrored or not."""
     order = rng.permutation(len(examples))
     for start in range(0, len(order), BATCH):
         chosen = [examples[place] for place in order[start : start + BATCH]]
-        chosen = chosen if whole else [cut(example, rng) for example in chosen]
         yield [Example(one.text, one.frames.flip(2) if rng.random() < 0.5 else one.frames, one.words) for one in chosen]
 
 
@@ -127,15 +134,15 @@ def train(
     """Epochs of words, then of sentences; prints each."""
     rng = np.random.default_rng(seed)
     optimizer = build_optimizer(OptimizerConfig(name="adam", learning_rate=learning_rate), model.parameters())
-    steps = sum(epochs) * math.ceil(len(training) / BATCH)
-    schedule = LearningRateSchedule(
-        decay="cosine", warmup_steps=WARMUP_STEPS, decay_steps=max(1, steps - WARMUP_STEPS), floor=0.02
-    )
+    words = sum(len(example.words) for example in training)
+    steps = epochs[0] * math.ceil(words / BATCH) + epochs[1] * math.ceil(len(training) / BATCH)
+    warmup = min(WARMUP_STEPS, steps // 10)
+    schedule = LearningRateSchedule(decay="cosine", warmup_steps=warmup, decay_steps=steps - warmup, floor=0.02)
     step, started = 0, time.process_time()
     for epoch in range(sum(epochs)):
         model.train()
         losses = []
-        for batch in batches(training, rng, whole=epoch >= epochs[0]):
+        for batch in batches(training if epoch >= epochs[0] else cuts(training, rng), rng):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * schedule.factor(step)
             optimizer.zero_grad()
