@@ -17,9 +17,9 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from classifiers.text.grid import GRID_WORDS
 from cluster.datasets.clip_dataset import (
@@ -34,6 +34,7 @@ from cluster.datasets.clip_dataset import (
 from cluster.datasets.grid_alignment import FOLDERS, aligned_words
 from cluster.datasets.grouped_splits import TRAINING, GroupedVideo, stored_split
 from cluster.datasets.transcript import is_transcript, read_transcript
+from cluster.storage.listing import below, split_glob
 from schemas.spoken_words import SpokenWord
 from schemas.videos import Video
 
@@ -44,37 +45,45 @@ VIDEO_FOLDERS = re.compile(r"videos?|mpg.*", re.IGNORECASE)  # between a speaker
 PROCESSED = "_processed"  # ends the names of folders of a widespread copy of GRID
 TRAINING_FOLDERS = ("pretrain", "trainval")
 
-Name = tuple[str, str]  # a speaker, empty where unknown, and a name of a file
+Key = tuple[str, str]  # a speaker, empty where unknown, and a name of a file in lower case
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file: its path below the folder that was listed, and its content."""
+
+    path: str
+    text: str
 
 
 def grid(location: DatasetLocation) -> ClipDataset:
     """GRID: `bbaf2n` is bin blue at f two now."""
-    alignments = _files_with(location, location.annotations or location.input, ALIGNMENT)
-    texts = dict(zip(alignments, _texts(alignments.values()), strict=True))
+    source = location.annotations or location.input
+    alignments: dict[Key, TextFile] = {}
+    problems = []
+    for file in _text_files(location, source, ALIGNMENT).values():
+        first = alignments.setdefault(_key(file.path), file)
+        if first is not file:
+            problems.append(f"{first.path} and {file.path} are of one speaker and sentence: --exclude one of them")
     videos = location.videos()
-    speakers = {video.id: _speaker(video.id) for video in videos}
-    sole = Counter(stem_of(video.id).lower() for video in videos)
-    listed, problems, found = [], [], set()
+    speakers = Counter(_key(video.id)[1] for video in videos)  # of each sentence
+    listed, found = [], set()
     for video in videos:
-        speaker, name = speakers[video.id], stem_of(video.id).lower()
+        speaker, name = _key(video.id)
         spelled = tuple(known.get(letter, "") for letter, known in zip(name, GRID_WORDS, strict=False))
         if len(name) != len(GRID_WORDS) or not all(spelled):
             problems.append(f"{video.id!r}: a name of six characters that stand for words is wanted, such as bbaf2n")
             continue
-        key = next((key for key in ((speaker, name), ("", name)) if key in texts), None)
         words: tuple[SpokenWord, ...] = ()
-        if key is not None:
+        key = (speaker, name) if (speaker, name) in alignments else ("", name)
+        if key in alignments:
             found.add(key)
-            words, wrong = _aligned(alignments[key], texts[key], spelled)
-            problems += wrong
-            if key[0] != speaker and sole[name] > 1:
-                problems.append(
-                    f"{alignments[key]} lies in no speaker's folder, and {sole[name]} speakers say {name!r}"
-                )
-        text = " ".join(spelled)
-        listed.append(
-            GroupedVideo(replace(video, labels=spelled, group=speaker, text=text, words=words), speaker or video.id)
-        )
+            try:
+                words = _aligned(alignments[key], spelled, 1 if key[0] == speaker else speakers[name])
+            except ValueError as error:
+                problems.append(f"{alignments[key].path}: {error}")
+        video = replace(video, labels=spelled, group=speaker, text=" ".join(spelled), words=words)
+        listed.append(GroupedVideo(video, speaker or video.id))
     refuse(location.input, problems)
     missing = {"/".join(filter(None, key)): "" for key in alignments if key not in found}
     return ClipDataset(listed, tuple(word for known in GRID_WORDS for word in known.values()), missing)
@@ -82,32 +91,30 @@ def grid(location: DatasetLocation) -> ClipDataset:
 
 def lrs(location: DatasetLocation) -> ClipDataset:
     """LRS2 and LRS3, and other videos with transcripts beside them."""
-    transcripts = {posixpath.splitext(uri)[0]: uri for uri in _uris(location, location.input, TRANSCRIPT)}
+    files = _text_files(location, location.input, TRANSCRIPT)
+    transcripts = {posixpath.splitext(uri)[0]: file for uri, file in files.items()}
     videos = location.videos()
-    texts = dict(zip(transcripts, _texts(transcripts.values()), strict=True))
     splits, missing = _listed_splits(location, videos)
     listed, problems = [], []
     for video in videos:
         stem = posixpath.splitext(video.uri)[0]
         if splits and video.id not in splits:
             continue
-        if stem not in texts:
+        if stem not in transcripts:
             problems.append(f"{video.id!r} has no transcript: {posixpath.basename(stem)}{TRANSCRIPT} is not beside it")
             continue
         try:
-            transcript = read_transcript(texts[stem])
+            transcript = read_transcript(transcripts[stem].text)
         except ValueError as error:
-            problems.append(f"{video.id}{TRANSCRIPT}, {error}")
+            problems.append(f"{transcripts[stem].path}: {error}")
             continue
         split, speaker = splits.get(video.id, ""), posixpath.dirname(video.id)
         video = replace(video, split=split, group=speaker, text=transcript.text, words=transcript.words)
         listed.append(GroupedVideo(video, f"{split}/{speaker}" if speaker else video.id))
     refuse(location.input, problems)
     of_videos = {posixpath.splitext(video.uri)[0] for video in videos}
-    lone = [stem for stem, text in texts.items() if stem not in of_videos and is_transcript(text)]
-    return ClipDataset(
-        listed, (), missing | {f"the video of {posixpath.basename(one)}{TRANSCRIPT}": "" for one in lone}
-    )
+    lone = [file.path for stem, file in transcripts.items() if stem not in of_videos and is_transcript(file.text)]
+    return ClipDataset(listed, (), missing | {f"the video of {path}": "" for path in lone})
 
 
 def lrw(location: DatasetLocation) -> ClipDataset:
@@ -126,45 +133,34 @@ def lrw(location: DatasetLocation) -> ClipDataset:
     return ClipDataset(listed, tuple(sorted({str(entry.video.labels[0]) for entry in listed})))
 
 
-def _aligned(uri: str, text: str, spelled: tuple[str, ...]) -> tuple[tuple[SpokenWord, ...], list[str]]:
-    """The words of an alignment, and what is wrong with it."""
-    try:
-        words = aligned_words(text, GRID_SECONDS)
-    except ValueError as error:
-        return (), [f"{uri}: {error}"]
-    said = " ".join(one.word.lower() for one in words)
-    if said != " ".join(spelled):
-        return (), [f"{uri}: its words are {said!r}, by its name they are {' '.join(spelled)!r}"]
-    return tuple(replace(one, word=one.word.lower()) for one in words), []
+def _aligned(alignment: TextFile, spelled: tuple[str, ...], speakers: int) -> tuple[SpokenWord, ...]:
+    """The words of an alignment, of one of `speakers`. Raises `ValueError` if they are not those of the name."""
+    if speakers > 1:
+        raise ValueError(f"it lies in no speaker's folder, and {speakers} speakers have such a video")
+    words = tuple(replace(one, word=one.word.lower()) for one in aligned_words(alignment.text, GRID_SECONDS))
+    if tuple(one.word for one in words) != spelled:
+        said = " ".join(one.word for one in words)
+        raise ValueError(f"its words are {said!r}, by its name they are {' '.join(spelled)!r}")
+    return words
 
 
-def _files_with(location: DatasetLocation, source: str, suffix: str) -> dict[Name, str]:
-    """The files with a suffix below `source` by speaker and name. Raises `ManifestError` for two of one name."""
-    found: dict[Name, str] = {}
-    problems = []
-    for uri in _uris(location, source, suffix):
-        key = _speaker(uri[len(source) :] if uri.startswith(source) else uri), stem_of(uri).lower()
-        if found.setdefault(key, uri) != uri:
-            problems.append(f"{found[key]} and {uri} are of one speaker and sentence: --exclude one of them")
-    refuse(source, problems)
-    return found
+def _key(path: str) -> Key:
+    """The speaker and the name of a file of GRID."""
+    folders = [one for one in path.split("/")[:-1] if one.lower() not in FOLDERS and not VIDEO_FOLDERS.fullmatch(one)]
+    return folders[-1].removesuffix(PROCESSED) if folders else "", stem_of(path).lower()
 
 
-def _speaker(path: str) -> str:
-    """The folder of a speaker in a path of GRID; empty if it has none."""
-    folders = [one for one in path.split("/")[:-1] if one and one.lower() not in FOLDERS]
-    while folders and VIDEO_FOLDERS.fullmatch(folders[-1]):
-        folders.pop()
-    return folders[-1].removesuffix(PROCESSED) if folders else ""
+def _text_files(location: DatasetLocation, source: str, suffix: str) -> dict[str, TextFile]:
+    """The files with a suffix below `source` by their URIs."""
+    uris = _uris(location, source, suffix)
+    root, _ = split_glob(source, location.policy)
+    with ThreadPoolExecutor(READERS) as pool:
+        texts = pool.map(text_of, uris)
+        return {uri: TextFile(below(root, uri), text) for uri, text in zip(uris, texts, strict=True)}
 
 
 def _uris(location: DatasetLocation, source: str, suffix: str) -> list[str]:
     return [uri for uri in list_of_files(source, location.exclude) if uri.lower().endswith(suffix)]
-
-
-def _texts(uris: Iterable[str]) -> list[str]:
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(text_of, uris))
 
 
 def _listed_splits(location: DatasetLocation, videos: list[Video]) -> tuple[Mapping[str, str], dict[str, str]]:

@@ -81,17 +81,23 @@ def test_wrong_grid_alignments_are_all_told(tmp_path: Path) -> None:
             "s1/align/bbaf2p.align": ALIGNMENT.replace("40000 now", "80000 please"),
         },
     )
-    told = problems("grid", found)
-    assert told == (
-        f"{tmp_path}/align/bbaf2n.align lies in no speaker's folder, and 2 speakers say 'bbaf2n'",
-        f"{tmp_path}/s1/align/bbaf2p.align: line 7: 'please' ends at 3.2 s, after the clip of 3 s",
-        f"{tmp_path}/s1/align/bbaf2s.align: its words are 'bin blue at f two now', "
-        "by its name they are 'bin blue at f two soon'",
+    assert problems("grid", found) == (
+        "align/bbaf2n.align: it lies in no speaker's folder, and 2 speakers have such a video",
+        "s1/align/bbaf2p.align: line 7: 'please' ends at 3.2 s, after the clip of 3 s",
+        "s1/align/bbaf2s.align: its words are 'bin blue at f two now', by its name they are 'bin blue at f two soon'",
         "'s1/nonsense': a name of six characters that stand for words is wanted, such as bbaf2n",
-        f"{tmp_path}/align/bbaf2n.align lies in no speaker's folder, and 2 speakers say 'bbaf2n'",
+        "align/bbaf2n.align: it lies in no speaker's folder, and 2 speakers have such a video",
     )
     twice = files(tmp_path / "b", **{"s1/bbaf2n.mpg": "", "s1/bbaf2n.align": "", "s1/align/bbaf2n.align": ALIGNMENT})
-    assert "are of one speaker and sentence: --exclude one of them" in problems("grid", twice)[0]
+    first = "s1/align/bbaf2n.align and s1/bbaf2n.align are of one speaker and sentence: --exclude one of them"
+    assert problems("grid", twice) == (first,)
+
+
+def test_folders_may_be_given_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path / "GRID", **{"bbaf2n.mpg": "", "align/bbaf2n.align": ALIGNMENT})
+    monkeypatch.chdir(tmp_path)
+    (entry,) = DATASETS["grid"](DatasetLocation("GRID")).listed
+    assert (len(entry.video.words), entry.video.group) == (6, "")
 
 
 def test_lrs3(tmp_path: Path) -> None:
@@ -118,7 +124,7 @@ def test_lrs3(tmp_path: Path) -> None:
         "trainval/a/2": ("ME", "train", "train/trainval/a", 0),
         "test/b/1": ("YOU", "test", "test/test/b", 0),
     }
-    assert found.missing == {"the video of 9.txt": ""}
+    assert found.missing == {"the video of test/b/9.txt": ""}
     assert found.classes == ()
 
 
@@ -153,7 +159,7 @@ def test_ones_own_recordings_with_transcripts(tmp_path: Path) -> None:
     videos = files(tmp_path, **own)
     assert problems("lrs", videos) == (
         "'c' has no transcript: c.txt is not beside it",
-        "d.txt, it is empty",
+        "d.txt: it is empty",
     )
     found = find("lrs", videos, exclude=("[cd].*",))
     assert [(one.video.text, one.video.group, one.group) for one in found.listed] == [
