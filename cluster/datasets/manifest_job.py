@@ -121,7 +121,8 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
     if options.lower_case:
         videos = [_in_lower_case(video) for video in videos]
     names = files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE)
-    check_vocabulary(names, found.classes, options.input)
+    if classes:
+        check_vocabulary(names, found.classes, options.input)
     write_manifest(options.output, sorted(videos, key=lambda video: video.id))
     if classes:
         write_vocabulary(names, Vocabulary(classes))

@@ -27,6 +27,15 @@ def spelled(text, sure=0.9):
     return np.log(values)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other take longer than such small networks."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def examples():
     model = build_lip_model("lipnet-keras", num_classes=ALPHABET.num_outputs, options=NETWORK)

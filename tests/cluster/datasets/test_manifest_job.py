@@ -212,3 +212,10 @@ def test_sentences_in_lower_case(tmp_path: Path) -> None:
     found = read_videos(make(tmp_path, dataset="lrs", lower_case=True))
     assert (found[0].text, [one.word for one in found[0].words]) == ("an éclair", ["an", "éclair"])
     assert not (tmp_path / "out/vocabulary.csv").exists()
+
+
+def test_sentences_without_classes_leave_a_vocabulary_alone(tmp_path: Path) -> None:
+    write(tmp_path / "videos", {"a.mp4": "", "a.txt": "Text: A"})
+    write(tmp_path / "out", {"vocabulary.csv": "index,name\n0,jump\n"})
+    assert [video.text for video in read_videos(make(tmp_path, dataset="lrs"))] == ["A"]
+    assert read_class_names(str(tmp_path / "out" / "vocabulary.csv")) == ("jump",)
