@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 DEMO := demo
-# On two cores; the tests of one file run in one process, as they share what they set up.
+# On two cores; the tests of one file run in one process, as they share what they set up, and each process has one thread.
+# The workers of Ray are not nicer than the tests that wait for them.
 PARALLEL := -n 2 --dist loadfile
+test test-all: export OMP_NUM_THREADS = 1
+test test-all: export RAY_worker_niceness = 0
 # Where torch comes from: its builds without CUDA, or those with it (`make TORCH_INDEX=https://download.pytorch.org/whl/cu128`).
 # An index that cannot be reached is left out, as pip would retry it for minutes; torch then comes from pip's own.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu

@@ -85,6 +85,7 @@ def test_ray_gives_the_same_to_the_bit(inputs: Path, reference: Path, tmp_path: 
     assert files(tmp_path) == files(reference)
 
 
+@pytest.mark.heavy
 def test_a_classifier_is_trained_on_the_clips_and_no_group_is_divided(reference: Path, tmp_path: Path) -> None:
     splits: dict[str, set[str]] = {}
     for row in rows(reference / "clips.csv"):

@@ -58,8 +58,15 @@ def test_bad_files_are_rows_with_a_reason(reference: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("--pools", "apart", "--workers", "1", "--embed-workers", "1"), ("--engine", "beam")],
-    ids=["Ray", "Ray with two pools", "Beam"],
+    [
+        pytest.param((), id="Ray"),
+        pytest.param(
+            ("--pools", "apart", "--workers", "1", "--embed-workers", "1"),
+            id="Ray with two pools",
+            marks=pytest.mark.heavy,
+        ),
+        pytest.param(("--engine", "beam"), id="Beam"),
+    ],
 )
 def test_every_engine_gives_the_rows_of_the_local_one_to_the_bit(
     options: tuple[str, ...], videos: Path, reference: Path, tmp_path: Path
@@ -102,6 +109,7 @@ def test_a_mended_file_leaves_the_failures(videos: Path, reference: Path, tmp_pa
     assert ids(output, "failures") == ["empty", "text"]
 
 
+@pytest.mark.heavy
 def test_a_killed_driver_loses_nothing(videos: Path, reference: Path, tmp_path: Path) -> None:
     options = ("--rows-per-shard", "2", "--frame-features", "--segment-seconds", "10")
     for attempt in range(5):  # until the kill comes in the middle, on a machine of any load
@@ -144,6 +152,7 @@ def test_a_terminated_driver_keeps_what_is_done(videos: Path, tmp_path: Path) ->
     assert record["status"] == ("interrupted" if process.returncode == 130 else "completed")
 
 
+@pytest.mark.heavy
 def test_killed_workers_are_replaced_and_nothing_is_lost(videos: Path, reference: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     options = ("--rows-per-shard", "1", "--frame-features", "--segment-seconds", "10")
@@ -156,6 +165,7 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(videos: Path, reference
     assert ids(output, "failures") == ids(reference, "failures")
 
 
+@pytest.mark.heavy
 def test_a_video_that_takes_too_long_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()

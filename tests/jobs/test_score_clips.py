@@ -129,9 +129,8 @@ def test_wrong_options_exit_with_2_and_no_traceback(videos, checkpoint, tmp_path
     assert not (tmp_path / "labels").exists()
 
 
-@pytest.mark.parametrize(
-    "engine", ["local", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("ray", "beam"))]
-)
+@pytest.mark.heavy
+@pytest.mark.parametrize("engine", ["local", "ray", "beam"])
 def test_a_driver_that_is_killed_is_made_good_by_the_next_run(engine, videos, checkpoint, reference, tmp_path):
     labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
     options = ("--engine", engine, "--rows-per-shard", 3, "--views", 2, "--embeddings", embeddings, "--workers", 2)

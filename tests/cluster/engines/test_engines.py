@@ -203,6 +203,7 @@ def test_labels_of_portions_are_equal_to_the_bit(engine, portions):
     assert {scored.number: (scored.shard, scored.ledger) for scored in outcomes} == expected
 
 
+@pytest.mark.heavy
 def test_labels_and_embeddings_of_clips_are_equal_to_the_bit(engine, tmp_path):
     videos = [Video(path.stem, str(path)) for path in write_clip_videos(tmp_path, 4)]
     worker = clip_worker(tmp_path)
@@ -215,6 +216,7 @@ def test_labels_and_embeddings_of_clips_are_equal_to_the_bit(engine, tmp_path):
             assert (array.dtype, array.tobytes()) == (other.dtype, other.tobytes())
 
 
+@pytest.mark.heavy
 def test_timelines_of_windows_are_equal_to_the_bit(engine, tmp_path):
     """The long video in four segments, which any worker may take, in any order."""
     paths = [*write_clip_videos(tmp_path, 2), write_video(tmp_path / "long.mp4", Clip(frames=80, width=96, height=48))]

@@ -222,6 +222,7 @@ def test_lost_videos_are_looked_for_once(videos, tmp_path):
     assert sum(result.videos for result in outcome.results) == 18
 
 
+@pytest.mark.heavy
 def test_stages_that_are_computed_again_change_nothing(videos, tmp_path):
     small = ("frames=16", "height=32", "width=32", "width_factor=0.1")
     options = {"epochs": 1, "model": "s3d", "model_options": small, "fractions": ("0.3", "0.7", "0")}
