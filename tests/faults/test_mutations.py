@@ -16,7 +16,7 @@ MUTATIONS = pytest.mark.parametrize("mutation", [damaged, claiming])
 
 @MUTATIONS
 def test_through_the_local_engine(mutation: Mutation, tmp_path: Path) -> None:
-    assert extract_mutations(tmp_path, mutation, 2 * len(CLIPS), 1, "--engine", "local")["whole"] > 0
+    assert extract_mutations(tmp_path, mutation, len(CLIPS), 1, "--engine", "local")["whole"] > 0
 
 
 @pytest.mark.heavy
