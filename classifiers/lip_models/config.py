@@ -30,6 +30,7 @@ class LipConfig:
     dropout: float = 0.5
 
     channels: ClassVar[int]
+    lips_share: ClassVar[float]  # of the lips in the width of a crop
     choices: ClassVar[Mapping[str, Collection[str]]] = {"normalisation": NORMALISATIONS, "colours": COLOURS}
 
     def __post_init__(self) -> None:
@@ -56,4 +57,5 @@ class LipConfig:
             fps=self.fps,
             normalisation=self.normalisation,
             colours=self.colours,
+            lips_share=self.lips_share,
         )
