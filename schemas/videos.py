@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
+from schemas.spoken_words import SpokenWord
+
 Seconds = int | Fraction  # in manifests whole microseconds, and an `int` where they are whole seconds
 MICROSECONDS = 1_000_000
 INTERVAL = re.compile(r" \[(\d{1,18}(?:\.\d{1,6})?)-[\d.]*\]$")
@@ -24,6 +26,8 @@ class Video:
     end_seconds    end of the interval, or None for the end of the video
     group          what it has in common with others, such as a recording or a person; no split divides a group
     version        identifies the bytes behind the URI, such as an etag; empty where unknown
+    text           the sentence that is spoken, in Unicode's composed form (NFC); empty where unknown
+    words          its words and when they are spoken, all within the interval; empty where unknown
     """
 
     id: str
@@ -34,6 +38,8 @@ class Video:
     end_seconds: Seconds | None = None
     version: str = ""
     group: str = ""
+    text: str = ""
+    words: tuple[SpokenWord, ...] = ()
 
 
 def whole_microseconds(seconds: Seconds) -> Seconds:

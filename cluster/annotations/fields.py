@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from cluster.datasets.label_cells import checked_text, shown
-from cluster.datasets.manifest import MAX_SECONDS
+from cluster.datasets.time_cells import MAX_SECONDS
 from schemas.annotations import TimeRange
 from schemas.errors import EXAMPLES
 from schemas.numerals import number_of

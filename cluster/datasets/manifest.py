@@ -1,8 +1,9 @@
 """Input of a job: a manifest file, or what `datasets.video_folder` lists → `Video` rows.
 
-A manifest has the columns `id`, `uri` and optionally `labels`, `split`, `start_seconds`, `end_seconds` and `group`
-(`datasets.manifest_rows` has its formats, `datasets.label_cells` its labels). URIs may be relative to the manifest.
-Times are seconds after the first frame, to the microsecond: further digits are cut off.
+A manifest has the columns `id`, `uri` and optionally `labels`, `split`, `start_seconds`, `end_seconds`, `group`, `text`
+and `words` (`datasets.manifest_rows` has its formats, `datasets.label_cells` its labels, `datasets.sentence_cells` what
+is spoken). URIs may be relative to the manifest. Times are seconds after the first frame, to the microsecond: further
+digits are cut off.
 Without an id, a video is named by its URI, without the extension unless only that tells it from another.
 """
 
@@ -13,11 +14,12 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from fractions import Fraction
 from typing import Any
 
 from cluster.datasets.label_cells import checked_text, labels_of, shown
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
+from cluster.datasets.sentence_cells import sentence_of, words_of
+from cluster.datasets.time_cells import seconds_of
 from cluster.datasets.video_folder import described, distinct_ids, list_videos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
@@ -26,14 +28,12 @@ from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import MASK, redacted_uri
 from cluster.storage.versions import versions_of
 from schemas.errors import InputError, examples
-from schemas.numerals import number_of
-from schemas.videos import Seconds, Video, seconds_text, whole_microseconds
+from schemas.videos import Video, seconds_text
 
 ID = "id"
-COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds", "group")
+COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds", "group", "text", "words")
 MAX_PROBLEMS = 20
 MAX_FOUND = 10_000  # problems, after which a manifest is read no further
-MAX_SECONDS = 10**9  # which times of any container can hold
 HERE = "a file of the machine that reads it, which a manifest elsewhere may name only with --allow-local-files"
 
 
@@ -194,12 +194,37 @@ def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, s
         name = posixpath.splitext(full)[0]
     if uri and not files.has_scheme(uri) and not posixpath.isabs(uri) and folder:
         uri = files.join(folder, uri)
-    start = _seconds(row, "start_seconds") or 0
-    end = _seconds(row, "end_seconds")
+    start, end = (seconds_of(row.get(column), column) for column in ("start_seconds", "end_seconds"))
+    start = start or 0
     if end is not None and end <= start:
         raise ValueError(f"end_seconds {seconds_text(end)} is not after start_seconds {seconds_text(start)}")
-    video = Video(name, uri, labels_of(row.get("labels")), _text(row, "split"), start, end, group=_text(row, "group"))
+    text = sentence_of(row.get("text"))
+    video = Video(
+        name,
+        uri,
+        labels_of(row.get("labels")),
+        _text(row, "split"),
+        start,
+        end,
+        group=_text(row, "group"),
+        text=text,
+        words=words_of(row.get("words"), text),
+    )
+    _check_interval(video)
     return video, full
+
+
+def _check_interval(video: Video) -> None:
+    """Refuse words that are not spoken in the interval of their video."""
+    for word in video.words:
+        late = video.end_seconds is not None and word.end_seconds > video.end_seconds
+        if late or word.start_seconds < video.start_seconds:
+            end = "its end" if video.end_seconds is None else f"{seconds_text(video.end_seconds)} s"
+            spoken = f"{seconds_text(word.start_seconds)} to {seconds_text(word.end_seconds)} s"
+            raise ValueError(
+                f"word {shown(word.word)} is spoken from {spoken}, outside the video, "
+                f"which goes from {seconds_text(video.start_seconds)} to {end}"
+            )
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:
@@ -209,19 +234,6 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f"{column} must be text, not {shown(value)}")
     return checked_text(str(value).strip(), column)
-
-
-def _seconds(row: Mapping[str, Any], column: str) -> Seconds | None:
-    value = row.get(column)
-    if value is None or value == "":
-        return None
-    try:
-        number = number_of(value)
-    except ValueError:
-        number = Fraction(-1)
-    if not 0 <= number <= MAX_SECONDS:
-        raise ValueError(f"{column} must be a number of seconds from 0 to {MAX_SECONDS}, not {shown(value)}")
-    return whole_microseconds(number)
 
 
 def _mixed_labels(videos: list[Video]) -> list[str]:

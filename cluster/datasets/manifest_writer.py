@@ -29,8 +29,11 @@ SCHEMA = pa.schema(
         pa.field("start_seconds", pa.float64(), nullable=False),  # exact: 53 bits hold microseconds of 285 years
         pa.field("end_seconds", pa.float64()),
         pa.field("group", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("words", pa.string()),  # JSON
     ]
 )
+SPOKEN = ("text", "words")  # columns that are written where a video has them
 
 
 def write_manifest(uri: str, videos: Sequence[Video]) -> None:
@@ -74,26 +77,58 @@ def check_vocabulary(uri: str, classes: Collection[str], source: str) -> None:
 def _as_csv(videos: Sequence[Video]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    columns = _columns(videos)
+    writer.writerow(columns)
     for video in videos:
-        labels = SEPARATOR.join(map(str, video.labels))
         start, end = ("" if one is None else seconds_text(one) for one in (video.start_seconds, video.end_seconds))
-        writer.writerow([video.id, video.uri, labels, video.split, start, end, video.group])
+        cells = {
+            **_row(video, columns),
+            "labels": SEPARATOR.join(map(str, video.labels)),
+            "start_seconds": start,
+            "end_seconds": end,
+            "words": _words_text(video),
+        }
+        writer.writerow([cells[name] for name in columns])
     return text.getvalue().encode()
 
 
 def _as_jsonl(videos: Sequence[Video]) -> bytes:
-    return "".join(json.dumps(_row(video), ensure_ascii=False) + "\n" for video in videos).encode()
+    columns = _columns(videos)
+    return "".join(json.dumps(_row(video, columns), ensure_ascii=False) + "\n" for video in videos).encode()
 
 
 def _as_parquet(videos: Sequence[Video]) -> bytes:
-    rows = [{**_row(video), "labels": list(map(str, video.labels))} for video in videos]
-    return encode_table(pa.Table.from_pylist(rows, SCHEMA))
+    columns = _columns(videos)
+    rows = [
+        {**_row(video, columns), "labels": list(map(str, video.labels)), "words": _words_text(video) or None}
+        for video in videos
+    ]
+    schema = pa.schema([SCHEMA.field(name) for name in columns])
+    return encode_table(pa.Table.from_pylist(rows, schema))
 
 
-def _row(video: Video) -> dict[str, Any]:
-    values = {name: getattr(video, name) for name in COLUMNS}
-    return {name: float(value) if isinstance(value, Fraction) else value for name, value in values.items()}
+def _columns(videos: Sequence[Video]) -> list[str]:
+    return [name for name in COLUMNS if name not in SPOKEN or any(getattr(video, name) for video in videos)]
+
+
+def _row(video: Video, columns: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(video, name) for name in columns}
+    if "words" in values:
+        values["words"] = _words(video)
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _words(video: Video) -> list[list[Any]]:
+    return [[one.word, _plain(one.start_seconds), _plain(one.end_seconds)] for one in video.words]
+
+
+def _words_text(video: Video) -> str:
+    """The words as JSON; empty if there are none."""
+    return json.dumps(_words(video), ensure_ascii=False) if video.words else ""
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Fraction) else value
 
 
 WRITERS: dict[str, Callable[[Sequence[Video]], bytes]] = {

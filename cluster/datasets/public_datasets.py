@@ -27,8 +27,9 @@ from dataclasses import dataclass, field, replace
 from classifiers.data.splits import SPLIT_NAMES
 from classifiers.text.grid import GRID_WORDS
 from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo, stored_split
-from cluster.datasets.manifest import MAX_SECONDS, ManifestError, read_videos
+from cluster.datasets.manifest import ManifestError, read_videos
 from cluster.datasets.text_files import decoded
+from cluster.datasets.time_cells import MAX_SECONDS
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from cluster.storage import files
 from cluster.storage.listing import list_files

@@ -18,6 +18,8 @@ def test_an_id_and_a_uri_are_enough():
         "end_seconds": None,
         "version": "",
         "group": "",
+        "text": "",
+        "words": (),
     }
 
 

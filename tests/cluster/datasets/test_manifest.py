@@ -143,7 +143,7 @@ def test_every_mistake_of_a_csv_is_reported_at_once(tmp_path):
         "h,h.mp4,,,,\n"
         "h,h2.mp4,,,,\n",
     )
-    known = "(known: id, uri, labels, split, start_seconds, end_seconds, group)"
+    known = "(known: id, uri, labels, split, start_seconds, end_seconds, group, text, words)"
     number = "must be a number of seconds from 0 to 1000000000, not"
     assert problems(source) == (
         f"unknown column 'colour' {known}",
@@ -411,3 +411,22 @@ def test_times_are_microseconds_and_the_rest_is_cut_off(tmp_path):
     assert (first.start_seconds, first.end_seconds) == (Fraction(333_333, 10**6), Fraction(666_666, 10**6))
     assert (second.start_seconds, second.end_seconds) == (1, Fraction(5, 2))
     assert (first.group, second.group) == ("anna", "")
+
+
+def test_mistakes_in_sentences_are_reported_by_line(tmp_path):
+    source = write(
+        tmp_path,
+        "m.csv",
+        "uri,text,words,start_seconds,end_seconds\n"
+        'a.mpg,bin blue,"[[""bin"", 1, 2], [""blue"", 2, 3]]",1,3\n'
+        'b.mpg,bin,"[[""bin"", 1, 2.5]]",,2.25\n'
+        'c.mpg,bin,"[[""bin"", 1, 2]]",1.5,\n'
+        'd.mpg,,"[[""bin"", 1, 2]]",,\n'
+        "e.mpg,a\x07,,,\n",
+    )
+    assert problems(source) == (
+        "line 3: word 'bin' is spoken from 1 to 2.5 s, outside the video, which goes from 0 to 2.25 s",
+        "line 4: word 'bin' is spoken from 1 to 2 s, outside the video, which goes from 1.5 to its end",
+        "line 5: the words are 'bin', and the text is '': they must agree",
+        "line 6: text 'a\\x07' has invisible characters, which are no text: remove them",
+    )

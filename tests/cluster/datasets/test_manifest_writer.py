@@ -9,6 +9,7 @@ import pytest
 
 from cluster.datasets.manifest import ManifestError, read_videos
 from cluster.datasets.manifest_writer import write_manifest
+from schemas.spoken_words import SpokenWord
 from schemas.videos import Video
 
 VIDEOS = [
@@ -17,13 +18,32 @@ VIDEOS = [
     Video("n", "/videos/line\nbreak.mp4", (), ""),
     Video("p", "/videos/a.mp4", ("x",), "", Fraction(1, 10**6), Fraction(10**15 - 1, 10**6), group="one, two"),
 ]
+SPOKEN = [
+    Video("s", "/s.mpg", text='bin "blue", é'),
+    Video(
+        "w",
+        "/w.mpg",
+        start_seconds=1,
+        end_seconds=4,
+        text="bin blue",
+        words=(SpokenWord("bin", 1, Fraction(1_000_001, 10**6)), SpokenWord("blue", Fraction(29, 25), 4)),
+    ),
+]
 
 
+@pytest.mark.parametrize("videos", [VIDEOS, SPOKEN, SPOKEN[:1]])
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".ndjson", ".parquet"])
-def test_it_is_read_back_as_it_was(suffix: str, tmp_path: Path) -> None:
+def test_it_is_read_back_as_it_was(suffix: str, videos: list[Video], tmp_path: Path) -> None:
     path = str(tmp_path / f"manifest{suffix}")
-    write_manifest(path, VIDEOS)
-    assert read_videos(path) == VIDEOS
+    write_manifest(path, videos)
+    assert read_videos(path) == videos
+
+
+def test_sentences_have_columns_where_there_are_any(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    for videos, columns in ((VIDEOS, "group"), (SPOKEN[:1], "group,text"), (SPOKEN, "group,text,words")):
+        write_manifest(str(path), videos)
+        assert path.read_text().splitlines()[0] == f"id,uri,labels,split,start_seconds,end_seconds,{columns}"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
