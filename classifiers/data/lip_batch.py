@@ -43,7 +43,7 @@ class LipBatch:
 
     def to(self, device: torch.device) -> Self:
         """The same batch on another device; lengths stay on the CPU, where torch packs sequences by them."""
-        return replace(self, clips=self.clips.to(device, non_blocking=True))
+        return replace(self, clips=self.clips.to(device, non_blocking=True), labels=self.labels.to(device))
 
     def texts(self) -> list[tuple[int, ...]]:
         """The outputs that spell each text."""

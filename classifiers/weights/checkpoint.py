@@ -119,13 +119,10 @@ class CheckpointConfig:
         outside = [index for index in self.class_indices if not 0 <= index <= MAX_CLASS_INDEX]
         if len(set(self.class_indices)) < len(self.class_indices) or outside:
             problems.append(f"class_indices must be distinct and at least 0, at most {MAX_CLASS_INDEX}")
-        for level, field, given in (
-            (CLIP, "clips", self.clips),
-            (LIP, "lips", self.lips),
-            (LIP, "alphabet", self.alphabet),
-        ):
-            if (self.level == level) != (given is not None):
-                with_it = "with" if given is not None else "without"
+        kinds = ((CLIP, "clips", self.clips), (LIP, "lips", self.lips), (LIP, "alphabet", self.alphabet))
+        for level, field, value in kinds:
+            if (self.level == level) != (value is not None):
+                with_it = "with" if value is not None else "without"
                 problems.append(f"level is {self.level!r}, {with_it} {field}: {level!r} and {field} require each other")
         takes_features = self.clips is None and self.lips is None
         if not takes_features and (self.rgb_dim, self.audio_dim) != (0, 0):

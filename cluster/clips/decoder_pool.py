@@ -18,6 +18,7 @@ from cluster.clips.guarded_decode import Outcome
 from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request, Response
 from cluster.engines.task_guard import GUARD_SECONDS
 from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Video
 
 CLIPS, MOUTHS = "cluster.clips.decoder", "cluster.clips.mouth_decoder"  # what children run
 DEPTH = 2  # tasks of a process: one in work, one queued
@@ -33,6 +34,10 @@ FAILURES = {
 
 class Task(Protocol):
     """A task of either decoder."""
+
+    @property
+    def video(self) -> Video:
+        """What to decode."""
 
     @property
     def time_seconds(self) -> float:
@@ -69,7 +74,7 @@ class _Attempt:
 
 
 class ClipDecoderPool:
-    """`count` processes of `decoder`; they start with the first task, and serve one caller of `decode` after another."""
+    """`count` processes of `decoder`, which start with the first task and serve one caller of `decode` at a time."""
 
     def __init__(self, count: int, decoder: str = CLIPS) -> None:
         self._count = count

@@ -70,8 +70,8 @@ def guarded_decode(decode: Callable[[Source], Frames], task: Limited) -> Frames:
 
 
 def encoded(task: Any) -> bytes:
-    """A task as a request to a child; labels do not matter there."""
-    return strict_json.dump(replace(task, video=replace(task.video, labels=()))).encode()
+    """A task as a request to a child; labels and words do not matter there."""
+    return strict_json.dump(replace(task, video=replace(task.video, labels=(), text="", words=()))).encode()
 
 
 def response_of(decode: Callable[[], Frames]) -> Response:

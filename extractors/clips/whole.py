@@ -1,6 +1,6 @@
 """Decoding of all of a video, or of a part of it, at a frame rate: as many frames as it lasts.
 
-In: a path or a seekable binary file object, and the frame rate. Out: uint8 (T, H, W, 3) RGB, upright: frame k is the one
+In: a path or a seekable binary file object, and the frame rate. Out: uint8 (T, H, W, 3) RGB, upright: frame k is that
 on screen k / fps seconds after the start of the part. All are in memory: large ones are reduced to a shorter side of
 `MAX_SIDE` pixels, and there are at most `MAX_FRAMES`.
 """

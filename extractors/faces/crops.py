@@ -1,6 +1,6 @@
 """Pictures of a mouth for lip-reading networks.
 
-In: frames uint8 (H, W, 3) RGB of one size and, for aligned crops, their `MouthTrack`. Out: uint8 (T, h, w, 3).
+In: frames uint8 (T, H, W, 3) RGB and, for aligned crops, their `MouthTrack`. Out: uint8 (T, h, w, 3).
 
 Aligned crops turn the eye line level, and centre the lips. Their size is that of the lips' median width over the clip,
 so that a mouth that opens does not zoom.
@@ -10,8 +10,6 @@ Normalisation, grey among it, is the network's (`classifiers.data.lip_frames`).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -28,7 +26,7 @@ FIXED_CORNER = (190, 80)  # top, left
 
 
 def aligned_crops(
-    frames: Sequence[NDArray[np.uint8]], track: MouthTrack, height: int, width: int, *, lips_share: float
+    frames: NDArray[np.uint8], track: MouthTrack, height: int, width: int, *, lips_share: float
 ) -> NDArray[np.uint8]:
     """The mouth in all frames; `lips_share` is that of the lips in the width of the picture."""
     scale = float(np.median(track.boxes[:, 2] - track.boxes[:, 0])) / (lips_share * width)
@@ -40,18 +38,18 @@ def aligned_crops(
     return pictures
 
 
-def fixed_crop(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def fixed_crop(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The place of the mouth in the GRID corpus: (T, 46, 140, 3).
 
     Raises:
         VideoError: if the frames have another size than those of the corpus.
     """
-    if frames[0].shape[:2] != FIXED_FRAME:
-        height, width = frames[0].shape[:2]
+    if frames.shape[1:3] != FIXED_FRAME:
+        height, width = frames.shape[1:3]
         raise VideoError(
             FailureCode.NO_FACE,
             f"its frames are {width} x {height} pixels, and the fixed place of the mouth is that of the GRID corpus, "
             "360 x 288: find the mouth instead (--crop found)",
         )
     (top, left), (height, width) = FIXED_CORNER, FIXED_SIZE
-    return np.stack([frame[top : top + height, left : left + width] for frame in frames])
+    return frames[:, top : top + height, left : left + width]

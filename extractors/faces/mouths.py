@@ -1,6 +1,6 @@
 """The mouth of a speaker in every frame of a clip.
 
-In: frames uint8 (H, W, 3) RGB, of one shot. Out: a `MouthTrack`: the box of the lips' outer ring and the eye line in
+In: frames uint8 (T, H, W, 3) RGB, of one shot. Out: a `MouthTrack`: the box of the lips' outer ring and the eye line in
 every frame, in pixels.
 
 The detector finds the face, and the mesh its points. From then on, what the mesh looks at moves, turns and grows with
@@ -66,8 +66,8 @@ class MouthFinder:
         self.detector = detector
         self.mesh = mesh
 
-    def track(self, frames: Sequence[NDArray[np.uint8]], *, face: int | None = None) -> MouthTrack:
-        """The mouth in all frames, T of (H, W, 3).
+    def track(self, frames: NDArray[np.uint8], *, face: int | None = None) -> MouthTrack:
+        """The mouth in all frames, (T, H, W, 3).
 
         Raises:
             VideoError: if no frame has a face, or none has as many as asked for.
@@ -85,7 +85,7 @@ class MouthFinder:
         centres = smoothed((whole[:, :2] + whole[:, 2:4]) * np.float32(0.5))
         return MouthTrack(whole[:, :4], centres, smoothed(whole[:, 4:]).reshape(-1, 2, 2), found)
 
-    def _points(self, frames: Sequence[NDArray[np.uint8]], face: int | None) -> Iterator[Points | None]:
+    def _points(self, frames: NDArray[np.uint8], face: int | None) -> Iterator[Points | None]:
         """The points of the face in each frame."""
         start: Sighting | None = None  # where the detector found the face
         region: Region | None = None  # where it is now, or was last
@@ -159,8 +159,8 @@ def _chosen(seen: list[Sighting], face: int | None, last: Region | None) -> Sigh
     return ordered[face - 1] if len(ordered) >= face else None
 
 
-def _no_face(frames: Sequence[NDArray[np.uint8]], face: int | None) -> str:
-    height, width = frames[0].shape[:2]
+def _no_face(frames: NDArray[np.uint8], face: int | None) -> str:
+    height, width = frames.shape[1:3]
     what = "no face" if face is None else f"no {face} faces at once"
     return (
         f"{what} found in its {len(frames)} frames of {width} x {height} pixels: provide a video with the speaker's "

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import cluster.clips.cache
-from cluster.clips.cache import ClipCache, ClipCacheError, clip_row
+from cluster.clips.cache import ClipCache, ClipCacheError, clip_form, clip_row
 from extractors.clips.sampling import ClipSampling
 from schemas.cached_clips import ClipRow
 from schemas.clips import SIGNED, UNIT, ClipFormat
@@ -35,12 +35,12 @@ def clips(number: int) -> NDArray[np.uint8]:
 
 
 def rows(numbers: range, version: str = "1") -> Iterator[ClipRow]:
-    return (clip_row(video(number, version), (number % 3,), clips(number), FORMAT) for number in numbers)
+    return (clip_row(video(number, version), (number % 3,), clips(number), FORMAT.fps) for number in numbers)
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[ClipCache]:
-    with ClipCache(str(tmp_path / "cache"), FORMAT, SAMPLING) as opened:
+    with ClipCache(str(tmp_path / "cache"), clip_form(FORMAT, SAMPLING)) as opened:
         yield opened
 
 
@@ -96,7 +96,7 @@ def test_a_cache_of_another_format_or_sampling_is_refused(
     clip_format: ClipFormat, sampling: ClipSampling, message: str, cache: ClipCache
 ) -> None:
     cache.write(rows(range(2)))
-    other = ClipCache(cache.root, clip_format, sampling)
+    other = ClipCache(cache.root, clip_form(clip_format, sampling))
     with other, pytest.raises(ClipCacheError, match=message):
         other.index()
     with other, pytest.raises(ClipCacheError, match=message):
@@ -106,14 +106,14 @@ def test_a_cache_of_another_format_or_sampling_is_refused(
 def test_the_normalisation_of_pixels_does_not_matter(cache: ClipCache) -> None:
     cache.write(rows(range(2)))
     signed = ClipFormat(frames=4, height=48, width=96, resize=(48, 96), fps="12.5", **SIGNED)
-    with ClipCache(cache.root, signed, SAMPLING) as same:
+    with ClipCache(cache.root, clip_form(signed, SAMPLING)) as same:
         assert len(same.index()) == 2
 
 
 def test_other_files_are_refused(cache: ClipCache, tmp_path: Path) -> None:
     pandas.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with (
-        ClipCache(str(tmp_path), FORMAT, SAMPLING) as other,
+        ClipCache(str(tmp_path), clip_form(FORMAT, SAMPLING)) as other,
         pytest.raises(ClipCacheError, match="not a shard of clips"),
     ):
         other.index()

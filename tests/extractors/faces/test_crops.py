@@ -24,7 +24,7 @@ def track_of(faces: list[DrawnFace]) -> MouthTrack:
 @pytest.mark.parametrize(("height", "width", "share"), FORMS)
 def test_crops_show_the_same_mouth_wherever_the_head_is(height: int, width: int, share: float) -> None:
     faces = [DrawnFace(), DrawnFace(150, 160, 200, 0.3), DrawnFace(190.5, 140.25, 200, -0.2)]
-    crops = aligned_crops([drawn(face) for face in faces], track_of(faces), height, width, lips_share=share)
+    crops = aligned_crops(np.stack([drawn(face) for face in faces]), track_of(faces), height, width, lips_share=share)
     assert crops.shape == (3, height, width, 3)
     near = crops[:, :, width // 4 : 3 * width // 4].astype(int)
     assert np.abs(near - near[0]).mean() < 3  # grey levels
@@ -34,7 +34,7 @@ def test_crops_show_the_same_mouth_wherever_the_head_is(height: int, width: int,
 
 def test_an_opening_mouth_does_not_zoom() -> None:
     faces = [DrawnFace(opening=opening) for opening in (0.0, 0.03, 0.06)]
-    crops = aligned_crops([drawn(face) for face in faces], track_of(faces), 50, 100, lips_share=0.72)
+    crops = aligned_crops(np.stack([drawn(face) for face in faces]), track_of(faces), 50, 100, lips_share=0.72)
     dark = (crops[..., 1] < 100).sum((1, 2))
     assert (np.diff(dark) > 300).all()
     widths = (crops[:, 25, :, 1] < 100).sum(1)
@@ -44,7 +44,7 @@ def test_an_opening_mouth_does_not_zoom() -> None:
 def test_the_fixed_crop_is_the_place_of_the_corpus() -> None:
     frame = np.zeros((288, 360, 3), np.uint8)
     frame[190:236, 80:220] = 200
-    crops = fixed_crop([frame, frame])
+    crops = fixed_crop(np.stack([frame, frame]))
     assert crops.shape == (2, 46, 140, 3)
     assert (crops == 200).all()
     assert (frame == 200).sum() == 46 * 140 * 3
