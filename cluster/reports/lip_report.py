@@ -174,7 +174,7 @@ def _error_curves(record: TrainingRecord) -> Markup | None:
             style=style,
             as_text=percent_text,
         )
-        for name, style in ((WORD_ERROR_RATE, "validation"), (CHARACTER_ERROR_RATE, "fill"))
+        for name, style in ((WORD_ERROR_RATE, "validation"), (CHARACTER_ERROR_RATE, "before"))
     ]
     lines = [line for line in lines if any(value is not None for value in line.values)]
     return curves(lines, record.best_epoch, "Error rates on validation", are_shares=True) if lines else None

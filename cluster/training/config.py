@@ -134,9 +134,9 @@ class TrainingOptions(Options):
         }
         monitor = self.optimisation.monitor
         if self.kind != LIPS:
-            problems = [
-                f"--{name} goes with a model that reads lips" for name, (group, _) in changed.items() if group == "lips"
-            ]
+            names = ", ".join(LIP_MODELS)
+            of_lips = [name for name, (group, _) in changed.items() if group == "lips"]
+            problems = [f"--{name} goes with a model that reads lips: {names}" for name in of_lips]
             if self.optimisation.recipe == LIPNET:
                 problems.append(f"--recipe {LIPNET} goes with a model that reads lips: {', '.join(LIP_MODELS)}")
             if monitor in set(LIP_MONITORS) - {"loss"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,11 +16,16 @@ OPTIONS: dict[str, object] = {"width_factor": 0.05, "height": 24, "width": 48}
 
 
 def trained_lips(
-    model: str = "lipnet-keras", alphabet: Alphabet = LIPNET_ALPHABET, *, seed: int = 0, **changes: Any
+    model: str = "lipnet-keras",
+    alphabet: Alphabet = LIPNET_ALPHABET,
+    *,
+    options: Mapping[str, object] = OPTIONS,
+    seed: int = 0,
+    **changes: Any,
 ) -> Checkpoint:
-    """A checkpoint of a narrow network."""
+    """A checkpoint of a narrow network; `changes` of its configuration."""
     torch.manual_seed(seed)
-    network = build_lip_model(model, num_classes=alphabet.num_outputs, options=OPTIONS)
+    network = build_lip_model(model, num_classes=alphabet.num_outputs, options=options)
     config = CheckpointConfig(
         model=model,
         options=asdict(network.config),
