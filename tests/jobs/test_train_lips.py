@@ -49,17 +49,15 @@ def test_a_training_leaves_a_reader_a_record_and_a_page(
 
     files = {name: (output / name).read_bytes() for name in ("model.safetensors", "config.json", "history.json")}
     reader = LipReader(read_checkpoint(files))
-    crops = decode(
-        MouthTask(
-            video=Video("v0", record.texts[0].best[0].uri), look=reader.look, memory_bytes=1 << 30, time_seconds=60
-        )
-    )
+    video = Video("v0", record.texts[0].best[0].uri)
+    crops = decode(MouthTask(video=video, look=reader.look, memory_bytes=1 << 30, time_seconds=60))
     (logs,) = log_probabilities(reader.build(), [crops], reader.look)
     assert logs.shape == (len(crops), 5)
     assert set(reader.read(logs, TextDecoder(reader.alphabet)).text) <= set("abc ")
     assert run_training(config) is ExitCode.DONE  # finished: nothing to do
 
 
+@pytest.mark.heavy
 def test_an_interrupted_training_comes_to_the_same_weights(manifest: Path, tmp_path: Path) -> None:
     options = {"epochs": 3, "augment": ("shift=2", "drop=0.1"), "curriculum": 0.5}
     unbroken = train_here(plan_of(lip_config(manifest, tmp_path / "one", **options)))
@@ -78,6 +76,7 @@ def test_an_interrupted_training_comes_to_the_same_weights(manifest: Path, tmp_p
         assert torch.equal(value, resumed.state[name]), name
 
 
+@pytest.mark.heavy
 def test_a_video_without_a_face_is_left_out_with_its_code(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path)
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
@@ -91,12 +90,8 @@ def test_a_video_without_a_face_is_left_out_with_its_code(tmp_path: Path) -> Non
 
 @pytest.mark.heavy
 def test_texts_are_learnt(manifest: Path, tmp_path: Path) -> None:
-    options = {
-        "epochs": 60,
-        "batch_size": 4,
-        "clip_cache": str(tmp_path / "cache"),
-        "model_options": ("width_factor=0.1", "dropout=0"),
-    }
+    options = {"epochs": 60, "batch_size": 4, "model_options": ("width_factor=0.1", "dropout=0")}
+    options |= {"clip_cache": str(tmp_path / "cache")}
     assert run_training(lip_config(manifest, tmp_path / "out", **options)) is ExitCode.DONE
     record = record_of(tmp_path / "out")
     losses = np.array([epoch.training["loss"] for epoch in record.history], float)
