@@ -69,7 +69,7 @@ FLAGS = {
     """,
     "make_manifest": """
         dataset input output exclude follow-links allow-local-files allow-private-redirects
-        annotations split-number classes test validation seed skip-missing
+        annotations split-number classes test validation seed split-by lower-case skip-missing
     """,
     "convert_tfrecords": """
         input output to level code-range
