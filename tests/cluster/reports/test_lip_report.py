@@ -81,7 +81,13 @@ def test_the_record_survives_its_file() -> None:
 
 
 def test_the_page_says_what_was_reached(page: str) -> None:
-    for text in ("40.00% word error rate on validation videos", "1 of 3", "Learning rate", "Exact sentences", "CTC loss"):
+    for text in (
+        "40.00% word error rate on validation videos",
+        "1 of 3",
+        "Learning rate",
+        "Exact sentences",
+        "CTC loss",
+    ):
         assert text in page, text
     assert page.count("<svg") > 5
     assert "no_face" in page
