@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import cluster.clips.cache
-from cluster.clips.cache import ClipCache, ClipCacheError, clip_form, clip_row
+from cluster.clips.cache import ClipCache, ClipCacheError, clip_form, clip_row, mouth_form
 from extractors.clips.sampling import ClipSampling
 from schemas.cached_clips import ClipRow
 from schemas.clips import SIGNED, UNIT, ClipFormat
