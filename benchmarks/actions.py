@@ -44,6 +44,7 @@ from classifiers.metrics.frame_hits import FrameHits
 from classifiers.training.config import TrainingConfig
 from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.loop import Training
+from classifiers.training.objective import Classification
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
 from cluster.datasets.manifest import read_videos
@@ -174,7 +175,7 @@ def train(
     )
     config = TrainingConfig(phases=(phase,), max_gradient_norm=1.0, seed=seed)
     started = time.perf_counter()
-    training = Training(model, SINGLE_LABEL, config, num_classes=CLASSES)
+    training = Training(model, Classification(SINGLE_LABEL, CLASSES, config), config)
     validation: list[float] = []
     while not training.is_over and max(validation, default=0.0) < until:
         epoch, part = divmod(training.epoch, PARTS)

@@ -24,7 +24,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import alternating_cpu_seconds, write_json
-from cluster.clips.cache import ClipCache, clip_row
+from cluster.clips.cache import ClipCache, clip_form, clip_row
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
 from schemas.clips import UNIT, ClipFormat
@@ -70,10 +70,10 @@ def cached_epoch(cache: ClipCache, videos: list[Video]) -> int:
 
 def measure(videos: list[Video], clip_format: ClipFormat, root: Path, repeats: int) -> dict[str, Any]:
     """Clips per CPU second of both contenders."""
-    with ClipCache(str(root), clip_format, SAMPLING) as cache:
+    with ClipCache(str(root), clip_form(clip_format, SAMPLING)) as cache:
         started = time.process_time()
         cache.write(
-            clip_row(video, (), decode_clips(video.uri, clip_format, SAMPLING), clip_format) for video in videos
+            clip_row(video, (), decode_clips(video.uri, clip_format, SAMPLING), clip_format.fps) for video in videos
         )
         filling_seconds = time.process_time() - started
         contenders: dict[str, Callable[[], int]] = {

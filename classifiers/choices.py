@@ -18,9 +18,10 @@ CLIP_MODELS = (
 )
 LIP_MODELS = ("lipnet", "lipnet-keras")
 TASKS = SINGLE_LABEL, MULTI_LABEL = ("single-label", "multi-label")
+TRANSCRIPTION = "transcription"  # the task of lip readers, which no other model has
 OPTIMIZERS = ("rmsprop", "adam", "adamw", "sgd")
 PRECISIONS = ("fp32", "bf16")
-# The metrics that may decide which epoch is best: 1 if more is better, -1 if less is.
+# The metrics that may decide which epoch is best: 1 if more is better, -1 if less is. The last two are of lip readers.
 MONITORS = {
     "loss": -1,
     "hit_at_one": 1,
@@ -28,4 +29,7 @@ MONITORS = {
     "mean_average_precision": 1,
     "mean_average_precision_at_10": 1,
     "top_5_accuracy": 1,
+    "character_error_rate": -1,
+    (WORD_ERROR_RATE := "word_error_rate"): -1,
 }
+LIP_MONITORS = ("loss", "character_error_rate", WORD_ERROR_RATE)

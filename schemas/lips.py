@@ -14,6 +14,9 @@ NORMALISATIONS = (STANDARDISED, WRAPPED, UNIT)
 # The order of a frame's channels. Networks that were trained on OpenCV's frames want blue first; where those were taken
 # for RGB, grey gives blue the weight of red.
 COLOURS = ("rgb", "bgr")
+# Where the mouth is: a network finds the face and its lips, or it is in the place that it has in the GRID corpus.
+CROPS = FOUND, FIXED = ("found", "fixed")
+FIXED_SIZE = (46, 140)
 MAX_SIDE = 1 << 10
 
 
@@ -26,6 +29,8 @@ class LipInput:
     fps            frames a second, as a decimal or a fraction
     normalisation  of pixels, one of `NORMALISATIONS`
     colours        the order of the channels, one of `COLOURS`, also for making grey
+    lips_share     of the lips in the width of a crop whose mouth was found
+    crop           how the mouth is cropped out of a frame, one of `CROPS`
     """
 
     height: int
@@ -34,6 +39,8 @@ class LipInput:
     fps: str = "25"
     normalisation: str = STANDARDISED
     colours: str = "rgb"
+    lips_share: float = 1 / 1.38
+    crop: str = FOUND
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all at once."""
@@ -48,6 +55,13 @@ class LipInput:
             problems.append(f"normalisation is {self.normalisation!r}, allowed are {', '.join(NORMALISATIONS)}")
         if self.colours not in COLOURS:
             problems.append(f"colours is {self.colours!r}, allowed are {', '.join(COLOURS)}")
+        if not 0 < self.lips_share <= 1:
+            problems.append(f"lips_share is {self.lips_share}, it must be above 0 and at most 1")
+        if self.crop not in CROPS:
+            problems.append(f"crop is {self.crop!r}, allowed are {', '.join(CROPS)}")
+        elif self.crop == FIXED and (self.height, self.width) != FIXED_SIZE:
+            fixed = " x ".join(map(str, FIXED_SIZE))
+            problems.append(f"a fixed crop is {fixed} pixels, but the network takes {self.height} x {self.width}")
         if problems:
             raise ValueError("; ".join(problems))
 

@@ -12,7 +12,9 @@ from typing_extensions import override
 
 from schemas.clips import ClipInput
 from schemas.evaluations import FrameAccuracy, SplitResult, TemperatureFit
+from schemas.lips import LipInput
 from schemas.records import Execution, Record
+from schemas.text_results import ReadSentence, TextResult
 
 SCHEMA_VERSION = 2
 RECORD_FILE = "training.json"  # in the folder of the checkpoint
@@ -33,6 +35,7 @@ class Epoch:
     """One pass over the training split, and metrics by name on it and on the validation split.
 
     None stands for a number that is not finite; `phase` is the position of its phase among those of the training.
+    `examples` are validation sentences as a lip reader read them.
     """
 
     epoch: int
@@ -41,6 +44,7 @@ class Epoch:
     training: Mapping[str, float | None]
     validation: Mapping[str, float | None]
     phase: int = 0
+    examples: tuple[ReadSentence, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,8 @@ class TrainingRecord(Execution, Record):
     clips               input of a clip classifier; None for one that takes features
     lost                videos that could not be decoded, and are in no split
     by_frame            of a stream network with a validation split
+    lips                input of a lip reader, whose classes are the characters of its alphabet, counted in the texts
+    texts               its results, in place of `splits`
     """
 
     title: ClassVar[str] = "training record"
@@ -114,6 +120,8 @@ class TrainingRecord(Execution, Record):
     clips: ClipInput | None = None
     lost: tuple[LostVideo, ...] = ()
     by_frame: FrameAccuracy | None = None
+    lips: LipInput | None = None
+    texts: tuple[TextResult, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @override

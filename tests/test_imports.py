@@ -37,12 +37,14 @@ ALLOWED = {
     "classifiers/feature_models": ["classifiers/layers", "classifiers"],
     "classifiers/clip_models": ["classifiers/layers", "classifiers"],
     "classifiers/lip_models": ["classifiers/layers", "classifiers"],
-    "classifiers/metrics": ["classifiers"],
-    "classifiers/weights": ["classifiers/feature_models", "classifiers/clip_models", "classifiers"],
-    "classifiers/training": ["classifiers/weights", "classifiers/metrics", "classifiers"],
+    "classifiers/metrics": ["classifiers/text", "classifiers"],
+    "classifiers/weights": [
+        *["classifiers/feature_models", "classifiers/clip_models", "classifiers/text", "classifiers"],
+    ],
+    "classifiers/training": ["classifiers/weights", "classifiers/metrics", "classifiers/text", "classifiers"],
     "classifiers/inference": [
-        *["classifiers/weights", "classifiers/feature_models", "classifiers/clip_models", "classifiers/metrics"],
-        *["classifiers/data", "classifiers/layers", "classifiers"],
+        *["classifiers/weights", "classifiers/feature_models", "classifiers/clip_models", "classifiers/lip_models"],
+        *["classifiers/metrics", "classifiers/data", "classifiers/text", "classifiers/layers", "classifiers"],
     ],
     "classifiers/export": [
         *[

@@ -140,7 +140,7 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
     """
     config = checkpoint.config
     if config.level != CLIP or config.clips is None:
-        raise CheckpointError(subject, [f"model {config.model!r} takes features, not clips"])
+        raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}, not clips"])
     build = partial(build_clip_model, config.model, num_classes=config.num_classes, options=config.options)
     model = fitted_model(build, checkpoint, subject)
     # The frame rate may be chosen for the videos; the rest of the format is the model's.

@@ -20,7 +20,7 @@ from classifiers.feature_models.base import FeatureModel, Level, Sizes
 from classifiers.feature_models.registry import build_model
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import Ensemble
-from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointError, fitted_model
+from classifiers.weights.checkpoint import CLIP, LIP, Checkpoint, CheckpointError, fitted_model
 
 FEATURE_FIELDS = ("rgb_dim", "audio_dim", "feature_fingerprint")
 
@@ -72,6 +72,8 @@ class TrainedClassifier(Classifier):
 def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:
     """The model of a checkpoint with its weights; error messages start with `subject`."""
     config = checkpoint.config
+    if config.level == LIP:
+        raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}, not features"])
     if config.level == CLIP:
         problem = f"model {config.model!r} takes clips of videos, not features: score_videos.py --videos labels with it"
         raise CheckpointError(subject, [problem])

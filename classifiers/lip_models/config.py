@@ -32,6 +32,7 @@ class LipConfig:
     dropout: float = 0.5
 
     channels: ClassVar[int]
+    lips_share: ClassVar[float]  # of the lips in the width of a crop
     choices: ClassVar[Mapping[str, Collection[str]]] = {"normalisation": NORMALISATIONS, "colours": COLOURS}
 
     def __post_init__(self) -> None:
@@ -62,4 +63,5 @@ class LipConfig:
             fps=self.fps,
             normalisation=self.normalisation,
             colours=self.colours,
+            lips_share=self.lips_share,
         )

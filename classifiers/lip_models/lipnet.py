@@ -48,6 +48,7 @@ class LipNetConfig(LipConfig):
     normalisation: str = UNIT
 
     channels: ClassVar[int] = 3
+    lips_share: ClassVar[float] = 1 / (1 + 2 * 0.19)  # the paper's margin on both sides of the lips
 
 
 @register_lip_model("lipnet", LipNetConfig(), parameters=4_574_460, classes=28)

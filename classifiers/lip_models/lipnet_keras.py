@@ -69,6 +69,7 @@ class LipNetKerasConfig(LipConfig):
     width: int = 140
 
     channels: ClassVar[int] = 1
+    lips_share: ClassVar[float] = 40 / 140  # on average in the fixed crop of the GRID corpus
 
 
 @register_lip_model("lipnet-keras", LipNetKerasConfig(), parameters=8_471_924, classes=41)

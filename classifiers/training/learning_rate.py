@@ -1,9 +1,9 @@
 """Learning-rate schedules: the training step to a factor on the learning rate in [0, 1].
 
-A schedule is data: a linear warm-up, followed by a named decay with its parameters. The factor is a pure function of
-the step, so that a training resumed after a crash needs no state of the schedule.
+A schedule is data: a linear warm-up, a constant rate for a while, and then a named decay with its parameters. The
+factor is a pure function of the step, so that a training resumed after a crash needs no state of the schedule.
 
-| decay | factor, d steps after the warm-up |
+| decay | factor, d steps after the warm-up and the constant rate |
 |---|---|
 | constant | 1 |
 | cosine | from 1 to `floor` along half a cosine, over `decay_steps`; `floor` from then on |
@@ -20,10 +20,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRateSchedule:
-    """A warm-up and a decay; steps are updates of the weights, counted from 0."""
+    """A warm-up, a hold and a decay; steps are updates of the weights, counted from 0."""
 
     decay: str = "constant"
     warmup_steps: int = 0
+    hold_steps: int = 0
     decay_steps: int = 1
     decay_rate: float = 1.0
     floor: float = 0.0
@@ -35,6 +36,8 @@ class LearningRateSchedule:
             problems.append(f"decay is {self.decay!r}, allowed: {', '.join(DECAYS)}")
         if self.warmup_steps < 0:
             problems.append(f"warmup_steps is {self.warmup_steps}, expected 0 or more")
+        if self.hold_steps < 0:
+            problems.append(f"hold_steps is {self.hold_steps}, expected 0 or more")
         if self.decay_steps < 1:
             problems.append(f"decay_steps is {self.decay_steps}, expected 1 or more")
         if not 0 < self.decay_rate <= 1:
@@ -48,7 +51,7 @@ class LearningRateSchedule:
         """The factor at a step. The warm-up rises from 1 / (warmup_steps + 1) to 1."""
         if step < self.warmup_steps:
             return (step + 1) / (self.warmup_steps + 1)
-        return DECAYS[self.decay](self, step - self.warmup_steps)
+        return DECAYS[self.decay](self, max(step - self.warmup_steps - self.hold_steps, 0))
 
 
 def _constant(schedule: LearningRateSchedule, steps: int) -> float:

@@ -24,10 +24,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from classifiers.choices import MONITORS
-from classifiers.losses import build_loss, weight_penalty
-from classifiers.metrics.evaluation import Evaluation
-from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
+from classifiers.losses import weight_penalty
 from classifiers.training.config import PRECISIONS, TrainingConfig
+from classifiers.training.objective import Objective
 from classifiers.training.optimizers import build_optimizer
 from classifiers.training.phases import Phase, train_stages
 from classifiers.training.state import TrainingState, optimizer_state, optimizer_tensors
@@ -35,17 +34,15 @@ from classifiers.training.workers import SingleWorker, Workers
 from classifiers.weights.checkpoint import TrainingHistory
 from schemas.trainings import Epoch
 
+LOSS = "loss"
+
 
 class Batch(Protocol):
-    """A batch of `classifiers.data.batches`."""
+    """A batch of `classifiers.data`."""
 
     @property
     def inputs(self) -> tuple[Any, ...]:
         """The arguments of the network."""
-
-    @property
-    def targets(self) -> Tensor | None:
-        """The targets of the loss."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -71,10 +68,9 @@ class Training:
     def __init__(
         self,
         model: nn.Module,
-        task: str,
+        objective: Objective,
         config: TrainingConfig,
         *,
-        num_classes: int,
         device: torch.device | None = None,
         workers: Workers | None = None,
         wrap: Callable[[nn.Module], nn.Module] | None = None,
@@ -82,10 +78,9 @@ class Training:
         self._device = device or torch.device("cpu")
         self.model = model.to(self._device)
         self._wrap = wrap or (lambda model: model)
-        self._task, self._config, self._num_classes = task, config, num_classes
+        self._objective, self._config = objective, config
         self._workers = workers or SingleWorker()
-        self._loss = build_loss(task, class_weights=config.class_weights, label_smoothing=config.label_smoothing)
-        self._loss.to(self._device)
+        self._objective.to(self._device)
         self._epochs: list[Epoch] = []
         self._best_epoch: int | None = None
         self._best_state: dict[str, Tensor] = {}
@@ -138,7 +133,8 @@ class Training:
         torch.manual_seed(epoch_seed(self._config.seed, self.epoch, self._workers.rank))
         training_metrics = self._train(training, phase)
         self._workers.share_buffers(self.model)
-        validation_metrics = {} if validation is None else self.evaluate(validation, is_full=False).summary()
+        evaluation = None if validation is None else self.evaluate(validation, is_full=False)
+        validation_metrics = {} if evaluation is None else evaluation.summary()
         record = Epoch(
             epoch=self.epoch,
             seconds=time.monotonic() - started,
@@ -146,6 +142,7 @@ class Training:
             training=training_metrics,
             validation={name: value if math.isfinite(value) else None for name, value in validation_metrics.items()},
             phase=self._next_phase(),
+            examples=() if evaluation is None else self._objective.examples(evaluation),
         )
         if self._best_epoch is None or self._monitored(record) > self._monitored(self._epochs[self._best_epoch]):
             self._best_epoch = record.epoch
@@ -153,32 +150,26 @@ class Training:
         self._epochs.append(record)
         return record
 
-    def evaluate(
-        self, batches: Iterable[Batch], *, is_full: bool, temperature: float = 1.0, groups: VideoGroups = NO_GROUPS
-    ) -> Evaluation:
-        """Evaluate the current weights on the batches of all workers."""
-
-        def empty() -> Evaluation:
-            return Evaluation(self._task, self._num_classes, is_full=is_full, temperature=temperature, groups=groups)
-
-        evaluation, merged = empty(), empty()
-        for logits, batch in self.predict(batches):
-            assert batch.targets is not None
-            evaluation.update(logits, batch.targets, batch.ids)
+    def evaluate(self, batches: Iterable[Batch], *, is_full: bool, **options: Any) -> Any:
+        """Evaluate the current weights on the batches of all workers; `options` are those of the objective."""
+        objective = self._objective
+        evaluation, merged = (objective.evaluation(is_full=is_full, **options) for _ in range(2))
+        for outputs, batch in self.predict(batches):
+            objective.measure(evaluation, outputs, batch)
         states = self._workers.gather(evaluation.state())
         for state in states:
             merged.merge(state)
         return merged
 
-    def predict(self, batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Batch]]:
-        """The logits (N, K) of each batch of this worker, with the batch."""
+    def predict(self, batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Any]]:
+        """The outputs of the network for each batch of this worker, with the batch."""
         self.model.eval()
         with torch.inference_mode():
             for batch in batches:
                 placed = batch.to(self._device)
                 with self.arithmetic():
-                    logits = self.model(*placed.inputs)
-                yield logits.float(), placed
+                    outputs = self.model(*placed.inputs)
+                yield outputs.float(), placed
 
     def load_best(self) -> None:
         """Load the weights of the best epoch into the model."""
@@ -224,11 +215,11 @@ class Training:
         return phase + (is_over or (patience is not None and done[-1] - last_better >= patience))
 
     def _train(self, batches: Iterable[Batch], phase: Phase) -> dict[str, float]:
-        """Train for one epoch; loss and hit@1 over all workers."""
+        """Train for one epoch; the loss, and the objective's shares, over all workers."""
         self._network.train()
         config = self._config
         # The sums stay on the device: reading them in every step would synchronise with it.
-        losses, correct = torch.zeros(2, dtype=torch.float64, device=self._device)
+        sums = torch.zeros(1 + len(self._objective.shares), dtype=torch.float64, device=self._device)
         videos = 0
         for group in _groups(batches, config.accumulate):
             for parameters in self._optimizer.param_groups:
@@ -237,27 +228,27 @@ class Training:
             size = sum(map(len, group))
             for number, unplaced in enumerate(group, 1):
                 batch = unplaced.to(self._device)
-                assert batch.targets is not None
                 with self._gradient_sync(is_last=number == len(group)):
                     with self.arithmetic():
-                        logits = self._network(*batch.inputs)
-                    loss = self._loss(logits, batch.targets)
+                        outputs = self._network(*batch.inputs)
+                    loss = self._objective.loss(outputs, batch)
                     objective = loss * (len(batch) / size)
                     if number == len(group) and (config.l1 or config.l2):
                         objective = objective + weight_penalty(self.model, l1=config.l1, l2=config.l2)
-                    objective.backward()
-                losses.add_(loss.detach(), alpha=len(batch))
-                correct.add_(_num_correct(logits.detach(), batch.targets))
+                    objective.backward()  # type: ignore[no-untyped-call]
+                sums[0].add_(loss.detach(), alpha=len(batch))
+                if self._objective.shares:
+                    sums[1:].add_(self._objective.counts(outputs.detach(), batch))
             if config.max_gradient_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), config.max_gradient_norm)
             self._optimizer.step()
             self._step += 1
             videos += size
-        return self._means(float(losses), float(correct), videos)
+        return self._means(videos, *sums.tolist())
 
     def _means(self, *sums: float) -> dict[str, float]:
-        """Loss and hit@1 of the epoch from the sums of all workers."""
-        loss, correct, videos = (sum(values) for values in zip(*self._workers.gather(sums), strict=True))
+        """The means of the epoch from the sums of all workers: videos, loss, and the objective's shares."""
+        videos, loss, *counts = (sum(values) for values in zip(*self._workers.gather(sums), strict=True))
         if not videos:
             raise ValueError("the training split is empty: an epoch has no batch")
         if not math.isfinite(loss):
@@ -265,14 +256,15 @@ class Training:
                 f"the loss of epoch {self.epoch} is {loss}: the training has diverged. Try a lower learning rate, "
                 "a warm-up, or a limit on the norm of the gradients"
             )
-        return {"loss": loss / videos, "hit_at_one": correct / videos}
+        shares = zip(self._objective.shares, counts, strict=True)
+        return {"loss": loss / videos, **{name: count / videos for name, count in shares}}
 
-    def _monitored(self, record: Epoch) -> float:
-        """The monitored metric of an epoch, signed so that more is better."""
+    def _monitored(self, record: Epoch) -> tuple[float, ...]:
+        """The monitored metric of an epoch, signed so that more is better; of equal ones, a lower loss is better."""
         metrics = record.validation or record.training
-        name = self._config.monitor if self._config.monitor in metrics else "loss"
-        value = metrics[name]
-        return -math.inf if value is None else MONITORS[name] * value
+        name = self._config.monitor if self._config.monitor in metrics else LOSS
+        measured = ((metrics[each], MONITORS[each]) for each in (name, LOSS))
+        return tuple(-math.inf if value is None else sign * value for value, sign in measured)
 
     def arithmetic(self) -> AbstractContextManager[Any]:
         """The context of the network's precision."""
@@ -291,14 +283,6 @@ def _groups(batches: Iterable[Batch], size: int) -> Iterator[Sequence[Batch]]:
     remaining = iter(batches)
     while group := tuple(islice(remaining, size)):
         yield group
-
-
-def _num_correct(logits: Tensor, targets: Tensor) -> Tensor:
-    """The number of videos whose top class is one of their labels."""
-    top_class = logits.argmax(dim=1)
-    if targets.ndim == 1:
-        return (top_class == targets).sum()
-    return targets.gather(1, top_class[:, None]).sum()
 
 
 def epoch_seed(seed: int, epoch: int, rank: int) -> int:

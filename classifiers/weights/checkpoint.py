@@ -26,14 +26,16 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from classifiers.choices import TASKS
+from classifiers.choices import TASKS, TRANSCRIPTION
+from classifiers.text.alphabet import Alphabet
 from schemas import strict_json
 from schemas.clips import ClipInput
+from schemas.lips import LipInput
 from schemas.trainings import Epoch
 
 SCHEMA_VERSION = 2
-CLIP = "clip"
-LEVELS = ("video", "frame", CLIP)
+CLIP, LIP = "clip", "lip"
+LEVELS = ("video", "frame", CLIP, LIP)
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "model.safetensors", "config.json", "history.json"
 MAX_LISTED = 20
 MAX_DIM = 1 << 16
@@ -61,14 +63,15 @@ class CheckpointConfig:
     model                name in the registry
     options              of the model, for the registry
     num_classes          K
-    class_names          K names, in the order of the outputs
-    class_indices        K indices of the classes in the labels of the data set
+    class_names          K names, in the order of the outputs; of a lip reader none
+    class_indices        K indices of the classes in the labels of the data set; of a lip reader none
     rgb_dim, audio_dim   width of the features; 0 if the model does not use them
-    level                video (means), frame or clip
-    task                 single-label (softmax) or multi-label (sigmoid)
+    level                video (means), frame, clip or lip
+    task                 single-label (softmax), multi-label (sigmoid) or transcription (CTC)
     input_columns        columns of the feature shards that the model reads
     feature_fingerprint  of the features of the training data, the only ones the model accepts
-    clips                the input of a clip classifier; None for feature classifiers
+    clips                the input of a clip classifier; None for others
+    lips, alphabet       the input of a lip reader, and what its K outputs stand for; None for others
     temperature          divisor of the logits before softmax or sigmoid
     metrics              of the validation split, by name
     training             a summary for people: split sizes, epochs, optimizer and similar
@@ -92,33 +95,46 @@ class CheckpointConfig:
     training: Mapping[str, Any]
     seed: int
     clips: ClipInput | None = None
+    lips: LipInput | None = None
+    alphabet: Alphabet | None = None
     weights_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def takes(self) -> str:
+        """What the network looks at, for messages."""
+        return {CLIP: "clips", LIP: "mouths, to read lips"}.get(self.level, "features")
 
     def __post_init__(self) -> None:
         """Check the values; reports all problems at once."""
         problems = []
         if self.level not in LEVELS:
             problems.append(f"level is {self.level!r}, allowed: {', '.join(LEVELS)}")
-        if self.task not in TASKS:
-            problems.append(f"task is {self.task!r}, allowed: {', '.join(TASKS)}")
+        tasks = (TRANSCRIPTION,) if self.level == LIP else TASKS
+        if self.task not in tasks:
+            problems.append(f"task is {self.task!r}, allowed: {', '.join(tasks)}")
         if self.num_classes < 1:
             problems.append(f"num_classes is {self.num_classes}, expected 1 or more")
-        if len(self.class_names) != self.num_classes:
-            problems.append(f"{len(self.class_names)} class_names for {self.num_classes} classes")
-        if len(self.class_indices) != self.num_classes:
-            problems.append(f"{len(self.class_indices)} class_indices for {self.num_classes} classes")
+        named = 0 if self.level == LIP else self.num_classes
+        for field, given in (("class_names", self.class_names), ("class_indices", self.class_indices)):
+            if len(given) != named:
+                problems.append(f"{len(given)} {field} for {named} classes")
+        if self.alphabet is not None and self.alphabet.num_outputs != self.num_classes:
+            problems.append(f"an alphabet of {self.alphabet.num_outputs} outputs for {self.num_classes} classes")
         outside = [index for index in self.class_indices if not 0 <= index <= MAX_CLASS_INDEX]
         if len(set(self.class_indices)) < len(self.class_indices) or outside:
             problems.append(f"class_indices must be distinct and at least 0, at most {MAX_CLASS_INDEX}")
-        if (self.level == CLIP) != (self.clips is not None):
-            with_clips = "with" if self.clips else "without"
-            problems.append(f"level is {self.level!r}, {with_clips} clips: {CLIP!r} and clips require each other")
-        if self.clips is not None and (self.rgb_dim, self.audio_dim) != (0, 0):
+        kinds = ((CLIP, "clips", self.clips), (LIP, "lips", self.lips), (LIP, "alphabet", self.alphabet))
+        for level, field, value in kinds:
+            if (self.level == level) != (value is not None):
+                with_it = "with" if value is not None else "without"
+                problems.append(f"level is {self.level!r}, {with_it} {field}: {level!r} and {field} require each other")
+        takes_features = self.clips is None and self.lips is None
+        if not takes_features and (self.rgb_dim, self.audio_dim) != (0, 0):
             problems.append(
-                f"rgb_dim {self.rgb_dim}, audio_dim {self.audio_dim}; expected 0: a clip classifier takes no features"
+                f"rgb_dim {self.rgb_dim}, audio_dim {self.audio_dim}; expected 0: a network of frames takes no features"
             )
-        elif min(self.rgb_dim, self.audio_dim) < 0 or (self.clips is None and self.rgb_dim + self.audio_dim == 0):
+        elif min(self.rgb_dim, self.audio_dim) < 0 or (takes_features and self.rgb_dim + self.audio_dim == 0):
             problems.append(
                 f"rgb_dim is {self.rgb_dim}, audio_dim {self.audio_dim}; expected at least 0, and one of them above 0"
             )

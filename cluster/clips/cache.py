@@ -2,9 +2,9 @@
 
     part-00000-WRITER.parquet   clips as JPEG frames (`schemas.cached_clips`), a row per video
 
-A shard is written atomically, so a visible one is complete. All shards of a folder hold clips of one format and
-sampling, which their metadata name; a cache with another one is refused. Pixels are stored as decoded, before a model's
-normalisation.
+A shard is written atomically, so a visible one is complete. All shards of a folder hold clips of one form, such as a
+format and a sampling, which their metadata name; a cache of another one is refused. Pixels are stored as decoded,
+before a model's normalisation.
 
 With random sampling, a video may have several views, of which an epoch takes one: fewer than decoding anew would give.
 Of a video that is stored twice, because its content has changed, the later row counts.
@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cluster.clips.decoder import ClipTask
+from cluster.clips.decoder_pool import Task
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
@@ -35,6 +35,7 @@ from extractors.video.jpeg import decode_jpegs, encode_jpegs
 from schemas.cached_clips import CLIP_SCHEMA, ClipRow, clip_table
 from schemas.clips import ClipFormat
 from schemas.errors import InputError
+from schemas.lips import LipInput
 from schemas.videos import Video, content_of, is_same_content
 
 CLIPS_KEY = b"framemill.clips"
@@ -63,9 +64,9 @@ class CachedClip:
 
 
 def clip_row(
-    video: Video, labels: tuple[int, ...], clips: NDArray[np.uint8], clip_format: ClipFormat, *, content: str = ""
+    video: Video, labels: tuple[int, ...], clips: NDArray[np.uint8], fps: str | None, *, content: str = ""
 ) -> ClipRow:
-    """The row that stores the clips (V, T, H, W, 3) of `video`; `content` is the version of its bytes."""
+    """The row that stores the clips (V, T, H, W, 3) of `video` at `fps`; `content` is the version of its bytes."""
     views, frames, height, width, _ = clips.shape
     return ClipRow(
         id=video.id,
@@ -75,19 +76,18 @@ def clip_row(
         frames=tuple(encode_jpegs(clips.reshape(views * frames, height, width, 3))),
         width=width,
         height=height,
-        fps=None if clip_format.fps is None else float(as_fps(clip_format.fps)),
+        fps=None if fps is None else float(as_fps(fps)),
         content=content or content_of(video),
         uri=video.uri,
     )
 
 
 class ClipCache:
-    """The clips at `root`. A context manager: shards of buckets stay on local disk until it exits."""
+    """The clips of one `form` at `root`. A context manager: shards of buckets stay on local disk until it exits."""
 
-    def __init__(self, root: str, clip_format: ClipFormat, sampling: ClipSampling) -> None:
+    def __init__(self, root: str, form: Mapping[str, Any]) -> None:
         self.root = root
-        self._fingerprint = _fingerprint(clip_format, sampling)
-        self._frames = clip_format.frames
+        self._fingerprint = json.dumps({"version": VERSION, **form}, sort_keys=True)
         self._kept = ExitStack()
         self._open: dict[str, pq.ParquetFile] = {}
         self._index: dict[str, CachedClip] | None = None
@@ -103,7 +103,7 @@ class ClipCache:
         """The cached clips, by id of their video.
 
         Raises:
-            ClipCacheError: for a cache of another format or sampling, and for other files.
+            ClipCacheError: for a cache of another form, and for other files.
         """
         if self._index is None:
             self._index = {
@@ -124,7 +124,7 @@ class ClipCache:
 
     def write(self, rows: Iterable[ClipRow], *, writer: str = "0") -> int:
         """Add `rows` and return the number of shards written. Concurrent writers need different names."""
-        self.index()  # refuses a cache of another format or sampling
+        self.index()  # refuses a cache of another form
         numbers = [int(posixpath.basename(shard).split("-")[1].split(".")[0]) for shard in self._shards()]
         start, count = max(numbers, default=-1) + 1, 0
         for batch in _batches(rows):
@@ -143,13 +143,14 @@ class ClipCache:
         group, row = divmod(cached.row, GROUP_ROWS)
         try:
             frames = self._shard(cached.shard).read_row_group(group, ["frames"])["frames"][row].as_py()
-            shown = slice(None) if view is None else slice(view * self._frames, (view + 1) * self._frames)
+            count = len(frames) // cached.views
+            shown = slice(None) if view is None else slice(view * count, (view + 1) * count)
             images = decode_jpegs(frames[shown])
         except (ValueError, OSError, pa.ArrowException) as error:
             raise ClipCacheError(
                 f"{cached.shard}: the clips of {cached.id!r} cannot be read: {error}\n{ADVICE}"
             ) from error
-        return images.reshape(-1, self._frames, *images.shape[1:])
+        return images.reshape(-1, count, *images.shape[1:])
 
     def _shards(self) -> list[str]:
         if not files.exists(self.root):
@@ -175,10 +176,16 @@ class ClipCache:
         return self._open[uri]
 
 
-def _fingerprint(clip_format: ClipFormat, sampling: ClipSampling) -> str:
-    """Everything that determines the stored pixels, as JSON."""
+def clip_form(clip_format: ClipFormat, sampling: ClipSampling) -> dict[str, Any]:
+    """Everything that determines the pixels of clips."""
     of_pixels = {name: value for name, value in asdict(clip_format).items() if name not in ("mean", "std")}
-    return json.dumps({"version": VERSION, **of_pixels, **asdict(sampling)}, sort_keys=True)
+    return {**of_pixels, **asdict(sampling)}
+
+
+def mouth_form(look: LipInput, face: int | None) -> dict[str, Any]:
+    """Everything that determines the pixels of mouths."""
+    of_network = ("channels", "normalisation", "colours")
+    return {name: value for name, value in asdict(look).items() if name not in of_network} | {"face": face}
 
 
 def _differences(theirs: str, ours: str) -> str:
@@ -206,7 +213,7 @@ class CachedClips:
     def __init__(self, cache: ClipCache) -> None:
         self._cache = cache
 
-    def decode(self, tasks: Iterable[ClipTask]) -> Generator[NDArray[np.uint8], None, None]:
+    def decode(self, tasks: Iterable[Task]) -> Generator[NDArray[np.uint8], None, None]:
         """The clip of each task, (T, H, W, 3), in order."""
         index = self._cache.index()
         for task in tasks:

@@ -6,29 +6,22 @@ time (`cluster.engines.task_guard`); a crash takes the process, and the pool rep
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.clips.guarded_decode import Outcome, encoded, guarded_decode, outcome_of, response_of
 from cluster.engines.guarded_processes import Response, serve
-from cluster.engines.task_guard import MemoryExceededError, TaskGuard, TimeExceededError
 from cluster.storage.read_policy import STRICT, ReadPolicy
-from cluster.storage.redaction import redacted
-from cluster.storage.video_source import open_video
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
+from extractors.video.media import Source
 from schemas import strict_json
 from schemas.clips import ClipFormat
-from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
-
-MESSAGE_CHARACTERS = 2_000
-VERSION = 1
-
-Outcome = NDArray[np.uint8] | VideoError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,60 +52,41 @@ class ClipTask:
         """Size of the clip."""
         return prod(self.shape)
 
+    def again(self) -> Self:
+        """The next attempt, with the deterministic sampling if there is one."""
+        return replace(self, sampling=self.fallback or self.sampling, fallback=None)
+
+    def encoded(self) -> bytes:
+        """The request to a child."""
+        return encoded(self)
+
+    def outcome_of(self, response: Response) -> Outcome:
+        """The outcome that a child has answered with."""
+        return outcome_of(response, self.shape)
+
 
 def decode(task: ClipTask) -> NDArray[np.uint8]:
     """The clip, (T, H, W, 3). Raises `VideoError` for any problem with the video."""
-    try:
-        guard = TaskGuard(task.memory_bytes, task.time_seconds)
-        with guard, open_video(task.video.uri, policy=task.policy) as source:
-            clips = decode_clips(
-                source,
-                task.format,
-                task.sampling,
-                start_seconds=task.video.start_seconds,
-                end_seconds=task.video.end_seconds,
-                seed=task.seed,
-            )
-    except VideoError:
-        raise
-    except (MemoryError, MemoryExceededError):
-        message = f"a clip of it took more than {task.memory_bytes >> 20} MiB (--memory-limit-mib)"
-        raise VideoError(FailureCode.MEMORY_LIMIT, message) from None
-    except TimeExceededError:
-        message = f"a clip of it took more than {task.time_seconds:g} s (--time-limit)"
-        raise VideoError(FailureCode.TIME_LIMIT, message) from None
-    except Exception as error:
-        report = redacted(traceback.format_exc())[-MESSAGE_CHARACTERS:]
-        raise VideoError(FailureCode.INTERNAL, f"an error in this program: {report}") from error
+
+    def clips_of(source: Source) -> NDArray[np.uint8]:
+        return decode_clips(
+            source,
+            task.format,
+            task.sampling,
+            start_seconds=task.video.start_seconds,
+            end_seconds=task.video.end_seconds,
+            seed=task.seed,
+        )
+
+    clips = guarded_decode(clips_of, task)
     assert len(clips) == 1, f"{len(clips)} clips, but a task is one"
     clip: NDArray[np.uint8] = clips[0]
     return clip
 
 
-def encode_task(task: ClipTask) -> bytes:
-    """`task` as a request to a child; labels do not matter there."""
-    return strict_json.dump(replace(task, video=replace(task.video, labels=()))).encode()
-
-
 def answer(request: bytes) -> Response:
-    """Decode a task that `encode_task` has written, and encode its outcome for `outcome_of`."""
-    task = strict_json.load(ClipTask, request.decode(), "clip task", schema_version=VERSION)
-    try:
-        clip = np.ascontiguousarray(decode(task))
-    except VideoError as error:
-        return Response({"code": error.code, "message": error.message, "stage": error.stage})
-    return Response({}, clip.data.cast("B"))
-
-
-def outcome_of(task: ClipTask, response: Response) -> Outcome:
-    """The outcome of `task` that a child has answered with; its content is not trusted."""
-    try:
-        if response.header:
-            code, stage = FailureCode(response.header["code"]), Stage(response.header["stage"])
-            return VideoError(code, str(response.header["message"]), stage)
-        return np.frombuffer(response.payload, np.uint8).reshape(task.shape)
-    except (KeyError, ValueError):
-        return VideoError(FailureCode.INTERNAL, "the decoder process sent no valid response")
+    """Decode a task that a pool has sent, and encode its outcome for `ClipTask.outcome_of`."""
+    return response_of(lambda: decode(strict_json.load(ClipTask, request.decode(), "clip task", schema_version=1)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A pool of decoder processes that decodes clips ahead of their reader, in order.
 
-In: `ClipTask`s. Out: for each, in order, a clip, uint8 (T, H, W, 3), or the `VideoError` that says why there is none.
+In: `ClipTask`s or `MouthTask`s. Out: for each, in order, uint8 (T, H, W, 3), or the `VideoError` that says why there is
+none.
 
 A video whose decoder crashes or hangs gets a second attempt in a new process; other videos are not affected
 (`cluster.engines.guarded_processes`).
@@ -10,14 +11,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
-from cluster.clips.decoder import ClipTask, Outcome, encode_task, outcome_of
-from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request
+from cluster.clips.guarded_decode import Outcome
+from cluster.engines.guarded_processes import GuardedProcesses, ProcessFailure, Request, Response
 from cluster.engines.task_guard import GUARD_SECONDS
 from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Video
 
-DECODER = "cluster.clips.decoder"
+CLIPS, MOUTHS = "cluster.clips.decoder", "cluster.clips.mouth_decoder"  # what children run
 DEPTH = 2  # tasks of a process: one in work, one queued
 AHEAD = 4  # clips for each process that are decoded or being decoded, and not yet taken
 ATTEMPTS = 2
@@ -29,29 +32,56 @@ FAILURES = {
 }
 
 
+class Task(Protocol):
+    """A task of either decoder."""
+
+    @property
+    def video(self) -> Video:
+        """What to decode."""
+
+    @property
+    def time_seconds(self) -> float:
+        """The most time that it may take."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The most bytes of its outcome."""
+
+    @property
+    def fallback(self) -> Any:
+        """What the next attempt does otherwise, after which an error counts; None for nothing."""
+
+    def again(self) -> Self:
+        """The next attempt."""
+
+    def encoded(self) -> bytes:
+        """The request to a child."""
+
+    def outcome_of(self, response: Response) -> Outcome:
+        """The outcome that a child has answered with."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """An attempt at the task with this position in the input."""
 
     position: int
-    task: ClipTask
+    task: Task
     number: int = 1
 
     def next(self) -> _Attempt:
-        """The next attempt, with the deterministic sampling if there is one."""
-        task = replace(self.task, sampling=self.task.fallback or self.task.sampling, fallback=None)
-        return _Attempt(self.position, task, self.number + 1)
+        return _Attempt(self.position, self.task.again(), self.number + 1)
 
 
 class ClipDecoderPool:
-    """`count` processes; they start with the first task, and serve one caller of `decode` after another."""
+    """`count` processes of `decoder`, which start with the first task and serve one caller of `decode` at a time."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, decoder: str = CLIPS) -> None:
         self._count = count
-        self._processes: GuardedProcesses[_Attempt] = GuardedProcesses(DECODER, count, depth=DEPTH)
+        self._processes: GuardedProcesses[_Attempt] = GuardedProcesses(decoder, count, depth=DEPTH)
         self._is_busy = False
 
-    def decode(self, tasks: Iterable[ClipTask]) -> Generator[Outcome, None, None]:
+    def decode(self, tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
         """The outcome of each task, in order. Raises `RuntimeError` while another caller is being served."""
         if self._is_busy:
             raise RuntimeError("these decoders are at work for another caller, whose clips would be mixed up")
@@ -87,7 +117,7 @@ class ClipDecoderPool:
     def _send(self, attempt: _Attempt) -> None:
         task = attempt.task
         limit_seconds = task.time_seconds + GUARD_SECONDS
-        self._processes.send(Request(attempt, encode_task(task), limit_seconds, task.size_bytes))
+        self._processes.send(Request(attempt, task.encoded(), limit_seconds, task.size_bytes))
 
     def _receive(self, outcomes: dict[int, Outcome], retries: deque[_Attempt]) -> None:
         """Wait for responses, and add `outcomes` by position, or `retries`."""
@@ -100,7 +130,7 @@ class ClipDecoderPool:
                     message = f"{ATTEMPTS} decoders in a row {happened}: the file is damaged, bring another copy of it"
                     outcomes[attempt.position] = VideoError(code, message)
                 continue
-            outcome = outcome_of(attempt.task, found)
+            outcome = attempt.task.outcome_of(found)
             if isinstance(outcome, VideoError) and attempt.task.fallback is not None:
                 retries.append(attempt.next())
             else:

@@ -147,14 +147,7 @@ class ClipData(TrainingData):
     def without(self, lost: Sequence[LostVideo]) -> ClipData:
         if not lost:
             return self
-        most = self.settings.options.clips.max_failure_ratio
-        if len(lost) > most * len(self.videos):
-            lines = [f"  - {video.id!r}: {video.message}" for video in lost[:EXAMPLES]]
-            lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
-            raise ClipDataError(
-                f"{len(lost)} of {len(self.videos)} videos cannot be decoded, more than --max-failure-ratio {most:g} "
-                "allows:\n" + "\n".join(lines)
-            )
+        check_losses(lost, len(self.videos), self.settings.options.clips.max_failure_ratio)
         lost_ids = {video.id for video in lost}
         kept = np.array([video.id not in lost_ids for video in self.videos])
         return replace(
@@ -165,6 +158,17 @@ class ClipData(TrainingData):
     def identity(self) -> Mapping[str, Any]:
         lines = "\n".join(f"{video.id}\t{video.start_seconds}\t{video.end_seconds}" for video in self.videos)
         return {**super().identity(), "data.videos": hashlib.sha256(lines.encode()).hexdigest()}
+
+
+def check_losses(lost: Sequence[LostVideo], videos: int, most: float) -> None:
+    """Raise `ClipDataError` where more than the fraction `most` of the videos is lost."""
+    if len(lost) > most * videos:
+        lines = [f"  - {video.id!r}: {video.message}" for video in lost[:EXAMPLES]]
+        lines += [f"  - and {len(lost) - EXAMPLES} more"] if len(lost) > EXAMPLES else []
+        raise ClipDataError(
+            f"{len(lost)} of {videos} videos cannot be used, more than --max-failure-ratio {most:g} allows:\n"
+            + "\n".join(lines)
+        )
 
 
 def load(settings: TrainingSettings) -> ClipData:

@@ -12,11 +12,11 @@ once, and one worker may have one row more than another.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from torch import Tensor
 from classifiers.data.batches import BatchOrder, ClipBatch, Worker
 from classifiers.data.class_choice import Targets
 from classifiers.training.loop import epoch_seed
+from cluster.clips.cache import clip_form
 from cluster.clips.decoder import ClipTask
+from cluster.clips.decoder_pool import CLIPS, Task
 from cluster.features.read_ahead import read_ahead
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from extractors.clips.sampling import ClipSampling
@@ -44,8 +46,34 @@ class LostClipError(Exception):
 class Decoders(Protocol):
     """A source of clips: `ClipDecoderPool` or `CachedClips`."""
 
-    def decode(self, tasks: Iterable[ClipTask]) -> Generator[NDArray[np.uint8] | VideoError, None, None]:
+    def decode(self, tasks: Iterable[Task]) -> Generator[NDArray[np.uint8] | VideoError, None, None]:
         """The outcome of each task, in order."""
+
+
+class Reading(Protocol):
+    """How the clips of videos are decoded: `ClipReading` or `MouthReading`."""
+
+    @property
+    def decoder(self) -> str:
+        """What the processes of a pool run."""
+
+    @property
+    def form(self) -> Mapping[str, Any]:
+        """Everything that determines the pixels of cached clips."""
+
+    @property
+    def fps(self) -> str | None:
+        """Frames a second; None: all frames of the video."""
+
+    @property
+    def needs_check(self) -> bool:
+        """Whether a video can have a `problem`."""
+
+    def task(self, video: Video, seed: int, *, is_deterministic: bool) -> Task:
+        """The decoder's task for a clip of `video`."""
+
+    def problem(self, video: Video, clip: NDArray[np.uint8]) -> VideoError | None:
+        """Why a decoded clip cannot be trained on; None if it can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +86,23 @@ class ClipReading:
     memory_bytes: int
     time_seconds: float
     policy: ReadPolicy = STRICT
+
+    decoder: ClassVar[str] = CLIPS
+    needs_check: ClassVar[bool] = False
+
+    @property
+    def form(self) -> Mapping[str, Any]:
+        """The format and the deterministic sampling."""
+        return clip_form(self.format, self.deterministic)
+
+    @property
+    def fps(self) -> str | None:
+        """Frames a second."""
+        return self.format.fps
+
+    def problem(self, video: Video, clip: NDArray[np.uint8]) -> VideoError | None:
+        """None: every clip has the format."""
+        return None
 
     def task(self, video: Video, seed: int, *, is_deterministic: bool) -> ClipTask:
         """The decoder's task for a clip of `video`."""
@@ -81,9 +126,9 @@ class ClipSource:
         self,
         videos: Sequence[Video],
         rows: NDArray[np.bool_],
-        targets: Targets,
+        targets: Targets | None,
         *,
-        reading: ClipReading,
+        reading: Reading,
         order: BatchOrder,
         worker: Worker,
         decoders: Decoders,
@@ -113,12 +158,13 @@ class ClipSource:
         for start in range(first, last, self._order.batch_size):
             yield rows[start : min(start + self._order.batch_size, last)]
 
-    def batches(self, epoch: int = 0) -> Iterator[ClipBatch]:
+    def batches(self, epoch: int = 0) -> Iterator[Any]:
         """One pass over the rows; if shuffled, `epoch` determines the order."""
         return read_ahead(partial(self._batches, epoch), BATCHES_AHEAD)
 
     def targets(self, rows: NDArray[np.intp]) -> Tensor:
         """Targets of rows, for the loss."""
+        assert self._targets is not None
         return torch.from_numpy(self._targets.of(rows))
 
     def ids(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
@@ -131,14 +177,17 @@ class ClipSource:
             return total // world * rank, total // world * (rank + 1)
         return total * rank // world, total * (rank + 1) // world
 
-    def _batches(self, epoch: int) -> Iterator[ClipBatch]:
+    def batch(self, clips: Sequence[NDArray[np.uint8]], rows: NDArray[np.intp], epoch: int) -> Any:
+        """The batch of the decoded clips of rows."""
+        return ClipBatch(torch.from_numpy(np.stack(clips)), self.targets(rows), self.ids(rows))
+
+    def _batches(self, epoch: int) -> Iterator[Any]:
         tasks = (self._task(row, epoch) for rows in self.row_batches(epoch) for row in rows)
         with closing(self._decoders.decode(tasks)) as clips:
             for rows in self.row_batches(epoch):
-                stacked = np.stack([self._checked(next(clips), row) for row in rows])
-                yield ClipBatch(torch.from_numpy(stacked), self.targets(rows), self.ids(rows))
+                yield self.batch([self._checked(next(clips), row) for row in rows], rows, epoch)
 
-    def _task(self, row: int, epoch: int) -> ClipTask:
+    def _task(self, row: int, epoch: int) -> Task:
         seed = epoch_seed(self._order.seed, epoch, row)
         return self._reading.task(self._videos[row], seed, is_deterministic=not self._order.shuffle)
 

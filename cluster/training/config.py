@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from classifiers.choices import CLIP_MODELS, FEATURE_MODELS, SINGLE_LABEL
+from classifiers.choices import (
+    CLIP_MODELS,
+    FEATURE_MODELS,
+    LIP_MODELS,
+    LIP_MONITORS,
+    SINGLE_LABEL,
+    TRANSCRIPTION,
+    WORD_ERROR_RATE,
+)
 from cluster.engines.options import LOCAL
 from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
@@ -19,6 +27,7 @@ from cluster.runs.provenance import without_secrets
 from cluster.storage import files
 from cluster.storage.read_policy import ReadPolicy
 from cluster.training.clip_options import ClipOptions, ClipSettings
+from cluster.training.lip_options import LipOptions, LipSettings
 from cluster.training.option_groups import (
     COLUMN,
     FOLDERS,
@@ -30,13 +39,14 @@ from cluster.training.option_groups import (
     TrainingEngineOptions,
     TrainingReportingOptions,
 )
-from cluster.training.phases import NO_RECIPE, PhaseSettings
+from cluster.training.phases import LIPNET, NO_RECIPE, PhaseSettings
 
 if TYPE_CHECKING:
     from classifiers.training.config import TrainingConfig
 
-FEATURES, CLIPS = "features", "clips"
-BATCH_SIZES = {FEATURES: 256, CLIPS: 8}
+FEATURES, CLIPS, LIPS = "features", "clips", "lips"
+BATCH_SIZES = {FEATURES: 256, CLIPS: 8, LIPS: 8}
+OF_ALL_FRAMES = ("augment", "clip_cache", "max_failure_ratio")  # of the options of clips, those of mouths as well
 # Groups that decide where a training runs and what it logs, but not what comes out; `workers` is the exception. What
 # videos there are is compared by itself.
 OF_NO_CONSEQUENCE = ("engine", "folders", "access", "reporting")
@@ -44,7 +54,7 @@ OF_NO_CONSEQUENCE = ("engine", "folders", "access", "reporting")
 
 @dataclass(frozen=True)
 class TrainingOptions(Options):
-    """One training of a classifier, on `features` or on clips of `videos`."""
+    """One training of a classifier on `features` or on clips of `videos`, or of a lip reader on their mouths."""
 
     output: str = option(
         help="folder or URI for the checkpoint, the report and the logs; an unfinished training there is resumed",
@@ -65,6 +75,7 @@ class TrainingOptions(Options):
     classes: ClassOptions = field(default_factory=ClassOptions)
     splits: SplitOptions = field(default_factory=SplitOptions)
     clips: ClipOptions = field(default_factory=ClipOptions)
+    lips: LipOptions = field(default_factory=LipOptions)
     optimisation: OptimisationOptions = field(default_factory=OptimisationOptions)
     engine: TrainingEngineOptions = field(default_factory=TrainingEngineOptions)
     reporting: TrainingReportingOptions = field(default_factory=TrainingReportingOptions)
@@ -85,6 +96,8 @@ class TrainingOptions(Options):
         native = attempt(self.model.config, problems)
         if self.kind == CLIPS and self.model.takes_clips and native is not None:
             attempt(lambda: self.clips.settings(self.model.model, native.clip_format()), problems)
+        if self.kind == LIPS and native is not None:
+            attempt(lambda: self.lips.settings(native.lip_input(), self.clips.augment), problems)
         attempt(optimisation.training_config, problems)
         phases = attempt(lambda: optimisation.phase_settings(self.model.model), problems)
         if self.kind == FEATURES and any(phase.stages is not None for phase in phases or ()):
@@ -97,15 +110,46 @@ class TrainingOptions(Options):
         problems = []
         if self.kind == FEATURES:
             problems += [f"--{name} goes with --videos" for name in self.folders.given()]
-        if self.model.takes_clips != (self.kind == CLIPS):
-            names, noun = (FEATURE_MODELS, "features") if self.kind == FEATURES else (CLIP_MODELS, "clips of --videos")
-            problems.append(f"model {self.model.model!r} does not take {noun}; those that do: {', '.join(names)}")
-        if self.kind == CLIPS and self.splits.split == FOLDERS:
+        if self.kind == FEATURES and (self.model.takes_clips or self.model.reads_lips):
+            names = ", ".join(FEATURE_MODELS)
+            problems.append(f"model {self.model.model!r} does not take features; those that do: {names}")
+        if self.kind == CLIPS and not self.model.takes_clips:
+            names = ", ".join((*CLIP_MODELS, *LIP_MODELS))
+            problems.append(f"model {self.model.model!r} does not take clips of --videos; those that do: {names}")
+        problems += self._conflicts_of_lips()
+        if self.kind != FEATURES and self.splits.split == FOLDERS:
             problems.append(
                 "--split folders goes with --features; a manifest's column split says as much: --split column"
             )
         if self.optimisation.phases and self.optimisation.recipe != NO_RECIPE:
             problems.append(f"--recipe {self.optimisation.recipe} has its own phases: leave --phases out")
+        return problems
+
+    def _conflicts_of_lips(self) -> list[str]:
+        """Options of lip readers without one, or options of classifiers with one."""
+        changed = {
+            found.name: (found.group, found.field)
+            for found in options_of(TrainingOptions).values()
+            if found.value_in(self) != found.default
+        }
+        monitor = self.optimisation.monitor
+        if self.kind != LIPS:
+            names = ", ".join(LIP_MODELS)
+            of_lips = [name for name, (group, _) in changed.items() if group == "lips"]
+            problems = [f"--{name} goes with a model that reads lips: {names}" for name in of_lips]
+            if self.optimisation.recipe == LIPNET:
+                problems.append(f"--recipe {LIPNET} goes with a model that reads lips: {', '.join(LIP_MODELS)}")
+            if monitor in set(LIP_MONITORS) - {"loss"}:
+                problems.append(f"--monitor {monitor} goes with a model that reads lips")
+            return problems
+        of_classes = ("classes", "clips")
+        problems = [
+            f"--{name} goes with classifiers, not with {self.model.model!r}, which reads lips"
+            for name, (group, field) in changed.items()
+            if (group in of_classes and field not in OF_ALL_FRAMES) or field in ("label_smoothing", "recompute")
+        ]
+        if monitor not in (None, *LIP_MONITORS):
+            problems.append(f"--monitor is one of {', '.join(LIP_MONITORS)} for lip readers, not {monitor!r}")
         return problems
 
     @property
@@ -115,8 +159,15 @@ class TrainingOptions(Options):
 
     @property
     def kind(self) -> str:
-        """What is trained on: `FEATURES` or `CLIPS`."""
-        return FEATURES if self.videos is None else CLIPS
+        """What is trained on: `FEATURES`, `CLIPS` or `LIPS`."""
+        if self.videos is None:
+            return FEATURES
+        return LIPS if self.model.reads_lips else CLIPS
+
+    @property
+    def task(self) -> str:
+        """What the network does: classes, or a transcription."""
+        return TRANSCRIPTION if self.kind == LIPS else self.classes.task
 
     def settings(self) -> TrainingSettings:
         """The options with everything resolved; paths are absolute, as workers have other working directories."""
@@ -131,6 +182,7 @@ class TrainingOptions(Options):
             validation_features=tuple(map(_absolute, splits.validation_features)),
             test_features=tuple(map(_absolute, splits.test_features)),
             clip_cache=self.clips.clip_cache and _absolute(self.clips.clip_cache),
+            alphabet=(self.lips.alphabet_file and _absolute(self.lips.alphabet_file)) or self.lips.alphabet,
         )
         return TrainingSettings(
             options=located,
@@ -157,14 +209,19 @@ class TrainingSettings:
 
     @property
     def kind(self) -> str:
-        """What is trained on: `FEATURES` or `CLIPS`."""
+        """What is trained on: `FEATURES`, `CLIPS` or `LIPS`."""
         return self.options.kind
 
     @property
+    def monitor(self) -> str:
+        """The measure that selects the best epoch."""
+        return self.options.optimisation.monitor or (WORD_ERROR_RATE if self.kind == LIPS else "loss")
+
+    @property
     def level(self) -> str:
-        """What the model looks at: `video` (means), `frame` or `clip`."""
-        if self.kind == CLIPS:
-            return "clip"
+        """What the model looks at: `video` (means), `frame`, `clip` or `lip`."""
+        if self.kind != FEATURES:
+            return "clip" if self.kind == CLIPS else "lip"
         from classifiers.feature_models.registry import model_entry  # brings torch
 
         level: str = model_entry(self.options.model.model).model.level
@@ -178,7 +235,7 @@ class TrainingSettings:
     @property
     def _may_have_column(self) -> bool:
         """Whether there may be a manifest that says how videos are split."""
-        return self.kind == CLIPS or self.options.classes.labels is not None
+        return self.kind != FEATURES or self.options.classes.labels is not None
 
     def split(self, *, has_column: bool = False) -> str:
         """How videos are split; `has_column` is whether a manifest says it."""
@@ -189,11 +246,15 @@ class TrainingSettings:
         model = self.options.model
         return self.options.clips.settings(model.model, model.config().clip_format())
 
+    def lips(self) -> LipSettings:
+        """How mouths are taken from videos."""
+        return self.options.lips.settings(self.options.model.config().lip_input(), self.options.clips.augment)
+
     def training_config(self, batches_per_epoch: int, class_weights: tuple[float, ...] | None) -> TrainingConfig:
         """How the classifier is trained."""
         optimisation = self.options.optimisation
         phases = tuple(phase.phase(-(-batches_per_epoch // optimisation.accumulate)) for phase in self.phases)
-        return replace(optimisation.training_config(), phases=phases, class_weights=class_weights)
+        return replace(optimisation.training_config(), phases=phases, class_weights=class_weights, monitor=self.monitor)
 
     def configuration(self) -> dict[str, Any]:
         """The options by name, with those that were resolved, for the record."""
@@ -202,6 +263,7 @@ class TrainingSettings:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
+            "monitor": self.monitor,
             "split": self.options.splits.split if self._may_have_column else self.split(),
         }
 

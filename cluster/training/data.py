@@ -1,6 +1,6 @@
-"""The interface of training data: chosen classes and splits of the videos, as features or as clips.
+"""The interface of training data: chosen classes and splits of the videos, as features, clips or mouths.
 
-    TrainingData   description of the data, small, the same for all workers (`feature_data`, `clip_data`)
+    TrainingData   description of the data, small, the same for all workers (`feature_data`, `clip_data`, `lip_data`)
     Feed           a worker's access to the data, open while it trains
     Source         a worker's share of a split: batches, for each epoch anew
 
@@ -21,12 +21,19 @@ from torch import nn
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.class_choice import ClassChoice
 from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
+from classifiers.text.alphabet import Alphabet
+from classifiers.training.config import TrainingConfig
 from classifiers.training.identity import TrainingIdentity
 from classifiers.training.loop import Batch
+from classifiers.training.objective import Classification, Objective
 from cluster.training.config import TrainingSettings
 from cluster.training.progress import UNWATCHED, Meter
+from cluster.training.results import split_result
 from cluster.training.splits import Split
 from schemas.clips import ClipInput
+from schemas.evaluations import SplitResult
+from schemas.lips import LipInput
+from schemas.text_results import TextResult
 from schemas.trainings import TRAINING, LostVideo
 
 
@@ -39,6 +46,8 @@ class ModelInput:
     columns: tuple[str, ...] = ()
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     clips: ClipInput | None = None
+    lips: LipInput | None = None
+    alphabet: Alphabet | None = None
 
 
 HASHED_ROWS = 1 << 14  # at a time, as targets of many classes take much memory
@@ -97,6 +106,19 @@ class TrainingData(ABC):
     def is_repeatable(self) -> bool:
         """Whether a video gives the same input in every epoch, to a model with stages that can be frozen."""
         return False
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a temperature is fitted to the outputs."""
+        return True
+
+    def objective(self, config: TrainingConfig) -> Objective:
+        """What the model is trained for."""
+        return Classification(self.settings.options.task, len(self.choice), config)
+
+    def result(self, name: str, evaluation: Any, seconds: float) -> SplitResult | TextResult:
+        """The evaluation of a split, for the record."""
+        return split_result(name, evaluation, seconds)
 
     def augmentation(self) -> nn.Module | None:
         """The random augmentation of training inputs, or None."""

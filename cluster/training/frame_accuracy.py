@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 import torch
 
 from classifiers.clip_models.streaming import StreamModel
 from classifiers.metrics.frame_hits import FrameHits
-from classifiers.training.loop import Batch, Training
+from classifiers.training.loop import Training
 from classifiers.training.workers import Workers
 from schemas.clips import ClipInput
 from schemas.evaluations import FrameAccuracy
@@ -21,14 +22,13 @@ EQUAL = "equal"  # placement: frames are spread over the video
 
 
 def frame_accuracy(
-    training: Training, model: StreamModel, batches: Iterable[Batch], workers: Workers, clips: ClipInput
+    training: Training, model: StreamModel, batches: Iterable[Any], workers: Workers, clips: ClipInput
 ) -> FrameAccuracy:
     """The accuracy of the training's `model` after each frame, over the batches of all workers."""
     hits, device = FrameHits(clips.format.frames), next(model.parameters()).device
     model.eval()
     for batch in batches:
         placed = batch.to(device)
-        assert placed.targets is not None
         with torch.inference_mode(), training.arithmetic():
             logits = model.frame_logits(*placed.inputs)  # (N, T, K)
         hits.update(logits.float().cpu(), placed.targets.cpu())

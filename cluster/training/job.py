@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
+from classifiers.choices import WORD_ERROR_RATE
 from classifiers.training.loop import DivergedError
 from cluster.datasets.folder import held
 from cluster.engines.base import EngineError
@@ -28,7 +29,7 @@ from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.training.base import ResourceError
 from cluster.training.clip_source import LostClipError
-from cluster.training.config import CLIPS, TrainingOptions, TrainingSettings
+from cluster.training.config import FEATURES, TrainingOptions, TrainingSettings
 from cluster.training.data import identity_of
 from cluster.training.engines import is_on_cpu, make_training_engine
 from cluster.training.kinds import load_training_data
@@ -37,10 +38,13 @@ from cluster.training.progress import ProgressDisplay
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
 from schemas.errors import InputError
+from schemas.evaluations import SplitResult
+from schemas.text_results import TextResult
 from schemas.trainings import RECORD_FILE, Epoch, LostVideo, TrainingRecord
 
 FP32 = "fp32"
 MAX_LOST_LOGGED = 20
+LOGGED = ("loss", "hit_at_one", "character_error_rate", WORD_ERROR_RATE)  # metrics of an epoch
 
 logger = logging.getLogger("framemill")
 
@@ -79,7 +83,8 @@ def _train(settings: TrainingSettings) -> None:
             return
         state = states.latest()
         sizes = ", ".join(f"{name} {len(split)}" for name, split in data.splits.items())
-        logger.info(f"{options.model.model}, {len(data.choice)} classes, videos: {sizes}")
+        noun = "classes" if data.input.alphabet is None else "outputs"
+        logger.info(f"{options.model.model}, {len(data.choice)} {noun}, videos: {sizes}")
         if state is not None:
             logger.info(f"resuming after {len(state.history.epochs)} epochs")
         style = Progress.style_for(quiet=options.reporting.quiet, log_format=options.reporting.log_format)
@@ -105,7 +110,7 @@ def _train(settings: TrainingSettings) -> None:
 
 def _check_precision(settings: TrainingSettings, *, on_gpu: bool) -> None:
     precision = settings.options.optimisation.precision
-    if settings.kind == CLIPS and precision != FP32 and not on_gpu:
+    if settings.kind != FEATURES and precision != FP32 and not on_gpu:
         raise ResourceError(
             f"--precision {precision} for clips needs a GPU: on CPUs torch computes wrong gradients of 3D convolutions "
             "in it. Leave it out"
@@ -116,13 +121,16 @@ def _log_epoch(record: Epoch, settings: TrainingSettings, states: StateFolder) -
     if not record.epoch:
         _log_lost(states.lost() or ())
     parts = [
-        f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in ('loss', 'hit_at_one'))}"
+        f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in LOGGED if name in measured)}"
         for split, measured in (("training", record.training), ("validation", record.validation))
         if measured
     ]
     phases = len(settings.phases)
     phase = f" (phase {record.phase + 1} of {phases})" if phases > 1 else ""
     logger.info(f"epoch {record.epoch + 1} of {settings.epochs}{phase}: {', '.join(parts)}, {record.seconds:.1f} s")
+    for sentence in record.examples:
+        logger.info(f"  said: {sentence.text}")
+        logger.info(f"  read: {sentence.read}")
 
 
 def _log_lost(lost: Sequence[LostVideo]) -> None:
@@ -133,7 +141,8 @@ def _log_lost(lost: Sequence[LostVideo]) -> None:
 
 
 def _log_results(record: TrainingRecord, output: str) -> None:
-    for result in record.splits:
+    results: tuple[SplitResult | TextResult, ...] = (*record.splits, *record.texts)
+    for result in results:
         summary = ", ".join(f"{name} {value:.4f}" for name, value in result.summary.items() if value is not None)
         logger.info(f"{result.name} ({result.videos} videos): {summary}")
     report = files.join(output, REPORT_FILE)

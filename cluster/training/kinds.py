@@ -1,14 +1,18 @@
-"""Kinds of training data by name: features and clips; their modules are imported on demand."""
+"""Kinds of training data by name: features, clips and lips; their modules are imported on demand."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from cluster.training.config import CLIPS, FEATURES, TrainingSettings
+from cluster.training.config import CLIPS, FEATURES, LIPS, TrainingSettings
 from cluster.training.data import TrainingData
 
 # Modules with a `load(settings)`.
-KINDS = {FEATURES: "cluster.training.feature_data", CLIPS: "cluster.training.clip_data"}
+KINDS = {
+    FEATURES: "cluster.training.feature_data",
+    CLIPS: "cluster.training.clip_data",
+    LIPS: "cluster.training.lip_data",
+}
 
 
 def load_training_data(settings: TrainingSettings) -> TrainingData:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from classifiers.choices import CLIP_MODELS, FEATURE_MODELS, MONITORS, OPTIMIZERS, PRECISIONS, SINGLE_LABEL, TASKS
+from classifiers.choices import (
+    CLIP_MODELS,
+    FEATURE_MODELS,
+    LIP_MODELS,
+    MONITORS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SINGLE_LABEL,
+    TASKS,
+)
 from classifiers.data.class_choice import ALL
 from classifiers.data.splits import HashSplit
 from classifiers.training.learning_rate import DECAYS
@@ -17,6 +26,8 @@ from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import named_values, option
 from cluster.runs.options import Options
 from cluster.training.phases import (
+    LIPNET,
+    LIPNET_LEARNING_RATE,
     NO_RECIPE,
     RECIPES,
     TRANSFER_LEARNING_RATE,
@@ -42,8 +53,8 @@ class ModelOptions(Options):
 
     model: str = option(
         "dense-5",
-        help="name of the network: the first ones take features, those from c3d on take clips",
-        choices=(*FEATURE_MODELS, *CLIP_MODELS),
+        help="name of the network: the first ones take features, those from c3d on take clips, the last two read lips",
+        choices=(*FEATURE_MODELS, *CLIP_MODELS, *LIP_MODELS),
         common=True,
     )
     model_options: tuple[str, ...] = option(
@@ -54,7 +65,7 @@ class ModelOptions(Options):
     )
     init_head: str = option(
         AUTO_HEAD,
-        help="head of --init-weights: auto keeps it if its classes are the same",
+        help="head of --init-weights: auto keeps it if its classes, or its alphabet, are the same",
         choices=HEADS,
         goes_with="init_weights",
     )
@@ -64,15 +75,21 @@ class ModelOptions(Options):
 
     @property
     def takes_clips(self) -> bool:
-        """Whether the model looks at clips, and not at features."""
+        """Whether the model looks at clips."""
         return self.model in CLIP_MODELS
+
+    @property
+    def reads_lips(self) -> bool:
+        """Whether the model looks at mouths."""
+        return self.model in LIP_MODELS
 
     def config(self) -> Any:
         """The model's numbers; raises `ValueError` for those that it does not take."""
         from classifiers.clip_models.registry import clip_model_config  # brings torch, which help does without
         from classifiers.feature_models.registry import model_config
+        from classifiers.lip_models.registry import lip_model_config
 
-        make = clip_model_config if self.takes_clips else model_config
+        make: Any = clip_model_config if self.takes_clips else lip_model_config if self.reads_lips else model_config
         return make(self.model, named_values("model-options", self.model_options))
 
 
@@ -151,7 +168,8 @@ class OptimisationOptions(Options):
     optimizer: str = option("rmsprop", help="optimizer", choices=OPTIMIZERS, common=True)
     recipe: str = option(
         NO_RECIPE,
-        help="transfer: train the head first, then the last three stages at a tenth of the learning rate",
+        help="transfer: train the head first, then the last three stages at a tenth of the learning rate; lipnet: Adam "
+        "at 1e-4 for 30 epochs, then 70 in which the rate falls",
         choices=RECIPES,
         goes_with=VIDEOS,
         common=True,
@@ -166,6 +184,9 @@ class OptimisationOptions(Options):
     weight_decay: float = option(0.0, help="weight decay of adamw and sgd")
     schedule: str = option("constant", help="schedule of the learning rate after the warm-up", choices=tuple(DECAYS))
     warmup_steps: int = option(0, help="steps in which the learning rate rises from nearly zero")
+    hold_epochs: float = option(
+        0.0, help="with any schedule: epochs after the warm-up before the rate falls", minimum=0
+    )
     decay_epochs: float = option(1.0, help="with --schedule exponential or step: epochs between two decays")
     decay_rate: float = option(0.9, help="with --schedule exponential or step: factor of each decay")
     decay_floor: float = option(0.0, help="lowest learning rate of any schedule, as a fraction of the highest")
@@ -176,8 +197,11 @@ class OptimisationOptions(Options):
     )
     max_gradient_norm: float | None = option(None, help="clip gradients to this norm")
     precision: str = option("fp32", help="precision of the arithmetic; weights are always fp32", choices=PRECISIONS)
-    monitor: str = option(
-        "loss", help="measure on the validation split that selects the best epoch", choices=tuple(MONITORS)
+    monitor: str | None = option(
+        None,
+        help="measure on the validation split that selects the best epoch; by default loss, of lip readers "
+        "word_error_rate",
+        choices=tuple(MONITORS),
     )
     patience: int | None = option(None, help="stop after so many epochs without improvement")
     seed: int = option(0, help="random seed of weights, order and dropout")
@@ -188,6 +212,8 @@ class OptimisationOptions(Options):
             return self.learning_rate
         if self.recipe == NO_RECIPE:
             return LEARNING_RATE
+        if self.recipe == LIPNET:
+            return LIPNET_LEARNING_RATE
         return TRANSFER_LEARNING_RATES.get(model, TRANSFER_LEARNING_RATE)
 
     def phase_settings(self, model: str) -> tuple[PhaseSettings, ...]:
@@ -200,12 +226,15 @@ class OptimisationOptions(Options):
             weight_decay=self.weight_decay,
             schedule=self.schedule,
             warmup_steps=self.warmup_steps,
+            hold_epochs=self.hold_epochs,
             decay_epochs=self.decay_epochs,
             decay_rate=self.decay_rate,
             decay_floor=self.decay_floor,
         )
         given.phase(1)  # for its checks
-        phases = phases_of(self.phases or recipe_phases(self.recipe, given.learning_rate), given) or (given,)
+        phases = phases_of(self.phases or recipe_phases(self.recipe, given.learning_rate, self.epochs), given) or (
+            given,
+        )
         total = sum(phase.epochs for phase in phases)
         if self.epochs not in (None, total):
             raise ValueError(f"epochs is {self.epochs}, but those of the phases are {total}: leave --epochs out")
@@ -222,7 +251,7 @@ class OptimisationOptions(Options):
             label_smoothing=self.label_smoothing,
             max_gradient_norm=self.max_gradient_norm,
             precision=self.precision,
-            monitor=self.monitor,
+            monitor=self.monitor or "loss",
             patience=self.patience,
             seed=self.seed,
         )

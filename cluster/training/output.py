@@ -11,12 +11,14 @@ In: the plan of a training and its outcome. Out, in this order:
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from classifiers.training.identity import TrainingIdentity
 from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster.reports.context import PageContext
+from cluster.reports.lip_report import render_lip_report
 from cluster.reports.training_report import FILE_NAME, render_training_report
 from cluster.runs.config_file import config_text
 from cluster.runs.provenance import command_line, package_versions, without_secrets
@@ -24,12 +26,13 @@ from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from cluster.training.base import WorkerResources
 from cluster.training.data import TrainingData
-from cluster.training.report_context import feature_reports, mistake_pictures
+from cluster.training.report_context import feature_reports, mistake_pictures, mouth_strips
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.errors import InputError
 from schemas.evaluations import SplitResult
 from schemas.records import utc_text
+from schemas.text_results import ReadSentence, TextResult
 from schemas.trainings import RECORD_FILE, VALIDATION, TrainedClass, TrainedPhase, TrainingMachine, TrainingRecord
 
 OPTIONS_FILE, REPORT_FILE = "training.toml", FILE_NAME
@@ -87,7 +90,11 @@ def _page(plan: TrainingPlan, record: TrainingRecord) -> str:
         pages=feature_reports(options.features),
         unchanged=options.unchanged(),
     )
-    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data, options.policy)
+    with_pictures = not options.reporting.without_pictures
+    if record.lips is not None:
+        strips = mouth_strips(record, plan.data, plan.threads) if with_pictures else {}
+        return render_lip_report(record, strips, context)
+    pictures = mistake_pictures(record, plan.data, options.policy) if with_pictures else {}
     return render_training_report(record, pictures, context)
 
 
@@ -98,15 +105,17 @@ def _checkpoint_config(plan: TrainingPlan, outcome: TrainingOutcome) -> Checkpoi
         model=options.model.model,
         options=asdict(options.model.config()),
         num_classes=len(data.choice),
-        class_names=data.choice.names,
-        class_indices=data.choice.indices,
+        class_names=data.choice.names if given.alphabet is None else (),
+        class_indices=data.choice.indices if given.alphabet is None else (),
         rgb_dim=given.rgb_dim,
         audio_dim=given.audio_dim,
         level=settings.level,
-        task=options.classes.task,
+        task=options.task,
         input_columns=given.columns,
         feature_fingerprint=given.fingerprint,
         clips=given.clips,
+        lips=given.lips,
+        alphabet=given.alphabet,
         temperature=1.0 if outcome.fit is None else outcome.fit.temperature,
         metrics={name: value for name, value in validation.items() if value is not None},
         training={
@@ -135,8 +144,8 @@ def _record(
         model=options.model.model,
         parameters=outcome.parameters,
         level=settings.level,
-        task=options.classes.task,
-        monitor=options.optimisation.monitor,
+        task=options.task,
+        monitor=settings.monitor,
         seed=options.optimisation.seed,
         rgb_dim=data.input.rgb_dim,
         audio_dim=data.input.audio_dim,
@@ -149,7 +158,8 @@ def _record(
         best_epoch=outcome.history.best_epoch,
         stopped_early=outcome.stopped_early,
         resumed_at_epoch=outcome.resume_log.resumed_at_epoch,
-        splits=tuple(_with_uris(result, data) for result in outcome.results),
+        splits=tuple(_with_uris(one, data) for one in outcome.results if isinstance(one, SplitResult)),
+        texts=tuple(_with_uris_of_sentences(one, data) for one in outcome.results if isinstance(one, TextResult)),
         temperature=outcome.fit,
         seconds_by_stage={"opening": opened_seconds, **outcome.seconds_by_stage},
         machine=TrainingMachine(
@@ -170,7 +180,18 @@ def _record(
         clips=data.input.clips,
         lost=outcome.lost,
         by_frame=outcome.by_frame,
+        lips=data.input.lips,
     )
+
+
+def _with_uris_of_sentences(result: TextResult, data: TrainingData) -> TextResult:
+    """The result with the URIs of its sentences."""
+    uris = data.uris(result.name, {one.id for one in (*result.worst, *result.best)})
+
+    def located(sentences: Sequence[ReadSentence]) -> tuple[ReadSentence, ...]:
+        return tuple(replace(one, uri=redacted_uri(uris.get(one.id, ""))) for one in sentences)
+
+    return replace(result, worst=located(result.worst), best=located(result.best))
 
 
 def _with_uris(result: SplitResult, data: TrainingData) -> SplitResult:

@@ -20,11 +20,12 @@ from schemas.numerals import whole_number_of
 if TYPE_CHECKING:
     from classifiers.training.phases import Phase
 
-NO_RECIPE, TRANSFER = "none", "transfer"
+NO_RECIPE, TRANSFER, LIPNET = "none", "transfer", "lipnet"
 ALL_STAGES = "all"
 # As reported; other models get a value between those of new heads and of whole networks.
 TRANSFER_LEARNING_RATES = {"c3d": 0.1, "i3d": 1e-4, "i3d-flow": 1e-4}
 TRANSFER_LEARNING_RATE = 0.01
+LIPNET_LEARNING_RATE, LIPNET_EPOCHS = 1e-4, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class PhaseSettings:
     weight_decay: float
     schedule: str
     warmup_steps: int
+    hold_epochs: float
     decay_epochs: float
     decay_rate: float
     decay_floor: float
@@ -47,13 +49,16 @@ class PhaseSettings:
         """Refuse values out of range."""
         if not 0 < self.decay_epochs < math.inf:
             raise ValueError(f"decay-epochs must be above 0, not {self.decay_epochs}")
+        if not 0 <= self.hold_epochs < math.inf:
+            raise ValueError(f"hold-epochs must not be below 0, not {self.hold_epochs}")
 
     def phase(self, steps_per_epoch: int) -> Phase:
         """The phase of a training with `steps_per_epoch`."""
         from classifiers.training.optimizers import OptimizerConfig  # brings torch
         from classifiers.training.phases import Phase
 
-        all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps, 1)
+        hold_steps = round(self.hold_epochs * steps_per_epoch)
+        all_steps = max(self.epochs * steps_per_epoch - self.warmup_steps - hold_steps, 1)
         return Phase(
             epochs=self.epochs,
             stages=self.stages,
@@ -66,6 +71,7 @@ class PhaseSettings:
             schedule=LearningRateSchedule(
                 decay=self.schedule,
                 warmup_steps=self.warmup_steps,
+                hold_steps=hold_steps,
                 decay_steps=all_steps
                 if self.schedule == "cosine"
                 else max(round(self.decay_epochs * steps_per_epoch), 1),
@@ -132,6 +138,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "weight_decay": float,
     "schedule": str,
     "warmup_steps": whole_number_of,
+    "hold_epochs": float,
     "decay_epochs": float,
     "decay_rate": float,
     "decay_floor": float,
@@ -141,15 +148,21 @@ KIND_NAMES: Mapping[Callable[[str], Any], str] = {
     float: "a number",
     _stages: f"a whole number, or {ALL_STAGES}",
 }
-RECIPES = (NO_RECIPE, TRANSFER)
+RECIPES = (NO_RECIPE, TRANSFER, LIPNET)
 
 
-def recipe_phases(recipe: str, learning_rate: float) -> tuple[str, ...]:
-    """The texts of a recipe's phases.
+def recipe_phases(recipe: str, learning_rate: float, epochs: int | None = None) -> tuple[str, ...]:
+    """The texts of a recipe's phases; `epochs` are those that the user gives.
+
+    `lipnet` is the reported training of the simplified LipNet: Adam, a constant rate for 30 epochs and then one that
+    falls by a factor of exp(-0.1) in each.
 
     `transfer` is the reported transfer learning: 20 epochs of the head alone, then 5 of the last three layers, with
     plain SGD. The second learning rate was not reported; that of the first phase would destroy the layers' weights.
     """
     if recipe == NO_RECIPE:
         return ()
+    if recipe == LIPNET:  # the first step down comes one epoch after the hold
+        decay = f"schedule=step hold-epochs=29 decay-epochs=1 decay-rate={math.exp(-0.1):.6f}"
+        return (f"epochs={epochs or LIPNET_EPOCHS} optimizer=adam {decay}",)
     return ("epochs=20 stages=1 optimizer=sgd", f"epochs=5 stages=3 optimizer=sgd learning-rate={learning_rate / 10!r}")

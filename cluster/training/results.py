@@ -17,6 +17,7 @@ from classifiers.metrics.class_metrics import ClassMetrics
 from classifiers.metrics.confusion import ConfusionMatrix
 from classifiers.metrics.evaluation import Evaluation
 from classifiers.metrics.scored_batch import ScoredBatch
+from classifiers.metrics.text_evaluation import TextEvaluation
 from schemas.evaluations import (
     MAX_GROUPS,
     MAX_MATRIX_CLASSES,
@@ -29,6 +30,7 @@ from schemas.evaluations import (
     SplitResult,
     TemperatureFit,
 )
+from schemas.text_results import TextResult
 
 CHUNK_VIDEOS = 4096
 
@@ -60,6 +62,20 @@ def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResu
         groups=groups[:MAX_GROUPS],
         group_count=len(groups),
         known_groups=sum(row.training_videos > 0 for row in groups),
+    )
+
+
+def text_result(name: str, evaluation: TextEvaluation, seconds: float) -> TextResult:
+    """The result of a full evaluation of a lip reader that took `seconds`."""
+    return TextResult(
+        name=name,
+        videos=evaluation.videos,
+        seconds=seconds,
+        summary={key: finite(value) for key, value in evaluation.summary().items()},
+        worst=evaluation.worst,
+        best=evaluation.best,
+        characters=evaluation.confusion(),
+        visemes=evaluation.viseme_confusion(),
     )
 
 

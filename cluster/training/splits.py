@@ -109,7 +109,7 @@ def make_splits(
         SplitError, ClassChoiceError: for splits or classes without videos, and for overlapping splits.
     """
     splits = with_targets(candidates, options.classes.task, choice)
-    required = _required(options.splits, split)
+    required = required_splits(options.splits, split)
     check_not_empty({name: found.rows for name, found in splits.items()}, required, ADVICE[split])
     splits = {name: splits[name] for name in SPLITS if name in splits and len(splits[name])}
     check_disjoint({name: _ids(candidates[name].ids, found.rows) for name, found in splits.items()})
@@ -119,11 +119,15 @@ def make_splits(
         order = hash_ids(candidates[TRAINING].ids, options.splits.split_seed)
         targets = balance(training.targets, order, training.rows)
         splits[TRAINING] = replace(training, rows=training.rows & targets.kept)
-    workers = options.engine.workers
+    check_workers(splits, options.engine.workers)
+    return splits
+
+
+def check_workers(splits: Mapping[str, Split], workers: int) -> None:
+    """Raise `SplitError` for splits with fewer videos than workers."""
     few = [f"{name} {len(found)}" for name, found in splits.items() if len(found) < workers]
     if few:
         raise SplitError(f"too few videos for {workers} workers: {', '.join(few)}")
-    return splits
 
 
 def with_targets(candidates: Mapping[str, Candidates], task: str, choice: ClassChoice) -> dict[str, Split]:
@@ -139,7 +143,7 @@ def with_targets(candidates: Mapping[str, Candidates], task: str, choice: ClassC
     return splits
 
 
-def _required(options: SplitOptions, split: str) -> set[str]:
+def required_splits(options: SplitOptions, split: str) -> set[str]:
     """The splits that must hold videos."""
     if split == COLUMN:
         return {TRAINING, VALIDATION}

@@ -32,11 +32,12 @@ from cluster.training.data import Feed, Source, TrainingData
 from cluster.training.frame_accuracy import frame_accuracy
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.progress import EVERY_SECONDS, Meter, StageProgress
-from cluster.training.results import split_result, temperature_fit
+from cluster.training.results import temperature_fit
 from cluster.training.splits import Split
 from cluster.training.states import ResumeLog, StateFolder
 from cluster.training.tensorboard import TensorBoardLog
 from schemas.evaluations import FrameAccuracy, SplitResult, TemperatureFit
+from schemas.text_results import TextResult
 from schemas.trainings import TRAINING, VALIDATION, Epoch, LostVideo
 
 # The temperature is a single number, for which a sample suffices.
@@ -75,7 +76,7 @@ class TrainingOutcome:
     device: str
     resume_log: ResumeLog | None
     fit: TemperatureFit | None
-    results: tuple[SplitResult, ...]
+    results: tuple[SplitResult | TextResult, ...]
     by_frame: FrameAccuracy | None
     lost: tuple[LostVideo, ...]
     seconds_by_stage: Mapping[str, float]
@@ -117,13 +118,10 @@ class TrainingWorker:
                 return frozen.evaluation_source(name, feed.source(split, self._plan.order(with_ids=with_ids)))
 
             with self._timed("calibration"):
-                fit = self._fit(training, data, source) if VALIDATION in data.splits else None
+                fit = self._fit(training, data, source) if data.is_calibrated and VALIDATION in data.splits else None
             temperature = 1.0 if fit is None else fit.temperature
             groups = data.groups()
-            results = tuple(
-                self._evaluate(name, split, temperature, training, source, groups)
-                for name, split in data.splits.items()
-            )
+            results = tuple(self._evaluate(name, temperature, training, data, source, groups) for name in data.splits)
             by_frame = self._evaluate_frames(training, data, source)
         return TrainingOutcome(
             state={key: value.cpu() for key, value in training.best_state.items()},
@@ -165,6 +163,7 @@ class TrainingWorker:
         settings, options = self._plan.settings, self._plan.settings.options
         source = feed.source(data.splits[TRAINING], self._plan.order(shuffle=True))
         weights = data.class_weights() if options.classes.class_weights == "balanced" else None
+        config = settings.training_config(source.steps, weights)
         torch.manual_seed(options.optimisation.seed)
         augmentation = data.augmentation()
 
@@ -173,9 +172,8 @@ class TrainingWorker:
 
         return Training(
             data.build_model(),
-            options.classes.task,
-            settings.training_config(source.steps, weights),
-            num_classes=len(data.choice),
+            data.objective(config),
+            config,
             device=self._device,
             workers=self._workers,
             wrap=wrap,
@@ -229,7 +227,6 @@ class TrainingWorker:
         logits, targets = [], []
         batches = self._meter.follow("calibration", source(VALIDATION, sample).batches(), len(sample))
         for scores, batch in training.predict(batches):
-            assert batch.targets is not None
             logits.append(scores.cpu().numpy())
             targets.append(batch.targets.cpu().numpy())
         shares = self._workers.gather((np.concatenate(logits), np.concatenate(targets)))
@@ -239,20 +236,20 @@ class TrainingWorker:
     def _evaluate(
         self,
         name: str,
-        split: Split,
         temperature: float,
         training: Training,
+        data: TrainingData,
         source: Callable[..., Source],
         groups: VideoGroups,
-    ) -> SplitResult:
-        started = time.monotonic()
+    ) -> SplitResult | TextResult:
+        started, split = time.monotonic(), data.splits[name]
         if name == TRAINING:
             split = split.sample(max(MAX_TRAINING_VIDEOS, self._worker.world))
         with self._timed("evaluation"):
             batches = source(name, split, with_ids=True).batches()
             batches = self._meter.follow(f"evaluation on {name}", batches, len(split))
             evaluation = training.evaluate(batches, is_full=True, temperature=temperature, groups=groups)
-            return split_result(name, evaluation, time.monotonic() - started)
+            return data.result(name, evaluation, time.monotonic() - started)
 
     def _evaluate_frames(
         self, training: Training, data: TrainingData, source: Callable[..., Source]

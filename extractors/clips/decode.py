@@ -22,7 +22,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from extractors.clips.crops import crop_corners
+from extractors.clips.crops import crop_corners, resized
 from extractors.clips.frame_times import FrameTimes, rounding_ticks
 from extractors.clips.passes import UNSURE, Image, fully_decoded_clips, selective_clips
 from extractors.clips.sampling import ClipSampling
@@ -85,10 +85,9 @@ class ClipRequest:
                 "compute optical flow beforehand"
             )
 
-    @property
-    def resize(self) -> tuple[int, ...]:
-        """The size of a frame before it is cropped."""
-        return self.clip_format.resize
+    def resized(self, image: Image) -> Image:
+        """A frame in its size before it is cropped."""
+        return resized(image, self.clip_format.resize)
 
     def moments(self, times: FrameTimes, tick: Fraction) -> dict[int, list[int]]:
         """The timestamps of the T frames of each view, in ticks."""

@@ -28,7 +28,6 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.clips.crops import resized
 from extractors.clips.frame_times import FrameTimes, ListedTimes, frame_times
 from extractors.clips.moments import MomentsRequest
 from extractors.video.bitstream.picture import UnsureStructureError
@@ -52,9 +51,8 @@ Timestamps = Mapping[int, Sequence[int]]  # of the T frames of each clip, in tic
 class ClipChoice(Protocol):
     """The clips to take from a video."""
 
-    @property
-    def resize(self) -> tuple[int, ...]:
-        """The size of a frame before it is cropped, as in `schemas.clips.ClipFormat`."""
+    def resized(self, image: Image) -> Image:
+        """A frame in its size before it is cropped."""
 
     @property
     def reaches_end(self) -> bool:
@@ -167,7 +165,7 @@ class _Clips:
     def _resized(self, image: Image) -> Image:
         """A frame with several timestamps is resized once."""
         if self._latest is None or self._latest[0] is not image:
-            self._latest = image, resized(image, self._choice.resize)
+            self._latest = image, self._choice.resized(image)
         return self._latest[1]
 
     def _drop_frames(self) -> None:

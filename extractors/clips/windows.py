@@ -93,10 +93,9 @@ class WindowRequest:
     first_seconds: Fraction
     stop_seconds: Fraction | None
 
-    @property
-    def resize(self) -> tuple[int, ...]:
-        """The size of a frame before it is cropped."""
-        return self.clips.resize
+    def resized(self, image: Image) -> Image:
+        """A frame in its size before it is cropped."""
+        return self.clips.resized(image)
 
     @property
     def reaches_end(self) -> bool:

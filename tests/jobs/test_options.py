@@ -52,8 +52,9 @@ FLAGS = {
         output features videos code-range labels exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit model model-options init-weights init-head classes vocabulary
         task balance split split-column split-seed fractions validation-features test-features max-frames recipe phases
-        placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
-        optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
+        placement short start-seconds speed augment random-crop fps views crops crop face alphabet curriculum
+        curriculum-decay epochs batch-size accumulate
+        optimizer learning-rate momentum weight-decay schedule warmup-steps hold-epochs decay-epochs decay-rate
         decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed
         workers cpus-per-worker device recompute decoders clip-cache time-limit memory-limit-mib
         keep-frozen-mib max-failure-ratio engine address without-pictures quiet log-format

@@ -11,7 +11,7 @@ from schemas.lips import WRAPPED, LipInput
 def test_it_says_how_crops_become_input() -> None:
     config = LipNetKerasConfig(height=50, normalisation=WRAPPED, colours="bgr", fps="30")
     assert config.lip_input() == LipInput(
-        height=50, width=140, channels=1, fps="30", normalisation=WRAPPED, colours="bgr"
+        height=50, width=140, channels=1, fps="30", normalisation=WRAPPED, colours="bgr", lips_share=40 / 140
     )
 
 

@@ -13,6 +13,7 @@ from classifiers.training.config import TrainingConfig
 from classifiers.training.identity import TrainingIdentity
 from classifiers.training.learning_rate import LearningRateSchedule
 from classifiers.training.loop import DivergedError, Training, epoch_seed
+from classifiers.training.objective import Classification
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
 from classifiers.training.state import TrainingStateError, read_state, write_state
@@ -49,7 +50,7 @@ def whole(*, epochs=20, optimizer=None, schedule=None, **options):
 
 
 def training(config, task="single-label", **options):
-    return Training(model(), task, config, num_classes=CLASSES, **options)
+    return Training(model(), Classification(task, CLASSES, config), config, **options)
 
 
 def test_one_worker_computes_what_a_plain_loop_does():
@@ -204,7 +205,8 @@ def clip_training(*phases, **options):
     torch.manual_seed(0)
     small = {"frames": 16, "height": 16, "width": 16, "width_factor": 0.05, "pixels": "signed"}
     model = build_clip_model("c3d", num_classes=2, options=small)
-    return Training(model, "single-label", TrainingConfig(phases=phases, **options), num_classes=2)
+    config = TrainingConfig(phases=phases, **options)
+    return Training(model, Classification("single-label", 2, config), config)
 
 
 SGD = OptimizerConfig(name="sgd", learning_rate=0.05, momentum=0.5)
@@ -275,7 +277,7 @@ def test_gradients_of_several_batches_are_accumulated_into_one_step():
         model = build_model("dense-1", num_classes=CLASSES, rgb_dim=RGB, audio_dim=AUDIO)
         phase = Phase(epochs=1, optimizer=SGD)
         config = TrainingConfig(phases=(phase,), accumulate=accumulate, l2=0.01, max_gradient_norm=1.0)
-        training = Training(model, "single-label", config, num_classes=CLASSES)
+        training = Training(model, Classification("single-label", CLASSES, config), config)
         return training.run_epoch(batches, None), training
 
     whole = [*batches(2), *batches(1, seed=3, size=16)]

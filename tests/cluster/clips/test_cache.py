@@ -14,10 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 import cluster.clips.cache
-from cluster.clips.cache import ClipCache, ClipCacheError, clip_row
+from cluster.clips.cache import ClipCache, ClipCacheError, clip_form, clip_row, mouth_form
 from extractors.clips.sampling import ClipSampling
 from schemas.cached_clips import ClipRow
 from schemas.clips import SIGNED, UNIT, ClipFormat
+from schemas.lips import LipInput
 from schemas.videos import Video
 from tests.support.videos import picture, read_number
 
@@ -35,12 +36,12 @@ def clips(number: int) -> NDArray[np.uint8]:
 
 
 def rows(numbers: range, version: str = "1") -> Iterator[ClipRow]:
-    return (clip_row(video(number, version), (number % 3,), clips(number), FORMAT) for number in numbers)
+    return (clip_row(video(number, version), (number % 3,), clips(number), FORMAT.fps) for number in numbers)
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[ClipCache]:
-    with ClipCache(str(tmp_path / "cache"), FORMAT, SAMPLING) as opened:
+    with ClipCache(str(tmp_path / "cache"), clip_form(FORMAT, SAMPLING)) as opened:
         yield opened
 
 
@@ -96,7 +97,7 @@ def test_a_cache_of_another_format_or_sampling_is_refused(
     clip_format: ClipFormat, sampling: ClipSampling, message: str, cache: ClipCache
 ) -> None:
     cache.write(rows(range(2)))
-    other = ClipCache(cache.root, clip_format, sampling)
+    other = ClipCache(cache.root, clip_form(clip_format, sampling))
     with other, pytest.raises(ClipCacheError, match=message):
         other.index()
     with other, pytest.raises(ClipCacheError, match=message):
@@ -106,14 +107,14 @@ def test_a_cache_of_another_format_or_sampling_is_refused(
 def test_the_normalisation_of_pixels_does_not_matter(cache: ClipCache) -> None:
     cache.write(rows(range(2)))
     signed = ClipFormat(frames=4, height=48, width=96, resize=(48, 96), fps="12.5", **SIGNED)
-    with ClipCache(cache.root, signed, SAMPLING) as same:
+    with ClipCache(cache.root, clip_form(signed, SAMPLING)) as same:
         assert len(same.index()) == 2
 
 
 def test_other_files_are_refused(cache: ClipCache, tmp_path: Path) -> None:
     pandas.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with (
-        ClipCache(str(tmp_path), FORMAT, SAMPLING) as other,
+        ClipCache(str(tmp_path), clip_form(FORMAT, SAMPLING)) as other,
         pytest.raises(ClipCacheError, match="not a shard of clips"),
     ):
         other.index()
@@ -128,3 +129,18 @@ def test_other_programs_read_it(cache: ClipCache) -> None:
     query = f"select count(*), min(octet_length(frames[1])) > 100, min(fps) from '{path}'"
     assert duckdb.sql(query).fetchall() == [(5, True, 12.5)]
     assert pq.ParquetFile(path).num_row_groups == 2
+
+
+def test_mouths_of_other_lengths_share_a_cache(tmp_path: Path) -> None:
+    look = LipInput(height=48, width=96, channels=1)
+    with ClipCache(str(tmp_path), mouth_form(look, None)) as cache:
+        cache.write(clip_row(video(number), (), clips(0)[0][None, :number], look.fps) for number in (1, 4, 2))
+        index = cache.index()
+        assert [len(cache.clips(index[video(number).id])[0]) for number in (1, 4, 2)] == [1, 4, 2]
+    with ClipCache(str(tmp_path), mouth_form(replace(look, channels=3, normalisation="unit"), None)) as same:
+        assert len(same.index()) == 3  # what the network makes of pixels does not matter
+    with (
+        ClipCache(str(tmp_path), mouth_form(look, 2)) as other,
+        pytest.raises(ClipCacheError, match="face is None, expected 2"),
+    ):
+        other.index()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.clips.decoder import ClipTask, answer, decode, encode_task, outcome_of
+from cluster.clips.decoder import ClipTask, answer, decode
 from cluster.engines.guarded_processes import Response
 from cluster.storage.read_policy import ReadPolicy
 from extractors.clips.sampling import ClipSampling
@@ -32,23 +32,23 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> ClipTask:
 
 def test_an_answered_task_is_the_decoded_clip(task: ClipTask) -> None:
     assert (task.shape, task.size_bytes) == ((4, 16, 24, 3), 4 * 16 * 24 * 3)
-    response = answer(encode_task(task))
+    response = answer(task.encoded())
     assert (response.header, len(response.payload)) == ({}, task.size_bytes)
-    clip = outcome_of(task, response)
+    clip = task.outcome_of(response)
     assert isinstance(clip, np.ndarray)
     np.testing.assert_array_equal(clip, decode(task))
 
 
 def test_an_interval_of_a_fraction_of_a_second_arrives_as_it_is(task: ClipTask) -> None:
     part = replace(task, video=replace(task.video, start_seconds=Fraction(7, 20), end_seconds=Fraction(13, 10)))
-    clip = outcome_of(part, answer(encode_task(part)))
+    clip = part.outcome_of(answer(part.encoded()))
     assert isinstance(clip, np.ndarray)
     np.testing.assert_array_equal(clip, decode(part))
 
 
 def test_an_unreadable_video_comes_back_as_its_error(task: ClipTask, tmp_path: Path) -> None:
     missing = replace(task, video=replace(task.video, uri=str(tmp_path / "nowhere.mp4")))
-    error = outcome_of(missing, answer(encode_task(missing)))
+    error = missing.outcome_of(answer(missing.encoded()))
     assert isinstance(error, VideoError)
     with pytest.raises(VideoError) as caught:
         decode(missing)
@@ -59,9 +59,9 @@ def test_a_video_is_read_as_far_as_the_policy_allows(task: ClipTask, tmp_path: P
     (tmp_path / "a.mp4").write_bytes(Path(task.video.uri).read_bytes())
     with http_files(tmp_path) as web:
         copied = replace(task, video=replace(task.video, uri=f"{web}/whole/a.mp4"))
-        assert isinstance(outcome_of(copied, answer(encode_task(copied))), np.ndarray)
+        assert isinstance(copied.outcome_of(answer(copied.encoded())), np.ndarray)
         limited = replace(copied, policy=ReadPolicy(copy_bytes=100))
-        error = outcome_of(limited, answer(encode_task(limited)))
+        error = limited.outcome_of(answer(limited.encoded()))
     assert isinstance(error, VideoError)
     assert error.code is FailureCode.COPY_LIMIT
 
@@ -86,6 +86,6 @@ def test_an_error_of_the_program_is_not_blamed_on_the_video(task: ClipTask, monk
     ],
 )
 def test_the_response_of_a_process_is_not_trusted(task: ClipTask, response: Response) -> None:
-    error = outcome_of(task, response)
+    error = task.outcome_of(response)
     assert isinstance(error, VideoError)
     assert (error.code, error.stage) == (FailureCode.INTERNAL, Stage.DECODE)

@@ -5,6 +5,7 @@ import torch
 
 from classifiers.data.batches import BatchOrder, Worker
 from classifiers.training.loop import Training
+from classifiers.training.objective import Classification
 from classifiers.training.workers import SingleWorker
 from cluster.training.frozen_stages import FrozenStages
 from cluster.training.kinds import load_training_data
@@ -37,7 +38,7 @@ class Pair(SingleWorker):
 def training(data):
     torch.manual_seed(0)
     config = data.settings.training_config(5, None)
-    return Training(data.build_model(), "single-label", config, num_classes=3)
+    return Training(data.build_model(), Classification("single-label", 3, config), config)
 
 
 def sources(data, feed, name="training"):

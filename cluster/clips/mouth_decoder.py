@@ -1,0 +1,99 @@
+"""Decoding the mouth of one speaker, in this process or in a child of a pool (`python -m cluster.clips.mouth_decoder`).
+
+In: a `MouthTask`. Out: uint8 (T, H, W, 3), crops of the mouth in all frames of the video, or a `VideoError`: of code
+`no_face` where there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.clips.guarded_decode import Outcome, encoded, guarded_decode, outcome_of, response_of
+from cluster.engines.guarded_processes import Response, serve
+from cluster.storage.read_policy import STRICT, ReadPolicy
+from extractors.clips.whole import MAX_FRAMES, decode_whole
+from extractors.faces.crops import aligned_crops, fixed_crop
+from extractors.faces.mouths import MouthFinder, build_mouth_finder
+from extractors.video.media import Source
+from schemas import strict_json
+from schemas.lips import FIXED, LipInput
+from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Video
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MouthTask:
+    """The mouth in a video, or in the part of it that the manifest names.
+
+    look    how the mouth is cropped, in which size and at which rate
+    face    the face that counts, the 1st, 2nd … from the left; None: the largest
+    policy  how far reading the video goes
+    """
+
+    video: Video
+    look: LipInput
+    memory_bytes: int
+    time_seconds: float
+    face: int | None = None
+    policy: ReadPolicy = STRICT
+
+    fallback: ClassVar[None] = None  # nothing about it is random
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the crops of the longest video."""
+        return MAX_FRAMES * self.look.height * self.look.width * 3
+
+    def again(self) -> Self:
+        """The next attempt."""
+        return self
+
+    def encoded(self) -> bytes:
+        """The request to a child."""
+        return encoded(self)
+
+    def outcome_of(self, response: Response) -> Outcome:
+        """The outcome that a child has answered with."""
+        return outcome_of(response, (-1, self.look.height, self.look.width, 3))
+
+
+def decode(task: MouthTask) -> NDArray[np.uint8]:
+    """The crops, (T, H, W, 3). Raises `VideoError` for any problem with the video."""
+    look = task.look
+
+    def crops_of(source: Source) -> NDArray[np.uint8]:
+        frames = decode_whole(
+            source, look.fps, start_seconds=task.video.start_seconds, end_seconds=task.video.end_seconds
+        )
+        if look.crop == FIXED:
+            crops = fixed_crop(frames)
+        else:
+            track = _finder().track(frames, face=task.face)
+            crops = aligned_crops(frames, track, look.height, look.width, lips_share=look.lips_share)
+        if crops.min() == crops.max():
+            raise VideoError(
+                FailureCode.NO_FACE, f"where the mouth should be, all pixels of its {len(crops)} frames are equal"
+            )
+        return crops
+
+    return guarded_decode(crops_of, task)
+
+
+def answer(request: bytes) -> Response:
+    """Decode a task that a pool has sent, and encode its outcome for `MouthTask.outcome_of`."""
+    return response_of(lambda: decode(strict_json.load(MouthTask, request.decode(), "mouth task", schema_version=1)))
+
+
+@cache
+def _finder() -> MouthFinder:
+    return build_mouth_finder()
+
+
+if __name__ == "__main__":
+    _finder()  # its networks are no task's memory
+    serve(answer)
