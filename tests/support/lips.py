@@ -90,9 +90,9 @@ def _signs() -> list[NDArray[np.uint8]]:
 
 @cache
 def reading_lips() -> Checkpoint:
-    """A checkpoint that reads `signing`: features of random weights, and a head that is fitted to them by least squares."""
+    """A checkpoint that reads `signing`: random features, and a head that is fitted to them by least squares."""
     made = fixed_lips(width_factor=0.15)
-    model = lip_model_of(made)
+    model = lip_model_of(made).eval()
     assert made.config.lips is not None
     random = np.random.default_rng(0)
     features, outputs = [], []

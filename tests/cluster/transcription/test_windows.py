@@ -47,9 +47,7 @@ def test_no_more_than_a_window_of_items_is_held() -> None:
 def test_every_item_is_in_a_window(present: list[bool], size: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(0, size // 2))
     numbers = [number for number, here in enumerate(present) if here]
-    found = [
-        Window(first, tuple(range(first, stop))) for first, stop in cut(numbers, size=size, overlap=overlap)
-    ]
+    found = [Window(first, tuple(range(first, stop))) for first, stop in cut(numbers, size=size, overlap=overlap)]
     assert sorted({number for window in found for number in window.items}) == numbers
     assert all(len(window.items) <= size for window in found)
     assert [window.first for window in found] == sorted({window.first for window in found})
