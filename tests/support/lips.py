@@ -21,6 +21,7 @@ from extractors.faces.crops import fixed_crop
 from schemas.lips import FIXED, FIXED_SIZE, UNIT
 
 OPTIONS: dict[str, object] = {"width_factor": 0.05, "height": 24, "width": 48}
+CLIPS = 10  # to which a head is fitted
 SIGNS = Alphabet(("a", "b", " "), blank=3)
 
 
@@ -74,7 +75,7 @@ def fixed_lips(alphabet: Alphabet = SIGNS, *, seed: int = 0, width_factor: float
     return read_checkpoint(write_checkpoint(Checkpoint(config, made.state)))
 
 
-def signing(text: str, hold: int = 2, pause: int = 2) -> list[NDArray[np.uint8]]:
+def signing(text: str, hold: int = 3, pause: int = 2) -> list[NDArray[np.uint8]]:
     """Frames, 288 x 360, with a sign of each character of `SIGNS` where the mouth would be, and pauses after it."""
     steps = [place for one in text for place in [*[SIGNS.characters.index(one)] * hold, *[SIGNS.blank] * pause]]
     return [_signs()[place] for place in steps]
@@ -91,19 +92,19 @@ def _signs() -> list[NDArray[np.uint8]]:
 @cache
 def reading_lips() -> Checkpoint:
     """A checkpoint that reads `signing`: random features, and a head that is fitted to them by least squares."""
-    made = fixed_lips(width_factor=0.15)
+    made = fixed_lips(width_factor=0.2)
     model = lip_model_of(made).eval()
     assert made.config.lips is not None
     random = np.random.default_rng(0)
     features, outputs = [], []
-    for _ in range(6):
-        frames = np.stack(signing("".join(random.choice(SIGNS.characters, 19)))[:75])
+    for _ in range(CLIPS):
+        frames = np.stack(signing("".join(random.choice(SIGNS.characters, 16)))[random.integers(5) :][:75])
         clip = torch.from_numpy(lip_preprocess(fixed_crop(frames), made.config.lips))[None]
         with torch.inference_mode():
             features.append(model.forward_features(clip)[0].double())
         shown = [next(place for place, sign in enumerate(_signs()) if np.array_equal(sign, one)) for one in frames]
         outputs.append(torch.eye(4, dtype=torch.float64)[shown])
-    rows = torch.cat([torch.cat(features), torch.ones(6 * 75, 1, dtype=torch.float64)], dim=1)
+    rows = torch.cat([torch.cat(features), torch.ones(CLIPS * 75, 1, dtype=torch.float64)], dim=1)
     products = rows.T @ rows + 1e-5 * torch.eye(rows.shape[1], dtype=torch.float64)
     weights = 20 * torch.linalg.solve(products, rows.T @ torch.cat(outputs)).T.float()
     state = {**made.state, "head.weight": weights[:, :-1], "head.bias": weights[:, -1]}

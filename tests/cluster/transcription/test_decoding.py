@@ -90,11 +90,9 @@ def test_files_that_are_missing_or_wrong_are_all_told(tmp_path: Path) -> None:
 
 
 def test_words_that_the_alphabet_or_the_model_lacks_are_errors() -> None:
-    with pytest.raises(
-        LexiconError, match=r"1 word\(s\) cannot be spelled: 'cab' has characters"
-    ):
+    with pytest.raises(LexiconError, match=r"1 word\(s\) cannot be spelled: 'cab' has characters"):
         Decoding(alphabet=SIGNS, beam=5, lexicon=("ab", "cab")).build()
-    with pytest.raises(LexiconError, match="has no <unk>, and lacks 1 of the words: bb"):
+    with pytest.raises(LexiconError, match="has no <unk>, and lacks 1 of the words: 'bb'"):
         Decoding(alphabet=SIGNS, beam=5, lexicon=("ab", "bb"), language_model=read_arpa(ARPA)).build()
 
 

@@ -60,7 +60,7 @@ def test_a_run_its_repetition_and_what_changes_later(
     assert failure_codes(output) == {"grey": "no_face", "empty": "empty"}
     counts = record.counts
     assert (record.status, counts.transcribed, counts.failed, counts.unaccounted) == ("completed", 2, 2, 0)
-    assert (counts.frames, counts.shards, counts.words) == (24, 2, sum(len(row["words"]) for row in rows))
+    assert (counts.frames, counts.shards, counts.words) == (30, 2, sum(len(row["words"]) for row in rows))
     assert {path.name for path in subtitles.iterdir()} == {"a.vtt", "b.vtt", "index.csv"}
     assert not (output / "staging").exists()
 
@@ -81,7 +81,7 @@ def test_parts_of_a_manifest(inputs: Path, videos: Path, tmp_path: Path) -> None
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("id,uri,start_seconds,end_seconds\nfirst,videos/a.mp4,0,0.16\nall,videos/a.mp4,,\n")
     record = transcribe(options(inputs, manifest, tmp_path / "out"))
-    assert (record.counts.transcribed, record.counts.frames) == (2, 4 + 8)
+    assert (record.counts.transcribed, record.counts.frames) == (2, 4 + 10)
 
 
 def test_bad_input_touches_nothing(inputs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

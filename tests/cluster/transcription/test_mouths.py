@@ -74,10 +74,10 @@ def test_a_place_of_one_colour_is_no_mouth() -> None:
 def test_short_holes_show_the_frame_before_and_long_ones_begin_another_run() -> None:
     images = [np.full((288, 360, 3), level, np.uint8) for level in range(5)]
     taken = mouths(FIXED_LOOK, size=30, overlap=10)
-    first, second = taken.windows(samples(images, [0, 1, 4, 17, 30]))
+    first, second = taken.windows(samples(images, [0, 1, 4, 17, 31]))
     assert [frame.image[0, 0, 0] for frame in first.items] == [0, 1, 1, 1, 2, *[2] * 12, 3]
     assert [frame.is_shown_again for frame in first.items].count(True) == 14
-    assert (second.first, len(second.items)) == (30, 1)
+    assert (second.first, len(second.items)) == (31, 1)
     large = [np.zeros((600, 800, 3), np.uint8), np.zeros((300, 800, 3), np.uint8)]
     sizes = [window.items[0].image.shape[:2] for window in taken.windows(samples(large))]
     assert sizes == [(480, 640), (300, 800)]
