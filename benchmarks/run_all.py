@@ -31,6 +31,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "clip_models": ("--models", "c3d", "r3d-18", "movinet-a0", "--repeats", "1"),
     "actions": ("--families", "r3d-18"),
     "stream_forms": ("--models", "movinet-a0-stream", "--rounds", "3"),
+    "lip_reading": ("--speakers", "6", "2", "--sentences", "20", "--epochs", "2", "4"),
     "exported_actions": ("--scenes", "30", "8", "15", "--epochs", "2"),
     "transfer": ("--scenes", "30", "8", "15"),
     "clips": ("--videos", "64", "--rounds", "1"),

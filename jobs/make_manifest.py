@@ -26,7 +26,9 @@ def main() -> int:
         return ExitCode.BAD_INPUT
     parts = ", ".join(f"{split} {count}" for split, count in sorted(made.splits.items()))
     print(shown(f"{options.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})"))
-    if made.unlabelled:
+    if made.sentences:
+        print(f"{made.sentences} sentences" + (f" of {made.speakers} speakers" if made.speakers else ""))
+    elif made.unlabelled:
         print(f"{made.unlabelled} of them have no label")
     if made.missing:
         print(f"{made.missing} videos that the lists have are missing, and were left out")

@@ -1,7 +1,8 @@
-"""Train a classifier on features of videos (shards or YouTube-8M's .tfrecord), or on clips; write it, with a report.
+"""Train a classifier on features of videos (shards or YouTube-8M's .tfrecord) or on clips, or a lip reader.
 
 python jobs/train_classifier.py --features features/ --output classifier/
 python jobs/train_classifier.py --videos manifest.csv --model c3d --recipe transfer --output actions/
+python jobs/train_classifier.py --videos spoken.csv --model lipnet-keras --recipe lipnet --output reader/
 """
 
 import sys

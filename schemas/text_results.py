@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MAX_SENTENCES = 12  # of the best, and of the worst
+MAX_SENTENCES = 8  # of the best, and of the worst
 
 
 @dataclass(frozen=True, kw_only=True)

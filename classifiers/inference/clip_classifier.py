@@ -29,7 +29,7 @@ from classifiers.inference.joint_state import joint_state, own_states
 from classifiers.layers.direct_conv import DirectConv3d
 from classifiers.layers.fused_conv import FusibleConv
 from classifiers.layers.stream import State
-from classifiers.weights.checkpoint import CLIP, LIP, Checkpoint, CheckpointConfig, CheckpointError, fitted_model
+from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, fitted_model
 
 REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # layers whose weights are held in reduced precision
 
@@ -140,8 +140,7 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
     """
     config = checkpoint.config
     if config.level != CLIP or config.clips is None:
-        takes = "mouths" if config.level == LIP else "features"
-        raise CheckpointError(subject, [f"model {config.model!r} takes {takes}, not clips"])
+        raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}, not clips"])
     build = partial(build_clip_model, config.model, num_classes=config.num_classes, options=config.options)
     model = fitted_model(build, checkpoint, subject)
     # The frame rate may be chosen for the videos; the rest of the format is the model's.

@@ -73,7 +73,7 @@ def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:
     """The model of a checkpoint with its weights; error messages start with `subject`."""
     config = checkpoint.config
     if config.level == LIP:
-        raise CheckpointError(subject, [f"model {config.model!r} reads lips: it takes mouths, not features"])
+        raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}, not features"])
     if config.level == CLIP:
         problem = f"model {config.model!r} takes clips of videos, not features: score_videos.py --videos labels with it"
         raise CheckpointError(subject, [problem])

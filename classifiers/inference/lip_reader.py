@@ -139,5 +139,4 @@ def lip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> LipMode
 
 def _check_kind(config: CheckpointConfig, subject: str) -> None:
     if config.level != LIP:
-        takes = "clips" if config.clips is not None else "features"
-        raise CheckpointError(subject, [f"model {config.model!r} takes {takes}: it does not read lips"])
+        raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}: it does not read lips"])

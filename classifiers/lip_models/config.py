@@ -18,6 +18,7 @@ class LipConfig:
     fps                     frames a second
     normalisation, colours  of the pixels (`schemas.lips.LipInput`)
     width_factor            channels and cells of every layer relative to the published network
+    cells_factor            cells of recurrent layers, relative to those: the convolutions take nearly all of the time
     dropout                 after every recurrent layer
     """
 
@@ -27,6 +28,7 @@ class LipConfig:
     normalisation: str = STANDARDISED
     colours: str = "rgb"
     width_factor: float = 1.0
+    cells_factor: float = 1.0
     dropout: float = 0.5
 
     channels: ClassVar[int]
@@ -38,15 +40,19 @@ class LipConfig:
         check_options(
             self,
             at_least={"height": 16, "width": 16},
-            above_zero=("width_factor",),
+            above_zero=("width_factor", "cells_factor"),
             dropouts=("dropout",),
             choices=self.choices,
         )
         self.lip_input()
 
     def units(self, published: int) -> int:
-        """The channels or cells of a layer that has `published` in the published network."""
+        """The channels of a layer that has `published` in the published network."""
         return max(1, round(published * self.width_factor))
+
+    def cells(self, published: int) -> int:
+        """The cells of a recurrent layer that has `published` in the published network."""
+        return max(1, round(published * self.width_factor * self.cells_factor))
 
     def lip_input(self) -> LipInput:
         """The form of the network's input."""

@@ -79,7 +79,7 @@ class LipNet(LipModel):
                 )
             )
             inputs, height, width = outputs, -(-height // stride) // 2, -(-width // stride) // 2
-        cells = config.units(CELLS)
+        cells = config.cells(CELLS)
         super().__init__(
             config=config,
             convolutions=stages,

@@ -92,7 +92,7 @@ class LipNetKeras(LipModel):
                 nn.Sequential(OrderedDict(conv=conv, relu=nn.ReLU(inplace=True), pool=nn.MaxPool3d((1, 2, 2))))
             )
             inputs = outputs
-        cells = config.units(CELLS)
+        cells = config.cells(CELLS)
         flat = inputs * (config.height // 8) * (config.width // 8)
         super().__init__(
             config=config,

@@ -100,6 +100,11 @@ class CheckpointConfig:
     weights_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def takes(self) -> str:
+        """What the network looks at, for messages."""
+        return {CLIP: "clips", LIP: "mouths, to read lips"}.get(self.level, "features")
+
     def __post_init__(self) -> None:
         """Check the values; reports all problems at once."""
         problems = []

@@ -10,10 +10,11 @@ from difflib import get_close_matches
 
 from typing_extensions import override
 
-from cluster.datasets.grouped_splits import GroupedVideo, with_splits
+from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
+from cluster.datasets.grouped_splits import TRAINING, GroupedVideo, with_splits
 from cluster.datasets.manifest import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, check_vocabulary, write_manifest
-from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
+from cluster.datasets.public_datasets import DATASETS
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
 from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.runs.option import option
@@ -23,6 +24,8 @@ from schemas.errors import examples
 from schemas.videos import Video
 
 LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
+MAY_BE_LISTED = ("grid", "lrs")
+SPLIT_UNITS = GROUP, SENTENCE = ("group", "sentence")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ class ManifestOptions(Options):
         0.2, help="fraction of the training videos, where no list defines it", minimum=0, below=1
     )
     seed: int = option(0, help="random seed of the split")
+    split_by: str = option(
+        GROUP,
+        help="keep groups together, such as a speaker's videos, or of known speakers the videos of a sentence",
+        choices=SPLIT_UNITS,
+    )
+    lower_case: bool = option(False, help="write sentences in lower case; LRS and LRW have capitals alone")
     folders: FolderOptions = field(default_factory=FolderOptions)
     access: ManifestAccessOptions = field(default_factory=ManifestAccessOptions)
     skip_missing: bool = option(False, help="leave out listed videos that the folder lacks")
@@ -61,19 +70,25 @@ class ManifestOptions(Options):
     def conflicts(self) -> list[str]:
         if self.dataset in LISTED and self.annotations is None:
             return [f"--annotations is required with --dataset {self.dataset}: where its lists are"]
-        if self.dataset not in LISTED and self.annotations is not None:
-            return [f"--annotations belongs to --dataset {', '.join(LISTED)}, not to {self.dataset}"]
+        known = (*LISTED, *MAY_BE_LISTED)
+        if self.dataset not in known and self.annotations is not None:
+            return [f"--annotations belongs to --dataset {', '.join(known)}, not to {self.dataset}"]
         return []
 
 
 @dataclass(frozen=True)
 class ManifestSummary:
-    """Videos of a manifest by split and by class, and the numbers of those without a label and of missing ones."""
+    """Videos of a manifest by split and by class, and the numbers of those without a label and of missing ones.
+
+    sentences, speakers  that are different; 0 where no video has a sentence
+    """
 
     splits: dict[str, int]
     classes: dict[str, int]
     unlabelled: int
     missing: int
+    sentences: int = 0
+    speakers: int = 0
 
 
 def make_manifest(options: ManifestOptions) -> ManifestSummary:
@@ -98,11 +113,16 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         missing = tuple(name for name, label in found.missing.items() if label in classes)
         kept = [(entry, tuple(label for label in entry.video.labels if label in classes)) for entry in listed]
         listed = [GroupedVideo(replace(entry.video, labels=labels), entry.group) for entry, labels in kept if labels]
+    if options.split_by == SENTENCE:
+        listed = _by_sentence(options, listed)
     videos = with_splits(listed, validation=options.validation, test=options.test, seed=options.seed)
     counts = Counter(str(label) for video in videos for label in video.labels)
     _check(options, missing, videos, counts)
+    if options.lower_case:
+        videos = [_in_lower_case(video) for video in videos]
     names = files.join(posixpath.dirname(options.output) or ".", VOCABULARY_FILE)
-    check_vocabulary(names, found.classes, options.input)
+    if classes:
+        check_vocabulary(names, found.classes, options.input)
     write_manifest(options.output, sorted(videos, key=lambda video: video.id))
     if classes:
         write_vocabulary(names, Vocabulary(classes))
@@ -111,7 +131,23 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         classes=dict(sorted(counts.items())),
         unlabelled=sum(not video.labels for video in videos),
         missing=len(missing),
+        sentences=len({video.text for video in videos} - {""}),
+        speakers=len({video.group for video in videos if video.text} - {""}),
     )
+
+
+def _by_sentence(options: ManifestOptions, listed: Sequence[GroupedVideo]) -> list[GroupedVideo]:
+    """The videos in groups of one sentence, whoever says it."""
+    without = [entry.video.id for entry in listed if not entry.video.text]
+    if without:
+        lack = f"--split-by {SENTENCE}: {len(without)} videos have no sentence: {examples(without, str)}"
+        raise ManifestError(options.input, [f"{lack}; --dataset grid, lrs, or a manifest with a column text"])
+    return [GroupedVideo(entry.video, f"{entry.video.split}/{entry.video.text}") for entry in listed]
+
+
+def _in_lower_case(video: Video) -> Video:
+    words = tuple(replace(one, word=one.word.lower()) for one in video.words)
+    return replace(video, text=video.text.lower(), words=words)
 
 
 def _classes(options: ManifestOptions, found: ClipDataset) -> tuple[str, ...]:
@@ -136,6 +172,16 @@ def _check(options: ManifestOptions, missing: Sequence[str], videos: list[Video]
         )
     if not videos:
         problems.append("no video is left")
+    speakers = {video.group for video in videos if video.text}
+    if (
+        len(speakers) == 1
+        and "" not in speakers
+        and options.split_by == GROUP
+        and {v.split for v in videos} == {TRAINING}
+    ):
+        problems.append(
+            f"all videos are of one speaker, {speakers.pop()!r}, so that none is left for a test: --split-by {SENTENCE}"
+        )
     if all(len(video.labels) <= 1 for video in videos):
         problems += [
             f"class {name!r} has one video: what is learnt from it cannot be tested; bring more, or leave it out"

@@ -51,7 +51,7 @@ def ready_classifier(options: WatchOptions) -> tuple[ClipClassifier, LiveNetwork
         config = checkpoint.config
         if config.level != CLIP:
             problems.append(
-                f"{uri}: model {config.model!r} takes features: give a classifier of clips, as "
+                f"{uri}: model {config.model!r} takes {config.takes}: give a classifier of clips, as "
                 "train_classifier.py --videos makes them"
             )
         elif config.clips is not None and config.clips.format.channels != 3:

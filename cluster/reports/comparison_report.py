@@ -49,7 +49,13 @@ class Compared:
 
 def problems_of(records: Mapping[str, TrainingRecord]) -> list[str]:
     """Why trainings cannot be compared."""
-    problems = [f"{name} was evaluated on no split" for name, record in records.items() if not record.splits]
+    problems = [
+        f"{name} is the training of a lip reader; classifiers are compared"
+        if record.lips
+        else f"{name} was evaluated on no split"
+        for name, record in records.items()
+        if not record.splits
+    ]
     (first, reference), *others = records.items()
     classes = [one.name for one in reference.classes]
     for name, record in others:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from classifiers.metrics.correlation import MIN_VIDEOS
-from cluster.reports.numbers import accuracy_text, figure_text, measure_text
+from cluster.reports.numbers import accuracy_text, figure_text, measure_text, percent_text
 from schemas.evaluations import ClassScore, Confidence, FrameAccuracy, SplitResult, TradedClasses
 from schemas.trainings import SPLITS, TRAINING, TrainedClass, TrainingRecord
 
@@ -34,8 +34,17 @@ METRICS = {
         "the same of the ten most probable videos of a class, and at most ten of its labels",
     ),
     "gap": ("GAP@20", "average precision of one ranking of the 20 most probable classes of all videos"),
+    "word_error_rate": (
+        "Word error rate",
+        "fewest words to insert, leave out or replace in what was read, by the words that were said",
+    ),
+    "character_error_rate": ("Character error rate", "the same of characters, spaces among them"),
+    "sentence_accuracy": ("Exact sentences", "videos that were read without an error"),
+    "mean_word_error_rate": ("Mean word error rate", "mean of the rates of the sentences"),
+    "mean_character_error_rate": ("Mean character error rate", "likewise of characters"),
 }
-SHARES = ("hit_at_one", "top_1_accuracy", "top_5_accuracy")  # of the videos; few are counted
+SHARES = ("hit_at_one", "top_1_accuracy", "top_5_accuracy", "sentence_accuracy")  # of the videos; few are counted
+RATES = ("word_error_rate", "character_error_rate", "mean_word_error_rate", "mean_character_error_rate")
 AVERAGES = {
     "macro": ("Macro F1", "harmonic mean of precision and recall of each class; unweighted mean over the classes"),
     "weighted": ("Weighted F1", "the same, classes weighted by their number of videos"),
@@ -84,6 +93,8 @@ def metric_text(name: str, value: float | None, videos: int) -> str:
         return DASH
     if name in SHARES:
         return accuracy_text(value, videos)
+    if name in RATES:
+        return percent_text(value)
     return figure_text(value) if name == "loss" or name not in METRICS else measure_text(value, videos)
 
 

@@ -225,7 +225,7 @@ def _nothing_exported(uri: str) -> str:
     except (CheckpointError, InputError, OSError):
         return f"{uri}: --backend onnx runs {EXPORTED_NAME} in it, and there is none"
     if config.level != CLIP:
-        return f"{uri}: model {config.model!r} takes features, which torch alone runs: leave --backend onnx out"
+        return f"{uri}: model {config.model!r} takes {config.takes}, which torch alone runs: leave --backend onnx out"
     export = f"jobs/export_model.py --checkpoint {uri} --output {exported_file(uri)}"
     return f"{uri}: --backend onnx runs {EXPORTED_NAME} in it, and there is none: write it with {export}"
 

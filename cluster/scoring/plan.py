@@ -19,6 +19,7 @@ from classifiers.weights.checkpoint import (
     CLIP,
     CONFIG_FILE,
     HISTORY_FILE,
+    LIP,
     WEIGHTS_FILE,
     Checkpoint,
     CheckpointError,
@@ -81,13 +82,13 @@ def read_trained(
         except (CheckpointError, InputError, OSError) as error:
             problems.append(str(error))
             continue
-        level = checkpoints[uri].config.level
-        if (level == CLIP) != (options.kind == OF_VIDEOS):
+        config = checkpoints[uri].config
+        level = config.level
+        if level == LIP:
+            problems.append(f"{uri}: model {config.model!r} takes {config.takes}: it labels no videos")
+        elif (level == CLIP) != (options.kind == OF_VIDEOS):
             takes, which = ("clips of videos", OF_VIDEOS) if level == CLIP else ("features", OF_FEATURES)
-            problems.append(
-                f"{uri}: model {checkpoints[uri].config.model!r} takes {takes}: "
-                f"give --{which} in place of --{options.kind}"
-            )
+            problems.append(f"{uri}: model {config.model!r} takes {takes}: give --{which} in place of --{options.kind}")
     if problems:
         return None
     try:

@@ -17,7 +17,7 @@ import torch
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.inference.timelines import TimelineForm
-from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointError, check_fingerprint
+from classifiers.weights.checkpoint import CLIP, LIP, Checkpoint, CheckpointError, check_fingerprint
 from cluster.engines.stage import VideoStage
 from cluster.extraction.plan import get_weights, make_extractor
 from cluster.extraction.recorded import OPTION_OF, PART_OF, WHOLE, published_name
@@ -108,6 +108,9 @@ def read_models(options: ServeOptions, *, on_gpu: bool) -> ServedModels:
         try:
             checkpoint = read_checkpoint_at(uri)
             name = _name(uri, models)
+            if checkpoint.config.level == LIP:
+                takes = checkpoint.config.takes
+                raise CheckpointError(uri, [f"model {checkpoint.config.model!r} takes {takes}: it labels no videos"])
             if checkpoint.config.level == CLIP:
                 models[name], stages[name] = _clip_model(name, uri, checkpoint, options, on_gpu=on_gpu)
                 continue

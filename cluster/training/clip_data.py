@@ -30,10 +30,11 @@ from classifiers.data.clip_augmentation import ClipAugmentation
 from classifiers.data.splits import split_by_column
 from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.training.phases import train_stages
+from cluster.datasets.clip_dataset import DatasetLocation
 from cluster.datasets.grouped_splits import GroupedVideo, with_splits
 from cluster.datasets.manifest import read_videos
 from cluster.datasets.manifest_rows import is_manifest
-from cluster.datasets.public_datasets import DatasetLocation, folders
+from cluster.datasets.public_datasets import folders
 from cluster.training.clip_feed import ClipFeed
 from cluster.training.clip_source import ClipReading
 from cluster.training.config import TrainingOptions, TrainingSettings

@@ -134,9 +134,9 @@ class TrainingOptions(Options):
         }
         monitor = self.optimisation.monitor
         if self.kind != LIPS:
-            problems = [
-                f"--{name} goes with a model that reads lips" for name, (group, _) in changed.items() if group == "lips"
-            ]
+            names = ", ".join(LIP_MODELS)
+            of_lips = [name for name, (group, _) in changed.items() if group == "lips"]
+            problems = [f"--{name} goes with a model that reads lips: {names}" for name in of_lips]
             if self.optimisation.recipe == LIPNET:
                 problems.append(f"--recipe {LIPNET} goes with a model that reads lips: {', '.join(LIP_MODELS)}")
             if monitor in set(LIP_MONITORS) - {"loss"}:
@@ -183,7 +183,6 @@ class TrainingOptions(Options):
             test_features=tuple(map(_absolute, splits.test_features)),
             clip_cache=self.clips.clip_cache and _absolute(self.clips.clip_cache),
             alphabet=(self.lips.alphabet_file and _absolute(self.lips.alphabet_file)) or self.lips.alphabet,
-            monitor=self.optimisation.monitor or (WORD_ERROR_RATE if self.kind == LIPS else "loss"),
         )
         return TrainingSettings(
             options=located,
@@ -216,8 +215,7 @@ class TrainingSettings:
     @property
     def monitor(self) -> str:
         """The measure that selects the best epoch."""
-        assert self.options.optimisation.monitor is not None
-        return self.options.optimisation.monitor
+        return self.options.optimisation.monitor or (WORD_ERROR_RATE if self.kind == LIPS else "loss")
 
     @property
     def level(self) -> str:
@@ -256,7 +254,7 @@ class TrainingSettings:
         """How the classifier is trained."""
         optimisation = self.options.optimisation
         phases = tuple(phase.phase(-(-batches_per_epoch // optimisation.accumulate)) for phase in self.phases)
-        return replace(optimisation.training_config(), phases=phases, class_weights=class_weights)
+        return replace(optimisation.training_config(), phases=phases, class_weights=class_weights, monitor=self.monitor)
 
     def configuration(self) -> dict[str, Any]:
         """The options by name, with those that were resolved, for the record."""
@@ -265,6 +263,7 @@ class TrainingSettings:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
+            "monitor": self.monitor,
             "split": self.options.splits.split if self._may_have_column else self.split(),
         }
 

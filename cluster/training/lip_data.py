@@ -156,7 +156,7 @@ class LipData(TrainingData):
             f"{video.id}\t{video.start_seconds}\t{video.end_seconds}\t{video.text}" for video in self.videos
         )
         return {
-            "data.alphabet": asdict(self.alphabet),
+            "data.alphabet": [*self.alphabet.characters, self.alphabet.blank],
             "data.fingerprint": dict(self.input.fingerprint),
             "data.counts": {name: len(split) for name, split in self.splits.items()},
             "data.videos": hashlib.sha256(lines.encode()).hexdigest(),

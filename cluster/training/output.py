@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from classifiers.training.identity import TrainingIdentity
 from classifiers.weights.checkpoint import CONFIG_FILE, SCHEMA_VERSION, Checkpoint, CheckpointConfig, write_checkpoint
 from cluster.reports.context import PageContext
+from cluster.reports.lip_report import render_lip_report
 from cluster.reports.training_report import FILE_NAME, render_training_report
 from cluster.runs.config_file import config_text
 from cluster.runs.provenance import command_line, package_versions, without_secrets
@@ -25,7 +26,7 @@ from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from cluster.training.base import WorkerResources
 from cluster.training.data import TrainingData
-from cluster.training.report_context import feature_reports, mistake_pictures
+from cluster.training.report_context import feature_reports, mistake_pictures, mouth_strips
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.errors import InputError
@@ -89,7 +90,11 @@ def _page(plan: TrainingPlan, record: TrainingRecord) -> str:
         pages=feature_reports(options.features),
         unchanged=options.unchanged(),
     )
-    pictures = {} if options.reporting.without_pictures else mistake_pictures(record, plan.data, options.policy)
+    with_pictures = not options.reporting.without_pictures
+    if record.lips is not None:
+        strips = mouth_strips(record, plan.data, plan.threads) if with_pictures else {}
+        return render_lip_report(record, strips, context)
+    pictures = mistake_pictures(record, plan.data, options.policy) if with_pictures else {}
     return render_training_report(record, pictures, context)
 
 

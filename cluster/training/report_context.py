@@ -1,27 +1,38 @@
-"""What the report of a training shows beside its record: reports of its features, and pictures of mistaken videos."""
+"""What the report of a training shows beside its record: reports of its features, and pictures of videos."""
 
 from __future__ import annotations
 
 import posixpath
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.data.batches import Worker
+from cluster.clips.cache import ClipCacheError
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.folder import RUNS
 from cluster.reports.links import PageLink
+from cluster.reports.lip_report import reported_texts
 from cluster.reports.training_tables import reported_split
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.redaction import MASK
 from cluster.training.data import TrainingData
+from cluster.training.lip_data import LipData
+from extractors.video.jpeg import encode_jpegs
 from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
+from schemas.outcomes import VideoError
 from schemas.trainings import TrainingRecord
 from schemas.videos import Video
 
 MAX_REPORTS = 6  # of each dataset, the latest
 MAX_PICTURES = 24
+STRIP_FRAMES = 6
 TOTAL_SECONDS = 30.0  # for all pictures
 TRIES = 4  # videos without a picture, after which the others are not tried: their store cannot be reached
 
@@ -47,6 +58,33 @@ def mistake_pictures(record: TrainingRecord, data: TrainingData, policy: ReadPol
     uris = data.uris(split.name, set(names))
     videos = [Video(name, uris[name]) for name in names if _may_be_read(uris.get(name, ""))]
     return thumbnails_of(videos, policy, total_seconds=TOTAL_SECONDS, give_up_after=TRIES)
+
+
+def mouth_strips(record: TrainingRecord, data: TrainingData, threads: int) -> dict[str, Thumbnail]:
+    """Strips of crops by id of the sentences that the report shows, where their videos can be read."""
+    split = reported_texts(record)
+    if split is None or not isinstance(data, LipData):
+        return {}
+    names = {one.id for one in (*split.worst, *split.best)}
+    deadline = time.monotonic() + TOTAL_SECONDS
+    found: dict[str, Thumbnail] = {}
+    with closing(data.feed(Worker(threads=threads))) as feed:
+        videos = [video for video in data.videos if video.id in names]
+        tasks = (feed.reading.task(video, 0, is_deterministic=True) for video in videos)
+        with suppress(ClipCacheError), closing(feed.clips.decode(tasks)) as clips:
+            for video, crops in zip(videos, clips, strict=False):
+                if not isinstance(crops, VideoError):
+                    found[video.id] = Thumbnail(0.0, strip_of(crops))
+                if time.monotonic() > deadline:
+                    break
+    return found
+
+
+def strip_of(crops: NDArray[np.uint8]) -> bytes:
+    """The JPEG of frames at equal distances, side by side, of a clip (T, H, W, 3)."""
+    places = (np.arange(STRIP_FRAMES) * 2 + 1) * len(crops) // (2 * STRIP_FRAMES)
+    (jpeg,) = encode_jpegs(np.concatenate(list(crops[places]), axis=1)[None])
+    return jpeg
 
 
 def _may_be_read(uri: str) -> bool:

@@ -59,8 +59,9 @@ FLAGS = {
         output features videos code-range labels exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit model model-options init-weights init-head classes vocabulary
         task balance split split-column split-seed fractions validation-features test-features max-frames recipe phases
-        placement short start-seconds speed augment random-crop fps views crops epochs batch-size accumulate
-        optimizer learning-rate momentum weight-decay schedule warmup-steps decay-epochs decay-rate
+        placement short start-seconds speed augment random-crop fps views crops crop face alphabet curriculum
+        curriculum-decay epochs batch-size accumulate
+        optimizer learning-rate momentum weight-decay schedule warmup-steps hold-epochs decay-epochs decay-rate
         decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed
         workers cpus-per-worker device recompute decoders clip-cache time-limit memory-limit-mib
         keep-frozen-mib max-failure-ratio engine address without-pictures quiet log-format
@@ -75,7 +76,7 @@ FLAGS = {
     """,
     "make_manifest": """
         dataset input output exclude follow-links allow-local-files allow-private-redirects
-        annotations split-number classes test validation seed skip-missing
+        annotations split-number classes test validation seed split-by lower-case skip-missing
     """,
     "convert_tfrecords": """
         input output to level code-range

@@ -29,13 +29,13 @@ def trained_lips(
     model: str = "lipnet-keras",
     alphabet: Alphabet = LIPNET_ALPHABET,
     *,
-    seed: int = 0,
     options: Mapping[str, object] = OPTIONS,
+    seed: int = 0,
     **changes: Any,
 ) -> Checkpoint:
-    """A checkpoint of a narrow network."""
+    """A checkpoint of a narrow network; `changes` of its configuration."""
     torch.manual_seed(seed)
-    network = build_lip_model(model, num_classes=alphabet.num_outputs, options=dict(options))
+    network = build_lip_model(model, num_classes=alphabet.num_outputs, options=options)
     config = CheckpointConfig(
         model=model,
         options=asdict(network.config),

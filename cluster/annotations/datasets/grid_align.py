@@ -6,21 +6,15 @@ is, and speakers group. Reference: https://spandh.dcs.shef.ac.uk/gridcorpus
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from cluster.annotations.base import Format, ReadOptions
 from cluster.annotations.export import Export, ExportFile
-from cluster.annotations.fields import frame_of, label_of
+from cluster.annotations.fields import label_of
 from cluster.annotations.findings import Findings
-from cluster.datasets.label_cells import shown
+from cluster.datasets.grid_alignment import FOLDERS, ROW, aligned_row
 from schemas.annotations import AnnotatedVideo, Annotation, AnnotationSet, TimeRange
-
-UNITS_PER_SECOND = 25_000
-SILENCE = ("sil", "sp")
-ROW = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\S+)\s*")
-FOLDERS = ("align", "aligns", "alignment", "alignments")
 
 
 def is_file(file: ExportFile) -> bool:
@@ -47,12 +41,9 @@ def _words(file: ExportFile, found: Findings) -> Iterator[Annotation]:
         if not line.strip():
             continue
         with found.at(place := f"{file.name}, line {number}"):
-            row = ROW.fullmatch(line)
-            if row is None:
-                raise ValueError(f"{shown(line)} is not a word with a start and an end")
-            start, end = (Fraction(frame_of(time), UNITS_PER_SECOND) for time in row.groups()[:2])
-            if row[3].lower() not in SILENCE:
-                yield Annotation(label_of(row[3], "word"), TimeRange(start, end), place)
+            row = aligned_row(line)
+            if not row.is_silent:
+                yield Annotation(label_of(row.word, "word"), TimeRange(row.start_seconds, row.end_seconds), place)
 
 
 FORMAT = Format("grid", "GRID alignments of words", (".align",), is_file, read)

@@ -23,6 +23,9 @@ def test_decays(numbers, factors):
     warmed = LearningRateSchedule(warmup_steps=4, **numbers)
     assert [warmed.factor(step) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert {step: warmed.factor(step + 4) for step in factors} == pytest.approx(factors, abs=1e-12)
+    held = LearningRateSchedule(warmup_steps=4, hold_steps=6, **numbers)
+    assert [held.factor(step) for step in range(4, 10)] == [1] * 6
+    assert {step: held.factor(step + 10) for step in factors} == pytest.approx(factors, abs=1e-12)
 
 
 @pytest.mark.parametrize("decay", DECAYS)

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
+from classifiers.text.alphabet import Alphabet
 from classifiers.weights.checkpoint import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -23,6 +24,7 @@ from classifiers.weights.checkpoint import (
     write_checkpoint,
 )
 from schemas.clips import UNIT, ClipFormat, ClipInput
+from schemas.lips import LipInput
 from schemas.trainings import Epoch
 from tests.support.memory import memory_below
 
@@ -316,3 +318,25 @@ def test_other_json_is_named(files, content):
     for name in (CONFIG_FILE, HISTORY_FILE):
         with pytest.raises(CheckpointError, match=name):
             read_checkpoint({**files, name: content})
+
+
+def test_a_lip_reader_has_crops_and_an_alphabet():
+    alphabet = Alphabet(("a", "b", " "), blank=0)
+    changes = {"rgb_dim": 0, "audio_dim": 0, "level": "lip", "input_columns": (), "task": "transcription"}
+    changes |= {"class_names": (), "class_indices": (), "num_classes": 4}
+    lips = LipInput(height=46, width=140, channels=1, crop="fixed")
+    config = dataclasses.replace(CONFIG, **changes, lips=lips, alphabet=alphabet)
+    found = read_checkpoint(write_checkpoint(Checkpoint(config, model().state_dict()))).config
+    assert (found.lips, found.alphabet) == (lips, alphabet)
+    for wrong, problem in (
+        ({"alphabet": None}, "without alphabet: 'lip' and alphabet require each other"),
+        ({"lips": None}, "without lips"),
+        ({"num_classes": 5}, "an alphabet of 4 outputs for 5 classes"),
+        ({"task": "single-label"}, "task is 'single-label', allowed: transcription"),
+        ({"class_names": ("a",)}, "1 class_names for 0 classes"),
+        ({"rgb_dim": 3}, "takes no features"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            dataclasses.replace(config, **wrong)
+    with pytest.raises(ValueError, match="task is 'transcription', allowed: single-label, multi-label"):
+        dataclasses.replace(CONFIG, task="transcription")

@@ -14,10 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 import cluster.clips.cache
-from cluster.clips.cache import ClipCache, ClipCacheError, clip_form, clip_row
+from cluster.clips.cache import ClipCache, ClipCacheError, clip_form, clip_row, mouth_form
 from extractors.clips.sampling import ClipSampling
 from schemas.cached_clips import ClipRow
 from schemas.clips import SIGNED, UNIT, ClipFormat
+from schemas.lips import LipInput
 from schemas.videos import Video
 from tests.support.videos import picture, read_number
 
@@ -128,3 +129,18 @@ def test_other_programs_read_it(cache: ClipCache) -> None:
     query = f"select count(*), min(octet_length(frames[1])) > 100, min(fps) from '{path}'"
     assert duckdb.sql(query).fetchall() == [(5, True, 12.5)]
     assert pq.ParquetFile(path).num_row_groups == 2
+
+
+def test_mouths_of_other_lengths_share_a_cache(tmp_path: Path) -> None:
+    look = LipInput(height=48, width=96, channels=1)
+    with ClipCache(str(tmp_path), mouth_form(look, None)) as cache:
+        cache.write(clip_row(video(number), (), clips(0)[0][None, :number], look.fps) for number in (1, 4, 2))
+        index = cache.index()
+        assert [len(cache.clips(index[video(number).id])[0]) for number in (1, 4, 2)] == [1, 4, 2]
+    with ClipCache(str(tmp_path), mouth_form(replace(look, channels=3, normalisation="unit"), None)) as same:
+        assert len(same.index()) == 3  # what the network makes of pixels does not matter
+    with (
+        ClipCache(str(tmp_path), mouth_form(look, 2)) as other,
+        pytest.raises(ClipCacheError, match="face is None, expected 2"),
+    ):
+        other.index()

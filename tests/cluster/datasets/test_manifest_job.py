@@ -168,3 +168,54 @@ def test_all_of_it_may_be_in_a_bucket(tmp_path: Path) -> None:
         assert len(videos) == 12
         assert videos[0].uri == f"{bucket}/UCF-101/{videos[0].id}.avi"
         assert read_class_names(f"{bucket}/out/vocabulary.csv") == ("BabyCrawling", "IceDancing")
+
+
+def test_sentences_are_split_by_speaker_or_by_sentence(tmp_path: Path) -> None:
+    names = [f"{word}baf{digit}n" for word in "blps" for digit in range(1, 6)]
+    touch(tmp_path / "videos", *(f"s{speaker}/{name}.mpg" for speaker in range(1, 6) for name in names))
+    by_speaker = read_videos(make(tmp_path, dataset="grid"))
+    assert Counter(split for _, split in {(video.group, video.split) for video in by_speaker}) == {
+        "train": 3,
+        "validation": 1,
+        "test": 1,
+    }
+    made = ManifestOptions(
+        dataset="grid", input=str(tmp_path / "videos"), output=str(tmp_path / "s.csv"), split_by="sentence"
+    )
+    summary = make_manifest(made)
+    assert (summary.sentences, summary.speakers) == (20, 5)
+    by_sentence = read_videos(made.output)
+    assert len({(video.text, video.split) for video in by_sentence}) == 20
+    assert len({(video.group, video.split) for video in by_sentence}) == 15
+    again = read_videos(make(tmp_path, "again.csv", dataset="manifest", input=made.output, split_by="sentence", seed=1))
+    assert [(video.id, video.text, video.group) for video in again] == [
+        (video.id, video.text, video.group) for video in by_sentence
+    ]
+
+
+def test_one_speaker_is_split_by_sentence(tmp_path: Path) -> None:
+    touch(tmp_path / "videos", *(f"s1/bbaf{digit}n.mpg" for digit in range(1, 6)))
+    with pytest.raises(ManifestError, match=r"all videos are of one speaker, 's1', .*: --split-by sentence"):
+        make(tmp_path, dataset="grid")
+    found = read_videos(make(tmp_path, dataset="grid", split_by="sentence"))
+    assert Counter(video.split for video in found) == {"train": 3, "validation": 1, "test": 1}
+
+
+def test_videos_without_sentences_are_not_split_by_them(tmp_path: Path) -> None:
+    classes(tmp_path, run=2)
+    with pytest.raises(ManifestError, match="2 videos have no sentence: run/0, run/1; --dataset grid, lrs"):
+        make(tmp_path, split_by="sentence")
+
+
+def test_sentences_in_lower_case(tmp_path: Path) -> None:
+    write(tmp_path / "videos", {"a.mp4": "", "a.txt": "Text: AN ÉCLAIR\nWORD START END\nAN 0 1\nÉCLAIR 1 2\n"})
+    found = read_videos(make(tmp_path, dataset="lrs", lower_case=True))
+    assert (found[0].text, [one.word for one in found[0].words]) == ("an éclair", ["an", "éclair"])
+    assert not (tmp_path / "out/vocabulary.csv").exists()
+
+
+def test_sentences_without_classes_leave_a_vocabulary_alone(tmp_path: Path) -> None:
+    write(tmp_path / "videos", {"a.mp4": "", "a.txt": "Text: A"})
+    write(tmp_path / "out", {"vocabulary.csv": "index,name\n0,jump\n"})
+    assert [video.text for video in read_videos(make(tmp_path, dataset="lrs"))] == ["A"]
+    assert read_class_names(str(tmp_path / "out" / "vocabulary.csv")) == ("jump",)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
 from cluster.datasets.manifest import ManifestError
-from cluster.datasets.public_datasets import DATASETS, ClipDataset, DatasetLocation
+from cluster.datasets.public_datasets import DATASETS
 
 CLASSES = ("BabyCrawling", "IceDancing")
 
@@ -176,7 +177,7 @@ def test_kinetics_tests_may_have_no_labels(tmp_path: Path) -> None:
 
 
 def test_grid(tmp_path: Path) -> None:
-    found = find("grid", touch(tmp_path / "videos", "s1/bbaf2n.mpg", "s2/swiz9a.mpg", "s2/swiz9a.align"))
+    found = find("grid", touch(tmp_path / "videos", "s1/bbaf2n.mpg", "s2/swiz9a.mpg"))
     assert rows(found)["s1/bbaf2n"][:6] == ("bin", "blue", "at", "f", "two", "now")
     assert rows(found)["s2/swiz9a"][:6] == ("set", "white", "in", "z", "nine", "again")
     assert len(found.classes) == len(set(found.classes)) == 4 + 4 + 4 + 25 + 10 + 4

@@ -14,6 +14,7 @@ from cluster.scoring.plan import kind_of, label_fingerprint, read_checkpoint_at,
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips
+from tests.support.lips import trained_lips
 from tests.support.scoring import scoring_config
 
 
@@ -46,6 +47,12 @@ def test_all_checkpoints_that_cannot_be_used_are_problems(checkpoint, tmp_path):
     options = ScoringOptions.of(videos="v", checkpoint=(checkpoint,), labels="l")
     assert read_trained(read_checkpoint_at, TrainedClassifier, options, problems) is None
     assert "takes features: give --features in place of --videos" in problems[0]
+    problems = []
+    lips = write_trained(tmp_path / "lips", trained_lips())
+    for place in ({"videos": "v"}, {"features": ("f",)}):
+        options = ScoringOptions.of(**place, checkpoint=(lips,), labels="l")
+        assert read_trained(read_checkpoint_at, TrainedClassifier, options, problems) is None
+        assert "model 'lipnet-keras' takes mouths, to read lips: it labels no videos" in problems.pop()
 
 
 def test_labels_are_comparable_only_with_the_same_model_and_choice_of_labels():

@@ -228,7 +228,7 @@ def test_another_class_on_a_trained_network(videos, from_clips, tmp_path, said):
         (
             {"max_failure_ratio": 0.01},
             2,
-            "1 of 25 videos cannot be decoded, more than",
+            "1 of 25 videos cannot be used, more than",
         ),
         ({"learning_rate": 1e38}, 1, "the training has diverged"),
         ({"videos": "/nowhere"}, 2, "/nowhere"),

@@ -19,6 +19,7 @@ from cluster.features.source import SourceConfig
 from cluster.training.base import ResourceError
 from cluster.training.ray import RayTraining
 from tests.support.clusters import command_of, descendants
+from tests.support.lip_trainings import lip_config, write_manifest
 from tests.support.trainings import (
     CLASSES,
     DIM,
@@ -60,6 +61,19 @@ def test_one_worker_equals_local_training(engine, dataset, tmp_path):
     for one, other in zip(here.results, there.results, strict=True):
         assert (one.summary, one.confusion, one.mistakes) == (other.summary, other.confusion, other.mistakes)
     assert here.fit == there.fit
+
+
+@pytest.mark.heavy
+def test_a_lip_reader_learns_on_one_worker_as_here_and_is_measured_by_two(engine, tmp_path):
+    manifest = write_manifest(tmp_path)
+    options = {"augment": ("drop=0.1", "repeat=0.1"), "clip_cache": str(tmp_path / "cache")}
+    here = train_here(plan_of(lip_config(manifest, tmp_path / "here", **options)))
+    there = train(engine, lip_config(manifest, tmp_path / "there", engine="ray", **options))
+    assert curve(there.history) == curve(here.history)
+    assert all(torch.equal(value, there.state[name]) for name, value in here.state.items())
+    assert [(one.summary, one.worst) for one in there.results] == [(one.summary, one.worst) for one in here.results]
+    both = train(engine, lip_config(manifest, tmp_path / "both", engine="ray", workers=2, **options))
+    assert [one.videos for one in both.results] == [one.videos for one in here.results]
 
 
 @pytest.mark.heavy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cluster.reports.links import PageLink
@@ -11,7 +12,14 @@ from cluster.reports.training_tables import reported_split
 from cluster.storage.read_policy import STRICT
 from cluster.training.job import run_training
 from cluster.training.kinds import load_training_data
-from cluster.training.report_context import MAX_REPORTS, feature_reports, mistake_pictures
+from cluster.training.report_context import (
+    MAX_REPORTS,
+    STRIP_FRAMES,
+    feature_reports,
+    mistake_pictures,
+    strip_of,
+)
+from extractors.video.jpeg import decode_jpegs
 from tests.support.pages import Page
 from tests.support.trainings import record_of, training_config, write_features
 from tests.support.videos import Clip, write_video
@@ -52,3 +60,12 @@ def test_mistakes_have_pictures_where_their_videos_are(tmp_path: Path, monkeypat
         assert run_training(again) == 0
         page = Page((tmp_path / name / "training.html").read_text())
         assert sum(tag == "img" for tag, _ in page.tags) == count
+
+
+def test_a_strip_shows_frames_at_equal_distances() -> None:
+    crops = np.broadcast_to((20 * np.arange(12, dtype=np.uint8))[:, None, None, None], (12, 16, 24, 3))
+    (strip,) = decode_jpegs([strip_of(crops)])
+    assert strip.shape == (16, STRIP_FRAMES * 24, 3)
+    levels = strip[8, 12::24, 1].astype(int)
+    assert np.abs(levels - 20 * np.arange(1, 12, 2)).max() <= 3
+    assert decode_jpegs([strip_of(crops[:1])]).shape == (1, 16, STRIP_FRAMES * 24, 3)
