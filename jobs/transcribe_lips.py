@@ -1,7 +1,7 @@
 """Read lips: one row per video with its text and the times of its words, and subtitles.
 
 python jobs/transcribe_lips.py --input videos/ --checkpoint reader/ --output transcripts/ --vtt subtitles/
-python jobs/transcribe_lips.py --input manifest.csv --checkpoint reader/ --output gs://bucket/transcripts --lexicon grid
+python jobs/transcribe_lips.py --input grid.csv --checkpoint reader/ --output transcripts/ --lexicon grid
 """
 
 import sys
