@@ -79,6 +79,10 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
         *["cluster/clips", "cluster/reports", "extractors/*", "classifiers/*"],
     ],
+    "cluster/transcription": [
+        *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/timelines"],
+        *["cluster/scoring", "extractors/*", "classifiers/*"],
+    ],
     "cluster/cutting": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/annotations", "cluster/engines"],
         *["cluster/reports", "extractors/*"],

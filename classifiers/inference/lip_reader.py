@@ -91,14 +91,19 @@ class LipReader:
 
     def read(self, log_probabilities: ArrayLike, decoder: TextDecoder) -> ReadText:
         """The text of log-probabilities (T, K)."""
-        labels = decoder.labels(log_probabilities)
-        fps = Fraction(number_of(self.look.fps))
-        words = tuple(
-            ReadWord(word.text, word.start_seconds(fps), word.end_seconds(fps), word.probability)
-            for word in align(log_probabilities, labels, self.alphabet).words
-        )
-        score = math.exp(log_likelihood(log_probabilities, labels, self.alphabet.blank))
-        return ReadText(self.alphabet.decode(labels), score, words)
+        return read_text(log_probabilities, decoder, Fraction(number_of(self.look.fps)))
+
+
+def read_text(log_probabilities: ArrayLike, decoder: TextDecoder, fps: Fraction) -> ReadText:
+    """The text of log-probabilities (T, K); without a space in the alphabet, its words are single characters."""
+    alphabet, labels = decoder.alphabet, decoder.labels(log_probabilities)
+    alignment = align(log_probabilities, labels, alphabet)
+    words = tuple(
+        ReadWord(word.text, word.start_seconds(fps), word.end_seconds(fps), word.probability)
+        for word in (alignment.characters if alphabet.space is None else alignment.words)
+    )
+    score = math.exp(log_likelihood(log_probabilities, labels, alphabet.blank))
+    return ReadText(alphabet.decode(labels), score, words)
 
 
 def log_probabilities(model: LipModel, crops: Sequence[NDArray[np.uint8]], look: LipInput) -> list[NDArray[np.float32]]:

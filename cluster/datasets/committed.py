@@ -10,6 +10,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,9 +23,12 @@ from cluster.storage.redaction import redacted_uri
 from schemas.records import MAX_FAILURES
 from schemas.runs import FailureNote, RunRecord
 from schemas.scorings import ScoringRecord
+from schemas.transcriptions import TranscriptionRecord
 
 MEASURED = ("num_frames", "duration_seconds", "coverage")
 NOTED = tuple(field.name for field in fields(FailureNote))
+
+RecordT = TypeVar("RecordT", ScoringRecord, TranscriptionRecord)
 
 
 def committed_features(record: RunRecord, features: str, ledger: str, failures: str) -> RunRecord:
@@ -55,20 +59,22 @@ def committed_features(record: RunRecord, features: str, ledger: str, failures: 
     )
 
 
-def committed_labels(record: ScoringRecord, labels: str, ledger: str, failures: str) -> ScoringRecord:
-    """The record of a scoring, by the folders of its day; videos of unreadable feature files have no rows there."""
-    shards, ledgers, failed = (_files_of(record.run_id, folder) for folder in (labels, ledger, failures))
+def committed_rows(record: RecordT, count: str, rows: str, ledger: str, failures: str) -> RecordT:
+    """The record of a run, by the folders of its dataset; `count` is where it counts rows.
+
+    Videos of unreadable feature files have no rows among the failures.
+    """
+    shards, ledgers, failed = (_files_of(record.run_id, folder) for folder in (rows, ledger, failures))
     names = {posixpath.basename(shard.uri) for shard in shards}
-    scored = [read_table(file.uri, ["id"]) for file in ledgers if posixpath.basename(file.uri) in names]
+    made = [read_table(file.uri, ["id"]) for file in ledgers if posixpath.basename(file.uri) in names]
     codes = [code for file in failed for code in read_table(file.uri, ["code"])["code"].to_pylist()]
-    counts = replace(
-        record.counts,
-        scored=sum(map(len, scored)),
-        failed=max(record.counts.failed, len(codes)),
-        shards=sum(bool(len(table)) for table in scored),
-        bytes_written=_size(shards, ledgers, failed),
-    )
-    return replace(record, counts=counts, failures_by_code=dict(Counter(codes)))
+    counts = {
+        count: sum(map(len, made)),
+        "failed": max(record.counts.failed, len(codes)),
+        "shards": sum(bool(len(table)) for table in made),
+        "bytes_written": _size(shards, ledgers, failed),
+    }
+    return replace(record, counts=replace(record.counts, **counts), failures_by_code=dict(Counter(codes)))
 
 
 def _files_of(run_id: str, folder: str) -> list[StoredFile]:

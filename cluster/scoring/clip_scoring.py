@@ -72,7 +72,7 @@ class ClipScoring(LabelSource):
         if plan.embeddings is not None:
             self._stack.enter_context(plan.embeddings.lease())
             self._embeddings = ClipEmbeddings(plan.embeddings, videos, retry_failed, plan.settings.rows_per_shard)
-        settled = plan.dataset.settled(on_any_day=options.only_new)
+        settled = plan.dataset.settled(anywhere=options.only_new)
         increment = increment_of(videos, settled, retry_failed)
         self._unlabelled = frozenset(video.id for video in increment.pending)
         if self._unlabelled or (self._embeddings and self._embeddings.lacking):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.datasets.folder import parquet_files
-from cluster.datasets.label_dataset import FAILURES, FINGERPRINT_KEY, LEDGER
+from cluster.datasets.row_dataset import FAILURES, FINGERPRINT_KEY, LEDGER
 from cluster.storage import files
 from cluster.storage.parquet import read_columns
 from cluster.storage.redaction import redacted_uri

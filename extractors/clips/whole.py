@@ -53,6 +53,11 @@ def decode_whole(
     return frames
 
 
+def reduced(image: Image) -> Image:
+    """A frame whose shorter side is at most `MAX_SIDE`."""
+    return resized(image, (MAX_SIDE,)) if min(image.shape[:2]) > MAX_SIDE else image
+
+
 @dataclass(frozen=True)
 class WholeRequest:
     """All frames of the part between `start_seconds` and `end_seconds`, as one clip."""
@@ -63,8 +68,8 @@ class WholeRequest:
     reaches_end = False
 
     def resized(self, image: Image) -> Image:
-        """A frame whose shorter side is at most `MAX_SIDE`."""
-        return resized(image, (MAX_SIDE,)) if min(image.shape[:2]) > MAX_SIDE else image
+        """A frame as `reduced` gives it."""
+        return reduced(image)
 
     def moments(self, times: FrameTimes, tick: Fraction) -> dict[int, Sequence[int]]:
         """The timestamps of the T frames, in ticks."""

@@ -26,6 +26,7 @@ from cluster.serving.config import ServeOptions
 from cluster.timelines.evaluation_job import EvaluationOptions
 from cluster.training.comparison import ComparisonOptions
 from cluster.training.config import TrainingOptions
+from cluster.transcription.config import TranscriptionOptions
 from jobs.make_recordings import RecordingOptions
 from jobs.make_sample_videos import SampleOptions
 from schemas.errors import InputError
@@ -47,6 +48,12 @@ FLAGS = {
         event-min-seconds event-gap-seconds vtt events-csv submission max-frames rows-per-shard precision backend
         max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
+    """,
+    "transcribe_lips": """
+        checkpoint input output srt vtt rows-per-shard max-pixels crop face window overlap beam lexicon language-model
+        lm-weight word-bonus exclude follow-links allow-local-files allow-private-redirects copy-limit-mib
+        copy-time-limit engine address beam-options workers pools embed-workers time-limit memory-limit-mib cluster-wait
+        retry-failed max-failure-ratio quiet log-format
     """,
     "train_classifier": """
         output features videos code-range labels exclude follow-links allow-local-files allow-private-redirects
@@ -112,6 +119,7 @@ FLAGS = {
 KINDS: dict[str, type[Options]] = {
     "extract_features": ExtractionOptions,
     "score_videos": ScoringOptions,
+    "transcribe_lips": TranscriptionOptions,
     "train_classifier": TrainingOptions,
     "nightly": NightlyOptions,
     "make_manifest": ManifestOptions,
@@ -135,6 +143,11 @@ LINES = {
     "score_videos": (
         "--checkpoint c d --labels l --features f g --max-frames 3 --threshold 0.5 --only-new --submission s.csv",
         "--checkpoint c --labels l --videos v --views 3 --crops 1 --embeddings e --retry-failed empty",
+    ),
+    "transcribe_lips": (
+        "--input i --checkpoint c --output o",
+        "--input i --checkpoint c --output o --srt s --vtt t --beam 20 --lexicon l --language-model m --lm-weight 0.5 "
+        "--word-bonus -1 --window 100 --overlap 30 --crop found --face 2 --engine local --retry-failed no_face",
     ),
     "train_classifier": (
         "--output o --features f --split folders --validation-features v --batch-size 7 --classes first:5",
@@ -183,6 +196,7 @@ WRITTEN = {
         "--checkpoint c --videos v --labels w1 --embeddings w2 --submission w3.csv",
         "labels embeddings submission",
     ),
+    "transcribe_lips": ("--input i --checkpoint c --output w1 --srt w2 --vtt w3", "output srt vtt"),
     "train_classifier": ("--videos v --model c3d --output w1 --clip-cache w2", "output clip-cache"),
     "nightly": (
         "--videos v --checkpoint c --features w1 --labels w2 --timeline --vtt w3 --events-csv w4.csv",

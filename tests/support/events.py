@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cluster.datasets.label_dataset import FINGERPRINT_KEY
+from cluster.datasets.row_dataset import FINGERPRINT_KEY
 from schemas.timelines import TIMELINE_LABEL_SCHEMA
 
 Events = Sequence[tuple[float, float, str, float]]  # start, end, class, score

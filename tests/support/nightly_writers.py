@@ -121,7 +121,7 @@ class LabelWriter(NightlyWriter):
         with labels.lease():
             labels.prepare()
             prepared()
-            pending = increment_of(VIDEOS, labels.settled(on_any_day=True), RETRY_ALL).pending
+            pending = increment_of(VIDEOS, labels.settled(anywhere=True), RETRY_ALL).pending
             labels.withdraw(pa.chunked_array([[video.id for video in pending]], pa.string()))
             scored = [video for video in pending if video.id not in FAILING]
             failures = [failure(video, run_id) for video in pending if video.id in FAILING]

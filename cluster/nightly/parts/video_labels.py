@@ -79,10 +79,10 @@ class VideoLabels(VideoPart, LabelPart):
 
     @override
     def _read_standing(self) -> Standing:
-        settled = self.dataset().settled(on_any_day=True)
+        settled = self.dataset().settled(anywhere=True)
         increment = increment_of(self.videos, settled, self._source.plan.settings.options.failures.retry_failed)
         # With another model, videos are left to do that an earlier one has labelled: they are not new.
-        known = self.dataset().settled(on_any_day=True, of_any_model=True) if increment.pending else settled
+        known = self.dataset().settled(anywhere=True, of_any_model=True) if increment.pending else settled
         return Standing(increment, settled.failed, pending_counts(increment.pending, known))
 
     @override

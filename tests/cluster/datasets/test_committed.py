@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from cluster.datasets.committed import committed_features, committed_labels
+from cluster.datasets.committed import committed_features, committed_rows
 from cluster.storage.parquet import write_table
 from schemas.failures import FailureRow, failure_table
 from schemas.labels import LABEL_LEDGER_SCHEMA
@@ -83,7 +83,7 @@ def test_a_scoring_counts_labels_whose_shard_is_there(folders):
         write_table(f"{ledgers}/part-r1-{number:05d}.parquet", ledger(*ids))
     write_table(f"{labels}/part-r1-00000.parquet", pa.table({"id": ["a", "b"]}))
     write_table(f"{failed}/part-r1-00000.parquet", failures(d="empty"))
-    found = committed_labels(record, *folders)
+    found = committed_rows(record, "scored", *folders)
     assert (found.counts.scored, found.counts.failed, found.counts.shards) == (2, 1, 1)
     assert found.failures_by_code == {"empty": 1}
 
@@ -91,4 +91,4 @@ def test_a_scoring_counts_labels_whose_shard_is_there(folders):
 def test_videos_of_feature_files_that_could_not_be_read_stay_failures(folders):
     record = ScoringRecord.from_json((RECORDS / "scoring.json").read_text())
     record = replace(record, counts=replace(record.counts, failed=7))
-    assert committed_labels(record, *folders).counts.failed == 7
+    assert committed_rows(record, "scored", *folders).counts.failed == 7

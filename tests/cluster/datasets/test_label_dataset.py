@@ -73,7 +73,7 @@ def failed_ids(root: Path, date: str = TODAY) -> list[str]:
 
 
 def settled(labels: LabelDataset, *, on_any_day: bool = False) -> tuple[dict[str, str], dict[str, str]]:
-    found = labels.settled(on_any_day=on_any_day)
+    found = labels.settled(anywhere=on_any_day)
     return dict(found.done), {name: before.content for name, before in found.failed.items()}
 
 
@@ -304,5 +304,5 @@ def test_what_any_model_has_settled(tmp_path):
     first.commit(0, *files_of(first, {"a": "1", "b": "1"}), [failure("c")])
     second.commit(0, *files_of(second, {"c": "2"}), [failure("b", content="2")])
     assert settled(second, on_any_day=True) == ({"c": "2"}, {"b": "2"})
-    every = second.settled(on_any_day=True, of_any_model=True)
+    every = second.settled(anywhere=True, of_any_model=True)
     assert (every.done, every.failed.keys()) == ({"a": "1", "c": "2"}, {"b"})

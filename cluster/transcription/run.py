@@ -1,0 +1,244 @@
+"""One transcription run, from its first video to its record.
+
+queue ─► engine ─► transcripts ─► shards, failures ─► subtitles
+             └► tally ─► record (updated during the run)
+
+A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
+closes; videos in committed shards are not read again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from cluster.datasets.increment import Increment
+from cluster.engines.base import Engine, EngineError
+from cluster.engines.tasks import Done, Failed, Outcome, TaskQueue, failure_row
+from cluster.runs.lifecycle import failed, guarded, internal_error, recorded
+from cluster.runs.open_failures import OpenFailures
+from cluster.runs.progress import Progress
+from cluster.runs.provenance import command_line, package_versions, without_secrets
+from cluster.storage.parquet import encode_table
+from cluster.storage.redaction import redacted_uri
+from cluster.transcription.plan import TranscriptionPlan
+from cluster.transcription.subtitles import FORMS, write_transcripts
+from cluster.transcription.transcriber import Transcript
+from schemas.errors import InputError
+from schemas.failures import FailureRow
+from schemas.labels import LABEL_LEDGER_SCHEMA
+from schemas.outcomes import FailureCode, Stage
+from schemas.records import MAX_FAILURES, utc_text
+from schemas.runs import FailureNote
+from schemas.transcriptions import TranscriptionCounts, TranscriptionRecord
+from schemas.transcripts import TranscriptRow, transcript_table
+from schemas.videos import content_of
+
+logger = logging.getLogger("framemill")
+
+
+@dataclass
+class _Tally:
+    """Everything that is counted during a run."""
+
+    transcribed: int = 0
+    silent: int = 0
+    partial: int = 0
+    words: int = 0
+    frames: int = 0
+    failed: int = 0
+    failures: list[FailureNote] = field(default_factory=list)
+    failures_by_code: Counter[str] = field(default_factory=Counter)
+    seconds_by_stage: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class _Batch:
+    """Rows, each with its video's content, and failures of the run's next commit."""
+
+    number: int = 0
+    rows: list[tuple[TranscriptRow, str]] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
+
+
+class TranscriptionRun:
+    """Transcribes `increment` of `plan` with `engine`; the caller holds the lease of the dataset."""
+
+    def __init__(self, plan: TranscriptionPlan, increment: Increment, engine: Engine, *, replaced: int) -> None:
+        self._plan, self._engine = plan, engine
+        self._pending = increment.pending
+        self._queue = TaskQueue(self._pending)
+        self._failures = OpenFailures(increment.failed)
+        self._settled_text = self._failures.among(len(plan.videos) - len(self._pending))
+        self._replaced = replaced
+        self._tally, self._batch = _Tally(), _Batch()
+
+    def __call__(self) -> TranscriptionRecord:
+        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
+        plan = self._plan
+        logger.info(
+            f"run {plan.run_id}: {len(plan.videos)} videos, {self._settled_text}, {len(self._pending)} to do with "
+            f"{plan.model}, into {plan.options.output}"
+        )
+        plan.dataset.write_options(plan.options)
+        plan.dataset.write_record(self._record("running"))
+        with recorded(lambda status: plan.dataset.write_record(self._record(status))):
+            status = guarded(self._work, EngineError, OSError, ValueError)
+            # Finished transcripts are kept, whatever ended the work.
+            rest = guarded(self._commit, OSError, ValueError)
+            status = rest if status == "completed" else status
+            if status == "completed":
+                status = guarded(self._write_subtitles, OSError, ValueError)
+        record = self._record(status)
+        try:
+            plan.dataset.write_record(record)
+        except InputError as error:
+            record = replace(record, status=failed(error))
+        counts = record.counts
+        logger.info(
+            f"{record.status}: {counts.transcribed} videos transcribed, {counts.words} words, {counts.failed} failed, "
+            f"{self._settled_text}, in {record.wall_seconds:.1f} s"
+        )
+        for line in self._failures.lines():
+            logger.info(line)
+        return record
+
+    def _work(self) -> None:
+        """Carry out all tasks."""
+        if not self._pending:
+            return  # no workers are needed
+        plan, reporting = self._plan, self._plan.options.reporting
+        style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
+        with (
+            Progress(len(self._pending), style=style) as progress,
+            closing(self._engine.run(self._queue, plan.worker)) as outcomes,
+        ):
+            for outcome in outcomes:
+                row = self._settled(outcome)
+                is_failure = isinstance(row, FailureRow)
+                if isinstance(outcome, Done):
+                    progress.add_frames(outcome.features.num_frames)
+                progress.add_video(failed=is_failure)
+                rows = max(len(self._batch.rows), len(self._batch.failures))
+                if rows >= plan.options.rows_per_shard:
+                    self._commit()
+                if plan.dataset.is_record_due():
+                    plan.dataset.write_record(self._record("running"))
+
+    def _settled(self, outcome: Outcome) -> TranscriptRow | FailureRow:
+        """What has become of a video, for the next commit."""
+        video = outcome.task.video
+        row = self._row(outcome) if isinstance(outcome, Done) else failure_row(outcome, self._plan.run_id)
+        if isinstance(row, TranscriptRow):
+            self._batch.rows.append((row, content_of(video)))
+            self._count(outcome.features, row)  # type: ignore[union-attr]  # as of `Done`
+        else:
+            self._batch.failures.append(row)
+            self._count_failure(row)
+        return row
+
+    def _row(self, outcome: Done[Transcript]) -> TranscriptRow | FailureRow:
+        """The row of a video, or the failure of one whose row cannot be stored: it must not cost the others."""
+        plan, transcript = self._plan, outcome.features
+        try:
+            row = TranscriptRow(
+                id=outcome.task.video.id,
+                text=transcript.text,
+                score=transcript.score,
+                words=transcript.words,
+                coverage=transcript.coverage,
+                model=plan.model,
+                run_id=plan.run_id,
+            )
+            transcript_table([row], {})
+        except Exception:
+            error = Failed(outcome.task, FailureCode.INTERNAL, internal_error(), Stage.WRITE)
+            return failure_row(error, plan.run_id)
+        return row
+
+    def _count(self, transcript: Transcript, row: TranscriptRow) -> None:
+        tally = self._tally
+        tally.transcribed += 1
+        tally.silent += not row.words
+        tally.partial += row.coverage < 1
+        tally.words += len(row.words)
+        tally.frames += transcript.num_frames
+        tally.seconds_by_stage.update(transcript.seconds_by_stage)
+
+    def _count_failure(self, row: FailureRow) -> None:
+        tally = self._tally
+        tally.failed += 1
+        tally.failures_by_code[row.code] += 1
+        self._failures.add(row.id, row.code)
+        if len(tally.failures) < MAX_FAILURES:
+            tally.failures.append(
+                FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
+            )
+
+    def _commit(self) -> None:
+        """Make everything since the last commit part of the dataset."""
+        batch, dataset = self._batch, self._plan.dataset
+        if batch.rows or batch.failures:
+            shard = encode_table(transcript_table([row for row, _ in batch.rows], dataset.metadata))
+            ledger = encode_table(self._ledger(batch.rows))
+            has_rows = bool(batch.rows)
+            dataset.commit(batch.number, shard if has_rows else None, ledger if has_rows else None, batch.failures)
+        self._batch = _Batch(batch.number + 1)  # one assignment, so that no signal can interrupt it
+
+    def _ledger(self, rows: Sequence[tuple[TranscriptRow, str]]) -> pa.Table:
+        values = [{"id": row.id, "content": content} for row, content in sorted(rows, key=lambda pair: pair[0].id)]
+        return pa.Table.from_pylist(values, LABEL_LEDGER_SCHEMA.with_metadata(self._plan.dataset.metadata))
+
+    def _write_subtitles(self) -> None:
+        plan = self._plan
+        for form in FORMS:
+            folder = getattr(plan.options, form)
+            if folder is not None:
+                count = write_transcripts(folder, form, plan.dataset.spoken(), plan.between)
+                logger.info(f"{folder}: {count} videos")
+
+    def _record(self, status: str) -> TranscriptionRecord:
+        plan, options, tally = self._plan, self._plan.options, self._tally
+        before = len(plan.videos) - len(self._pending) - self._failures.earlier
+        return TranscriptionRecord(
+            run_id=plan.run_id,
+            job="transcribe_lips",
+            status=status,
+            started_at=utc_text(plan.started),
+            finished_at=utc_text(datetime.now(UTC)),
+            command=command_line(),
+            configuration=without_secrets(options.flat()),
+            versions=package_versions(),
+            machine=self._engine.machine(),
+            checkpoint=redacted_uri(options.checkpoint),
+            model=plan.model,
+            fingerprint=dict(plan.fingerprint),
+            counts=TranscriptionCounts(
+                videos_total=len(plan.videos),
+                already_done=before,
+                failed_before=self._failures.earlier,
+                transcribed=tally.transcribed,
+                failed=tally.failed,
+                silent=tally.silent,
+                partial=tally.partial,
+                replaced=self._replaced,
+                words=tally.words,
+                frames=tally.frames,
+                shards=plan.dataset.shards,
+                bytes_written=plan.dataset.bytes_written,
+                retried=len(self._queue.retried),
+                workers_lost=self._queue.workers_lost,
+                nodes_lost=len(self._queue.nodes_lost),
+            ),
+            failures=tuple(sorted(tally.failures, key=lambda failure: failure.id)),
+            failures_by_code=dict(tally.failures_by_code),
+            seconds_by_stage=dict(tally.seconds_by_stage),
+            srt=None if options.srt is None else redacted_uri(options.srt),
+            vtt=None if options.vtt is None else redacted_uri(options.vtt),
+        )
