@@ -50,10 +50,13 @@ class ProcessGroup:
 
     `peak_pss_bytes` is the largest sum of their proportional set sizes: memory that several share, such as Ray's object
     store, counts once. Each sample costs some 40 ms of a core, because the kernel visits all their pages.
+    `samples` are the CPU seconds of all of them so far, those that have ended included, by the time of the sample.
     """
 
     def __init__(self, token: str, interval_seconds: float) -> None:
         self.peak_pss_bytes = 0
+        self.samples: list[tuple[float, float]] = []
+        self._cpu_seconds: dict[str, float] = {}  # by process
         self._interval_seconds = interval_seconds
         self._marker = f"{MARKER}={token}".encode()
         self._is_over = threading.Event()
@@ -67,11 +70,18 @@ class ProcessGroup:
         self._is_over.set()
         self._thread.join()
 
+    def cpu_seconds(self) -> float:
+        """Of all of them by now."""
+        self._cpu_seconds |= {process.name: cpu_seconds(process) for process in self.members()}
+        return sum(self._cpu_seconds.values())
+
     def _sample(self) -> None:
         while not self._is_over.wait(self._interval_seconds):
-            self.peak_pss_bytes = max(self.peak_pss_bytes, sum(map(pss_bytes, self._members())))
+            self.peak_pss_bytes = max(self.peak_pss_bytes, sum(map(pss_bytes, self.members())))
+            self.samples.append((time.time(), self.cpu_seconds()))
 
-    def _members(self) -> list[Path]:
+    def members(self) -> list[Path]:
+        """The processes, as folders of `/proc`."""
         return [
             process
             for process in Path("/proc").iterdir()
@@ -85,6 +95,12 @@ def pss_bytes(process: Path) -> int:
         if line.startswith(b"Pss:"):
             return int(line.split()[1]) << 10
     return 0
+
+
+def cpu_seconds(process: Path) -> float:
+    """CPU seconds of the process at `/proc/PID`, without its children; 0 once it is gone."""
+    fields = _read(process / "stat").rpartition(b")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 def _read(path: Path) -> bytes:

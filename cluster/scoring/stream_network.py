@@ -79,19 +79,27 @@ class StreamNetwork:
             self._model.to(self._device)
 
     def watch(self, frames: NDArray[np.uint8], state: State) -> tuple[Tensor, State]:
-        """The logits (T, K) of frames (T, H, W, C), on the CPU, and the state after them.
+        """The logits (T, K) of frames (T, H, W, C), on the CPU, and the state after them, on the network's device.
+
+        The state may come from any device.
 
         Raises:
             FloatingPointError: if they are not finite.
             ValueError: if the state is of another network, or of another size of frames.
         """
-        with torch.inference_mode():
-            video = torch.from_numpy(frames)[None].to(self._device)  # (1, T, H, W, C)
-            values = self._model.prepare(video).to(self._dtype, memory_format=torch.channels_last_3d)
-            logits, state = self._model.stream(values, state, memory_frames=self._memory_frames)
+        logits, state = self._stream(frames, state)
         if not logits.isfinite().all():
             raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
         return logits[0].cpu(), state
+
+    def _stream(self, frames: NDArray[np.uint8], state: State) -> tuple[Tensor, State]:
+        """The logits (1, T, K) and the state, on the network's device."""
+        with torch.inference_mode():
+            video = torch.from_numpy(frames)[None].to(self._device)  # (1, T, H, W, C)
+            values = self._model.prepare(video).to(self._dtype, memory_format=torch.channels_last_3d)
+            past = {key: value.to(self._device) for key, value in state.items()}
+            logits, state = self._model.stream(values, past, memory_frames=self._memory_frames)
+        return logits, state
 
 
 def memory_frames(trained: ClipClassifier, seconds: float | None) -> int | None:
@@ -128,5 +136,5 @@ def to_state(arrays: Mapping[str, NDArray[Any]] | None) -> State:
 
 
 def to_arrays(state: State) -> dict[str, NDArray[Any]]:
-    """The state as it travels."""
-    return {key: value.numpy() for key, value in state.items()}
+    """The state as it travels, from whatever device it is on."""
+    return {key: value.cpu().numpy() for key, value in state.items()}

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
@@ -79,7 +80,8 @@ def api(service: Service) -> FastAPI:
         """Exchange the token for a cookie, as browsers send no other header with players, links and WebSockets."""
         response = Response(status_code=204)
         if request.scope[SESSION] is not None:
-            is_secure = request.url.scheme == "https"
+            # A page knows by what it came, even where nothing is known of the proxy before this service.
+            is_secure = "https" in (request.url.scheme, urlsplit(request.headers.get("origin", "")).scheme)
             response.set_cookie(COOKIE, request.scope[SESSION], httponly=True, samesite="strict", secure=is_secure)
         return response
 

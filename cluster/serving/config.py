@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from dataclasses import dataclass, field
 
@@ -15,6 +16,20 @@ from cluster.timelines.config import TimelineOptions
 from extractors.video.media import MAX_PIXELS
 
 LOCAL_HOST = "127.0.0.1"
+
+
+def is_gpu_share(gpus: float) -> bool:
+    """Whether Ray can give so many GPUs."""
+    return gpus <= 1 or gpus == math.floor(gpus)
+
+
+def is_network(text: str) -> bool:
+    """Whether it is an IP address, or a network of them."""
+    try:
+        ipaddress.ip_network(text) if "/" in text else ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -51,10 +66,18 @@ class ReplicaOptions(Options):
     network_replicas: int = option(1, help="most replicas of each network", minimum=1, common=True)
     gpus_per_network: float | None = option(
         None,
-        help="GPUs of a replica of a network, such as 1 or 0.25; by default an equal share where there are any",
+        help="GPUs of a replica of a network, such as 1 or 0.25, and 0 for none; by default an equal share of those "
+        "that are there at the start",
         minimum=0,
+        accepts=is_gpu_share,
+        must_be="a fraction of a GPU, or a whole number of them",
     )
-    precision: str = option("auto", help="precision of networks that look at clips", choices=PRECISIONS)
+    precision: str = option(
+        "auto",
+        help="precision of networks that look at clips, or watch videos or cameras; auto is that of the device that "
+        "each replica finds",
+        choices=PRECISIONS,
+    )
 
 
 @dataclass(frozen=True)
@@ -124,6 +147,13 @@ class ServeOptions(Options):
         common=True,
     )
     port: int = option(8000, help="port to listen at; 0 for any that is free", minimum=0, maximum=65535, common=True)
+    proxies: tuple[str, ...] = option(
+        (),
+        help="addresses or networks of proxies in front of this service, such as 10.0.0.7 or 10.1.0.0/16: only what "
+        "these say of a client's address (X-Forwarded-For) and of https (X-Forwarded-Proto) is believed",
+        accepts=is_network,
+        must_be="an IP address, or a network such as 10.1.0.0/16",
+    )
     token_file: str | None = option(
         None,
         help="file with the bearer token that clients must send; by default they need none",

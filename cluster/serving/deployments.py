@@ -210,7 +210,7 @@ class Live:
                 return seen
             self._network.state = to_state(state)
             places, scores = self._network([seen.image], self._top_k)
-            return places, scores, to_arrays({key: value.cpu() for key, value in self._network.state.items()})
+            return places, scores, to_arrays(self._network.state)
 
     def __del__(self) -> None:
         """End the child."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import h11
@@ -68,8 +69,11 @@ def listening_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def http_server(application: Any) -> uvicorn.Server:
-    """The server of an ASGI application; `serve(sockets=…)` runs it."""
+def http_server(application: Any, proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """The server of an ASGI application; `serve(sockets=…)` runs it.
+
+    Of a request that comes from one of the `proxies`, addresses or networks, client and scheme are those that it names.
+    """
     config = uvicorn.Config(
         application,
         http=PunctualProtocol,
@@ -81,7 +85,8 @@ def http_server(application: Any) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,

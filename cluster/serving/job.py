@@ -62,7 +62,7 @@ def _serve(options: ServeOptions) -> ExitCode:
             logger.info(f"removed what {spool.removed} killed processes had left in {spool.folder.parent}")
         with _cluster(options) as is_local:
             size = cluster_size()
-            served = read_models(options, on_gpu=size.gpus > 0)
+            served = read_models(options)
             logger.info(f"starting {', '.join(served.models)} on {size.cpus} cores and {size.gpus} GPUs")
             handles = deploy(bound(options, served, size, is_local=is_local))
 
@@ -90,7 +90,7 @@ async def serve_http(
     at_once = max(options.replicas.decoders or cluster_size().cpus, LEAST_AT_ONCE)
     service = Service(options, served, handles, spool, corrections_of(options, spool), at_once=at_once)
     gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
-    await http_server(gate).serve(sockets=[listener])
+    await http_server(gate, options.proxies).serve(sockets=[listener])
 
 
 @contextmanager

@@ -97,8 +97,8 @@ class ServedModels:
     sampling: Mapping[str, SamplingConfig]
 
 
-def read_models(options: ServeOptions, *, on_gpu: bool) -> ServedModels:
-    """Read all checkpoints; `on_gpu` is where networks run. Raises `InputError` with everything that is wrong."""
+def read_models(options: ServeOptions) -> ServedModels:
+    """Read all checkpoints. Raises `InputError` with everything that is wrong."""
     problems: list[str] = []
     models: dict[str, ServedModel] = {}
     stages: dict[str, VideoStage] = {LENGTH: LengthStage(options.uploads.max_pixels, options.uploads.max_duration)}
@@ -112,7 +112,7 @@ def read_models(options: ServeOptions, *, on_gpu: bool) -> ServedModels:
                 takes = checkpoint.config.takes
                 raise CheckpointError(uri, [f"model {checkpoint.config.model!r} takes {takes}: it labels no videos"])
             if checkpoint.config.level == CLIP:
-                models[name], stages[name] = _clip_model(name, uri, checkpoint, options, on_gpu=on_gpu)
+                models[name], stages[name] = _clip_model(name, uri, checkpoint, options)
                 continue
             fingerprint = dict(checkpoint.config.feature_fingerprint)
             key = tuple(sorted(fingerprint.items()))
@@ -138,9 +138,7 @@ def _name(uri: str, taken: Mapping[str, ServedModel]) -> str:
     return name
 
 
-def _clip_model(
-    name: str, uri: str, checkpoint: Checkpoint, options: ServeOptions, *, on_gpu: bool
-) -> tuple[ServedModel, VideoStage]:
+def _clip_model(name: str, uri: str, checkpoint: Checkpoint, options: ServeOptions) -> tuple[ServedModel, VideoStage]:
     trained = TrainedClipClassifier({uri: checkpoint})
     kind = timeline_kind(trained)
     timelines: TimelineOptions = options.timelines
@@ -150,8 +148,9 @@ def _clip_model(
         stride = timelines.stride or STRIDE_SECONDS
         timelines = replace(timelines, stride=stride, timeline_hz=1.0, memory_seconds=None)
     seconds = kind.step_seconds(trained, timelines)
-    on_gpu = on_gpu and kind.runs_on_gpus
-    precision = BACKENDS[trained.backend].precision(trained, options.replicas.precision, on_gpu=on_gpu)
+    precision = options.replicas.precision
+    if not kind.runs_on_gpus:  # others follow the device of the replica that they run in
+        precision = BACKENDS[trained.backend].precision(trained, precision, on_gpu=False)
     stage = kind.stage(trained, timelines, seconds, precision, options.uploads.max_pixels)
     limits = {"segment_seconds": options.guards.segment_seconds}
     if trained.is_stream:

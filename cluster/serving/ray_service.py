@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ray import serve
 
-from cluster.engines.ray_cluster import cluster_size
+from cluster.engines.ray_cluster import ClusterSize, cluster_size
 from cluster.runs.logs import configure_logging
 from cluster.serving.application import HEALTH_SECONDS, Handles, bound
 from cluster.serving.config import ServeOptions
@@ -25,11 +27,15 @@ ON_THE_HEAD = {"node:__internal_head__": 0.001}
 
 
 class Api:
-    """The HTTP server, in a thread of its replica, which Serve checks on."""
+    """The HTTP server, in a thread of its replica, which Serve checks on.
 
-    def __init__(self, options: ServeOptions, served: ServedModels, handles: Handles) -> None:
+    It reads the models by itself, with `load`, as replicas do.
+    """
+
+    def __init__(self, options: ServeOptions, load: Callable[[], ServedModels], handles: Handles) -> None:
         configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
         token = read_token(options.token_file)
+        served = load()
         listener = listening_socket(options.host, options.port)
         self._spool = Spool(options.uploads.uploads)
         self._thread = threading.Thread(
@@ -50,17 +56,19 @@ class Api:
 
 def build(given: dict[str, Any]) -> Any:
     """The application, for `import_path`. Raises `InputError` with everything that is wrong with the options."""
-    options = options_of(given)
-    size = cluster_size()
-    served = read_models(options, on_gpu=size.gpus > 0)
-    nodes = bound(options, served, size, is_local=False)
+    return application_of(options_of(given), cluster_size())
+
+
+def application_of(options: ServeOptions, size: ClusterSize) -> Any:
+    """The application on a cluster of that size. Raises `InputError`."""
+    nodes = bound(options, read_models(options), size, is_local=False)
     api = serve.deployment(Api).options(
         name="api",
         num_replicas=1,
         ray_actor_options={"num_cpus": 0, "resources": ON_THE_HEAD},
         health_check_timeout_s=HEALTH_SECONDS,
     )
-    return api.bind(options, served, nodes)
+    return api.bind(options, partial(read_models, options), nodes)
 
 
 def options_of(given: dict[str, Any]) -> ServeOptions:

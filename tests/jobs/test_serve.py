@@ -33,6 +33,7 @@ from schemas.labels import LABEL_SCHEMA
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
 from tests.support.dataset import ROOT, job_environment
+from tests.support.mutations import claiming, damaged, mutations, serve_mutations
 from tests.support.serving import FORM_TYPE, Client, Server, form, serving
 from tests.support.videos import picture
 
@@ -195,6 +196,18 @@ def test_a_broken_video_fails_alone_and_tells_nothing_of_the_machine(client: Cli
     assert "/" not in state["error"]["message"]
     assert state["results"] == []
     assert client.get(f"/v1/videos/{state['id']}/results.parquet").code == "not_ready"
+
+
+def test_damaged_files_end_in_results_or_failures(client: Client, tmp_path: Path):
+    clips = ("h264.mp4", "h264.mkv", "mpeg4.avi", "wmv2.asf", "pictures.gif")
+    files = [
+        file
+        for mutation in (damaged, claiming)
+        for file in mutations(tmp_path / mutation.__name__, mutation, 8, 3, clips)
+    ]
+    outcomes = serve_mutations(client, files, "stream", 4)
+    assert outcomes.total() == len(files)
+    assert outcomes["done"]
 
 
 def test_a_deleted_video_leaves_no_file(client: Client, server: Server, data: Path):

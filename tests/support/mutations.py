@@ -6,7 +6,8 @@ The seeds are fixed. What becomes of a copy is nobody's promise but that its id 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from schemas.outcomes import FailureCode
 from tests.support.damage import cut, flip, splice
 from tests.support.dataset import ids, rows, run_job
 from tests.support.header_fields import header_fields
+from tests.support.serving import Client
 from tests.support.videos import Clip, write_video
 
 TINY = {"width": 64, "height": 48, "frames": 20, "rate": 8, "gop": 8, "sound_rate": 48_000}
@@ -78,21 +80,54 @@ def claiming(number: int, data: bytes, rng: np.random.Generator) -> tuple[str, b
     return f"{field.start}", data[: field.start] + value + data[field.start + field.size :]
 
 
+def mutations(
+    sources: Path, mutation: Mutation, count: int, seed: int, clips: Iterable[str] = CLIPS
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of `count` mutations of these clips, which are written to `sources`."""
+    sources.mkdir()
+    rng = np.random.default_rng(seed)
+    originals = {name: write_video(sources / name, CLIPS[name]).read_bytes() for name in clips}
+    for number in range(count):
+        name = list(originals)[number % len(originals)]
+        kind, data = mutation(number, originals[name], rng)
+        suffix = Path(name).suffix if Path(name).suffix in LISTED else ".mp4"  # an `.mp4` may hold any container
+        yield f"{number:05d}-{kind}-{Path(name).stem}{suffix}", data
+
+
+def serve_mutations(client: Client, files: Iterable[tuple[str, bytes]], models: str, at_once: int) -> Counter[str]:
+    """Upload files to a service, some `at_once`; how many got results, and how many failed by code.
+
+    Checks that each ends in one of the two, and that no error is one of the program.
+    """
+
+    def outcome(file: tuple[str, bytes]) -> str:
+        name, data = file
+        answer = client.upload(data, name, models)
+        if answer.status != 202:
+            assert (answer.status, answer.code) == (415, FailureCode.NOT_MEDIA), (name, answer)
+            return "refused"
+        state = client.settled(answer.json["id"])
+        assert client.ask("DELETE", f"/v1/videos/{answer.json['id']}").status == 204
+        if state["status"] == "done":
+            assert state["results"], name
+            assert all(result["labels"] for result in state["results"]), name
+            return "done"
+        assert state["error"]["code"] in set(FailureCode) - {FailureCode.INTERNAL}, (name, state["error"])
+        return str(state["error"]["code"])
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return Counter(pool.map(outcome, files))
+
+
 def extract_mutations(root: Path, mutation: Mutation, count: int, seed: int, *options: str) -> Counter[str]:
     """Extract `count` mutations; how many became whole rows, rows of parts, and failures by code.
 
     Checks that every id comes out once, that no error is one of the program, and that rows are as good as they say.
     """
-    folder, sources = root / "videos", root / "sources"
+    folder = root / "videos"
     folder.mkdir()
-    sources.mkdir()
-    rng = np.random.default_rng(seed)
-    originals = {name: write_video(sources / name, clip).read_bytes() for name, clip in CLIPS.items()}
-    for number in range(count):
-        name = list(originals)[number % len(originals)]
-        kind, data = mutation(number, originals[name], rng)
-        suffix = Path(name).suffix if Path(name).suffix in LISTED else ".mp4"  # an `.mp4` may hold any container
-        (folder / f"{number:05d}-{kind}-{Path(name).stem}{suffix}").write_bytes(data)
+    for name, data in mutations(root / "sources", mutation, count, seed):
+        (folder / name).write_bytes(data)
     output = root / "out"
     limits = ("--max-failure-ratio", "1", "--max-seconds", "10")
     done = run_job(folder, output, *limits, "--quiet", *options, timeout_seconds=60 + count)

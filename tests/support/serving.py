@@ -199,7 +199,7 @@ def local_handles(options: ServeOptions, served: ServedModels) -> Handles:
     worker = StageWorker(served.stages, 8 << 30, 100.0)
     worker.setup()
     live = {
-        name: LocalHandle(watch=Live(partial(camera_of, options, False, name), 3).look)
+        name: LocalHandle(watch=Live(partial(camera_of, options, name), 3).look)
         for name, model in served.models.items()
         if model.is_live
     }
@@ -209,7 +209,7 @@ def local_handles(options: ServeOptions, served: ServedModels) -> Handles:
 @contextmanager
 def served_here(options: ServeOptions, folder: Path, token: str | None = None) -> Iterator[tuple[str, Service]]:
     """The HTTP server of a service in a thread of this process, without Ray; its URL and the service."""
-    served = read_models(options, on_gpu=False)
+    served = read_models(options)
     spool = Spool(str(folder))
     listener = listening_socket("127.0.0.1", 0)
     started: queue.Queue[tuple[uvicorn.Server, Service]] = queue.Queue()
@@ -218,7 +218,7 @@ def served_here(options: ServeOptions, folder: Path, token: str | None = None) -
         service = Service(
             options, served, local_handles(options, served), spool, corrections_of(options, spool), at_once=1
         )
-        server = http_server(Gate(api(service), token, options.guards.client_rate, service.metrics))
+        server = http_server(Gate(api(service), token, options.guards.client_rate, service.metrics), options.proxies)
         started.put((server, service))
         await server.serve(sockets=[listener])
 

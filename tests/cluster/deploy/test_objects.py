@@ -248,6 +248,12 @@ def test_the_service_takes_its_options_and_shares_its_uploads() -> None:
     assert callable(getattr(import_module(module), name))
     options = options_of(application["args"])
     assert options.replicas.decoders == SERVING_GROUPS["decoders"]["maxReplicas"] * cores("serving decoders")
+    assert options.proxies  # or all clients behind the ingress would share the limits of one
+    assert options.guards.queue >= 2 * options.replicas.decoders  # or decoders would have nothing to do
+    assert options.guards.client_queue < options.guards.queue
+    # Not a matter of which nodes have started when the application is built.
+    assert options.replicas.gpus_per_network is not None
+    assert (options.replicas.gpus_per_network > 0) is (SERVING_GROUPS["networks"]["maxReplicas"] > 0)
     (port,) = OBJECTS["Service", "framemill-serve"]["spec"]["ports"]
     assert port["targetPort"] == options.port
     labels = SERVING["headGroupSpec"]["template"]["metadata"]["labels"]

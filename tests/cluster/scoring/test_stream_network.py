@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.clip_models.streaming import StreamModel
+from classifiers.inference import clip_classifier
 from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
 from cluster.engines.wire import pack, unpack
 from cluster.scoring.stream_network import StreamNetwork, memory_frames, to_arrays, to_state
@@ -53,6 +55,21 @@ def test_logits_are_those_of_the_model_however_the_frames_come(trained: TrainedC
         found.append(logits)
     assert torch.cat(found).shape == (12, network.num_classes)
     np.testing.assert_allclose(torch.cat(found), expected, atol=1e-5 * float(expected.std()))
+
+
+def test_a_state_from_the_cpu_moves_to_the_device_of_the_network(
+    trained: TrainedClipClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the meta device, which has no values, but refuses tensors of the CPU as a GPU does; CUDA is not run here."""
+    network = ready(trained)
+    monkeypatch.setattr(clip_classifier, "_reduced", lambda values: nullcontext())  # autocast knows no such device
+    _, state = network.watch(FRAMES[:2], to_state(None))
+    device = network._device = torch.device("meta")
+    network._model.to(device)
+    logits, later = network._stream(FRAMES[2:3], to_state(to_arrays(state)))
+    assert logits.device == device
+    assert {value.device for value in later.values()} == {device}
+    assert later.keys() == state.keys()
 
 
 def test_a_state_that_has_travelled_is_the_same_to_the_bit(trained: TrainedClipClassifier) -> None:

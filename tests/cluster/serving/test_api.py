@@ -32,6 +32,15 @@ def test_a_browser_gets_a_cookie_for_the_token(here):
     assert stranger.get("/v1/service").status == 401
 
 
+def test_the_cookie_of_a_page_that_came_by_https_is_sent_by_https_alone(here):
+    client, _ = here
+    host = client.url.removeprefix("http://")
+    for origin, is_secure in ((f"https://{host}", True), (f"http://{host}", False)):
+        answer = client.ask("POST", "/v1/session", origin=origin)
+        assert answer.status == 204
+        assert ("Secure" in answer.headers["set-cookie"].split("; ")) is is_secure
+
+
 def test_unknown_models_and_paths_are_errors_of_one_form(here, video):
     client, _ = here
     assert client.upload(video, models="nobody").code == "invalid"

@@ -17,7 +17,7 @@ from tests.support.clips import trained_clips, trained_stream, write_clip_videos
 def worker(tmp_path_factory):
     folder = tmp_path_factory.mktemp("decoding")
     names = [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
-    served = read_models(ServeOptions.of(checkpoint=tuple(names), stride=0.5), on_gpu=False)
+    served = read_models(ServeOptions.of(checkpoint=tuple(names), stride=0.5))
     return StageWorker(served.stages, 2 << 30, 30.0)
 
 

@@ -51,6 +51,41 @@ def port() -> Iterator[int]:
     module.HEAD_SECONDS = before
 
 
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        ((), "203.0.113.9", "127.0.0.1 http"),
+        (("10.0.0.0/8",), "203.0.113.9", "127.0.0.1 http"),
+        (("10.0.0.0/8", "127.0.0.1"), "203.0.113.9", "203.0.113.9 https"),
+        (("127.0.0.0/8",), "198.51.100.1, 203.0.113.9", "203.0.113.9 https"),  # what a client claims stands first
+        (("127.0.0.0/8", "10.0.0.0/8"), "203.0.113.9, 10.0.0.7", "203.0.113.9 https"),
+    ],
+)
+def test_proxies_that_are_named_are_believed_and_no_others(proxies, forwarded, expected):
+    async def who(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await application(scope, receive, send)
+            return
+        body = f"{scope['client'][0]} {scope['scheme']}".encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+    async def asked() -> bytes:
+        listener = listening_socket("127.0.0.1", 0)
+        server = http_server(who, proxies)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        reader, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+        head = f"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Forwarded-For: {forwarded}\r\n"
+        writer.write(f"{head}X-Forwarded-Proto: https\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        server.should_exit = True
+        await serving
+        return answer
+
+    assert asyncio.run(asked()).endswith(f"\r\n\r\n{expected}".encode())
+
+
 def test_a_head_that_trickles_in_is_cut_off(port):
     with socket.create_connection(("127.0.0.1", port)) as slow:
         slow.settimeout(20)

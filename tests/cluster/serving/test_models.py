@@ -34,7 +34,7 @@ def test_models_of_clips_have_stages_of_their_own(folder):
         stride=0.5,
         max_duration=10.0,
     )
-    served = read_models(options, on_gpu=False)
+    served = read_models(options)
     assert {name: (model.kind, model.step_seconds) for name, model in served.models.items()} == {
         "stream": ("stream", Fraction(1)),
         "stream-2": ("stream", Fraction(1)),
@@ -72,7 +72,7 @@ def test_an_extractor_follows_from_the_fingerprint_and_is_shared(tmp_path):
     for name, seed in (("one", 0), ("two", 1)):
         write_trained(tmp_path / name, trained("dense-5", rgb_dim=2048, seed=seed, fingerprint=RANDOM))
     options = ServeOptions.of(checkpoint=(str(tmp_path / "one"), str(tmp_path / "two")))
-    served = read_models(options, on_gpu=False)
+    served = read_models(options)
     assert list(served.stages) == [LENGTH, "features-0"]
     extractor = served.stages["features-0"]
     assert isinstance(extractor, Extractor)
@@ -93,10 +93,10 @@ def test_an_extractor_follows_from_the_fingerprint_and_is_shared(tmp_path):
 def test_features_that_this_release_does_not_extract_are_refused(tmp_path, changes, problem):
     write_trained(tmp_path / "m", trained("dense-5", rgb_dim=2048, fingerprint={**RANDOM, **changes}))
     with pytest.raises(InputError, match=problem):
-        read_models(ServeOptions.of(checkpoint=(str(tmp_path / "m"),)), on_gpu=False)
+        read_models(ServeOptions.of(checkpoint=(str(tmp_path / "m"),)))
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path, folder):
     with pytest.raises(InputError) as caught:
-        read_models(ServeOptions.of(checkpoint=(str(tmp_path / "x"), str(tmp_path / "y"))), on_gpu=False)
+        read_models(ServeOptions.of(checkpoint=(str(tmp_path / "x"), str(tmp_path / "y"))))
     assert len(caught.value.problems) == 2

@@ -20,7 +20,7 @@ from tests.support.timelines import timeline_of
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
     folder = write_trained(tmp_path_factory.mktemp("m") / "stream", trained_stream(classes=3))
-    model = read_models(ServeOptions.of(checkpoint=(folder,)), on_gpu=False).models["stream"]
+    model = read_models(ServeOptions.of(checkpoint=(folder,))).models["stream"]
     timeline = timeline_of({0: (0.1, 0.7, 0.2), 1: (0.1, 0.8, 0.1), 3: (0.5, 0.3, 0.2)})
     import numpy as np
 

@@ -25,7 +25,7 @@ from tests.support.serving import LocalHandle
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> ServedModels:
     folder = write_trained(tmp_path_factory.mktemp("work") / "stream", trained_stream())
-    return read_models(ServeOptions.of(checkpoint=(folder,), segment_seconds=1), on_gpu=False)
+    return read_models(ServeOptions.of(checkpoint=(folder,), segment_seconds=1))
 
 
 @pytest.fixture(scope="module")
