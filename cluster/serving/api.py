@@ -197,9 +197,12 @@ def _handle_errors(app: FastAPI) -> None:
         return respond(ApiError("invalid", problems_of(error)))
 
     @app.exception_handler(HTTPException)
-    async def plain(request: Request, error: HTTPException) -> JSONResponse:
-        if isinstance(error.__cause__, ApiError):  # of reading the body
-            return respond(error.__cause__)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        cause = error.__cause__  # of a body that could not be read
+        if isinstance(cause, ApiError):
+            return respond(cause)
+        if isinstance(cause, ClientDisconnect):
+            return await left(request, cause)
         if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that is no text
             return respond(ApiError("invalid", str(error.detail)))
         code = CODE_OF.get(error.status_code, "invalid")
