@@ -68,12 +68,13 @@ class Service:
         part = corrected_part(model, start_seconds, end_seconds, label, video.seconds or 0.0)
         with_part(video.corrections, part)  # whether there is room for it
         try:
-            sha256 = video.sha256 or await asyncio.to_thread(sha256_of, video.path)
+            if video.sha256 is None:
+                video.sha256 = await asyncio.to_thread(sha256_of, video.path)
             if self.corrections is not None:
-                await asyncio.to_thread(self.corrections.add, video.path, sha256, part)
+                await asyncio.to_thread(self.corrections.add, video.path, video.sha256, part)
         except FileNotFoundError as error:
             raise ApiError("not_found", "the video has been deleted, or its time is over") from error
-        video.corrections, video.sha256 = with_part(video.corrections, part), sha256
+        video.corrections = with_part(video.corrections, part)
         self.metrics.corrections.inc()
         return part
 

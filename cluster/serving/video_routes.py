@@ -124,7 +124,7 @@ def add_video_routes(app: FastAPI, service: Service) -> None:
     async def show_own_corrections(id: str) -> Response:
         """The corrections of a video, as a manifest for training that lies beside the video."""
         video = registry.get(id)
-        if video.sha256 is None:
+        if video.sha256 is None or not video.corrections:
             raise ApiError("not_ready", "nothing has been corrected yet")
         headers = {"content-disposition": 'attachment; filename="corrections.csv"'}
         return Response(manifest_of(video.corrections, video.sha256, video.name), media_type=CSV, headers=headers)
