@@ -40,8 +40,8 @@ from schemas.errors import InputError
 from schemas.numerals import natural_number_of
 from schemas.trainings import VALIDATION, TrainingRecord
 
-LENGTH = "length"  # the stage that every video goes through first
-STILL = "still"
+# The stages that every video goes through first, and that makes pictures: names that no model can have.
+LENGTH, STILL = "/length", "/still"
 FEATURES = "features"
 STRIDE_SECONDS = 1.0
 MAX_CONFUSED = 5  # classes named beside one
