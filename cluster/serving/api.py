@@ -19,9 +19,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from cluster.serving.errors import CODE_OF, ApiError, error_body, problems_of
-from cluster.serving.gate import COOKIE, PROTOCOL, SESSION, SESSION_PATH, error_headers
+from cluster.serving.gate import COOKIE, SESSION, SESSION_PATH, Gate, error_headers, is_loopback, protocol_of
 from cluster.serving.live import TRY_LATER, Camera
 from cluster.serving.metrics import CONTENT_TYPE
 from cluster.serving.payloads import Health, ModelFacts, ServiceFacts, refusals
@@ -31,11 +32,24 @@ from schemas.errors import InputError
 from schemas.outcomes import FailureCode
 
 STATIC = Path(__file__).parent / "static"
-JSON = "application/json"
+CLIENT_LEFT = 499  # as nginx has it
 # A training's page brings its own policy, by hash; here it also loses its origin.
 REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 )
+
+
+def gated(service: Service, token: str | None) -> Gate:
+    """The application behind its gate, which most requests pass with the `token` alone, if there is one."""
+    options = service.options
+    return Gate(
+        api(service),
+        token,
+        options.guards.client_rate,
+        service.metrics,
+        uploads=service.limits,
+        is_local=is_loopback(options.host),
+    )
 
 
 def api(service: Service) -> FastAPI:
@@ -46,7 +60,7 @@ def api(service: Service) -> FastAPI:
         sweeping = asyncio.create_task(service.registry.sweep())
         yield
         sweeping.cancel()
-        await service.registry.close()
+        await service.close()
 
     app = FastAPI(
         title="Framemill",
@@ -146,7 +160,7 @@ def _add_live_route(app: FastAPI, service: Service) -> None:
         """A camera: JPEG frames in, the classes of the newest one out."""
         live = service.handles.live
         name = model or next(iter(live), "")
-        protocol = PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", ()) else None
+        protocol = protocol_of(socket.scope)
         if name not in live or service.sessions >= service.options.guards.live_sessions:
             await socket.accept(protocol)
             await socket.close(TRY_LATER, "busy" if name in live else "not_found")
@@ -172,6 +186,10 @@ def _handle_errors(app: FastAPI) -> None:
     async def refused(request: Request, error: ApiError) -> JSONResponse:
         return respond(error)
 
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_LEFT)  # which nobody hears
+
     @app.exception_handler(InputError)
     async def wrong(request: Request, error: InputError) -> JSONResponse:
         return respond(ApiError("invalid", str(error)))
@@ -181,7 +199,12 @@ def _handle_errors(app: FastAPI) -> None:
         return respond(ApiError("invalid", problems_of(error)))
 
     @app.exception_handler(HTTPException)
-    async def plain(request: Request, error: HTTPException) -> JSONResponse:
+    async def plain(request: Request, error: HTTPException) -> Response:
+        cause = error.__cause__  # of a body that could not be read
+        if isinstance(cause, ApiError):
+            return respond(cause)
+        if isinstance(cause, ClientDisconnect):
+            return await left(request, cause)
         if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that is no text
             return respond(ApiError("invalid", str(error.detail)))
         code = CODE_OF.get(error.status_code, "invalid")

@@ -110,6 +110,12 @@ class UploadOptions(Options):
         False, help="take those of private networks and of this machine, too", goes_with="allow_uris"
     )
 
+    @override
+    def conflicts(self) -> list[str]:
+        if self.storage_mib < self.max_upload_mib:
+            return [f"storage-mib {self.storage_mib} has no room for a video of max-upload-mib {self.max_upload_mib}"]
+        return []
+
 
 @dataclass(frozen=True)
 class GuardOptions(Options):
@@ -163,10 +169,13 @@ class ServeOptions(Options):
     corrections: str | None = option(
         None,
         help="folder for corrected labels, a manifest, and for the videos that they are of; "
-        "by default corrections are kept as long as the video, and the manifest names no file",
+        "by default corrections are kept as long as their video",
         filled=True,
         is_written=True,
         common=True,
+    )
+    corrections_mib: int = option(
+        16384, help="MiB that copies of corrected videos may take together", minimum=1, goes_with="corrections"
     )
     top_k: int = option(20, help="highest number of labels of a video", minimum=1)
     threshold: float = option(0.0, help="leave out labels with a lower score", minimum=0, maximum=1)

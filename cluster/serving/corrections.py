@@ -1,8 +1,8 @@
-"""Labels that people correct, kept as a manifest that training takes: `corrections.csv`.
+"""Labels that people correct: those of a video, and those of all videos as a manifest that training takes.
 
-In: a part of a video and the label that it should have. Out: a row (`cluster.datasets.manifest`), with whole seconds,
-as manifests have them: from the one in which the part begins to the one in which it ends. The corrected video is copied
-beside the manifest, under the sha256 of its content, only where the operator gave a folder for that.
+A part of a video has whole seconds: from the one in which it begins to the one in which it ends. The latest word on a
+part counts. In an operator's folder, `corrections.csv` (`cluster.datasets.manifest`) outlasts the videos, which are
+copied beside it, under the sha256 of their content, as far as there is room for them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import math
 import os
 import shutil
 import threading
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.datasets.label_cells import labels_of
 from cluster.datasets.manifest import read_videos
-from cluster.datasets.manifest_writer import write_manifest
+from cluster.datasets.manifest_writer import WRITERS, write_manifest
+from cluster.serving.errors import ApiError
 from cluster.storage.read_policy import ReadPolicy
 from schemas.errors import InputError
 from schemas.videos import Video
@@ -26,54 +28,110 @@ MANIFEST = "corrections.csv"
 VIDEOS = "videos"
 SUFFIX = ".video"
 MAX_CORRECTIONS = 100_000
+MAX_OF_VIDEO = 1_000
 CHUNK_BYTES = 1 << 20
 
 
-class Corrections:
-    """The manifest in `folder`, and the videos that it names if `keeps_videos`. Raises `InputError` for another's."""
+@dataclass(frozen=True)
+class CorrectedPart:
+    """The label that a part of a video should have, said about what `model` made of it."""
 
-    def __init__(self, folder: Path, *, keeps_videos: bool) -> None:
-        self._folder, self._keeps_videos = folder.absolute(), keeps_videos
+    model: str
+    start_seconds: int
+    end_seconds: int
+    label: str
+
+    def row(self, sha256: str, uri: str) -> Video:
+        """As a manifest has it, of a video with this content."""
+        name = f"{sha256[:24]}#{self.start_seconds}-{self.end_seconds}"
+        return Video(name, uri, (self.label,), "", self.start_seconds, self.end_seconds)
+
+
+def corrected_part(
+    model: str, start_seconds: float, end_seconds: float, label: str, video_seconds: float
+) -> CorrectedPart:
+    """A part of a video of `video_seconds`. Raises `InputError` for one that it has not, and for an unusable label."""
+    if labels_of(label) != (label,):
+        raise InputError(f"{label[:80]!r} is no name of one class: digits alone, lists and ; are read otherwise")
+    if not start_seconds < min(end_seconds, video_seconds) or end_seconds > math.ceil(video_seconds):
+        raise InputError(f"a part begins before it ends, and the video lasts {video_seconds:.1f} s")
+    start, end = math.floor(start_seconds), math.ceil(end_seconds)
+    return CorrectedPart(model, start, max(end, start + 1), label)
+
+
+def with_part(parts: Iterable[CorrectedPart], new: CorrectedPart) -> tuple[CorrectedPart, ...]:
+    """All of them, of which the new one counts where it is about a part that has been corrected before."""
+    span = new.start_seconds, new.end_seconds
+    others = [part for part in parts if (part.start_seconds, part.end_seconds) != span]
+    if len(others) >= MAX_OF_VIDEO:
+        raise ApiError("full", f"a video has {MAX_OF_VIDEO} corrections at most")
+    return (*others, new)
+
+
+def manifest_of(parts: Iterable[CorrectedPart], sha256: str, name: str) -> bytes:
+    """The corrections of a video, which lies beside the manifest under its owner's name for it."""
+    return WRITERS[".csv"]([part.row(sha256, name) for part in parts])
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Corrections:
+    """The manifest in `folder`, and copies of the videos that it names, of at most `max_bytes` together.
+
+    Raises `InputError` for the manifest of others.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder, self._max_bytes = folder.absolute(), max_bytes
         self._manifest = self._folder / MANIFEST
         self._lock = threading.Lock()
         self._rows: list[Video] = []
         if self._manifest.exists():
-            self._rows = read_videos(str(self._manifest), policy=ReadPolicy(allow_local_files=True))
+            rows = read_videos(str(self._manifest), policy=ReadPolicy(allow_local_files=True))
+            self._rows = [replace(row, uri=self._relative(row.uri)) for row in rows]
 
-    def add(self, path: Path, start_seconds: float, end_seconds: float, label: str) -> Video:
-        """Keep a correction of the video at `path`. Raises `InputError` for a label that a manifest cannot hold."""
-        if labels_of(label) != (label,):
-            raise InputError(f"{label[:80]!r} is no name of one class: digits alone, lists and ; are read otherwise")
+    def add(self, path: Path, sha256: str, part: CorrectedPart) -> None:
+        """Keep a correction of the video at `path`. Raises `ApiError` where there is no room for it."""
+        name = f"{sha256}{SUFFIX}"
+        row = part.row(sha256, f"{VIDEOS}/{name}")
+        place = self._folder / VIDEOS / name
         with self._lock:
-            if len(self._rows) >= MAX_CORRECTIONS:
-                raise InputError(f"{MAX_CORRECTIONS} corrections are kept already")
-            sha256 = _sha256(path)
-            place = self._folder / VIDEOS / f"{sha256}{SUFFIX}"
-            start, end = math.floor(start_seconds), math.ceil(end_seconds)
-            row = Video(f"{sha256[:24]}#{len(self._rows) + 1}", str(place), (label,), "", start, max(end, start + 1))
-            same = [each for each in self._rows if replace(each, id="", labels=()) == replace(row, id="", labels=())]
-            if same:  # corrected again: the latest word counts
-                row = replace(row, id=same[0].id)
-            if self._keeps_videos and not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                part = place.with_name(f".{place.name}.part")
-                shutil.copyfile(path, part)
-                os.replace(part, place)
-            rows = [*(each for each in self._rows if each.id != row.id), row]
-            self._folder.mkdir(parents=True, exist_ok=True)
+            others = [each for each in self._rows if not _is_about(each, row)]
+            if len(others) >= MAX_CORRECTIONS:
+                raise ApiError("full", f"{MAX_CORRECTIONS} corrections are kept already")
+            if not place.exists():
+                self._copy(path, place)
+            rows = [*others, row]
             write_manifest(str(self._manifest), rows)
             self._rows = rows
-        return row
 
     def manifest(self) -> bytes:
-        """What has been kept so far."""
+        """What has been kept so far, which names no place of this machine."""
         with self._lock:
-            return self._manifest.read_bytes() if self._rows else b""
+            rows = [replace(row, uri=f"{VIDEOS}/{row.uri.rpartition('/')[2]}") for row in self._rows]
+        return WRITERS[".csv"](rows)
+
+    def _copy(self, path: Path, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        kept = sum(each.stat().st_size for each in place.parent.iterdir())
+        if kept + path.stat().st_size > self._max_bytes:
+            raise ApiError("full", "there is no room for one more corrected video")
+        part = place.with_name(f".{place.name}.part")
+        try:
+            shutil.copyfile(path, part)
+            os.replace(part, place)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _relative(self, uri: str) -> str:
+        path = Path(uri)
+        return str(path.relative_to(self._folder)) if path.is_relative_to(self._folder) else uri
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _is_about(one: Video, other: Video) -> bool:
+    """Whether both are of the same part of the same video."""
+    return all(getattr(one, name) == getattr(other, name) for name in ("uri", "start_seconds", "end_seconds"))

@@ -9,7 +9,7 @@ travel with every few frames. Others are reached over a Unix socket (`network_li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from typing_extensions import override
@@ -21,6 +21,7 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.scoring.timeline_assembler import TimelineScores
 from cluster.serving.length import VideoLength
 from extractors.features import SegmentFeatures
+from extractors.video.thumbnail import Thumbnail
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Answer:
     """The outcome of a step, of whatever kind it is; one of them is there."""
 
     length: Done[VideoLength] | None = None
+    still: Done[Thumbnail] | None = None
     features: Done[SegmentFeatures] | None = None
     timeline: Done[TimelineScores] | None = None
     failed: Failed | None = None
@@ -48,17 +50,21 @@ class Answer:
     @property
     def outcome(self) -> Outcome:
         """The one that is there. Raises `ValueError` where none is."""
-        found = [one for one in (self.length, self.features, self.timeline, self.failed) if one is not None]
+        found = [one for field in fields(self) if (one := getattr(self, field.name)) is not None]
         if len(found) != 1:
             raise ValueError("an answer has one outcome")
-        return found[0]
+        outcome: Outcome = found[0]
+        return outcome
 
 
 FIELD_OF: Mapping[type[Any], str] = {
     VideoLength: "length",
+    Thumbnail: "still",
     SegmentFeatures: "features",
     TimelineScores: "timeline",
 }
+
+SECONDS_OF: Mapping[type[Any], float] = {Thumbnail: 20.0}  # that a task may take at most, beside the operator's limit
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,8 @@ class StageWorker(Worker[Step, Answer]):
     @override
     def __call__(self, task: Step) -> Answer:
         stage = self.stages[task.stage]
-        outcome = VideoWorker(stage, self.memory_bytes, self.time_seconds)(task.task)
+        seconds = min(self.time_seconds, SECONDS_OF.get(stage.result_type, self.time_seconds))
+        outcome = VideoWorker(stage, self.memory_bytes, seconds)(task.task)
         if isinstance(outcome, Failed):
             return Answer(failed=outcome)
         found: dict[str, Any] = {FIELD_OF[stage.result_type]: outcome}

@@ -25,6 +25,7 @@ STATUS_OF: Mapping[str, int] = {
     "too_large": 413,
     FailureCode.NOT_MEDIA: 415,
     "busy": 429,
+    "full": 507,
     FailureCode.INTERNAL: 500,
 }
 CODE_OF = {status: code for code, status in STATUS_OF.items() if code != "uri_refused"}

@@ -1,8 +1,9 @@
-"""Videos by their address: a URI → a copy of the file, within the limits of an upload.
+"""Videos by their address: a URI → a copy of the file, within the limits of an upload, which can be stopped.
 
 Only http and https, and by default only servers on the public internet: of a name, all addresses must be public, and so
 must those be that servers redirect to (`cluster.storage.http_client`). The copy is what is decoded and played, so that
-an address is asked for once.
+an address is asked for once. All of it happens in a thread and an event loop of its own: names that resolve slowly and
+servers that send slowly hold up no other request.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from cluster.serving.bodies import ReceptionLimits
 from cluster.serving.errors import ApiError
 from cluster.serving.media_types import HEAD_BYTES, media_type_of
-from cluster.serving.uploads import ReceptionLimits, Upload, shown_name
-from cluster.storage.files import HTTP, StorageError, filesystem, scheme_of
+from cluster.serving.uploads import Upload, shown_name
+from cluster.storage.files import HTTP, StorageError, scheme_of
 from cluster.storage.http_client import NarrowRedirectError, PrivateAddressError, check_public
-from cluster.storage.http_copy import CopyLimitError, copy_file
+from cluster.storage.http_copy import CopyLimitError, chunks_of
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.store_errors import StoreFailure, store_failure_of
 from schemas.outcomes import FailureCode
@@ -28,6 +32,48 @@ from schemas.outcomes import FailureCode
 MAX_URI_CHARACTERS = 4096
 RESOLVE_SECONDS = 10.0
 NOT_PUBLIC = "only addresses on the public internet are taken here"
+Found = TypeVar("Found")
+
+
+class Fetcher:
+    """Copies videos within `limits`, from this network and this machine, too, if it may. To be closed."""
+
+    def __init__(self, limits: ReceptionLimits, *, allow_private: bool) -> None:
+        self._limits, self._allow_private = limits, allow_private
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fetching", daemon=True)
+        self._thread.start()
+
+    async def check(self, uri: str) -> None:
+        """Refuse, before anything is asked for, what this service must not reach. Raises `ApiError`."""
+        await self._there(check_uri(uri, allow_private=self._allow_private))
+
+    async def fetch(self, uri: str, path: Path) -> Upload:
+        """Copy what is at `uri` to `path`; ends at once where it is cancelled. Raises `ApiError`."""
+        with path.open("xb") as target:  # here: what is cancelled makes no file any more
+            await self._there(copy(uri, target, self._limits, allow_private=self._allow_private))
+        with path.open("rb") as file:
+            media_type = media_type_of(file.read(HEAD_BYTES))
+        if media_type is None:
+            raise ApiError(FailureCode.NOT_MEDIA, "the file is no video of a format that is known here")
+        return Upload(name_of(uri), os.path.getsize(path), media_type, ())
+
+    async def _there(self, work: Coroutine[Any, Any, Found]) -> Found:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def close(self) -> None:
+        """Stop all."""
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def check_uri(uri: str, *, allow_private: bool) -> None:
@@ -50,26 +96,24 @@ async def check_uri(uri: str, *, allow_private: bool) -> None:
         raise ApiError("uri_refused", NOT_PUBLIC) from error
 
 
-async def fetch(uri: str, path: Path, limits: ReceptionLimits, *, allow_private: bool) -> Upload:
-    """Copy what is at `uri` to `path`. Raises `ApiError`."""
-    policy = ReadPolicy(allow_private_addresses=allow_private)
-    await asyncio.to_thread(_copy, uri, path, limits, policy)
-    with path.open("rb") as file:
-        media_type = media_type_of(file.read(HEAD_BYTES))
-    if media_type is None:
-        raise ApiError(FailureCode.NOT_MEDIA, "the file is no video of a format that is known here")
-    return Upload(name_of(uri), os.path.getsize(path), media_type, ())
+async def copy(uri: str, target: BinaryIO, limits: ReceptionLimits, *, allow_private: bool) -> None:
+    """Write what is at `uri` to `target`. Raises `ApiError`."""
+    chunks = chunks_of(
+        uri,
+        ReadPolicy(allow_private_addresses=allow_private),
+        limit_bytes=limits.max_bytes,
+        limit_seconds=limits.total_seconds,
+        idle_seconds=limits.idle_seconds,
+    )
+    with _as_api_errors():
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                target.write(chunk)
 
 
 def name_of(uri: str) -> str:
     """The last part of the path of a URI, to be shown."""
     return shown_name(unquote(urlsplit(uri).path))
-
-
-def _copy(uri: str, path: Path, limits: ReceptionLimits, policy: ReadPolicy) -> None:
-    with _as_api_errors(), path.open("xb") as target:
-        fs, url = filesystem(uri, policy)
-        copy_file(fs, url, target, limits.max_bytes, limits.total_seconds)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The HTTP server: uvicorn, with a deadline for the head of a request, and bounds on connections and messages.
 
-Bodies have deadlines of their own where they are read (`uploads`). A body is read no faster than the application takes
-it, so that memory stays flat whatever a client sends.
+Bodies have deadlines of their own (`bodies`). A body is read no faster than the application takes it, so that memory
+stays flat whatever a client sends.
 """
 
 from __future__ import annotations

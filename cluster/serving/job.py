@@ -18,10 +18,10 @@ import ray
 from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import cluster_size, join_cluster
 from cluster.runs.lifecycle import ExitCode, bad_input, keeping_sigterm, terminable
-from cluster.serving.api import api
+from cluster.serving.api import gated
 from cluster.serving.application import Handles, bound, deploy, withdraw
-from cluster.serving.config import LOCAL_HOST, ServeOptions
-from cluster.serving.gate import Gate
+from cluster.serving.config import ServeOptions
+from cluster.serving.gate import is_loopback
 from cluster.serving.http_server import http_server, listening_socket
 from cluster.serving.models import ServedModels, read_models
 from cluster.serving.service import Service, corrections_of
@@ -54,7 +54,7 @@ def run_serving(options: ServeOptions) -> ExitCode:
 
 def _serve(options: ServeOptions) -> ExitCode:
     token = read_token(options.token_file)
-    if token is None and options.host not in (LOCAL_HOST, "localhost", "::1"):
+    if token is None and not is_loopback(options.host):
         logger.warning(f"anybody who reaches {options.host}:{options.port} can use this service: give a --token-file")
     listener = listening_socket(options.host, options.port)
     with closing(listener), closing(Spool(options.uploads.uploads)) as spool:
@@ -88,9 +88,8 @@ async def serve_http(
 ) -> None:
     """Answer requests until the process is told to stop."""
     at_once = max(options.replicas.decoders or cluster_size().cpus, LEAST_AT_ONCE)
-    service = Service(options, served, handles, spool, corrections_of(options, spool), at_once=at_once)
-    gate = Gate(api(service), token, options.guards.client_rate, service.metrics)
-    await http_server(gate, options.proxies).serve(sockets=[listener])
+    service = Service(options, served, handles, spool, corrections_of(options), at_once=at_once)
+    await http_server(gated(service, token), options.proxies).serve(sockets=[listener])
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from cluster.scoring.plan import read_checkpoint_at, timeline_form
 from cluster.scoring.timeline_kinds import timeline_kind
 from cluster.serving.config import ServeOptions
 from cluster.serving.length import LengthStage
+from cluster.serving.still_stage import StillStage
 from cluster.storage import files
 from cluster.timelines.config import TimelineOptions
 from extractors.networks.precision import resolve_audio_precision
@@ -39,7 +40,8 @@ from schemas.errors import InputError
 from schemas.numerals import natural_number_of
 from schemas.trainings import VALIDATION, TrainingRecord
 
-LENGTH = "length"  # the stage that every video goes through first
+# The stages that every video goes through first, and that makes pictures: names that no model can have.
+LENGTH, STILL = "/length", "/still"
 FEATURES = "features"
 STRIDE_SECONDS = 1.0
 MAX_CONFUSED = 5  # classes named beside one
@@ -101,7 +103,11 @@ def read_models(options: ServeOptions) -> ServedModels:
     """Read all checkpoints. Raises `InputError` with everything that is wrong."""
     problems: list[str] = []
     models: dict[str, ServedModel] = {}
-    stages: dict[str, VideoStage] = {LENGTH: LengthStage(options.uploads.max_pixels, options.uploads.max_duration)}
+    max_pixels = options.uploads.max_pixels
+    stages: dict[str, VideoStage] = {
+        LENGTH: LengthStage(max_pixels, options.uploads.max_duration),
+        STILL: StillStage(max_pixels),
+    }
     sampling: dict[str, SamplingConfig] = {}
     extractors: dict[tuple[tuple[str, str], ...], str] = {}
     for uri in options.checkpoint:

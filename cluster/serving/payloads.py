@@ -77,18 +77,29 @@ class Result(Body):
     events: list[Event]
 
 
+class KeptCorrection(Body):
+    """A correction as the manifest has it: whole seconds."""
+
+    model: str = Field(examples=["actions"])
+    start_seconds: int
+    end_seconds: int
+    label: str
+
+
 class VideoState(Body):
-    """A video and, once it is done, its results."""
+    """A video and, once it is done, its results; its place in the queue while it waits there, from 1."""
 
     id: str
     name: str = Field(examples=["holiday.mp4"])
-    status: Literal["queued", "decoding", "classifying", "done", "failed"]
+    status: Literal["fetching", "queued", "decoding", "classifying", "done", "failed"]
+    place: int | None = Field(ge=1, examples=[3])
     progress: float = Field(ge=0, le=1, examples=[0.5])
     error: ErrorText | None
     duration_seconds: float | None = Field(examples=[12.4])
     codec: str | None = Field(examples=["h264"])
     expires_at: str | None = Field(examples=["2026-11-29T20:00:00+00:00"])
     results: list[Result]
+    corrections: list[KeptCorrection]
 
 
 class Correction(Body):
@@ -98,15 +109,6 @@ class Correction(Body):
     start_seconds: Seconds = Field(examples=[2.0])
     end_seconds: Seconds = Field(examples=[5.0])
     label: Name = Field(examples=["dancing"])
-
-
-class KeptCorrection(Body):
-    """A correction as the manifest has it: whole seconds."""
-
-    id: str = Field(examples=["2f0c51a1b0d3e4f586a7b8c9#1"])
-    start_seconds: int
-    end_seconds: int
-    label: str
 
 
 class ModelFacts(Body):

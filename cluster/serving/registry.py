@@ -1,6 +1,6 @@
 """The videos of a service: which there are, what becomes of each, and when it is forgotten.
 
-    admitted ─► upload ─► queued ─► decoding ─► classifying ─► done or failed ─► expired, or deleted
+    admitted ─► upload, or fetching ─► queued ─► decoding ─► classifying ─► done or failed ─► expired, or deleted
 
 One process holds them, so that a lost replica costs a retry and no video. Numbers and bytes are bounded: beyond them a
 client is told to come later. A file is removed with its video, whatever ends that.
@@ -13,13 +13,14 @@ import logging
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cluster.runs.lifecycle import internal_error
+from cluster.serving.corrections import CorrectedPart
 from cluster.serving.errors import ApiError, public_message
 from cluster.serving.length import VideoLength
 from cluster.serving.metrics import Metrics
@@ -33,7 +34,8 @@ MAX_KEPT = 1000  # videos with their results
 SWEEP_SECONDS = 0.5
 WORK_HISTORY = 32
 LEAST_RETRY_SECONDS = 1.0
-QUEUED, DECODING, CLASSIFYING, DONE, FAILED = "queued", "decoding", "classifying", "done", "failed"
+FETCHING, QUEUED, DECODING, CLASSIFYING = "fetching", "queued", "decoding", "classifying"
+DONE, FAILED = "done", "failed"
 FINAL = (DONE, FAILED)
 
 logger = logging.getLogger("framemill")
@@ -41,7 +43,7 @@ logger = logging.getLogger("framemill")
 
 @dataclass(eq=False)
 class ServedVideo:
-    """One video, as far as its work has come."""
+    """One video, as far as its work has come; `reserved_bytes` are kept free for a file that is on its way."""
 
     id: str
     client: str
@@ -50,12 +52,15 @@ class ServedVideo:
     name: str = "video"
     media_type: str = "application/octet-stream"
     size_bytes: int = 0
+    reserved_bytes: int = 0
     status: str = QUEUED
     progress: float = 0.0
     error: tuple[str, str] | None = None
     seconds: float | None = None
     codec: str | None = None
     results: dict[str, VideoResult] = field(default_factory=dict)
+    corrections: tuple[CorrectedPart, ...] = ()
+    sha256: str | None = None  # of its file, once somebody has asked for it
     expires: float | None = None  # by the monotonic clock
     expires_at: datetime | None = None
     work: asyncio.Task[None] | None = None
@@ -92,6 +97,7 @@ class Registry:
         self._videos: dict[str, ServedVideo] = {}
         self._in_hand: Counter[str] = Counter()  # by client
         self._turns = asyncio.Semaphore(bounds.at_once)
+        self._waiting: list[ServedVideo] = []  # for their turns, in this order
         self._work_seconds: deque[float] = deque([10.0], WORK_HISTORY)
         self._receiving_bytes = 0
 
@@ -102,6 +108,10 @@ class Registry:
             raise ApiError("not_found", "there is no such video, or it has been deleted")
         return video
 
+    def place(self, video: ServedVideo) -> int | None:
+        """Of a video in the queue, from 1; None of one that does not wait."""
+        return self._waiting.index(video) + 1 if video in self._waiting else None
+
     @contextmanager
     def admitted(self, client: str, models: tuple[str, ...], expected_bytes: int) -> Iterator[ServedVideo]:
         """A place for a video that is to come; given up again unless it is started. Raises `ApiError` for none."""
@@ -109,10 +119,13 @@ class Registry:
             raise ApiError("busy", "this service has enough to do: come again later", self._wait_seconds())
         if self._in_hand[client] >= self._bounds.of_client:
             raise ApiError("busy", "finish your other videos first, or delete them", self._wait_seconds())
-        stored = sum(video.size_bytes for video in self._videos.values()) + self._receiving_bytes
+        stored = sum(video.size_bytes + video.reserved_bytes for video in self._videos.values())
+        stored += self._receiving_bytes
         if stored + expected_bytes > self._bounds.storage_bytes:
             raise ApiError("busy", "this service has no room for more videos: come again later", self._room_seconds())
-        video = ServedVideo(secrets.token_urlsafe(16), client, self._spool.new_file(), models)
+        video = ServedVideo(
+            secrets.token_urlsafe(16), client, self._spool.new_file(), models, reserved_bytes=expected_bytes
+        )
         self._in_hand[client] += 1
         self._receiving_bytes += expected_bytes
         try:
@@ -128,6 +141,8 @@ class Registry:
         if len(self._videos) >= MAX_KEPT:
             for old in [kept for kept in self._videos.values() if kept.status in FINAL][:1]:
                 self._forget(old)
+        if fetch is None:
+            video.reserved_bytes = 0
         self._videos[video.id] = video
         video.work = asyncio.create_task(self._work(video, fetch))
         video.work.add_done_callback(lambda _: self._settle(video))  # also of one that is cancelled before it begins
@@ -158,22 +173,47 @@ class Registry:
         await asyncio.gather(*works, return_exceptions=True)
 
     async def _work(self, video: ServedVideo, fetch: Fetch | None) -> None:
-        async with self._turns:
-            started = time.monotonic()
-            video.status = DECODING
-            try:
+        try:
+            if fetch is not None:
+                await self._fetch(video, fetch)
+            async with self._turn(video):
+                video.status = DECODING
                 async with asyncio.timeout(self._bounds.work_seconds):
-                    if fetch is not None:
-                        upload = await fetch(video)
-                        video.size_bytes, video.media_type = upload.size_bytes, upload.media_type
                     video.results = await self._label(video)
-                video.status, video.progress = DONE, 1.0
-            except (WorkError, ApiError) as error:
-                self._fail(video, error.code, error.message)
-            except TimeoutError:
-                self._fail(video, FailureCode.TIME_LIMIT, "")
-            except Exception:
-                self._fail(video, FailureCode.INTERNAL, internal_error())
+            video.status, video.progress = DONE, 1.0
+        except (WorkError, ApiError) as error:
+            self._fail(video, error.code, error.message)
+        except TimeoutError:
+            self._fail(video, FailureCode.TIME_LIMIT, "")
+        except Exception:
+            self._fail(video, FailureCode.INTERNAL, internal_error())
+
+    async def _fetch(self, video: ServedVideo, fetch: Fetch) -> None:
+        """Bring the file, before the video waits for its turn: a slow server takes none."""
+        video.status = FETCHING
+        try:
+            upload = await fetch(video)
+        except BaseException:
+            video.path.unlink(missing_ok=True)
+            raise
+        else:
+            video.size_bytes, video.media_type = upload.size_bytes, upload.media_type
+        finally:
+            video.reserved_bytes = 0
+        video.status = QUEUED
+
+    @asynccontextmanager
+    async def _turn(self, video: ServedVideo) -> AsyncIterator[None]:
+        self._waiting.append(video)
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting.remove(video)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._turns.release()
             self._work_seconds.append(time.monotonic() - started)
 
     def _settle(self, video: ServedVideo) -> None:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cluster.runs.lifecycle import new_run_id
 from cluster.serving.application import Handles
+from cluster.serving.bodies import ReceptionLimits
 from cluster.serving.config import ServeOptions
-from cluster.serving.corrections import Corrections
-from cluster.serving.fetching import fetch
+from cluster.serving.corrections import CorrectedPart, Corrections, corrected_part, sha256_of, with_part
+from cluster.serving.errors import ApiError
+from cluster.serving.fetching import Fetcher
 from cluster.serving.metrics import Metrics
 from cluster.serving.models import ServedModels
 from cluster.serving.registry import Bounds, Registry, ServedVideo
 from cluster.serving.results import VideoResult, result_of
 from cluster.serving.spool import Spool
-from cluster.serving.uploads import ReceptionLimits, Upload
+from cluster.serving.stills import Stills
 from cluster.serving.work import VideoWork
 from schemas.videos import Video
 
 
 class Service:
-    """Everything that a request may ask for; so many videos are in work `at_once`. Made within an event loop."""
+    """Everything that a request may ask for; so many videos are in work `at_once`. Made within an event loop.
+
+    fetcher      copies videos from their addresses; None where only files are taken
+    corrections  the operator's folder; None where corrections go with their videos
+    """
 
     def __init__(
         self,
@@ -30,7 +37,7 @@ class Service:
         served: ServedModels,
         handles: Handles,
         spool: Spool,
-        corrections: Corrections,
+        corrections: Corrections | None,
         *,
         at_once: int,
     ) -> None:
@@ -39,6 +46,8 @@ class Service:
         self.sessions = 0
         uploads, guards = options.uploads, options.guards
         self.limits = ReceptionLimits(uploads.max_upload_mib << 20, uploads.upload_time, uploads.idle_time)
+        self.fetcher = Fetcher(self.limits, allow_private=uploads.allow_private_uris) if uploads.allow_uris else None
+        self.stills = Stills(handles.decoder)
         self._work = VideoWork(served, handles, options.top_k)
         self._rules = options.timelines.event_rules()
         self._run_id = new_run_id(datetime.now(UTC))
@@ -52,9 +61,28 @@ class Service:
         )
         self.registry = Registry(bounds, spool, self._label, self.metrics)
 
-    async def fetch(self, video: ServedVideo, uri: str) -> Upload:
-        """Copy a video from its address."""
-        return await fetch(uri, video.path, self.limits, allow_private=self.options.uploads.allow_private_uris)
+    async def correct(
+        self, video: ServedVideo, model: str, start_seconds: float, end_seconds: float, label: str
+    ) -> CorrectedPart:
+        """Keep a correction of a video that is done. Raises `ApiError`, and `InputError` for one that is wrong."""
+        part = corrected_part(model, start_seconds, end_seconds, label, video.seconds or 0.0)
+        with_part(video.corrections, part)  # whether there is room for it
+        try:
+            if video.sha256 is None:
+                video.sha256 = await asyncio.to_thread(sha256_of, video.path)
+            if self.corrections is not None:
+                await asyncio.to_thread(self.corrections.add, video.path, video.sha256, part)
+        except FileNotFoundError as error:
+            raise ApiError("not_found", "the video has been deleted, or its time is over") from error
+        video.corrections = with_part(video.corrections, part)
+        self.metrics.corrections.inc()
+        return part
+
+    async def close(self) -> None:
+        """End all work."""
+        await self.registry.close()
+        if self.fetcher is not None:
+            await asyncio.to_thread(self.fetcher.close)
 
     def plain_results(self, video: ServedVideo) -> list[dict[str, Any]]:
         """The results of a video as JSON knows them."""
@@ -78,8 +106,8 @@ class Service:
         }
 
 
-def corrections_of(options: ServeOptions, spool: Spool) -> Corrections:
-    """Where corrections are kept: in the operator's folder, or among the uploads for as long as the service runs."""
+def corrections_of(options: ServeOptions) -> Corrections | None:
+    """The operator's folder of corrections, if there is one. Raises `InputError` for what cannot be read there."""
     if options.corrections is None:
-        return Corrections(spool.folder / "corrections", keeps_videos=False)
-    return Corrections(Path(options.corrections), keeps_videos=True)
+        return None
+    return Corrections(Path(options.corrections), options.corrections_mib << 20)

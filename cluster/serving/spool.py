@@ -31,9 +31,7 @@ class Spool:
         try:
             parent.mkdir(parents=True, exist_ok=True)
             self.removed = sum(_remove_abandoned(folder) for folder in parent.glob(f"{PREFIX}*"))
-            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))  # for this user alone
-            self._lock = (self.folder / LOCK).open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self.folder, self._lock = _locked_folder(parent)
         except OSError as error:
             raise InputError(f"uploads cannot be kept in {parent}: {error.strerror}; give another --uploads") from error
 
@@ -45,6 +43,20 @@ class Spool:
         """Remove everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
+
+
+def _locked_folder(parent: Path) -> tuple[Path, BinaryIO]:
+    """A new folder, for this user alone, and its lock.
+
+    Another process that starts may take it for abandoned, and remove it, before it is locked: then it is made anew.
+    """
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        lock = (folder / LOCK).open("wb")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / LOCK).exists():
+            return folder, lock
+        lock.close()
 
 
 def _remove_abandoned(folder: Path) -> bool:

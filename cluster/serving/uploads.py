@@ -1,24 +1,22 @@
-"""Uploads: a body, as it comes → a file, within limits of size and time, whatever its headers claim.
+"""Uploads: a body, as it comes → a file of limited size, whatever its headers claim.
 
-In: the chunks of a request with `multipart/form-data`, a `file` and perhaps `models`. Out: an `Upload`. The body is
-parsed as it comes, and written before more of it is read: memory does not depend on its size, and a client sends no
-faster than the disk takes it. The file's name is kept as text to show, and never used as a path.
+In: the chunks of a request with `multipart/form-data`, a `file` and perhaps `models`, each in time (`bodies`). Out: an
+`Upload`. The body is parsed as it comes, and written before more of it is read: memory does not depend on its size, and
+a client sends no faster than the disk takes it. The file's name is kept as text to show, and never used as a path.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect
 
+from cluster.serving.bodies import FORM
 from cluster.serving.errors import ApiError
 from cluster.serving.media_types import HEAD_BYTES, media_type_of
 from schemas.outcomes import FailureCode
@@ -27,18 +25,6 @@ from schemas.text import visible
 MAX_NAME_CHARACTERS = 120
 MAX_FIELD_BYTES = 4096
 MAX_PARTS = 4
-MAX_JSON_BYTES = 64 << 10
-DISCARDED_BYTES, DISCARD_SECONDS = 64 << 20, 2.0
-FORM = "multipart/form-data"
-
-
-@dataclass(frozen=True)
-class ReceptionLimits:
-    """Bytes of a file, seconds for all of it, and seconds without a byte."""
-
-    max_bytes: int
-    total_seconds: float
-    idle_seconds: float
 
 
 @dataclass(frozen=True)
@@ -51,18 +37,16 @@ class Upload:
     models: tuple[str, ...]
 
 
-async def receive_upload(
-    chunks: AsyncIterator[bytes], content_type: str, path: Path, limits: ReceptionLimits
-) -> Upload:
-    """Write the file of a form to `path`. Raises `ApiError`."""
+async def receive_upload(chunks: AsyncIterator[bytes], content_type: str, path: Path, max_bytes: int) -> Upload:
+    """Write the file of a form, of at most `max_bytes`, to `path`. Raises `ApiError`."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if kind.lower() != FORM.encode() or not 1 <= len(boundary) <= 70:
         raise ApiError("invalid", "send multipart/form-data with a part `file`, or JSON with a `uri`")
     with path.open("xb") as file:
-        form = _Form(file, limits.max_bytes)
+        form = _Form(file, max_bytes)
         parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # its types are narrower
-        async for chunk in within(chunks, limits):
+        async for chunk in chunks:
             try:
                 parser.write(chunk)
             except FormParserError as error:
@@ -76,40 +60,6 @@ async def receive_upload(
         raise ApiError(FailureCode.NOT_MEDIA, "the file is no video of a format that is known here")
     models = tuple(name.strip() for name in form.models.decode(errors="replace").split(",") if name.strip())
     return Upload(shown_name(form.name), form.size_bytes, media_type, models)
-
-
-async def receive_text(chunks: AsyncIterator[bytes], limits: ReceptionLimits) -> bytes:
-    """A small body. Raises `ApiError`."""
-    content = b""
-    async for chunk in within(chunks, limits):
-        content += chunk
-        if len(content) > MAX_JSON_BYTES:
-            raise ApiError("too_large", f"JSON may have {MAX_JSON_BYTES} bytes here")
-    return content
-
-
-async def within(chunks: AsyncIterator[bytes], limits: ReceptionLimits) -> AsyncIterator[bytes]:
-    """The chunks, each in time. Raises `ApiError`."""
-    deadline = time.monotonic() + limits.total_seconds
-    iterator = aiter(chunks)
-    while True:
-        try:
-            seconds = min(limits.idle_seconds, max(deadline - time.monotonic(), 0.001))
-            yield await asyncio.wait_for(anext(iterator), seconds)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise ApiError("timeout", "the upload takes too long") from error
-
-
-async def discard(chunks: AsyncIterator[bytes]) -> None:
-    """Read on for a moment, so that a client which is still sending sees the answer, and not a broken connection."""
-    left = DISCARDED_BYTES
-    with suppress(ApiError, RuntimeError, ClientDisconnect):
-        async for chunk in within(chunks, ReceptionLimits(0, DISCARD_SECONDS, DISCARD_SECONDS)):
-            left -= len(chunk)
-            if left < 0:
-                return
 
 
 def shown_name(name: str) -> str:

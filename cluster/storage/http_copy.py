@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import IO, Any
 
 import aiohttp
 from fsspec.asyn import sync
+from yarl import URL
+
+from cluster.storage.http_client import client_of
+from cluster.storage.read_policy import ReadPolicy
 
 CHUNK_BYTES = 1 << 20
 HEADERS = {"Accept-Encoding": "identity"}
@@ -44,6 +48,33 @@ def copy_file(fs: Any, url: str, target: IO[bytes], limit_bytes: int, limit_seco
             target.write(chunk)
     finally:
         fs.loop.call_soon_threadsafe(response.close)
+
+
+async def chunks_of(
+    url: str, policy: ReadPolicy, *, limit_bytes: int, limit_seconds: float, idle_seconds: float
+) -> AsyncGenerator[bytes]:
+    """The content of `url` as it comes, with no more than `idle_seconds` between two bytes; to be closed.
+
+    Raises:
+        CopyLimitError: beyond the limits.
+        Exception: whatever the request raises.
+    """
+    timeout = aiohttp.ClientTimeout(total=limit_seconds, sock_connect=idle_seconds, sock_read=idle_seconds)
+    size = 0
+    try:
+        async with (
+            await client_of(policy)(timeout=timeout) as session,
+            session.get(URL(url), headers=HEADERS, raise_for_status=True) as response,
+        ):
+            while chunk := await response.content.read(CHUNK_BYTES):
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise CopyLimitError(f"it is larger than {limit_bytes >> 20} MiB")
+                yield chunk
+    except aiohttp.ServerTimeoutError as error:
+        raise CopyLimitError(f"its server has sent nothing for {idle_seconds:g} s") from error
+    except TimeoutError as error:
+        raise CopyLimitError(f"copying it takes more than {limit_seconds:g} s") from error
 
 
 async def _response(fs: Any, url: str) -> aiohttp.ClientResponse:

@@ -1,4 +1,4 @@
-"""Thumbnails for reports: a frame, or a video, to a JPEG of at most 224 pixels on its longer side."""
+"""Thumbnails: a frame, or a video, to a JPEG; of at most 224 pixels on its longer side, as reports take them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Thumbnail:
     jpeg: bytes
 
 
-def encode_thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """uint8 (H, W, 3) RGB to JPEG bytes, downscaled to 224 pixels on the longer side."""
+def encode_thumbnail(image: NDArray[np.uint8], long_side: int = LONG_SIDE) -> bytes:
+    """uint8 (H, W, 3) RGB to JPEG bytes, downscaled to `long_side` pixels on the longer side."""
     height, width = image.shape[:2]
-    scale = min(1.0, LONG_SIDE / max(height, width))
+    scale = min(1.0, long_side / max(height, width))
     width, height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
     encoder = av.CodecContext.create("mjpeg", "w")
     assert isinstance(encoder, VideoCodecContext)

@@ -91,7 +91,7 @@ FLAGS = {
         labels date truth subset annotated-only evaluator thresholds output activitynet-results
     """,
     "serve": """
-        checkpoint host port proxies token-file corrections top-k threshold
+        checkpoint host port proxies token-file corrections corrections-mib top-k threshold
         timeline-hz stride window memory-seconds timeline-top-k event-threshold event-end-threshold event-min-seconds
         event-gap-seconds
         weights pca audio-weights audio-pca address decoders network-replicas gpus-per-network precision

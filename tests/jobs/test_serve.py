@@ -166,7 +166,9 @@ def test_corrections_are_a_manifest_that_training_takes(
     assert client.send_json(path, {**sent, "label": "first guess"}).status == 201
     kept = client.send_json(path, sent)
     assert kept.status == 201
-    assert kept.json == {"id": kept.json["id"], "start_seconds": 0, "end_seconds": 3, "label": "Class 1"}
+    expected = {"model": "stream", "start_seconds": 0, "end_seconds": 3, "label": "Class 1"}
+    assert kept.json == expected
+    assert client.get(f"/v1/videos/{done['id']}").json["corrections"] == [expected]
     for wrong in ({"label": "7"}, {"label": "a;b"}, {"end_seconds": 0.1}, {"model": "nobody"}, {"start_seconds": -1}):
         assert client.send_json(path, {**sent, **wrong}).code == "invalid", wrong
     manifest = server.log.parent / "kept" / "corrections.csv"
@@ -174,6 +176,13 @@ def test_corrections_are_a_manifest_that_training_takes(
     assert (row.labels, row.start_seconds, row.end_seconds) == (("Class 1",), 0, 3)
     assert Path(row.uri).read_bytes() == (data / "videos" / "v00001.mp4").read_bytes()
     assert client.get("/v1/corrections.csv").body == manifest.read_bytes()
+    assert str(server.log.parent).encode() not in manifest.read_bytes()
+
+
+def test_a_picture_of_a_time_is_decoded(client: Client, done: dict[str, Any]):
+    answer = client.get(f"/v1/videos/{done['id']}/frame.jpg?seconds=2")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.body.startswith(b"\xff\xd8\xff")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +236,8 @@ def spooled(server: Server) -> list[Path]:
 def test_uploads_that_stop_are_given_up(client: Client, server: Server):
     before = len(spooled(server))
     with socket.create_connection(("127.0.0.1", server.port)) as slow:
-        head = f"POST /v1/videos HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM_TYPE}\r\nContent-Length: 5000000\r\n\r\n"
+        head = f"POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM_TYPE}\r\n"
+        head += "Content-Length: 5000000\r\n\r\n"
         slow.sendall(head.encode() + form(b"\0\0\0\x18ftypisom")[:200])
         slow.settimeout(60)
         answer = slow.recv(4096)

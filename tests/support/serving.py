@@ -22,12 +22,11 @@ from typing import Any
 
 import uvicorn
 
-from cluster.serving.api import api
+from cluster.serving.api import gated
 from cluster.serving.application import Handles, camera_of
 from cluster.serving.config import ServeOptions
 from cluster.serving.decoding import StageWorker
 from cluster.serving.deployments import Live
-from cluster.serving.gate import Gate
 from cluster.serving.http_server import http_server, listening_socket
 from cluster.serving.models import ServedModels, read_models
 from cluster.serving.service import Service, corrections_of
@@ -215,10 +214,9 @@ def served_here(options: ServeOptions, folder: Path, token: str | None = None) -
     started: queue.Queue[tuple[uvicorn.Server, Service]] = queue.Queue()
 
     async def run() -> None:
-        service = Service(
-            options, served, local_handles(options, served), spool, corrections_of(options, spool), at_once=1
-        )
-        server = http_server(Gate(api(service), token, options.guards.client_rate, service.metrics), options.proxies)
+        handles = local_handles(options, served)
+        service = Service(options, served, handles, spool, corrections_of(options), at_once=1)
+        server = http_server(gated(service, token), options.proxies)
         started.put((server, service))
         await server.serve(sockets=[listener])
 

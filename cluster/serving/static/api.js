@@ -7,8 +7,9 @@
  * @typedef {{start: number, end: number, index: number, name: string, score: number}} Event
  * @typedef {{model: string, labels: Label[], timeline: Step[], events: Event[]}} Result
  * @typedef {{model: string, start_seconds: number, end_seconds: number, label: string}} Correction
- * @typedef {{id: string, name: string, status: string, progress: number, error: {code: string, message: string} | null,
- *   duration_seconds: number, expires_at: string, codec: string | null, results: Result[]}} Video
+ * @typedef {{id: string, name: string, status: string, place: number | null, progress: number,
+ *   error: {code: string, message: string} | null, duration_seconds: number, expires_at: string, codec: string | null,
+ *   results: Result[], corrections: Correction[]}} Video
  * @typedef {{name: string, kind: string, classes: string[], step_hz: number, live: boolean, accuracy: number | null,
  *   confusions: Record<string, [string, number][]>, report: string | null, live_hz?: number | null}} Model
  * @typedef {{max_upload_bytes: number, max_duration_seconds: number, retention_seconds: number, uris: boolean,
@@ -37,7 +38,7 @@ export const fetchVideo = (uri, names, patience) => request("POST", "v1/videos",
 /** Delete a video and its results. @param {string} id */
 export const deleteVideo = (id) => request("DELETE", pathOf(id));
 
-/** Keep what a label should have been; resolves to what is kept. @param {string} id @param {Correction} correction @returns {Promise<Omit<Correction, "model">>} */
+/** Keep what a label should have been; resolves to what is kept. @param {string} id @param {Correction} correction @returns {Promise<Correction>} */
 export const correct = (id, correction) => request("POST", pathOf(id, "corrections"), correction);
 
 /** The path of a video, or of something that belongs to it. @param {string} id @param {...string} names */

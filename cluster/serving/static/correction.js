@@ -1,6 +1,6 @@
 /** Corrections: the dialog that takes one, and the list of those that were made. */
 
-import { correct } from "./api.js";
+import { correct, pathOf } from "./api.js";
 import { announce, byId, element } from "./element.js";
 import { clock, percent, secondsOf } from "./numbers.js";
 import { asProblem } from "./problem.js";
@@ -24,10 +24,11 @@ export class Corrections {
     byId("correction-cancel").addEventListener("click", () => this.dialog.close());
   }
 
-  /** Begin with a video, without any. @param {import("./api.js").Video} video */
+  /** Begin with a video, and what the server has of it. @param {import("./api.js").Video} video */
   show(video) {
     this.video = video;
-    this.#made = [];
+    this.#made = video.corrections ?? [];
+    byId("correction-file").href = pathOf(video.id, "corrections.csv");
     this.render();
   }
 
@@ -75,16 +76,13 @@ export class Corrections {
       { name: model } = this.model;
     let made;
     try {
-      made = {
-        model,
-        ...(await correct(id, { model, start_seconds: start, end_seconds: Math.min(end, limit), label })),
-      };
+      made = await correct(id, { model, start_seconds: start, end_seconds: Math.min(end, limit), label });
     } catch (error) {
       const { code, message } = asProblem(error);
       this.#say({ label: `${text(`errors.${hasText(`errors.${code}`) ? code : "unknown"}.title`)}. ${message}` });
       return;
     }
-    const isSame = (one) => ["model", "start_seconds", "end_seconds"].every((key) => one[key] === made[key]);
+    const isSame = (one) => one.start_seconds === made.start_seconds && one.end_seconds === made.end_seconds;
     this.#made = [...this.#made.filter((one) => !isSame(one)), made];
     this.dialog.close();
     this.render();

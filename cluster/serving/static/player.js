@@ -1,16 +1,18 @@
 /**
- * The picture of a video and its clock. Where the browser cannot play the video it says so, and keeps a clock of its own
- * that seeking sets.
+ * The picture of a video and its clock. Where the browser cannot play the video it says so, keeps a clock of its own
+ * that seeking sets, and shows pictures that the server makes.
  */
 
 import { pathOf } from "./api.js";
 import { byId } from "./element.js";
+import { Still } from "./still.js";
 import { text } from "./texts.js";
 
 export class Player {
   #clock = 0;
   #isPlayable = true;
   #file = "";
+  #id = ""; // of the video, once the server has its file
   #frame = 0;
 
   /** @param {(seconds: number) => void} onTime */
@@ -18,6 +20,7 @@ export class Player {
     this.onTime = onTime;
     this.picture = byId("picture");
     this.words = byId("unplayable");
+    this.still = new Still();
     this.picture.addEventListener("error", () => this.picture.hasAttribute("src") && this.#giveUp());
     // Of a codec that it does not know, a browser plays the sound alone.
     this.picture.addEventListener("loadedmetadata", () => this.picture.videoWidth || this.#giveUp());
@@ -32,10 +35,17 @@ export class Player {
     this.#load(this.#file);
   }
 
-  /** Show a video of the server, unless its file is shown. @param {import("./api.js").Video} video */
+  /** Show what the server has, unless the file is shown. @param {string} id of the video */
+  serve(id) {
+    this.#id = id;
+    if (!this.#file) this.#load(pathOf(id, "media"));
+    this.#showStill();
+  }
+
+  /** Show a video that is done. @param {import("./api.js").Video} video */
   open(video) {
     this.video = video;
-    if (!this.#file) this.#load(pathOf(video.id, "media"));
+    this.serve(video.id);
     this.render();
   }
 
@@ -45,8 +55,9 @@ export class Player {
     this.picture.removeAttribute("src");
     this.picture.load();
     if (this.#file) URL.revokeObjectURL(this.#file);
-    this.#file = "";
+    this.#file = this.#id = "";
     this.#clock = 0;
+    this.still.clear();
     this.#isPlayable = true;
     this.video = undefined;
     this.render();
@@ -61,6 +72,7 @@ export class Player {
   seek(seconds) {
     if (this.#isPlayable) this.picture.currentTime = seconds;
     this.#clock = seconds;
+    this.#showStill();
     this.#tell();
   }
 
@@ -68,6 +80,7 @@ export class Player {
   render() {
     this.picture.hidden = !this.#isPlayable;
     this.words.hidden = this.#isPlayable;
+    this.still.render();
     if (this.#isPlayable) return;
     const codec = this.video?.codec ? text("video.codec", { codec: this.video.codec }) : "";
     this.words.textContent = text(this.video ? "video.unplayable" : "video.unplayable_yet", { codec });
@@ -80,6 +93,11 @@ export class Player {
   #giveUp() {
     this.#isPlayable = false;
     this.render();
+    this.#showStill();
+  }
+
+  #showStill() {
+    if (!this.#isPlayable && this.#id) this.still.show(this.#id, this.#clock);
   }
 
   #tell() {

@@ -19,9 +19,9 @@ export class Progress {
     byId("cancel").addEventListener("click", onCancel);
   }
 
-  /** Begin, with an upload or without one. @param {boolean} isUpload */
-  begin(isUpload) {
-    this.stages = [...(isUpload ? ["upload"] : []), "queued", "decoding", "classifying"];
+  /** Begin. @param {"upload" | "fetching" | ""} way that the video comes to the server */
+  begin(way) {
+    this.stages = [...(way ? [way] : []), "queued", "decoding", "classifying"];
     this.#began = performance.now();
     this.root.hidden = false;
     this.#show(this.stages[0], 0, () => "");
@@ -40,9 +40,13 @@ export class Progress {
   }
 
   /** The server tells where it is. @param {import("./api.js").Video} video */
-  follow({ status, progress }) {
+  follow({ status, progress, place }) {
+    if (status === "fetching" && !this.stages.includes(status)) this.stages.unshift(status);
     if (!this.stages.includes(status)) return;
-    this.#show(status, progress, () => (progress ? text("progress.working", { share: percent(progress) }) : ""));
+    this.#show(status, progress, () => {
+      if (place) return text("progress.place", { ordinal: place });
+      return progress ? text("progress.working", { share: percent(progress) }) : "";
+    });
   }
 
   /** The next attempt is in so many seconds. @param {number} seconds */

@@ -3,7 +3,7 @@
  * language is a file and a line in `LANGUAGES`.
  *
  * A text is found by its path, `start.title`. `{name}` stands for a value; a text that depends on a number has one form
- * for each plural category of the language (`one`, `other`, …), chosen by the value `count`.
+ * for each plural category of the language (`one`, `other`, …), chosen by the value `count`, or by `ordinal`.
  */
 
 /** Languages by their code, with their own names. */
@@ -48,7 +48,8 @@ export const hasText = (path) => find(path) !== undefined;
 export function text(path, values = {}) {
   let found = find(path);
   if (typeof found === "object") {
-    found = found[new Intl.PluralRules(code).select(Number(values.count))] ?? found.other;
+    const type = "ordinal" in values ? "ordinal" : "cardinal";
+    found = found[new Intl.PluralRules(code, { type }).select(Number(values.ordinal ?? values.count))] ?? found.other;
   }
   if (typeof found !== "string") throw new Error(`no text ${path} in ${code}`);
   const shown = { ...values };

@@ -49,7 +49,7 @@ export class VideoView {
 
   /** Upload a file and show its results. @param {File} file @param {string[]} models */
   openFile(file, models) {
-    this.#begin(file.name, true);
+    this.#begin(file.name, "upload");
     this.player.openFile(file);
     const { signal } = this.#work;
     this.#follow(
@@ -65,7 +65,7 @@ export class VideoView {
 
   /** Have the server fetch a video and show its results. @param {string} uri @param {string[]} models */
   openAddress(uri, models) {
-    this.#begin(uri, false);
+    this.#begin(uri, "fetching");
     const { signal } = this.#work;
     this.#follow(
       () => fetchVideo(uri, models, { signal, onWait: (seconds) => this.progress.wait(seconds) }),
@@ -76,7 +76,7 @@ export class VideoView {
   /** Show a video that the server has. @param {string} id */
   open(id) {
     if (id === this.#id) return;
-    this.#begin("", false);
+    this.#begin("", "");
     this.#id = id;
     this.#follow(
       () => Promise.resolve({ id }),
@@ -89,14 +89,14 @@ export class VideoView {
     this.player.picture.pause();
   }
 
-  #begin(name, isUpload) {
+  #begin(name, way) {
     this.#work.abort();
     this.#work = new AbortController();
     this.#reset();
     this.#setName(name || "…");
     hideProblem();
-    this.progress.begin(isUpload);
-    this.#isUploading = isUpload;
+    this.progress.begin(way);
+    this.#isUploading = way === "upload";
   }
 
   async #follow(begin, retry) {
@@ -112,6 +112,7 @@ export class VideoView {
         onChange: (found) => {
           this.#setName(found.name);
           this.progress.follow(found);
+          if (found.status !== "fetching") this.player.serve(id);
         },
       });
       this.progress.end();
@@ -146,6 +147,8 @@ export class VideoView {
   #delete() {
     const dialog = byId("delete-dialog");
     dialog.returnValue = "keep"; // as the Escape key means
+    const outlast = this.parts.service.corrections_kept;
+    byId("delete-lead").textContent = text(outlast ? "video.delete_lead" : "video.delete_lead_all");
     dialog.addEventListener(
       "close",
       async () => {

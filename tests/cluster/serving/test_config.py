@@ -20,6 +20,8 @@ def test_timelines_are_always_made_and_go_to_the_client_alone():
         ({"allow_private_uris": True}, "--allow-uris"),
         ({"proxies": ("10.0.0.7/8",)}, "an IP address, or a network such as"),
         ({"proxies": ("*",)}, "an IP address, or a network such as"),
+        ({"max_upload_mib": 100, "storage_mib": 99}, "storage-mib 99 has no room for a video of max-upload-mib 100"),
+        ({"corrections_mib": 5}, "--corrections"),
         ({"port": 70000}, "port must be between 0 and 65535"),
         ({"event_threshold": 0.3, "event_end_threshold": 0.4}, "event-end-threshold"),
     ],

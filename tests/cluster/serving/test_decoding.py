@@ -7,7 +7,7 @@ from cluster.engines.task_process import TaskProcess
 from cluster.engines.tasks import Done, Failed, Task
 from cluster.serving.config import ServeOptions
 from cluster.serving.decoding import Answer, StageWorker, Step
-from cluster.serving.models import LENGTH, read_models
+from cluster.serving.models import LENGTH, STILL, read_models
 from schemas.videos import Video
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
@@ -30,14 +30,16 @@ def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
     (path,) = write_clip_videos(tmp_path, 1, frames=30)
     (tmp_path / "text").write_text("no video")
     with TaskProcess.of(worker) as process:
-        for stage in (LENGTH, "s", "c"):
+        for stage in (LENGTH, STILL, "s", "c"):
             here = StageWorker(worker.stages, 2 << 30, 30.0)
             here.setup()
             step = Step(stage, Task(Video("id", str(path))))
             there = process.carry_out(step).outcome
             assert isinstance(there, Done)
             assert type(there.features) is type(here(step).outcome.features)
-            if stage != LENGTH:
+            if stage == STILL:
+                assert there.features == here(step).outcome.features
+            elif stage != LENGTH:
                 assert there.features.timeline.scores.tolist() == here(step).outcome.features.timeline.scores.tolist()
         failed = process.carry_out(Step("s", Task(Video("id", str(tmp_path / "text"))))).outcome
         assert isinstance(failed, Failed)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from cluster.serving.bodies import ReceptionLimits
 from cluster.serving.errors import ApiError
-from cluster.serving.fetching import check_uri, fetch, name_of
-from cluster.serving.uploads import ReceptionLimits, Upload
+from cluster.serving.fetching import Fetcher, check_uri, name_of
+from cluster.serving.uploads import Upload
 from cluster.storage.http_client import reach_of
 from tests.support.hostile_server import hostile_server
 from tests.support.servers import http_files
@@ -36,7 +40,8 @@ def server():
 
 
 def fetched(uri: str, path: Path, *, allow_private: bool) -> Upload:
-    return asyncio.run(fetch(uri, path, LIMITS, allow_private=allow_private))
+    with closing(Fetcher(LIMITS, allow_private=allow_private)) as fetcher:
+        return asyncio.run(fetcher.fetch(uri, path))
 
 
 def code_of(uri: str, path: Path, *, allow_private: bool) -> str:
@@ -106,6 +111,63 @@ def test_limits_hold_whatever_a_server_sends(server, web, tmp_path):
     assert code_of(f"{server.url}/silent/v.mp4", tmp_path / "3", allow_private=True) == "copy_limit"
     assert code_of(f"{web}/page.mp4", tmp_path / "4", allow_private=True) == "not_media"
     assert code_of(f"{web}/none.mp4", tmp_path / "5", allow_private=True) == "missing"
+
+
+def test_a_server_that_is_silent_is_given_up_and_one_that_is_slow_is_not(server, tmp_path):
+    limits = ReceptionLimits(1 << 20, 30.0, 0.3)
+    with closing(Fetcher(limits, allow_private=True)) as fetcher:
+        started = time.monotonic()
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(fetcher.fetch(f"{server.url}/silent/v.mp4", tmp_path / "1"))
+        assert caught.value.code == "copy_limit"
+        assert time.monotonic() - started < 5
+
+        async def watch() -> int:
+            slow = asyncio.create_task(fetcher.fetch(f"{server.url}/trickle/v.mp4", tmp_path / "2"))
+            await asyncio.sleep(1.0)
+            assert not slow.done()
+            slow.cancel()
+            await asyncio.wait([slow])
+            assert slow.cancelled()
+            return (tmp_path / "2").stat().st_size
+
+        size = asyncio.run(watch())  # it is stopped at once, and for good
+        time.sleep(0.5)
+        assert (tmp_path / "2").stat().st_size - size <= 1
+
+
+def test_slow_servers_and_names_take_none_of_the_threads_of_others(server, tmp_path, monkeypatch):
+    waits = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: waits.wait(20) and [])
+
+    async def scene(fetcher: Fetcher) -> float:
+        fetches = [
+            asyncio.create_task(fetcher.fetch(f"http://slow-{number}.example/v.mp4", tmp_path / f"f{number}"))
+            for number in range(40)
+        ]
+        checks = [asyncio.create_task(fetcher.check(f"http://slow-{number}.example/v.mp4")) for number in range(40)]
+        await asyncio.sleep(0.5)
+        started = time.monotonic()
+        await asyncio.to_thread(int)
+        waits.set()
+        await asyncio.gather(*fetches, *checks, return_exceptions=True)
+        return time.monotonic() - started
+
+    with closing(Fetcher(LIMITS, allow_private=False)) as fetcher:
+        assert asyncio.run(scene(fetcher)) < 5
+
+
+def test_what_ends_stops_all_copies(server, tmp_path):
+    fetcher = Fetcher(ReceptionLimits(1 << 30, 30.0, 30.0), allow_private=True)
+
+    async def scene() -> list[BaseException | Upload]:
+        fetches = [fetcher.fetch(f"{server.url}/trickle/{number}", tmp_path / str(number)) for number in range(3)]
+        going = asyncio.gather(*fetches, return_exceptions=True)
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(fetcher.close)
+        return await going
+
+    assert [type(end) for end in asyncio.run(scene())] == [asyncio.CancelledError] * 3
 
 
 @pytest.mark.parametrize(

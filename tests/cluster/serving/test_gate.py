@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cluster.serving.gate import HEADERS, SESSION, SESSION_PATH, Gate, Rates
+from cluster.serving.bodies import ReceptionLimits
+from cluster.serving.gate import HEADERS, SESSION, SESSION_PATH, Gate, Rates, is_loopback
 from cluster.serving.metrics import Metrics
 
 TOKEN = "a-token-of-many-characters"
@@ -16,6 +17,13 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
+def gate_of(
+    told: Any = application, token: str | None = TOKEN, *, per_minute: float = 6000, is_local: bool = False
+) -> Gate:
+    uploads = ReceptionLimits(1 << 20, 10.0, 10.0)
+    return Gate(told, token, per_minute, Metrics(), uploads=uploads, is_local=is_local)
+
+
 def ask(
     gate: Gate,
     path: str = "/v1/models",
@@ -23,6 +31,8 @@ def ask(
     kind: str = "http",
     method: str = "GET",
     subprotocols: Any = (),
+    host: str = "here:8000",
+    receive: Any = None,
     **headers: str,
 ) -> Any:
     """The messages that a request is answered with."""
@@ -31,7 +41,7 @@ def ask(
         "type": kind,
         "method": method,
         "path": path,
-        "headers": [(b"host", b"here:8000"), *named],
+        "headers": [(b"host", host.encode("latin-1")), *named],
         "client": ("10.0.0.7", 5),
         "subprotocols": subprotocols,
     }
@@ -40,7 +50,7 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(gate(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(gate(scope, receive, send))
     return sent
 
 
@@ -51,7 +61,7 @@ def status(sent: Any) -> int:
 
 @pytest.fixture
 def gate():
-    return Gate(application, TOKEN, 6000, Metrics())
+    return gate_of()
 
 
 def test_a_token_opens_and_nothing_else_does(gate):
@@ -75,8 +85,12 @@ def test_a_token_opens_and_nothing_else_does(gate):
 
 def test_a_camera_brings_its_token_as_a_protocol(gate):
     assert ask(gate, kind="websocket", subprotocols=["framemill", f"bearer.{TOKEN}"])[0]["type"] != "websocket.close"
-    assert ask(gate, kind="websocket", subprotocols=["framemill", "bearer.x"])[0]["type"] == "websocket.close"
-    assert ask(gate, kind="websocket")[0]["type"] == "websocket.close"
+    # A browser does not show a page why a handshake was refused: the page is told after it.
+    for subprotocols, spoken in (["framemill", "bearer.x"], "framemill"), ((), None):
+        assert ask(gate, kind="websocket", subprotocols=subprotocols) == [
+            {"type": "websocket.accept", "subprotocol": spoken},
+            {"type": "websocket.close", "code": 1008, "reason": "unauthorized"},
+        ]
 
 
 def test_a_session_opens_with_the_token_alone_and_does_not_tell_it(gate):
@@ -86,7 +100,7 @@ def test_a_session_opens_with_the_token_alone_and_does_not_tell_it(gate):
         seen.append(scope[SESSION])
         await application(scope, receive, send)
 
-    gate = Gate(told, TOKEN, 6000, Metrics())
+    gate = gate_of(told)
     assert status(ask(gate, authorization=f"Bearer {TOKEN}")) == 200
     (session,) = seen
     assert TOKEN not in session
@@ -100,11 +114,54 @@ def test_a_session_opens_with_the_token_alone_and_does_not_tell_it(gate):
 
 
 def test_requests_of_other_pages_are_refused():
-    gate = Gate(application, None, 6000, Metrics())
+    gate = gate_of(token=None)
     assert status(ask(gate, origin="http://here:8000")) == 200
-    for origin in ("http://evil.example", "null", "http://here:8001", "http://here:8000.evil.example"):
+    for origin in ("http://evil.example", "null", "http://here:8001", "http://here:8000.evil.example", "http://[::1"):
         assert status(ask(gate, origin=origin)) == 403
+    assert status(ask(gate, origin="null", host="")) == 403
     assert ask(gate, kind="websocket", origin="http://evil.example")[0]["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        *((name, True) for name in ("localhost:8000", "LOCALHOST", "127.0.0.1:80", "[::1]:8000", "a.localhost:1")),
+        *((name, False) for name in ("evil.example:8000", "here", "localhost.evil.example", "127.0.0.1.nip.io", "")),
+        *((name, False) for name in ("[::1", "localhost:8000@evil.example", "evil.example/localhost")),
+    ],
+)
+def test_a_service_of_this_machine_goes_by_no_name_that_others_can_lead_here(host, is_ours):
+    local = gate_of(token=None, is_local=True)
+    assert status(ask(local, host=host)) == (200 if is_ours else 403)
+    assert status(ask(local, "/", host=host)) == (200 if is_ours else 403)
+    assert (ask(local, kind="websocket", host=host)[0]["type"] != "websocket.close") == is_ours
+    for other in (gate_of(token=None), gate_of(is_local=True)):  # of a network; with a token, which pages have not
+        assert status(ask(other, host=host, authorization=f"Bearer {TOKEN}")) == 200
+
+
+def test_loopback_is_this_machine_alone():
+    assert all(map(is_loopback, ("127.0.0.1", "localhost", "::1", "127.1.2.3")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.7", "example.org")))
+
+
+def test_a_body_that_nobody_reads_is_read_before_the_response_and_ends_the_connection_if_it_goes_on():
+    taken: list[int] = []
+
+    def ending_after(parts: int) -> Any:
+        async def receive() -> Any:
+            taken.append(1)
+            return {"type": "http.request", "body": bytes(1 << 20), "more_body": len(taken) != parts}
+
+        return receive
+
+    for gate, expected in ((gate_of(token=None), 200), (gate_of(), 401)):
+        taken.clear()
+        sent = ask(gate, receive=ending_after(3), transfer_encoding="chunked")
+        assert (status(sent), len(taken)) == (expected, 3)
+        taken.clear()
+        sent = ask(gate, receive=ending_after(-1), transfer_encoding="chunked")
+        assert (status(sent), (b"connection", b"close") in sent[0]["headers"]) == (expected, True)
+        assert len(taken) < 100
 
 
 def test_every_answer_has_the_headers(gate):
@@ -124,7 +181,7 @@ def test_rates_are_those_of_each_client_and_recover():
 
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_again():
-    gate = Gate(application, None, 4, Metrics())
+    gate = gate_of(token=None, per_minute=4)
     assert status(ask(gate)) == 200
     refused = ask(gate)
     assert status(refused) == 429
@@ -132,7 +189,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_again():
 
 
 def test_the_files_of_the_page_are_many_and_not_counted():
-    gate = Gate(application, TOKEN, 4, Metrics())
+    gate = gate_of(per_minute=4)
     answers = [ask(gate, path) for path in ("/", "/static/start.js", "/static/page.css") * 5]
     assert {status(answer) for answer in answers} == {200}
     assert all((b"cache-control", b"no-cache") in answer[0]["headers"] for answer in answers)

@@ -75,8 +75,9 @@ def test_each_frame_is_seen_with_the_memory_of_those_before(address):
 
 def test_strangers_and_too_many_are_turned_away(address):
     for token in ("", "another-token-of-some-length"):
-        with pytest.raises(InvalidStatus):
-            camera(address, token).close()
+        with camera(address, token) as socket, pytest.raises(ConnectionClosed) as caught:
+            socket.recv(20)
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1008, "unauthorized")  # as a page can tell
     with pytest.raises(InvalidStatus):
         camera(address, origin="http://evil.example").close()
     with camera(f"{address}?model=nobody") as socket, pytest.raises(ConnectionClosed):

@@ -7,7 +7,9 @@ import pytest
 from cluster.scoring.stream_scorer import StreamScorer
 from cluster.scoring.window_scorer import WindowScorer
 from cluster.serving.config import ServeOptions
-from cluster.serving.models import LENGTH, names_of, read_models
+from cluster.serving.length import LengthStage
+from cluster.serving.models import LENGTH, STILL, names_of, read_models
+from cluster.serving.still_stage import StillStage
 from extractors.extract import Extractor
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
@@ -40,7 +42,7 @@ def test_models_of_clips_have_stages_of_their_own(folder):
         "stream-2": ("stream", Fraction(1)),
         "clips": ("clip", Fraction(1, 2)),
     }
-    assert list(served.stages) == [LENGTH, "stream", "stream-2", "clips"]
+    assert list(served.stages) == [LENGTH, STILL, "stream", "stream-2", "clips"]
     stream, clips = served.stages["stream"], served.stages["clips"]
     assert isinstance(stream, StreamScorer)
     assert isinstance(clips, WindowScorer)
@@ -68,12 +70,20 @@ RANDOM = {
 }
 
 
+def test_a_model_takes_the_place_of_no_other_stage(tmp_path):
+    places = tuple(write_trained(tmp_path / name, trained_stream()) for name in ("length", "still"))
+    served = read_models(ServeOptions.of(checkpoint=places))
+    assert isinstance(served.stages[LENGTH], LengthStage)
+    assert isinstance(served.stages[STILL], StillStage)
+    assert list(served.models) == ["length", "still"]
+
+
 def test_an_extractor_follows_from_the_fingerprint_and_is_shared(tmp_path):
     for name, seed in (("one", 0), ("two", 1)):
         write_trained(tmp_path / name, trained("dense-5", rgb_dim=2048, seed=seed, fingerprint=RANDOM))
     options = ServeOptions.of(checkpoint=(str(tmp_path / "one"), str(tmp_path / "two")))
     served = read_models(options)
-    assert list(served.stages) == [LENGTH, "features-0"]
+    assert list(served.stages) == [LENGTH, STILL, "features-0"]
     extractor = served.stages["features-0"]
     assert isinstance(extractor, Extractor)
     assert extractor.frames.config.weights.seed == 3

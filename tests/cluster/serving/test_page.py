@@ -283,6 +283,11 @@ def test_with_the_keyboard_alone_from_the_file_to_a_correction(page: Page, kept:
     assert page.evaluate("document.activeElement.id") == "correct"
     expect(page.locator("#correction-list")).to_contain_text("Waving at us, 0:02.0 to 0:06.0")  # whole seconds
     expect(page.locator("#status")).to_contain_text("Saved: Waving at us")
+    page.reload()
+    expect(page.locator("#correction-list")).to_contain_text("Waving at us, 0:02.0 to 0:06.0")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as a training manifest").click()
+    assert "Waving at us" in Path(download.value.path()).read_text()
     # Training takes it.
     manifest = kept / "corrections.csv"
     (row,) = read_videos(str(manifest), policy=ReadPolicy(allow_local_files=True))
@@ -323,10 +328,16 @@ def test_models_are_left_out_of_a_video_that_is_dropped(page: Page, videos: Path
 def test_a_video_that_the_browser_cannot_play_has_results_all_the_same(page: Page, videos: Path) -> None:
     upload(page, videos / "old.avi")
     expect(page.locator("#unplayable")).to_contain_text("Your browser cannot play this video")
+    expect(page.get_by_role("img", name="Picture at 0:00.0")).to_be_visible()
+    assert page.evaluate("document.querySelector('#still').naturalWidth") == 160
     strip = slider(page, "stream")
-    strip.press("End")
+    for key in ("ArrowRight", "ArrowRight", "End"):  # the last one of quick keys counts
+        strip.press(key)
     expect(strip).to_have_attribute("aria-valuenow", "3.0")
     expect(page.locator("#moment-title")).to_have_text("At 0:03")
+    expect(page.get_by_role("img", name="Picture at 0:03.0")).to_be_visible()
+    page.reload()  # as whoever opens the address sees it
+    expect(page.get_by_role("img", name="Picture at 0:00.0")).to_be_visible()
 
 
 def test_a_video_is_fetched_from_its_address(page: Page, service: str, videos: Path) -> None:
@@ -462,6 +473,26 @@ def test_the_camera_is_labelled_live(page: Page) -> None:
     expect(page.locator("#camera-off")).to_have_text("The camera is off.")
 
 
+def test_the_camera_asks_for_the_token(page: Page) -> None:
+    page.get_by_role("link", name="Camera", exact=True).click()
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Start").click()
+    dialog = page.get_by_role("dialog", name="This server needs a token")
+    dialog.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#camera-scores tbody tr").first).to_be_visible(timeout=WAIT_MILLISECONDS)
+
+
+def test_a_place_in_the_queue_is_told(page: Page, service: str, video: str) -> None:
+    state = page.request.get(f"{service}/v1/videos/{video}").json()
+    waiting = {**state, "id": "waiting", "status": "queued", "place": 3, "progress": 0, "results": []}
+    page.route("**/v1/videos/waiting", lambda route: route.fulfill(json=waiting))
+    page.goto(f"{service}/#video=waiting")
+    expect(page.locator("#progress-note")).to_have_text("3rd in the queue")
+    page.get_by_label("Language").select_option("es")
+    expect(page.locator("#progress-note")).to_have_text("3.º en la cola")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 def test_every_view_is_accessible_and_fits(
     browser: Browser, service: str, video: str, videos: Path, width: int, scheme: str
@@ -480,6 +511,9 @@ def test_every_view_is_accessible_and_fits(
     page.set_input_files("#file", videos / "words.mp4")
     expect(page.get_by_role("alert")).to_be_visible()
     check("problem")
+    upload(page, videos / "old.avi")
+    expect(page.get_by_role("img", name="Picture at")).to_be_visible()
+    check("stills")
     show(page, service, video)
     check("results")
     page.get_by_role("button", name="Correct this label").click()

@@ -17,7 +17,7 @@ STATIC = Path(cluster.serving.__file__).parent / "static"
 MODULES = sorted(STATIC.glob("*.js"))
 PAGE = (STATIC / "index.html").read_text()
 TEXTS = {path.name.split(".")[1]: json.loads(path.read_text()) for path in STATIC.glob("texts.*.json")}
-PLURALS = {"one", "other"}
+PLURALS = {"one", "two", "few", "other"}
 # Keys that are put together at run time, by their beginnings.
 COMPOSED = ("errors.", "kind.", "progress.", "downloads.", "scores.", "model.confused_")
 
@@ -69,7 +69,7 @@ def test_texts_that_are_used_exist_and_others_do_not() -> None:
 def test_every_failure_has_words_and_a_remedy(language: str) -> None:
     errors = TEXTS[language]["errors"]
     requests = {"invalid", "uri_refused", "unauthorized", "forbidden", "not_found", "not_ready", "timeout"}
-    requests |= {"too_large", "busy"}
+    requests |= {"too_large", "busy", "full"}
     assert {code.value for code in FailureCode} | requests <= set(errors)
     assert all(set(error) == {"title", "remedy"} and all(error.values()) for error in errors.values())
 

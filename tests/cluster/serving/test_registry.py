@@ -15,6 +15,7 @@ from cluster.serving.length import VideoLength
 from cluster.serving.metrics import Metrics
 from cluster.serving.registry import Bounds, Registry, ServedVideo
 from cluster.serving.spool import Spool
+from cluster.serving.uploads import Upload
 from cluster.serving.work import WorkError
 
 BOUNDS = Bounds(queue=3, of_client=2, at_once=1, storage_bytes=1000, retention_seconds=2.0, work_seconds=5.0)
@@ -100,6 +101,86 @@ def test_places_are_bounded_and_come_back(tmp_path):
         assert not videos[0].path.exists()
         assert code_of(registry, "c", 990) == ("busy", True)  # bytes of all files
         add(registry, "c")
+        works.may_end.set()
+
+    run(tmp_path, test)
+
+
+def test_a_place_in_the_queue_is_told_while_one_waits(tmp_path):
+    async def test(registry: Registry, works: Works, metrics: Metrics) -> None:
+        videos = [add(registry, "a"), add(registry, "a"), add(registry, "b")]
+        assert [registry.place(video) for video in videos] == [None, None, None]
+        await asyncio.sleep(0.01)
+        assert [registry.place(video) for video in videos] == [None, 1, 2]
+        await registry.delete(videos[1].id)
+        assert [registry.place(video) for video in videos] == [None, None, 1]
+        works.may_end.set()
+        await asyncio.gather(videos[2].work)
+        assert registry.place(videos[2]) is None
+
+    run(tmp_path, test)
+
+
+class Copy:
+    """A copy of a file that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_end = asyncio.Event()
+        self.error: Exception | None = None
+        self.was_cancelled = False
+
+    async def __call__(self, video: ServedVideo) -> Upload:
+        video.path.write_bytes(b"part")
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+        if self.error is not None:
+            raise self.error
+        return Upload("v", 4, "video/mp4", ())
+
+
+def fetch(registry: Registry, copy: Copy, expected: int = 600) -> ServedVideo:
+    with registry.admitted("a", ("model",), expected) as video:
+        registry.start(video, copy)
+    return video
+
+
+def test_the_bytes_of_a_copy_count_before_they_are_here_and_it_takes_no_turn(tmp_path):
+    async def test(registry: Registry, works: Works, metrics: Metrics) -> None:
+        copy = Copy()
+        video = fetch(registry, copy)
+        await asyncio.sleep(0.01)
+        assert (video.status, registry.place(video)) == ("fetching", None)
+        assert code_of(registry, "b", 500) == ("busy", True)
+        other = add(registry, "b", 10)
+        await asyncio.sleep(0.01)
+        assert other.status == "decoding"  # which goes on while a server is slow
+        copy.may_end.set()
+        await asyncio.sleep(0.01)
+        assert (video.status, registry.place(video), video.size_bytes) == ("queued", 1, 4)
+        add(registry, "c", 900)
+        works.may_end.set()
+
+    run(tmp_path, test)
+
+
+def test_a_copy_is_stopped_and_one_that_fails_leaves_nothing(tmp_path):
+    async def test(registry: Registry, works: Works, metrics: Metrics) -> None:
+        copy = Copy()
+        video = fetch(registry, copy)
+        await asyncio.sleep(0.01)
+        await registry.delete(video.id)
+        assert copy.was_cancelled
+        assert not video.path.exists()
+        copy = Copy()
+        copy.error = ApiError("copy_limit", "too slow")
+        copy.may_end.set()
+        video = fetch(registry, copy)
+        await asyncio.gather(video.work)
+        assert (video.status, video.path.exists()) == ("failed", False)
+        add(registry, "a", 1000)
         works.may_end.set()
 
     run(tmp_path, test)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +49,23 @@ def test_what_a_killed_service_left_is_removed_and_nothing_of_a_running_one(tmp_
     assert beside.folder.is_dir()
     beside.close()
     after.close()
+
+
+def test_a_folder_that_another_start_removes_before_it_is_locked_is_made_anew(tmp_path, monkeypatch):
+    real, seen = fcntl.flock, list[Path]()
+
+    def late(lock, how):
+        if how == fcntl.LOCK_EX and not seen:
+            seen.extend(tmp_path.iterdir())
+            Spool(str(tmp_path)).close()  # takes what is not locked yet for abandoned
+        real(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    spool = Spool(str(tmp_path))
+    assert len(seen) == 1
+    assert not seen[0].exists()
+    spool.new_file().write_bytes(b"upload")
+    spool.close()
 
 
 def test_other_folders_stay(tmp_path):

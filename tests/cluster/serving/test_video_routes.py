@@ -1,10 +1,20 @@
-"""Videos over HTTP: retention, places, bodies."""
+"""Videos over HTTP: retention, places, bodies, corrections, pictures."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import socket
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from cluster.datasets.manifest import read_videos
+from cluster.serving.bodies import SMALL_BYTES
+from cluster.serving.config import ServeOptions
+from tests.support.serving import FORM_TYPE, Client, form, served_here
 
 
 def test_a_video_and_its_file_are_forgotten_in_time(here, video):
@@ -48,3 +58,123 @@ def test_bodies_that_are_none_are_refused(here, body, kind, status):
     client, _ = here
     answer = client.ask("POST", "/v1/videos", body, content_type=kind)
     assert (answer.status, answer.code) in ((status, "invalid"), (status, "uri_refused"))
+
+
+LEFT = b'framemill_requests_total{method="POST",status="499"} 2.0'
+CORRECTION = {"model": "stream", "start_seconds": 0.2, "end_seconds": 1.4, "label": "waving"}
+
+
+@pytest.fixture(scope="module")
+def kept(folder: Path) -> Iterator[Client]:
+    """A service on this machine without a token, which keeps corrections, and videos for longer."""
+    options = ServeOptions.of(
+        checkpoint=(str(folder / "stream"),), corrections=str(folder / "kept"), corrections_mib=1, idle_time=0.5
+    )
+    with served_here(options, folder / "more") as (url, _):
+        yield Client(url)
+
+
+def done(client: Client, content: bytes) -> str:
+    """The id of a video that is done."""
+    state = client.settled(client.upload(content, "holiday.mp4").json["id"])
+    assert (state["status"], state["place"], state["corrections"]) == ("done", None, [])
+    return str(state["id"])
+
+
+def test_corrections_are_told_and_go_with_their_video(here, video, tmp_path):
+    client, service = here
+    own = f"/v1/videos/{done(client, video)}"
+    assert client.get(f"{own}/corrections.csv").code == "not_ready"
+    expected = {"model": "stream", "start_seconds": 0, "end_seconds": 2, "label": "waving"}
+    answer = client.send_json(f"{own}/corrections", CORRECTION)
+    assert (answer.status, answer.json) == (201, expected)
+    assert client.get(own).json["corrections"] == [expected]
+    (tmp_path / "corrections.csv").write_bytes(client.get(f"{own}/corrections.csv").body)
+    (row,) = read_videos(str(tmp_path / "corrections.csv"))
+    assert (row.uri, row.labels) == (str(tmp_path / "holiday.mp4"), ("waving",))
+    assert client.get("/v1/corrections.csv").code == "not_found"
+    assert client.ask("DELETE", own).status == 204
+    assert client.get(f"{own}/corrections.csv").code == "not_found"
+    assert b"waving" not in b"".join(path.read_bytes() for path in service.registry._spool.folder.iterdir())
+
+
+def test_corrections_that_are_none_are_refused(kept, video):
+    path = f"/v1/videos/{done(kept, video)}/corrections"
+    for wrong in ({"label": "7"}, {"end_seconds": 0.1}, {"end_seconds": 30.0}, {"start_seconds": 20.0}, {"model": "x"}):
+        assert kept.send_json(path, {**CORRECTION, **wrong}).code == "invalid", wrong
+    assert kept.send_json(path, {**CORRECTION, "label": "x" * SMALL_BYTES}).code == "too_large"
+    assert kept.ask("POST", path, b"{", content_type="application/json").code == "invalid"
+    assert kept.send_json(path, CORRECTION).status == 201
+
+
+def test_a_video_that_goes_while_it_is_corrected_is_not_found(here, video):
+    client, service = here
+    own = done(client, video)
+    service.registry.get(own).path.unlink()
+    assert client.send_json(f"/v1/videos/{own}/corrections", CORRECTION).code == "not_found"
+
+
+def test_corrected_videos_find_only_so_much_room(kept, video, folder):
+    large = video + bytes(1 << 20)
+    own = f"/v1/videos/{done(kept, large)}"
+    answer = kept.send_json(f"{own}/corrections", CORRECTION)
+    assert (answer.status, answer.code) == (507, "full")
+    assert kept.get(own).json["corrections"] == []
+    assert list((folder / "kept").rglob("*.part")) == []
+
+
+def test_a_body_that_does_not_come_is_given_up_on_every_route(kept):
+    host, _, port = kept.url.rpartition("/")[2].partition(":")
+    for path in ("/v1/videos/x/corrections", "/v1/videos"):
+        with socket.create_connection((host, int(port))) as slow:
+            slow.settimeout(30)
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+            )
+            slow.sendall(head.encode() + b"{")
+            assert slow.recv(4096)[:12] in (b"HTTP/1.1 408", b"HTTP/1.1 422")  # the latter takes no addresses
+
+
+def test_another_host_is_refused_without_a_token(kept):
+    assert kept.get("/v1/models").status == 200
+    assert kept.get("/v1/models", host="evil.example").code == "forbidden"
+    assert kept.get("/v1/models", origin="http://[").code == "forbidden"
+
+
+def test_a_client_that_leaves_is_no_error_of_this_program(kept, video):
+    heard: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = heard.append  # type: ignore[method-assign]
+    loggers = [logging.getLogger(name) for name in ("framemill", "uvicorn.error")]
+    host, _, port = kept.url.rpartition("/")[2].partition(":")
+    parts = (
+        ("/v1/videos", FORM_TYPE, form(video)[:500]),
+        ("/v1/videos/x/corrections", "application/json", b"{"),
+    )
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        for path, kind, part in parts:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port))) as leaving:
+                head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: 5000\r\n\r\n"
+                leaving.sendall(head.encode() + part)
+        deadline = time.monotonic() + 20
+        while LEFT not in kept.get("/metrics").body and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+    assert [record.getMessage() for record in heard if record.levelno >= logging.ERROR] == []
+    assert LEFT in kept.get("/metrics").body
+
+
+def test_a_picture_of_a_time(kept, video):
+    own = f"/v1/videos/{done(kept, video)}"
+    first, second = kept.get(f"{own}/frame.jpg"), kept.get(f"{own}/frame.jpg?seconds=1.5")
+    assert first.headers["content-type"] == "image/jpeg"
+    assert first.body.startswith(b"\xff\xd8\xff")
+    assert second.body != first.body
+    assert kept.get(f"{own}/frame.jpg?seconds=1e6").body == kept.get(f"{own}/frame.jpg?seconds=1e9").body
+    for wrong in ("nan", "-1", "inf", "x"):
+        assert kept.get(f"{own}/frame.jpg?seconds={wrong}").code == "invalid"
+    assert kept.get("/v1/videos/none/frame.jpg").code == "not_found"
