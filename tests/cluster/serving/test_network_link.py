@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from multiprocessing.connection import Client
 
 import numpy as np
@@ -60,7 +61,8 @@ def test_what_is_no_chunk_ends_the_call_alone(link, message):
     for name in (b"c/network", b"unknown"):
         with Client(link[0]._path, "AF_UNIX") as connection:
             connection.send_bytes(name)
-            connection.send_bytes(message)
+            with suppress(BrokenPipeError):  # a call of an unknown network may have ended by now
+                connection.send_bytes(message)
             if message != LENGTH.pack(2) + b"[]" * 9:
                 with pytest.raises((EOFError, OSError)):
                     connection.recv_bytes()
