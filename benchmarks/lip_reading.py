@@ -1,6 +1,6 @@
 """Lip reading, learnt on generated mouths: word error rates on sentences and on speakers that training did not see.
 
-    python benchmarks/lip_reading.py [--speakers 20 8] [--sentences 60] [--epochs 4 24] [--threads 1] [--json FILE]
+    python benchmarks/lip_reading.py [--speakers 20 8] [--sentences 80] [--epochs 4 30] [--threads 1] [--json FILE]
 
 Trains `lipnet-keras`, narrower and on smaller crops than the published network (`NETWORK`), on sentences of the GRID
 corpus by drawn mouths (`generated_mouths`), held in memory: first on a few words at a time, then on whole sentences.
@@ -255,8 +255,8 @@ def main() -> None:
     """Draw, train and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speakers", type=int, nargs=2, default=(20, 8), metavar="COUNT", help="known and unseen ones")
-    parser.add_argument("--sentences", type=int, default=60, help="of each known speaker, for training")
-    parser.add_argument("--epochs", type=int, nargs=2, default=(4, 24), metavar="COUNT", help="of words, of sentences")
+    parser.add_argument("--sentences", type=int, default=80, help="of each known speaker, for training")
+    parser.add_argument("--epochs", type=int, nargs=2, default=(4, 30), metavar="COUNT", help="of words, of sentences")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
