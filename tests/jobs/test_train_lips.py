@@ -89,11 +89,12 @@ def test_a_video_without_a_face_is_left_out_with_its_code(tmp_path: Path) -> Non
 
 
 @pytest.mark.heavy
-def test_texts_are_learnt(manifest: Path, tmp_path: Path) -> None:
-    options = {"epochs": 60, "batch_size": 4, "model_options": ("width_factor=0.1", "dropout=0")}
+def test_texts_are_learnt(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, (*TEXTS[:4], *TEXTS[:2]))  # the last two are said anew
+    options = {"epochs": 70, "learning_rate": 5e-3, "model_options": ("width_factor=0.1", "dropout=0")}
     options |= {"clip_cache": str(tmp_path / "cache")}
     assert run_training(lip_config(manifest, tmp_path / "out", **options)) is ExitCode.DONE
     record = record_of(tmp_path / "out")
     losses = np.array([epoch.training["loss"] for epoch in record.history], float)
     assert losses[-1] < losses[0] / 10
-    assert record.texts[0].summary["word_error_rate"] == 0
+    assert record.texts[1].summary["word_error_rate"] == 0
