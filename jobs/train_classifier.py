@@ -2,7 +2,6 @@
 
 python jobs/train_classifier.py --features features/ --output classifier/
 python jobs/train_classifier.py --videos manifest.csv --model c3d --recipe transfer --output actions/
-python jobs/train_classifier.py --videos spoken.csv --model lipnet-keras --recipe lipnet --output reader/
 """
 
 import sys

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors.clips import frame_times, passes, windows
+from extractors.clips import decode, frame_times, windows
 from extractors.clips.decode import ClipRequest, decode_clips
 from extractors.clips.frame_times import list_times
 from extractors.clips.sampling import ClipSampling
@@ -226,7 +226,7 @@ def counted_packets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_frames_are_kept_for_the_windows_that_overlap_alone(
     way: str, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resize = passes.resized
+    resize = decode.resized
     kept: list[weakref.ref[NDArray[np.uint8]]] = []
     most = 0
 
@@ -237,7 +237,7 @@ def test_frames_are_kept_for_the_windows_that_overlap_alone(
         most = max(most, sum(one() is not None for one in kept))
         return result
 
-    monkeypatch.setattr(passes, "resized", watched)
+    monkeypatch.setattr(decode, "resized", watched)
     for _ in decode_windows(videos["h264"], form(16), step_seconds=0.2, selective=way == "selective"):
         pass
     assert len(kept) == 200
