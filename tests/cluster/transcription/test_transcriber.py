@@ -50,7 +50,7 @@ def stage(reader: LipReader, size: int = 10, overlap: int = 4, **decoding: objec
 
 @pytest.fixture(scope="module")
 def reader() -> LipReader:
-    return LipReader(fixed_lips(seed=3))
+    return LipReader(fixed_lips(seed=1))
 
 
 def read(made: LipTranscriber, path: Path, **part: object) -> Transcript:
