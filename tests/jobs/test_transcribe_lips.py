@@ -24,7 +24,7 @@ def run_job(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.heavy
 def test_ray_gives_the_transcripts_of_the_local_engine(tmp_path: Path) -> None:
-    reader = write_lips(tmp_path / "reader", fixed_lips(seed=3))
+    reader = write_lips(tmp_path / "reader", fixed_lips(seed=1))
     for name in ("a", "b", "ab"):
         write_frames(tmp_path / "videos" / f"{name}.mp4", signing(name * 3))
     (tmp_path / "videos" / "text.mp4").write_text("no video")
@@ -34,7 +34,7 @@ def test_ray_gives_the_transcripts_of_the_local_engine(tmp_path: Path) -> None:
         done = run_job(*given, "--output", output, "--engine", *engine, "--max-failure-ratio", 1)
         assert done.returncode == 0, done.stderr
         assert "completed: 3 videos transcribed" in messages(done.stderr)
-    assert len(transcripts(tmp_path / "local")) == 3
+    assert [len(row["words"]) > 0 for row in transcripts(tmp_path / "local")] == [True] * 3
     assert transcripts(tmp_path / "ray") == transcripts(tmp_path / "local")
     assert failure_codes(tmp_path / "ray") == failure_codes(tmp_path / "local") == {"text": "not_media"}
     (path,) = (tmp_path / "ray").glob("runs/*.json")

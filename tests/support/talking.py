@@ -20,11 +20,11 @@ def talking(openings: Sequence[float], **face: float) -> list[NDArray[np.uint8]]
     return [pictures[opening] for opening in openings]
 
 
-def write_frames(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = RATE) -> Path:
-    """A video of these frames."""
+def write_frames(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = RATE, codec: str = "mpeg4") -> Path:
+    """A video of these frames; `ffv1` loses nothing but colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate, options={"qscale": "3"})
+        stream = container.add_stream(codec, rate=rate, options={"qscale": "3"})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         for frame in frames:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.inference.lip_reader import LipReader, log_probabilities
+from classifiers.inference.lip_reader import LipReader, log_probabilities, read_text
 from classifiers.text.alphabet import Alphabet
 from classifiers.text.decoder import TextDecoder
 from classifiers.text.lexicon import free_lexicon
@@ -53,6 +53,14 @@ def test_a_text_has_its_probability_and_the_times_of_its_words() -> None:
     ]
     assert read.words[0].score == pytest.approx(0.9)
     assert reader.read(spoken("____"), TextDecoder(LETTERS)).words == ()
+
+
+def test_without_a_space_each_character_has_its_time() -> None:
+    letters = Alphabet(("a", "b"), blank=2)
+    logs = np.log(np.full((4, 3), 0.05) + 0.85 * np.eye(3)[[0, 2, 1, 1]])
+    read = read_text(logs, TextDecoder(letters), Fraction(25))
+    found = [(word.word, word.start_seconds, word.end_seconds) for word in read.words]
+    assert found == [("a", 0, Fraction(1, 25)), ("b", Fraction(2, 25), Fraction(4, 25))]
 
 
 def test_a_lexicon_decides_between_words() -> None:

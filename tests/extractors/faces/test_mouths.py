@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from extractors.faces import mouths
 from extractors.faces.mouths import MouthFinder, MouthTrack, build_mouth_finder, interpolated, smoothed
 from extractors.weights.content import WeightsError
 from schemas.outcomes import FailureCode, VideoError
@@ -35,6 +36,14 @@ def test_frames_without_a_face_are_interpolated(finder: MouthFinder) -> None:
     assert set(np.flatnonzero(~track.found)) == hidden
     assert distances(track, faces)[2:].max() < 5
     np.testing.assert_array_equal(track.boxes[0], track.boxes[1])
+
+
+def test_after_a_cut_any_face_counts(finder: MouthFinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mouths, "FORGET_AFTER", 2)
+    left, right = DrawnFace(80, 150, 130), DrawnFace(280, 150, 130)
+    track = finder.track(np.stack([drawn(face) for face in [left, *[right] * 5]]))
+    assert track.found.tolist() == [True, False, False, True, True, True]
+    assert distances(track, [right] * 6)[-2:].max() < 5
 
 
 def test_the_largest_face_or_the_one_asked_for_is_followed(finder: MouthFinder) -> None:
