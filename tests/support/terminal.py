@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -96,6 +97,12 @@ class Display:
         self.cells.append([" "] * self.columns)
 
 
+def _take_terminal() -> None:
+    """Have ^C reach this process, also where a shell has started the tests in its background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class TerminalProcess:
     """A program on a pseudo-terminal of its own, which is its standard input, output and error."""
 
@@ -113,7 +120,7 @@ class TerminalProcess:
             stderr=slave,
             env={**environment, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that ^C reaches it
+            preexec_fn=_take_terminal,
         )
         os.close(slave)
 

@@ -40,7 +40,7 @@ def read(export: Export, files: Sequence[ExportFile], _: ReadOptions) -> Annotat
                     if sign == NEGATIVE:
                         found.note("negative samples are left out", place)
                         continue
-                    extent = TimeRange(seconds_of(row["start"]), seconds_of(row["end"]))
+                    extent = TimeRange(seconds_of(row["start"]), seconds_of(row.get("end", "")))
                     of_video.append(Annotation(label_of(row["classname"], "classname"), extent, place))
     return found.result(
         AnnotatedVideo(name, tuple(annotations), split=subset) for (name, subset), annotations in videos.items()

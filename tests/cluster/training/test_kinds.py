@@ -8,14 +8,14 @@ import pytest
 
 from cluster.features.files import FeatureFileError
 from cluster.training.clip_data import ClipData, ClipDataError
-from cluster.training.config import CLIPS, FEATURES
+from cluster.training.config import CLIPS, FEATURES, LIPS
 from cluster.training.feature_data import FeatureData
 from cluster.training.kinds import KINDS, load_training_data
 from tests.support.trainings import clip_config, training_config, write_features, write_videos
 
 
 def test_features_and_clips(tmp_path: Path) -> None:
-    assert set(KINDS) == {FEATURES, CLIPS}
+    assert set(KINDS) == {FEATURES, CLIPS, LIPS}
     config = training_config(write_features(tmp_path / "features", 60), tmp_path / "out")
     assert isinstance(load_training_data(config.settings()), FeatureData)
     config = clip_config(write_videos(tmp_path / "videos", 5, frames=1), tmp_path / "out")

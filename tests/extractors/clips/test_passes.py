@@ -25,8 +25,10 @@ class Chosen:
     """Clips of frames by their numbers, in a video of 25 frames a second."""
 
     numbers: Mapping[int, Sequence[int]]
-    resize: tuple[int, ...] = (96, 192)
     reaches_end: bool = False
+
+    def resized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return image
 
     def moments(self, times: FrameTimes, tick: Fraction) -> dict[int, list[int]]:
         return {

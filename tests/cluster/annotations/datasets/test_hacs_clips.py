@@ -23,3 +23,8 @@ def test_other_labels_are_problems(tmp_path: Path) -> None:
     text = problems_of(tmp_path, {"clips.csv": f"{HEADER}A,a,training,1,2,0\nA,a,training,x,2,1\n"})
     assert "line 2: label '0' is neither 1 nor -1" in text
     assert "line 3: 'x' is not a number" in text
+
+
+def test_a_table_without_ends_is_a_problem(tmp_path: Path) -> None:
+    content = HEADER.replace(",end,", ",") + "A,a,training,1,1\n"
+    assert "line 2: '' is not a number" in problems_of(tmp_path, {"clips.csv": content}, format_name="hacs-clips")

@@ -29,7 +29,7 @@ def test_tags_of_frames_that_follow_each_other_are_one_annotation(tmp_path: Path
 def test_a_video_in_tasks_of_two_subsets_has_an_entry_for_each(tmp_path: Path) -> None:
     train = export(image(3, tag()), meta=meta())
     found = read(tmp_path, {"a.xml": train, "b.xml": train.replace("Train", "Test")})
-    assert [(video.split, len(video.annotations)) for video in found.videos] == [("Train", 1), ("Test", 1)]
+    assert [(video.split, len(video.annotations)) for video in found.videos] == [("train", 1), ("test", 1)]
 
 
 def test_frames_follow_each_other_at_the_step(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def test_a_video_in_tasks_of_two_subsets_has_an_entry_for_each(tmp_path: Path) -
     test = export(track(box(9), box(10, 1))).replace("Train", "Test")
     found = read(tmp_path, {"a.xml": train, "b.xml": test})
     assert [(video.name, video.split, len(video.annotations)) for video in found.videos] == [
-        ("a.mp4", "Train", 1),
-        ("a.mp4", "Test", 1),
+        ("a.mp4", "train", 1),
+        ("a.mp4", "test", 1),
     ]
 
 
