@@ -64,7 +64,7 @@ recordings: $(VENV)/installed ## generated recordings and annotations to classif
 check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
 	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)
 
-test: $(VENV)/installed lint ## lint, types and the test suite (under 20 minutes on two cores)
+test: $(VENV)/installed lint ## lint, types and the test suite (under half an hour on two cores)
 	$(RUN)/python -m pytest $(PARALLEL)
 
 test-all: $(VENV)/installed lint ## the same and the heavy tests
