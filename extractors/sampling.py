@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from extractors.length_limit import MAX_GRID_POINTS, LengthLimit
 from extractors.segments import DEFAULT_SECONDS
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS
-from schemas.outcomes import FailureCode, VideoError
 
 SAMPLINGS = ("exact", "keyframes")
-MAX_GRID_POINTS = 30 * 24 * 3600  # 30 days at 1 frame a second, a day at 30
+LONGER = (
+    "raise the limit (--max-grid-points), lower --fps, or take a part (--max-seconds, or start_seconds and end_seconds in "
+    "the manifest)"
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,4 @@ class SamplingConfig:
 
     def check_length(self, points: int) -> None:
         """Raise `VideoError` for a video of so many grid points if they are too many."""
-        if points > self.max_grid_points:
-            seconds = math.floor(points / as_fps(self.fps))
-            raise VideoError(
-                FailureCode.TOO_LONG,
-                f"it lasts {seconds:,} s or more, {points:,} frames at {self.fps} a second; the limit is "
-                f"{self.max_grid_points:,} frames. If the length is real, raise the limit (--max-grid-points), lower "
-                "--fps, or take a part (--max-seconds, or start_seconds and end_seconds in the manifest)",
-            )
+        LengthLimit(self.max_grid_points, as_fps(self.fps), LONGER).check(points)

@@ -9,7 +9,8 @@ from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOpt
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.read_policy import ReadPolicy
-from extractors.sampling import MAX_GRID_POINTS, SAMPLINGS, SamplingConfig
+from extractors.length_limit import MAX_GRID_POINTS
+from extractors.sampling import SAMPLINGS, SamplingConfig
 from extractors.segments import DEFAULT_SECONDS
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS

@@ -13,10 +13,9 @@ have in one piece. Only containers with an index are cut (`extractors.video.seek
 
 from __future__ import annotations
 
-import math
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -33,14 +32,12 @@ from cluster.scoring.stream_network import CHUNK_FRAMES, to_arrays, to_state
 from cluster.scoring.timeline_assembler import TimelineScores
 from extractors.clips.crops import crop_corners, resized
 from extractors.extract import StageClock
-from extractors.sampling import MAX_GRID_POINTS
+from extractors.length_limit import MAX_GRID_POINTS, LengthLimit
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
 from extractors.video.decode import Sampler
-from extractors.video.grid import as_fps, index_range
+from extractors.video.grid import as_fps
 from extractors.video.media import Media, ReadsAhead, Source, open_media
-from extractors.video.probe import header_duration
 from extractors.video.samples import Sample
-from extractors.video.seek import can_seek
 from schemas.clips import ClipFormat
 from schemas.outcomes import FailureCode, VideoError
 from schemas.timelines import Timeline, joined_timeline
@@ -102,7 +99,7 @@ class StreamScorer:
             end = None if segment.end_seconds is None else Fraction(segment.end_seconds)
             samples = sampler.samples(Fraction(segment.start_seconds), end)
             clock.add("open", started)
-            frames = _Pictures(self._within_limit(samples, video), self.clip_format, clock)
+            frames = _Pictures(self._limit.within(samples, video), self.clip_format, clock)
             steps = _Steps(self.form, self.network.num_classes)
             state, num_frames = to_state(segment.state), 0
             while len(points := frames.read(CHUNK_FRAMES)):
@@ -123,32 +120,18 @@ class StreamScorer:
         assert self.clip_format.fps is not None  # as the plan has checked
         return as_fps(self.clip_format.fps)
 
+    @property
+    def _limit(self) -> LengthLimit:
+        advice = "score parts of it: give start_seconds and end_seconds in the manifest"
+        return LengthLimit(self.max_grid_points, self._fps, advice)
+
     def _first_segment(self, media: Media, video: Video) -> Segment:
-        duration = header_duration(media) if can_seek(media) else None
-        if duration is not None:
-            stop = duration if video.end_seconds is None else min(duration, Fraction(video.end_seconds))
-            self._check_length(math.ceil((stop - video.start_seconds) * self._fps))
         return plan_segments(
-            duration,
+            self._limit.header_duration(media, video),
             segment_seconds=self.segment_seconds,
             start_seconds=video.start_seconds,
             end_seconds=video.end_seconds,
         )[0]
-
-    def _within_limit(self, samples: Iterable[Sample], video: Video) -> Iterator[Sample]:
-        first, _ = index_range(self._fps, Fraction(video.start_seconds), None)
-        for sample in samples:
-            self._check_length(sample.index - first + 1)
-            yield sample
-
-    def _check_length(self, points: int) -> None:
-        if points > self.max_grid_points:
-            raise VideoError(
-                FailureCode.TOO_LONG,
-                f"it lasts {math.floor(points / self._fps):,} s or more, {points:,} frames at {self._fps} a second; "
-                f"the limit is {self.max_grid_points:,} frames. If the length is real, score parts of it: give "
-                "start_seconds and end_seconds in the manifest",
-            )
 
 
 class _Pictures:

@@ -30,6 +30,7 @@ from cluster.transcription.lip_network import LipNetwork
 from cluster.transcription.mouths import Frame, MouthWindows
 from cluster.transcription.windows import Window
 from extractors.extract import StageClock
+from extractors.length_limit import MAX_GRID_POINTS, LengthLimit
 from extractors.segments import Segment
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
@@ -66,11 +67,19 @@ class Transcript:
 class LipTranscriber:
     """Decodes and reads, in one thread. Cheap to make and to pickle; `setup` loads what it needs, once per process."""
 
-    def __init__(self, network: LipNetwork, mouths: MouthWindows, decoding: Decoding, max_pixels: int) -> None:
+    def __init__(
+        self,
+        network: LipNetwork,
+        mouths: MouthWindows,
+        decoding: Decoding,
+        max_pixels: int,
+        max_frames: int = MAX_GRID_POINTS,
+    ) -> None:
         self.network = network
         self.mouths = mouths
         self.decoding = decoding
         self.max_pixels = max_pixels
+        self.max_frames = max_frames
         self._decoder: tuple[TextDecoder, int] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,18 +114,21 @@ class LipTranscriber:
         """What is said in a video.
 
         Raises:
-            VideoError: for a file that cannot be read, has no decodable frame or too few, or never shows a mouth.
+            VideoError: for a file that cannot be read, has no decodable frame, too few or too many, or never shows a
+                mouth.
         """
         clock = StageClock()
         started = time.thread_time()
         fps = as_fps(self.mouths.look.fps)
         end = None if video.end_seconds is None else Fraction(video.end_seconds)
+        limit = LengthLimit(self.max_frames, fps, "give parts of it: start_seconds and end_seconds in the manifest")
         with open_media(source, max_pixels=self.max_pixels) as media:
+            limit.header_duration(media, video)
             if end is None and not video.start_seconds and isinstance(source, ReadsAhead):
                 source.expect_all()
             extent = Extent()
             sampler = Sampler(media, source, fps, extent=extent, max_pixels=self.max_pixels)
-            samples = _Samples(sampler.samples(Fraction(video.start_seconds), end), clock)
+            samples = _Samples(limit.within(sampler.samples(Fraction(video.start_seconds), end), video), clock)
             clock.add("open", started)
             reading = _Reading(self.mouths, samples, clock)
             words, logs = WordJoiner(), _Mean()

@@ -120,3 +120,12 @@ def test_a_long_video_is_read_word_by_word(tmp_path: Path) -> None:
     words = tuple(dict.fromkeys(text.split()))
     # The spaces at both ends are in no sentence of a lexicon, so that it reads words there.
     assert f" {text} " in read(stage(reader, size=60, overlap=30, beam=20, lexicon=words), path).text
+
+
+def test_videos_without_an_end_are_refused(reader: LipReader, tmp_path: Path) -> None:
+    made = stage(reader)
+    made.max_frames = 20
+    path = write_frames(tmp_path / "a.mp4", [GREY] * 30)
+    with pytest.raises(VideoError, match=r"the limit is 20 frames.*start_seconds and end_seconds") as caught:
+        read(made, path)
+    assert caught.value.code is FailureCode.TOO_LONG
