@@ -11,8 +11,8 @@ from extractors.video.media import MAX_PIXELS
 
 SAMPLINGS = ("exact", "keyframes")
 LONGER = (
-    "raise the limit (--max-grid-points), lower --fps, or take a part (--max-seconds, or start_seconds and end_seconds in "
-    "the manifest)"
+    "raise the limit (--max-grid-points), lower --fps, or take a part (--max-seconds, or start_seconds and end_seconds "
+    "in the manifest)"
 )
 
 

@@ -78,7 +78,7 @@ def _read_checkpoint_files(prefix: str, budget: Budget) -> Arrays:
 def _read_file(path: Path, budget: Budget) -> Arrays:
     if path.is_dir():
         raise WeightsError(
-            "it is a folder without a checkpoint, which a training writes at its end: finish the training"
+            "it is a folder without a checkpoint: give a file, or finish the training that is to write it"
         )
     problem = foreign_content(path)
     if problem:

@@ -22,10 +22,8 @@ def count(path: Path, **part: float) -> int:
     with open_media(str(path), max_pixels=MAX_PIXELS) as media:
         LIMIT.header_duration(media, video)
         end = None if video.end_seconds is None else Fraction(video.end_seconds)
-        samples = Sampler(media, str(path), LIMIT.fps, max_pixels=MAX_PIXELS).samples(
-            Fraction(video.start_seconds), end
-        )
-        return sum(1 for _ in LIMIT.within(samples, video))
+        sampler = Sampler(media, str(path), LIMIT.fps, max_pixels=MAX_PIXELS)
+        return sum(1 for _ in LIMIT.within(sampler.samples(Fraction(video.start_seconds), end), video))
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])  # with an index, and without one

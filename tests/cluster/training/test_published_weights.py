@@ -112,6 +112,11 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path, content: bytes, mes
         read_published(str(tmp_path / "model.pt"))
 
 
+def test_a_folder_without_a_checkpoint_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="it is a folder without a checkpoint: give a file, or finish the training"):
+        read_published(str(tmp_path))
+
+
 def test_a_missing_file_and_a_missing_shard_are_named(web: str, tmp_path: Path) -> None:
     for root in (str(tmp_path), web):
         with pytest.raises(WeightsError, match=r"nothing\.pt' cannot be used: .*"):
