@@ -5,15 +5,15 @@ and probabilities (k,) of the top classes. Stream networks keep their state from
 
 torch runs on a GPU if there is one; convolutions and matrix products in the given precision, the head in fp32. Of a
 single frame, bf16 saves next to nothing on a CPU, so that `auto` is fp32 there for stream networks. CPU milliseconds a
-frame, one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random weights; upper bounds,
-measured on cores that many other programs shared); exported files take less, whose precision is their own:
+frame, one thread of an AMD EPYC with AVX-512 BF16 that had nothing else to do (`benchmarks/stream_networks.py`; random
+weights); exported files take less, whose precision is their own:
 
 |                   | fp32 | bf16 |
 |-------------------|------|------|
-| movinet-a0-stream | 24.8 | 24.7 |
-| movinet-a1-stream | 34.7 | 38.9 |
-| movinet-a2-stream | 42.5 | 37.1 |
-| movinet-a3-stream | 71.8 | 75.0 |
+| movinet-a0-stream | 14.8 | 14.9 |
+| movinet-a1-stream | 24.2 | 26.2 |
+| movinet-a2-stream | 32.6 | 33.6 |
+| movinet-a3-stream | 49.6 | 44.5 |
 """
 
 from __future__ import annotations

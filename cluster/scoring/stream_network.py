@@ -7,20 +7,19 @@ In scoring, they run on one CPU core, in the process that decodes, never in a po
 with every few frames, and a step of a small network costs less than that. GPUs are left to others.
 
 Size of the state of one video, which is what a segment costs beside its scores where it goes on to another worker, and
-CPU milliseconds a frame on one thread of an AMD EPYC with AVX-512 BF16 (`benchmarks/stream_networks.py`; random
-weights, each network's own size, `CHUNK_FRAMES` at a time). The times are upper bounds, taken on cores that many other
-programs shared; those of -a5 have not been taken since convolutions are fused:
+CPU milliseconds a frame on one thread of an AMD EPYC with AVX-512 BF16 that had nothing else to do
+(`benchmarks/stream_networks.py`; random weights, each network's own size, `CHUNK_FRAMES` at a time):
 
 |                   | pixels | state, MiB | fp32  | bf16 |
 |-------------------|--------|------------|-------|------|
-| movinet-a0-stream | 172    | 2.6        | 6.2   | 4.7  |
-| movinet-a1-stream | 172    | 4.7        | 11.5  | 7.9  |
-| movinet-a2-stream | 224    | 10.4       | 22.2  | 11.3 |
-| movinet-a3-stream | 256    | 17.5       | 36.1  | 24.6 |
-| movinet-a4-stream | 290    | 47.2       | 108.3 | 65.0 |
-| movinet-a5-stream | 320    | 71.7       | –     | –    |
+| movinet-a0-stream | 172    | 2.6        | 5.2   | 2.9  |
+| movinet-a1-stream | 172    | 4.7        | 9.1   | 5.6  |
+| movinet-a2-stream | 224    | 10.4       | 15.4  | 10.0 |
+| movinet-a3-stream | 256    | 17.5       | 29.8  | 17.1 |
+| movinet-a4-stream | 290    | 47.2       | 87.0  | 53.6 |
+| movinet-a5-stream | 320    | 71.7       | 140.6 | 86.9 |
 
-One frame at a time takes about twice as long, of the small networks three to four times. A state is float32, whatever
+One frame at a time takes 1.1 (-a5) to 2.8 times (-a0) as long in fp32, up to five times in bf16. A state is float32, whatever
 the precision.
 """
 
