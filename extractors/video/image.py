@@ -16,6 +16,7 @@ from typing import Any
 
 import av.error
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, VideoReformatter
 from numpy.typing import NDArray
@@ -82,7 +83,9 @@ class RgbConverter:
 def display_matrix(frame: VideoFrame) -> DisplayMatrix | None:
     """The matrix that comes with a frame; None without one. Its numbers are in units of their own."""
     try:
-        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        # Not `frame.side_data`: the frame keeps that, which keeps the frame, and with it all buffers of its decoder, until
+        # Python looks for cycles.
+        data: Any = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     except ValueError:  # PyAV 18 refuses all side data of a frame where it does not know some
         return QUARTER_TURNS[round(frame.rotation / 90) % 4]
     if data is None:

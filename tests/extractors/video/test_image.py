@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from pathlib import Path
 
@@ -167,6 +168,16 @@ def test_the_display_matrix_is_applied(name: str, plain: dict[str, Path], tmp_pa
     orientation = ORIENTATIONS[name]
     path = with_matrix(plain["h264"], tmp_path / "turned.mp4", orientation.matrix)
     check_shown(path, plain["h264"], orientation)
+
+
+def test_no_frame_is_kept_that_has_been_converted(plain: dict[str, Path]) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in sample_frames(str(plain["h264"]), fps=25)) == 75
+        assert not any(isinstance(each, VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", ORIENTATIONS)
