@@ -81,7 +81,7 @@ class Doubler(Worker[Part, int]):
         return 2 * task.number
 
 
-@pytest.fixture(scope="module", params=["local", "ray", "beam"])
+@pytest.fixture(scope="module", params=["local", "ray", pytest.param("beam", marks=pytest.mark.heavy)])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     # Beam's worker is in the process of its pipeline here, which starts sooner; those of test_beam have their own.
     options = EngineOptions(engine=request.param, workers=2, beam_options=("runner=FnApiRunner",))
