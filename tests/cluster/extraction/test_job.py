@@ -156,6 +156,7 @@ class OnGpus(LocalEngine):
         return replace(super().machine(resources), gpus=1)
 
 
+@pytest.mark.heavy
 def test_a_cluster_whose_networks_make_other_features_is_refused_once_it_is_joined(tmp_path, monkeypatch, log):
     folder, output = tmp_path / "videos", tmp_path / "out"
     folder.mkdir()
@@ -176,6 +177,7 @@ def test_a_cluster_whose_networks_make_other_features_is_refused_once_it_is_join
     assert ids(output) == ["a", "b"]
 
 
+@pytest.mark.heavy
 def test_rows_of_an_earlier_release_are_told_and_done_again_when_asked(videos, tmp_path, log):
     folder, output = tmp_path / "videos", tmp_path / "out"
     folder.mkdir()
@@ -254,6 +256,7 @@ def test_a_video_that_was_replaced_by_a_bad_one_has_no_row(output, videos, tmp_p
     assert ids(output, "failures") == ["a", "empty", "text"]
 
 
+@pytest.mark.heavy
 def test_replaced_videos_of_a_manifest_are_noticed(videos, tmp_path):
     folder, output = shutil.copytree(videos, tmp_path / "copies"), tmp_path / "out"
     (tmp_path / "m.csv").write_text("uri\ncopies/a.mp4\ncopies/b.mkv\n")

@@ -178,6 +178,7 @@ def test_a_replaced_video_is_done_again(videos, checkpoint, tmp_path):
     assert counts(score(videos, checkpoint, labels)) == (7, 5, 2, 0, 0)
 
 
+@pytest.mark.heavy
 def test_failed_videos_are_tried_again_when_asked_for(videos, checkpoint, tmp_path):
     labels = tmp_path / "labels"
     score(videos, checkpoint, labels)
@@ -186,6 +187,7 @@ def test_failed_videos_are_tried_again_when_asked_for(videos, checkpoint, tmp_pa
     assert failures(labels) == {"empty": "empty", "text": "not_media"}
 
 
+@pytest.mark.heavy
 def test_the_latest_of_all_days_counts_where_only_what_is_new_is_wanted(videos, checkpoint, tmp_path):
     labels = tmp_path / "labels"
     score(videos, checkpoint, labels)
@@ -252,6 +254,7 @@ def test_a_dense_classifier_trains_on_embeddings(classes, checkpoint, tmp_path):
     assert {label["name"] for row in rows for label in row["labels"]} == {"narrow", "wide"}
 
 
+@pytest.mark.heavy
 def test_what_was_trained_on_clips_scores_them_as_its_validation_did(classes, tmp_path):
     trained_here = tmp_path / "trained"
     options = {"videos": str(classes), "model": MODEL, "epochs": 1, "fractions": ("0.5", "0.25", "0.25"), "views": 2}
@@ -330,6 +333,7 @@ def test_labels_must_not_depend_on_chance(videos, tmp_path, caplog):
     assert "looks at random clips" in text
 
 
+@pytest.mark.heavy
 def test_several_checkpoints_are_averaged(videos, checkpoint, tmp_path):
     other = write_trained(tmp_path / "other", trained_clips(seed=4))
     record = score(videos, (checkpoint, other), tmp_path / "labels")
