@@ -102,9 +102,9 @@ def cuts(examples: Sequence[Example], rng: np.random.Generator) -> list[Example]
 
 
 def batches(examples: Sequence[Example], rng: np.random.Generator) -> Iterator[list[Example]]:
-    """The examples once, in random order, mirrored or not."""
-    order = rng.permutation(len(examples))
-    for start in range(0, len(order), BATCH):
+    """The examples once, in random order but those of equal length together, mirrored or not."""
+    order = sorted(rng.permutation(len(examples)).tolist(), key=lambda place: len(examples[place].frames))
+    for start in BATCH * rng.permutation(math.ceil(len(order) / BATCH)):
         chosen = [examples[place] for place in order[start : start + BATCH]]
         yield [Example(one.text, one.frames.flip(2) if rng.random() < 0.5 else one.frames, one.words) for one in chosen]
 
