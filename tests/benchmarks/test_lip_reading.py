@@ -83,10 +83,8 @@ def test_batches_have_each_example_once_with_those_of_equal_length(examples):
     found = lip_reading.cuts(clips, np.random.default_rng(0))
     batches = list(lip_reading.batches(found, np.random.default_rng(0)))
     assert sorted(one.text for batch in batches for one in batch) == sorted(one.text for one in found)
-    spans = sorted(
-        (min(lengths), max(lengths)) for lengths in ([len(one.frames) for one in batch] for batch in batches)
-    )
-    assert all(longest <= shortest for (_, longest), (shortest, _) in pairwise(spans))
+    lengths = sorted(sorted(len(one.frames) for one in batch) for batch in batches)
+    assert all(shorter[-1] <= longer[0] for shorter, longer in pairwise(lengths))
     assert len(batches) == math.ceil(len(found) / lip_reading.BATCH)
 
 
