@@ -31,6 +31,33 @@ class TextConfusion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupErrors:
+    """Errors in the sentences of one group (a speaker, a recording), and how many other videos of it were trained on.
+
+    characters, words  those that were said
+    *_errors           edits of them: insertions, deletions and substitutions
+    """
+
+    group: str
+    videos: int
+    characters: int
+    character_errors: int
+    words: int
+    word_errors: int
+    training_videos: int
+
+    @property
+    def character_error_rate(self) -> float:
+        """Edits per character."""
+        return self.character_errors / self.characters
+
+    @property
+    def word_error_rate(self) -> float:
+        """Edits per word."""
+        return self.word_errors / self.words
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextResult:
     """The evaluation of a split.
 
@@ -38,6 +65,8 @@ class TextResult:
     worst, best sentences by their share of wrong characters
     characters  confusions of single characters
     visemes     likewise of groups of them that look alike on the lips
+    groups      those of the videos, the highest word error rate first; empty where the data have none
+    group_count, known_groups  how many they are, of which only `MAX_GROUPS` are listed; how many have training videos
     """
 
     name: str
@@ -48,3 +77,6 @@ class TextResult:
     best: tuple[ReadSentence, ...]
     characters: TextConfusion
     visemes: TextConfusion
+    groups: tuple[GroupErrors, ...] = ()
+    group_count: int = 0
+    known_groups: int = 0

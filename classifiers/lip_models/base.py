@@ -98,9 +98,10 @@ class LipModel(nn.Module):
         """Clips to flat frames, (N, T, H' W' C')."""
         frames = torch.arange(clips.shape[1], device=clips.device)
         outside = (frames >= lengths.to(clips.device)[:, None])[:, None, :, None, None]  # (N, 1, T, 1, 1)
-        values = clips.permute(0, 4, 1, 2, 3).masked_fill(outside, 0)  # (N, C, T, H, W)
+        is_padded = bool((lengths < clips.shape[1]).any())
+        values = clips.permute(0, 4, 1, 2, 3)  # (N, C, T, H, W)
         for stage in self.convolutions:
-            values = stage(values).masked_fill(outside, 0)
+            values = stage(values.masked_fill(outside, 0) if is_padded else values)
         order = (0, 2, 3, 4, 1) if self.channels_last else (0, 2, 1, 3, 4)
         return values.permute(order).flatten(2)
 

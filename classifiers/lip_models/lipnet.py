@@ -72,9 +72,9 @@ class LipNet(LipModel):
                 nn.Sequential(
                     OrderedDict(
                         conv=conv,
+                        pool=nn.MaxPool3d((1, 2, 2)),
                         relu=nn.ReLU(inplace=True),
                         dropout=nn.Dropout3d(config.dropout),
-                        pool=nn.MaxPool3d((1, 2, 2)),
                     )
                 )
             )

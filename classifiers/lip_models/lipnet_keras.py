@@ -89,7 +89,7 @@ class LipNetKeras(LipModel):
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
             stages.append(
-                nn.Sequential(OrderedDict(conv=conv, relu=nn.ReLU(inplace=True), pool=nn.MaxPool3d((1, 2, 2))))
+                nn.Sequential(OrderedDict(conv=conv, pool=nn.MaxPool3d((1, 2, 2)), relu=nn.ReLU(inplace=True)))
             )
             inputs = outputs
         cells = config.cells(CELLS)

@@ -1,4 +1,4 @@
-"""Evaluation of a lip reader on one split: error rates, confusions, the best and the worst sentences.
+"""Evaluation of a lip reader on one split: error rates, also by group, confusions, the best and the worst sentences.
 
 In: the texts of videos and what was read of them, batch by batch, with the losses. Out: `summary`, values by name, and
 the rest for a report. Like each metric it is streaming and mergeable. Texts are decoded greedily.
@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
+from classifiers.metrics.group_error_rates import GroupErrorRates
 from classifiers.text.edits import edit_pairs
 from classifiers.text.error_rates import ErrorRates, errors_between
 from classifiers.text.visemes import viseme_of
@@ -27,14 +29,16 @@ class TextEvaluation:
 
     rates       of characters, words and sentences
     characters  how often which character was read as which
+    groups      the errors by group
     examples    the first sentences by their ids
     """
 
-    def __init__(self, *, is_full: bool) -> None:
+    def __init__(self, *, is_full: bool, groups: VideoGroups = NO_GROUPS) -> None:
         self._is_full = is_full
         self._loss_sum = 0.0
         self.rates = ErrorRates()
         self.characters: Pairs = Counter()
+        self.groups = GroupErrorRates(groups)
         self.examples: list[ReadSentence] = []
         self._worst: list[ReadSentence] = []
         self._best: list[ReadSentence] = []
@@ -65,6 +69,7 @@ class TextEvaluation:
             found.append(ReadSentence(id=name, text=text, read=other, edits=edits))
             if self._is_full:
                 self.characters.update((said or NOTHING, seen or NOTHING) for said, seen in edit_pairs(text, other))
+                self.groups.update(name, text, other)
         self._keep(found)
 
     def state(self) -> dict[str, Any]:
@@ -73,6 +78,7 @@ class TextEvaluation:
             "loss_sum": self._loss_sum,
             "rates": self.rates.state(),
             "characters": dict(self.characters),
+            "groups": self.groups.state(),
             "sentences": [*self.examples, *self._worst, *self._best],
         }
 
@@ -81,6 +87,7 @@ class TextEvaluation:
         self._loss_sum += state["loss_sum"]
         self.rates.merge(state["rates"])
         self.characters.update(state["characters"])
+        self.groups.merge(state["groups"])
         self._keep(state["sentences"])
 
     def summary(self) -> dict[str, float]:

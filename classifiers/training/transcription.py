@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from classifiers.ctc_loss import CtcLoss
+from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
 from classifiers.metrics.text_evaluation import TextEvaluation
 from classifiers.text.alphabet import Alphabet
 from classifiers.text.ctc import greedy
@@ -37,9 +38,9 @@ class Transcription:
         """Nothing: reading with dropout says little."""
         return outputs.new_zeros(0)
 
-    def evaluation(self, *, is_full: bool, **options: Any) -> TextEvaluation:
-        """An empty evaluation."""
-        return TextEvaluation(is_full=is_full)
+    def evaluation(self, *, is_full: bool, groups: VideoGroups = NO_GROUPS, **options: Any) -> TextEvaluation:
+        """An empty evaluation; other options are those of classes."""
+        return TextEvaluation(is_full=is_full, groups=groups)
 
     def measure(self, evaluation: Any, outputs: Tensor, batch: Any) -> None:
         """Add logits (N, T, K)."""

@@ -21,7 +21,7 @@ from cluster.reports.charts.heat_map import MAX_CLASSES, Cell, heat_map, scale
 from cluster.reports.charts.svg import inline_bar
 from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
-from cluster.reports.numbers import count_of_text, percent_text
+from cluster.reports.numbers import count_of_text, count_text, percent_text
 from cluster.reports.pages import changed_options, escape_invisible, jpeg_text, render_page, settings_table
 from cluster.reports.training_tables import METRICS, MetricRow, metric_text
 from extractors.video.thumbnail import Thumbnail
@@ -108,7 +108,17 @@ def _split_variables(split: TextResult, pictures: Mapping[str, Thumbnail]) -> di
         "viseme_map": confusion_map(split.visemes, "visemes"),
         "confused": most_confused(split.characters),
         "confused_visemes": most_confused(split.visemes),
+        "groups_sentence": groups_sentence(split),
     }
+
+
+def groups_sentence(split: TextResult) -> str:
+    """Whether the groups of a split are known from training, and what this says about the error rates."""
+    known, count = split.known_groups, split.group_count
+    if not known:
+        return "No group has training videos: these are the error rates of groups that the network has never seen."
+    which = "All groups have" if known == count else f"{count_text(known)} of {count_text(count)} groups have"
+    return f"{which} training videos as well: others may be read worse. A split by group shows how much."
 
 
 def _row(sentence: ReadSentence, pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:

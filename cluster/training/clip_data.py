@@ -137,11 +137,7 @@ class ClipData(TrainingData):
 
     @override
     def groups(self) -> VideoGroups:
-        trained = np.flatnonzero(self.splits[TRAINING].rows).tolist()
-        return VideoGroups(
-            of={video.id: video.group for video in self.videos if video.group},
-            training_videos=Counter(self.videos[row].group for row in trained),
-        )
+        return groups_of(self.videos, self.splits)
 
     @override
     def without(self, lost: Sequence[LostVideo]) -> ClipData:
@@ -158,6 +154,15 @@ class ClipData(TrainingData):
     def identity(self) -> Mapping[str, Any]:
         lines = "\n".join(f"{video.id}\t{video.start_seconds}\t{video.end_seconds}" for video in self.videos)
         return {**super().identity(), "data.videos": hashlib.sha256(lines.encode()).hexdigest()}
+
+
+def groups_of(videos: Sequence[Video], splits: Mapping[str, Split]) -> VideoGroups:
+    """The groups of videos, of which those of the training split are trained on."""
+    trained = np.flatnonzero(splits[TRAINING].rows).tolist()
+    return VideoGroups(
+        of={video.id: video.group for video in videos if video.group},
+        training_videos=Counter(videos[row].group for row in trained),
+    )
 
 
 def check_losses(lost: Sequence[LostVideo], videos: int, most: float) -> None:

@@ -23,13 +23,14 @@ from classifiers.data.class_choice import ClassChoice, LabelLists, Targets
 from classifiers.data.splits import check_not_empty, split_by_column
 from classifiers.lip_models.base import LipModel
 from classifiers.lip_models.registry import build_lip_model
+from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.text.alphabet import LIPNET_ALPHABET, Alphabet, AlphabetError, alphabet_of
 from classifiers.training.config import TrainingConfig
 from classifiers.training.transcription import Transcription
 from cluster.datasets.grouped_splits import GroupedVideo
 from cluster.datasets.manifest import read_videos
 from cluster.storage import files
-from cluster.training.clip_data import SPLITTERS, ClipDataError, check_losses
+from cluster.training.clip_data import SPLITTERS, ClipDataError, check_losses, groups_of
 from cluster.training.clip_feed import ClipFeed
 from cluster.training.config import TrainingOptions, TrainingSettings
 from cluster.training.data import ModelInput, TrainingData
@@ -138,6 +139,10 @@ class LipData(TrainingData):
     @override
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:
         return {video.id: video.uri for video in self.videos if video.id in ids}
+
+    @override
+    def groups(self) -> VideoGroups:
+        return groups_of(self.videos, self.splits)
 
     @override
     def without(self, lost: Sequence[LostVideo]) -> LipData:

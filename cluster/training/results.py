@@ -67,6 +67,7 @@ def split_result(name: str, evaluation: Evaluation, seconds: float) -> SplitResu
 
 def text_result(name: str, evaluation: TextEvaluation, seconds: float) -> TextResult:
     """The result of a full evaluation of a lip reader that took `seconds`."""
+    groups = evaluation.groups.rows()
     return TextResult(
         name=name,
         videos=evaluation.videos,
@@ -76,6 +77,9 @@ def text_result(name: str, evaluation: TextEvaluation, seconds: float) -> TextRe
         best=evaluation.best,
         characters=evaluation.confusion(),
         visemes=evaluation.viseme_confusion(),
+        groups=groups[:MAX_GROUPS],
+        group_count=len(groups),
+        known_groups=sum(row.training_videos > 0 for row in groups),
     )
 
 

@@ -78,6 +78,16 @@ def test_cuts_are_words_of_the_sentence_with_their_frames(examples):
         assert len(cut.frames) >= len(cut.text) + sum(a == b for a, b in pairwise(cut.text))
 
 
+def test_batches_have_each_example_once_with_those_of_equal_length(examples):
+    _, clips = examples
+    found = lip_reading.cuts(clips, np.random.default_rng(0))
+    batches = list(lip_reading.batches(found, np.random.default_rng(0)))
+    assert sorted(one.text for batch in batches for one in batch) == sorted(one.text for one in found)
+    lengths = sorted(sorted(len(one.frames) for one in batch) for batch in batches)
+    assert all(shorter[-1] <= longer[0] for shorter, longer in pairwise(lengths))
+    assert len(batches) == math.ceil(len(found) / lip_reading.BATCH)
+
+
 def test_training_goes_from_words_to_sentences(examples, capsys):
     model, clips = examples
     torch.manual_seed(0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.metrics.text_evaluation import TextEvaluation
 from schemas.text_results import MAX_SENTENCES
 
@@ -9,10 +10,11 @@ SAID = ["bin blue", "set red", "lay", "at"]
 READ = ["bin blue", "set ret", "", "it"]
 LOSSES = [1.0, 2.0, 3.0, 6.0]
 IDS = ("d", "c", "b", "a")
+GROUPS = VideoGroups({"d": "ann", "c": "bob", "b": "ann"}, {"ann": 2})
 
 
 def whole(**options: bool) -> TextEvaluation:
-    evaluation = TextEvaluation(**{"is_full": True, **options})
+    evaluation = TextEvaluation(**{"is_full": True, **options}, groups=GROUPS)
     evaluation.update(SAID, READ, LOSSES, IDS)
     return evaluation
 
@@ -56,19 +58,21 @@ def test_confusions_of_characters_and_of_what_looks_alike() -> None:
 
 
 def test_shares_of_workers_are_merged() -> None:
-    parts = [TextEvaluation(is_full=True) for _ in range(2)]
+    parts = [TextEvaluation(is_full=True, groups=GROUPS) for _ in range(2)]
     for part, rows in zip(parts, (slice(0, 1), slice(1, 4)), strict=True):
         part.update(SAID[rows], READ[rows], LOSSES[rows], IDS[rows])
-    merged = TextEvaluation(is_full=True)
+    merged = TextEvaluation(is_full=True, groups=GROUPS)
     for part in parts:
         merged.merge(part.state())
     expected = whole()
     assert merged.summary() == expected.summary()
     assert (merged.worst, merged.best, merged.examples) == (expected.worst, expected.best, expected.examples)
     assert merged.confusion() == expected.confusion()
+    assert merged.groups.rows() == expected.groups.rows() != ()
 
 
 def test_an_epoch_needs_the_summary_and_examples_alone() -> None:
     evaluation = whole(is_full=False)
     assert evaluation.summary() == whole().summary()
     assert (len(evaluation.examples), evaluation.worst, evaluation.best) == (2, (), ())
+    assert evaluation.groups.rows() == ()

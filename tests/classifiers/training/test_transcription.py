@@ -10,6 +10,7 @@ from classifiers.ctc_loss import CtcLoss
 from classifiers.data.lip_batch import LipBatch, lip_batch
 from classifiers.lip_models.base import LipModel
 from classifiers.lip_models.registry import build_lip_model
+from classifiers.metrics.group_accuracy import VideoGroups
 from classifiers.text.alphabet import Alphabet
 from classifiers.training.config import TrainingConfig
 from classifiers.training.loop import Training
@@ -85,3 +86,9 @@ def test_a_resumed_training_is_the_same_to_the_bit() -> None:
             trained.run_epoch([batch()], [batch()])
     for name, value in unbroken.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_an_evaluation_counts_errors_by_group() -> None:
+    groups = VideoGroups({"x": "ann", "y": "bob"})
+    evaluation = training().evaluate([batch()], is_full=True, groups=groups)
+    assert {row.group: row.videos for row in evaluation.groups.rows()} == {"ann": 1, "bob": 1}

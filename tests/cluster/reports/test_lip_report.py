@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 
+from classifiers.metrics.group_accuracy import NO_GROUPS, VideoGroups
 from classifiers.metrics.text_evaluation import TextEvaluation
 from cluster.reports.lip_report import (
     confusion_map,
     display_name,
+    groups_sentence,
     marked,
     most_confused,
     render_lip_report,
@@ -28,8 +31,11 @@ SAID = ("bin blue", "set red", "lay")
 READ = ("bin blue", "set <b>", "")
 
 
-def result(name: str = "validation") -> TextResult:
-    evaluation = TextEvaluation(is_full=True)
+GROUPS = VideoGroups({"one": "ann", "two": "bob", "three": "<cy>"}, {"ann": 7, "bob": 2})
+
+
+def result(name: str = "validation", groups: VideoGroups = NO_GROUPS) -> TextResult:
+    evaluation = TextEvaluation(is_full=True, groups=groups)
     evaluation.update(SAID, READ, [1.0, 2.0, 3.0], ["one", "two", "three"])
     return text_result(name, evaluation, 1.0)
 
@@ -113,6 +119,32 @@ def test_confusions_are_drawn_and_listed() -> None:
     assert most_confused(found) == [("nothing", "a", 4), ("a", "b", 2), ("space", "nothing", 1)]
     assert confusion_map(TextConfusion(names=tuple(map(chr, range(1000, 1100))), counts=()), "characters") is None
     assert display_name("\x07") == "\\x07"
+
+
+def test_error_rates_by_group_have_the_worst_first() -> None:
+    split = result(groups=GROUPS)
+    changed = record(texts=(split,))
+    assert TrainingRecord.from_json(changed.to_json()) == changed
+    section = render_lip_report(changed).split("Error rates by group</h2>", 1)[1].split("</section>", 1)[0]
+    rows = [re.sub("<[^>]+>", " ", row).split() for row in section.split("<tbody>")[1].split("</tr>")[:-1]]
+    assert rows == [
+        ["&lt;cy&gt;", "100%", "100%", "1", "0"],
+        ["bob", "50.00%", "42.86%", "1", "2"],
+        ["ann", "0%", "0%", "1", "7"],
+    ]
+    assert "2 of 3 groups have training videos as well" in section
+
+
+def test_what_the_groups_of_a_split_say() -> None:
+    assert groups_sentence(result(groups=GROUPS)).startswith("2 of 3 groups have training videos as well")
+    known = VideoGroups(GROUPS.of, dict.fromkeys(GROUPS.of.values(), 1))
+    assert groups_sentence(result(groups=known)).startswith("All groups have training videos")
+    assert "never seen" in groups_sentence(result(groups=VideoGroups(GROUPS.of)))
+
+
+def test_a_single_group_has_no_table() -> None:
+    for groups in (NO_GROUPS, VideoGroups(dict.fromkeys(GROUPS.of, "ann"))):
+        assert "Error rates by group" not in render_lip_report(record(texts=(result(groups=groups),)))
 
 
 def test_a_training_without_validation_has_its_page() -> None:

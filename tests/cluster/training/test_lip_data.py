@@ -92,6 +92,8 @@ def test_no_speaker_is_in_two_splits_where_there_are_enough(manifest: Path, tmp_
     data = loaded(rewritten(manifest, tmp_path, group=speakers), split="hash", fractions=("0.34", "0.33", "0.33"))
     groups = [{data.videos[row].group for row in np.flatnonzero(split.rows)} for split in data.splits.values()]
     assert sorted(map(len, groups)) == [1, 1, 1]
+    assert data.groups().of == {f"v{number}": speaker for number, speaker in speakers.items()}
+    assert data.groups().training_videos == dict.fromkeys(groups[0], 2)
     one = rewritten(manifest, tmp_path, group=dict.fromkeys(range(6), "s1"))
     data = loaded(one, split="hash", fractions=("0.5", "0.5", "0"))
     assert {name: len(split) for name, split in data.splits.items()} == {"training": 3, "validation": 3}
