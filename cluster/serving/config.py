@@ -13,6 +13,7 @@ from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.scoring.config import PRECISIONS
 from cluster.timelines.config import TimelineOptions
+from cluster.transcription.config import DecodingOptions, MouthOptions
 from extractors.video.media import MAX_PIXELS
 
 LOCAL_HOST = "127.0.0.1"
@@ -142,7 +143,7 @@ class ServeOptions(Options):
     """One service."""
 
     checkpoint: tuple[str, ...] = option(
-        help="folders or URIs of trained classifiers of any kind, which are compared side by side",
+        help="folders or URIs of trained classifiers and lip readers of any kind, which are compared side by side",
         filled=True,
         common=True,
     )
@@ -180,6 +181,8 @@ class ServeOptions(Options):
     top_k: int = option(20, help="highest number of labels of a video", minimum=1)
     threshold: float = option(0.0, help="leave out labels with a lower score", minimum=0, maximum=1)
     timelines: ServedTimelines = field(default_factory=ServedTimelines)
+    mouth: MouthOptions = field(default_factory=MouthOptions)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
     weights: WeightOptions = field(default_factory=WeightOptions)
     replicas: ReplicaOptions = field(default_factory=ReplicaOptions)
     uploads: UploadOptions = field(default_factory=UploadOptions)

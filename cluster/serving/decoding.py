@@ -20,6 +20,7 @@ from cluster.engines.tasks import Done, Failed, Outcome, Task
 from cluster.engines.video_worker import VideoWorker
 from cluster.scoring.timeline_assembler import TimelineScores
 from cluster.serving.length import VideoLength
+from cluster.transcription.transcriber import Transcript
 from extractors.features import SegmentFeatures
 from extractors.video.thumbnail import Thumbnail
 
@@ -45,6 +46,7 @@ class Answer:
     still: Done[Thumbnail] | None = None
     features: Done[SegmentFeatures] | None = None
     timeline: Done[TimelineScores] | None = None
+    transcript: Done[Transcript] | None = None
     failed: Failed | None = None
 
     @property
@@ -62,6 +64,7 @@ FIELD_OF: Mapping[type[Any], str] = {
     Thumbnail: "still",
     SegmentFeatures: "features",
     TimelineScores: "timeline",
+    Transcript: "transcript",
 }
 
 SECONDS_OF: Mapping[type[Any], float] = {Thumbnail: 20.0}  # that a task may take at most, beside the operator's limit
