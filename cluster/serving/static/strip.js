@@ -20,9 +20,10 @@ export class Strip {
   #time = 0;
 
   /**
-   * @param {{model: string, timeline: import("./timeline.js").Timeline, events: import("./api.js").Event[],
-   *   pieces: import("./timeline.js").Piece[], colourOf: (name: string) => string,
-   *   onSeek: (seconds: number) => void, onPoint: (seconds: number | null) => void, hasName: boolean}} parts
+   * @param {{model: string, timeline: import("./timeline.js").Timeline | import("./spoken.js").Spoken,
+   *   events: Omit<import("./api.js").Event, "index">[], pieces: import("./timeline.js").Piece[],
+   *   colourOf: (name: string) => string, none: string, onSeek: (seconds: number) => void,
+   *   onPoint: (seconds: number | null) => void, hasName: boolean}} parts; `none` is the text where there is no label
    */
   constructor(parts) {
     this.parts = parts;
@@ -53,7 +54,7 @@ export class Strip {
     this.track.ariaValueNow = seconds.toFixed(1);
     this.track.ariaValueText = labels.length
       ? text("strip.at", { time: clock(seconds), label: labels[0].name, score: percent(labels[0].score) })
-      : text("strip.nothing", { time: clock(seconds) });
+      : text(this.parts.none, { time: clock(seconds) });
   }
 
   /** Show which model the rest of the page is about. @param {boolean} isCurrent */

@@ -11,6 +11,8 @@ from cluster.serving.models import LENGTH, STILL, read_models
 from schemas.videos import Video
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
+from tests.support.lips import fixed_lips, signing, write_lips
+from tests.support.talking import write_frames
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,20 @@ def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
         failed = process.carry_out(Step("s", Task(Video("id", str(tmp_path / "text"))))).outcome
         assert isinstance(failed, Failed)
         assert failed.code == "not_media"
+
+
+def test_a_transcript_comes_out_of_a_child(tmp_path):
+    served = read_models(ServeOptions.of(checkpoint=(write_lips(tmp_path / "r", fixed_lips(seed=1)),)))
+    video = Video("id", str(write_frames(tmp_path / "v.mp4", signing("ab"))))
+    here = StageWorker({"r": served.stages["r"]}, 2 << 30, 30.0)
+    here.setup()
+    expected = here(Step("r", Task(video))).outcome
+    with TaskProcess.of(StageWorker({"r": served.stages["r"]}, 2 << 30, 30.0)) as process:
+        found = process.carry_out(Step("r", Task(video))).outcome
+    assert isinstance(found, Done)
+    assert isinstance(expected, Done)
+    assert (found.features.words, found.features.score) == (expected.features.words, expected.features.score)
+    assert found.features.coverage == 1.0
 
 
 def test_a_step_that_takes_too_long_is_a_loss_or_a_failure_and_the_next_one_is_done(worker, tmp_path):
