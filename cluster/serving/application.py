@@ -134,8 +134,8 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
 
 def worker_of(options: ServeOptions) -> StageWorker:
     """What decoders run."""
-    stages = read_models(options).stages
-    return StageWorker(stages, options.guards.memory_limit_mib << 20, options.guards.time_limit)
+    guards = options.guards
+    return StageWorker(read_models(options).stages, guards.memory_limit_mib << 20, guards.time_limit, guards.work_time)
 
 
 def networks_of(options: ServeOptions, stage: str) -> Mapping[str, Network]:

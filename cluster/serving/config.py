@@ -125,9 +125,13 @@ class GuardOptions(Options):
     time_limit: float = option(
         900.0, help="seconds that one segment may take; a decoder that takes longer is killed", above=0, below=math.inf
     )
-    memory_limit_mib: int = option(3072, help="MiB of memory that one segment may take beside the networks", minimum=1)
+    memory_limit_mib: int = option(
+        3072, help="MiB of memory that one segment, or the reading of lips, may take beside the networks", minimum=1
+    )
     segment_seconds: int = option(60, help="seconds of video in one unit of work", minimum=1)
-    work_time: float = option(7200.0, help="seconds that the work on one video may take", above=0, below=math.inf)
+    work_time: float = option(
+        7200.0, help="seconds that the work on one video may take, such as reading its lips", above=0, below=math.inf
+    )
     queue: int = option(
         16, help="videos that may be uploaded, waiting or in work; others are told to come later", minimum=1
     )

@@ -40,7 +40,7 @@ class Replica:
     """A decoder here; the attempts of the step number `lost_at` end as `losses` say."""
 
     def __init__(self, served: ServedModels, lost_at: int = 0, losses: tuple[Any, ...] = ()) -> None:
-        self._worker = StageWorker(served.stages, 8 << 30, 100.0)
+        self._worker = StageWorker(served.stages, 8 << 30, 100.0, 100.0)
         self._worker.setup()
         self._lost_at, self._losses = lost_at, list(losses)
         self.steps: list[str] = []
