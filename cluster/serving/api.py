@@ -158,13 +158,14 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
 def _add_live_route(app: FastAPI, service: Service) -> None:
     @app.websocket("/v1/live")
     async def watch(socket: WebSocket, model: str = "") -> None:
-        """A camera: JPEG frames in, the classes of the newest one out."""
+        """A camera: JPEG frames in, the classes of the newest one out; of stream networks alone."""
         live = service.handles.live
         name = model or next(iter(live), "")
         protocol = protocol_of(socket.scope)
         if name not in live or service.sessions >= service.options.guards.live_sessions:
             await socket.accept(protocol)
-            await socket.close(TRY_LATER, "busy" if name in live else "not_found")
+            known = "not_live" if name in service.served.models else "not_found"
+            await socket.close(TRY_LATER, "busy" if name in live else known)
             return
         service.sessions += 1
         service.metrics.sessions.set(service.sessions)
