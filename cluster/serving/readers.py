@@ -60,7 +60,7 @@ def read_reader(
     manner = read_manner(
         reader,
         options.mouth,
-        WindowOptions(),
+        WindowOptions(),  # as --window is of timelines here
         options.decoding,
         max_pixels=options.uploads.max_pixels,
         max_frames=grid_points(options.uploads.max_duration, reader.look.fps),

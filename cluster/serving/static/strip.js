@@ -12,6 +12,8 @@ const WIDTH = 1000; // units of the drawing, which is stretched to its container
 const HEIGHT = 100;
 const LEAST_HEIGHT = 6;
 const MAX_LANES = 4;
+const MANY_EVENTS = 40; // of which those are left out that have no room for their name
+const ROOM = 0.01; // of the strip
 const PAGE_STEPS = 10;
 const TICKS = 5;
 const TICK_SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
@@ -102,8 +104,9 @@ export class Strip {
   #drawEvents() {
     const ends = Array(MAX_LANES).fill(0);
     for (const event of this.parts.events) {
-      const lane = ends.findIndex((end) => end <= event.start + 1e-6);
-      if (lane < 0) continue; // it is in the list of events
+      const hasRoom = this.parts.events.length <= MANY_EVENTS || event.end - event.start >= ROOM * this.seconds;
+      const lane = hasRoom ? ends.findIndex((end) => end <= event.start + 1e-6) : -1;
+      if (lane < 0) continue; // it is in the list below
       ends[lane] = event.end;
       const bar = element(
         "div",
