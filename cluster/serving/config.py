@@ -186,7 +186,7 @@ class ServeOptions(Options):
     threshold: float = option(0.0, help="leave out labels with a lower score", minimum=0, maximum=1)
     timelines: ServedTimelines = field(default_factory=ServedTimelines)
     mouth: MouthOptions = field(default_factory=MouthOptions)
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    text_decoding: DecodingOptions = field(default_factory=DecodingOptions)
     weights: WeightOptions = field(default_factory=WeightOptions)
     replicas: ReplicaOptions = field(default_factory=ReplicaOptions)
     uploads: UploadOptions = field(default_factory=UploadOptions)

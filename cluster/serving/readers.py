@@ -61,7 +61,7 @@ def read_reader(
         reader,
         options.mouth,
         WindowOptions(),  # as --window is of timelines here
-        options.decoding,
+        options.text_decoding,
         max_pixels=options.uploads.max_pixels,
         max_frames=grid_points(options.uploads.max_duration, reader.look.fps),
     )
@@ -70,5 +70,5 @@ def read_reader(
 
 def unread(options: ServeOptions) -> list[str]:
     """What is wrong with the options of a service without a lip reader: those that are of lip readers alone."""
-    given = (options.mouth.flat() | options.decoding.flat()).keys() - options.unchanged()
+    given = (options.mouth.flat() | options.text_decoding.flat()).keys() - options.unchanged()
     return [f"--{spelled(name)} is for lip readers, and no checkpoint is of one" for name in sorted(given)]
