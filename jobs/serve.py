@@ -1,6 +1,6 @@
-"""Serve trained classifiers over HTTP: upload a video, get its labels and its timeline, in a page or by the API.
+"""Serve trained classifiers and lip readers over HTTP: upload a video, get its labels, timeline or subtitles.
 
-python jobs/serve.py --checkpoint actions/
+python jobs/serve.py --checkpoint actions/ reader/
 python jobs/serve.py --checkpoint classifier/ actions/ stream/ --host 0.0.0.0 --token-file token.txt
 """
 

@@ -92,7 +92,7 @@ ALLOWED = {
     ],
     "cluster/serving": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/features", "cluster/engines"],
-        *["cluster/timelines", "cluster/extraction", "cluster/scoring", "cluster/live"],
+        *["cluster/timelines", "cluster/extraction", "cluster/scoring", "cluster/live", "cluster/transcription"],
         *["extractors/*", "classifiers/*"],
     ],
     "cluster/deploy": ["cluster/runs"],

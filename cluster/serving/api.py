@@ -65,7 +65,7 @@ def api(service: Service) -> FastAPI:
     app = FastAPI(
         title="Framemill",
         version="1",
-        description="Labels and timelines of videos, by classifiers that were trained with Framemill.",
+        description="Labels, timelines and transcripts of videos, by models that were trained with Framemill.",
         lifespan=life,
         docs_url=None,
         redoc_url=None,
@@ -129,16 +129,17 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/models", tags=["models"], response_model=list[ModelFacts], responses=refusals())
     async def list_models() -> list[dict[str, Any]]:
-        """The classifiers that are served."""
+        """The classifiers and lip readers that are served."""
         return [
             {
                 "name": model.name,
                 "kind": model.kind,
-                "classes": list(model.trained.config.class_names),
-                "step_hz": float(1 / model.step_seconds),
+                "classes": list(model.classes),
+                "step_hz": model.step_hz,
                 "live": model.is_live,
                 "live_hz": model.live_hz,
                 "accuracy": model.accuracy,
+                "word_error_rate": model.word_error_rate,
                 "confusions": {name: list(pairs) for name, pairs in model.confusions.items()},
                 "report": None if model.report is None else f"/v1/models/{model.name}/report",
             }
@@ -157,19 +158,20 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
 def _add_live_route(app: FastAPI, service: Service) -> None:
     @app.websocket("/v1/live")
     async def watch(socket: WebSocket, model: str = "") -> None:
-        """A camera: JPEG frames in, the classes of the newest one out."""
+        """A camera: JPEG frames in, the classes of the newest one out; of stream networks alone."""
         live = service.handles.live
         name = model or next(iter(live), "")
         protocol = protocol_of(socket.scope)
         if name not in live or service.sessions >= service.options.guards.live_sessions:
             await socket.accept(protocol)
-            await socket.close(TRY_LATER, "busy" if name in live else "not_found")
+            known = "not_live" if name in service.served.models else "not_found"
+            await socket.close(TRY_LATER, "busy" if name in live else known)
             return
         service.sessions += 1
         service.metrics.sessions.set(service.sessions)
         try:
             await socket.accept(protocol)
-            config = service.served.models[name].trained.config
+            config = service.served.classifiers[name].trained.config
             await Camera(socket, live[name], config, service.metrics, service.options.uploads.idle_time)()
         finally:
             service.sessions -= 1

@@ -91,7 +91,7 @@ def gpu_share(replicas: int, gpus: int) -> float:
 
 def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_local: bool) -> Handles:
     """The deployments, bound to what loads them; `is_local`: whether the cluster is this machine alone."""
-    features = [name for name, model in served.models.items() if model.grid is not None]
+    features = [name for name, model in served.classifiers.items() if model.grid is not None]
     live = [name for name, model in served.models.items() if model.is_live]
     with_networks = [key for key, stage in served.stages.items() if stage.networks]
     count = len(with_networks) + len(features) + len(live)
@@ -134,8 +134,8 @@ def bound(options: ServeOptions, served: ServedModels, size: ClusterSize, *, is_
 
 def worker_of(options: ServeOptions) -> StageWorker:
     """What decoders run."""
-    stages = read_models(options).stages
-    return StageWorker(stages, options.guards.memory_limit_mib << 20, options.guards.time_limit)
+    guards = options.guards
+    return StageWorker(read_models(options).stages, guards.memory_limit_mib << 20, guards.time_limit, guards.work_time)
 
 
 def networks_of(options: ServeOptions, stage: str) -> Mapping[str, Network]:
@@ -145,7 +145,7 @@ def networks_of(options: ServeOptions, stage: str) -> Mapping[str, Network]:
 
 def classifier_of(options: ServeOptions, name: str) -> tuple[TrainedClassifier, FeatureTimelines]:
     """A classifier of features, and what it makes of them."""
-    model = read_models(options).models[name]
+    model = read_models(options).classifiers[name]
     assert isinstance(model.trained, TrainedClassifier)
     assert model.grid is not None
     return model.trained, FeatureTimelines(grid=model.grid, form=model.form)
@@ -153,7 +153,7 @@ def classifier_of(options: ServeOptions, name: str) -> tuple[TrainedClassifier, 
 
 def camera_of(options: ServeOptions, name: str) -> tuple[LiveNetwork, PictureWorker]:
     """A stream network, ready, and what makes its frames."""
-    trained = read_models(options).models[name].trained
+    trained = read_models(options).classifiers[name].trained
     assert isinstance(trained, TrainedClipClassifier)
     memory_bytes = options.guards.memory_limit_mib << 20
     memory_frames = BACKENDS[trained.backend].memory_frames(trained, options.timelines.memory_seconds)

@@ -13,6 +13,7 @@ from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.scoring.config import PRECISIONS
 from cluster.timelines.config import TimelineOptions
+from cluster.transcription.config import DecodingOptions, MouthOptions
 from extractors.video.media import MAX_PIXELS
 
 LOCAL_HOST = "127.0.0.1"
@@ -124,9 +125,13 @@ class GuardOptions(Options):
     time_limit: float = option(
         900.0, help="seconds that one segment may take; a decoder that takes longer is killed", above=0, below=math.inf
     )
-    memory_limit_mib: int = option(3072, help="MiB of memory that one segment may take beside the networks", minimum=1)
+    memory_limit_mib: int = option(
+        3072, help="MiB of memory that one segment, or the reading of lips, may take beside the networks", minimum=1
+    )
     segment_seconds: int = option(60, help="seconds of video in one unit of work", minimum=1)
-    work_time: float = option(7200.0, help="seconds that the work on one video may take", above=0, below=math.inf)
+    work_time: float = option(
+        7200.0, help="seconds that the work on one video may take, such as reading its lips", above=0, below=math.inf
+    )
     queue: int = option(
         16, help="videos that may be uploaded, waiting or in work; others are told to come later", minimum=1
     )
@@ -142,7 +147,7 @@ class ServeOptions(Options):
     """One service."""
 
     checkpoint: tuple[str, ...] = option(
-        help="folders or URIs of trained classifiers of any kind, which are compared side by side",
+        help="folders or URIs of trained classifiers and lip readers of any kind, which are compared side by side",
         filled=True,
         common=True,
     )
@@ -180,6 +185,8 @@ class ServeOptions(Options):
     top_k: int = option(20, help="highest number of labels of a video", minimum=1)
     threshold: float = option(0.0, help="leave out labels with a lower score", minimum=0, maximum=1)
     timelines: ServedTimelines = field(default_factory=ServedTimelines)
+    mouth: MouthOptions = field(default_factory=MouthOptions)
+    text_decoding: DecodingOptions = field(default_factory=DecodingOptions)
     weights: WeightOptions = field(default_factory=WeightOptions)
     replicas: ReplicaOptions = field(default_factory=ReplicaOptions)
     uploads: UploadOptions = field(default_factory=UploadOptions)

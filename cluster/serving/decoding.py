@@ -20,6 +20,7 @@ from cluster.engines.tasks import Done, Failed, Outcome, Task
 from cluster.engines.video_worker import VideoWorker
 from cluster.scoring.timeline_assembler import TimelineScores
 from cluster.serving.length import VideoLength
+from cluster.transcription.transcriber import Transcript
 from extractors.features import SegmentFeatures
 from extractors.video.thumbnail import Thumbnail
 
@@ -45,6 +46,7 @@ class Answer:
     still: Done[Thumbnail] | None = None
     features: Done[SegmentFeatures] | None = None
     timeline: Done[TimelineScores] | None = None
+    transcript: Done[Transcript] | None = None
     failed: Failed | None = None
 
     @property
@@ -62,6 +64,7 @@ FIELD_OF: Mapping[type[Any], str] = {
     Thumbnail: "still",
     SegmentFeatures: "features",
     TimelineScores: "timeline",
+    Transcript: "transcript",
 }
 
 SECONDS_OF: Mapping[type[Any], float] = {Thumbnail: 20.0}  # that a task may take at most, beside the operator's limit
@@ -69,16 +72,22 @@ SECONDS_OF: Mapping[type[Any], float] = {Thumbnail: 20.0}  # that a task may tak
 
 @dataclass(frozen=True)
 class StageWorker(Worker[Step, Answer]):
-    """Carries out steps; a task may take `memory_bytes` beside what the process holds, and `time_seconds`."""
+    """Carries out steps; a task may take `memory_bytes` beside what the process holds, and so many seconds.
+
+    segment_seconds  of a task
+    video_seconds    of one that reads a whole video, as lip readers do
+    """
 
     stages: Mapping[str, VideoStage]
     memory_bytes: int
-    time_seconds: float
+    segment_seconds: float
+    video_seconds: float
 
     @property
     @override
     def resources(self) -> Resources:
-        return Resources(time_limit_seconds=self.time_seconds, memory_limit_bytes=self.memory_bytes)
+        seconds = max(map(self._seconds, self.stages.values()))
+        return Resources(time_limit_seconds=seconds, memory_limit_bytes=self.memory_bytes)
 
     @property
     @override
@@ -109,9 +118,13 @@ class StageWorker(Worker[Step, Answer]):
     @override
     def __call__(self, task: Step) -> Answer:
         stage = self.stages[task.stage]
-        seconds = min(self.time_seconds, SECONDS_OF.get(stage.result_type, self.time_seconds))
-        outcome = VideoWorker(stage, self.memory_bytes, seconds)(task.task)
+        outcome = VideoWorker(stage, self.memory_bytes, self._seconds(stage))(task.task)
         if isinstance(outcome, Failed):
             return Answer(failed=outcome)
         found: dict[str, Any] = {FIELD_OF[stage.result_type]: outcome}
         return Answer(**found)
+
+    def _seconds(self, stage: VideoStage) -> float:
+        kind = stage.result_type
+        limit = self.video_seconds if kind is Transcript else self.segment_seconds
+        return min(limit, SECONDS_OF.get(kind, limit))

@@ -1,7 +1,7 @@
 """The deployments: decoders, networks, classifiers and live networks, replicas of Ray Serve, which scales and batches.
 
     Decoder     a child process that decodes, on a CPU core; hostile files cost it that child alone
-    Networks    what runs on GPUs: the extractor's networks, or one that looks at clips
+    Networks    what runs on GPUs: the extractor's networks, or one that looks at clips, or at lips
     Classifier  timelines from the features of frames
     Live        a stream network at the frames of cameras, whose state travels with each frame
 

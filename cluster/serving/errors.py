@@ -5,6 +5,8 @@ Codes are those of failures (`schemas.outcomes.FailureCode`) and of requests (`S
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +44,10 @@ MESSAGES: Mapping[str, str] = {
     FailureCode.WORKER_DIED: "the decoder crashed over it",
 }
 
+OPTION = re.compile(r" \(--[^)]*\)")  # in a message: what whoever runs a job may give
+
+logger = logging.getLogger("framemill")
+
 
 class ApiError(Exception):
     """A request that is refused. `retry_seconds`: when it may come again, where it may."""
@@ -58,7 +64,14 @@ class ApiError(Exception):
 
 def public_message(code: str, message: str) -> str:
     """The message of a failure for a client, who has given the video and knows nothing of options."""
-    return MESSAGES.get(code) or message
+    return MESSAGES.get(code) or OPTION.sub("", message)
+
+
+def told(video_id: str, code: str, message: str) -> tuple[str, str]:
+    """The code and message of a failure as a client is told it; what whoever runs the service must know is logged."""
+    if code in (FailureCode.INTERNAL, FailureCode.STORAGE):
+        logger.error(RuntimeError(f"video {video_id}: {code}: {message}"))
+    return code, public_message(code, message)
 
 
 def error_body(code: str, message: str) -> dict[str, Any]:

@@ -6,9 +6,11 @@ A video that is too long for the service, and one that cannot be opened, costs n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from cluster.engines.stage import NetworklessStage
 from extractors.segments import Segment
+from extractors.video.grid import as_fps
 from extractors.video.media import Source
 from extractors.video.probe import probe
 from schemas.outcomes import FailureCode, VideoError
@@ -48,3 +50,8 @@ class LengthStage(NetworklessStage):
                 FailureCode.TOO_LONG, f"it lasts {seconds:,.0f} s; this service takes {self.max_seconds:,.0f} s at most"
             )
         return VideoLength(seconds, info.width, info.height, info.codec), []
+
+
+def grid_points(max_seconds: float, fps: str) -> int:
+    """Of the longest video that is taken, and of the fraction of a second that headers may be off by."""
+    return int((Fraction(max_seconds).limit_denominator(1000) + 1) * as_fps(fps)) + 1

@@ -1,7 +1,8 @@
-"""The classifiers that are served: checkpoints of any kind, read and verified, with the stages that feed them.
+"""The models that are served: checkpoints of any kind, read and verified, with the stages that feed them.
 
-In: the options. Out: `ServedModels`. Models of features that share a fingerprint share an extractor, whose weights
-follow from it; every other model has a stage of its own, that of `jobs/score_videos.py --timeline`.
+In: the options. Out: `ServedModels`. Classifiers of features that share a fingerprint share an extractor, whose weights
+follow from it; every other classifier has a stage of its own, that of `jobs/score_videos.py --timeline`, and every lip
+reader (`readers`), too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 
@@ -28,7 +29,8 @@ from cluster.scoring.feature_plan import step_grid
 from cluster.scoring.plan import read_checkpoint_at, timeline_form
 from cluster.scoring.timeline_kinds import timeline_kind
 from cluster.serving.config import ServeOptions
-from cluster.serving.length import LengthStage
+from cluster.serving.length import LengthStage, grid_points
+from cluster.serving.readers import ServedReader, read_reader, unread
 from cluster.serving.still_stage import StillStage
 from cluster.storage import files
 from cluster.timelines.config import TimelineOptions
@@ -56,7 +58,7 @@ YOUTUBE_8M: Mapping[Kind, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServedModel:
+class ServedClassifier:
     """One classifier.
 
     kind          mean, frames, clip or stream
@@ -78,6 +80,18 @@ class ServedModel:
     confusions: Mapping[str, tuple[tuple[str, float], ...]]
     report: bytes | None
 
+    word_error_rate: ClassVar[None] = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names, in the order of its outputs."""
+        return self.trained.config.class_names
+
+    @property
+    def step_hz(self) -> float:
+        """The steps a second of its timelines."""
+        return float(1 / self.step_seconds)
+
     @property
     def is_live(self) -> bool:
         """Whether it can watch a camera."""
@@ -90,13 +104,21 @@ class ServedModel:
         return float(as_fps(fps)) if self.is_live and fps is not None else None
 
 
+ServedModel = ServedClassifier | ServedReader
+
+
 @dataclass(frozen=True)
 class ServedModels:
-    """All classifiers by their names, and the stages that work through videos by their keys."""
+    """All models by their names, and the stages that work through videos by their keys."""
 
     models: Mapping[str, ServedModel]
     stages: Mapping[str, VideoStage]
     sampling: Mapping[str, SamplingConfig]
+
+    @property
+    def classifiers(self) -> dict[str, ServedClassifier]:
+        """Those that label videos."""
+        return {name: model for name, model in self.models.items() if isinstance(model, ServedClassifier)}
 
 
 def read_models(options: ServeOptions) -> ServedModels:
@@ -115,8 +137,9 @@ def read_models(options: ServeOptions) -> ServedModels:
             checkpoint = read_checkpoint_at(uri)
             name = _name(uri, models)
             if checkpoint.config.level == LIP:
-                takes = checkpoint.config.takes
-                raise CheckpointError(uri, [f"model {checkpoint.config.model!r} takes {takes}: it labels no videos"])
+                reader = read_reader(name, uri, checkpoint, options, _optional(uri, REPORT_FILE))
+                models[name], stages[name] = reader, reader.manner.stage
+                continue
             if checkpoint.config.level == CLIP:
                 models[name], stages[name] = _clip_model(name, uri, checkpoint, options)
                 continue
@@ -129,6 +152,8 @@ def read_models(options: ServeOptions) -> ServedModels:
             models[name] = _feature_model(name, uri, checkpoint, extractors[key], options.timelines)
         except (CheckpointError, InputError, OSError, ValueError) as error:
             problems.append(str(error))
+    if not problems and not any(isinstance(model, ServedReader) for model in models.values()):
+        problems += unread(options)
     if problems:
         raise InputError(*problems)
     return ServedModels(models, stages, sampling)
@@ -144,7 +169,9 @@ def _name(uri: str, taken: Mapping[str, ServedModel]) -> str:
     return name
 
 
-def _clip_model(name: str, uri: str, checkpoint: Checkpoint, options: ServeOptions) -> tuple[ServedModel, VideoStage]:
+def _clip_model(
+    name: str, uri: str, checkpoint: Checkpoint, options: ServeOptions
+) -> tuple[ServedClassifier, VideoStage]:
     trained = TrainedClipClassifier({uri: checkpoint})
     kind = timeline_kind(trained)
     timelines: TimelineOptions = options.timelines
@@ -161,12 +188,14 @@ def _clip_model(name: str, uri: str, checkpoint: Checkpoint, options: ServeOptio
     limits = {"segment_seconds": options.guards.segment_seconds}
     if trained.is_stream:
         assert trained.clips.format.fps is not None  # as `step_seconds` has checked
-        limits["max_grid_points"] = _grid_points(options, trained.clips.format.fps)
+        limits["max_grid_points"] = grid_points(options.uploads.max_duration, trained.clips.format.fps)
     stage = replace(stage, **limits)  # type: ignore[type-var]  # stages of timelines are dataclasses
     return _described(name, uri, "stream" if trained.is_stream else "clip", trained, name, timelines, seconds), stage
 
 
-def _feature_model(name: str, uri: str, checkpoint: Checkpoint, stage: str, timelines: TimelineOptions) -> ServedModel:
+def _feature_model(
+    name: str, uri: str, checkpoint: Checkpoint, stage: str, timelines: TimelineOptions
+) -> ServedClassifier:
     trained = TrainedClassifier({uri: checkpoint})
     grid = step_grid(checkpoint.config.feature_fingerprint, timelines)
     kind = "frames" if trained.level == "frame" else "mean"
@@ -181,9 +210,9 @@ def _described(
     stage: str,
     timelines: TimelineOptions,
     seconds: Fraction,
-) -> ServedModel:
+) -> ServedClassifier:
     metrics = trained.config.metrics
-    return ServedModel(
+    return ServedClassifier(
         name=name,
         kind=kind,
         trained=trained,
@@ -231,7 +260,7 @@ def _extractor(uri: str, checkpoint: Checkpoint, options: ServeOptions) -> tuple
         frame_features=True,
         max_seconds=None if seconds == WHOLE else natural_number_of(seconds),
         max_pixels=options.uploads.max_pixels,
-        max_grid_points=_grid_points(options, fps),
+        max_grid_points=grid_points(options.uploads.max_duration, fps),
         sampling=wanted.get("sampling.mode", "exact"),
     )
     precision = wanted.get("frames.precision", "auto")
@@ -257,11 +286,6 @@ def _weight_specs(uri: str, wanted: Mapping[str, str], options: ServeOptions) ->
     if problems:
         raise InputError(*problems)
     return specs
-
-
-def _grid_points(options: ServeOptions, fps: str) -> int:
-    """Of the longest video that is taken, and of the fraction of a second that headers may be off by."""
-    return int((Fraction(options.uploads.max_duration).limit_denominator(1000) + 1) * as_fps(fps)) + 1
 
 
 def names_of(models: Mapping[str, ServedModel], wanted: Sequence[str]) -> tuple[str, ...]:

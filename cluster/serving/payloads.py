@@ -69,12 +69,41 @@ class Event(Body):
 
 
 class Result(Body):
-    """What one model says."""
+    """What one classifier says."""
 
     model: str = Field(examples=["actions"])
     labels: list[Label]
     timeline: list[Step]
     events: list[Event]
+
+
+class Word(Body):
+    """A word from where it begins to where it ends, in seconds, and its mean probability in a frame."""
+
+    word: str = Field(examples=["blue"])
+    start: float = Field(examples=[0.48])
+    end: float = Field(examples=[0.72])
+    score: float = Field(examples=[0.93])
+
+
+class Transcript(Body):
+    """What one lip reader reads.
+
+    score     the probability of the text, the geometric mean of those of its windows
+    coverage  the share of the video that was read: the rest shows no face, or is damaged
+    """
+
+    model: str = Field(examples=["reader"])
+    text: str = Field(examples=["bin blue at f two now"])
+    score: float = Field(examples=[0.62])
+    coverage: float = Field(examples=[1.0])
+    words: list[Word]
+
+
+class ModelFailure(ErrorText):
+    """Why one lip reader has no transcript, where other models have results."""
+
+    model: str = Field(examples=["reader"])
 
 
 class KeptCorrection(Body):
@@ -87,7 +116,12 @@ class KeptCorrection(Body):
 
 
 class VideoState(Body):
-    """A video and, once it is done, its results; its place in the queue while it waits there, from 1."""
+    """A video and, once it is done, its results; its place in the queue while it waits there, from 1.
+
+    results      of classifiers
+    transcripts  of lip readers
+    failures     of lip readers that could not read it, such as `no_face`
+    """
 
     id: str
     name: str = Field(examples=["holiday.mp4"])
@@ -99,11 +133,13 @@ class VideoState(Body):
     codec: str | None = Field(examples=["h264"])
     expires_at: str | None = Field(examples=["2026-11-29T20:00:00+00:00"])
     results: list[Result]
+    transcripts: list[Transcript]
+    failures: list[ModelFailure]
     corrections: list[KeptCorrection]
 
 
 class Correction(Body):
-    """The label that a part of a video should have."""
+    """The label that a part of a video should have; `model` is a classifier."""
 
     model: Name = Field(examples=["actions"])
     start_seconds: Seconds = Field(examples=[2.0])
@@ -112,20 +148,23 @@ class Correction(Body):
 
 
 class ModelFacts(Body):
-    """One classifier.
+    """One classifier, or lip reader, which has no classes.
 
-    step_hz     steps a second of its timelines
-    live_hz     frames a second that it wants of a camera; null of one that watches none
-    confusions  by class, what it was taken for, and the share of its videos
+    step_hz          steps a second of its timelines; of a lip reader, frames a second that it reads
+    live_hz          frames a second that it wants of a camera; null of one that watches none, as lip readers
+    accuracy         of a classifier on validation videos; null where it is not known
+    word_error_rate  of a lip reader, likewise
+    confusions       by class, what it was taken for, and the share of its videos
     """
 
     name: str = Field(examples=["actions"])
-    kind: Literal["mean", "frames", "clip", "stream"]
+    kind: Literal["mean", "frames", "clip", "stream", "lips"]
     classes: list[str] = Field(examples=[["dancing", "running"]])
     step_hz: float = Field(examples=[1.0])
     live: bool
     live_hz: float | None = Field(examples=[5.0])
     accuracy: float | None = Field(examples=[0.91])
+    word_error_rate: float | None = Field(examples=[0.08])
     confusions: dict[str, list[tuple[str, float]]] = Field(examples=[{"dancing": [["running", 0.12]]}])
     report: str | None = Field(examples=["/v1/models/actions/report"])
 

@@ -9,7 +9,6 @@ client is told to come later. A file is removed with its video, whatever ends th
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections import Counter, deque
@@ -21,10 +20,10 @@ from pathlib import Path
 
 from cluster.runs.lifecycle import internal_error
 from cluster.serving.corrections import CorrectedPart
-from cluster.serving.errors import ApiError, public_message
+from cluster.serving.errors import ApiError, told
 from cluster.serving.length import VideoLength
 from cluster.serving.metrics import Metrics
-from cluster.serving.results import VideoResult
+from cluster.serving.results import Result
 from cluster.serving.spool import Spool
 from cluster.serving.uploads import Upload
 from cluster.serving.work import WorkError
@@ -37,8 +36,6 @@ LEAST_RETRY_SECONDS = 1.0
 FETCHING, QUEUED, DECODING, CLASSIFYING = "fetching", "queued", "decoding", "classifying"
 DONE, FAILED = "done", "failed"
 FINAL = (DONE, FAILED)
-
-logger = logging.getLogger("framemill")
 
 
 @dataclass(eq=False)
@@ -58,7 +55,7 @@ class ServedVideo:
     error: tuple[str, str] | None = None
     seconds: float | None = None
     codec: str | None = None
-    results: dict[str, VideoResult] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
     corrections: tuple[CorrectedPart, ...] = ()
     sha256: str | None = None  # of its file, once somebody has asked for it
     expires: float | None = None  # by the monotonic clock
@@ -86,7 +83,7 @@ class Bounds:
 
 
 Fetch = Callable[[ServedVideo], Awaitable[Upload]]
-Label = Callable[[ServedVideo], Awaitable[dict[str, VideoResult]]]
+Label = Callable[[ServedVideo], Awaitable[dict[str, Result]]]
 
 
 class Registry:
@@ -226,9 +223,7 @@ class Registry:
         video.expires_at = datetime.now(UTC) + timedelta(seconds=self._bounds.retention_seconds)
 
     def _fail(self, video: ServedVideo, code: str, message: str) -> None:
-        if code in (FailureCode.INTERNAL, FailureCode.STORAGE):
-            logger.error(RuntimeError(f"video {video.id}: {code}: {message}"))
-        video.status, video.error = FAILED, (code, public_message(code, message))
+        video.status, video.error = FAILED, told(video.id, code, message)
 
     def _forget(self, video: ServedVideo) -> None:
         self._videos.pop(video.id, None)

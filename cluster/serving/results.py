@@ -1,7 +1,7 @@
-"""The results of a video for a client: the label shard that `jobs/score_videos.py` would write, and what is made of it.
+"""The results of a video for a client, one of each model: labels, a transcript (`transcripts`), or why there is none.
 
-In: the labels of a video by a model. Out: `VideoResult`, the bytes of a shard with one row, whose id is that of the
-request; and from it JSON, WebVTT, CSV.
+In: the labels of a video by a classifier. Out: `LabelResult`, the bytes of the shard that `jobs/score_videos.py` would
+write, with one row, whose id is that of the request; and from it JSON, WebVTT, CSV.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.scoring.label_writer import LabelWriter, VideoLabels
-from cluster.serving.models import ServedModel
+from cluster.serving.models import ServedClassifier
+from cluster.serving.transcripts import TranscriptResult
 from cluster.timelines.event_csv import event_lines
 from cluster.timelines.webvtt import vtt_text
 from schemas.labels import LabelStamp
@@ -26,7 +27,7 @@ from schemas.videos import content_of
 
 
 @dataclass(frozen=True)
-class VideoResult:
+class LabelResult:
     """The label shard of one video by one model."""
 
     model: str
@@ -36,6 +37,11 @@ class VideoResult:
     def table(self) -> pa.Table:
         """The shard's only row."""
         return pq.read_table(io.BytesIO(self.shard))
+
+    @property
+    def files(self) -> Mapping[str, Callable[[], bytes]]:
+        """Its bytes in every form, by the names of files."""
+        return {"results.parquet": lambda: self.shard, "events.csv": self.csv, "events.vtt": self.vtt}
 
     def plain(self, names: Mapping[int, str]) -> dict[str, Any]:
         """As JSON knows it; `names` are those of the classes by their index."""
@@ -59,8 +65,8 @@ class VideoResult:
 
 
 def result_of(
-    labels: VideoLabels, model: ServedModel, *, threshold: float, rules: EventRules, run_id: str
-) -> VideoResult:
+    labels: VideoLabels, model: ServedClassifier, *, threshold: float, rules: EventRules, run_id: str
+) -> LabelResult:
     """The result that goes with the labels of a video."""
     writer = LabelWriter(
         config=model.trained.config,
@@ -79,12 +85,26 @@ def result_of(
         timelines=[labels.timeline],
     )
     assert portion.shard is not None
-    return VideoResult(model.name, portion.shard)
+    return LabelResult(model.name, portion.shard)
 
 
-# By the suffix of the file, its bytes and their type.
-FORMS: Mapping[str, tuple[Callable[[VideoResult], bytes], str]] = {
-    "parquet": (lambda result: result.shard, "application/vnd.apache.parquet"),
-    "csv": (VideoResult.csv, "text/csv; charset=utf-8"),
-    "vtt": (VideoResult.vtt, "text/vtt; charset=utf-8"),
+@dataclass(frozen=True)
+class ModelFailure:
+    """Why a model has no result, where others have one: a code, and a message for its owner."""
+
+    files: ClassVar[Mapping[str, Callable[[], bytes]]] = {}
+
+    model: str
+    code: str
+    message: str
+
+
+Result = LabelResult | TranscriptResult | ModelFailure
+# Of all files of results, by their names.
+MEDIA_TYPES: Mapping[str, str] = {
+    "results.parquet": "application/vnd.apache.parquet",
+    "events.csv": "text/csv; charset=utf-8",
+    "events.vtt": "text/vtt; charset=utf-8",
+    "subtitles.vtt": "text/vtt; charset=utf-8",
+    "subtitles.srt": "application/x-subrip; charset=utf-8",
 }

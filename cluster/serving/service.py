@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ from cluster.serving.application import Handles
 from cluster.serving.bodies import ReceptionLimits
 from cluster.serving.config import ServeOptions
 from cluster.serving.corrections import CorrectedPart, Corrections, corrected_part, sha256_of, with_part
-from cluster.serving.errors import ApiError
+from cluster.serving.errors import ApiError, told
 from cluster.serving.fetching import Fetcher
 from cluster.serving.metrics import Metrics
-from cluster.serving.models import ServedModels
+from cluster.serving.models import ServedClassifier, ServedModels
+from cluster.serving.readers import ServedReader
 from cluster.serving.registry import Bounds, Registry, ServedVideo
-from cluster.serving.results import VideoResult, result_of
+from cluster.serving.results import LabelResult, ModelFailure, Result, result_of
 from cluster.serving.spool import Spool
 from cluster.serving.stills import Stills
-from cluster.serving.work import VideoWork
+from cluster.serving.transcripts import TranscriptResult, transcript_of
+from cluster.serving.work import Found, VideoWork, WorkError
+from cluster.transcription.transcriber import Transcript
 from schemas.videos import Video
 
 
@@ -65,6 +69,8 @@ class Service:
         self, video: ServedVideo, model: str, start_seconds: float, end_seconds: float, label: str
     ) -> CorrectedPart:
         """Keep a correction of a video that is done. Raises `ApiError`, and `InputError` for one that is wrong."""
+        if model not in self.served.classifiers:
+            raise ApiError("invalid", f"{model} reads lips: corrections are of the labels of classifiers")
         part = corrected_part(model, start_seconds, end_seconds, label, video.seconds or 0.0)
         with_part(video.corrections, part)  # whether there is room for it
         try:
@@ -84,26 +90,32 @@ class Service:
         if self.fetcher is not None:
             await asyncio.to_thread(self.fetcher.close)
 
-    def plain_results(self, video: ServedVideo) -> list[dict[str, Any]]:
-        """The results of a video as JSON knows them."""
-        found = []
-        for name, result in video.results.items():
-            config = self.served.models[name].trained.config
-            found.append(result.plain(dict(zip(config.class_indices, config.class_names, strict=True))))
-        return found
-
-    async def _label(self, video: ServedVideo) -> dict[str, VideoResult]:
-        labels = await self._work(Video(video.id, str(video.path)), video.models, video.advance)
+    def plain_results(self, video: ServedVideo) -> dict[str, list[dict[str, Any]]]:
+        """The results of a video as JSON knows them: of classifiers, of lip readers, and those that there are not."""
+        results, found = video.results.values(), []
+        for result in results:
+            if isinstance(result, LabelResult):
+                config = self.served.classifiers[result.model].trained.config
+                found.append(result.plain(dict(zip(config.class_indices, config.class_names, strict=True))))
         return {
-            name: result_of(
-                own,
-                self.served.models[name],
-                threshold=self.options.threshold,
-                rules=self._rules,
-                run_id=self._run_id,
-            )
-            for name, own in labels.items()
+            "results": found,
+            "transcripts": [result.plain() for result in results if isinstance(result, TranscriptResult)],
+            "failures": [asdict(result) for result in results if isinstance(result, ModelFailure)],
         }
+
+    async def _label(self, video: ServedVideo) -> dict[str, Result]:
+        found = await self._work(Video(video.id, str(video.path)), video.models, video.advance)
+        return {name: self._result(video.id, name, own) for name, own in found.items()}
+
+    def _result(self, video_id: str, name: str, found: Found) -> Result:
+        if isinstance(found, WorkError):
+            return ModelFailure(name, *told(video_id, found.code, found.message))
+        model = self.served.models[name]
+        if isinstance(found, Transcript):
+            assert isinstance(model, ServedReader)
+            return transcript_of(found, video_id, model, run_id=self._run_id)
+        assert isinstance(model, ServedClassifier)
+        return result_of(found, model, threshold=self.options.threshold, rules=self._rules, run_id=self._run_id)
 
 
 def corrections_of(options: ServeOptions) -> Corrections | None:

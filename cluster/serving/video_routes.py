@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from cluster.serving.gate import client_of
 from cluster.serving.models import names_of
 from cluster.serving.payloads import Accepted, Correction, KeptCorrection, Seconds, UriRequest, VideoState, refusals
 from cluster.serving.registry import DONE, ServedVideo
-from cluster.serving.results import FORMS, VideoResult
+from cluster.serving.results import MEDIA_TYPES
 from cluster.serving.service import Service
 from cluster.serving.uploads import Upload, receive_upload
 
@@ -79,7 +80,7 @@ def add_video_routes(app: FastAPI, service: Service) -> None:
             "duration_seconds": video.seconds,
             "codec": video.codec,
             "expires_at": None if video.expires_at is None else video.expires_at.isoformat(timespec="seconds"),
-            "results": await asyncio.to_thread(service.plain_results, video),
+            **await asyncio.to_thread(service.plain_results, video),
             "corrections": list(map(asdict, video.corrections)),
         }
 
@@ -136,34 +137,39 @@ def add_video_routes(app: FastAPI, service: Service) -> None:
             raise ApiError("not_found", "corrections are kept with their videos here: /v1/videos/{id}/corrections.csv")
         return Response(await asyncio.to_thread(service.corrections.manifest), media_type=CSV)
 
-    def add_download(name: str, form: str) -> None:
-        write, media_type = FORMS[form]
-
+    def add_download(name: str, media_type: str) -> None:
         @app.get(
-            f"/v1/videos/{{id}}/{name}.{form}",
+            f"/v1/videos/{{id}}/{name}",
             tags=["videos"],
-            name=f"{name}.{form}",
+            name=name,
             response_class=Response,
             responses=refusals(404, 409, 422),
         )
         async def download(id: str, model: str | None = None) -> Response:
-            """The results of one model, in the form of the jobs."""
-            result = _result(registry.get(id), service, model)
-            content = await asyncio.to_thread(write, result)
-            headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+            """The results of one model, by default of the first that has this file, in the form of the jobs."""
+            write = _writer(registry.get(id), service, model, name)
+            content = await asyncio.to_thread(write)
+            headers = {"content-disposition": f'attachment; filename="{name}"'}
             return Response(content, media_type=media_type, headers=headers)
 
-    for name, form in (("results", "parquet"), ("events", "csv"), ("events", "vtt")):
-        add_download(name, form)
+    for name, media_type in MEDIA_TYPES.items():
+        add_download(name, media_type)
 
 
-def _result(video: ServedVideo, service: Service, model: str | None) -> VideoResult:
+def _writer(video: ServedVideo, service: Service, model: str | None, name: str) -> Callable[[], bytes]:
+    """What gives the content of a file of results. Raises `ApiError`, and `InputError` for an unknown model."""
     if video.status != DONE:
         raise ApiError("not_ready", "there are no results yet")
-    (name,) = names_of(service.served.models, [model or video.models[0]])
-    if name not in video.results:
+    wanted = video.models if model is None else names_of(service.served.models, [model])
+    results = [video.results[each] for each in wanted if each in video.results]
+    if not results:
         raise ApiError("not_found", "this model was not asked about the video")
-    return video.results[name]
+    for result in results:
+        if name in result.files:
+            return result.files[name]
+    known = dict.fromkeys(file for result in results for file in result.files)
+    there_is = f", but {', '.join(known)}" if known else ""
+    raise ApiError("not_found", f"{', '.join(wanted)} gave no {name} of this video{there_is}")
 
 
 def _file_of(video: ServedVideo) -> Path:

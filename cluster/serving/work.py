@@ -1,7 +1,8 @@
-"""The work on one video: its length, then the labels and timeline of each model that was asked for.
+"""The work on one video: its length, then the labels and timeline, or the transcript, of each model that was asked for.
 
     file ─► length ─┬► features, segment by segment ─► row ─► each classifier of these features ─┐
-                    └► each model that watches the video itself, segment by segment ─────────────┴► results
+                    ├► each classifier that watches the video itself, segment by segment ────────┼► results
+                    └► each lip reader, in one piece ────────────────────────────────────────────┘
 
 Tasks, their retries and the assembly of segments are those of the jobs (`cluster.engines.tasks`,
 `cluster.extraction.assembler`, `cluster.scoring.timeline_assembler`), so that results equal what the jobs write. Here
@@ -11,7 +12,7 @@ they are handed to replicas; one that is lost over a task costs one attempt of i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -29,7 +30,9 @@ from cluster.serving.application import Handles
 from cluster.serving.decoding import Step
 from cluster.serving.deployments import FrameFeatures
 from cluster.serving.length import VideoLength
-from cluster.serving.models import LENGTH, ServedModel, ServedModels
+from cluster.serving.models import LENGTH, ServedClassifier, ServedModel, ServedModels
+from cluster.serving.readers import ServedReader
+from cluster.transcription.transcriber import Transcript
 from schemas.failures import FailureRow
 from schemas.features import FeatureRow
 from schemas.outcomes import FailureCode
@@ -44,11 +47,14 @@ Decode = Callable[[Task], Awaitable[Outcome | WorkerLoss]]
 
 
 class WorkError(Exception):
-    """A video that cannot be labelled: a code, and a message for its owner."""
+    """A video that cannot be labelled, or read: a code, and a message for its owner."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
+
+
+Found = VideoLabels | Transcript | WorkError
 
 
 class Progress(Protocol):
@@ -66,8 +72,11 @@ class VideoWork:
     handles: Handles
     top_k: int
 
-    async def __call__(self, video: Video, names: tuple[str, ...], progress: Progress) -> dict[str, VideoLabels]:
-        """The labels of a video by all of these models. Raises `WorkError`."""
+    async def __call__(self, video: Video, names: tuple[str, ...], progress: Progress) -> dict[str, Found]:
+        """What these models find in a video; of a lip reader that fails, why, where others find something.
+
+        Raises `WorkError` for a video in which none finds anything.
+        """
         length = await self._length(video)
         progress(done=0.0, length=length)
         by_stage: dict[str, list[ServedModel]] = {}
@@ -85,7 +94,10 @@ class VideoWork:
                 parts = [group.create_task(self._stage(video, key, own, advance)) for key, own in by_stage.items()]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-        found = {name: labels for part in parts for name, labels in part.result().items()}
+        found = {name: one for part in parts for name, one in part.result().items()}
+        failures = [one for one in found.values() if isinstance(one, WorkError)]
+        if len(failures) == len(found):
+            raise failures[0]
         return {name: found[name] for name in names}
 
     async def _length(self, video: Video) -> VideoLength:
@@ -99,15 +111,28 @@ class VideoWork:
 
     async def _stage(
         self, video: Video, key: str, models: list[ServedModel], advance: Callable[..., None]
-    ) -> dict[str, VideoLabels]:
-        if models[0].grid is None:
-            (model,) = models
+    ) -> Mapping[str, Found]:
+        model, *_ = models
+        if isinstance(model, ServedReader):
+            return {model.name: await self._read(video, model, advance)}
+        if model.grid is None:
             return {model.name: await self._watched(video, model, advance)}
         row = await self._features(video, key, advance)
         advance(key, 1.0, is_classifying=True)
-        return {model.name: await self._classified(video, row, model) for model in models}
+        classifiers = self.served.classifiers
+        return {model.name: await self._classified(video, row, classifiers[model.name]) for model in models}
 
-    async def _watched(self, video: Video, model: ServedModel, advance: Callable[..., None]) -> VideoLabels:
+    async def _read(self, video: Video, model: ServedReader, advance: Callable[..., None]) -> Transcript | WorkError:
+        async with aclosing(self._outcomes(video, model.stage)) as outcomes:
+            async for outcome in outcomes:
+                advance(model.stage, 1.0)
+                if isinstance(outcome, Failed):
+                    return WorkError(outcome.code, outcome.message)
+                transcript: Transcript = outcome.features
+                return transcript
+        raise WorkError(FailureCode.INTERNAL, "it has no transcript")
+
+    async def _watched(self, video: Video, model: ServedClassifier, advance: Callable[..., None]) -> VideoLabels:
         assembler = TimelineAssembler("", num_classes=model.trained.config.num_classes, top_k=self.top_k)
         done = 0
         async with aclosing(self._outcomes(video, model.stage)) as outcomes:
@@ -131,7 +156,7 @@ class VideoWork:
                     advance(key, done / _count(outcome, done))
         raise WorkError(FailureCode.INTERNAL, "its segments do not make a video")
 
-    async def _classified(self, video: Video, row: FeatureRow, model: ServedModel) -> VideoLabels:
+    async def _classified(self, video: Video, row: FeatureRow, model: ServedClassifier) -> VideoLabels:
         assert row.rgb is not None
         assert row.audio is not None
         features = FrameFeatures(np.asarray(row.rgb), np.asarray(row.audio), row.gaps)

@@ -39,6 +39,11 @@ class Decoding:
     lm_weight: float = 1.0
     word_bonus: float = 0.0
 
+    @property
+    def between(self) -> str:
+        """What stands between two words: nothing, where the alphabet has no space and words are characters."""
+        return "" if self.alphabet.space is None else " "
+
     def build(self) -> tuple[TextDecoder, int]:
         """The decoder, and the fewest frames in which it can read anything.
 

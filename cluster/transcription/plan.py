@@ -5,9 +5,8 @@ Making it checks everything that can be wrong before any work is done.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,18 +20,9 @@ from cluster.runs.options import attempt
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.storage import files
 from cluster.transcription.config import TranscriptionOptions
-from cluster.transcription.decoding import Decoding, read_decoding
-from cluster.transcription.lip_network import LipNetwork
-from cluster.transcription.mouths import MouthWindows
-from cluster.transcription.transcriber import LipTranscriber
-from extractors.faces.mouths import WEIGHTS
-from schemas import strict_json
+from cluster.transcription.manner import read_manner
 from schemas.errors import InputError
-from schemas.lips import FIXED, FOUND, LipInput
 from schemas.videos import Video
-
-# Raised whenever the same video would give another transcript.
-TRANSCRIPTS_VERSION = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,35 +55,17 @@ def make_plan(options: TranscriptionOptions) -> TranscriptionPlan:
     problems = _unwritable(options)
     reader = _read_reader(options.checkpoint, problems)
     videos = _read_videos(options, problems)
-    look = None if reader is None else attempt(lambda: _look(reader, options), problems)
-    decoding: Decoding | None = None
-    decoder: dict[str, str] = {}
+    manner = None
     if reader is not None:
-        known = len(problems)
-        decoding, decoder = read_decoding(options.decoding, reader.alphabet, problems)
-        if len(problems) == known:
-            problems += _unfit(decoding, options.windows.window)
-    if reader is None or look is None or decoding is None or problems:
+        manner = attempt(
+            lambda: read_manner(
+                reader, options.mouth, options.windows, options.decoding, max_pixels=options.max_pixels
+            ),
+            problems,
+        )
+    if reader is None or manner is None or problems:
         raise InputError(*problems)
-    fingerprint = {
-        "model": f"{reader.config.model}:{reader.config.weights_sha256}",
-        "mouth.look": json.dumps(asdict(look), sort_keys=True),
-        "mouth.face": str(options.mouth.face or "largest"),
-        "mouth.faces": WEIGHTS if look.crop == FOUND else "",
-        "windows.frames": str(options.windows.window),
-        "windows.overlap": str(options.windows.overlap),
-        "version": TRANSCRIPTS_VERSION,
-        **decoder,
-    }
-    about = {
-        "framemill.model": reader.name,
-        "framemill.alphabet": strict_json.dump(reader.alphabet),
-        "framemill.decoder": json.dumps(decoder, sort_keys=True),
-    }
     run_id = new_run_id(started)
-    size, overlap = options.windows.window, options.windows.overlap
-    mouths = MouthWindows(look=look, face=options.mouth.face, size=size, overlap=overlap)
-    stage = LipTranscriber(LipNetwork(reader, size), mouths, decoding, options.max_pixels)
     engine = options.engine
     return TranscriptionPlan(
         options=options,
@@ -101,10 +73,10 @@ def make_plan(options: TranscriptionOptions) -> TranscriptionPlan:
         started=started,
         videos=tuple(with_versions(videos, options.policy)),
         model=reader.name,
-        between="" if reader.alphabet.space is None else " ",
-        fingerprint=fingerprint,
-        dataset=TranscriptDataset(options.output, run_id=run_id, fingerprint=fingerprint, about=about),
-        worker=VideoWorker(stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
+        between=manner.stage.decoding.between,
+        fingerprint=manner.fingerprint,
+        dataset=TranscriptDataset(options.output, run_id=run_id, fingerprint=manner.fingerprint, about=manner.about),
+        worker=VideoWorker(manner.stage, engine.memory_limit_mib << 20, engine.time_limit, options.policy),
     )
 
 
@@ -122,26 +94,6 @@ def _read_videos(options: TranscriptionOptions, problems: list[str]) -> list[Vid
     except ManifestError as error:
         problems.append(str(error))
         return []
-
-
-def _look(reader: LipReader, options: TranscriptionOptions) -> LipInput:
-    """The crops of the reader, with the place of the mouth that the options name."""
-    mouth = options.mouth
-    look = reader.look if mouth.crop is None else replace(reader.look, crop=mouth.crop)
-    if look.crop == FIXED and mouth.face is not None:
-        raise ValueError(f"--face goes with --crop {FOUND}: the checkpoint takes the mouth from a fixed place")
-    return look
-
-
-def _unfit(decoding: Decoding, window_frames: int) -> list[str]:
-    """What is wrong with a lexicon and its language model, for the alphabet and for the windows."""
-    try:
-        _, fewest = decoding.build()
-    except ValueError as error:
-        return [str(error)]
-    if fewest > window_frames:
-        return [f"window is {window_frames} frames, but the shortest sentence of the lexicon needs {fewest}"]
-    return []
 
 
 def _unwritable(options: TranscriptionOptions) -> list[str]:

@@ -142,10 +142,9 @@ class LipTranscriber:
             TranscriptWord(word.word, float(word.start_seconds), float(word.end_seconds), word.score)
             for word in words.words
         )
-        between = "" if self.decoding.alphabet.space is None else " "
         total = max(extent.stop - extent.first + extent.head_points, samples.count)
         transcript = Transcript(
-            text=between.join(word.word for word in found),
+            text=self.decoding.between.join(word.word for word in found),
             score=math.exp(logs.value),
             words=found,
             coverage=reading.read_frames / total,

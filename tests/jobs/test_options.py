@@ -93,7 +93,7 @@ FLAGS = {
     "serve": """
         checkpoint host port proxies token-file corrections corrections-mib top-k threshold
         timeline-hz stride window memory-seconds timeline-top-k event-threshold event-end-threshold event-min-seconds
-        event-gap-seconds
+        event-gap-seconds crop face beam lexicon language-model lm-weight word-bonus
         weights pca audio-weights audio-pca address decoders network-replicas gpus-per-network precision
         uploads max-upload-mib max-duration max-pixels upload-time idle-time retention storage-mib allow-uris
         allow-private-uris time-limit memory-limit-mib segment-seconds work-time queue client-queue client-rate
@@ -182,6 +182,7 @@ LINES = {
     "serve": (
         "--checkpoint c d --host 0.0.0.0 --token-file t --stride 0.5 --decoders 2 --allow-uris --allow-private-uris",
         "--checkpoint c --port 0 --weights w --corrections k --retention 60 --gpus-per-network 0.5",
+        "--checkpoint c --crop found --face 2 --lexicon words.txt --language-model m.arpa --lm-weight 0.8 --beam 100",
     ),
     "watch": (
         "--checkpoint c d --source rtsp://camera/1 --record r.parquet --top-k 3 --duration 5 --threads 1",

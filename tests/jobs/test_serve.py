@@ -28,13 +28,18 @@ from cluster.extraction.job import run_extraction
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.job import score_videos
 from cluster.storage.read_policy import ReadPolicy
+from cluster.transcription.config import TranscriptionOptions
+from cluster.transcription.job import transcribe
 from schemas.fingerprint import fingerprint_of
 from schemas.labels import LABEL_SCHEMA
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
 from tests.support.dataset import ROOT, job_environment
+from tests.support.lips import fixed_lips, signing, write_lips
 from tests.support.mutations import claiming, damaged, mutations, serve_mutations
 from tests.support.serving import FORM_TYPE, Client, Server, form, serving
+from tests.support.talking import write_frames
+from tests.support.transcripts import transcripts
 from tests.support.videos import picture
 
 EVENTS = {"event_threshold": 0.25, "event_gap_seconds": 1.0}
@@ -65,6 +70,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("frames", trained("dbof", rgb_dim=1024, fingerprint=fingerprint)),
     ):
         write_trained(folder / name, checkpoint)
+    write_lips(folder / "reader", fixed_lips(seed=1))
+    write_frames(folder / "speech" / "ab.mp4", signing("ab" * 20))
     return folder
 
 
@@ -72,8 +79,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One service for all tests, with small limits."""
     folder = tmp_path_factory.mktemp("service")
-    checkpoints = [data / name for name in NAMES]
-    limits = ["--max-upload-mib", 8, "--max-duration", 60, "--idle-time", 3, "--client-rate", 100000]
+    checkpoints = [data / name for name in (*NAMES, "reader")]
+    limits = ["--max-upload-mib", 8, "--max-duration", 60, "--idle-time", 3, "--client-rate", 100000, "--beam", 3]
     with serving(
         folder, "--checkpoint", *checkpoints, *FLAGS, *limits, "--allow-uris", "--corrections", folder / "kept"
     ) as server:
@@ -125,6 +132,24 @@ def test_results_equal_those_of_the_job(client: Client, done: dict[str, Any], da
     assert len(flat) > 0
 
 
+def test_a_transcript_equals_that_of_the_job(client: Client, done: dict[str, Any], data: Path, tmp_path: Path):
+    given = {"input": str(data / "speech"), "checkpoint": str(data / "reader"), "output": str(tmp_path / "transcripts")}
+    record = transcribe(TranscriptionOptions.of(**given, vtt=str(tmp_path / "vtt"), beam=3, engine="local", quiet=True))
+    assert record.counts.transcribed == 1
+    (expected,) = transcripts(tmp_path / "transcripts")
+    state = client.settled(client.upload((data / "speech" / "ab.mp4").read_bytes(), models="reader").json["id"])
+    (shown,) = state["transcripts"]
+    shard = client.get(f"/v1/videos/{state['id']}/results.parquet").body
+    (row,) = pq.read_table(io.BytesIO(shard)).to_pylist()
+    for column in ("text", "score", "words", "coverage"):
+        assert shown[column] == row[column] == expected[column], column
+    assert row["model"] == expected["model"]
+    subtitles = client.get(f"/v1/videos/{state['id']}/subtitles.vtt").body.decode()
+    assert subtitles.replace(state["id"], "ab") == (tmp_path / "vtt" / "ab.vtt").read_text()
+    # A video in which the others see something, and no mouth is where this reader looks for it.
+    assert [(one["model"], one["code"]) for one in done["failures"]] == [("reader", "no_face")]
+
+
 def test_a_video_tells_what_it_is_and_is_played_in_parts(client: Client, done: dict[str, Any], data: Path):
     content = (data / "videos" / "v00001.mp4").read_bytes()
     assert done["name"] == "holiday.mp4"
@@ -153,6 +178,7 @@ def test_models_are_described(client: Client):
         "actions": "clip",
         "means": "mean",
         "frames": "frames",
+        "reader": "lips",
     }
     assert {name: each["live_hz"] for name, each in found.items() if each["live"]} == {"stream": 5.0}
     assert found["stream"]["classes"] == [f"Class {place}" for place in range(4)]
@@ -317,6 +343,7 @@ def test_a_camera_is_watched_and_nothing_is_stored(client: Client, server: Serve
 def test_the_schema_has_examples(client: Client):
     schema = client.get("/openapi.json").json
     assert set(schema["paths"]) >= {"/v1/videos", "/v1/videos/{id}", "/v1/models", "/healthz", "/metrics"}
+    assert set(schema["paths"]) >= {f"/v1/videos/{{id}}/subtitles.{form}" for form in ("vtt", "srt")}
     body = schema["paths"]["/v1/videos"]["post"]["requestBody"]["content"]
     assert body["application/json"]["schema"]["properties"]["uri"]["examples"]
     assert body["multipart/form-data"]["schema"]["required"] == ["file"]

@@ -195,7 +195,7 @@ class LocalHandle:
 
 def local_handles(options: ServeOptions, served: ServedModels) -> Handles:
     """The deployments of models in this process, without Ray and without limits of memory."""
-    worker = StageWorker(served.stages, 8 << 30, 100.0)
+    worker = StageWorker(served.stages, 8 << 30, 100.0, 100.0)
     worker.setup()
     live = {
         name: LocalHandle(watch=Live(partial(camera_of, options, name), 3).look)

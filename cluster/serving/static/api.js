@@ -6,12 +6,15 @@
  * @typedef {{seconds: number, top: Label[]}} Step
  * @typedef {{start: number, end: number, index: number, name: string, score: number}} Event
  * @typedef {{model: string, labels: Label[], timeline: Step[], events: Event[]}} Result
+ * @typedef {{word: string, start: number, end: number, score: number}} Word
+ * @typedef {{model: string, text: string, score: number, coverage: number, words: Word[]}} Transcript
+ * @typedef {{model: string, code: string, message: string}} Failure of a model where others have results
  * @typedef {{model: string, start_seconds: number, end_seconds: number, label: string}} Correction
  * @typedef {{id: string, name: string, status: string, place: number | null, progress: number,
  *   error: {code: string, message: string} | null, duration_seconds: number, expires_at: string, codec: string | null,
- *   results: Result[], corrections: Correction[]}} Video
+ *   results: Result[], transcripts: Transcript[], failures: Failure[], corrections: Correction[]}} Video
  * @typedef {{name: string, kind: string, classes: string[], step_hz: number, live: boolean, accuracy: number | null,
- *   confusions: Record<string, [string, number][]>, report: string | null, live_hz?: number | null}} Model
+ *   word_error_rate: number | null, confusions: Record<string, [string, number][]>, report: string | null, live_hz?: number | null}} Model
  * @typedef {{max_upload_bytes: number, max_duration_seconds: number, retention_seconds: number, uris: boolean,
  *   uri_schemes: string[], corrections_kept: boolean}} Service
  * @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} Patience

@@ -86,7 +86,7 @@ class Pages {
 
   /** Title of the page, and the links to the views. */
   #name() {
-    const titles = { start: text("start.title"), video: this.video.title, camera: text("camera.title") };
+    const titles = { start: this.start.title, video: this.video.title, camera: text("camera.title") };
     document.title = `${titles[this.#shown || "start"]} · Framemill`;
     byId("to-start").href = this.video.address || "#";
     byId("to-start").ariaCurrent = this.#shown === "camera" ? null : "page";

@@ -5,12 +5,22 @@ import { byId, element } from "./element.js";
 import { percent } from "./numbers.js";
 import { hasText, text } from "./texts.js";
 
-const FILES = ["results.parquet", "events.csv", "events.vtt"];
+// Of classifiers, and of lip readers: files, and the names of their texts.
+const FILES = { "results.parquet": "results.parquet", "events.csv": "events.csv", "events.vtt": "events.vtt" };
+const LIP_FILES = {
+  "results.parquet": "transcript.parquet",
+  "subtitles.vtt": "subtitles.vtt",
+  "subtitles.srt": "subtitles.srt",
+};
 
 /** One line about a model. @param {import("./api.js").Model} model */
 export function factsOf(model) {
   const kind = hasText(`kind.${model.kind}`) ? text(`kind.${model.kind}`) : model.kind;
-  const facts = [kind, text("model.classes", { count: model.classes.length })];
+  const facts = [kind];
+  if (model.kind === "lips") facts.push(text("model.reads"));
+  else facts.push(text("model.classes", { count: model.classes.length }));
+  if (typeof model.word_error_rate === "number")
+    facts.push(text("model.word_error_rate", { rate: percent(model.word_error_rate) }));
   if (typeof model.accuracy === "number") facts.push(text("model.accuracy", { accuracy: percent(model.accuracy) }));
   return facts.join(" · ");
 }
@@ -18,10 +28,11 @@ export function factsOf(model) {
 export class ModelCard {
   #label = "";
 
-  /** @param {import("./api.js").Model} model @param {string} videoId */
-  show(model, videoId) {
+  /** @param {import("./api.js").Model} model @param {string} videoId @param {{hasFiles: boolean}} has */
+  show(model, videoId, { hasFiles }) {
     this.model = model;
     this.videoId = videoId;
+    this.hasFiles = hasFiles;
     this.render();
   }
 
@@ -40,17 +51,19 @@ export class ModelCard {
     const report = byId("report");
     report.hidden = !this.model.report;
     report.href = `v1/models/${encodeURIComponent(this.model.name)}/report`;
-    byId("downloads").replaceChildren(...FILES.map((name) => this.#download(name)));
+    const files = this.model.kind === "lips" ? LIP_FILES : FILES;
+    byId("downloads").replaceChildren(...Object.entries(files).map(([name, named]) => this.#download(name, named)));
+    byId("downloads-card").hidden = !this.hasFiles;
     this.#renderConfusions();
   }
 
-  #download(name) {
+  #download(name, named) {
     const address = `${pathOf(this.videoId, name)}?${new URLSearchParams({ model: this.model.name })}`;
     return element(
       "li",
       {},
-      element("a", { href: address, download: true, class: "button quiet" }, text(`downloads.${name}`)),
-      element("span", { class: "note" }, text(`downloads.${name}_note`)),
+      element("a", { href: address, download: true, class: "button quiet" }, text(`downloads.${named}`)),
+      element("span", { class: "note" }, text(`downloads.${named}_note`)),
     );
   }
 
@@ -58,7 +71,8 @@ export class ModelCard {
     const root = byId("confusions"),
       label = this.#label;
     root.replaceChildren();
-    if (!label || !this.model) return;
+    root.hidden = this.model?.kind === "lips";
+    if (!label || !this.model || root.hidden) return;
     root.append(element("h3", {}, text("model.confused", { label })));
     const known = Object.hasOwn(this.model.confusions ?? {}, label) ? this.model.confusions[label] : undefined;
     if (!known?.length) {

@@ -6,6 +6,7 @@
 import { pathOf } from "./api.js";
 import { byId } from "./element.js";
 import { Still } from "./still.js";
+import { Subtitles } from "./subtitles.js";
 import { text } from "./texts.js";
 
 export class Player {
@@ -21,6 +22,7 @@ export class Player {
     this.picture = byId("picture");
     this.words = byId("unplayable");
     this.still = new Still();
+    this.subtitles = new Subtitles(this.picture, () => this.#showLine());
     this.picture.addEventListener("error", () => this.picture.hasAttribute("src") && this.#giveUp());
     // Of a codec that it does not know, a browser plays the sound alone.
     this.picture.addEventListener("loadedmetadata", () => this.picture.videoWidth || this.#giveUp());
@@ -58,6 +60,7 @@ export class Player {
     this.#file = this.#id = "";
     this.#clock = 0;
     this.still.clear();
+    this.subtitles.clear();
     this.#isPlayable = true;
     this.video = undefined;
     this.render();
@@ -94,13 +97,20 @@ export class Player {
     this.#isPlayable = false;
     this.render();
     this.#showStill();
+    this.#showLine();
   }
 
   #showStill() {
     if (!this.#isPlayable && this.#id) this.still.show(this.#id, this.#clock);
   }
 
+  /** The player shows subtitles itself, if there is one. */
+  #showLine() {
+    if (!this.#isPlayable) this.subtitles.showAt(this.#clock);
+  }
+
   #tell() {
+    this.#showLine();
     this.onTime(this.seconds);
   }
 

@@ -48,8 +48,8 @@ export function problemOf(status, body, retryAfter) {
 /** What to say about something that was thrown: as it is where it is a problem, else as an unknown one. */
 export const asProblem = (error) => (error instanceof Problem ? error : new Problem("unknown", String(error)));
 
-/** Title and remedy of a problem. @param {Problem} problem */
-function wordsOf(problem) {
+/** Title and remedy of a problem. @param {{code: string}} problem */
+export function wordsOf(problem) {
   const code = hasText(`errors.${problem.code}`) ? problem.code : "unknown";
   return { title: text(`errors.${code}.title`), remedy: text(`errors.${code}.remedy`) };
 }

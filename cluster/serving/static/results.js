@@ -1,4 +1,7 @@
-/** The results of a video: strips, the labels of the moment, events, and what is known about the model that is chosen. */
+/**
+ * The results of a video: strips, the labels or the word of the moment, events or what is said, and what is known about
+ * the model that is chosen.
+ */
 
 import { coloursOf } from "./colours.js";
 import { isLow, LOW } from "./confidence.js";
@@ -7,7 +10,10 @@ import { byId, element } from "./element.js";
 import { EventList } from "./events.js";
 import { ModelCard } from "./model_card.js";
 import { clock, duration, percent } from "./numbers.js";
+import { wordsOf } from "./problem.js";
+import { Said } from "./said.js";
 import { ScoreTable } from "./scores.js";
+import { Spoken } from "./spoken.js";
 import { Strip } from "./strip.js";
 import { text } from "./texts.js";
 import { secondsByName, Timeline } from "./timeline.js";
@@ -39,6 +45,7 @@ export class Results {
       onSeek: (seconds) => this.player.seek(seconds),
       onCorrect: (event) => this.corrections.ask(this.#model, event),
     });
+    this.said = new Said((seconds) => this.player.seek(seconds));
     byId("correct").addEventListener("click", () => this.#correct());
     byId("all-labels").addEventListener("click", () => {
       this.#areAllShown = !this.#areAllShown;
@@ -50,44 +57,75 @@ export class Results {
   show(video) {
     this.#video = video;
     const seconds = video.duration_seconds;
-    const drafts = video.results.map((result) => {
-      const model = this.models.find((one) => one.name === result.model) ?? {
-        name: result.model,
-        kind: "",
-        classes: [],
-        step_hz: 0,
-        live: false,
-        accuracy: null,
-        confusions: {},
-        report: null,
-      };
-      const timeline = new Timeline(result, seconds, model.step_hz),
-        pieces = timeline.pieces();
-      // The last step may reach beyond the end of the video.
-      const events = result.events.map((event) => ({ ...event, end: Math.min(event.end, seconds) }));
-      return { result: { ...result, events }, model, timeline, pieces, lasted: secondsByName(pieces) };
-    });
-    const colourOf = coloursOf(drafts.flatMap((one) => [one.lasted, secondsByName(one.result.events)]));
+    const drafts = [
+      ...video.results.map((result) => this.#labelled(result, seconds)),
+      ...video.transcripts.map((transcript) => this.#read(transcript, seconds)),
+      ...video.failures.map((failure) => ({ model: this.#known(failure.model), failure, pieces: [] })),
+    ];
+    const colourOf = coloursOf(
+      drafts.filter((one) => one.result).flatMap((one) => [one.lasted, secondsByName(one.events)]),
+    );
     this.#views = drafts.map((one, place) => {
+      const colours = one.timeline instanceof Spoken ? one.timeline.colourOf : colourOf;
       const strip = one.pieces.length
         ? new Strip({
             model: one.model.name,
             timeline: one.timeline,
-            events: one.result.events,
+            events: one.events,
             pieces: one.pieces,
-            colourOf,
+            colourOf: colours,
+            none: one.none,
             hasName: drafts.length > 1,
             onSeek: (at) => (this.#choose(place), this.player.seek(at)),
             onPoint: (at) => this.#point(place, at),
           })
         : null;
-      return { ...one, strip, colourOf };
+      return { ...one, strip, colourOf: colours };
     });
+    this.player.subtitles.offer(
+      video.id,
+      video.transcripts.map((one) => one.model),
+    );
     this.#current = 0;
     this.#areAllShown = false;
     this.corrections.show(video);
     this.#renderStrips();
     this.#renderParts();
+  }
+
+  /** What the server told of a model, which it may have forgotten. @param {string} name */
+  #known(name) {
+    return (
+      this.models.find((one) => one.name === name) ?? {
+        name,
+        kind: "",
+        classes: [],
+        step_hz: 0,
+        live: false,
+        accuracy: null,
+        word_error_rate: null,
+        confusions: {},
+        report: null,
+      }
+    );
+  }
+
+  /** The view of a classifier. @param {import("./api.js").Result} result @param {number} seconds of the video */
+  #labelled(result, seconds) {
+    const model = this.#known(result.model),
+      timeline = new Timeline(result, seconds, model.step_hz),
+      pieces = timeline.pieces();
+    // The last step may reach beyond the end of the video.
+    const events = result.events.map((event) => ({ ...event, end: Math.min(event.end, seconds) }));
+    return { result, model, timeline, pieces, events, none: "strip.nothing", lasted: secondsByName(pieces) };
+  }
+
+  /** The view of a lip reader. @param {import("./api.js").Transcript} transcript @param {number} seconds of the video */
+  #read(transcript, seconds) {
+    const timeline = new Spoken(transcript, seconds),
+      { words } = timeline;
+    const model = this.#known(transcript.model);
+    return { transcript, model, timeline, pieces: words, events: words, none: "strip.no_word" };
   }
 
   /** Show nothing. */
@@ -123,8 +161,9 @@ export class Results {
   /** The playhead has moved. @param {number} seconds */
   tick(seconds) {
     for (const { strip } of this.#views) strip?.show(seconds);
-    if (!this.#view) return;
-    this.events.mark(seconds);
+    if (!this.#view?.strip && !this.#view?.result) return;
+    if (this.#view.transcript) this.said.mark(seconds);
+    else this.events.mark(seconds);
     this.#renderMoment();
   }
 
@@ -137,7 +176,7 @@ export class Results {
 
   /** The labels of a time; those of the whole video where the model has no timeline. */
   #labelsAt(seconds) {
-    return this.#view.strip ? this.#view.timeline.at(seconds) : this.#view.result.labels;
+    return this.#view.strip ? this.#view.timeline.at(seconds) : (this.#view.result?.labels ?? []);
   }
 
   /** Show the same in the words of the language. */
@@ -153,7 +192,12 @@ export class Results {
     byId("strips").replaceChildren(
       ...this.#views.map(
         (one) =>
-          one.strip?.root ?? element("p", { class: "note" }, text("video.no_timeline", { model: one.model.name })),
+          one.strip?.root ??
+          element(
+            "p",
+            { class: "note" },
+            text(one.result ? "video.no_timeline" : "video.not_read", { model: one.model.name }),
+          ),
       ),
     );
     byId("strip-help").hidden = !this.#views.some((one) => one.strip);
@@ -161,18 +205,37 @@ export class Results {
 
   #renderParts() {
     const isDone = Boolean(this.#view);
-    for (const id of ["now", "events", "more"]) byId(id).hidden = !isDone;
+    for (const id of ["now", "more"]) byId(id).hidden = !isDone;
+    for (const id of ["events", "whole"]) byId(id).hidden = !this.#view?.result;
+    byId("said").hidden = !isDone || Boolean(this.#view.result);
     byId("legend").replaceChildren();
     byId("model-switch").hidden = this.#views.length < 2;
     if (!isDone) return;
     this.#renderSwitch();
-    this.#renderLegend();
     this.#views.forEach((one, place) => one.strip?.mark(this.#views.length > 1 && place === this.#current));
     byId("moment").hidden = !this.#view.strip;
-    this.events.show(this.#view.result.events, this.#view.colourOf);
-    this.card.show(this.#model, this.#video.id);
-    this.#renderWhole();
+    this.card.show(this.#model, this.#video.id, { hasFiles: !this.#view.failure });
+    if (this.#view.result) this.#renderLabelled();
+    else this.#renderSaid();
     this.tick(this.player.seconds);
+  }
+
+  #renderLabelled() {
+    this.#renderLegend();
+    this.events.show(this.#view.events, this.#view.colourOf);
+    this.#renderWhole();
+  }
+
+  /** What a lip reader has read, or why it has read nothing. */
+  #renderSaid() {
+    const { transcript, timeline, failure, model } = this.#view;
+    byId("said-text").hidden = Boolean(failure);
+    if (transcript) this.said.show(transcript, timeline);
+    else {
+      const { title, remedy } = wordsOf(failure);
+      byId("said-note").textContent = `${title}. ${remedy}`;
+    }
+    this.player.subtitles.choose(model.name);
   }
 
   #renderSwitch() {
@@ -216,13 +279,16 @@ export class Results {
   #renderMoment() {
     const isPointed = this.#pointed !== null,
       seconds = this.#pointed ?? this.player.seconds,
-      labels = this.#labelsAt(seconds);
+      labels = this.#labelsAt(seconds),
+      isRead = Boolean(this.#view.transcript);
     byId("moment-title").textContent = text(isPointed ? "moment.pointer" : "moment.at", {
       time: clock(seconds, this.#view.timeline.stepSeconds < 1),
     });
     byId("moment-note").textContent =
-      labels.length && isLow(labels[0].score) ? text("moment.low", { threshold: percent(LOW) }) : "";
-    this.moment.show(labels);
+      labels.length && isLow(labels[0].score) && !isRead ? text("moment.low", { threshold: percent(LOW) }) : "";
+    this.moment.show(labels, isRead ? "scores.no_word" : "scores.none");
+    byId("correct").hidden = isRead;
+    byId("no-correction").hidden = !isRead;
     this.card.about(labels[0]?.name ?? "");
   }
 

@@ -8,6 +8,7 @@ import { text } from "./texts.js";
 export class ScoreTable {
   #labels = [];
   #rows = [];
+  #none = "scores.none";
 
   /** @param {HTMLElement} root @param {string} titleId of the heading that says what the scores are of */
   constructor(root, titleId) {
@@ -23,15 +24,17 @@ export class ScoreTable {
     root.replaceChildren(this.table, this.empty);
   }
 
-  /** @param {import("./api.js").Label[]} labels */
-  show(labels) {
+  /** @param {Pick<import("./api.js").Label, "name" | "score">[]} labels @param {string} none the text where there are none */
+  show(labels, none = "scores.none") {
     this.#labels = labels;
+    this.#none = none;
     while (this.#rows.length < labels.length) this.#rows.push(new Row());
     if (this.body.rows.length !== labels.length)
       this.body.replaceChildren(...this.#rows.slice(0, labels.length).map((row) => row.row));
     labels.forEach((label, place) => this.#rows[place].show(label, place));
     this.table.hidden = !labels.length;
     this.empty.hidden = labels.length > 0;
+    this.empty.textContent = text(none);
   }
 
   /** Show the same in the words of the language. */
@@ -39,8 +42,7 @@ export class ScoreTable {
     this.head.replaceChildren(
       ...["label", "score"].map((name) => element("th", { scope: "col" }, text(`scores.${name}`))),
     );
-    this.empty.textContent = text("scores.none");
-    this.show(this.#labels);
+    this.show(this.#labels, this.#none);
   }
 }
 

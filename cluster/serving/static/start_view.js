@@ -28,9 +28,16 @@ export class StartView {
     this.#listenForDrops();
   }
 
+  get title() {
+    const { models } = this.parts;
+    const isForLips = models.length > 0 && models.every((model) => model.kind === "lips");
+    return text(isForLips ? "start.title_lips" : "start.title");
+  }
+
   /** Show the same in the words of the language. */
   render() {
     const { service, models } = this.parts;
+    byId("start-title").textContent = this.title;
     byId("limits").textContent = service.max_upload_bytes
       ? text("start.limits", {
           size: size(service.max_upload_bytes),

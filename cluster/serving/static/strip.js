@@ -12,6 +12,8 @@ const WIDTH = 1000; // units of the drawing, which is stretched to its container
 const HEIGHT = 100;
 const LEAST_HEIGHT = 6;
 const MAX_LANES = 4;
+const MANY_EVENTS = 40; // of which those are left out that have no room for their name
+const ROOM = 0.01; // of the strip
 const PAGE_STEPS = 10;
 const TICKS = 5;
 const TICK_SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
@@ -20,9 +22,10 @@ export class Strip {
   #time = 0;
 
   /**
-   * @param {{model: string, timeline: import("./timeline.js").Timeline, events: import("./api.js").Event[],
-   *   pieces: import("./timeline.js").Piece[], colourOf: (name: string) => string,
-   *   onSeek: (seconds: number) => void, onPoint: (seconds: number | null) => void, hasName: boolean}} parts
+   * @param {{model: string, timeline: import("./timeline.js").Timeline | import("./spoken.js").Spoken,
+   *   events: Omit<import("./api.js").Event, "index">[], pieces: import("./timeline.js").Piece[],
+   *   colourOf: (name: string) => string, none: string, onSeek: (seconds: number) => void,
+   *   onPoint: (seconds: number | null) => void, hasName: boolean}} parts; `none` is the text where there is no label
    */
   constructor(parts) {
     this.parts = parts;
@@ -53,7 +56,7 @@ export class Strip {
     this.track.ariaValueNow = seconds.toFixed(1);
     this.track.ariaValueText = labels.length
       ? text("strip.at", { time: clock(seconds), label: labels[0].name, score: percent(labels[0].score) })
-      : text("strip.nothing", { time: clock(seconds) });
+      : text(this.parts.none, { time: clock(seconds) });
   }
 
   /** Show which model the rest of the page is about. @param {boolean} isCurrent */
@@ -101,8 +104,9 @@ export class Strip {
   #drawEvents() {
     const ends = Array(MAX_LANES).fill(0);
     for (const event of this.parts.events) {
-      const lane = ends.findIndex((end) => end <= event.start + 1e-6);
-      if (lane < 0) continue; // it is in the list of events
+      const hasRoom = this.parts.events.length <= MANY_EVENTS || event.end - event.start >= ROOM * this.seconds;
+      const lane = hasRoom ? ends.findIndex((end) => end <= event.start + 1e-6) : -1;
+      if (lane < 0) continue; // it is in the list below
       ends[lane] = event.end;
       const bar = element(
         "div",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cluster.engines.base import WorkerLoss
@@ -11,34 +13,42 @@ from cluster.serving.models import LENGTH, STILL, read_models
 from schemas.videos import Video
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
+from tests.support.lips import fixed_lips, signing, write_lips
+from tests.support.talking import write_frames
 
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory):
     folder = tmp_path_factory.mktemp("decoding")
     names = [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
+    names.append(write_lips(folder / "r", fixed_lips(seed=1)))
     served = read_models(ServeOptions.of(checkpoint=tuple(names), stride=0.5))
-    return StageWorker(served.stages, 2 << 30, 30.0)
+    return StageWorker(served.stages, 2 << 30, 30.0, 60.0)
 
 
-def test_networks_that_can_run_elsewhere_are_those_of_clips(worker):
-    assert list(worker.networks) == ["c/network"]
-    assert worker.with_networks(worker.networks).stages == worker.stages
+def test_networks_that_can_run_elsewhere_are_those_of_clips_and_lips(worker):
+    assert list(worker.networks) == ["c/network", "r/network"]
+    same = worker.with_networks(worker.networks)
+    assert {key: same.stages[key] for key in ("s", "c")} == {key: worker.stages[key] for key in ("s", "c")}
+    assert same.networks == worker.networks
 
 
 def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
-    (path,) = write_clip_videos(tmp_path, 1, frames=30)
+    (clip,) = write_clip_videos(tmp_path, 1, frames=30)
+    lips = write_frames(tmp_path / "lips.mp4", signing("ab"))
     (tmp_path / "text").write_text("no video")
     with TaskProcess.of(worker) as process:
-        for stage in (LENGTH, STILL, "s", "c"):
-            here = StageWorker(worker.stages, 2 << 30, 30.0)
-            here.setup()
-            step = Step(stage, Task(Video("id", str(path))))
+        here = replace(worker)
+        here.setup()
+        for stage in (LENGTH, STILL, "s", "c", "r"):
+            step = Step(stage, Task(Video("id", str(lips if stage == "r" else clip))))
             there = process.carry_out(step).outcome
             assert isinstance(there, Done)
             assert type(there.features) is type(here(step).outcome.features)
             if stage == STILL:
                 assert there.features == here(step).outcome.features
+            elif stage == "r":
+                assert there.features.words == here(step).outcome.features.words
             elif stage != LENGTH:
                 assert there.features.timeline.scores.tolist() == here(step).outcome.features.timeline.scores.tolist()
         failed = process.carry_out(Step("s", Task(Video("id", str(tmp_path / "text"))))).outcome
@@ -46,9 +56,15 @@ def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
         assert failed.code == "not_media"
 
 
+def test_a_video_that_is_read_in_one_piece_has_the_time_of_a_video(worker):
+    assert worker.resources.time_limit_seconds == 60.0
+    segments = replace(worker, stages={key: worker.stages[key] for key in (LENGTH, "s")})
+    assert segments.resources.time_limit_seconds == 30.0
+
+
 def test_a_step_that_takes_too_long_is_a_loss_or_a_failure_and_the_next_one_is_done(worker, tmp_path):
     (path,) = write_clip_videos(tmp_path, 1, frames=1500)  # much longer than the watchdog looks away
-    quick = StageWorker({LENGTH: worker.stages[LENGTH], "s": worker.stages["s"]}, 2 << 30, 0.001)
+    quick = StageWorker({LENGTH: worker.stages[LENGTH], "s": worker.stages["s"]}, 2 << 30, 0.001, 60.0)
     with TaskProcess.of(quick) as process:
         answer = process.carry_out(Step("s", Task(Video("id", str(path)))))
         assert isinstance(answer, WorkerLoss) or answer.outcome.code == "time_limit"

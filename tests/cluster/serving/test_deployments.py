@@ -70,7 +70,7 @@ def test_a_decoder_outlives_a_child_that_is_killed(tmp_path):
 
     async def scene() -> None:
         decoder = Decoder.__new__(Decoder)
-        worker = StageWorker({"length": LengthStage(1 << 20, 60.0)}, 1 << 30, 30.0)
+        worker = StageWorker({"length": LengthStage(1 << 20, 60.0)}, 1 << 30, 30.0, 30.0)
         await decoder.__init__(lambda: worker, {})  # type: ignore[misc]
         assert isinstance(await decoder.carry_out(step), Done)
         before = set(children(os.getpid()))

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from cluster.serving.errors import CODE_OF, MESSAGES, STATUS_OF, ApiError, error_body, public_message
+import logging
+
+import pytest
+
+from cluster.serving.errors import CODE_OF, MESSAGES, STATUS_OF, ApiError, error_body, public_message, told
 from schemas.outcomes import FailureCode
 
 
@@ -14,4 +18,13 @@ def test_clients_do_not_hear_of_options_paths_and_tracebacks():
     assert "Traceback" not in public_message(FailureCode.INTERNAL, "Traceback in /srv/app")
     assert public_message(FailureCode.TIME_LIMIT, "took more than 900 s (--time-limit)") == MESSAGES["time_limit"]
     assert public_message(FailureCode.NOT_MEDIA, "it is text") == "it is text"
+    assert public_message(FailureCode.NO_FACE, "find the mouth (--crop found) instead") == "find the mouth instead"
     assert error_body("busy", "later") == {"error": {"code": "busy", "message": "later"}}
+
+
+def test_what_whoever_runs_the_service_must_know_is_logged(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.ERROR, "framemill"):
+        assert told("v1", FailureCode.NO_FACE, "no face") == ("no_face", "no face")
+        assert caplog.messages == []
+        assert told("v1", FailureCode.INTERNAL, "Traceback in /srv") == ("internal", MESSAGES["internal"])
+    assert caplog.messages == ["video v1: internal: Traceback in /srv"]

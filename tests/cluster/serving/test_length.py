@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.serving.length import LengthStage, VideoLength
+from cluster.serving.length import LengthStage, VideoLength, grid_points
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
 from tests.support.videos import Clip, write_video
@@ -20,3 +20,8 @@ def test_a_length_is_told_and_limits_hold(tmp_path):
             stage(path, video)
         assert caught.value.code == code
         assert "--" not in caught.value.message or code != FailureCode.TOO_LONG
+
+
+def test_grid_points_of_the_longest_video():
+    assert grid_points(10.0, "25") == 276
+    assert grid_points(0.1, "30000/1001") == 33

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FileChooser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FileChooser, Page, expect
 
 from cluster.datasets.manifest import read_videos
 from cluster.reports.training_report import render_training_report
@@ -25,28 +24,32 @@ from tests.support.browser import chromium
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream
 from tests.support.job_server import wait_until
+from tests.support.served_page import (
+    TIME,
+    TOKEN,
+    WAIT_MILLISECONDS,
+    check_view,
+    launched,
+    open_page,
+    slider,
+    upload,
+    wait_for,
+)
 from tests.support.servers import http_files
 from tests.support.serving import served_here
 from tests.support.training_records import renamed, training_record
 from tests.support.videos import Clip, write_video
 
-TOKEN = "a-token-of-these-tests"
 THRESHOLD = 0.55  # at which the classes of `clips` change
 SECONDS = 8
 CLIP = Clip(frames=10 * SECONDS, rate=10, width=160, height=96, options={"movflags": "faststart"})
 HOSTILE = "'><img src=x onerror=alert(1)>.mp4"
-WAIT_MILLISECONDS = 60_000  # for the work on a video, on a machine that does much else
 expect.set_options(timeout=30_000)
-TIME = "document.querySelector('#picture').currentTime"
 DROPPED = """(content) => {
   const dropped = new DataTransfer(), bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
   dropped.items.add(new File([bytes], "dropped.mp4"));
   return dropped;
 }"""
-# Elements that reach out of the window.
-WIDE = """[...document.querySelectorAll("body *")].filter((element) => element.checkVisibility()
-  && element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
-  && !element.closest(".visually-hidden, svg")).map((element) => element.outerHTML.slice(0, 200))"""
 
 
 @pytest.fixture(scope="module")
@@ -95,31 +98,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory, service: str) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(videos: Path) -> Iterator[Browser]:
-    switches = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    switches = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     switches.append(f"--use-file-for-fake-video-capture={videos / 'camera.y4m'}")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=switches)
-        yield launched
-        launched.close()
-
-
-def open_page(browser: Browser, service: str, *, is_known: bool = True, **view: Any) -> tuple[Page, list[str]]:
-    """The page in a context of its own, whose session is open if it `is_known`; and what goes wrong in its scripts."""
-    view = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "permissions": ["camera"], **view}
-    context = browser.new_context(**view)
-    context.set_default_timeout(WAIT_MILLISECONDS)
-    if is_known:
-        answer = context.request.post(f"{service}/v1/session", headers={"Authorization": f"Bearer {TOKEN}"})
-        assert answer.status == 204, answer.text()
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    # Requests that are refused are told of by the browser itself.
-    page.on("console", lambda one: wrong.append(one.text) if "Content Security Policy" in one.text else None)
-    page.goto(service)
-    if is_known:
-        expect(page.get_by_role("heading", level=1)).to_be_visible()  # it knows what the service offers
-    return page, wrong
+    with launched(*switches) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -141,27 +123,11 @@ def video(browser: Browser, service: str, videos: Path) -> str:
     return address.partition("#video=")[2]
 
 
-def upload(page: Page, path: Path) -> None:
-    """Choose a file, and wait for its results."""
-    page.set_input_files("#file", path)
-    expect(page.locator("#now")).to_be_visible(timeout=WAIT_MILLISECONDS)
-
-
 def show(page: Page, service: str, video: str) -> None:
     """Open a video that is done."""
     page.goto(f"{service}/#video={video}")
     expect(page.locator("#now")).to_be_visible()
     wait_for(page, "document.querySelector('#picture').readyState > 0")
-
-
-def wait_for(page: Page, expression: str) -> None:
-    """Wait until an expression is true. Playwright's own way needs `eval`, which the page's policy forbids."""
-    wait_until(lambda: page.evaluate(expression), timeout_seconds=WAIT_MILLISECONDS / 1000)
-
-
-def slider(page: Page, model: str) -> Any:
-    """The strip of a model."""
-    return page.get_by_role("slider", name=f"Timeline of {model}")
 
 
 def results(page: Page, service: str, video: str) -> dict[str, Any]:
@@ -498,28 +464,20 @@ def test_every_view_is_accessible_and_fits(
     browser: Browser, service: str, video: str, videos: Path, width: int, scheme: str
 ) -> None:
     page, wrong = open_page(browser, service, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    axe = Axe()
-
-    def check(view: str) -> None:
-        found = axe.run(page).response["violations"]
-        assert [(view, one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found] == []
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), view
-        assert page.evaluate(WIDE) == [], view
-
     expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
-    check("start")
+    check_view(page, "start")
     page.set_input_files("#file", videos / "words.mp4")
     expect(page.get_by_role("alert")).to_be_visible()
-    check("problem")
+    check_view(page, "problem")
     upload(page, videos / "old.avi")
     expect(page.get_by_role("img", name="Picture at")).to_be_visible()
-    check("stills")
+    check_view(page, "stills")
     show(page, service, video)
-    check("results")
+    check_view(page, "results")
     page.get_by_role("button", name="Correct this label").click()
-    check("correction")
+    check_view(page, "correction")
     page.keyboard.press("Escape")
     page.goto(f"{service}/#camera")
-    check("camera")
+    check_view(page, "camera")
     assert wrong == []
     page.context.close()

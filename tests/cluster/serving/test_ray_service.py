@@ -15,6 +15,7 @@ from cluster.serving.ray_service import application_of, build, options_of
 from schemas.errors import InputError
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos
+from tests.support.lips import fixed_lips, write_lips
 from tests.support.serving import Client
 
 
@@ -28,7 +29,8 @@ def test_options_come_as_yaml_has_them():
 @pytest.fixture(scope="module")
 def places(tmp_path_factory) -> list[str]:
     folder = tmp_path_factory.mktemp("models")
-    return [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
+    classifiers = [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
+    return [*classifiers, write_lips(folder / "r", fixed_lips())]
 
 
 def test_no_weights_pass_through_the_controller(places):
@@ -51,7 +53,7 @@ def test_the_application_serves(places, tmp_path, monkeypatch):
         serve.start(proxy_location=ProxyLocation.Disabled)
         serve.run(build(options), name="framemill", route_prefix=None)
         client = Client(f"http://127.0.0.1:{port}")
-        assert [model["name"] for model in client.get("/v1/models").json] == ["s", "c"]
+        assert [model["name"] for model in client.get("/v1/models").json] == ["s", "c", "r"]
         assert client.settled(client.upload(video.read_bytes()).json["id"])["status"] == "done"
         withdraw()
         deadline = time.monotonic() + 30

@@ -9,7 +9,8 @@ import pytest
 from cluster.scoring.label_writer import VideoLabels
 from cluster.serving.config import ServeOptions
 from cluster.serving.models import read_models
-from cluster.serving.results import FORMS, result_of
+from cluster.serving.results import MEDIA_TYPES, ModelFailure, result_of
+from cluster.serving.transcripts import TranscriptResult
 from schemas.timelines import TIMELINE_LABEL_SCHEMA, EventRules
 from schemas.videos import Video
 from tests.support.checkpoints import write_trained
@@ -44,8 +45,13 @@ def test_json_has_names_and_steps_in_order(result):
 
 
 def test_events_are_written_as_the_job_writes_them(result):
-    assert FORMS["vtt"][0](result).decode().count("-->") == 1
-    lines = list(csv.reader(io.StringIO(FORMS["csv"][0](result).decode())))
+    assert result.files["events.vtt"]().decode().count("-->") == 1
+    lines = list(csv.reader(io.StringIO(result.files["events.csv"]().decode())))
     assert lines[0] == ["id", "start_seconds", "end_seconds", "labels", "score"]
     assert lines[1][:3] == ["'=an id", "0.0", "2.0"]
-    assert FORMS["parquet"][0](result) == result.shard
+    assert result.files["results.parquet"]() == result.shard
+
+
+def test_every_file_has_a_type(result):
+    assert {*result.files, *TranscriptResult("m", b"", " ").files} == set(MEDIA_TYPES)
+    assert ModelFailure("m", "no_face", "no face").files == {}

@@ -32,7 +32,7 @@ def served(path: Path, seconds: float | None = 2.0) -> ServedVideo:
 
 
 def decoder(answer: Callable[[Step], Any] | None = None) -> LocalHandle:
-    worker = StageWorker({STILL: StillStage(1 << 20)}, 8 << 30, 100.0)
+    worker = StageWorker({STILL: StillStage(1 << 20)}, 8 << 30, 100.0, 100.0)
     return LocalHandle(carry_out=answer or (lambda step: worker(step).outcome))
 
 

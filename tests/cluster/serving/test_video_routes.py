@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from cluster.datasets.manifest import read_videos
 from cluster.serving.bodies import SMALL_BYTES
 from cluster.serving.config import ServeOptions
+from tests.support.lips import fixed_lips, signing, write_lips
 from tests.support.serving import FORM_TYPE, Client, form, served_here
+from tests.support.talking import write_frames
 
 
 def test_a_video_and_its_file_are_forgotten_in_time(here, video):
@@ -178,3 +182,64 @@ def test_a_picture_of_a_time(kept, video):
     for wrong in ("nan", "-1", "inf", "x"):
         assert kept.get(f"{own}/frame.jpg?seconds={wrong}").code == "invalid"
     assert kept.get("/v1/videos/none/frame.jpg").code == "not_found"
+
+
+@pytest.fixture(scope="module")
+def reading(folder: Path) -> Iterator[Client]:
+    """A service with a lip reader beside a classifier."""
+    reader = write_lips(folder / "reader", fixed_lips(seed=1))
+    options = ServeOptions.of(checkpoint=(str(folder / "stream"), reader))
+    with served_here(options, folder / "reading") as (url, _):
+        yield Client(url)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_frames(tmp_path_factory.mktemp("speech") / "v.mp4", signing("ab")).read_bytes()
+
+
+def test_a_transcript_is_told_and_comes_as_subtitles(reading, speech):
+    state = reading.settled(reading.upload(speech).json["id"])
+    assert (state["status"], state["failures"], [one["model"] for one in state["results"]]) == ("done", [], ["stream"])
+    (transcript,) = state["transcripts"]
+    assert (transcript["model"], transcript["coverage"]) == ("reader", 1.0)
+    assert transcript["text"] == " ".join(word["word"] for word in transcript["words"]) != ""
+    own = f"/v1/videos/{state['id']}"
+    for name, kind in (("subtitles.vtt", "text/vtt"), ("subtitles.srt", "application/x-subrip")):
+        answer = reading.get(f"{own}/{name}")
+        assert (answer.status, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+        assert transcript["text"] in answer.body.decode()
+    assert reading.get(f"{own}/results.parquet").body != reading.get(f"{own}/results.parquet?model=reader").body
+
+
+def test_what_a_model_does_not_give_is_told(reading, speech):
+    own = f"/v1/videos/{reading.settled(reading.upload(speech).json['id'])['id']}"
+    for name, model in (("events.vtt", "reader"), ("events.csv", "reader"), ("subtitles.srt", "stream")):
+        answer = reading.get(f"{own}/{name}?model={model}")
+        assert (answer.status, answer.code) == (404, "not_found")
+        assert f"{model} gave no {name} of this video, but results.parquet" in answer.json["error"]["message"]
+    assert reading.get(f"{own}/subtitles.vtt?model=nobody").code == "invalid"
+    answer = reading.send_json(f"{own}/corrections", {**CORRECTION, "model": "reader"})
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert "reader reads lips: corrections are of the labels of classifiers" in answer.json["error"]["message"]
+
+
+def test_a_video_without_a_mouth_has_its_labels_all_the_same(reading, video):
+    state = reading.settled(reading.upload(video).json["id"])
+    assert (state["status"], len(state["results"]), state["transcripts"]) == ("done", 1, [])
+    (failure,) = state["failures"]
+    assert (failure["model"], failure["code"]) == ("reader", "no_face")
+    assert "--" not in failure["message"]
+    assert reading.get(f"/v1/videos/{state['id']}/subtitles.vtt").code == "not_found"
+    alone = reading.settled(reading.upload(video, models="reader").json["id"])
+    assert (alone["status"], alone["error"]["code"]) == ("failed", "no_face")
+
+
+def test_a_lip_reader_is_described_and_watches_no_camera(reading):
+    (reader,) = (one for one in reading.get("/v1/models").json if one["name"] == "reader")
+    assert (reader["kind"], reader["classes"], reader["step_hz"], reader["live"]) == ("lips", [], 25.0, False)
+    with connect(f"{reading.url.replace('http', 'ws')}/v1/live?model=reader") as camera:
+        with pytest.raises(ConnectionClosed):
+            camera.recv(30)
+        assert camera.close_reason == "not_live"

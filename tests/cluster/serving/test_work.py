@@ -19,7 +19,9 @@ from cluster.serving.work import VideoWork, WorkError
 from schemas.videos import Video
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_stream, write_clip_videos
+from tests.support.lips import fixed_lips, signing, write_lips
 from tests.support.serving import LocalHandle
+from tests.support.talking import write_frames
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ class Replica:
     """A decoder here; the attempts of the step number `lost_at` end as `losses` say."""
 
     def __init__(self, served: ServedModels, lost_at: int = 0, losses: tuple[Any, ...] = ()) -> None:
-        self._worker = StageWorker(served.stages, 8 << 30, 100.0)
+        self._worker = StageWorker(served.stages, 8 << 30, 100.0, 100.0)
         self._worker.setup()
         self._lost_at, self._losses = lost_at, list(losses)
         self.steps: list[str] = []
@@ -123,3 +125,32 @@ def test_work_that_is_cancelled_cancels_its_calls(served, video):
 
     calls = asyncio.run(scene()).calls
     assert [call.is_cancelled for call in calls] == [False, True]
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory) -> ServedModels:
+    """A lip reader beside a classifier."""
+    folder = tmp_path_factory.mktemp("beside")
+    places = write_trained(folder / "stream", trained_stream()), write_lips(folder / "reader", fixed_lips(seed=1))
+    return read_models(ServeOptions.of(checkpoint=places))
+
+
+def found_by(served: ServedModels, video: Video, *names: str) -> Any:
+    work = VideoWork(served, Handles(LocalHandle(carry_out=Replica(served)), {}, {}), 20)
+    return asyncio.run(work(video, names, lambda **_: None))
+
+
+def test_a_lip_reader_reads_a_video_in_one_piece(beside, tmp_path):
+    video = Video("id", str(write_frames(tmp_path / "v.mp4", signing("ab"))))
+    found = found_by(beside, video, "reader", "stream")
+    assert list(found) == ["reader", "stream"]
+    assert (found["reader"].num_frames, found["reader"].coverage) == (10, 1.0)
+    assert found["stream"].timeline is not None
+
+
+def test_a_lip_reader_that_fails_costs_the_others_nothing(beside, video):
+    found = found_by(beside, video, "stream", "reader")  # whose frames have no fixed place of a mouth
+    assert (found["reader"].code, found["stream"].timeline is None) == ("no_face", False)
+    with pytest.raises(WorkError) as caught:
+        found_by(beside, video, "reader")
+    assert caught.value.code == "no_face"
