@@ -18,6 +18,7 @@ from schemas.lips import CROPS, FIXED
 
 GRID = "grid"
 LEXICON_BEAM = 50
+MAX_PREVIEWS = 100
 MAX_WINDOW = 750  # frames, some 7 MB of memory each in the network
 
 
@@ -124,6 +125,18 @@ class TranscriptionEngineOptions(EngineOptions):
 
 
 @dataclass(frozen=True)
+class TranscriptionReportingOptions(ReportingOptions):
+    """What a run logs, and what its report shows."""
+
+    previews: int = option(
+        12,
+        help="videos of which the report has a preview, an animation of what the network sees: 100 KB each, with faces",
+        minimum=0,
+        maximum=MAX_PREVIEWS,
+    )
+
+
+@dataclass(frozen=True)
 class TranscriptionOptions(Options):
     """One transcription run."""
 
@@ -162,7 +175,7 @@ class TranscriptionOptions(Options):
     access: AccessOptions = field(default_factory=AccessOptions)
     engine: TranscriptionEngineOptions = field(default_factory=TranscriptionEngineOptions)
     failures: FailureOptions = field(default_factory=FailureOptions)
-    reporting: ReportingOptions = field(default_factory=ReportingOptions)
+    reporting: TranscriptionReportingOptions = field(default_factory=TranscriptionReportingOptions)
 
     @override
     def conflicts(self) -> list[str]:

@@ -1,7 +1,7 @@
 """One transcription run, from its first video to its record.
 
 queue ─► engine ─► transcripts ─► shards, failures ─► subtitles
-             └► tally ─► record (updated during the run)
+             └► tally, samples ─► record (updated during the run), report
 
 A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
 closes; videos in committed shards are not read again.
@@ -21,6 +21,8 @@ import pyarrow as pa
 from cluster.datasets.increment import Increment
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.tasks import Done, Failed, Outcome, TaskQueue, failure_row
+from cluster.reports.context import PageContext
+from cluster.reports.transcription_report import TranscriptSample, render_transcription_report
 from cluster.runs.lifecycle import failed, guarded, internal_error, recorded
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
@@ -38,7 +40,7 @@ from schemas.records import MAX_FAILURES, utc_text
 from schemas.runs import FailureNote
 from schemas.transcriptions import TranscriptionCounts, TranscriptionRecord
 from schemas.transcripts import TranscriptRow, transcript_table
-from schemas.videos import content_of
+from schemas.videos import Video, content_of
 
 logger = logging.getLogger("framemill")
 
@@ -73,7 +75,10 @@ class TranscriptionRun:
     def __init__(self, plan: TranscriptionPlan, increment: Increment, engine: Engine, *, replaced: int) -> None:
         self._plan, self._engine = plan, engine
         self._pending = increment.pending
-        self._queue = TaskQueue(self._pending)
+        previews = min(plan.options.reporting.previews, len(self._pending))
+        shown = {self._pending[len(self._pending) * number // previews].id for number in range(previews)}
+        self._queue = TaskQueue(self._pending, thumbnails=shown)
+        self._samples: list[TranscriptSample] = []
         self._failures = OpenFailures(increment.failed)
         self._settled_text = self._failures.among(len(plan.videos) - len(self._pending))
         self._replaced = replaced
@@ -98,6 +103,7 @@ class TranscriptionRun:
         record = self._record(status)
         try:
             plan.dataset.write_record(record)
+            plan.dataset.write_report(self._page(record), plan.run_id)
         except InputError as error:
             record = replace(record, status=failed(error))
         counts = record.counts
@@ -107,6 +113,7 @@ class TranscriptionRun:
         )
         for line in self._failures.lines():
             logger.info(line)
+        logger.info(f"report: {plan.dataset.run_uri('.html')}")
         return record
 
     def _work(self) -> None:
@@ -137,7 +144,7 @@ class TranscriptionRun:
         row = self._row(outcome) if isinstance(outcome, Done) else failure_row(outcome, self._plan.run_id)
         if isinstance(row, TranscriptRow):
             self._batch.rows.append((row, content_of(video)))
-            self._count(outcome.features, row)  # type: ignore[union-attr]  # as of `Done`
+            self._count(video, outcome.features, row)  # type: ignore[union-attr]  # as of `Done`
         else:
             self._batch.failures.append(row)
             self._count_failure(row)
@@ -162,8 +169,19 @@ class TranscriptionRun:
             return failure_row(error, plan.run_id)
         return row
 
-    def _count(self, transcript: Transcript, row: TranscriptRow) -> None:
+    def _count(self, video: Video, transcript: Transcript, row: TranscriptRow) -> None:
         tally = self._tally
+        if transcript.preview is not None:
+            self._samples.append(
+                TranscriptSample(
+                    id=video.id,
+                    uri=redacted_uri(video.uri),
+                    text=video.text,
+                    read=row.text,
+                    score=row.score,
+                    preview=transcript.preview,
+                )
+            )
         tally.transcribed += 1
         tally.silent += not row.words
         tally.partial += row.coverage < 1
@@ -202,6 +220,11 @@ class TranscriptionRun:
             if folder is not None:
                 count = write_transcripts(folder, form, plan.dataset.spoken(), plan.between)
                 logger.info(f"{folder}: {count} videos")
+
+    def _page(self, record: TranscriptionRecord) -> str:
+        context = PageContext(uri=self._plan.dataset.run_uri(".html"), unchanged=self._plan.options.unchanged())
+        samples = sorted(self._samples, key=lambda sample: sample.id)
+        return render_transcription_report(record, samples, context)
 
     def _record(self, status: str) -> TranscriptionRecord:
         plan, options, tally = self._plan, self._plan.options, self._tally
