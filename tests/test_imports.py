@@ -24,7 +24,7 @@ ALLOWED = {
     "schemas": [],
     "extractors/video": [],
     "extractors/networks": [],
-    "extractors/clips": ["extractors/video"],
+    "extractors/clips": ["extractors", "extractors/video"],
     "extractors/cutting": ["extractors/clips", "extractors/video"],
     "extractors/faces": ["extractors/networks", "extractors/weights", "extractors/video"],
     "extractors/live": ["extractors/clips", "extractors/video"],

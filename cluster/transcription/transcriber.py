@@ -30,7 +30,7 @@ from cluster.transcription.lip_network import LipNetwork
 from cluster.transcription.mouths import Frame, MouthWindows
 from cluster.transcription.windows import Window
 from extractors.extract import StageClock
-from extractors.length_limit import MAX_GRID_POINTS, LengthLimit
+from extractors.length_limit import GIVE_PARTS, MAX_GRID_POINTS, LengthLimit
 from extractors.segments import Segment
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
@@ -123,7 +123,7 @@ class LipTranscriber:
         started = time.thread_time()
         fps = as_fps(self.mouths.look.fps)
         end = None if video.end_seconds is None else Fraction(video.end_seconds)
-        limit = LengthLimit(self.max_frames, fps, "give parts of it: start_seconds and end_seconds in the manifest")
+        limit = LengthLimit(self.max_frames, fps, GIVE_PARTS)
         with open_media(source, max_pixels=self.max_pixels) as media:
             limit.header_duration(media, video)
             if end is None and not video.start_seconds and isinstance(source, ReadsAhead):
