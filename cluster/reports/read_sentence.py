@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from classifiers.text.edits import edit_pairs
 from cluster.reports.pages import base64_text, escape_invisible
+from extractors.video.animation import first_frame
 
 MISSING = "·"  # in what was read, for a character that was said
 MAX_CHARACTERS = 400  # of a text that is shown, and compared
@@ -24,6 +25,7 @@ def sentence_row(name: str, uri: str, text: str, read: str, preview: bytes | Non
         "text": shortened(text),
         "read": shown if read else "",
         "preview": base64_text(preview),
+        "still": base64_text(None if preview is None else first_frame(preview)),
     }
 
 

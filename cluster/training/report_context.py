@@ -29,6 +29,7 @@ from schemas.videos import Video
 MAX_REPORTS = 6  # of each dataset, the latest
 MAX_PICTURES = 24
 TOTAL_SECONDS = 30.0  # for all pictures
+PREVIEW_SECONDS = 120.0  # for all previews, in which faces are looked for
 TRIES = 4  # videos without a picture, after which the others are not tried: their store cannot be reached
 
 
@@ -60,11 +61,11 @@ def lip_previews(record: TrainingRecord, data: TrainingData, threads: int) -> di
     split = reported_texts(record)
     if split is None or not isinstance(data, LipData):
         return {}
-    names = {one.id for one in (*split.worst, *split.best)}
-    videos = [video for video in data.videos if video.id in names]
-    deadline = time.monotonic() + TOTAL_SECONDS
+    names = [one.id for one in (*split.worst, *split.best)]
+    videos = sorted((video for video in data.videos if video.id in names), key=lambda video: names.index(video.id))
+    deadline = time.monotonic() + PREVIEW_SECONDS
     found: dict[str, bytes] = {}
-    tasks = (replace(data.reading.preview(video), time_seconds=TOTAL_SECONDS) for video in videos)
+    tasks = (replace(data.reading.preview(video), time_seconds=PREVIEW_SECONDS) for video in videos)
     with closing(ClipDecoderPool(threads, PREVIEWS)) as pool, closing(pool.decode(tasks)) as previews:
         for video, preview in zip(videos, previews, strict=False):
             if not isinstance(preview, VideoError):

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 QUALITIES = (50, 20)  # on WebP's scale from 0 to 100
+# Of a chunk, its name and size; of a frame's chunk, what stands before the picture.
+HEADER_BYTES, FRAME_BYTES = 8, 16
 
 
 def encode_animation(frames: NDArray[np.uint8], fps: Fraction, *, max_bytes: int) -> bytes:
@@ -32,6 +34,17 @@ def encode_animation(frames: NDArray[np.uint8], fps: Fraction, *, max_bytes: int
                 return content
         step *= 2
     raise ValueError(f"a frame of {frames.shape[2]} x {frames.shape[1]} pixels does not fit into {max_bytes:,} bytes")
+
+
+def first_frame(animation: bytes) -> bytes:
+    """The first frame of an animation of ours as a file of its own: it is whole, and the others are changes to it."""
+    place = animation.find(b"ANMF")
+    if place < 0:
+        return animation  # all frames are equal
+    chunk = place + HEADER_BYTES + FRAME_BYTES  # of the picture
+    size = int.from_bytes(animation[chunk + 4 : chunk + HEADER_BYTES], "little")
+    picture = b"WEBP" + animation[chunk : chunk + HEADER_BYTES + size + size % 2]
+    return b"RIFF" + len(picture).to_bytes(4, "little") + picture
 
 
 def _encoded(frames: NDArray[np.uint8], fps: Fraction, quality: int) -> bytes:

@@ -26,7 +26,7 @@ def run_job(*arguments: object) -> subprocess.CompletedProcess[str]:
 def previews_of(folder: Path) -> list[str]:
     """The animations in the report."""
     (page,) = folder.glob("runs/*.html")
-    return re.findall(r"data:image/webp;base64,([^\"]+)", page.read_text())
+    return re.findall(r"<img src=.data:image/webp;base64,([^\"]+)", page.read_text())
 
 
 @pytest.mark.heavy

@@ -65,7 +65,7 @@ def test_a_run_its_repetition_and_what_changes_later(
     assert {path.name for path in subtitles.iterdir()} == {"a.vtt", "b.vtt", "index.csv"}
     assert not (output / "staging").exists()
     page = (output / "runs" / f"{record.run_id}.html").read_text()
-    assert page.count("data:image/webp;base64,") == 2
+    assert page.count('<img src="data:image/webp;base64,') == 2
 
     with monkeypatch.context() as patched:
         patched.setattr(deferred, "make_engine", refuse_engine)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import BytesIO
 
+import av
 import numpy as np
 import pytest
 
-from extractors.video.animation import encode_animation
+from extractors.video.animation import encode_animation, first_frame
 from tests.support.animations import durations_of, size_of
 
 
@@ -26,6 +28,16 @@ def test_an_animation_has_all_frames_at_their_speed_and_repeats() -> None:
     assert size_of(content) == (32, 24)
     place = content.index(b"ANIM")
     assert content[place + 12 : place + 14] == b"\0\0"  # how often it is played: for ever
+
+
+def test_the_first_frame_is_a_file_of_its_own() -> None:
+    frames = moving(5)
+    still = first_frame(encode_animation(frames, Fraction(10), max_bytes=1 << 16))
+    with av.open(BytesIO(still)) as container:
+        (decoded,) = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+    assert np.abs(decoded.astype(int) - frames[0]).mean() < 8
+    equal = encode_animation(frames[:1].repeat(3, axis=0), Fraction(10), max_bytes=1 << 16)
+    assert first_frame(equal) == equal
 
 
 def test_what_does_not_fit_loses_quality_and_then_frames() -> None:
