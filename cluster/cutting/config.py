@@ -13,7 +13,7 @@ from cluster.annotations.formats import READERS
 from cluster.annotations.read import AUTO
 from cluster.cutting.outputs import CLIPS_MANIFEST
 from cluster.datasets.manifest_writer import WRITERS
-from cluster.engines.options import EngineOptions, engine_of_two_option, time_limit_option
+from cluster.engines.options import EngineOptions, ray_or_local_option, time_limit_option
 from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
@@ -39,7 +39,7 @@ def is_rate(text: str) -> bool:
 class CuttingEngineOptions(EngineOptions):
     """Where videos are cut: on a Ray cluster, or on this machine alone."""
 
-    engine: str = engine_of_two_option()
+    engine: str = ray_or_local_option()
     beam_options: tuple[str, ...] = ()
     pools: str = "auto"
     embed_workers: int | None = None

@@ -13,8 +13,8 @@ from cluster.runs.options import Options
 RAY, LOCAL, BEAM = ENGINES = ("ray", "local", "beam")
 
 
-def engine_of_two_option() -> Any:
-    """Where the work of a job runs that Beam does not run."""
+def ray_or_local_option() -> Any:
+    """The engine of a job that does not run on Beam."""
     return option(
         RAY, help="where the work runs: on a Ray cluster, or on this machine alone", choices=(RAY, LOCAL), common=True
     )

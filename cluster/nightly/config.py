@@ -13,7 +13,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from cluster.engines.options import EngineOptions, engine_of_two_option
+from cluster.engines.options import EngineOptions, ray_or_local_option
 from cluster.extraction.config import ExtractionOptions
 from cluster.nightly.feature_options import NightlyNetworkOptions, NightlySamplingOptions
 from cluster.runs.common_options import (
@@ -68,7 +68,7 @@ class ReportOptions(Options):
 class NightlyEngineOptions(EngineOptions):
     """Of the engines, what a nightly run offers."""
 
-    engine: str = engine_of_two_option()
+    engine: str = ray_or_local_option()
     workers: int | None = option(
         None, help="number of workers; by default one for each CPU core", minimum=1, common=True
     )

@@ -132,7 +132,7 @@ class TranscriptionReportingOptions(ReportingOptions):
 
     previews: int = option(
         12,
-        help="videos of which the report has a preview, an animation of what the network sees: 100 KB each, with faces",
+        help="videos of which the report has a preview: an animation of the speaker and of what the network sees",
         minimum=0,
         maximum=MAX_PREVIEWS,
     )
