@@ -15,6 +15,7 @@ from extractors.video.seek import can_seek
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
 
+GIVE_PARTS = "give parts of it: start_seconds and end_seconds in the manifest"
 MAX_GRID_POINTS = 30 * 24 * 3600  # 30 days at 1 frame a second, a day at 30
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from schemas.failures import FailureRow
 from schemas.records import Checked, JobCounts, JobRecord, too_many_failures
 
 SCHEMA_VERSION = 2
@@ -62,6 +63,11 @@ class FailureNote:
     code: str
     message: str
     attempts: int
+
+    @classmethod
+    def of(cls, row: FailureRow) -> "FailureNote":
+        """The same of a row."""
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, kw_only=True)

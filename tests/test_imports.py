@@ -24,9 +24,9 @@ ALLOWED = {
     "schemas": [],
     "extractors/video": [],
     "extractors/networks": [],
-    "extractors/clips": ["extractors/video"],
+    "extractors/clips": ["extractors", "extractors/video"],
     "extractors/cutting": ["extractors/clips", "extractors/video"],
-    "extractors/faces": ["extractors/networks", "extractors/weights"],
+    "extractors/faces": ["extractors/networks", "extractors/weights", "extractors/video"],
     "extractors/live": ["extractors/clips", "extractors/video"],
     "extractors/weights": ["extractors/networks"],
     "extractors": ["extractors/video", "extractors/networks", "extractors/weights"],
@@ -81,7 +81,7 @@ ALLOWED = {
     ],
     "cluster/transcription": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/timelines"],
-        *["cluster/scoring", "extractors/*", "classifiers/*"],
+        *["cluster/scoring", "cluster/reports", "extractors/*", "classifiers/*"],
     ],
     "cluster/cutting": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/annotations", "cluster/engines"],

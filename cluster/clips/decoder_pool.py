@@ -20,7 +20,8 @@ from cluster.engines.task_guard import GUARD_SECONDS
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
 
-CLIPS, MOUTHS = "cluster.clips.decoder", "cluster.clips.mouth_decoder"  # what children run
+# What children run.
+CLIPS, MOUTHS, PREVIEWS = "cluster.clips.decoder", "cluster.clips.mouth_decoder", "cluster.clips.preview_decoder"
 DEPTH = 2  # tasks of a process: one in work, one queued
 AHEAD = 4  # clips for each process that are decoded or being decoded, and not yet taken
 ATTEMPTS = 2

@@ -13,7 +13,7 @@ from cluster.annotations.formats import READERS
 from cluster.annotations.read import AUTO
 from cluster.cutting.outputs import CLIPS_MANIFEST
 from cluster.datasets.manifest_writer import WRITERS
-from cluster.engines.options import LOCAL, RAY, EngineOptions
+from cluster.engines.options import EngineOptions, ray_or_local_option, time_limit_option
 from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
 from cluster.runs.options import Options
@@ -39,18 +39,11 @@ def is_rate(text: str) -> bool:
 class CuttingEngineOptions(EngineOptions):
     """Where videos are cut: on a Ray cluster, or on this machine alone."""
 
-    engine: str = option(
-        RAY,
-        help="where the work runs: on a Ray cluster, or on this machine alone",
-        choices=(RAY, LOCAL),
-        common=True,
-    )
+    engine: str = ray_or_local_option()
     beam_options: tuple[str, ...] = ()
     pools: str = "auto"
     embed_workers: int | None = None
-    time_limit: float = option(
-        3600.0, help="seconds that one video may take; a worker that takes longer is killed", above=0
-    )
+    time_limit: float = time_limit_option(3600.0, "video")
     memory_limit_mib: int = option(3072, help="MiB of memory that one video may take", minimum=1)
 
 

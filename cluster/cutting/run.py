@@ -13,7 +13,8 @@ import logging
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+
+from typing_extensions import override
 
 from cluster.cutting.cuts_folder import remove_files
 from cluster.cutting.outputs import CLIPS_MANIFEST, write_files_manifest, write_source_manifest
@@ -23,18 +24,18 @@ from cluster.engines.base import Engine, EngineError
 from cluster.engines.tasks import Done, Outcome, TaskQueue, failure_row
 from cluster.reports.annotations_report import render_annotations_report
 from cluster.reports.context import PageContext
-from cluster.runs.lifecycle import guarded, recorded
+from cluster.runs.lifecycle import guarded
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
-from cluster.runs.provenance import command_line, package_versions, without_secrets
+from cluster.runs.recorded_run import RecordedRun
 from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from schemas.cuttings import CuttingCounts, CuttingRecord, Finding, VideoCuts
 from schemas.errors import InputError
 from schemas.failures import FailureRow
-from schemas.records import MAX_FAILURES, utc_text
+from schemas.records import MAX_FAILURES
 from schemas.runs import FailureNote
-from schemas.videos import MICROSECONDS, Video
+from schemas.videos import MICROSECONDS
 
 logger = logging.getLogger("framemill")
 
@@ -50,7 +51,7 @@ class _Tally:
     seconds_by_stage: Counter[str] = field(default_factory=Counter)
 
 
-class CuttingRun:
+class CuttingRun(RecordedRun[CuttingRecord]):
     """Cuts what is left of a plan; the caller holds the lease of its folder."""
 
     def __init__(self, plan: CuttingPlan, engine: Engine) -> None:
@@ -66,40 +67,52 @@ class CuttingRun:
             if cuts.fingerprint == plan.fingerprints[name] and not is_retried:
                 self._cuts[name] = self._labelled(self._former.pop(name))
         before = {name: cuts.failure.code for name, cuts in self._cuts.items() if cuts.failure is not None}
-        self._failures = OpenFailures(before)
+        super().__init__(plan.folder, plan.options, plan.started, OpenFailures(before))
+        self._settled_text = self._failures.among(len(self._cuts))
         self._failed_before, self._done_before = len(before), len(self._cuts) - len(before)
         self._tally = _Tally()
-        self._queue = TaskQueue(())
+        self._pending = [video for video in plan.videos if video.id not in self._cuts]
+        self._queue = TaskQueue(self._pending)
 
-    def __call__(self) -> CuttingRecord:
-        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
+    @override
+    def _opening(self) -> str:
         plan = self._plan
-        pending = [video for video in plan.videos if video.id not in self._cuts]
-        logger.info(
-            f"run {plan.run_id}: {len(plan.videos)} videos of {redacted_uri(plan.source)}, "
-            f"{self._failures.among(len(self._cuts))}, {len(pending)} to do, into {plan.options.output}"
+        return (
+            f"{len(plan.videos)} videos of {redacted_uri(plan.source)}, {self._settled_text}, {len(self._pending)} to "
+            f"do, into {plan.options.output}"
         )
-        plan.folder.write_options(plan.options)
-        plan.folder.write_record(self._record("running"))
-        with recorded(lambda status: plan.folder.write_record(self._record(status))):
-            status = guarded(lambda: self._work(pending), EngineError, OSError, ValueError)
-            if status == "completed":
-                status = guarded(self._write_outputs, OSError, ValueError)
-        record = self._record(status)
-        plan.folder.write_record(record)
-        with plan.folder.explained("written to"):
-            self._write_page(record)
-        self._log(record)
-        return record
 
-    def _work(self, pending: list[Video]) -> None:
-        if not pending:
+    @override
+    def _closing(self, record: CuttingRecord) -> str:
+        counts = record.counts
+        before = f" and {counts.already_cut} done before" if counts.already_cut else ""
+        return (
+            f"{counts.clips} clips of {len(record.clips_by_class)} classes from {counts.cut} videos{before}, "
+            f"{counts.failed} failed"
+        )
+
+    @override
+    def _notes(self, record: CuttingRecord) -> list[str]:
+        counts = record.counts
+        if not counts.refused and not counts.reported:
+            return []
+        return [
+            f"{counts.refused} annotations or clips refused, {counts.reported} oddities reported: "
+            f"{self._plan.beside_output(PAGE)}"
+        ]
+
+    @override
+    def _work(self) -> str:
+        status = guarded(self._cut, EngineError, OSError, ValueError)
+        return guarded(self._write_outputs, OSError, ValueError) if status == "completed" else status
+
+    def _cut(self) -> None:
+        if not self._pending:
             return
         reporting = self._plan.options.reporting
         style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
-        self._queue = TaskQueue(pending)
         with (
-            Progress(len(pending), style=style) as progress,
+            Progress(len(self._pending), style=style) as progress,
             closing(self._engine.started().run(self._queue, self._plan.worker)) as outcomes,
         ):
             for outcome in outcomes:
@@ -119,8 +132,7 @@ class CuttingRun:
             tally.bytes_written += cut.bytes_written
             tally.seconds_by_stage.update(cut.seconds_by_stage)
         else:
-            row = failure_row(outcome, plan.run_id)
-            failure = FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
+            failure = FailureNote.of(failure_row(outcome, plan.run_id))
             tally.failed += 1
             self._failures.add(video.id, failure.code)
         cuts = VideoCuts(
@@ -129,8 +141,7 @@ class CuttingRun:
         plan.folder.write(cuts)
         self._remove_former(self._former.get(video.id), cuts)
         self._cuts[video.id] = self._labelled(cuts)
-        if plan.folder.is_record_due():
-            plan.folder.write_record(self._record("running"))
+        self._update()
         return cuts
 
     def _labelled(self, cuts: VideoCuts) -> VideoCuts:
@@ -163,14 +174,17 @@ class CuttingRun:
         for folder in vocabulary_folders(options) if plan.classes else ():
             write_vocabulary(files.join(folder, VOCABULARY_FILE), Vocabulary(plan.classes))
 
+    @override
     def _write_page(self, record: CuttingRecord) -> None:
         uri = self._plan.beside_output(PAGE)
         context = PageContext(uri=uri, unchanged=self._plan.options.unchanged())
-        files.write_bytes(uri, render_annotations_report(record, self._ordered(), context).encode())
+        with self._plan.folder.explained("written to"):
+            files.write_bytes(uri, render_annotations_report(record, self._ordered(), context).encode())
 
     def _ordered(self) -> list[VideoCuts]:
         return [self._cuts[name] for name in self._ids if name in self._cuts]
 
+    @override
     def _record(self, status: str) -> CuttingRecord:
         plan, options, tally = self._plan, self._plan.options, self._tally
         cuts = self._ordered()
@@ -179,14 +193,8 @@ class CuttingRun:
         refused = sum(finding.is_refusal for finding in found)
         failures = [one.failure for one in cuts if one.failure is not None]
         return CuttingRecord(
-            run_id=plan.run_id,
+            **self._header(status),
             job="cut_clips",
-            status=status,
-            started_at=utc_text(plan.started),
-            finished_at=utc_text(datetime.now(UTC)),
-            command=command_line(),
-            configuration=without_secrets(options.flat()),
-            versions=package_versions(),
             machine=self._engine.machine(),
             counts=CuttingCounts(
                 videos_total=len(plan.videos),
@@ -214,21 +222,6 @@ class CuttingRun:
             failures_by_code=dict(Counter(failure.code for failure in failures)),
             seconds_by_stage=dict(tally.seconds_by_stage),
         )
-
-    def _log(self, record: CuttingRecord) -> None:
-        counts = record.counts
-        logger.info(
-            f"{record.status}: {counts.clips} clips of {len(record.clips_by_class)} classes from {counts.cut} videos"
-            f"{f' and {counts.already_cut} done before' if counts.already_cut else ''}, {counts.failed} failed, in "
-            f"{record.wall_seconds:.1f} s"
-        )
-        if counts.refused or counts.reported:
-            logger.info(
-                f"{counts.refused} annotations or clips refused, {counts.reported} oddities reported: "
-                f"{self._plan.beside_output(PAGE)}"
-            )
-        for line in self._failures.lines():
-            logger.info(line)
 
 
 def _clip_files(cuts: VideoCuts | None) -> list[str]:

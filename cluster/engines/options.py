@@ -5,11 +5,35 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from cluster.runs.option import option
 from cluster.runs.options import Options
 
 RAY, LOCAL, BEAM = ENGINES = ("ray", "local", "beam")
+
+
+def ray_or_local_option() -> Any:
+    """The engine of a job that does not run on Beam."""
+    return option(
+        RAY, help="where the work runs: on a Ray cluster, or on this machine alone", choices=(RAY, LOCAL), common=True
+    )
+
+
+def time_limit_option(seconds: float, task: str, **rule: Any) -> Any:
+    """The time limit of a `task`, such as a video; `rule` adds to its rule."""
+    return option(
+        seconds,
+        help=f"seconds that one {task} may take; a worker that takes longer is killed",
+        above=0,
+        below=math.inf,
+        **rule,
+    )
+
+
+def memory_limit_option(task: str, **rule: Any) -> Any:
+    """The memory limit of a `task`, likewise."""
+    return option(3072, help=f"MiB of memory that one {task} may take beside the networks", minimum=1, **rule)
 
 
 @dataclass(frozen=True)
@@ -42,10 +66,8 @@ class EngineOptions(Options):
     embed_workers: int | None = option(
         None, help="number of workers that embed with --pools apart; by default one for each GPU", minimum=1
     )
-    time_limit: float = option(
-        900.0, help="seconds that one segment may take; a worker that takes longer is killed", above=0, below=math.inf
-    )
-    memory_limit_mib: int = option(3072, help="MiB of memory that one segment may take beside the networks", minimum=1)
+    time_limit: float = time_limit_option(900.0, "segment")
+    memory_limit_mib: int = memory_limit_option("segment")
     cluster_wait: float = option(
         600.0,
         help="seconds that a Ray cluster may be without any CPU core before the run gives up",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cluster.engines.options import EngineOptions
-from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
+from cluster.runs.common_options import (
+    AccessOptions,
+    FailureOptions,
+    FolderOptions,
+    ReportingOptions,
+    read_policy,
+    videos_option,
+)
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.read_policy import ReadPolicy
@@ -65,11 +72,7 @@ class NetworkOptions(Options):
 class ExtractionOptions(Options):
     """One run of feature extraction."""
 
-    input: str = option(
-        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
-        filled=True,
-        common=True,
-    )
+    input: str = videos_option()
     output: str = option(
         help="folder or URI of the feature dataset; a later run adds what is missing",
         filled=True,

@@ -6,7 +6,7 @@ import base64
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,15 +75,7 @@ class RunLog:
         self._work.pop(row.id, None)
         self.failures_by_code[row.code] += 1
         if len(self.failures) < MAX_FAILURES:
-            note = FailureNote(
-                id=row.id,
-                uri=redacted_uri(row.uri),
-                stage=row.stage,
-                code=row.code,
-                message=row.message,
-                attempts=row.attempts,
-            )
-            self.failures.append(note)
+            self.failures.append(replace(FailureNote.of(row), uri=redacted_uri(row.uri)))
         self._add_point(seconds)
 
     def record(

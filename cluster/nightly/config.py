@@ -13,10 +13,17 @@ from typing import Any
 
 from typing_extensions import override
 
-from cluster.engines.options import LOCAL, RAY, EngineOptions
+from cluster.engines.options import EngineOptions, ray_or_local_option
 from cluster.extraction.config import ExtractionOptions
 from cluster.nightly.feature_options import NightlyNetworkOptions, NightlySamplingOptions
-from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
+from cluster.runs.common_options import (
+    AccessOptions,
+    FailureOptions,
+    FolderOptions,
+    ReportingOptions,
+    read_policy,
+    videos_option,
+)
 from cluster.runs.option import option, spelled
 from cluster.runs.options import Options, attempt, options_of
 from cluster.scoring.config import (
@@ -61,9 +68,7 @@ class ReportOptions(Options):
 class NightlyEngineOptions(EngineOptions):
     """Of the engines, what a nightly run offers."""
 
-    engine: str = option(
-        RAY, help="where the work runs: on a Ray cluster, or on this machine alone", choices=(RAY, LOCAL), common=True
-    )
+    engine: str = ray_or_local_option()
     workers: int | None = option(
         None, help="number of workers; by default one for each CPU core", minimum=1, common=True
     )
@@ -85,11 +90,7 @@ class NightlyFailureOptions(FailureOptions):
 class NightlyOptions(Options):
     """One nightly run."""
 
-    videos: str = option(
-        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
-        filled=True,
-        common=True,
-    )
+    videos: str = videos_option()
     checkpoint: tuple[str, ...] = option(
         help="folder or URI of a trained classifier, or its exported file (.onnx); the probabilities of several are "
         "averaged",

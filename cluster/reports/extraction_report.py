@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from cluster.reports import numbers
-from cluster.reports.charts.bars import Bar, histogram, line_chart, stages_chart, strip
+from cluster.reports.charts.bars import histogram, line_chart, stages_chart, strip
 from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
-from cluster.reports.failures import failure_kinds, failure_rows
+from cluster.reports.failures import failure_kinds, failure_rows, retry_command
+from cluster.reports.outcomes import outcome_bars
 from cluster.reports.pages import changed_options, render_page, settings_table
-from schemas.outcomes import RETRY_HELPS
 from schemas.runs import RunRecord, SlowVideo, ThroughputPoint
 
 MAX_INTERVALS = 80  # of the chart over time; more are noise at the width of a page
@@ -50,6 +49,7 @@ def render_run_report(record: RunRecord, context: PageContext = NOTHING) -> str:
 def _content(record: RunRecord, context: PageContext) -> dict[str, Any]:
     """The variables of the template."""
     counts, wall, rates = record.counts, record.wall_seconds, _rates(record)
+    outcomes = outcome_bars(counts, counts.extracted, "extracted", counts.already_done)
     return {
         "record": record,
         "counts": counts,
@@ -58,8 +58,8 @@ def _content(record: RunRecord, context: PageContext) -> dict[str, Any]:
         "videos": context.videos,
         "wall_seconds": wall,
         "rates": rates,
-        "outcomes": _outcomes(record),
-        "outcomes_strip": strip(_outcomes(record), "Outcomes of all videos"),
+        "outcomes": outcomes,
+        "outcomes_strip": strip(outcomes, "Outcomes of all videos"),
         "throughput_chart": None if rates.frames is None else _throughput_chart(record.throughput, rates.frames),
         "stages_chart": stages_chart(record.seconds_by_stage),
         "durations_chart": (
@@ -71,7 +71,7 @@ def _content(record: RunRecord, context: PageContext) -> dict[str, Any]:
         "failures": failure_rows(record.failures),
         "slowest_csv": _slowest_csv(record.slowest, context),
         "command": [shlex.quote(word) for word in record.command],
-        "retry_command": _retry_command(record),
+        "retry_command": retry_command(record.command, record.failures_by_code),
         "changed": changed_options(record.configuration, context.unchanged),
         "tables": {
             "Configuration": settings_table(record.configuration),
@@ -80,21 +80,6 @@ def _content(record: RunRecord, context: PageContext) -> dict[str, Any]:
             "Machine": settings_table(vars(record.machine)),
         },
     }
-
-
-def _outcomes(record: RunRecord) -> list[Bar]:
-    counts = record.counts
-    values = [
-        ("extracted", counts.extracted, "good"),
-        ("already done", counts.already_done, "muted"),
-        ("failed", counts.failed, "bad"),
-        ("not processed", max(counts.unaccounted, 0), "track"),
-    ]
-    return [
-        Bar(label=label, value=value, text=numbers.count_text(value), style=style)
-        for label, value, style in values
-        if value or label != "not processed"
-    ]
 
 
 def _rates(record: RunRecord) -> Rates:
@@ -130,13 +115,3 @@ def _throughput_chart(points: tuple[ThroughputPoint, ...], mean: float) -> Marku
     frames = np.interp(edges, [seconds for seconds, _ in totals], [total for _, total in totals])
     rates = np.diff(frames) / np.diff(edges)
     return line_chart([float(rate) for rate in rates], span, mean, "frames per second")
-
-
-def _retry_command(record: RunRecord) -> list[str]:
-    """The command that tries again what another attempt may mend; empty where there is nothing of the kind."""
-    codes = sorted(record.failures_by_code.keys() & RETRY_HELPS.keys())
-    if not codes:
-        return []
-    command = record.command
-    words = command if "--retry-failed" in command else (*command, "--retry-failed", *codes)
-    return [shlex.quote(word) for word in words]

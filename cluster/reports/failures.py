@@ -5,12 +5,13 @@ In: failures of a record. Out: rows for the templates.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.reports import numbers
 from cluster.reports.csv_link import csv_link
-from schemas.outcomes import FailureCode, Stage
+from schemas.outcomes import RETRY_HELPS, FailureCode, Stage
 from schemas.runs import FailureNote
 
 ADVICE: dict[FailureCode, str] = {
@@ -67,3 +68,12 @@ def failure_kinds(failures_by_code: Mapping[str, int], failures: Sequence[Failur
             }
         )
     return kinds
+
+
+def retry_command(command: Sequence[str], failures_by_code: Mapping[str, int]) -> list[str]:
+    """The command that tries again what another attempt may mend; empty where there is nothing of the kind."""
+    codes = sorted(failures_by_code.keys() & RETRY_HELPS.keys())
+    if not codes or not command:
+        return []
+    words = command if "--retry-failed" in command else (*command, "--retry-failed", *codes)
+    return [shlex.quote(word) for word in words]

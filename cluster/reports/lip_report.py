@@ -1,7 +1,7 @@
 """The report of the training of a lip reader: curves, error rates, sentences, and what is taken for what.
 
-In: a `TrainingRecord` with `lips`, strips of the crops of its sentences by id, and what else the page shows
-(`cluster.reports.context`). Out: the text of a self-contained HTML file (`cluster.reports.pages`). Sentences and
+In: a `TrainingRecord` with `lips`, previews of its sentences by id (`extractors.faces.preview`), and what else the page
+shows (`cluster.reports.context`). Out: the text of a self-contained HTML file (`cluster.reports.pages`). Sentences and
 confusions are of one split: test, else validation, else training. Epochs are counted from 1, in the record from 0.
 """
 
@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from classifiers.text.edits import edit_pairs
 from cluster.reports import training_charts, training_sentences
 from cluster.reports.charts.bars import stages_chart
 from cluster.reports.charts.curves import Curve, curves
@@ -22,9 +21,9 @@ from cluster.reports.charts.svg import inline_bar
 from cluster.reports.context import NOTHING, PageContext
 from cluster.reports.csv_link import csv_link
 from cluster.reports.numbers import count_of_text, count_text, percent_text
-from cluster.reports.pages import changed_options, escape_invisible, jpeg_text, render_page, settings_table
+from cluster.reports.pages import changed_options, escape_invisible, render_page, settings_table
+from cluster.reports.read_sentence import sentence_row
 from cluster.reports.training_tables import METRICS, MetricRow, metric_text
-from extractors.video.thumbnail import Thumbnail
 from schemas.text_results import ReadSentence, TextConfusion, TextResult
 from schemas.trainings import SPLITS, TRAINING, TrainingRecord
 
@@ -35,21 +34,19 @@ KEY_METRICS = {
     EXACT: "exact sentences",
 }
 PAIRS = 12  # most frequent confusions
-MISSING = "·"  # in what was read, for a character that was said
 NAMES = {" ": "space", "": "nothing"}
 MODEL_FIELDS = ("model", "parameters", "level", "task", "seed", "monitor")
 SENTENCE_COLUMNS = ("id", "uri", "text", "read", "edits")  # of the CSV file
 CORRECT_STEPS, WRONG_STEPS = (1.0, 0.5, 0.1), (0.01, 0.05, 0.25, 1.0)
 
-NO_PICTURES: Mapping[str, Thumbnail] = {}
-_WRONG = Markup("<mark>{}</mark>")
+NO_PREVIEWS: Mapping[str, bytes] = {}
 
 
 def render_lip_report(
-    record: TrainingRecord, pictures: Mapping[str, Thumbnail] = NO_PICTURES, context: PageContext = NOTHING
+    record: TrainingRecord, previews: Mapping[str, bytes] = NO_PREVIEWS, context: PageContext = NOTHING
 ) -> str:
     """The page of a training."""
-    return render_page("lip_training.html", _content(record, pictures, context), context)
+    return render_page("lip_training.html", _content(record, previews, context), context)
 
 
 def reported_texts(record: TrainingRecord) -> TextResult | None:
@@ -57,7 +54,7 @@ def reported_texts(record: TrainingRecord) -> TextResult | None:
     return max(record.texts, key=lambda split: SPLITS.index(split.name), default=None)
 
 
-def _content(record: TrainingRecord, pictures: Mapping[str, Thumbnail], context: PageContext) -> dict[str, Any]:
+def _content(record: TrainingRecord, previews: Mapping[str, bytes], context: PageContext) -> dict[str, Any]:
     """The variables of the template."""
     split = reported_texts(record)
     duration = datetime.fromisoformat(record.finished_at) - datetime.fromisoformat(record.started_at)
@@ -90,17 +87,17 @@ def _content(record: TrainingRecord, pictures: Mapping[str, Thumbnail], context:
             "Versions": settings_table(record.versions),
             "Machine": settings_table(vars(record.machine)),
         },
-        **({} if split is None else _split_variables(split, pictures)),
+        **({} if split is None else _split_variables(split, previews)),
     }
 
 
-def _split_variables(split: TextResult, pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:
+def _split_variables(split: TextResult, previews: Mapping[str, bytes]) -> dict[str, Any]:
     """The variables of the template that need a split."""
     shown = (*split.worst, *split.best)
     return {
-        "worst": [_row(one, pictures) for one in split.worst],
-        "best": [_row(one, pictures) for one in split.best],
-        "has_pictures": any(one.id in pictures for one in shown),
+        "worst": [_row(one, previews) for one in split.worst],
+        "best": [_row(one, previews) for one in split.best],
+        "has_previews": any(one.id in previews for one in shown),
         "sentences_csv": csv_link(
             SENTENCE_COLUMNS, ([getattr(one, name) for name in SENTENCE_COLUMNS] for one in shown)
         ),
@@ -121,17 +118,9 @@ def groups_sentence(split: TextResult) -> str:
     return f"{which} training videos as well: others may be read worse. A split by group shows how much."
 
 
-def _row(sentence: ReadSentence, pictures: Mapping[str, Thumbnail]) -> dict[str, Any]:
-    return {"video": sentence, "jpeg": jpeg_text(pictures.get(sentence.id)), "read": marked(sentence)}
-
-
-def marked(sentence: ReadSentence) -> Markup:
-    """What was read, its wrong characters marked."""
-    pieces = []
-    for said, seen in edit_pairs(sentence.text, sentence.read):
-        text = escape_invisible(seen) if seen is not None else MISSING
-        pieces.append(escape(text) if said == seen else _WRONG.format(text))
-    return Markup("").join(pieces)
+def _row(sentence: ReadSentence, previews: Mapping[str, bytes]) -> dict[str, Any]:
+    row = sentence_row(sentence.id, sentence.uri, sentence.text, sentence.read, previews.get(sentence.id))
+    return {**row, "edits": sentence.edits, "characters": len(sentence.text)}
 
 
 def confusion_map(found: TextConfusion, noun: str) -> Markup | None:

@@ -75,7 +75,12 @@ def changed_options(configuration: Mapping[str, Any], unchanged: Collection[str]
 
 def jpeg_text(picture: Thumbnail | None) -> str:
     """A picture for a `data:` URI; empty for none."""
-    return "" if picture is None else base64.b64encode(picture.jpeg).decode()
+    return base64_text(None if picture is None else picture.jpeg)
+
+
+def base64_text(content: bytes | None) -> str:
+    """The content of a file for a `data:` URI; empty for none."""
+    return base64.b64encode(content or b"").decode()
 
 
 def truncate(text: str) -> str:

@@ -83,6 +83,15 @@ class ReportingOptions(Options):
     )
 
 
+def videos_option() -> Any:
+    """The input of jobs that work on videos."""
+    return option(
+        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
+        filled=True,
+        common=True,
+    )
+
+
 def memory_option(**rule: Any) -> Any:
     """How far stream networks look back, wherever they watch; `rule` adds to its rule."""
     return option(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from cluster.engines.options import EngineOptions
+from cluster.engines.options import EngineOptions, memory_limit_option, time_limit_option
 from cluster.features.record_options import RecordOptions
 from cluster.runs.common_options import AccessOptions, FolderOptions, ReportingOptions, read_policy
 from cluster.runs.option import option
@@ -87,16 +86,8 @@ class ScoringEngineOptions(EngineOptions):
         minimum=1,
         goes_with=OF_VIDEOS,
     )
-    time_limit: float = option(
-        900.0,
-        help="seconds that one video may take; a worker that takes longer is killed",
-        above=0,
-        below=math.inf,
-        goes_with=OF_VIDEOS,
-    )
-    memory_limit_mib: int = option(
-        3072, help="MiB of memory that one video may take beside the network", minimum=1, goes_with=OF_VIDEOS
-    )
+    time_limit: float = time_limit_option(900.0, "video", goes_with=OF_VIDEOS)
+    memory_limit_mib: int = memory_limit_option("video", goes_with=OF_VIDEOS)
 
 
 @dataclass(frozen=True)

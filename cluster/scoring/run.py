@@ -3,8 +3,7 @@
 label source ─► label shards, failures ─► submission, files of events
      └► tally ─► record (updated during the run)
 
-A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
-closes; videos in committed label shards are not scored again.
+Videos in committed label shards are not scored again, whatever ended the run (`cluster.runs.recorded_run`).
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 import numpy as np
+from typing_extensions import override
 
 from cluster.engines.base import EngineError
-from cluster.runs.lifecycle import failed, guarded, recorded
+from cluster.runs.lifecycle import guarded
 from cluster.runs.open_failures import OpenFailures
-from cluster.runs.provenance import command_line, package_versions, without_secrets
+from cluster.runs.recorded_run import RecordedRun
 from cluster.scoring.label_source import Backlog, LabelSource
 from cluster.scoring.label_writer import ScoredPortion
 from cluster.scoring.submission import write_submission
@@ -29,7 +28,7 @@ from cluster.storage.redaction import redacted, redacted_uri
 from cluster.timelines.event_csv import write_events_csv
 from cluster.timelines.webvtt import write_vtt
 from schemas.errors import InputError
-from schemas.records import MAX_FAILURES, utc_text
+from schemas.records import MAX_FAILURES
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
 from schemas.timelines import EVENTS_SCHEMA
 
@@ -79,46 +78,34 @@ class _Tally:
         ]
 
 
-class ScoringRun:
+class ScoringRun(RecordedRun[ScoringRecord]):
     """Scores the `backlog` of `source`; the caller holds the lease of the dataset."""
 
     def __init__(self, source: LabelSource, backlog: Backlog) -> None:
-        self._source, self._plan, self._backlog = source, source.plan, backlog
-        self._failures = OpenFailures(backlog.failed)
-        self._settled_text = self._failures.among(source.plan.videos - backlog.left)
-        self._tally = _Tally(source.plan.classifier.config.num_classes, self._failures)
+        plan = source.plan
+        super().__init__(plan.dataset, plan.settings.options, plan.started, OpenFailures(backlog.failed))
+        self._source, self._plan, self._backlog = source, plan, backlog
+        self._settled_text = self._failures.among(plan.videos - backlog.left)
+        self._tally = _Tally(plan.classifier.config.num_classes, self._failures)
 
-    def __call__(self) -> ScoringRecord:
-        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
-        plan, left = self._plan, self._backlog.left
-        logger.info(
-            f"run {plan.run_id}: {plan.videos} videos, {self._settled_text}, {left} to do with {plan.classifier.name}, "
-            f"into {plan.settings.options.labels}"
+    @override
+    def _opening(self) -> str:
+        plan = self._plan
+        return (
+            f"{plan.videos} videos, {self._settled_text}, {self._backlog.left} to do with {plan.classifier.name}, into "
+            f"{plan.settings.options.labels}"
         )
-        plan.dataset.write_options(plan.settings.options)
-        plan.dataset.write_record(self._record("running"))
-        with recorded(lambda status: plan.dataset.write_record(self._record(status))):
-            status = self._work()
-        record = self._record(status)
-        try:
-            plan.dataset.write_record(record)
-        except InputError as error:
-            record = replace(record, status=failed(error))
-        counts = record.counts
-        logger.info(
-            f"{record.status}: {counts.scored} videos scored, {counts.failed} failed, {self._settled_text}, "
-            f"in {record.wall_seconds:.1f} s"
-        )
-        for line in self._failures.lines():
-            logger.info(line)
-        return record
+
+    @override
+    def _closing(self, record: ScoringRecord) -> str:
+        return f"{record.counts.scored} videos scored, {record.counts.failed} failed, {self._settled_text}"
 
     @property
     def _labelled_before(self) -> int:
         return self._plan.videos - self._backlog.left - len(self._backlog.failed)
 
+    @override
     def _work(self) -> str:
-        """Score the backlog, and write the files that are made of all labels; returns the status."""
         status = self._guarded(lambda: self._take_all(self._source.outcomes()))
         # Finished portions are kept, whatever ended the work.
         rest = self._guarded(lambda: self._take_all(self._source.rest()))
@@ -151,23 +138,17 @@ class ScoringRun:
         for unread in scored.unread:
             logger.error(InputError(unread.message))
         self._tally.add(scored)
-        if dataset.is_record_due():
-            dataset.write_record(self._record("running"))
+        self._update()
 
+    @override
     def _record(self, status: str) -> ScoringRecord:
         plan, tally, stats = self._plan, self._tally, self._source.stats()
         settings, options = plan.settings, plan.settings.options
         classifier = plan.classifier
         names = classifier.config.class_names
         return ScoringRecord(
-            run_id=plan.run_id,
+            **self._header(status),
             job="score_videos",
-            status=status,
-            started_at=utc_text(plan.started),
-            finished_at=utc_text(datetime.now(UTC)),
-            command=command_line(),
-            configuration=without_secrets(options.flat()),
-            versions=package_versions(),
             date=settings.date,
             models=tuple(
                 ScoredModel(

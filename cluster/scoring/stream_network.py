@@ -19,8 +19,8 @@ CPU milliseconds a frame on one thread of an AMD EPYC with AVX-512 BF16 that had
 | movinet-a4-stream | 290    | 47.2       | 87.0  | 53.6 |
 | movinet-a5-stream | 320    | 71.7       | 140.6 | 86.9 |
 
-One frame at a time takes 1.1 (-a5) to 2.8 times (-a0) as long in fp32, up to five times in bf16. A state is float32, whatever
-the precision.
+One frame at a time takes 1.1 (-a5) to 2.8 times (-a0) as long in fp32, up to five times in bf16. A state is float32,
+whatever the precision.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from cluster.scoring.stream_network import CHUNK_FRAMES, to_arrays, to_state
 from cluster.scoring.timeline_assembler import TimelineScores
 from extractors.clips.crops import crop_corners, resized
 from extractors.extract import StageClock
-from extractors.length_limit import MAX_GRID_POINTS, LengthLimit
+from extractors.length_limit import GIVE_PARTS, MAX_GRID_POINTS, LengthLimit
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
 from extractors.video.decode import Sampler
 from extractors.video.grid import as_fps
@@ -122,8 +122,7 @@ class StreamScorer:
 
     @property
     def _limit(self) -> LengthLimit:
-        advice = "score parts of it: give start_seconds and end_seconds in the manifest"
-        return LengthLimit(self.max_grid_points, self._fps, advice)
+        return LengthLimit(self.max_grid_points, self._fps, GIVE_PARTS)
 
     def _first_segment(self, media: Media, video: Video) -> Segment:
         return plan_segments(

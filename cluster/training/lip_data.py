@@ -115,22 +115,27 @@ class LipData(TrainingData):
         weights = InitialLipWeights(options.init_weights, options.init_head)
         return model, weights.fill(model, options.model, self.alphabet)
 
-    @override
-    def feed(self, worker: Worker) -> LipFeed:
-        used = np.logical_or.reduce([split.rows for split in self.splits.values()])
+    @property
+    def reading(self) -> MouthReading:
+        """How the mouths are decoded."""
         options = self.settings.options
-        reading = MouthReading(
+        return MouthReading(
             settings=self.settings.lips(),
             alphabet=self.alphabet,
             memory_bytes=options.engine.memory_limit_mib << 20,
             time_seconds=options.engine.time_limit,
             policy=options.policy,
         )
+
+    @override
+    def feed(self, worker: Worker) -> LipFeed:
+        used = np.logical_or.reduce([split.rows for split in self.splits.values()])
+        options = self.settings.options
         return LipFeed(
             self.videos,
             self.texts,
             used,
-            reading=reading,
+            reading=self.reading,
             worker=worker,
             decoders=options.engine.decoders or worker.threads,
             cache=options.clips.clip_cache,

@@ -261,7 +261,7 @@ class OptimisationOptions(Options):
 class TrainingReportingOptions(ReportingOptions):
     """What a training logs, and what its report shows."""
 
-    without_pictures: bool = option(False, help="leave frames of mistaken videos out of the report")
+    without_pictures: bool = option(False, help="leave frames of mistaken and of lip-read videos out of the report")
 
 
 @dataclass(frozen=True)

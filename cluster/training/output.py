@@ -26,7 +26,7 @@ from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from cluster.training.base import WorkerResources
 from cluster.training.data import TrainingData
-from cluster.training.report_context import feature_reports, mistake_pictures, mouth_strips
+from cluster.training.report_context import feature_reports, lip_previews, mistake_pictures
 from cluster.training.worker import TrainingOutcome, TrainingPlan
 from schemas import strict_json
 from schemas.errors import InputError
@@ -92,8 +92,8 @@ def _page(plan: TrainingPlan, record: TrainingRecord) -> str:
     )
     with_pictures = not options.reporting.without_pictures
     if record.lips is not None:
-        strips = mouth_strips(record, plan.data, plan.threads) if with_pictures else {}
-        return render_lip_report(record, strips, context)
+        previews = lip_previews(record, plan.data, plan.threads) if with_pictures else {}
+        return render_lip_report(record, previews, context)
     pictures = mistake_pictures(record, plan.data, options.policy) if with_pictures else {}
     return render_training_report(record, pictures, context)
 

@@ -6,12 +6,9 @@ import posixpath
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from classifiers.data.batches import Worker
-from cluster.clips.cache import ClipCacheError
+from cluster.clips.decoder_pool import PREVIEWS, ClipDecoderPool
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.folder import RUNS
 from cluster.reports.links import PageLink
@@ -23,7 +20,6 @@ from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.redaction import MASK
 from cluster.training.data import TrainingData
 from cluster.training.lip_data import LipData
-from extractors.video.jpeg import encode_jpegs
 from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
 from schemas.outcomes import VideoError
@@ -32,8 +28,8 @@ from schemas.videos import Video
 
 MAX_REPORTS = 6  # of each dataset, the latest
 MAX_PICTURES = 24
-STRIP_FRAMES = 6
 TOTAL_SECONDS = 30.0  # for all pictures
+PREVIEW_SECONDS = 120.0  # for all previews, in which faces are looked for
 TRIES = 4  # videos without a picture, after which the others are not tried: their store cannot be reached
 
 
@@ -60,31 +56,23 @@ def mistake_pictures(record: TrainingRecord, data: TrainingData, policy: ReadPol
     return thumbnails_of(videos, policy, total_seconds=TOTAL_SECONDS, give_up_after=TRIES)
 
 
-def mouth_strips(record: TrainingRecord, data: TrainingData, threads: int) -> dict[str, Thumbnail]:
-    """Strips of crops by id of the sentences that the report shows, where their videos can be read."""
+def lip_previews(record: TrainingRecord, data: TrainingData, threads: int) -> dict[str, bytes]:
+    """Previews by id of the sentences that the report shows, where their videos can be read."""
     split = reported_texts(record)
     if split is None or not isinstance(data, LipData):
         return {}
-    names = {one.id for one in (*split.worst, *split.best)}
-    deadline = time.monotonic() + TOTAL_SECONDS
-    found: dict[str, Thumbnail] = {}
-    with closing(data.feed(Worker(threads=threads))) as feed:
-        videos = [video for video in data.videos if video.id in names]
-        tasks = (feed.reading.task(video, 0, is_deterministic=True) for video in videos)
-        with suppress(ClipCacheError), closing(feed.clips.decode(tasks)) as clips:
-            for video, crops in zip(videos, clips, strict=False):
-                if not isinstance(crops, VideoError):
-                    found[video.id] = Thumbnail(0.0, strip_of(crops))
-                if time.monotonic() > deadline:
-                    break
+    names = [one.id for one in (*split.worst, *split.best)]
+    videos = sorted((video for video in data.videos if video.id in names), key=lambda video: names.index(video.id))
+    deadline = time.monotonic() + PREVIEW_SECONDS
+    found: dict[str, bytes] = {}
+    tasks = (replace(data.reading.preview(video), time_seconds=PREVIEW_SECONDS) for video in videos)
+    with closing(ClipDecoderPool(threads, PREVIEWS)) as pool, closing(pool.decode(tasks)) as previews:
+        for video, preview in zip(videos, previews, strict=False):
+            if not isinstance(preview, VideoError):
+                found[video.id] = preview.tobytes()
+            if time.monotonic() > deadline:
+                break
     return found
-
-
-def strip_of(crops: NDArray[np.uint8]) -> bytes:
-    """The JPEG of frames at equal distances, side by side, of a clip (T, H, W, 3)."""
-    places = (np.arange(STRIP_FRAMES) * 2 + 1) * len(crops) // (2 * STRIP_FRAMES)
-    (jpeg,) = encode_jpegs(np.concatenate(list(crops[places]), axis=1)[None])
-    return jpeg
 
 
 def _may_be_read(uri: str) -> bool:

@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from cluster.engines.options import EngineOptions
-from cluster.runs.common_options import AccessOptions, FailureOptions, FolderOptions, ReportingOptions, read_policy
+from cluster.engines.options import EngineOptions, memory_limit_option, time_limit_option
+from cluster.runs.common_options import (
+    AccessOptions,
+    FailureOptions,
+    FolderOptions,
+    ReportingOptions,
+    read_policy,
+    videos_option,
+)
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage.files import join
@@ -18,6 +25,7 @@ from schemas.lips import CROPS, FIXED
 
 GRID = "grid"
 LEXICON_BEAM = 50
+MAX_PREVIEWS = 100
 MAX_WINDOW = 750  # frames, some 7 MB of memory each in the network
 
 
@@ -114,13 +122,20 @@ class DecodingOptions(Options):
 class TranscriptionEngineOptions(EngineOptions):
     """Of the engines, what transcription offers: a video is read in one piece."""
 
-    time_limit: float = option(
-        7200.0,
-        help="seconds that one video may take; a worker that takes longer is killed",
-        above=0,
-        below=math.inf,
+    time_limit: float = time_limit_option(7200.0, "video")
+    memory_limit_mib: int = memory_limit_option("video")
+
+
+@dataclass(frozen=True)
+class TranscriptionReportingOptions(ReportingOptions):
+    """What a run logs, and what its report shows."""
+
+    previews: int = option(
+        12,
+        help="videos of which the report has a preview: an animation of the speaker and of what the network sees",
+        minimum=0,
+        maximum=MAX_PREVIEWS,
     )
-    memory_limit_mib: int = option(3072, help="MiB of memory that one video may take beside the network", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -128,11 +143,7 @@ class TranscriptionOptions(Options):
     """One transcription run."""
 
     checkpoint: str = option(help="folder or URI of a trained lip reader", filled=True, common=True)
-    input: str = option(
-        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
-        filled=True,
-        common=True,
-    )
+    input: str = videos_option()
     output: str = option(
         help="folder or URI of the transcript dataset; a later run adds what is missing",
         filled=True,
@@ -162,7 +173,7 @@ class TranscriptionOptions(Options):
     access: AccessOptions = field(default_factory=AccessOptions)
     engine: TranscriptionEngineOptions = field(default_factory=TranscriptionEngineOptions)
     failures: FailureOptions = field(default_factory=FailureOptions)
-    reporting: ReportingOptions = field(default_factory=ReportingOptions)
+    reporting: TranscriptionReportingOptions = field(default_factory=TranscriptionReportingOptions)
 
     @override
     def conflicts(self) -> list[str]:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from cluster.transcription.windows import Window, windows
 from extractors.clips.whole import reduced
-from extractors.faces.crops import aligned_crops, fixed_crop
+from extractors.faces.crops import aligned_crops, fixed_boxes, fixed_crop
 from extractors.faces.mouths import MouthFinder, build_mouth_finder, no_face_error, track_of
+from extractors.faces.preview import lip_preview
 from extractors.faces.regions import Points
 from extractors.video.grid import as_fps
 from extractors.video.samples import Sample
@@ -78,6 +79,13 @@ class MouthWindows:
                 return None
             crops = aligned_crops(frames, track, look.height, look.width, lips_share=look.lips_share)
         return None if crops.min() == crops.max() else crops
+
+    def preview(self, window: Window[Frame], crops: NDArray[np.uint8]) -> bytes:
+        """An animation of a window and of its crops, for people to look at (`extractors.faces.preview`)."""
+        frames = np.stack([frame.image for frame in window.items])
+        track = None if self.look.crop == FIXED else track_of([frame.points for frame in window.items])
+        boxes = fixed_boxes(len(frames)) if track is None else track.boxes
+        return lip_preview(frames, boxes, crops, self.look)
 
     def error(self, image: NDArray[np.uint8], count: int) -> VideoError:
         """The error for a video without a mouth in any window of its `count` frames, which look like `image`."""

@@ -1,10 +1,9 @@
 """One transcription run, from its first video to its record.
 
 queue ─► engine ─► transcripts ─► shards, failures ─► subtitles
-             └► tally ─► record (updated during the run)
+             └► tally, samples ─► record (updated during the run), report
 
-A run always ends in a record, whatever ends it. One that is killed leaves a record of its progress, which the next run
-closes; videos in committed shards are not read again.
+Videos in committed shards are not read again, whatever ended the run (`cluster.runs.recorded_run`).
 """
 
 from __future__ import annotations
@@ -13,32 +12,33 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
 import pyarrow as pa
+from typing_extensions import override
 
 from cluster.datasets.increment import Increment
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.tasks import Done, Failed, Outcome, TaskQueue, failure_row
-from cluster.runs.lifecycle import failed, guarded, internal_error, recorded
+from cluster.reports.context import PageContext
+from cluster.reports.transcription_report import TranscriptSample, render_transcription_report
+from cluster.runs.lifecycle import guarded, internal_error
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
-from cluster.runs.provenance import command_line, package_versions, without_secrets
+from cluster.runs.recorded_run import RecordedRun
 from cluster.storage.parquet import encode_table
 from cluster.storage.redaction import redacted_uri
 from cluster.transcription.plan import TranscriptionPlan
 from cluster.transcription.subtitles import FORMS, write_transcripts
 from cluster.transcription.transcriber import Transcript
-from schemas.errors import InputError
 from schemas.failures import FailureRow
 from schemas.labels import LABEL_LEDGER_SCHEMA
 from schemas.outcomes import FailureCode, Stage
-from schemas.records import MAX_FAILURES, utc_text
+from schemas.records import MAX_FAILURES
 from schemas.runs import FailureNote
 from schemas.transcriptions import TranscriptionCounts, TranscriptionRecord
 from schemas.transcripts import TranscriptRow, transcript_table
-from schemas.videos import content_of
+from schemas.videos import Video, content_of
 
 logger = logging.getLogger("framemill")
 
@@ -67,49 +67,50 @@ class _Batch:
     failures: list[FailureRow] = field(default_factory=list)
 
 
-class TranscriptionRun:
+class TranscriptionRun(RecordedRun[TranscriptionRecord]):
     """Transcribes `increment` of `plan` with `engine`; the caller holds the lease of the dataset."""
 
     def __init__(self, plan: TranscriptionPlan, increment: Increment, engine: Engine, *, replaced: int) -> None:
+        super().__init__(plan.dataset, plan.options, plan.started, OpenFailures(increment.failed))
         self._plan, self._engine = plan, engine
         self._pending = increment.pending
-        self._queue = TaskQueue(self._pending)
-        self._failures = OpenFailures(increment.failed)
+        previews = min(plan.options.reporting.previews, len(self._pending))
+        shown = {self._pending[len(self._pending) * number // previews].id for number in range(previews)}
+        self._queue = TaskQueue(self._pending, thumbnails=shown)
+        self._samples: list[TranscriptSample] = []
         self._settled_text = self._failures.among(len(plan.videos) - len(self._pending))
         self._replaced = replaced
         self._tally, self._batch = _Tally(), _Batch()
 
-    def __call__(self) -> TranscriptionRecord:
-        """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
+    @override
+    def _opening(self) -> str:
         plan = self._plan
-        logger.info(
-            f"run {plan.run_id}: {len(plan.videos)} videos, {self._settled_text}, {len(self._pending)} to do with "
-            f"{plan.model}, into {plan.options.output}"
+        return (
+            f"{len(plan.videos)} videos, {self._settled_text}, {len(self._pending)} to do with {plan.model}, into "
+            f"{plan.options.output}"
         )
-        plan.dataset.write_options(plan.options)
-        plan.dataset.write_record(self._record("running"))
-        with recorded(lambda status: plan.dataset.write_record(self._record(status))):
-            status = guarded(self._work, EngineError, OSError, ValueError)
-            # Finished transcripts are kept, whatever ended the work.
-            rest = guarded(self._commit, OSError, ValueError)
-            status = rest if status == "completed" else status
-            if status == "completed":
-                status = guarded(self._write_subtitles, OSError, ValueError)
-        record = self._record(status)
-        try:
-            plan.dataset.write_record(record)
-        except InputError as error:
-            record = replace(record, status=failed(error))
-        counts = record.counts
-        logger.info(
-            f"{record.status}: {counts.transcribed} videos transcribed, {counts.words} words, {counts.failed} failed, "
-            f"{self._settled_text}, in {record.wall_seconds:.1f} s"
-        )
-        for line in self._failures.lines():
-            logger.info(line)
-        return record
 
-    def _work(self) -> None:
+    @override
+    def _closing(self, record: TranscriptionRecord) -> str:
+        counts = record.counts
+        return (
+            f"{counts.transcribed} videos transcribed, {counts.words} words, {counts.failed} failed, "
+            f"{self._settled_text}"
+        )
+
+    @override
+    def _notes(self, record: TranscriptionRecord) -> list[str]:
+        return [f"report: {self._plan.dataset.run_uri('.html')}"]
+
+    @override
+    def _work(self) -> str:
+        status = guarded(self._transcribe, EngineError, OSError, ValueError)
+        # Finished transcripts are kept, whatever ended the work.
+        rest = guarded(self._commit, OSError, ValueError)
+        status = rest if status == "completed" else status
+        return guarded(self._write_subtitles, OSError, ValueError) if status == "completed" else status
+
+    def _transcribe(self) -> None:
         """Carry out all tasks."""
         if not self._pending:
             return  # no workers are needed
@@ -128,8 +129,7 @@ class TranscriptionRun:
                 rows = max(len(self._batch.rows), len(self._batch.failures))
                 if rows >= plan.options.rows_per_shard:
                     self._commit()
-                if plan.dataset.is_record_due():
-                    plan.dataset.write_record(self._record("running"))
+                self._update()
 
     def _settled(self, outcome: Outcome) -> TranscriptRow | FailureRow:
         """What has become of a video, for the next commit."""
@@ -137,7 +137,7 @@ class TranscriptionRun:
         row = self._row(outcome) if isinstance(outcome, Done) else failure_row(outcome, self._plan.run_id)
         if isinstance(row, TranscriptRow):
             self._batch.rows.append((row, content_of(video)))
-            self._count(outcome.features, row)  # type: ignore[union-attr]  # as of `Done`
+            self._count(video, outcome.features, row)  # type: ignore[union-attr]  # as of `Done`
         else:
             self._batch.failures.append(row)
             self._count_failure(row)
@@ -162,8 +162,19 @@ class TranscriptionRun:
             return failure_row(error, plan.run_id)
         return row
 
-    def _count(self, transcript: Transcript, row: TranscriptRow) -> None:
+    def _count(self, video: Video, transcript: Transcript, row: TranscriptRow) -> None:
         tally = self._tally
+        if transcript.preview is not None:
+            self._samples.append(
+                TranscriptSample(
+                    id=video.id,
+                    uri=redacted_uri(video.uri),
+                    text=video.text,
+                    read=row.text,
+                    score=row.score,
+                    preview=transcript.preview,
+                )
+            )
         tally.transcribed += 1
         tally.silent += not row.words
         tally.partial += row.coverage < 1
@@ -177,9 +188,7 @@ class TranscriptionRun:
         tally.failures_by_code[row.code] += 1
         self._failures.add(row.id, row.code)
         if len(tally.failures) < MAX_FAILURES:
-            tally.failures.append(
-                FailureNote(**{name: getattr(row, name) for name in FailureNote.__dataclass_fields__})
-            )
+            tally.failures.append(FailureNote.of(row))
 
     def _commit(self) -> None:
         """Make everything since the last commit part of the dataset."""
@@ -203,18 +212,20 @@ class TranscriptionRun:
                 count = write_transcripts(folder, form, plan.dataset.spoken(), plan.between)
                 logger.info(f"{folder}: {count} videos")
 
+    @override
+    def _write_page(self, record: TranscriptionRecord) -> None:
+        plan = self._plan
+        context = PageContext(uri=plan.dataset.run_uri(".html"), unchanged=plan.options.unchanged())
+        samples = sorted(self._samples, key=lambda sample: sample.id)
+        plan.dataset.write_report(render_transcription_report(record, samples, context), plan.run_id)
+
+    @override
     def _record(self, status: str) -> TranscriptionRecord:
         plan, options, tally = self._plan, self._plan.options, self._tally
         before = len(plan.videos) - len(self._pending) - self._failures.earlier
         return TranscriptionRecord(
-            run_id=plan.run_id,
+            **self._header(status),
             job="transcribe_lips",
-            status=status,
-            started_at=utc_text(plan.started),
-            finished_at=utc_text(datetime.now(UTC)),
-            command=command_line(),
-            configuration=without_secrets(options.flat()),
-            versions=package_versions(),
             machine=self._engine.machine(),
             checkpoint=redacted_uri(options.checkpoint),
             model=plan.model,

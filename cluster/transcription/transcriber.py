@@ -30,7 +30,7 @@ from cluster.transcription.lip_network import LipNetwork
 from cluster.transcription.mouths import Frame, MouthWindows
 from cluster.transcription.windows import Window
 from extractors.extract import StageClock
-from extractors.length_limit import MAX_GRID_POINTS, LengthLimit
+from extractors.length_limit import GIVE_PARTS, MAX_GRID_POINTS, LengthLimit
 from extractors.segments import Segment
 from extractors.video.coverage import Extent
 from extractors.video.decode import Sampler
@@ -54,6 +54,7 @@ class Transcript:
     coverage          the share of its frames that was read
     num_frames        frames that were decoded
     seconds_by_stage  CPU seconds
+    preview           an animation of the first mouth that it shows, if asked for
     """
 
     text: str
@@ -62,6 +63,7 @@ class Transcript:
     coverage: float
     num_frames: int
     seconds_by_stage: dict[str, float]
+    preview: bytes | None = None
 
 
 class LipTranscriber:
@@ -111,7 +113,7 @@ class LipTranscriber:
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
     ) -> tuple[Transcript, list[Segment]]:
-        """What is said in a video.
+        """What is said in a video; for people to look at, `with_thumbnail` adds a preview.
 
         Raises:
             VideoError: for a file that cannot be read, has no decodable frame, too few or too many, or never shows a
@@ -121,7 +123,7 @@ class LipTranscriber:
         started = time.thread_time()
         fps = as_fps(self.mouths.look.fps)
         end = None if video.end_seconds is None else Fraction(video.end_seconds)
-        limit = LengthLimit(self.max_frames, fps, "give parts of it: start_seconds and end_seconds in the manifest")
+        limit = LengthLimit(self.max_frames, fps, GIVE_PARTS)
         with open_media(source, max_pixels=self.max_pixels) as media:
             limit.header_duration(media, video)
             if end is None and not video.start_seconds and isinstance(source, ReadsAhead):
@@ -130,7 +132,7 @@ class LipTranscriber:
             sampler = Sampler(media, source, fps, extent=extent, max_pixels=self.max_pixels)
             samples = _Samples(limit.within(sampler.samples(Fraction(video.start_seconds), end), video), clock)
             clock.add("open", started)
-            reading = _Reading(self.mouths, samples, clock)
+            reading = _Reading(self.mouths, samples, clock, with_preview=with_thumbnail)
             words, logs = WordJoiner(), _Mean()
             for window, values in self._outputs(reading, clock):
                 read = self._read(values, fps, clock)
@@ -150,6 +152,7 @@ class LipTranscriber:
             coverage=reading.read_frames / total,
             num_frames=samples.count,
             seconds_by_stage=clock.seconds,
+            preview=reading.preview,
         )
         return transcript, []
 
@@ -227,8 +230,10 @@ class _Samples:
 class _Reading:
     """Iterates over the crops of windows that show a mouth, and counts the frames that are in them."""
 
-    def __init__(self, mouths: MouthWindows, samples: _Samples, clock: StageClock) -> None:
+    def __init__(self, mouths: MouthWindows, samples: _Samples, clock: StageClock, *, with_preview: bool) -> None:
         self.read_frames = 0
+        self.preview: bytes | None = None
+        self._with_preview = with_preview
         self._mouths = mouths
         self._windows = mouths.windows(samples)
         self._clock = clock
@@ -244,6 +249,8 @@ class _Reading:
             for window in self._windows:
                 crops = self._mouths.crops(window)
                 if crops is not None:
+                    if self._with_preview and self.preview is None:
+                        self.preview = self._mouths.preview(window, crops)
                     self._count(window)
                     return crops
         finally:

@@ -19,6 +19,7 @@ from extractors.clips.crops import resized
 from extractors.clips.decode import Seconds
 from extractors.clips.frame_times import FrameTimes, rounding_ticks
 from extractors.clips.passes import UNSURE, Image, fully_decoded_clips, selective_clips
+from extractors.length_limit import GIVE_PARTS, LengthLimit
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS, Source
 from schemas.outcomes import FailureCode, VideoError
@@ -84,12 +85,7 @@ class WholeRequest:
         if self.end_seconds is not None:
             stop = min(stop, self.end_seconds / tick)
         count = max(ceil((stop - start - rounding) * tick * self.fps), 1)
-        if count > MAX_FRAMES:
-            raise VideoError(
-                FailureCode.TOO_LONG,
-                f"it lasts {float((stop - start) * tick):.1f} s, {count:,} frames at {float(self.fps):g} a second; the "
-                f"limit is {MAX_FRAMES:,}: give parts of it, start_seconds and end_seconds in the manifest",
-            )
+        LengthLimit(MAX_FRAMES, self.fps, GIVE_PARTS).check(count)
         first = times.origin + start + rounding
         return {0: [min(floor(first + k / self.fps / tick), times.end_pts - 1) for k in range(count)]}
 

@@ -53,3 +53,9 @@ def fixed_crop(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         )
     (top, left), (height, width) = FIXED_CORNER, FIXED_SIZE
     return frames[:, top : top + height, left : left + width]
+
+
+def fixed_boxes(count: int) -> NDArray[np.float32]:
+    """The place of the fixed crop in `count` frames: (T, 4) left, top, right, bottom, in pixels."""
+    (top, left), (height, width) = FIXED_CORNER, FIXED_SIZE
+    return np.tile(np.array([left, top, left + width, top + height], np.float32), (count, 1))

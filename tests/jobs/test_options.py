@@ -53,7 +53,7 @@ FLAGS = {
         checkpoint input output srt vtt rows-per-shard max-pixels crop face window overlap beam lexicon language-model
         lm-weight word-bonus exclude follow-links allow-local-files allow-private-redirects copy-limit-mib
         copy-time-limit engine address beam-options workers pools embed-workers time-limit memory-limit-mib cluster-wait
-        retry-failed max-failure-ratio quiet log-format
+        retry-failed max-failure-ratio quiet log-format previews
     """,
     "train_classifier": """
         output features videos code-range labels exclude follow-links allow-local-files allow-private-redirects
@@ -147,7 +147,8 @@ LINES = {
     "transcribe_lips": (
         "--input i --checkpoint c --output o",
         "--input i --checkpoint c --output o --srt s --vtt t --beam 20 --lexicon l --language-model m --lm-weight 0.5 "
-        "--word-bonus -1 --window 100 --overlap 30 --crop found --face 2 --engine local --retry-failed no_face",
+        "--word-bonus -1 --window 100 --overlap 30 --crop found --face 2 --engine local --retry-failed no_face "
+        "--previews 3",
     ),
     "train_classifier": (
         "--output o --features f --split folders --validation-features v --batch-size 7 --classes first:5",

@@ -45,7 +45,7 @@ def test_a_training_leaves_a_reader_a_record_and_a_page(
     assert record.texts[1].best[0].uri.endswith(".mp4")
     assert len(record.history[0].examples) == 2
     assert caplog.text.count("  said: ") == caplog.text.count("  read: ") == 4
-    assert "data:image/jpeg" in (output / "training.html").read_text()
+    assert "data:image/webp" in (output / "training.html").read_text()
 
     files = {name: (output / name).read_bytes() for name in ("model.safetensors", "config.json", "history.json")}
     reader = LipReader(read_checkpoint(files))

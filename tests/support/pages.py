@@ -5,7 +5,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "br", "line", "rect", "path", "circle", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "line", "rect", "path", "circle", "link", "input", "hr", "source"}
 # Within the page, beside it, a file, the web, or a CSV file: nothing that runs.
 HREF = re.compile(r"#[a-z0-9-]+$|\.{1,2}/|file:///|https?://|data:text/csv;base64,")
 

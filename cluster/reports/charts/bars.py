@@ -25,6 +25,9 @@ STAGES = {
     "records": "Writing records",
     "opening": "Opening the data",
     "checking": "Checking the videos",
+    "faces": "Finding mouths",
+    "network": "Reading lips",
+    "text": "Finding words",
 }
 TIME_STEPS_SECONDS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),

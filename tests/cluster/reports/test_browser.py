@@ -7,6 +7,7 @@ import dataclasses
 import io
 import shutil
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from cluster.reports.extraction_report import render_run_report
 from cluster.reports.links import PageLink
 from cluster.reports.night_report import render_night_report
 from cluster.reports.training_report import render_training_report
+from cluster.reports.transcription_report import TranscriptSample, render_transcription_report
+from extractors.video.animation import encode_animation
 from extractors.video.thumbnail import Thumbnail, encode_thumbnail
 from schemas.evaluations import GroupScore
 from schemas.label_statistics import LabelledVideo
@@ -32,6 +35,7 @@ from tests.support.nights import MODEL, labels_of, night_of
 from tests.support.run_records import SMALL
 from tests.support.timelines import sampled
 from tests.support.training_records import renamed, training_record
+from tests.support.transcription_records import RECORD
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
 PAGES = {
@@ -39,6 +43,7 @@ PAGES = {
     "training": "classifier/training.html",
     "night": "labels/report.html",
     "annotations": "clips/annotations.html",
+    "transcription": "transcripts/runs/r1.html",
 }
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"width": 1280},
@@ -84,9 +89,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages of three jobs in their folders, beside a folder of videos."""
+    """The pages of all jobs in their folders, beside a folder of videos."""
     root = tmp_path_factory.mktemp("site")
-    for folder in ("features/runs", "classifier", "labels/nights", "videos", "clips"):
+    for folder in ("features/runs", "classifier", "labels/nights", "videos", "clips", "transcripts/runs"):
         (root / folder).mkdir(parents=True)
     (root / "videos" / "good.mp4").write_bytes(b"")
     night_page = "labels/nights/2026-02-27.html"
@@ -128,6 +133,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cuts = [cuts_of("anna", ("run", 0.0, 0.1), ("walk", 3.0, 30.0)), cuts_of("folder/" * 9 + "ben", *crowd)]
     page = render_annotations_report(cutting_record(*cuts, label=HOSTILE), cuts, context("annotations"))
     (root / PAGES["annotations"]).write_text(page)
+    preview = encode_animation(np.full((2, 180, 496, 3), 90, np.uint8), Fraction(5), max_bytes=1 << 16)
+    texts = (("bin blue at f two now", "bin blu at f now"), ("", "set red " * 40), (HOSTILE, HOSTILE))
+    samples = [
+        TranscriptSample(
+            id=f"x/{number}" * (9 * number + 1), uri=good, text=text, read=read, score=0.5, preview=preview
+        )
+        for number, (text, read) in enumerate(texts)
+    ]
+    transcription = dataclasses.replace(RECORD, failures=notes)
+    page = render_transcription_report(transcription, samples, context("transcription"))
+    (root / PAGES["transcription"]).write_text(page)
     return root
 
 

@@ -295,7 +295,7 @@ def test_mistakes_without_a_true_class_are_shown() -> None:
 
 def test_the_input_of_a_clip_classifier_and_the_videos_left_out() -> None:
     text = text_of(RECORDS["clips"])
-    assert "1 video could not be decoded and is in no split." in text
+    assert "1 video could not be used and is in no split." in text
     assert "gs://bucket/red/007.mp4" in text
     assert "the file is empty: bring it again" in text
     assert "Format of the clips" in text
@@ -303,5 +303,5 @@ def test_the_input_of_a_clip_classifier_and_the_videos_left_out() -> None:
     many = dataclasses.replace(RECORDS["clips"], lost=(dataclasses.replace(LOST, id=HOSTILE),) * 40)
     html = render_training_report(many)
     assert_self_contained(html)
-    assert "40 videos could not be decoded and are in no split." in Page(html).text
+    assert "40 videos could not be used and are in no split." in Page(html).text
     assert "could not be decoded" not in text_of(RECORDS["10 classes"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from classifiers.metrics.text_evaluation import TextEvaluation
 from cluster.reports.links import PageLink
 from cluster.reports.training_tables import reported_split
 from cluster.storage.read_policy import STRICT
@@ -14,13 +15,15 @@ from cluster.training.job import run_training
 from cluster.training.kinds import load_training_data
 from cluster.training.report_context import (
     MAX_REPORTS,
-    STRIP_FRAMES,
     feature_reports,
+    lip_previews,
     mistake_pictures,
-    strip_of,
 )
-from extractors.video.jpeg import decode_jpegs
+from cluster.training.results import text_result
+from tests.support.animations import durations_of
+from tests.support.lip_trainings import TEXTS, lip_config, write_manifest
 from tests.support.pages import Page
+from tests.support.training_records import training_record
 from tests.support.trainings import record_of, training_config, write_features
 from tests.support.videos import Clip, write_video
 
@@ -62,10 +65,12 @@ def test_mistakes_have_pictures_where_their_videos_are(tmp_path: Path, monkeypat
         assert sum(tag == "img" for tag, _ in page.tags) == count
 
 
-def test_a_strip_shows_frames_at_equal_distances() -> None:
-    crops = np.broadcast_to((20 * np.arange(12, dtype=np.uint8))[:, None, None, None], (12, 16, 24, 3))
-    (strip,) = decode_jpegs([strip_of(crops)])
-    assert strip.shape == (16, STRIP_FRAMES * 24, 3)
-    levels = strip[8, 12::24, 1].astype(int)
-    assert np.abs(levels - 20 * np.arange(1, 12, 2)).max() <= 3
-    assert decode_jpegs([strip_of(crops[:1])]).shape == (1, 16, STRIP_FRAMES * 24, 3)
+def test_sentences_have_previews_where_their_videos_are(tmp_path: Path) -> None:
+    data = load_training_data(lip_config(write_manifest(tmp_path), tmp_path / "out").settings())
+    evaluation = TextEvaluation(is_full=True)
+    evaluation.update(TEXTS[4:], ("", ""), [1.0, 1.0], ["v4", "v5"])
+    record = replace(training_record(), texts=(text_result("validation", evaluation, 1.0),))
+    (tmp_path / "5.mp4").unlink()
+    previews = lip_previews(record, data, 1)
+    assert sorted(previews) == ["v4"]
+    assert sum(durations_of(previews["v4"])) == 400  # of 9 frames

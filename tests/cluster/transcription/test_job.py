@@ -64,6 +64,8 @@ def test_a_run_its_repetition_and_what_changes_later(
     assert (counts.frames, counts.shards, counts.words) == (30, 2, sum(len(row["words"]) for row in rows))
     assert {path.name for path in subtitles.iterdir()} == {"a.vtt", "b.vtt", "index.csv"}
     assert not (output / "staging").exists()
+    page = (output / "runs" / f"{record.run_id}.html").read_text()
+    assert page.count('<img src="data:image/webp;base64,') == 2
 
     with monkeypatch.context() as patched:
         patched.setattr(deferred, "make_engine", refuse_engine)

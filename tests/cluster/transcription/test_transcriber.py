@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from extractors.video.decode import sample_frames
 from extractors.video.media import MAX_PIXELS
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
+from tests.support.animations import durations_of
 from tests.support.faces import drawn
 from tests.support.lips import SIGNS, fixed_lips, reading_lips, signing, trained_lips
 from tests.support.talking import talking, write_frames
@@ -69,6 +71,18 @@ def test_a_short_video_reads_as_its_crops(reader: LipReader, tmp_path: Path) -> 
     assert (found.text, found.num_frames, found.coverage) == (" ".join(expected.text.split()), 10, 1.0)
     assert math.isclose(found.score, expected.score, rel_tol=1e-5)
     assert set(found.seconds_by_stage) == {"open", "decode", "faces", "network", "text"}
+    assert found.preview is None
+
+
+def test_a_preview_shows_the_first_mouth_and_changes_nothing_else(reader: LipReader, tmp_path: Path) -> None:
+    path = write_frames(tmp_path / "a.mp4", [*[GREY] * 6, *signing("ab")])
+    made = stage(reader, size=5, overlap=0)
+    shown, _ = made(str(path), Video("a", str(path)), with_thumbnail=True)
+    assert shown.preview is not None
+    assert sum(durations_of(shown.preview)) == 240  # of a window of 5 frames
+    plain = read(made, path)
+    assert replace(shown, preview=None, seconds_by_stage={}) == replace(plain, seconds_by_stage={})
+    assert unpack(Transcript, pack(shown)) == shown
 
 
 def test_windows_without_a_face_are_gaps(tmp_path: Path) -> None:
