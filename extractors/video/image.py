@@ -83,7 +83,7 @@ class RgbConverter:
 def display_matrix(frame: VideoFrame) -> DisplayMatrix | None:
     """The matrix that comes with a frame; None without one. Its numbers are in units of their own."""
     try:
-        # Not `frame.side_data`: the frame keeps that, and that keeps the frame, with all buffers of its decoder, until Python
+        # Not `frame.side_data`: the frame keeps that, and that the frame, with all buffers of its decoder, until Python
         # looks for cycles.
         data: Any = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     except ValueError:  # PyAV 18 refuses all side data of a frame where it does not know some
