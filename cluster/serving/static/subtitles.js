@@ -35,7 +35,10 @@ export class Subtitles {
 
   /** Show none. */
   clear() {
-    for (const track of this.#tracks.values()) track.remove();
+    for (const track of this.#tracks.values()) {
+      track.track.mode = "disabled"; // or its line would stay, in Chromium until the next one
+      track.remove();
+    }
     this.#tracks.clear();
     this.line.hidden = true;
   }

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
 from cluster.serving.config import ServeOptions
@@ -36,6 +39,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = signing(f"  {TEXT}  ")
     write_frames(folder / "speech.mp4", frames, codec="libx264")
     write_frames(folder / "old.avi", frames)
+    write_frames(folder / "grey.mp4", [np.full((288, 360, 3), 100, np.uint8)] * 30, codec="libx264")
     write_video(folder / "clip.mp4", Clip(frames=30, rate=10, width=160, height=96))
     return folder
 
@@ -115,6 +119,27 @@ def test_subtitles_follow_the_pictures_of_a_video_that_the_browser_cannot_play(p
     expect(words.nth(1)).to_have_attribute("aria-current", "true")
     slider(page, "reader").press("End")
     expect(page.locator("#subtitle")).to_be_hidden()
+
+
+def test_subtitles_go_with_their_video(page: Page, videos: Path) -> None:
+    upload(page, videos / "speech.mp4")
+    page.get_by_role("radio", name="reader").check()
+    page.locator("#said-text .word").first.click()
+    wait_for(page, f"{CUES}[0]?.[1].length > 0 && {TIME} > 0.3")
+    page.evaluate("document.querySelector('#picture').controls = false")
+    assert np.ptp(middle(page), axis=(0, 1)).max() > 100  # white on grey
+    page.get_by_role("link", name="Another video").click()
+    upload(page, videos / "grey.mp4")
+    wait_for(page, "document.querySelector('#picture').readyState >= 2")
+    assert page.evaluate(CUES) == []
+    assert np.ptp(middle(page), axis=(0, 1)).max() < 20
+
+
+def middle(page: Page) -> NDArray[np.uint8]:
+    """The lower middle of the picture, where a line stands, (H, W, 3)."""
+    shot = cv2.imdecode(np.frombuffer(page.locator("#picture").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    height, width = shot.shape[:2]
+    return shot[height * 3 // 4 : height * 19 // 20, width // 3 : width * 2 // 3]  # type: ignore[no-any-return]
 
 
 def test_a_reader_beside_a_classifier_and_one_that_finds_no_face(page: Page, videos: Path) -> None:

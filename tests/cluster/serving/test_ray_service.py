@@ -29,8 +29,7 @@ def test_options_come_as_yaml_has_them():
 @pytest.fixture(scope="module")
 def places(tmp_path_factory) -> list[str]:
     folder = tmp_path_factory.mktemp("models")
-    classifiers = [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
-    return [*classifiers, write_lips(folder / "r", fixed_lips())]
+    return [write_trained(folder / "s", trained_stream()), write_trained(folder / "c", trained_clips(fps="5"))]
 
 
 def test_no_weights_pass_through_the_controller(places):
@@ -38,6 +37,13 @@ def test_no_weights_pass_through_the_controller(places):
     sent = len(cloudpickle.dumps(application._bound_deployment.init_args))
     weights = sum(file.stat().st_size for place in places for file in Path(place).glob("*.safetensors"))
     assert 0 < sent < weights / 4
+
+
+def test_lip_readers_are_deployed_as_the_job_deploys_them(tmp_path):
+    options = options_of({"checkpoint": [write_lips(tmp_path / "reader", fixed_lips())], "beam": 4})
+    handles = application_of(options, ClusterSize(1, 2, 0))._bound_deployment.init_args[2]
+    assert list(handles.decoder._bound_deployment.init_args[1]) == ["reader"]
+    assert (handles.classifiers, handles.live) == ({}, {})
 
 
 @pytest.mark.heavy
@@ -53,7 +59,7 @@ def test_the_application_serves(places, tmp_path, monkeypatch):
         serve.start(proxy_location=ProxyLocation.Disabled)
         serve.run(build(options), name="framemill", route_prefix=None)
         client = Client(f"http://127.0.0.1:{port}")
-        assert [model["name"] for model in client.get("/v1/models").json] == ["s", "c", "r"]
+        assert [model["name"] for model in client.get("/v1/models").json] == ["s", "c"]
         assert client.settled(client.upload(video.read_bytes()).json["id"])["status"] == "done"
         withdraw()
         deadline = time.monotonic() + 30
