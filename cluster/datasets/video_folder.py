@@ -77,7 +77,10 @@ def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = S
     found.sort(key=lambda file: file.uri)  # not every store keeps to the order of names
     full = [_name(file.uri, root) for file in found]
     ids = distinct_ids([posixpath.splitext(name)[0] for name in full], full)
-    videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
+    videos = [
+        Video(id=name, uri=file.uri, version=file.version, size_bytes=file.size_bytes or None)
+        for name, file in zip(ids, found, strict=True)
+    ]
     outside = [link for link in outside if link.lower().endswith(VIDEO_SUFFIXES) or regular_file(link) is None]
     listed = VideoFolder(videos, tuple(unread), tuple(outside), others)
     _log(listed)

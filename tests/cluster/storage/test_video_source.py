@@ -1,11 +1,17 @@
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 
-from cluster.storage.range_reader import MIN_BLOCK_BYTES
+from cluster.datasets.video_folder import list_videos
+from cluster.engines.tasks import Done, Task
+from cluster.engines.video_worker import VideoWorker
+from cluster.extraction.length_probe import LengthProbe
+from cluster.storage import files
+from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, WHOLE_BYTES
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.decode import sample_frames
@@ -13,7 +19,7 @@ from extractors.video.media import Source
 from extractors.video.waveform import Waveform
 from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.faulty_proxy import faulty_proxy
-from tests.support.servers import http_files
+from tests.support.servers import gs_bucket, http_files, s3_bucket
 from tests.support.videos import Clip, write_video
 
 NO_RETRIES = RetryPolicy(total_seconds=0.0)
@@ -114,6 +120,65 @@ def test_a_failure_that_the_decoder_swallows_is_raised(web):
     with pytest.raises(VideoError) as caught, open_video(f"{web}/broken/v.mp4", NO_RETRIES) as file:
         decode(file)
     assert caught.value.code is FailureCode.STORAGE
+
+
+@pytest.fixture(scope="module", params=[gs_bucket, s3_bucket])
+def store(request):
+    """A bucket, and the proxy that counts what is asked of it."""
+    proxies = []
+
+    @contextmanager
+    def through(address):
+        with faulty_proxy(address) as proxy:
+            proxies.append(proxy)
+            yield proxy.url
+
+    with request.param(through) as uri:
+        yield uri, proxies[0]
+
+
+def test_a_small_object_is_one_request(store, tmp_path):
+    root, proxy = store
+    for name in ("end.mp4", "start.mp4", "a.mkv"):
+        files.write_bytes(f"{root}/small/{name}", write_video(tmp_path / name, CONTAINERS[name]).read_bytes())
+    proxy.reset_counts()
+    videos = list_videos(f"{root}/small/").videos
+    assert len(proxy.requests) <= 2
+    for video in videos:
+        proxy.reset_counts()
+        assert isinstance(VideoWorker(LengthProbe(1 << 20), 1 << 30, 60.0)(Task(video)), Done)
+        for size_bytes, reads_all in ((video.size_bytes, True), (video.size_bytes, False), (None, True), (None, False)):
+            with open_video(video.uri, size_bytes=size_bytes, reads_all=reads_all) as source:
+                assert samples(source) == 4
+        assert [method for method, _ in proxy.requests] == ["GET"] * 5
+
+
+@pytest.mark.parametrize("size", [WHOLE_BYTES, WHOLE_BYTES + 1, 14_680_065, 23_000_000])
+def test_a_large_object_takes_few_requests(store, size):
+    root, proxy = store
+    content = os.urandom(size)
+    files.write_bytes(f"{root}/large.bin", content)
+    for size_bytes in (size, None):
+        proxy.reset_counts()
+        with open_video(f"{root}/large.bin", size_bytes=size_bytes) as source:
+            start = source.read(100)
+            source.expect_all()
+            assert start + source.read() == content
+        assert len(proxy.requests) <= (1 if size <= WHOLE_BYTES else 1 + size / MAX_BLOCK_BYTES)
+
+
+def test_an_empty_object_is_named_as_one(store):
+    root, _ = store
+    files.write_bytes(f"{root}/empty.mp4", b"")
+    assert refusal(f"{root}/empty.mp4").code == FailureCode.EMPTY
+
+
+def test_an_object_that_has_changed_since_it_was_listed_is_read_as_it_is(store):
+    root, _ = store
+    files.write_bytes(f"{root}/changed.bin", bytes(range(250)))
+    for listed_bytes in (10, 1000):
+        with open_video(f"{root}/changed.bin", size_bytes=listed_bytes) as source:
+            assert source.read() == bytes(range(250))
 
 
 CONTAINERS = {
