@@ -60,7 +60,13 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
 
     def _opened(self, task: Task) -> AbstractContextManager[Source]:
         video, is_first = task.video, task.segment is None or task.segment.index == 0
-        return open_video(video.uri, policy=self._policy, size_bytes=video.size_bytes, reads_all=is_first)
+        return open_video(
+            video.uri,
+            policy=self._policy,
+            size_bytes=video.size_bytes,
+            reads_all=is_first,
+            read_until=task.read_until,
+        )
 
     @override
     def __call__(self, task: Task) -> Outcome:
