@@ -133,8 +133,8 @@ def _name(uri: str, root: str) -> str:
 def _log(listed: VideoFolder) -> None:
     if listed.unread:
         logger.warning(
-            f"{len(listed.unread)} folders, links or compressed tars cannot be read, and what they hold is missing from this run: "
-            + examples(listed.unread)
+            f"{len(listed.unread)} folders, links or compressed tars cannot be read, and what they hold is missing "
+            f"from this run: {examples(listed.unread)}"
         )
     if listed.outside:
         logger.warning(

@@ -22,8 +22,8 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import override
 
 from cluster.engines.base import WorkerLoss, WorkQueue
-from cluster.storage.redaction import redacted, redacted_uri
 from cluster.storage.forward_reads import is_next
+from cluster.storage.redaction import redacted, redacted_uri
 from cluster.storage.tar_members import TarPart, part_of
 from extractors.features import is_hopeless
 from extractors.segments import Segment

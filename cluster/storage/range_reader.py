@@ -28,6 +28,16 @@ RUN_FRACTION = 24  # a request adds at most 1/24 to its run; with one more in fl
 CACHED_BYTES = 32 << 20
 
 
+def requests_of(size_bytes: int, *, in_tar: bool = False) -> float:
+    """How many requests a file of that size takes, with its index in front, that is read to its end.
+
+    Of a member of a tar, its share of those that it is read by, together with its neighbours.
+    """
+    if in_tar:
+        return size_bytes / MAX_BLOCK_BYTES
+    return 1.0 if size_bytes <= WHOLE_BYTES else 1 + size_bytes // MAX_BLOCK_BYTES
+
+
 @dataclass(frozen=True)
 class Block:
     """`data` from `start` on; the run it belongs to has read `run_bytes` up to its end."""

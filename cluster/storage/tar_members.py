@@ -38,7 +38,7 @@ class TarError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """One member: `size_bytes` from `start` on; none if it is no file (`is_file`), or a sparse one, with holes in it."""
+    """One member: `size_bytes` from `start` on; none if it is no plain file, but a link or a file with holes."""
 
     name: str
     start: int
@@ -133,7 +133,7 @@ def tar_members(read: Read, size_bytes: int) -> Iterator[TarMember]:
 
 
 def _hole_lists_bytes(read: Read, place: int) -> int:
-    """How much lies between the header of a GNU sparse file and its content; each part says whether one more follows."""
+    """How much lies between the header of a GNU sparse file and its content; each part tells whether one follows."""
     start = data = place + BLOCK_BYTES
     is_continued = read(place + 482, place + 483)
     while is_continued not in (b"", b"\0"):

@@ -46,7 +46,9 @@ def versions_of(
     """
     parts = {uri: part_of(uri) for uri in uris}
     found = _Survey((part.uri if part else uri for uri, part in parts.items()), policy).carry_out(total_seconds)
-    versions = {uri: member_version(found.get(part.uri, ""), uri) if part else found.get(uri, "") for uri, part in parts.items()}
+    versions = {
+        uri: member_version(found.get(part.uri, ""), uri) if part else found.get(uri, "") for uri, part in parts.items()
+    }
     return {uri: version for uri, version in versions.items() if version}
 
 

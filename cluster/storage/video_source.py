@@ -1,8 +1,9 @@
 """Opening a video by its URI: a path on a local disk, else a file object that reads ahead of the decoder.
 
-The first request is for the head of the file, of up to `WHOLE_BYTES`: it also tells the size of a file that has no more,
-so that a small one is one request. Only a server without range requests makes a local copy necessary. Transient failures
-are retried; a permanent one becomes a `VideoError` whose code says whether the queue should retry the video later.
+The first request is for the head of the file, of up to `WHOLE_BYTES`: it also tells the size of a file that has no
+more, so that a small one is one request. Only a server without range requests makes a local copy necessary. Members of
+a tar are read where they are (`storage.tar_members`). Transient failures are retried; a permanent one becomes a
+`VideoError` whose code says whether the queue should retry the video later.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import partial
 from typing import IO, Any, cast
 
 from cluster.storage.buckets import object_bytes
-from cluster.storage.files import STALL_SECONDS, StorageError, filesystem, is_local
+from cluster.storage.files import StorageError, filesystem, is_local
 from cluster.storage.forward_reads import MemberReads, Retry, open_headers, read_range
 from cluster.storage.http_copy import CopyLimitError, copy_file
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, RUN_FRACTION, WHOLE_BYTES, RangeReader

@@ -132,4 +132,7 @@ def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path, monkeypatch: 
 
 def test_of_members_with_one_path_the_last_counts(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(tar_bytes([("1.mp4", b"old"), ("2.mp4", b"x"), ("./1.mp4", b"new")]))
-    assert [(video.id, content(video)) for video in read_videos(str(tmp_path / "a.tar"))] == [("2", b"x"), ("1", b"new")]
+    assert [(video.id, content(video)) for video in read_videos(str(tmp_path / "a.tar"))] == [
+        ("2", b"x"),
+        ("1", b"new"),
+    ]

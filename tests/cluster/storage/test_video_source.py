@@ -7,7 +7,7 @@ import av
 import pytest
 
 from cluster.datasets.video_folder import list_videos
-from cluster.engines.tasks import Done, Task
+from cluster.engines.tasks import Done, Task, TaskQueue
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.length_probe import LengthProbe
 from cluster.storage import files
@@ -20,6 +20,7 @@ from extractors.video.waveform import Waveform
 from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.faulty_proxy import faulty_proxy
 from tests.support.servers import gs_bucket, http_files, s3_bucket
+from tests.support.tars import tar_bytes
 from tests.support.videos import Clip, write_video
 
 NO_RETRIES = RetryPolicy(total_seconds=0.0)
@@ -29,6 +30,7 @@ NO_RETRIES = RetryPolicy(total_seconds=0.0)
 def web(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
     (folder / "v.mp4").write_bytes(bytes(range(256)) * 40_000)  # larger than what is read ahead
+    (folder / "v.tar").write_bytes(bytes(10_000))
     (folder / "empty.mp4").touch()
     with http_files(folder) as url:
         yield url
@@ -229,3 +231,48 @@ def packet_bytes(path: Path, start: int, end: int) -> int:
     with av.open(str(path)) as container:
         packets = (packet for packet in container.demux() if packet.size)
         return sum(packet.size for packet in packets if start <= packet.pts * packet.time_base < end)
+
+
+def test_small_members_of_a_tar_come_many_to_a_request(store):
+    root, proxy = store
+    contents = [os.urandom(100_000) for _ in range(50)]
+    tar = tar_bytes((f"{number:02}.mp4", content) for number, content in enumerate(contents))
+    files.write_bytes(f"{root}/tars/a.tar", tar)
+    proxy.reset_counts()
+    videos = list_videos(f"{root}/tars/").videos
+    assert len(proxy.requests) <= 2 + 1 + len(tar) / MAX_BLOCK_BYTES
+    queue = TaskQueue(videos)
+    proxy.reset_counts()
+    for _ in range(2):
+        for task in queue.take_batch(25):
+            video = task.video
+            with open_video(video.uri, size_bytes=video.size_bytes, read_until=task.read_until) as source:
+                assert source.read() == contents.pop(0)
+    assert not contents
+    assert len(proxy.requests) == 2
+    assert proxy.sent_bytes < len(tar)
+
+
+def test_a_large_member_is_read_as_a_large_object(store):
+    root, proxy = store
+    content = os.urandom(14_680_065)
+    files.write_bytes(f"{root}/large.tar", tar_bytes([("a.mp4", content), ("b.mp4", b"b")]))
+    large, small = list_videos(f"{root}/large.tar").videos
+    proxy.reset_counts()
+    with open_video(large.uri) as source:
+        start = source.read(100)
+        source.expect_all()
+        assert start + source.read() == content
+        assert source.seek(-3, os.SEEK_END) == len(content) - 3
+        assert source.read() == content[-3:]
+    assert len(proxy.requests) <= 1 + len(content) / MAX_BLOCK_BYTES
+    with open_video(small.uri) as source:
+        assert source.read() == b"b"
+
+
+def test_failures_of_a_store_are_those_of_its_tars(store, web):
+    root, _ = store
+    assert refusal(f"{root}/none.tar#bytes=512-600").code is FailureCode.MISSING
+    assert refusal(f"{root}/none.tar").code is FailureCode.MISSING
+    assert refusal(f"{web}/status/403/a.tar#bytes=512-600").code is FailureCode.NO_PERMISSION
+    assert "sends no parts" in refusal(f"{web}/whole/v.tar#bytes=512-600").message
