@@ -1,8 +1,8 @@
 """A cost estimate of a run, from a sample of its videos. Weights that are not here yet are not needed.
 
 Durations and sizes come from headers; decoding and embedding are timed on this machine, on the first seconds of a few
-videos, on one core. GPU time rests on a published figure, which the estimate names, or on a given one. Files are opened in a child process
-with the limits of the run, and no header may take longer than `PROBE_SECONDS`.
+videos, on one core. GPU time rests on a published figure, which the estimate names, or on a given one. Files are opened
+in a child process with the limits of the run, and no header may take longer than `PROBE_SECONDS`.
 """
 
 from __future__ import annotations

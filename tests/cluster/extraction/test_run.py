@@ -18,7 +18,9 @@ from cluster.extraction.job import extract, planned
 from cluster.extraction.plan import read_inputs
 from schemas.runs import RunRecord
 from tests.support.dataset import ids, rows
+from tests.support.poison import decompression_bomb
 from tests.support.stopping_engine import StoppingEngine
+from tests.support.tars import pack
 from tests.support.videos import Clip, write_video
 
 RANDOM = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
@@ -121,3 +123,50 @@ def test_a_row_that_cannot_be_stored_costs_its_video(options):
     (failure,) = rows(Path(options.output), "failures")
     assert (failure["id"], failure["code"], failure["stage"]) == ("b", "internal", "write")
     assert "an error in this program" in str(failure["message"])
+
+
+def run(options: ExtractionOptions) -> RunRecord:
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        return extract(plan, engine, lease)
+
+
+@pytest.mark.heavy
+def test_a_tar_gives_what_its_folder_gives_and_a_bad_member_fails_alone(options, videos, tmp_path):
+    folder, tars = tmp_path / "folder", tmp_path / "tars"
+    for path in (folder, tars):
+        path.mkdir()
+    for video in videos.iterdir():
+        (folder / video.name).write_bytes(video.read_bytes())
+    decompression_bomb(folder / "b1.mov", 40_000, 1)
+    (folder / "b2.mp4").write_text("no video")
+    (folder / "b3.mp4").touch()
+    pack(tars / "s.tar", sorted(folder.iterdir()), folder)
+    (tars / "t.tar").write_bytes((tars / "s.tar").read_bytes()[:5_000])
+    changed = {"max_pixels": 1 << 40, "memory_limit_mib": 300, "max_failure_ratio": 1.0}
+    results = []
+    for source, prefix in ((folder, ""), (tars / "s.tar", ""), (tars, "s/")):
+        output = tmp_path / f"out-{source.name}"
+        record = run(options.with_values(input=str(source), output=str(output), frame_features=True, **changed))
+        assert (record.status, record.counts.extracted) == ("completed", 3)
+        results.append(
+            [
+                [{**row, "uri": "", "id": row["id"].removeprefix(prefix)} for row in rows(output)],
+                {(row["id"].removeprefix(prefix), row["code"]) for row in rows(output, "failures")},
+            ]
+        )
+    assert results[0] == results[1]
+    assert results[2][0] == results[0][0]
+    assert results[2][1] - results[0][1] == {("t", "damaged")}
+    assert {code for _, code in results[0][1]} == {"memory_limit", "not_media", "empty"}
+
+
+@pytest.mark.heavy
+def test_within_a_tar_the_next_run_goes_on_and_a_changed_tar_is_done_again(options, videos, tmp_path):
+    tar = pack(tmp_path / "s.tar", sorted(videos.iterdir()), videos)
+    options = options.with_values(input=str(tar), rows_per_shard=1)
+    assert stopped(options, KeyboardInterrupt()).counts.extracted == 1
+    record = run(options)
+    assert (record.counts.already_done, record.counts.extracted) == (1, 2)
+    assert run(options).counts.already_done == 3
+    pack(tar, sorted(videos.iterdir())[1:], videos)
+    assert (run(options).counts.extracted, ids(Path(options.output))) == (2, ["a", "b", "c"])
