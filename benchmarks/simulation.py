@@ -3,11 +3,12 @@
     python benchmarks/simulation.py [--frame-seconds 0.025] [--prefixes 32] [--json FILE]
 
 Simulated is the Ray engine as it is: one driver goes round all workers, takes what is ready and hands out the next
-tasks; each worker has two batches and fetches a video before it decodes. Where the nodes are divided among several
-runs, each over a part of the videos, every run has its driver and its share of the store. Measured, in this process:
-what a batch and an outcome in it cost the driver, from Ray's reply to the shard; what going round costs for each
-worker; what a row of a manifest and an id in the ledger cost; how many requests a video takes, in a file of its own or
-among others in a tar. Assumed are the constants below. The driver is simulated without the rest of its machine's load.
+tasks; each worker has two batches, and fetches a video before it decodes, or at the pace that the store allows. Where
+the nodes are divided among several runs, each over a part of the videos, every run has its driver and its share of the
+store. Measured, in this process: what a batch and an outcome in it cost the driver, from Ray's reply to the shard; what
+going round costs for each worker; what a row of a manifest and an id in the ledger cost; how many requests a video
+takes, in a file of its own or among others in a tar. Assumed are the constants below. The driver is simulated without
+the rest of its machine's load.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ NODE_BYTES_PER_SECOND = 1.25e9  # 10 Gbit/s
 STORE_BYTES_PER_SECOND = 1e11  # a bucket's share of a region
 STORE_REQUESTS_PER_SECOND = 5_000  # reads below one prefix before a store begins to refuse
 PREFIXES = 32  # over which the videos are spread
-NODES_OF_A_RUN = 3  # where many runs share the nodes
+NODES_OF_A_RUN = {300: 50, 2: 3}  # where many runs share the nodes, by the seconds of a video
 LISTED_PER_SECOND = 5_000  # 1,000 names a request, one request after the other
 BYTES_PER_SECOND = 125_000  # of video: 1 Mbit/s
 DIM = 1024
@@ -211,9 +212,9 @@ def simulate(load: Load, nodes: int, runs: int, costs: Costs, prefixes: int = PR
     startup = 2 * videos * listing + videos * costs.per_settled_id
     bytes_each = load.video_seconds * BYTES_PER_SECOND
     store_bytes, store_requests = STORE_BYTES_PER_SECOND / runs, prefixes * STORE_REQUESTS_PER_SECOND / runs
-    fetch = bytes_each / min(NODE_BYTES_PER_SECOND / CORES, store_bytes / workers)
+    fetch = bytes_each / (NODE_BYTES_PER_SECOND / CORES)
     requests = requests_of(int(bytes_each), size, in_tars=load.in_tars)
-    fetch = max(fetch, requests * workers / store_requests)
+    pace = workers * max(bytes_each / store_bytes, requests / store_requests)  # of each worker, at the store's limits
     per_batch = costs.batch + size * costs.outcome
     rng = random.Random(0)  # noqa: S311 - not for secrets
     now = 0.0
@@ -225,7 +226,7 @@ def simulate(load: Load, nodes: int, runs: int, costs: Costs, prefixes: int = PR
         nonlocal handed_out
         if handed_out < batches:
             handed_out += 1
-            work = sum(fetch + load.work_seconds * rng.uniform(0.5, 1.5) for _ in range(size))
+            work = sum(max(fetch + load.work_seconds * rng.uniform(0.5, 1.5), pace) for _ in range(size))
             free_at[worker] = max(free_at[worker], now) + work
             heapq.heappush(ends, (free_at[worker], worker))
 
@@ -249,9 +250,8 @@ def simulate(load: Load, nodes: int, runs: int, costs: Costs, prefixes: int = PR
     }
     shares = {**use, "listing and ledger": startup / (startup + now)}
     # Cores are what should be busy, but for a run's last tasks; another limit counts where they are not.
-    limit = (
-        "cores" if use["cores"] > 0.7 and startup < now / 4 else max(set(shares) - {"cores"}, key=shares.__getitem__)
-    )
+    is_busy = use["cores"] > 0.7 and startup < now / 2
+    limit = "cores" if is_busy else max(set(shares) - {"cores"}, key=shares.__getitem__)
     return Result(load.name, nodes * runs, runs, videos * runs, requests, startup, now, use, limit)
 
 
@@ -273,10 +273,10 @@ def main() -> None:
         print(f"the ledger {1e6 * costs.per_settled_id:.1f} us an id, a manifest {1e6 * costs.per_row:.1f} us a row")
         load = Load(name, video_seconds, arguments.frame_seconds * video_seconds)
         results += [simulate(load, nodes, 1, costs, arguments.prefixes) for nodes in NODES]
-        if load.work_seconds < BATCH_SECONDS:
-            for packed in (load, replace(load, name=f"{name}, in tars", in_tars=True)):
-                shares = [(min(nodes, NODES_OF_A_RUN), -(-nodes // NODES_OF_A_RUN)) for nodes in NODES[1:]]
-                results += [simulate(packed, each, runs, costs, arguments.prefixes) for each, runs in shares]
+        share = NODES_OF_A_RUN[video_seconds]
+        for packed in (load, replace(load, name=f"{name}, in tars", in_tars=True)):
+            for nodes in NODES[2:]:
+                results.append(simulate(packed, share, -(-nodes // share), costs, arguments.prefixes))
     ray.shutdown()
     print(
         f"{'videos':>13}{'nodes':>7}{'runs':>6}{'requests':>10}{'start, s':>10}{'work, s':>9}{'videos/s':>11}", end=""

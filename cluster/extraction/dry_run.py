@@ -136,15 +136,19 @@ def _price_lines(decoding: float, embedding: float, on_gpu: float, options: Esti
     if core is None:
         return []
     on_cores, feeding = (decoding + embedding) * core, decoding * core
-    line = f"cost         {on_cores:,.2f} on cores alone"
+    line = f"cost         {_money(on_cores)} on cores alone"
     if gpu is None:
         return [line]
     with_gpus = feeding + on_gpu * gpu
     cheaper = "GPUs" if with_gpus < on_cores else "cores alone"
     return [
-        f"{line}, {with_gpus:,.2f} with GPUs that are kept busy ({feeding:,.2f} of it for the cores that feed them): "
-        f"{cheaper} cost less; a GPU pays at up to {embedding * core / on_gpu:,.2f} an hour"
+        f"{line}, {_money(with_gpus)} with GPUs that are kept busy ({_money(feeding)} of it for the cores that feed them): "
+        f"{cheaper} cost less; a GPU pays at up to {_money(embedding * core / on_gpu)} an hour"
     ]
+
+
+def _money(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
 
 
 def _lengths(plan: Plan, sample: Sequence[Video]) -> dict[Video, Length]:
