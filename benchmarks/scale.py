@@ -1,4 +1,4 @@
-"""Nodes, runs, requests and money of an extraction of any size, from rates that a dry run and the simulation have printed.
+"""Nodes, runs, requests and money of an extraction of any size, from rates that other commands have printed.
 
     python benchmarks/scale.py --videos 6_100_000 --seconds 206
     python benchmarks/scale.py --videos 100_000_000 --seconds 2 --in-tars

@@ -273,10 +273,14 @@ def main() -> None:
         print(f"the ledger {1e6 * costs.per_settled_id:.1f} us an id, a manifest {1e6 * costs.per_row:.1f} us a row")
         load = Load(name, video_seconds, arguments.frame_seconds * video_seconds)
         results += [simulate(load, nodes, 1, costs, arguments.prefixes) for nodes in NODES]
+        packed = replace(load, name=f"{name}, in tars", in_tars=True)
+        is_small = video_seconds * BYTES_PER_SECOND <= WHOLE_BYTES  # a larger member is read as a file of its own
         share = NODES_OF_A_RUN[video_seconds]
-        for packed in (load, replace(load, name=f"{name}, in tars", in_tars=True)):
-            for nodes in NODES[2:]:
-                results.append(simulate(packed, share, -(-nodes // share), costs, arguments.prefixes))
+        results += [
+            simulate(one, share, -(-nodes // share), costs, arguments.prefixes)
+            for one in ([load, packed] if is_small else [load])
+            for nodes in NODES[2:]
+        ]
     ray.shutdown()
     print(
         f"{'videos':>13}{'nodes':>7}{'runs':>6}{'requests':>10}{'start, s':>10}{'work, s':>9}{'videos/s':>11}", end=""

@@ -142,8 +142,8 @@ def _price_lines(decoding: float, embedding: float, on_gpu: float, options: Esti
     with_gpus = feeding + on_gpu * gpu
     cheaper = "GPUs" if with_gpus < on_cores else "cores alone"
     return [
-        f"{line}, {_money(with_gpus)} with GPUs that are kept busy ({_money(feeding)} of it for the cores that feed them): "
-        f"{cheaper} cost less; a GPU pays at up to {_money(embedding * core / on_gpu)} an hour"
+        f"{line}, {_money(with_gpus)} with GPUs that are kept busy ({_money(feeding)} of it for the cores that feed "
+        f"them): {cheaper} cost less; a GPU pays at up to {_money(embedding * core / on_gpu)} an hour"
     ]
 
 
