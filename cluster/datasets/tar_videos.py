@@ -3,7 +3,7 @@
 A tar counts as a folder of its name: in `shards/00.tar`, the member `a/1.mp4` is the video `shards/00/a/1`, and `a/1`
 where the input is that tar alone. As in webdataset, a member's name ends at the first dot after its last slash; what
 follows is its extension, which says whether it is a video. The class index in a `.cls` beside it is its label.
-Of members with one path the last counts. All others are left out and counted.
+Of members with one path the last counts. All others are left out and counted; `--exclude` leaves out whole tars.
 
 A tar that is damaged, or cannot be read, is itself a row after its members: it fails, and the failure says why.
 """
@@ -94,7 +94,7 @@ def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy) -> _Listi
             tar.uri, partial(retry_policy.call, redacted_uri(tar.uri)), policy, tar.size_bytes
         )
         for member in tar_members(read, size_bytes):
-            path = storable(member.name.removeprefix("./"))
+            path = storable(member.name.removeprefix("./").lstrip("/"))
             members.pop(path, None)  # its place is that of the last one
             members[path] = member
             key, extension = split_name(path)

@@ -192,7 +192,7 @@ def _pax_records(data: bytes, place: int) -> dict[str, str]:
         key, equals, value = data[start + len(digits) + 1 : start + length].partition(b"=")
         if not equals or value[-1:] != b"\n":
             raise TarError(f"at byte {place} there are attributes that cannot be read")
-        records[key.decode("utf-8", "surrogateescape")] = value[:-1].decode("utf-8", "surrogateescape")
+        records[_text(key)] = _text(value[:-1])
         start += length
     return records
 

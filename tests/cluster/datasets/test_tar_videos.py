@@ -130,6 +130,15 @@ def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path, monkeypatch: 
     assert problem(video).code is FailureCode.TRUNCATED
 
 
+def test_names_are_data(tmp_path: Path) -> None:
+    names = ("/etc/a.mp4", "../../b.mp4", "c\nd.mp4", "e\udcff.mp4", ".mp4", "")
+    (tmp_path / "a.tar").write_bytes(tar_bytes([(name, b"x") for name in names]))
+    videos = read_videos(str(tmp_path / "a.tar"))
+    assert [video.id for video in videos] == ["etc/a", "../../b", "c\nd", "e\\udcff"]
+    assert [content(video) for video in videos] == [b"x"] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
 def test_of_members_with_one_path_the_last_counts(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(tar_bytes([("1.mp4", b"old"), ("2.mp4", b"x"), ("./1.mp4", b"new")]))
     assert [(video.id, content(video)) for video in read_videos(str(tmp_path / "a.tar"))] == [
