@@ -91,13 +91,13 @@ def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = S
     ids = distinct_ids([video.id for video in members.videos], members.names)
     videos = [replace(video, id=name) for video, name in zip(members.videos, ids, strict=True)]
     outside = [link for link in outside if link.lower().endswith((*VIDEO_SUFFIXES, TAR)) or regular_file(link) is None]
-    if packed:
-        logger.warning(f"{PLAIN_ONLY}: {examples(packed)}")
-    listed = VideoFolder(videos, (*unread, *packed), tuple(outside), others)
+    listed = VideoFolder(videos, tuple(unread), tuple(outside), others)
     _log(listed)
+    if packed:
+        logger.warning(f"{PLAIN_ONLY}; what they hold is missing from this run: {examples(packed)}")
     if exclusion.unused:
         logger.info(f"nothing there matches --exclude {' '.join(sorted(exclusion.unused))}")
-    return listed
+    return replace(listed, unread=(*unread, *packed))
 
 
 def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
@@ -133,8 +133,8 @@ def _name(uri: str, root: str) -> str:
 def _log(listed: VideoFolder) -> None:
     if listed.unread:
         logger.warning(
-            f"{len(listed.unread)} folders, links or compressed tars cannot be read, and what they hold is missing "
-            f"from this run: {examples(listed.unread)}"
+            f"{len(listed.unread)} folders or links cannot be read, and what they hold is missing from this run: "
+            + examples(listed.unread)
         )
     if listed.outside:
         logger.warning(

@@ -55,7 +55,7 @@ async def _request_range(fs: Any, url: str, start: int, end: int) -> Answer:
     async with session.get(fs.encode_url(url), headers=headers) as response:
         response.raise_for_status()
         total = SIZE.search(response.headers.get("Content-Range", ""))
-        if response.status != HTTPStatus.PARTIAL_CONTENT and (start or (response.content_length or end + 1) > end):
+        if response.status != HTTPStatus.PARTIAL_CONTENT and (start or response.content_length != end):
             raise NoRangesError
         parts, left = [], end - start
         while left and (part := await response.content.read(left)):  # a server may send more

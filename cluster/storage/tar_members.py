@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 TAR = ".tar"
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
-PLAIN_ONLY = "compressed tars are not read, as their members cannot be reached: decompress it to a plain .tar"
+PLAIN_ONLY = "compressed tars are not read, as their members cannot be reached: decompress to a plain .tar"
 BLOCK_BYTES = 512
 MAX_HEADER_BYTES = 1 << 20  # of the long names and attributes of one member
 MAX_MEMBERS = 1_000_000
