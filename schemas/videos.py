@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
 
@@ -28,6 +28,7 @@ class Video:
     version        identifies the bytes behind the URI, such as an etag; empty where unknown
     text           the sentence that is spoken, in Unicode's composed form (NFC); empty where unknown
     words          its words and when they are spoken, all within the interval; empty where unknown
+    size_bytes     of the file, as a listing told it; None where unknown
     """
 
     id: str
@@ -40,6 +41,7 @@ class Video:
     group: str = ""
     text: str = ""
     words: tuple[SpokenWord, ...] = ()
+    size_bytes: int | None = field(default=None, compare=False)
 
 
 def whole_microseconds(seconds: Seconds) -> Seconds:

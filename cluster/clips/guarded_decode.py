@@ -54,7 +54,9 @@ def guarded_decode(decode: Callable[[Source], Frames], task: Limited) -> Frames:
     """What `decode` gives within the limits. Raises `VideoError` for any problem with the video."""
     try:
         guard = TaskGuard(task.memory_bytes, task.time_seconds)
-        with guard, open_video(task.video.uri, policy=task.policy) as source:
+        video = task.video
+        opened = open_video(video.uri, policy=task.policy, size_bytes=video.size_bytes, reads_all=False)
+        with guard, opened as source:
             return decode(source)
     except VideoError:
         raise

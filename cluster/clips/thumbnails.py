@@ -71,7 +71,7 @@ def answer(request: bytes) -> Response:
     uri, start, end, allowed = json.loads(request)
     failures = (Exception, LimitExceededError)  # no reason is given: the report shows that the picture is missing
     guard, policy = TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), ReadPolicy(**allowed)
-    with suppress(*failures), guard, open_video(uri, policy=policy) as source:
+    with suppress(*failures), guard, open_video(uri, policy=policy, reads_all=False) as source:
         thumbnail = video_thumbnail(source, Fraction(start), None if end is None else Fraction(end))
         return Response({"seconds": thumbnail.seconds}, thumbnail.jpeg)
     return Response({})

@@ -4,11 +4,13 @@ A manifest has the columns `id`, `uri` and optionally `labels`, `split`, `start_
 and `words` (`datasets.manifest_rows` has its formats, `datasets.label_cells` its labels, `datasets.sentence_cells` what
 is spoken). URIs may be relative to the manifest. Times are seconds after the first frame, to the microsecond: further
 digits are cut off.
+A tar stands for its members, whose ids begin with that of its row (`datasets.tar_videos`).
 Without an id, a video is named by its URI, without the extension unless only that tells it from another.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +21,15 @@ from typing import Any
 from cluster.datasets.label_cells import checked_text, labels_of, shown
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
 from cluster.datasets.sentence_cells import sentence_of, words_of
+from cluster.datasets.tar_videos import unpacked
 from cluster.datasets.time_cells import seconds_of
-from cluster.datasets.video_folder import described, distinct_ids, list_videos
+from cluster.datasets.video_folder import VIDEO_SUFFIXES, described, distinct_ids, list_videos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
 from cluster.storage.listing import is_glob
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import MASK, redacted_uri
+from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, is_tar
 from cluster.storage.versions import versions_of
 from schemas.errors import InputError, examples
 from schemas.videos import Video, seconds_text
@@ -35,6 +39,8 @@ COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds", "group", 
 MAX_PROBLEMS = 20
 MAX_FOUND = 10_000  # problems, after which a manifest is read no further
 HERE = "a file of the machine that reads it, which a manifest elsewhere may name only with --allow-local-files"
+
+logger = logging.getLogger("framemill")
 
 
 class ManifestError(InputError):
@@ -146,6 +152,11 @@ def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[Vide
                 full.append(name)
     except ValueError as error:
         problems.append(f"it cannot be parsed: {error}")
+    if required == URI and not problems:
+        members = unpacked(videos, full, VIDEO_SUFFIXES, policy)
+        videos, full = members.videos, members.names
+        if members.others:
+            logger.info(f"left out of tars, as their extensions are not those of videos: {described(members.others)}")
     ids = distinct_ids([video.id for video in videos], full)
     named = [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
     return VideoInput(named), problems
@@ -211,6 +222,7 @@ def _video(row: Mapping[str, Any], folder: str, required: str) -> tuple[Video, s
         words=words_of(row.get("words"), text),
     )
     _check_interval(video)
+    _check_tar(video)
     return video, full
 
 
@@ -225,6 +237,14 @@ def _check_interval(video: Video) -> None:
                 f"word {shown(word.word)} is spoken from {spoken}, outside the video, "
                 f"which goes from {seconds_text(video.start_seconds)} to {end}"
             )
+
+
+def _check_tar(video: Video) -> None:
+    """Refuse what is no tar that can be read, or says of all members what can hold for one of them alone."""
+    if video.uri.lower().endswith(COMPRESSED):
+        raise ValueError(f"{shown(video.uri)}: {PLAIN_ONLY}")
+    if is_tar(video.uri) and (video.start_seconds or video.end_seconds is not None or video.text):
+        raise ValueError(f"{shown(video.uri)} is a tar: its members have no interval and no text in common")
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:

@@ -33,6 +33,7 @@ from cluster.datasets.label_cells import shown
 from cluster.datasets.text_files import text_lines
 from cluster.storage.files import address_of
 from cluster.storage.parquet_claims import MAX_ROWS, check_claims
+from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY
 from schemas import strict_json
 
 URI = "uri"  # the column that every manifest has
@@ -55,7 +56,7 @@ REMEDIES = {
     ),
     **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".ods", ".numbers"), "save it as CSV UTF-8"),
     **dict.fromkeys(
-        (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst"),
+        (".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst"),
         "unpack it (.csv.gz, .tsv.gz and .jsonl.gz are read as they are)",
     ),
 }
@@ -93,6 +94,8 @@ def is_manifest(uri: str) -> bool:
 def refusal(uri: str) -> str:
     """What to do with a file of a format that is neither a manifest's nor a video's; empty for any other."""
     suffix = _suffix(uri)
+    if address_of(uri).lower().endswith(COMPRESSED):
+        return PLAIN_ONLY
     return f"{suffix} is not read: {REMEDIES[suffix]}" if suffix in REMEDIES else ""
 
 

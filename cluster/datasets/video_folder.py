@@ -1,7 +1,8 @@
 """A folder, glob, bucket prefix or single video → `Video` rows, in the order of their URIs.
 
 A video is named by its path below the input's root, without the extension; files that would have one name keep theirs.
-In a folder, files with a video's extension count; a single file counts whatever its name.
+In a folder, files with a video's extension count; a single file counts whatever its name. A tar stands for its members
+(`datasets.tar_videos`).
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import logging
 import posixpath
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cluster.datasets.tar_videos import unpacked
 from cluster.storage.buckets import StoredFile
 from cluster.storage.exclusion import Exclusion
 from cluster.storage.files import is_local
 from cluster.storage.listing import below, list_files, split_glob
 from cluster.storage.local_files import regular_file
 from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, TAR, is_tar
 from schemas.errors import EXAMPLES, examples
 from schemas.text import storable
 from schemas.videos import Video
@@ -38,7 +41,7 @@ logger = logging.getLogger("framemill")
 class VideoFolder:
     """The videos of a folder.
 
-    unread   folders and links in it that could not be read: what they hold is missing among the videos
+    unread   folders, links and compressed tars in it that could not be read: what they hold is missing among the videos
     outside  links that lead out of it and were not followed: likewise
     others   the number of files that do not count as videos, by extension
     """
@@ -62,28 +65,39 @@ def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = S
     unread: list[str] = []
     outside: list[str] = []
     found: list[StoredFile] = []
+    packed: list[str] = []
     others: Counter[str] = Counter()
     exclusion = Exclusion(exclude)
     for file in list_files(
         source, exclusion, unread=unread, outside=None if policy.follow_links else outside, policy=policy
     ):
         suffix = posixpath.splitext(file.uri)[1].lower()
-        if suffix in VIDEO_SUFFIXES or file.uri == root:
+        if suffix in (*VIDEO_SUFFIXES, TAR) or file.uri == root:
             found.append(file)
+        elif file.uri.lower().endswith(COMPRESSED):
+            packed.append(file.uri)
         elif not file.version and is_local(source):
             unread.append(file.uri)  # a link that may lead to a folder, on a disk that is not there
         else:
             others[suffix] += 1
     found.sort(key=lambda file: file.uri)  # not every store keeps to the order of names
-    full = [_name(file.uri, root) for file in found]
-    ids = distinct_ids([posixpath.splitext(name)[0] for name in full], full)
-    videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
-    outside = [link for link in outside if link.lower().endswith(VIDEO_SUFFIXES) or regular_file(link) is None]
+    full = ["" if file.uri == root and is_tar(root) else _name(file.uri, root) for file in found]
+    files = [
+        Video(posixpath.splitext(name)[0], file.uri, version=file.version, size_bytes=file.size_bytes or None)
+        for name, file in zip(full, found, strict=True)
+    ]
+    members = unpacked(files, full, VIDEO_SUFFIXES, policy)
+    others += members.others
+    ids = distinct_ids([video.id for video in members.videos], members.names)
+    videos = [replace(video, id=name) for video, name in zip(members.videos, ids, strict=True)]
+    outside = [link for link in outside if link.lower().endswith((*VIDEO_SUFFIXES, TAR)) or regular_file(link) is None]
     listed = VideoFolder(videos, tuple(unread), tuple(outside), others)
     _log(listed)
+    if packed:
+        logger.warning(f"{PLAIN_ONLY}; what they hold is missing from this run: {examples(packed)}")
     if exclusion.unused:
         logger.info(f"nothing there matches --exclude {' '.join(sorted(exclusion.unused))}")
-    return listed
+    return replace(listed, unread=(*unread, *packed))
 
 
 def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:

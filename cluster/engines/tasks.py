@@ -22,7 +22,9 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import override
 
 from cluster.engines.base import WorkerLoss, WorkQueue
+from cluster.storage.forward_reads import is_next
 from cluster.storage.redaction import redacted, redacted_uri
+from cluster.storage.tar_members import TarPart, part_of
 from extractors.features import is_hopeless
 from extractors.segments import Segment
 from schemas.failures import FailureRow
@@ -38,13 +40,17 @@ Features = TypeVar("Features")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One segment of one video; without a segment, the first one of a video that has not been opened yet."""
+    """One segment of one video; without a segment, the first one of a video that has not been opened yet.
+
+    Of a tar's member, `read_until` is the end of those after it in its batch, which one request may fetch together.
+    """
 
     video: Video
     segment: Segment | None = None
     attempt: int = 1
     kills: int = 0  # workers lost in earlier attempts
     wants_thumbnail: bool = False
+    read_until: int = 0
 
     @property
     def key(self) -> str:
@@ -152,7 +158,7 @@ class TaskQueue(WorkQueue[Task, Outcome]):
             batch.append(task)
             if task.goes_alone:
                 break
-        return batch
+        return _in_sequence(batch)
 
     @override
     def give_back(self, tasks: Sequence[Task]) -> None:
@@ -209,6 +215,21 @@ def _queue_of(task: Task, backoff_seconds: Sequence[float]) -> TaskQueue:
     queue = TaskQueue((), backoff_seconds=backoff_seconds)
     queue._ready.append(task)
     return queue
+
+
+def _in_sequence(batch: list[Task]) -> list[Task]:
+    """The tasks, with what they know of those after them."""
+    following: TarPart | None = None
+    until, sequence = 0, []
+    for task in reversed(batch):
+        part = part_of(task.video.uri)
+        if part is not None:
+            is_followed = following is not None and is_next(part, following)
+            until = until if is_followed else part.end
+            task = replace(task, read_until=until)
+        following = part
+        sequence.append(task)
+    return sequence[::-1]
 
 
 def time_exceeded(task: Task, limit_seconds: float) -> Failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
@@ -14,6 +15,7 @@ from cluster.engines.tasks import Done, Failed, Outcome, Task, memory_exceeded, 
 from cluster.runs.lifecycle import internal_error
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.video_source import open_video
+from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
 
 StageT = TypeVar("StageT", bound=VideoStage)
@@ -56,12 +58,22 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
     def setup(self) -> None:
         self.stage.setup()
 
+    def _opened(self, task: Task) -> AbstractContextManager[Source]:
+        video, is_first = task.video, task.segment is None or task.segment.index == 0
+        return open_video(
+            video.uri,
+            policy=self._policy,
+            size_bytes=video.size_bytes,
+            reads_all=is_first,
+            read_until=task.read_until,
+        )
+
     @override
     def __call__(self, task: Task) -> Outcome:
         """The stage's result, or why there is none; never raises because of a video."""
         try:
             guard = TaskGuard(self._memory_bytes, self._time_seconds)
-            with guard, open_video(task.video.uri, policy=self._policy) as source:
+            with guard, self._opened(task) as source:
                 features, others = self.stage(source, task.video, task.segment, with_thumbnail=task.wants_thumbnail)
             return Done(task.without_state(), features, tuple(others))
         except VideoError as error:

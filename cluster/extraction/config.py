@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from cluster.engines.options import EngineOptions
@@ -68,6 +69,29 @@ class NetworkOptions(Options):
     precision: str = option("auto", help="precision of the networks", choices=PRECISIONS)
 
 
+# Inception v3, automatic mixed precision, batches: timm's published table for an RTX 3090.
+GPU_FRAMES_PER_SECOND = 2_561
+
+
+@dataclass(frozen=True)
+class EstimateOptions(Options):
+    """What the estimate of `--dry-run` counts with; prices are in any currency."""
+
+    price_core_hour: float | None = option(
+        None, help="price of a CPU core for an hour", minimum=0, below=math.inf, goes_with="dry_run"
+    )
+    price_gpu_hour: float | None = option(
+        None, help="price of a GPU for an hour", minimum=0, below=math.inf, goes_with="dry_run"
+    )
+    gpu_frames_per_second: float | None = option(
+        None,
+        help=f"frames that a GPU embeds in a second; {GPU_FRAMES_PER_SECOND:,}, published for an RTX 3090, by default",
+        above=0,
+        below=math.inf,
+        goes_with="dry_run",
+    )
+
+
 @dataclass(frozen=True)
 class ExtractionOptions(Options):
     """One run of feature extraction."""
@@ -98,6 +122,7 @@ class ExtractionOptions(Options):
     engine: EngineOptions = field(default_factory=EngineOptions)
     failures: FailureOptions = field(default_factory=FailureOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
+    estimate: EstimateOptions = field(default_factory=EstimateOptions)
 
     @property
     def policy(self) -> ReadPolicy:

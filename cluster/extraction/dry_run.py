@@ -1,14 +1,14 @@
 """A cost estimate of a run, from a sample of its videos. Weights that are not here yet are not needed.
 
 Durations and sizes come from headers; decoding and embedding are timed on this machine, on the first seconds of a few
-videos, on one core. GPU time rests on a published figure, which the estimate names. Files are opened in a child process
-with the limits of the run, and no header may take longer than `PROBE_SECONDS`.
+videos, on one core. GPU time rests on a published figure, which the estimate names, or on a given one. Files are opened
+in a child process with the limits of the run, and no header may take longer than `PROBE_SECONDS`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -16,10 +16,14 @@ from cluster.datasets.increment import Increment
 from cluster.engines.task_process import TaskProcess
 from cluster.engines.tasks import Done, Task
 from cluster.engines.video_worker import VideoWorker
+from cluster.extraction.config import GPU_FRAMES_PER_SECOND, EstimateOptions
 from cluster.extraction.length_probe import Length, LengthProbe
 from cluster.extraction.plan import STAND_IN, Plan
 from cluster.reports.numbers import duration_text, size_text
 from cluster.runs.open_failures import OpenFailures
+from cluster.storage.files import is_local
+from cluster.storage.range_reader import requests_of
+from cluster.storage.tar_members import part_of
 from extractors.segments import Segment
 from extractors.video.grid import as_fps
 from schemas.features import AUDIO_DIM
@@ -30,8 +34,6 @@ PROBED = 64
 MEASURED = 4
 MEASURED_SECONDS = 20
 PROBE_SECONDS = 60.0
-# Inception v3, automatic mixed precision, batches: timm's published table for an RTX 3090.
-GPU_FRAMES_PER_SECOND = 2_561
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,14 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
         *settled,
         f"from {len(sample)} of them: {_time(seconds)} and {_size(size_bytes)} on average, "
         f"{len(sample) - len(lengths)} cannot be read",
-        f"to read      {_time(seconds * readable)} of video, {_size(size_bytes * readable)}",
+        f"to read      {_time(seconds * readable)} of video, {_size(size_bytes * readable)}"
+        + _requests(pending, sample, lengths),
         f"to embed     {frames:,.0f} frames at {sampling.fps} a second",
-        *(_time_lines(machine(), frames, cost) if cost else ["no times: none of those that were tried shows a frame"]),
+        *(
+            _time_lines(machine(), frames, cost, plan.options.estimate)
+            if cost
+            else ["no times: none of those that were tried shows a frame"]
+        ),
         f"to write     {shards:,} shards, about {_size(row_bytes * readable + code_bytes)}",
     ]
     if plan.inputs.absent:
@@ -95,18 +102,53 @@ def _size(size_bytes: float) -> str:
     return size_text(round(size_bytes))
 
 
-def _time_lines(machine: Machine, frames: float, cost: Cost) -> list[str]:
+def _requests(pending: Sequence[Video], sample: Sequence[Video], lengths: Mapping[Video, Length]) -> str:
+    """How many requests the reading takes, for videos that are not on this machine's disks."""
+    remote = [video for video in sample if not is_local(video.uri)]
+    if not remote:
+        return ""
+    unread = Length(0.0, 0)
+    each = fmean(
+        requests_of(lengths.get(video, unread).size_bytes, in_tar=part_of(video.uri) is not None) for video in remote
+    )
+    return f", about {each * len(pending) * len(remote) / len(sample):,.0f} requests"
+
+
+def _time_lines(machine: Machine, frames: float, cost: Cost, options: EstimateOptions) -> list[str]:
     decoding, embedding = frames * cost.decode_seconds, frames * cost.embed_seconds
-    on_gpu = frames / GPU_FRAMES_PER_SECOND
+    gpu_frames = options.gpu_frames_per_second or GPU_FRAMES_PER_SECOND
+    source = "given" if options.gpu_frames_per_second else "published for an RTX 3090"
+    on_gpu = frames / gpu_frames
     return [
         f"core time    {_time(decoding)} decoding, {_time(embedding)} embedding (measured on one core here: "
         f"{1 / cost.decode_seconds:.0f} and {1 / cost.embed_seconds:.1f} frames/s)",
-        f"GPU time     {_time(on_gpu)} in place of embedding on cores, at the {GPU_FRAMES_PER_SECOND:,} frames/s "
-        f"published for an RTX 3090; to feed one of them takes {GPU_FRAMES_PER_SECOND * cost.decode_seconds:.0f} "
-        "decoding cores",
+        f"GPU time     {_time(on_gpu)} in place of embedding on cores, at the {gpu_frames:,.0f} frames/s "
+        f"{source}; to feed one of them takes {gpu_frames * cost.decode_seconds:.0f} decoding cores",
         f"this cluster {machine.cpus} CPU cores, {machine.gpus} GPUs, {machine.nodes} machines: about "
         f"{_time(_seconds_here(machine, on_gpu, decoding, embedding))}",
+        *_price_lines(decoding / 3600, embedding / 3600, on_gpu / 3600, options),
     ]
+
+
+def _price_lines(decoding: float, embedding: float, on_gpu: float, options: EstimateOptions) -> list[str]:
+    """What hours of decoding and embedding on cores, or of embedding on GPUs, cost; where prices are given."""
+    core, gpu = options.price_core_hour, options.price_gpu_hour
+    if core is None:
+        return []
+    on_cores, feeding = (decoding + embedding) * core, decoding * core
+    line = f"cost         {_money(on_cores)} on cores alone"
+    if gpu is None:
+        return [line]
+    with_gpus = feeding + on_gpu * gpu
+    cheaper = "GPUs" if with_gpus < on_cores else "cores alone"
+    return [
+        f"{line}, {_money(with_gpus)} with GPUs that are kept busy ({_money(feeding)} of it for the cores that feed "
+        f"them): {cheaper} cost less; a GPU pays at up to {_money(embedding * core / on_gpu)} an hour"
+    ]
+
+
+def _money(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
 
 
 def _lengths(plan: Plan, sample: Sequence[Video]) -> dict[Video, Length]:

@@ -86,7 +86,8 @@ class ReportingOptions(Options):
 def videos_option() -> Any:
     """The input of jobs that work on videos."""
     return option(
-        help="videos: folder, glob, bucket prefix, single video, or manifest (.csv, .tsv, .jsonl, .parquet)",
+        help="videos: folder, glob, bucket prefix, single video, .tar of videos, or manifest "
+        "(.csv, .tsv, .jsonl, .parquet)",
         filled=True,
         common=True,
     )

@@ -2,7 +2,8 @@
 
 A run is a stretch that is read without a gap. Requests grow with the run they continue, up to `MAX_BLOCK_BYTES`, and
 the next one is made while the last is being decoded; so little is read beyond the end of a segment, and no byte twice.
-Requests grow faster, and there are fewer, once the file is known to be read to its end (`expect_all`).
+A file of up to `WHOLE_BYTES` is one request, and once a larger one is known to be read to its end (`expect_all`), each
+request is as large as any.
 Blocks are cached: demuxers return to the head of the file after reading an index at its end, and alternate between
 pictures and sound where those are stored apart.
 """
@@ -22,8 +23,19 @@ from typing_extensions import override
 MIN_BLOCK_BYTES = 256 << 10
 JUMP_BYTES = 16 << 10  # first request after a seek, which may be for a box of a few bytes
 MAX_BLOCK_BYTES = 4 << 20
+WHOLE_BYTES = 8 << 20  # a file that is no larger is read at once, whatever is wanted of it
 RUN_FRACTION = 24  # a request adds at most 1/24 to its run; with one more in flight, less than a tenth is wasted
 CACHED_BYTES = 32 << 20
+
+
+def requests_of(size_bytes: int, *, in_tar: bool = False) -> float:
+    """How many requests a file of that size takes, with its index in front, that is read to its end.
+
+    Of a member of a tar, its share of those that it is read by, together with its neighbours.
+    """
+    if in_tar:
+        return size_bytes / MAX_BLOCK_BYTES
+    return 1.0 if size_bytes <= WHOLE_BYTES else 1 + size_bytes // MAX_BLOCK_BYTES
 
 
 @dataclass(frozen=True)
@@ -41,12 +53,12 @@ class Block:
 
 
 class RangeReader(io.RawIOBase):
-    """Reads `size_bytes` through `fetch(start, end)`.
+    """Reads `size_bytes` through `fetch(start, end)`, but for the `head` of the file, which is there already.
 
     `failure` is the exception that `fetch` raised: libav takes an error for the end of the file.
     """
 
-    def __init__(self, fetch: Callable[[int, int], bytes], size_bytes: int) -> None:
+    def __init__(self, fetch: Callable[[int, int], bytes], size_bytes: int, head: bytes = b"") -> None:
         super().__init__()
         self._fetch = fetch
         self._size_bytes = size_bytes
@@ -54,7 +66,9 @@ class RangeReader(io.RawIOBase):
         self._blocks: OrderedDict[int, Block] = OrderedDict()  # by start, least recently used first
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._ahead: tuple[int, Future[Block]] | None = None
-        self._run_fraction = RUN_FRACTION
+        self._expects_all = False
+        if head:
+            self._cache(Block(0, head, len(head)))
         self.failure: Exception | None = None
 
     @override
@@ -89,8 +103,8 @@ class RangeReader(io.RawIOBase):
         return self._position
 
     def expect_all(self) -> None:
-        """Let requests grow faster, since the file is read to its end (`extractors.video.media.ReadsAhead`)."""
-        self._run_fraction = 1
+        """Make the largest requests, since the file is read to its end (`extractors.video.media.ReadsAhead`)."""
+        self._expects_all = True
 
     @override
     def readable(self) -> bool:
@@ -138,12 +152,21 @@ class RangeReader(io.RawIOBase):
             self._blocks.popitem(last=False)
 
     def _request(self, start: int, run_bytes: int) -> Block:
-        length = min(max(run_bytes // self._run_fraction, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
-        if start and not run_bytes:
-            length = JUMP_BYTES
         stop = min([block.start for block in tuple(self._blocks.values()) if block.start > start] + [self._size_bytes])
-        end = stop if stop - start < length * 3 // 2 else start + length  # no request for a small remainder
+        length = self._length(start, run_bytes)
+        small = length if self._expects_all else length // 2
+        end = stop if stop - start < length + small else start + length  # no request for a small remainder
         data = self._fetch(start, end)
         if len(data) != end - start:
             raise OSError(errno.EIO, f"requested {end - start:,} bytes from {start:,} on, received {len(data):,}")
         return Block(start, data, run_bytes + len(data))
+
+    def _length(self, start: int, run_bytes: int) -> int:
+        """How many bytes are asked for from `start` on, where the run before has read `run_bytes`."""
+        if self._size_bytes <= WHOLE_BYTES:
+            return WHOLE_BYTES
+        if start and not run_bytes:
+            return JUMP_BYTES
+        if self._expects_all:
+            return MAX_BLOCK_BYTES
+        return min(max(run_bytes // RUN_FRACTION, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)

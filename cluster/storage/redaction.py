@@ -18,6 +18,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
+from cluster.storage.tar_members import part_of
+
 MASK = "***"
 # In their URIs `?` and `#` are characters like any other.
 _STORES = ("gs", "gcs", "s3", "s3a", "file")
@@ -82,7 +84,13 @@ def redacted(text: str) -> str:
 
 
 def redacted_uri(uri: str) -> str:
-    """`uri` without secrets; other than in text, a space does not end it."""
+    """`uri` without secrets; other than in text, a space does not end it.
+
+    The bytes of a tar that it names (`storage.tar_members`) are none.
+    """
+    part = part_of(uri)
+    if part is not None:
+        return redacted_uri(part.uri) + uri[len(part.uri) :]
     if _START.match(uri) is None:
         return _FORMS.sub(MASK, _without_named(uri))
     return redacted(_without_secrets(uri))

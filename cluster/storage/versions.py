@@ -22,6 +22,7 @@ from cluster.storage.local_files import regular_file
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import StoreFailure, store_failure_of
+from cluster.storage.tar_members import member_version, part_of
 from schemas.errors import examples
 
 MAX_REQUESTS = 32  # concurrent ones
@@ -39,8 +40,16 @@ logger = logging.getLogger("framemill")
 def versions_of(
     uris: Iterable[str], policy: ReadPolicy = STRICT, *, total_seconds: float = TOTAL_SECONDS
 ) -> dict[str, str]:
-    """The current versions of files by their URIs, without those that are missing or cannot be reached."""
-    return _Survey(uris, policy).carry_out(total_seconds)
+    """The current versions of files by their URIs, without those that are missing or cannot be reached.
+
+    That of a tar's member is the tar's, with the bytes that it takes.
+    """
+    parts = {uri: part_of(uri) for uri in uris}
+    found = _Survey((part.uri if part else uri for uri, part in parts.items()), policy).carry_out(total_seconds)
+    versions = {
+        uri: member_version(found.get(part.uri, ""), uri) if part else found.get(uri, "") for uri, part in parts.items()
+    }
+    return {uri: version for uri, version in versions.items() if version}
 
 
 class _Survey:

@@ -39,7 +39,7 @@ FLAGS = {
         copy-time-limit weights pca audio-weights audio-pca fps sampling frame-features max-seconds
         segment-seconds max-grid-points max-pixels precision rows-per-shard engine address beam-options workers pools
         embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio redo-earlier dry-run quiet
-        log-format
+        price-core-hour price-gpu-hour gpu-frames-per-second log-format
     """,
     "score_videos": """
         checkpoint labels features videos code-range exclude follow-links allow-local-files allow-private-redirects

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cluster.clips.decoder import ClipTask, answer, decode
+from cluster.datasets.manifest import read_videos
 from cluster.engines.guarded_processes import Response
 from cluster.storage.read_policy import ReadPolicy
 from extractors.clips.sampling import ClipSampling
@@ -17,6 +18,7 @@ from schemas.clips import KINETICS, ClipFormat
 from schemas.outcomes import FailureCode, Stage, VideoError
 from schemas.videos import Video
 from tests.support.servers import http_files
+from tests.support.tars import tar_bytes
 from tests.support.trainings import COLOURS, write_clip
 
 FORMAT = ClipFormat(frames=4, height=16, width=24, resize=(18, 32), fps="12.5", **KINETICS)
@@ -44,6 +46,16 @@ def test_an_interval_of_a_fraction_of_a_second_arrives_as_it_is(task: ClipTask) 
     clip = part.outcome_of(answer(part.encoded()))
     assert isinstance(clip, np.ndarray)
     np.testing.assert_array_equal(clip, decode(part))
+
+
+def test_a_clip_of_a_tars_member_is_that_of_the_file(task: ClipTask, tmp_path: Path) -> None:
+    tar = tmp_path / "a.tar"
+    tar.write_bytes(tar_bytes([("first.mp4", b"x"), ("v.mp4", Path(task.video.uri).read_bytes())]))
+    _, member = read_videos(str(tar))
+    packed = replace(task, video=replace(member, id="id", start_seconds=0, end_seconds=1))
+    clip = packed.outcome_of(answer(packed.encoded()))
+    assert isinstance(clip, np.ndarray)
+    np.testing.assert_array_equal(clip, decode(task))
 
 
 def test_an_unreadable_video_comes_back_as_its_error(task: ClipTask, tmp_path: Path) -> None:

@@ -268,3 +268,12 @@ def test_keys_name_tasks_whatever_the_attempt():
     tasks = [Task(A), Task(A, attempt=2), Task(A, SEGMENTS[1]), Task(A, SEGMENTS[2]), Task(B)]
     assert len({task.key for task in tasks}) == 4
     assert tasks[0].key == tasks[1].key
+
+
+def test_members_of_a_tar_know_how_far_those_after_them_in_the_batch_go():
+    places = [("a", 512), ("a", 1536), ("a", 2560), ("b", 512), ("a", 9_000_000), ("a", 512)]
+    videos = [Video(str(n), f"{tar}.tar#bytes={start}-{start + 99}") for n, (tar, start) in enumerate(places)]
+    queue = TaskQueue([*videos, A])
+    assert [task.read_until for task in queue.take_batch(8)] == [2660, 2660, 2660, 612, 9_000_100, 612, 0]
+    queue = TaskQueue(videos[:2])
+    assert [queue.take_batch(1)[0].read_until for _ in range(2)] == [612, 1636]

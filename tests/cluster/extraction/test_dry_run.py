@@ -1,17 +1,21 @@
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import pytest
 
 from cluster.datasets.increment import Increment
+from cluster.datasets.video_folder import list_videos
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import make_plan, read_inputs
+from cluster.storage import files
 from schemas.errors import InputError
 from schemas.records import Machine
 from tests.support.poison import decompression_bomb
+from tests.support.servers import gs_bucket
 from tests.support.videos import Clip, write_video
 
 MACHINE = Machine(engine="local", nodes=1, cpus=2, gpus=0)
@@ -62,6 +66,34 @@ def test_an_estimate_follows_from_the_videos(plan, monkeypatch):
     assert "this cluster 2 CPU cores, 0 GPUs, 1 machines" in text
     assert "GPU time     0.02 s in place of embedding" in text
     assert "to fetch" not in text
+
+
+def test_prices_give_the_cost_and_what_costs_less(plan):
+    def lines(**given):
+        priced = replace(plan, options=plan.options.with_values(dry_run=True, **given))
+        return estimated(priced, plan.videos[:1]).splitlines()
+
+    (line,) = [line for line in lines(price_core_hour=3600.0) if line.startswith("cost")]
+    assert re.fullmatch(r"cost         [\d.,]+ on cores alone", line)
+    for price, cheaper in ((0.0, "GPUs"), (1e9, "cores alone")):
+        text = "\n".join(lines(price_core_hour=3600.0, price_gpu_hour=price, gpu_frames_per_second=100.0))
+        assert "0.12 s in place of embedding on cores, at the 100 frames/s given" in text
+        alone, shared, feeding, most = (
+            number(text, pattern)
+            for pattern in (r"cost +(\S+) on", r"alone, (\S+) with", r"busy \((\S+) of", r"up to (\S+) an hour")
+        )
+        assert f": {cheaper} cost less" in text
+        assert shared == pytest.approx(feeding + 0.12 / 3600 * price, rel=0.01, abs=0.01)
+        assert most == pytest.approx((alone - feeding) / (0.12 / 3600), rel=0.2)
+
+
+def test_requests_are_told_of_videos_in_a_bucket(plan):
+    with gs_bucket() as root:
+        for video in plan.videos[:2]:
+            files.write_bytes(f"{root}/{video.id}.mp4", Path(video.uri).read_bytes())
+        videos = list_videos(f"{root}/").videos
+        assert "about 2 requests" in estimated(plan, videos)
+        assert "requests" not in estimated(plan, plan.videos[:2])
 
 
 def test_the_limits_of_the_run_hold(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,9 @@ from cluster.extraction.job import extract, planned
 from cluster.extraction.plan import read_inputs
 from schemas.runs import RunRecord
 from tests.support.dataset import ids, rows
+from tests.support.poison import decompression_bomb
 from tests.support.stopping_engine import StoppingEngine
+from tests.support.tars import pack
 from tests.support.videos import Clip, write_video
 
 RANDOM = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
@@ -121,3 +124,49 @@ def test_a_row_that_cannot_be_stored_costs_its_video(options):
     (failure,) = rows(Path(options.output), "failures")
     assert (failure["id"], failure["code"], failure["stage"]) == ("b", "internal", "write")
     assert "an error in this program" in str(failure["message"])
+
+
+def run(options: ExtractionOptions) -> RunRecord:
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        return extract(plan, engine, lease)
+
+
+@pytest.mark.heavy
+def test_a_tar_gives_what_its_folder_gives_and_a_bad_member_fails_alone(options, videos, tmp_path):
+    folder, tars = tmp_path / "folder", tmp_path / "tars"
+    for path in (folder, tars):
+        path.mkdir()
+    for video in videos.iterdir():
+        (folder / video.name).write_bytes(video.read_bytes())
+    (folder / "b2.mp4").write_text("no video")
+    (folder / "b3.mp4").touch()
+    bomb = decompression_bomb(tmp_path / "b1.mov", 16_000, frames=3)
+    shutil.copytree(folder, tmp_path / "packed")
+    shutil.copy(bomb, tmp_path / "packed")
+    pack(tars / "s.tar", sorted((tmp_path / "packed").iterdir()), tmp_path / "packed")
+    (tars / "t.tar").write_bytes((tars / "s.tar").read_bytes()[:5_000])
+    limits = {"max_pixels": 16_000**2, "memory_limit_mib": 512, "max_failure_ratio": 1.0}
+    found = {}
+    for source, prefix in ((folder, ""), (tars, "s/")):
+        output = tmp_path / f"out-{source.name}"
+        record = run(options.with_values(input=str(source), output=str(output), frame_features=True, **limits))
+        assert (record.status, record.counts.extracted) == ("completed", 3)
+        features = [{**row, "uri": "", "id": row["id"].removeprefix(prefix)} for row in rows(output)]
+        failures = {row["id"].removeprefix(prefix): row["code"] for row in rows(output, "failures")}
+        found[source.name] = features, failures
+    (features, failures), (of_members, of_tars) = found["folder"], found["tars"]
+    assert of_members == features
+    assert failures == {"b2": "not_media", "b3": "empty"}
+    assert of_tars == {**failures, "b1": "memory_limit", "t": "damaged"}
+
+
+@pytest.mark.heavy
+def test_within_a_tar_the_next_run_goes_on_and_a_changed_tar_is_done_again(options, videos, tmp_path):
+    tar = pack(tmp_path / "s.tar", sorted(videos.iterdir()), videos)
+    options = options.with_values(input=str(tar), rows_per_shard=1)
+    assert stopped(options, KeyboardInterrupt()).counts.extracted == 1
+    record = run(options)
+    assert (record.counts.already_done, record.counts.extracted) == (1, 2)
+    assert run(options).counts.already_done == 3
+    pack(tar, sorted(videos.iterdir())[1:], videos)
+    assert (run(options).counts.extracted, ids(Path(options.output))) == (2, ["a", "b", "c"])

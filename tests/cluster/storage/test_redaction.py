@@ -252,3 +252,9 @@ def test_a_percent_encoded_uri_in_a_path_loses_its_secrets_too(inner):
     assert "secret" not in safe
     assert safe == f"https://proxy/to/{quote(redacted(inner), safe='*@')}"
     assert redacted(safe) == safe
+
+
+def test_of_a_tars_member_the_place_stays():
+    place = "#bytes=512-611"
+    for uri, safe in (("https://u:p@h/a.tar?sig=secret", "https://***@h/a.tar?***"), ("gs://b/a.tar", "gs://b/a.tar")):
+        assert redacted_uri(uri + place) == redacted_uri(safe + place) == safe + place

@@ -1,11 +1,17 @@
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 
-from cluster.storage.range_reader import MIN_BLOCK_BYTES
+from cluster.datasets.video_folder import list_videos
+from cluster.engines.tasks import Done, Task, TaskQueue
+from cluster.engines.video_worker import VideoWorker
+from cluster.extraction.length_probe import LengthProbe
+from cluster.storage import files
+from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, WHOLE_BYTES
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.decode import sample_frames
@@ -13,7 +19,8 @@ from extractors.video.media import Source
 from extractors.video.waveform import Waveform
 from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.faulty_proxy import faulty_proxy
-from tests.support.servers import http_files
+from tests.support.servers import gs_bucket, http_files, s3_bucket
+from tests.support.tars import tar_bytes
 from tests.support.videos import Clip, write_video
 
 NO_RETRIES = RetryPolicy(total_seconds=0.0)
@@ -23,6 +30,7 @@ NO_RETRIES = RetryPolicy(total_seconds=0.0)
 def web(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
     (folder / "v.mp4").write_bytes(bytes(range(256)) * 40_000)  # larger than what is read ahead
+    (folder / "v.tar").write_bytes(bytes(10_000))
     (folder / "empty.mp4").touch()
     with http_files(folder) as url:
         yield url
@@ -116,6 +124,65 @@ def test_a_failure_that_the_decoder_swallows_is_raised(web):
     assert caught.value.code is FailureCode.STORAGE
 
 
+@pytest.fixture(scope="module", params=[gs_bucket, s3_bucket])
+def store(request):
+    """A bucket, and the proxy that counts what is asked of it."""
+    proxies = []
+
+    @contextmanager
+    def through(address):
+        with faulty_proxy(address) as proxy:
+            proxies.append(proxy)
+            yield proxy.url
+
+    with request.param(through) as uri:
+        yield uri, proxies[0]
+
+
+def test_a_small_object_is_one_request(store, tmp_path):
+    root, proxy = store
+    for name in ("end.mp4", "start.mp4", "a.mkv"):
+        files.write_bytes(f"{root}/small/{name}", write_video(tmp_path / name, CONTAINERS[name]).read_bytes())
+    proxy.reset_counts()
+    videos = list_videos(f"{root}/small/").videos
+    assert len(proxy.requests) <= 2
+    for video in videos:
+        proxy.reset_counts()
+        assert isinstance(VideoWorker(LengthProbe(1 << 20), 1 << 30, 60.0)(Task(video)), Done)
+        for size_bytes, reads_all in ((video.size_bytes, True), (video.size_bytes, False), (None, True), (None, False)):
+            with open_video(video.uri, size_bytes=size_bytes, reads_all=reads_all) as source:
+                assert samples(source) == 4
+        assert [method for method, _ in proxy.requests] == ["GET"] * 5
+
+
+@pytest.mark.parametrize("size", [WHOLE_BYTES, WHOLE_BYTES + 1, 14_680_065, 23_000_000])
+def test_a_large_object_takes_few_requests(store, size):
+    root, proxy = store
+    content = os.urandom(size)
+    files.write_bytes(f"{root}/large.bin", content)
+    for size_bytes in (size, None):
+        proxy.reset_counts()
+        with open_video(f"{root}/large.bin", size_bytes=size_bytes) as source:
+            start = source.read(100)
+            source.expect_all()
+            assert start + source.read() == content
+        assert len(proxy.requests) <= (1 if size <= WHOLE_BYTES else 1 + size / MAX_BLOCK_BYTES)
+
+
+def test_an_empty_object_is_named_as_one(store):
+    root, _ = store
+    files.write_bytes(f"{root}/empty.mp4", b"")
+    assert refusal(f"{root}/empty.mp4").code == FailureCode.EMPTY
+
+
+def test_an_object_that_has_changed_since_it_was_listed_is_read_as_it_is(store):
+    root, _ = store
+    files.write_bytes(f"{root}/changed.bin", bytes(range(250)))
+    for listed_bytes in (10, 1000):
+        with open_video(f"{root}/changed.bin", size_bytes=listed_bytes) as source:
+            assert source.read() == bytes(range(250))
+
+
 CONTAINERS = {
     "end.mp4": Clip(sound="aac"),
     "start.mp4": Clip(sound="aac", container_options={"movflags": "faststart"}),
@@ -164,3 +231,48 @@ def packet_bytes(path: Path, start: int, end: int) -> int:
     with av.open(str(path)) as container:
         packets = (packet for packet in container.demux() if packet.size)
         return sum(packet.size for packet in packets if start <= packet.pts * packet.time_base < end)
+
+
+def test_small_members_of_a_tar_come_many_to_a_request(store):
+    root, proxy = store
+    contents = [os.urandom(100_000) for _ in range(50)]
+    tar = tar_bytes((f"{number:02}.mp4", content) for number, content in enumerate(contents))
+    files.write_bytes(f"{root}/tars/a.tar", tar)
+    proxy.reset_counts()
+    videos = list_videos(f"{root}/tars/").videos
+    assert len(proxy.requests) <= 2 + 1 + len(tar) / MAX_BLOCK_BYTES
+    queue = TaskQueue(videos)
+    proxy.reset_counts()
+    for _ in range(2):
+        for task in queue.take_batch(25):
+            video = task.video
+            with open_video(video.uri, size_bytes=video.size_bytes, read_until=task.read_until) as source:
+                assert source.read() == contents.pop(0)
+    assert not contents
+    assert len(proxy.requests) == 2
+    assert proxy.sent_bytes < len(tar)
+
+
+def test_a_large_member_is_read_as_a_large_object(store):
+    root, proxy = store
+    content = os.urandom(14_680_065)
+    files.write_bytes(f"{root}/large.tar", tar_bytes([("a.mp4", content), ("b.mp4", b"b")]))
+    large, small = list_videos(f"{root}/large.tar").videos
+    proxy.reset_counts()
+    with open_video(large.uri) as source:
+        start = source.read(100)
+        source.expect_all()
+        assert start + source.read() == content
+        assert source.seek(-3, os.SEEK_END) == len(content) - 3
+        assert source.read() == content[-3:]
+    assert len(proxy.requests) <= 1 + len(content) / MAX_BLOCK_BYTES
+    with open_video(small.uri) as source:
+        assert source.read() == b"b"
+
+
+def test_failures_of_a_store_are_those_of_its_tars(store, web):
+    root, _ = store
+    assert refusal(f"{root}/none.tar#bytes=512-600").code is FailureCode.MISSING
+    assert refusal(f"{root}/none.tar").code is FailureCode.MISSING
+    assert refusal(f"{web}/status/403/a.tar#bytes=512-600").code is FailureCode.NO_PERMISSION
+    assert "sends no parts" in refusal(f"{web}/whole/v.tar#bytes=512-600").message

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets.manifest import ManifestError, read_input, read_videos, with_versions
+from cluster.datasets.manifest_writer import write_manifest
+from cluster.datasets.tar_videos import split_name
+from cluster.storage import video_source
+from cluster.storage.forward_reads import MemberReads
+from cluster.storage.video_source import open_video
+from schemas.outcomes import FailureCode, VideoError
+from schemas.videos import Video
+from tests.support.tars import tar_bytes
+
+SAMPLES = [
+    ("n01/a.mp4", b"1" * 700),
+    ("n01/a.json", b"{}"),
+    ("n01/a.cls", b"7"),
+    ("n01/b.left.mp4", b"2"),
+    ("n01/b.right.MP4", b"3"),
+    ("c.webm", b""),
+]
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    (folder / "00.tar").write_bytes(tar_bytes(SAMPLES))
+    (folder / "x.mp4").write_bytes(b"x")
+    return folder
+
+
+def content(video: Video) -> bytes:
+    with open_video(video.uri) as source:
+        return source.read()  # type: ignore[union-attr]
+
+
+def problem(video: Video) -> VideoError:
+    with pytest.raises(VideoError) as caught:
+        content(video)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [("a/b.c/1.x.mp4", ("a/b.c/1", ".x.mp4")), ("1", ("1", "")), ("a/.x.mp4", ("a/.x", ".mp4")), (".", (".", ""))],
+)
+def test_a_name_ends_at_its_first_dot(path: str, parts: tuple[str, str]) -> None:
+    assert split_name(path) == parts
+
+
+def test_a_tar_counts_as_a_folder_of_its_name(shards: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        videos = read_videos(str(shards))
+    assert [(video.id, video.labels, video.size_bytes) for video in videos] == [
+        ("00/n01/a", (7,), 700),
+        ("00.tar/n01/b.left.mp4", (), 1),
+        ("00.tar/n01/b.right.MP4", (), 1),
+        ("00/c", (), None),
+        ("x", (), 1),
+    ]
+    assert "1 .json" in caplog.text
+    assert [content(video) for video in videos[:3]] == [b"1" * 700, b"2", b"3"]
+    assert problem(videos[3]).code is FailureCode.EMPTY
+    assert len({video.version for video in videos}) == 5
+    for source in (str(shards / "00.tar"), f"file://{shards}/00.tar"):
+        assert [video.id for video in read_videos(source)] == ["n01/a", "n01/b.left.mp4", "n01/b.right.MP4", "c"]
+    assert [video.id for video in read_videos(f"{shards}/*.tar")] == [video.id for video in videos[:4]]
+
+
+def test_a_manifest_names_tars_and_their_members(shards: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"id,uri,labels\ns,shards/00.tar,5\n,shards/00.tar,\ny,{shards}/x.mp4,1\n")
+    videos = with_versions(read_videos(str(manifest)))
+    assert [(video.id, video.labels) for video in videos[:2]] == [("s/n01/a", (5,)), ("s/n01/b.left.mp4", (5,))]
+    assert videos[0].version == with_versions(read_videos(str(shards)))[0].version
+    for name in ("again.csv", "again.jsonl", "again.parquet"):
+        write_manifest(str(tmp_path / name), videos)
+        again = with_versions(read_videos(str(tmp_path / name)))
+        assert [(video.id, video.uri, video.version) for video in again] == [
+            (video.id, video.uri, video.version) for video in videos
+        ]
+    assert content(again[0]) == b"1" * 700
+
+
+@pytest.mark.parametrize("row", ["a.tar,5", "a.tar.gz,", "b/a.tgz,"])
+def test_a_row_that_cannot_be_a_tars_is_refused(row: str, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"uri,start_seconds\n{row}\n")
+    with pytest.raises(ManifestError, match=r"a plain \.tar|no interval"):
+        read_videos(str(tmp_path / "m.csv"))
+
+
+def test_compressed_tars_are_named(shards: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (shards / "01.tar.gz").write_bytes(b"x")
+    found = read_input(str(shards))
+    assert found.unread == (f"{shards}/01.tar.gz",)
+    assert "decompress to a plain .tar" in caplog.text
+    for source in (f"{shards}/01.tar.gz", f"{shards}/*.gz"):
+        with pytest.raises(ManifestError, match=r"plain \.tar|cannot be read"):
+            read_input(source)
+
+
+def test_a_damaged_tar_is_a_row_after_its_members(shards: Path) -> None:
+    whole = (shards / "00.tar").read_bytes()
+    (shards / "00.tar").write_bytes(whole[:2500])
+    (shards / "01.tar").write_bytes(b"no tar" * 500)
+    (shards / "02.tar").write_bytes(b"")
+    (shards / "03.tar").symlink_to(shards / "gone.tar")
+    first, *broken, _ = read_videos(str(shards))
+    assert content(first) == b"1" * 700
+    assert [video.id for video in broken] == ["00", "01", "02", "03"]
+    problems = [problem(video) for video in broken]
+    assert [error.code for error in problems] == [FailureCode.DAMAGED] * 3 + [FailureCode.MISSING]
+    assert "cut short" in problems[0].message
+    (shards / "00.tar").write_bytes(whole)
+    assert problem(broken[0]).code is FailureCode.STORAGE
+
+
+def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video, *_ = read_videos(str(shards))
+    (shards / "00.tar").write_bytes(tar_bytes([("first.mp4", b"0" * 400), *SAMPLES]))
+    assert "replaced since it was listed" in problem(video).message
+    assert read_videos(str(shards))[1].version != video.version
+    (shards / "00.tar").write_bytes(tar_bytes(SAMPLES)[:1000])
+    monkeypatch.setattr(video_source, "_member_reads", MemberReads())  # another process
+    assert problem(video).code is FailureCode.TRUNCATED
+
+
+def test_names_are_data(tmp_path: Path) -> None:
+    names = ("/etc/a.mp4", "../../b.mp4", "c\nd.mp4", "e\udcff.mp4", ".mp4", "")
+    (tmp_path / "a.tar").write_bytes(tar_bytes([(name, b"x") for name in names]))
+    videos = read_videos(str(tmp_path / "a.tar"))
+    assert [video.id for video in videos] == ["etc/a", "../../b", "c\nd", "e\\udcff"]
+    assert [content(video) for video in videos] == [b"x"] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+def test_of_members_with_one_path_the_last_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_bytes([("1.mp4", b"old"), ("2.mp4", b"x"), ("./1.mp4", b"new")]))
+    assert [(video.id, content(video)) for video in read_videos(str(tmp_path / "a.tar"))] == [
+        ("2", b"x"),
+        ("1", b"new"),
+    ]
