@@ -58,7 +58,8 @@ from extractors.weights.weight_sets import Kind
 PREPARED_WINDOWS = 64  # per call of `log_mel`: the spectrum takes ten times the memory of its window
 CPU_STEM_FRAMES = 2  # per pass through Inception's first layers
 EmbedRows = Callable[[Iterable[Any]], NDArray[np.float32]]  # prepared rows, as they come, to embeddings (N, D)
-EMBEDDING_VERSION = "2"  # incremented whenever the same input and weights give other numbers
+EMBEDDING_VERSION = "2"  # incremented whenever the same input and weights give other numbers in fp32
+ROUNDING_VERSION = "2"  # incremented whenever they do so in other precisions alone
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,13 @@ class EmbedderConfig:
 
     def fingerprint_parts(self) -> dict[str, str]:
         """The settings that must be equal for two embeddings to be comparable; loads no network."""
+        precision = self._resolved_precision()
         return {
             "weights": self.weights.fingerprint,
             "pca": self.pca.fingerprint if self.pca else "none",
-            "precision": self._resolved_precision(),
+            "precision": precision,
             "embedding_version": EMBEDDING_VERSION,
+            **({} if precision == "fp32" else {"rounding_version": ROUNDING_VERSION}),
         }
 
 
@@ -124,6 +127,7 @@ class Embedder(ABC):
     pca_kind: Kind
     row_shape: tuple[int, ...]
     default_batch: dict[str, int]
+    row_types = PRECISIONS  # of prepared rows, by precision
     variant = ""  # of the network, where the weights determine it
     chunk_rows = 32  # rows that travel together to a network in another process
 
@@ -198,7 +202,7 @@ class Embedder(ABC):
                 runner = BatchRunner(
                     lambda batch: project(features(batch)),
                     shape=(rows, *self.row_shape),
-                    dtype=PRECISIONS[precision],
+                    dtype=self.row_types[precision],
                     device=device,
                 )
                 runner.prepare()
@@ -227,6 +231,7 @@ class FrameEmbedder(Embedder):
     pca_kind: Kind = "frame-pca"
     row_shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
     default_batch: dict[str, int] = {"cpu": 8, "cuda": 128}  # noqa: RUF012 - a constant of the class
+    row_types = PRECISIONS | {"bf16": torch.float32}  # the first layers are in fp32 (`inference_form`)
 
     @property
     @override

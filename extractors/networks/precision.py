@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-# The data type of a network's input; inside, int8 uses other types.
+# The data type of the layers; int8 takes float32 and uses other types inside.
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "int8": torch.float32}
 
 
