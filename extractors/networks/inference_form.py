@@ -33,6 +33,7 @@ would be 3.2 to 3.7 times as fast as eager fp32.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -178,11 +179,17 @@ class TiledLinear(nn.Module):
         return y.to(tile.dtype)
 
 
-def to_inference_form(module: ModuleT, *, dtype: torch.dtype) -> ModuleT:
-    """Rewrite a network in place for inference in `dtype`; returns it."""
+def to_inference_form(
+    module: ModuleT, *, dtype: torch.dtype, means: Mapping[ConvBlock, Tensor] | None = None
+) -> ModuleT:
+    """Rewrite a network in place for inference in `dtype`; returns it.
+
+    means  the mean inputs of the blocks of a part of a network (`rounding.mean_inputs`)
+    """
     module.requires_grad_(False).eval()
-    is_narrow = dtype != torch.float32
-    _rewrite(module, dtype, mean_inputs(module) if is_narrow and isinstance(module, InceptionV3) else {})
+    if dtype != torch.float32 and isinstance(module, InceptionV3):
+        means = mean_inputs(module)
+    _rewrite(module, dtype, means or {})
     return module
 
 
@@ -207,7 +214,7 @@ def _rewrite(module: nn.Module, dtype: torch.dtype, means: Mapping[ConvBlock, Te
         elif isinstance(child, nn.Conv2d):
             if not isinstance(follower, nn.ReLU) or child.bias is None:
                 raise ValueError(f"convolution {name!r} needs a bias and a ReLU after it, but {follower!r} follows")
-            weight = round_kernel(child.weight.detach(), dtype)
+            weight = round_kernel(child.weight.detach(), partial(_nearest, dtype=dtype))
             setattr(module, name, FusedConv(child, weight, child.bias.detach(), dtype=dtype))
             setattr(module, children[position + 1][0], nn.Identity())
         elif isinstance(child, nn.Linear):
@@ -221,8 +228,13 @@ def _rounded(block: ConvBlock, dtype: torch.dtype, means: Mapping[ConvBlock, Ten
     weight, bias = fold_batch_norm(block)
     if dtype == torch.float32:
         return weight, bias
-    rounded = round_kernel(weight, dtype)
+    rounded = round_kernel(weight, partial(_nearest, dtype=dtype))
     return rounded, bias - mean_shift(rounded, weight, means[block]) if block in means else bias
+
+
+def _nearest(numbers: Tensor, *, dtype: torch.dtype) -> Tensor:
+    """Float64 numbers in those of `dtype`."""
+    return numbers.to(dtype).double()
 
 
 def is_pointwise(conv: nn.Conv2d) -> bool:

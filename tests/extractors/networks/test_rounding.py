@@ -10,29 +10,30 @@ from tests.support import parity
 BF16 = torch.bfloat16
 
 
+def nearest(numbers):
+    return numbers.to(BF16).double()
+
+
 def test_a_kernels_taps_keep_their_sum():
     weight = torch.randn(8, 4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    rounded = round_kernel(weight, BF16)
-    assert torch.equal(rounded.to(BF16).double(), rounded)
-    nearest = weight.to(BF16).double()
-    assert (rounded - weight).abs().max() < 2 * (nearest - weight).abs().max()
+    rounded, plain = round_kernel(weight, nearest), nearest(weight)
+    assert torch.equal(nearest(rounded), rounded)
+    assert (rounded - weight).abs().max() < 2 * (plain - weight).abs().max()
 
     def off(found):
         return (found - weight).sum((2, 3)).square().mean().sqrt()
 
-    assert off(rounded) < off(nearest) / 2
+    assert off(rounded) < off(plain) / 2
 
 
-def test_without_neighbours_and_in_float32_rounding_is_to_the_nearest():
+def test_without_neighbours_rounding_is_to_the_nearest():
     weight = torch.randn(8, 4, 1, 1, dtype=torch.float64)
-    assert torch.equal(round_kernel(weight, BF16), weight.to(BF16).double())
-    weight = torch.randn(8, 4, 3, 3)
-    assert torch.equal(round_kernel(weight, torch.float32), weight.double())
+    assert torch.equal(round_kernel(weight, nearest), nearest(weight))
 
 
 def test_the_shift_of_a_mean_is_what_rounding_does_to_a_constant_input():
     weight = torch.randn(5, 4, 3, 3, dtype=torch.float64)
-    rounded = weight.to(BF16).double()
+    rounded = nearest(weight)
     x = torch.rand(4, dtype=torch.float64)
     images = x[None, :, None, None].expand(1, 4, 3, 3)
     expected = nn.functional.conv2d(images, rounded) - nn.functional.conv2d(images, weight)
