@@ -112,9 +112,6 @@ def compare(name: str, exact: Features, fast: Features, labels: np.ndarray) -> N
         f"| {relative_rms(*whitened):.1%} | {lowest_cosine(*whitened):.4f} | {np.mean(steps > 0):.0%}, by at most "
         f"{steps.max()} | {neighbours_kept(fast, exact):.1%} | {np.mean(answers[0] == answers[1]):.1%} |"
     )
-    if name == "bf16":
-        right = np.mean(answers[1] == labels[1::2])
-        print(f"<!-- {pca.matrix.shape[1]} components; fp32 gives {right:.1%} of the {len(set(labels))} labels -->")
 
 
 def main() -> None:

@@ -7,25 +7,7 @@ An embedder is cheap to create and pickle; `setup` loads its network once per pr
 on the other rows, on the batch size or on the position in the batch (`batch_runner`, `inference_form`). On CUDA, uint8
 frames are transferred in groups through pinned memory (`frame_transfer`), then resized and scaled on the device.
 
-Agreement with fp32 (AMD EPYC with AVX-512 BF16 and VNNI, `python benchmarks/precision.py`: 96 generated frames and
-windows, random networks; pass videos, `--weights` and `--pca` for real ones). Relative RMS, the lowest cosine
-similarity of any row, and the rank correlation (Spearman) of the similarities of all pairs of rows:
-
-| network        | width | PCA                       | relative RMS | cosine   | ranks  | 8-bit codes that differ |
-|----------------|-------|---------------------------|--------------|----------|--------|-------------------------|
-| Inception bf16 | 2048  | before                    | 3.7e-3       | 0.999992 | 0.9999 |                         |
-|                | 1024  | random projection         | 3.7e-3       | 0.999992 | 0.9999 | 13 %, by 1              |
-|                | 16    | whitening fitted to them  | 2.4e-2       | 0.99923  | 0.9992 | 69 %, by at most 8      |
-| Inception int8 | 2048  | before                    | 2.6e-2       | 0.99972  | 0.985  |                         |
-|                | 1024  | random projection         | 2.5e-2       | 0.99973  | 0.984  | 67 %, by at most 7      |
-|                | 16    | whitening fitted to them  | 1.6e-1       | 0.9630   | 0.961  | 92 %, by at most 37     |
-| VGGish bf16    | 128   | before                    | 6.5e-3       | 0.999970 | 1.0000 |                         |
-|                | 128   | random projection         | 6.5e-3       | 0.999970 | 1.0000 | 31 %, by at most 8      |
-|                | 16    | whitening fitted to them  | 2.2e-2       | 0.99765  | 0.9990 | 61 %, by at most 7      |
-
-Whitening is the worst case: a random network gives nearly the same features for all images, and whitening divides by
-their small differences. A code is 1/64 of a standard deviation. int8 has seven times the error of bf16; trained weights
-have not been measured.
+Agreement with fp32 on trained weights: `benchmarks/README.md`. Of VGGish no trained weights have been measured.
 """
 
 from __future__ import annotations

@@ -17,6 +17,11 @@ builds the same network.
 - Weights are rounded so that their errors cancel (`rounding`).
 - The layers that 8 bits harm most, the first three and Mixed_5b, are in bf16.
 - Average pools move after the following 1 x 1 convolution, as in `inference_form`, and are computed in float32.
+
+Measured with trained weights on 51 frames of ten videos: relative RMS 2.4 %, lowest cosine of a frame 0.9987. With means
+measured on 61 other frames of the same videos it is 2.2 %, and with ranges of 1.3 times the largest activation there
+1.9 % and 0.9993. All layers in 8 bits, rounded to nearest, have 5.6 %. What is left is mostly the rounding of
+activations. `benchmarks/precision.py` measures your own weights and videos.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ LEAST_RANGE = 0.01  # of the layer's largest range: for channels that were never
 FIRST_LAYERS = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3")
 LEVELS = 255  # of an activation, uint8
 WEIGHT_LEVELS = 127  # of a weight's magnitude, int8
-MAX_ERROR = 0.35  # relative RMS on the test image; valid ranges give 0.02 to 0.25 on random networks
+MAX_ERROR = 0.06  # relative RMS on the test image; of trained weights it is 0.015, of random ones 0.013
 SLOW_STRIDED_WEIGHTS = 768 << 10  # above about this size, oneDNN 3.12 is five times slower on strided convolutions
 
 
@@ -212,8 +217,8 @@ def _quantize(network: InceptionV3, ranges: dict[ConvBlock, Tensor]) -> Inceptio
         setattr(network, name, layer)
     pool, block = network.maxpool1, in_bf16(block)
     _quantize_layers(network, ranges, means)
-    network.maxpool1 = nn.Sequential(pool, ToLevels())
-    network.Mixed_5b = nn.Sequential(FromLevels(), block, ToLevels())
+    setattr(network, "maxpool1", nn.Sequential(pool, ToLevels()))  # noqa: B010 - of another type
+    setattr(network, "Mixed_5b", nn.Sequential(FromLevels(), block, ToLevels()))  # noqa: B010
     return network
 
 

@@ -75,4 +75,5 @@ def mean_after_relu(norm: nn.BatchNorm2d) -> Tensor:
     mean = norm.bias.detach().double()
     deviation = norm.weight.detach().double().abs().clamp(min=1e-12)
     z = mean / deviation
-    return mean * torch.special.ndtr(z) + deviation * torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
+    rectified: Tensor = mean * torch.special.ndtr(z) + deviation * torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
+    return rectified
