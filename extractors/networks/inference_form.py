@@ -92,12 +92,13 @@ class FusedConv(nn.Module):
         self.stride = list(conv.stride)
         self.register_buffer("weight", weight.to(dtype).contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias.float())
-        self.arithmetic = cpu_arithmetic(dtype)
+        self.arithmetic = dtype
         self.packed: Tensor | None = None
 
     def pack(self, input_shape: torch.Size) -> Tensor:
         """Convert the weight to oneDNN's layout for inputs (any, C_in, H, W); to be called once."""
         size = [PACK_BATCH, *input_shape[1:]]
+        self.arithmetic = cpu_arithmetic(self.weight.dtype)
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
             self.weight.to(self.arithmetic), self.padding, self.stride, [1, 1], 1, size
         )
@@ -133,7 +134,7 @@ class PooledConv(nn.Module):
         self, pool: nn.AvgPool2d, conv: nn.Conv2d, weight: Tensor, bias: Tensor, *, dtype: torch.dtype
     ) -> None:
         super().__init__()
-        # A pool that includes the padding would average the bias with zeros. In fp32, the bits are those of releases.
+        # After a pool that includes the padding, which would average the bias with zeros; in fp32 always, to keep bits.
         is_last = pool.count_include_pad or dtype == torch.float32
         self.conv = FusedConv(conv, weight, torch.zeros_like(bias) if is_last else bias, dtype=dtype, relu=False)
         self.pool = pool
@@ -155,7 +156,7 @@ class TiledLinear(nn.Module):
         super().__init__()
         self.register_buffer("weight", weight.to(dtype).contiguous())
         self.register_buffer("bias", bias.float())
-        self.arithmetic = cpu_arithmetic(dtype)
+        self.arithmetic = dtype
         self.packed: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -172,6 +173,7 @@ class TiledLinear(nn.Module):
                 return functional.linear(tile, self.weight, self.bias)
             return functional.linear(tile, self.weight).add_(self.bias)
         if self.packed is None:
+            self.arithmetic = cpu_arithmetic(self.weight.dtype)
             self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.to(self.arithmetic), TILE_ROWS)
             self.weight = self.weight[:0]  # the packed copy replaces it
         inputs = tile.contiguous().to(self.arithmetic)

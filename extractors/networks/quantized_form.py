@@ -18,10 +18,10 @@ builds the same network.
 - The layers that 8 bits harm most, the first three and Mixed_5b, are in bf16.
 - Average pools move after the following 1 x 1 convolution, as in `inference_form`, and are computed in float32.
 
-Measured with trained weights on 51 frames of ten videos: relative RMS 2.4 %, lowest cosine of a frame 0.9987. With means
-measured on 61 other frames of the same videos it is 2.2 %, and with ranges of 1.3 times the largest activation there
-1.9 % and 0.9993. All layers in 8 bits, rounded to nearest, have 5.6 %. What is left is mostly the rounding of
-activations. `benchmarks/precision.py` measures your own weights and videos.
+Measured with trained weights on 51 frames of ten videos: relative RMS 2.4 %, lowest cosine 0.9987; with means of 61
+other frames of the same videos 2.2 %, with ranges of 1.3 times the largest activation there as well 1.9 % and 0.9993.
+All layers in 8 bits, rounded to nearest, have 5.6 %. What is left is mostly the rounding of activations.
+`benchmarks/precision.py` measures your own weights and videos.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class QuantizedConv(nn.Module):
         out = ranges_of(block.bn)
         weight = folded * incoming[:, None, None] / out[:, None, None, None]
         scales = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / WEIGHT_LEVELS
-        self.levels = round_kernel(weight / scales, _nearest_level)
-        shift = bias / out - mean_shift(self.levels * scales, weight, mean_input / incoming)
-        self.scales, self.shift = scales.flatten().float(), shift.float()
+        levels = round_kernel(weight / scales, _nearest_level)
+        shift = bias / out - mean_shift(levels * scales, weight, mean_input / incoming)
+        self.levels, self.scales, self.shift = levels.to(torch.int8), scales.flatten().float(), shift.float()
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []  # packed weight, its scales, bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,10 +100,9 @@ class QuantizedConv(nn.Module):
 
     def _pack(self, input_shape: torch.Size) -> None:
         """Convert the weight to oneDNN's layout for inputs (any, C_in, H, W)."""
-        levels = self.levels.to(torch.int8)
-        pieces = 2 if levels.numel() > SLOW_STRIDED_WEIGHTS and self.stride != [1, 1] else 1
+        pieces = 2 if self.levels.numel() > SLOW_STRIDED_WEIGHTS and self.stride != [1, 1] else 1
         size = [PACK_BATCH, *input_shape[1:]]
-        parts = (tensor.chunk(pieces) for tensor in (levels, self.scales, self.shift))
+        parts = (tensor.chunk(pieces) for tensor in (self.levels, self.scales, self.shift))
         for part, scales, bias in zip(*parts, strict=True):
             packed = torch.ops.onednn.qconv_prepack(
                 *(part.contiguous(), scales.contiguous(), 1 / LEVELS, 0),
