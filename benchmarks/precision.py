@@ -29,7 +29,7 @@ from extractors.weights.resolve import resolve_weights
 from schemas.quantization import quantize
 
 ROWS_PER_DIM = 4  # frames for a component of the PCA: more components would amplify the noise of few frames
-STRETCH_SECONDS = 5
+STRETCH_SECONDS = 10
 NEIGHBOURS = 10
 NUM_WINDOWS = 96
 RIDGE = 0.01  # of the mean variance

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from extractors.networks.inception import (
+    FEATURE_DIM,
     VARIANTS,
     ConvBlock,
     GridBlock8,
@@ -60,10 +61,7 @@ def inception_state(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         WeightsError: if there is none, more than one, or one whose range of pixels cannot be told.
     """
-    state = {
-        "fc.weight": torch.zeros(0, 2048),
-        "fc.bias": torch.zeros(0),
-    }
+    state = {"fc.weight": torch.zeros(0, FEATURE_DIM), "fc.bias": torch.zeros(0)}
     for kind, entries in ENTRIES.items():
         layers, is_sorted = _layers(arrays, kind)
         names = _blocks(is_sorted=is_sorted)

@@ -47,6 +47,7 @@ def test_features_are_those_of_keras() -> None:
     state = inception_state(WHOLE)
     with torch.device("meta"):
         network = inception_keras()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 21_785_568
     network.load_state_dict(state, strict=False, assign=True)
     images = torch.from_numpy(FRAMES).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():
