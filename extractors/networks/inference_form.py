@@ -16,18 +16,16 @@ the same module, changed in place, for channels-last input of the given dtype.
   position, in bf16 and fp32. Matrix products do not (oneDNN treats one row differently from several), so `TiledLinear`
   always multiplies exactly 16 rows, padding the last tile with zeros.
 
-Inception, one thread of an AMD EPYC with AVX-512 BF16 and VNNI, `python benchmarks/embedding.py` (frames/s, and the
-share of the matrix-product peak in the same arithmetic, 115, 228 and 453 GFLOP/s; 11.42 GFLOP a frame):
+Inception, batches of 8, one thread of a busy AMD EPYC with AVX-512 BF16 and VNNI, `python benchmarks/embedding.py`:
+frames a second, and the share of the matrix-product peak in the same arithmetic (103, 208 and 419 GFLOP/s; 11.42
+GFLOP a frame).
 
-| batch | eager fp32 NCHW | ours fp32 | ours bf16  | int8 (`quantized_form`) |
-|-------|-----------------|-----------|------------|-------------------------|
-| 1     | 6.2, 62 %       | 9.4, 93 % | 15.7, 78 % | 29.3, 74 %              |
-| 4     | 6.2, 61 %       | 9.7, 97 % | 18.9, 94 % | 34.5, 87 %              |
-| 8     | 5.9, 58 %       | 9.7, 97 % | 19.0, 95 % | 35.5, 89 %              |
-| 16    | 5.3, 53 %       | 9.5, 95 % | 18.8, 94 % | 35.7, 90 %              |
+| eager fp32 NCHW | ours fp32 | ours bf16  | int8 (`quantized_form`) |
+|-----------------|-----------|------------|-------------------------|
+| 4.9, 54 %       | 8.4, 93 % | 15.2, 83 % | 24.1, 66 %              |
 
-This machine multiplies bf16 twice as fast as fp32, and eager fp32 reaches 53 to 62 % of its peak: bf16 at its peak
-would be 3.2 to 3.7 times as fast as eager fp32.
+This machine multiplies bf16 twice as fast as fp32, and eager fp32 reaches 54 % of its peak: bf16 at its peak would be
+3.7 times as fast as eager fp32.
 """
 
 from __future__ import annotations
