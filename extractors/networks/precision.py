@@ -3,7 +3,7 @@
 `auto` is bf16 where the device multiplies it in hardware (AVX-512 BF16 or AMX on CPUs, compute capability 8.0 or higher
 on CUDA), otherwise fp16 on CUDA and fp32 on CPUs. On a cluster of mixed machines it should be resolved once and given
 by name, since each precision has its own fingerprint. `int8` is for the frame network on CPUs with VNNI and never the
-choice of `auto`: its error is five times that of bf16 (`quantized_form`). The audio network then runs in the precision
+choice of `auto`: its error is six times that of bf16 (`quantized_form`). The audio network then runs in the precision
 that `auto` chooses.
 """
 

@@ -203,13 +203,13 @@ def _quantize(network: InceptionV3, ranges: dict[ConvBlock, Tensor]) -> Inceptio
     block = network.Mixed_5b
     for entrance in (block.branch1x1, block.branch5x5_1, block.branch3x3dbl_1, block.branch_pool):
         step = ranges[entrance] / LEVELS
-        entrance.conv.weight.data *= step.float()[:, None, None]
+        entrance.conv.weight.data = entrance.conv.weight.detach() * step.float()[:, None, None]
         means[entrance] = means[entrance] / step
     last = getattr(network, FIRST_LAYERS[-1])
     for exit_ in (last, block.branch1x1, block.branch5x5_2, block.branch3x3dbl_3, block.branch_pool):
         per_level = (LEVELS / ranges_of(exit_.bn)).float()
-        exit_.bn.weight.data *= per_level
-        exit_.bn.bias.data *= per_level
+        exit_.bn.weight.data = exit_.bn.weight.detach() * per_level
+        exit_.bn.bias.data = exit_.bn.bias.detach() * per_level
     in_bf16 = partial(to_inference_form, dtype=torch.bfloat16, means=means)
     first = in_bf16(nn.Sequential(*(getattr(network, name) for name in FIRST_LAYERS)))
     for name, layer in zip(FIRST_LAYERS, first, strict=True):
