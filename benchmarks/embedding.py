@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from extractors.embedders import CPU_STEM_FRAMES
+from extractors.embedders import CPU_STEM_FRAMES, FrameEmbedder
 from extractors.networks.image_input import IMAGE_INPUTS
 from extractors.networks.inception import InceptionV3
 from extractors.networks.inference_form import to_inference_form
@@ -92,7 +92,7 @@ def forms(weights: ResolvedWeights) -> dict[str, Callable[[Tensor], Tensor]]:
             if precision == "int8"
             else to_inference_form(trained, dtype=PRECISIONS[precision])
         )
-        made[f"ours {precision}"] = partial(run_ours, network, PRECISIONS[precision])
+        made[f"ours {precision}"] = partial(run_ours, network, FrameEmbedder.row_types[precision])
     return made
 
 

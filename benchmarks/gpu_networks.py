@@ -35,11 +35,14 @@ class CudnnFusedConv(nn.Module):
 
     def __init__(self, conv: FusedConv) -> None:
         super().__init__()
-        self.weight, self.bias, self.stride, self.padding = conv.weight, conv.bias, conv.stride, conv.padding
+        self.weight, self.stride, self.padding = conv.weight, conv.stride, conv.padding
+        self.bias, self.out_dtype = conv.bias.to(conv.weight.dtype), conv.out_dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolution, bias, ReLU."""
-        return torch.cudnn_convolution_relu(x, self.weight, self.bias, self.stride, self.padding, [1, 1], 1)
+        x = x.to(self.weight.dtype)
+        y = torch.cudnn_convolution_relu(x, self.weight, self.bias, self.stride, self.padding, [1, 1], 1)
+        return y.to(self.out_dtype)
 
 
 def with_cudnn_fusion(module: nn.Module) -> nn.Module:

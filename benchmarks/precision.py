@@ -1,52 +1,46 @@
-"""Errors of bf16 and int8 embeddings relative to fp32: `python benchmarks/precision.py [VIDEO ...]`.
+"""Errors of bf16 and int8 embeddings relative to fp32: `python benchmarks/precision.py --weights FILE VIDEO ...`.
 
-Prints relative RMS and cosine after the network and after PCA with whitening, and the 8-bit codes that differ. Rank
-agreement orders all pairs of rows by their similarity (cosine about the mean row) in fp32 and in the other precision,
-and compares the two orders (Spearman; 1 is the same order). Frames come from the given videos (1 a second) or are
-synthetic: gradients, blobs and noise at several sizes. Audio windows are synthetic: tones, sweeps and noise.
+Trained weights and real videos are needed: random features are nearly one vector for all frames, and random networks
+have no biases, so that they hide what rounding costs. Half of the frames, every other one of each video, fit what is
+fitted in fp32: a PCA with whitening, and a linear classifier of the stretches of the videos. The other half is
+measured:
 
-`--weights`, `--pca`, `--audio-weights`, `--audio-pca` take the values that the job takes. The defaults need no
-download: random networks, a random orthogonal projection, and a whitening fitted to the fp32 features. A random network
-distinguishes images less than a trained one (its features are nearly the same vector for all), and whitening divides by
-exactly those differences, so the whitened rows are the worst case.
+- features, and whitened ones: relative RMS, and the lowest cosine of any frame
+- codes: the 8-bit codes of whitened features that differ, and by how much at most
+- neighbours: the share of a frame's ten nearest by cosine, among all frames, that are the same as in fp32
+- labels: the share of frames that the classifier of fp32 features gives the same label
+
+`--audio-weights` measures VGGish in bf16: its embeddings of tones, sweeps and noise.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
 from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
 from extractors.networks.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from extractors.networks.pca import Pca, fit_pca
+from extractors.networks.pca import fit_pca
 from extractors.networks.precision import has_cpu_int8
-from extractors.weights.pretrained import build_pca
-from extractors.weights.resolve import ResolvedWeights, resolve_weights
-from extractors.weights.weight_sets import Kind
+from extractors.video.decode import sample_frames
+from extractors.weights.resolve import resolve_weights
 from schemas.quantization import quantize
 
-NUM_SYNTHETIC = 96
-FITTED_DIMS = 16  # so few rows do not determine more: whitening would amplify the rounding noise of further components
+ROWS_PER_DIM = 4  # frames for a component of the PCA: more components would amplify the noise of few frames
+STRETCH_SECONDS = 10
+NEIGHBOURS = 10
+NUM_WINDOWS = 96
+RIDGE = 0.01  # of the mean variance
+Features = np.ndarray
 
 
-def synthetic_frames(count: int) -> list[np.ndarray]:
-    """Frames of smooth shapes and noise, each with its own size, colours and contrast."""
-    frames = []
-    for index in range(count):
-        random = np.random.default_rng(index)
-        height, width = (int(size) for size in random.integers(120, 720, 2))
-        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
-        image = np.zeros((height, width, 3))
-        for _ in range(int(random.integers(2, 12))):
-            cy, cx = random.uniform(0, 1, 2)
-            radius = random.uniform(0.02, 0.5)
-            blob = 1 / (1 + np.exp(np.clip(((x - cx) ** 2 + (y - cy) ** 2 - radius**2) * 400, -50, 50)))
-            image += blob[..., None] * random.uniform(-180, 180, 3)
-        image += random.uniform(0, 255, 3) + random.uniform(-120, 120, 3) * x[..., None]
-        image += random.standard_normal(image.shape) * random.uniform(0, 25)
-        frames.append(np.clip(image, 0, 255).astype(np.uint8))
-    return frames
+def stretches(paths: list[str], fps: str) -> Iterator[tuple[np.ndarray, tuple[str, int]]]:
+    """The frames of the videos, each with the video and stretch that it is from."""
+    for path in paths:
+        for sample in sample_frames(path, fps):
+            yield sample.image, (path, int(sample.seconds // STRETCH_SECONDS))
 
 
 def synthetic_windows(count: int) -> np.ndarray:
@@ -63,76 +57,101 @@ def synthetic_windows(count: int) -> np.ndarray:
     return np.array(windows, dtype=np.float32)
 
 
-def video_frames(paths: list[str]) -> list[np.ndarray]:
-    """One frame a second of the given videos."""
-    from extractors.video.decode import sample_frames
-
-    return [sample.image for path in paths for sample in sample_frames(path)]
+def relative_rms(fast: Features, exact: Features) -> float:
+    """Root of mean squared difference over mean squared value."""
+    return float(np.sqrt(np.mean((fast - exact) ** 2) / np.mean(exact**2)))
 
 
-def pair_ranks(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """The rank of each pair of rows by their cosine about the mean."""
-    centred = rows - mean
+def lowest_cosine(fast: Features, exact: Features) -> float:
+    """Of any row."""
+    return float((np.sum(fast * exact, 1) / np.linalg.norm(fast, axis=1) / np.linalg.norm(exact, axis=1)).min())
+
+
+def nearest(rows: Features) -> np.ndarray:
+    """The `NEIGHBOURS` nearest other rows of each row by cosine about the mean, (N, NEIGHBOURS)."""
+    centred = rows - rows.mean(0)
     centred = centred / np.linalg.norm(centred, axis=1, keepdims=True)
-    similarities = (centred @ centred.T)[np.triu_indices(len(rows), 1)]
-    order: np.ndarray = similarities.argsort(kind="stable")
-    return order.argsort(kind="stable")
+    similarities = centred @ centred.T
+    np.fill_diagonal(similarities, -np.inf)
+    found: np.ndarray = np.argsort(-similarities, axis=1, kind="stable")[:, :NEIGHBOURS]
+    return found
 
 
-def report(stage: str, fast: np.ndarray, exact: np.ndarray) -> None:
-    """Print one row of the table."""
-    mean = exact.mean(axis=0)
-    agreement = np.corrcoef(pair_ranks(fast, mean), pair_ranks(exact, mean))[0, 1]
-    relative = np.sqrt(np.mean((fast - exact) ** 2) / np.mean(exact**2))
-    norms = np.linalg.norm(fast, axis=1) * np.linalg.norm(exact, axis=1)
-    cosine = np.sum(fast * exact, axis=1) / norms
-    print(f"| {stage:<41} | {relative:13.2e} | {cosine.min():14.6f} | {agreement:14.5f} |")
+def neighbours_kept(fast: Features, exact: Features) -> float:
+    """The mean share of nearest rows that are the same."""
+    pairs = zip(nearest(fast), nearest(exact), strict=True)
+    return float(np.mean([len(np.intersect1d(a, b)) / NEIGHBOURS for a, b in pairs]))
 
 
-def compare(name: str, kind: Kind, exact: np.ndarray, fast: np.ndarray, pca_spec: str | None) -> None:
-    """Report one network's features before and after PCA and quantisation."""
-    report(f"{name}, network", fast, exact)
-    resolved = resolve_weights(pca_spec or "random:1", kind)
-    projections: dict[str, Pca] = {pca_spec or "random projection": build_pca(resolved)} if resolved else {}
-    if pca_spec is None:
-        projections["fitted whitening"] = fit_pca([exact]).whitened(FITTED_DIMS)
-    for label, pca in projections.items():
-        projected = pca.apply(fast), pca.apply(exact)
-        report(f"{name}, {label} to {pca.matrix.shape[1]}", *projected)
-        steps = np.abs(np.subtract(*(quantize(rows).astype(int) for rows in projected)))
-        off, most = f"{np.mean(steps > 0):.1%} differ", f"by at most {steps.max()}"
-        print(f"| {'  its 8-bit codes':<41} | {off:>13} | {most:>14} | {'':>14} |")
+class LinearClassifier:
+    """Ridge regression of one-hot labels on features."""
+
+    def __init__(self, rows: Features, labels: np.ndarray) -> None:
+        self.mean = rows.mean(0)
+        centred = (rows - self.mean).astype(np.float64)
+        targets = np.eye(labels.max() + 1)[labels]
+        products = centred @ centred.T
+        products += RIDGE * np.trace(products) / len(rows) * np.eye(len(rows))
+        self.weight = centred.T @ np.linalg.solve(products, targets)
+
+    def __call__(self, rows: Features) -> np.ndarray:
+        """The label of each row."""
+        best: np.ndarray = ((rows - self.mean) @ self.weight).argmax(1)
+        return best
+
+
+def compare(name: str, exact: Features, fast: Features, labels: np.ndarray) -> None:
+    """Print the rows of one precision; even frames are fitted to, odd ones measured."""
+    classify = LinearClassifier(exact[::2], labels[::2])
+    pca = fit_pca([exact[::2]]).whitened(len(exact) // 2 // ROWS_PER_DIM)
+    whitened = [pca.apply(rows[1::2]) for rows in (fast, exact)]
+    steps = np.abs(np.subtract(*(quantize(rows).astype(int) for rows in whitened)))
+    answers = [classify(rows[1::2]) for rows in (fast, exact)]
+    print(
+        f"| {name} | {relative_rms(fast[1::2], exact[1::2]):.2%} | {lowest_cosine(fast[1::2], exact[1::2]):.5f} "
+        f"| {relative_rms(*whitened):.1%} | {lowest_cosine(*whitened):.4f} | {np.mean(steps > 0):.0%}, by at most "
+        f"{steps.max()} | {neighbours_kept(fast, exact):.1%} | {np.mean(answers[0] == answers[1]):.1%} |"
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("videos", nargs="*")
-    parser.add_argument("--weights", default="random:0")
-    parser.add_argument("--pca", default=None)
-    parser.add_argument("--audio-weights", default="random:0")
-    parser.add_argument("--audio-pca", default=None)
+    parser.add_argument("videos", nargs="+")
+    parser.add_argument("--weights", required=True, help="trained weights of Inception, as --weights of the job")
+    parser.add_argument("--audio-weights", help="trained weights of VGGish")
+    parser.add_argument("--fps", default="2")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    frames = video_frames(arguments.videos) if arguments.videos else synthetic_frames(NUM_SYNTHETIC)
-    windows = synthetic_windows(NUM_SYNTHETIC)
-    frame_weights = resolve_weights(arguments.weights, "frames")
-    sound_weights = resolve_weights(arguments.audio_weights, "sound")
-    assert frame_weights  # only a PCA can be "none"
-    assert sound_weights
+    frames, places = zip(*stretches(arguments.videos, arguments.fps), strict=True)
+    labels = np.unique([f"{path} {stretch}" for path, stretch in places], return_inverse=True)[1]
+    weights = resolve_weights(arguments.weights, "frames")
+    assert weights  # only a PCA can be "none"
 
-    def config(weights: ResolvedWeights, precision: str) -> EmbedderConfig:
-        return EmbedderConfig(weights, precision=precision, device="cpu", threads=arguments.threads)
+    def embed(precision: str) -> Features:
+        config = EmbedderConfig(weights, precision=precision, device="cpu", threads=arguments.threads)
+        return FrameEmbedder(config)(frames)
 
-    print(f"{len(frames)} frames, {len(windows)} windows; {arguments.weights}, {arguments.audio_weights}\n")
-    print(f"| {'against fp32':<41} | relative RMS  | lowest cosine  | rank agreement |")
-    print(f"|{'-' * 43}|{'-' * 15}|{'-' * 16}|{'-' * 16}|")
-    exact = FrameEmbedder(config(frame_weights, "fp32"))(frames)
+    print(f"Inception, {arguments.weights}: {len(frames)} frames of {len(arguments.videos)} videos\n")
+    print("| precision | features | cosine | whitened | cosine | codes that differ | neighbours kept | labels kept |")
+    print("|---|---|---|---|---|---|---|---|")
+    exact = embed("fp32")
     for precision in ("bf16", "int8") if has_cpu_int8() else ("bf16",):
-        fast = FrameEmbedder(config(frame_weights, precision))(frames)
-        compare(f"Inception {precision}", "frame-pca", exact, fast, arguments.pca)
-    exact, fast = (AudioEmbedder(config(sound_weights, precision))(windows) for precision in ("fp32", "bf16"))
-    compare("VGGish bf16", "sound-pca", exact, fast, arguments.audio_pca)
+        compare(precision, exact, embed(precision), labels)
+    if arguments.audio_weights:
+        compare_sound(arguments)
+
+
+def compare_sound(arguments: argparse.Namespace) -> None:
+    """Print the errors of VGGish in bf16."""
+    sound = resolve_weights(arguments.audio_weights, "sound")
+    assert sound
+    windows = synthetic_windows(NUM_WINDOWS)
+    rows = [
+        AudioEmbedder(EmbedderConfig(sound, precision=precision, device="cpu", threads=arguments.threads))(windows)
+        for precision in ("bf16", "fp32")
+    ]
+    print(f"\nVGGish bf16, {len(windows)} windows: {relative_rms(*rows):.2%}, cosine {lowest_cosine(*rows):.5f}")
 
 
 if __name__ == "__main__":

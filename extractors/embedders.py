@@ -7,25 +7,7 @@ An embedder is cheap to create and pickle; `setup` loads its network once per pr
 on the other rows, on the batch size or on the position in the batch (`batch_runner`, `inference_form`). On CUDA, uint8
 frames are transferred in groups through pinned memory (`frame_transfer`), then resized and scaled on the device.
 
-Agreement with fp32 (AMD EPYC with AVX-512 BF16 and VNNI, `python benchmarks/precision.py`: 96 generated frames and
-windows, random networks; pass videos, `--weights` and `--pca` for real ones). Relative RMS, the lowest cosine
-similarity of any row, and the rank correlation (Spearman) of the similarities of all pairs of rows:
-
-| network        | width | PCA                       | relative RMS | cosine   | ranks  | 8-bit codes that differ |
-|----------------|-------|---------------------------|--------------|----------|--------|-------------------------|
-| Inception bf16 | 2048  | before                    | 3.7e-3       | 0.999992 | 0.9999 |                         |
-|                | 1024  | random projection         | 3.7e-3       | 0.999992 | 0.9999 | 13 %, by 1              |
-|                | 16    | whitening fitted to them  | 2.4e-2       | 0.99923  | 0.9992 | 69 %, by at most 8      |
-| Inception int8 | 2048  | before                    | 2.6e-2       | 0.99972  | 0.985  |                         |
-|                | 1024  | random projection         | 2.5e-2       | 0.99973  | 0.984  | 67 %, by at most 7      |
-|                | 16    | whitening fitted to them  | 1.6e-1       | 0.9630   | 0.961  | 92 %, by at most 37     |
-| VGGish bf16    | 128   | before                    | 6.5e-3       | 0.999970 | 1.0000 |                         |
-|                | 128   | random projection         | 6.5e-3       | 0.999970 | 1.0000 | 31 %, by at most 8      |
-|                | 16    | whitening fitted to them  | 2.2e-2       | 0.99765  | 0.9990 | 61 %, by at most 7      |
-
-Whitening is the worst case: a random network gives nearly the same features for all images, and whitening divides by
-their small differences. A code is 1/64 of a standard deviation. int8 has seven times the error of bf16; trained weights
-have not been measured.
+Agreement with fp32 on trained weights: `benchmarks/README.md`. Of VGGish no trained weights have been measured.
 """
 
 from __future__ import annotations
@@ -58,7 +40,8 @@ from extractors.weights.weight_sets import Kind
 PREPARED_WINDOWS = 64  # per call of `log_mel`: the spectrum takes ten times the memory of its window
 CPU_STEM_FRAMES = 2  # per pass through Inception's first layers
 EmbedRows = Callable[[Iterable[Any]], NDArray[np.float32]]  # prepared rows, as they come, to embeddings (N, D)
-EMBEDDING_VERSION = "2"  # incremented whenever the same input and weights give other numbers
+EMBEDDING_VERSION = "2"  # incremented whenever the same input and weights give other numbers in fp32
+ROUNDING_VERSION = "2"  # incremented whenever they do so in other precisions alone
 
 
 @dataclass(frozen=True)
@@ -95,11 +78,13 @@ class EmbedderConfig:
 
     def fingerprint_parts(self) -> dict[str, str]:
         """The settings that must be equal for two embeddings to be comparable; loads no network."""
+        precision = self._resolved_precision()
         return {
             "weights": self.weights.fingerprint,
             "pca": self.pca.fingerprint if self.pca else "none",
-            "precision": self._resolved_precision(),
+            "precision": precision,
             "embedding_version": EMBEDDING_VERSION,
+            **({} if precision == "fp32" else {"rounding_version": ROUNDING_VERSION}),
         }
 
 
@@ -124,6 +109,7 @@ class Embedder(ABC):
     pca_kind: Kind
     row_shape: tuple[int, ...]
     default_batch: dict[str, int]
+    row_types = PRECISIONS  # of prepared rows, by precision
     variant = ""  # of the network, where the weights determine it
     chunk_rows = 32  # rows that travel together to a network in another process
 
@@ -198,7 +184,7 @@ class Embedder(ABC):
                 runner = BatchRunner(
                     lambda batch: project(features(batch)),
                     shape=(rows, *self.row_shape),
-                    dtype=PRECISIONS[precision],
+                    dtype=self.row_types[precision],
                     device=device,
                 )
                 runner.prepare()
@@ -227,6 +213,7 @@ class FrameEmbedder(Embedder):
     pca_kind: Kind = "frame-pca"
     row_shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
     default_batch: dict[str, int] = {"cpu": 8, "cuda": 128}  # noqa: RUF012 - a constant of the class
+    row_types = PRECISIONS | {"bf16": torch.float32}  # the first layers are in fp32 (`inference_form`)
 
     @property
     @override

@@ -40,6 +40,7 @@ ALLOWED = {
     "classifiers/metrics": ["classifiers/text", "classifiers"],
     "classifiers/weights": [
         *["classifiers/feature_models", "classifiers/clip_models", "classifiers/text", "classifiers"],
+        "extractors/weights",
     ],
     "classifiers/training": ["classifiers/weights", "classifiers/metrics", "classifiers/text", "classifiers"],
     "classifiers/inference": [
@@ -116,7 +117,7 @@ HOMES = {
     "fastapi": ["cluster/serving"],
     "flatbuffers": ["classifiers/export"],
     "fsspec": ["cluster/storage"],
-    "h5py": ["classifiers/weights"],
+    "h5py": ["extractors/weights", "classifiers/weights/keras_files.py"],
     "jinja2": ["cluster/reports"],
     "litert_torch": ["classifiers/export/litert_program.py"],
     "onnx": ["classifiers/export"],

@@ -7,7 +7,7 @@ the convolutions, 6,660,096 + 394,240 in the LSTMs, 10,537 in the head.
 
 Weights trained with the tutorials' loader need its input, grey of swapped colours and differences in bytes
 (`classifiers.data.lip_frames`), which are the options of the layout. Gates have the sigmoid: weights of Keras before
-2.3, whose default was a hard sigmoid, give wrong results (`classifiers.weights.keras_network.check_gates`).
+2.3, whose default was a hard sigmoid, are refused (`extractors.weights.hdf5_file`).
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ from torch import Tensor, nn
 
 from classifiers.feature_models.dense import DenseClassifier
 from classifiers.feature_models.registry import build_model, model_config, model_entry
-from classifiers.weights.hdf5_file import DAMAGE, find_array, find_group, has, values
-from classifiers.weights.hdf5_storage import claimed_bytes
 from classifiers.weights.keras_network import takes_audio_first
+from extractors.weights.hdf5_file import DAMAGE, find_array, find_group, has, values
+from extractors.weights.hdf5_storage import claimed_bytes
 from schemas.budget import Budget, unpacked_budget
 
 MAX_LAYERS = 64

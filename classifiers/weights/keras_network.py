@@ -1,8 +1,7 @@
 """The network description in a Keras file, checked beyond the shapes of the weights.
 
 In: the text of `model_config`, Keras 2 or 3. Every layer of a dense classifier must be of a kind that those have, and
-every hidden Dense layer must have the model's activation; recurrent layers of any network must have the gates of
-torch's: otherwise the weights would load and give wrong results.
+every hidden Dense layer must have the model's activation: otherwise the weights would load and give wrong results.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 KINDS = ("InputLayer", "Dense", "Dropout", "Concatenate")
-SIGMOID = "sigmoid"
-OUTPUT_ACTIVATIONS = ("softmax", SIGMOID, "linear")
+OUTPUT_ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
 def takes_audio_first(description: str | bytes, *, activation: str, inputs: tuple[int, int]) -> bool:
@@ -44,24 +42,6 @@ def takes_audio_first(description: str | bytes, *, activation: str, inputs: tupl
     if problems:
         raise ValueError("; ".join(problems))
     return is_audio_first
-
-
-def check_gates(description: str | bytes) -> None:
-    """Check that all recurrent layers have sigmoid gates.
-
-    Raises:
-        ValueError: if one has others, as the hard sigmoid of Keras before 2.3.
-    """
-    left = [json.loads(description)]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            gates = value.get("recurrent_activation", SIGMOID)
-            if gates != SIGMOID:
-                raise ValueError(f"a recurrent layer has the gates {gates!r}; supported are {SIGMOID!r} alone")
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
 
 
 def _layers(description: Any) -> list[dict[str, Any]]:

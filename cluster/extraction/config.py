@@ -61,7 +61,8 @@ class NetworkOptions(Options):
     """Weights of the networks, and how they compute."""
 
     weights: str = option(
-        "inception-2015", help="weights of Inception: inception-2015, inception-imagenet, a path, a URI, or random:SEED"
+        "inception-2015",
+        help="weights of Inception: inception-2015, inception-imagenet, inception-keras, a path, a URI, or random:SEED",
     )
     pca: str = option("yt8m", help="PCA of picture features: yt8m, a path, a URI, random:SEED, or none for all 2048")
     audio_weights: str = option("vggish", help="weights of VGGish: vggish, a path, a URI, or random:SEED")

@@ -4,13 +4,15 @@ In: float32 (B, 3, 299, 299), RGB, scaled to about [-1, 1] by `image_input`. Out
 float32 (B, K). Dimensions: B batch, C channels, H height, W width, D feature, K classes.
 
 Source: Szegedy et al. 2015, "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567. Module names
-are those of the public PyTorch checkpoints, so that their state dicts load strictly. Two variants:
+are those of the public PyTorch checkpoints, so that their state dicts load strictly. Three variants:
 
 - `inception_2015`: the TensorFlow graph of 2015-12-05 that YouTube-8M's features were extracted with (and the FID score
   is computed with). Average pools exclude the padding, the pool branch of the last block is a max pool, K = 1008.
   23,850,960 parameters.
 - `inception_imagenet`: torchvision's weights. Average pools include the padding, K = 1000. 23,834,568 parameters, and
   3,326,696 of an auxiliary head used in training only: its keys are accepted and ignored.
+- `inception_keras`: Keras's application, or a network fine-tuned from it, without what follows the features: K = 0.
+  Average pools exclude the padding. 21,785,568 parameters, 17,216 of them scales of batch norms, which are 1.
 
 Different from both: inference only (no dropout, no auxiliary output), and the mean over positions is in float32
 whatever the precision of the network.
@@ -30,7 +32,7 @@ FEATURE_DIM = 2048
 
 @dataclass(frozen=True)
 class InceptionConfig:
-    """The differences between the two public networks."""
+    """The differences between the public networks."""
 
     num_classes: int
     pool_counts_padding: bool
@@ -180,6 +182,15 @@ class GridBlock8(nn.Module):
         return torch.cat(ends, 1)
 
 
+class Head(nn.Linear):
+    """The classes' logits; there may be no classes."""
+
+    def reset_parameters(self) -> None:
+        """Torch warns of weights that are empty."""
+        if self.out_features:
+            super().reset_parameters()
+
+
 class AuxHead(nn.Module):
     """The auxiliary classifier of training, never run: it exists for its checkpoint keys."""
 
@@ -218,7 +229,7 @@ class InceptionV3(nn.Module):
         self.Mixed_7b = GridBlock8(1280, pool=average)
         last = nn.MaxPool2d(3, stride=1, padding=1) if config.last_pool_is_max else average
         self.Mixed_7c = GridBlock8(2048, pool=last)
-        self.fc = nn.Linear(FEATURE_DIM, config.num_classes)
+        self.fc = Head(FEATURE_DIM, config.num_classes)
 
     def forward_stem(self, images: Tensor) -> Tensor:
         """(B, 3, 299, 299) in about [-1, 1] to (B, 192, 35, 35), through the layers with the largest activations."""
@@ -271,4 +282,15 @@ def inception_imagenet() -> InceptionV3:
     )
 
 
-VARIANTS = {"inception-2015": inception_2015, "inception-imagenet": inception_imagenet}
+def inception_keras() -> InceptionV3:
+    """Keras's Inception v3 without its head."""
+    return InceptionV3(
+        InceptionConfig(num_classes=0, pool_counts_padding=False, last_pool_is_max=False, has_aux_head=False)
+    )
+
+
+VARIANTS = {
+    "inception-2015": inception_2015,
+    "inception-imagenet": inception_imagenet,
+    "inception-keras": inception_keras,
+}

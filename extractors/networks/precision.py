@@ -3,14 +3,15 @@
 `auto` is bf16 where the device multiplies it in hardware (AVX-512 BF16 or AMX on CPUs, compute capability 8.0 or higher
 on CUDA), otherwise fp16 on CUDA and fp32 on CPUs. On a cluster of mixed machines it should be resolved once and given
 by name, since each precision has its own fingerprint. `int8` is for the frame network on CPUs with VNNI and never the
-choice of `auto` (`quantized_form`); the audio network then runs in the precision that `auto` chooses.
+choice of `auto`: its error is six times that of bf16 (`quantized_form`). The audio network then runs in the precision
+that `auto` chooses.
 """
 
 from __future__ import annotations
 
 import torch
 
-# The data type of a network's input; inside, int8 uses other types.
+# The data type of the layers; int8 takes float32 and uses other types inside.
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "int8": torch.float32}
 
 

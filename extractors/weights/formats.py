@@ -1,7 +1,7 @@
 """Weight files in their published formats, to state dicts with this package's keys.
 
-In: the path of a file. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`, `VGGish`),
-without what wrappers of a model put into them.
+In: the path of a file or folder. Out: {key: float32 tensor}; keys are those of the PyTorch checkpoints (`InceptionV3`,
+`VGGish`), without what wrappers of a model put into them.
 
 | suffix | content | public file |
 |---|---|---|
@@ -10,6 +10,8 @@ without what wrappers of a model put into them.
 | .tgz, .tar.gz | archive with `classify_image_graph_def.pb` | inception-2015-12-05.tgz |
 | .pb | the frozen graph alone | |
 | .ckpt | TensorFlow checkpoint in one file | vggish_model.ckpt |
+| .h5 | Inception v3 of Keras 2 or 3 (`keras_inception`) | keras-applications |
+| a folder | Inception v3 as a layers model of TensorFlow.js, also in 8 bits: `model.json` and shards | |
 
 Nothing but tensors, arrays and plain values is unpickled (`torch_files`), and TensorFlow is not needed. A file takes no
 more memory than its network accounts for (`schemas.budget`), whatever it claims.
@@ -28,12 +30,16 @@ from torch import Tensor
 
 from extractors.weights.archive import ArchiveError, read_members
 from extractors.weights.content import WeightsError, damage_of, foreign_content
+from extractors.weights.hdf5_file import Hdf5Error, read_arrays
+from extractors.weights.keras_inception import inception_state
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
+from extractors.weights.tensorflowjs_files import MODEL_FILE, read_layers_model
 from extractors.weights.torch_files import StateDict, read_safetensors, read_torch_state
 from schemas.budget import Budget, BudgetError, weights_budget
 
 GRAPH_MEMBER = "classify_image_graph_def.pb"
+FOLDER = MODEL_FILE
 
 # What libraries raise for damaged files; torch's reader of old files runs into any of those in the second line.
 DAMAGE = (
@@ -52,11 +58,15 @@ def read_state(path: Path, budget: Budget | None = None) -> StateDict:
     problem = foreign_content(path)
     if problem:
         raise WeightsError(f"{path} {problem}")
-    suffix = next((suffix for suffix in READERS if path.name.endswith(suffix)), None)
+    if path.name == MODEL_FILE:
+        raise WeightsError(f"weights file {path} names the files of its numbers: give its folder, {path.parent}")
+    suffix = FOLDER if path.is_dir() else next((suffix for suffix in READERS if path.name.endswith(suffix)), None)
     if suffix is None:
         raise WeightsError(f"weights file {path} has an unknown suffix; accepted are {', '.join(READERS)}")
     try:
         return READERS[suffix](path, budget or weights_budget())
+    except Hdf5Error as error:
+        raise WeightsError(str(error)) from error
     except (WeightsError, BudgetError) as error:
         raise WeightsError(f"{path} is not a usable {suffix} weights file: {error}") from error
     except (ArchiveError, WireError) as error:
@@ -81,6 +91,14 @@ def _read_checkpoint(path: Path, budget: Budget) -> StateDict:
     return vggish_state_from_checkpoint(read_checkpoint(_content(path, budget)))
 
 
+def _read_keras(path: Path, budget: Budget) -> StateDict:
+    return inception_state(read_arrays(path, budget))
+
+
+def _read_tensorflowjs(path: Path, budget: Budget) -> StateDict:
+    return inception_state(read_layers_model(path, budget))
+
+
 def _content(path: Path, budget: Budget) -> bytes:
     budget.allow("the file", path.stat().st_size)
     return path.read_bytes()
@@ -94,6 +112,8 @@ READERS: dict[str, Callable[[Path, Budget], StateDict]] = {
     ".tar.gz": _read_graph_archive,
     ".pb": _read_graph,
     ".ckpt": _read_checkpoint,
+    ".h5": _read_keras,
+    FOLDER: _read_tensorflowjs,
 }
 
 # The frozen graph's names by block. In the graph, a `tower` is a branch and `conv_N` its N-th additional convolution.

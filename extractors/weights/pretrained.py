@@ -33,7 +33,7 @@ from extractors.weights.torch_files import StateDict
 from schemas.budget import weights_budget
 
 RANDOM_VARIANT = "inception-2015"
-VARIANT_BY_CLASSES = {1008: "inception-2015", 1000: "inception-imagenet"}
+VARIANT_BY_CLASSES = {1008: "inception-2015", 1000: "inception-imagenet", 0: "inception-keras"}
 UNUSED_PREFIX = "AuxLogits."
 PCA_WIDTHS: dict[str, int] = {"frame-pca": FEATURE_DIM, "sound-pca": EMBEDDING_DIM}
 MAX_LISTED = 5
@@ -50,12 +50,13 @@ def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
     with torch.device("meta"):
         budget = weights_budget(VARIANTS[RANDOM_VARIANT]())
     state = {key: value for key, value in read_state(path, budget).items() if not key.startswith(UNUSED_PREFIX)}
-    classes = len(state.get("fc.bias", ()))
+    classes = len(state["fc.bias"]) if "fc.bias" in state else None
     if classes not in VARIANT_BY_CLASSES:
         raise WeightsError(
-            f"{path} is not a supported Inception v3: 'fc.bias' has {classes} values, "
+            f"{path} is not a supported Inception v3: 'fc.bias' has {classes or 'no'} values, "
             f"supported are {', '.join(f'{number} ({name})' for number, name in VARIANT_BY_CLASSES.items())}"
         )
+    assert classes is not None
     variant = VARIANT_BY_CLASSES[classes]
     with torch.device("meta"):
         network = VARIANTS[variant]()

@@ -69,6 +69,17 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
         about="109 MB",
     ),
     WeightSet(
+        name="inception-keras",
+        kind="frames",
+        url="https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
+        "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        file_name="inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        licence="Apache-2.0 (Keras); trained on ImageNet, whose terms are for research",
+        about="88 MB",
+        alternatives="https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
+        "inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
+    ),
+    WeightSet(
         name="vggish",
         kind="sound",
         url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",

@@ -9,8 +9,8 @@ from torch import nn
 
 from classifiers.clip_models.c3d import C3d
 from classifiers.clip_models.registry import build_clip_model
-from classifiers.weights.hdf5_file import read_arrays
 from classifiers.weights.published_clips import fill, published_options
+from extractors.weights.hdf5_file import read_arrays
 from tests.support import clip_parity
 from tests.support.clip_parity import TOLERANCE, error, golden
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from classifiers.weights.keras_network import check_gates, takes_audio_first
+from classifiers.weights.keras_network import takes_audio_first
 
 
 def layer(kind: str, name: str, *sources: str, **config: Any) -> dict[str, Any]:
@@ -60,16 +60,3 @@ def test_the_layer_list_of_an_old_sequential_is_read() -> None:
     layers.append(layer("BatchNormalization", "norm"))
     with pytest.raises(ValueError, match="kind BatchNormalization"):
         check(json.dumps({"class_name": "Sequential", "config": layers}))
-
-
-def test_gates_that_are_not_sigmoid_are_refused_wherever_they_are() -> None:
-    def recurrent(gates: object) -> str:
-        inner = {"class_name": "LSTM", "config": {"name": "lstm", "recurrent_activation": gates}}
-        return json.dumps({"config": {"layers": [layer("Bidirectional", "both", layer=inner)]}})
-
-    check_gates(network())
-    check_gates(recurrent("sigmoid"))
-    with pytest.raises(ValueError, match=r"has the gates 'hard_sigmoid'; supported are 'sigmoid' alone"):
-        check_gates(recurrent("hard_sigmoid"))
-    with pytest.raises(ValueError, match=r"has the gates \{'class_name': 'Own'\}"):
-        check_gates(recurrent({"class_name": "Own"}))

@@ -53,6 +53,14 @@ def test_crop_is_central():
     assert 149 <= int((crop == 0).sum()) <= 150
 
 
+def test_keras_input_has_all_of_the_frame():
+    frame = np.zeros((100, 600, 3), dtype=np.uint8)
+    frame[:, 300:] = 255
+    image = IMAGE_INPUTS["inception-keras"].direct(torch.from_numpy(frame))
+    assert image[:, :149].unique().tolist() == [-1.0]
+    assert image[:, 150:].unique().tolist() == [1.0]
+
+
 @pytest.mark.parametrize("view", ["read-only", "flipped", "sliced", "fortran"])
 def test_arrays_of_any_memory_layout_are_accepted(view):
     frame = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)

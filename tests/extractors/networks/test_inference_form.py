@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from extractors.networks import inference_form
 from extractors.networks.inception import ConvBlock, GridBlock35, inception_2015
 from extractors.networks.inference_form import FusedConv, PooledConv, TiledLinear, to_inference_form
 from extractors.networks.precision import has_cpu_bf16
@@ -90,6 +91,43 @@ def test_linear_rows_do_not_depend_on_each_other(dtype):
         assert linear(rows[:0]).shape == (0, 64)
     expected = rows.float() @ weight.to(dtype).float().T + bias
     torch.testing.assert_close(together.float(), expected, rtol=2e-2, atol=1.0 if dtype == torch.bfloat16 else 1e-2)
+
+
+@pytest.mark.parametrize("has_kernels", [True, False])
+def test_biases_are_not_rounded(monkeypatch, has_kernels):
+    if not has_kernels:  # as on CUDA
+        monkeypatch.setattr(inference_form, "has_packed_kernels", lambda device: False)
+    bf16, bias = torch.bfloat16, torch.full((5,), 300.9)  # 300 in bf16
+    layers = [FusedConv(nn.Conv2d(3, 5, 1), torch.full((5, 3, 1, 1), -100.0), bias, dtype=bf16)]
+    for counts_padding in (True, False):
+        pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=counts_padding)
+        layers.append(PooledConv(pool, nn.Conv2d(3, 5, 1), torch.full((5, 3, 1, 1), -100.0), bias, dtype=bf16))
+    x = torch.ones(1, 3, 3, 3, dtype=bf16).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        found = [layer(x)[0, :, 1, 1] for layer in layers]
+        found += TiledLinear(torch.full((5, 3), -100.0), bias, dtype=bf16)(torch.ones(1, 3, dtype=bf16))
+    for values in found:
+        assert values.dtype == bf16
+        torch.testing.assert_close(values.float(), torch.full((5,), 0.9), atol=2e-3, rtol=0)
+
+
+def test_the_first_two_layers_are_in_float32_with_bf16():
+    network = folded(torch.bfloat16)
+    assert [layer.weight.dtype for layer in network.children() if isinstance(layer, FusedConv)] == [
+        *(torch.float32, torch.float32),
+        *(torch.bfloat16,) * 3,
+    ]
+    with torch.inference_mode():
+        assert network.Conv2d_1a_3x3(torch.zeros(1, 3, 9, 9)).dtype == torch.float32
+        assert network.Conv2d_2a_3x3(torch.zeros(1, 32, 9, 9)).dtype == torch.bfloat16
+
+
+def test_rounding_is_made_up_for_by_the_bias_of_known_statistics():
+    exact = {name: layer for name, layer in folded(torch.float32).named_modules() if isinstance(layer, FusedConv)}
+    rounded = dict(folded(torch.bfloat16).named_modules())
+    changed = [name for name, layer in exact.items() if not torch.equal(layer.bias, rounded[name].bias)]
+    without_bias = {name for name in exact if name.endswith("branch_pool.conv")}
+    assert set(changed) >= set(exact) - without_bias - {"Conv2d_1a_3x3", "Conv2d_2a_3x3"}
 
 
 def test_a_convolution_without_a_relu_is_refused():

@@ -5,7 +5,16 @@ from torch.nn import functional
 
 from extractors.networks.inception import VARIANTS, ConvBlock
 from extractors.networks.precision import has_cpu_int8
-from extractors.networks.quantized_form import LEVELS, SLOW_STRIDED_WEIGHTS, MaxPool, QuantizedConv, QuantizedInception
+from extractors.networks.quantized_form import (
+    LEVELS,
+    SLOW_STRIDED_WEIGHTS,
+    FromLevels,
+    MaxPool,
+    QuantizedConv,
+    QuantizedInception,
+    ToLevels,
+    ranges_of,
+)
 from extractors.weights.pretrained import random_state
 from tests.support import parity
 
@@ -59,29 +68,33 @@ def block(c_in, c_out, **options):
 @pytest.mark.skipif(not has_cpu_int8(), reason="without VNNI, sums of 8-bit products saturate; int8 is refused there")
 def test_a_layer_computes_in_units_of_its_channels_ranges(options, pool):
     float_block = block(16, 24, **options)
-    layer = QuantizedConv(float_block, pool=pool)
-    ranges = torch.linspace(0.5, 3, 16)[None, :, None, None].expand(1, 16, 9, 9)
+    ranges = torch.linspace(0.5, 3, 16, dtype=torch.float64)
     levels = torch.randint(0, LEVELS + 1, (2, 16, 9, 9), dtype=torch.uint8)
+    x = levels / LEVELS * ranges[:, None, None].float()
+    layer = QuantizedConv(float_block, ranges, ranges / 2, pool=pool)
     with torch.inference_mode():
-        out_ranges = layer(ranges)
         found = layer(levels.contiguous(memory_format=torch.channels_last))
-        x = levels / LEVELS * ranges
         expected = float_block(pool(x) if pool else x)
     assert found.dtype == torch.uint8
-    assert found.shape[1:] == out_ranges.shape[1:]
-    steps = out_ranges / LEVELS
+    steps = ranges_of(float_block.bn)[:, None, None].float() / LEVELS
     assert ((found * steps - expected).abs() / steps).max() < 4
     assert found.float().mean() > 1
 
 
 def test_a_layer_that_onednn_is_slow_at_is_split_in_two():
-    layer = QuantizedConv(block(288, 384, kernel=3, stride=2))
-    assert layer.weight.numel() > SLOW_STRIDED_WEIGHTS
+    layer = QuantizedConv(block(288, 384, kernel=3, stride=2), torch.ones(288).double(), torch.ones(288).double())
+    assert layer.levels.numel() > SLOW_STRIDED_WEIGHTS
     with torch.inference_mode():
-        layer(torch.ones(1, 288, 35, 35))
-        assert len(layer.parts) == 2
         levels = torch.zeros(1, 288, 35, 35, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
         assert layer(levels).shape == (1, 384, 17, 17)
+    assert len(layer.parts) == 2
+
+
+def test_levels_and_activations():
+    levels = torch.arange(LEVELS + 1, dtype=torch.uint8)
+    assert torch.equal(ToLevels()(FromLevels()(levels)), levels)
+    found = ToLevels()(torch.tensor([0.4, 1.6, 300.0], dtype=torch.bfloat16))
+    assert found.tolist() == [0, 2, LEVELS]
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 0), (1, 1)])

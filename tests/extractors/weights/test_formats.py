@@ -129,5 +129,5 @@ def test_damaged_files_are_refused_by_name(tmp_path, name, content):
 
 
 def test_unknown_suffixes_list_the_known_ones(tmp_path):
-    with pytest.raises(WeightsError, match=r"\.h5.*\.pth.*\.ckpt"):
-        read_state(tmp_path / "w.h5")
+    with pytest.raises(WeightsError, match=r"\.onnx.*\.pth.*\.ckpt"):
+        read_state(tmp_path / "w.onnx")

@@ -204,12 +204,12 @@ def test_random_weights_are_marked_and_need_an_integer_seed():
 
 def test_none_is_for_pca_only():
     assert resolve_weights("none", "frame-pca") is None
-    with pytest.raises(WeightsError, match="inception-2015, inception-imagenet"):
+    with pytest.raises(WeightsError, match="inception-2015, inception-imagenet, inception-keras"):
         resolve_weights("none", "frames")
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(WeightsError, match=r"'inception-v4'.*inception-2015, inception-imagenet"):
+    with pytest.raises(WeightsError, match=r"'inception-v4'.*inception-2015, inception-imagenet, inception-keras"):
         resolve_weights("inception-v4", "frames")
 
 

@@ -7,6 +7,7 @@ values must be stored (`hdf5_storage`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifiers.weights.hdf5_storage import check_storage, claimed_bytes
-from classifiers.weights.keras_network import check_gates
+from extractors.weights.hdf5_storage import check_storage, claimed_bytes
 from schemas.budget import Budget, unpacked_budget, weights_budget
 
 MAX_OBJECTS = 10_000  # groups and arrays
+GATES = "sigmoid"  # of recurrent layers, as in torch
 # The exceptions of h5py for damaged and malicious files.
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError)
 
@@ -42,7 +43,7 @@ def read_arrays(path: Path, budget: Budget | None = None) -> dict[str, Tensor]:
     try:
         with h5py.File(path, "r") as file:
             if (description := file.attrs.get("model_config")) is not None:
-                check_gates(description)
+                _check_gates(description)
             for name, array in _arrays(file):
                 for each in (budget, unpacked):
                     each.spend(f"array {name!r} of shape {array.shape}", claimed_bytes(array))
@@ -113,3 +114,17 @@ def _arrays(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
                 groups.append((f"{folder}{name}/", found))
             elif isinstance(found, h5py.Dataset) and found.dtype.kind == "f":
                 yield f"{folder}{name}", find_array(group, name)
+
+
+def _check_gates(description: str | bytes) -> None:
+    """Refuse recurrent layers with other gates than ours, such as the hard sigmoid of Keras before 2.3."""
+    left = [json.loads(description)]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            gates = value.get("recurrent_activation", GATES)
+            if gates != GATES:
+                raise ValueError(f"a recurrent layer has the gates {gates!r}; supported are {GATES!r} alone")
+            left += value.values()
+        elif isinstance(value, list):
+            left += value

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.weights import hdf5_file
-from classifiers.weights.hdf5_file import Hdf5Error, read_arrays
+from extractors.weights import hdf5_file
+from extractors.weights.hdf5_file import Hdf5Error, read_arrays
 
 
 def test_all_floating_point_arrays_are_read_by_their_paths(tmp_path: Path) -> None:
@@ -37,7 +37,12 @@ def harm(file: h5py.File, kind: str) -> None:
     elif kind == "giant":
         file.create_dataset("b", (1 << 40,), "f4", chunks=(1024,))
     elif kind == "other gates":
-        file.attrs["model_config"] = '{"config": {"recurrent_activation": "hard_sigmoid"}}'
+        inner = '{"class_name": "LSTM", "config": {"recurrent_activation": "hard_sigmoid"}}'
+        file.attrs["model_config"] = (
+            f'{{"config": {{"layers": [{{"class_name": "Bidirectional", "layer": {inner}}}]}}}}'
+        )
+    elif kind == "own gates":
+        file.attrs["model_config"] = '{"config": {"recurrent_activation": {"class_name": "Own"}}}'
     elif kind == "deep description":
         file.attrs["model_config"] = "[" * 60_000
     elif kind == "not finite":
@@ -52,7 +57,8 @@ def harm(file: h5py.File, kind: str) -> None:
         ("external array", "is stored in another file"),
         ("circle", "more than 50 groups and arrays"),
         ("giant", r"array 'b' of shape \(1099511627776,\) claims 4,398,046,511,104 bytes, more than the"),
-        ("other gates", "has the gates 'hard_sigmoid'"),
+        ("other gates", "has the gates 'hard_sigmoid'; supported are 'sigmoid' alone"),
+        ("own gates", r"has the gates \{'class_name': 'Own'\}"),
         ("deep description", "recursion"),
         ("not finite", "not finite"),
     ],
