@@ -1,0 +1,51 @@
+"""The job in Daft: `read_video_frames`, a batch UDF in a process for each core, means by group; see `peer_network`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import daft
+import numpy as np
+from daft import DataType, col
+
+from benchmarks.measure import cores
+from benchmarks.peer_network import BATCH_FRAMES, PeerNetwork, peer_arguments
+from extractors.networks.inception import FEATURE_DIM, IMAGE_SIZE
+
+FEATURE = DataType.fixed_size_list(DataType.float32(), FEATURE_DIM)
+
+
+@daft.cls(max_concurrency=cores(), use_process=True)
+class Embedder:
+    """Inception on one core."""
+
+    def __init__(self, weights: str, precision: str) -> None:
+        self.network = PeerNetwork(weights, precision, threads=1)
+
+    @daft.method.batch(return_dtype=FEATURE, batch_size=BATCH_FRAMES)
+    def embed(self, images: daft.Series) -> list[np.ndarray]:
+        """Frames to features."""
+        return list(self.network(np.stack(images.to_pylist())))
+
+
+@daft.func.batch(return_dtype=FEATURE)
+def mean_of(features: daft.Series) -> list[np.ndarray]:
+    """Lists of features to their means."""
+    return [np.mean(each, axis=0, dtype=np.float32) for each in features.to_pylist()]
+
+
+def main() -> None:
+    """Run the job."""
+    given = peer_arguments()
+    embedder = Embedder(given.weights, given.precision)
+    frames = daft.read_video_frames(
+        given.paths, image_height=IMAGE_SIZE, image_width=IMAGE_SIZE, sample_interval_seconds=1
+    )
+    features = frames.select("path", "frame_time", embedder.embed(col("data")).alias("feature"))
+    videos = features.groupby("path").agg(col("feature").list_agg(), col("frame_time").list_agg().alias("seconds"))
+    Path(given.output).mkdir(parents=True, exist_ok=True)
+    videos.select("path", mean_of(col("feature")).alias("mean"), "seconds").write_parquet(given.output)
+
+
+if __name__ == "__main__":
+    main()
