@@ -53,16 +53,22 @@ class JobRun:
         return (self.working_seconds * cores() - self.stage_seconds) / max(self.videos, 1)
 
 
+def own_cluster_environment() -> dict[str, str]:
+    """The environment without the cluster that it may name."""
+    return {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
+
+
 def run_job(source: Path, *options: str, memory_interval_seconds: float = 10.0) -> JobRun:
     """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own.
 
     Frequent samples of the memory slow the job down: use a long interval to measure time and a short one for memory.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_JOB_ID")}
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "jobs/extract_features.py", "--input", str(source), "--output", output, "--quiet"]
         launched = time.time()
-        run = run_command([*command, *RANDOM_WEIGHTS, *options], ROOT, environment, memory_interval_seconds)
+        run = run_command(
+            [*command, *RANDOM_WEIGHTS, *options], ROOT, own_cluster_environment(), memory_interval_seconds
+        )
         (path,) = Path(output, "runs").glob("*.json")
         record = RunRecord.from_json(path.read_text())
     if record.counts.failed or not record.throughput:

@@ -1,8 +1,15 @@
-"""The job in Daft: `read_video_frames`, a batch UDF in a process for each core, means by group; see `peer_network`."""
+"""The job in Daft: `read_video_frames`, a batch UDF in a process for each core, means by group; see `peer_network`.
+
+Videos are read one after the other: on two cores, Daft 0.7.26 waits for ever where two are read at the same time, since
+each read occupies a thread that the other needs. Its reads share one Python thread in any case.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+os.environ["DAFT_SCANTASK_MAX_PARALLEL"] = "1"  # read when Daft is imported
 
 import daft
 import numpy as np

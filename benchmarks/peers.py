@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.job_run import ROOT, run_job
+from benchmarks.job_run import ROOT, own_cluster_environment, run_job
 from benchmarks.measure import CommandRun, cores, run_command, write_json
 from benchmarks.peer_environments import DEFAULT_CACHE, PACKAGES, Environment, UnavailableError, environment
 from benchmarks.peer_network import PRECISIONS, VARIANT, on_screen
@@ -114,8 +114,7 @@ def run_peer(peer: str, made: Environment, work: Work, videos: Path, output: Pat
     """A peer's script, in its environment."""
     listed = output.with_suffix(".txt")
     listed.write_text("".join(f"{path}\n" for path in sorted(videos.iterdir())))
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "DAFT_"))}
-    environ = {**inherited, **made.variables, "PYTHONPATH": str(ROOT)}
+    environ = {**own_cluster_environment(), **made.variables, "PYTHONPATH": str(ROOT)}
     command = [str(made.python), "-m", f"benchmarks.{SCRIPTS[peer]}"]
     return run_command(
         [*command, str(listed), str(work.weights), work.precision, str(output)], ROOT, environ, INTERVAL_SECONDS
