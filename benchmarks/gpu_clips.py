@@ -44,10 +44,10 @@ FROM_PIXELS, TRAINING_STEP = "from pixels", "training step"
 Call = Callable[[], object]
 
 
-def built(name: str, bench: Bench) -> ClipModel:
-    """A model of the published size with random weights; a small one on a CPU."""
+def built(name: str, bench: Bench, classes: int | None = None) -> ClipModel:
+    """A model of the published size, by default with its classes, and random weights; a small one for a toy."""
     options = SMALL if bench.is_toy else None
-    return build_clip_model(name, num_classes=clip_model_entry(name).classes, options=options)
+    return build_clip_model(name, num_classes=classes or clip_model_entry(name).classes, options=options)
 
 
 def clips_for(model: ClipModel, batch: int, device: torch.device) -> Tensor:
