@@ -59,7 +59,9 @@ def own_cluster_environment() -> dict[str, str]:
 
 
 def run_job(source: Path, *options: str, memory_interval_seconds: float = 10.0) -> JobRun:
-    """Extract the features of `source`, a folder or manifest, with random weights, on a Ray cluster of its own.
+    """Extract the features of `source`, a folder or manifest, on a Ray cluster of its own.
+
+    Weights are random where `options` name none (`--weights`, `--pca` and so on).
 
     Frequent samples of the memory slow the job down: use a long interval to measure time and a short one for memory.
     """
