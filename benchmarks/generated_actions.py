@@ -100,7 +100,8 @@ def _polygon(sides: int) -> Outline:
 
     def outline(x: Field, y: Field) -> Field:
         edges = [x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn)) for turn in turns]
-        return np.maximum.reduce(edges) - np.float32(np.sqrt(np.cos(np.pi / sides)))
+        field: Field = np.maximum.reduce(edges) - np.float32(np.sqrt(np.cos(np.pi / sides)))
+        return field
 
     return outline
 
@@ -210,7 +211,8 @@ def _sample(texture: Field, u: Field, v: Field) -> Field:
     right_share, bottom_share = (column - left)[..., None], (row - top)[..., None]
     upper = texture[top, left] * (1 - right_share) + texture[top, left + 1] * right_share
     lower = texture[top + 1, left] * (1 - right_share) + texture[top + 1, left + 1] * right_share
-    return upper * (1 - bottom_share) + lower * bottom_share
+    found: Field = upper * (1 - bottom_share) + lower * bottom_share
+    return found
 
 
 def videos_of_scene(action_set: str, acts: Sequence[Frames]) -> dict[str, Frames]:

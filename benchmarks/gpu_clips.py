@@ -101,7 +101,7 @@ def training_step(name: str, bench: Bench, batch: int, precision: str) -> Call:
             with torch.autocast(bench.device.type, PRECISIONS[precision], enabled=precision != "fp32"):
                 loss = F.cross_entropy(model(clips), targets)
             model.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
 
     return run
 
@@ -135,7 +135,13 @@ def training_step_rows(bench: Bench) -> Iterator[Row]:
     for precision in bench.precisions[:2][::-1]:
         for name in sorted(FAMILIES, key=lambda name: name != "i3d"):
             flops = flops_per_clip(name, bench, training=True)
-            row = {"model": name, "form": TRAINING_STEP, "precision": precision, "batch": batch, "gflops": flops / 1e9}
+            row: Row = {
+                "model": name,
+                "form": TRAINING_STEP,
+                "precision": precision,
+                "batch": batch,
+                "gflops": flops / 1e9,
+            }
             row |= bench.figures(batch, flops, partial(training_step, name, bench, batch, precision))
             yield row | ({"fits_24_gib": row["peak_gib"] <= MEMORY_LIMIT_GIB} if "peak_gib" in row else {})
 

@@ -14,6 +14,7 @@ os.environ["DAFT_SCANTASK_MAX_PARALLEL"] = "1"  # read when Daft is imported
 import daft
 import numpy as np
 from daft import DataType, col
+from numpy.typing import NDArray
 
 from benchmarks.measure import cores
 from benchmarks.peer_network import BATCH_FRAMES, PeerNetwork, peer_arguments
@@ -29,16 +30,16 @@ class Embedder:
     def __init__(self, weights: str, precision: str) -> None:
         self.network = PeerNetwork(weights, precision, threads=1)
 
-    @daft.method.batch(return_dtype=FEATURE, batch_size=BATCH_FRAMES)
-    def embed(self, images: daft.Series) -> list[np.ndarray]:
+    @daft.method.batch(return_dtype=FEATURE, batch_size=BATCH_FRAMES)  # type: ignore[untyped-decorator]
+    def embed(self, images: daft.Series) -> list[NDArray[np.float32]]:
         """Frames to features."""
-        return list(self.network(np.stack(images.to_pylist())))
+        return [*self.network(np.stack(images.to_pylist()))]
 
 
-@daft.func.batch(return_dtype=FEATURE)
-def mean_of(features: daft.Series) -> list[np.ndarray]:
+@daft.func.batch(return_dtype=FEATURE)  # type: ignore[untyped-decorator]
+def mean_of(features: daft.Series) -> list[NDArray[np.float32]]:
     """Lists of features to their means."""
-    return [np.mean(each, axis=0, dtype=np.float32) for each in features.to_pylist()]
+    return [np.stack(each).mean(axis=0) for each in features.to_pylist()]
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def on_screen(path: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
                 yield shown.time, _resized(shown)
                 second += 1
             shown = frame
-            end = (frame.time or 0.0) + float((frame.duration or 0) * frame.time_base)
+            end = (frame.time or 0.0) + float((frame.duration or 0) * (frame.time_base or 0))
         while shown is not None and origin + second < max(end, shown.time + 1e-9):
             yield shown.time, _resized(shown)
             second += 1
