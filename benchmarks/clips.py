@@ -97,8 +97,12 @@ def model_of(name: str) -> ClipModel:
 def loader(folder: Path, model: ClipModel, workers: int, *, shuffle: bool) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches of clips, uint8 (N, T, H, W, 3), and of classes, int64 (N,)."""
     videos = Videos(folder, model.clip_format)
-    return DataLoader(  # type: ignore[return-value]  # which are batches of what `Videos` has
-        videos, BATCH, shuffle=shuffle, num_workers=workers, persistent_workers=True
+    return DataLoader(
+        videos,  # type: ignore[arg-type]  # clips and classes, of which the loader makes batches
+        BATCH,
+        shuffle=shuffle,
+        num_workers=workers,
+        persistent_workers=True,
     )
 
 

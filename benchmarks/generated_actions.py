@@ -111,11 +111,13 @@ def _ellipse(flatness: float) -> Outline:
 
 
 def _cross(x: Field, y: Field) -> Field:
-    return np.minimum(np.maximum(abs(x), 2.4 * abs(y)), np.maximum(2.4 * abs(x), abs(y))) - 1
+    field: Field = np.minimum(np.maximum(abs(x), 2.4 * abs(y)), np.maximum(2.4 * abs(x), abs(y))) - 1
+    return field
 
 
 def _frame(x: Field, y: Field) -> Field:
-    return abs(np.maximum(abs(x), abs(y)) - np.float32(0.6)) - np.float32(0.27)
+    field: Field = abs(np.maximum(abs(x), abs(y)) - np.float32(0.6)) - np.float32(0.27)
+    return field
 
 
 def _angle(x: Field, y: Field) -> Field:
@@ -123,11 +125,13 @@ def _angle(x: Field, y: Field) -> Field:
 
 
 def _ring(x: Field, y: Field) -> Field:
-    return abs(np.hypot(x, y) - np.float32(0.72)) - np.float32(0.3)
+    field: Field = abs(np.hypot(x, y) - np.float32(0.72)) - np.float32(0.3)
+    return field
 
 
 def _moon(x: Field, y: Field) -> Field:
-    return np.maximum(np.hypot(x, y) - 1, np.float32(0.75) - np.hypot(x - np.float32(0.65), y))
+    field: Field = np.maximum(np.hypot(x, y) - 1, np.float32(0.75) - np.hypot(x - np.float32(0.65), y))
+    return field
 
 
 # Signed distances, roughly, from the edge of a shape of radius 1: negative inside.

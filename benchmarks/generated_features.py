@@ -232,8 +232,8 @@ def write_shard(
         for index, name in enumerate(("rgb", "audio")):
             values = draw_frames(rng, kinds[index], truth, means[index], counts, clue)
             starts = np.cumsum(counts) - counts
-            sums: NDArray[np.float32] = np.add.reduceat(values, starts)
-            means[index] = sums / counts[:, None].astype(np.float32)
+            sums = np.add.reduceat(values, starts, dtype=np.float32)
+            means[index] = np.divide(sums, counts[:, None], dtype=np.float32)
             codes[name] = _code_lists(quantize(values), counts)
     first = f"{seed}-{number:05d}"
     columns = {

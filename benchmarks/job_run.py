@@ -68,9 +68,8 @@ def run_job(source: Path, *options: str, memory_interval_seconds: float = 10.0) 
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "jobs/extract_features.py", "--input", str(source), "--output", output, "--quiet"]
         launched = time.time()
-        run = run_command(
-            [*command, *RANDOM_WEIGHTS, *options], ROOT, own_cluster_environment(), memory_interval_seconds
-        )
+        command += [weights for weights in RANDOM_WEIGHTS if weights.partition("=")[0] not in options]
+        run = run_command([*command, *options], ROOT, own_cluster_environment(), memory_interval_seconds)
         (path,) = Path(output, "runs").glob("*.json")
         record = RunRecord.from_json(path.read_text())
     if record.counts.failed or not record.throughput:

@@ -102,6 +102,8 @@ def _repeated(stream: Any, packets: list[Packet[Any]], period: Fraction) -> Iter
     coded = [(bytes(packet), packet.pts, packet.dts, packet.time_base, packet.is_keyframe) for packet in packets]
     for number in count():
         for data, pts, dts, tick, is_keyframe in coded:
+            assert pts is not None
+            assert dts is not None
             packet, ticks = Packet(data), round(number * period / tick)
             packet.stream, packet.time_base, packet.is_keyframe = stream, tick, is_keyframe
             packet.pts, packet.dts = pts + ticks, dts + ticks

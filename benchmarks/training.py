@@ -88,6 +88,7 @@ def load(dataset: Path, name: str) -> Arrays:
     start = 0
     for batch in split.source(SourceConfig(batch_size=4096)).batches():
         rows = slice(start, start + len(batch))
+        assert batch.targets is not None
         rgb[rows], audio[rows], classes[rows] = batch.rgb, batch.audio, batch.targets
         start += len(batch)
     return rgb, audio, classes
@@ -123,7 +124,8 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
         model.eval()
         correct = total = 0.0
         with torch.inference_mode():
-            for rgb_batch, audio_batch, targets in zip(*(array.split(BATCH) for array in held_out), strict=True):
+            for start in range(0, len(held_out[0]), BATCH):
+                rgb_batch, audio_batch, targets = (array[start : start + BATCH] for array in held_out)
                 logits = model(rgb_batch, audio_batch, counts[: len(targets)])
                 total += float(F.cross_entropy(logits, targets, reduction="sum"))
                 correct += float((logits.argmax(dim=1) == targets).sum())
