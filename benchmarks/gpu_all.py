@@ -38,7 +38,7 @@ from benchmarks.gpu_training import training_rows
 from benchmarks.measure import write_json
 
 TARGET_FRAMES_PER_SECOND = 15_000  # of Inception, on one H200
-LIMIT_SECONDS = 540
+LIMIT_SECONDS = 525  # nine minutes, less what Python takes to start and to end
 SECONDS, TOY_SECONDS = 0.5, 0.001  # on each figure
 
 
@@ -67,7 +67,7 @@ PARTS: dict[str, Part] = {
     "sound_path": Part(sound_path_rows, 10),
     "copies": Part(copy_rows, 5),
     "clip_agreement": Part(clip_agreement_rows, 25),
-    "engine": Part(engine_rows, 75),
+    "engine": Part(engine_rows, 60),
     "compiled": Part(compiled_rows, 50),
 }
 

@@ -96,10 +96,9 @@ def flops_per_item(forward: Forward, shape: tuple[int, ...]) -> int:
 
 
 def form_call(
-    bench: Bench, make: Callable[[], Forward], shape: tuple[int, ...], precision: str, *, graph: bool
+    bench: Bench, forward: Forward, shape: tuple[int, ...], precision: str, *, graph: bool
 ) -> Callable[[], object]:
     """A call of a form on a batch of `shape` in device memory; with `graph`, as a CUDA graph."""
-    forward = make()
     runner = BatchRunner(forward, shape=shape, dtype=PRECISIONS[precision], device=bench.device)
     if graph:
         runner.prepare()
@@ -115,9 +114,10 @@ def form_rows(
     flops = flops_per_item(forms(host, "fp32")["eager NCHW"](), shape)
     for precision in (*bench.precisions[1:], "fp32"):
         for name, make in forms(bench, precision).items():
+            forward = make()
             for graph in (True, False) if bench.is_cuda else (False,):
                 for batch in BATCHES[bench.device.type]:
-                    call = partial(form_call, bench, make, (batch, *shape), precision, graph=graph)
+                    call = partial(form_call, bench, forward, (batch, *shape), precision, graph=graph)
                     row = {"form": name + ", graph" * graph, "precision": precision, "batch": batch}
                     yield row | bench.figures(batch, flops, call)
 

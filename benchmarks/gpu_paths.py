@@ -95,8 +95,8 @@ def frame_path_rows(bench: Bench) -> Iterator[Row]:
     """The paths of frames of two sizes."""
     precision, batch = bench.precisions[-1 if bench.is_toy else 1], BATCHES[bench.device.type][0]
     embedder = frame_embedder(bench.device, precision, batch)
-    make = inception_forms(bench, precision)["ours"]
-    call = form_call(bench, make, (batch, *FRAME_SHAPE), precision, graph=bench.is_cuda)
+    forward = inception_forms(bench, precision)["ours"]()
+    call = form_call(bench, forward, (batch, *FRAME_SHAPE), precision, graph=bench.is_cuda)
     network = batch * bench.calls_per_second(call)
     for height, width in FRAME_SIZES:
         path = measure_frame_path(bench, height, width, embedder, batch)

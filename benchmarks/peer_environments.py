@@ -9,6 +9,7 @@ torch is the build without CUDA of the version that this project pins (`torch==â
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -32,6 +33,12 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "pyav": ("av", "pyarrow"),
 }
 SHOWN = ("daft", "ray", "torchcodec", "av", "torch", "numpy", "pyarrow")
+VERSIONS = """
+import json, sys
+from importlib.metadata import distributions
+versions = {one.metadata["Name"]: one.version for one in distributions()}
+print(json.dumps({name: versions[name] for name in sys.argv[1:] if name in versions}))
+"""
 ERROR_LINES = 3
 
 
@@ -76,11 +83,10 @@ def environment(peer: str, cache: Path) -> Environment:
         _run([str(python), "-m", "pip", "install", "--quiet", *wanted, *_torch_index()])
         (folder / "complete").touch()
     variables = _with_ffmpeg(folder) if peer == "torchcodec" else {}
-    if peer == "torchcodec":
+    versions = json.loads(_run([str(python), "-c", VERSIONS, *SHOWN]))
+    if "torchcodec" in versions:
         _run([str(python), "-c", "from torchcodec.decoders import VideoDecoder"], variables)
-    listed = _run([str(python), "-m", "pip", "list", "--format=freeze"])
-    versions = dict(line.split("==") for line in listed.splitlines() if "==" in line)
-    return Environment(python, variables, {name: versions[name] for name in SHOWN if name in versions})
+    return Environment(python, variables, versions)
 
 
 def _torch_index() -> list[str]:
