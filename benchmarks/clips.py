@@ -61,7 +61,7 @@ SHARDS = 20  # of labels, whose times of writing give the rate
 STAGE_CLIPS = 16
 
 
-class Videos(Dataset[tuple[Tensor, int]]):
+class Videos(Dataset[tuple[np.ndarray, int]]):
     """The clip of each video below a folder, uint8 (T, H, W, 3), and its class."""
 
     def __init__(self, folder: Path, form: ClipFormat) -> None:
@@ -71,10 +71,10 @@ class Videos(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+    def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
         path = self._paths[row]
         (clip,) = decode_clips(str(path), self._form, ClipSampling())
-        return torch.from_numpy(clip), CLASSES.index(path.parent.name)
+        return clip, CLASSES.index(path.parent.name)
 
 
 def write_videos(folder: Path, count: int) -> None:
