@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -54,7 +55,7 @@ BATCH = 8
 EPOCHS = 4
 VALIDATION_EVERY = 8  # one video of so many is for validation
 SEEDS = 4
-VIDEO = {"frames": 125, "width": 320, "height": 240, "options": {"preset": "medium"}}
+VIDEO = Clip(frames=125, width=320, height=240, options={"preset": "medium"})
 SCORED = 5
 SHARDS = 20  # of labels, whose times of writing give the rate
 STAGE_CLIPS = 16
@@ -79,7 +80,7 @@ class Videos(Dataset[tuple[np.ndarray, int]]):
 def write_videos(folder: Path, count: int) -> None:
     """Write `count` videos to `videos/train/<class>/` and `videos/val/<class>/` below `folder`."""
     folder.mkdir(exist_ok=True)
-    seeds = [write_video(folder / f"{seed}.mp4", Clip(rate=25 + seed, **VIDEO)) for seed in range(SEEDS)]
+    seeds = [write_video(folder / f"{seed}.mp4", replace(VIDEO, rate=25 + seed)) for seed in range(SEEDS)]
     for number in range(count):
         split = "val" if number % VALIDATION_EVERY == 0 else "train"
         target = folder / "videos" / split / CLASSES[(number + number // VALIDATION_EVERY) % len(CLASSES)]
@@ -96,7 +97,13 @@ def model_of(name: str) -> ClipModel:
 def loader(folder: Path, model: ClipModel, workers: int, *, shuffle: bool) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches of clips, uint8 (N, T, H, W, 3), and of classes, int64 (N,)."""
     videos = Videos(folder, model.clip_format)
-    return DataLoader(videos, BATCH, shuffle=shuffle, num_workers=workers, persistent_workers=True)
+    return DataLoader(
+        videos,  # type: ignore[arg-type]  # clips and classes, of which the loader makes batches
+        BATCH,
+        shuffle=shuffle,
+        num_workers=workers,
+        persistent_workers=True,
+    )
 
 
 def plain_training(videos: Path, name: str, workers: int) -> Iterator[float]:
@@ -110,7 +117,7 @@ def plain_training(videos: Path, name: str, workers: int) -> Iterator[float]:
         model.train()
         for clips, targets in training:
             optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(model(clips), targets).backward()
+            F.cross_entropy(model(clips), targets).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         model.eval()
         with torch.inference_mode():

@@ -44,7 +44,7 @@ def train(videos: Path, output: Path, model: str, epochs: int, kept_mib: int) ->
     return Trained(
         sum(record.seconds_by_stage.get(stage, 0.0) for stage in ("training", "frozen stages")),
         statistics.median(epoch.seconds for epoch in record.history),
-        tuple(epoch.training["loss"] for epoch in record.history),
+        tuple(epoch.training["loss"] or 0.0 for epoch in record.history),
     )
 
 

@@ -100,7 +100,8 @@ def _polygon(sides: int) -> Outline:
 
     def outline(x: Field, y: Field) -> Field:
         edges = [x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn)) for turn in turns]
-        return np.maximum.reduce(edges) - np.float32(np.sqrt(np.cos(np.pi / sides)))
+        field: Field = np.maximum.reduce(edges) - np.float32(np.sqrt(np.cos(np.pi / sides)))
+        return field
 
     return outline
 
@@ -110,11 +111,13 @@ def _ellipse(flatness: float) -> Outline:
 
 
 def _cross(x: Field, y: Field) -> Field:
-    return np.minimum(np.maximum(abs(x), 2.4 * abs(y)), np.maximum(2.4 * abs(x), abs(y))) - 1
+    field: Field = np.minimum(np.maximum(abs(x), 2.4 * abs(y)), np.maximum(2.4 * abs(x), abs(y))) - 1
+    return field
 
 
 def _frame(x: Field, y: Field) -> Field:
-    return abs(np.maximum(abs(x), abs(y)) - np.float32(0.6)) - np.float32(0.27)
+    field: Field = abs(np.maximum(abs(x), abs(y)) - np.float32(0.6)) - np.float32(0.27)
+    return field
 
 
 def _angle(x: Field, y: Field) -> Field:
@@ -122,11 +125,13 @@ def _angle(x: Field, y: Field) -> Field:
 
 
 def _ring(x: Field, y: Field) -> Field:
-    return abs(np.hypot(x, y) - np.float32(0.72)) - np.float32(0.3)
+    field: Field = abs(np.hypot(x, y) - np.float32(0.72)) - np.float32(0.3)
+    return field
 
 
 def _moon(x: Field, y: Field) -> Field:
-    return np.maximum(np.hypot(x, y) - 1, np.float32(0.75) - np.hypot(x - np.float32(0.65), y))
+    field: Field = np.maximum(np.hypot(x, y) - 1, np.float32(0.75) - np.hypot(x - np.float32(0.65), y))
+    return field
 
 
 # Signed distances, roughly, from the edge of a shape of radius 1: negative inside.
@@ -210,7 +215,8 @@ def _sample(texture: Field, u: Field, v: Field) -> Field:
     right_share, bottom_share = (column - left)[..., None], (row - top)[..., None]
     upper = texture[top, left] * (1 - right_share) + texture[top, left + 1] * right_share
     lower = texture[top + 1, left] * (1 - right_share) + texture[top + 1, left + 1] * right_share
-    return upper * (1 - bottom_share) + lower * bottom_share
+    found: Field = upper * (1 - bottom_share) + lower * bottom_share
+    return found
 
 
 def videos_of_scene(action_set: str, acts: Sequence[Frames]) -> dict[str, Frames]:

@@ -103,7 +103,8 @@ def make_distribution(classes: int, dim: int, seed: int, stream: int) -> Distrib
 
     def directions(*shape: int) -> NDArray[np.float32]:
         drawn = rng.standard_normal((*shape, dim), dtype=np.float32)
-        return drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
+        unit: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
+        return unit
 
     pairs = (classes + 1) // 2
     pair = np.arange(classes) // 2
@@ -118,7 +119,8 @@ def class_frequencies(classes: int) -> NDArray[np.float64]:
         weights = np.array(list(REPORTED_COUNTS.values()), float)
     else:
         weights = 1 / (np.arange(classes) + 2)
-    return weights / weights.sum()
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def class_names(classes: int) -> list[str]:
@@ -230,7 +232,8 @@ def write_shard(
         for index, name in enumerate(("rgb", "audio")):
             values = draw_frames(rng, kinds[index], truth, means[index], counts, clue)
             starts = np.cumsum(counts) - counts
-            means[index] = np.add.reduceat(values, starts) / counts[:, None].astype(np.float32)
+            sums = np.add.reduceat(values, starts, dtype=np.float32)
+            means[index] = np.divide(sums, counts[:, None], dtype=np.float32)
             codes[name] = _code_lists(quantize(values), counts)
     first = f"{seed}-{number:05d}"
     columns = {

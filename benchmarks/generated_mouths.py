@@ -35,7 +35,7 @@ from schemas.videos import Video
 
 TEXTURE = 64  # height and width of a skin's texture in pixels
 MOUTH = 0.31  # half the width of a mouth at rest, as a part of the width of the crop
-MOTION = np.float32([[0.02], [0.02], [0.015]])  # of the head: to the left, down, and turned, in radians
+MOTION = np.array([[0.02], [0.02], [0.015]], np.float32)  # of the head: to the left, down, and turned, in radians
 DARK = np.array((48, 22, 24), np.float32)  # between the lips
 TONGUE = np.array((176, 88, 90), np.float32)
 SENSOR_NOISE = 3.0  # deviation, of a brightness of 0 to 255
@@ -69,12 +69,13 @@ class Speaker:
 
 def draw_speaker(rng: np.random.Generator) -> Speaker:
     """Somebody."""
-    skin = np.float32((224, 172, 148)) * np.float32(rng.uniform(0.35, 1.05)) + rng.normal(0, 5, 3).astype(np.float32)
+    skin = np.array((224, 172, 148), np.float32) * np.float32(rng.uniform(0.35, 1.05))
+    skin = skin + rng.normal(0, 5, 3).astype(np.float32)
     redness = np.float32(rng.uniform(0.5, 0.85))
     return Speaker(
         skin=skin,
         lips=skin * np.array((rng.uniform(0.8, 1.0), redness * 0.85, redness * 0.9), np.float32),
-        teeth=np.float32((226, 220, 204)) * np.float32(rng.uniform(0.75, 1.0)),
+        teeth=np.array((226, 220, 204), np.float32) * np.float32(rng.uniform(0.75, 1.0)),
         texture=draw_texture(rng, TEXTURE) * np.float32(rng.uniform(0.1, 0.4)),
         size=rng.uniform(0.85, 1.15),
         upper=rng.uniform(0.14, 0.24),
@@ -89,7 +90,7 @@ def draw_speaker(rng: np.random.Generator) -> Speaker:
 def draw_mouth(rng: np.random.Generator, speaker: Speaker, speech: Speech, height: int, width: int) -> Frames:
     """The frames of a speech, uint8 (T, height, width, 3), RGB."""
     shapes = mouth_shapes(speech)
-    rest = np.float32((0.02, 1.0, 1.0, 0.0, 0.0, 0.0))
+    rest = np.array((0.02, 1.0, 1.0, 0.0, 0.0, 0.0), np.float32)
     shapes = rest + np.float32(speaker.articulation) * (shapes - rest)
     u, v, pixel = _coordinates(rng, speaker, len(shapes), height, width)
     shape = {name: shapes[:, place, None, None] for place, name in enumerate(SHAPE)}  # (T, 1, 1) each
@@ -113,9 +114,8 @@ def _coordinates(
     waves = np.stack(
         [np.sin(rate * time + phase) for rate, phase in zip((0.6, 1.7), rng.uniform(0, 6, 2), strict=True)]
     )
-    left, down, turn = (rng.normal(0, 1, (3, 2)).astype(np.float32) @ waves * np.float32([[0.02], [0.02], [0.015]]))[
-        ..., None, None
-    ]  # (T, 1, 1) each
+    moved = rng.normal(0, 1, (3, 2)).astype(np.float32) @ waves * MOTION
+    left, down, turn = moved[..., None, None]  # (T, 1, 1) each
     left = left + np.float32(speaker.left + rng.normal(0, 0.04))
     down = down + np.float32(speaker.down + rng.normal(0, 0.04))
     turn = turn + np.float32(rng.normal(0, 0.06))
@@ -165,7 +165,8 @@ def _blend(frames: Field, share: Field, colour: Field) -> None:
 def _texture(texture: Field, u: Field, v: Field) -> Field:
     """The texture at places on the face, where it spans -2 to 2; the nearest pixel, which is finer than a crop's."""
     column, row = (np.clip((at + 2) * (len(texture) / 4), 0, len(texture) - 1).astype(np.int32) for at in (u, v))
-    return texture[row, column]
+    found: Field = texture[row, column]
+    return found
 
 
 @dataclass(frozen=True)

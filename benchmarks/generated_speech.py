@@ -170,7 +170,7 @@ def random_sentence(rng: np.random.Generator) -> str:
 
 def speak(rng: np.random.Generator, text: str, pace: float = 1.0, frames: int = FRAMES) -> Speech:
     """A sentence in `frames` frames, at a random time; sounds are `pace` times as long as usual, or shorter to fit."""
-    lengths = []  # (word or None, viseme, length)
+    lengths: list[tuple[int | None, str, float]] = []  # (place of the word, viseme, length)
     for place, word in enumerate(text.split()):
         if place:
             lengths.append((None, SILENCE, rng.uniform(*PAUSES)))
@@ -182,11 +182,11 @@ def speak(rng: np.random.Generator, text: str, pace: float = 1.0, frames: int = 
     time = rng.uniform(MARGIN, frames - MARGIN - factor * total)
     spans = [Span(SILENCE, 0.0, time)]
     times: dict[int, tuple[float, float]] = {}
-    for word, viseme, length in lengths:
+    for at, viseme, length in lengths:
         spans.append(Span(viseme, time, time + factor * length))
         time = spans[-1].end
-        if word is not None:
-            times[word] = times.get(word, (spans[-1].start,))[0], time
+        if at is not None:
+            times[at] = times[at][0] if at in times else spans[-1].start, time
     spans.append(Span(SILENCE, time, float(frames)))
     words = tuple(
         SpokenWord(word, *(Fraction(round(1000 * frame / RATE), 1000) for frame in times[place]))

@@ -1,4 +1,4 @@
-"""Throughput of clip classifiers on a device: clips/s, and the share of the measured peak rate.
+"""Throughput of clip classifiers on a device: clips/s, share of the measured peak rate, and agreement with fp32.
 
 For each model, precision and batch size: the network on prepared clips in device memory, in two layouts; the whole path
 from uint8 pixels to logits; and a training step, forward and backward without the optimizer, with fp32 weights.
@@ -8,15 +8,15 @@ Operations are counted on the meta device, a multiplication and its addition as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.gpu_bench import Bench
+from benchmarks.gpu_bench import Bench, Row
 from classifiers.clip_models.base import ClipModel
 from classifiers.clip_models.registry import build_clip_model, clip_model_entry
 from extractors.networks.precision import PRECISIONS
@@ -34,19 +34,20 @@ FAMILIES = (
     "movinet-a0",
     "movinet-a5",
 )
-CLIP_BATCHES = {"cuda": (8, 32), "cpu": (2,)}
+MEMORY_LIMIT_GIB = 24  # a card on which a batch of 8 should train
+TRAINED_BATCH = 8
+CLIP_BATCHES = {"cuda": (32, 8), "cpu": (2,)}
 # A CPU runs small models, to try the script out: clips of published sizes take seconds each.
 SMALL = {"frames": 16, "height": 32, "width": 32, "width_factor": 0.125}
 FROM_PIXELS, TRAINING_STEP = "from pixels", "training step"
 
-Row = dict[str, Any]
 Call = Callable[[], object]
 
 
-def built(name: str, bench: Bench) -> ClipModel:
-    """A model of the published size with random weights; a small one on a CPU."""
-    options = None if bench.is_cuda else SMALL
-    return build_clip_model(name, num_classes=clip_model_entry(name).classes, options=options)
+def built(name: str, bench: Bench, classes: int | None = None) -> ClipModel:
+    """A model of the published size, by default with its classes, and random weights; a small one for a toy."""
+    options = SMALL if bench.is_toy else None
+    return build_clip_model(name, num_classes=classes or clip_model_entry(name).classes, options=options)
 
 
 def clips_for(model: ClipModel, batch: int, device: torch.device) -> Tensor:
@@ -100,39 +101,60 @@ def training_step(name: str, bench: Bench, batch: int, precision: str) -> Call:
             with torch.autocast(bench.device.type, PRECISIONS[precision], enabled=precision != "fp32"):
                 loss = F.cross_entropy(model(clips), targets)
             model.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
 
     return run
 
 
 FORMS: dict[str, Callable[[str, Bench, int, str], Call]] = {
-    "NCTHW": lambda name, bench, batch, precision: network(name, bench, batch, precision, torch.contiguous_format),
     "channels-last": lambda name, bench, batch, precision: network(
         name, bench, batch, precision, torch.channels_last_3d
     ),
     FROM_PIXELS: from_pixels,
-    TRAINING_STEP: training_step,
+    "NCTHW": lambda name, bench, batch, precision: network(name, bench, batch, precision, torch.contiguous_format),
 }
 
 
-def measure_clip_models(bench: Bench, names: Iterable[str], peak: float) -> list[Row]:
-    """Clips/s of all of them, printed as they come."""
-    rows: list[Row] = []
-    print(f"\n{'clip model':<14}{'form':<16}{'precision':<10}{'batch':>6}{'clips/s':>10}{'of peak':>9}{'GFLOPs':>9}")
-    for name in names:
-        for form, make in FORMS.items():
-            flops = flops_per_clip(name, bench, training=form == TRAINING_STEP)
-            for precision in bench.precisions[:2]:  # fp16 is as fast as bf16
+def clip_rows(bench: Bench) -> Iterator[Row]:
+    """Clips/s of every family, bf16 before fp32, which is measured in one form."""
+    for precision, forms in (
+        (bench.precisions[-1 if bench.is_toy else 1], FORMS),
+        ("fp32", {FROM_PIXELS: from_pixels}),
+    ):
+        for name in FAMILIES:
+            flops = flops_per_clip(name, bench, training=False)
+            for form, make in forms.items():
                 for batch in CLIP_BATCHES[bench.device.type]:
-                    row: Row = {"model": name, "form": form, "precision": precision, "batch": batch}
-                    row["gflops"] = flops / 1e9
-                    try:
-                        rate = batch * bench.calls_per_second(make(name, bench, batch, precision))
-                        row |= {"clips_per_second": rate, "of_peak": rate * flops / peak}
-                        figures = f"{rate:>10,.1f}{row['of_peak']:>9.1%}{row['gflops']:>9.1f}"
-                    except RuntimeError as error:  # out of memory, or the device has no such kernel
-                        row["error"] = str(error).splitlines()[0][:90]
-                        figures = f"  {row['error']}"
-                    rows.append(row)
-                    print(f"{name:<14}{form:<16}{precision:<10}{batch:>6}{figures}", flush=True)
-    return rows
+                    row = {"model": name, "form": form, "precision": precision, "batch": batch, "gflops": flops / 1e9}
+                    yield row | bench.figures(batch, flops, partial(make, name, bench, batch, precision))
+
+
+def training_step_rows(bench: Bench) -> Iterator[Row]:
+    """Clips/s of a training step of every family, and whether the batch fits into a card of 24 GiB; I3D first."""
+    batch = 2 if bench.is_toy else TRAINED_BATCH
+    for precision in bench.precisions[:2][::-1]:
+        for name in sorted(FAMILIES, key=lambda name: name != "i3d"):
+            flops = flops_per_clip(name, bench, training=True)
+            row: Row = {
+                "model": name,
+                "form": TRAINING_STEP,
+                "precision": precision,
+                "batch": batch,
+                "gflops": flops / 1e9,
+            }
+            row |= bench.figures(batch, flops, partial(training_step, name, bench, batch, precision))
+            yield row | ({"fits_24_gib": row["peak_gib"] <= MEMORY_LIMIT_GIB} if "peak_gib" in row else {})
+
+
+def clip_agreement_rows(bench: Bench) -> Iterator[Row]:
+    """How far the logits of every family are from those in fp32, relative to their deviation from class to class."""
+    for name in FAMILIES:
+        torch.manual_seed(0)
+        model = built(name, bench).eval().to(bench.device)
+        clips = clips_for(model, 2, bench.device)
+        exact = model(clips)
+        for precision in bench.precisions[1:]:
+            with torch.autocast(bench.device.type, PRECISIONS[precision]):
+                logits = model(clips).float()
+            error = (logits - exact).square().mean().sqrt() / exact.std()
+            yield {"model": name, "precision": precision, "relative_rms": error.item()}

@@ -7,14 +7,14 @@ its addition as two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.gpu_bench import Bench
+from benchmarks.gpu_bench import Bench, Row
 from extractors.networks.batch_runner import BatchRunner
 from extractors.networks.inception import IMAGE_SIZE
 from extractors.networks.inference_form import FusedConv, to_inference_form
@@ -25,9 +25,11 @@ from extractors.weights.resolve import ResolvedWeights
 
 FRAME_WEIGHTS = ResolvedWeights("frames", "random:0", seed=0)
 SOUND_WEIGHTS = ResolvedWeights("sound", "random:0", seed=0)
+BATCHES = {"cuda": (256, 128, 512, 32), "cpu": (1,)}  # the likeliest first
+COMPILED = "eager channels-last"
+FRAME_SHAPE, SOUND_SHAPE = (IMAGE_SIZE, IMAGE_SIZE, 3), (NUM_FRAMES, NUM_BANDS)
 
 Forward = Callable[[Tensor], Tensor]
-Row = dict[str, Any]
 
 
 class CudnnFusedConv(nn.Module):
@@ -55,7 +57,7 @@ def with_cudnn_fusion(module: nn.Module) -> nn.Module:
     return module
 
 
-def inception_forms(bench: Bench, precision: str, *, compiled: bool) -> dict[str, Callable[[], Forward]]:
+def inception_forms(bench: Bench, precision: str) -> dict[str, Callable[[], Forward]]:
     """Builders of each form of Inception, a function from rows (B, S, S, 3) to features."""
     dtype = PRECISIONS[precision]
 
@@ -64,22 +66,19 @@ def inception_forms(bench: Bench, precision: str, *, compiled: bool) -> dict[str
         network.to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
         return lambda rows: network.forward_features(rows.permute(0, 3, 1, 2).contiguous(memory_format=layout))
 
-    def ours(*, fused: bool = False, with_compiler: bool = False) -> Forward:
+    def ours(*, fused: bool = False) -> Forward:
         network = to_inference_form(build_inception(FRAME_WEIGHTS)[0], dtype=dtype).to(bench.device)
         if fused:
             with_cudnn_fusion(network)
-        forward: Forward = torch.compile(network.forward_features) if with_compiler else network.forward_features
-        return lambda rows: forward(rows.permute(0, 3, 1, 2))
+        return lambda rows: network.forward_features(rows.permute(0, 3, 1, 2))
 
     forms: dict[str, Callable[[], Forward]] = {
-        "eager NCHW": lambda: eager(torch.contiguous_format),
-        "eager channels-last": lambda: eager(torch.channels_last),
         "ours": ours,
+        "eager channels-last": lambda: eager(torch.channels_last),
+        "eager NCHW": lambda: eager(torch.contiguous_format),
     }
     if bench.is_cuda and precision != "fp32":
         forms["cuDNN conv+ReLU"] = lambda: ours(fused=True)
-    if compiled:
-        forms["torch.compile"] = lambda: ours(with_compiler=True)
     return forms
 
 
@@ -87,8 +86,8 @@ def vggish_forms(bench: Bench, precision: str) -> dict[str, Callable[[], Forward
     """Builders of each form of VGGish, a function from rows (B, 96, 64) to embeddings."""
     dtype = PRECISIONS[precision]
     return {
-        "eager NCHW": lambda: build_vggish(SOUND_WEIGHTS).to(bench.device, dtype),
         "ours": lambda: to_inference_form(build_vggish(SOUND_WEIGHTS), dtype=dtype).to(bench.device),
+        "eager NCHW": lambda: build_vggish(SOUND_WEIGHTS).to(bench.device, dtype),
     }
 
 
@@ -99,37 +98,54 @@ def flops_per_item(forward: Forward, shape: tuple[int, ...]) -> int:
     return int(counter.get_total_flops())
 
 
-def measure_networks(bench: Bench, batch_sizes: list[int], peak: float, *, compiled: bool) -> list[Row]:
-    """Items/s and share of the `peak` rate of every form of both networks; a form that fails has its error."""
+def form_call(
+    bench: Bench, forward: Forward, shape: tuple[int, ...], precision: str, *, graph: bool
+) -> Callable[[], object]:
+    """A call of a form on a batch of `shape` in device memory; with `graph`, as a CUDA graph."""
+    runner = BatchRunner(forward, shape=shape, dtype=PRECISIONS[precision], device=bench.device)
+    if graph:
+        runner.prepare()
+        return lambda: runner.run(runner.rows)
+    return lambda: forward(runner.buffer)
+
+
+def form_rows(
+    bench: Bench, forms: Callable[[Bench, str], dict[str, Callable[[], Forward]]], shape: tuple[int, ...]
+) -> Iterator[Row]:
+    """Items/s of every form, reduced precisions, graphs and `BATCHES` first."""
     host = Bench(torch.device("cpu"), 0)
-    shapes = {"Inception": (IMAGE_SIZE, IMAGE_SIZE, 3), "VGGish": (NUM_FRAMES, NUM_BANDS)}
-    flops = {
-        "Inception": flops_per_item(inception_forms(host, "fp32", compiled=False)["eager NCHW"](), shapes["Inception"]),
-        "VGGish": flops_per_item(vggish_forms(host, "fp32")["eager NCHW"](), shapes["VGGish"]),
-    }
-    rows: list[Row] = []
-    for precision in bench.precisions:
-        forms = {
-            "Inception": inception_forms(bench, precision, compiled=compiled),
-            "VGGish": vggish_forms(bench, precision),
-        }
-        for network, form, make in ((n, f, make) for n, made in forms.items() for f, make in made.items()):
+    flops = flops_per_item(forms(host, "fp32")["eager NCHW"](), shape)
+    for precision in (*bench.precisions[1:], "fp32"):
+        for name, make in forms(bench, precision).items():
             forward = make()
-            for batch in batch_sizes:
-                for graph in (False, True)[: 1 + (bench.is_cuda and form != "torch.compile")]:
-                    runner = BatchRunner(
-                        forward, shape=(batch, *shapes[network]), dtype=PRECISIONS[precision], device=bench.device
-                    )
-                    row: Row = {"network": network, "precision": precision, "batch": batch}
-                    row["form"] = form + ", graph" * graph
-                    try:
-                        if graph:
-                            runner.prepare()
-                            rate = batch * bench.calls_per_second(lambda r=runner: r.run(r.rows))  # type: ignore[misc]
-                        else:
-                            rate = batch * bench.calls_per_second(lambda f=forward, r=runner: f(r.buffer))  # type: ignore[misc]
-                    except RuntimeError as error:  # out of memory, or the device has no such kernel
-                        rows.append(row | {"error": str(error).splitlines()[0][:90]})
-                        continue
-                    rows.append(row | {"items_per_second": rate, "of_peak": rate * flops[network] / peak})
-    return rows
+            for graph in (True, False) if bench.is_cuda else (False,):
+                for batch in BATCHES[bench.device.type]:
+                    call = partial(form_call, bench, forward, (batch, *shape), precision, graph=graph)
+                    row = {"form": name + ", graph" * graph, "precision": precision, "batch": batch}
+                    yield row | bench.figures(batch, flops, call)
+
+
+def inception_rows(bench: Bench) -> Iterator[Row]:
+    """Frames/s of Inception."""
+    yield from form_rows(bench, inception_forms, FRAME_SHAPE)
+
+
+def vggish_rows(bench: Bench) -> Iterator[Row]:
+    """Windows/s of VGGish."""
+    yield from form_rows(bench, vggish_forms, SOUND_SHAPE)
+
+
+def compiled_rows(bench: Bench) -> Iterator[Row]:
+    """Frames/s of Inception in channels-last as torch.compile makes it, which takes a minute for each row."""
+    flops = flops_per_item(inception_forms(Bench(torch.device("cpu"), 0), "fp32")["eager NCHW"](), FRAME_SHAPE)
+    for precision in bench.precisions[1:2]:
+        for batch in BATCHES[bench.device.type][:2]:
+
+            def make(precision: str = precision, batch: int = batch) -> Callable[[], object]:
+                backend = "eager" if bench.is_toy else "inductor"
+                forward = torch.compile(inception_forms(bench, precision)[COMPILED](), dynamic=False, backend=backend)
+                rows = torch.zeros(batch, *FRAME_SHAPE, dtype=PRECISIONS[precision], device=bench.device)
+                return lambda: forward(rows)
+
+            row = {"form": COMPILED + ", torch.compile", "precision": precision, "batch": batch}
+            yield row | bench.figures(batch, flops, make)

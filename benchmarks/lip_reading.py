@@ -213,8 +213,8 @@ def bigram_arpa(sentences: Sequence[str]) -> bytes:
     lines += ["", "\\2-grams:"]
     for (one, other), count in sorted(pairs.items()):
         left = DISCOUNT * kinds[one] / before[one]
-        probability = (count - DISCOUNT) / before[one] + left * after[other] / total
-        lines.append(f"{math.log10(probability):.5f} {one} {other}")
+        share = (count - DISCOUNT) / before[one] + left * after[other] / total
+        lines.append(f"{math.log10(share):.5f} {one} {other}")
     return "\n".join([*lines, "", "\\end\\", ""]).encode()
 
 

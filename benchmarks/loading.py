@@ -46,8 +46,8 @@ def write_record_files(folder: Path, count: int) -> None:
             continue
         labels = LabelLists(np.arange(0, 2 * size + 1, 2), rng.integers(0, 3862, 2 * size))
         ids = [f"{number:05d}-{row:05d}" for row in range(size)]
-        means = [rng.standard_normal((size, dim), dtype=np.float32) for dim in (1024, 128)]
-        write_records(str(path), [Records(ids, labels, *means, None, None, [""] * size)], YOUTUBE_8M)
+        rgb, audio = (rng.standard_normal((size, dim), dtype=np.float32) for dim in (1024, 128))
+        write_records(str(path), [Records(ids, labels, rgb, audio, None, None, [""] * size)], YOUTUBE_8M)
         distinct.append(path)
 
 

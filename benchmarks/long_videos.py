@@ -32,7 +32,7 @@ from benchmarks.measure import write_json
 from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
 from extractors.extract import Extractor
 from extractors.sampling import SamplingConfig
-from extractors.weights.resolve import resolve_weights
+from extractors.weights.resolve import ResolvedWeights
 from schemas.videos import Video
 from tests.support.memory import memory_growth
 from tests.support.videos import picture, tone
@@ -82,9 +82,11 @@ def write_long(path: Path, hours: float) -> Path:
     kind = CONTAINERS[path.suffix[1:]]
     with av.open(str(path), "w") as container:
         video = container.add_stream(kind.video, rate=1)
+        assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.max_b_frames, video.codec_context.gop_size = 0, 60
         audio = container.add_stream(kind.audio, rate=kind.rate_hz, layout="mono")
+        assert isinstance(audio, av.AudioStream)
         audio.codec_context.bit_rate = 16_000
         container.start_encoding()
         streams = _repeated(video, *_pictures(video)), _repeated(audio, *_sound(audio))
@@ -95,18 +97,20 @@ def write_long(path: Path, hours: float) -> Path:
     raise AssertionError("packets repeat for ever")
 
 
-def _repeated(stream: Any, packets: list[Packet], period: Fraction) -> Iterator[tuple[Fraction, Packet]]:
+def _repeated(stream: Any, packets: list[Packet[Any]], period: Fraction) -> Iterator[tuple[Fraction, Packet[Any]]]:
     """Packets over and over, every `period` seconds, with the time of each."""
     coded = [(bytes(packet), packet.pts, packet.dts, packet.time_base, packet.is_keyframe) for packet in packets]
     for number in count():
         for data, pts, dts, tick, is_keyframe in coded:
+            assert pts is not None
+            assert dts is not None
             packet, ticks = Packet(data), round(number * period / tick)
             packet.stream, packet.time_base, packet.is_keyframe = stream, tick, is_keyframe
             packet.pts, packet.dts = pts + ticks, dts + ticks
-            yield packet.dts * tick, packet
+            yield (dts + ticks) * tick, packet
 
 
-def _pictures(stream: av.VideoStream) -> tuple[list[Packet], Fraction]:
+def _pictures(stream: av.VideoStream) -> tuple[list[Packet[Any]], Fraction]:
     packets = []
     for second in range(PERIOD_SECONDS):
         frame = av.VideoFrame.from_ndarray(picture(second, WIDTH, HEIGHT), format="rgb24").reformat(format="yuv420p")
@@ -115,7 +119,7 @@ def _pictures(stream: av.VideoStream) -> tuple[list[Packet], Fraction]:
     return [*packets, *stream.encode(None)], Fraction(PERIOD_SECONDS)
 
 
-def _sound(stream: av.AudioStream) -> tuple[list[Packet], Fraction]:
+def _sound(stream: av.AudioStream) -> tuple[list[Packet[Any]], Fraction]:
     rate, size = stream.rate, stream.codec_context.frame_size
     samples = tone(PERIOD_SECONDS, rate, 1, 440.0)
     resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate)
@@ -130,8 +134,10 @@ def _sound(stream: av.AudioStream) -> tuple[list[Packet], Fraction]:
 
 def peak_bytes(path: Path) -> int:
     """The memory that extracting `path` takes at most, segment after segment."""
-    frames = FrameEmbedderConfig(resolve_weights("random:0", "frames"), resolve_weights("random:0", "frame-pca"))
-    sound = AudioEmbedderConfig(resolve_weights("random:0", "sound"))
+    frames = FrameEmbedderConfig(
+        ResolvedWeights("frames", "random:0", seed=0), ResolvedWeights("frame-pca", "random:0", seed=0)
+    )
+    sound = AudioEmbedderConfig(ResolvedWeights("sound", "random:0", seed=0))
     extractor = Extractor(SamplingConfig(frame_features=True), Brightness(frames), FirstSamples(sound))
     video = Video(path.stem, str(path))
     with memory_growth() as growth:

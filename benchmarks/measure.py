@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
+import secrets
 import statistics
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,6 +91,37 @@ class ProcessGroup:
             for process in Path("/proc").iterdir()
             if process.name.isdigit() and self._marker in _read(process / "environ").split(b"\0")
         ]
+
+
+@dataclass(frozen=True)
+class CommandRun:
+    """One run of a command: seconds by the clock, CPU seconds and peak memory of all its processes."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_pss_bytes: int
+
+
+def run_command(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], interval_seconds: float
+) -> CommandRun:
+    """Run `command` in `folder` to its end. Raises `CalledProcessError` if it fails.
+
+    The CPU seconds are those of the processes that have been waited for, or of the samples where these are more:
+    daemons are waited for by nobody, and a sample misses the last interval.
+    """
+    token = secrets.token_hex(8)
+    waited, started = _waited_seconds(), time.monotonic()
+    with ProcessGroup(token, interval_seconds) as group:
+        subprocess.run(command, cwd=folder, env={**environment, MARKER: token}, check=True)
+        wall_seconds = time.monotonic() - started
+        sampled = group.cpu_seconds()
+    return CommandRun(wall_seconds, max(sampled, _waited_seconds() - waited), group.peak_pss_bytes)
+
+
+def _waited_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def pss_bytes(process: Path) -> int:

@@ -22,10 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.generated_features import write_dataset
 from benchmarks.measure import cores, write_json
+from classifiers.training.identity import TrainingIdentity
 from classifiers.training.workers import SingleWorker
 from cluster.training.config import TrainingOptions
 from cluster.training.kinds import load_training_data
 from cluster.training.worker import TrainingPlan, TrainingWorker
+from schemas.evaluations import SplitResult
 
 # Training, validation and test accuracy.
 REPORTED = {
@@ -76,13 +78,15 @@ def train(dataset: Path, output: Path, model: str, epochs: int, seed: int) -> Tr
         engine="local",
     ).settings()
     started = time.perf_counter()
-    plan = TrainingPlan(settings, load_training_data(settings), {}, cores())
+    plan = TrainingPlan(settings, load_training_data(settings), TrainingIdentity({}), cores())
     outcome = TrainingWorker(plan, SingleWorker(), 1, device=torch.device("cpu"), report=lambda record: None)()
     results = {result.name: result for result in outcome.results}
     assert outcome.history.best_epoch is not None
+    tested = results["test"]
+    assert isinstance(tested, SplitResult)
     return Trained(
         accuracies={name: 100 * (result.summary["hit_at_one"] or 0) for name, result in results.items()},
-        equal=100 * results["test"].averages["macro"].recall,
+        equal=100 * tested.averages["macro"].recall,
         best_epoch=outcome.history.best_epoch + 1,
         training_losses=[epoch.training["loss"] or 0.0 for epoch in outcome.history.epochs],
         validation_losses=[epoch.validation["loss"] or 0.0 for epoch in outcome.history.epochs],

@@ -111,7 +111,7 @@ class Echo:
     def __init__(self, features: SegmentFeatures) -> None:
         self._features = features
 
-    def work(self, batch: list[Task]) -> list[Done]:
+    def work(self, batch: list[Task]) -> list[Done[SegmentFeatures]]:
         """Carry out tasks in no time."""
         return [Done(task, replace(self._features)) for task in batch]
 

@@ -27,6 +27,7 @@ from cluster.engines.tasks import Done, TaskQueue
 from cluster.engines.video_worker import VideoWorker
 from cluster.engines.wire import pack, unpack
 from cluster.scoring.config import ScoringOptions
+from cluster.scoring.label_writer import VideoLabels
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.scoring.stream_network import CHUNK_FRAMES
 from cluster.scoring.timeline_assembler import TimelineAssembler
@@ -80,7 +81,8 @@ def watch(path: Path, checkpoint: str, precision: str, segment_seconds: int) -> 
             for name, value in outcome.features.seconds_by_stage.items():
                 seconds[name] = seconds.get(name, 0.0) + value
             labels = assembler.add(outcome)
-    assert labels is not None
+    assert isinstance(labels, VideoLabels)
+    assert labels.timeline is not None
     return Cost(growth.bytes, travelling, frames, len(labels.timeline.numbers), seconds)
 
 

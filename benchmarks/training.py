@@ -76,16 +76,19 @@ def load(dataset: Path, name: str) -> Arrays:
     """Features and classes of one split, in memory."""
     from cluster.features.source import SourceConfig
     from cluster.training.config import TrainingOptions
+    from cluster.training.feature_data import FeatureSplit
     from cluster.training.kinds import load_training_data
 
     fractions = (str(TRAINING_SHARE), str(round(1 - TRAINING_SHARE, 6)), "0")
     options = TrainingOptions.of(output="out", features=(str(dataset),), fractions=fractions)
     split = load_training_data(options.settings()).splits[name]
+    assert isinstance(split, FeatureSplit)
     rgb, audio = (np.empty((len(split), dim), np.float32) for dim in (1024, 128))
     classes = np.empty(len(split), np.int64)
     start = 0
     for batch in split.source(SourceConfig(batch_size=4096)).batches():
         rows = slice(start, start + len(batch))
+        assert batch.targets is not None
         rgb[rows], audio[rows], classes[rows] = batch.rgb, batch.audio, batch.targets
         start += len(batch)
     return rgb, audio, classes
@@ -102,7 +105,7 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
     torch.manual_seed(0)
     model = build_model("dense-5", num_classes=10)
     if not is_tuned:
-        for parent in (model.rgb, model.audio):
+        for parent in (model.get_submodule("rgb"), model.get_submodule("audio")):
             for name, layer in parent.named_children():
                 if isinstance(layer, CpuDropout):
                     setattr(parent, name, torch.nn.Dropout(layer.p))
@@ -113,15 +116,16 @@ def bare(training: Arrays, validation: Arrays, epochs: int, *, is_tuned: bool) -
     best = 0.0
     for _ in range(epochs):
         model.train()
-        for rows in torch.randperm(len(classes)).split(BATCH):
+        for rows in torch.randperm(len(classes)).split(BATCH):  # type: ignore[no-untyped-call]
             optimizer.zero_grad(set_to_none=True)
             loss = F.cross_entropy(model(rgb[rows], audio[rows], counts[: len(rows)]), classes[rows])
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         model.eval()
         correct = total = 0.0
         with torch.inference_mode():
-            for rgb_batch, audio_batch, targets in zip(*(array.split(BATCH) for array in held_out), strict=True):
+            for start in range(0, len(held_out[0]), BATCH):
+                rgb_batch, audio_batch, targets = (array[start : start + BATCH] for array in held_out)
                 logits = model(rgb_batch, audio_batch, counts[: len(targets)])
                 total += float(F.cross_entropy(logits, targets, reduction="sum"))
                 correct += float((logits.argmax(dim=1) == targets).sum())

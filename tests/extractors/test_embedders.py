@@ -163,3 +163,21 @@ def test_weights_of_another_kind_are_refused():
 def test_numbers_below_one_are_refused(field):
     with pytest.raises(ValueError, match=f"{field} must be at least 1, got 0"):
         frame_config(**{field: 0})
+
+
+@pytest.mark.cuda
+def test_a_gpu_gives_what_the_cpu_gives(frames, windows):
+    found = FrameEmbedder(frame_config(device="cuda", precision="fp32"))(frames)
+    exact = FrameEmbedder(frame_config(device="cpu", precision="fp32"))(frames)
+    np.testing.assert_allclose(found, exact, atol=1e-3 * float(exact.std()))
+    sound = AudioEmbedder(sound_config(device="cuda", precision="fp32"))(windows)
+    exact = AudioEmbedder(sound_config(device="cpu", precision="fp32"))(windows)
+    np.testing.assert_allclose(sound, exact, atol=1e-3 * float(exact.std()))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
+def test_rows_of_a_gpu_do_not_depend_on_their_batch(frames, precision):
+    embedder = FrameEmbedder(frame_config(device="cuda", precision=precision))
+    together = embedder(frames)
+    np.testing.assert_array_equal(np.concatenate([embedder([frame]) for frame in frames]), together)

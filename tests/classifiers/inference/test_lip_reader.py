@@ -17,6 +17,7 @@ from classifiers.text.lexicon import free_lexicon
 from classifiers.weights.checkpoint import CheckpointError
 from tests.support.checkpoints import trained
 from tests.support.clips import trained_clips
+from tests.support.devices import DEVICES
 from tests.support.lips import trained_lips
 
 CROPS = np.random.default_rng(0).integers(0, 256, (9, 24, 48, 3), dtype=np.uint8)
@@ -85,7 +86,17 @@ def test_other_classifiers_do_not_read_lips() -> None:
         LipReader(trained_clips())
 
 
-def test_it_runs_where_it_is_put() -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_it_reads_where_it_is_put(device: torch.device) -> None:
+    reader = LipReader(trained_lips())
+    clips = [CROPS, CROPS[:5]]
+    expected = log_probabilities(reader.build(), clips, reader.look)
+    found = log_probabilities(reader.build().to(device), clips, reader.look)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_it_is_built_for_reading() -> None:
     model = LipReader(trained_lips()).build()
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert not model.training

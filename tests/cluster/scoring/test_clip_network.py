@@ -111,3 +111,14 @@ def test_every_model_runs_in_every_precision_alone_and_in_an_ensemble(name, opti
         np.testing.assert_array_equal(together[:, :-CLASSES], features)
         joint = torch.from_numpy(together[:, -CLASSES:]).softmax(1)
         torch.testing.assert_close(joint, torch.stack(shares).mean(0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.cuda
+def test_a_gpu_gives_what_the_cpu_gives():
+    checkpoint = trained_clips()
+    network = ClipNetwork(TrainedClipClassifier({"c": checkpoint}), "fp32")
+    assert network._ready_runner().buffer.is_cuda
+    model = clip_model_of(checkpoint).eval()
+    with torch.inference_mode():
+        expected = model(CLIPS).numpy()
+    np.testing.assert_allclose(network.embed_prepared(iter(CLIPS)), expected, atol=1e-4 * float(expected.std()))

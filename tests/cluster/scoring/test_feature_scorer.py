@@ -145,3 +145,16 @@ def test_a_file_whose_gaps_cannot_be_read_leaves_the_others_of_its_portion(tmp_p
     assert sorted(labels(scored.shard)) == names(3, 4)
     (unread,) = scored.unread
     assert "column gaps is list" in unread.message
+
+
+@pytest.mark.cuda
+def test_it_labels_on_a_gpu(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    assert next(plan.scorer.classifier.model.parameters()).is_cuda
+    on_gpu = labels(plan.scorer(plan.portions(NOTHING)[0]).shard)
+    plan.scorer.classifier.to(torch.device("cpu"))
+    on_cpu = labels(plan.scorer(plan.portions(NOTHING)[0]).shard)
+    assert on_gpu.keys() == on_cpu.keys()
+    for name, found in on_gpu.items():
+        scores = [[one["score"] for one in each] for each in (found, on_cpu[name])]
+        np.testing.assert_allclose(*scores, atol=1e-4)

@@ -19,6 +19,7 @@ from cluster.engines.wire import pack, unpack
 from cluster.scoring.stream_network import StreamNetwork, memory_frames, to_arrays, to_state
 from extractors.segments import Segment
 from tests.support.clips import STREAM, STREAM_OPTIONS, trained_clips
+from tests.support.devices import DEVICES
 
 FRAMES: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (12, 32, 40, 3), np.uint8)
 CHECKPOINT = trained_clips(STREAM, options=STREAM_OPTIONS)
@@ -60,7 +61,7 @@ def test_logits_are_those_of_the_model_however_the_frames_come(trained: TrainedC
 def test_a_state_from_the_cpu_moves_to_the_device_of_the_network(
     trained: TrainedClipClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the meta device, which has no values, but refuses tensors of the CPU as a GPU does; CUDA is not run here."""
+    """On the meta device, which has no values, but refuses tensors of the CPU as a GPU does."""
     network = ready(trained)
     monkeypatch.setattr(clip_classifier, "_reduced", lambda values: nullcontext())  # autocast knows no such device
     _, state = network.watch(FRAMES[:2], to_state(None))
@@ -135,3 +136,17 @@ def test_bf16_is_another_precision(trained: TrainedClipClassifier) -> None:
     found, state = ready(trained, "bf16").watch(FRAMES, to_state(None))
     assert 0 < float((found - expected).abs().max()) < 0.1 * float(expected.abs().max())
     assert pack(Segment(state=to_arrays(state)))  # every type of it can travel
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_network_continues_where_another_device_left_off(
+    trained: TrainedClipClassifier, device: torch.device
+) -> None:
+    expected, state = ready(trained).watch(FRAMES, to_state(None))
+    network = StreamNetwork(trained, "fp32", device=str(device))
+    network.setup()
+    _, first = ready(trained).watch(FRAMES[:5], to_state(None))
+    logits, last = network.watch(FRAMES[5:], first)
+    np.testing.assert_allclose(logits, expected[5:], atol=1e-4 * float(expected.std()))
+    assert {value.device.type for value in last.values()} == {device.type}
+    assert to_arrays(last).keys() == to_arrays(state).keys()

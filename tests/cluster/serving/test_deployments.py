@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier
@@ -56,6 +57,13 @@ def test_a_timeline_is_that_of_the_scorer():
     (expected,) = timelines.of_block(classifier, block, np.array([0]), [0])
     assert found.numbers.tolist() == [0, 2, 3]
     np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+@pytest.mark.cuda
+def test_timelines_are_made_on_a_gpu():
+    classifier = TrainedClassifier({"m": trained("dense-5")})
+    Classifier(lambda: (classifier, None))
+    assert next(classifier.model.parameters()).is_cuda
 
 
 def children(process: int) -> list[int]:

@@ -33,3 +33,16 @@ def test_each_epoch_is_reported(tmp_path):
         outcome = engine.run(plan_of(config), engine.resources(config.engine), reported.append)
     assert tuple(reported) == outcome.history.epochs
     assert outcome.device == ("cpu" if not torch.cuda.is_available() else torch.cuda.get_device_name())
+
+
+@pytest.mark.cuda
+def test_an_epoch_on_a_gpu_learns_what_one_on_the_cpu_does(tmp_path):
+    features = write_features(tmp_path, 60)
+    losses = {}
+    for device in ("cpu", "gpu"):
+        config = training_config(features, tmp_path / device, device=device)
+        with closing(make_engine(config.engine)) as engine:
+            outcome = engine.run(plan_of(config), engine.resources(config.engine), lambda epoch: None)
+        losses[device] = [epoch.training["loss"] for epoch in outcome.history.epochs]
+    assert outcome.device == torch.cuda.get_device_name()
+    assert losses["gpu"] == pytest.approx(losses["cpu"], rel=1e-2)

@@ -191,3 +191,16 @@ def test_clips_on_two_workers_killed_in_the_second_phase(engine, tmp_path, augme
     assert [video.id for video in outcome.lost] == [video.id for video in whole.lost] == ["blue/broken"]
     assert sum(result.videos for result in outcome.results) == 30
     assert all(torch.equal(value, whole.state[name]) for name, value in outcome.state.items())
+
+
+@pytest.mark.cuda
+def test_workers_on_gpus_learn_what_one_on_the_cpu_does(dataset, tmp_path):
+    ray.shutdown()
+    count = torch.cuda.device_count()
+    cluster = {"num_cpus": 2, "num_gpus": count, "include_dashboard": False, "object_store_memory": 80 << 20}
+    with ray.init("local", **cluster), closing(RayTraining(None)) as engine:
+        here = train_here(plan_of(training_config(dataset, tmp_path / "here", device="cpu")))
+        there = train(engine, on_ray(dataset, tmp_path / "there", device="gpu", workers=min(count, 2)))
+    assert there.device == torch.cuda.get_device_name()
+    losses = [[epoch.training["loss"] for epoch in outcome.history.epochs] for outcome in (here, there)]
+    assert losses[1] == pytest.approx(losses[0], rel=5e-2)

@@ -1,13 +1,28 @@
+import pytest
 import torch
 
-from extractors.networks.batch_runner import BatchRunner
+from extractors.networks.batch_runner import RUNS_AHEAD, BatchRunner
+from tests.support.devices import DEVICES
+
+CPU = torch.device("cpu")
 
 
-def runner(forward):
-    made = BatchRunner(forward, shape=(4, 2), dtype=torch.float32, device=torch.device("cpu"))
+def runner(forward, device=CPU):
+    made = BatchRunner(forward, shape=(4, 2), dtype=torch.float32, device=device)
     made.prepare()
     made.buffer.copy_(torch.arange(8.0).view(4, 2))
     return made
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_groups_of_any_size_give_each_row_its_result_however_many_runs_are_queued(device):
+    made = runner(lambda rows: rows @ torch.eye(2, device=device) * 2, device)
+    assert (made.graph is not None) == (device.type == "cuda")
+    rows = torch.arange(2.0 * 23).view(23, 2)
+    results = list(made.results(iter(rows.split([1, 5, 2, 9, 6]))))
+    assert [len(part) for part in results] == [4, 4, 4, 4, 4, 3]
+    assert len(results) > RUNS_AHEAD
+    assert torch.equal(torch.cat(results).cpu(), rows * 2)
 
 
 def test_short_batches_are_not_padded_where_results_are_the_same():
@@ -36,8 +51,9 @@ def test_short_batches_are_padded_where_results_would_differ():
     assert sizes[-1] == 4
 
 
-def test_results_do_not_share_memory_with_the_buffer():
-    made = runner(lambda rows: rows * 2)
+@pytest.mark.parametrize("device", DEVICES)
+def test_results_do_not_share_memory_with_the_buffer(device):
+    made = runner(lambda rows: rows * 2, device)
     first = made.run(2)
     made.buffer.zero_()
     assert first.abs().sum() > 0

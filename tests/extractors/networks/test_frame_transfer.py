@@ -3,10 +3,10 @@ import torch
 
 from extractors.networks.frame_transfer import sent_in_groups
 from extractors.networks.image_input import IMAGE_INPUTS, PreparedFrame
+from tests.support.devices import DEVICES
 
 CPU = torch.device("cpu")
 MOST = 6
-DEVICES = [CPU, *[torch.device("cuda", 0)] * torch.cuda.is_available()]
 
 
 def frames_of(sizes):
@@ -14,7 +14,7 @@ def frames_of(sizes):
     return [torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=generator) for size in sizes]
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("variant", sorted(IMAGE_INPUTS))
 def test_grouped_frames_become_the_same_inputs_as_single_ones(variant, device):
     sizes = [(40, 60)] * 3 + [(60, 40)] + [(40, 60)] + [(700, 640)] * (MOST + 2)
@@ -28,7 +28,8 @@ def test_grouped_frames_become_the_same_inputs_as_single_ones(variant, device):
     assert torch.equal(inputs, expected) if device == CPU else torch.allclose(inputs, expected, atol=1e-5)
 
 
-def test_the_memory_of_a_transferred_frame_may_be_overwritten():
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_memory_of_a_transferred_frame_may_be_overwritten(device):
     kept = frames_of([(8, 8)] * 5)
 
     def stream():
@@ -36,8 +37,8 @@ def test_the_memory_of_a_transferred_frame_may_be_overwritten():
         for frame in kept:
             yield PreparedFrame(memory.copy_(frame), 8, 8)
 
-    (group,) = sent_in_groups(stream(), CPU, MOST)
-    assert torch.equal(group.pixels, torch.stack(kept))
+    (group,) = sent_in_groups(stream(), device, MOST)
+    assert torch.equal(group.pixels.cpu(), torch.stack(kept))
 
 
 def test_frames_of_equal_shape_from_different_sizes_are_not_grouped():

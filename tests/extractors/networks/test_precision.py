@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from extractors.networks.precision import (
+    configure_torch,
     has_cpu_bf16,
     has_cpu_int8,
     resolve_audio_precision,
@@ -51,3 +52,23 @@ def test_devices():
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(ValueError, match="'meta' is not supported"):
         resolve_device("meta")
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_a_gpu_takes_bf16_where_it_multiplies_it(capability, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve_precision("auto", torch.device("cuda")) == expected
+
+
+@pytest.mark.cuda
+def test_fp32_on_a_gpu_is_without_tf32():
+    with torch.backends.cudnn.flags(enabled=True, deterministic=False, allow_tf32=True):
+        before = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = True
+        try:
+            assert configure_torch("cuda", "fp32", None) == (torch.device("cuda"), "fp32")
+            assert torch.backends.cudnn.deterministic
+            assert not torch.backends.cudnn.allow_tf32
+            assert not torch.backends.cuda.matmul.allow_tf32
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = before
