@@ -21,6 +21,7 @@ from cluster.datasets.tables import fence_table
 from cluster.runs.config_file import config_text
 from cluster.runs.options import Options
 from cluster.storage import files
+from cluster.storage.buckets import StoredFile
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
 from cluster.storage.writer import PlainWriter, Writer
@@ -177,6 +178,10 @@ def held(lease: Lease, root: str, elsewhere: str) -> Iterator[Lease]:
 
 def parquet_files(folder: str) -> list[str]:
     """All Parquet files below `folder`; none where it does not exist."""
-    if not files.exists(folder):
-        return []
-    return [file.uri for file in list_files(folder) if file.uri.endswith(".parquet")]
+    return [file.uri for file in stored_parquet(folder)]
+
+
+def stored_parquet(folder: str) -> Iterator[StoredFile]:
+    """The same with their versions, as they are listed."""
+    if files.exists(folder):
+        yield from (file for file in list_files(folder) if file.uri.endswith(".parquet"))

@@ -1,7 +1,7 @@
 """A folder, glob, bucket prefix or single video → `Video` rows, in the order of their URIs.
 
 A video is named by its path below the input's root, without the extension; files that would have one name keep theirs.
-In a folder, files with a video's extension count; a single file counts whatever its name.
+In a folder, files with a video's extension count (`partitions.VIDEO_SUFFIXES`); a single file counts whatever its name.
 """
 
 from __future__ import annotations
@@ -9,39 +9,29 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from cluster.datasets.partitions import VIDEO_SUFFIXES
 from cluster.storage.buckets import StoredFile
 from cluster.storage.exclusion import Exclusion
 from cluster.storage.files import is_local
-from cluster.storage.listing import below, list_files, split_glob
+from cluster.storage.listing import below, list_streams, split_glob
 from cluster.storage.local_files import regular_file
+from cluster.storage.read_ahead import in_turns
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.errors import EXAMPLES, examples
 from schemas.text import storable
 from schemas.videos import Video
 
-VIDEO_SUFFIXES = tuple(
-    f".{suffix}"
-    for line in (
-        "3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc ivf m2ts m2v m4v mkv",
-        "mov mp4 mpe mpeg mpg mts mxf ogg ogv rm rmvb ts vob webm wmv",
-    )
-    for suffix in line.split()
-)
+FILES_AT_ONCE = 1 << 12
 
 logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
 class VideoFolder:
-    """The videos of a folder.
-
-    unread   folders and links in it that could not be read: what they hold is missing among the videos
-    outside  links that lead out of it and were not followed: likewise
-    others   the number of files that do not count as videos, by extension
-    """
+    """The videos of a folder; `unread`, `outside` and `others` as in `FolderListing`."""
 
     videos: list[Video]
     unread: tuple[str, ...]
@@ -50,40 +40,98 @@ class VideoFolder:
 
 
 def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT) -> VideoFolder:
-    """The videos below a folder or prefix, or those that a glob matches, but for what the patterns `exclude` match.
+    """All videos of a folder. Raises what `FolderListing` does."""
+    listing = FolderListing(source, exclude, policy)
+    return listing.folder([file for some in listing.files() for file in some])
+
+
+class FolderListing:
+    """The listing of the videos below a folder or prefix, or those that a glob matches, but for what the patterns `exclude` match.
 
     A link that leads nowhere is a video without a version; one that leads out of the folder is followed only if the
-    policy allows it.
+    policy allows it. It is read once, and knows afterwards:
+
+    unread   folders and links in it that could not be read: what they hold is missing among the videos
+    outside  links that lead out of it and were not followed: likewise
+    others   the number of files that do not count as videos, by extension
+    is_ordered  whether files come in the order of their names, as far as that decides which come together
 
     Raises:
         OSError, cluster.storage.files.StorageError: where `source` cannot be listed.
     """
-    root, _ = split_glob(source, policy)
-    unread: list[str] = []
-    outside: list[str] = []
-    found: list[StoredFile] = []
-    others: Counter[str] = Counter()
-    exclusion = Exclusion(exclude)
-    for file in list_files(
-        source, exclusion, unread=unread, outside=None if policy.follow_links else outside, policy=policy
-    ):
-        suffix = posixpath.splitext(file.uri)[1].lower()
-        if suffix in VIDEO_SUFFIXES or file.uri == root:
-            found.append(file)
-        elif not file.version and is_local(source):
-            unread.append(file.uri)  # a link that may lead to a folder, on a disk that is not there
-        else:
-            others[suffix] += 1
-    found.sort(key=lambda file: file.uri)  # not every store keeps to the order of names
-    full = [_name(file.uri, root) for file in found]
-    ids = distinct_ids([posixpath.splitext(name)[0] for name in full], full)
-    videos = [Video(id=name, uri=file.uri, version=file.version) for name, file in zip(ids, found, strict=True)]
-    outside = [link for link in outside if link.lower().endswith(VIDEO_SUFFIXES) or regular_file(link) is None]
-    listed = VideoFolder(videos, tuple(unread), tuple(outside), others)
-    _log(listed)
-    if exclusion.unused:
-        logger.info(f"nothing there matches --exclude {' '.join(sorted(exclusion.unused))}")
-    return listed
+
+    def __init__(self, source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT) -> None:
+        self.unread: list[str] = []
+        self.outside: list[str] = []
+        self.others: Counter[str] = Counter()
+        self.is_ordered = True
+        self._exclusion = Exclusion(exclude)
+        self._is_local = is_local(source)
+        self._root, _ = split_glob(source, policy)
+        outside = None if policy.follow_links else self.outside
+        self._streams = list_streams(source, self._exclusion, unread=self.unread, outside=outside, policy=policy)
+
+    def files(self) -> Iterator[list[StoredFile]]:
+        """Its videos, some at a time; those whose names differ in the extension alone come together.
+
+        Streams of a bucket are read at the same time, in no fixed order.
+        """
+        yield from in_turns([self._together(stream) for stream in self._streams])
+        self.outside = [link for link in self.outside if _may_hold_videos(link)]
+        self._log()
+
+    def ids(self, files: Sequence[StoredFile]) -> list[str]:
+        """The ids of videos, among which are all that may have the name of another one."""
+        full = [_name(file.uri, self._root) for file in files]
+        return distinct_ids([posixpath.splitext(name)[0] for name in full], full)
+
+    def folder(self, files: Iterable[StoredFile]) -> VideoFolder:
+        """All of them in the order of their URIs: neither every store nor several streams keep to that."""
+        found = sorted(files, key=lambda file: file.uri)
+        videos = [
+            Video(id=name, uri=file.uri, version=file.version)
+            for name, file in zip(self.ids(found), found, strict=True)
+        ]
+        return VideoFolder(videos, tuple(self.unread), tuple(self.outside), self.others)
+
+    def _together(self, stream: Iterable[StoredFile]) -> Iterator[list[StoredFile]]:
+        some: list[StoredFile] = []
+        start = None  # of the names that may become one with another
+        before = ""
+        for file in stream:
+            self.is_ordered &= self._is_local or before <= file.uri
+            before = file.uri
+            suffix = posixpath.splitext(file.uri)[1].lower()
+            if suffix in VIDEO_SUFFIXES or file.uri == self._root:
+                if start is None or not file.uri.startswith(start):
+                    if len(some) >= FILES_AT_ONCE:
+                        yield some
+                        some = []
+                    folder, slash, name = file.uri.rpartition("/")
+                    start = f"{folder}{slash}{name.partition('.')[0]}."
+                some.append(file)
+            elif not file.version and self._is_local:
+                self.unread.append(file.uri)  # a link that may lead to a folder, on a disk that is not there
+            else:
+                self.others[suffix] += 1
+        if some:
+            yield some
+
+    def _log(self) -> None:
+        if self.unread:
+            logger.warning(
+                f"{len(self.unread)} folders or links cannot be read, and what they hold is missing from this run: "
+                + examples(self.unread)
+            )
+        if self.outside:
+            logger.warning(
+                f"{len(self.outside)} links lead out of the folder, and what they lead to is missing from this run "
+                f"(--follow-links takes it in): {examples(self.outside)}"
+            )
+        if self.others:
+            logger.info(f"left out, as their extensions are not those of videos: {described(self.others)}")
+        if self._exclusion.unused:
+            logger.info(f"nothing there matches --exclude {' '.join(sorted(self._exclusion.unused))}")
 
 
 def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
@@ -116,16 +164,5 @@ def _name(uri: str, root: str) -> str:
     return storable(posixpath.basename(uri) if uri == root else below(root, uri))
 
 
-def _log(listed: VideoFolder) -> None:
-    if listed.unread:
-        logger.warning(
-            f"{len(listed.unread)} folders or links cannot be read, and what they hold is missing from this run: "
-            + examples(listed.unread)
-        )
-    if listed.outside:
-        logger.warning(
-            f"{len(listed.outside)} links lead out of the folder, and what they lead to is missing from this run "
-            f"(--follow-links takes it in): {examples(listed.outside)}"
-        )
-    if listed.others:
-        logger.info(f"left out, as their extensions are not those of videos: {described(listed.others)}")
+def _may_hold_videos(link: str) -> bool:
+    return link.lower().endswith(VIDEO_SUFFIXES) or regular_file(link) is None

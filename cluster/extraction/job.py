@@ -1,8 +1,8 @@
 """Feature extraction, from options to an exit code.
 
-manifest ─► plan ─ lease ─► increment (what earlier runs have not settled) ─► run ─► record, report
+manifest ─► plan ─ lease ─► backlog (what earlier runs have not settled) ─► run ─► record, report
 
-The engine starts once there is an increment; labels and splits of settled videos follow the manifest without it. Until
+The engine starts once anything is left; labels and splits of settled videos follow the manifest without it. Until
 an engine has joined its cluster, its networks are taken to be where those of the features were that are there.
 """
 
@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
+from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import Inputs, Plan, make_plan, read_inputs
@@ -83,16 +84,13 @@ def start(plan: Plan, engine: Engine) -> Engine:
 
 def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     """Carry out a plan, with the `lease` of its dataset."""
-    dataset = plan.dataset
-    settled = dataset.prepare()
-    dataset.close_records(lease.predecessors, render_run_report)
-    increment = plan.increment(settled)
-    if increment.pending:
-        engine = start(plan, engine)
-    dataset.withdraw(increment.replaced)
-    vocabulary = dataset.name_classes(plan.videos)
-    relabelled = dataset.annotate(plan.videos)
-    run = ExtractionRun(
-        plan, increment, engine, vocabulary=vocabulary, had_failed=settled.failed.keys(), relabelled=relabelled
-    )
-    return run()
+    dataset, stream = plan.dataset, plan.inputs.stream
+    with closing(stream), closing(Backlog(stream, dataset, plan.options)) as backlog:
+        dataset.close_records(lease.predecessors, render_run_report)
+        if not backlog.is_empty:
+            engine = start(plan, engine)
+        backlog.withdraw()
+        named = stream.whole or ()  # a folder gives neither labels nor splits
+        vocabulary = dataset.name_classes(named)
+        relabelled = dataset.annotate(named)
+        return ExtractionRun(plan, backlog, engine, vocabulary=vocabulary, relabelled=relabelled)()
