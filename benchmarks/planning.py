@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import write_json
-from cluster.datasets import video_folder
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.ledger_index import write_index
 from cluster.datasets.manifest import open_input
@@ -36,6 +37,7 @@ from cluster.datasets.partitions import PARTS, WHOLE, hashes_of
 from cluster.datasets.settled_rows import ROWS, SettledRows
 from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions
+from cluster.storage import listing
 from cluster.storage.buckets import StoredFile
 from cluster.storage.parquet import write_table
 from cluster.storage.spill import Spill
@@ -46,6 +48,7 @@ IDS_A_FOLDER = 10_000
 ROWS_A_SHARD = 1024
 SETTLED = 9  # of ten
 AT_ONCE = 1 << 18
+DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 def main() -> None:
@@ -83,7 +86,11 @@ def planned(folder: Path, count: int, most_seconds: float | None) -> dict[str, A
     first_seconds, handed_out = None, 0
     options = ExtractionOptions.of(input=SOURCE, output=str(folder))
     dataset = made_dataset(folder, "r2")
-    with mock.patch.object(video_folder, "list_streams", lambda *given, **named: [listed(count)]):
+    on_disk = listing._on_disk
+    generated = mock.patch.object(
+        listing, "_on_disk", lambda root, *given: listed(count) if root == SOURCE else on_disk(root, *given)
+    )
+    with generated:
         stream = open_input(SOURCE)
         with dataset.lease(), closing(stream), closing(Backlog(stream, dataset, options)) as backlog:
             for video in backlog:
@@ -116,6 +123,20 @@ def listed(count: int) -> Iterator[StoredFile]:
     return (StoredFile(f"{SOURCE}/{name_of(number)}.mp4", 1 << 20, version_of(number)) for number in range(count))
 
 
+def texts(
+    numbers: NDArray[np.int64], pattern: str, digits: dict[tuple[int, int], int], base: int
+) -> pa.StringArray:
+    """(numbers,) the pattern with digits of `base` from one place to another: the number, divided by an integer."""
+    characters = np.tile(np.frombuffer(pattern.encode(), np.uint8), (len(numbers), 1))
+    for (start, end), divisor in digits.items():
+        left = numbers // divisor
+        for place in reversed(range(start, end)):
+            characters[:, place] = DIGITS[left % base]
+            left //= base
+    offsets = np.arange(0, characters.size + 1, len(pattern), np.int32)
+    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(characters))
+
+
 def version_of(number: int) -> str:
     """As an object store tells it."""
     return f"etag:{number:032x}"
@@ -135,12 +156,14 @@ def write_ledger(folder: Path, count: int) -> None:
             (folder / name / f"part-r1-{number:07d}.parquet").touch()
     with closing(Spill(ROWS, PARTS)) as spill:
         for first in range(0, count, AT_ONCE):
-            numbers = [number for number in range(first, min(first + AT_ONCE, count)) if number % 10 < SETTLED]
-            names = list(map(name_of, numbers))
-            places = [(number // 10 * SETTLED + number % 10) // ROWS_A_SHARD for number in numbers]
-            columns = names, list(map(version_of, numbers)), [None] * len(names), [None] * len(names), places
-            table = pa.Table.from_arrays(list(map(pa.array, columns, ROWS.types)), schema=ROWS)
-            spill.add(table, WHOLE.parts(hashes_of(names)))
+            numbers = np.arange(first, min(first + AT_ONCE, count))
+            numbers = numbers[numbers % 10 < SETTLED]
+            names = texts(numbers, name_of(0), {(0, 6): IDS_A_FOLDER, (13, 24): 1}, base=10)
+            versions = texts(numbers, version_of(0), {(29, 37): 1}, base=16)
+            nothing = pa.nulls(len(numbers), pa.string())
+            places = pa.array((numbers // 10 * SETTLED + numbers % 10) // ROWS_A_SHARD, pa.int32())
+            table = pa.Table.from_arrays([names, versions, nothing, nothing, places], schema=ROWS)
+            spill.add(table, WHOLE.parts(hashes_of(names.to_pylist())))
         spill.flush()
         with closing(SettledRows(made_dataset(folder, "r1").settled_files(), PARTS)) as rows:
             indexed = rows.files_table(str(folder))

@@ -1,7 +1,7 @@
 """Rows that memory should not hold, on this machine's disk, to be read part by part.
 
-Rows are collected, sorted by part, and written as one file each time there are enough: a run. A part is a batch in
-every run, and memory holds one part, and the rows that are being collected.
+Rows are collected, sorted by part, and written as one file each time there are enough: a run. Memory holds the part
+that is read, and the rows that are being collected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Spill:
         self._folder = TemporaryDirectory(prefix="framemill-")
         self._collected: list[tuple[pa.Table, NDArray[np.intp]]] = []
         self._collected_rows = 0
-        self._runs: list[Path] = []
+        self._runs: list[tuple[Path, list[int]]] = []  # the file of each, and where its parts begin
 
     @property
     def runs(self) -> int:
@@ -50,26 +50,29 @@ class Spill:
         parts = np.concatenate([parts for _, parts in self._collected])
         table = pa.concat_tables([table for table, _ in self._collected]).take(np.argsort(parts, kind="stable"))
         bounds = [0, *np.cumsum(np.bincount(parts, minlength=self._parts)).tolist()]
-        path = Path(self._folder.name, str(len(self._runs)))
-        with pa.ipc.new_file(str(path), self.schema, options=COMPRESSION) as writer:
+        path, starts = Path(self._folder.name, str(len(self._runs))), []
+        with path.open("wb") as file:
             for first, end in pairwise(bounds):
-                writer.write_batch(_batch(table.slice(first, end - first)))
+                starts.append(file.tell())
+                if end > first:
+                    with pa.ipc.new_stream(file, self.schema, options=COMPRESSION) as writer:
+                        writer.write_table(table.slice(first, end - first))
+            starts.append(file.tell())
         self._collected, self._collected_rows = [], 0
-        self._runs.append(path)
+        self._runs.append((path, starts))
 
     def part(self, number: int, first: int = 0, end: int | None = None) -> pa.Table:
         """The rows of a part, in the runs from `first` to before `end`, in the order in which they came."""
-        batches = []
-        for path in self._runs[first:end]:
-            with pa.OSFile(str(path)) as file:
-                batches.append(pa.ipc.open_file(file).get_batch(number))
-        return pa.Table.from_batches(batches, self.schema)
+        tables = [self.schema.empty_table()]
+        for path, starts in self._runs[first:end]:
+            size = starts[number + 1] - starts[number]
+            if size:
+                with path.open("rb", buffering=0) as file:
+                    file.seek(starts[number])
+                    tables.append(pa.ipc.open_stream(file.read(size)).read_all())
+        return pa.concat_tables(tables)
 
     def close(self) -> None:
         """Remove the files."""
         self._folder.cleanup()
 
-
-def _batch(table: pa.Table) -> pa.RecordBatch:
-    batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
