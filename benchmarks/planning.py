@@ -39,7 +39,6 @@ from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions
 from cluster.storage import listing
 from cluster.storage.buckets import StoredFile
-from cluster.storage.parquet import write_table
 from cluster.storage.spill import Spill
 from cluster.storage.writer import PlainWriter
 
@@ -123,9 +122,7 @@ def listed(count: int) -> Iterator[StoredFile]:
     return (StoredFile(f"{SOURCE}/{name_of(number)}.mp4", 1 << 20, version_of(number)) for number in range(count))
 
 
-def texts(
-    numbers: NDArray[np.int64], pattern: str, digits: dict[tuple[int, int], int], base: int
-) -> pa.StringArray:
+def texts(numbers: NDArray[np.int64], pattern: str, digits: dict[tuple[int, int], int], base: int) -> pa.StringArray:
     """(numbers,) the pattern with digits of `base` from one place to another: the number, divided by an integer."""
     characters = np.tile(np.frombuffer(pattern.encode(), np.uint8), (len(numbers), 1))
     for (start, end), divisor in digits.items():
@@ -166,8 +163,8 @@ def write_ledger(folder: Path, count: int) -> None:
             spill.add(table, WHOLE.parts(hashes_of(names.to_pylist())))
         spill.flush()
         with closing(SettledRows(made_dataset(folder, "r1").settled_files(), PARTS)) as rows:
-            indexed = rows.files_table(str(folder))
-        write_index(PlainWriter(), str(folder), "r1", indexed, map(spill.part, range(PARTS)))
+            indexed = rows.files_table()
+        write_index(PlainWriter(), str(folder / "index"), "r1", indexed, map(spill.part, range(PARTS)))
 
 
 if __name__ == "__main__":

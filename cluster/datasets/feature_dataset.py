@@ -4,6 +4,7 @@
     ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
     vocabulary.csv                    class names, where labels were given by name
+    index/                            the lines of many ledgers in few files (`ledger_index`)
     runs/, lease.json                 as in `cluster.datasets.folder`
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
@@ -21,7 +22,7 @@ import logging
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import closing
 
 import pyarrow as pa
 
@@ -30,7 +31,8 @@ from cluster.datasets.committed import committed_features
 from cluster.datasets.folder import DatasetError, DatasetFolder, stored_parquet
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.ledger_index import newest_index, write_index
-from cluster.datasets.partitions import PARTS
+from cluster.datasets.partitioning import begin_partition, check_partitioning, shared_lease
+from cluster.datasets.partitions import PARTS, WHOLE, Partition
 from cluster.datasets.settled_rows import SettledFile, SettledPart, SettledRows, all_gone
 from cluster.datasets.shard_index import IndexedShard
 from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
@@ -65,6 +67,7 @@ class FeatureDataset(DatasetFolder):
     """The feature dataset at `root`. One run writes at a time.
 
     fingerprint  how this run makes features; `option_of` has the options that its parts follow from, for messages
+    partition    of the ids, which the run works on alone (`cluster.datasets.partitioning`)
     revision     of the sampling (`schemas.ledger`)
     note         kept in the metadata of the shards
     """
@@ -80,8 +83,10 @@ class FeatureDataset(DatasetFolder):
         revision: str = FIRST_REVISION,
         option_of: Mapping[str, str] | None = None,
         note: str = "",
+        partition: Partition = WHOLE,
     ) -> None:
         super().__init__(root, run_id=run_id)
+        self.partition = partition
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
             "framemill.schema_version": SCHEMA_VERSION,
@@ -104,6 +109,7 @@ class FeatureDataset(DatasetFolder):
             DatasetError: where they cannot.
         """
         files.check_writable(self.root)
+        check_partitioning(self.root, self.partition)
         stored = stored_schema(self.root)
         if stored is not None:
             self._schema = schema_beside(stored, self._schema)
@@ -136,7 +142,9 @@ class FeatureDataset(DatasetFolder):
     def clear(self) -> None:
         """Make sure that a run that died changes nothing more; the caller holds the lease, and repairs each part."""
         with self.explained("written to"):
-            self.sweep_temporaries(map(self.place, FOLDERS))
+            begin_partition(self.root, self.partition)
+            shared = self.shared_folders if self.partition == WHOLE else []  # others may be writing there
+            self.sweep_temporaries([*shared, *map(self._own, FOLDERS)])
             self.fence(self._schema_of, self._shard_of)
 
     def settled_rows(self, *, in_parts: bool | None = False, of: Collection[str] = FOLDERS) -> SettledRows:
@@ -148,7 +156,7 @@ class FeatureDataset(DatasetFolder):
             settled = self.settled_files(of)
             is_many = len(settled) > FEW_FILES if in_parts is None else in_parts
             count = PARTS if is_many else 1
-            rows = SettledRows(settled, count, index=newest_index(self.root) if count > 1 else None)
+            rows = SettledRows(settled, count, self.partition, newest_index(self._own("index")) if is_many else None)
             rows.read()
         return rows
 
@@ -158,12 +166,13 @@ class FeatureDataset(DatasetFolder):
             settled = self.settled_files()
             if len(settled) <= FEW_FILES:
                 return
-            with closing(SettledRows(settled, PARTS, index=newest_index(self.root))) as rows:
+            folder = self._own("index")
+            with closing(SettledRows(settled, PARTS, self.partition, newest_index(folder))) as rows:
                 unindexed = rows.unindexed
                 if len(unindexed) > max(FEW_FILES, len(settled) * MOST_UNINDEXED):
                     rows.read()
                     parts = (rows.part(number).lines for number in range(PARTS))
-                    write_index(self.writer, self.root, self.run_id, rows.files_table(self.root), parts)
+                    write_index(self.writer, folder, self.run_id, rows.files_table(), parts)
 
     def settled_files(self, of: Collection[str] = FOLDERS) -> list[SettledFile]:
         """The files that say what is settled, those of these folders."""
@@ -200,11 +209,13 @@ class FeatureDataset(DatasetFolder):
 
         part  the one that holds them, where it is at hand
         """
-        if ids:
-            with closing(self.settled_rows(of=ROW_FOLDERS)) if part is None else nullcontext() as rows:
-                held = part if rows is None else rows.part(0)
-                with self.explained("written to"):
-                    self._remove(held.shards_with(ids))
+        if not ids:
+            return
+        if part is None:
+            with closing(self.settled_rows(of=ROW_FOLDERS)) as rows:
+                part = rows.part(0)
+        with self.explained("written to"):
+            self._remove(part.shards_with(ids))
 
     def check_row(self, row: FeatureRow) -> None:
         """Raise an exception for a row that cannot be stored, which would cost all others of its commit."""
@@ -232,7 +243,7 @@ class FeatureDataset(DatasetFolder):
             uris = self._files("failures") if known is None else sorted(known)
             forgotten = tables_with(self.writer, uris, again) if again else []
             folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]
-            new = [self.place(folder, name) for folder in folders]
+            new = [self._own(folder, name) for folder in folders]
             with self.writer.changing([*new, *(stored.uri for stored in forgotten)]):
                 if rows:
                     ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
@@ -266,7 +277,18 @@ class FeatureDataset(DatasetFolder):
     def name_classes(self, videos: Sequence[Video]) -> Vocabulary:
         """Give the class names of a manifest their permanent indices; returns all names. The caller holds the lease."""
         with self.explained("written to"):
-            return extend_vocabulary(self.writer, self.vocabulary_uri(), videos)
+            if self.partition == WHOLE:
+                return extend_vocabulary(self.writer, self.vocabulary_uri(), videos)
+            with shared_lease(self.place("lease-vocabulary.json"), self.run_id) as lease:
+                return extend_vocabulary(lease, self.vocabulary_uri(), videos)
+
+    def lease_uri(self) -> str:
+        """Where the lease is; each partition has its own."""
+        return self.place(f"lease-{self.partition.folder}.json") if self.partition.folder else super().lease_uri()
+
+    def _own(self, folder: str, *names: str) -> str:
+        """The URI of a folder, or of a file in it, that this run may change."""
+        return self.place(folder, *([self.partition.folder] if self.partition.folder else []), *names)
 
     def outdated(self, videos: Sequence[Video]) -> Mapping[str, Sequence[str]]:
         """By shard, the ids of its rows that hold other labels or splits than a manifest says. Writes nothing."""
@@ -326,23 +348,21 @@ class FeatureDataset(DatasetFolder):
 
     def _schema_of(self, uri: str) -> pa.Schema:
         schemas = {"features": self._schema.with_metadata(self._metadata), "ledger": LEDGER_SCHEMA}
-        return schemas.get(_folder_of(uri), FAILURE_SCHEMA)
+        return schemas.get(self._folder_of(uri), FAILURE_SCHEMA)
 
     def _shard_of(self, uri: str) -> str | None:
-        return self.place("features", posixpath.basename(uri)) if _folder_of(uri) == "ledger" else None
+        return self._own("features", posixpath.basename(uri)) if self._folder_of(uri) == "ledger" else None
+
+    def _folder_of(self, uri: str) -> str:
+        return uri.removeprefix(self.place("")).partition("/")[0]
 
     def _files(self, folder: str) -> list[str]:
         return [file.uri for file in self._stored(folder)]
 
     def _stored(self, folder: str) -> list[StoredFile]:
-        return list(stored_parquet(self.place(folder)))
+        return list(stored_parquet(self._own(folder)))
 
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
         data = encode_on_disk(table)
-        self.writer.put(self.place(folder, name), data)
+        self.writer.put(self._own(folder, name), data)
         self.bytes_written += len(data)
-
-
-def _folder_of(uri: str) -> str:
-    return posixpath.basename(posixpath.dirname(uri))
-

@@ -78,9 +78,14 @@ class DatasetFolder:
         """The file name of the run's commit `number`."""
         return f"part-{self.run_id}-{number:05d}.parquet"
 
+    @property
+    def shared_folders(self) -> list[str]:
+        """The folders of what is no row."""
+        return [self.root, self.place(RUNS)]
+
     def sweep_temporaries(self, folders: Iterable[str]) -> None:
-        """Remove what writers that were killed have left in the root, in `runs` and in `folders`."""
-        for folder in (self.root, self.place(RUNS), *folders):
+        """Remove what writers that were killed have left in `folders`."""
+        for folder in folders:
             files.sweep_temporaries(folder)
 
     def fence(self, schema_of: Callable[[str], pa.Schema], shard_of: Callable[[str], str | None]) -> None:

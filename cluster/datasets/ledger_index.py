@@ -23,11 +23,10 @@ from cluster.storage.listing import list_files
 from cluster.storage.parquet import read_table, write_table
 from cluster.storage.writer import Writer
 
-INDEX = "index"
 MAX_REQUESTS = 16  # concurrent ones
 INDEXED = pa.schema(
     [
-        pa.field("uri", pa.string(), nullable=False),  # below the root
+        pa.field("uri", pa.string(), nullable=False),
         pa.field("version", pa.string(), nullable=False),
         pa.field("revision", pa.string()),  # of the sampling; null where the file names none
     ]
@@ -35,73 +34,71 @@ INDEXED = pa.schema(
 
 
 class LedgerIndex:
-    """The index that run `name` has written below `root`; `files` is a table of `INDEXED`."""
+    """The index that run `name` has written to `folder`; `files` is a table of `INDEXED`."""
 
-    def __init__(self, root: str, name: str, files: pa.Table) -> None:
+    def __init__(self, folder: str, name: str, files: pa.Table) -> None:
         self.files = files
-        self._root, self._name = root, name
+        self._folder, self._name = folder, name
 
     def places(self, versions: Sequence[tuple[str, str]]) -> NDArray[np.int32]:
         """(files,) the place of each of its files among those given by URI and version; -1 where it is not there."""
         given = {one: place for place, one in enumerate(versions) if one[1]}
-        uris = (files.join(self._root, uri) for uri in self.files["uri"].to_pylist())
-        ours = zip(uris, self.files["version"].to_pylist(), strict=True)
+        ours = zip(self.files["uri"].to_pylist(), self.files["version"].to_pylist(), strict=True)
         return np.array([given.get(one, -1) for one in ours], np.int32)
 
     def part(self, number: int) -> pa.Table:
         """The lines of a part, with their places among `files`."""
-        return read_table(_part_uri(self._root, self._name, number))
+        return read_table(_part_uri(self._folder, self._name, number))
 
 
-def newest_index(root: str) -> LedgerIndex | None:
-    """The index below `root` that was written last, if there is one."""
-    names = _names(root)
+def newest_index(folder: str) -> LedgerIndex | None:
+    """The index in `folder` that was written last, if there is one."""
+    names = _names(folder)
     if not names:
         return None
-    return LedgerIndex(root, names[-1], read_table(files.join(root, INDEX, f"{names[-1]}.parquet")))
+    return LedgerIndex(folder, names[-1], read_table(files.join(folder, f"{names[-1]}.parquet")))
 
 
-def write_index(writer: Writer, root: str, run_id: str, indexed: pa.Table, parts: Iterable[pa.Table]) -> None:
+def write_index(writer: Writer, folder: str, run_id: str, indexed: pa.Table, parts: Iterable[pa.Table]) -> None:
     """Write an index and remove those that are older. The caller holds the lease, by which `writer` writes."""
     for number, table in enumerate(parts):
-        write_table(_part_uri(root, run_id, number), table)
-    write_table(files.join(root, INDEX, f"{run_id}.parquet"), indexed)
+        write_table(_part_uri(folder, run_id, number), table)
+    write_table(files.join(folder, f"{run_id}.parquet"), indexed)
     with writer.changing(()):  # whoever was overtaken removes nothing
-        for name in _names(root):
+        for name in _names(folder):
             if name < run_id:
-                remove_index(root, name)
-        for name in _unfinished(root):
+                remove_index(folder, name)
+        for name in _unfinished(folder):
             if name < run_id:
-                _remove_parts(root, name)
+                _remove_parts(folder, name)
 
 
-def remove_index(root: str, name: str) -> None:
+def remove_index(folder: str, name: str) -> None:
     """Remove the index that run `name` has written: first what makes it count."""
-    files.delete(files.join(root, INDEX, f"{name}.parquet"))
-    _remove_parts(root, name)
+    files.delete(files.join(folder, f"{name}.parquet"))
+    _remove_parts(folder, name)
 
 
-def _remove_parts(root: str, name: str) -> None:
+def _remove_parts(folder: str, name: str) -> None:
     with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-        list(pool.map(files.delete, [file.uri for file in list_files(files.join(root, INDEX, name))]))
+        list(pool.map(files.delete, [file.uri for file in list_files(files.join(folder, name))]))
 
 
-def _part_uri(root: str, name: str, number: int) -> str:
-    return files.join(root, INDEX, name, f"{number:03d}.parquet")
+def _part_uri(folder: str, name: str, number: int) -> str:
+    return files.join(folder, name, f"{number:03d}.parquet")
 
 
-def _names(root: str) -> list[str]:
+def _names(folder: str) -> list[str]:
     """The runs whose index is whole, in order."""
-    return sorted(posixpath.splitext(path)[0] for path in _paths(root) if "/" not in path)
+    return sorted(posixpath.splitext(path)[0] for path in _paths(folder) if "/" not in path)
 
 
-def _unfinished(root: str) -> list[str]:
+def _unfinished(folder: str) -> list[str]:
     """The runs that left parts of one."""
-    return sorted({path.partition("/")[0] for path in _paths(root) if "/" in path} - set(_names(root)))
+    return sorted({path.partition("/")[0] for path in _paths(folder) if "/" in path} - set(_names(folder)))
 
 
-def _paths(root: str) -> list[str]:
-    folder = files.join(root, INDEX)
+def _paths(folder: str) -> list[str]:
     if not files.exists(folder):
         return []
     return [file.uri.removeprefix(f"{folder}/") for file in list_files(folder) if file.uri.endswith(".parquet")]

@@ -50,7 +50,8 @@ class Partition:
 
     def holds(self, hashes: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """(ids,) whether each id, by its hash, belongs to this partition."""
-        return hashes % self.count == self.number - 1
+        held: NDArray[np.bool_] = hashes % self.count == self.number - 1
+        return held
 
     def parts(self, hashes: NDArray[np.uint32], count: int = PARTS) -> NDArray[np.intp]:
         """(ids,) the part of the partition that each id is in, from 0 to `count` - 1."""

@@ -6,6 +6,7 @@ In: shards with their ledgers, and failures. Out: their lines, of which memory h
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ class SettledFile:
     version: str
 
     @property
+    def name(self) -> str:
+        """Its name among those of the dataset."""
+        kind = "failures" if self.shard is None else "features" if self.ledger is None else "ledger"
+        return f"{kind}/{posixpath.basename(self.uri)}"
+
+    @property
     def ledger(self) -> str | None:
         """The ledger, where there is one."""
         return self.uri if self.shard not in (None, self.uri) else None
@@ -79,7 +86,7 @@ class SettledRows:
         self._spill = Spill(ROWS, count) if count > 1 else None
         self._places = np.empty(0, np.int32)  # of the files in the index
         if self._index is not None:
-            self._places = self._index.places([(file.uri, file.version) for file in files])
+            self._places = self._index.places([(file.name, file.version) for file in files])
             for place, revision in zip(self._places, self._index.files["revision"].to_pylist(), strict=True):
                 if place >= 0:
                     self.revisions[place] = revision
@@ -113,11 +120,12 @@ class SettledRows:
     @property
     def unindexed(self) -> list[int]:
         """The places of files that are not in the index."""
-        return np.setdiff1d(np.arange(len(self.files)), self._places).tolist()
+        found: list[int] = np.setdiff1d(np.arange(len(self.files)), self._places).tolist()
+        return found
 
-    def files_table(self, root: str) -> pa.Table:
+    def files_table(self) -> pa.Table:
         """The files as an index names them."""
-        uris = [file.uri.removeprefix(root).lstrip("/") for file in self.files]
+        uris = [file.name for file in self.files]
         return pa.Table.from_arrays(
             [pa.array(uris), pa.array([file.version for file in self.files]), pa.array(self.revisions, pa.string())],
             schema=INDEXED,
@@ -209,7 +217,11 @@ class SettledPart:
         if not ids:
             return self, ids, []
         files = [self._rows.files[place].uri for place in sorted(set(left["file"].to_pylist()))]
-        return SettledPart(self._rows, pa.concat_tables([self.done, self.failures.filter(pc.invert(has_row))])), ids, files
+        return (
+            SettledPart(self._rows, pa.concat_tables([self.done, self.failures.filter(pc.invert(has_row))])),
+            ids,
+            files,
+        )
 
     def is_of(self, revision: str) -> NDArray[np.bool_]:
         """(done,) whether each row that is done is of this revision of the sampling, or of none that is known."""

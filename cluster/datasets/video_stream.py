@@ -1,13 +1,16 @@
 """The videos of an input as a stream: parts of them, of which memory holds one at a time.
 
 `WholeVideos` are all there. `ListedVideos` are listed by a thread while others are worked on: what has been listed by
-then is a window, which is on this machine's disk and goes through all parts before the next one begins.
+then is a window, which is on this machine's disk and goes through all parts before the next one begins. Each is at
+least as large as all before it, so that few of them go through the ledger.
 """
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from threading import Lock, Thread
 
@@ -25,6 +28,7 @@ from schemas.videos import Video, content_of
 # A file name may be no text: URIs are kept as bytes.
 LISTED = pa.schema([("id", pa.string()), ("uri", pa.binary()), ("version", pa.string())])
 ENCODING = "utf-8", "surrogateescape"
+WINDOW_SECONDS = 10.0  # after which a window may be smaller than all before it
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class VideoStream(ABC):
     def unread(self) -> tuple[str, ...]:
         """Folders and links that were not read so far, whose videos are missing."""
 
+    everything: Sequence[Video] = ()  # the videos of all partitions, where they may have labels
+
     @abstractmethod
     def all(self) -> Sequence[Video]:
         """All videos, for which memory must have room."""
@@ -66,12 +72,13 @@ class VideoStream(ABC):
 
 
 class WholeVideos(VideoStream):
-    """Those of the videos that a partition holds, all known."""
+    """Those of the videos that a partition holds, all known; `everything` are the videos of all partitions."""
 
     def __init__(self, videos: Sequence[Video], unread: tuple[str, ...] = (), partition: Partition = WHOLE) -> None:
+        self.everything = videos
         if partition != WHOLE:
             held = partition.holds(hashes_of(video.id for video in videos))
-            videos = [videos[place] for place in held.nonzero()[0]]
+            videos = [videos[place] for place in held.nonzero()[0].tolist()]
         self._videos, self._unread, self._partition = videos, unread, partition
 
     @property
@@ -87,6 +94,12 @@ class WholeVideos(VideoStream):
     @override
     def all(self) -> Sequence[Video]:
         return self._videos
+
+    def with_videos(self, videos: Sequence[Video]) -> WholeVideos:
+        """The same with `videos`, which have the same ids."""
+        made = copy(self)
+        made._videos = videos
+        return made
 
     @override
     def parts(self, count: int) -> Iterator[VideoPart]:
@@ -114,7 +127,7 @@ class ListedVideos(VideoStream):
         self._videos: Sequence[Video] | None = None
         self._spill = Spill(LISTED, PARTS)
         self._lock = Lock()
-        self._is_over = self._is_closed = self._is_awaited = False
+        self._is_over = self._is_closed = False
         self._error: Exception | None = None
 
     @property
@@ -141,23 +154,26 @@ class ListedVideos(VideoStream):
             return
         assert count == PARTS
         Thread(target=self._list, name="listing", daemon=True).start()
-        taken = 0
+        taken = taken_rows = 0
+        awaited_since = time.monotonic()
         while True:
-            with self._lock:
-                is_over, end = self._is_over, self._spill.runs
             if self._error is not None:
                 raise self._error
-            self._is_awaited = end == taken
-            if self._is_awaited:
-                if is_over:
+            has_waited = time.monotonic() > awaited_since + WINDOW_SECONDS
+            with self._lock:
+                is_over, rows = self._is_over, self._spill.rows
+                if rows == taken_rows and is_over:
                     return
-                yield None
-                continue
+                if rows == taken_rows or not (is_over or rows >= 2 * taken_rows or has_waited):
+                    yield None
+                    continue
+                self._spill.flush()
+                end = self._spill.runs
             for number in range(PARTS):
                 table = self._spill.part(number, taken, end)
                 if len(table):
                     yield _listed_part(number, table)
-            taken = end
+            taken, taken_rows, awaited_since = end, rows, time.monotonic()
 
     @override
     def close(self) -> None:
@@ -171,10 +187,10 @@ class ListedVideos(VideoStream):
                 if self._is_closed:
                     break
                 if not self._listing.is_ordered:
-                    raise StorageError("this store lists its files in no order, and there are too many: give a manifest")
+                    raise StorageError(
+                        "this store lists its files in no order, and there are too many: give a manifest"
+                    )
                 self._add(some)
-            with self._lock:
-                self._spill.flush()
         except Exception as error:
             self._error = error
         self._is_over = True
@@ -192,8 +208,6 @@ class ListedVideos(VideoStream):
             table, numbers = table.filter(pa.array(held)), numbers[held]
         with self._lock:
             self._spill.add(table, numbers)
-            if self._is_awaited:
-                self._spill.flush()
 
 
 def _listed_part(number: int, table: pa.Table) -> VideoPart:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from cluster.datasets.partitions import Partition
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.backlog import Backlog
@@ -50,7 +51,8 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
 @contextmanager
 def planned(options: ExtractionOptions, inputs: Inputs) -> Iterator[tuple[Plan, DeferredEngine]]:
     """A run that can start, and its engine. Raises `InputError` or `ImportError` where it cannot start."""
-    with closing(DeferredEngine(options.engine, files.join(options.output, "staging"))) as engine:
+    staging = files.join(options.output, "staging", Partition.parse(options.partition).folder).rstrip("/")
+    with closing(DeferredEngine(options.engine, staging)) as engine:
         yield _plan(options, inputs, engine), engine
 
 
@@ -90,7 +92,6 @@ def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
         if not backlog.is_empty:
             engine = start(plan, engine)
         backlog.withdraw()
-        named = stream.whole or ()  # a folder gives neither labels nor splits
-        vocabulary = dataset.name_classes(named)
-        relabelled = dataset.annotate(named)
+        vocabulary = dataset.name_classes(stream.everything)
+        relabelled = dataset.annotate(stream.everything)
         return ExtractionRun(plan, backlog, engine, vocabulary=vocabulary, relabelled=relabelled)()

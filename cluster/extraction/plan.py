@@ -16,6 +16,7 @@ import torch
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import Increment, Settled, increment_of
 from cluster.datasets.manifest import ManifestError, open_input, with_versions
+from cluster.datasets.partitions import Partition
 from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
@@ -115,7 +116,8 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     problems: list[str] = []
     stream: VideoStream = WholeVideos(())
     try:
-        stream = open_input(options.input, options.folders.exclude, options.policy)
+        partition = Partition.parse(options.partition)
+        stream = open_input(options.input, options.folders.exclude, options.policy, partition)
     except ManifestError as error:
         problems.append(str(error))
     specs: dict[Kind, str] = {
@@ -128,8 +130,8 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     weights, absent = get_weights(specs, problems, quiet=options.reporting.quiet, opener=opener)
     if problems:
         raise InputError(*problems)
-    if stream.whole is not None:
-        stream = WholeVideos(with_versions(stream.whole, options.policy), stream.unread)
+    if isinstance(stream, WholeVideos):
+        stream = stream.with_videos(with_versions(stream.whole, options.policy))
     return Inputs(stream, weights, absent)
 
 
@@ -194,6 +196,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         revision=SAMPLING_REVISION,
         option_of={part: f"--{spelled(name)}" for part, name in OPTION_OF.items()} | {"sound.precision": "--precision"},
         note=warning or "",
+        partition=Partition.parse(options.partition),
     )
     is_new = not dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
     return Plan(

@@ -73,14 +73,13 @@ class Progress:
     def _write_line(self) -> None:
         self._last_line = time.monotonic()
         rate = self.frames / max(self.seconds, 1e-9)
-        is_told = self._total is not None and self.videos > 0
-        left = (self._total - self.videos) * self.seconds / self.videos if is_told else None
-        of = "" if self._total is None else f"/{self._total}"
+        total = self._total
+        left = (total - self.videos) * self.seconds / self.videos if total is not None and self.videos else None
+        of = "" if total is None else f"/{total}"
         if self._style == "text":
             eta = "" if left is None else f", {left:.0f} s left"
             logger.info(
-                f"{self.videos}{of} videos, {self.frames} frames, {rate:.1f} frames/s, "
-                f"{self.failures} failed{eta}"
+                f"{self.videos}{of} videos, {self.frames} frames, {rate:.1f} frames/s, {self.failures} failed{eta}"
             )
         elif self._style == "json":
             eta_seconds = None if left is None else round(left, 1)

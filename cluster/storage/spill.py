@@ -75,4 +75,3 @@ class Spill:
     def close(self) -> None:
         """Remove the files."""
         self._folder.cleanup()
-
