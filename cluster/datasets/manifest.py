@@ -306,8 +306,6 @@ def _duplicates(videos: list[Video]) -> list[str]:
 def with_versions(videos: Sequence[Video], policy: ReadPolicy = STRICT) -> list[Video]:
     """The videos with their versions, which a manifest lacks and the store is asked for."""
     found = versions_of((video.uri for video in videos if not video.version), policy)
-    return (
-        [replace(video, version=video.version or found.get(video.uri, "")) for video in videos]
-        if found
-        else list(videos)
-    )
+    if not found:
+        return list(videos)
+    return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos]

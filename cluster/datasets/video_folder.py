@@ -47,15 +47,18 @@ def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = S
 
 
 class FolderListing:
-    """The listing of the videos below a folder or prefix, or those that a glob matches, but for what the patterns `exclude` match.
+    """The listing of the videos below a folder or prefix, or of those that a glob matches.
 
+    What the patterns `exclude` match is left out.
     A link that leads nowhere is a video without a version; one that leads out of the folder is followed only if the
     policy allows it. It is read once, and knows afterwards:
 
     unread   folders and links in it that could not be read: what they hold is missing among the videos
     outside  links that lead out of it and were not followed: likewise
     others   the number of files that do not count as videos, by extension
-    is_ordered  whether files come in the order of their names, as far as that decides which come together
+
+    `is_ordered` says whether files have come in the order of their names, without which those whose names differ in
+    the extension alone need not have come together.
 
     Raises:
         OSError, cluster.storage.files.StorageError: where `source` cannot be listed.

@@ -67,6 +67,7 @@ class VideoStream(ABC):
     def parts(self, count: int) -> Iterator[VideoPart | None]:
         """All of them in `count` parts, each once or more often; None while there is none yet."""
 
+    @abstractmethod
     def close(self) -> None:
         """Release what it holds."""
 
@@ -94,6 +95,10 @@ class WholeVideos(VideoStream):
     @override
     def all(self) -> Sequence[Video]:
         return self._videos
+
+    @override
+    def close(self) -> None:
+        pass
 
     def with_videos(self, videos: Sequence[Video]) -> WholeVideos:
         """The same with `videos`, which have the same ids."""

@@ -73,8 +73,8 @@ class ExtractionRun:
         logger.info(f"run {plan.run_id}: {work}, into {plan.options.output}")
         if backlog.pending and backlog.earlier:
             logger.warning(
-                f"{backlog.earlier} videos keep features of an earlier release, which sampled cropped, mirrored, joined "
-                "and raw files, and those with several tracks, otherwise: --redo-earlier extracts them again"
+                f"{backlog.earlier} videos keep features of an earlier release, which sampled cropped, mirrored, "
+                "joined and raw files, and those with several tracks, otherwise: --redo-earlier extracts them again"
             )
         plan.dataset.write_options(plan.options)
         plan.dataset.write_record(self._record("running"))

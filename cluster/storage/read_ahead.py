@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -24,10 +25,9 @@ def in_turns(iterators: Sequence[Iterator[T]]) -> Iterator[T]:
 
     def put(item: T | BaseException | None) -> None:
         while not is_over.is_set():
-            try:
-                return items.put(item, timeout=POLL_SECONDS)
-            except Full:
-                continue
+            with suppress(Full):
+                items.put(item, timeout=POLL_SECONDS)
+                return
 
     def read() -> None:
         try:
