@@ -226,11 +226,12 @@ class FeatureDataset(DatasetFolder):
         number: int,
         rows: Sequence[tuple[FeatureRow, str]],
         failures: Sequence[FailureRow],
-        retried: Collection[str] | Mapping[str, Collection[str]],
+        retried: Collection[str],
+        failure_files: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Make rows (each with its video's content) and failures visible; `retried` ids had failed before.
 
-        A mapping says in which files these failures are.
+        failure_files  which of these failures is in which files, where that is known
 
         `number` names the run's commits. A commit that was cut short can be made again under its number: it writes
         the same files. Raises `DatasetError` where nothing can be written, `LeaseError` where another run holds the
@@ -239,7 +240,7 @@ class FeatureDataset(DatasetFolder):
         name = self.shard_name(number)
         again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
         with self.explained("written to"):
-            known = {uri for name in again for uri in retried[name]} if isinstance(retried, Mapping) else None
+            known = None if failure_files is None else {uri for name in again for uri in failure_files[name]}
             uris = self._files("failures") if known is None else sorted(known)
             forgotten = tables_with(self.writer, uris, again) if again else []
             folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]

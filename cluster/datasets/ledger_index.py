@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,6 @@ from cluster.storage.listing import list_files
 from cluster.storage.parquet import read_table, write_table
 from cluster.storage.writer import Writer
 
-MAX_REQUESTS = 16  # concurrent ones
 INDEXED = pa.schema(
     [
         pa.field("uri", pa.string(), nullable=False),
@@ -70,18 +68,13 @@ def write_index(writer: Writer, folder: str, run_id: str, indexed: pa.Table, par
                 remove_index(folder, name)
         for name in _unfinished(folder):
             if name < run_id:
-                _remove_parts(folder, name)
+                files.delete_folder(files.join(folder, name))
 
 
 def remove_index(folder: str, name: str) -> None:
     """Remove the index that run `name` has written: first what makes it count."""
     files.delete(files.join(folder, f"{name}.parquet"))
-    _remove_parts(folder, name)
-
-
-def _remove_parts(folder: str, name: str) -> None:
-    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-        list(pool.map(files.delete, [file.uri for file in list_files(files.join(folder, name))]))
+    files.delete_folder(files.join(folder, name))
 
 
 def _part_uri(folder: str, name: str, number: int) -> str:

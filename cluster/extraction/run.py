@@ -58,7 +58,7 @@ class ExtractionRun:
         pictured = {first[len(first) * number // PICTURES].id for number in range(PICTURES) if first}
         self._queue = TaskQueue(backlog, thumbnails=pictured)
         self._assembler = Assembler(vocabulary.indices, plan.run_id, plan.worker.stage.sampling)
-        self._sink = Sink(plan.dataset, plan.options.rows_per_shard, backlog.retried)
+        self._sink = Sink(plan.dataset, plan.options.rows_per_shard, backlog.retried, backlog.retried)
         self._log = RunLog(plan.run_id)
         self._relabelled = relabelled
 

@@ -87,7 +87,7 @@ def test_failures_are_taken_up_and_their_files_are_known(videos: Path, output: P
         pending = [video for video in made if video is not None]
         assert made.retried == {f"sub/{FAILED}": (str(output / "failures" / "part-r1-00000.parquet"),)}
         again = next(video for video in pending if video.id.endswith(FAILED))
-        dataset.commit(0, [(feature_row(again, "r2"), again.version)], [], made.retried)
+        dataset.commit(0, [(feature_row(again, "r2"), again.version)], [], made.retried, made.retried)
     assert ids(output, "failures") == []
 
 
