@@ -47,7 +47,10 @@ def begin_partition(root: str, partition: Partition) -> None:
             with suppress(ChangedError):
                 conditions.write(uri, data, "")
         if is_open(files.join(root, "lease.json")):
-            raise DatasetError(f"another run writes {root} as a whole: wait until it ends, or write to another place")
+            raise DatasetError(
+                f"another run writes {root} as a whole: wait until it ends, or write to another place; "
+                "one without --partition clears what a run that died has left"
+            )
     check_partitioning(root, partition)
 
 

@@ -196,6 +196,8 @@ class ListedVideos(VideoStream):
                         "this store lists its files in no order, and there are too many: give a manifest"
                     )
                 self._add(some)
+        except OSError as error:
+            self._error = StorageError(f"the input cannot be listed to its end: {error}")
         except Exception as error:
             self._error = error
         self._is_over = True

@@ -81,11 +81,18 @@ class Backlog:
             yield from self._next[0].pending
             self._next = None
             for found in self._increments:
-                if found is None:
-                    yield None
-                elif found[0].pending:
+                if found is not None and found[0].pending:
                     self._next = found
                     break
+                yield None
+
+    def waiting(self) -> Iterator[Video]:
+        """The same for those who cannot do anything else meanwhile."""
+        for video in self:
+            if video is None:
+                time.sleep(POLL_SECONDS)
+            else:
+                yield video
 
     def close(self) -> None:
         """Remove what is on disk."""

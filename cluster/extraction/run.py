@@ -16,6 +16,7 @@ from dataclasses import replace
 from cluster.datasets.shard_sink import Sink
 from cluster.datasets.vocabulary import Vocabulary
 from cluster.engines.base import Engine, EngineError
+from cluster.engines.options import BEAM
 from cluster.engines.tasks import Done, Outcome, TaskQueue
 from cluster.extraction.assembler import Assembler
 from cluster.extraction.backlog import Backlog
@@ -56,7 +57,10 @@ class ExtractionRun:
         self._backlog = backlog
         first = backlog.first()
         pictured = {first[len(first) * number // PICTURES].id for number in range(PICTURES) if first}
-        self._queue = TaskQueue(backlog, thumbnails=pictured)
+        videos = (
+            backlog.waiting() if plan.options.engine.engine == BEAM else backlog
+        )  # a pipeline gets them all at once
+        self._queue = TaskQueue(videos, thumbnails=pictured)
         self._assembler = Assembler(vocabulary.indices, plan.run_id, plan.worker.stage.sampling)
         self._sink = Sink(plan.dataset, plan.options.rows_per_shard, backlog.retried, backlog.retried)
         self._log = RunLog(plan.run_id)
@@ -82,10 +86,17 @@ class ExtractionRun:
             status = self._work()
             try:
                 self._sink.commit()
-                self._plan.dataset.index_ledger()
             except InputError as error:
                 status = failed(error)
+            if status == "completed":
+                self._index()
         return self._end(status)
+
+    def _index(self) -> None:
+        try:
+            self._plan.dataset.index_ledger()
+        except InputError as error:
+            logger.warning(f"the next run takes longer to begin: the ledgers are not indexed: {error}")
 
     def _abort(self, status: str) -> None:
         """Keep what was finished, if that can be committed, and end."""

@@ -268,3 +268,16 @@ def test_keys_name_tasks_whatever_the_attempt():
     tasks = [Task(A), Task(A, attempt=2), Task(A, SEGMENTS[1]), Task(A, SEGMENTS[2]), Task(B)]
     assert len({task.key for task in tasks}) == 4
     assert tasks[0].key == tasks[1].key
+
+
+def test_a_queue_is_not_over_while_the_next_video_is_not_known():
+    queue = TaskQueue(iter([Video("a", "a"), None, None, Video("b", "b")]))
+    first = queue.take()
+    assert first is not None
+    assert queue.settle(Done(first, None)) is not None
+    assert (queue.is_over, queue.take()) == (False, None)
+    second = queue.take()
+    assert second is not None
+    assert second.video.id == "b"
+    queue.settle(Done(second, None))
+    assert queue.is_over

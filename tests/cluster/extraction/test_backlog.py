@@ -121,4 +121,5 @@ def test_an_index_saves_the_reading_of_files(videos: Path, output: Path, in_part
         assert len([video for video in made if video is not None]) == 11
     (output / "features" / "part-r1-00000.parquet").unlink()
     for made, _ in backlog(videos, output):
+        list(made)
         assert made.pending == 11 + 3, "what has lost its shard since counts no more"
