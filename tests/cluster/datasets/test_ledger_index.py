@@ -117,9 +117,8 @@ def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[int]:
         return checked
 
     with monkeypatch.context() as patch:
-        for module in (files, ledger_index.files):
-            for name in ("write_bytes", "delete", "delete_folder"):
-                patch.setattr(module, name, before(getattr(files, name)))
+        for name in ("write_bytes", "delete", "delete_folder"):
+            patch.setattr(files, name, before(getattr(files, name)))
         yield after
 
 
@@ -138,7 +137,7 @@ def test_a_writer_that_dies_at_any_change_leaves_a_dataset_that_is_the_same(
         assert known(root)[0] == expected
         assert {folder: ids(root, folder) for folder in before} == before
         assert newest_index(str(root / "index")) is not None
-    assert not (root / "index" / "r2.parquet").exists(), "the last ones have come to the end"
+    assert newest_index(str(root / "index")).files.num_rows == 11, "the last ones have come to the end"
     commit(dataset_of(str(root), "r6"), [Video(f"3{number}", "x") for number in range(6)])
     write(root, "r7")
     assert {path.name.removesuffix(".parquet") for path in (root / "index").iterdir()} == {"r7"}

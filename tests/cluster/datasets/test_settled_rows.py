@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from cluster.datasets.increment import FailedBefore
 from cluster.datasets.partitions import PARTS
 from cluster.datasets.settled_rows import SettledFile, SettledRows, all_gone
 from cluster.storage.parquet import write_table
@@ -20,9 +21,7 @@ def files(tmp_path: Path) -> list[SettledFile]:
         "ledger/part-r1-0": without_content(ledger_table([LedgerRow(name, "x", "1") for name in "abc"]), {"c"}),
         "ledger/part-r2-0": ledger_table([LedgerRow(name, "x", "2") for name in "bd"], revision="2"),
         "features/part-r0-0": pa.table({"id": ["e"], "labels": [[1]]}),
-        "failures/part-r1-0": failure_table(
-            [FailureRow(name, "x", "read", "empty", "", 1, "r1", "1") for name in "af"]
-        ),
+        "failures/part-r1-0": failure_table([failure("a"), failure("f")]),
     }
     found = []
     for name, table in tables.items():
@@ -31,6 +30,10 @@ def files(tmp_path: Path) -> list[SettledFile]:
         shard = None if name.startswith("failures") else uri.replace("ledger", "features")
         found.append(SettledFile(uri, shard, "v"))
     return found
+
+
+def failure(name: str) -> FailureRow:
+    return FailureRow(name, "x", "read", "empty", "", 1, "r1", "1")
 
 
 def shard_of(file: SettledFile) -> str:
@@ -64,9 +67,7 @@ def test_what_a_part_says(files: list[SettledFile], count: int) -> None:
     assert (gone, twice) == ({shard_of(files[0]): {"b", "c"}}, {shard_of(files[0]): {"b"}})
     assert done == {"a": "1", "b": "2", "d": "2", "e": ""}
     assert (mended, earlier) == ({"a"}, {"a"})
-    assert {name: (each.code, each.content, each.run_id) for name, each in failed.items()} == {
-        "f": ("empty", "1", "r1")
-    }
+    assert failed == {"f": FailedBefore("empty", "1", "r1")}
 
 
 def test_videos_that_are_as_they_were(files: list[SettledFile]) -> None:
