@@ -57,10 +57,8 @@ class ExtractionRun:
         self._backlog = backlog
         first = backlog.first()
         pictured = {first[len(first) * number // PICTURES].id for number in range(PICTURES) if first}
-        videos = (
-            backlog.waiting() if plan.options.engine.engine == BEAM else backlog
-        )  # a pipeline gets them all at once
-        self._queue = TaskQueue(videos, thumbnails=pictured)
+        is_beam = plan.options.engine.engine == BEAM  # whose pipeline gets them all at once
+        self._queue = TaskQueue(backlog.waiting() if is_beam else backlog, thumbnails=pictured)
         self._assembler = Assembler(vocabulary.indices, plan.run_id, plan.worker.stage.sampling)
         self._sink = Sink(plan.dataset, plan.options.rows_per_shard, backlog.retried, backlog.retried)
         self._log = RunLog(plan.run_id)
