@@ -241,7 +241,7 @@ class FeatureDataset(DatasetFolder):
         again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
         with self.explained("written to"):
             known = None if failure_files is None else {uri for name in again for uri in failure_files[name]}
-            uris = self._files("failures") if known is None else sorted(known)
+            uris = self._files("failures") if known is None else sorted(filter(files.exists, known))
             forgotten = tables_with(self.writer, uris, again) if again else []
             folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]
             new = [self._own(folder, name) for folder in folders]

@@ -49,8 +49,8 @@ def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = S
 class FolderListing:
     """The listing of the videos below a folder or prefix, or of those that a glob matches.
 
-    What the patterns `exclude` match is left out. A link that leads nowhere is a video without a version; one that leads out of the folder is followed only if the
-    policy allows it. It is read once, and knows afterwards:
+    What the patterns `exclude` match is left out. A link that leads nowhere is a video without a version; one that
+    leads out of the folder is followed only if the policy allows it. The listing is read once, and knows afterwards:
 
     unread   folders and links in it that could not be read: what they hold is missing among the videos
     outside  links that lead out of it and were not followed: likewise
