@@ -91,17 +91,16 @@ class SettledRows:
                 if place >= 0:
                     self.revisions[place] = revision
 
-    def read(self, places: Sequence[int] | None = None) -> None:
-        """Take the lines of the files at these places; by default, of all that are not in the index."""
-        places = self.unindexed if places is None else places
+    def read(self) -> None:
+        """Read the files that are not in the index."""
+        places = self.unindexed
         with ThreadPoolExecutor(MAX_REQUESTS) as pool:
             for first in range(0, len(places), FILES_AT_ONCE):
-                self.add(pa.concat_tables(pool.map(self._lines, places[first : first + FILES_AT_ONCE])))
+                self._add(pa.concat_tables(pool.map(self._lines, places[first : first + FILES_AT_ONCE])))
         if self._spill is not None:
             self._spill.flush()
 
-    def add(self, lines: pa.Table) -> None:
-        """Take lines of `ROWS`."""
+    def _add(self, lines: pa.Table) -> None:
         if self._spill is None:
             self._all.append(lines)
         else:

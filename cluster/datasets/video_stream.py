@@ -162,11 +162,11 @@ class ListedVideos(VideoStream):
         taken = taken_rows = 0
         awaited_since = time.monotonic()
         while True:
-            if self._error is not None:
-                raise self._error
             has_waited = time.monotonic() > awaited_since + WINDOW_SECONDS
             with self._lock:
                 is_over, rows = self._is_over, self._spill.rows
+                if self._error is not None:
+                    raise self._error
                 if rows == taken_rows and is_over:
                     return
                 if rows == taken_rows or not (is_over or rows >= 2 * taken_rows or has_waited):
