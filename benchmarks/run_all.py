@@ -22,6 +22,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "end_to_end.pictures": ("--without-sound", "--seconds", "30"),
     "small_files": ("--videos", "200"),
     "growth": ("--videos", "50"),
+    "planning": ("--ids", "100000"),
     "memory": ("--videos", "20", "200", "--minutes", "1", "10"),
     "simulation": (),
     "scoring": ("--videos", "100000"),
@@ -39,7 +40,11 @@ SMALL: dict[str, tuple[str, ...]] = {
     "windows": ("--repeats", "1"),
     "frozen_stages": ("--videos", "48"),
 }
-FULL: dict[str, tuple[str, ...]] = {**dict.fromkeys(SMALL, ()), "end_to_end.pictures": ("--without-sound",)}
+FULL: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(SMALL, ()),
+    "end_to_end.pictures": ("--without-sound",),
+    "planning": ("--ids", "1000000", "10000000"),
+}
 
 
 def main() -> int:

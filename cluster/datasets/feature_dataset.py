@@ -4,6 +4,7 @@
     ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
     vocabulary.csv                    class names, where labels were given by name
+    index/                            the lines of many ledgers in few files (`ledger_index`)
     runs/, lease.json                 as in `cluster.datasets.folder`
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
@@ -21,19 +22,25 @@ import logging
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pyarrow as pa
 
 from cluster.datasets.annotations import ANNOTATED, Annotations, annotations_of, emptied
 from cluster.datasets.committed import committed_features
-from cluster.datasets.folder import DatasetError, DatasetFolder, parquet_files
+from cluster.datasets.folder import DatasetError, DatasetFolder, stored_parquet
 from cluster.datasets.increment import FailedBefore, Settled
-from cluster.datasets.shard_index import IndexedShard, half_withdrawn, merged, repeated
+from cluster.datasets.ledger_index import newest_index, write_index
+from cluster.datasets.partitioning import begin_partition, check_partitioning, shared_lease
+from cluster.datasets.partitions import PARTS, WHOLE, Partition
+from cluster.datasets.settled_rows import SettledFile, SettledPart, SettledRows, all_gone
+from cluster.datasets.shard_index import IndexedShard
 from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
 from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table, tables_with
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
 from cluster.storage import files
-from cluster.storage.parquet import encode_on_disk, read_columns, read_table
+from cluster.storage.buckets import StoredFile
+from cluster.storage.parquet import encode_on_disk, read_columns
 from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata
@@ -43,13 +50,15 @@ from schemas.ledger import (
     REVISION_KEY,
     LedgerRow,
     ledger_table,
-    revision_of,
     without_content,
 )
 from schemas.runs import RunRecord
 from schemas.videos import Video
 
 FOLDERS = ("features", "ledger", "failures")
+ROW_FOLDERS = ("features", "ledger")
+FEW_FILES = 256  # which are read in one part, and need no index
+MOST_UNINDEXED = 1 / 32  # of all files, before they are indexed anew
 MAX_REQUESTS = 16  # concurrent ones
 logger = logging.getLogger("framemill")
 
@@ -58,6 +67,7 @@ class FeatureDataset(DatasetFolder):
     """The feature dataset at `root`. One run writes at a time.
 
     fingerprint  how this run makes features; `option_of` has the options that its parts follow from, for messages
+    partition    of the ids, which the run works on alone (`cluster.datasets.partitioning`)
     revision     of the sampling (`schemas.ledger`)
     note         kept in the metadata of the shards
     """
@@ -73,8 +83,10 @@ class FeatureDataset(DatasetFolder):
         revision: str = FIRST_REVISION,
         option_of: Mapping[str, str] | None = None,
         note: str = "",
+        partition: Partition = WHOLE,
     ) -> None:
         super().__init__(root, run_id=run_id)
+        self.partition = partition
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
             "framemill.schema_version": SCHEMA_VERSION,
@@ -84,7 +96,7 @@ class FeatureDataset(DatasetFolder):
             **({"framemill.note": note} if note else {}),
         }
         self._fingerprint = dict(fingerprint)
-        self._revision = revision
+        self.revision = revision
         self._option_of = option_of or {}
         self._shard_names: set[str] = set()
 
@@ -97,6 +109,7 @@ class FeatureDataset(DatasetFolder):
             DatasetError: where they cannot.
         """
         files.check_writable(self.root)
+        check_partitioning(self.root, self.partition)
         stored = stored_schema(self.root)
         if stored is not None:
             self._schema = schema_beside(stored, self._schema)
@@ -112,47 +125,97 @@ class FeatureDataset(DatasetFolder):
 
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
-        shards = self._index()
-        return Settled(_done(shards), self.failed(), self._earlier(shards))
+        with closing(self.settled_rows()) as rows:
+            return rows.part(0).settled(self.revision)
 
     def failed(self) -> dict[str, FailedBefore]:
         """The videos that earlier runs have not mended, by id. Raises `DatasetError` as `settled` does."""
-        with self.explained("read"):
-            return {
-                name: FailedBefore(*its)
-                for uri in self._files("failures")
-                for name, *its in zip(*_columns(uri, "id", "code", "content", "run_id"), strict=True)
-            }
+        with closing(self.settled_rows(of=("failures",))) as rows:
+            return dict(rows.part(0).settled(self.revision).failed)
 
     def prepare(self) -> Settled:
         """Clear what runs that died have left half done, and read what is settled; the caller holds the lease."""
-        with self.explained("written to"):
-            self.sweep_temporaries(map(self.place, FOLDERS))
-            self.fence(self._schema_of, self._shard_of)
-            shards = self._index()
-            surplus = repeated(shards)
-            self.log_repair(surplus)
-            gone = merged(half_withdrawn(shards), surplus)
-            if gone:
-                self._remove([(shard, gone[shard.uri]) for shard in shards if shard.uri in gone])
-                shards = self._index()
-            done, failed = _done(shards), self.failed()
-            both = done.keys() & failed.keys()
-            if both:
-                forgotten = tables_with(self.writer, self._files("failures"), both)
-                with self.writer.changing(stored.uri for stored in forgotten):
-                    self._forget(forgotten, both)
-        failed = {name: was for name, was in failed.items() if name not in both}
-        return Settled(done, failed, self._earlier(shards))
+        self.clear()
+        with closing(self.settled_rows()) as rows:
+            return self.repaired(rows.part(0)).settled(self.revision)
 
-    def withdraw(self, ids: Collection[str]) -> None:
+    def clear(self) -> None:
+        """Make sure that a run that died changes nothing more; the caller holds the lease, and repairs each part."""
+        with self.explained("written to"):
+            begin_partition(self.root, self.partition)
+            shared = self.shared_folders if self.partition == WHOLE else []  # others may be writing there
+            self.sweep_temporaries([*shared, *map(self._own, FOLDERS)])
+            self.fence(self._schema_of, self._shard_of)
+
+    def settled_rows(self, *, in_parts: bool | None = False, of: Collection[str] = FOLDERS) -> SettledRows:
+        """The lines of what is settled, by files of these folders; None for in parts where they are many.
+
+        To be closed. Writes nothing.
+        """
+        with self.explained("read"):
+            settled = self.settled_files(of)
+            is_many = len(settled) > FEW_FILES if in_parts is None else in_parts
+            count = PARTS if is_many else 1
+            rows = SettledRows(settled, count, self.partition, newest_index(self._own("index")) if is_many else None)
+            rows.read()
+        return rows
+
+    def index_ledger(self) -> None:
+        """Write an index of ledgers and failures, where many are in none; the caller holds the lease."""
+        with self.explained("written to"):
+            settled = self.settled_files()
+            if len(settled) <= FEW_FILES:
+                return
+            folder = self._own("index")
+            with closing(SettledRows(settled, PARTS, self.partition, newest_index(folder))) as rows:
+                unindexed = rows.unindexed
+                if len(unindexed) > max(FEW_FILES, len(settled) * MOST_UNINDEXED):
+                    rows.read()
+                    parts = (rows.part(number).lines for number in range(PARTS))
+                    write_index(self.writer, folder, self.run_id, rows.files_table(), parts)
+
+    def settled_files(self, of: Collection[str] = FOLDERS) -> list[SettledFile]:
+        """The files that say what is settled, those of these folders."""
+        with ThreadPoolExecutor(len(FOLDERS)) as pool:
+            listed = pool.map(lambda folder: self._stored(folder) if folder in of else [], FOLDERS)
+            shards, its_ledgers, failures = listed
+        ledgers = {posixpath.basename(file.uri): file for file in its_ledgers}
+        pairs = [(shard, ledgers.get(posixpath.basename(shard.uri), shard)) for shard in shards]
+        return [
+            *(SettledFile(file.uri, shard.uri, file.version) for shard, file in pairs),
+            *(SettledFile(file.uri, None, file.version) for file in failures),
+        ]
+
+    def repaired(self, part: SettledPart) -> SettledPart:
+        """The part without what runs that died have left half done, which is cleared."""
+        with self.explained("written to"):
+            gone, twice = all_gone(part)
+            self.log_repair(twice)
+            if gone:
+                ids = set[str]().union(*gone.values())
+                self._remove([(shard, gone[shard.uri]) for shard, _ in part.shards_with(ids) if shard.uri in gone])
+                part = part.without(gone)
+            part, mended, uris = part.mended()
+            if mended:
+                forgotten = [load_table(self.writer, uri) for uri in uris]
+                with self.writer.changing(uris):
+                    self._forget(forgotten, mended)
+        return part
+
+    def withdraw(self, ids: Collection[str], part: SettledPart | None = None) -> None:
         """Take rows out of the shards: what readers see holds none of these ids any more.
 
-        The ledger is marked first, so that a withdrawal that was cut short is finished by the next `prepare`.
+        The ledger is marked first, so that a withdrawal that was cut short is finished by the next `repaired`.
+
+        part  the one that holds them, where it is at hand
         """
-        if ids:
-            with self.explained("written to"):
-                self._remove([(shard, ids) for shard in self._index() if not set(ids).isdisjoint(shard.ids)])
+        if not ids:
+            return
+        if part is None:
+            with closing(self.settled_rows(of=ROW_FOLDERS)) as rows:
+                part = rows.part(0)
+        with self.explained("written to"):
+            self._remove(part.shards_with(ids))
 
     def check_row(self, row: FeatureRow) -> None:
         """Raise an exception for a row that cannot be stored, which would cost all others of its commit."""
@@ -164,8 +227,11 @@ class FeatureDataset(DatasetFolder):
         rows: Sequence[tuple[FeatureRow, str]],
         failures: Sequence[FailureRow],
         retried: Collection[str],
+        failure_files: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Make rows (each with its video's content) and failures visible; `retried` ids had failed before.
+
+        failure_files  which of these failures is in which files, where that is known
 
         `number` names the run's commits. A commit that was cut short can be made again under its number: it writes
         the same files. Raises `DatasetError` where nothing can be written, `LeaseError` where another run holds the
@@ -174,13 +240,15 @@ class FeatureDataset(DatasetFolder):
         name = self.shard_name(number)
         again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
         with self.explained("written to"):
-            forgotten = tables_with(self.writer, self._files("failures"), again) if again else []
+            known = None if failure_files is None else {uri for name in again for uri in failure_files[name]}
+            uris = self._files("failures") if known is None else sorted(filter(files.exists, known))
+            forgotten = tables_with(self.writer, uris, again) if again else []
             folders = [*(("ledger", "features") if rows else ()), *(("failures",) if failures else ())]
-            new = [self.place(folder, name) for folder in folders]
+            new = [self._own(folder, name) for folder in folders]
             with self.writer.changing([*new, *(stored.uri for stored in forgotten)]):
                 if rows:
                     ledger = [LedgerRow(row.id, row.uri, content) for row, content in rows]
-                    self._write("ledger", name, ledger_table(ledger, self._revision))
+                    self._write("ledger", name, ledger_table(ledger, self.revision))
                     self._write("features", name, feature_table([row for row, _ in rows], self._schema, self._metadata))
                     self._shard_names.add(name)
                 self._forget(forgotten, again)
@@ -210,7 +278,18 @@ class FeatureDataset(DatasetFolder):
     def name_classes(self, videos: Sequence[Video]) -> Vocabulary:
         """Give the class names of a manifest their permanent indices; returns all names. The caller holds the lease."""
         with self.explained("written to"):
-            return extend_vocabulary(self.writer, self.vocabulary_uri(), videos)
+            if self.partition == WHOLE:
+                return extend_vocabulary(self.writer, self.vocabulary_uri(), videos)
+            with shared_lease(self.place("lease-vocabulary.json"), self.run_id) as lease:
+                return extend_vocabulary(lease, self.vocabulary_uri(), videos)
+
+    def lease_uri(self) -> str:
+        """Where the lease is; each partition has its own."""
+        return self.place(f"lease-{self.partition.folder}.json") if self.partition.folder else super().lease_uri()
+
+    def _own(self, folder: str, *names: str) -> str:
+        """The URI of a folder, or of a file in it, that this run may change."""
+        return self.place(folder, *([self.partition.folder] if self.partition.folder else []), *names)
 
     def outdated(self, videos: Sequence[Video]) -> Mapping[str, Sequence[str]]:
         """By shard, the ids of its rows that hold other labels or splits than a manifest says. Writes nothing."""
@@ -268,53 +347,23 @@ class FeatureDataset(DatasetFolder):
         for stored in failures:
             remove_rows(self.writer, stored, ids)
 
-    def _earlier(self, shards: Iterable[IndexedShard]) -> set[str]:
-        """The ids of rows that were made with another revision of the sampling."""
-        earlier = [shard for shard in shards if shard.revision not in (None, self._revision)]
-        return set(_done(earlier))
-
-    def _index(self) -> list[IndexedShard]:
-        with self.explained("read"):
-            ledgers = {posixpath.basename(uri): uri for uri in self._files("ledger")}
-            found = [(shard, ledgers.get(posixpath.basename(shard))) for shard in self._files("features")]
-            return [_indexed(shard, ledger) for shard, ledger in found]
-
     def _schema_of(self, uri: str) -> pa.Schema:
         schemas = {"features": self._schema.with_metadata(self._metadata), "ledger": LEDGER_SCHEMA}
-        return schemas.get(_folder_of(uri), FAILURE_SCHEMA)
+        return schemas.get(self._folder_of(uri), FAILURE_SCHEMA)
 
     def _shard_of(self, uri: str) -> str | None:
-        return self.place("features", posixpath.basename(uri)) if _folder_of(uri) == "ledger" else None
+        return self._own("features", posixpath.basename(uri)) if self._folder_of(uri) == "ledger" else None
+
+    def _folder_of(self, uri: str) -> str:
+        return uri.removeprefix(self.place("")).partition("/")[0]
 
     def _files(self, folder: str) -> list[str]:
-        return parquet_files(self.place(folder))
+        return [file.uri for file in self._stored(folder)]
+
+    def _stored(self, folder: str) -> list[StoredFile]:
+        return list(stored_parquet(self._own(folder)))
 
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
         data = encode_on_disk(table)
-        self.writer.put(self.place(folder, name), data)
+        self.writer.put(self._own(folder, name), data)
         self.bytes_written += len(data)
-
-
-def _indexed(shard: str, ledger: str | None) -> IndexedShard:
-    if ledger is not None:
-        table = read_table(ledger)
-        return IndexedShard(shard, ledger, table["id"].to_pylist(), table["content"].to_pylist(), revision_of(table))
-    ids = _values(shard, "id")  # somebody has removed the ledger; the rows are there all the same
-    return IndexedShard(shard, None, ids, [""] * len(ids))
-
-
-def _done(shards: Sequence[IndexedShard]) -> dict[str, str]:
-    pairs = (pair for shard in shards for pair in zip(shard.ids, shard.contents, strict=True))
-    return {name: content for name, content in pairs if content is not None}
-
-
-def _folder_of(uri: str) -> str:
-    return posixpath.basename(posixpath.dirname(uri))
-
-
-def _columns(uri: str, *names: str) -> list[list[str]]:
-    return [column.to_pylist() for column in read_table(uri, list(names)).columns]
-
-
-def _values(uri: str, name: str) -> list[str]:
-    return _columns(uri, name)[0]

@@ -21,6 +21,7 @@ from cluster.datasets.tables import fence_table
 from cluster.runs.config_file import config_text
 from cluster.runs.options import Options
 from cluster.storage import files
+from cluster.storage.buckets import StoredFile
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
 from cluster.storage.writer import PlainWriter, Writer
@@ -77,9 +78,14 @@ class DatasetFolder:
         """The file name of the run's commit `number`."""
         return f"part-{self.run_id}-{number:05d}.parquet"
 
+    @property
+    def shared_folders(self) -> list[str]:
+        """The folders of what is no row."""
+        return [self.root, self.place(RUNS)]
+
     def sweep_temporaries(self, folders: Iterable[str]) -> None:
-        """Remove what writers that were killed have left in the root, in `runs` and in `folders`."""
-        for folder in (self.root, self.place(RUNS), *folders):
+        """Remove what writers that were killed have left in `folders`."""
+        for folder in folders:
             files.sweep_temporaries(folder)
 
     def fence(self, schema_of: Callable[[str], pa.Schema], shard_of: Callable[[str], str | None]) -> None:
@@ -177,6 +183,10 @@ def held(lease: Lease, root: str, elsewhere: str) -> Iterator[Lease]:
 
 def parquet_files(folder: str) -> list[str]:
     """All Parquet files below `folder`; none where it does not exist."""
-    if not files.exists(folder):
-        return []
-    return [file.uri for file in list_files(folder) if file.uri.endswith(".parquet")]
+    return [file.uri for file in stored_parquet(folder)]
+
+
+def stored_parquet(folder: str) -> Iterator[StoredFile]:
+    """The same with their versions, as they are listed."""
+    if files.exists(folder):
+        yield from (file for file in list_files(folder) if file.uri.endswith(".parquet"))

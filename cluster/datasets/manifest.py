@@ -13,19 +13,24 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
 from cluster.datasets.label_cells import checked_text, labels_of, shown
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
+from cluster.datasets.partitions import VIDEO_SUFFIXES, WHOLE, Partition
 from cluster.datasets.sentence_cells import sentence_of, words_of
 from cluster.datasets.tar_videos import unpacked
 from cluster.datasets.time_cells import seconds_of
-from cluster.datasets.video_folder import VIDEO_SUFFIXES, described, distinct_ids, list_videos
+from cluster.datasets.video_folder import FolderListing, VideoFolder, described, distinct_ids, list_videos
+from cluster.datasets.video_stream import ListedVideos, VideoStream, WholeVideos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
+from cluster.storage.buckets import StoredFile
 from cluster.storage.listing import is_glob
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import MASK, redacted_uri
@@ -36,6 +41,8 @@ from schemas.videos import Video, seconds_text
 
 ID = "id"
 COLUMNS = (ID, URI, "labels", "split", "start_seconds", "end_seconds", "group", "text", "words")
+FIRST_FILES = 1 << 17  # of a folder, which are listed before any work: most folders have no more
+MEMBERS = 1 << 10  # as many files a tar counts for
 MAX_PROBLEMS = 20
 MAX_FOUND = 10_000  # problems, after which a manifest is read no further
 HERE = "a file of the machine that reads it, which a manifest elsewhere may name only with --allow-local-files"
@@ -79,11 +86,43 @@ def read_input(
         ManifestError: with all problems at once.
     """
     if is_manifest(source):
-        found, problems = _from_manifest(source, URI if needs_uri else ID, policy)
-        if exclude:
-            problems.append("--exclude goes with folders: remove rows from the manifest instead")
-    else:
-        found, problems = _from_listing(source, exclude, policy)
+        return _read_manifest(source, exclude, policy, URI if needs_uri else ID)
+    with _listed(source, policy):
+        return _checked_folder(source, list_videos(source, exclude, policy))
+
+
+def open_input(
+    source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT, partition: Partition = WHOLE
+) -> VideoStream:
+    """Those videos of `read_input` that a partition holds; a large folder is listed while its first are worked on.
+
+    Raises `ManifestError` as `read_input` does. To be closed.
+    """
+    if is_manifest(source):
+        found = _read_manifest(source, exclude, policy, URI)
+        return WholeVideos(found.videos, found.unread, partition)
+    with _listed(source, policy):
+        listing = FolderListing(source, exclude, policy)
+        pages = listing.files()
+        first: list[StoredFile] = []
+        tars = 0
+        for page in pages:
+            first += page
+            tars += sum(is_tar(file.uri) for file in page)
+            if len(first) + tars * MEMBERS >= FIRST_FILES:
+                return ListedVideos(listing, chain([first], pages), partition)
+        found = _checked_folder(source, listing.folder(first))
+    return WholeVideos(found.videos, found.unread, partition)
+
+
+def _read_manifest(source: str, exclude: Sequence[str], policy: ReadPolicy, required: str) -> VideoInput:
+    found, problems = _from_manifest(source, required, policy)
+    if exclude:
+        problems.append("--exclude goes with folders: remove rows from the manifest instead")
+    return _checked(source, found, problems)
+
+
+def _checked(source: str, found: VideoInput, problems: list[str]) -> VideoInput:
     problems += [*_mixed_labels(found.videos), *_duplicates(found.videos)]
     if not found.videos and not problems:
         problems = ["no video found there"]
@@ -92,14 +131,21 @@ def read_input(
     return found
 
 
-def _from_listing(source: str, exclude: Sequence[str], policy: ReadPolicy) -> tuple[VideoInput, list[str]]:
+@contextmanager
+def _listed(source: str, policy: ReadPolicy) -> Iterator[None]:
+    """Turn what prevents a listing into a `ManifestError`."""
     problem = refusal(source)
     try:
         if problem and not is_glob(source, policy) and not _is_folder(source):
-            return VideoInput([]), [problem]
-        listed = list_videos(source, exclude, policy)
+            raise ManifestError(source, [problem])
+        yield
+    except ManifestError:
+        raise
     except (OSError, files.StorageError) as error:
-        return VideoInput([]), [f"it cannot be listed: {error}{_looked_from(source, error)}"]
+        raise ManifestError(source, [f"it cannot be listed: {error}{_looked_from(source, error)}"]) from error
+
+
+def _checked_folder(source: str, listed: VideoFolder) -> VideoInput:
     problems = []
     if not listed.videos and listed.others:
         problems.append(
@@ -112,7 +158,7 @@ def _from_listing(source: str, exclude: Sequence[str], policy: ReadPolicy) -> tu
             f"no video found there, but links that lead out of it: {examples(listed.outside)}; "
             "--follow-links takes in what they lead to"
         )
-    return VideoInput(listed.videos, (*listed.unread, *listed.outside)), problems
+    return _checked(source, VideoInput(listed.videos, (*listed.unread, *listed.outside)), problems)
 
 
 def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[VideoInput, list[str]]:
@@ -280,7 +326,9 @@ def _duplicates(videos: list[Video]) -> list[str]:
     return problems
 
 
-def with_versions(videos: list[Video], policy: ReadPolicy = STRICT) -> list[Video]:
+def with_versions(videos: Sequence[Video], policy: ReadPolicy = STRICT) -> list[Video]:
     """The videos with their versions, which a manifest lacks and the store is asked for."""
     found = versions_of((video.uri for video in videos if not video.version), policy)
-    return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos] if found else videos
+    if not found:
+        return list(videos)
+    return [replace(video, version=video.version or found.get(video.uri, "")) for video in videos]

@@ -67,7 +67,8 @@ class RowDataset(DatasetFolder):
     def prepare(self) -> None:
         """Clear what runs that died have left half done; the caller holds the lease."""
         with self.explained("written to"):
-            self.sweep_temporaries(self.place(*parent, self._folder) for parent in ((), (LEDGER,), (FAILURES,)))
+            own = (self.place(*parent, self._folder) for parent in ((), (LEDGER,), (FAILURES,)))
+            self.sweep_temporaries([*self.shared_folders, *own])
             self.fence(self._schema_of, self._shard_of)
             shards = {posixpath.basename(uri): uri for uri in self._shards()}
             ledgers = parquet_files(self.place(LEDGER, self._folder))

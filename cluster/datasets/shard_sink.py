@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from cluster.datasets.feature_dataset import FeatureDataset
@@ -28,13 +28,21 @@ class Batch:
 class Sink:
     """Collects rows and failures, and commits them to the dataset when there are enough.
 
+    had_failed     ids that failed in earlier runs; `failure_files` says where, as far as that is known
+
     The next call repeats a commit that was interrupted, under the same number, so that no row is stored twice.
     """
 
-    def __init__(self, dataset: FeatureDataset, rows_per_shard: int, had_failed: Collection[str]) -> None:
+    def __init__(
+        self,
+        dataset: FeatureDataset,
+        rows_per_shard: int,
+        had_failed: Collection[str],
+        failure_files: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self._dataset = dataset
         self._rows_per_shard = rows_per_shard
-        self._had_failed = had_failed
+        self._had_failed, self._failure_files = had_failed, failure_files
         self._batch = Batch(0)
 
     def checked(self, row: FeatureRow, content: str) -> FeatureRow | FailureRow:
@@ -67,5 +75,5 @@ class Sink:
         """Make everything collected so far part of the dataset."""
         batch = self._batch
         if batch.rows or batch.failures:
-            self._dataset.commit(batch.number, batch.rows, batch.failures, self._had_failed)
+            self._dataset.commit(batch.number, batch.rows, batch.failures, self._had_failed, self._failure_files)
         self._batch = Batch(batch.number + 1)  # one assignment, so that no signal can interrupt it

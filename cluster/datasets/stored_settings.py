@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
-from cluster.datasets.folder import DatasetError, parquet_files
+from cluster.datasets.folder import DatasetError, stored_parquet
 from cluster.storage import files
 from cluster.storage.parquet import open_parquet
 from schemas.features import with_wide_codes
@@ -23,15 +23,15 @@ def stored_schema(root: str) -> pa.Schema | None:
     Raises:
         DatasetError: for a file that is no feature shard.
     """
-    shards = parquet_files(files.join(root, "features"))
-    if not shards:
+    first = next(stored_parquet(files.join(root, "features")), None)
+    if first is None:
         return None
     try:
-        with open_parquet(shards[0]) as parquet:
+        with open_parquet(first.uri) as parquet:
             schema = parquet.schema_arrow
         fingerprint_of(schema.metadata)
     except ValueError as error:  # Arrow's errors are among them
-        message = f"{shards[0]} is no feature shard: {error}\nMove it away, or write to another place"
+        message = f"{first.uri} is no feature shard: {error}\nMove it away, or write to another place"
         raise DatasetError(message) from error
     return schema
 

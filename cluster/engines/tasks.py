@@ -108,11 +108,14 @@ Outcome = Done[Any] | Failed
 
 
 class TaskQueue(WorkQueue[Task, Outcome]):
-    """Hands out tasks and takes their outcomes until every video is settled; `retried` are ids of videos."""
+    """Hands out tasks and takes their outcomes until every video is settled; `retried` are ids of videos.
+
+    `videos` holds None where the next one is not known yet.
+    """
 
     def __init__(
         self,
-        videos: Iterable[Video],
+        videos: Iterable[Video | None],
         *,
         thumbnails: Iterable[str] = (),
         backoff_seconds: Sequence[float] = BACKOFF_SECONDS,
@@ -120,6 +123,7 @@ class TaskQueue(WorkQueue[Task, Outcome]):
         super().__init__()
         self._backoff_seconds = tuple(backoff_seconds)
         self._videos = iter(videos)
+        self._is_drained = False
         self._thumbnails = frozenset(thumbnails)
         self._ready: deque[Task] = deque()
         self._waiting: list[tuple[float, int, Task]] = []  # (when, tie-breaker, task)
@@ -131,7 +135,7 @@ class TaskQueue(WorkQueue[Task, Outcome]):
     @property
     @override
     def is_over(self) -> bool:
-        return self._in_flight == 0 and not self._waiting and not self._fill()
+        return self._in_flight == 0 and not self._waiting and not self._fill() and self._is_drained
 
     def take(self) -> Task | None:
         """The next task, or None when there is none right now (one may be waiting for its next attempt)."""
@@ -204,10 +208,15 @@ class TaskQueue(WorkQueue[Task, Outcome]):
         )
 
     def _fill(self) -> bool:
-        if not self._ready:
-            video = next(self._videos, None)
-            if video is not None:
-                self._ready.append(Task(video, wants_thumbnail=video.id in self._thumbnails))
+        """Whether a task is ready."""
+        if not self._ready and not self._is_drained:
+            try:
+                video = next(self._videos)
+            except StopIteration:
+                self._is_drained = True
+            else:
+                if video is not None:
+                    self._ready.append(Task(video, wants_thumbnail=video.id in self._thumbnails))
         return bool(self._ready)
 
 

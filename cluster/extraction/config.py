@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from cluster.datasets.partitions import Partition
 from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import (
     AccessOptions,
@@ -30,6 +31,14 @@ def is_fps(text: str) -> bool:
     """Whether `text` is a rate that a video can be sampled at."""
     try:
         return as_fps(text) > 0
+    except ValueError:
+        return False
+
+
+def is_partition(text: str) -> bool:
+    """Whether `text` is a partition."""
+    try:
+        return bool(Partition.parse(text))
     except ValueError:
         return False
 
@@ -103,6 +112,13 @@ class ExtractionOptions(Options):
         filled=True,
         is_written=True,
         common=True,
+    )
+    partition: str = option(
+        "1/1",
+        help="extract one partition of the videos, such as 1/4, the first of four; runs of all of them, wherever they "
+        "are, share the output",
+        must_be="a number and how many there are, such as 1/4",
+        accepts=is_partition,
     )
     dry_run: bool = option(False, help="print what the run would do and cost, and stop", common=True)
     redo_earlier: bool = option(

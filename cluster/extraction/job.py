@@ -1,8 +1,8 @@
 """Feature extraction, from options to an exit code.
 
-manifest ─► plan ─ lease ─► increment (what earlier runs have not settled) ─► run ─► record, report
+manifest ─► plan ─ lease ─► backlog (what earlier runs have not settled) ─► run ─► record, report
 
-The engine starts once there is an increment; labels and splits of settled videos follow the manifest without it. Until
+The engine starts once anything is left; labels and splits of settled videos follow the manifest without it. Until
 an engine has joined its cluster, its networks are taken to be where those of the features were that are there.
 """
 
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from cluster.datasets.partitions import Partition
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
+from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import Inputs, Plan, make_plan, read_inputs
@@ -49,7 +51,8 @@ def run_extraction(options: ExtractionOptions) -> ExitCode:
 @contextmanager
 def planned(options: ExtractionOptions, inputs: Inputs) -> Iterator[tuple[Plan, DeferredEngine]]:
     """A run that can start, and its engine. Raises `InputError` or `ImportError` where it cannot start."""
-    with closing(DeferredEngine(options.engine, files.join(options.output, "staging"))) as engine:
+    staging = files.join(options.output, "staging", Partition.parse(options.partition).folder).rstrip("/")
+    with closing(DeferredEngine(options.engine, staging)) as engine:
         yield _plan(options, inputs, engine), engine
 
 
@@ -83,16 +86,12 @@ def start(plan: Plan, engine: Engine) -> Engine:
 
 def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     """Carry out a plan, with the `lease` of its dataset."""
-    dataset = plan.dataset
-    settled = dataset.prepare()
-    dataset.close_records(lease.predecessors, render_run_report)
-    increment = plan.increment(settled)
-    if increment.pending:
-        engine = start(plan, engine)
-    dataset.withdraw(increment.replaced)
-    vocabulary = dataset.name_classes(plan.videos)
-    relabelled = dataset.annotate(plan.videos)
-    run = ExtractionRun(
-        plan, increment, engine, vocabulary=vocabulary, had_failed=settled.failed.keys(), relabelled=relabelled
-    )
-    return run()
+    dataset, stream = plan.dataset, plan.inputs.stream
+    with closing(stream), closing(Backlog(stream, dataset, plan.options)) as backlog:
+        dataset.close_records(lease.predecessors, render_run_report)
+        if not backlog.is_empty:
+            engine = start(plan, engine)
+        backlog.withdraw()
+        vocabulary = dataset.name_classes(stream.everything)
+        relabelled = dataset.annotate(stream.everything)
+        return ExtractionRun(plan, backlog, engine, vocabulary=vocabulary, relabelled=relabelled)()

@@ -5,7 +5,7 @@ Making it checks everything that can be wrong before any work is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,9 @@ import torch
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import Increment, Settled, increment_of
-from cluster.datasets.manifest import ManifestError, VideoInput, read_input, with_versions
+from cluster.datasets.manifest import ManifestError, open_input, with_versions
+from cluster.datasets.partitions import Partition
+from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.recorded import OPTION_OF, PART_OF
@@ -48,14 +50,22 @@ STAND_IN = "random:0"
 class Inputs:
     """Videos and weights of a run, read and verified.
 
-    unread  what could not be listed of a folder
     absent  weights that a dry run has not fetched, by kind; random ones, which compute as fast, stand in for them
     """
 
-    videos: list[Video]
+    stream: VideoStream
     weights: dict[Kind, ResolvedWeights | None]
-    unread: tuple[str, ...]
     absent: dict[Kind, str]
+
+    @property
+    def videos(self) -> Sequence[Video]:
+        """All videos, for which memory must have room."""
+        return self.stream.all()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What could not be listed of a folder."""
+        return self.stream.unread
 
     @property
     def random_weights(self) -> list[str]:
@@ -84,8 +94,8 @@ class Plan:
     related: tuple[PageLink, ...] = ()
 
     @property
-    def videos(self) -> list[Video]:
-        """All of them, settled or not."""
+    def videos(self) -> Sequence[Video]:
+        """All of them, settled or not, for which memory must have room."""
         return self.inputs.videos
 
     def increment(self, settled: Settled) -> Increment:
@@ -104,9 +114,10 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     A dry run does without weights that would have to be fetched.
     """
     problems: list[str] = []
-    found = VideoInput([])
+    stream: VideoStream = WholeVideos(())
     try:
-        found = read_input(options.input, options.folders.exclude, options.policy)
+        partition = Partition.parse(options.partition)
+        stream = open_input(options.input, options.folders.exclude, options.policy, partition)
     except ManifestError as error:
         problems.append(str(error))
     specs: dict[Kind, str] = {
@@ -119,7 +130,9 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
     weights, absent = get_weights(specs, problems, quiet=options.reporting.quiet, opener=opener)
     if problems:
         raise InputError(*problems)
-    return Inputs(with_versions(found.videos, options.policy), weights, found.unread, absent)
+    if isinstance(stream, WholeVideos):
+        stream = stream.with_videos(with_versions(stream.whole, options.policy))
+    return Inputs(stream, weights, absent)
 
 
 def get_weights(
@@ -183,6 +196,7 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         revision=SAMPLING_REVISION,
         option_of={part: f"--{spelled(name)}" for part, name in OPTION_OF.items()} | {"sound.precision": "--precision"},
         note=warning or "",
+        partition=Partition.parse(options.partition),
     )
     is_new = not dataset.check(unknown={PART_OF[kind] for kind in inputs.absent})
     return Plan(

@@ -10,24 +10,22 @@ closes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from contextlib import closing, suppress
 from dataclasses import replace
 
-from cluster.datasets.increment import Increment
 from cluster.datasets.shard_sink import Sink
 from cluster.datasets.vocabulary import Vocabulary
 from cluster.engines.base import Engine, EngineError
+from cluster.engines.options import BEAM
 from cluster.engines.tasks import Done, Outcome, TaskQueue
 from cluster.extraction.assembler import Assembler
+from cluster.extraction.backlog import Backlog
 from cluster.extraction.plan import Plan
 from cluster.extraction.run_log import RunLog
 from cluster.reports.context import PageContext
 from cluster.reports.extraction_report import render_run_report
 from cluster.runs.lifecycle import failed, guarded, recorded
-from cluster.runs.open_failures import OpenFailures
 from cluster.runs.progress import Progress
-from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
@@ -39,48 +37,46 @@ logger = logging.getLogger("framemill")
 
 
 class ExtractionRun:
-    """Extracts `increment` of `plan` with `engine`.
+    """Extracts the `backlog` of `plan` with `engine`.
 
     vocabulary  the names of all classes
-    had_failed  ids that have a failure from an earlier run
     relabelled  how many settled videos have got other labels or another split
     """
 
     def __init__(
         self,
         plan: Plan,
-        increment: Increment,
+        backlog: Backlog,
         engine: Engine,
         *,
         vocabulary: Vocabulary,
-        had_failed: Collection[str],
         relabelled: int,
     ) -> None:
         self._plan = plan
         self._engine = engine
-        pending = self._pending = increment.pending
-        pictured = {pending[len(pending) * number // PICTURES].id for number in range(PICTURES) if pending}
-        self._queue = TaskQueue(pending, thumbnails=pictured)
+        self._backlog = backlog
+        first = backlog.first()
+        pictured = {first[len(first) * number // PICTURES].id for number in range(PICTURES) if first}
+        is_beam = plan.options.engine.engine == BEAM  # whose pipeline gets them all at once
+        self._queue = TaskQueue(backlog.waiting() if is_beam else backlog, thumbnails=pictured)
         self._assembler = Assembler(vocabulary.indices, plan.run_id, plan.worker.stage.sampling)
-        self._sink = Sink(plan.dataset, plan.options.rows_per_shard, had_failed)
+        self._sink = Sink(plan.dataset, plan.options.rows_per_shard, backlog.retried, backlog.retried)
         self._log = RunLog(plan.run_id)
-        self._failures = OpenFailures(increment.failed)
-        self._settled_text = self._failures.among(len(plan.videos) - len(pending))
-        self._relabelled, self._earlier = relabelled, increment.earlier
+        self._relabelled = relabelled
 
     def __call__(self) -> RunRecord:
         """Run to the end and return the record with its status. Raises `InputError` where nothing can be written."""
-        plan, pending = self._plan, self._pending
+        plan, backlog = self._plan, self._backlog
         if plan.weights_warning:
             logger.warning(plan.weights_warning)
-        logger.info(
-            f"run {plan.run_id}: {len(plan.videos)} videos, {self._settled_text}, {len(pending)} to do, "
-            f"into {plan.options.output}"
-        )
-        if pending and self._earlier:
+        work = f"{backlog.videos} videos, {self._settled_text}, {backlog.pending} to do"
+        if not backlog.is_known:
+            work = f"more than {work} so far"
+        logger.info(f"run {plan.run_id}: {work}, into {plan.options.output}")
+        if backlog.pending and backlog.earlier:
             logger.warning(
-                f"{self._earlier} videos keep features of an earlier release, which sampled cropped, mirrored, joined "
-                "and raw files, and those with several tracks, otherwise: --redo-earlier extracts them again"
+                f"{backlog.earlier} videos keep features of an earlier release, which sampled cropped, mirrored, "
+                "joined and raw files, and those with several tracks, otherwise: --redo-earlier extracts them again"
             )
         plan.dataset.write_options(plan.options)
         plan.dataset.write_record(self._record("running"))
@@ -90,7 +86,15 @@ class ExtractionRun:
                 self._sink.commit()
             except InputError as error:
                 status = failed(error)
+            if status == "completed":
+                self._index()
         return self._end(status)
+
+    def _index(self) -> None:
+        try:
+            self._plan.dataset.index_ledger()
+        except InputError as error:
+            logger.warning(f"the next run takes longer to begin: the ledgers are not indexed: {error}")
 
     def _abort(self, status: str) -> None:
         """Keep what was finished, if that can be committed, and end."""
@@ -111,11 +115,12 @@ class ExtractionRun:
 
     def _work(self) -> str:
         """Carry out all tasks; returns the status."""
-        if not self._pending:
+        if self._backlog.is_empty:
             return "completed"  # no workers are needed
         reporting = self._plan.options.reporting
         style = Progress.style_for(quiet=reporting.quiet, log_format=reporting.log_format)
-        with Progress(len(self._pending), style=style) as progress:
+        total = self._backlog.pending if self._backlog.is_known else None
+        with Progress(total, style=style) as progress:
             return guarded(lambda: self._take_all(progress), EngineError)
 
     def _take_all(self, progress: Progress) -> None:
@@ -139,23 +144,27 @@ class ExtractionRun:
         else:
             self._log.add_failure(row, progress.seconds)
             self._sink.add_failure(row)
-            self._failures.add(row.id, row.code)
+            self._backlog.failures.add(row.id, row.code)
         progress.add_video(failed=not isinstance(row, FeatureRow))
         if self._plan.dataset.is_record_due():
             self._plan.dataset.write_record(self._record("running"))
 
+    @property
+    def _settled_text(self) -> str:
+        return self._backlog.failures.among(self._backlog.settled)
+
     def _record(self, status: str) -> RunRecord:
-        plan = self._plan
+        plan, backlog = self._plan, self._backlog
         return self._log.record(
             status=status,
             configuration=plan.options.flat(),
             fingerprint=plan.fingerprint,
             machine=self._engine.machine(),
-            videos_total=len(plan.videos),
-            already_done=len(plan.videos) - len(self._pending),
-            failed_before=self._failures.earlier,
+            videos_total=backlog.videos,
+            already_done=backlog.settled,
+            failed_before=backlog.failures.earlier,
             relabelled=self._relabelled,
-            earlier_release=self._earlier,
+            earlier_release=backlog.earlier,
             retried=len(self._queue.retried),
             workers_lost=self._queue.workers_lost,
             nodes_lost=len(self._queue.nodes_lost),
@@ -171,7 +180,7 @@ class ExtractionRun:
         return PageContext(
             uri=plan.dataset.run_uri(".html"),
             pages=plan.related,
-            videos={video.id: redacted_uri(video.uri) for video in plan.videos if video.id in shown},
+            videos={name: uri for name, uri in self._log.uris.items() if name in shown},
             unchanged=plan.options.unchanged(),
         )
 
@@ -181,7 +190,7 @@ class ExtractionRun:
             f"{record.status}: {counts.extracted} videos extracted, {counts.failed} failed, {self._settled_text}, "
             f"{counts.frames} frames in {record.wall_seconds:.1f} s"
         )
-        for line in self._failures.lines():
+        for line in self._backlog.failures.lines():
             logger.info(line)
         if unread := self._plan.inputs.unread:
             logger.warning(f"{len(unread)} folders or links were not read: their videos are missing")

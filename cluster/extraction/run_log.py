@@ -40,6 +40,7 @@ class RunLog:
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
     durations: DurationHistogram = field(default_factory=lambda: DurationHistogram.from_seconds([]))
     pictures: list[ContactPicture] = field(default_factory=list)
+    uris: dict[str, str] = field(default_factory=dict)  # of the videos that a report shows
     _points: list[ThroughputPoint] = field(default_factory=list)
     _point_every_seconds: float = 0.5
     _work: dict[str, float] = field(default_factory=dict)  # CPU seconds of videos that are not settled yet
@@ -57,6 +58,7 @@ class RunLog:
         if features.thumbnail is not None:
             picture = base64.b64encode(features.thumbnail.jpeg).decode()
             self.pictures.append(ContactPicture(id=video.id, seconds=features.thumbnail.seconds, jpeg_base64=picture))
+            self.uris[video.id] = redacted_uri(video.uri)
 
     def add_row(self, row: FeatureRow, seconds: float) -> None:
         """Count a finished video, `seconds` after the start."""
@@ -65,8 +67,11 @@ class RunLog:
         self.decoded_seconds += row.duration_seconds
         self.durations = self.durations.plus([row.duration_seconds])
         heapq.heappush(self._slowest, (self._work.pop(row.id, 0.0), row.id, row.num_frames))
+        self.uris[row.id] = row.uri
         if len(self._slowest) > SLOWEST:
-            heapq.heappop(self._slowest)
+            _, name, _ = heapq.heappop(self._slowest)
+            if name not in {picture.id for picture in self.pictures}:
+                del self.uris[name]
         self._add_point(seconds)
 
     def add_failure(self, row: FailureRow, seconds: float) -> None:

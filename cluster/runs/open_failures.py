@@ -15,11 +15,18 @@ class OpenFailures:
     """Counts failures by code, and keeps the first ids of each; `earlier` are those of earlier runs, codes by id."""
 
     def __init__(self, earlier: Mapping[str, str]) -> None:
-        self.earlier = len(earlier)
+        self.earlier = 0
+        self._is_retry_of_use = False  # for any of the earlier ones
         self._counts: Counter[str] = Counter()
         self._ids: dict[str, list[str]] = {}
         for name, code in earlier.items():
-            self.add(name, code)
+            self.add_earlier(name, code)
+
+    def add_earlier(self, name: str, code: str) -> None:
+        """Count the failure of a video in an earlier run."""
+        self.earlier += 1
+        self._is_retry_of_use |= _helps(code) is not None
+        self.add(name, code)
 
     def add(self, name: str, code: str) -> None:
         """Count the failure of a video."""
@@ -29,10 +36,10 @@ class OpenFailures:
             first.append(name)
 
     def among(self, settled: int) -> str:
-        """How many videos earlier runs have settled, and how many of these failed; before any other is added."""
+        """How many videos earlier runs have settled, and how many of these failed."""
         if not self.earlier:
             return f"{settled} settled before"
-        offer = f" ({RETRY})" if any(_helps(code) is not None for code in self._counts) else ""
+        offer = f" ({RETRY})" if self._is_retry_of_use else ""
         return f"{settled} settled before, of them {self.earlier} failed{offer}"
 
     def lines(self) -> Iterator[str]:

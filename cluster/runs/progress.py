@@ -16,9 +16,9 @@ LINE_EVERY_SECONDS = 15.0
 
 
 class Progress:
-    """Counts videos, frames and failures, and shows them."""
+    """Counts videos, frames and failures, and shows them; `total` is None where it is not known yet."""
 
-    def __init__(self, total: int, *, style: str, line_every_seconds: float = LINE_EVERY_SECONDS) -> None:
+    def __init__(self, total: int | None, *, style: str, line_every_seconds: float = LINE_EVERY_SECONDS) -> None:
         self.videos = self.frames = self.failures = 0
         self._total = total
         self._style = style
@@ -73,12 +73,13 @@ class Progress:
     def _write_line(self) -> None:
         self._last_line = time.monotonic()
         rate = self.frames / max(self.seconds, 1e-9)
-        left = (self._total - self.videos) * self.seconds / self.videos if self.videos else None
+        total = self._total
+        left = (total - self.videos) * self.seconds / self.videos if total is not None and self.videos else None
+        of = "" if total is None else f"/{total}"
         if self._style == "text":
             eta = "" if left is None else f", {left:.0f} s left"
             logger.info(
-                f"{self.videos}/{self._total} videos, {self.frames} frames, {rate:.1f} frames/s, "
-                f"{self.failures} failed{eta}"
+                f"{self.videos}{of} videos, {self.frames} frames, {rate:.1f} frames/s, {self.failures} failed{eta}"
             )
         elif self._style == "json":
             eta_seconds = None if left is None else round(left, 1)

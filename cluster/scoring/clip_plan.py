@@ -8,7 +8,7 @@ Making it checks everything that can be wrong before any work is done. A video i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -69,7 +69,7 @@ class ClipInputs:
 
     settings: ScoringSettings
     started: datetime
-    videos: list[Video]
+    videos: Sequence[Video]
     trained: ClipClassifier
     sampling: ClipSampling | None
     timeline: TimelineSteps | None
@@ -120,7 +120,7 @@ class ClipPlan(ScoringPlan):
         return len(self.inputs.videos)
 
 
-def read_clip_inputs(settings: ScoringSettings, videos: list[Video] | None = None) -> ClipInputs:
+def read_clip_inputs(settings: ScoringSettings, videos: Sequence[Video] | None = None) -> ClipInputs:
     """Read checkpoints and manifest, whose `videos` another part of a job may have read already.
 
     Raises `InputError` with everything that is wrong.

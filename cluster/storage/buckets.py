@@ -14,7 +14,8 @@ from typing import Any
 from cluster.storage.files import SCHEMES, STALL_SECONDS, call_store, filesystem, scheme_of
 
 PAGE_OBJECTS = 1000
-Page = tuple[list[dict[str, Any]], str]  # descriptions of objects, and the token of the next page
+# Descriptions of objects, what follows the prefix up to a delimiter, and the token of the next page.
+Page = tuple[list[dict[str, Any]], list[str], str]
 
 
 def is_bucket(uri: str) -> bool:
@@ -42,19 +43,31 @@ def object_pages(uri: str, prefix: str, *, is_flat: bool = False, first: str = "
     is_flat  only those without a slash after the prefix
     first    the name to start at; a few objects before it may come too
     """
+    token = ""
+    while True:
+        found, _, token = _page(uri, prefix, "/" if is_flat else "", first, token)
+        yield found
+        if not token:
+            return
+
+
+def prefixes_below(uri: str, prefix: str) -> list[str]:
+    """The prefixes of the folders below `prefix`; none unless one page holds them, and nothing else is there."""
+    found, folders, token = _page(uri, prefix, "/", "", "")
+    return [] if found or token else folders
+
+
+def _page(uri: str, prefix: str, delimiter: str, first: str, token: str) -> tuple[list[StoredFile], list[str], str]:
     fs, path = filesystem(uri)
     bucket = path.partition("/")[0]
     list_page = _LIST_CALLS[SCHEMES[scheme_of(uri)]]
-    token = ""
-    while True:
-        infos, token = call_store(uri, partial(list_page, fs, bucket, prefix, "/" if is_flat else "", first, token))
-        yield [
-            StoredFile(fs.unstrip_protocol(f"{bucket}/{info['name']}"), int(info.get("size", 0)), version_of(info))
-            for info in infos
-            if not info["name"].endswith("/")  # a placeholder that some programs write for a folder
-        ]
-        if not token:
-            return
+    infos, folders, token = call_store(uri, partial(list_page, fs, bucket, prefix, delimiter, first, token))
+    files = [
+        StoredFile(fs.unstrip_protocol(f"{bucket}/{info['name']}"), int(info.get("size", 0)), version_of(info))
+        for info in infos
+        if not info["name"].endswith("/")  # a placeholder that some programs write for a folder
+    ]
+    return files, folders, token
 
 
 def _list_gcs(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> Page:
@@ -66,10 +79,10 @@ def _list_gcs(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, tok
         bucket,
         json_out=True,
         maxResults=PAGE_OBJECTS,
-        fields="items(name,size,etag),nextPageToken",
+        fields="items(name,size,etag),prefixes,nextPageToken",
         **{key: value for key, value in parameters.items() if value},
     )
-    return page.get("items", []), page.get("nextPageToken", "")
+    return page.get("items", []), page.get("prefixes", []), page.get("nextPageToken", "")
 
 
 def _list_s3(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> Page:
@@ -85,7 +98,8 @@ def _list_s3(fs: Any, bucket: str, prefix: str, delimiter: str, first: str, toke
     )
     objects = page.get("Contents", [])
     infos = [{"name": item["Key"], "size": item["Size"], "ETag": item.get("ETag")} for item in objects]
-    return infos, page.get("NextContinuationToken", "")
+    folders = [folder["Prefix"] for folder in page.get("CommonPrefixes", [])]
+    return infos, folders, page.get("NextContinuationToken", "")
 
 
 _LIST_CALLS: dict[str, Callable[[Any, str, str, str, str, str], Page]] = {"gcs": _list_gcs, "s3": _list_s3}

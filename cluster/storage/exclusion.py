@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from fsspec.utils import glob_translate
 
@@ -30,6 +31,8 @@ class Exclusion:
 
     def leaves_out(self, path: str, *, with_hidden: bool = False) -> bool:
         """Whether `path`, or a folder on the way to it, is left out; not for being hidden `with_hidden`."""
+        if not self._matches and not with_hidden:
+            return _is_hidden(path)
         names = path.split("/")
         if not with_hidden and any(name.startswith(".") for name in names):
             return True
@@ -41,6 +44,17 @@ class Exclusion:
 
 
 HIDDEN = Exclusion()
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a path, or a folder on the way to it, is hidden or a system's."""
+    folder, _, name = path.rpartition("/")
+    if name.startswith(".") or name.lower() in SYSTEM_NAMES:
+        return True
+    return bool(folder) and _is_in_hidden(folder)
+
+
+_is_in_hidden = lru_cache(1 << 12)(_is_hidden)
 
 
 def is_pattern(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from fsspec.utils import glob_translate
 
-from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, version_of
+from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, prefixes_below, version_of
 from cluster.storage.exclusion import HIDDEN, Exclusion
 from cluster.storage.files import STALL_SECONDS, StorageError, call_store, exists, filesystem, is_local
 from cluster.storage.local_files import is_within, regular_file, walk_files
@@ -42,16 +42,37 @@ def list_files(
     outside  takes the paths of links that lead out of a local folder, which are not followed; without it they are
     policy   for servers
     """
+    for stream in list_streams(uri, exclusion, unread=unread, outside=outside, policy=policy, in_parallel=False):
+        yield from stream
+
+
+def list_streams(
+    uri: str,
+    exclusion: Exclusion = HIDDEN,
+    *,
+    unread: list[str] | None = None,
+    outside: list[str] | None = None,
+    policy: ReadPolicy = STRICT,
+    in_parallel: bool = True,
+) -> list[Iterator[StoredFile]]:
+    """The files of `list_files` in streams, each ordered, which can be read at the same time.
+
+    No folder of a bucket is in two streams.
+    """
     root, pattern = split_glob(uri, policy)
     asks_for_hidden = any(part.startswith(".") for part in pattern.split("/"))
     leaves_out = partial(exclusion.leaves_out, with_hidden=asks_for_hidden)
     if is_local(uri):
-        found = _on_disk(root, pattern, leaves_out, unread, outside)
+        found = [_on_disk(root, pattern, leaves_out, unread, outside)]
+    elif is_bucket(uri):
+        found = _in_bucket(uri, pattern, in_parallel)
     else:
-        found = _in_bucket(uri, pattern) if is_bucket(uri) else _linked_from_page(uri, pattern, policy)
-    for file in found:
-        if file.uri == root or not leaves_out(below(root, file.uri)):
-            yield file
+        found = [_linked_from_page(uri, pattern, policy)]
+
+    def kept(files: Iterator[StoredFile]) -> Iterator[StoredFile]:
+        return (file for file in files if file.uri == root or not leaves_out(below(root, file.uri)))
+
+    return [kept(files) for files in found]
 
 
 def split_glob(uri: str, policy: ReadPolicy = STRICT) -> tuple[str, str]:
@@ -135,23 +156,23 @@ def _matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
         raise StorageError(f"{pattern!r} is no pattern: ** stands for folders, and only between slashes") from error
 
 
-def _in_bucket(uri: str, pattern: str) -> Iterator[StoredFile]:
+def _in_bucket(uri: str, pattern: str, in_parallel: bool) -> list[Iterator[StoredFile]]:
     key = key_of(uri)
     if key and not uri.endswith("/"):
         # A file sorts before all files whose names start with its own.
         first = next((file for page in object_pages(uri, key, is_flat=True) for file in page), None)
         if first is not None and key_of(first.uri) == key:
-            yield first
-            return
-    if not pattern:
-        for page in object_pages(uri, f"{key.rstrip('/')}/" if key else ""):
-            yield from page
-        return
-    prefix = before_glob(key)
-    is_flat = "/" not in key[len(prefix) :] and "**" not in key
-    is_match = _matcher(key)
-    for page in object_pages(uri, prefix, is_flat=is_flat):
-        yield from (file for file in page if is_match(key_of(file.uri)))
+            return [iter([first])]
+    if pattern:
+        prefix = before_glob(key)
+        is_flat = "/" not in key[len(prefix) :] and "**" not in key
+        is_match = _matcher(key)
+        pages = object_pages(uri, prefix, is_flat=is_flat)
+        return [(file for page in pages for file in page if is_match(key_of(file.uri)))]
+    prefixes = [f"{key.rstrip('/')}/" if key else ""]
+    while in_parallel and len(prefixes) == 1 and (folders := prefixes_below(uri, prefixes[0])):
+        prefixes = folders
+    return [(file for page in object_pages(uri, prefix) for file in page) for prefix in prefixes]
 
 
 def _linked_from_page(uri: str, pattern: str, policy: ReadPolicy) -> Iterator[StoredFile]:

@@ -35,7 +35,7 @@ from tests.support.dataset import ROOT
 # Scripts give them: one that is missing breaks somebody's night.
 FLAGS = {
     "extract_features": """
-        input output exclude follow-links allow-local-files allow-private-redirects copy-limit-mib
+        input output partition exclude follow-links allow-local-files allow-private-redirects copy-limit-mib
         copy-time-limit weights pca audio-weights audio-pca fps sampling frame-features max-seconds
         segment-seconds max-grid-points max-pixels precision rows-per-shard engine address beam-options workers pools
         embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio redo-earlier dry-run quiet

@@ -100,7 +100,7 @@ STORE = _Store()
 def _list(fs: Shelf, bucket: str, prefix: str, delimiter: str, first: str, token: str) -> buckets.Page:
     Shelf.before(False, f"{bucket}/{prefix}")
     names = sorted(path.partition("/")[2] for path in fs.objects if path.startswith(f"{bucket}/{prefix}"))
-    return [{"name": name, "size": len(fs.objects[f"{bucket}/{name}"][0])} for name in names], ""
+    return [{"name": name, "size": len(fs.objects[f"{bucket}/{name}"][0])} for name in names], [], ""
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from cluster.annotations.export import Export, ExportFile
 from cluster.annotations.fields import attributes_of, frame_of, label_of, member, optional_member, seconds_of, unknown
 from cluster.annotations.findings import Findings
 from cluster.datasets.label_cells import shown
-from cluster.datasets.video_folder import VIDEO_SUFFIXES
+from cluster.datasets.partitions import VIDEO_SUFFIXES
 from schemas.annotations import AnnotatedVideo, Annotation, AnnotationSet, Extent, FrameRange, TimeRange
 
 ANNOTATIONS = ("annotations", "completions")  # the second name is that of old versions

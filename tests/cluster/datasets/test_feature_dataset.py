@@ -456,3 +456,11 @@ def test_places_within_the_dataset(tmp_path):
     dataset = open_dataset("gs://bucket/out/")
     assert dataset.vocabulary_uri() == "gs://bucket/out/vocabulary.csv"
     assert dataset.run_uri(".json") == "gs://bucket/out/runs/r1.json"
+
+
+def test_a_commit_that_was_cut_short_is_made_again_where_the_files_of_failures_are_known(tmp_path):
+    open_dataset(tmp_path).commit(0, [], [failed("a")], ())
+    known = {"a": (str(tmp_path / "failures" / "part-r1-00000.parquet"),)}
+    for _ in range(2):  # the first has removed the file
+        open_dataset(tmp_path, "r2").commit(0, [done("a")], [], known, known)
+    assert (ids(tmp_path, "features"), ids(tmp_path, "failures")) == (["a"], [])

@@ -277,3 +277,16 @@ def test_members_of_a_tar_know_how_far_those_after_them_in_the_batch_go():
     assert [task.read_until for task in queue.take_batch(8)] == [2660, 2660, 2660, 612, 9_000_100, 612, 0]
     queue = TaskQueue(videos[:2])
     assert [queue.take_batch(1)[0].read_until for _ in range(2)] == [612, 1636]
+
+
+def test_a_queue_is_not_over_while_the_next_video_is_not_known():
+    queue = TaskQueue(iter([Video("a", "a"), None, None, Video("b", "b")]))
+    first = queue.take()
+    assert first is not None
+    assert queue.settle(Done(first, None)) is not None
+    assert (queue.is_over, queue.take()) == (False, None)
+    second = queue.take()
+    assert second is not None
+    assert second.video.id == "b"
+    queue.settle(Done(second, None))
+    assert queue.is_over

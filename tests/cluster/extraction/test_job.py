@@ -458,3 +458,30 @@ def test_a_bucket_gives_the_rows_of_a_folder(videos, reference):
         assert found == expected
     assert rows(local)[0]["uri"] == "gs://bucket/in/a.mp4"
     assert all(row["content"].startswith("etag:") for row in rows(local, "ledger"))
+
+
+def test_partitions_of_a_folder_that_is_listed_meanwhile_make_the_same_rows(
+    videos, reference, tmp_path, monkeypatch, log
+):
+    monkeypatch.setattr("cluster.datasets.manifest.FIRST_FILES", 2)
+    monkeypatch.setattr("cluster.datasets.video_folder.FILES_AT_ONCE", 2)
+    monkeypatch.setattr("cluster.datasets.feature_dataset.FEW_FILES", 1)
+    output = tmp_path / "out"
+    totals = []
+    for partition in ("1/2", "2/2"):
+        assert run_extraction(config(videos, output, partition=partition, max_failure_ratio=1.0)) == ExitCode.DONE
+        total, done, extracted, failed = account(records(output)[-1])
+        assert (total, done) == (extracted + failed, 0)
+        totals.append(total)
+    assert sum(totals) == 7
+    assert "so far, into " in log.text
+    for folder in ("features", "failures"):
+        found = [row for place in (output / folder).iterdir() for row in rows(place, ".")]
+        expected = [{**row, "run_id": ""} if "run_id" in row else row for row in rows(reference, folder)]
+        assert sorted(({**row, "run_id": ""} if "run_id" in row else row for row in found), key=str) == sorted(
+            expected, key=str
+        )
+    assert run_extraction(config(videos, output, partition="2/2")) == ExitCode.DONE
+    assert account(records(output)[-1]) == (totals[1], totals[1], 0, 0)
+    assert run_extraction(config(videos, output)) == ExitCode.BAD_INPUT
+    assert "is written in 2 partitions: give --partition 1/2 and the others" in log.text

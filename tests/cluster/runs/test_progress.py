@@ -77,3 +77,13 @@ def test_somebody_who_watches_gets_a_bar(monkeypatch):
     with open(follower, "w") as terminal, open(leader, "rb"):
         monkeypatch.setattr(sys, "stderr", terminal)
         assert Progress.style_for(quiet=False, log_format="text") == "bar"
+
+
+@pytest.mark.parametrize(
+    ("style", "words"), [("text", "1 videos, 0 frames, "), ("json", '"total": null'), ("bar", "1video")]
+)
+def test_a_total_that_is_not_known(style, words, capfd, caplog):
+    with caplog.at_level(logging.INFO, "framemill"), Progress(None, style=style) as progress:
+        progress.add_video(failed=False)
+    assert words in (caplog.text + capfd.readouterr().err)
+    assert " left" not in caplog.text

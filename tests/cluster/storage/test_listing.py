@@ -7,7 +7,7 @@ import pytest
 from cluster.storage import buckets, files
 from cluster.storage.exclusion import HIDDEN, Exclusion
 from cluster.storage.files import StorageError
-from cluster.storage.listing import is_glob, list_files
+from cluster.storage.listing import is_glob, list_files, list_streams
 from cluster.storage.versions import versions_of
 from tests.support.folders import touch
 from tests.support.servers import gs_bucket, s3_bucket
@@ -165,3 +165,15 @@ def test_many_objects_come_in_pages_in_the_order_of_their_names(bucket, monkeypa
     assert names(f"{bucket}/pages") == names(f"{bucket}/pages/**/*.mp4") == expected
     assert names(f"{bucket}/pages/*.mp4") == [uri for uri in expected if uri.count("/") == 4]
     assert versions_of(expected).keys() == set(expected)
+
+
+def test_folders_of_a_bucket_are_streams_that_can_be_read_at_the_same_time(bucket):
+    names = [f"{bucket}/streams/data/{folder}/{number}.mp4" for folder in "abc" for number in range(3)]
+    for name in names:
+        files.write_bytes(name, b"x")
+    streams = [[file.uri for file in stream] for stream in list_streams(f"{bucket}/streams")]
+    assert streams == [names[:3], names[3:6], names[6:]], "the only folder is gone into"
+    files.write_bytes(f"{bucket}/streams/data/b.mp4", b"x")
+    (stream,) = list_streams(f"{bucket}/streams")
+    assert [file.uri for file in stream] == sorted([*names, f"{bucket}/streams/data/b.mp4"]), "files beside folders"
+    assert len(list(list_files(f"{bucket}/streams"))) == 10

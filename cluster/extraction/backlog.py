@@ -1,0 +1,132 @@
+"""The videos that an extraction has left to do, part by part: the next part is joined with what earlier runs have
+settled once the one before it has been handed out.
+
+A part is repaired (`FeatureDataset.repaired`) before it counts, and rows that are to be replaced are withdrawn before
+any of its videos is handed out. Where all videos are known and the dataset is small, there is one part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.increment import Increment, increment_of
+from cluster.datasets.settled_rows import SettledPart
+from cluster.datasets.video_stream import VideoPart, VideoStream
+from cluster.extraction.config import ExtractionOptions
+from cluster.runs.open_failures import OpenFailures
+from schemas.videos import Video
+
+POLL_SECONDS = 0.05
+
+
+class Backlog:
+    """What is left of `videos` for `dataset`, whose lease the caller holds. To be closed.
+
+    seen       videos of the parts so far
+    pending    those of them that are to be done
+    earlier    those that keep the row of an earlier release
+    failures   those that failed in an earlier run, and are not tried again
+    retried    those that failed in an earlier run, and are: the files that hold their failures, by id
+    is_known   whether there is no further part
+    """
+
+    def __init__(self, videos: VideoStream, dataset: FeatureDataset, options: ExtractionOptions) -> None:
+        self.seen = self.pending = self.earlier = 0
+        self.failures = OpenFailures({})
+        self.retried: dict[str, tuple[str, ...]] = {}
+        self._dataset, self._options = dataset, options
+        dataset.clear()
+        self._rows = dataset.settled_rows(in_parts=True if videos.whole is None else None)
+        self._increments = self._joined(videos.parts(self._rows.count))
+        self._whole = videos.whole
+        self.is_known = self._rows.count == 1
+        self._next = self._advance()
+
+    @property
+    def videos(self) -> int:
+        """How many videos there are, as far as is known."""
+        return self.seen if self._whole is None else len(self._whole)
+
+    @property
+    def settled(self) -> int:
+        """How many earlier runs have settled, as far as is known."""
+        return self.seen - self.pending
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._next is None
+
+    def first(self) -> list[Video]:
+        """Those of the first part that has any."""
+        return [] if self._next is None else list(self._next[0].pending)
+
+    def withdraw(self) -> None:
+        """Withdraw the rows that videos of the next part replace."""
+        if self._next is not None:
+            increment, part = self._next
+            self._dataset.withdraw(increment.replaced, part)
+            self._next = replace(increment, replaced=frozenset()), part
+
+    def __iter__(self) -> Iterator[Video | None]:
+        """All that are left to do; None while it is not known which are next."""
+        while self._next is not None:
+            self.withdraw()
+            yield from self._next[0].pending
+            self._next = None
+            for found in self._increments:
+                if found is not None and found[0].pending:
+                    self._next = found
+                    break
+                yield None
+
+    def waiting(self) -> Iterator[Video]:
+        """The same for those who cannot do anything else meanwhile."""
+        for video in self:
+            if video is None:
+                time.sleep(POLL_SECONDS)
+            else:
+                yield video
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+        self._rows.close()
+
+    def _advance(self) -> tuple[Increment, SettledPart] | None:
+        """The next part with anything to do, once it is there."""
+        for found in self._increments:
+            if found is None:
+                time.sleep(POLL_SECONDS)
+            elif found[0].pending:
+                return found
+        return None
+
+    def _joined(self, parts: Iterator[VideoPart | None]) -> Iterator[tuple[Increment, SettledPart] | None]:
+        for videos in parts:
+            yield None if videos is None else self._join(videos)
+        self.is_known = True
+
+    def _join(self, videos: VideoPart) -> tuple[Increment, SettledPart]:
+        revision, failures = self._dataset.revision, self._options.failures
+        part = self._dataset.repaired(self._rows.part(videos.number))
+        open_places = np.flatnonzero(~part.same_as(videos.ids, videos.contents, revision))
+        settled = part.settled(revision, videos.ids.take(pa.array(open_places)))
+        increment = increment_of(
+            list(map(videos.video, open_places.tolist())),
+            settled,
+            failures.retry_failed,
+            redo_earlier=self._options.redo_earlier,
+        )
+        self.seen += len(videos)
+        self.pending += len(increment.pending)
+        self.earlier += increment.earlier
+        for name, code in increment.failed.items():
+            self.failures.add_earlier(name, code)
+        self.retried |= part.failure_files(settled.failed.keys() - increment.failed.keys())
+        return increment, part

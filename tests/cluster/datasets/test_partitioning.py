@@ -1,0 +1,160 @@
+"""Runs that share an output, each with a partition of its own: in one process, and in two at the same time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.folder import DatasetError
+from cluster.datasets.partitioning import COUNT_FILE, shared_lease
+from cluster.datasets.partitions import WHOLE, Partition, hashes_of
+from cluster.features.files import open_features
+from cluster.storage.lease import LeaseError
+from schemas.videos import Video
+from tests.support.dataset import ROOT, rows
+from tests.support.nightly_writers import failure, feature_row
+from tests.support.servers import gs_bucket
+
+HALVES = (Partition(1, 2), Partition(2, 2))
+VIDEOS = [Video(f"{number:03d}", f"in/{number:03d}.mp4", version="1") for number in range(60)]
+FAILING = {"007", "008"}
+# A run of a partition, which says when it is ready, and waits for the other one.
+RUN = """
+import sys
+from cluster.datasets.partitions import Partition
+from tests.cluster.datasets.test_partitioning import extract, opened
+
+partition = Partition.parse(sys.argv[2])
+dataset = opened(sys.argv[1], partition, f"r{partition.number}")
+with dataset.lease():
+    dataset.prepare()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    extract(dataset, labels=(f"class {partition.number}",))
+"""
+
+
+def opened(root: str | Path, partition: Partition = WHOLE, run_id: str = "r1") -> FeatureDataset:
+    return FeatureDataset(
+        str(root), run_id=run_id, rgb_dim=8, frame_features=False, fingerprint={"fps": "1"}, partition=partition
+    )
+
+
+def held_by(partition: Partition) -> list[Video]:
+    mask = partition.holds(hashes_of(video.id for video in VIDEOS))
+    return [video for video, is_held in zip(VIDEOS, mask, strict=True) if is_held]
+
+
+def extract(dataset: FeatureDataset, labels: Sequence[str] = ()) -> None:
+    """Commit the videos of a partition, two at a time."""
+    dataset.name_classes([Video("x", "x", tuple(labels))])
+    videos = held_by(dataset.partition)
+    for number in range(0, len(videos), 2):
+        some = videos[number : number + 2]
+        done = [(feature_row(video, dataset.run_id), "1") for video in some if video.id not in FAILING]
+        failed = [failure(video, dataset.run_id) for video in some if video.id in FAILING]
+        dataset.commit(number, done, failed, ())
+
+
+def test_two_processes_write_one_dataset_at_the_same_time(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RUN, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    with ExitStack() as stack:
+        runs = [stack.enter_context(subprocess.Popen([*command, f"{part}/2"], **pipes)) for part in (1, 2)]
+        for run in runs:
+            assert run.stdout is not None
+            assert run.stdout.readline() == "ready\n"
+        assert (tmp_path / "lease-partition-1-of-2.json").exists()
+        assert (tmp_path / "lease-partition-2-of-2.json").exists()
+        for run in runs:
+            assert run.stdin is not None
+            run.stdin.write("\n")
+            run.stdin.flush()
+        assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    found = [row for partition in HALVES for row in rows(tmp_path, f"features/{partition.folder}")]
+    assert sorted(str(row["id"]) for row in found) == [video.id for video in VIDEOS if video.id not in FAILING]
+    assert {row["uri"] for row in found} == {"r1", "r2"}
+    assert open_features([str(tmp_path)]).rows == len(VIDEOS) - len(FAILING), "readers see one dataset"
+    failed = [row["id"] for partition in HALVES for row in rows(tmp_path, f"failures/{partition.folder}")]
+    assert sorted(failed) == sorted(FAILING)
+    names = (tmp_path / "vocabulary.csv").read_text()
+    assert all(f'"class {number}"' in names for number in (1, 2)), "both have named their classes"
+    assert not list(tmp_path.glob("lease*"))
+
+
+def test_a_partition_sees_and_changes_its_own_files_alone(tmp_path: Path) -> None:
+    for number, partition in enumerate(HALVES, 1):
+        with (dataset := opened(tmp_path, partition, f"r{number}")).lease():
+            dataset.prepare()
+            extract(dataset)
+    first, second = (opened(tmp_path, partition, "r3") for partition in HALVES)
+    mine = [video.id for video in held_by(HALVES[0]) if video.id not in FAILING]
+    assert sorted(first.settled().done) == mine
+    with first.lease(), second.lease():
+        others = {path: path.read_bytes() for path in tmp_path.rglob(f"{HALVES[1].folder}/*")}
+        first.prepare()
+        first.withdraw(set(mine[:3]) | {held_by(HALVES[1])[0].id})
+        assert sorted(first.settled().done) == mine[3:]
+        assert {path: path.read_bytes() for path in tmp_path.rglob(f"{HALVES[1].folder}/*")} == others
+        with pytest.raises(LeaseError, match="r3"), opened(tmp_path, HALVES[0], "r4").lease():
+            pass
+
+
+def test_a_dataset_stays_divided_as_it_was_begun(tmp_path: Path) -> None:
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    with (dataset := opened(whole)).lease():
+        dataset.prepare()
+        dataset.commit(0, [(feature_row(VIDEOS[0], "r1"), "1")], [], ())
+    with pytest.raises(DatasetError, match="was written as a whole: go on without --partition"):
+        opened(whole, HALVES[0]).check()
+    with (dataset := opened(parted, HALVES[0])).lease():
+        dataset.prepare()
+    assert (parted / COUNT_FILE).read_text() == "2\n"
+    opened(parted, HALVES[1]).check()
+    for other, remedy in ((WHOLE, "give --partition 1/2 and the others"), (Partition(1, 3), "give --partition K/2")):
+        with pytest.raises(DatasetError, match=rf"is written in 2 partitions: {remedy}"):
+            opened(parted, other).check()
+    (parted / COUNT_FILE).write_text("two")
+    with pytest.raises(DatasetError, match="holds no number"):
+        opened(parted).check()
+
+
+def test_runs_of_the_whole_and_of_a_partition_exclude_each_other(tmp_path: Path) -> None:
+    with (whole := opened(tmp_path)).lease():
+        whole.prepare()
+        with opened(tmp_path, HALVES[0]).lease(), pytest.raises(DatasetError, match="as a whole: wait until it ends"):
+            opened(tmp_path, HALVES[0]).prepare()
+    with pytest.raises(DatasetError, match="in 2 partitions"), opened(tmp_path).lease():
+        opened(tmp_path).prepare()
+
+
+def test_a_file_that_partitions_share_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = str(tmp_path / "lease-vocabulary.json")
+    monkeypatch.setattr("cluster.datasets.partitioning.WAIT_SECONDS", 0.3)
+    started = time.monotonic()
+    with shared_lease(uri, "r1"):
+        with pytest.raises(LeaseError, match="run r1"), shared_lease(uri, "r2"):
+            pass
+        assert time.monotonic() > started + 0.3
+    with shared_lease(uri, "r2"):
+        pass
+
+
+def test_partitions_of_a_bucket() -> None:
+    with gs_bucket() as bucket:
+        for number, partition in enumerate(HALVES, 1):
+            with (dataset := opened(f"{bucket}/out", partition, f"r{number}")).lease():
+                dataset.prepare()
+                extract(dataset)
+        assert len(opened(f"{bucket}/out", HALVES[0]).settled().done) == len(set(held_by(HALVES[0])) - FAILING) - len(
+            [video for video in held_by(HALVES[0]) if video.id in FAILING]
+        )
+        with pytest.raises(DatasetError, match="in 2 partitions"):
+            opened(f"{bucket}/out").check()

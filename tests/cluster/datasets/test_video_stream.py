@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cluster.datasets import manifest, video_folder, video_stream
+from cluster.datasets.manifest import open_input, read_input
+from cluster.datasets.partitions import PARTS, Partition
+from cluster.datasets.video_folder import FolderListing
+from cluster.datasets.video_stream import ListedVideos, VideoStream, WholeVideos
+from cluster.storage.buckets import StoredFile
+from cluster.storage.files import StorageError
+from schemas.videos import Video, content_of
+from tests.support.folders import touch
+
+NAMES = [
+    *(f"{number:02d}.mp4" for number in range(20)),
+    *(f"s/a.{suffix}" for suffix in ("avi", "b.mkv", "mkv", "mp4")),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that counts as large, with a name that is no text."""
+    touch(tmp_path, *NAMES)
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb"):
+        pass
+    monkeypatch.setattr(manifest, "FIRST_FILES", 3)
+    monkeypatch.setattr(video_folder, "FILES_AT_ONCE", 2)
+    return tmp_path
+
+
+def videos_of(stream: VideoStream) -> dict[str, Video]:
+    found = {}
+    for part in stream.parts(PARTS):
+        for place in range(len(part or ())):
+            assert part is not None
+            video = part.video(place)
+            assert (part.ids[place].as_py(), part.contents[place].as_py()) == (video.id, content_of(video))
+            assert video.id not in found
+            found[video.id] = video
+    return found
+
+
+@pytest.mark.parametrize("partition", [Partition(), Partition(1, 2), Partition(2, 2)], ids=str)
+def test_a_folder_that_is_being_listed_has_the_videos_of_one_that_is_known(folder: Path, partition: Partition) -> None:
+    whole = WholeVideos(read_input(str(folder)).videos, partition=partition)
+    with closing(open_input(str(folder), partition=partition)) as stream:
+        assert (isinstance(stream, ListedVideos), stream.whole) == (True, None)
+        found = videos_of(stream)
+    assert found == {video.id: video for video in whole.all()} == videos_of(whole)
+    with closing(open_input(str(folder), partition=partition)) as stream:
+        assert list(stream.all()) == list(whole.all())
+        assert (stream.whole, videos_of(stream)) == (stream.all(), found)
+
+
+def test_a_small_folder_is_known_at_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "b.mp4")
+    stream = open_input(str(tmp_path))
+    assert [video.id for video in stream.whole or ()] == ["a", "b"]
+    (part,) = stream.parts(1)
+    assert part is not None
+    assert part.ids.to_pylist() == ["a", "b"]
+
+
+def test_a_window_begins_while_others_are_listed_and_is_larger_than_those_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter(range(100))
+    taken: list[int] = []
+
+    def files() -> Iterator[list[StoredFile]]:
+        for number in given:
+            taken.append(number)
+            yield [StoredFile(f"{folder}/{number:03d}.mp4", 1, "v")]
+            while number and not released:
+                pass
+
+    released: list[bool] = []
+    with closing(ListedVideos(FolderListing(str(folder)), files())) as stream:
+        parts = stream.parts(PARTS)
+        first = next(part for part in parts if part is not None)
+        assert len(taken) <= 2, "the listing goes on"
+        assert 1 <= len(first) <= 2
+        released.append(True)
+        assert len(first) + sum(len(part) for part in parts if part is not None) == 100
+
+
+def test_a_store_that_lists_in_no_order_is_refused_where_its_files_are_many(folder: Path) -> None:
+    listing = FolderListing(str(folder))
+    listing.is_ordered = False
+    with pytest.raises(StorageError, match="give a manifest"):
+        videos_of(ListedVideos(listing, listing.files()))
+
+
+def test_what_the_listing_cannot_read_is_an_error(folder: Path) -> None:
+    def files() -> Iterator[list[StoredFile]]:
+        yield []
+        raise StorageError("no answer")
+
+    with pytest.raises(StorageError, match="no answer"):
+        videos_of(ListedVideos(FolderListing(str(folder)), files()))
+
+
+def test_a_window_need_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_stream, "WINDOW_SECONDS", 0.0)
+    assert len(videos_of(open_input(str(folder)))) == len(NAMES) + 1
