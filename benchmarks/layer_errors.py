@@ -34,12 +34,15 @@ def nearest(numbers: Tensor) -> Tensor:
 
 def round_weights(block: ConvBlock) -> None:
     """Round the weights of convolution and batch norm as one layer."""
+    assert block.bn.running_var is not None
     scale = (block.bn.weight / torch.sqrt(block.bn.running_var + block.bn.eps))[:, None, None, None]
     block.conv.weight.data = nearest(block.conv.weight * scale) / scale
 
 
 def round_biases(block: ConvBlock) -> None:
     """Round the biases of convolution and batch norm as one layer."""
+    assert block.bn.running_mean is not None
+    assert block.bn.running_var is not None
     shift = block.bn.running_mean * block.bn.weight / torch.sqrt(block.bn.running_var + block.bn.eps)
     block.bn.bias.data = nearest(block.bn.bias - shift) + shift
 

@@ -46,7 +46,7 @@ def serve(folder: Path, address: Any, count: Any) -> None:
         count.value += 1
         answer(self, **given)
 
-    FileHandler.answer = counted  # type: ignore[method-assign,assignment]
+    FileHandler.answer = counted  # type: ignore[method-assign]
     with http_files(folder) as root:
         address.put(root)
         time.sleep(3600)
@@ -55,7 +55,8 @@ def serve(folder: Path, address: Any, count: Any) -> None:
 @contextmanager
 def server(folder: Path) -> Iterator[tuple[str, Any]]:
     """The address of such a server, and its count."""
-    address, count = multiprocessing.Queue(), multiprocessing.Value("i", 0)
+    address: multiprocessing.Queue[str] = multiprocessing.Queue()
+    count = multiprocessing.Value("i", 0)
     process = multiprocessing.Process(target=serve, args=(folder, address, count), daemon=True)
     process.start()
     try:

@@ -130,7 +130,7 @@ def texts(numbers: NDArray[np.int64], pattern: str, digits: dict[tuple[int, int]
         for place in reversed(range(start, end)):
             characters[:, place] = DIGITS[left % base]
             left //= base
-    offsets = np.arange(0, characters.size + 1, len(pattern), np.int32)
+    offsets = np.arange(0, characters.size + 1, len(pattern), dtype=np.int32)
     return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(characters))
 
 

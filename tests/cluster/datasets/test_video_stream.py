@@ -16,6 +16,7 @@ from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from schemas.videos import Video, content_of
 from tests.support.folders import touch
+from tests.support.tars import tar_bytes
 
 NAMES = [
     *(f"{number:02d}.mp4" for number in range(20)),
@@ -109,3 +110,37 @@ def test_what_the_listing_cannot_read_is_an_error(folder: Path) -> None:
 def test_a_window_need_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_stream, "WINDOW_SECONDS", 0.0)
     assert len(videos_of(open_input(str(folder)))) == len(NAMES) + 1
+
+
+def test_tars_are_unpacked_while_others_are_listed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(20):
+        members = [
+            ("a.mp4", b"1" * number),
+            ("b.left.mp4", b"2"),
+            ("b.right.mp4", b"3"),
+            ("a.cls", b"7"),
+            ("x.json", b""),
+        ]
+        (folder / f"{number:02d}.tar").write_bytes(tar_bytes(members))
+    expected = {video.id: video for video in read_input(str(folder)).videos}
+    caplog.clear()
+    with caplog.at_level("INFO", "framemill"), closing(open_input(str(folder))) as stream:
+        assert videos_of(stream) == expected
+    assert (expected["07/a"].labels, "07.tar/b.left.mp4" in expected) == ((7,), True)
+    assert "left out of tars, as their extensions are not those of videos: 20 .json" in caplog.text
+
+
+def test_few_tars_are_many_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "00.tar").write_bytes(tar_bytes([("a.mp4", b"1")]))
+    for most in (manifest.MEMBERS, manifest.MEMBERS + 2):
+        monkeypatch.setattr(manifest, "FIRST_FILES", most)
+        with closing(open_input(str(tmp_path))) as stream:
+            assert (stream.whole is None) == (most == manifest.MEMBERS)
+            assert len(stream.all()) == 1
+
+
+def test_a_member_with_the_id_of_another_video_is_an_error(folder: Path) -> None:
+    (folder / "00.tar").write_bytes(tar_bytes([("a.mp4", b"1")]))
+    touch(folder, "00/a.mp4")
+    with pytest.raises(StorageError, match="members of tars have the ids of other videos, rename the tars: '00/a'"):
+        videos_of(open_input(str(folder)))
