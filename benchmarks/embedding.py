@@ -26,12 +26,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from extractors.embedders import CPU_STEM_FRAMES
+from extractors.loaded_networks import CPU_STEM_FRAMES
+from extractors.networks.cpu_precision import has_cpu_bf16, has_cpu_int8
 from extractors.networks.image_input import IMAGE_INPUTS
 from extractors.networks.inception import InceptionV3
 from extractors.networks.inference_form import to_inference_form
 from extractors.networks.log_mel import WINDOW_SAMPLES, log_mel
-from extractors.networks.precision import PRECISIONS, has_cpu_bf16, has_cpu_int8
+from extractors.networks.precision import PRECISIONS
 from extractors.networks.quantized_form import QuantizedInception
 from extractors.weights.pretrained import build_inception, build_vggish
 from extractors.weights.resolve import ResolvedWeights

@@ -17,10 +17,11 @@ import argparse
 
 import numpy as np
 
-from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
+from extractors.embedder_config import EmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
+from extractors.networks.cpu_precision import has_cpu_int8
 from extractors.networks.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from extractors.networks.pca import Pca, fit_pca
-from extractors.networks.precision import has_cpu_int8
 from extractors.weights.pretrained import build_pca
 from extractors.weights.resolve import ResolvedWeights, resolve_weights
 from extractors.weights.weight_sets import Kind

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from fsspec.utils import glob_translate
-
 # Of Synology, of file systems, of Windows and of macOS' archiver; in lower case.
 SYSTEM_NAMES = frozenset(
     {"@eadir", "#recycle", "#snapshot", "lost+found", "$recycle.bin", "system volume information", "__macosx"}
@@ -53,6 +51,8 @@ def is_pattern(text: str) -> bool:
 
 
 def _expression(pattern: str) -> str:
+    from fsspec.utils import glob_translate
+
     path = pattern.strip("/")
     expression: str = glob_translate(path if "/" in pattern.rstrip("/") else f"**/{path}")
     return expression

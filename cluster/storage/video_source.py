@@ -13,12 +13,9 @@ from functools import partial
 from http import HTTPStatus
 from typing import IO, Any, cast
 
-from fsspec.asyn import sync
-
 from cluster.storage.files import STALL_SECONDS, StorageError, filesystem, is_local
-from cluster.storage.http_copy import CopyLimitError, copy_file
 from cluster.storage.range_reader import RangeReader
-from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.read_policy import STRICT, CopyLimitError, ReadPolicy
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
@@ -100,6 +97,8 @@ def _object_range(fs: Any, path: str, start: int, end: int) -> bytes:
 
 
 def _http_range(fs: Any, url: str, start: int, end: int) -> bytes:
+    from fsspec.asyn import sync
+
     # fsspec's own call accepts a whole file in place of the requested range.
     data: bytes = sync(fs.loop, _request_range, fs, url, start, end, timeout=STALL_SECONDS)
     return data
@@ -120,6 +119,8 @@ async def _request_range(fs: Any, url: str, start: int, end: int) -> bytes:
 
 
 def _copy(fs: Any, path: str, copy: IO[bytes], policy: ReadPolicy) -> None:
+    from cluster.storage.http_copy import copy_file
+
     try:
         copy_file(fs, path, copy, policy.copy_bytes, policy.copy_seconds)
     except CopyLimitError as error:

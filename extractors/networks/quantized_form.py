@@ -28,8 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from extractors.networks.inception import IMAGE_SIZE, AuxHead, ConvBlock, InceptionV3
+from extractors.networks.inception import AuxHead, ConvBlock, InceptionV3
 from extractors.networks.inference_form import PACK_BATCH, fold_batch_norm, is_pointwise
+from extractors.networks.sizes import IMAGE_SIZE
 
 DEVIATIONS = 12.0
 LEAST_RANGE = 0.01  # of the layer's largest range: for channels that were never active in training

@@ -16,7 +16,7 @@ from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.engines.base import ONE_CORE
 from cluster.engines.local import LocalEngine
 from cluster.extraction.config import ExtractionOptions
-from cluster.extraction.job import run_extraction
+from cluster.extraction.early_start import run_extraction
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
