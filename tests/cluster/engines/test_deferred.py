@@ -88,7 +88,7 @@ def test_the_child_of_the_local_engine_starts_ahead_and_imports():
     with closing(DeferredEngine(EngineOptions(engine="local"))) as engine:
         engine.begin(("tests.support.items", "none.such"))
         (child,) = [pid for pid in descendants(os.getpid()) if MODULE in command_of(pid)]
-        outcomes = list(engine.run(TaskQueue([Video("a", "a")]), ScriptedWorker()))
+        outcomes = list(engine.run(TaskQueue([Video("a", "segments 1")]), ScriptedWorker()))
         assert [type(outcome) for outcome in outcomes] == [Done]
     assert not command_of(child)
 

@@ -162,7 +162,7 @@ def test_a_cluster_whose_networks_make_other_features_is_refused_once_it_is_join
     write_video(folder / "a.mp4", Clip(**TINY))
     assert run_extraction(config(folder, output, precision="fp32")) == ExitCode.DONE
     monkeypatch.setattr(
-        "extractors.networks.precision.has_cpu_bf16", lambda: False
+        "extractors.networks.cpu_precision.has_cpu_bf16", lambda: False
     )  # so that auto is fp32 without GPUs
     monkeypatch.setattr("cluster.engines.deferred.make_engine", lambda options, staging: OnGpus(1))
     joining = config(folder, output, engine="ray", address="127.0.0.1:1")
