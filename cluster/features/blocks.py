@@ -143,8 +143,8 @@ def _plain_blocks(
     counts = column.to_numpy().astype(np.int64)
     for first in range(0, len(counts), BLOCK_ROWS[VIDEO]):
         rows = slice(first, min(first + BLOCK_ROWS[VIDEO], len(counts)))
-        means = (rows_between(pages, rows.start, rows.stop) for pages in (rgb, audio))
-        yield FeatureBlock(start + first, *means, counts[rows])
+        rgb_rows, audio_rows = (rows_between(pages, rows.start, rows.stop) for pages in (rgb, audio))
+        yield FeatureBlock(start + first, rgb_rows, audio_rows, counts[rows])
 
 
 def _means(column: pa.FixedSizeListArray, name: str, uri: str) -> NDArray[np.float32]:
