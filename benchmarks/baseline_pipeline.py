@@ -21,7 +21,7 @@ import cv2
 import torch
 
 from benchmarks.measure import write_json
-from extractors.networks.inception import IMAGE_SIZE
+from extractors.networks.sizes import IMAGE_SIZE
 from extractors.weights.pretrained import build_inception
 from extractors.weights.resolve import ResolvedWeights
 

@@ -26,12 +26,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from extractors.embedders import CPU_STEM_FRAMES, FrameEmbedder
+from extractors.loaded_networks import CPU_STEM_FRAMES, LoadedInception
+from extractors.networks.cpu_precision import has_cpu_bf16, has_cpu_int8
 from extractors.networks.image_input import IMAGE_INPUTS
 from extractors.networks.inception import InceptionV3
 from extractors.networks.inference_form import to_inference_form
 from extractors.networks.log_mel import WINDOW_SAMPLES, log_mel
-from extractors.networks.precision import PRECISIONS, has_cpu_bf16, has_cpu_int8
+from extractors.networks.precision import PRECISIONS
 from extractors.networks.quantized_form import QuantizedInception
 from extractors.weights.pretrained import build_inception, build_vggish
 from extractors.weights.resolve import ResolvedWeights
@@ -92,7 +93,7 @@ def forms(weights: ResolvedWeights) -> dict[str, Callable[[Tensor], Tensor]]:
             if precision == "int8"
             else to_inference_form(trained, dtype=PRECISIONS[precision])
         )
-        made[f"ours {precision}"] = partial(run_ours, network, FrameEmbedder.row_types[precision])
+        made[f"ours {precision}"] = partial(run_ours, network, LoadedInception.row_types[precision])
     return made
 
 

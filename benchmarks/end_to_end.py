@@ -33,7 +33,8 @@ def stage_seconds(clips: list[str]) -> tuple[float, int]:
     """CPU seconds of decoding and embedding `clips` in this process, and the number of frames."""
     import torch
 
-    from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
+    from extractors.embedder_config import EmbedderConfig
+    from extractors.embedders import AudioEmbedder, FrameEmbedder
     from extractors.extract import Extractor
     from extractors.networks.precision import resolve_precision
     from extractors.sampling import SamplingConfig

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
+from extractors.networks.cpu_precision import has_cpu_bf16
 from extractors.networks.frame_transfer import GROUP_FRAMES
-from extractors.networks.inception import IMAGE_SIZE
-from extractors.networks.precision import has_cpu_bf16
+from extractors.networks.sizes import IMAGE_SIZE
 
 MATRIX_SIZES = {"cuda": (4096, 8192, 16384), "cpu": (1024,)}
 WARM_UP_CALLS = 1

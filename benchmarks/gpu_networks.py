@@ -16,10 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_bench import Bench, Row
 from extractors.networks.batch_runner import BatchRunner
-from extractors.networks.inception import IMAGE_SIZE
 from extractors.networks.inference_form import FusedConv, to_inference_form
-from extractors.networks.log_mel import NUM_BANDS, NUM_FRAMES
 from extractors.networks.precision import PRECISIONS
+from extractors.networks.sizes import IMAGE_SIZE, NUM_BANDS, NUM_FRAMES
 from extractors.weights.pretrained import build_inception, build_vggish
 from extractors.weights.resolve import ResolvedWeights
 

@@ -15,10 +15,12 @@ import torch
 
 from benchmarks.gpu_bench import Bench, Row
 from benchmarks.gpu_networks import BATCHES, FRAME_SHAPE, FRAME_WEIGHTS, SOUND_WEIGHTS, form_call, inception_forms
-from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.embedder_config import AudioEmbedderConfig, FrameEmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.networks.frame_transfer import GROUP_FRAMES
 from extractors.networks.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
-from extractors.networks.log_mel import NUM_BANDS, NUM_FRAMES, WINDOW_SAMPLES
+from extractors.networks.log_mel import WINDOW_SAMPLES
+from extractors.networks.sizes import NUM_BANDS, NUM_FRAMES
 from extractors.weights.resolve import ResolvedWeights
 from schemas.quantization import quantize
 

@@ -29,7 +29,8 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from benchmarks.measure import write_json
-from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.embedder_config import AudioEmbedderConfig, FrameEmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.extract import Extractor
 from extractors.sampling import SamplingConfig
 from extractors.weights.resolve import ResolvedWeights

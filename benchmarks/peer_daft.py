@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import cores
 from benchmarks.peer_network import BATCH_FRAMES, PeerNetwork, peer_arguments
-from extractors.networks.inception import FEATURE_DIM, IMAGE_SIZE
+from extractors.networks.sizes import FEATURE_DIM, IMAGE_SIZE
 
 FEATURE = DataType.fixed_size_list(DataType.float32(), FEATURE_DIM)
 

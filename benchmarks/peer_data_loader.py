@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import cores
 from benchmarks.peer_network import Frames, PeerNetwork, on_screen, peer_arguments
-from extractors.networks.inception import IMAGE_SIZE
+from extractors.networks.sizes import IMAGE_SIZE
 
 Decoded = tuple[str, Tensor, list[float]]
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from extractors.networks.inception import FEATURE_DIM, IMAGE_SIZE, VARIANTS
+from extractors.networks.inception import VARIANTS
+from extractors.networks.sizes import FEATURE_DIM, IMAGE_SIZE
 
 BATCH_FRAMES = 8
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}

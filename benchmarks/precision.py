@@ -20,10 +20,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from extractors.embedders import AudioEmbedder, EmbedderConfig, FrameEmbedder
+from extractors.embedder_config import EmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
+from extractors.networks.cpu_precision import has_cpu_int8
 from extractors.networks.log_mel import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from extractors.networks.pca import fit_pca
-from extractors.networks.precision import has_cpu_int8
 from extractors.video.decode import sample_frames
 from extractors.weights.resolve import resolve_weights
 from schemas.quantization import quantize

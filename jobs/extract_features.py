@@ -18,7 +18,7 @@ def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(ExtractionOptions, __doc__)
     configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
-    from cluster.extraction.job import run_extraction  # after parsing, as it brings torch
+    from cluster.extraction.early_start import run_extraction  # after parsing, which is quicker alone
 
     return run_extraction(options)
 

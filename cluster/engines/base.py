@@ -166,6 +166,9 @@ class WorkQueue(ABC, Generic[TaskT, OutcomeT]):
 class Engine(ABC):
     """Carries out the tasks of a queue."""
 
+    def begin(self, imports: Sequence[str]) -> None:  # noqa: B027 - most engines have nothing that takes long
+        """Begin what takes long before the first task of a worker that needs these modules, without waiting for it."""
+
     def started(self) -> Engine:
         """This engine, started, as most are when they are made; a run asks for it before it touches anything."""
         return self

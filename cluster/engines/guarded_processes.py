@@ -3,9 +3,9 @@
 In: `Request`s. Out: for each a `Response`, or the `ProcessFailure` that took its process.
 
 Decoders run in processes because a thread that hangs or crashes in native code cannot be stopped. A child runs
-`python -m MODULE FD`, whose main calls `serve`. It guards its work itself (`cluster.engines.task_guard`): its watchdog
-kills it when it exceeds a limit and does not stop. Where that fails as well, it is killed here. It ends when its parent
-is gone.
+`python -m MODULE FD IMPORTS…`, whose main calls `serve`. It guards its work itself (`cluster.engines.task_guard`): its
+watchdog kills it when it exceeds a limit and does not stop. Where that fails as well, it is killed here. It ends when
+its parent is gone.
 
 Hostile files may take a child over, so its answers are not trusted: a response is a JSON header and a payload of
 limited size, never a pickle.
@@ -21,10 +21,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -81,15 +82,24 @@ Outcome = Response | ProcessFailure
 class GuardedProcesses(Generic[K]):
     """`count` processes that run `module`; each holds up to `depth` requests, the first of them in work.
 
-    They start with the first request. `is_silent` discards what they write to stdout and stderr. GPUs are hidden from
-    them unless `sees_gpus`: decoding must not take GPU memory.
+    They start with the first request, or before. `is_silent` discards what they write to stdout and stderr. GPUs are
+    hidden from them unless `sees_gpus`: decoding must not take GPU memory. `imports` are modules that they will need:
+    imported while they wait for that request.
     """
 
     def __init__(
-        self, module: str, count: int, *, depth: int = 1, is_silent: bool = False, sees_gpus: bool = False
+        self,
+        module: str,
+        count: int,
+        *,
+        depth: int = 1,
+        is_silent: bool = False,
+        sees_gpus: bool = False,
+        imports: Sequence[str] = (),
     ) -> None:
         self._module, self._count, self._depth, self._is_silent = module, count, depth, is_silent
         self._hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
+        self._imports = tuple(imports)
         self._processes: list[_Process[K]] = []
 
     @property
@@ -102,10 +112,14 @@ class GuardedProcesses(Generic[K]):
         """Number of requests without an outcome."""
         return sum(len(process.requests) for process in self._processes)
 
-    def send(self, request: Request[K]) -> None:
-        """Give a request to the least busy process."""
+    def start(self) -> None:
+        """Start those processes that do not run."""
         while len(self._processes) < self._count:
             self._processes.append(self._start())
+
+    def send(self, request: Request[K]) -> None:
+        """Give a request to the least busy process."""
+        self.start()
         self._least_busy().send(request)
 
     def receive(self, timeout_seconds: float = POLL_SECONDS) -> list[tuple[K, Outcome]]:
@@ -154,7 +168,7 @@ class GuardedProcesses(Generic[K]):
         output = subprocess.DEVNULL if self._is_silent else None
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - this program's own modules
-                [sys.executable, "-m", self._module, str(theirs.fileno())],
+                [sys.executable, "-m", self._module, str(theirs.fileno()), *self._imports],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -174,6 +188,9 @@ def serve(answer: Callable[[bytes], Response]) -> None:
     """Answer requests until the parent is gone; to be called as the main program of a child."""
     configure_worker_logging()
     connection = Connection(int(sys.argv[1]))
+    for name in sys.argv[2:]:
+        with suppress(Exception):  # whoever needs it will say so
+            import_module(name)
     with suppress(EOFError, OSError):
         connection.send_bytes(READY + verdict_file().encode())
         while True:

@@ -8,11 +8,10 @@ reads nothing hostile: it is called in this one, from a thread for each core.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-import torch
 from typing_extensions import override
 
 from cluster.engines.base import (
@@ -27,8 +26,10 @@ from cluster.engines.base import (
     WorkQueue,
     usable_cores,
 )
+from cluster.engines.gpus import gpu_count
+from cluster.engines.guarded_processes import GuardedProcesses
 from cluster.engines.options import EngineOptions
-from cluster.engines.task_process import TaskProcess
+from cluster.engines.task_process import TaskProcess, child_for
 from schemas.records import Machine
 
 POLL_SECONDS = 0.05
@@ -39,19 +40,24 @@ class LocalEngine(Engine):
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or usable_cores()
+        self._child: GuardedProcesses[None] | None = None  # started ahead of the first run
+
+    def begin(self, imports: Sequence[str]) -> None:
+        """Start the child process of the first run, which imports these modules meanwhile."""
+        self._child = child_for(imports)
+        self._child.start()
 
     @override
     def machine(self, resources: Resources = ONE_CORE) -> Machine:
-        return Machine(
-            engine="local", nodes=1, cpus=usable_cores(), gpus=torch.cuda.device_count() if resources.gpus else 0
-        )
+        return Machine(engine="local", nodes=1, cpus=usable_cores(), gpus=gpu_count() if resources.gpus else 0)
 
     @override
     def run(
         self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
     ) -> Generator[OutcomeT, None, None]:
         if not worker.resources.shares_process:
-            yield from _run_in_child(queue, worker)
+            child, self._child = self._child, None
+            yield from _run_in_child(queue, worker, child)
             return
         try:
             yield from self._run_threads(queue, worker)
@@ -60,11 +66,14 @@ class LocalEngine(Engine):
 
     @override
     def close(self) -> None:
-        pass  # nothing outlives a run
+        if self._child is not None:
+            self._child.close()
 
     def _run_threads(
         self, queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
     ) -> Generator[OutcomeT, None, None]:
+        import torch
+
         running: set[Future[OutcomeT]] = set()
         with _restored_threads():
             worker.setup()
@@ -87,9 +96,9 @@ class LocalEngine(Engine):
 
 
 def _run_in_child(
-    queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT]
+    queue: WorkQueue[TaskT, OutcomeT], worker: Worker[TaskT, OutcomeT], child: GuardedProcesses[None] | None
 ) -> Generator[OutcomeT, None, None]:
-    with TaskProcess.of(worker) as process:
+    with TaskProcess.of(worker, child) as process:
         while not queue.is_over:
             batch = queue.take_batch(1)
             if not batch:
@@ -110,6 +119,8 @@ def _settle(queue: WorkQueue[TaskT, OutcomeT], task: TaskT, outcome: OutcomeT | 
 @contextmanager
 def _restored_threads() -> Iterator[None]:
     """Whatever number of threads torch is given inside, it has its own again afterwards."""
+    import torch
+
     before = torch.get_num_threads()
     try:
         yield

@@ -28,6 +28,12 @@ LOOK_EVERY_SECONDS = 1.0
 # How long OpenMP's threads spin while they wait for each other. Where they sleep at once, a training step of the dense
 # classifiers takes half as long again on two free cores; where they spin for long, many times as long on busy ones.
 SPIN_COUNT = "1000"
+NOTICES = {
+    # A token protects the cluster, which Ray sees to by itself.
+    "ray._private.authentication.authentication_token_setup": "Token authentication is enabled",
+    # Jobs handle SIGTERM themselves (`cluster.runs.lifecycle`); an engine may start in another thread.
+    "ray._private.worker": "SIGTERM handler is not set",
+}
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,11 @@ def join_cluster(address: str | None) -> bool:
     if "RAY_JOB_ID" not in os.environ:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     if address:
-        with _without_token_notice():
+        with _without_notices():
             ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
         return False
     # All processes of our own cluster inherit the variables, those that Ray starts beforehand too.
-    with _environment(variables), _without_token_notice():
+    with _environment(variables), _without_notices():
         # `local`: without it, Ray joins whatever cluster was started on this machine last.
         store_bytes = _object_store_bytes()
         ray.init("local", include_dashboard=False, object_store_memory=store_bytes, logging_level="warning")
@@ -80,15 +86,16 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _without_token_notice() -> Iterator[None]:
-    """Leave out the warning that a token protects the cluster, which Ray sees to by itself and nobody need act on."""
-    is_news = leaving_out("Token authentication is enabled")
-    authentication = logging.getLogger("ray._private.authentication.authentication_token_setup")
-    authentication.addFilter(is_news)
+def _without_notices() -> Iterator[None]:
+    """Leave out Ray's warnings that nobody need act on (`NOTICES`)."""
+    filters = [(logging.getLogger(name), leaving_out(text)) for name, text in NOTICES.items()]
+    for source, is_news in filters:
+        source.addFilter(is_news)
     try:
         yield
     finally:
-        authentication.removeFilter(is_news)
+        for source, is_news in filters:
+            source.removeFilter(is_news)
 
 
 class ClusterWatch:

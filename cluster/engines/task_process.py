@@ -13,7 +13,7 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from tempfile import TemporaryDirectory
@@ -34,26 +34,32 @@ ERROR_CHARACTERS = 2_000
 
 
 class TaskProcess:
-    """A child that carries out one task after another; it starts with the first.
+    """A child that carries out one task after another; it starts with the first, unless `child` has started before.
 
     `outcome_type` is that of the worker's outcomes. `on_wait` is called about once a second while a task is in work; an
     exception from it ends the child.
     """
 
-    def __init__(self, worker: PickledFile, resources: Resources, outcome_type: Any) -> None:
+    def __init__(
+        self,
+        worker: PickledFile,
+        resources: Resources,
+        outcome_type: Any,
+        child: GuardedProcesses[None] | None = None,
+    ) -> None:
         self._worker = worker
         self._resources = resources
         self._outcome_type = outcome_type
-        self._child: GuardedProcesses[None] = GuardedProcesses(MODULE, 1, sees_gpus=True)
+        self._child = child or child_for(())
         self._is_ready = False
 
     @classmethod
     @contextmanager
-    def of(cls, worker: Worker[Any, Any]) -> Iterator[Self]:
+    def of(cls, worker: Worker[Any, Any], child: GuardedProcesses[None] | None = None) -> Iterator[Self]:
         """A child for a worker that is in no file yet."""
         with TemporaryDirectory(prefix="framemill-") as folder:
             file = PickledFile.write(f"{folder}/worker", worker)
-            with closing(cls(file, worker.resources, worker.outcome_type)) as process:
+            with closing(cls(file, worker.resources, worker.outcome_type, child)) as process:
                 yield process
 
     def carry_out(self, task: Any, on_wait: Callable[[], None] = lambda: None) -> Any:
@@ -106,6 +112,11 @@ class TaskProcess:
             raise
         ((_, answer),) = outcomes
         return answer
+
+
+def child_for(imports: Sequence[str]) -> GuardedProcesses[None]:
+    """A child, not started yet, for a worker that needs these modules."""
+    return GuardedProcesses(MODULE, 1, sees_gpus=True, imports=imports)
 
 
 class _Child:

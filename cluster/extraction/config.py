@@ -17,6 +17,7 @@ from cluster.runs.common_options import (
 )
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.storage import files
 from cluster.storage.read_policy import ReadPolicy
 from extractors.length_limit import MAX_GRID_POINTS
 from extractors.sampling import SAMPLINGS, SamplingConfig
@@ -140,6 +141,11 @@ class ExtractionOptions(Options):
     failures: FailureOptions = field(default_factory=FailureOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
     estimate: EstimateOptions = field(default_factory=EstimateOptions)
+
+    @property
+    def staging(self) -> str:
+        """The folder of what driver and workers hand each other."""
+        return files.join(self.output, "staging", Partition.parse(self.partition).folder).rstrip("/")
 
     @property
     def policy(self) -> ReadPolicy:

@@ -2,8 +2,9 @@
 
 manifest ─► plan ─ lease ─► backlog (what earlier runs have not settled) ─► run ─► record, report
 
-The engine starts once anything is left; labels and splits of settled videos follow the manifest without it. Until
-an engine has joined its cluster, its networks are taken to be where those of the features were that are there.
+The engine starts once anything is left, unless it has begun before (`cluster.extraction.early_start`); labels and
+splits of settled videos follow the manifest without it. Until an engine has joined its cluster, its networks are taken
+to be where those of the features were that are there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from cluster.datasets.partitions import Partition
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.backlog import Backlog
@@ -20,39 +20,38 @@ from cluster.extraction.dry_run import estimate
 from cluster.extraction.plan import Inputs, Plan, make_plan, read_inputs
 from cluster.extraction.run import ExtractionRun
 from cluster.reports.extraction_report import render_run_report
-from cluster.runs.lifecycle import ExitCode, bad_input, code_of, exit_code, failed, terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, code_of, exit_code, failed
 from cluster.runs.logs import shown
-from cluster.storage import files
 from cluster.storage.lease import Lease
 from schemas.errors import InputError
 from schemas.runs import RunRecord
 
 
-def run_extraction(options: ExtractionOptions) -> ExitCode:
-    """Extract the features of all videos that earlier runs have not settled."""
+def extract_videos(options: ExtractionOptions, engine: DeferredEngine) -> ExitCode:
+    """Extract the features of all videos that earlier runs have not settled.
+
+    What is wrong is told before the engine is closed, which may have to start first.
+    """
     try:
-        with terminable(), planned(options, read_inputs(options)) as (plan, engine):
-            if options.dry_run:
-                increment = plan.increment(plan.dataset.settled())
-                relabelled = sum(map(len, plan.dataset.outdated(plan.videos).values()))
-                print(shown(estimate(plan, increment, relabelled, engine.expected_machine)))
-                return ExitCode.DONE
-            with plan.dataset.lease() as lease:
-                record = extract(plan, engine, lease)
+        plan = _plan(options, read_inputs(options), engine)
+        if options.dry_run:
+            increment = plan.increment(plan.dataset.settled())
+            relabelled = sum(map(len, plan.dataset.outdated(plan.videos).values()))
+            print(shown(estimate(plan, increment, relabelled, engine.expected_machine)))
+            return ExitCode.DONE
+        with plan.dataset.lease() as lease:
+            record = extract(plan, engine, lease)
     except (InputError, ImportError) as error:
         return bad_input(error)
     except EngineError as error:  # of a dry run
         return code_of(failed(error), is_too_many=False)
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
     return exit_code(record, options.failures.max_failure_ratio)
 
 
 @contextmanager
 def planned(options: ExtractionOptions, inputs: Inputs) -> Iterator[tuple[Plan, DeferredEngine]]:
     """A run that can start, and its engine. Raises `InputError` or `ImportError` where it cannot start."""
-    staging = files.join(options.output, "staging", Partition.parse(options.partition).folder).rstrip("/")
-    with closing(DeferredEngine(options.engine, staging)) as engine:
+    with closing(DeferredEngine(options.engine, options.staging)) as engine:
         yield _plan(options, inputs, engine), engine
 
 

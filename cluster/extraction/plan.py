@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
-import torch
-
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import Increment, Settled, increment_of
 from cluster.datasets.manifest import ManifestError, open_input, with_versions
@@ -26,12 +24,13 @@ from cluster.runs.lifecycle import new_run_id
 from cluster.runs.option import spelled
 from cluster.storage.download import open_uri, show_download
 from cluster.storage.files import StorageError, has_scheme, is_local, local_path
-from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.embedder_config import AudioEmbedderConfig, FrameEmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.extract import Extractor
-from extractors.networks.precision import resolve_audio_precision, resolve_precision
+from extractors.networks.cpu_precision import resolve_cpu_precision
 from extractors.sampling import SamplingConfig
 from extractors.weights.content import WeightsError
-from extractors.weights.pretrained import pack_weights
+from extractors.weights.packed import pack_weights
 from extractors.weights.resolve import OpenUri, ResolvedWeights, resolve_weights
 from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_weights
 from schemas.errors import InputError
@@ -177,9 +176,8 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
         sound_precision = precision = "bf16" if precision == "auto" else precision
     else:
         try:
-            cpu = torch.device("cpu")
-            sound_precision = resolve_audio_precision(precision, cpu)
-            precision = resolve_precision(precision, cpu)
+            sound_precision = resolve_cpu_precision("auto" if precision == "int8" else precision)  # it has no int8
+            precision = resolve_cpu_precision(precision)
         except ValueError as error:
             raise InputError(str(error)) from error
     extractor, fingerprint = make_extractor(options.sampling_config(), inputs.weights, precision, sound_precision)

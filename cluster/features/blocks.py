@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cluster.features.files import (
@@ -24,11 +26,13 @@ from cluster.features.files import (
     whole_parquet,
 )
 from cluster.features.gaps import Gap, gaps_of_column, gaps_of_records
+from cluster.features.plain_vectors import plain_vectors, rows_between
 from cluster.features.tfrecord_reader import read_records
-from cluster.storage.files import on_disk
+from cluster.storage.files import is_local, local_path, on_disk
 from schemas.errors import examples
 from schemas.quantization import YOUTUBE_8M_RANGE, dequantize
 
+Array = NDArray[np.float32]
 BLOCK_ROWS = {VIDEO: 512, FRAME: 16}  # a few MB, small enough for allocators to reuse the memory
 BATCH_RECORDS = {VIDEO: 1024, FRAME: 64}
 
@@ -83,10 +87,14 @@ def _parquet_blocks(
     columns = [*names, "num_frames", *(["id"] if with_ids else []), *(["gaps"] if with_gaps else [])]
     first_rows = np.cumsum([0, *file.row_groups])
     with whole_parquet(file.uri, columns) as parquet:
+        plain = _Plain.of(file, parquet) if level == VIDEO and not (with_ids or with_gaps) else None
         if with_gaps and "gaps" not in parquet.schema_arrow.names:  # as in the first shards
             columns.remove("gaps")
         for group in row_groups:
             start = int(first_rows[group])
+            if plain is not None and (vectors := plain.vectors(group)) is not None:
+                yield from _plain_blocks(parquet, group, start, *vectors)
+                continue
             for batch in parquet.iter_batches(BLOCK_ROWS[level], [group], columns, use_threads=False):
                 ids = batch.column("id").to_pylist() if with_ids else ()
                 counts = batch.column("num_frames").to_numpy(zero_copy_only=False).astype(np.int64)
@@ -101,6 +109,42 @@ def _parquet_blocks(
                 gaps = gaps_of_column(batch.column("gaps"), file.uri) if "gaps" in columns else ()
                 yield FeatureBlock(start, rgb, audio, counts, offsets, ids, gaps)
                 start += len(batch)
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A shard on this machine, mapped into memory to read its means from their pages."""
+
+    file: FeatureFile
+    metadata: pq.FileMetaData
+    content: memoryview
+
+    @classmethod
+    def of(cls, file: FeatureFile, parquet: pq.ParquetFile) -> _Plain | None:
+        """The file that `parquet` has opened; None where it is in a bucket, or another is at its path by now."""
+        if not is_local(file.uri):
+            return None
+        with open(local_path(file.uri), "rb") as opened:
+            content = memoryview(mmap(opened.fileno(), 0, access=ACCESS_READ))
+        metadata = pq.read_metadata(pa.BufferReader(pa.py_buffer(content)))
+        return cls(file, metadata, content) if metadata.equals(parquet.metadata) else None
+
+    def vectors(self, group: int) -> tuple[list[Array], list[Array]] | None:
+        """The pages of both means of a row group; None where pyarrow has to read them."""
+        rgb = plain_vectors(self.metadata, self.content, group, "mean_rgb", self.file.rgb_dim)
+        audio = plain_vectors(self.metadata, self.content, group, "mean_audio", self.file.audio_dim)
+        return None if rgb is None or audio is None else (rgb, audio)
+
+
+def _plain_blocks(
+    parquet: pq.ParquetFile, group: int, start: int, rgb: list[Array], audio: list[Array]
+) -> Iterator[FeatureBlock]:
+    column = parquet.read_row_group(group, ["num_frames"], use_threads=False)["num_frames"]
+    counts = column.to_numpy().astype(np.int64)
+    for first in range(0, len(counts), BLOCK_ROWS[VIDEO]):
+        rows = slice(first, min(first + BLOCK_ROWS[VIDEO], len(counts)))
+        rgb_rows, audio_rows = (rows_between(pages, rows.start, rows.stop) for pages in (rgb, audio))
+        yield FeatureBlock(start + first, rgb_rows, audio_rows, counts[rows])
 
 
 def _means(column: pa.FixedSizeListArray, name: str, uri: str) -> NDArray[np.float32]:

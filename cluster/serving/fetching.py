@@ -24,8 +24,8 @@ from cluster.serving.media_types import HEAD_BYTES, media_type_of
 from cluster.serving.uploads import Upload, shown_name
 from cluster.storage.files import HTTP, StorageError, scheme_of
 from cluster.storage.http_client import NarrowRedirectError, PrivateAddressError, check_public
-from cluster.storage.http_copy import CopyLimitError, chunks_of
-from cluster.storage.read_policy import ReadPolicy
+from cluster.storage.http_copy import chunks_of
+from cluster.storage.read_policy import CopyLimitError, ReadPolicy
 from cluster.storage.store_errors import StoreFailure, store_failure_of
 from schemas.outcomes import FailureCode
 

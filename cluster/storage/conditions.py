@@ -14,7 +14,6 @@ import contextlib
 from abc import ABC, abstractmethod
 from typing import Any
 
-from fsspec.asyn import sync
 from typing_extensions import override
 
 from cluster.storage.files import (
@@ -99,6 +98,8 @@ class _S3(ConditionalStore):
             found = await fs._call_s3("get_object", Bucket=bucket, Key=key)
             async with found["Body"] as body:
                 return await body.read(), found["ETag"]
+
+        from fsspec.asyn import sync
 
         content: tuple[bytes, str] = sync(fs.loop, read)
         return content

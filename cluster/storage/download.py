@@ -8,7 +8,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from cluster.storage.files import StorageError, filesystem
+from cluster.storage.files import StorageError, filesystem, is_local
 from cluster.storage.redaction import redacted_uri
 from extractors.weights.resolve import Progress, open_http
 from schemas.text import visible
@@ -23,7 +23,7 @@ def open_uri(uri: str) -> Iterator[IO[bytes]]:
                 yield file
             return
         fs, path = filesystem(uri)
-        with fs.open(path, "rb") as file:
+        with open(path, "rb") if is_local(uri) else fs.open(path, "rb") as file:
             yield file
     except OSError:
         raise

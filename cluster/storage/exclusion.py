@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from fsspec.utils import glob_translate
-
 # Of Synology, of file systems, of Windows and of macOS' archiver; in lower case.
 SYSTEM_NAMES = frozenset(
     {"@eadir", "#recycle", "#snapshot", "lost+found", "$recycle.bin", "system volume information", "__macosx"}
@@ -67,6 +65,8 @@ def is_pattern(text: str) -> bool:
 
 
 def _expression(pattern: str) -> str:
+    from fsspec.utils import glob_translate
+
     path = pattern.strip("/")
     expression: str = glob_translate(path if "/" in pattern.rstrip("/") else f"**/{path}")
     return expression

@@ -1,4 +1,4 @@
-"""Reading and writing by URI: local paths and object stores alike, through fsspec.
+"""Reading and writing by URI: local paths, and object stores through fsspec, which is imported for these alone.
 
 Writing is atomic: a file that is visible is complete. Transient failures of a store (an outage, rate limiting, a broken
 connection) are retried by `RETRY_POLICY`; permanent ones are raised at once. URIs come from manifests and are not
@@ -24,13 +24,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes, urlsplit
 
-import aiohttp
-import fsspec
-
 from cluster.storage import local_files
-from cluster.storage.http_client import client_of
-from cluster.storage.http_copy import CopyLimitError, copy_file
-from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.read_policy import STRICT, CopyLimitError, ReadPolicy
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import MESSAGE_CHARACTERS, StoreFailure, describe, store_failure_of
@@ -44,13 +39,6 @@ RETRY_POLICY = RetryPolicy(total_seconds=180.0)
 STALL_SECONDS = 60.0  # without a byte, after which a connection counts as broken
 # fsspec's cache keeps every listing: gigabytes, and stale.
 OPTIONS: dict[str, Any] = {"use_listings_cache": False}
-# aiohttp's default limit of 300 s for a whole request would cut large files short.
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=STALL_SECONDS, sock_read=STALL_SECONDS)
-STORE_OPTIONS: dict[str, dict[str, Any]] = {
-    "": {"client_kwargs": {"timeout": _TIMEOUT}},
-    "gcs": {"requests_timeout": _TIMEOUT},
-    "s3": {"config_kwargs": {"connect_timeout": STALL_SECONDS, "read_timeout": STALL_SECONDS}},
-}
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _FILE = re.compile(r"^file:(?:(?!//)|//(?P<host>[^/]*))(?=/)", re.IGNORECASE)
 _QUERY = re.compile("[?#]")
@@ -122,17 +110,45 @@ def address_of(uri: str) -> str:
 
 
 def filesystem(uri: str, policy: ReadPolicy = STRICT) -> tuple[Any, str]:
-    """The fsspec file system of `uri` and the path within it. A missing library is an error that names the extra."""
+    """The fsspec file system of `uri` and the path within it; None for the file system of this machine.
+
+    A missing library is an error that names the extra.
+    """
     scheme = scheme_of(uri)
     if scheme == "file":
-        return fsspec.filesystem("file"), local_path(uri)
+        return None, local_path(uri)
+    from fsspec.core import url_to_fs
+
     extra = SCHEMES[scheme]
-    options = {**OPTIONS, **STORE_OPTIONS[extra], **({"get_client": client_of(policy)} if scheme in HTTP else {})}
     try:
-        fs, path = call_store(uri, lambda: fsspec.core.url_to_fs(uri, **options))
+        fs, path = call_store(uri, lambda: url_to_fs(uri, **OPTIONS, **STORE_OPTIONS[extra](policy)))
     except ImportError as error:
         raise StorageError(f"{scheme}:// needs another library: pip install 'framemill[{extra}]'") from error
     return fs, path
+
+
+def _http_options(policy: ReadPolicy) -> dict[str, Any]:
+    from cluster.storage.http_client import client_of, patient
+
+    return {"client_kwargs": {"timeout": patient(STALL_SECONDS)}, "get_client": client_of(policy)}
+
+
+def _gcs_options(policy: ReadPolicy) -> dict[str, Any]:
+    from cluster.storage.http_client import patient
+
+    return {"requests_timeout": patient(STALL_SECONDS)}
+
+
+def _s3_options(policy: ReadPolicy) -> dict[str, Any]:
+    return {"config_kwargs": {"connect_timeout": STALL_SECONDS, "read_timeout": STALL_SECONDS}}
+
+
+# Options of fsspec's file systems, by extra.
+STORE_OPTIONS: dict[str, Callable[[ReadPolicy], dict[str, Any]]] = {
+    "": _http_options,
+    "gcs": _gcs_options,
+    "s3": _s3_options,
+}
 
 
 def local_path(uri: str) -> str:
@@ -194,6 +210,8 @@ def read_at_most(uri: str, limit_bytes: int) -> bytes:
 
 
 def _read_http(uri: str, fs: Any, path: str, limit_bytes: int, limit_seconds: float) -> bytes:
+    from cluster.storage.http_copy import copy_file
+
     content = io.BytesIO()
     try:
         call_store(uri, lambda: copy_file(fs, path, content, limit_bytes, limit_seconds))

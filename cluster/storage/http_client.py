@@ -119,6 +119,11 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+def patient(stall_seconds: float) -> aiohttp.ClientTimeout:
+    """No limit for a whole request, where aiohttp's own, 300 s, would cut large files short; one between two bytes."""
+    return aiohttp.ClientTimeout(total=None, sock_connect=stall_seconds, sock_read=stall_seconds)
+
+
 async def _forget_reach(*_: SimpleNamespace) -> None:
     _last_reach.set(Reach.MACHINE)
 

@@ -11,14 +11,10 @@ from fsspec.asyn import sync
 from yarl import URL
 
 from cluster.storage.http_client import client_of
-from cluster.storage.read_policy import ReadPolicy
+from cluster.storage.read_policy import CopyLimitError, ReadPolicy
 
 CHUNK_BYTES = 1 << 20
 HEADERS = {"Accept-Encoding": "identity"}
-
-
-class CopyLimitError(Exception):
-    """A file that is too large to be copied, or a server that is too slow; the message says which."""
 
 
 def copy_file(fs: Any, url: str, target: IO[bytes], limit_bytes: int, limit_seconds: float) -> None:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from fsspec.utils import glob_translate
-
 from cluster.storage.buckets import StoredFile, is_bucket, key_of, object_pages, prefixes_below, version_of
 from cluster.storage.exclusion import HIDDEN, Exclusion
 from cluster.storage.files import STALL_SECONDS, StorageError, call_store, exists, filesystem, is_local
@@ -150,6 +148,10 @@ def _leads_to(folder: Sequence[str], pattern: Sequence[str]) -> bool:
 
 @lru_cache
 def _matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    if pattern == "**":
+        return re.compile(".*", re.DOTALL).match
+    from fsspec.utils import glob_translate
+
     try:
         return re.compile(glob_translate(pattern)).match
     except ValueError as error:

@@ -26,9 +26,13 @@ TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its values and their encoding, its size once it is unpacked, and its packed bytes."""
+    """One page: its values and their encoding, its size once it is unpacked, and its packed bytes.
+
+    is_first_version  whether it is a data page of version 1, whose levels are among the packed bytes
+    """
 
     is_dictionary: bool
+    is_first_version: bool
     encoding: int | None
     values: int
     unpacked_bytes: int
@@ -57,7 +61,7 @@ def pages_of(chunk: pq.ColumnChunkMetaData, content: memoryview) -> Iterator[Pag
         unpacked, size, values = map(int, numbers)
         encoding = details.get(ENCODING_V2 if kind == DATA_V2 else ENCODING)
         is_dictionary = header.get(TYPE) == DICTIONARY_PAGE
-        yield Page(is_dictionary, encoding, values, unpacked, content[position : position + size])
+        yield Page(is_dictionary, kind == DATA, encoding, values, unpacked, content[position : position + size])
         position += size
 
 
@@ -85,7 +89,7 @@ def _value(data: memoryview, position: int, kind: int, depth: int) -> tuple[Any,
     if kind in (I16, I32, I64):
         return _integer(data, position)
     if kind == BINARY:
-        size, position = _varint(data, position)
+        size, position = varint(data, position)
         return None, position + size
     if kind == STRUCT:
         return _struct(data, position, depth + 1)
@@ -93,11 +97,12 @@ def _value(data: memoryview, position: int, kind: int, depth: int) -> tuple[Any,
 
 
 def _integer(data: memoryview, position: int) -> tuple[int, int]:
-    value, position = _varint(data, position)
+    value, position = varint(data, position)
     return (value >> 1) ^ -(value & 1), position
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
+def varint(data: memoryview, position: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, and the position after it. Raises `ValueError` for a damaged one."""
     value = shift = 0
     while True:
         byte = _byte(data, position)

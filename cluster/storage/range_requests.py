@@ -12,8 +12,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from fsspec.asyn import sync
-
 from cluster.storage.files import STALL_SECONDS
 
 SIZE = re.compile(r"/(\d{1,18})$")  # at the end of `Content-Range`
@@ -44,6 +42,8 @@ def _object_range(fs: Any, path: str, start: int, end: int) -> Answer:
 
 
 def _http_range(fs: Any, url: str, start: int, end: int) -> Answer:
+    from fsspec.asyn import sync
+
     # fsspec's own call accepts a whole file in place of the requested range.
     found: Answer = sync(fs.loop, _request_range, fs, url, start, end, timeout=STALL_SECONDS)
     return found

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class CopyLimitError(Exception):
+    """A file that is too large to be copied, or a server that is too slow; the message says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadPolicy:
     """What is followed, and how much is copied.

@@ -19,10 +19,9 @@ from typing import IO, Any, cast
 from cluster.storage.buckets import object_bytes
 from cluster.storage.files import StorageError, filesystem, is_local
 from cluster.storage.forward_reads import MemberReads, Retry, open_headers, read_range
-from cluster.storage.http_copy import CopyLimitError, copy_file
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, RUN_FRACTION, WHOLE_BYTES, RangeReader
 from cluster.storage.range_requests import NoRangesError, fetch_of
-from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.read_policy import STRICT, CopyLimitError, ReadPolicy
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
@@ -173,6 +172,8 @@ def _is_empty(fs: Any, path: str) -> bool:
 
 
 def _copy(fs: Any, path: str, copy: IO[bytes], policy: ReadPolicy) -> None:
+    from cluster.storage.http_copy import copy_file
+
     try:
         copy_file(fs, path, copy, policy.copy_bytes, policy.copy_seconds)
     except CopyLimitError as error:

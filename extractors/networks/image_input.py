@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from extractors.networks.inception import IMAGE_SIZE
+from extractors.networks.sizes import IMAGE_SIZE
 
 SHORT_SIDE = 342
 

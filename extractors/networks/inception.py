@@ -26,8 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-IMAGE_SIZE = 299
-FEATURE_DIM = 2048
+from extractors.networks.sizes import FEATURE_DIM
 
 
 @dataclass(frozen=True)

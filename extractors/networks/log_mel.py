@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from extractors.networks.sizes import NUM_BANDS, NUM_FRAMES
+
 SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES = 400
 HOP_SAMPLES = 160
 FFT_SAMPLES = 512
-NUM_FRAMES = 96
-NUM_BANDS = 64
 LOWEST_HZ = 125.0
 HIGHEST_HZ = 7500.0
 LOG_OFFSET = 0.01

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extractors.networks.inference_form import TiledLinear
+from extractors.networks.sizes import OUTPUT_DIMS
 
 EIGENVALUE_OFFSET = 1e-4
-OUTPUT_DIMS = {2048: 1024, 128: 128}  # components kept, by the width of the features
 Array = NDArray[np.float32]
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import torch
 
+from extractors.networks.cpu_precision import resolve_cpu_precision
+
 # The data type of the layers; int8 takes float32 and uses other types inside.
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "int8": torch.float32}
 
@@ -31,15 +33,13 @@ def resolve_device(device: str) -> torch.device:
 
 def resolve_precision(precision: str, device: torch.device) -> str:
     """The precision by name, checked against the device; `auto` is its fastest one that is accurate enough."""
+    if device.type == "cpu":
+        return resolve_cpu_precision(precision)
     if precision == "auto":
-        if device.type == "cuda":
-            return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
-        return "bf16" if has_cpu_bf16() else "fp32"
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r} is unknown; allowed are auto, {', '.join(PRECISIONS)}")
-    if precision == "fp16" and device.type == "cpu":
-        raise ValueError("precision 'fp16' needs CUDA; on a CPU use bf16 or fp32")
-    if precision == "int8" and not (device.type == "cpu" and has_cpu_int8()):
+    if precision == "int8":
         raise ValueError("precision 'int8' needs a CPU with AVX-512 VNNI and torch with oneDNN; use auto")
     return precision
 
@@ -61,14 +61,3 @@ def configure_torch(device_name: str, precision_name: str, threads: int | None) 
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
     return device, precision
-
-
-def has_cpu_bf16() -> bool:
-    """Whether this CPU multiplies bf16 in hardware."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
-
-
-def has_cpu_int8() -> bool:
-    """Whether this CPU multiplies int8 in hardware, and torch has oneDNN's quantised convolution."""
-    return torch.cpu._is_vnni_supported() and hasattr(torch.ops.onednn, "qconv2d_pointwise")

@@ -32,9 +32,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from extractors.networks.inception import IMAGE_SIZE, AuxHead, ConvBlock, InceptionV3
+from extractors.networks.inception import AuxHead, ConvBlock, InceptionV3
 from extractors.networks.inference_form import PACK_BATCH, fold_batch_norm, is_pointwise, to_inference_form
 from extractors.networks.rounding import mean_inputs, mean_shift, propagate, round_kernel
+from extractors.networks.sizes import IMAGE_SIZE
 
 DEVIATIONS = 12.0
 LEAST_RANGE = 0.01  # of the layer's largest range: for channels that were never active in training

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-EMBEDDING_DIM = 128
+from extractors.networks.sizes import EMBEDDING_DIM
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ import torch
 from torch import Tensor, nn
 
 from extractors.networks.inception import (
-    FEATURE_DIM,
     VARIANTS,
     ConvBlock,
     GridBlock8,
@@ -35,6 +34,7 @@ from extractors.networks.inception import (
     ReduceTo8,
     ReduceTo17,
 )
+from extractors.networks.sizes import FEATURE_DIM
 from extractors.weights.content import WeightsError
 
 LAYER = re.compile(r"(?:^|/)(conv2d|batch_normalization)(?:_(\d{1,9}))?/(vars/)?([a-z_]+|\d)(?::0)?$")

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from extractors.networks.pca import OUTPUT_DIMS, Array, Pca, PcaStatistics
+from extractors.networks.pca import Array, Pca, PcaStatistics
+from extractors.networks.sizes import OUTPUT_DIMS
 from extractors.weights.archive import read_members
 from extractors.weights.content import WeightsError, foreign_content
 from extractors.weights.formats import DAMAGE

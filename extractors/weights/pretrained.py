@@ -4,15 +4,12 @@ In: `ResolvedWeights`. Out: an `InceptionV3` and the name of its variant, a `VGG
 shapes must match the network exactly; the number of classes determines the Inception variant.
 
 Random weights are seeded per tensor by its key (He initialisation, unit batch norm), so that they do not depend on the
-order of layers. `pack_weights` converts weights of any format into one .safetensors file, so that the driver prepares
-weights once and its workers read one format.
+order of layers. `packed` has them written as one .safetensors file for all processes of a machine.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,13 +19,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from extractors.networks.inception import FEATURE_DIM, VARIANTS, InceptionV3
+from extractors.networks.inception import VARIANTS, InceptionV3
 from extractors.networks.pca import Pca, random_pca
-from extractors.networks.vggish import EMBEDDING_DIM, VGGish, vggish
+from extractors.networks.sizes import EMBEDDING_DIM, FEATURE_DIM
+from extractors.networks.vggish import VGGish, vggish
 from extractors.weights.content import WeightsError
 from extractors.weights.formats import read_state
 from extractors.weights.pca_formats import read_pca, write_pca
-from extractors.weights.resolve import ResolvedWeights, default_cache_dir
+from extractors.weights.resolve import ResolvedWeights
 from extractors.weights.torch_files import StateDict
 from schemas.budget import weights_budget
 
@@ -41,10 +39,10 @@ MAX_LISTED = 5
 
 def build_inception(weights: ResolvedWeights) -> tuple[InceptionV3, str]:
     """The frame network in float32, and the name of its variant."""
-    if weights.seed is not None:
+    if (seed := weights.seed_to_draw) is not None:
         with torch.device("meta"):
             network = VARIANTS[RANDOM_VARIANT]()
-        network.load_state_dict(random_state(network, weights.seed), assign=True)
+        network.load_state_dict(random_state(network, seed), assign=True)
         return network.eval(), RANDOM_VARIANT
     path = _path(weights)
     with torch.device("meta"):
@@ -69,8 +67,8 @@ def build_vggish(weights: ResolvedWeights) -> VGGish:
     """The audio network in float32."""
     with torch.device("meta"):
         network = vggish()
-    if weights.seed is not None:
-        network.load_state_dict(random_state(network, weights.seed), assign=True)
+    if (seed := weights.seed_to_draw) is not None:
+        network.load_state_dict(random_state(network, seed), assign=True)
     else:
         load_strictly(network, read_state(_path(weights), weights_budget(network)), _path(weights))
     return network.eval()
@@ -91,29 +89,13 @@ def build_pca(weights: ResolvedWeights) -> Pca:
     return pca
 
 
-def pack_weights(weights: ResolvedWeights, cache_dir: Path | None = None) -> ResolvedWeights:
-    """Convert weights into one .safetensors file in the cache; the hash remains that of the original.
-
-    Random networks remain a seed, which is faster to expand than a file is to read; a random PCA is packed, so that it
-    is bit-identical on every worker whatever the linear algebra library.
-    """
-    if weights.seed is not None and weights.kind not in PCA_WIDTHS:
-        return weights
-    folder = (cache_dir or default_cache_dir()) / "packed"
-    name = f"random-{weights.seed}" if weights.is_random else weights.sha256[:32]
-    path = folder / f"{weights.kind}-{name}.safetensors"
-    packed = dataclasses.replace(weights, path=str(path))
-    if path.exists():
-        return packed
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def write_packed(weights: ResolvedWeights, path: Path) -> None:
+    """Write a network or a projection as .safetensors. Raises `WeightsError` where the weights cannot be used."""
     if weights.kind in PCA_WIDTHS:
-        write_pca(build_pca(weights), part)
+        write_pca(build_pca(weights), path)
     else:
         network = build_inception(weights)[0] if weights.kind == "frames" else build_vggish(weights)
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, part)
-    os.replace(part, path)
-    return packed
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, path)
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:

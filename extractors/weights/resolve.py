@@ -50,7 +50,7 @@ _URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ResolvedWeights:
-    """Weights ready to load: a verified local path, or a seed. Small and picklable."""
+    """Weights ready to load: a verified local path, a seed, or both once they are packed. Small and picklable."""
 
     kind: Kind
     spec: str
@@ -62,6 +62,11 @@ class ResolvedWeights:
     def is_random(self) -> bool:
         """Whether the weights are random, not trained."""
         return self.seed is not None
+
+    @property
+    def seed_to_draw(self) -> int | None:
+        """The seed of a random network that is not packed on this machine."""
+        return None if self.path and os.path.exists(self.path) else self.seed
 
     @property
     def fingerprint(self) -> str:

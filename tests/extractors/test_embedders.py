@@ -3,9 +3,10 @@ import pickle
 import numpy as np
 import pytest
 
-from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.embedder_config import AudioEmbedderConfig, FrameEmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
+from extractors.networks.cpu_precision import has_cpu_bf16, has_cpu_int8
 from extractors.networks.log_mel import WINDOW_SAMPLES
-from extractors.networks.precision import has_cpu_bf16, has_cpu_int8
 from extractors.weights.resolve import resolve_weights
 
 SIZES = [(360, 640), (1080, 1920), (240, 320), (299, 299), (100, 50), (2, 3), (720, 1280)]
@@ -102,11 +103,6 @@ def test_int8_rows_do_not_depend_on_their_batch_and_are_close(frame_embedder, fr
     assert 0 < np.sqrt(np.mean((together - close) ** 2) / np.mean(close**2)) < 0.06
 
 
-def test_audio_has_no_int8():
-    with pytest.raises(ValueError, match="no int8 form"):
-        sound_config(precision="int8")
-
-
 def test_an_array_of_another_shape_or_type_is_refused(frame_embedder):
     with pytest.raises(ValueError, match="uint8"):
         frame_embedder([np.zeros((4, 4), np.uint8)])
@@ -135,7 +131,7 @@ def test_a_proxy_gives_the_same_rows_and_loads_nothing(frame_embedder, audio_emb
         proxy.setup()
         assert (proxy.dim, proxy.variant, proxy.files()) == (embedder.dim, embedder.variant, embedder.files())
         np.testing.assert_array_equal(proxy(inputs), embedder(inputs))
-        assert proxy._runner is None
+        assert proxy._network is None
 
 
 def test_fingerprint_needs_no_network():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors.embedders import AudioEmbedder, AudioEmbedderConfig, FrameEmbedder, FrameEmbedderConfig
+from extractors.embedder_config import AudioEmbedderConfig, FrameEmbedderConfig
+from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.extract import Extractor
 from extractors.features import SegmentFeatures, merge_segments
 from extractors.sampling import SamplingConfig

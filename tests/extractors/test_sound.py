@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors.embedders import AudioEmbedder, AudioEmbedderConfig
+from extractors.embedder_config import AudioEmbedderConfig
+from extractors.embedders import AudioEmbedder
 from extractors.feature_totals import FeatureTotals
 from extractors.sound import SegmentSound
 from extractors.video.decode import sample_frames

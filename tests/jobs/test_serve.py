@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 
 from cluster.datasets.manifest import read_videos
 from cluster.extraction.config import ExtractionOptions
-from cluster.extraction.job import run_extraction
+from cluster.extraction.early_start import run_extraction
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.job import score_videos
 from cluster.storage.read_policy import ReadPolicy

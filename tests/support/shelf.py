@@ -109,7 +109,7 @@ def shelf(before: Callable[[bool, str], None], *, keeps_conditions: bool) -> Ite
     fsspec.register_implementation("shelf", Shelf, clobber=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(files.SCHEMES, "shelf", "shelf")
-        patch.setitem(files.STORE_OPTIONS, "shelf", {})
+        patch.setitem(files.STORE_OPTIONS, "shelf", lambda policy: {})
         patch.setitem(buckets._LIST_CALLS, "shelf", _list)
         patch.setitem(conditions.STORES, "shelf", STORE)
         patch.setattr(STORE, "keeps_conditions", keeps_conditions)

@@ -16,7 +16,7 @@ from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.engines.base import ONE_CORE
 from cluster.engines.local import LocalEngine
 from cluster.extraction.config import ExtractionOptions
-from cluster.extraction.job import run_extraction
+from cluster.extraction.early_start import run_extraction
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
@@ -163,7 +163,7 @@ def test_a_cluster_whose_networks_make_other_features_is_refused_once_it_is_join
     write_video(folder / "a.mp4", Clip(**TINY))
     assert run_extraction(config(folder, output, precision="fp32")) == ExitCode.DONE
     monkeypatch.setattr(
-        "extractors.networks.precision.has_cpu_bf16", lambda: False
+        "extractors.networks.cpu_precision.has_cpu_bf16", lambda: False
     )  # so that auto is fp32 without GPUs
     monkeypatch.setattr("cluster.engines.deferred.make_engine", lambda options, staging: OnGpus(1))
     joining = config(folder, output, engine="ray", address="127.0.0.1:1")

@@ -6,7 +6,8 @@ import torch
 from cluster.datasets.folder import DatasetError
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
-from extractors.networks.precision import has_cpu_int8, resolve_precision
+from extractors.networks.cpu_precision import has_cpu_int8
+from extractors.networks.precision import resolve_precision
 from extractors.weights.resolve import hash_path
 from schemas.errors import InputError
 from schemas.features import FeatureRow

@@ -92,7 +92,7 @@ def test_only_some_precisions_depend_on_the_place(
     assert is_same("fp32")
     assert not is_same("fp16")  # CPUs lack it
     for has_bf16 in (False, True):
-        monkeypatch.setattr("extractors.networks.precision.has_cpu_bf16", lambda: has_bf16)  # noqa: B023
+        monkeypatch.setattr("extractors.networks.cpu_precision.has_cpu_bf16", lambda: has_bf16)  # noqa: B023
         assert is_same("auto") == has_bf16
 
 

@@ -14,7 +14,8 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier
 from cluster.engines.wire import LENGTH
 from cluster.scoring.clip_network import ClipNetwork
 from cluster.serving.network_link import NetworkLink
-from extractors.embedders import FrameEmbedder, FrameEmbedderConfig
+from extractors.embedder_config import FrameEmbedderConfig
+from extractors.embedders import FrameEmbedder
 from extractors.networks.image_input import PreparedFrame
 from extractors.weights.resolve import resolve_weights
 from tests.support.clips import trained_clips

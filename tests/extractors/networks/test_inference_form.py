@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from extractors.networks import inference_form
+from extractors.networks.cpu_precision import has_cpu_bf16
 from extractors.networks.inception import ConvBlock, GridBlock35, inception_2015
 from extractors.networks.inference_form import FusedConv, PooledConv, TiledLinear, to_inference_form
-from extractors.networks.precision import has_cpu_bf16
 from tests.support import parity
 
 PRECISIONS = [torch.float32, torch.bfloat16]

@@ -1,14 +1,8 @@
 import pytest
 import torch
 
-from extractors.networks.precision import (
-    configure_torch,
-    has_cpu_bf16,
-    has_cpu_int8,
-    resolve_audio_precision,
-    resolve_device,
-    resolve_precision,
-)
+from extractors.networks.cpu_precision import has_cpu_bf16, has_cpu_int8
+from extractors.networks.precision import configure_torch, resolve_audio_precision, resolve_device, resolve_precision
 
 CPU = torch.device("cpu")
 

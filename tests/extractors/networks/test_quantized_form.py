@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from extractors.networks.cpu_precision import has_cpu_int8
 from extractors.networks.inception import VARIANTS, ConvBlock
-from extractors.networks.precision import has_cpu_int8
 from extractors.networks.quantized_form import (
     LEVELS,
     SLOW_STRIDED_WEIGHTS,

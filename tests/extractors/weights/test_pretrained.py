@@ -8,15 +8,9 @@ from torch import nn
 from extractors.networks.pca import fit_pca
 from extractors.networks.vggish import VGGish, VGGishConfig
 from extractors.weights.content import WeightsError
+from extractors.weights.packed import pack_weights
 from extractors.weights.pca_formats import write_statistics
-from extractors.weights.pretrained import (
-    build_inception,
-    build_pca,
-    build_vggish,
-    load_strictly,
-    pack_weights,
-    random_state,
-)
+from extractors.weights.pretrained import build_inception, build_pca, build_vggish, load_strictly, random_state
 from extractors.weights.resolve import ResolvedWeights, resolve_weights
 from tests.support import parity
 from tests.support.memory import memory_below
@@ -100,15 +94,6 @@ def test_pca_is_packed_and_must_have_the_features_width(tmp_path):
     np.testing.assert_array_equal(build_pca(packed).matrix, build_pca(given).matrix)
     with pytest.raises(WeightsError, match="width 128, frame-pca needs 2048"):
         build_pca(resolve_weights(str(tmp_path / "pca"), "frame-pca"))
-
-
-def test_a_packed_random_pca_keeps_its_seed(tmp_path):
-    packed = pack_weights(resolve_weights("random:5", "sound-pca"), tmp_path)
-    assert packed.is_random
-    assert packed.fingerprint == "random:5"
-    np.testing.assert_array_equal(build_pca(packed).matrix, build_pca(resolve_weights("random:5", "sound-pca")).matrix)
-    network = resolve_weights("random:5", "frames")
-    assert pack_weights(network, tmp_path) is network
 
 
 def test_spec_files_are_the_public_ones():
