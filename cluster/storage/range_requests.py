@@ -25,8 +25,8 @@ class NoRangesError(Exception):
 
 
 def fetch_of(fs: Any) -> Fetch:
-    """The function that makes such requests of a file system."""
-    if "file" in fs.protocol:
+    """The function that makes such requests of a file system (`storage.files.filesystem`)."""
+    if fs is None:
         return _local_range
     return _http_range if "http" in fs.protocol else _object_range
 

@@ -13,7 +13,7 @@ from benchmarks.measure import CommandRun
 from benchmarks.peer_environments import PACKAGES, UnavailableError, environment, pinned, requirements
 from benchmarks.peer_network import VARIANT, PeerNetwork, on_screen
 from benchmarks.peers import Sampled, compared, cost, grid_times, made_environments, our_times, sampled
-from extractors.networks.inception import FEATURE_DIM, IMAGE_SIZE
+from extractors.networks.sizes import FEATURE_DIM, IMAGE_SIZE
 from extractors.weights.pretrained import build_inception
 from extractors.weights.resolve import ResolvedWeights
 from tests.support.videos import Clip, write_video

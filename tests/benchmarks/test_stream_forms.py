@@ -41,6 +41,7 @@ def test_each_form_has_its_time(forms: dict[str, RunningForm]) -> None:
     assert all(value > 0 for by_part in found.values() for value in by_part.values())
 
 
+@pytest.mark.heavy
 def test_what_a_frame_asks_for_is_counted(forms: dict[str, RunningForm]) -> None:
     model = clip_model_of(plain_stream())
     demand = demand_of(model)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cluster.storage import files, video_source
+from cluster.storage import files, range_requests
 from cluster.storage.files import StorageError
 from cluster.storage.listing import list_files
 from cluster.storage.retry import RetryPolicy
@@ -17,7 +17,7 @@ from schemas.outcomes import FailureCode, VideoError
 from tests.support.faulty_proxy import Fault, FaultyProxy, every, faulty_proxy
 from tests.support.servers import gs_bucket, http_files, s3_bucket
 
-CONTENT = bytes(range(256)) * 8_000
+CONTENT = bytes(range(256)) * 80_000  # several requests long
 
 
 # gcsfs itself retries for half a minute before it raises.
@@ -122,7 +122,7 @@ def test_http_too(web: FaultyProxy, fault: Fault) -> None:
 
 
 def test_a_stalled_request_is_made_again(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_source, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(range_requests, "STALL_SECONDS", 1.0)
     web.plan = lambda number, method, path: Fault.STALL if number == 4 else None
     with open_video(f"{web.url}/v.mp4") as file:
         assert file.read() == CONTENT
@@ -130,7 +130,7 @@ def test_a_stalled_request_is_made_again(web: FaultyProxy, monkeypatch: pytest.M
 
 
 def test_a_store_that_stalls_for_good_is_given_up(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_source, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(range_requests, "STALL_SECONDS", 1.0)
     web.plan = lambda number, method, path: Fault.STALL if number >= 4 else None
     with pytest.raises(VideoError) as caught, open_video(f"{web.url}/v.mp4", RetryPolicy(total_seconds=2.0)) as file:
         file.read()

@@ -136,6 +136,7 @@ def test_the_table_is_complete(failures: dict[str, dict[str, object]]) -> None:
     assert {code for code, _ in BAD.values()} | ELSEWHERE == set(FailureCode)
 
 
+@pytest.mark.heavy
 def test_the_message_of_a_time_limit_names_the_limit(folder: Path, tmp_path: Path) -> None:
     decompression_bomb(tmp_path / "slow.mov", 8_000, frames=200)
     # Well above what a picture of it takes: what does not stop by twice the limit is killed.

@@ -80,6 +80,7 @@ def test_every_engine_gives_the_rows_of_the_local_one_to_the_bit(
     assert {path.name for path in output.iterdir()} == {"features", "ledger", "failures", "runs"}
 
 
+@pytest.mark.heavy
 def test_a_second_run_does_only_what_is_missing(videos: Path, reference: Path, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     shutil.copytree(videos, folder)
@@ -96,6 +97,7 @@ def test_a_second_run_does_only_what_is_missing(videos: Path, reference: Path, t
     assert record["counts"]["already_done"] == 13
 
 
+@pytest.mark.heavy
 def test_a_mended_file_leaves_the_failures(videos: Path, reference: Path, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     shutil.copytree(videos, folder)
@@ -268,6 +270,7 @@ def test_ray_job_submit(videos: Path, reference: Path, job_server: dict[str, str
     assert re.search(r'"event": "progress"', done.stdout)
 
 
+@pytest.mark.heavy
 def test_a_place_that_ray_deletes_after_the_job_is_refused(
     videos: Path, job_server: dict[str, str], tmp_path: Path
 ) -> None:

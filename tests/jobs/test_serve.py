@@ -395,6 +395,7 @@ def test_a_replica_that_is_killed_costs_no_video(client: Client, server: Server,
         assert state["status"] == "done", state["error"]
 
 
+@pytest.mark.heavy
 def test_bad_input_is_told_before_any_work(tmp_path: Path, data: Path):
     (tmp_path / "token").write_text("short")
     for arguments, problem in (

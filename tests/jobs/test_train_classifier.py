@@ -48,6 +48,7 @@ def test_bad_options_exit_with_2_and_touch_nothing(dataset, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.heavy
 def test_it_trains_on_a_folder_of_videos(tmp_path):
     videos, output = write_videos(tmp_path / "videos", 6), tmp_path / "out"
     job = [sys.executable, str(ROOT / "jobs" / "train_classifier.py"), "--videos", str(videos), "--output", str(output)]

@@ -78,6 +78,7 @@ def test_a_terminal_shows_one_table_that_changes_in_its_place(
         job.close()
 
 
+@pytest.mark.heavy
 def test_a_stream_of_a_camera_is_shown_line_by_line_and_recorded(checkpoint: str, tmp_path: Path) -> None:
     record = tmp_path / "r.parquet"
     with rtsp_stream(rtp_packets(), [range(75)]) as address:

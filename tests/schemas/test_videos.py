@@ -20,6 +20,7 @@ def test_an_id_and_a_uri_are_enough():
         "group": "",
         "text": "",
         "words": (),
+        "size_bytes": None,
     }
 
 

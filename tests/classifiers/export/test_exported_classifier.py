@@ -50,7 +50,7 @@ def test_clips_give_the_features_and_joint_logits_of_torch(task: str, changes) -
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4 * float(expected[:, -4:].std()))
 
 
-@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize("task", [pytest.param("single-label", marks=pytest.mark.heavy), "multi-label"])
 def test_frames_give_the_joint_logits_of_torch_however_they_come(task: str) -> None:
     checkpoints = members(task, model=STREAM, options=STREAM_OPTIONS)
     trained, running = TrainedClipClassifier(checkpoints), exported_of(checkpoints).build()

@@ -62,6 +62,7 @@ def test_exit_codes_and_output_are_those_of_the_command(environment: dict[str, s
     assert "too many\n" in outputs[3][0]
 
 
+@pytest.mark.heavy
 def test_the_code_of_our_own_jobs_survives(environment: dict[str, str]) -> None:
     command = [*SUBMIT, "--", "python", "jobs/nightly.py", "--videso", "in"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)

@@ -84,20 +84,26 @@ def test_ray_leaves_the_handler_of_sigterm_alone(begins):
     assert (done.stdout, done.stderr) == ("0 True ray\n", "")
 
 
+def children() -> set[int]:
+    return {pid for pid in descendants(os.getpid()) if MODULE in command_of(pid)}
+
+
 def test_the_child_of_the_local_engine_starts_ahead_and_imports():
+    before = children()
     with closing(DeferredEngine(EngineOptions(engine="local"))) as engine:
         engine.begin(("tests.support.items", "none.such"))
-        (child,) = [pid for pid in descendants(os.getpid()) if MODULE in command_of(pid)]
+        (child,) = children() - before
         outcomes = list(engine.run(TaskQueue([Video("a", "segments 1")]), ScriptedWorker()))
         assert [type(outcome) for outcome in outcomes] == [Done]
     assert not command_of(child)
 
 
 def test_a_child_that_nobody_needed_ends_with_its_engine():
+    before = children()
     with closing(DeferredEngine(EngineOptions(engine="local"))) as engine:
         engine.begin(())
-        assert any(MODULE in command_of(pid) for pid in descendants(os.getpid()))
-    assert not any(MODULE in command_of(pid) for pid in descendants(os.getpid()))
+        assert len(children() - before) == 1
+    assert children() <= before
 
 
 def test_what_went_wrong_in_a_start_that_has_begun_is_told_when_it_is_needed(monkeypatch):

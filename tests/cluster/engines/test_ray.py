@@ -150,6 +150,7 @@ def test_a_worker_begins_no_task_of_a_batch_when_its_time_is_up(
     assert [outcome.task for outcome in actor.work(batch, 600.0)] == batch
 
 
+@pytest.mark.heavy
 def test_workers_that_cannot_start_end_the_run_with_the_reason(
     engine: RayEngine, worker: VideoWorker[Extractor], videos: list[Video]
 ) -> None:

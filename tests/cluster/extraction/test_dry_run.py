@@ -87,6 +87,7 @@ def test_prices_give_the_cost_and_what_costs_less(plan):
         assert most == pytest.approx((alone - feeding) / (0.12 / 3600), rel=0.2)
 
 
+@pytest.mark.heavy
 def test_requests_are_told_of_videos_in_a_bucket(plan):
     with gs_bucket() as root:
         for video in plan.videos[:2]:
@@ -111,6 +112,7 @@ def test_nothing_is_written(plan):
     assert sorted(os.listdir(plan.options.input)) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "text.mp4"]
 
 
+@pytest.mark.heavy
 def test_limits_on_length_count(plan):
     limited = replace(plan, options=plan.options.with_values(max_seconds=1))
     assert number(estimated(limited, plan.videos), r"to embed +(\S+) frames") == 4 * 1 * 4

@@ -439,6 +439,7 @@ def test_secrets_of_uris_stay_out_of_logs_records_and_messages(videos, tmp_path,
         assert "SECRET" not in file.read_text()
 
 
+@pytest.mark.heavy
 def test_a_bucket_gives_the_rows_of_a_folder(videos, reference):
     with gs_bucket() as bucket:
         for file in list_files(str(videos)):

@@ -209,6 +209,7 @@ print(rows, tracemalloc.get_traced_memory()[1], pa.default_memory_pool().max_mem
 """
 
 
+@pytest.mark.heavy
 def test_memory_does_not_grow_with_the_videos(tmp_path):
     # What is allocated, and not what the process has of the system: that depends on when allocators give memory back.
     rows = 2000

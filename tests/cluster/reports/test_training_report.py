@@ -304,4 +304,4 @@ def test_the_input_of_a_clip_classifier_and_the_videos_left_out() -> None:
     html = render_training_report(many)
     assert_self_contained(html)
     assert "40 videos could not be used and are in no split." in Page(html).text
-    assert "could not be decoded" not in text_of(RECORDS["10 classes"])
+    assert "could not be used" not in text_of(RECORDS["10 classes"])

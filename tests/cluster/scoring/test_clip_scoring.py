@@ -269,6 +269,7 @@ def test_what_was_trained_on_clips_scores_them_as_its_validation_did(classes, tm
     assert {label["name"] for row in label_rows(tmp_path / "labels") for label in row["labels"]} == {"narrow", "wide"}
 
 
+@pytest.mark.heavy
 def test_labels_and_embeddings_each_get_what_they_lack(videos, checkpoint, tmp_path):
     labels, embeddings = tmp_path / "labels", tmp_path / "embeddings"
     score(videos, checkpoint, labels, **LENIENT)

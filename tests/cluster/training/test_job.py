@@ -178,7 +178,7 @@ def test_a_training_on_videos_leaves_the_same(videos, from_clips, said):
     assert record.split_sizes == {name: sum(one.videos[name] for one in record.classes) for name in record.split_sizes}
     assert all(mistake.uri.endswith(f"{mistake.id}.mp4") for split in record.splits for mistake in split.mistakes)
     page = (from_clips / "training.html").read_text()
-    assert "1 video could not be decoded" in page
+    assert "1 video could not be used" in page
     assert "red/broken" in page
 
 

@@ -114,7 +114,8 @@ def test_running_statistics_are_shared(engine, dataset, tmp_path):
     assert outcome.fit.loss_before == pytest.approx(best.validation["loss"], rel=1e-4)
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.heavy), 2])
+@pytest.mark.heavy
+@pytest.mark.parametrize("workers", [1, 2])
 def test_bad_features_end_a_training_at_once(engine, tmp_path, workers):
     dataset = write_features(tmp_path, 120, shards=2)
     path = sorted((dataset / "features").iterdir())[0]

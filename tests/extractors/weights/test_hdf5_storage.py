@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from classifiers.weights import hdf5_storage
+from extractors.weights import hdf5_storage
 from extractors.weights.hdf5_file import Hdf5Error, read_arrays
 from extractors.weights.hdf5_storage import check_storage, claimed_bytes
 from tests.support.bombs import deflated_zeros, write_chunk_bomb

@@ -12,7 +12,8 @@ from extractors.networks.inception import inception_keras
 from extractors.weights.content import WeightsError
 from extractors.weights.formats import read_state
 from extractors.weights.keras_inception import inception_state
-from extractors.weights.pretrained import build_inception, pack_weights
+from extractors.weights.packed import pack_weights
+from extractors.weights.pretrained import build_inception
 from extractors.weights.resolve import resolve_weights
 from tests.support import parity
 from tests.support.keras_inception import FRAMES, named_arrays, standin_state

@@ -44,6 +44,7 @@ def test_what_wrappers_put_into_keys_is_taken_out(tmp_path, wrapped):
         assert set(found) == {"stem.weight", "bias"}
 
 
+@pytest.mark.heavy
 def test_wrapped_models_of_torch(tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(2, 3))
     for wrapped in (torch.nn.DataParallel(model), torch.compile(model), torch.compile(torch.nn.DataParallel(model))):

@@ -90,6 +90,7 @@ def test_every_video_decodes_to_its_planned_length_and_size(samples: Path) -> No
         assert np.abs(sounded(samples / row["uri"]).astype(float)).max() > 0.1
 
 
+@pytest.mark.heavy
 def test_same_seed_same_pictures_and_sound_another_seed_others(samples: Path, tmp_path: Path) -> None:
     make_samples(tmp_path / "again", 3, seed=3)
     make_samples(tmp_path / "other", 3, seed=4)
