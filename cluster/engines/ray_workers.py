@@ -138,6 +138,11 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
             self.on_hand.popleft()
             self.capacity = len(done) if len(done) < len(batch) else min(2 * len(done), MAX_BATCH_TASKS)
             self.head_since = time.monotonic()
+        second = self.on_hand[1][0] if len(self.on_hand) > 1 else None
+        if not outcomes and second in ready and not ray.wait([self.on_hand[0][0]], timeout=0)[0]:
+            # Batches are worked on in order: the second is over before the first only where the worker has died, which Ray
+            # may not tell of the first.
+            ray.get(second)
         return outcomes, left
 
     def kill(self) -> None:
