@@ -140,8 +140,8 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
             self.head_since = time.monotonic()
         second = self.on_hand[1][0] if len(self.on_hand) > 1 else None
         if not outcomes and second in ready and not ray.wait([self.on_hand[0][0]], timeout=0)[0]:
-            # Batches are worked on in order: the second is over before the first only where the worker has died, which Ray
-            # may not tell of the first.
+            # Batches are worked on in order: the second is over before the first only where the worker has died. Of the
+            # first, Ray may not tell that.
             ray.get(second)
         return outcomes, left
 
