@@ -20,6 +20,8 @@ from extractors.video.image import DisplayMatrix
 
 CODEC: Final = "libx264"
 DEFAULT_CRF = 17
+# On CPUs with AVX-512, x264's macroblock tree does not give the same bits each time.
+X264_PARAMS = "mbtree=0"
 FORMATS = frozenset(
     {
         *("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv16", "gray", "gray10le"),
@@ -64,7 +66,7 @@ class VideoTrack:
         self._reformatter = VideoReformatter()
         self._format = _format_of(first, crop)
         first = self._prepared(first)
-        options = {"crf": str(crf), "preset": "fast"}
+        options = {"crf": str(crf), "preset": "fast", "x264-params": X264_PARAMS}
         self._stream = container.add_stream(CODEC, rate=rate.limit_denominator(1 << 16), options=options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = first.width, first.height, self._format
         if matrix is not None:

@@ -44,6 +44,17 @@ def test_a_factor_of_0_loses_nothing(tmp_path: Path) -> None:
     assert all((one == other).all() for one, (_, other) in zip(source, shown(made.path), strict=True))
 
 
+def test_a_cut_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=40, gop=12, b_frames=2))
+    frames = list_frames(str(path))
+    contents = set()
+    for _ in range(40):
+        (made,) = cut_exact(path, frames, [span_of(frames, 0, 38, tmp_path / "cut")])
+        assert isinstance(made, CutFile)
+        contents.add(made.path.read_bytes())
+    assert len(contents) == 1
+
+
 def test_sound_is_cut_to_the_same_time(tmp_path: Path) -> None:
     """The tone starts after a second: in a clip from 0.4 s on, after 0.6 s."""
     path = write_video(tmp_path / "a.mp4", Clip(frames=60, sound="aac", sound_start=1.0, sound_seconds=1.2))
