@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -85,10 +85,13 @@ class RowDataset(DatasetFolder):
                 self._remove(gone, ledgers_first=False)
                 self._known = {}
 
-    def close_records(self, run_ids: Iterable[str]) -> None:
-        """Mark runs that died as such in their records, with the rows that they have committed, after `prepare`."""
+    def close_records(self, run_ids: Iterable[str], report: Callable[[Any], str] | None = None) -> None:
+        """Mark runs that died as such in their records, with the rows that they have committed, after `prepare`.
+
+        `report` makes the page of a run of its record, for datasets with pages.
+        """
         with self.explained("read"):
-            self.close_runs(run_ids, self.record, self._recounted)
+            self.close_runs(run_ids, self.record, self._recounted, report)
 
     def settled(self, *, anywhere: bool = False, of_any_model: bool = False) -> Settled:
         """Videos with rows or failures of this fingerprint, in this folder or anywhere; the latest of each counts.

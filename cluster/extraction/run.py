@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing, suppress
-from dataclasses import replace
 
 from cluster.datasets.shard_sink import Sink
 from cluster.datasets.vocabulary import Vocabulary
@@ -24,7 +23,7 @@ from cluster.extraction.plan import Plan
 from cluster.extraction.run_log import RunLog
 from cluster.reports.context import PageContext
 from cluster.reports.extraction_report import render_run_report
-from cluster.runs.lifecycle import failed, guarded, recorded
+from cluster.runs.lifecycle import failed, guarded, recorded, written
 from cluster.runs.progress import Progress
 from schemas.errors import InputError
 from schemas.features import FeatureRow
@@ -88,7 +87,7 @@ class ExtractionRun:
                 status = failed(error)
             if status == "completed":
                 self._index()
-        return self._end(status)
+            return self._end(status)
 
     def _index(self) -> None:
         try:
@@ -104,14 +103,12 @@ class ExtractionRun:
 
     def _end(self, status: str) -> RunRecord:
         """Write the record and the report."""
-        plan, record = self._plan, self._record(status)
-        try:
-            plan.dataset.write_record(record)
-            plan.dataset.write_report(render_run_report(record, self._context(record)), plan.run_id)
-        except InputError as error:
-            record = replace(record, status=failed(error))
+        record = written(self._record(status), self._plan.dataset.write_record, self._write_page)
         self._log_end(record)
         return record
+
+    def _write_page(self, record: RunRecord) -> None:
+        self._plan.dataset.write_report(render_run_report(record, self._context(record)), self._plan.run_id)
 
     def _work(self) -> str:
         """Carry out all tasks; returns the status."""

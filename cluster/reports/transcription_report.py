@@ -23,6 +23,7 @@ HEADINGS = {
     "completed": "Transcription completed",
     "interrupted": "Transcription was interrupted",
     "failed": "Transcription failed",
+    "died": "Transcription was killed",
 }
 
 

@@ -9,15 +9,19 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from enum import IntEnum
 from types import FrameType
+from typing import TypeVar
 
 from cluster.storage.redaction import redacted
 from schemas.errors import InputError, problems_of
 from schemas.records import JobRecord
 
 REPORT_CHARACTERS = 2_000
+
+RecordT = TypeVar("RecordT", bound=JobRecord)
 
 logger = logging.getLogger("framemill")
 
@@ -62,6 +66,20 @@ def recorded(end: Callable[[str], object]) -> Iterator[None]:
         with suppress(Exception):  # what went wrong may prevent that as well
             end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
+
+
+def written(
+    record: RecordT, write_record: Callable[[RecordT], object], write_page: Callable[[RecordT], object]
+) -> RecordT:
+    """Write the last record of a run, and its page; returns the record, as `failed` where either cannot be written."""
+    try:
+        write_record(record)
+        write_page(record)
+    except InputError as error:
+        record = replace(record, status=failed(error))
+        with suppress(InputError):  # it says the same as the exit code, if it can be written
+            write_record(record)
+    return record
 
 
 def failed(error: Exception) -> str:

@@ -2,22 +2,22 @@
 
 options, record (`running`) ─► work, which updates the record ─► record, page ─► log
 
-A run that is killed leaves a record of its progress, which the next run closes.
+A run that is cut short by an error in this program has both as well. One that is killed leaves a record of its
+progress, which the next run closes.
 """
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from cluster.runs.lifecycle import failed, recorded
+from cluster.runs.lifecycle import recorded, written
 from cluster.runs.open_failures import OpenFailures
 from cluster.runs.options import Options
 from cluster.runs.provenance import command_line, package_versions, without_secrets
-from schemas.errors import InputError
 from schemas.records import JobRecord, utc_text
 
 RecordT = TypeVar("RecordT", bound=JobRecord)
@@ -55,18 +55,22 @@ class RecordedRun(ABC, Generic[RecordT]):
         logger.info(f"run {self._folder.run_id}: {self._opening()}")
         self._folder.write_options(self._options)
         self._folder.write_record(self._record("running"))
-        with recorded(lambda status: self._folder.write_record(self._record(status))):
-            status = self._work()
-        record = self._record(status)
-        try:
-            self._folder.write_record(record)
-            self._write_page(record)
-        except InputError as error:
-            record = replace(record, status=failed(error))
+        with recorded(self._abort):
+            record = self._end(self._work())
         logger.info(f"{record.status}: {self._closing(record)}, in {record.wall_seconds:.1f} s")
         for line in (*self._failures.lines(), *self._notes(record)):
             logger.info(line)
         return record
+
+    def _end(self, status: str) -> RecordT:
+        """Write the record and the page."""
+        return written(self._record(status), self._folder.write_record, self._write_page)
+
+    def _abort(self, status: str) -> None:
+        """Keep what was finished, if that can be committed, and end."""
+        with suppress(Exception):
+            self._keep()
+        self._end(status)
 
     def _update(self) -> None:
         """Write the record of the run so far, from time to time."""
@@ -92,6 +96,9 @@ class RecordedRun(ABC, Generic[RecordT]):
     @abstractmethod
     def _work(self) -> str:
         """Do the work, and keep what is finished; returns the status (`cluster.runs.lifecycle.guarded`)."""
+
+    def _keep(self) -> None:
+        """Commit what is finished, where `_work` could not; what is committed already costs nothing."""
 
     @abstractmethod
     def _record(self, status: str) -> RecordT:

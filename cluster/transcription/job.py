@@ -12,6 +12,7 @@ import pyarrow as pa
 from cluster.datasets.increment import increment_of
 from cluster.engines.base import Engine
 from cluster.engines.deferred import DeferredEngine
+from cluster.reports.transcription_report import render_transcription_report
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code
 from cluster.storage import files
 from cluster.transcription.config import TranscriptionOptions
@@ -40,7 +41,7 @@ def transcribe(options: TranscriptionOptions) -> TranscriptionRecord:
     engine = DeferredEngine(options.engine, files.join(options.output, "staging"))
     with closing(engine), plan.dataset.lease() as lease:
         plan.dataset.prepare()
-        plan.dataset.close_records(lease.predecessors)
+        plan.dataset.close_records(lease.predecessors, render_transcription_report)
         return _run(plan, engine)
 
 

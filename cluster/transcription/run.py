@@ -106,9 +106,13 @@ class TranscriptionRun(RecordedRun[TranscriptionRecord]):
     def _work(self) -> str:
         status = guarded(self._transcribe, EngineError, OSError, ValueError)
         # Finished transcripts are kept, whatever ended the work.
-        rest = guarded(self._commit, OSError, ValueError)
+        rest = guarded(self._keep, OSError, ValueError)
         status = rest if status == "completed" else status
         return guarded(self._write_subtitles, OSError, ValueError) if status == "completed" else status
+
+    @override
+    def _keep(self) -> None:
+        self._commit()
 
     def _transcribe(self) -> None:
         """Carry out all tasks."""

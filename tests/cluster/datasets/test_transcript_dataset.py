@@ -37,7 +37,8 @@ def test_the_record_of_a_run_that_died_counts_what_it_committed(tmp_path: Path) 
     commit(first, 0, {"a": "1", "b": "1", "c": "1"}, failed=("d",))
     second = transcript_dataset(tmp_path, "r2")
     second.prepare()
-    second.close_records(["r1"])
+    second.close_records(["r1"], lambda record: f"{record.counts.transcribed} transcribed")
     record = TranscriptionRecord.from_json((tmp_path / "runs" / "r1.json").read_text())
     assert (record.status, record.counts.transcribed, record.failures_by_code) == ("died", 3, {"no_face": 1})
     assert len(transcripts(tmp_path)) == 3
+    assert (tmp_path / "runs" / "r1.html").read_text() == "3 transcribed"

@@ -85,6 +85,23 @@ def test_an_output_that_takes_no_more_fails_the_run(options, tmp_path, log):
     assert "out cannot be written to" in log.text
 
 
+def test_a_page_that_cannot_be_written_fails_the_run_and_its_record_says_so(options, log):
+    with planned(options, read_inputs(options)) as (plan, engine), plan.dataset.lease() as lease:
+        Path(plan.dataset.run_uri(".html")).mkdir(parents=True)
+        record = extract(plan, engine, lease)
+    assert record.status == "failed"
+    assert record.to_json() == on_disk(options)
+
+
+def test_a_mistake_in_the_page_is_in_the_record(options, monkeypatch):
+    monkeypatch.setattr("cluster.extraction.run.render_run_report", lambda record, context: 1 / 0)
+    inputs = read_inputs(options)
+    with pytest.raises(ZeroDivisionError), planned(options, inputs) as (plan, engine), plan.dataset.lease() as lease:
+        extract(plan, engine, lease)
+    (path,) = (Path(options.output) / "runs").glob("*.json")
+    assert RunRecord.from_json(path.read_text()).status == "failed"
+
+
 def test_a_mistake_in_this_program_ends_the_run_and_keeps_what_was_finished(options):
     with pytest.raises(ZeroDivisionError):
         stopped(options, ZeroDivisionError())

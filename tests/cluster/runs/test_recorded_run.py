@@ -26,6 +26,7 @@ class Run(RecordedRun[TranscriptionRecord]):
         super().__init__(root, ReportingOptions(quiet=True), datetime.now(UTC), OpenFailures({"x": "no_face"}))
         self.root, self.error, self.seen = root, error, ""
         self.page_error: Exception | None = None
+        self.kept, self.page = False, ""
 
     @override
     def _opening(self) -> str:
@@ -55,6 +56,12 @@ class Run(RecordedRun[TranscriptionRecord]):
     def _write_page(self, record: TranscriptionRecord) -> None:
         if self.page_error is not None:
             raise self.page_error
+        self.page = record.status
+
+    @override
+    def _keep(self) -> None:
+        self.kept = True
+        raise DatasetError("full")
 
     def stored(self) -> TranscriptionRecord:
         record = self.root.record_of("r1", TranscriptionRecord)
@@ -90,13 +97,21 @@ def test_an_error_in_the_program_is_recorded_and_goes_on(tmp_path: Path) -> None
     run = Run(tmp_path, RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
         run()
-    assert run.stored().status == "failed"
+    assert (run.stored().status, run.page, run.kept) == ("failed", "failed", True)
 
 
-def test_a_page_that_cannot_be_written_makes_the_run_fail(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_makes_the_run_fail_and_the_record_says_so(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.page_error = DatasetError("full")
-    assert run().status == "failed"
+    assert run().status == run.stored().status == "failed"
+
+
+def test_an_error_in_the_page_is_recorded_and_goes_on(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.page_error = RuntimeError("a bug")
+    with pytest.raises(RuntimeError, match="a bug"):
+        run()
+    assert run.stored().status == "failed"
 
 
 def test_nothing_is_done_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cluster.transcription.config import TranscriptionOptions
 from cluster.transcription.job import run_transcription, transcribe
 from tests.support.engines import refuse_engine
 from tests.support.lips import fixed_lips, signing, write_lips
+from tests.support.nights import die_with_lease
 from tests.support.talking import write_frames
 from tests.support.transcripts import failure_codes, transcripts
 
@@ -73,11 +75,15 @@ def test_a_run_its_repetition_and_what_changes_later(
     assert (again.counts.already_done, again.counts.failed_before, again.counts.transcribed) == (2, 2, 0)
     assert (subtitles / "srt" / "a.srt").exists()
 
+    killed = replace(record, run_id="r0", status="running")
+    (output / "runs" / "r0.json").write_text(killed.to_json())
+    die_with_lease(output / "lease.json")
     write_frames(videos / "b.mp4", signing("aaa"))
     (videos / "empty.mp4").unlink()
     later = transcribe(options(inputs, videos, output, retry_failed=("no_face",)))
     assert (later.counts.replaced, later.counts.transcribed, later.counts.failed) == (1, 1, 1)
     assert [row["id"] for row in transcripts(output)] == ["a", "b"]
+    assert "Transcription was killed" in (output / "runs" / "r0.html").read_text()
 
 
 def test_parts_of_a_manifest(inputs: Path, videos: Path, tmp_path: Path) -> None:

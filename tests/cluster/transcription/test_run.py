@@ -23,9 +23,9 @@ from tests.support.transcripts import failure_codes, transcripts
 
 
 class Results(Engine):
-    """Gives a transcript for each task, the text of which is that of `texts`; None breaks off."""
+    """Gives a transcript for each task, the text of which is that of `texts`; an exception breaks off."""
 
-    def __init__(self, texts: list[str | None]) -> None:
+    def __init__(self, texts: list[str | Exception]) -> None:
         self._texts = texts
 
     def machine(self, resources: object = None) -> Machine:
@@ -33,8 +33,8 @@ class Results(Engine):
 
     def run(self, queue: Any, worker: Any) -> Generator[Any, None, None]:
         for text in self._texts:
-            if text is None:
-                raise EngineError("the machines are gone")
+            if isinstance(text, Exception):
+                raise text
             (task,) = queue.take_batch(1)
             assert isinstance(task, Task)
             word = TranscriptWord(text, 0.0, 0.5, 0.5)
@@ -54,18 +54,34 @@ def plan(tmp_path: Path) -> TranscriptionPlan:
     return make_plan(TranscriptionOptions.of(checkpoint=str(tmp_path / "reader"), **given))
 
 
-def run(plan: TranscriptionPlan, *texts: str | None) -> TranscriptionRecord:
+def run(plan: TranscriptionPlan, *texts: str | Exception) -> TranscriptionRecord:
     increment = Increment(list(plan.videos), frozenset(), {})
     return TranscriptionRun(plan, increment, Results(list(texts)), replaced=0)()
 
 
+def left(plan: TranscriptionPlan, folder: Path) -> tuple[TranscriptionRecord, str]:
+    """The record and the page that a run has left."""
+    record, page = ((folder / "out" / "runs" / f"{plan.run_id}{suffix}").read_text() for suffix in (".json", ".html"))
+    return TranscriptionRecord.from_json(record), page
+
+
 def test_what_was_finished_is_kept(plan: TranscriptionPlan, tmp_path: Path) -> None:
-    record = run(plan, "bin", "blue", None)
+    record = run(plan, "bin", "blue", EngineError("the machines are gone"))
     assert [row["text"] for row in transcripts(tmp_path / "out")] == ["bin", "blue"]
     assert (record.status, record.counts.transcribed, record.counts.unaccounted) == ("failed", 2, 1)
     assert record.counts.partial == 2
-    stored = (tmp_path / "out" / "runs" / f"{plan.run_id}.json").read_text()
-    assert TranscriptionRecord.from_json(stored).counts == record.counts
+    assert left(plan, tmp_path)[0].counts == record.counts
+
+
+def test_a_mistake_in_this_program_keeps_what_was_finished_and_has_a_page(
+    plan: TranscriptionPlan, tmp_path: Path
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(plan, "bin", ZeroDivisionError())
+    assert [row["text"] for row in transcripts(tmp_path / "out")] == ["bin"]
+    record, page = left(plan, tmp_path)
+    assert (record.status, record.counts.transcribed) == ("failed", 1)
+    assert "Transcription failed" in page
 
 
 def test_a_result_that_cannot_be_stored_costs_no_other(plan: TranscriptionPlan, tmp_path: Path) -> None:
