@@ -97,17 +97,7 @@ class VideoLabels(VideoPart, LabelPart):
     def _outcome(self, record: ScoringRecord) -> PartOutcome:
         found = outcome(record)
         rows = self.dataset().failures_of(record.run_id)
-        notes = [
-            FailureNote(
-                id=row.id,
-                uri=redacted_uri(row.uri),
-                stage=row.stage,
-                code=row.code,
-                message=row.message,
-                attempts=row.attempts,
-            )
-            for row in rows
-        ]
+        notes = [FailureNote.of(replace(row, uri=redacted_uri(row.uri))) for row in rows]
         return replace(
             found,
             counts=NightCounts(labelled=found.counts.labelled, failed=len(notes)),
