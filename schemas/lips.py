@@ -14,6 +14,7 @@ NORMALISATIONS = (STANDARDISED, WRAPPED, UNIT)
 # The order of a frame's channels. Networks that were trained on OpenCV's frames want blue first; where those were taken
 # for RGB, grey gives blue the weight of red.
 COLOURS = ("rgb", "bgr")
+GREY_WEIGHTS = (0.2989, 0.587, 0.114)  # of the first, second and third channel: ITU-R BT.601, as of TensorFlow
 # Where the mouth is: a network finds the face and its lips, or it is in the place that it has in the GRID corpus.
 CROPS = FOUND, FIXED = ("found", "fixed")
 FIXED_SIZE = (46, 140)

@@ -14,9 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.lips import STANDARDISED, UNIT, LipInput
+from schemas.lips import GREY_WEIGHTS, STANDARDISED, UNIT, LipInput
 
-GREY_WEIGHTS = np.array((0.2989, 0.587, 0.114), np.float32)
 FULL_SCALE = np.float32(255.5)
 
 
@@ -48,6 +47,6 @@ def lip_preprocess(frames: NDArray[np.uint8], look: LipInput) -> NDArray[np.floa
 def grey(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colours (…, 3), the first taken for red, to grey (…, 1)."""
     unit = frames.astype(np.float32) * np.float32(1 / 255)
-    level = (unit * GREY_WEIGHTS).sum(axis=-1, keepdims=True)
+    level = (unit * np.array(GREY_WEIGHTS, np.float32)).sum(axis=-1, keepdims=True)
     rounded: NDArray[np.uint8] = (level * FULL_SCALE).astype(np.uint8)
     return rounded

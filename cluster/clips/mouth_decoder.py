@@ -17,7 +17,7 @@ from cluster.clips.guarded_decode import Outcome, encoded, guarded_decode, outco
 from cluster.engines.guarded_processes import Response, serve
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from extractors.clips.whole import MAX_FRAMES, decode_whole
-from extractors.faces.crops import aligned_crops, fixed_boxes, fixed_crop
+from extractors.faces.crops import Mouth, mouth_of
 from extractors.faces.mouths import MouthFinder, build_mouth_finder
 from extractors.video.media import Source
 from schemas import strict_json
@@ -62,34 +62,21 @@ class MouthTask:
         return outcome_of(response, (-1, self.look.height, self.look.width, 3))
 
 
-@dataclass(frozen=True)
-class Mouth:
-    """A video (T, H, W, 3), the boxes of the lips in it, (T, 4) in pixels, and the crops (T, h, w, 3)."""
-
-    frames: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
-    crops: NDArray[np.uint8]
-
-
 def decode(task: MouthTask) -> NDArray[np.uint8]:
     """The crops, (T, H, W, 3). Raises `VideoError` for any problem with the video."""
-    return guarded_decode(lambda source: mouth_of(source, task).crops, task)
+    return guarded_decode(lambda source: decode_mouth(source, task).crops, task)
 
 
-def mouth_of(source: Source, task: MouthTask) -> Mouth:
+def decode_mouth(source: Source, task: MouthTask) -> Mouth:
     """The mouth in a video. Raises `VideoError` where there is none, or no video."""
     look, video = task.look, task.video
     frames = decode_whole(source, look.fps, start_seconds=video.start_seconds, end_seconds=video.end_seconds)
-    if look.crop == FIXED:
-        boxes, crops = fixed_boxes(len(frames)), fixed_crop(frames)
-    else:
-        track = finder().track(frames, face=task.face)
-        boxes, crops = track.boxes, aligned_crops(frames, track, look.height, look.width, lips_share=look.lips_share)
-    if crops.min() == crops.max():
+    mouth = mouth_of(frames, None if look.crop == FIXED else finder().track(frames, face=task.face), look)
+    if mouth.is_blank:
         raise VideoError(
-            FailureCode.NO_FACE, f"where the mouth should be, all pixels of its {len(crops)} frames are equal"
+            FailureCode.NO_FACE, f"where the mouth should be, all pixels of its {len(frames)} frames are equal"
         )
-    return Mouth(frames, boxes, crops)
+    return mouth
 
 
 def answer(request: bytes) -> Response:

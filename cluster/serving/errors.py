@@ -39,6 +39,7 @@ MESSAGES: Mapping[str, str] = {
     FailureCode.NO_PERMISSION: "the server of this address does not permit to read it",
     FailureCode.TIME_LIMIT: "decoding it takes longer than this service allows",
     FailureCode.MEMORY_LIMIT: "decoding it takes more memory than this service allows",
+    FailureCode.NO_VIDEO_STREAM: "it has no video stream, only audio or still images",
     FailureCode.ABSURD_DIMENSIONS: "its frames are larger than this service decodes",
     FailureCode.TOO_LONG: "it is longer than this service takes",
     FailureCode.WORKER_DIED: "the decoder crashed over it",

@@ -1,6 +1,6 @@
 """Frames as they come → crops of the mouth in windows of them, as `cluster.clips.mouth_decoder` gives those of a clip.
 
-In: `Sample`s of a video at the rate of the lip reader. Out: of each window, uint8 (T, H, W, 3), or None where it shows
+In: `Sample`s of a video at the rate of the lip reader. Out: the `Mouth` of each window, or None where it shows
 no face. The face is followed from frame to frame through all of the video; where the mouth is, is measured over the
 window. Of a hole of up to half a second, the frame before it is shown, as players do.
 """
@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from cluster.transcription.windows import Window, windows
 from extractors.clips.whole import reduced
-from extractors.faces.crops import aligned_crops, fixed_boxes, fixed_crop
+from extractors.faces.crops import Mouth, mouth_of
 from extractors.faces.mouths import MouthFinder, build_mouth_finder, no_face_error, track_of
-from extractors.faces.preview import lip_preview
 from extractors.faces.regions import Points
 from extractors.video.grid import as_fps
 from extractors.video.samples import Sample
@@ -64,28 +63,19 @@ class MouthWindows:
         """The windows of a video; they hold its frames, reduced, and no more of them than a window."""
         return windows(self._frames(samples), self.size, self.overlap, go_together=_are_of_one_size)
 
-    def crops(self, window: Window[Frame]) -> NDArray[np.uint8] | None:
-        """The mouth in a window, (T, H, W, 3); None where there is none.
+    def mouth(self, window: Window[Frame]) -> Mouth | None:
+        """The mouth in a window; None where there is none.
 
         Raises:
             VideoError: for frames that have no fixed place of a mouth.
         """
-        look, frames = self.look, np.stack([frame.image for frame in window.items])
-        if look.crop == FIXED:
-            crops = fixed_crop(frames)
-        else:
+        track = None
+        if self.look.crop != FIXED:
             track = track_of([frame.points for frame in window.items])
             if track is None:
                 return None
-            crops = aligned_crops(frames, track, look.height, look.width, lips_share=look.lips_share)
-        return None if crops.min() == crops.max() else crops
-
-    def preview(self, window: Window[Frame], crops: NDArray[np.uint8]) -> bytes:
-        """An animation of a window and of its crops, for people to look at (`extractors.faces.preview`)."""
-        frames = np.stack([frame.image for frame in window.items])
-        track = None if self.look.crop == FIXED else track_of([frame.points for frame in window.items])
-        boxes = fixed_boxes(len(frames)) if track is None else track.boxes
-        return lip_preview(frames, boxes, crops, self.look)
+        mouth = mouth_of(np.stack([frame.image for frame in window.items]), track, self.look)
+        return None if mouth.is_blank else mouth
 
     def error(self, image: NDArray[np.uint8], count: int) -> VideoError:
         """The error for a video without a mouth in any window of its `count` frames, which look like `image`."""

@@ -9,6 +9,7 @@ held, and the outputs of `BLOCK_WINDOWS`. Frames are sampled on the grid of the 
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,8 @@ from cluster.transcription.lip_network import LipNetwork
 from cluster.transcription.mouths import Frame, MouthWindows
 from cluster.transcription.windows import Window
 from extractors.extract import StageClock
+from extractors.faces.crops import Mouth
+from extractors.faces.preview import lip_preview
 from extractors.length_limit import GIVE_PARTS, MAX_GRID_POINTS, LengthLimit
 from extractors.segments import Segment
 from extractors.video.coverage import Extent
@@ -42,6 +45,8 @@ from schemas.transcripts import TranscriptWord
 from schemas.videos import Video
 
 BLOCK_WINDOWS = 16  # whose outputs are held
+
+logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ class LipTranscriber:
             sampler = Sampler(media, source, fps, extent=extent, max_pixels=self.max_pixels)
             samples = _Samples(limit.within(sampler.samples(Fraction(video.start_seconds), end), video), clock)
             clock.add("open", started)
-            reading = _Reading(self.mouths, samples, clock, with_preview=with_thumbnail)
+            reading = _Reading(self.mouths, samples, clock, shown=video.id if with_thumbnail else None)
             words, logs = WordJoiner(), _Mean()
             for window, values in self._outputs(reading, clock):
                 read = self._read(values, fps, clock)
@@ -228,12 +233,15 @@ class _Samples:
 
 
 class _Reading:
-    """Iterates over the crops of windows that show a mouth, and counts the frames that are in them."""
+    """Iterates over the crops of windows that show a mouth, and counts the frames that are in them.
 
-    def __init__(self, mouths: MouthWindows, samples: _Samples, clock: StageClock, *, with_preview: bool) -> None:
+    `shown` is the id of a video whose first mouth is to have a preview.
+    """
+
+    def __init__(self, mouths: MouthWindows, samples: _Samples, clock: StageClock, *, shown: str | None) -> None:
         self.read_frames = 0
         self.preview: bytes | None = None
-        self._with_preview = with_preview
+        self._shown = shown
         self._mouths = mouths
         self._windows = mouths.windows(samples)
         self._clock = clock
@@ -247,12 +255,11 @@ class _Reading:
         started, before = time.thread_time(), self._clock.seconds.get("decode", 0.0)
         try:
             for window in self._windows:
-                crops = self._mouths.crops(window)
-                if crops is not None:
-                    if self._with_preview and self.preview is None:
-                        self.preview = self._mouths.preview(window, crops)
+                mouth = self._mouths.mouth(window)
+                if mouth is not None:
+                    self._show(mouth)
                     self._count(window)
-                    return crops
+                    return mouth.crops
         finally:
             self._clock.add("faces", started)
             self._clock.seconds["faces"] -= self._clock.seconds.get("decode", 0.0) - before
@@ -262,6 +269,16 @@ class _Reading:
         """The windows since the last call."""
         taken, self._taken = self._taken, []
         return taken
+
+    def _show(self, mouth: Mouth) -> None:
+        """Make the preview, if there is to be one. It is for people to look at: where that fails, there is none."""
+        shown, self._shown = self._shown, None
+        if shown is None:
+            return
+        try:
+            self.preview = lip_preview(mouth, self._mouths.look)
+        except Exception as error:
+            logger.warning(f"video {shown} has no preview: {type(error).__name__}: {error}")
 
     def _count(self, window: Window[Frame]) -> None:
         self._taken.append(ReadWindow(window.first, window.stop))

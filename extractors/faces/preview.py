@@ -1,7 +1,6 @@
 """Previews of lip reading: the video with a box around the lips, and beside it the crop that the network sees.
 
-In: frames (T, H, W, 3) uint8 RGB, the box of the lips in each, (T, 4) in pixels, and their crops (T, h, w, 3). Out: an
-animation of no more than `MAX_BYTES` (`extractors.video.animation`).
+In: a `Mouth` (`extractors.faces.crops`). Out: an animation of no more than `MAX_BYTES` (`extractors.video.animation`).
 
 It shows the first `MAX_FRAMES` frames of some `RATE` a second, and crops in grey where the network takes them so.
 """
@@ -14,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from extractors.faces.crops import Mouth
 from extractors.faces.regions import Region, pixels_of
 from extractors.networks.image_input import as_image_tensor
 from extractors.video.animation import encode_animation
 from extractors.video.grid import as_fps
-from schemas.lips import LipInput
+from schemas.lips import GREY_WEIGHTS, LipInput
 
 MAX_BYTES = 128 << 10
 MAX_FRAMES = 75
@@ -27,27 +27,22 @@ HEIGHT, WIDTH = 180, 272  # of the video and of the crop, at most; even, as the 
 BACKGROUND = 32
 BOX_COLOUR = (90, 255, 140)
 BOX_LINE = 2  # pixels
-GREY_WEIGHTS = (0.2989, 0.587, 0.114)  # as of `classifiers.data.lip_frames`
 
 
-def lip_preview(
-    frames: NDArray[np.uint8], boxes: NDArray[np.float32], crops: NDArray[np.uint8], look: LipInput
-) -> bytes:
+def lip_preview(mouth: Mouth, look: LipInput) -> bytes:
     """The preview of a clip at the rate of `look`, or of the first seconds of a longer one."""
     fps = as_fps(look.fps)
     step = max(round(fps / Fraction(RATE)), 1)
     shown = slice(0, step * MAX_FRAMES, step)
-    pictures = preview_frames(frames[shown], boxes[shown], crops[shown], look)
+    pictures = preview_frames(Mouth(mouth.frames[shown], mouth.boxes[shown], mouth.crops[shown]), look)
     return encode_animation(pictures, fps / step, max_bytes=MAX_BYTES)
 
 
-def preview_frames(
-    frames: NDArray[np.uint8], boxes: NDArray[np.float32], crops: NDArray[np.uint8], look: LipInput
-) -> NDArray[np.uint8]:
+def preview_frames(mouth: Mouth, look: LipInput) -> NDArray[np.uint8]:
     """The pictures, (T, HEIGHT, W', 3): the video at the left, the crop at the right."""
-    left, right = (_fitted(images[0].shape) for images in (frames, crops))
-    pictures = np.full((len(frames), HEIGHT, left[1] + right[1], 3), BACKGROUND, np.uint8)
-    for picture, frame, box, crop in zip(pictures, frames, boxes, crops, strict=True):
+    left, right = (_fitted(images[0].shape) for images in (mouth.frames, mouth.crops))
+    pictures = np.full((len(mouth.frames), HEIGHT, left[1] + right[1], 3), BACKGROUND, np.uint8)
+    for picture, frame, box, crop in zip(pictures, mouth.frames, mouth.boxes, mouth.crops, strict=True):
         video = _scaled(frame, left)
         _draw(video, box * (left[1] / frame.shape[1]))
         _place(picture[:, : left[1]], video)

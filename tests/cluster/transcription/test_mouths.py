@@ -49,15 +49,15 @@ def test_a_short_video_is_one_window_with_the_crops_of_its_clip(look: LipInput, 
     task = MouthTask(video=Video("a", str(path)), look=look, memory_bytes=1 << 30, time_seconds=60.0)
     taken = mouths(look)
     (window,) = taken.windows(sample_frames(str(path), look.fps))
-    crops = taken.crops(window)
-    assert crops is not None
-    np.testing.assert_array_equal(crops, decode_mouth(task))
+    mouth = taken.mouth(window)
+    assert mouth is not None
+    np.testing.assert_array_equal(mouth.crops, decode_mouth(task))
 
 
 def test_windows_without_a_face_have_no_crops() -> None:
     taken = mouths(FOUND_LOOK, size=2, overlap=0)
     found = [
-        taken.crops(window) is not None for window in taken.windows(samples([drawn(), drawn(), *talking([0.06, 0])]))
+        taken.mouth(window) is not None for window in taken.windows(samples([drawn(), drawn(), *talking([0.06, 0])]))
     ]
     assert found == [False, True]
     error = taken.error(drawn(), 4)
@@ -67,7 +67,7 @@ def test_windows_without_a_face_have_no_crops() -> None:
 def test_a_place_of_one_colour_is_no_mouth() -> None:
     taken = mouths(FIXED_LOOK)
     (window,) = taken.windows(samples([np.full((288, 360, 3), 9, np.uint8)] * 3))
-    assert taken.crops(window) is None
+    assert taken.mouth(window) is None
     assert "all pixels of its 3 frames are equal" in taken.error(window.items[0].image, 3).message
 
 

@@ -20,6 +20,7 @@ from cluster.transcription.decoding import Decoding
 from cluster.transcription.lip_network import LipNetwork
 from cluster.transcription.mouths import MouthWindows
 from cluster.transcription.transcriber import LipTranscriber, Transcript
+from extractors.faces import preview
 from extractors.faces.crops import fixed_crop
 from extractors.video.decode import sample_frames
 from extractors.video.media import MAX_PIXELS
@@ -83,6 +84,18 @@ def test_a_preview_shows_the_first_mouth_and_changes_nothing_else(reader: LipRea
     plain = read(made, path)
     assert replace(shown, preview=None, seconds_by_stage={}) == replace(plain, seconds_by_stage={})
     assert unpack(Transcript, pack(shown)) == shown
+
+
+def test_a_preview_that_fails_costs_no_transcript(
+    reader: LipReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_frames(tmp_path / "a.mp4", signing("ab"))
+    monkeypatch.setattr(preview, "MAX_BYTES", 100)  # in which not even one frame fits
+    made = stage(reader, size=5, overlap=0)
+    shown, _ = made(str(path), Video("a", str(path)), with_thumbnail=True)
+    assert shown.preview is None
+    assert shown.words == read(made, path).words
+    assert caplog.text.count("video a has no preview: ValueError: a frame of") == 1
 
 
 def test_windows_without_a_face_are_gaps(tmp_path: Path) -> None:
