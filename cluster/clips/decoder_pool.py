@@ -21,7 +21,7 @@ from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
 
 # What children run.
-CLIPS, MOUTHS, PREVIEWS = "cluster.clips.decoder", "cluster.clips.mouth_decoder", "cluster.clips.preview_decoder"
+CLIPS, MOUTHS = "cluster.clips.decoder", "cluster.clips.mouth_decoder"
 DEPTH = 2  # tasks of a process: one in work, one queued
 AHEAD = 4  # clips for each process that are decoded or being decoded, and not yet taken
 ATTEMPTS = 2

@@ -10,14 +10,12 @@ Files are not trusted: their decoders are guarded (`cluster.engines.task_guard`)
 from __future__ import annotations
 
 import json
-import time
-from collections import deque
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import asdict
 from fractions import Fraction
 
-from cluster.engines.guarded_processes import POLL_SECONDS, GuardedProcesses, Request, Response, serve
+from cluster.engines.guarded_processes import GuardedProcesses, Request, Response, serve
 from cluster.engines.task_guard import GUARD_SECONDS, LimitExceededError, TaskGuard
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.video_source import open_video
@@ -40,21 +38,17 @@ def thumbnails_of(
     give_up_after: int | None = None,
 ) -> dict[str, Thumbnail]:
     """Thumbnails by id, of as many videos as `total_seconds` allow; none where the first `give_up_after` give none."""
-    waiting = deque(videos)
+    requests = [_request(video, policy) for video in videos]
     failures = 0
     found: dict[str, Thumbnail] = {}
-    deadline = time.monotonic() + total_seconds
-    processes: GuardedProcesses[str] = GuardedProcesses(DECODER, min(PROCESSES, len(waiting)), is_silent=True)
+    processes: GuardedProcesses[str] = GuardedProcesses(DECODER, min(PROCESSES, len(requests)), is_silent=True)
     with closing(processes):
-        while (waiting or processes.pending) and time.monotonic() < deadline:
-            while waiting and processes.has_room:
-                processes.send(_request(waiting.popleft(), policy))
-            for name, outcome in processes.receive(min(POLL_SECONDS, max(deadline - time.monotonic(), 0))):
-                seconds = outcome.header.get("seconds") if isinstance(outcome, Response) else None
-                if isinstance(outcome, Response) and isinstance(seconds, float):
-                    found[name] = Thumbnail(seconds, bytes(outcome.payload))
-                else:
-                    failures += 1
+        for name, outcome in processes.outcomes(requests, total_seconds):
+            seconds = outcome.header.get("seconds") if isinstance(outcome, Response) else None
+            if isinstance(outcome, Response) and isinstance(seconds, float):
+                found[name] = Thumbnail(seconds, bytes(outcome.payload))
+            else:
+                failures += 1
             if give_up_after is not None and not found and failures >= give_up_after:
                 break
     return found

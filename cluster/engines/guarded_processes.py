@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -136,6 +136,18 @@ class GuardedProcesses(Generic[K]):
                 outcomes.append(self._replace(process, ProcessFailure.DIED))
         overdue = [process for process in busy.values() if process.seconds_left <= 0]
         return outcomes + [self._replace(process, ProcessFailure.HUNG) for process in overdue]
+
+    def outcomes(self, requests: Iterable[Request[K]], total_seconds: float) -> Iterator[tuple[K, Outcome]]:
+        """The outcomes of requests by their keys, as they come; those that take longer together have none.
+
+        The caller closes the processes then: some may still be at work.
+        """
+        waiting = deque(requests)
+        deadline = time.monotonic() + total_seconds
+        while (waiting or self.pending) and time.monotonic() < deadline:
+            while waiting and self.has_room:
+                self.send(waiting.popleft())
+            yield from self.receive(min(POLL_SECONDS, max(deadline - time.monotonic(), 0)))
 
     def close(self) -> None:
         """Kill the processes; the next request would start new ones."""

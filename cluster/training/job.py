@@ -7,8 +7,8 @@ The output holds, in the order in which they are written:
     lease.json                     while a training writes: which one
     state/                         of an unfinished training (`cluster.training.states`)
     tensorboard/                   curves
-    model.safetensors, history.json, training.json (`schemas.trainings`), training.toml, training.html
-    config.json                    last: once it exists, the training is finished
+    model.safetensors, history.json, training.json (`schemas.trainings`), training.toml
+    training.html, config.json     once the last one exists, the training is finished
 """
 
 from __future__ import annotations

@@ -32,7 +32,6 @@ from classifiers.training.loop import epoch_seed
 from cluster.clips.cache import mouth_form
 from cluster.clips.decoder_pool import MOUTHS
 from cluster.clips.mouth_decoder import MouthTask
-from cluster.clips.preview_decoder import PreviewTask
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.training.clip_source import ClipSource
 from cluster.training.lip_options import LipSettings
@@ -70,21 +69,14 @@ class MouthReading:
 
     def task(self, video: Video, seed: int, *, is_deterministic: bool) -> MouthTask:
         """The decoder's task for the mouth in `video`; nothing about it is random."""
-        return MouthTask(**self._task(video))
-
-    def preview(self, video: Video) -> PreviewTask:
-        """The task for a preview of `video`."""
-        return PreviewTask(**self._task(video))
-
-    def _task(self, video: Video) -> dict[str, Any]:
-        return {
-            "video": video,
-            "look": self.settings.look,
-            "memory_bytes": self.memory_bytes,
-            "time_seconds": self.time_seconds,
-            "face": self.settings.face,
-            "policy": self.policy,
-        }
+        return MouthTask(
+            video=video,
+            look=self.settings.look,
+            memory_bytes=self.memory_bytes,
+            time_seconds=self.time_seconds,
+            face=self.settings.face,
+            policy=self.policy,
+        )
 
     def problem(self, video: Video, clip: Crops) -> VideoError | None:
         """Why a clip cannot be trained on: too few frames for its text, or words beyond its end."""

@@ -3,15 +3,16 @@
 In: the plan of a training and its outcome. Out, in this order:
 
     model.safetensors, history.json   of the checkpoint (`classifiers.weights.checkpoint`)
-    training.json, training.html      the record (`schemas.trainings`) and the report made of it
+    training.json                     the record (`schemas.trainings`)
     training.toml                     the options: `--config` with this file repeats the training
+    training.html                     the report made of the record, for which videos are looked into
     config.json                       of the checkpoint; once it exists, the training is finished
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
@@ -73,14 +74,16 @@ def write_output(
     output = plan.settings.options.output
     contents = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
     last = contents.pop(CONFIG_FILE)
-    contents |= {
-        RECORD_FILE: record.to_json().encode(),
-        OPTIONS_FILE: config_text(plan.settings.options, "a training").encode(),
-        REPORT_FILE: _page(plan, record).encode(),
-    }
-    for name, content in {**contents, CONFIG_FILE: last}.items():
-        files.write_bytes(files.join(output, name), content)
+    contents[RECORD_FILE] = record.to_json().encode()
+    contents[OPTIONS_FILE] = config_text(plan.settings.options, "a training").encode()
+    _write(output, contents)
+    _write(output, {REPORT_FILE: _page(plan, record).encode(), CONFIG_FILE: last})
     return record
+
+
+def _write(output: str, contents: Mapping[str, bytes]) -> None:
+    for name, content in contents.items():
+        files.write_bytes(files.join(output, name), content)
 
 
 def _page(plan: TrainingPlan, record: TrainingRecord) -> str:

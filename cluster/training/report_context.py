@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import suppress
 
-from cluster.clips.decoder_pool import PREVIEWS, ClipDecoderPool
+from cluster.clips.previews import previews_of
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.datasets.folder import RUNS
 from cluster.reports.links import PageLink
@@ -22,7 +20,6 @@ from cluster.training.data import TrainingData
 from cluster.training.lip_data import LipData
 from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
-from schemas.outcomes import VideoError
 from schemas.trainings import TrainingRecord
 from schemas.videos import Video
 
@@ -63,16 +60,8 @@ def lip_previews(record: TrainingRecord, data: TrainingData, threads: int) -> di
         return {}
     names = [one.id for one in (*split.worst, *split.best)]
     videos = sorted((video for video in data.videos if video.id in names), key=lambda video: names.index(video.id))
-    deadline = time.monotonic() + PREVIEW_SECONDS
-    found: dict[str, bytes] = {}
-    tasks = (replace(data.reading.preview(video), time_seconds=PREVIEW_SECONDS) for video in videos)
-    with closing(ClipDecoderPool(threads, PREVIEWS)) as pool, closing(pool.decode(tasks)) as previews:
-        for video, preview in zip(videos, previews, strict=False):
-            if not isinstance(preview, VideoError):
-                found[video.id] = preview.tobytes()
-            if time.monotonic() > deadline:
-                break
-    return found
+    tasks = [data.reading.task(video, 0, is_deterministic=True) for video in videos]
+    return previews_of(tasks, threads, total_seconds=PREVIEW_SECONDS)
 
 
 def _may_be_read(uri: str) -> bool:

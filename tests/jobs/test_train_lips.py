@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from cluster.training.job import run_training
 from cluster.training.worker import TrainingWorker
 from schemas.trainings import Epoch
 from schemas.videos import Video
+from tests.support.animations import durations_of
 from tests.support.lip_trainings import TEXTS, lip_config, write_manifest
+from tests.support.pages import Page
 from tests.support.trainings import FILES, curve, plan_of, record_of, train_here
 
 
@@ -45,7 +48,11 @@ def test_a_training_leaves_a_reader_a_record_and_a_page(
     assert record.texts[1].best[0].uri.endswith(".mp4")
     assert len(record.history[0].examples) == 2
     assert caplog.text.count("  said: ") == caplog.text.count("  read: ") == 4
-    assert "data:image/webp" in (output / "training.html").read_text()
+    shown = [*record.texts[1].worst, *record.texts[1].best]
+    page = Page((output / "training.html").read_text())
+    images = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
+    lasting = [sum(durations_of(b64decode(image.removeprefix("data:image/webp;base64,")))) for image in images]
+    assert lasting == [400] * len(shown)  # of 9 frames each
 
     files = {name: (output / name).read_bytes() for name in ("model.safetensors", "config.json", "history.json")}
     reader = LipReader(read_checkpoint(files))

@@ -106,6 +106,15 @@ def test_the_limit_counts_from_the_start_of_a_request(pair: GuardedProcesses[str
     assert all(isinstance(outcome, Response) for outcome in found.values())
 
 
+def test_requests_that_take_longer_together_than_they_may_have_no_outcome(pair: GuardedProcesses[str]) -> None:
+    outcomes(pair, request("a"), request("b"))  # started
+    names = ["c", "sleep 0.1", "die", "d"]
+    assert dict(pair.outcomes(map(request, names), 60.0)).keys() == set(names)
+    started = time.monotonic()
+    assert "hang" not in dict(pair.outcomes(map(request, ("hang", "e", "hang", "f")), 2.0))
+    assert 2 <= time.monotonic() - started < 30
+
+
 @pytest.mark.parametrize("content", ["list", "large 101"])
 def test_a_process_with_an_invalid_response_is_replaced(pair: GuardedProcesses[str], content: str) -> None:
     found = outcomes(pair, request(content), request("a"))

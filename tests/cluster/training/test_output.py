@@ -85,6 +85,7 @@ def test_no_checkpoint_without_its_report(dataset, tmp_path, monkeypatch):
         patch.setattr("cluster.training.output.render_training_report", fail)
         assert run_training(config) == 2
     assert not (output / "config.json").exists()
+    assert (output / "model.safetensors").exists()  # by then, it is safe
     assert run_training(config) == 0
     assert json.loads((output / "config.json").read_text())["model"] == "dense-5"
 

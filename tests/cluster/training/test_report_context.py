@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +13,10 @@ from classifiers.metrics.text_evaluation import TextEvaluation
 from cluster.reports.links import PageLink
 from cluster.reports.training_tables import reported_split
 from cluster.storage.read_policy import STRICT
+from cluster.training import report_context
 from cluster.training.job import run_training
 from cluster.training.kinds import load_training_data
+from cluster.training.lip_data import LipData
 from cluster.training.report_context import (
     MAX_REPORTS,
     feature_reports,
@@ -74,3 +78,18 @@ def test_sentences_have_previews_where_their_videos_are(tmp_path: Path) -> None:
     previews = lip_previews(record, data, 1)
     assert sorted(previews) == ["v4"]
     assert sum(durations_of(previews["v4"])) == 400  # of 9 frames
+
+
+def test_previews_have_one_limit_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_training_data(lip_config(write_manifest(tmp_path), tmp_path / "out").settings())
+    assert isinstance(data, LipData)
+    evaluation = TextEvaluation(is_full=True)
+    evaluation.update(TEXTS, ("",) * 6, [1.0] * 6, [f"v{number}" for number in range(6)])
+    record = replace(training_record(), texts=(text_result("validation", evaluation, 1.0),))
+    monkeypatch.setattr(report_context, "PREVIEW_SECONDS", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}/a.mp4"
+        data = replace(data, videos=[replace(video, uri=uri) for video in data.videos])
+        started = time.monotonic()
+        assert lip_previews(record, data, 1) == {}
+        assert time.monotonic() - started < 9
