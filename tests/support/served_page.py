@@ -31,8 +31,9 @@ def launched(*switches: str) -> Iterator[Browser]:
         browser.close()
 
 
-def open_page(browser: Browser, service: str, *, is_known: bool = True, **view: Any) -> tuple[Page, list[str]]:
-    """The page in a context of its own, whose session is open if it `is_known`; and what goes wrong in its scripts."""
+@contextmanager
+def page_of(browser: Browser, service: str, *, is_known: bool = True, **view: Any) -> Iterator[Page]:
+    """The page in a context of its own, whose session is open if it `is_known`. Nothing may go wrong in its scripts."""
     view = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "permissions": ["camera"], **view}
     context = browser.new_context(**view)
     context.set_default_timeout(WAIT_MILLISECONDS)
@@ -47,7 +48,9 @@ def open_page(browser: Browser, service: str, *, is_known: bool = True, **view: 
     page.goto(service)
     if is_known:
         expect(page.get_by_role("heading", level=1)).to_be_visible()  # it knows what the service offers
-    return page, wrong
+    yield page
+    context.close()
+    assert wrong == []
 
 
 def upload(page: Page, path: Path) -> None:

@@ -72,6 +72,7 @@ export class Results {
             model: one.model.name,
             timeline: one.timeline,
             events: one.events,
+            drawn: one.drawn,
             pieces: one.pieces,
             colourOf: colours,
             none: one.none,
@@ -117,7 +118,16 @@ export class Results {
       pieces = timeline.pieces();
     // The last step may reach beyond the end of the video.
     const events = result.events.map((event) => ({ ...event, end: Math.min(event.end, seconds) }));
-    return { result, model, timeline, pieces, events, none: "strip.nothing", lasted: secondsByName(pieces) };
+    return {
+      result,
+      model,
+      timeline,
+      pieces,
+      events,
+      drawn: events,
+      none: "strip.nothing",
+      lasted: secondsByName(pieces),
+    };
   }
 
   /** The view of a lip reader. @param {import("./api.js").Transcript} transcript @param {number} seconds of the video */
@@ -125,7 +135,7 @@ export class Results {
     const timeline = new Spoken(transcript, seconds),
       { words } = timeline;
     const model = this.#known(transcript.model);
-    return { transcript, model, timeline, pieces: words, events: words, none: "strip.no_word" };
+    return { transcript, model, timeline, pieces: words, events: words, drawn: timeline.named(), none: "strip.no_word" };
   }
 
   /** Show nothing. */
@@ -161,9 +171,8 @@ export class Results {
   /** The playhead has moved. @param {number} seconds */
   tick(seconds) {
     for (const { strip } of this.#views) strip?.show(seconds);
-    if (!this.#view?.strip && !this.#view?.result) return;
-    if (this.#view.transcript) this.said.mark(seconds);
-    else this.events.mark(seconds);
+    if (this.#view?.transcript) this.said.mark(seconds);
+    else if (this.#view?.result) this.events.mark(seconds);
     this.#renderMoment();
   }
 
@@ -276,7 +285,9 @@ export class Results {
     byId("legend").replaceChildren(...items);
   }
 
+  /** Of a model that has failed, there is nothing; other strips can be used all the same. */
   #renderMoment() {
+    if (!this.#view?.timeline) return;
     const isPointed = this.#pointed !== null,
       seconds = this.#pointed ?? this.player.seconds,
       labels = this.#labelsAt(seconds),

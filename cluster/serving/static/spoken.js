@@ -4,6 +4,8 @@ import { isLow } from "./confidence.js";
 
 const STEP_SECONDS = 0.1; // of the keyboard: pictures are no closer where the server makes them
 const COLOUR = "hue-1";
+const MANY_WORDS = 40;
+const ROOM = 0.01; // of the strip, for a name
 
 export class Spoken {
   stepSeconds = STEP_SECONDS;
@@ -30,6 +32,12 @@ export class Spoken {
   /** The place of the word that is spoken at a time; -1 in a pause. @param {number} seconds */
   placeAt(seconds) {
     return this.words.findLastIndex((one) => one.start <= seconds + 1e-3 && seconds + 1e-3 < one.end);
+  }
+
+  /** The words that a strip names: of many, those that have room for it. All have one colour, which tells nothing. */
+  named() {
+    const least = this.words.length > MANY_WORDS ? ROOM * this.seconds : 0;
+    return this.words.filter((one) => one.end - one.start >= least);
   }
 
   /** All words have one colour. */

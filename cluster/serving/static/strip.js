@@ -12,8 +12,6 @@ const WIDTH = 1000; // units of the drawing, which is stretched to its container
 const HEIGHT = 100;
 const LEAST_HEIGHT = 6;
 const MAX_LANES = 4;
-const MANY_EVENTS = 40; // of which those are left out that have no room for their name
-const ROOM = 0.01; // of the strip
 const PAGE_STEPS = 10;
 const TICKS = 5;
 const TICK_SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
@@ -24,8 +22,9 @@ export class Strip {
   /**
    * @param {{model: string, timeline: import("./timeline.js").Timeline | import("./spoken.js").Spoken,
    *   events: Omit<import("./api.js").Event, "index">[], pieces: import("./timeline.js").Piece[],
-   *   colourOf: (name: string) => string, none: string, onSeek: (seconds: number) => void,
-   *   onPoint: (seconds: number | null) => void, hasName: boolean}} parts; `none` is the text where there is no label
+   *   drawn: {start: number, end: number, name: string, score: number}[], colourOf: (name: string) => string,
+   *   none: string, onSeek: (seconds: number) => void, onPoint: (seconds: number | null) => void,
+   *   hasName: boolean}} parts; `drawn` are the events that are drawn, `none` is the text where there is no label
    */
   constructor(parts) {
     this.parts = parts;
@@ -103,9 +102,8 @@ export class Strip {
 
   #drawEvents() {
     const ends = Array(MAX_LANES).fill(0);
-    for (const event of this.parts.events) {
-      const hasRoom = this.parts.events.length <= MANY_EVENTS || event.end - event.start >= ROOM * this.seconds;
-      const lane = hasRoom ? ends.findIndex((end) => end <= event.start + 1e-6) : -1;
+    for (const event of this.parts.drawn) {
+      const lane = ends.findIndex((end) => end <= event.start + 1e-6);
       if (lane < 0) continue; // it is in the list below
       ends[lane] = event.end;
       const bar = element(

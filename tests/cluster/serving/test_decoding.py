@@ -56,10 +56,16 @@ def test_answers_of_all_kinds_come_out_of_a_child(worker, tmp_path):
         assert failed.code == "not_media"
 
 
-def test_a_video_that_is_read_in_one_piece_has_the_time_of_a_video(worker):
+def test_a_video_that_is_read_in_one_piece_has_the_time_of_a_video(worker, tmp_path):
     assert worker.resources.time_limit_seconds == 60.0
     segments = replace(worker, stages={key: worker.stages[key] for key in (LENGTH, "s")})
     assert segments.resources.time_limit_seconds == 30.0
+    path = write_frames(tmp_path / "lips.mp4", signing("ab" * 9))
+    step = Step("r", Task(Video("id", str(path))))
+    for seconds, is_done in ({"segment_seconds": 0.001}, True), ({"video_seconds": 0.001}, False):
+        with TaskProcess.of(replace(worker, **seconds)) as process:
+            answer = process.carry_out(step)
+            assert (isinstance(answer, Answer) and isinstance(answer.outcome, Done)) == is_done
 
 
 def test_a_step_that_takes_too_long_is_a_loss_or_a_failure_and_the_next_one_is_done(worker, tmp_path):

@@ -30,7 +30,7 @@ from tests.support.served_page import (
     WAIT_MILLISECONDS,
     check_view,
     launched,
-    open_page,
+    page_of,
     slider,
     upload,
     wait_for,
@@ -106,21 +106,16 @@ def browser(videos: Path) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, service: str) -> Iterator[Page]:
-    opened, wrong = open_page(browser, service)
-    yield opened
-    opened.context.close()
-    assert wrong == []
+    with page_of(browser, service) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def video(browser: Browser, service: str, videos: Path) -> str:
     """The id of a video that both models have labelled, by way of the page."""
-    opened, wrong = open_page(browser, service)
-    upload(opened, videos / HOSTILE)
-    address = opened.url
-    opened.context.close()
-    assert wrong == []
-    return address.partition("#video=")[2]
+    with page_of(browser, service) as opened:
+        upload(opened, videos / HOSTILE)
+        return opened.url.partition("#video=")[2]
 
 
 def show(page: Page, service: str, video: str) -> None:
@@ -188,6 +183,16 @@ def test_strips_follow_keyboard_and_pointer(page: Page, service: str, video: str
     # A strip that is used makes the page about its model.
     expect(page.get_by_role("radio", name="stream")).to_be_checked()
     expect(page.get_by_role("heading", name="About stream")).to_be_visible()
+
+
+def test_a_strip_draws_short_events_of_a_classifier_however_many(page: Page, service: str, video: str) -> None:
+    state = page.request.get(f"{service}/v1/videos/{video}").json()
+    (stream,) = (one for one in state["results"] if one["model"] == "stream")
+    events = [{**stream["events"][0], "start": n / 10, "end": n / 10 + 0.05} for n in range(60)]
+    crowded = {**state, "results": [{**stream, "events": events}]}
+    page.route(f"**/v1/videos/{video}", lambda route: route.fulfill(json=crowded))
+    show(page, service, video)
+    expect(page.locator(".lanes .event")).to_have_count(60)
 
 
 def test_results_are_downloaded(page: Page, service: str, video: str, tmp_path: Path) -> None:
@@ -385,44 +390,40 @@ def test_the_service_cannot_be_reached(page: Page, videos: Path) -> None:
 
 
 def test_the_token_is_asked_for(browser: Browser, service: str) -> None:
-    page, wrong = open_page(browser, service, is_known=False)
-    dialog = page.get_by_role("dialog", name="This server needs a token")
-    for token, words in (("", "Enter the token."), ("a wrong token", "does not accept this token")):
-        dialog.get_by_label("Token").fill(token)
+    with page_of(browser, service, is_known=False) as page:
+        dialog = page.get_by_role("dialog", name="This server needs a token")
+        for token, words in (("", "Enter the token."), ("a wrong token", "does not accept this token")):
+            dialog.get_by_label("Token").fill(token)
+            page.keyboard.press("Enter")
+            expect(dialog.get_by_role("alert")).to_contain_text(words)
+        dialog.get_by_label("Token").fill(f" {TOKEN} ")
         page.keyboard.press("Enter")
-        expect(dialog.get_by_role("alert")).to_contain_text(words)
-    dialog.get_by_label("Token").fill(f" {TOKEN} ")
-    page.keyboard.press("Enter")
-    expect(dialog).to_be_hidden()
-    expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
-    assert page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
-    page.reload()  # the session goes on
-    expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
-    page.context.clear_cookies()
-    page.reload()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("alert")).to_contain_text("The server needs a token")
-    assert wrong == []
-    page.context.close()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
+        assert page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
+        page.reload()  # the session goes on
+        expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
+        page.context.clear_cookies()
+        page.reload()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("alert")).to_contain_text("The server needs a token")
 
 
 def test_spanish(browser: Browser, service: str, video: str, videos: Path) -> None:
-    page, wrong = open_page(browser, service, locale="es-MX")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Etiquetar un vídeo")
-    assert page.evaluate("document.documentElement.lang") == "es"
-    page.set_input_files("#file", videos / "words.mp4")
-    expect(page.get_by_role("alert")).to_contain_text("Este archivo no es un vídeo")
-    show(page, service, video)
-    expect(page.get_by_role("slider", name="Línea de tiempo de stream")).to_be_visible()
-    assert page.title() == f"{HOSTILE} · Framemill"
-    # The language is changed while results are shown, and kept.
-    page.get_by_label("Idioma").select_option("en")
-    expect(slider(page, "stream")).to_be_visible()
-    expect(page.locator("#moment-title")).to_have_text("At 0:00")
-    page.reload()
-    expect(page.get_by_role("heading", name="Whole video")).to_be_visible()
-    assert wrong == []
-    page.context.close()
+    with page_of(browser, service, locale="es-MX") as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text("Etiquetar un vídeo")
+        assert page.evaluate("document.documentElement.lang") == "es"
+        page.set_input_files("#file", videos / "words.mp4")
+        expect(page.get_by_role("alert")).to_contain_text("Este archivo no es un vídeo")
+        show(page, service, video)
+        expect(page.get_by_role("slider", name="Línea de tiempo de stream")).to_be_visible()
+        assert page.title() == f"{HOSTILE} · Framemill"
+        # The language is changed while results are shown, and kept.
+        page.get_by_label("Idioma").select_option("en")
+        expect(slider(page, "stream")).to_be_visible()
+        expect(page.locator("#moment-title")).to_have_text("At 0:00")
+        page.reload()
+        expect(page.get_by_role("heading", name="Whole video")).to_be_visible()
 
 
 def test_the_camera_is_labelled_live(page: Page) -> None:
@@ -463,21 +464,19 @@ def test_a_place_in_the_queue_is_told(page: Page, service: str, video: str) -> N
 def test_every_view_is_accessible_and_fits(
     browser: Browser, service: str, video: str, videos: Path, width: int, scheme: str
 ) -> None:
-    page, wrong = open_page(browser, service, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
-    check_view(page, "start")
-    page.set_input_files("#file", videos / "words.mp4")
-    expect(page.get_by_role("alert")).to_be_visible()
-    check_view(page, "problem")
-    upload(page, videos / "old.avi")
-    expect(page.get_by_role("img", name="Picture at")).to_be_visible()
-    check_view(page, "stills")
-    show(page, service, video)
-    check_view(page, "results")
-    page.get_by_role("button", name="Correct this label").click()
-    check_view(page, "correction")
-    page.keyboard.press("Escape")
-    page.goto(f"{service}/#camera")
-    check_view(page, "camera")
-    assert wrong == []
-    page.context.close()
+    with page_of(browser, service, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+        expect(page.get_by_role("checkbox", name="stream")).to_be_checked()
+        check_view(page, "start")
+        page.set_input_files("#file", videos / "words.mp4")
+        expect(page.get_by_role("alert")).to_be_visible()
+        check_view(page, "problem")
+        upload(page, videos / "old.avi")
+        expect(page.get_by_role("img", name="Picture at")).to_be_visible()
+        check_view(page, "stills")
+        show(page, service, video)
+        check_view(page, "results")
+        page.get_by_role("button", name="Correct this label").click()
+        check_view(page, "correction")
+        page.keyboard.press("Escape")
+        page.goto(f"{service}/#camera")
+        check_view(page, "camera")
