@@ -187,9 +187,9 @@ def test_strips_follow_keyboard_and_pointer(page: Page, service: str, video: str
 
 def test_a_strip_draws_short_events_of_a_classifier_however_many(page: Page, service: str, video: str) -> None:
     state = page.request.get(f"{service}/v1/videos/{video}").json()
-    (stream,) = (one for one in state["results"] if one["model"] == "stream")
-    events = [{**stream["events"][0], "start": n / 10, "end": n / 10 + 0.05} for n in range(60)]
-    crowded = {**state, "results": [{**stream, "events": events}]}
+    (clips,) = (one for one in state["results"] if one["model"] == "clips")
+    events = [{**clips["events"][0], "start": n / 10, "end": n / 10 + 0.05} for n in range(60)]
+    crowded = {**state, "results": [{**clips, "events": events}]}
     page.route(f"**/v1/videos/{video}", lambda route: route.fulfill(json=crowded))
     show(page, service, video)
     expect(page.locator(".lanes .event")).to_have_count(60)
