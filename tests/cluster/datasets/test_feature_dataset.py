@@ -92,11 +92,19 @@ def test_another_fingerprint_is_refused_with_every_difference(tmp_path):
         open_dataset(tmp_path, fingerprint=other, rgb_dim=2048, frame_features=True, option_of=options).check()
     assert str(caught.value).splitlines() == [
         f"{tmp_path} was extracted with other options:",
+        "  - --frame-features: no there, yes here",
         "  - --weights: sha256:0123abcd… there, random:0 here",
         "  - sound.pca: not set there, none here",
-        "  - --frame-features: no there, yes here",
         "Give the same options, or write to another place",
     ]
+
+
+def test_what_another_run_has_written_since_is_seen_under_the_lease(tmp_path):
+    late = open_dataset(tmp_path, "r2", fingerprint={**FINGERPRINT, "sampling.fps": "2"})
+    assert not late.check()
+    open_dataset(tmp_path).commit(0, [done("a")], [], ())
+    with late.lease(), pytest.raises(DatasetError, match=r"sampling\.fps: 1 there, 2 here"):
+        late.prepare()
 
 
 def test_a_width_or_codes_alone_are_a_difference_too(tmp_path):
