@@ -5,8 +5,8 @@ where the input is that tar alone. As in webdataset, a member's name ends at the
 follows is its extension, which says whether it is a video. The class index in a `.cls` beside it is its label.
 Of members with one path the last counts. All others are left out and counted; `--exclude` leaves out whole tars.
 
-A tar that is damaged, or cannot be read, is itself a row after its members: it fails, and the failure says why. What
-else it holds is unknown, wherever its row belongs.
+A tar that is damaged, or cannot be read, is itself a row after its members, with its extension in the id: it fails, and
+the failure says why. What else it holds is unknown, wherever its row belongs.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def unpacked(
             listing = next(listings)
             _add_members(found, video, name or video.id, listing, suffixes)
             if not listing.is_whole:
-                found.videos.append(replace(video, id=video.id or posixpath.basename(video.uri)))
+                found.videos.append(replace(video, id=name or video.id or posixpath.basename(video.uri)))
                 found.names.append(name)
                 found.unread.append(video.uri)
     finally:  # whoever is interrupted need not wait for tars that nobody asks for any more

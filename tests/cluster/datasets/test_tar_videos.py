@@ -120,7 +120,7 @@ def test_a_damaged_tar_is_a_row_after_its_members(shards: Path, caplog: pytest.L
     assert (found.unread, found.unread_share) == (tuple(f"{shards}/0{number}.tar" for number in range(4)), 1.0)
     assert "4 tars cannot be read to their end, and what else they hold is missing from this run" in caplog.text
     assert content(first) == b"1" * 700
-    assert [video.id for video in broken] == ["00", "01", "02", "03"]
+    assert [video.id for video in broken] == ["00.tar", "01.tar", "02.tar", "03.tar"]
     problems = [problem(video) for video in broken]
     assert [error.code for error in problems] == [FailureCode.DAMAGED] * 3 + [FailureCode.MISSING]
     assert "cut short" in problems[0].message

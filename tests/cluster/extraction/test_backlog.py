@@ -135,12 +135,12 @@ def test_a_part_that_comes_again_is_not_repaired_again(tmp_path: Path, monkeypat
 
     options = ExtractionOptions.of(input=str(tmp_path), output=str(tmp_path / "out"))
     stream = ListedVideos(FolderListing(str(tmp_path)), files(), lambda found: None)
-    with (dataset := dataset_of(str(tmp_path / "out"), "r3")).lease(), closing(stream):
-        with closing(Backlog(stream, dataset, options)) as made:
-            assert [video.id for video in made.first()] == [new]
-            is_taken.set()
-            assert [video.id for video in made if video is not None] == [new, later]
-            assert (made.seen, made.settled) == (4, 2)
+    dataset = dataset_of(str(tmp_path / "out"), "r3")
+    with dataset.lease(), closing(stream), closing(Backlog(stream, dataset, options)) as made:
+        assert [video.id for video in made.first()] == [new]
+        is_taken.set()
+        assert [video.id for video in made if video is not None] == [new, later]
+        assert (made.seen, made.settled) == (4, 2)
     assert ids(tmp_path / "out") == ids(tmp_path / "out", "ledger") == sorted([twice, left])
     assert ids(tmp_path / "out", "failures") == []
 

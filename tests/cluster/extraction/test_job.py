@@ -222,7 +222,7 @@ def test_a_folder_as_people_have_it(videos, tmp_path, log):
     assert sorted(record.unread) == sorted([str(unread), str(folder / "unmounted")])
     warnings = [entry.getMessage() for entry in log.records if entry.levelno == logging.WARNING]
     assert sum("what they hold is missing from this run" in line for line in warnings) == 1
-    assert "2 folders, links or tars were not read, or not to their end: videos are missing" in warnings
+    assert "2 folders, links or tars were not read, or not to the end: videos are missing" in warnings
     assert "not those of videos: 1 .txt" in log.text
 
 
@@ -499,13 +499,13 @@ def test_a_tar_that_cannot_be_read_counts_in_every_partition(videos, tmp_path, l
     for partition in ("1/2", "2/2"):
         assert run_extraction(config(folder, output, partition=partition)) == ExitCode.TOO_MANY_FAILURES
         assert records(output)[-1].unread == (str(folder / "1.tar"),)
-    assert "1 folders, links or tars were not read, or not to their end: videos are missing" in log.text
+    assert "1 folders, links or tars were not read, or not to the end: videos are missing" in log.text
     assert [counts.failed for counts in (record.counts for record in records(output))] in ([0, 1], [1, 0])
     assert run_extraction(config(folder, output, partition="1/2", max_failure_ratio=0.5)) == ExitCode.DONE
 
 
 def test_a_dry_run_of_a_partition_tells_what_the_run_would_label(videos, tmp_path, capsys):
-    hashes = hashes_of(names := ["x", "y", "z"])
+    hashes = hashes_of(names := [f"video {number}" for number in range(9)])
     mine, other = (names[Partition(number, 2).holds(hashes).argmax()] for number in (1, 2))
     video, output, manifest = videos / "a.mp4", tmp_path / "out", tmp_path / "m.csv"
     options = {"partition": "1/2", "max_failure_ratio": 1.0}
