@@ -43,14 +43,12 @@ def check_partitioning(root: str, partition: Partition, folders: tuple[str, ...]
     """
     begun = _begun(root)
     if begun is None:
-        if partition != WHOLE and any(True for name in folders for _ in stored_parquet(files.join(root, name))):
+        if partition != WHOLE and any(any(stored_parquet(files.join(root, name))) for name in folders):
             raise DatasetError(f"{root} was written as a whole: go on without --partition, or write to another place")
     elif begun.count != partition.count:
-        of_all = f"--partition 1/{begun.count} and the others" if partition == WHOLE else f"--partition K/{begun.count}"
-        raise DatasetError(
-            f"{root} is written in {begun.count} partitions: give extract_features.py {of_all}, or write to another "
-            "place"
-        )
+        which = f"1/{begun.count} and the others" if partition == WHOLE else f"K/{begun.count}"
+        remedy = f"give extract_features.py --partition {which}, or write to another place"
+        raise DatasetError(f"{root} is written in {begun.count} partitions: {remedy}")
     return begun
 
 

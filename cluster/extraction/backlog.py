@@ -87,7 +87,7 @@ class Backlog:
                     self._next = found
                     break
                 if found is None or time.monotonic() > begun + POLL_SECONDS:
-                    yield None  # settled parts are gone through between what the caller has to do meanwhile
+                    yield None  # whoever waits can do other work in between
                     begun = time.monotonic()
 
     def waiting(self) -> Iterator[Video]:

@@ -197,8 +197,9 @@ def test_rows_whose_ledger_was_removed_are_not_done_again(tmp_path):
 
 def test_what_killed_writers_left_does_not_count_and_is_swept(tmp_path):
     open_dataset(tmp_path).commit(0, [done("a")], [failed("b")], ())
+    (tmp_path / "index").mkdir()
     whole = sorted(tmp_path.rglob("*"))
-    for folder in ("", "features", "ledger", "failures"):
+    for folder in ("", "features", "ledger", "failures", "index"):
         (tmp_path / folder / ".0.framemill-tmp").write_bytes(b"PAR1")
     assert open_dataset(tmp_path).settled().done == {"a": "v1"}
     dataset = open_dataset(tmp_path)
