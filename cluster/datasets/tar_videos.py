@@ -25,7 +25,7 @@ from cluster.storage.forward_reads import open_headers
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
-from cluster.storage.tar_members import TAR, TarMember, is_tar, member_uri, member_version, tar_members
+from cluster.storage.tar_members import TarMember, is_tar, member_uri, member_version, tar_members
 from cluster.storage.video_source import RETRY_POLICY
 from schemas.errors import examples
 from schemas.text import storable
@@ -64,8 +64,7 @@ def unpacked(
 ) -> Unpacked:
     """The videos, and in place of each tar its members.
 
-    The ids of members begin with that of the tar, without an extension `.tar`, unless it is empty; a tar's labels are
-    those of all its members.
+    The ids of members begin with that of the tar, unless it is empty; a tar's labels are those of all its members.
 
     names     one of each video, with its extension
     suffixes  of videos
@@ -134,7 +133,6 @@ def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy, is_over: 
 
 
 def _add_members(found: Unpacked, tar: Video, tar_name: str, listing: _Listing, suffixes: Sequence[str]) -> None:
-    folder = tar.id[: -len(TAR)] if is_tar(tar.id) else tar.id
     for path, member in listing.members.items():
         key, extension = split_name(path)
         suffix = posixpath.splitext(extension)[1].lower() if extension.count(".") > 1 else extension.lower()
@@ -144,7 +142,7 @@ def _add_members(found: Unpacked, tar: Video, tar_name: str, listing: _Listing, 
         uri = member_uri(tar.uri, member.start, member.size_bytes)
         video = replace(
             tar,
-            id="/".join(filter(None, (folder, key))),
+            id="/".join(filter(None, (tar.id, key))),
             uri=uri,
             labels=tar.labels or listing.labels.get(key, ()),
             version=member_version(tar.version, uri),
