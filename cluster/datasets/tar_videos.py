@@ -61,6 +61,7 @@ def unpacked(
     suffixes: Sequence[str],
     policy: ReadPolicy,
     retry_policy: RetryPolicy = RETRY_POLICY,
+    is_over: Event | None = None,
 ) -> Unpacked:
     """The videos, and in place of each tar its members.
 
@@ -68,10 +69,11 @@ def unpacked(
 
     names     one of each video, with its extension
     suffixes  of videos
+    is_over   set by whoever does not want the videos any more
     """
     tars = [video for video in videos if is_tar(video.uri)]
     found = Unpacked([], [], Counter(), len(tars), [])
-    is_over = Event()
+    is_over = is_over or Event()
     pool = ThreadPoolExecutor(MAX_REQUESTS, thread_name_prefix="tars")
     try:
         listings = pool.map(partial(_listed, policy=policy, retry_policy=retry_policy, is_over=is_over), tars)
@@ -86,8 +88,10 @@ def unpacked(
                 found.videos.append(replace(video, id=name or video.id or posixpath.basename(video.uri)))
                 found.names.append(name)
                 found.unread.append(video.uri)
-    finally:  # whoever is interrupted need not wait for tars that nobody asks for any more
-        is_over.set()
+    except BaseException:
+        is_over.set()  # whoever is interrupted need not wait for the other tars
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
     return found
 
@@ -114,6 +118,8 @@ def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy, is_over: 
     members: dict[str, TarMember] = {}
     labels: dict[str, tuple[int | str, ...]] = {}
     is_whole = True
+    if is_over.is_set():
+        return _Listing(members, labels, is_whole)
     try:
         read, size_bytes = open_headers(
             tar.uri, partial(retry_policy.call, redacted_uri(tar.uri)), policy, tar.size_bytes

@@ -12,6 +12,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 from cluster.datasets.partitions import VIDEO_SUFFIXES
 from cluster.datasets.tar_videos import log_unread, unpacked
@@ -78,6 +79,7 @@ class FolderListing:
         self.tars = 0
         self.unread_tars: list[str] = []
         self.is_ordered = True
+        self._is_over = Event()
         self._packed: list[str] = []
         self._member_others: Counter[str] = Counter()
         self._exclusion = Exclusion(exclude)
@@ -98,6 +100,10 @@ class FolderListing:
         self.outside = [link for link in self.outside if _may_hold_videos(link)]
         self._log()
 
+    def close(self) -> None:
+        """Read no further in tars: nobody wants the videos any more."""
+        self._is_over.set()
+
     def videos(self, files: Sequence[StoredFile]) -> list[Video]:
         """The videos of files, among which are all that may have the name of another one."""
         full = ["" if file.uri == self._root and is_tar(file.uri) else _name(file.uri, self._root) for file in files]
@@ -110,7 +116,7 @@ class FolderListing:
             )
             for name, file in zip(full, files, strict=True)
         ]
-        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy)
+        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy, is_over=self._is_over)
         self._member_others += members.others
         self.tars += members.tars
         self.unread_tars += members.unread

@@ -231,6 +231,7 @@ class ListedVideos(VideoStream):
     @override
     def close(self) -> None:
         self._is_closed = True
+        self._listing.close()
         if self._is_over:  # otherwise the thread does so
             self._spill.close()
 

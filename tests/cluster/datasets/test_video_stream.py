@@ -4,20 +4,22 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
-from cluster.datasets import manifest, video_folder, video_stream
+from cluster.datasets import manifest, tar_videos, video_folder, video_stream
 from cluster.datasets.manifest import ManifestError, open_input, read_input
 from cluster.datasets.partitions import PARTS, Partition
 from cluster.datasets.video_folder import FolderListing
 from cluster.datasets.video_stream import ListedVideos, VideoStream, WholeVideos
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
+from cluster.storage.forward_reads import open_headers
 from schemas.videos import Video, content_of
 from tests.support.folders import touch
 from tests.support.tars import tar_bytes
@@ -238,3 +240,28 @@ def test_a_tar_that_cannot_be_read_is_missing_in_every_partition(
             rows += videos_of(stream)
             assert (stream.unread, stream.unread_share) == ((f"{folder}/01.tar",), 0.5)
     assert (rows.count("01.tar"), rows.count("01")) == (1, 1), "no other video is named otherwise for that"
+
+
+def test_a_tar_that_is_being_read_does_not_hold_up_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "00.tar").write_bytes(tar_bytes((f"{number}.mp4", b"1" * 8192) for number in range(400)))
+    reads: list[int] = []
+
+    def slow_headers(*given: Any) -> tuple[Callable[[int, int], bytes], int]:
+        read, size_bytes = open_headers(*given)
+
+        def slow_read(start: int, end: int) -> bytes:
+            reads.append(start)
+            time.sleep(0.05)
+            return read(start, end)
+
+        return slow_read, size_bytes
+
+    monkeypatch.setattr(tar_videos, "open_headers", slow_headers)
+    with closing(open_input(str(folder))) as stream:
+        parts = stream.parts(PARTS)
+        while not reads:
+            next(parts)
+    for thread in threading.enumerate():
+        if thread.name.startswith(("listing", "tars")):
+            thread.join(10)
+    assert len(reads) < 100
