@@ -137,7 +137,8 @@ class ContactPicture:
 class RunRecord(JobRecord):
     """One extraction run.
 
-    unread  folders and links of the input that were not read: their videos are missing; at most `MAX_FAILURES`
+    unread  folders, links and tars of the input that were not read, or not to their end: videos are missing; at most
+            `MAX_FAILURES`
     """
 
     title: ClassVar[str] = "run record"

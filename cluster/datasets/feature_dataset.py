@@ -31,11 +31,11 @@ from cluster.datasets.committed import committed_features
 from cluster.datasets.folder import DatasetError, DatasetFolder, stored_parquet
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.ledger_index import newest_index, write_index
-from cluster.datasets.partitioning import begin_partition, check_partitioning, shared_lease
+from cluster.datasets.partitioning import COUNT_FILE, begin_partition, check_partitioning, shared_lease
 from cluster.datasets.partitions import PARTS, WHOLE, Partition
 from cluster.datasets.settled_rows import SettledFile, SettledPart, SettledRows, all_gone
 from cluster.datasets.shard_index import IndexedShard
-from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
+from cluster.datasets.stored_settings import differences, other_settings, schema_beside, settings_of, stored_schema
 from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table, tables_with
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
 from cluster.storage import files
@@ -57,10 +57,17 @@ from schemas.videos import Video
 
 FOLDERS = ("features", "ledger", "failures")
 ROW_FOLDERS = ("features", "ledger")
+INDEX = "index"
 FEW_FILES = 256  # which are read in one part, and need no index
 MOST_UNINDEXED = 1 / 32  # of all files, before they are indexed anew
 MAX_REQUESTS = 16  # concurrent ones
 logger = logging.getLogger("framemill")
+
+
+def ledger_of(shard: str) -> str | None:
+    """Where the ledger of a shard would be; None for a file that is not below `features/`."""
+    root, is_below, name = shard.rpartition("/features/")
+    return f"{root}/ledger/{name}" if is_below else None
 
 
 class FeatureDataset(DatasetFolder):
@@ -101,7 +108,7 @@ class FeatureDataset(DatasetFolder):
         self._shard_names: set[str] = set()
 
     def check(self, unknown: Collection[str] = ()) -> bool:
-        """Make sure that this run's rows can be added, and tell whether there are rows already. Writes nothing.
+        """Make sure that this run's rows can be added, and tell whether it is known how they are made. Writes nothing.
 
         unknown  parts of the fingerprint that are not known yet, and not compared
 
@@ -109,19 +116,25 @@ class FeatureDataset(DatasetFolder):
             DatasetError: where they cannot.
         """
         files.check_writable(self.root)
-        check_partitioning(self.root, self.partition)
+        begun = check_partitioning(self.root, self.partition, FOLDERS)
         stored = stored_schema(self.root)
+        problems: list[str] = []
+        remedy = "Give the same options, or write to another place"
         if stored is not None:
             self._schema = schema_beside(stored, self._schema)
             problems = differences(stored, self._schema, self._fingerprint, unknown, self._option_of)
-            if problems:
-                lines = "\n".join(f"  - {line}" for line in problems)
-                raise DatasetError(
-                    f"{self.root} was extracted with other options:\n{lines}\n"
-                    "Give the same options, or write to another place"
-                )
+        elif begun is not None:
+            problems = other_settings(begun.settings, self._settings, unknown, self._option_of)
+            remedy += f"; where no run is at work, remove {self.place(COUNT_FILE)} to begin anew"
+        if problems:
+            lines = "\n".join(f"  - {line}" for line in problems)
+            raise DatasetError(f"{self.root} was extracted with other options:\n{lines}\n{remedy}")
         read_vocabulary(self.vocabulary_uri())
-        return stored is not None
+        return stored is not None or begun is not None
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return settings_of(self._schema, self._fingerprint)
 
     def settled(self) -> Settled:
         """What earlier runs have settled. Raises `DatasetError` for files that cannot be read. Writes nothing."""
@@ -142,9 +155,10 @@ class FeatureDataset(DatasetFolder):
     def clear(self) -> None:
         """Make sure that a run that died changes nothing more; the caller holds the lease, and repairs each part."""
         with self.explained("written to"):
-            begin_partition(self.root, self.partition)
+            begin_partition(self.root, self.partition, FOLDERS, self.run_id, self._settings)
+            self.check()  # another run may have written since
             shared = self.shared_folders if self.partition == WHOLE else []  # others may be writing there
-            self.sweep_temporaries([*shared, *map(self._own, FOLDERS)])
+            self.sweep_temporaries([*shared, *map(self._own, (*FOLDERS, INDEX))])
             self.fence(self._schema_of, self._shard_of)
 
     def settled_rows(self, *, in_parts: bool | None = False, of: Collection[str] = FOLDERS) -> SettledRows:
@@ -156,7 +170,7 @@ class FeatureDataset(DatasetFolder):
             settled = self.settled_files(of)
             is_many = len(settled) > FEW_FILES if in_parts is None else in_parts
             count = PARTS if is_many else 1
-            rows = SettledRows(settled, count, self.partition, newest_index(self._own("index")) if is_many else None)
+            rows = SettledRows(settled, count, self.partition, newest_index(self._own(INDEX)) if is_many else None)
             rows.read()
         return rows
 
@@ -166,7 +180,7 @@ class FeatureDataset(DatasetFolder):
             settled = self.settled_files()
             if len(settled) <= FEW_FILES:
                 return
-            folder = self._own("index")
+            folder = self._own(INDEX)
             with closing(SettledRows(settled, PARTS, self.partition, newest_index(folder))) as rows:
                 unindexed = rows.unindexed
                 if len(unindexed) > max(FEW_FILES, len(settled) * MOST_UNINDEXED):

@@ -10,6 +10,7 @@ old, or was written by a run that had been overtaken; and no reader of the datas
 
 from __future__ import annotations
 
+import logging
 import posixpath
 from collections.abc import Iterable, Sequence
 
@@ -19,9 +20,10 @@ from numpy.typing import NDArray
 
 from cluster.storage import files
 from cluster.storage.listing import list_files
-from cluster.storage.parquet import read_table, write_table
+from cluster.storage.parquet import TableError, read_table, write_table
 from cluster.storage.writer import Writer
 
+logger = logging.getLogger("framemill")
 INDEXED = pa.schema(
     [
         pa.field("uri", pa.string(), nullable=False),
@@ -45,23 +47,33 @@ class LedgerIndex:
         return np.array([given.get(one, -1) for one in ours], np.int32)
 
     def part(self, number: int) -> pa.Table:
-        """The lines of a part, with their places among `files`."""
-        return read_table(_part_uri(self._folder, self._name, number))
+        """The lines of a part, with their places among `files`. A damaged index is removed, and raises `TableError`."""
+        try:
+            return read_table(_part_uri(self._folder, self._name, number))
+        except (OSError, TableError) as error:
+            files.delete(_table_uri(self._folder, self._name))
+            raise TableError(f"the index {self._name} was damaged and is removed: run again\n{error}") from error
 
 
 def newest_index(folder: str) -> LedgerIndex | None:
-    """The index in `folder` that was written last, if there is one."""
+    """The index in `folder` that was written last, if there is one that can be read."""
     names = _names(folder)
     if not names:
         return None
-    return LedgerIndex(folder, names[-1], read_table(files.join(folder, f"{names[-1]}.parquet")))
+    uri = _table_uri(folder, names[-1])
+    try:
+        indexed = read_table(uri, INDEXED.names)
+    except (OSError, TableError) as error:
+        logger.warning(f"{uri} is damaged, and all ledgers are read instead: {error}")
+        return None
+    return LedgerIndex(folder, names[-1], indexed)
 
 
 def write_index(writer: Writer, folder: str, run_id: str, indexed: pa.Table, parts: Iterable[pa.Table]) -> None:
     """Write an index and remove those that are older. The caller holds the lease, by which `writer` writes."""
     for number, table in enumerate(parts):
         write_table(_part_uri(folder, run_id, number), table)
-    write_table(files.join(folder, f"{run_id}.parquet"), indexed)
+    write_table(_table_uri(folder, run_id), indexed)
     with writer.changing(()):  # whoever was overtaken removes nothing
         for name in _names(folder):
             if name < run_id:
@@ -73,8 +85,12 @@ def write_index(writer: Writer, folder: str, run_id: str, indexed: pa.Table, par
 
 def remove_index(folder: str, name: str) -> None:
     """Remove the index that run `name` has written: first what makes it count."""
-    files.delete(files.join(folder, f"{name}.parquet"))
+    files.delete(_table_uri(folder, name))
     files.delete_folder(files.join(folder, name))
+
+
+def _table_uri(folder: str, name: str) -> str:
+    return files.join(folder, f"{name}.parquet")
 
 
 def _part_uri(folder: str, name: str, number: int) -> str:

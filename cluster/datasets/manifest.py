@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -24,7 +25,7 @@ from cluster.datasets.label_cells import checked_text, labels_of, shown
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal, rows_of
 from cluster.datasets.partitions import VIDEO_SUFFIXES, WHOLE, Partition
 from cluster.datasets.sentence_cells import sentence_of, words_of
-from cluster.datasets.tar_videos import unpacked
+from cluster.datasets.tar_videos import log_unread, unpacked
 from cluster.datasets.time_cells import seconds_of
 from cluster.datasets.video_folder import FolderListing, VideoFolder, described, distinct_ids, list_videos
 from cluster.datasets.video_stream import ListedVideos, VideoStream, WholeVideos
@@ -62,10 +63,15 @@ class ManifestError(InputError):
 
 @dataclass(frozen=True)
 class VideoInput:
-    """What a job is to work on; `unread` are folders and links that were not read, whose videos are missing."""
+    """What a job is to work on.
+
+    unread        folders, links and tars that were not read, or not to their end: videos are missing
+    unread_share  the fraction of such tars among all tars
+    """
 
     videos: list[Video]
     unread: tuple[str, ...] = ()
+    unread_share: float = 0.0
 
 
 def read_videos(
@@ -99,8 +105,7 @@ def open_input(
     Raises `ManifestError` as `read_input` does. To be closed.
     """
     if is_manifest(source):
-        found = _read_manifest(source, exclude, policy, URI)
-        return WholeVideos(found.videos, found.unread, partition)
+        return _whole(_read_manifest(source, exclude, policy, URI), partition)
     with _listed(source, policy):
         listing = FolderListing(source, exclude, policy)
         pages = listing.files()
@@ -110,9 +115,12 @@ def open_input(
             first += page
             tars += sum(is_tar(file.uri) for file in page)
             if len(first) + tars * MEMBERS >= FIRST_FILES:
-                return ListedVideos(listing, chain([first], pages), partition)
-        found = _checked_folder(source, listing.folder(first))
-    return WholeVideos(found.videos, found.unread, partition)
+                return ListedVideos(listing, chain([first], pages), partial(_checked_folder, source), partition)
+        return _whole(_checked_folder(source, listing.folder(first)), partition)
+
+
+def _whole(found: VideoInput, partition: Partition) -> WholeVideos:
+    return WholeVideos(found.videos, found.unread, partition, unread_share=found.unread_share)
 
 
 def _read_manifest(source: str, exclude: Sequence[str], policy: ReadPolicy, required: str) -> VideoInput:
@@ -158,7 +166,8 @@ def _checked_folder(source: str, listed: VideoFolder) -> VideoInput:
             f"no video found there, but links that lead out of it: {examples(listed.outside)}; "
             "--follow-links takes in what they lead to"
         )
-    return _checked(source, VideoInput(listed.videos, (*listed.unread, *listed.outside)), problems)
+    found = VideoInput(listed.videos, (*listed.unread, *listed.outside), listed.unread_share)
+    return _checked(source, found, problems)
 
 
 def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[VideoInput, list[str]]:
@@ -198,14 +207,18 @@ def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[Vide
                 full.append(name)
     except ValueError as error:
         problems.append(f"it cannot be parsed: {error}")
+    unread: tuple[str, ...] = ()
+    unread_share = 0.0
     if required == URI and not problems:
         members = unpacked(videos, full, VIDEO_SUFFIXES, policy)
         videos, full = members.videos, members.names
+        unread, unread_share = tuple(members.unread), len(members.unread) / max(members.tars, 1)
+        log_unread(unread)
         if members.others:
             logger.info(f"left out of tars, as their extensions are not those of videos: {described(members.others)}")
     ids = distinct_ids([video.id for video in videos], full)
     named = [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
-    return VideoInput(named), problems
+    return VideoInput(named, unread, unread_share), problems
 
 
 def _is_here(uri: str) -> bool:

@@ -273,6 +273,11 @@ class SettledPart:
         return shards
 
 
+def sound(part: SettledPart) -> SettledPart:
+    """The part as `FeatureDataset.repaired` leaves it, which has changed the files since the part was read."""
+    return part.without(all_gone(part)[0]).mended()[0]
+
+
 def all_gone(part: SettledPart) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """By shard, all rows of a part that must go, and those of them that are there twice."""
     half, twice = part.repairs()

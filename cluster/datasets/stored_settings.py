@@ -14,6 +14,7 @@ from cluster.storage.parquet import open_parquet
 from schemas.features import with_wide_codes
 from schemas.fingerprint import fingerprint_of
 
+FRAME_FEATURES = "--frame-features"
 _HASH = re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]+")
 
 
@@ -51,20 +52,34 @@ def differences(
 ) -> list[str]:
     """How a run's schema and fingerprint differ from those of stored shards, a line each.
 
+    `unknown` and `option_of` as in `other_settings`.
+    """
+    there, here = settings_of(stored, fingerprint_of(stored.metadata)), settings_of(schema, fingerprint)
+    found = other_settings(there, here, unknown, option_of)
+    if not found and with_wide_codes(stored).remove_metadata() != schema:
+        found.append(f"columns: {', '.join(stored.names)} there, {', '.join(schema.names)} here")
+    return found
+
+
+def settings_of(schema: pa.Schema, fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """All that a run's options decide of its shards: the fingerprint, and whether there are codes of frames."""
+    return {**fingerprint, FRAME_FEATURES: "yes" if "rgb" in schema.names else "no"}
+
+
+def other_settings(
+    stored: Mapping[str, str], settings: Mapping[str, str], unknown: Collection[str], option_of: Mapping[str, str]
+) -> list[str]:
+    """How a run's settings differ from those that a dataset was begun with, a line each.
+
     unknown    parts of the fingerprint that are not known yet, and not compared
     option_of  the options that its parts follow from
     """
-    there, here = _parts(fingerprint_of(stored.metadata)), _parts(fingerprint)
+    there, here = _parts(stored), _parts(settings)
     found = [
         f"{option_of.get(part, part)}: {_shown(there, part)} there, {_shown(here, part)} here"
         for part in sorted({*there, *here} - {*unknown})
         if there.get(part) != here.get(part)
     ]
-    codes = ["yes" if "rgb" in each.names else "no" for each in (stored, schema)]
-    if codes[0] != codes[1]:
-        found.append(f"--frame-features: {codes[0]} there, {codes[1]} here")
-    if not found and with_wide_codes(stored).remove_metadata() != schema:
-        found.append(f"columns: {', '.join(stored.names)} there, {', '.join(schema.names)} here")
     return list(dict.fromkeys(found))
 
 

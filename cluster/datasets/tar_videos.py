@@ -5,17 +5,20 @@ where the input is that tar alone. As in webdataset, a member's name ends at the
 follows is its extension, which says whether it is a video. The class index in a `.cls` beside it is its label.
 Of members with one path the last counts. All others are left out and counted; `--exclude` leaves out whole tars.
 
-A tar that is damaged, or cannot be read, is itself a row after its members: it fails, and the failure says why.
+A tar that is damaged, or cannot be read, is itself a row after its members, with its extension in the id: it fails, and
+the failure says why. What else it holds is unknown, wherever its row belongs.
 """
 
 from __future__ import annotations
 
+import logging
 import posixpath
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 
 from cluster.datasets.label_cells import labels_of
 from cluster.storage.forward_reads import open_headers
@@ -24,12 +27,15 @@ from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.tar_members import TarMember, is_tar, member_uri, member_version, tar_members
 from cluster.storage.video_source import RETRY_POLICY
+from schemas.errors import examples
 from schemas.text import storable
 from schemas.videos import Video
 
 LABELS = ".cls"
 MAX_LABEL_BYTES = 1024
 MAX_REQUESTS = 16  # tars whose headers are read at the same time
+
+logger = logging.getLogger("framemill")
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,15 @@ class Unpacked:
 
     names   of each, the name that tells it from others which have its id otherwise
     others  the number of members that are no videos, by extension
+    tars    how many there were
+    unread  those of them that could not be read to their end
     """
 
     videos: list[Video]
     names: list[str]
     others: Counter[str]
+    tars: int
+    unread: list[str]
 
 
 def unpacked(
@@ -51,6 +61,7 @@ def unpacked(
     suffixes: Sequence[str],
     policy: ReadPolicy,
     retry_policy: RetryPolicy = RETRY_POLICY,
+    is_over: Event | None = None,
 ) -> Unpacked:
     """The videos, and in place of each tar its members.
 
@@ -58,11 +69,14 @@ def unpacked(
 
     names     one of each video, with its extension
     suffixes  of videos
+    is_over   set by whoever does not want the videos any more
     """
-    found = Unpacked([], [], Counter())
-    with ThreadPoolExecutor(MAX_REQUESTS, thread_name_prefix="tars") as pool:
-        tars = [video for video in videos if is_tar(video.uri)]
-        listings = pool.map(partial(_listed, policy=policy, retry_policy=retry_policy), tars)
+    tars = [video for video in videos if is_tar(video.uri)]
+    found = Unpacked([], [], Counter(), len(tars), [])
+    is_over = is_over or Event()
+    pool = ThreadPoolExecutor(MAX_REQUESTS, thread_name_prefix="tars")
+    try:
+        listings = pool.map(partial(_listed, policy=policy, retry_policy=retry_policy, is_over=is_over), tars)
         for video, name in zip(videos, names, strict=True):
             if not is_tar(video.uri):
                 found.videos.append(video)
@@ -71,9 +85,24 @@ def unpacked(
             listing = next(listings)
             _add_members(found, video, name or video.id, listing, suffixes)
             if not listing.is_whole:
-                found.videos.append(replace(video, id=video.id or posixpath.basename(video.uri)))
+                found.videos.append(replace(video, id=name or video.id or posixpath.basename(video.uri)))
                 found.names.append(name)
+                found.unread.append(video.uri)
+    except BaseException:
+        is_over.set()  # whoever is interrupted need not wait for the other tars
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     return found
+
+
+def log_unread(tars: Sequence[str]) -> None:
+    """Log which tars could not be read to their end."""
+    if tars:
+        logger.warning(
+            f"{len(tars)} tars cannot be read to their end, and what else they hold is missing from this run: "
+            + examples([redacted_uri(uri) for uri in tars])
+        )
 
 
 @dataclass(frozen=True)
@@ -85,15 +114,19 @@ class _Listing:
     is_whole: bool
 
 
-def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy) -> _Listing:
+def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy, is_over: Event) -> _Listing:
     members: dict[str, TarMember] = {}
     labels: dict[str, tuple[int | str, ...]] = {}
     is_whole = True
+    if is_over.is_set():
+        return _Listing(members, labels, is_whole)
     try:
         read, size_bytes = open_headers(
             tar.uri, partial(retry_policy.call, redacted_uri(tar.uri)), policy, tar.size_bytes
         )
         for member in tar_members(read, size_bytes):
+            if is_over.is_set():
+                break
             path = storable(member.name.removeprefix("./").lstrip("/"))
             members.pop(path, None)  # its place is that of the last one
             members[path] = member

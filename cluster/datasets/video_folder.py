@@ -12,9 +12,10 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 from cluster.datasets.partitions import VIDEO_SUFFIXES
-from cluster.datasets.tar_videos import unpacked
+from cluster.datasets.tar_videos import log_unread, unpacked
 from cluster.storage.buckets import StoredFile
 from cluster.storage.exclusion import Exclusion
 from cluster.storage.files import is_local
@@ -36,12 +37,13 @@ logger = logging.getLogger("framemill")
 
 @dataclass(frozen=True)
 class VideoFolder:
-    """The videos of a folder; `unread`, `outside` and `others` as in `FolderListing`."""
+    """The videos of a folder; the others as in `FolderListing`, with `unread_tars` among the `unread`."""
 
     videos: list[Video]
     unread: tuple[str, ...]
     outside: tuple[str, ...]
     others: Counter[str]
+    unread_share: float
 
 
 def list_videos(source: str, exclude: Sequence[str] = (), policy: ReadPolicy = STRICT) -> VideoFolder:
@@ -56,9 +58,12 @@ class FolderListing:
     What the patterns `exclude` match is left out. A link that leads nowhere is a video without a version; one that
     leads out of the folder is followed only if the policy allows it. The listing is read once, and knows afterwards:
 
-    unread   folders, links and compressed tars in it that could not be read: what they hold is missing among the videos
-    outside  links that lead out of it and were not followed: likewise
-    others   the number of files that do not count as videos, by extension
+    unread       folders, links and compressed tars in it that could not be read: what they hold is missing among the
+                 videos
+    outside      links that lead out of it and were not followed: likewise
+    others       the number of files that do not count as videos, by extension
+    tars         how many tars have been unpacked
+    unread_tars  those of them that could not be read to their end
 
     `is_ordered` says whether files have come in the order of their names, without which those whose names differ in
     the extension alone need not have come together.
@@ -71,7 +76,10 @@ class FolderListing:
         self.unread: list[str] = []
         self.outside: list[str] = []
         self.others: Counter[str] = Counter()
+        self.tars = 0
+        self.unread_tars: list[str] = []
         self.is_ordered = True
+        self._is_over = Event()
         self._packed: list[str] = []
         self._member_others: Counter[str] = Counter()
         self._exclusion = Exclusion(exclude)
@@ -86,9 +94,15 @@ class FolderListing:
 
         Streams of a bucket are read at the same time, in no fixed order.
         """
-        yield from in_turns([self._together(stream) for stream in self._streams])
+        others = [Counter[str]() for _ in self._streams]  # of each, as threads read them
+        yield from in_turns(list(map(self._together, self._streams, others)))
+        self.others = sum(others, Counter())
         self.outside = [link for link in self.outside if _may_hold_videos(link)]
         self._log()
+
+    def close(self) -> None:
+        """Read no further in tars: nobody wants the videos any more."""
+        self._is_over.set()
 
     def videos(self, files: Sequence[StoredFile]) -> list[Video]:
         """The videos of files, among which are all that may have the name of another one."""
@@ -102,8 +116,10 @@ class FolderListing:
             )
             for name, file in zip(full, files, strict=True)
         ]
-        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy)
+        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy, is_over=self._is_over)
         self._member_others += members.others
+        self.tars += members.tars
+        self.unread_tars += members.unread
         ids = distinct_ids([video.id for video in members.videos], members.names)
         return [
             video if video.id == name else replace(video, id=name)
@@ -121,16 +137,24 @@ class FolderListing:
         """All of them in the order of their URIs: neither every store nor several streams keep to that."""
         videos = self.videos(sorted(files, key=lambda file: file.uri))
         self.log_members()
-        return VideoFolder(videos, tuple(self.unread), tuple(self.outside), self.others + self._member_others)
+        unread = (*self.unread, *self.unread_tars)
+        others = self.others + self._member_others
+        return VideoFolder(videos, unread, tuple(self.outside), others, self.unread_share)
+
+    @property
+    def unread_share(self) -> float:
+        """The fraction of tars that could not be read to their end."""
+        return len(self.unread_tars) / max(self.tars, 1)
 
     def log_members(self) -> None:
-        """Log what was left out of the tars that have been unpacked."""
+        """Log what is missing, and what was left out, of the tars that have been unpacked."""
+        log_unread(self.unread_tars)
         if self._member_others:
             logger.info(
                 f"left out of tars, as their extensions are not those of videos: {described(self._member_others)}"
             )
 
-    def _together(self, stream: Iterable[StoredFile]) -> Iterator[list[StoredFile]]:
+    def _together(self, stream: Iterable[StoredFile], others: Counter[str]) -> Iterator[list[StoredFile]]:
         some: list[StoredFile] = []
         start = ""  # of names that belong together
         before = ""
@@ -152,7 +176,7 @@ class FolderListing:
             elif not file.version and self._is_local:
                 self.unread.append(file.uri)  # a link that may lead to a folder, on a disk that is not there
             else:
-                self.others[suffix] += 1
+                others[suffix] += 1
         if some:
             yield some
 

@@ -2,7 +2,8 @@
 
 `WholeVideos` are all there. `ListedVideos` are listed by a thread while others are worked on: what has been listed by
 then is a window, which is on this machine's disk and goes through all parts before the next one begins. Each is at
-least as large as all before it, so that few of them go through the ledger.
+least as large as all before it, so that few of them go through the ledger. The labels in tars (`datasets.tar_videos`)
+are those of videos that are worked on: rows that are settled keep theirs, as nothing holds all labels at one time.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from threading import Lock, Thread
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from typing_extensions import override
 
 from cluster.datasets.partitions import PARTS, WHOLE, Partition, hashes_of
-from cluster.datasets.video_folder import FolderListing
+from cluster.datasets.video_folder import FolderListing, VideoFolder
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from cluster.storage.spill import Spill
@@ -65,9 +67,14 @@ class VideoStream(ABC):
     @property
     @abstractmethod
     def unread(self) -> tuple[str, ...]:
-        """Folders and links that were not read so far, whose videos are missing."""
+        """Folders, links and tars that were not read, or not to their end, so far: videos are missing."""
 
-    everything: Sequence[Video] = ()  # the videos of all partitions, where they may have labels
+    @property
+    @abstractmethod
+    def unread_share(self) -> float:
+        """The fraction of tars, so far, that were not read to their end."""
+
+    everything: Sequence[Video] = ()  # the videos of all partitions, where memory holds them
 
     @abstractmethod
     def all(self) -> Sequence[Video]:
@@ -85,12 +92,20 @@ class VideoStream(ABC):
 class WholeVideos(VideoStream):
     """Those of the videos that a partition holds, all known; `everything` are the videos of all partitions."""
 
-    def __init__(self, videos: Sequence[Video], unread: tuple[str, ...] = (), partition: Partition = WHOLE) -> None:
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        unread: tuple[str, ...] = (),
+        partition: Partition = WHOLE,
+        *,
+        unread_share: float = 0.0,
+    ) -> None:
         self.everything = videos
         if partition != WHOLE:
             held = partition.holds(hashes_of(video.id for video in videos))
             videos = [videos[place] for place in held.nonzero()[0].tolist()]
         self._videos, self._unread, self._partition = videos, unread, partition
+        self._unread_share = unread_share
 
     @property
     @override
@@ -101,6 +116,11 @@ class WholeVideos(VideoStream):
     @override
     def unread(self) -> tuple[str, ...]:
         return self._unread
+
+    @property
+    @override
+    def unread_share(self) -> float:
+        return self._unread_share
 
     @override
     def all(self) -> Sequence[Video]:
@@ -133,16 +153,24 @@ def _part(number: int, videos: Sequence[Video]) -> VideoPart:
 
 
 class ListedVideos(VideoStream):
-    """Those of the videos in a folder that a partition holds; `files` of the listing are still being listed."""
+    """Those of the videos in a folder that a partition holds; `files` of the listing are still being listed.
+
+    `check` raises an exception for a whole folder that cannot be worked on.
+    """
 
     def __init__(
-        self, listing: FolderListing, files: Iterable[Sequence[StoredFile]], partition: Partition = WHOLE
+        self,
+        listing: FolderListing,
+        files: Iterable[Sequence[StoredFile]],
+        check: Callable[[VideoFolder], object],
+        partition: Partition = WHOLE,
     ) -> None:
-        self._listing, self._files, self._partition = listing, files, partition
+        self._listing, self._files, self._check, self._partition = listing, files, check, partition
         self._videos: Sequence[Video] | None = None
         self._spill = Spill(LISTED, PARTS)
         self._lock = Lock()
-        self._is_over = self._is_closed = False
+        self._is_over, self._is_closed = True, False  # whether the thread is at its end, and is to end
+        self._has_videos = False
         self._error: Exception | None = None
 
     @property
@@ -153,12 +181,19 @@ class ListedVideos(VideoStream):
     @property
     @override
     def unread(self) -> tuple[str, ...]:
-        return (*self._listing.unread, *self._listing.outside)
+        return (*self._listing.unread, *self._listing.unread_tars, *self._listing.outside)
+
+    @property
+    @override
+    def unread_share(self) -> float:
+        return self._listing.unread_share
 
     @override
     def all(self) -> Sequence[Video]:
         if self._videos is None:
             found = self._listing.folder(file for some in self._files for file in some)
+            self._check(found)
+            self.everything = found.videos
             self._videos = WholeVideos(found.videos, partition=self._partition).all()
         return self._videos
 
@@ -168,32 +203,36 @@ class ListedVideos(VideoStream):
             yield from WholeVideos(self._videos, partition=self._partition).parts(count)
             return
         assert count == PARTS
+        self._is_over = False
         Thread(target=self._list, name="listing", daemon=True).start()
         taken = taken_rows = 0
         awaited_since = time.monotonic()
         while True:
+            is_over, rows = self._is_over, self._spill.rows  # in this order: no row comes after the end
+            if self._error is not None:
+                raise self._error
+            if rows == taken_rows and is_over:
+                return
             has_waited = time.monotonic() > awaited_since + WINDOW_SECONDS
+            if rows == taken_rows or not (is_over or rows >= 2 * taken_rows or has_waited):
+                yield None
+                continue
             with self._lock:
-                is_over, rows = self._is_over, self._spill.rows
-                if self._error is not None:
-                    raise self._error
-                if rows == taken_rows and is_over:
-                    return
-                if rows == taken_rows or not (is_over or rows >= 2 * taken_rows or has_waited):
-                    yield None
-                    continue
+                rows = self._spill.rows
                 self._spill.flush()
                 end = self._spill.runs
             for number in range(PARTS):
                 table = self._spill.part(number, taken, end)
                 if len(table):
-                    yield _listed_part(number, table)
+                    earlier = self._spill.part(number, 0, taken if self._listing.tars else 0)
+                    yield _listed_part(number, table, earlier["id"])
             taken, taken_rows, awaited_since = end, rows, time.monotonic()
 
     @override
     def close(self) -> None:
         self._is_closed = True
-        if self._is_over:
+        self._listing.close()
+        if self._is_over:  # otherwise the thread does so
             self._spill.close()
 
     def _list(self) -> None:
@@ -206,8 +245,13 @@ class ListedVideos(VideoStream):
                         "this store lists its files in no order, and there are too many: give a manifest"
                     )
                 for videos in self._listing.some_videos(some):
+                    if self._is_closed:
+                        break
                     self._add(videos)
-            self._listing.log_members()
+            if self._has_videos or self._is_closed:
+                self._listing.log_members()
+            else:
+                self._check(self._listing.folder(()))  # which says what there is instead
         except OSError as error:
             self._error = StorageError(f"the input cannot be listed to its end: {error}")
         except Exception as error:
@@ -217,6 +261,7 @@ class ListedVideos(VideoStream):
             self._spill.close()
 
     def _add(self, videos: Sequence[Video]) -> None:
+        self._has_videos = self._has_videos or bool(videos)
         hashes = hashes_of(video.id for video in videos)
         rows = [
             (video.id, video.uri.encode(*ENCODING), video.version, video.size_bytes, video.labels) for video in videos
@@ -231,11 +276,13 @@ class ListedVideos(VideoStream):
             self._spill.add(table, numbers)
 
 
-def _listed_part(number: int, table: pa.Table) -> VideoPart:
+def _listed_part(number: int, table: pa.Table, earlier: pa.ChunkedArray) -> VideoPart:
+    """The videos of a table of `LISTED`; `earlier` are the ids in the same part that came before."""
     ids, uris, versions, sizes, labels = (table[name].combine_chunks() for name in LISTED.names)
-    if len(ids.unique()) < len(ids):
-        twice = [name for name, count in Counter(ids.to_pylist()).items() if count > 1]
-        raise StorageError(f"members of tars have the ids of other videos, rename the tars: {examples(sorted(twice))}")
+    if len(ids.unique()) < len(ids) or pc.any(pc.is_in(ids, value_set=earlier)).as_py():
+        counts = Counter([*earlier.to_pylist(), *ids.to_pylist()])
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        raise StorageError(f"members of tars have the ids of other videos, rename the tars: {examples(twice)}")
 
     def video(place: int) -> Video:
         return Video(

@@ -1,14 +1,15 @@
 """The videos that an extraction has left to do, part by part: the next part is joined with what earlier runs have
 settled once the one before it has been handed out.
 
-A part is repaired (`FeatureDataset.repaired`) before it counts, and rows that are to be replaced are withdrawn before
-any of its videos is handed out. Where all videos are known and the dataset is small, there is one part.
+A part is repaired (`FeatureDataset.repaired`) before it counts, once however often it comes, and rows that are to be
+replaced are withdrawn before any of its videos is handed out. Where all videos are known and the dataset is small,
+there is one part.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import Increment, increment_of
-from cluster.datasets.settled_rows import SettledPart
+from cluster.datasets.settled_rows import SettledPart, sound
 from cluster.datasets.video_stream import VideoPart, VideoStream
 from cluster.extraction.config import ExtractionOptions
 from cluster.runs.open_failures import OpenFailures
@@ -41,6 +42,7 @@ class Backlog:
         self.failures = OpenFailures({})
         self.retried: dict[str, tuple[str, ...]] = {}
         self._dataset, self._options = dataset, options
+        self._repaired: set[int] = set()  # parts
         dataset.clear()
         self._rows = dataset.settled_rows(in_parts=True if videos.whole is None else None)
         self._increments = self._joined(videos.parts(self._rows.count))
@@ -79,12 +81,14 @@ class Backlog:
         while self._next is not None:
             self.withdraw()
             yield from self._next[0].pending
-            self._next = None
+            self._next, begun = None, time.monotonic()
             for found in self._increments:
                 if found is not None and found[0].pending:
                     self._next = found
                     break
-                yield None
+                if found is None or time.monotonic() > begun + POLL_SECONDS:
+                    yield None  # whoever waits can do other work in between
+                    begun = time.monotonic()
 
     def waiting(self) -> Iterator[Video]:
         """The same for those who cannot do anything else meanwhile."""
@@ -96,6 +100,7 @@ class Backlog:
 
     def close(self) -> None:
         """Remove what is on disk."""
+        self._increments.close()
         self._rows.close()
 
     def _advance(self) -> tuple[Increment, SettledPart] | None:
@@ -107,14 +112,16 @@ class Backlog:
                 return found
         return None
 
-    def _joined(self, parts: Iterator[VideoPart | None]) -> Iterator[tuple[Increment, SettledPart] | None]:
+    def _joined(self, parts: Iterator[VideoPart | None]) -> Generator[tuple[Increment, SettledPart] | None, None, None]:
         for videos in parts:
             yield None if videos is None else self._join(videos)
         self.is_known = True
 
     def _join(self, videos: VideoPart) -> tuple[Increment, SettledPart]:
         revision, failures = self._dataset.revision, self._options.failures
-        part = self._dataset.repaired(self._rows.part(videos.number))
+        part = self._rows.part(videos.number)
+        part = sound(part) if videos.number in self._repaired else self._dataset.repaired(part)
+        self._repaired.add(videos.number)
         open_places = np.flatnonzero(~part.same_as(videos.ids, videos.contents, revision))
         settled = part.settled(revision, videos.ids.take(pa.array(open_places)))
         increment = increment_of(

@@ -35,8 +35,8 @@ def extract_videos(options: ExtractionOptions, engine: DeferredEngine) -> ExitCo
     try:
         plan = _plan(options, read_inputs(options), engine)
         if options.dry_run:
+            relabelled = sum(map(len, plan.dataset.outdated(plan.inputs.stream.everything).values()))
             increment = plan.increment(plan.dataset.settled())
-            relabelled = sum(map(len, plan.dataset.outdated(plan.videos).values()))
             print(shown(estimate(plan, increment, relabelled, engine.expected_machine)))
             return ExitCode.DONE
         with plan.dataset.lease() as lease:
@@ -45,7 +45,7 @@ def extract_videos(options: ExtractionOptions, engine: DeferredEngine) -> ExitCo
         return bad_input(error)
     except EngineError as error:  # of a dry run
         return code_of(failed(error), is_too_many=False)
-    return exit_code(record, options.failures.max_failure_ratio)
+    return exit_code(record, options.failures.max_failure_ratio, plan.inputs.stream.unread_share)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class Plan:
     """A run that can start; a dry run also without weights.
 
     on_gpu   where the networks are
-    is_new   whether the dataset has no features yet
+    is_new   whether nothing says yet how the features of the dataset are made
     related  pages that the report links to
     """
 

@@ -190,5 +190,5 @@ class ExtractionRun:
         for line in self._backlog.failures.lines():
             logger.info(line)
         if unread := self._plan.inputs.unread:
-            logger.warning(f"{len(unread)} folders or links were not read: their videos are missing")
+            logger.warning(f"{len(unread)} folders, links or tars were not read, or not to the end: videos are missing")
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

@@ -93,11 +93,11 @@ def internal_error() -> str:
     return f"an error in this program: {redacted(traceback.format_exc())[-REPORT_CHARACTERS:]}"
 
 
-def exit_code(record: JobRecord, max_failure_ratio: float) -> ExitCode:
-    """The exit code of a run."""
+def exit_code(record: JobRecord, max_failure_ratio: float, unread_share: float = 0.0) -> ExitCode:
+    """The exit code of a run; `unread_share` stands for videos that nobody can count."""
     counts = record.counts
-    is_too_many = counts.failed > 0 and counts.failed / counts.processed > max_failure_ratio
-    return code_of(record.status, is_too_many=is_too_many)
+    failed_share = counts.failed / counts.processed if counts.failed else 0.0
+    return code_of(record.status, is_too_many=max(failed_share, unread_share) > max_failure_ratio)
 
 
 def code_of(status: str, *, is_too_many: bool) -> ExitCode:

@@ -6,7 +6,6 @@ Making it checks everything that can be wrong before any work is done.
 from __future__ import annotations
 
 import math
-import posixpath
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing_extensions import override
 
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CheckpointError, check_fingerprint
+from cluster.datasets.feature_dataset import ledger_of
 from cluster.datasets.label_dataset import Labelled
 from cluster.features.columns import read_ids
 from cluster.features.files import FRAME, MAX_REQUESTS, FeatureFile, FeatureFiles, open_features
@@ -242,9 +242,8 @@ def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows,
 
 def _rows_of(file: FeatureFile, version: str) -> FileRows:
     ids = read_ids(file)
-    folder, name = posixpath.split(file.uri)
-    ledger = files.join(posixpath.dirname(folder), "ledger", name)
-    if posixpath.basename(folder) != "features" or not file.is_parquet or not files.exists(ledger):
+    ledger = ledger_of(file.uri)
+    if ledger is None or not file.is_parquet or not files.exists(ledger):
         return FileRows(file, ids, pa.repeat(pa.scalar(version), len(ids)))  # that of the file, as there is no ledger
     known = read_table(ledger, ["id", "content"])
     places = pc.index_in(ids, known["id"])

@@ -92,11 +92,19 @@ def test_another_fingerprint_is_refused_with_every_difference(tmp_path):
         open_dataset(tmp_path, fingerprint=other, rgb_dim=2048, frame_features=True, option_of=options).check()
     assert str(caught.value).splitlines() == [
         f"{tmp_path} was extracted with other options:",
+        "  - --frame-features: no there, yes here",
         "  - --weights: sha256:0123abcd… there, random:0 here",
         "  - sound.pca: not set there, none here",
-        "  - --frame-features: no there, yes here",
         "Give the same options, or write to another place",
     ]
+
+
+def test_what_another_run_has_written_since_is_seen_under_the_lease(tmp_path):
+    late = open_dataset(tmp_path, "r2", fingerprint={**FINGERPRINT, "sampling.fps": "2"})
+    assert not late.check()
+    open_dataset(tmp_path).commit(0, [done("a")], [], ())
+    with late.lease(), pytest.raises(DatasetError, match=r"sampling\.fps: 1 there, 2 here"):
+        late.prepare()
 
 
 def test_a_width_or_codes_alone_are_a_difference_too(tmp_path):
@@ -189,8 +197,9 @@ def test_rows_whose_ledger_was_removed_are_not_done_again(tmp_path):
 
 def test_what_killed_writers_left_does_not_count_and_is_swept(tmp_path):
     open_dataset(tmp_path).commit(0, [done("a")], [failed("b")], ())
+    (tmp_path / "index").mkdir()
     whole = sorted(tmp_path.rglob("*"))
-    for folder in ("", "features", "ledger", "failures"):
+    for folder in ("", "features", "ledger", "failures", "index"):
         (tmp_path / folder / ".0.framemill-tmp").write_bytes(b"PAR1")
     assert open_dataset(tmp_path).settled().done == {"a": "v1"}
     dataset = open_dataset(tmp_path)

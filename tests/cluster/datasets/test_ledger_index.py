@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from cluster.datasets.ledger_index import newest_index, write_index
 from cluster.datasets.settled_rows import ROWS
 from cluster.storage import files
 from cluster.storage.lease import LeaseError
+from cluster.storage.parquet import TableError
 from schemas.videos import Video
 from tests.support.dataset import ids
 from tests.support.interleaving import KilledError
@@ -175,3 +176,25 @@ def test_the_table_of_files_names_each_with_its_version(root: Path) -> None:
     assert table["uri"].to_pylist()[0] == "ledger/part-r1-00000.parquet"
     assert all(table["version"].to_pylist())
     assert set(table["revision"].to_pylist()) == {"1", None}
+
+
+def test_a_damaged_index_counts_no_more(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = dataset_of(str(root), "r9").settled()
+    write(root, "r2")
+    (root / "index" / "r2.parquet").write_bytes(b"PAR1, not more")
+    assert known(root) == (expected, 8)
+    assert "r2.parquet is damaged, and all ledgers are read instead" in caplog.text
+    write(root, "r3")
+    assert (known(root), sorted(path.stem for path in (root / "index").iterdir())) == ((expected, 0), ["r3", "r3"])
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"PAR1, not more")])
+def test_a_damaged_part_of_an_index_is_told_once(root: Path, damage: Callable[[Path], object]) -> None:
+    expected = dataset_of(str(root), "r9").settled()
+    write(root, "r2")
+    damage(root / "index" / "r2" / "002.parquet")
+    with pytest.raises(TableError, match="the index r2 was damaged and is removed: run again"):
+        known(root)
+    assert known(root) == (expected, 8)
+    write(root, "r3")
+    assert known(root) == (expected, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from cluster.datasets.folder import DatasetError
 from cluster.datasets.partitioning import COUNT_FILE, shared_lease
 from cluster.datasets.partitions import WHOLE, Partition, hashes_of
 from cluster.features.files import open_features
-from cluster.storage.lease import LeaseError
+from cluster.storage.lease import Lease, LeaseError
 from schemas.videos import Video
 from tests.support.dataset import ROOT, rows
 from tests.support.nightly_writers import failure, feature_row
@@ -25,6 +26,14 @@ from tests.support.servers import gs_bucket
 HALVES = (Partition(1, 2), Partition(2, 2))
 VIDEOS = [Video(f"{number:03d}", f"in/{number:03d}.mp4", version="1") for number in range(60)]
 FAILING = {"007", "008"}
+LATE = {
+    "run_id": "r9",
+    "rgb_dim": 8,
+    "frame_features": True,
+    "fingerprint": {"fps": "2"},
+    "option_of": {"fps": "--fps"},
+    "partition": HALVES[1],
+}
 # A run of a partition, which says when it is ready, and waits for the other one.
 RUN = """
 import sys
@@ -116,31 +125,66 @@ def test_a_dataset_stays_divided_as_it_was_begun(tmp_path: Path) -> None:
         opened(whole, HALVES[0]).check()
     with (dataset := opened(parted, HALVES[0])).lease():
         dataset.prepare()
-    assert (parted / COUNT_FILE).read_text() == "2\n"
+    assert (parted / COUNT_FILE).read_text() == '2\n{"--frame-features": "no", "fps": "1"}\n'
     opened(parted, HALVES[1]).check()
-    for other, remedy in ((WHOLE, "give --partition 1/2 and the others"), (Partition(1, 3), "give --partition K/2")):
-        with pytest.raises(DatasetError, match=rf"is written in 2 partitions: {remedy}"):
+    for other, remedy in ((WHOLE, "1/2 and the others"), (Partition(1, 3), "K/2")):
+        match = rf"is written in 2 partitions: give extract_features.py --partition {remedy}"
+        with pytest.raises(DatasetError, match=match):
             opened(parted, other).check()
     (parted / COUNT_FILE).write_text("two")
-    with pytest.raises(DatasetError, match="holds no number"):
+    with pytest.raises(DatasetError, match="does not say how the dataset is divided"):
         opened(parted).check()
 
 
-def test_runs_of_the_whole_and_of_a_partition_exclude_each_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["ledger", "failures"])
+def test_any_file_of_a_run_of_the_whole_counts(tmp_path: Path, folder: str) -> None:
+    opened(tmp_path).commit(0, [(feature_row(VIDEOS[0], "r1"), "1")], [failure(VIDEOS[1], "r1")], ())
+    for other in {"features", "ledger", "failures"} - {folder}:
+        shutil.rmtree(tmp_path / other)
+    for start in (FeatureDataset.check, FeatureDataset.prepare):
+        with pytest.raises(DatasetError, match="was written as a whole"), opened(tmp_path, HALVES[0]).lease():
+            start(opened(tmp_path, HALVES[0]))
+    assert not (tmp_path / COUNT_FILE).exists()
+
+
+def test_runs_of_the_whole_and_of_a_partition_exclude_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.datasets.partitioning.BEGIN_SECONDS", 0.3)
     with (whole := opened(tmp_path)).lease():
         whole.prepare()
-        with opened(tmp_path, HALVES[0]).lease(), pytest.raises(DatasetError, match="as a whole: wait until it ends"):
-            opened(tmp_path, HALVES[0]).prepare()
-    with pytest.raises(DatasetError, match="in 2 partitions"), opened(tmp_path).lease():
-        opened(tmp_path).prepare()
+        part = opened(tmp_path, HALVES[0], "r2")
+        with part.lease(), pytest.raises(DatasetError, match=r"as a whole: wait until it ends(.|\n)*run r1"):
+            part.prepare()
+        extract(whole)
+    with (whole := opened(tmp_path, run_id="r3")).lease():
+        settled = whole.prepare()
+    assert len(settled.done) + len(settled.failed) == len(VIDEOS), "whoever was there first goes on, now and later"
+    with (part := opened(tmp_path, HALVES[0], "r4")).lease(), pytest.raises(DatasetError, match="written as a whole"):
+        part.prepare()
 
 
-def test_a_file_that_partitions_share_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partitions_have_the_same_settings(tmp_path: Path) -> None:
+    with (dataset := opened(tmp_path, HALVES[0])).lease():
+        assert not dataset.check()
+        late = [FeatureDataset(str(tmp_path), **{**LATE, **change}) for change in ({}, {"fingerprint": {"fps": "1"}})]
+        assert [other.check() for other in late] == [False, False]
+        dataset.prepare()
+        for other, line in zip(late, ("--fps: 1 there, 2 here", "--frame-features: no there, yes here"), strict=True):
+            for start in (other.check, other.prepare):
+                with pytest.raises(DatasetError, match=rf"{line}(.|\n)*remove .*{COUNT_FILE} to begin anew"):
+                    start()
+        assert opened(tmp_path, HALVES[1]).check(), "what the features are made with is known before there are any"
+        extract(dataset)
+    with pytest.raises(DatasetError, match=r"--fps: 1 there, 2 here(.|\n)*or write to another place$"):
+        late[0].check()
+
+
+def test_a_file_that_partitions_share_is_waited_for(tmp_path: Path) -> None:
     uri = str(tmp_path / "lease-vocabulary.json")
-    monkeypatch.setattr("cluster.datasets.partitioning.WAIT_SECONDS", 0.3)
     started = time.monotonic()
     with shared_lease(uri, "r1"):
-        with pytest.raises(LeaseError, match="run r1"), shared_lease(uri, "r2"):
+        with pytest.raises(LeaseError, match="run r1"), shared_lease(uri, "r2", 0.3):
             pass
         assert time.monotonic() > started + 0.3
     with shared_lease(uri, "r2"):
@@ -158,3 +202,9 @@ def test_partitions_of_a_bucket() -> None:
         )
         with pytest.raises(DatasetError, match="in 2 partitions"):
             opened(f"{bucket}/out").check()
+        dead = Lease(f"{bucket}/left/lease.json", "r0")
+        dead.acquire()
+        with dead.changing([f"{bucket}/left/features/part-r0-00000.parquet"]):
+            dead.release()
+        with pytest.raises(DatasetError, match="has died: one without --partition clears what it has left"):
+            opened(f"{bucket}/left", HALVES[0]).prepare()

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cluster.datasets import tar_videos
 from cluster.datasets.manifest import ManifestError, read_input, read_videos, with_versions
 from cluster.datasets.manifest_writer import write_manifest
-from cluster.datasets.tar_videos import split_name
+from cluster.datasets.tar_videos import split_name, unpacked
 from cluster.storage import video_source
-from cluster.storage.forward_reads import MemberReads
+from cluster.storage.forward_reads import HeaderReads, MemberReads, open_headers
+from cluster.storage.read_policy import STRICT
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
@@ -104,20 +109,26 @@ def test_compressed_tars_are_named(shards: Path, caplog: pytest.LogCaptureFixtur
             read_input(source)
 
 
-def test_a_damaged_tar_is_a_row_after_its_members(shards: Path) -> None:
+def test_a_damaged_tar_is_a_row_after_its_members(shards: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = (shards / "00.tar").read_bytes()
     (shards / "00.tar").write_bytes(whole[:2500])
     (shards / "01.tar").write_bytes(b"no tar" * 500)
     (shards / "02.tar").write_bytes(b"")
     (shards / "03.tar").symlink_to(shards / "gone.tar")
-    first, *broken, _ = read_videos(str(shards))
+    found = read_input(str(shards))
+    first, *broken, _ = found.videos
+    assert (found.unread, found.unread_share) == (tuple(f"{shards}/0{number}.tar" for number in range(4)), 1.0)
+    assert "4 tars cannot be read to their end, and what else they hold is missing from this run" in caplog.text
     assert content(first) == b"1" * 700
-    assert [video.id for video in broken] == ["00", "01", "02", "03"]
+    assert [video.id for video in broken] == ["00.tar", "01.tar", "02.tar", "03.tar"]
     problems = [problem(video) for video in broken]
     assert [error.code for error in problems] == [FailureCode.DAMAGED] * 3 + [FailureCode.MISSING]
     assert "cut short" in problems[0].message
     (shards / "00.tar").write_bytes(whole)
     assert problem(broken[0]).code is FailureCode.STORAGE
+    (shards / "m.csv").write_text("uri\n00.tar\n01.tar\n")
+    listed = read_input(str(shards / "m.csv"))
+    assert (listed.unread, listed.unread_share) == ((f"{shards}/01.tar",), 0.5)
 
 
 def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,3 +156,22 @@ def test_of_members_with_one_path_the_last_counts(tmp_path: Path) -> None:
         ("2", b"x"),
         ("1", b"new"),
     ]
+
+
+def test_whoever_is_interrupted_does_not_wait_for_all_tars(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def headers(uri: str, *given: Any) -> tuple[HeaderReads, int]:
+        opened.append(uri)
+        time.sleep(0.1)
+        return open_headers(uri, *given)
+
+    def names() -> Iterator[str]:
+        yield ""
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tar_videos, "open_headers", headers)
+    tars = [Video("", str(shards / "00.tar"))] * 400
+    with pytest.raises(KeyboardInterrupt):
+        unpacked(tars, names(), (".mp4",), STRICT)  # type: ignore[arg-type]
+    assert len(opened) < 100

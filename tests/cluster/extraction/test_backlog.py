@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -12,8 +13,13 @@ from cluster.datasets import feature_dataset, manifest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import RETRY_ALL
 from cluster.datasets.manifest import open_input
+from cluster.datasets.partitions import WHOLE, hashes_of
+from cluster.datasets.video_folder import FolderListing
+from cluster.datasets.video_stream import ListedVideos
+from cluster.extraction import backlog as backlog_module
 from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions
+from cluster.storage.buckets import StoredFile
 from schemas.failures import FailureRow
 from schemas.videos import Video
 from tests.support.dataset import ids
@@ -109,6 +115,42 @@ def test_rows_that_stand_twice_are_repaired_part_by_part(videos: Path, output: P
     for made, _ in backlog(videos, output):
         assert [video.id for video in made if video is not None].count(twice.id) == 1, "it has other content"
     assert twice.id not in [*ids(output), *ids(output, "failures")]
+
+
+def test_a_part_that_comes_again_is_not_repaired_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_dataset, "FEW_FILES", 0)
+    names = [f"{number}" for number in range(2000)]
+    numbers = WHOLE.parts(hashes_of(names))
+    twice, left, new, later = [name for name, number in zip(names, numbers, strict=True) if number == numbers[0]][:4]
+    r1, r2 = (dataset_of(str(tmp_path / "out"), run_id) for run_id in ("r1", "r2"))
+    r1.commit(0, [(feature_row(Video(twice, "x"), "r1"), "v@1")], [failure(Video(left, "x"), "r1")], ())
+    for number, name in enumerate((twice, left, later)):
+        r2.commit(number, [(feature_row(Video(name, "x"), "r2"), "v")], [], ())
+    is_taken = Event()
+
+    def files() -> Iterator[list[StoredFile]]:
+        yield [StoredFile(f"{tmp_path}/{name}.mp4", 1, "v") for name in (twice, left, new)]
+        is_taken.wait()
+        yield [StoredFile(f"{tmp_path}/{later}.mp4", 1, "w")]
+
+    options = ExtractionOptions.of(input=str(tmp_path), output=str(tmp_path / "out"))
+    stream = ListedVideos(FolderListing(str(tmp_path)), files(), lambda found: None)
+    dataset = dataset_of(str(tmp_path / "out"), "r3")
+    with dataset.lease(), closing(stream), closing(Backlog(stream, dataset, options)) as made:
+        assert [video.id for video in made.first()] == [new]
+        is_taken.set()
+        assert [video.id for video in made if video is not None] == [new, later]
+        assert (made.seen, made.settled) == (4, 2)
+    assert ids(tmp_path / "out") == ids(tmp_path / "out", "ledger") == sorted([twice, left])
+    assert ids(tmp_path / "out", "failures") == []
+
+
+def test_settled_parts_cost_the_engine_no_wait(videos: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_dataset, "FEW_FILES", 4)
+    monkeypatch.setattr(backlog_module, "POLL_SECONDS", 60.0)
+    for made, _ in backlog(videos, output):
+        assert not made.is_known
+        assert None not in list(made)
 
 
 def test_an_index_saves_the_reading_of_files(videos: Path, output: Path, in_parts: bool) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.datasets.feature_dataset import FeatureDataset
+from cluster.datasets.partitions import Partition, hashes_of
 from cluster.engines.base import ONE_CORE
 from cluster.engines.local import LocalEngine
 from cluster.extraction.config import ExtractionOptions
@@ -28,6 +29,7 @@ from tests.support.dataset import ids, rows
 from tests.support.engines import refuse_engine
 from tests.support.folders import touch, unreadable_folder
 from tests.support.servers import gs_bucket, http_files
+from tests.support.tars import pack
 from tests.support.videos import Clip, write_video
 
 TINY = {"frames": 30, "width": 96, "height": 48}
@@ -220,7 +222,7 @@ def test_a_folder_as_people_have_it(videos, tmp_path, log):
     assert sorted(record.unread) == sorted([str(unread), str(folder / "unmounted")])
     warnings = [entry.getMessage() for entry in log.records if entry.levelno == logging.WARNING]
     assert sum("what they hold is missing from this run" in line for line in warnings) == 1
-    assert "2 folders or links were not read: their videos are missing" in warnings
+    assert "2 folders, links or tars were not read, or not to the end: videos are missing" in warnings
     assert "not those of videos: 1 .txt" in log.text
 
 
@@ -485,4 +487,32 @@ def test_partitions_of_a_folder_that_is_listed_meanwhile_make_the_same_rows(
     assert run_extraction(config(videos, output, partition="2/2")) == ExitCode.DONE
     assert account(records(output)[-1]) == (totals[1], totals[1], 0, 0)
     assert run_extraction(config(videos, output)) == ExitCode.BAD_INPUT
-    assert "is written in 2 partitions: give --partition 1/2 and the others" in log.text
+    assert "is written in 2 partitions: give extract_features.py --partition 1/2 and the others" in log.text
+
+
+def test_a_tar_that_cannot_be_read_counts_in_every_partition(videos, tmp_path, log):
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(videos / "a.mp4", folder)
+    pack(folder / "0.tar", [videos / "b.mkv"], videos)
+    (folder / "1.tar").write_bytes(b"no tar" * 500)
+    other = 2 if Partition(1, 2).holds(hashes_of(["1.tar"]))[0] else 1
+    assert run_extraction(config(folder, output, partition=f"{other}/2")) == ExitCode.TOO_MANY_FAILURES
+    (record,) = records(output)
+    assert (record.unread, record.counts.failed) == ((str(folder / "1.tar"),), 0)
+    assert "1 folders, links or tars were not read, or not to the end: videos are missing" in log.text
+
+
+def test_a_dry_run_of_a_partition_tells_what_the_run_would_label(videos, tmp_path, capsys):
+    hashes = hashes_of(names := [f"video {number}" for number in range(9)])
+    mine, other = (names[Partition(number, 2).holds(hashes).argmax()] for number in (1, 2))
+    video, output, manifest = videos / "a.mp4", tmp_path / "out", tmp_path / "m.csv"
+    options = {"partition": "1/2", "max_failure_ratio": 1.0}
+    for labels in ("dog,cat", ",cat"):
+        first, second = labels.split(",")
+        manifest.write_text(f"id,uri,labels\n{mine},{video},{first}\n{other},{video},{second}\n")
+        if not first:
+            assert run_extraction(config(manifest, output, **options, dry_run=True)) == ExitCode.DONE
+            assert "1 settled videos get the labels and splits of the manifest" in capsys.readouterr().out
+        assert run_extraction(config(manifest, output, **options)) == ExitCode.DONE
+    assert [record.counts.relabelled for record in records(output)] == [0, 1]

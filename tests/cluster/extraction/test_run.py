@@ -174,7 +174,7 @@ def test_a_tar_gives_what_its_folder_gives_and_a_bad_member_fails_alone(options,
     (features, failures), (of_members, of_tars) = found["folder"], found["tars"]
     assert of_members == features
     assert failures == {"b2": "not_media", "b3": "empty"}
-    assert of_tars == {**failures, "b1": "memory_limit", "t": "damaged"}
+    assert of_tars == {**failures, "b1": "memory_limit", "t.tar": "damaged"}
 
 
 @pytest.mark.heavy

@@ -176,9 +176,10 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
 def test_folders_that_could_not_be_read_are_named() -> None:
     unread = tuple(f"in/{number}" for number in range(7))
     text = Page(render_run_report(dataclasses.replace(SMALL, unread=unread))).text
-    assert "Videos are missing. 7 folders or links of the input were not read: in/0, in/1, in/2, in/3, in/4, …" in text
+    assert "Videos are missing. 7 folders, links or tars of the input were not read, or not to the end: in/0, " in text
+    assert "in/3, in/4, …" in text
     text = Page(render_run_report(dataclasses.replace(SMALL, unread=unread[:1]))).text
-    assert "1 folder or link of the input were not read: in/0. Mend this" in text
+    assert "1 folder, link or tar of the input was not read, or not to the end: in/0. Mend this" in text
     assert "could not be read" not in Page(render_run_report(SMALL)).text
 
 

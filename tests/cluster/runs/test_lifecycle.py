@@ -114,6 +114,12 @@ def test_a_run_that_had_nothing_to_do_has_not_failed():
     assert exit_code(replace(RECORD, counts=counts), 0.0) == ExitCode.DONE
 
 
+def test_videos_that_nobody_can_count_are_failures():
+    shares = [(0.1, ExitCode.DONE), (0.2, ExitCode.TOO_MANY_FAILURES)]
+    for share, code in shares:
+        assert exit_code(replace(RECORD, counts=replace(RECORD.counts, extracted=1, failed=0)), 0.1, share) == code
+
+
 def test_every_problem_is_logged(caplog):
     assert bad_input(InputError("one", "two")) == 2
     assert bad_input(ImportError("three")) == 2

@@ -15,6 +15,7 @@ from cluster.scoring.feature_plan import make_feature_plan
 from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.ledger import without_content
+from schemas.videos import Video, content_of
 from tests.support.checkpoints import trained, write_trained
 from tests.support.features import feature_row, write_shard
 from tests.support.scoring import names, scoring_config, write_features
@@ -89,6 +90,17 @@ def test_a_row_that_its_ledger_does_not_know_is_scored(tmp_path, checkpoint):
     known, unknown = portion.pieces[0].contents.to_pylist()
     assert (known, portion.videos) == ("etag:1", 2)
     assert "@" in unknown
+
+
+def test_ledgers_of_partitions_are_found(tmp_path, checkpoint):
+    cut = content_of(Video("x", "x", version="etag:1", start_seconds=60, end_seconds=90))
+    root = write_features(tmp_path / "f", {"a": [0, 1]}, contents={1: cut})
+    expected = plan_of(root, checkpoint, tmp_path).rows
+    for folder in ("features", "ledger"):
+        (root / folder / "partition-1-of-2").mkdir()
+        (root / folder / "a.parquet").rename(root / folder / "partition-1-of-2" / "a.parquet")
+    (rows,) = plan_of(root, checkpoint, tmp_path).rows
+    assert rows.contents.to_pylist() == expected[0].contents.to_pylist() == ["etag:1", cut]
 
 
 def test_without_a_ledger_the_files_own_version_counts(tmp_path, checkpoint):
