@@ -16,10 +16,15 @@ measured:
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.differences import lowest_cosine, relative_rms
 from extractors.embedder_config import EmbedderConfig
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.networks.cpu_precision import has_cpu_int8
@@ -56,16 +61,6 @@ def synthetic_windows(count: int) -> np.ndarray:
         sound = sound * random.uniform(0, 0.4) + random.standard_normal(WINDOW_SAMPLES) * random.uniform(0, 0.2)
         windows.append(np.clip(sound, -1, 1))
     return np.array(windows, dtype=np.float32)
-
-
-def relative_rms(fast: Features, exact: Features) -> float:
-    """Root of mean squared difference over mean squared value."""
-    return float(np.sqrt(np.mean((fast - exact) ** 2) / np.mean(exact**2)))
-
-
-def lowest_cosine(fast: Features, exact: Features) -> float:
-    """Of any row."""
-    return float((np.sum(fast * exact, 1) / np.linalg.norm(fast, axis=1) / np.linalg.norm(exact, axis=1)).min())
 
 
 def nearest(rows: Features) -> np.ndarray:
