@@ -43,8 +43,8 @@ def as_if_trained(model: ClipModel, clips: Tensor) -> None:
             nn.init.normal_(module.bias, std=SHIFT)
             module.momentum = 1.0  # the statistics of one batch are those of the norm
             module.train()
-        elif getattr(module, "bias", None) is not None:
-            nn.init.normal_(module.bias, std=BIAS)
+        elif isinstance(bias := getattr(module, "bias", None), Tensor):
+            nn.init.normal_(bias, std=BIAS)
     model.forward_features(model.prepare(clips))
     for norm in norms:
         norm.eval()

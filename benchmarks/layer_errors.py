@@ -17,7 +17,7 @@ from copy import deepcopy
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -96,8 +96,10 @@ def bf16_form(network: InceptionV3, *, cancels: bool, exact: tuple[str, ...] = (
 
     cancels  whether biases are float32 and errors of weights cancel; otherwise each number becomes the nearest
     """
-    plain = {"round_kernel": lambda weight, nearest: nearest(weight.double()), "mean_shift": lambda *_: 0.0}
-    with patch.multiple(inference_form, EXACT=exact, **({} if cancels else plain)):
+    changes: dict[str, Any] = {"EXACT": exact}
+    if not cancels:
+        changes |= {"round_kernel": lambda weight, nearest: nearest(weight.double()), "mean_shift": lambda *_: 0.0}
+    with patch.multiple(inference_form, **changes):
         made = to_inference_form(deepcopy(network), dtype=torch.bfloat16)
     for layer in made.modules():
         if not cancels and isinstance(layer, FusedConv | PooledConv) and layer.bias is not None:
@@ -107,7 +109,7 @@ def bf16_form(network: InceptionV3, *, cancels: bool, exact: tuple[str, ...] = (
 
 def features_of(network: InceptionV3, images: Tensor) -> Tensor:
     """Features (N, D) of images (N, 3, S, S), batch by batch."""
-    return torch.cat([network.forward_features(part, stem_frames=2) for part in images.split(BATCH_FRAMES)])
+    return torch.cat([network.forward_features(part, stem_frames=2) for part in torch.split(images, BATCH_FRAMES)])
 
 
 def compare_forms(network: InceptionV3, images: Tensor) -> None:
@@ -132,6 +134,11 @@ def compare_forms(network: InceptionV3, images: Tensor) -> None:
         print(f"| {name} | {relative_rms(found, exact):.2%} | {lowest_cosine(found, exact):.5f} | {time} |", flush=True)
 
 
+def error(found: Tensor, exact: Tensor) -> float:
+    """The relative RMS."""
+    return relative_rms(found.numpy(), exact.numpy())
+
+
 def compare_layers(network: InceptionV3, images: Tensor) -> None:
     """Print the errors of each layer."""
     print("| layer | weights | biases | activations | its outputs if all is rounded up to it |\n|---|---|---|---|---|")
@@ -140,13 +147,13 @@ def compare_layers(network: InceptionV3, images: Tensor) -> None:
     for step, name in enumerate(STEPS):
         layer = getattr(network, name)
         introduced = [
-            relative_rms(features_from(network, step + 1, rounded(layer, (change,))(x)), exact) for change in ROUNDINGS
+            error(features_from(network, step + 1, rounded(layer, (change,))(x)), exact) for change in ROUNDINGS
         ]
         x, inherited = layer(x), rounded(layer, ROUNDINGS)(inherited)
         if any(introduced):
-            shares = " | ".join(f"{error:.2%}" for error in introduced)
-            print(f"| {name} | {shares} | {relative_rms(inherited, x):.2%} |", flush=True)
-    print(f"| features | | | | {relative_rms(inherited.mean((2, 3)), exact):.2%} |")
+            shares = " | ".join(f"{share:.2%}" for share in introduced)
+            print(f"| {name} | {shares} | {error(inherited, x):.2%} |", flush=True)
+    print(f"| features | | | | {error(inherited.mean((2, 3)), exact):.2%} |")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ measured:
 - neighbours: the share of a frame's ten nearest by cosine, among all frames, that are the same as in fp32
 - labels: the share of frames that the classifier of fp32 features gives the same label
 
-`--audio-weights` measures VGGish in bf16: its embeddings of tones, sweeps and noise.
+`--audio-weights FILE` measures VGGish in bf16, alone or beside it: its embeddings of tones, sweeps and noise.
 """
 
 from __future__ import annotations
@@ -113,12 +113,22 @@ def compare(name: str, exact: Features, fast: Features, labels: np.ndarray) -> N
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("videos", nargs="+")
-    parser.add_argument("--weights", required=True, help="trained weights of Inception, as --weights of the job")
+    parser.add_argument("videos", nargs="*")
+    parser.add_argument("--weights", help="trained weights of Inception, as --weights of the job")
     parser.add_argument("--audio-weights", help="trained weights of VGGish")
     parser.add_argument("--fps", default="2")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    if bool(arguments.weights) != bool(arguments.videos):
+        parser.error("--weights and videos belong together")
+    if arguments.weights:
+        compare_frames(arguments)
+    if arguments.audio_weights:
+        compare_sound(arguments)
+
+
+def compare_frames(arguments: argparse.Namespace) -> None:
+    """Print the errors of Inception in each precision."""
     frames, places = zip(*stretches(arguments.videos, arguments.fps), strict=True)
     labels = np.unique([f"{path} {stretch}" for path, stretch in places], return_inverse=True)[1]
     weights = resolve_weights(arguments.weights, "frames")
@@ -134,8 +144,6 @@ def main() -> None:
     exact = embed("fp32")
     for precision in ("bf16", "int8") if has_cpu_int8() else ("bf16",):
         compare(precision, exact, embed(precision), labels)
-    if arguments.audio_weights:
-        compare_sound(arguments)
 
 
 def compare_sound(arguments: argparse.Namespace) -> None:
