@@ -38,7 +38,7 @@ from extractors.weights.resolve import resolve_weights
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 BATCH_FRAMES = 8
-TIMED_FRAMES, TIMED_ROUNDS = 16, 5
+TIMED_FRAMES, TIMED_ROUNDS = 16, 3
 STEPS = (
     *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
     *("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
