@@ -3,8 +3,8 @@
     python benchmarks/clip_precision.py VIDEO … [--models NAME …] [--round-biases] [--json FILE]
 
 Weights are random, but norms and biases are drawn as trained networks have them: without shifts, networks hide what
-rounding costs. The statistics of the norms are those of the clips, `VIEWS` of each video. Both forms are those that scoring
-runs; the relative RMS is of the features, and of them about their mean over the clips, which is what tells clips apart.
+rounding costs. The statistics of the norms are those of the clips, `VIEWS` of each video. Both forms are those that
+scoring runs; the relative RMS is of the features, and of them about their mean, which is what tells clips apart.
 `--round-biases` rounds the biases of fused convolutions, which are float32, to bf16 as well.
 """
 

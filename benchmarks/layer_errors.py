@@ -66,12 +66,12 @@ def round_biases(block: ConvBlock) -> None:
     block.bn.bias.data = nearest(block.bn.bias - shift) + shift
 
 
-def round_outputs(block: ConvBlock) -> None:
+def round_activations(block: ConvBlock) -> None:
     """Round the activations."""
     block.register_forward_hook(lambda _, inputs, output: nearest(output))
 
 
-ROUNDINGS: tuple[Callable[[ConvBlock], None], ...] = (round_weights, round_biases, round_outputs)
+ROUNDINGS: tuple[Callable[[ConvBlock], None], ...] = (round_weights, round_biases, round_activations)
 
 
 def rounded(layer: ModuleT, roundings: tuple[Callable[[ConvBlock], None], ...]) -> ModuleT:
