@@ -11,17 +11,25 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 SUFFIX = ".part"
+TEMPORARIES = (f".*{SUFFIX}", ".tmp??????")  # ours, and those that safetensors writes first
 ABANDONED_SECONDS = 24 * 3600.0  # since its last byte
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary file that becomes `path` at the end, once it is on disk; none is left where that fails."""
+    """A temporary file that becomes `path` at the end, once it is on disk; none is left where that fails.
+
+    Who may read it, the umask says: safetensors would close it to all others.
+    """
     with temporary_beside(path) as part:
+        part.touch()
+        mode = part.stat().st_mode
         yield part
+        part.chmod(mode)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -40,7 +48,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for part in folder.glob(f".*{SUFFIX}"):
+    for part in chain.from_iterable(map(folder.glob, TEMPORARIES)):
         with suppress(OSError):  # another process may be as quick
             if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
                 part.unlink()

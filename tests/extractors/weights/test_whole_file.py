@@ -6,7 +6,9 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from extractors.weights.whole_file import ABANDONED_SECONDS, temporary_beside, written_whole
 
@@ -35,7 +37,7 @@ def test_others_may_read_it_as_the_umask_says(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         with written_whole(tmp_path / "file") as part:
-            part.write_text("content")
+            save_file({"a": np.zeros(3)}, part)  # which makes files for their owner alone
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
@@ -44,7 +46,7 @@ def test_others_may_read_it_as_the_umask_says(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
     old, new = tmp_path / ".file.0123.part", tmp_path / ".file.4567.part"
     now = time.time()
-    for path, age_seconds in ((old, 60), (new, -60), (tmp_path / "other.part", 60)):
+    for path, age_seconds in ((old, 60), (tmp_path / ".tmpA1b2C3", 60), (new, -60), (tmp_path / "other.part", 60)):
         path.write_text("half")
         os.utime(path, times=(now, now - ABANDONED_SECONDS - age_seconds))
     with temporary_beside(tmp_path / "another"):
