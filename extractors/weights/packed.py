@@ -1,7 +1,7 @@
 """Weights of any format, converted once into a .safetensors file in the cache, which all processes map into memory.
 
 So a driver converts weights once, and its workers read one format and share the pages of one file. The name of the file
-is the sha256 of the original, or the seed of random weights: these are packed, too, since drawing them takes seconds,
+has the sha256 of the original, or the seed of random weights: these are packed, too, since drawing them takes seconds,
 and a PCA's depend on the linear algebra library. torch is imported only to convert.
 """
 
