@@ -1,13 +1,13 @@
 """Everything that a GPU is measured for, in one run of at most nine minutes.
 
     PYTHONPATH=. python benchmarks/gpu_all.py [--parts NAME …] [--json FILE]
-    python benchmarks/gpu_all.py --toy        # on a CPU, with small networks: whether the script runs
+    python benchmarks/gpu_all.py --toy        # on a CPU, with few items at a time: whether the script runs
 
 Each part has a budget of seconds. It yields its rows in the order of their worth and is stopped where the budget ends;
 the figures are written after every part, so that a run that is cut off keeps what it has. A part that fails, such as
 for a package that is not installed, has the error as its row, and the next one follows. Besides torch, all parts but
-`engine` need numpy and safetensors alone. Weights are random. Shares of the peak are those of the best bf16 matrix
-product, measured in the same run.
+`engine` need numpy and safetensors alone. Weights are random; a toy's networks of clips are small, those of frames and
+sound are not. Shares of the peak are those of the best bf16 matrix product, measured in the same run.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _over(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     """Measure, print and write; returns 1 if a part has failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--toy", action="store_true", help="small networks on the CPU, without budgets")
+    parser.add_argument("--toy", action="store_true", help="few items at a time on the CPU, without budgets")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--json", type=Path, help="where to write the figures, after every part")
     arguments = parser.parse_args()

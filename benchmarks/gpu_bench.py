@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 class Bench:
-    """A device, and how long to measure each figure on it; a toy tries the scripts out, with small networks."""
+    """A device, and how long to measure each figure on it; a toy tries the scripts out."""
 
     def __init__(self, device: torch.device, seconds: float, *, is_toy: bool = False) -> None:
         self.device, self.seconds, self.is_toy = device, seconds, is_toy

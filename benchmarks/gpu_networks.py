@@ -7,7 +7,7 @@ its addition as two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_bench import Bench, Row
+from extractors.loaded_networks import LoadedInception, LoadedVggish
 from extractors.networks.batch_runner import BatchRunner
 from extractors.networks.inference_form import FusedConv, to_inference_form
 from extractors.networks.precision import PRECISIONS
@@ -57,13 +58,13 @@ def with_cudnn_fusion(module: nn.Module) -> nn.Module:
 
 
 def inception_forms(bench: Bench, precision: str) -> dict[str, Callable[[], Forward]]:
-    """Builders of each form of Inception, a function from rows (B, S, S, 3) to features."""
+    """Builders of each form of Inception, a function from rows (B, S, S, 3) in any type to features."""
     dtype = PRECISIONS[precision]
 
     def eager(layout: torch.memory_format) -> Forward:
         network = build_inception(FRAME_WEIGHTS)[0].to(bench.device, dtype)
         network.to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
-        return lambda rows: network.forward_features(rows.permute(0, 3, 1, 2).contiguous(memory_format=layout))
+        return lambda rows: network.forward_features(rows.permute(0, 3, 1, 2).to(dtype, memory_format=layout))
 
     def ours(*, fused: bool = False) -> Forward:
         network = to_inference_form(build_inception(FRAME_WEIGHTS)[0], dtype=dtype).to(bench.device)
@@ -98,10 +99,10 @@ def flops_per_item(forward: Forward, shape: tuple[int, ...]) -> int:
 
 
 def form_call(
-    bench: Bench, forward: Forward, shape: tuple[int, ...], precision: str, *, graph: bool
+    bench: Bench, forward: Forward, shape: tuple[int, ...], row_type: torch.dtype, *, graph: bool
 ) -> Callable[[], object]:
     """A call of a form on a batch of `shape` in device memory; with `graph`, as a CUDA graph."""
-    runner = BatchRunner(forward, shape=shape, dtype=PRECISIONS[precision], device=bench.device)
+    runner = BatchRunner(forward, shape=shape, dtype=row_type, device=bench.device)
     if graph:
         runner.prepare()
         return lambda: runner.run(runner.rows)
@@ -109,9 +110,12 @@ def form_call(
 
 
 def form_rows(
-    bench: Bench, forms: Callable[[Bench, str], dict[str, Callable[[], Forward]]], shape: tuple[int, ...]
+    bench: Bench,
+    forms: Callable[[Bench, str], dict[str, Callable[[], Forward]]],
+    shape: tuple[int, ...],
+    row_types: Mapping[str, torch.dtype],
 ) -> Iterator[Row]:
-    """Items/s of every form, reduced precisions, graphs and `BATCHES` first."""
+    """Items/s of every form on rows as the embedder has them; reduced precisions, graphs and `BATCHES` first."""
     host = Bench(torch.device("cpu"), 0)
     flops = flops_per_item(forms(host, "fp32")["eager NCHW"](), shape)
     for precision in (*bench.precisions[1:], "fp32"):
@@ -119,19 +123,19 @@ def form_rows(
             forward = make()
             for graph in (True, False) if bench.is_cuda else (False,):
                 for batch in BATCHES[bench.device.type]:
-                    call = partial(form_call, bench, forward, (batch, *shape), precision, graph=graph)
+                    call = partial(form_call, bench, forward, (batch, *shape), row_types[precision], graph=graph)
                     row = {"form": name + ", graph" * graph, "precision": precision, "batch": batch}
                     yield row | bench.figures(batch, flops, call)
 
 
 def inception_rows(bench: Bench) -> Iterator[Row]:
     """Frames/s of Inception."""
-    yield from form_rows(bench, inception_forms, FRAME_SHAPE)
+    yield from form_rows(bench, inception_forms, FRAME_SHAPE, LoadedInception.row_types)
 
 
 def vggish_rows(bench: Bench) -> Iterator[Row]:
     """Windows/s of VGGish."""
-    yield from form_rows(bench, vggish_forms, SOUND_SHAPE)
+    yield from form_rows(bench, vggish_forms, SOUND_SHAPE, LoadedVggish.row_types)
 
 
 def compiled_rows(bench: Bench) -> Iterator[Row]:
@@ -143,7 +147,8 @@ def compiled_rows(bench: Bench) -> Iterator[Row]:
             def make(precision: str = precision, batch: int = batch) -> Callable[[], object]:
                 backend = "eager" if bench.is_toy else "inductor"
                 forward = torch.compile(inception_forms(bench, precision)[COMPILED](), dynamic=False, backend=backend)
-                rows = torch.zeros(batch, *FRAME_SHAPE, dtype=PRECISIONS[precision], device=bench.device)
+                row_type = LoadedInception.row_types[precision]
+                rows = torch.zeros(batch, *FRAME_SHAPE, dtype=row_type, device=bench.device)
                 return lambda: forward(rows)
 
             row = {"form": COMPILED + ", torch.compile", "precision": precision, "batch": batch}

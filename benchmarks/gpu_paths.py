@@ -13,10 +13,12 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from benchmarks.differences import lowest_cosine, relative_rms
 from benchmarks.gpu_bench import Bench, Row
 from benchmarks.gpu_networks import BATCHES, FRAME_SHAPE, FRAME_WEIGHTS, SOUND_WEIGHTS, form_call, inception_forms
 from extractors.embedder_config import AudioEmbedderConfig, FrameEmbedderConfig
 from extractors.embedders import AudioEmbedder, FrameEmbedder
+from extractors.loaded_networks import LoadedInception
 from extractors.networks.frame_transfer import GROUP_FRAMES
 from extractors.networks.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
 from extractors.networks.log_mel import WINDOW_SAMPLES
@@ -24,7 +26,6 @@ from extractors.networks.sizes import NUM_BANDS, NUM_FRAMES
 from extractors.weights.resolve import ResolvedWeights
 from schemas.quantization import quantize
 
-TARGET_FRAMES_PER_SECOND = 15_000
 VARIANT = "inception-2015"
 FRAME_SIZES = ((360, 640), (1080, 1920))  # height, width
 COMPARED_ROWS = 4
@@ -83,11 +84,10 @@ def limiting_step(path: Row, network: float) -> str:
 
 def agreement(device: np.ndarray, host: np.ndarray) -> Row:
     """Differences between embeddings, and between their 8-bit codes."""
-    norms = np.linalg.norm(device, axis=1) * np.linalg.norm(host, axis=1)
     steps = np.abs(quantize(device).astype(int) - quantize(host).astype(int))
     return {
-        "relative_rms": float(np.sqrt(np.mean((device - host) ** 2) / np.mean(host**2))),
-        "lowest_cosine": float((np.sum(device * host, axis=1) / norms).min()),
+        "relative_rms": relative_rms(device, host),
+        "lowest_cosine": lowest_cosine(device, host),
         "codes_that_differ": float(np.mean(steps > 0)),
         "most_steps": int(steps.max()),
     }
@@ -98,7 +98,8 @@ def frame_path_rows(bench: Bench) -> Iterator[Row]:
     precision, batch = bench.precisions[-1 if bench.is_toy else 1], BATCHES[bench.device.type][0]
     embedder = frame_embedder(bench.device, precision, batch)
     forward = inception_forms(bench, precision)["ours"]()
-    call = form_call(bench, forward, (batch, *FRAME_SHAPE), precision, graph=bench.is_cuda)
+    row_type = LoadedInception.row_types[precision]
+    call = form_call(bench, forward, (batch, *FRAME_SHAPE), row_type, graph=bench.is_cuda)
     network = batch * bench.calls_per_second(call)
     for height, width in FRAME_SIZES:
         path = measure_frame_path(bench, height, width, embedder, batch)

@@ -3,9 +3,10 @@
 The network has the weights and the precision of ours, in torch's own form: eager, channels-last, batches of 8, the
 fastest of its batch sizes on a core. Frames are resized to its input by the peer's decoder.
 
-A peer is a script with the arguments `PATHS WEIGHTS PRECISION OUTPUT`: a file with one video a line, a `.safetensors`
-file of Inception, `bf16` or `fp32`, and a folder that receives Parquet: `path`, `mean` (2048,), `seconds` of the frames
-by their own timestamps.
+The job is one frame a second through Inception, and their mean. A peer is a script that `peers.py` starts in an
+environment of the peer's own (`peer_environments`), with the arguments `PATHS WEIGHTS PRECISION OUTPUT`: a file with
+one video a line, a `.safetensors` file of Inception whose metadata name the variant, `bf16` or `fp32`, and a folder
+that receives Parquet: `path`, `mean` (2048,), `seconds` of the frames by their own timestamps.
 """
 
 from __future__ import annotations

@@ -10,16 +10,21 @@ measured:
 - neighbours: the share of a frame's ten nearest by cosine, among all frames, that are the same as in fp32
 - labels: the share of frames that the classifier of fp32 features gives the same label
 
-`--audio-weights` measures VGGish in bf16: its embeddings of tones, sweeps and noise.
+`--audio-weights FILE` measures VGGish in bf16, alone or beside it: its embeddings of tones, sweeps and noise.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.differences import lowest_cosine, relative_rms
 from extractors.embedder_config import EmbedderConfig
 from extractors.embedders import AudioEmbedder, FrameEmbedder
 from extractors.networks.cpu_precision import has_cpu_int8
@@ -56,16 +61,6 @@ def synthetic_windows(count: int) -> np.ndarray:
         sound = sound * random.uniform(0, 0.4) + random.standard_normal(WINDOW_SAMPLES) * random.uniform(0, 0.2)
         windows.append(np.clip(sound, -1, 1))
     return np.array(windows, dtype=np.float32)
-
-
-def relative_rms(fast: Features, exact: Features) -> float:
-    """Root of mean squared difference over mean squared value."""
-    return float(np.sqrt(np.mean((fast - exact) ** 2) / np.mean(exact**2)))
-
-
-def lowest_cosine(fast: Features, exact: Features) -> float:
-    """Of any row."""
-    return float((np.sum(fast * exact, 1) / np.linalg.norm(fast, axis=1) / np.linalg.norm(exact, axis=1)).min())
 
 
 def nearest(rows: Features) -> np.ndarray:
@@ -118,12 +113,22 @@ def compare(name: str, exact: Features, fast: Features, labels: np.ndarray) -> N
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("videos", nargs="+")
-    parser.add_argument("--weights", required=True, help="trained weights of Inception, as --weights of the job")
+    parser.add_argument("videos", nargs="*")
+    parser.add_argument("--weights", help="trained weights of Inception, as --weights of the job")
     parser.add_argument("--audio-weights", help="trained weights of VGGish")
     parser.add_argument("--fps", default="2")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    if bool(arguments.weights) != bool(arguments.videos):
+        parser.error("--weights and videos belong together")
+    if arguments.weights:
+        compare_frames(arguments)
+    if arguments.audio_weights:
+        compare_sound(arguments)
+
+
+def compare_frames(arguments: argparse.Namespace) -> None:
+    """Print the errors of Inception in each precision."""
     frames, places = zip(*stretches(arguments.videos, arguments.fps), strict=True)
     labels = np.unique([f"{path} {stretch}" for path, stretch in places], return_inverse=True)[1]
     weights = resolve_weights(arguments.weights, "frames")
@@ -139,8 +144,6 @@ def main() -> None:
     exact = embed("fp32")
     for precision in ("bf16", "int8") if has_cpu_int8() else ("bf16",):
         compare(precision, exact, embed(precision), labels)
-    if arguments.audio_weights:
-        compare_sound(arguments)
 
 
 def compare_sound(arguments: argparse.Namespace) -> None:

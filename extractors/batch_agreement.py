@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from extractors.networks.cpu_precision import cpu_name
-from extractors.weights.packed import written_whole
 from extractors.weights.resolve import default_cache_dir
+from extractors.weights.whole_file import written_whole
 
 STEERING = ("ATEN_", "DNNL_", "KMP_", "MKL_", "OMP_", "ONEDNN_", "TORCH_")  # what such variables begin with
 

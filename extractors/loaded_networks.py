@@ -18,11 +18,11 @@ from typing_extensions import override
 
 from extractors.batch_agreement import remembered
 from extractors.embedder_config import EMBEDDING_VERSION, ROUNDING_VERSION, EmbedderConfig
-from extractors.networks.batch_runner import BatchRunner
+from extractors.networks.batch_runner import TESTED_ROWS, BatchRunner
 from extractors.networks.frame_transfer import GROUP_FRAMES, sent_in_groups
 from extractors.networks.image_input import IMAGE_INPUTS, PreparedFrame, as_image_tensor
 from extractors.networks.inception import InceptionV3
-from extractors.networks.inference_form import to_inference_form
+from extractors.networks.inference_form import PACK_BATCH, TILE_ROWS, to_inference_form
 from extractors.networks.pca import Projection
 from extractors.networks.precision import PRECISIONS, configure_torch
 from extractors.networks.quantized_form import QuantizedInception
@@ -46,8 +46,9 @@ class LoadedNetwork(ABC):
         network.to(device)
         project = Projection(build_pca(config.pca)).to(device) if config.pca else nn.Identity()
         rows = config.batch_size or self.default_batch[device.type]
+        sizes = CPU_STEM_FRAMES, TILE_ROWS, PACK_BATCH, TESTED_ROWS
         versions = EMBEDDING_VERSION, ROUNDING_VERSION
-        settings = (type(self).__name__, self.variant, precision, config.pca is not None, rows, *versions)
+        settings = (type(self).__name__, self.variant, precision, config.pca is not None, rows, *sizes, *versions)
         with torch.inference_mode():
             self._runner = BatchRunner(
                 lambda batch: project(features(batch)),

@@ -2,10 +2,11 @@
 
 In and out: (N, C, H, W), channels-last. The results equal those of the layers one after the other up to rounding.
 
-Batch norm is folded into the convolution in float64, then rounded once to the target precision. On CPUs, convolution,
-bias and activation are one call of oneDNN, on weights packed into its own layout beforehand, whatever the size of the
-input: torch itself computes depthwise convolutions of few pixels, and all fp32 convolutions of single frames with few
-channels, by unfolding, and passes over each result twice more.
+Batch norm is folded into the convolution in float64, and weights are rounded once to the target precision. Biases are
+at least float32: rounded to bf16, they do as much harm as weights. On CPUs, convolution, bias and activation are one
+call of oneDNN, on weights packed into its own layout beforehand, whatever the size of the input: torch itself computes
+depthwise convolutions of few pixels, and all fp32 convolutions of single frames with few channels, by unfolding, and
+passes over each result twice more.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class FusedConv(nn.Module):
         weight = conv.weight.detach().double() * scale[:, None, None, None]
         bias = norm.bias.detach().double() - norm.running_mean.double() * scale
         self.register_buffer("weight", weight.to(dtype).contiguous(memory_format=torch.channels_last))
-        self.register_buffer("bias", bias.to(dtype))
+        self.register_buffer("bias", bias.to(torch.promote_types(dtype, torch.float32)))
         self.kernel_size, self.stride, self.groups = conv.kernel_size, conv.stride, conv.groups
         self.padding = [int(zeros) for zeros in conv.padding]
         self.activation = activation
@@ -42,7 +43,10 @@ class FusedConv(nn.Module):
         """(N, C, H, W) to (N, C', H', W')."""
         values = values.to(self.weight.dtype)
         if not _has_kernel(values):
-            plain = F.conv2d(values, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
+            bias = self.bias if self.bias.dtype == self.weight.dtype else None
+            plain = F.conv2d(values, self.weight, bias, self.stride, self.padding, groups=self.groups)
+            if bias is None:  # torch has no float32 biases for other types
+                plain = plain.add_(self.bias[:, None, None])
             activated: Tensor = self.activation(plain)
             return activated
         geometry = (self.padding, self.stride, (1, 1), self.groups)

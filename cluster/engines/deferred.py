@@ -34,6 +34,8 @@ class DeferredEngine(Engine):
 
     @override
     def begin(self, imports: Sequence[str]) -> None:
+        if self._engine is not None or self._starting is not None:
+            return  # a second start would leave the first one behind
         if self._options.engine == LOCAL:
             self.started().begin(imports)
         elif self._options.engine == RAY and cluster_address(self._options) is None:

@@ -31,7 +31,7 @@ from extractors.networks.cpu_precision import resolve_cpu_precision
 from extractors.sampling import SamplingConfig
 from extractors.weights.content import WeightsError
 from extractors.weights.packed import pack_weights
-from extractors.weights.resolve import OpenUri, ResolvedWeights, resolve_weights
+from extractors.weights.resolve import ResolvedWeights, resolve_weights
 from extractors.weights.weight_sets import Kind, MissingWeightsError, missing_weights
 from schemas.errors import InputError
 from schemas.videos import Video
@@ -125,8 +125,7 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
         "sound": options.networks.audio_weights,
         "sound-pca": options.networks.audio_pca,
     }
-    opener = not_fetched if options.dry_run else open_uri
-    weights, absent = get_weights(specs, problems, quiet=options.reporting.quiet, opener=opener)
+    weights, absent = get_weights(specs, problems, quiet=options.reporting.quiet, is_dry_run=options.dry_run)
     if problems:
         raise InputError(*problems)
     if isinstance(stream, WholeVideos):
@@ -135,9 +134,10 @@ def read_inputs(options: ExtractionOptions) -> Inputs:
 
 
 def get_weights(
-    specs: Mapping[Kind, str], problems: list[str], *, quiet: bool, opener: OpenUri = open_uri
+    specs: Mapping[Kind, str], problems: list[str], *, quiet: bool, is_dry_run: bool = False
 ) -> tuple[dict[Kind, ResolvedWeights | None], dict[Kind, str]]:
-    """The weights that names, paths and URIs stand for, and those that `opener` has not fetched; more `problems`."""
+    """The weights that names, paths and URIs stand for, and those that a dry run has not fetched; more `problems`."""
+    opener = not_fetched if is_dry_run else open_uri
     weights: dict[Kind, ResolvedWeights | None] = {}
     absent: dict[Kind, str] = {}
     missing: list[MissingWeightsError] = []
@@ -145,7 +145,7 @@ def get_weights(
         try:
             with show_download(spec, quiet=quiet) as progress:
                 resolved = resolve_weights(_located(spec), kind, open_uri=opener, progress=progress)
-            weights[kind] = pack_weights(resolved) if resolved is not None else None
+            weights[kind] = pack_weights(resolved, is_dry_run=is_dry_run) if resolved is not None else None
         except (WeightsError, StorageError) as error:
             if isinstance(error.__cause__, NotFetchedError):
                 absent[kind], weights[kind] = spec, resolve_weights(STAND_IN, kind)

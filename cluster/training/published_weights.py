@@ -19,9 +19,9 @@ from torch import Tensor
 from cluster.storage import files
 from cluster.storage.download import open_uri
 from cluster.storage.redaction import redacted_uri
-from extractors.weights.content import WeightsError, damage_of, foreign_content
+from extractors.weights.content import Hdf5Error, WeightsError, damage_of, foreign_content
 from extractors.weights.formats import DAMAGE
-from extractors.weights.hdf5_file import Hdf5Error, read_arrays
+from extractors.weights.hdf5_file import read_arrays
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_bundle import read_bundle, shard_names
 from extractors.weights.tensorflow_files import TABLE_MAGIC, Constants, read_checkpoint

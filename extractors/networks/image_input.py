@@ -15,6 +15,8 @@ more pixels than the network reads: a `PreparedFrame`, at most 1.1 MB), the seco
   its normalisation by mean and standard deviation, and the two together are this map. The resize stays in uint8 (13
   times faster on a 1080p frame than in float32): a fifth of the values differ by one grey level from torchvision's
   float path, as they do on its PIL path, and the features differ by a relative RMS of 5e-4.
+- `inception-keras`: both sides to S with antialiased bilinear on uint8, without a crop, then x / 127.5 - 1. Weights
+  that were trained on [0, 1] have been rewritten for [-1, 1] (`extractors.weights.keras_inception`).
 
 Measured on one thread with 1080p frames: 1.4 ms per frame for either of the first two.
 """

@@ -14,7 +14,7 @@ are those of the public PyTorch checkpoints, so that their state dicts load stri
 - `inception_keras`: Keras's application, or a network fine-tuned from it, without what follows the features: K = 0.
   Average pools exclude the padding. 21,785,568 parameters, 17,216 of them scales of batch norms, which are 1.
 
-Different from both: inference only (no dropout, no auxiliary output), and the mean over positions is in float32
+Different from all three: inference only (no dropout, no auxiliary output), and the mean over positions is in float32
 whatever the precision of the network.
 """
 

@@ -6,7 +6,7 @@ the same module, changed in place, for channels-last input of the given dtype.
 - Batch norm is folded into the convolution in float64, and weights are rounded once to the target precision
   (`rounding`). Biases are float32: those of a trained network, rounded to bf16, do as much harm as its weights.
 - In bf16, the first two layers of Inception are in float32 (`EXACT`): areas of one colour have one rounding error
-  there, which no later layer averages out. It takes 4 % of the time (`benchmarks/README.md`).
+  there, which no later layer averages out. It takes at most 4 % of the time (`benchmarks/layer_errors.py --forms`).
 - An average pool before a 1 x 1 convolution moves after it, where there are fewer channels to average: both are linear,
   so they commute up to rounding.
 - On the CPU, convolution, bias and ReLU are one oneDNN call on weights packed into oneDNN's blocked layout beforehand.

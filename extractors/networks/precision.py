@@ -57,7 +57,7 @@ def configure_torch(device_name: str, precision_name: str, threads: int | None) 
     precision = resolve_precision(precision_name, device)
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True
-        if precision == "fp32":  # TF32 has ten bits of mantissa, less than fp32 implies
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
+        # TF32 has ten bits of mantissa, less than fp32 implies; bf16, too, has layers in fp32 (`inference_form`).
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
     return device, precision

@@ -18,10 +18,8 @@ builds the same network.
 - The layers that 8 bits harm most, the first three and Mixed_5b, are in bf16.
 - Average pools move after the following 1 x 1 convolution, as in `inference_form`, and are computed in float32.
 
-Measured with trained weights on 51 frames of ten videos: relative RMS 2.4 %, lowest cosine 0.9987; with means of 61
-other frames of the same videos 2.2 %, with ranges of 1.3 times the largest activation there as well 1.9 % and 0.9993.
-All layers in 8 bits, rounded to nearest, have 5.6 %. What is left is mostly the rounding of activations.
-`benchmarks/precision.py` measures your own weights and videos.
+The errors with trained weights: `benchmarks/README.md`; `benchmarks/precision.py` measures your own weights and videos.
+What is left is mostly the rounding of activations.
 """
 
 from __future__ import annotations

@@ -23,6 +23,10 @@ class WeightsError(ValueError):
     """A weight file cannot be used; the message names the file, the reason and what is accepted."""
 
 
+class Hdf5Error(ValueError):
+    """An HDF5 file cannot be used; the message names the object and the problem."""
+
+
 def foreign_content(path: Path) -> str:
     """What the file is instead of weights; empty if nothing speaks against it, and for folders and missing files."""
     if not path.is_file():

@@ -29,9 +29,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from extractors.weights.archive import ArchiveError, read_members
-from extractors.weights.content import WeightsError, damage_of, foreign_content
-from extractors.weights.hdf5_file import Hdf5Error, read_arrays
-from extractors.weights.keras_inception import inception_state
+from extractors.weights.content import Hdf5Error, WeightsError, damage_of, foreign_content
+from extractors.weights.keras_inception import inception_state, is_of_layer
 from extractors.weights.protobuf_wire import WireError
 from extractors.weights.tensorflow_files import Constants, read_checkpoint, read_graph_constants
 from extractors.weights.tensorflowjs_files import MODEL_FILE, read_layers_model
@@ -92,11 +91,13 @@ def _read_checkpoint(path: Path, budget: Budget) -> StateDict:
 
 
 def _read_keras(path: Path, budget: Budget) -> StateDict:
-    return inception_state(read_arrays(path, budget))
+    from extractors.weights.hdf5_file import read_arrays  # h5py is needed for these files alone
+
+    return inception_state(read_arrays(path, budget, is_needed=is_of_layer))
 
 
 def _read_tensorflowjs(path: Path, budget: Budget) -> StateDict:
-    return inception_state(read_layers_model(path, budget))
+    return inception_state(read_layers_model(path, budget, is_needed=is_of_layer))
 
 
 def _content(path: Path, budget: Budget) -> bytes:

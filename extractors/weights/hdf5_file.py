@@ -8,7 +8,7 @@ values must be stored (`hdf5_storage`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from extractors.weights.content import Hdf5Error
 from extractors.weights.hdf5_storage import check_storage, claimed_bytes
 from schemas.budget import Budget, unpacked_budget, weights_budget
 
@@ -26,12 +27,10 @@ GATES = "sigmoid"  # of recurrent layers, as in torch
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError)
 
 
-class Hdf5Error(ValueError):
-    """A file cannot be used; the message names the object and the problem."""
-
-
-def read_arrays(path: Path, budget: Budget | None = None) -> dict[str, Tensor]:
-    """All floating-point arrays of a file by path. By default, the budget is that of any network.
+def read_arrays(
+    path: Path, budget: Budget | None = None, *, is_needed: Callable[[str], bool] = lambda path: True
+) -> dict[str, Tensor]:
+    """All floating-point arrays of a file that are needed, by path. By default, the budget is that of any network.
 
     Raises:
         Hdf5Error: if the file is damaged, or claims more than the budget, or much more than it has, or describes a
@@ -45,6 +44,8 @@ def read_arrays(path: Path, budget: Budget | None = None) -> dict[str, Tensor]:
             if (description := file.attrs.get("model_config")) is not None:
                 _check_gates(description)
             for name, array in _arrays(file):
+                if not is_needed(name):
+                    continue
                 for each in (budget, unpacked):
                     each.spend(f"array {name!r} of shape {array.shape}", claimed_bytes(array))
                 arrays[name] = torch.from_numpy(values(array))

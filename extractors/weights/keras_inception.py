@@ -1,7 +1,7 @@
-"""Keras's Inception v3, with any head or none, to a state dict of `inception_keras`.
+"""Keras's Inception v3, with a head or without, to a state dict of `inception_keras`.
 
-In: arrays by their names in a file, kernels as H, W, in, out. Out: {key: float32 tensor}. What follows the pooled
-features is not part of an embedder and is not read.
+In: arrays by their names in a file, kernels as H, W, in, out. Out: {key: float32 tensor}. A head is not part of an
+embedder: of its arrays only those of layers of the same kinds are read, and left out.
 
 | written by                         | arrays of a layer                                        |
 |------------------------------------|----------------------------------------------------------|
@@ -9,8 +9,9 @@ features is not part of an embedder and is not read.
 | Keras 3 `save_weights`             | `layers/conv2d_5/vars/0`, `layers/…/vars/0` to `2`       |
 | TensorFlow.js layers model         | `conv2d_5/kernel`, `batch_normalization_5/beta`          |
 
-Layers are numbered in the order in which Keras makes them, that of our `ConvBlock`s, from any number. The numbers of
-`save_weights` are their order in `model.layers`, sorted by depth (`SORTED`). Batch norms have no scale.
+Layers are numbered in the order in which Keras makes them, that of our `ConvBlock`s, from any number; those of a head
+follow. The numbers of `save_weights` are their order in `model.layers`, sorted by depth (`SORTED`). Batch norms have no
+scale.
 
 Keras's own weights take pixels in [-1, 1] (`preprocess_input`), many fine-tuned ones pixels in [0, 1]
 (`rescale=1/255`), and no file says which. The first batch norm does: its mean is about the mean pixel times the sum of
@@ -65,12 +66,12 @@ def inception_state(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for kind, entries in ENTRIES.items():
         layers, is_sorted = _layers(arrays, kind)
         names = _blocks(is_sorted=is_sorted)
-        if len(layers) != len(names):
+        if len(layers) < len(names):
             raise WeightsError(f"it has {len(layers)} layers named {kind}, Keras's Inception v3 has {len(names)}")
-        for name, (number, layer) in zip(names, sorted(layers.items()), strict=True):
+        for name, (number, layer) in zip(names, sorted(layers.items()), strict=False):  # those of a head follow
             by_place = dict(zip(map(str, range(len(entries))), entries, strict=True))
             found = {by_place.get(entry, entry): array for entry, array in layer.items()}
-            if set(found) != set(entries):
+            if set(found) != set(entries) or len(found) < len(layer):
                 raise WeightsError(
                     f"{kind} {number} has the arrays {', '.join(sorted(layer))}; expected are {', '.join(entries)}"
                 )
@@ -81,13 +82,18 @@ def inception_state(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state | _signed(state[f"{FIRST}.conv.weight"], state[f"{FIRST}.bn.running_mean"])
 
 
+def is_of_layer(path: str) -> bool:
+    """Whether an array is of a layer as Inception has them."""
+    return LAYER.search(path) is not None and not path.startswith(OPTIMIZER)
+
+
 def _layers(arrays: Mapping[str, Tensor], kind: str) -> tuple[dict[int, dict[str, Tensor]], bool]:
     """The layers of a kind by number, each with its arrays, and whether the numbers are sorted by depth."""
     layers: dict[int, dict[str, Tensor]] = {}
     is_sorted = False
     for path, array in arrays.items():
         match = LAYER.search(path)
-        if match is None or match[1] != kind or path.startswith(OPTIMIZER):
+        if match is None or match[1] != kind or not is_of_layer(path):
             continue
         layer = layers.setdefault(int(match[2] or 0), {})
         if match[4] in layer:

@@ -89,13 +89,20 @@ def build_pca(weights: ResolvedWeights) -> Pca:
     return pca
 
 
+def build_network(weights: ResolvedWeights) -> InceptionV3 | VGGish | Pca:
+    """What the weights are of. Raises `WeightsError` where they cannot be used."""
+    if weights.kind in PCA_WIDTHS:
+        return build_pca(weights)
+    return build_inception(weights)[0] if weights.kind == "frames" else build_vggish(weights)
+
+
 def write_packed(weights: ResolvedWeights, path: Path) -> None:
     """Write a network or a projection as .safetensors. Raises `WeightsError` where the weights cannot be used."""
-    if weights.kind in PCA_WIDTHS:
-        write_pca(build_pca(weights), path)
+    built = build_network(weights)
+    if isinstance(built, Pca):
+        write_pca(built, path)
     else:
-        network = build_inception(weights)[0] if weights.kind == "frames" else build_vggish(weights)
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, path)
+        save_file({key: value.contiguous() for key, value in built.state_dict().items()}, path)
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:

@@ -26,6 +26,7 @@ from typing import IO
 
 from extractors.weights.content import WeightsError, foreign_content
 from extractors.weights.weight_sets import WEIGHT_SETS, Kind, MissingWeightsError, WeightSet
+from extractors.weights.whole_file import temporary_beside, written_whole
 from schemas.budget import weights_budget
 from schemas.numerals import natural_number_of
 
@@ -122,11 +123,12 @@ def resolve_weights(
     if _URI.match(spec):
         name = Path(urllib.parse.urlsplit(spec).path).name[-MAX_NAME_CHARACTERS:]  # the suffix determines the format
         try:
-            path, sha256 = _download(spec, cache / "uri", name, open_uri, progress, expected_bytes=None)
+            with temporary_beside(cache / "uri" / name) as part:
+                sha256 = _download(spec, part, open_uri, progress, expected_bytes=None)
+                cached = part.with_name(f"{sha256[:16]}-{name}")
+                os.replace(part, cached)
         except OSError as error:
             raise WeightsError(f"weights {spec!r} cannot be read: {error}") from error
-        cached = path.with_name(f"{sha256[:16]}-{name}")
-        os.replace(path, cached)
         return ResolvedWeights(kind, spec, str(cached), sha256)
     local = Path(spec).expanduser().absolute()
     if not local.exists():
@@ -155,52 +157,36 @@ def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Prog
     """The verified file of a named set and its sha256; downloaded if it is neither shipped nor in the cache."""
     path = known.shipped if known.shipped and known.shipped.exists() else cache / known.file_name
     lock = path.with_name(path.name + ".sha256")
-    if path.exists():
+    if os.path.exists(path):
         sha256 = hash_path(path)
         _verify(known, path, sha256, lock)
         _pin(known, sha256, lock)
         return path, sha256
     try:
-        part, sha256 = _download(known.url, cache, known.file_name, open_uri, progress, known.size_bytes)
+        with temporary_beside(path) as part:
+            sha256 = _download(known.url, part, open_uri, progress, known.size_bytes)
+            _verify(known, part, sha256, lock)
+            _pin(known, sha256, lock)
+            os.replace(part, path)
     except OSError as error:
         raise MissingWeightsError(known, path, str(error)) from error
-    try:
-        _verify(known, part, sha256, lock)
-    except WeightsError:
-        part.unlink()
-        raise
-    _pin(known, sha256, lock)
-    os.replace(part, path)
     return path, sha256
 
 
-def _download(
-    uri: str,
-    folder: Path,
-    file_name: str,
-    open_uri: OpenUri,
-    progress: Progress | None,
-    expected_bytes: int | None,
-) -> tuple[Path, str]:
-    """Download a URI into a temporary file in the folder; its path and sha256. `OSError` also for too large a file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{file_name}.{os.getpid()}.part"
+def _download(uri: str, target: Path, open_uri: OpenUri, progress: Progress | None, expected_bytes: int | None) -> str:
+    """Download a URI into a file; its sha256. `OSError` also for too large a file."""
     limit_bytes = expected_bytes or weights_budget().limit_bytes
     digest, done_bytes = hashlib.sha256(), 0
-    try:
-        with open_uri(uri) as source, part.open("wb") as target:
-            while chunk := source.read(CHUNK_BYTES):
-                target.write(chunk)
-                digest.update(chunk)
-                done_bytes += len(chunk)
-                if done_bytes > limit_bytes:
-                    raise OSError(f"it has more than the {limit_bytes:,} bytes of such a file")
-                if progress:
-                    progress(done_bytes, expected_bytes)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return part, digest.hexdigest()
+    with open_uri(uri) as source, target.open("wb") as file:
+        while chunk := source.read(CHUNK_BYTES):
+            file.write(chunk)
+            digest.update(chunk)
+            done_bytes += len(chunk)
+            if done_bytes > limit_bytes:
+                raise OSError(f"it has more than the {limit_bytes:,} bytes of such a file")
+            if progress:
+                progress(done_bytes, expected_bytes)
+    return digest.hexdigest()
 
 
 def _verify(known: WeightSet, path: Path, sha256: str, lock: Path) -> None:
@@ -222,10 +208,8 @@ def _pin(known: WeightSet, sha256: str, lock: Path) -> None:
     """Store the hash of a file whose hash was not published in full."""
     if known.sha256 or lock.exists():
         return
-    part = lock.with_name(f".{lock.name}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):  # a cache that cannot be written to does not change
+    with contextlib.suppress(OSError), written_whole(lock) as part:  # a cache that cannot be written to does not change
         part.write_text(f"{sha256}  {known.file_name}\n")
-        os.replace(part, lock)
 
 
 def _pinned(lock: Path) -> str:

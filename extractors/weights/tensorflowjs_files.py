@@ -6,15 +6,15 @@ In: a folder that may be untrusted. Out: {name: float32 tensor}, with the names 
 gaps, little-endian: float32, or quantised as uint8 or uint16 with `scale` and `min` (q * scale + min), or float16.
 Source: tensorflow/tfjs `tfjs-core/src/io/io_utils.ts` (`decodeWeights`).
 
-Shards are files of the folder itself, and have exactly the bytes of their arrays; both are charged to a budget before
-they are read.
+Shards are files of the folder itself, and have exactly the bytes of their arrays. Of these only those that are needed
+are read, and charged to a budget before.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,10 @@ VALUE_BYTES = 4
 STORED = {"uint8": "<u1", "uint16": "<u2", "float16": "<f2"}  # of quantised arrays
 
 
-def read_layers_model(folder: Path, budget: Budget) -> dict[str, Tensor]:
-    """All arrays of the model in `folder`.
+def read_layers_model(
+    folder: Path, budget: Budget, *, is_needed: Callable[[str], bool] = lambda name: True
+) -> dict[str, Tensor]:
+    """The arrays of the model in `folder` that are needed, by name.
 
     Raises:
         WeightsError: if a file is missing, of another size than its arrays, or describes arrays that are not numbers.
@@ -47,7 +49,7 @@ def read_layers_model(folder: Path, budget: Budget) -> dict[str, Tensor]:
     try:
         model = json.loads(path.read_bytes())
         for group in model["weightsManifest"]:
-            for name, array in _group(folder, group["paths"], group["weights"], budget):
+            for name, array in _group(folder, group["paths"], group["weights"], budget, is_needed):
                 if name in arrays:
                     raise WeightsError(f"array {name!r} is there twice")
                 arrays[name] = array
@@ -57,16 +59,18 @@ def read_layers_model(folder: Path, budget: Budget) -> dict[str, Tensor]:
 
 
 def _group(
-    folder: Path, shards: list[str], specs: list[dict[str, Any]], budget: Budget
+    folder: Path, names: list[str], specs: list[dict[str, Any]], budget: Budget, is_needed: Callable[[str], bool]
 ) -> Iterator[tuple[str, Tensor]]:
     for spec in specs:
-        budget.spend(f"array {spec['name']!r} of shape {spec['shape']}", _count(spec) * VALUE_BYTES)
-    claimed_bytes = sum(_count(spec) * _stored_type(spec).itemsize for spec in specs)
-    content = _content(folder, shards, claimed_bytes)
+        if is_needed(spec["name"]):
+            budget.spend(f"array {spec['name']!r} of shape {spec['shape']}", _count(spec) * VALUE_BYTES)
+    shards = _shards(folder, names, sum(_count(spec) * _stored_type(spec).itemsize for spec in specs))
     offset = 0
     for spec in specs:
-        stored = np.frombuffer(content, _stored_type(spec), _count(spec), offset)
-        offset += stored.nbytes
+        start, offset = offset, offset + _count(spec) * _stored_type(spec).itemsize
+        if not is_needed(spec["name"]):
+            continue
+        stored = np.frombuffer(_content(shards, start, offset), _stored_type(spec))
         values = stored.astype(np.float32)
         if stored.dtype.kind == "u":
             values = values * np.float32(spec["quantization"]["scale"]) + np.float32(spec["quantization"]["min"])
@@ -75,18 +79,31 @@ def _group(
         yield spec["name"], torch.from_numpy(values.reshape(spec["shape"]))
 
 
-def _content(folder: Path, shards: list[str], claimed_bytes: int) -> bytes:
-    """The shards of a group in one piece, `claimed_bytes` together."""
-    paths = [folder / name for name in shards]
-    for path, name in zip(paths, shards, strict=True):
+def _shards(folder: Path, names: list[str], claimed_bytes: int) -> dict[Path, int]:
+    """The shards of a group with their sizes, `claimed_bytes` together."""
+    paths = [folder / name for name in names]
+    for path, name in zip(paths, names, strict=True):
         if path.name != name or not path.is_file():
             raise WeightsError(f"its shard {name!r} is not a file of the folder")
-    stored_bytes = sum(path.stat().st_size for path in paths)
+    sizes = {path: path.stat().st_size for path in paths}
+    stored_bytes = sum(sizes.values())
     if stored_bytes != claimed_bytes:
         raise WeightsError(
             f"its shards have {stored_bytes:,} bytes, their arrays {claimed_bytes:,}: download them again"
         )
-    return b"".join(path.read_bytes() for path in paths)
+    return sizes
+
+
+def _content(shards: dict[Path, int], start: int, end: int) -> bytes:
+    """The bytes from `start` to `end` of the shards in one piece."""
+    parts = []
+    for path, size_bytes in shards.items():
+        if start < size_bytes and end > 0:
+            with path.open("rb") as file:
+                file.seek(max(start, 0))
+                parts.append(file.read(min(end, size_bytes) - max(start, 0)))
+        start, end = start - size_bytes, end - size_bytes
+    return b"".join(parts)
 
 
 def _count(spec: dict[str, Any]) -> int:

@@ -1,5 +1,6 @@
 import json
 import signal
+import subprocess
 import sys
 import time
 
@@ -11,6 +12,7 @@ from benchmarks.gpu_all import PARTS, BudgetError, Part, best_rate, run_part
 from benchmarks.gpu_bench import Bench
 from benchmarks.gpu_clips import FAMILIES, flops_per_clip
 from benchmarks.gpu_training import KINDS
+from tests.support.dataset import ROOT
 
 TOY = Bench(torch.device("cpu"), 0.0, is_toy=True)
 
@@ -33,6 +35,12 @@ def test_the_whole_script_runs_on_a_cpu(monkeypatch, tmp_path, capsys):
     (exact,) = (row for row in parts["agreement"] if (row["network"], row["precision"]) == ("Inception", "fp32"))
     assert exact["relative_rms"] < 1e-5
     assert "15,000 missed" in capsys.readouterr().out
+
+
+def test_it_needs_few_packages():
+    absent = ("av", "fsspec", "h5py", "onnx", "PIL", "pyarrow", "ray")
+    code = f"import sys; sys.modules |= dict.fromkeys({absent}); import benchmarks.gpu_all"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, cwd=ROOT)
 
 
 def test_budgets_are_within_nine_minutes():

@@ -71,6 +71,21 @@ def test_bf16_gives_nearly_the_same() -> None:
     assert (found - expected).norm() < 0.01 * expected.norm()
 
 
+@pytest.mark.parametrize("has_kernel", [True, False])
+def test_biases_are_not_rounded(monkeypatch: pytest.MonkeyPatch, has_kernel: bool) -> None:
+    if not has_kernel:  # as on CUDA
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    layer = Layer(nn.Identity(), kernel_size=1)
+    layer.norm = nn.BatchNorm2d(8, eps=0.0).eval()
+    layer.norm.bias.data.fill_(300.9)  # 300 in bf16
+    layer.conv.weight.data.fill_(-37.5)
+    ones = torch.ones(1, 8, 3, 3, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        found = fused(layer, torch.bfloat16).convolve(ones)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), torch.full((1, 8, 3, 3), 0.9), atol=2e-3, rtol=0)
+
+
 def test_where_there_is_no_kernel_torch_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     layer = Layer(kernel_size=3, padding=1, groups=8)

@@ -11,6 +11,7 @@ import pytest
 
 from cluster.engines.base import ONE_CORE, usable_cores
 from cluster.engines.deferred import DeferredEngine
+from cluster.engines.local import LocalEngine
 from cluster.engines.options import EngineOptions
 from cluster.engines.portion_queue import PortionQueue
 from cluster.engines.task_process import MODULE
@@ -104,6 +105,24 @@ def test_a_child_that_nobody_needed_ends_with_its_engine():
         engine.begin(())
         assert len(children() - before) == 1
     assert children() <= before
+
+
+def test_it_begins_once(monkeypatch):
+    before = children()
+    with closing(DeferredEngine(EngineOptions(engine="local"))) as engine:
+        engine.begin(())
+        engine.begin(())
+        assert len(children() - before) == 1
+    assert children() <= before
+    starts = []
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.engines.deferred.make_engine", lambda *_: starts.append(1) or LocalEngine(1))
+    with closing(DeferredEngine(EngineOptions())) as engine:
+        engine.begin(())
+        engine.begin(())
+        engine.started()
+        engine.begin(())
+    assert starts == [1]
 
 
 def test_what_went_wrong_in_a_start_that_has_begun_is_told_when_it_is_needed(monkeypatch):

@@ -18,6 +18,7 @@ from tests.support.poison import decompression_bomb
 from tests.support.servers import gs_bucket
 from tests.support.videos import Clip, write_video
 
+RANDOM = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
 MACHINE = Machine(engine="local", nodes=1, cpus=2, gpus=0)
 
 
@@ -30,7 +31,7 @@ def plan(tmp_path_factory):
     config = ExtractionOptions.of(
         input=str(folder),
         output=str(folder / "out"),
-        **dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0"),
+        **RANDOM,
         quiet=True,
         fps="4",
         frame_features=True,
@@ -163,6 +164,15 @@ def test_no_weights_are_needed(tmp_path, monkeypatch):
     unknown = options.with_values(weights="inception-2016")
     with pytest.raises(InputError, match="weights 'inception-2016' for frames not found"):
         read_inputs(unknown)
+
+
+def test_nothing_is_written_into_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "a.mp4", Clip(frames=25, width=96, height=48))
+    options = ExtractionOptions.of(input=str(tmp_path / "in"), output=str(tmp_path / "out"), dry_run=True, **RANDOM)
+    assert all(weights.path is None for weights in read_inputs(options).weights.values())
+    assert not (tmp_path / "cache").exists()
 
 
 def test_nothing_that_can_be_read_is_said(plan):

@@ -57,3 +57,15 @@ def test_results_do_not_share_memory_with_the_buffer(device):
     first = made.run(2)
     made.buffer.zero_()
     assert first.abs().sum() > 0
+
+
+def test_a_network_has_run_once_it_is_prepared_even_if_the_answer_is_known():
+    sizes = []
+
+    def forward(rows):
+        sizes.append(len(rows))
+        return rows
+
+    made = BatchRunner(forward, shape=(4, 2), dtype=torch.float32, device=CPU)
+    made.prepare(lambda test: True)
+    assert sizes == [1]

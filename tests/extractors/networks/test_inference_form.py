@@ -1,11 +1,22 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from extractors.networks import inference_form
 from extractors.networks.cpu_precision import has_cpu_bf16
 from extractors.networks.inception import ConvBlock, GridBlock35, inception_2015
-from extractors.networks.inference_form import FusedConv, PooledConv, TiledLinear, to_inference_form
+from extractors.networks.inference_form import (
+    FusedConv,
+    PooledConv,
+    TiledLinear,
+    fold_batch_norm,
+    to_inference_form,
+)
+from extractors.networks.rounding import mean_shift
+from extractors.weights.pretrained import random_state
 from tests.support import parity
 
 PRECISIONS = [torch.float32, torch.bfloat16]
@@ -128,6 +139,69 @@ def test_rounding_is_made_up_for_by_the_bias_of_known_statistics():
     changed = [name for name, layer in exact.items() if not torch.equal(layer.bias, rounded[name].bias)]
     without_bias = {name for name in exact if name.endswith("branch_pool.conv")}
     assert set(changed) >= set(exact) - without_bias - {"Conv2d_1a_3x3", "Conv2d_2a_3x3"}
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_bias_makes_up_for_exactly_what_rounding_does_to_the_mean(kernel):
+    block = nn.Sequential(described(ConvBlock(16, 24, kernel=kernel))).eval()
+    mean = torch.rand(16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weight, bias = fold_batch_norm(block[0])
+    expected = weight.sum((2, 3)) @ mean + bias
+    layer = to_inference_form(block, dtype=torch.bfloat16, means={block[0]: mean})[0]
+    found = layer.weight.double().sum((2, 3)) @ mean + layer.bias.double()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network with biases whose norms describe its activations, smooth images, their features, and bf16's error."""
+    with torch.device("meta"):
+        network = inception_2015()
+    network.load_state_dict(random_state(network, 0), assign=True)
+    colours = torch.rand(16, 3, 9, 9, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = functional.interpolate(colours, size=139, mode="bilinear").contiguous(memory_format=torch.channels_last)
+    for layer in network.modules():
+        if isinstance(layer, ConvBlock):
+            described(layer).bn.momentum = None  # the statistics of one batch are those of the norm
+    with torch.inference_mode():
+        network.train().forward_features(images)
+        exact = network.eval().forward_features(images).numpy()
+    return network, images, exact, bf16_error(network, images, exact)
+
+
+def bf16_error(network, images, exact):
+    form = to_inference_form(copy.deepcopy(network), dtype=torch.bfloat16)
+    with torch.inference_mode():
+        return parity.rel_rms(form.forward_features(images), exact)
+
+
+def described(block):
+    """Draw scale and shift of the norm as they are in trained networks."""
+    generator = torch.Generator().manual_seed(block.conv.in_channels)
+    block.bn.weight.data = torch.rand(block.bn.weight.shape, generator=generator) * 0.4 + 0.1
+    block.bn.bias.data = torch.randn(block.bn.bias.shape, generator=generator) * 0.3
+    return block
+
+
+def nearest_kernel(weight, nearest):
+    return nearest(weight.double())
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        {"round_kernel": nearest_kernel, "mean_shift": lambda *_: 0.0},
+        {"mean_shift": lambda *_: 0.0},
+        {"mean_shift": lambda *given: -mean_shift(*given)},
+        {"EXACT": ()},
+    ],
+    ids=["to the nearest", "means as they come", "the other sign", "all layers in bf16"],
+)
+def test_features_are_nearer_to_float32_than_without_what_is_done_for_it(trained, without, monkeypatch):
+    network, images, exact, ours = trained
+    for name, value in without.items():
+        monkeypatch.setattr(inference_form, name, value)
+    assert ours < 0.9 * bf16_error(network, images, exact)
 
 
 def test_a_convolution_without_a_relu_is_refused():

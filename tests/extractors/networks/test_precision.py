@@ -54,13 +54,14 @@ def test_a_gpu_takes_bf16_where_it_multiplies_it(capability, expected, monkeypat
     assert resolve_precision("auto", torch.device("cuda")) == expected
 
 
-@pytest.mark.cuda
-def test_fp32_on_a_gpu_is_without_tf32():
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_layers_in_fp32_on_a_gpu_are_without_tf32(precision, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # settings of torch need no GPU
+    before = torch.backends.cuda.matmul.allow_tf32
     with torch.backends.cudnn.flags(enabled=True, deterministic=False, allow_tf32=True):
-        before = torch.backends.cuda.matmul.allow_tf32
         torch.backends.cuda.matmul.allow_tf32 = True
         try:
-            assert configure_torch("cuda", "fp32", None) == (torch.device("cuda"), "fp32")
+            assert configure_torch("cuda", precision, None) == (torch.device("cuda"), precision)
             assert torch.backends.cudnn.deterministic
             assert not torch.backends.cudnn.allow_tf32
             assert not torch.backends.cuda.matmul.allow_tf32

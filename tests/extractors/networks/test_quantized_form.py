@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from extractors.networks.cpu_precision import has_cpu_int8
 from extractors.networks.inception import VARIANTS, ConvBlock
+from extractors.networks.inference_form import fold_batch_norm
 from extractors.networks.quantized_form import (
     LEVELS,
     SLOW_STRIDED_WEIGHTS,
@@ -79,6 +80,17 @@ def test_a_layer_computes_in_units_of_its_channels_ranges(options, pool):
     steps = ranges_of(float_block.bn)[:, None, None].float() / LEVELS
     assert ((found * steps - expected).abs() / steps).max() < 4
     assert found.float().mean() > 1
+
+
+def test_the_bias_makes_up_for_exactly_what_rounding_does_to_the_mean():
+    float_block = block(16, 24, kernel=3)
+    ranges = torch.linspace(0.5, 3, 16, dtype=torch.float64)
+    weight, bias = fold_batch_norm(float_block)
+    expected = (weight.sum((2, 3)) @ (ranges / 3) + bias) / ranges_of(float_block.bn)
+    layer = QuantizedConv(float_block, ranges, ranges / 3)
+    rounded = layer.levels.double() * layer.scales.double()[:, None, None, None]
+    found = rounded.sum((2, 3)) @ torch.full((16,), 1 / 3).double() + layer.shift.double()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def test_a_layer_that_onednn_is_slow_at_is_split_in_two():

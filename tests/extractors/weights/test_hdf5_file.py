@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from extractors.weights import hdf5_file
-from extractors.weights.hdf5_file import Hdf5Error, read_arrays
+from extractors.weights.content import Hdf5Error
+from extractors.weights.hdf5_file import read_arrays
+from schemas.budget import Budget
 
 
 def test_all_floating_point_arrays_are_read_by_their_paths(tmp_path: Path) -> None:
@@ -23,6 +25,8 @@ def test_all_floating_point_arrays_are_read_by_their_paths(tmp_path: Path) -> No
     assert set(arrays) == {"a/b/kernel:0", "a/half"}
     torch.testing.assert_close(arrays["a/b/kernel:0"], torch.arange(6.0).reshape(2, 3))
     assert arrays["a/half"].dtype == torch.float32
+    needed = read_arrays(path, Budget(8, "it is small"), is_needed=lambda name: name == "a/half")
+    assert set(needed) == {"a/half"}
 
 
 def harm(file: h5py.File, kind: str) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from extractors.weights import hdf5_storage
-from extractors.weights.hdf5_file import Hdf5Error, read_arrays
+from extractors.weights.content import Hdf5Error
+from extractors.weights.hdf5_file import read_arrays
 from extractors.weights.hdf5_storage import check_storage, claimed_bytes
 from tests.support.bombs import deflated_zeros, write_chunk_bomb
 from tests.support.memory import memory_below

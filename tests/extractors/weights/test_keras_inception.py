@@ -70,6 +70,21 @@ def test_a_file_is_read_and_packed_as_a_variant_of_its_own(tmp_path: Path) -> No
         assert_standin({key: value for key, value in network.state_dict().items() if "num_batches" not in key})
 
 
+def test_a_head_is_left_out_whatever_its_layers(tmp_path: Path) -> None:
+    head = {
+        "model_weights/dense/dense/kernel": np.ones((2048, 16), np.float32),
+        "model_weights/conv2d_95/conv2d_95/kernel": np.ones((1, 1, 2048, 8), np.float32),
+        "model_weights/conv2d_95/conv2d_95/bias": np.ones(8, np.float32),
+        "model_weights/batch_normalization_95/batch_normalization_95/gamma": np.ones(8, np.float32),
+        "model_weights/batch_normalization_95/batch_normalization_95/beta": np.ones(8, np.float32),
+    }
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        for name, array in {**{name: array.numpy() for name, array in WHOLE.items()}, **head}.items():
+            file[name] = array
+        file.create_dataset("model_weights/dense_1/dense_1/kernel", (1 << 20, 1 << 12), "f4")  # charged, it is refused
+    assert_standin(read_state(tmp_path / "w.h5"))
+
+
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "w.h5").write_bytes(b"\x89HDF\r\n\x1a\n and no more")
     with pytest.raises(WeightsError, match=r"w\.h5 is not a usable HDF5 weights file"):
@@ -102,6 +117,11 @@ def test_other_networks_are_refused_with_the_difference() -> None:
         inception_state(without("conv2d_7/"))
     with pytest.raises(WeightsError, match="batch_normalization 7 has the arrays beta, moving_mean; expected are"):
         inception_state(without("normalization_7/moving_variance"))
+    norm = "batch_normalization_7/batch_normalization_7"
+    with pytest.raises(
+        WeightsError, match="batch_normalization 7 has the arrays 0, beta, moving_mean, moving_variance"
+    ):
+        inception_state({**WHOLE, f"model_weights/{norm}/vars/0": torch.ones(1)})
     with pytest.raises(WeightsError, match="more than one array conv2d_1/kernel"):
         inception_state({**WHOLE, "other/conv2d_1/kernel:0": torch.ones(1)})
     for shape, message in (((3, 3), "must have four dimensions"), ((3, 3, 3, 5), "has 5 kernels and a batch norm")):

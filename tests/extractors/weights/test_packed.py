@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,10 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from extractors.networks.pca import random_pca
 from extractors.networks.vggish import VGGish, VGGishConfig
+from extractors.weights import packed as packed_module
 from extractors.weights import pretrained
 from extractors.weights.content import WeightsError
-from extractors.weights.packed import pack_weights, written_whole
+from extractors.weights.packed import pack_weights
+from extractors.weights.pca_formats import write_pca
 from extractors.weights.pretrained import build_pca, build_vggish
 from extractors.weights.resolve import ResolvedWeights, resolve_weights
 
@@ -59,15 +64,47 @@ def test_what_cannot_be_converted_leaves_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache" / "packed").iterdir())
 
 
-def test_a_file_shows_once_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "file"
-    with written_whole(path) as part:
-        part.write_text("content")
-        assert not path.exists()
-    assert [file.read_text() for file in path.parent.iterdir()] == ["content"]
-    with pytest.raises(FileNotFoundError), written_whole(path) as part:
-        part.unlink()
-    assert [file.read_text() for file in path.parent.iterdir()] == ["content"]
+def test_a_cache_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(WeightsError, match=r"random:5 for sound-pca cannot be .*cache/packed: .*set FRAMEMILL_CACHE"):
+        pack_weights(resolved("random:5", "sound-pca"), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("kind", ["sound", "sound-pca"])
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    small = VGGishConfig(channels=(2, 0, 2, 0, 2, 2, 0, 2, 2, 0), hidden=4)
+    monkeypatch.setattr(pretrained, "vggish", lambda: VGGish(small))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit is an error
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    try:
+        with pytest.raises(WeightsError, match="set FRAMEMILL_CACHE to a folder that can be written to and has room"):
+            pack_weights(resolved("random:5", kind), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list((tmp_path / "packed").iterdir())
+
+
+def test_a_dry_run_checks_weights_and_writes_none(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    write_pca(random_pca(3, dims_in=128), tmp_path / "p.safetensors")
+    given = resolved(str(tmp_path / "p.safetensors"), "sound-pca")
+    for weights in (given, resolved("random:5", "sound-pca")):
+        assert pack_weights(weights, cache, is_dry_run=True) == weights
+    with pytest.raises(WeightsError, match="frame-pca needs 2048"):
+        pack_weights(replace(given, kind="frame-pca"), cache, is_dry_run=True)
+    assert not cache.exists()
+    packed = pack_weights(given, cache)
+    assert pack_weights(given, cache, is_dry_run=True) == packed != given
+
+
+def test_another_conversion_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = resolved("random:5", "sound-pca")
+    before = pack_weights(weights, tmp_path)
+    monkeypatch.setattr(packed_module, "PACKED_VERSION", "next")
+    after = pack_weights(weights, tmp_path)
+    assert (after.path != before.path, after.fingerprint) == (True, before.fingerprint)
 
 
 def resolved(spec: str, kind: str) -> ResolvedWeights:

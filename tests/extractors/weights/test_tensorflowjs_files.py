@@ -117,7 +117,16 @@ def test_damaged_and_harmful_models_are_refused(tmp_path: Path, harm: Callable[[
     folder = write(tmp_path / "model")
     harm(folder)
     with pytest.raises(WeightsError, match=message):
-        read_state(folder)
+        read_layers_model(folder, weights_budget())
+
+
+def test_only_what_is_needed_is_read_and_charged(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    for name, values in (("a/kernel", VALUES), ("b", 250.0), ("c", np.float16([0.1, 3]))):
+        arrays = read_layers_model(folder, Budget(12, "it is small"), is_needed=lambda other, name=name: other == name)
+        assert set(arrays) == {name}
+        np.testing.assert_array_equal(arrays[name].numpy(), np.asarray(values, np.float32))
+    assert read_layers_model(folder, Budget(0, "it is empty"), is_needed=lambda name: False) == {}
 
 
 def test_claims_are_charged_before_anything_is_read(tmp_path: Path) -> None:
