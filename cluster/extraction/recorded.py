@@ -64,6 +64,24 @@ def recorded_settings(root: str) -> dict[str, Any]:
     return settings
 
 
+def options_of_fingerprint(fingerprint: Mapping[str, str]) -> dict[str, Any]:
+    """The options that give features of this fingerprint, those of its weights by published names.
+
+    Raises `InputError` where weights are no published set.
+    """
+    found: dict[str, Any] = {OPTION_OF[part]: value for part, value in fingerprint.items() if part in OPTION_OF}
+    if found.get("max_seconds") is not None:
+        found["max_seconds"] = natural_number_of(found["max_seconds"])
+    for part in PART_OF.values():
+        if part in fingerprint and (name := published_name(fingerprint[part])) is not None:
+            found[OPTION_OF[part]] = name
+        elif part in fingerprint:
+            raise InputError(
+                f"the features are of weights {fingerprint[part]}, which are no published set: give {OPTION_OF[part]}"
+            )
+    return found
+
+
 def _configuration(root: str, run_id: str) -> Mapping[str, Any]:
     """The options in the record of a run, of this release or of another; empty where there is none."""
     try:
