@@ -167,9 +167,9 @@ class Classifier:
                 failed = {row["id"]: row["code"] for table in _tables(labels, "failures/") for row in table.to_pylist()}
             else:
                 features = files.join(folder, "features")
-                given = options_of_fingerprint(self._config.feature_fingerprint)
                 needs_frames = self._config.level == "frame"
-                run = extract(videos, features, **{**given, "frame_features": needs_frames, **self._options})
+                same = options_of_fingerprint(self._config.feature_fingerprint, self._options)
+                run = extract(videos, features, frame_features=needs_frames, **same)
                 failed = run.failures
                 found = _table([], [])
                 if run.extracted:

@@ -76,8 +76,8 @@ def read(
         raise InputError("these are .tfrecord files: framemill convert makes feature shards of them")
     if frames and FRAME not in found.levels:
         raise InputError("these shards hold means alone: extract with frame_features=True to have those of each frame")
-    parts = [_rows(file, frames, columns) for file in found.files]
-    table = pa.concat_tables([table for table, _ in parts], promote_options="default")
+    tables = [_rows(file, frames, columns) for file in found.files]
+    table = pa.concat_tables(tables, promote_options="default")  # the oldest shards lack some columns
     if form == "arrow":
         return table
     frame = table.to_pandas(ignore_metadata=True)

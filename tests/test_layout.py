@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("schemas", "extractors", "classifiers", "cluster", "jobs")
+PACKAGES = ("schemas", "extractors", "classifiers", "cluster", "jobs", "framemill")
 
 # Files without logic of their own.
 EXEMPT = {

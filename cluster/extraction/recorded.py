@@ -64,22 +64,23 @@ def recorded_settings(root: str) -> dict[str, Any]:
     return settings
 
 
-def options_of_fingerprint(fingerprint: Mapping[str, str]) -> dict[str, Any]:
-    """The options that give features of this fingerprint, those of its weights by published names.
+def options_of_fingerprint(fingerprint: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options `given`, and the others that give features of this fingerprint: weights by their published names.
 
-    Raises `InputError` where weights are no published set.
+    Raises `InputError` where weights are no published set, and not given.
     """
-    found: dict[str, Any] = {OPTION_OF[part]: value for part, value in fingerprint.items() if part in OPTION_OF}
-    if found.get("max_seconds") is not None:
-        found["max_seconds"] = natural_number_of(found["max_seconds"])
-    for part in PART_OF.values():
-        if part in fingerprint and (name := published_name(fingerprint[part])) is not None:
-            found[OPTION_OF[part]] = name
-        elif part in fingerprint:
-            raise InputError(
-                f"the features are of weights {fingerprint[part]}, which are no published set: give {OPTION_OF[part]}"
-            )
-    return found
+    found: dict[str, Any] = {}
+    for part, value in fingerprint.items():
+        option = OPTION_OF.get(part)
+        if option == "max_seconds":
+            found[option] = None if value == WHOLE else natural_number_of(value)
+        elif option is not None and part in PART_OF.values() and option not in given:
+            found[option] = published_name(value)
+            if found[option] is None:
+                raise InputError(f"the features are of weights {value}, which are no published set: give {option}")
+        elif option is not None:
+            found[option] = value
+    return {**found, **given}
 
 
 def _configuration(root: str, run_id: str) -> Mapping[str, Any]:
