@@ -6,8 +6,8 @@
     table = framemill.read("features/")                     # one row per video, as pandas
     framemill.load_classifier("classifier/").predict(table)
 
-This package is what programs import; all others of the project may change in any release. Bad input raises `InputError`,
-whose text says what is wrong and what to do, a video that cannot be read `VideoError`.
+This package is what programs import; all others of the project may change in any release. Bad input raises
+`InputError`, whose text says what is wrong and what to do, a video that cannot be read `VideoError`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _HOMES = {
     "read": "framemill.tables",
     "sample": "framemill.frames",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - strings, from the table
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,8 @@ class Model:
 
     Attributes:
         name: Its name.
-        takes: What it looks at: `mean features`, `frame features`, `clips`, `streams` (a frame after the other), `lips`.
+        takes: What it looks at: `mean features`, `frame features`, `clips`, `streams` (one frame after the other) or
+            `lips`.
         parameters: Their number with 10 classes, or with those of the published weights.
         description: What it is.
     """

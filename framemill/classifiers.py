@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -77,20 +77,17 @@ class Classifier:
         Raises:
             InputError: If the features are not those that the classifier was trained on, or there are no videos.
         """
-        import pandas as pd
 
         if not _is_features(videos):
             return self._labelled(videos, top_k)
         assert hasattr(videos, "columns")
         rows = []
-        ids = list(videos["id"]) if "id" in videos.columns else list(videos.index)
-        batches = self._batches(videos)
-        for batch in batches:
+        for batch in self._batches(videos):
             assert self._trained is not None
             places, scores = self._trained.label(batch, top_k)
             for found, values in zip(places.tolist(), scores.tolist(), strict=True):
                 rows.append([(self.classes[place], score) for place, score in zip(found, values, strict=True)])
-        return _table(ids, rows)
+        return _table(list(videos["id"] if "id" in videos.columns else videos.index), rows)
 
     def predict_proba(self, features: pd.DataFrame) -> NDArray[np.float32]:
         """The probabilities (N, K) of all K classes for N videos, from a table of features.
@@ -135,12 +132,12 @@ class Classifier:
                 raise InputError(f"{name} is of shape {wrong}, and {self._place} takes features {width} wide")
         if self._config.level == "video":
             counts = part["num_frames"] if "num_frames" in part.columns else np.ones(len(part))
-            values = [torch.from_numpy(np.stack(arrays)) for arrays in (rgb, audio)]
-            return FeatureBatch(*values, num_frames=torch.from_numpy(np.array(counts, np.int64)))
+            pictures, sound = np.stack(rgb), np.stack(audio)
+            return _batch_of(pictures, sound, np.array(counts, np.int64))
         counts = np.array([len(array) for array in rgb], np.int64)
-        first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        values = [torch.from_numpy(padded(np.concatenate(arrays), first, counts)) for arrays in (rgb, audio)]
-        return FeatureBatch(*values, num_frames=torch.from_numpy(counts))
+        first = np.cumsum(counts) - counts
+        pictures, sound = (padded(np.concatenate(arrays), first, counts) for arrays in (rgb, audio))
+        return _batch_of(pictures, sound, counts)
 
     def _labelled(self, videos: Videos, top_k: int) -> pd.DataFrame:
         """Labels of videos that are decoded first."""
@@ -199,6 +196,10 @@ def load_classifier(checkpoint: Place, **options: Any) -> Classifier:
     return Classifier(os.fspath(checkpoint), options)
 
 
+def _batch_of(rgb: NDArray[np.float32], audio: NDArray[np.float32], counts: NDArray[np.int64]) -> FeatureBatch:
+    return FeatureBatch(torch.from_numpy(rgb), torch.from_numpy(audio), torch.from_numpy(counts))
+
+
 def _is_features(videos: Any) -> bool:
     return hasattr(videos, "columns") and bool({"mean_rgb", "rgb"} & set(videos.columns))
 
@@ -218,7 +219,7 @@ def _tables(labels: str, below: str) -> Iterator[Any]:
             yield read_table(file.uri)
 
 
-def _table(ids: list[Any], labels: list[list[tuple[str, float]]], failures: list[str] | None = None) -> pd.DataFrame:
+def _table(ids: list[Any], labels: list[list[tuple[str, float]]], failures: Sequence[str] = ()) -> pd.DataFrame:
     import pandas as pd
 
     best = [each[0] if each else (None, float("nan")) for each in labels]
@@ -228,6 +229,6 @@ def _table(ids: list[Any], labels: list[list[tuple[str, float]]], failures: list
             "label": [name for name, _ in best],
             "score": [score for _, score in best],
             "labels": labels,
-            "failure": failures or [None] * len(ids),
+            "failure": list(failures) or [None] * len(ids),
         }
     )

@@ -2,8 +2,8 @@
 
     framemill extract --input videos/ --output features/
 
-It takes the options of the job. `python jobs/extract_features.py`, in a checkout, is the same, and what `ray job submit`
-sends to a cluster.
+It takes the options of the job. `python jobs/extract_features.py`, in a checkout, is the same, and what
+`ray job submit` runs on a cluster.
 """
 
 from __future__ import annotations

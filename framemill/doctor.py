@@ -20,6 +20,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from cluster.engines.base import usable_cores
 from cluster.engines.gpus import gpu_count
@@ -27,7 +28,6 @@ from cluster.runs.command_line import parse_or_exit
 from cluster.runs.logs import shown
 from cluster.runs.option import option
 from cluster.runs.options import Options
-from cluster.storage import files
 from cluster.storage.listing import list_files
 from cluster.storage.redaction import redacted_uri
 from extractors.networks.cpu_precision import has_cpu_int8, resolve_cpu_precision
@@ -167,11 +167,12 @@ def _store(uri: str) -> Finding:
 
 def _weights() -> Iterator[Finding]:
     cache = default_cache_dir()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     try:
-        files.check_writable(str(cache))
-        yield Finding(State.FINE, "cache", f"{cache}")
-    except (InputError, OSError) as error:
-        yield Finding(State.BROKEN, "cache", str(error), "FRAMEMILL_CACHE names another folder")
+        with NamedTemporaryFile(dir=existing):
+            yield Finding(State.FINE, "cache", f"{cache}")
+    except OSError as error:
+        yield Finding(State.BROKEN, "cache", f"{cache} takes no files: {error}", "FRAMEMILL_CACHE names another folder")
     for known in WEIGHT_SETS:
         if known.shipped is None:
             yield _weight_set(known, cache)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.extraction.plan import get_weights, make_extractor
-from extractors.networks.cpu_precision import resolve_cpu_precision
 from extractors.features import merge_segments
+from extractors.networks.cpu_precision import resolve_cpu_precision
 from extractors.sampling import SamplingConfig
 from extractors.video.grid import as_fps
 from framemill.inputs import local_video
@@ -69,7 +69,8 @@ class FrameEmbedder:
 
     Example:
         >>> import framemill
-        >>> embedder = framemill.FrameEmbedder("random:0", pca="random:0", audio_weights="random:0", audio_pca="random:0")
+        >>> random = dict(weights="random:0", pca="random:0", audio_weights="random:0", audio_pca="random:0")
+        >>> embedder = framemill.FrameEmbedder(**random)  # without arguments, the weights of YouTube-8M
         >>> found = embedder.video(video)
         >>> found.frames.shape, found.sound.shape, found.mean_rgb.shape
         ((2, 1024), (2, 128), (1024,))

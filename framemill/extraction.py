@@ -53,7 +53,7 @@ def extract(videos: Videos, output: Place, *, engine: str = "local", quiet: bool
         output: Folder or URI of the dataset.
         engine: `local` for one process on this machine, `ray` for a cluster, or all cores of this machine.
         quiet: Whether to show no progress.
-        **options: Those of `framemill extract`, with underscores: `frame_features=True`, `weights="random:0"`, `fps="2"`.
+        **options: Those of `framemill extract`, with underscores, such as `frame_features=True` or `fps="2"`.
 
     Raises:
         InputError: For wrong options, videos or weights that cannot be found, a dataset of other options, a run on it
@@ -62,17 +62,15 @@ def extract(videos: Videos, output: Place, *, engine: str = "local", quiet: bool
 
     Example:
         >>> import framemill
-        >>> run = framemill.extract(videos, output, weights="random:0", pca="random:0",
-        ...                         audio_weights="random:0", audio_pca="random:0")
+        >>> random = dict(weights="random:0", pca="random:0", audio_weights="random:0", audio_pca="random:0")
+        >>> run = framemill.extract(videos, output, **random)  # without them, the weights of YouTube-8M
         >>> run.videos, run.extracted, run.failures
         (2, 2, {})
     """
     place = os.fspath(output)
     source = job_input(videos, files.join(place, INPUTS))
     made_here = {} if isinstance(videos, str | os.PathLike) else {"allow_local_files": True}
-    chosen = ExtractionOptions.of(
-        input=source, output=place, engine=engine, quiet=quiet, **{**made_here, **options}
-    )
+    chosen = ExtractionOptions.of(input=source, output=place, engine=engine, quiet=quiet, **{**made_here, **options})
     if chosen.dry_run:
         raise InputError("dry_run prints what a run would do: framemill extract --dry-run")
     with planned(chosen, read_inputs(chosen)) as (plan, made), plan.dataset.lease() as lease:

@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from framemill.inputs import local_video
 from extractors.video.decode import sample_frames
+from framemill.inputs import local_video
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +36,8 @@ def sample(
 ) -> Iterator[Frame]:
     """The frames on screen k / fps seconds after the first one, for k = 0, 1, 2, …, as they are decoded.
 
-    They are selected by timestamp, and bit-identical to those of a full decode; only the packets that they depend on are
-    decoded.
+    They are selected by timestamp, and bit-identical to those of a full decode; only the packets that they depend on
+    are decoded.
 
     Args:
         path: A local video file, in any container and codec that FFmpeg reads.

@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,8 +22,8 @@ from schemas.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    Place = str | os.PathLike[str]
-    Videos = Place | Iterable[Place] | pd.DataFrame
+    Place: TypeAlias = str | os.PathLike[str]
+    Videos: TypeAlias = Place | Iterable[Place] | pd.DataFrame
 
 
 def local_video(path: Place) -> str:
@@ -40,7 +40,9 @@ def job_input(videos: Videos, folder: str) -> str:
     """What a job reads `videos` from: themselves, or a manifest in `folder`, named by its content."""
     if isinstance(videos, str | os.PathLike):
         return os.fspath(videos)
-    table = _listed(list(videos)) if not hasattr(videos, "columns") else pa.Table.from_pandas(videos, preserve_index=False)
+    table = (
+        _listed(list(videos)) if not hasattr(videos, "columns") else pa.Table.from_pandas(videos, preserve_index=False)
+    )
     if not len(table):
         raise InputError("no videos are given")
     stream = io.BytesIO()

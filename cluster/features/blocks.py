@@ -155,9 +155,7 @@ def _means(column: pa.FixedSizeListArray, name: str, uri: str) -> NDArray[np.flo
     return matrix
 
 
-def codes_of_column(
-    column: pa.ListArray, dim: int, name: str, uri: str
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def codes_of_column(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The codes (F, dim) of a column, `rgb` or `audio`, and the offsets (N + 1,) of its N videos among them."""
     offsets = column.offsets.to_numpy().astype(np.int64)
     values = column.flatten()

@@ -52,7 +52,7 @@ def test_what_is_wrong_with_a_table_is_told(features: Path, tmp_path: Path) -> N
     with pytest.raises(framemill.InputError, match=r"no column rgb, audio: framemill\.read\(…, frames=True\) has them"):
         frames.predict(table)
     wide = framemill.load_classifier(write_trained(tmp_path / "wide", trained(rgb_dim=32)))
-    with pytest.raises(framemill.InputError, match="rgb is of shape \\(16,\\), and .* takes features 32 wide"):
+    with pytest.raises(framemill.InputError, match=r"rgb is of shape \(16,\), and .* takes features 32 wide"):
         wide.predict(table)
     table.at[0, "mean_rgb"] = np.full(16, np.nan, np.float32)
     with pytest.raises(framemill.InputError, match="mean_rgb of 1 videos has NaN"):

@@ -45,8 +45,7 @@ def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
 def test_a_command_is_the_job(tmp_path: Path) -> None:
     made = run("samples", "--output", "videos", "--count", "1", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    manifest = run("manifest", "--dataset", "folders", "--input", "videos", "--output", "manifest.csv", cwd=tmp_path)
-    assert (tmp_path / "manifest.csv").is_file(), manifest.stderr
+    assert (tmp_path / "videos" / "manifest.csv").is_file()
     refused = run("extract", "--input", "videos", cwd=tmp_path)
     assert refused.returncode == 2
     assert "--output is required" in refused.stderr
@@ -65,7 +64,8 @@ def test_what_a_ray_job_runs_stays_a_script() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, framemill; dir(framemill); print(sorted({'torch', 'ray', 'pyarrow', 'av', 'pandas'} & set(sys.modules)))"
+    heavy = "{'torch', 'ray', 'pyarrow', 'av', 'pandas'}"
+    code = f"import sys, framemill; dir(framemill); print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**job_environment(), "PYTHONPATH": str(ROOT)}
     )

@@ -41,7 +41,8 @@ def test_bash_completes(
     path = tmp_path / "completion"
     path.write_text(script("bash", monkeypatch, capsys))
     given = " ".join(f"'{word}'" for word in ["framemill", *words])
-    code = f"source {path}; COMP_WORDS=({given}); COMP_CWORD={len(words)}; _framemill; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    code = f"source {path}; COMP_WORDS=({given}); COMP_CWORD={len(words)}; _framemill; "
+    code += "printf '%s\\n' \"${COMPREPLY[@]}\""
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
     assert sorted(done.stdout.split()) == sorted(expected)
     assert not done.stderr

@@ -39,7 +39,9 @@ def test_the_same_videos_give_the_same_manifest(tmp_path: Path) -> None:
 
 
 def test_a_table_keeps_its_columns(tmp_path: Path) -> None:
-    table = pd.DataFrame({"id": ["a", "b"], "uri": ["/in/1.mp4", "gs://b/2.mp4"], "labels": [[3], [4, 5]]}, index=[7, 9])
+    table = pd.DataFrame(
+        {"id": ["a", "b"], "uri": ["/in/1.mp4", "gs://b/2.mp4"], "labels": [[3], [4, 5]]}, index=[7, 9]
+    )
     first, second = read_videos(job_input(table, str(tmp_path)))
     assert (first.id, first.uri, first.labels) == ("a", "/in/1.mp4", (3,))
     assert (second.id, second.uri, second.labels) == ("b", "gs://b/2.mp4", (4, 5))
