@@ -80,14 +80,14 @@ class Classifier:
 
         if not _is_features(videos):
             return self._labelled(videos, top_k)
-        assert hasattr(videos, "columns")
+        table: Any = videos
         rows = []
-        for batch in self._batches(videos):
+        for batch in self._batches(table):
             assert self._trained is not None
             places, scores = self._trained.label(batch, top_k)
             for found, values in zip(places.tolist(), scores.tolist(), strict=True):
                 rows.append([(self.classes[place], score) for place, score in zip(found, values, strict=True)])
-        return _table(list(videos["id"] if "id" in videos.columns else videos.index), rows)
+        return _table(list(table["id"] if "id" in table.columns else table.index), rows)
 
     def predict_proba(self, features: pd.DataFrame) -> NDArray[np.float32]:
         """The probabilities (N, K) of all K classes for N videos, from a table of features.
@@ -131,11 +131,10 @@ class Classifier:
             if wrong is not None:
                 raise InputError(f"{name} is of shape {wrong}, and {self._place} takes features {width} wide")
         if self._config.level == "video":
-            counts = part["num_frames"] if "num_frames" in part.columns else np.ones(len(part))
-            pictures, sound = np.stack(rgb), np.stack(audio)
-            return _batch_of(pictures, sound, np.array(counts, np.int64))
-        counts = np.array([len(array) for array in rgb], np.int64)
-        first = np.cumsum(counts) - counts
+            known = part["num_frames"] if "num_frames" in part.columns else np.ones(len(part))
+            return _batch_of(np.stack(rgb), np.stack(audio), np.array(known, np.int64))
+        counts: NDArray[np.int64] = np.array([len(array) for array in rgb], np.int64)
+        first: NDArray[np.int64] = np.cumsum(counts) - counts
         pictures, sound = (padded(np.concatenate(arrays), first, counts) for arrays in (rgb, audio))
         return _batch_of(pictures, sound, counts)
 
@@ -219,7 +218,7 @@ def _tables(labels: str, below: str) -> Iterator[Any]:
             yield read_table(file.uri)
 
 
-def _table(ids: list[Any], labels: list[list[tuple[str, float]]], failures: Sequence[str] = ()) -> pd.DataFrame:
+def _table(ids: list[Any], labels: list[list[tuple[str, float]]], failures: Sequence[str | None] = ()) -> pd.DataFrame:
     import pandas as pd
 
     best = [each[0] if each else (None, float("nan")) for each in labels]
