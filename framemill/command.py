@@ -11,22 +11,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 
 from cluster.runs.command_line import discard_output
 from cluster.runs.option import nearest
 from framemill import __version__
+from framemill.commands import Command
 
 HELP = ("-h", "--help", "help")
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command: the module whose `main` carries it out, and what it does."""
-
-    module: str
-    summary: str
+COMPLETION = "completion"  # which knows the commands from here
 
 
 COMMANDS = {
@@ -47,7 +40,7 @@ COMMANDS = {
     "recordings": Command("jobs.make_recordings", "generated workouts with annotations, likewise"),
     "submit": Command("jobs.submit", "a command → a Ray job, with its output and exit code"),
     "doctor": Command("framemill.doctor", "what is installed, what is missing, and how to get it"),
-    "completion": Command("framemill.completion", "completion for bash, zsh or fish"),
+    COMPLETION: Command("framemill.completion", "completion for bash, zsh or fish"),
 }
 SCRIPT = re.compile(r"(?<!-- )python jobs/(\w+)\.py")  # not after `ray job submit … --`
 
@@ -66,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.argv = [f"framemill {name}", *rest]
     module = import_module(COMMANDS[name].module)
     module.__doc__ = as_commands(module.__doc__ or "")
-    run: Callable[[], int | None] = module.main
-    return run() or 0
+    run: Callable[..., int | None] = module.main
+    return run(*([COMMANDS] if name == COMPLETION else [])) or 0
 
 
 def as_commands(text: str) -> str:

@@ -14,7 +14,7 @@ from framemill.completion import main, options_by_command
 
 def script(shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     monkeypatch.setattr("sys.argv", ["framemill completion", "--shell", shell])
-    assert main() == 0
+    assert main(COMMANDS) == 0
     return capsys.readouterr().out
 
 
@@ -59,7 +59,7 @@ def test_other_shells_get_all_commands(
 
 
 def test_each_command_has_options() -> None:
-    found = options_by_command()
+    found = options_by_command(COMMANDS)
     assert list(found) == list(COMMANDS)
     assert all(found.values())
     assert "redo-earlier" in [each.name for each in found["extract"]]
