@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 PREDICTED_ROWS = 4096
 
 
-class VideoClassifier(ClassifierMixin, BaseEstimator):
+class VideoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A classifier of means, one class for each video, trained as `framemill train` does, in this process.
 
     The last 128 columns of wider inputs are the features of the sound, as in `means`.

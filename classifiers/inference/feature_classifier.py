@@ -21,7 +21,7 @@ from classifiers.feature_models.registry import build_model
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import Ensemble
 from classifiers.inference.scikit_learn import MODEL as SCIKIT_LEARN
-from classifiers.inference.scikit_learn import EstimatorModel, estimator_model
+from classifiers.inference.scikit_learn import estimator_model
 from classifiers.weights.checkpoint import CLIP, LIP, Checkpoint, CheckpointError, fitted_model
 
 FEATURE_FIELDS = ("rgb_dim", "audio_dim", "feature_fingerprint")
@@ -71,7 +71,7 @@ class TrainedClassifier(Classifier):
         return logits
 
 
-def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel | EstimatorModel:
+def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:
     """The model of a checkpoint with its weights; error messages start with `subject`."""
     config = checkpoint.config
     if config.level == LIP:

@@ -1,8 +1,8 @@
 """Classifiers of scikit-learn as models of checkpoints.
 
 In: an estimator with `predict_proba` over means, saved by skops, which runs no code of the file as pickle would. Its
-bytes are a tensor of the checkpoint, so that whatever carries checkpoints carries it. Out: a `FeatureModel`'s results,
-logits (N, K), whose softmax are the estimator's probabilities. N videos, K classes.
+bytes are a tensor of the checkpoint, so that whatever carries checkpoints carries it. Out: a `FeatureModel`, whose
+logits (N, K) are the logarithms of the estimator's probabilities. N videos, K classes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from classifiers.weights.checkpoint import VIDEO, Checkpoint, CheckpointError
+from classifiers.feature_models.base import FeatureModel
+from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, CheckpointError
 
 MODEL = "scikit-learn"  # in the configuration of a checkpoint
 STATE = "skops"  # the tensor with the bytes of the file
@@ -38,22 +40,27 @@ TRUSTED = frozenset(
 )
 
 
-class EstimatorModel(nn.Module):
-    """An estimator as a network: rgb (N, D) and audio (N, A) to logits (N, K), float32, on the CPU."""
+class EstimatorModel(FeatureModel):
+    """An estimator, which computes on the CPU, as a network: rgb (N, D) and audio (N, A) to logits (N, K), float32."""
 
-    level = VIDEO
+    level = "video"
 
-    def __init__(self, estimator: Any) -> None:
-        super().__init__()
+    def __init__(self, estimator: Any, config: CheckpointConfig) -> None:
+        nn.Module.__init__(self)  # it has no layers
+        self.num_classes, self.rgb_dim, self.audio_dim = config.num_classes, config.rgb_dim, config.audio_dim
+        self.feature_dim = config.rgb_dim + config.audio_dim
         self.estimator = estimator
-        self.device = nn.Parameter(torch.zeros(0), requires_grad=False)  # where a network would be
+        self.place = nn.Parameter(torch.zeros(0), requires_grad=False)  # tells the device, as weights do
 
-    def forward(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
-        """Logits of a batch."""
-        features = torch.cat([rgb, audio], dim=1).cpu().numpy()
-        probabilities = np.asarray(self.estimator.predict_proba(features), np.float64)
-        least = np.finfo(np.float32).tiny
-        return torch.from_numpy(np.log(probabilities.clip(least)).astype(np.float32))
+    @override
+    def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
+        return torch.cat([rgb, audio], dim=1)
+
+    @override
+    def forward_head(self, features: Tensor) -> Tensor:
+        probabilities = np.asarray(self.estimator.predict_proba(features.cpu().numpy()), np.float64)
+        logits = np.log(probabilities.clip(np.finfo(np.float32).tiny)).astype(np.float32)
+        return torch.from_numpy(logits).to(features.device)
 
 
 def estimator_state(estimator: Any) -> dict[str, Tensor]:
@@ -93,7 +100,7 @@ def estimator_model(checkpoint: Checkpoint, subject: str) -> EstimatorModel:
         problems.append(f"it takes {width} features, config.json says {config.rgb_dim} + {config.audio_dim}")
     if problems:
         raise CheckpointError(subject, problems)
-    return EstimatorModel(estimator)
+    return EstimatorModel(estimator, config)
 
 
 def _load(content: bytes, subject: str) -> Any:

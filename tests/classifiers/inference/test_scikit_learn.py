@@ -61,6 +61,15 @@ def test_probabilities_are_those_of_the_estimator(estimator: Any) -> None:
     np.testing.assert_allclose(scores.max(axis=1), expected.max(axis=1), rtol=1e-4)
 
 
+def test_its_probabilities_are_averaged_with_those_of_a_network() -> None:
+    estimator = RandomForestClassifier(5, random_state=0).fit(FEATURES, CLASSES)
+    forest, network = checkpoint(estimator_state(estimator)), trained("dense-5", classes=3)
+    batch = FeatureBatch(*map(torch.from_numpy, (FEATURES[:, :DIM], FEATURES[:, DIM:], np.ones(90, np.int64))))
+    of_network = TrainedClassifier({"b": network}).logits(batch).double().softmax(1).numpy()
+    found = TrainedClassifier({"a": forest, "b": network}).logits(batch).double().softmax(1).numpy()
+    np.testing.assert_allclose(found, (estimator.predict_proba(FEATURES) + of_network) / 2, atol=1e-6)
+
+
 def test_functions_are_refused() -> None:
     estimator = make_pipeline(FunctionTransformer(), LogisticRegression()).fit(FEATURES, CLASSES)
     estimator.steps[0][1].func = os.system
