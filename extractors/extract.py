@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from extractors.embedders import AudioEmbedder, Embedder, FrameEmbedder
 from extractors.feature_totals import FeatureTotals
-from extractors.features import SegmentFeatures
+from extractors.features import FrameValues, SegmentFeatures
 from extractors.sampling import SamplingConfig
 from extractors.segments import Segment, plan_segments
 from extractors.sound import SegmentSound
@@ -58,10 +58,14 @@ class StageClock:
 class Extractor:
     """Decodes and embeds in one thread. Cheap to create and pickle; `setup` loads the networks once per process."""
 
-    def __init__(self, sampling: SamplingConfig, frames: FrameEmbedder, sound: AudioEmbedder) -> None:
+    def __init__(
+        self, sampling: SamplingConfig, frames: FrameEmbedder, sound: AudioEmbedder, *, keeps_values: bool = False
+    ) -> None:
+        """With `keeps_values`, the results hold the embeddings themselves as well."""
         self.sampling = sampling
         self.frames = frames
         self.sound = sound
+        self.keeps_values = keeps_values
 
     @property
     def result_type(self) -> type[SegmentFeatures]:
@@ -75,7 +79,7 @@ class Extractor:
 
     def with_networks(self, networks: Mapping[str, Any]) -> Extractor:
         """An extractor with the same sampling and other embedders, by argument name."""
-        return Extractor(self.sampling, **networks)
+        return Extractor(self.sampling, **networks, keeps_values=self.keeps_values)
 
     def setup(self) -> None:
         """Load the networks."""
@@ -129,7 +133,8 @@ class Extractor:
         if segment.index == 0 and not num_frames:
             raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {segment.start_seconds} on")
         started = time.thread_time()
-        audio = sound.totals(waveform if has_audio_track else None, frames.points, keeps_codes=config.frame_features)
+        audio = self._totals(self.sound.dim)
+        sound.add_to(audio, waveform if has_audio_track else None, frames.points)
         if has_audio_track:
             clock.add("embed_sound", started)
             clock.seconds["embed_sound"] += sound.early_seconds
@@ -157,6 +162,9 @@ class Extractor:
             size_bytes=size_bytes(source),
             thumbnail=frames.thumbnail,
             tracks=tracks,
+            values=None
+            if rgb.values is None or audio.values is None
+            else FrameValues(np.array(frames.points, np.int64), rgb.values, audio.values),
         )
         return features, others
 
@@ -182,8 +190,11 @@ class Extractor:
             self.sampling.check_length(sample.index - first + 1)
             yield sample
 
+    def _totals(self, dim: int) -> FeatureTotals:
+        return FeatureTotals(dim, keeps_codes=self.sampling.frame_features, keeps_values=self.keeps_values)
+
     def _embed_frames(self, frames: _UniqueFrames) -> FeatureTotals:
-        totals = FeatureTotals(self.frames.dim, keeps_codes=self.sampling.frame_features)
+        totals = self._totals(self.frames.dim)
         while len(embeddings := self.frames.embed_stream(islice(frames, BLOCK_FRAMES))):
             totals.add(embeddings, frames.take_counts())
         return totals

@@ -30,6 +30,19 @@ CUT_SHORT = "The recording or the upload was cut short, or it is several files j
 
 
 @dataclass(frozen=True)
+class FrameValues:
+    """The embeddings of T decoded grid points.
+
+    points      (T,) int64, their numbers on the grid
+    rgb, audio  (T, D) and (T, 128) float32, before quantisation
+    """
+
+    points: NDArray[np.int64]
+    rgb: NDArray[np.float32]
+    audio: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class SegmentFeatures:
     """The features of one segment with T decoded grid points (`num_frames`).
 
@@ -46,6 +59,7 @@ class SegmentFeatures:
     size_bytes          of the video file
     thumbnail           of one of the frames, if requested
     tracks              what was taken of the file or assumed, if not all is certain (`extractors.video.provenance`)
+    values              the embeddings themselves, if requested
     """
 
     segment: Segment
@@ -65,6 +79,7 @@ class SegmentFeatures:
     video_seconds: float | None = None
     fps: str = "1"
     tracks: str | None = None
+    values: FrameValues | None = None
 
 
 def merge_segments(

@@ -1,7 +1,7 @@
 """The sound of a segment: windows to embeddings at its grid points.
 
-In: the windows of a `Waveform`, those of a long pass on the way, so that its audio need not be held. Out: the
-`FeatureTotals` of the embeddings, (T, 128) float32, at T grid points. A run of silence is embedded once.
+In: the windows of a `Waveform`, those of a long pass on the way, so that its audio need not be held. Out, added to
+`FeatureTotals`: the embeddings, (T, 128) float32, at T grid points. A run of silence is embedded once.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ class SegmentSound:
         self._next_point = first + len(windows)
         self.early_seconds += time.thread_time() - started
 
-    def totals(self, waveform: Waveform | None, points: Sequence[int], *, keeps_codes: bool) -> FeatureTotals:
-        """The embeddings at T grid points in order, zeros without a track; to be called after the pass."""
-        totals = FeatureTotals(AUDIO_DIM, keeps_codes=keeps_codes)
+    def add_to(self, totals: FeatureTotals, waveform: Waveform | None, points: Sequence[int]) -> None:
+        """Add the embeddings at T grid points in order, zeros without a track; to be called after the pass."""
         if waveform is None:
             if points:
                 totals.add(np.zeros((1, AUDIO_DIM), np.float32), np.array([len(points)]))
-            return totals
+            return
         early_count = 0 if waveform.next_point is None else bisect_left(points, waveform.next_point)
         for start, rows in self._early if early_count else ():
             first, stop = (bisect_left(points, point) for point in (start, start + len(rows)))
@@ -56,7 +55,6 @@ class SegmentSound:
         blocks = waveform.blocks(points[early_count:])
         while group := list(islice(blocks, GROUP_BLOCKS)):
             totals.add(*self._embed(group))
-        return totals
 
     def _embed(self, blocks: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Embeddings of blocks of windows (N, 15600), of a run of silent ones once, and the length of each run."""

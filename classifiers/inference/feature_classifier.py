@@ -20,6 +20,8 @@ from classifiers.feature_models.base import FeatureModel, Level, Sizes
 from classifiers.feature_models.registry import build_model
 from classifiers.inference.base import Classifier, top_classes
 from classifiers.inference.ensemble import Ensemble
+from classifiers.inference.scikit_learn import MODEL as SCIKIT_LEARN
+from classifiers.inference.scikit_learn import estimator_model
 from classifiers.weights.checkpoint import CLIP, LIP, Checkpoint, CheckpointError, fitted_model
 
 FEATURE_FIELDS = ("rgb_dim", "audio_dim", "feature_fingerprint")
@@ -77,6 +79,8 @@ def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:
     if config.level == CLIP:
         problem = f"model {config.model!r} takes clips of videos, not features: score_videos.py --videos labels with it"
         raise CheckpointError(subject, [problem])
+    if config.model == SCIKIT_LEARN:
+        return estimator_model(checkpoint, subject)
     sizes = {name: getattr(config, name) for name in Sizes.__annotations__}
     model = fitted_model(partial(build_model, config.model, options=config.options, **sizes), checkpoint, subject)
     if model.level != config.level:

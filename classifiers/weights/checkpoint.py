@@ -34,8 +34,8 @@ from schemas.lips import LipInput
 from schemas.trainings import Epoch
 
 SCHEMA_VERSION = 2
-CLIP, LIP = "clip", "lip"
-LEVELS = ("video", "frame", CLIP, LIP)
+VIDEO, FRAME, CLIP, LIP = "video", "frame", "clip", "lip"
+LEVELS = (VIDEO, FRAME, CLIP, LIP)
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "model.safetensors", "config.json", "history.json"
 MAX_LISTED = 20
 MAX_DIM = 1 << 16

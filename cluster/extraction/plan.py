@@ -216,7 +216,12 @@ def make_plan(options: ExtractionOptions, inputs: Inputs, *, on_gpu: bool) -> Pl
 
 
 def make_extractor(
-    sampling: SamplingConfig, weights: Mapping[Kind, ResolvedWeights | None], precision: str, sound_precision: str
+    sampling: SamplingConfig,
+    weights: Mapping[Kind, ResolvedWeights | None],
+    precision: str,
+    sound_precision: str,
+    *,
+    keeps_values: bool = False,
 ) -> tuple[Extractor, dict[str, str]]:
     """The stage that extracts, and the fingerprint of its features."""
     frame_weights, sound_weights = weights["frames"], weights["sound"]
@@ -224,7 +229,7 @@ def make_extractor(
     assert sound_weights is not None
     frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, weights["frame-pca"], precision, threads=1))
     sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, weights["sound-pca"], sound_precision, threads=1))
-    return Extractor(sampling, frames, sound), {
+    return Extractor(sampling, frames, sound, keeps_values=keeps_values), {
         **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
         "sampling.version": SAMPLING_VERSION,
         **{f"frames.{key}": value for key, value in frames.fingerprint_parts().items()},

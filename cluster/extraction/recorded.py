@@ -64,6 +64,25 @@ def recorded_settings(root: str) -> dict[str, Any]:
     return settings
 
 
+def options_of_fingerprint(fingerprint: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options `given`, and the others that give features of this fingerprint: weights by their published names.
+
+    Raises `InputError` where weights are no published set, and not given.
+    """
+    found: dict[str, Any] = {}
+    for part, value in fingerprint.items():
+        option = OPTION_OF.get(part)
+        if option == "max_seconds":
+            found[option] = None if value == WHOLE else natural_number_of(value)
+        elif option is not None and part in PART_OF.values() and option not in given:
+            found[option] = published_name(value)
+            if found[option] is None:
+                raise InputError(f"the features are of weights {value}, which are no published set: give {option}")
+        elif option is not None:
+            found[option] = value
+    return {**found, **given}
+
+
 def _configuration(root: str, run_id: str) -> Mapping[str, Any]:
     """The options in the record of a run, of this release or of another; empty where there is none."""
     try:

@@ -102,8 +102,8 @@ def _parquet_blocks(
                     rgb, audio = (_means(batch.column(name), name, file.uri) for name in names)
                     offsets = None
                 else:
-                    rgb, offsets = _codes(batch.column("rgb"), file.rgb_dim, "rgb", file.uri)
-                    audio, audio_offsets = _codes(batch.column("audio"), file.audio_dim, "audio", file.uri)
+                    rgb, offsets = codes_of_column(batch.column("rgb"), file.rgb_dim, "rgb", file.uri)
+                    audio, audio_offsets = codes_of_column(batch.column("audio"), file.audio_dim, "audio", file.uri)
                     counts = np.diff(offsets)
                     _check_lengths(counts, np.diff(audio_offsets), start, file.uri)
                 gaps = gaps_of_column(batch.column("gaps"), file.uri) if "gaps" in columns else ()
@@ -155,7 +155,8 @@ def _means(column: pa.FixedSizeListArray, name: str, uri: str) -> NDArray[np.flo
     return matrix
 
 
-def _codes(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def codes_of_column(column: pa.ListArray, dim: int, name: str, uri: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The codes (F, dim) of a column, `rgb` or `audio`, and the offsets (N + 1,) of its N videos among them."""
     offsets = column.offsets.to_numpy().astype(np.int64)
     values = column.flatten()
     if column.null_count or values.null_count:

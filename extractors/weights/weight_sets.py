@@ -149,13 +149,18 @@ class MissingWeightsError(WeightsError):
         return missing_weights([self])
 
 
+def download_command(known: WeightSet, path: Path) -> str:
+    """The command that downloads a set of weights to `path`."""
+    return f"curl -fL --create-dirs -o {shlex.quote(str(path))} {shlex.quote(known.url)}"
+
+
 def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
     """What to bring, as a table with a row for each missing set."""
     header = ("name", "for", "file", "size", "folder", "download")
     rows = [
         (
             *(each.known.name, each.known.kind, each.known.file_name, each.known.size, str(each.path.parent)),
-            f"curl -fL --create-dirs -o {shlex.quote(str(each.path))} {shlex.quote(each.known.url)}",
+            download_command(each.known, each.path),
         )
         for each in missing
     ]

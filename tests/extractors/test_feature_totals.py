@@ -13,8 +13,8 @@ EMBEDDINGS = (3 * RNG.standard_normal((301, 16))).astype(np.float32)
 COUNTS = RNG.integers(1, 4, 301)
 
 
-def totals(size: int, counts: np.ndarray, *, keeps_codes: bool = True) -> FeatureTotals:
-    taken = FeatureTotals(16, keeps_codes=keeps_codes)
+def totals(size: int, counts: np.ndarray, *, keeps_codes: bool = True, keeps_values: bool = False) -> FeatureTotals:
+    taken = FeatureTotals(16, keeps_codes=keeps_codes, keeps_values=keeps_values)
     for start in range(0, 301, size):
         taken.add(EMBEDDINGS[start : start + size], counts[start : start + size])
     return taken
@@ -34,8 +34,12 @@ def test_an_embedding_counts_at_each_of_its_grid_points(size: int) -> None:
     np.testing.assert_array_equal(found.codes, quantize(expected))
 
 
-def test_codes_are_kept_on_request() -> None:
+def test_codes_and_values_are_kept_on_request() -> None:
     assert totals(100, COUNTS, keeps_codes=False).codes is None
+    assert totals(100, COUNTS).values is None
+    np.testing.assert_array_equal(
+        totals(100, COUNTS, keeps_values=True).values, np.repeat(EMBEDDINGS, COUNTS, axis=0), strict=True
+    )
 
 
 def test_no_embedding_at_all() -> None:

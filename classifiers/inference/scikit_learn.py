@@ -1,0 +1,120 @@
+"""Classifiers of scikit-learn as models of checkpoints.
+
+In: an estimator with `predict_proba` over means, saved by skops, which runs no code of the file as pickle would. Its
+bytes are a tensor of the checkpoint, so that whatever carries checkpoints carries it. Out: a `FeatureModel`, whose
+logits (N, K) are the logarithms of the estimator's probabilities. N videos, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from classifiers.feature_models.base import FeatureModel
+from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, CheckpointError
+
+MODEL = "scikit-learn"  # in the configuration of a checkpoint
+STATE = "skops"  # the tensor with the bytes of the file
+MISSING = "a classifier of scikit-learn needs other libraries: pip install 'framemill[sklearn]'"
+# scikit-learn's own types that skops leaves to its callers: they hold numbers, and load no code.
+TRUSTED = frozenset(
+    {
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+    }
+)
+
+
+class EstimatorModel(FeatureModel):
+    """An estimator, which computes on the CPU, as a network: rgb (N, D) and audio (N, A) to logits (N, K), float32."""
+
+    level = "video"
+
+    def __init__(self, estimator: Any, config: CheckpointConfig) -> None:
+        nn.Module.__init__(self)  # it has no layers
+        self.num_classes, self.rgb_dim, self.audio_dim = config.num_classes, config.rgb_dim, config.audio_dim
+        self.feature_dim = config.rgb_dim + config.audio_dim
+        self.estimator = estimator
+        self.place = nn.Parameter(torch.zeros(0), requires_grad=False)  # tells the device, as weights do
+
+    @override
+    def forward_features(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
+        return torch.cat([rgb, audio], dim=1)
+
+    @override
+    def forward_head(self, features: Tensor) -> Tensor:
+        probabilities = np.asarray(self.estimator.predict_proba(features.cpu().numpy()), np.float64)
+        logits = np.log(probabilities.clip(np.finfo(np.float32).tiny)).astype(np.float32)
+        return torch.from_numpy(logits).to(features.device)
+
+
+def estimator_state(estimator: Any) -> dict[str, Tensor]:
+    """The tensors of a checkpoint with this estimator.
+
+    Raises:
+        ImportError: without skops.
+        CheckpointError: for an estimator that `estimator_model` would refuse.
+    """
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(MISSING) from error
+    content = skops.io.dumps(estimator)
+    _load(content, type(estimator).__name__)
+    return {STATE: torch.frombuffer(bytearray(content), dtype=torch.uint8)}
+
+
+def estimator_model(checkpoint: Checkpoint, subject: str) -> EstimatorModel:
+    """The model of a checkpoint; error messages start with `subject`.
+
+    Raises:
+        ImportError: without skops.
+        CheckpointError: for a file that is damaged, has types that are not known to be harmless, or does not fit.
+    """
+    content = checkpoint.state.get(STATE)
+    if content is None or content.dtype != torch.uint8:
+        raise CheckpointError(subject, [f"its weights have no {STATE!r}, the file of scikit-learn's classifier"])
+    estimator = _load(content.numpy().tobytes(), subject)
+    config, problems = checkpoint.config, []
+    classes, width = getattr(estimator, "classes_", ()), getattr(estimator, "n_features_in_", None)
+    if not hasattr(estimator, "predict_proba"):
+        problems.append(f"{type(estimator).__name__} gives no probabilities (predict_proba)")
+    if len(classes) != config.num_classes:
+        problems.append(f"the classifier has {len(classes)} classes, config.json {config.num_classes}")
+    if width != config.rgb_dim + config.audio_dim:
+        problems.append(f"it takes {width} features, config.json says {config.rgb_dim} + {config.audio_dim}")
+    if problems:
+        raise CheckpointError(subject, problems)
+    return EstimatorModel(estimator, config)
+
+
+def _load(content: bytes, subject: str) -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(MISSING) from error
+    try:
+        unknown = set(skops.io.get_untrusted_types(data=content))
+        if unknown - TRUSTED:
+            names = ", ".join(sorted(unknown - TRUSTED))
+            raise CheckpointError(subject, [f"it has types that may run code when they are loaded: {names}"])
+        return skops.io.loads(content, trusted=sorted(unknown))
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever a damaged file makes skops or scikit-learn do
+        raise CheckpointError(subject, [f"the file of scikit-learn's classifier cannot be read: {error}"]) from error

@@ -1,0 +1,104 @@
+"""`load_classifier`: labels from tables of features, and from videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import framemill
+from tests.support.checkpoints import trained, write_trained
+from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.features import feature_row, write_shard
+
+RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0", "audio_pca": "random:0"}
+ROWS = [feature_row(number, frames=number % 4 + 1) for number in range(5)]
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    write_shard(tmp_path / "features" / "a.parquet", ROWS)
+    return tmp_path
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize(("model", "frames"), [("dense-5", False), ("netvlad", True)])
+def test_a_table_of_features_is_labelled(features: Path, tmp_path: Path, model: str, frames: bool, task: str) -> None:
+    classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained(model, task=task)))
+    table = framemill.read(features, frames=frames)
+    found, proba = classifier.predict(table, top_k=2), classifier.predict_proba(table)
+    assert found.id.tolist() == [row.id for row in ROWS]
+    assert proba.shape == (5, 6)
+    best = proba.argsort(axis=1)[:, ::-1]
+    assert found.label.tolist() == [classifier.classes[place] for place in best[:, 0]]
+    for labels, row, order in zip(found.labels, proba, best, strict=True):
+        assert [name for name, _ in labels] == [classifier.classes[place] for place in order[:2]]
+        np.testing.assert_allclose([score for _, score in labels], row[order[:2]], rtol=1e-5)
+    if task == "single-label":
+        np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_features_of_other_options_are_refused(features: Path, tmp_path: Path) -> None:
+    classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained(fingerprint={"source": "other"})))
+    with pytest.raises(framemill.InputError, match="not the features that model 'dense-5' was trained on"):
+        classifier.predict(framemill.read(features))
+
+
+def test_what_is_wrong_with_a_table_is_told(features: Path, tmp_path: Path) -> None:
+    table = framemill.read(features)
+    frames = framemill.load_classifier(write_trained(tmp_path / "frames", trained("netvlad")))
+    with pytest.raises(framemill.InputError, match=r"no column rgb, audio: framemill\.read\(…, frames=True\) has them"):
+        frames.predict(table)
+    wide = framemill.load_classifier(write_trained(tmp_path / "wide", trained(rgb_dim=32)))
+    with pytest.raises(framemill.InputError, match=r"rgb is of shape \(16,\), and .* takes features 32 wide"):
+        wide.predict(table)
+    table.at[0, "mean_rgb"] = np.full(16, np.nan, np.float32)
+    with pytest.raises(framemill.InputError, match="mean_rgb of 1 videos has NaN"):
+        framemill.load_classifier(write_trained(tmp_path / "narrow", trained())).predict(table)
+
+
+def test_an_empty_table_has_no_labels(features: Path, tmp_path: Path) -> None:
+    classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained()))
+    assert len(classifier.predict(framemill.read(features).iloc[:0])) == 0
+
+
+def test_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(framemill.InputError, match=r"config\.json"):
+        framemill.load_classifier(tmp_path)
+
+
+def test_videos_are_extracted_as_the_training_data_was(tmp_path: Path) -> None:
+    videos = write_clip_videos(tmp_path / "videos", 2)
+    framemill.extract(tmp_path / "videos", tmp_path / "features", **RANDOM)
+    table = framemill.read(tmp_path / "features")
+    fingerprint = table.attrs["framemill.fingerprint"]
+    place = write_trained(tmp_path / "model", trained("logistic", rgb_dim=1024, fingerprint=fingerprint))
+    classifier = framemill.load_classifier(place)
+    (tmp_path / "videos" / "broken.mp4").write_bytes(b"")
+    found = classifier.predict([*videos, tmp_path / "videos" / "broken.mp4"])
+    expected = classifier.predict(table)
+    assert found.failure.tolist()[:1] == ["empty"]
+    assert found.id.tolist()[1:] == expected.id.tolist()
+    assert found.labels.tolist()[1:] == expected.labels.tolist()
+
+
+def test_weights_without_a_name_have_to_be_given(tmp_path: Path) -> None:
+    fingerprint = {"frames.weights": "sha256:" + "0" * 64}
+    classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained(fingerprint=fingerprint)))
+    with pytest.raises(framemill.InputError, match="no published set: give weights"):
+        classifier.predict("videos/")
+
+
+def test_a_classifier_of_clips_looks_at_videos(features: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    videos = write_clip_videos(tmp_path / "videos", 2)
+    classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained_clips()))
+    (tmp_path / "videos" / "broken.mp4").write_bytes(b"")
+    found = classifier.predict([*videos, tmp_path / "videos" / "broken.mp4"], top_k=2)
+    assert found.failure.tolist() == ["empty", None, None]
+    assert set(found.label[1:]) <= set(classifier.classes)
+    assert [len(labels) for labels in found.labels] == [0, 2, 2]
+    with pytest.raises(framemill.InputError, match="looks at clips"):
+        classifier.predict_proba(framemill.read(features))

@@ -1,0 +1,78 @@
+"""The command `framemill`: every job by its name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import framemill
+from framemill.command import COMMANDS, as_commands, main
+from tests.support.dataset import ROOT, job_environment
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "framemill", *arguments]
+    environment = {**job_environment(), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
+
+
+def test_each_job_has_a_command() -> None:
+    jobs = {f"jobs.{path.stem}" for path in (ROOT / "jobs").glob("*.py")} - {"jobs.__init__"}
+    assert {command.module for command in COMMANDS.values() if command.module.startswith("jobs.")} == jobs
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed and command.summary in printed for name, command in COMMANDS.items())
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert capsys.readouterr().out == f"framemill {framemill.__version__}\n"
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lable"]) == 2
+    assert "no command 'lable'; did you mean label?" in capsys.readouterr().err
+
+
+def test_a_command_is_the_job(tmp_path: Path) -> None:
+    made = run("samples", "--output", "videos", "--count", "1", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "videos" / "manifest.csv").is_file()
+    refused = run("extract", "--input", "videos", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--output is required" in refused.stderr
+
+
+def test_help_of_a_command_speaks_of_the_command() -> None:
+    printed = run("label", "--help").stdout
+    assert printed.startswith("usage: framemill label --checkpoint")
+    assert "framemill label --features features/" in printed
+    assert "python jobs/" not in printed
+
+
+def test_what_a_ray_job_runs_stays_a_script() -> None:
+    line = "ray job submit --working-dir . -- python jobs/extract_features.py --input a"
+    assert as_commands(line) == line
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'ray', 'pyarrow', 'av', 'pandas'}"
+    code = f"import sys, framemill; dir(framemill); print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**job_environment(), "PYTHONPATH": str(ROOT)}
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_names_of_the_package_are_found() -> None:
+    assert all(getattr(framemill, name) is not None for name in framemill.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'smaple'"):
+        framemill.smaple  # noqa: B018 - the access is what is tested
