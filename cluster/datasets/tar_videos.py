@@ -3,7 +3,8 @@
 A tar counts as a folder of its name: in `shards/00.tar`, the member `a/1.mp4` is the video `shards/00/a/1`, and `a/1`
 where the input is that tar alone. As in webdataset, a member's name ends at the first dot after its last slash; what
 follows is its extension, which says whether it is a video. The class index in a `.cls` beside it is its label.
-Of members with one path the last counts. All others are left out and counted; `--exclude` leaves out whole tars.
+Of members with one path the last counts. What a listing leaves out of a folder (`storage.exclusion`) is left out of a
+tar, too; other members that are no videos are counted, and labels that are no class indices.
 
 A tar that is damaged, or cannot be read, is itself a row after its members: it fails, and the failure says why.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cluster.datasets.label_cells import labels_of
+from cluster.storage.exclusion import HIDDEN, Exclusion
 from cluster.storage.forward_reads import open_headers
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.redaction import redacted_uri
@@ -36,13 +38,15 @@ MAX_REQUESTS = 16  # tars whose headers are read at the same time
 class Unpacked:
     """Videos, members in place of their tars.
 
-    names   of each, the name that tells it from others which have its id otherwise
-    others  the number of members that are no videos, by extension
+    names          of each, the name that tells it from others which have its id otherwise
+    others         the number of members that are no videos, by extension
+    unread_labels  members that should be labels, and hold no class index
     """
 
     videos: list[Video]
     names: list[str]
     others: Counter[str]
+    unread_labels: list[str]
 
 
 def unpacked(
@@ -51,15 +55,17 @@ def unpacked(
     suffixes: Sequence[str],
     policy: ReadPolicy,
     retry_policy: RetryPolicy = RETRY_POLICY,
+    exclusion: Exclusion = HIDDEN,
 ) -> Unpacked:
     """The videos, and in place of each tar its members.
 
     The ids of members begin with that of the tar, unless it is empty; a tar's labels are those of all its members.
 
-    names     one of each video, with its extension
-    suffixes  of videos
+    names      one of each video, with its extension
+    suffixes   of videos
+    exclusion  of members, by their paths below the input
     """
-    found = Unpacked([], [], Counter())
+    found = Unpacked([], [], Counter(), [])
     with ThreadPoolExecutor(MAX_REQUESTS, thread_name_prefix="tars") as pool:
         tars = [video for video in videos if is_tar(video.uri)]
         listings = pool.map(partial(_listed, policy=policy, retry_policy=retry_policy), tars)
@@ -69,7 +75,7 @@ def unpacked(
                 found.names.append(name)
                 continue
             listing = next(listings)
-            _add_members(found, video, name or video.id, listing, suffixes)
+            _add_members(found, video, name or video.id, listing, suffixes, exclusion)
             if not listing.is_whole:
                 found.videos.append(replace(video, id=video.id or posixpath.basename(video.uri)))
                 found.names.append(name)
@@ -78,7 +84,8 @@ def unpacked(
 
 @dataclass(frozen=True)
 class _Listing:
-    """Members by path, labels by path without extension, and whether all of the tar has been read."""
+    """Members by path, labels by path without extension (none where they are no class indices), and whether all of the
+    tar has been read."""
 
     members: dict[str, TarMember]
     labels: dict[str, tuple[int | str, ...]]
@@ -95,22 +102,32 @@ def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy) -> _Listi
         )
         for member in tar_members(read, size_bytes):
             path = storable(member.name.removeprefix("./").lstrip("/"))
+            if _is_hidden(path):
+                continue
             members.pop(path, None)  # its place is that of the last one
             members[path] = member
             key, extension = split_name(path)
-            if extension == LABELS and member.size_bytes <= MAX_LABEL_BYTES:
-                labels[key] = _labels(read(member.start, member.start + member.size_bytes))
+            if extension == LABELS:
+                is_short = member.size_bytes <= MAX_LABEL_BYTES
+                labels[key] = _labels(read(member.start, member.start + member.size_bytes)) if is_short else ()
     except Exception:  # each store has its own; who opens the tar itself learns why
         is_whole = False
     return _Listing(members, labels, is_whole)
 
 
-def _add_members(found: Unpacked, tar: Video, tar_name: str, listing: _Listing, suffixes: Sequence[str]) -> None:
+def _add_members(
+    found: Unpacked, tar: Video, tar_name: str, listing: _Listing, suffixes: Sequence[str], exclusion: Exclusion
+) -> None:
     for path, member in listing.members.items():
+        if exclusion.leaves_out("/".join(filter(None, (tar.id, path))), with_hidden=True):
+            continue
         key, extension = split_name(path)
         suffix = posixpath.splitext(extension)[1].lower() if extension.count(".") > 1 else extension.lower()
         if suffix not in suffixes:
-            found.others[suffix] += suffix != LABELS
+            if suffix != LABELS:
+                found.others[suffix] += 1
+            elif not tar.labels and not listing.labels.get(key):
+                found.unread_labels.append("/".join(filter(None, (tar_name, path))))
             continue
         uri = member_uri(tar.uri, member.start, member.size_bytes)
         video = replace(
@@ -123,6 +140,10 @@ def _add_members(found: Unpacked, tar: Video, tar_name: str, listing: _Listing, 
         )
         found.videos.append(video)
         found.names.append("/".join(filter(None, (tar_name, path))))
+
+
+def _is_hidden(path: str) -> bool:
+    return HIDDEN.leaves_out("/".join(name for name in path.split("/") if name not in (".", "..")))
 
 
 def split_name(path: str) -> tuple[str, str]:

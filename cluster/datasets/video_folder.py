@@ -74,6 +74,7 @@ class FolderListing:
         self.is_ordered = True
         self._packed: list[str] = []
         self._member_others: Counter[str] = Counter()
+        self._unread_labels: list[str] = []
         self._exclusion = Exclusion(exclude)
         self._policy = policy
         self._is_local = is_local(source)
@@ -102,8 +103,9 @@ class FolderListing:
             )
             for name, file in zip(full, files, strict=True)
         ]
-        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy)
+        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy, exclusion=self._exclusion)
         self._member_others += members.others
+        self._unread_labels += members.unread_labels
         ids = distinct_ids([video.id for video in members.videos], members.names)
         return [
             video if video.id == name else replace(video, id=name)
@@ -124,11 +126,10 @@ class FolderListing:
         return VideoFolder(videos, tuple(self.unread), tuple(self.outside), self.others + self._member_others)
 
     def log_members(self) -> None:
-        """Log what was left out of the tars that have been unpacked."""
-        if self._member_others:
-            logger.info(
-                f"left out of tars, as their extensions are not those of videos: {described(self._member_others)}"
-            )
+        """Log what was left out of the tars that have been unpacked, and patterns that have matched nothing."""
+        log_members(self._member_others, self._unread_labels)
+        if self._exclusion.unused:
+            logger.info(f"nothing there matches --exclude {' '.join(sorted(self._exclusion.unused))}")
 
     def _together(self, stream: Iterable[StoredFile]) -> Iterator[list[StoredFile]]:
         some: list[StoredFile] = []
@@ -172,8 +173,6 @@ class FolderListing:
             self.unread += self._packed
         if self.others:
             logger.info(f"left out, as their extensions are not those of videos: {described(self.others)}")
-        if self._exclusion.unused:
-            logger.info(f"nothing there matches --exclude {' '.join(sorted(self._exclusion.unused))}")
 
 
 def _common_start(files: Sequence[StoredFile], uri: str) -> str:
@@ -212,6 +211,16 @@ def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
             + examples(sorted(renamed))
         )
     return ids
+
+
+def log_members(others: Counter[str], unread_labels: Sequence[str]) -> None:
+    """Log what was left out of tars (`datasets.tar_videos.Unpacked`)."""
+    if others:
+        logger.info(f"left out of tars, as their extensions are not those of videos: {described(others)}")
+    if unread_labels:
+        logger.warning(
+            f"{len(unread_labels)} labels of tars are missing, as these hold no class index: {examples(unread_labels)}"
+        )
 
 
 def described(others: Counter[str]) -> str:
