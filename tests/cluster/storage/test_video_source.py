@@ -270,6 +270,27 @@ def test_a_large_member_is_read_as_a_large_object(store):
         assert source.read() == b"b"
 
 
+def test_a_member_beyond_the_end_of_its_tar_is_cut_off(store, web):
+    root, _ = store
+    files.write_bytes(f"{root}/short.tar", tar_bytes([("a.mp4", b"a")]))
+    for uri in (f"{root}/short.tar", f"{web}/v.tar"):
+        for start in (20_480, 1 << 30):
+            assert refusal(f"{uri}#bytes={start}-{start + 100}").code is FailureCode.TRUNCATED
+
+
+def test_a_video_whose_size_no_answer_tells_is_copied(web):
+    for options in ({}, {"size_bytes": 256 * 40_000}, {"reads_all": False}):
+        with open_video(f"{web}/streamed/v.mp4", **options) as file:
+            assert file.read() == bytes(range(256)) * 40_000
+
+
+def test_other_parts_than_were_asked_for_are_not_taken_for_them(web):
+    with pytest.raises(VideoError, match="another part") as caught, open_video(f"{web}/elsewhere/v.mp4") as file:
+        file.read()
+    assert caught.value.code is FailureCode.STORAGE
+    assert "another part" in refusal(f"{web}/elsewhere/v.tar#bytes=1024-2000").message
+
+
 def test_failures_of_a_store_are_those_of_its_tars(store, web):
     root, _ = store
     assert refusal(f"{root}/none.tar#bytes=512-600").code is FailureCode.MISSING
