@@ -199,7 +199,7 @@ def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[Vide
     except ValueError as error:
         problems.append(f"it cannot be parsed: {error}")
     if required == URI and not problems:
-        members = unpacked(videos, full, VIDEO_SUFFIXES, policy)
+        members = unpacked(_tars_with_versions(videos, policy), full, VIDEO_SUFFIXES, policy)
         videos, full = members.videos, members.names
         log_members(members.others, members.unread_labels)
     ids = distinct_ids([video.id for video in videos], full)
@@ -323,6 +323,12 @@ def _duplicates(videos: list[Video]) -> list[str]:
         else:
             uris[video.id] = video.uri
     return problems
+
+
+def _tars_with_versions(videos: list[Video], policy: ReadPolicy) -> list[Video]:
+    tars = [video for video in videos if is_tar(video.uri)]
+    known = dict(zip(tars, with_versions(tars, policy), strict=True)) if tars else {}
+    return [known.get(video, video) for video in videos] if known else videos
 
 
 def repeated(videos: Iterable[Video]) -> list[str]:

@@ -24,7 +24,8 @@ from cluster.storage.forward_reads import open_headers
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
-from cluster.storage.tar_members import TarMember, is_tar, member_uri, member_version, tar_members
+from cluster.storage.tar_listings import listed_members
+from cluster.storage.tar_members import TarMember, is_tar, member_uri, member_version
 from cluster.storage.video_source import RETRY_POLICY
 from schemas.text import storable
 from schemas.videos import Video
@@ -97,10 +98,9 @@ def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy) -> _Listi
     labels: dict[str, tuple[int | str, ...]] = {}
     is_whole = True
     try:
-        read, size_bytes = open_headers(
-            tar.uri, partial(retry_policy.call, redacted_uri(tar.uri)), policy, tar.size_bytes
-        )
-        for member in tar_members(read, size_bytes):
+        retry = partial(retry_policy.call, redacted_uri(tar.uri))
+        open_tar = partial(open_headers, tar.uri, retry, policy, tar.size_bytes)
+        for member, content in listed_members(tar.uri, tar.version, open_tar, _may_be_label):
             path = storable(member.name.removeprefix("./").lstrip("/"))
             if _is_hidden(path):
                 continue
@@ -108,8 +108,7 @@ def _listed(tar: Video, policy: ReadPolicy, retry_policy: RetryPolicy) -> _Listi
             members[path] = member
             key, extension = split_name(path)
             if extension == LABELS:
-                is_short = member.size_bytes <= MAX_LABEL_BYTES
-                labels[key] = _labels(read(member.start, member.start + member.size_bytes)) if is_short else ()
+                labels[key] = () if content is None else _labels(content)
     except Exception:  # each store has its own; who opens the tar itself learns why
         is_whole = False
     return _Listing(members, labels, is_whole)
@@ -155,6 +154,10 @@ def split_name(path: str) -> tuple[str, str]:
     stem, dot, extension = name.lstrip(".").partition(".")
     hidden = name[: len(name) - len(name.lstrip("."))]
     return f"{folder}{slash}{hidden}{stem}", f"{dot}{extension}"
+
+
+def _may_be_label(member: TarMember) -> bool:
+    return member.name.endswith(LABELS) and member.size_bytes <= MAX_LABEL_BYTES
 
 
 def _labels(content: bytes) -> tuple[int | str, ...]:
