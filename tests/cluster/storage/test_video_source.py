@@ -220,7 +220,8 @@ def test_of_a_long_video_a_segment_is_read(name, tmp_path):
     with http_files(tmp_path) as address, faulty_proxy(address) as proxy:
         for start in (0, 80, 160):
             proxy.reset_counts()
-            with open_video(f"{proxy.url}/{name}") as source:
+            whole = path.stat().st_size
+            with open_video(f"{proxy.url}/{name}", size_bytes=whole, reads_all=not start) as source:
                 assert samples(source, start, start + 80) == 80
             # The groups of pictures around it, the head, and the index at the end.
             assert proxy.sent_bytes <= 1.1 * packet_bytes(path, start - 4, start + 84) + 3 * MIN_BLOCK_BYTES
