@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from cluster.storage import files
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
+from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.support.servers import s3_bucket
 from tests.support.tars import tar_bytes
 
@@ -150,6 +153,32 @@ def test_a_tar_that_is_replaced_in_a_store_is_read_anew(tmp_path: Path) -> None:
             for video in videos:
                 with open_video(video.uri, version=video.version, read_until=10_000) as source:
                     assert source.read() == fill * 1000  # type: ignore[union-attr]
+
+
+def test_a_tar_in_a_store_is_walked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    proxies: list[FaultyProxy] = []
+
+    @contextmanager
+    def through(address: str) -> Iterator[str]:
+        with faulty_proxy(address) as proxy:
+            proxies.append(proxy)
+            yield proxy.url
+
+    with s3_bucket(through) as root:
+        (proxy,) = proxies
+        members = [(f"{number}.mp4", b"x" * 50_000) for number in range(3)]
+        files.write_bytes(f"{root}/v/a.tar", tar_bytes([*members, ("1.cls", b"7")]))
+        (tmp_path / "m.csv").write_text(f"id,uri\na,{root}/v/a.tar\n")
+        first = read_videos(str(tmp_path / "m.csv"))
+        assert proxy.sent_bytes > 150_000
+        assert [video.labels for video in first] == [(), (7,), ()]
+        for source in (str(tmp_path / "m.csv"), f"{root}/v/"):
+            proxy.reset_counts()
+            assert read_videos(source) == first
+            assert proxy.sent_bytes < 10_000
+        files.write_bytes(f"{root}/v/a.tar", tar_bytes(members[:2]))
+        assert len(read_videos(f"{root}/v/")) == 2
 
 
 def test_names_are_data(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.length_probe import LengthProbe
 from cluster.storage import files
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, WHOLE_BYTES
+from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.decode import sample_frames
@@ -290,6 +291,13 @@ def test_other_parts_than_were_asked_for_are_not_taken_for_them(web):
         file.read()
     assert caught.value.code is FailureCode.STORAGE
     assert "another part" in refusal(f"{web}/elsewhere/v.tar#bytes=1024-2000").message
+
+
+def test_the_headers_of_a_tar_on_a_server_have_a_time_limit(web):
+    policy = ReadPolicy(copy_seconds=0.0)
+    with pytest.raises(VideoError, match="--copy-time-limit") as caught, open_video(f"{web}/v.tar", policy=policy):
+        pytest.fail("it was opened")
+    assert caught.value.code is FailureCode.COPY_LIMIT
 
 
 def test_failures_of_a_store_are_those_of_its_tars(store, web):
