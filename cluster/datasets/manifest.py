@@ -342,7 +342,7 @@ def repeated(videos: Iterable[Video]) -> list[str]:
         if first is video or not video.uri:
             continue
         uri = redacted_uri(video.uri)
-        if first.split != video.split:
+        if first.split and video.split and first.split != video.split:
             problems.append(f"{first.id!r} and {video.id!r} are one video in two splits: {uri!r}")
         elif part_of(video.uri) is not None:
             problems.append(f"{first.id!r} and {video.id!r} are one member of a tar: {uri!r}")
