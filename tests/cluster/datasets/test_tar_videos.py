@@ -144,8 +144,9 @@ def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path) -> None:
         assert problem(video).code is FailureCode.TRUNCATED
 
 
-def test_a_tar_that_is_replaced_in_a_store_is_read_anew(tmp_path: Path) -> None:
+def test_a_tar_that_is_replaced_in_a_store_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the process that has read it before."""
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path))
     with s3_bucket() as root:
         for fill in (b"1", b"2"):
             files.write_bytes(f"{root}/a.tar", tar_bytes((f"{number}.mp4", fill * 1000) for number in range(3)))

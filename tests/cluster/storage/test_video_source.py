@@ -126,8 +126,8 @@ def test_a_failure_that_the_decoder_swallows_is_raised(web):
 
 
 @pytest.fixture(scope="module", params=[gs_bucket, s3_bucket])
-def store(request):
-    """A bucket, and the proxy that counts what is asked of it."""
+def store(request, tmp_path_factory):
+    """A bucket, and the proxy that counts what is asked of it; listings are kept elsewhere than a user's."""
     proxies = []
 
     @contextmanager
@@ -136,7 +136,8 @@ def store(request):
             proxies.append(proxy)
             yield proxy.url
 
-    with request.param(through) as uri:
+    with pytest.MonkeyPatch.context() as patch, request.param(through) as uri:
+        patch.setenv("FRAMEMILL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield uri, proxies[0]
 
 
