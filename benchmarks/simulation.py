@@ -41,6 +41,7 @@ from cluster.engines.tasks import Done, Task, TaskQueue
 from cluster.extraction.assembler import Assembler
 from cluster.storage.forward_reads import MemberReads
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, RUN_FRACTION, WHOLE_BYTES, RangeReader
+from cluster.storage.range_requests import Answer
 from cluster.storage.tar_members import BLOCK_BYTES
 from extractors.features import SegmentFeatures
 from extractors.segments import Segment
@@ -185,10 +186,13 @@ def requests_of(size_bytes: int, batch: int, *, in_tars: bool) -> float:
         count += 1
         return bytes(end - start)
 
+    def answer(start: int, end: int) -> Answer:
+        return Answer(fetch(start, end), None, "")
+
     if in_tars:
         reads, step = MemberReads(), size_bytes + BLOCK_BYTES
         for start in range(0, batch * step, step):
-            reads.read("a.tar", fetch, start, start + step, batch * step)
+            reads.read(("a.tar", ""), answer, start, start + step, batch * step)
         return count / batch
     head_bytes = size_bytes if size_bytes <= WHOLE_BYTES else min(size_bytes // RUN_FRACTION, MAX_BLOCK_BYTES)
     with RangeReader(fetch, size_bytes, fetch(0, head_bytes)) as reader:

@@ -55,7 +55,9 @@ def guarded_decode(decode: Callable[[Source], Frames], task: Limited) -> Frames:
     try:
         guard = TaskGuard(task.memory_bytes, task.time_seconds)
         video = task.video
-        opened = open_video(video.uri, policy=task.policy, size_bytes=video.size_bytes, reads_all=False)
+        opened = open_video(
+            video.uri, policy=task.policy, size_bytes=video.size_bytes, reads_all=False, version=video.version
+        )
         with guard, opened as source:
             return decode(source)
     except VideoError:

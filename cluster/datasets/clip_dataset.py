@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 from cluster.datasets.grouped_splits import GroupedVideo
 from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.partitions import VIDEO_SUFFIXES
 from cluster.datasets.text_files import decoded
 from cluster.storage import files
 from cluster.storage.exclusion import Exclusion
 from cluster.storage.listing import list_files
 from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.tar_members import part_of
 from schemas.videos import Video
 
 
@@ -54,10 +56,19 @@ class ClipDataset:
 def by_stem(location: DatasetLocation) -> dict[str, Video]:
     """Videos by their names without folders, as lists name them."""
     videos = location.videos()
-    counts = Counter(stem_of(video.uri) for video in videos)
+    counts = Counter(map(_stem, videos))
     twice = [f"{stem!r} is the name of {count} videos" for stem, count in sorted(counts.items()) if count > 1]
     refuse(location.input, twice)
-    return {stem_of(video.uri): video for video in videos}
+    return {_stem(video): video for video in videos}
+
+
+def _stem(video: Video) -> str:
+    """The name of a video; of a tar's member, its URI has none, and its id ends in an extension only where it must."""
+    if part_of(video.uri) is None:
+        return stem_of(video.uri)
+    name = posixpath.basename(video.id)
+    stem, suffix = posixpath.splitext(name)
+    return stem if suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def stem_of(path: str) -> str:

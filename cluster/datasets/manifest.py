@@ -27,7 +27,7 @@ from cluster.datasets.partitions import VIDEO_SUFFIXES, WHOLE, Partition
 from cluster.datasets.sentence_cells import sentence_of, words_of
 from cluster.datasets.tar_videos import log_unread, unpacked
 from cluster.datasets.time_cells import seconds_of
-from cluster.datasets.video_folder import FolderListing, VideoFolder, described, distinct_ids, list_videos
+from cluster.datasets.video_folder import FolderListing, VideoFolder, described, distinct_ids, list_videos, log_members
 from cluster.datasets.video_stream import ListedVideos, VideoStream, WholeVideos
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
@@ -35,7 +35,7 @@ from cluster.storage.buckets import StoredFile
 from cluster.storage.listing import is_glob
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import MASK, redacted_uri
-from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, is_tar
+from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, is_tar, part_of
 from cluster.storage.versions import versions_of
 from schemas.errors import InputError, examples
 from schemas.videos import Video, seconds_text
@@ -131,7 +131,7 @@ def _read_manifest(source: str, exclude: Sequence[str], policy: ReadPolicy, requ
 
 
 def _checked(source: str, found: VideoInput, problems: list[str]) -> VideoInput:
-    problems += [*_mixed_labels(found.videos), *_duplicates(found.videos)]
+    problems += [*_mixed_labels(found.videos), *_duplicates(found.videos), *repeated(found.videos)]
     if not found.videos and not problems:
         problems = ["no video found there"]
     if problems:
@@ -210,12 +210,11 @@ def _from_manifest(source: str, required: str, policy: ReadPolicy) -> tuple[Vide
     unread: tuple[str, ...] = ()
     unread_share = 0.0
     if required == URI and not problems:
-        members = unpacked(videos, full, VIDEO_SUFFIXES, policy)
+        members = unpacked(_tars_with_versions(videos, policy), full, VIDEO_SUFFIXES, policy)
         videos, full = members.videos, members.names
         unread, unread_share = tuple(members.unread), len(members.unread) / max(members.tars, 1)
         log_unread(unread)
-        if members.others:
-            logger.info(f"left out of tars, as their extensions are not those of videos: {described(members.others)}")
+        log_members(members.others, members.unread_labels)
     ids = distinct_ids([video.id for video in videos], full)
     named = [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
     return VideoInput(named, unread, unread_share), problems
@@ -300,7 +299,7 @@ def _check_interval(video: Video) -> None:
 
 def _check_tar(video: Video) -> None:
     """Refuse what is no tar that can be read, or says of all members what can hold for one of them alone."""
-    if video.uri.lower().endswith(COMPRESSED):
+    if files.address_of(video.uri).lower().endswith(COMPRESSED):
         raise ValueError(f"{shown(video.uri)}: {PLAIN_ONLY}")
     if is_tar(video.uri) and (video.start_seconds or video.end_seconds is not None or video.text):
         raise ValueError(f"{shown(video.uri)} is a tar: its members have no interval and no text in common")
@@ -336,6 +335,30 @@ def _duplicates(videos: list[Video]) -> list[str]:
             )
         else:
             uris[video.id] = video.uri
+    return problems
+
+
+def _tars_with_versions(videos: list[Video], policy: ReadPolicy) -> list[Video]:
+    tars = [video for video in videos if is_tar(video.uri)]
+    known = dict(zip(tars, with_versions(tars, policy), strict=True)) if tars else {}
+    return [known.get(video, video) for video in videos] if known else videos
+
+
+def repeated(videos: Iterable[Video]) -> list[str]:
+    """What a test would know from training: videos that are in two splits, and members of tars that are there twice."""
+    known: dict[str | tuple[Any, ...], Video] = {}
+    problems = []
+    for video in videos:
+        is_whole = not video.start_seconds and video.end_seconds is None
+        key = video.uri if is_whole else (video.uri, video.start_seconds, video.end_seconds)
+        first = known.setdefault(key, video)
+        if first is video or not video.uri:
+            continue
+        uri = redacted_uri(video.uri)
+        if first.split and video.split and first.split != video.split:
+            problems.append(f"{first.id!r} and {video.id!r} are one video in two splits: {uri!r}")
+        elif part_of(video.uri) is not None:
+            problems.append(f"{first.id!r} and {video.id!r} are one member of a tar: {uri!r}")
     return problems
 
 

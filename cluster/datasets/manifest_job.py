@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
 from cluster.datasets.grouped_splits import TRAINING, GroupedVideo, divided_groups, with_splits
-from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest import ManifestError, repeated
 from cluster.datasets.manifest_writer import WRITERS, check_vocabulary, write_manifest
 from cluster.datasets.public_datasets import DATASETS
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
@@ -20,6 +20,8 @@ from cluster.runs.common_options import AccessOptions, FolderOptions, read_polic
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage import files
+from cluster.storage.redaction import redacted_uri
+from cluster.storage.tar_members import is_tar
 from schemas.errors import examples
 from schemas.videos import Video
 
@@ -109,6 +111,7 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
         read_policy(options.folders, options.access),
     )
     found = DATASETS[options.dataset](location)
+    _refuse_tars(options, found)
     classes = _classes(options, found)
     listed, missing = found.listed, tuple(found.missing)
     if options.classes:
@@ -139,6 +142,14 @@ def make_manifest(options: ManifestOptions) -> ManifestSummary:
     )
 
 
+def _refuse_tars(options: ManifestOptions, found: ClipDataset) -> None:
+    """Refuse tars that could not be read to their end: as rows, they would stand for their members once more."""
+    tars = [redacted_uri(entry.video.uri) for entry in found.listed if is_tar(entry.video.uri)]
+    if tars:
+        problem = f"{len(tars)} tars are damaged or cannot be read to their end: {examples(tars)}"
+        raise ManifestError(options.input, [f"{problem}; provide them whole, or leave them out"])
+
+
 def _by_sentence(options: ManifestOptions, listed: Sequence[GroupedVideo]) -> list[GroupedVideo]:
     """The videos in groups of one sentence, whoever says it."""
     without = [entry.video.id for entry in listed if not entry.video.text]
@@ -167,7 +178,7 @@ def _classes(options: ManifestOptions, found: ClipDataset) -> tuple[str, ...]:
 
 
 def _check(options: ManifestOptions, missing: Sequence[str], videos: list[Video], counts: Counter[str]) -> None:
-    problems = []
+    problems = repeated(videos)
     if missing and not options.skip_missing:
         problems.append(
             f"missing below {options.input}, of what the lists have: {examples(missing, str)} ({len(missing)} in all); "

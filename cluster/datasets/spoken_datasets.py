@@ -35,6 +35,7 @@ from cluster.datasets.grid_alignment import FOLDERS, aligned_words
 from cluster.datasets.grouped_splits import TRAINING, GroupedVideo, stored_split
 from cluster.datasets.transcript import is_transcript, read_transcript
 from cluster.storage.listing import below, split_glob
+from cluster.storage.tar_members import part_of
 from schemas.spoken_words import SpokenWord
 from schemas.videos import Video
 
@@ -94,6 +95,8 @@ def lrs(location: DatasetLocation) -> ClipDataset:
     files = _text_files(location, location.input, TRANSCRIPT)
     transcripts = {posixpath.splitext(uri)[0]: file for uri, file in files.items()}
     videos = location.videos()
+    if any(part_of(video.uri) for video in videos):
+        refuse(location.input, ["there are tars, in which no transcripts are looked for: unpack them"])
     splits, missing = _listed_splits(location, videos)
     listed, problems = [], []
     for video in videos:

@@ -82,6 +82,7 @@ class FolderListing:
         self._is_over = Event()
         self._packed: list[str] = []
         self._member_others: Counter[str] = Counter()
+        self._unread_labels: list[str] = []
         self._exclusion = Exclusion(exclude)
         self._policy = policy
         self._is_local = is_local(source)
@@ -116,8 +117,9 @@ class FolderListing:
             )
             for name, file in zip(full, files, strict=True)
         ]
-        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy, is_over=self._is_over)
+        members = unpacked(found, full, VIDEO_SUFFIXES, self._policy, is_over=self._is_over, exclusion=self._exclusion)
         self._member_others += members.others
+        self._unread_labels += members.unread_labels
         self.tars += members.tars
         self.unread_tars += members.unread
         ids = distinct_ids([video.id for video in members.videos], members.names)
@@ -147,12 +149,11 @@ class FolderListing:
         return len(self.unread_tars) / max(self.tars, 1)
 
     def log_members(self) -> None:
-        """Log what is missing, and what was left out, of the tars that have been unpacked."""
+        """Log what is missing, and what was left out, of the tars that have been unpacked, and unused patterns."""
         log_unread(self.unread_tars)
-        if self._member_others:
-            logger.info(
-                f"left out of tars, as their extensions are not those of videos: {described(self._member_others)}"
-            )
+        log_members(self._member_others, self._unread_labels)
+        if self._exclusion.unused:
+            logger.info(f"nothing there matches --exclude {' '.join(sorted(self._exclusion.unused))}")
 
     def _together(self, stream: Iterable[StoredFile], others: Counter[str]) -> Iterator[list[StoredFile]]:
         some: list[StoredFile] = []
@@ -196,8 +197,6 @@ class FolderListing:
             self.unread += self._packed
         if self.others:
             logger.info(f"left out, as their extensions are not those of videos: {described(self.others)}")
-        if self._exclusion.unused:
-            logger.info(f"nothing there matches --exclude {' '.join(sorted(self._exclusion.unused))}")
 
 
 def _common_start(files: Sequence[StoredFile], uri: str) -> str:
@@ -236,6 +235,16 @@ def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
             + examples(sorted(renamed))
         )
     return ids
+
+
+def log_members(others: Counter[str], unread_labels: Sequence[str]) -> None:
+    """Log what was left out of tars (`datasets.tar_videos.Unpacked`)."""
+    if others:
+        logger.info(f"left out of tars, as their extensions are not those of videos: {described(others)}")
+    if unread_labels:
+        logger.warning(
+            f"{len(unread_labels)} labels of tars are missing, as these hold no class index: {examples(unread_labels)}"
+        )
 
 
 def described(others: Counter[str]) -> str:

@@ -66,6 +66,7 @@ class VideoWorker(Worker[Task, Outcome], Generic[StageT]):
             size_bytes=video.size_bytes,
             reads_all=is_first,
             read_until=task.read_until,
+            version=video.version,
         )
 
     @override

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
 from cluster.datasets.partitions import Partition
 from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import (
@@ -101,6 +103,12 @@ class EstimateOptions(Options):
         below=math.inf,
         goes_with="dry_run",
     )
+
+    @override
+    def conflicts(self) -> list[str]:
+        if self.price_gpu_hour is not None and self.price_core_hour is None:
+            return ["--price-gpu-hour goes with --price-core-hour: cores feed the GPUs"]
+        return []
 
 
 @dataclass(frozen=True)

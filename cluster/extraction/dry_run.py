@@ -137,7 +137,7 @@ def _price_lines(decoding: float, embedding: float, on_gpu: float, options: Esti
         return []
     on_cores, feeding = (decoding + embedding) * core, decoding * core
     line = f"cost         {_money(on_cores)} on cores alone"
-    if gpu is None:
+    if gpu is None or not on_gpu:
         return [line]
     with_gpus = feeding + on_gpu * gpu
     cheaper = "GPUs" if with_gpus < on_cores else "cores alone"

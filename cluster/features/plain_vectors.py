@@ -20,6 +20,7 @@ from cluster.storage.parquet_pages import Page, pages_of, varint
 PLAIN = 0
 VALUE_BYTES = 4
 LENGTH_BYTES = 4  # before the levels of a page
+MAX_LEVELS_BYTES = 1 << 16  # which are remembered
 
 
 def plain_vectors(
@@ -64,16 +65,19 @@ def _vectors(page: Page, dim: int, max_definition: int) -> NDArray[np.float32] |
     definition, at = _stored_levels(page.packed, at)
     if len(page.packed) - at != VALUE_BYTES * page.values:  # of missing numbers, none is stored
         return None
-    if not (_starts_each(repetition, page.values, dim) and _are_all(definition, page.values, max_definition)):
+    if max(len(repetition), len(definition)) > MAX_LEVELS_BYTES:
+        return None
+    begins, present = bytes(repetition), bytes(definition)
+    if not (_starts_each(begins, page.values, dim) and _are_all(present, page.values, max_definition)):
         return None
     return np.frombuffer(page.packed[at:], "<f4").reshape(-1, dim)
 
 
-def _stored_levels(packed: memoryview, at: int) -> tuple[bytes, int]:
+def _stored_levels(packed: memoryview, at: int) -> tuple[memoryview, int]:
     """Levels with their length before them, and the position after them."""
     start = at + LENGTH_BYTES
     stop = start + int.from_bytes(packed[at:start], "little")
-    return bytes(packed[start:stop]), stop
+    return packed[start:stop], stop
 
 
 @lru_cache(maxsize=64)

@@ -29,10 +29,11 @@ def key_of(uri: str) -> str:
     return path.partition("/")[2]
 
 
-def object_bytes(fs: Any, path: str) -> int:
-    """The size of one file, by one request; gcsfs' own description of an object takes three."""
+def object_bytes(fs: Any, path: str) -> int | None:
+    """The size of one file, by one request; gcsfs' own description of an object takes three. Some servers tell none."""
     if "gs" not in fs.protocol:
-        return int(fs.info(path, timeout=STALL_SECONDS)["size"])
+        size = fs.info(path, timeout=STALL_SECONDS)["size"]
+        return None if size is None else int(size)
     bucket, _, name = path.partition("/")
     return int(fs.call("GET", "b/{}/o/{}", bucket, name, json_out=True, fields="size")["size"])
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from cluster.storage.buckets import object_bytes
-from cluster.storage.files import filesystem, is_local
+from cluster.storage.files import HTTP, filesystem, is_local, scheme_of
 from cluster.storage.range_reader import JUMP_BYTES, MAX_BLOCK_BYTES
-from cluster.storage.range_requests import NoRangesError, fetch_of
-from cluster.storage.read_policy import STRICT, ReadPolicy
+from cluster.storage.range_requests import Answer, NoRangesError, fetch_of
+from cluster.storage.read_policy import STRICT, CopyLimitError, ReadPolicy
+from cluster.storage.store_errors import is_beyond_end
 from cluster.storage.tar_members import BLOCK_BYTES, TarError, TarPart
 
 GAP_BYTES = 256 << 10  # between two reads, over which the second goes on from the first
+KEPT_SECONDS = 60.0  # after which what a request has brought counts as old
 
-Read = Callable[[int, int], bytes]
+Fetch = Callable[[int, int], Answer]
 Retry = Callable[[Callable[[], Any]], Any]  # makes a request, and repeats it after a transient failure
 
 
@@ -30,43 +34,61 @@ class MemberReads(threading.local):
     """The members of a tar, as a process reads one after the other.
 
     A request goes on to the end of the members that are known to be wanted next; where that is not known, it grows with
-    the number of those that have followed one another. Memory holds one request and one member.
+    the number of those that have followed one another. Memory holds one request and one member, whose bytes are all
+    from one version of the tar.
     """
 
     def __init__(self) -> None:
-        self._uri = ""
+        self._tar = ("", "")
         self._start = 0
         self._data = b""
+        self._tag = ""
+        self._expiry = 0.0
         self._run_bytes = 0  # of the members that have followed one another
 
-    def read(self, uri: str, fetch: Read, start: int, end: int, until: int) -> bytes:
-        """The bytes of `uri` from `start` to `end`, fewer at the end of the file; those `until` there are next."""
+    def read(self, tar: tuple[str, str], fetch: Fetch, start: int, end: int, until: int) -> bytes:
+        """The bytes of a tar from `start` to `end`, fewer at its end; those `until` there are next.
+
+        tar  its URI, and its version as the members were listed
+        """
         kept_end = self._start + len(self._data)
-        if uri != self._uri or not self._start <= start <= kept_end + GAP_BYTES:
-            self._uri, self._start, self._data, self._run_bytes = uri, start, b"", 0
+        is_kept = tar == self._tar and time.monotonic() < self._expiry
+        if not is_kept or not self._start <= start <= kept_end + GAP_BYTES:
+            self._tar, self._start, self._data, self._run_bytes = tar, start, b"", 0
             kept_end = start
         if end > kept_end:
             begin = min(max(start, self._start), kept_end)
             ahead = max(until - kept_end, min(self._run_bytes, MAX_BLOCK_BYTES))
             stop = max(end, kept_end + (ahead if ahead < MAX_BLOCK_BYTES * 3 // 2 else MAX_BLOCK_BYTES))
-            self._data, self._start = self._data[begin - self._start :] + fetch(kept_end, stop), begin
+            found, kept = fetch(kept_end, stop), self._data[begin - self._start :]
+            if kept and found.tag != self._tag:  # it has been replaced since
+                found, kept, begin = fetch(start, stop), b"", start
+            self._data, self._start, self._tag = kept + found.data, begin, found.tag
+            self._expiry = time.monotonic() + KEPT_SECONDS
         self._run_bytes += end - start
         return self._data[start - self._start : end - self._start]
 
 
 class HeaderReads:
-    """The headers of a tar: where members are small, of many by one request, with all that lies between them."""
+    """The headers of a tar: where members are small, of many by one request, with all that lies between them.
 
-    def __init__(self, fetch: Read, *, is_local: bool) -> None:
+    Raises `CopyLimitError` once they have taken longer than `limit_seconds`.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], bytes], *, is_local: bool, limit_seconds: float = math.inf) -> None:
         self._fetch = fetch
         self._is_local = is_local
         self._start = 0
         self._data = b""
         self._last = 0
+        self._limit_seconds = limit_seconds
+        self._deadline = time.monotonic() + limit_seconds
 
     def __call__(self, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, fewer at the end of the file."""
         if start < self._start or end > self._start + len(self._data):
+            if time.monotonic() > self._deadline:
+                raise CopyLimitError(f"reading the headers of its members takes more than {self._limit_seconds:g} s")
             is_near = start - self._last < MAX_BLOCK_BYTES // 4 and not self._is_local
             length = max(end - start, MAX_BLOCK_BYTES if is_near else JUMP_BYTES)
             self._data, self._start = self._fetch(start, start + length), start
@@ -74,13 +96,17 @@ class HeaderReads:
         return self._data[start - self._start : end - self._start]
 
 
-def read_range(fs: Any, path: str, retry: Retry, start: int, end: int) -> bytes:
+def read_range(fs: Any, path: str, retry: Retry, start: int, end: int) -> Answer:
     """A range of a tar, fewer bytes where it ends before. Raises what its store does."""
     try:
-        data: bytes = retry(lambda: fetch_of(fs)(fs, path, start, end))[0]
-    except NoRangesError:
-        raise TarError("its server sends no parts of files") from None
-    return data
+        answer: Answer = retry(lambda: fetch_of(fs)(fs, path, start, end))
+    except NoRangesError as error:
+        raise TarError(str(error)) from None
+    except Exception as error:
+        if is_beyond_end(error):
+            return Answer(b"", None, "")
+        raise
+    return answer
 
 
 def open_headers(
@@ -92,4 +118,11 @@ def open_headers(
         size_bytes = os.stat(path).st_size
     elif size_bytes is None:
         size_bytes = retry(lambda: object_bytes(fs, path))
-    return HeaderReads(partial(read_range, fs, path, retry), is_local=is_local(uri)), size_bytes
+    if size_bytes is None:
+        raise TarError("its server does not tell its size")
+    # A server that nobody knows may send headers for ever.
+    limit_seconds = policy.copy_seconds if scheme_of(uri) in HTTP else math.inf
+    read = partial(read_range, fs, path, retry)
+    return HeaderReads(
+        lambda start, end: read(start, end).data, is_local=is_local(uri), limit_seconds=limit_seconds
+    ), size_bytes

@@ -15,10 +15,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-DICTIONARY_PAGE = 2
+DATA_PAGE, DICTIONARY_PAGE = 0, 2
+RLE = 3  # the encoding of levels; an older one has no length before it
 # Numbers of fields: of a page's header, and of the part for its kind.
 TYPE, UNPACKED_BYTES, PACKED_BYTES, DATA, DATA_V2, VALUES, ENCODING = 1, 2, 3, 5, 8, 1, 2
 ENCODING_V2 = 4
+DEFINITION_ENCODING, REPETITION_ENCODING = 3, 4
 MAX_DEPTH = 8
 # The types of the compact protocol.
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
@@ -28,7 +30,7 @@ TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range
 class Page:
     """One page: its values and their encoding, its size once it is unpacked, and its packed bytes.
 
-    is_first_version  whether it is a data page of version 1, whose levels are among the packed bytes
+    is_first_version  whether it is a data page of version 1, whose levels, run-length encoded, are in the packed bytes
     """
 
     is_dictionary: bool
@@ -61,7 +63,9 @@ def pages_of(chunk: pq.ColumnChunkMetaData, content: memoryview) -> Iterator[Pag
         unpacked, size, values = map(int, numbers)
         encoding = details.get(ENCODING_V2 if kind == DATA_V2 else ENCODING)
         is_dictionary = header.get(TYPE) == DICTIONARY_PAGE
-        yield Page(is_dictionary, kind == DATA, encoding, values, unpacked, content[position : position + size])
+        levels = details.get(DEFINITION_ENCODING), details.get(REPETITION_ENCODING)
+        is_first = kind == DATA and header.get(TYPE) == DATA_PAGE and levels == (RLE, RLE)
+        yield Page(is_dictionary, is_first, encoding, values, unpacked, content[position : position + size])
         position += size
 
 

@@ -1,7 +1,6 @@
 """Requests for parts of files, from every kind of store.
 
-In: a URI's file system, its path there, and two places. Out: the bytes between them, fewer where the file ends before,
-and the file's size where the answer tells it. Nothing is retried here.
+In: a URI's file system, its path there, and two places. Out: an `Answer`. Nothing is retried here.
 """
 
 from __future__ import annotations
@@ -10,55 +9,101 @@ import os
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from cluster.storage.files import STALL_SECONDS
 
-SIZE = re.compile(r"/(\d{1,18})$")  # at the end of `Content-Range`
+CONTENT_RANGE = re.compile(r"bytes[ :=]+(\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)", re.IGNORECASE)
 
-Answer = tuple[bytes, int | None]
+
+class Answer(NamedTuple):
+    """The bytes between two places of a file, fewer where it ends before.
+
+    total_bytes  the size of the file, where the answer tells it
+    tag          differs once the file has been replaced; empty where the store has none
+    """
+
+    data: bytes
+    total_bytes: int | None
+    tag: str
+
+
 Fetch = Callable[[Any, str, int, int], Answer]
 
 
 class NoRangesError(Exception):
-    """The server ignores the range of a request and answers with the whole file."""
+    """The server answers with something else than the range of a request, such as the whole file."""
 
 
 def fetch_of(fs: Any) -> Fetch:
     """The function that makes such requests of a file system (`storage.files.filesystem`)."""
     if fs is None:
         return _local_range
-    return _http_range if "http" in fs.protocol else _object_range
+    return next(fetch for protocol, fetch in _FETCHES.items() if protocol in fs.protocol)
 
 
 def _local_range(fs: Any, path: str, start: int, end: int) -> Answer:
     with open(path, "rb") as file:
-        return os.pread(file.fileno(), end - start, start), None
+        found = os.fstat(file.fileno())
+        return Answer(os.pread(file.fileno(), end - start, start), found.st_size, f"{found.st_ino}@{found.st_mtime_ns}")
 
 
-def _object_range(fs: Any, path: str, start: int, end: int) -> Answer:
-    data: bytes = fs.cat_file(path, start=start, end=end, timeout=STALL_SECONDS)
-    return data, None
+def _gcs_range(fs: Any, path: str, start: int, end: int) -> Answer:
+    headers, data = fs.call("GET", fs.url(path), headers=_headers(start, end), timeout=STALL_SECONDS)
+    return _of_store(data, start, end, headers.get("X-Goog-Generation"))
+
+
+def _s3_range(fs: Any, path: str, start: int, end: int) -> Answer:
+    from fsspec.asyn import sync
+
+    bucket, key, _ = fs.split_path(path)
+
+    async def read() -> Answer:
+        found = await fs._call_s3("get_object", Bucket=bucket, Key=key, **_headers(start, end))
+        async with found["Body"] as body:
+            return _of_store(await body.read(), start, end, found.get("ETag"))
+
+    answer: Answer = sync(fs.loop, read, timeout=STALL_SECONDS)
+    return answer
+
+
+def _of_store(data: bytes, start: int, end: int, tag: str | None) -> Answer:
+    """The answer of a store, which sends less than it is asked for at the end of a file alone."""
+    return Answer(data, start + len(data) if len(data) < end - start else None, tag or "")
 
 
 def _http_range(fs: Any, url: str, start: int, end: int) -> Answer:
     from fsspec.asyn import sync
 
     # fsspec's own call accepts a whole file in place of the requested range.
-    found: Answer = sync(fs.loop, _request_range, fs, url, start, end, timeout=STALL_SECONDS)
-    return found
+    answer: Answer = sync(fs.loop, _request_range, fs, url, start, end, timeout=STALL_SECONDS)
+    return answer
 
 
 async def _request_range(fs: Any, url: str, start: int, end: int) -> Answer:
     session = await fs.set_session()
-    headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+    headers = {**_headers(start, end), "Accept-Encoding": "identity"}
     async with session.get(fs.encode_url(url), headers=headers) as response:
         response.raise_for_status()
-        total = SIZE.search(response.headers.get("Content-Range", ""))
-        if response.status != HTTPStatus.PARTIAL_CONTENT and (start or response.content_length != end):
-            raise NoRangesError
+        if response.status == HTTPStatus.PARTIAL_CONTENT:
+            sent = CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
+            if sent is None or int(sent[1]) != start:
+                raise NoRangesError("its server sends another part of it than it is asked for")
+            total = int(sent[2]) if sent[2] else None
+        elif not start and response.content_length == end:
+            total = end
+        else:
+            raise NoRangesError("its server sends no parts of it")
         parts, left = [], end - start
         while left and (part := await response.content.read(left)):  # a server may send more
             parts.append(part)
             left -= len(part)
-        return b"".join(parts), int(total[1]) if total else None
+        tag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
+        return Answer(b"".join(parts), total, tag)
+
+
+def _headers(start: int, end: int) -> dict[str, str]:
+    return {"Range": f"bytes={start}-{end - 1}"}
+
+
+_FETCHES: dict[str, Fetch] = {"http": _http_range, "gs": _gcs_range, "s3": _s3_range}

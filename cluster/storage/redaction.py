@@ -25,7 +25,8 @@ MASK = "***"
 _STORES = ("gs", "gcs", "s3", "s3a", "file")
 _CLOSING = r"\s'\"<>()\[\]{},;:.!`"  # after a secret, these belong to the text around it
 _TO_SPACE = rf"\S*[^{_CLOSING}]"
-_NAME = r"[^\s/?#&=]++="
+_MEMBER = rf"bytes=\d{{1,15}}-\d{{1,15}}(?![^{_CLOSING}])"  # the bytes of a tar's member, which are no secret
+_NAME = rf"(?!{_MEMBER})[^\s/?#&=]++="
 _URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]{{0,30}}://{_TO_SPACE}")
 _START = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
 _ENCODED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}%3A%2F%2F[^\s/?#&]*", re.IGNORECASE)
@@ -84,13 +85,7 @@ def redacted(text: str) -> str:
 
 
 def redacted_uri(uri: str) -> str:
-    """`uri` without secrets; other than in text, a space does not end it.
-
-    The bytes of a tar that it names (`storage.tar_members`) are none.
-    """
-    part = part_of(uri)
-    if part is not None:
-        return redacted_uri(part.uri) + uri[len(part.uri) :]
+    """`uri` without secrets; other than in text, a space does not end it."""
     if _START.match(uri) is None:
         return _FORMS.sub(MASK, _without_named(uri))
     return redacted(_without_secrets(uri))
@@ -115,7 +110,13 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def _without_secrets(uri: str) -> str:
-    """A URI, which may have others in its path, without user information, query and fragment."""
+    """A URI, which may have others in its path, without user information, query and fragment.
+
+    The bytes of a tar that it names (`storage.tar_members`) stay.
+    """
+    part = part_of(uri)
+    if part is not None:
+        return _without_secrets(part.uri) + uri[len(part.uri) :]
     kept: list[str] = []
     place, query_form, query_at, last_at = 0, _STORE_QUERY, -1, uri.rfind("@")
     while True:

@@ -10,6 +10,7 @@ import errno
 import socket
 from collections.abc import Iterator
 from enum import Enum
+from http import HTTPStatus
 
 from cluster.storage.redaction import redacted
 
@@ -88,6 +89,11 @@ def describe(error: BaseException) -> str:
         return str(failure.value)
     text = SENTENCES.get(type(last).__name__, f"{type(last).__name__}: {last}")
     return redacted(f"{failure.value}: {text}")[:MESSAGE_CHARACTERS]
+
+
+def is_beyond_end(error: BaseException) -> bool:
+    """Whether a range was asked for that begins after the end of a file."""
+    return any(_status(cause) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -18,16 +18,20 @@ TAR = ".tar"
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
 PLAIN_ONLY = "compressed tars are not read, as their members cannot be reached: decompress to a plain .tar"
 BLOCK_BYTES = 512
+MAX_NAME_CHARACTERS = 4096  # of a member, with its folders
 MAX_HEADER_BYTES = 1 << 20  # of the long names and attributes of one member
+MAX_HEADERS_BYTES = 1 << 30  # likewise of all members
 MAX_MEMBERS = 1_000_000
-END_BYTES = 1 << 20  # of padding after the last member, at most
+MAX_PADDING_BYTES = 256 << 20  # after the last member
+PADDING_BYTES = 1 << 20  # of it that are read at a time
 PAX, GLOBAL_PAX, LONG_NAME, LONG_LINK, SPARSE = b"x", b"g", b"L", b"K", b"S"
 MAX_OCTAL = 8**11  # larger sizes may be in the attributes alone
 FILES = (b"0", b"\0", b"7")
 NO_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders, pipes; their sizes mean nothing
 CHECKSUM = slice(148, 156)
 _MEMBER = re.compile(r"(.+)#bytes=(\d{1,15})-(\d{1,15})", re.DOTALL)
-_QUERY = re.compile(r"(?<=\.tar)\?[^#]*$", re.IGNORECASE)
+# The address of an http URI ends at its query; in others `?` and `#` are parts of names.
+_TAR = re.compile(r"https?://[^?#]*\.tar(?:\?[^#]*)?|(?!https?://).*\.tar", re.IGNORECASE | re.DOTALL)
 
 Read = Callable[[int, int], bytes]  # the bytes from a place to another, or fewer where the file ends before
 
@@ -62,7 +66,7 @@ class TarPart:
 
 def is_tar(uri: str) -> bool:
     """Whether `uri` names a tar, by its extension."""
-    return _QUERY.sub("", uri).lower().endswith(TAR)
+    return _TAR.fullmatch(uri) is not None
 
 
 def member_uri(tar: str, start: int, size_bytes: int) -> str:
@@ -73,6 +77,11 @@ def member_uri(tar: str, start: int, size_bytes: int) -> str:
 def member_version(tar_version: str, uri: str) -> str:
     """The version of a member by that of its tar and its own URI; empty where that of the tar is not known."""
     return tar_version and f"{tar_version}#{uri.rpartition('#bytes=')[2]}"
+
+
+def version_of_tar(version: str) -> str:
+    """The version of the tar, given that of a member (`member_version`)."""
+    return version.rpartition("#")[0]
 
 
 def part_of(uri: str) -> TarPart | None:
@@ -91,14 +100,13 @@ def tar_members(read: Read, size_bytes: int) -> Iterator[TarMember]:
     """
     if not size_bytes:
         raise TarError("it is empty")
-    place, count, taken_bytes = 0, 0, 0
+    place, count, taken_bytes, headers_bytes = 0, 0, 0, 0
     name, size = "", None  # what the headers before it say of the next member
     is_sparse = False
     while place < size_bytes:
         header = read(place, place + BLOCK_BYTES)
         if header == bytes(BLOCK_BYTES):
-            if size_bytes - place > END_BYTES:
-                raise TarError(f"from byte {place} on there is more after its end: are several tars joined?")
+            _check_padding(read, place, size_bytes)
             return
         if not is_header(header):
             raise TarError(f"at byte {place} there is no header of a member: it is damaged, or no tar")
@@ -108,14 +116,19 @@ def tar_members(read: Read, size_bytes: int) -> Iterator[TarMember]:
         data = place + BLOCK_BYTES
         if kind in (PAX, GLOBAL_PAX, LONG_NAME, LONG_LINK):
             taken_bytes += BLOCK_BYTES + own_size
+            headers_bytes += own_size
             if taken_bytes > MAX_HEADER_BYTES or data + own_size > size_bytes:
                 raise TarError(f"at byte {place} there is a header of {own_size} bytes")
+            if headers_bytes > MAX_HEADERS_BYTES:
+                raise TarError(f"up to byte {place} its headers take more than {MAX_HEADERS_BYTES:,} bytes")
             if kind == LONG_NAME:
                 name = _text(read(data, data + own_size))
             elif kind == PAX:
                 records = _pax_records(read(data, data + own_size), place)
-                name, is_sparse = records.get("path", name), any(key.startswith("GNU.sparse.") for key in records)
-                size = _pax_size(records.get("size"), place)
+                name, size = records.get("path", name), _pax_size(records.get("size"), place, size)
+                is_sparse |= any(key.startswith("GNU.sparse.") for key in records)
+            if len(name) > MAX_NAME_CHARACTERS:
+                raise TarError(f"at byte {place} there is a name of {len(name):,} characters")
             place = data + _padded(own_size)
             continue
         count += 1
@@ -130,6 +143,21 @@ def tar_members(read: Read, size_bytes: int) -> Iterator[TarMember]:
         place = _padded(after)
         name, size, is_sparse, taken_bytes = "", None, False, 0
     raise TarError(f"its end mark is missing after byte {place}: it was cut short")
+
+
+def _check_padding(read: Read, place: int, size_bytes: int) -> None:
+    """Raise `TarError` unless nothing but zeros follows from `place` on, as after the last member of a tar."""
+    stop = min(size_bytes, place + MAX_PADDING_BYTES)
+    for start in range(place, stop, PADDING_BYTES):
+        padding = read(start, min(start + PADDING_BYTES, stop))
+        rest = padding.lstrip(b"\0")
+        if rest:
+            raise TarError(
+                f"it goes on at byte {start + len(padding) - len(rest)}, after its end mark at byte {place}: "
+                "if several tars have been joined, give each of them"
+            )
+    if stop < size_bytes:
+        raise TarError(f"from byte {place} on there are more than {MAX_PADDING_BYTES:,} bytes of padding")
 
 
 def _hole_lists_bytes(read: Read, place: int) -> int:
@@ -197,7 +225,8 @@ def _pax_records(data: bytes, place: int) -> dict[str, str]:
     return records
 
 
-def _pax_size(text: str | None, place: int) -> int | None:
+def _pax_size(text: str | None, place: int, before: int | None) -> int | None:
+    """The size that attributes give, or else that of those `before` them."""
     if text is not None and not re.fullmatch(r"[0-9]{1,18}", text):
         raise TarError(f"at byte {place} there is a member without a size")
-    return None if text is None else int(text)
+    return before if text is None else int(text)

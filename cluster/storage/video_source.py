@@ -20,7 +20,7 @@ from cluster.storage.buckets import object_bytes
 from cluster.storage.files import StorageError, filesystem, is_local
 from cluster.storage.forward_reads import MemberReads, Retry, open_headers, read_range
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, RUN_FRACTION, WHOLE_BYTES, RangeReader
-from cluster.storage.range_requests import NoRangesError, fetch_of
+from cluster.storage.range_requests import Answer, NoRangesError, fetch_of
 from cluster.storage.read_policy import STRICT, CopyLimitError, ReadPolicy
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.retry import RetryPolicy
@@ -33,6 +33,7 @@ from cluster.storage.tar_members import (
     is_tar,
     part_of,
     tar_members,
+    version_of_tar,
 )
 from extractors.video.media import Source
 from schemas.outcomes import FailureCode, Stage, VideoError
@@ -40,6 +41,7 @@ from schemas.outcomes import FailureCode, Stage, VideoError
 # For one request; the queue retries the video as a whole for longer.
 RETRY_POLICY = RetryPolicy(total_seconds=20.0)
 UNKNOWN_HEAD_BYTES = 1 << 20  # of a file of unknown size, of which only a part is likely to be wanted
+COPY_OPTIONS = "--copy-limit-mib, --copy-time-limit"
 CODES = {
     StoreFailure.MISSING: FailureCode.MISSING,
     StoreFailure.BAD_ADDRESS: FailureCode.MISSING,
@@ -58,12 +60,14 @@ def open_video(
     size_bytes: int | None = None,
     reads_all: bool = True,
     read_until: int = 0,
+    version: str = "",
 ) -> Iterator[Source]:
     """The video at `uri` for the decoder; storage failures become `VideoError`s.
 
     size_bytes  of the file, where a listing has told it
     reads_all   whether it is likely to be read to its end; otherwise less is read of a large one at first
     read_until  of a tar's member: up to which byte of the tar the members after it are wanted next
+    version     likewise: the version of the member that is wanted, where it is known
     """
     part = part_of(uri)
     try:
@@ -82,7 +86,7 @@ def open_video(
         if part is None:
             source = _open_ranges(fs, path, retry, size_bytes, reads_all=reads_all)
         else:
-            source = _open_member(part, partial(read_range, fs, path, retry), read_until)
+            source = _open_member(part, partial(read_range, fs, path, retry), read_until, version)
     if source is None:
         with tempfile.TemporaryFile() as copy:
             with _failures_as_video_errors():
@@ -100,23 +104,27 @@ def open_video(
             raise _as_video_error(source.failure)
 
 
-def _open_member(part: TarPart, fetch: Callable[[int, int], bytes], read_until: int) -> RangeReader:
-    """The reader of a tar's member; a small one is read at once, together with those after it."""
+def _open_member(part: TarPart, fetch: Callable[[int, int], Answer], read_until: int, version: str) -> RangeReader:
+    """The reader of a tar's member; a small one is read at once, in a bucket together with those after it."""
     is_small = part.size_bytes <= WHOLE_BYTES
     start, end = part.start - BLOCK_BYTES, part.end if is_small else part.start + MAX_BLOCK_BYTES
-    content = _member_reads.read(part.uri, fetch, start, end, read_until if is_small else end)
-    if not is_file_header(content[:BLOCK_BYTES], part.size_bytes):
+    if is_local(part.uri):
+        content = fetch(start, end).data
+    else:
+        tar = part.uri, version_of_tar(version)
+        content = _member_reads.read(tar, fetch, start, end, read_until if is_small else end)
+    if len(content) >= BLOCK_BYTES and not is_file_header(content[:BLOCK_BYTES], part.size_bytes):
         message = (
             "its tar has no plain file at that place: it is a link, a device or a sparse file, or the tar has been "
             "replaced since it was listed"
         )
         raise VideoError(FailureCode.NOT_MEDIA, message, Stage.READ)
-    if not part.size_bytes:
-        raise _empty()
     if len(content) < end - start:
         raise VideoError(FailureCode.TRUNCATED, "its tar ends before it does: provide the whole tar", Stage.READ)
+    if not part.size_bytes:
+        raise _empty()
     return RangeReader(
-        lambda first, last: fetch(part.start + first, part.start + last), part.size_bytes, content[BLOCK_BYTES:]
+        lambda first, last: fetch(part.start + first, part.start + last).data, part.size_bytes, content[BLOCK_BYTES:]
     )
 
 
@@ -131,11 +139,11 @@ def _problem_of_tar(uri: str, policy: ReadPolicy, retry: Retry) -> VideoError:
 
 
 def _open_ranges(fs: Any, path: str, retry: Retry, size_bytes: int | None, *, reads_all: bool) -> RangeReader | None:
-    """A reader that has read the head of the file; None where the server has no range requests."""
+    """A reader that has read the head of the file; None where the server has no ranges, or tells no size."""
     fetch = fetch_of(fs)
     asked = _head_bytes(size_bytes, reads_all=reads_all)
     try:
-        head, total = retry(lambda: fetch(fs, path, 0, asked))
+        head, total, _ = retry(lambda: fetch(fs, path, 0, asked))
     except NoRangesError:
         return None
     except Exception as error:
@@ -145,14 +153,14 @@ def _open_ranges(fs: Any, path: str, retry: Retry, size_bytes: int | None, *, re
         raise
     if not head:
         raise _empty()
-    if total is None and len(head) != asked:
-        total = len(head)
     if total is None:
         is_known = size_bytes is not None and size_bytes > asked
         total = size_bytes if is_known else retry(lambda: object_bytes(fs, path))
+    if total is None:
+        return None
     if len(head) < min(asked, total):
         raise OSError(errno.EIO, f"requested {min(asked, total):,} bytes, received {len(head):,}")
-    return RangeReader(lambda start, end: retry(lambda: fetch(fs, path, start, end))[0], total, head)
+    return RangeReader(lambda start, end: retry(lambda: fetch(fs, path, start, end)).data, total, head)
 
 
 def _head_bytes(size_bytes: int | None, *, reads_all: bool) -> int:
@@ -177,7 +185,7 @@ def _copy(fs: Any, path: str, copy: IO[bytes], policy: ReadPolicy) -> None:
     try:
         copy_file(fs, path, copy, policy.copy_bytes, policy.copy_seconds)
     except CopyLimitError as error:
-        message = f"{error} (--copy-limit-mib, --copy-time-limit), as its server sends no parts of it"
+        message = f"{error} ({COPY_OPTIONS}), as its server sends no parts of it"
         raise VideoError(FailureCode.COPY_LIMIT, message, Stage.READ) from error
     if not copy.tell():
         raise _empty()
@@ -197,6 +205,8 @@ def _failures_as_video_errors() -> Iterator[None]:
     except TarError as error:
         message = f"members of the tar are missing: {error}; provide the whole tar"
         raise VideoError(FailureCode.DAMAGED, message, Stage.READ) from error
+    except CopyLimitError as error:
+        raise VideoError(FailureCode.COPY_LIMIT, f"{error} ({COPY_OPTIONS})", Stage.READ) from error
     except Exception as error:
         raise _as_video_error(error) from error
 

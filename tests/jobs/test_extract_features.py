@@ -18,6 +18,8 @@ import pytest
 from tests.support.clusters import command_of, descendants
 from tests.support.dataset import RANDOM_WEIGHTS, ROOT, ids, job_command, job_environment, messages, rows, run_job
 from tests.support.job_server import RAY, running_job_server, wait_until
+from tests.support.servers import http_files
+from tests.support.tars import pack
 from tests.support.videos import Clip, write_video
 
 SMALL = {"width": 96, "height": 48}
@@ -78,6 +80,25 @@ def test_every_engine_gives_the_rows_of_the_local_one_to_the_bit(
     assert rows(output) == rows(reference)
     assert ids(output, "failures") == ids(reference, "failures")
     assert {path.name for path in output.iterdir()} == {"features", "ledger", "failures", "runs"}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("engine", ["ray", "beam"])
+def test_every_engine_gives_them_for_a_tar_on_a_server(
+    engine: str, videos: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    paths = [path for path in sorted(videos.rglob("*")) if path.is_file()]
+    pack(tmp_path / "web.tar", paths, videos)
+    output = tmp_path / "out"
+    with http_files(tmp_path) as web:
+        options = ("--frame-features", "--segment-seconds", "10", "--engine", engine)
+        done = run_job(f"{web}/web.tar", output, *options)
+    assert done.returncode == 3, done.stderr
+    assert [{**row, "uri": ""} for row in rows(output)] == [{**row, "uri": ""} for row in rows(reference)]
+    codes = {row["id"]: row["code"] for row in rows(output, "failures")}
+    assert codes == {"cut": "truncated", "empty": "empty", "text": "not_media"}
+    assert len(list((tmp_path / "cache" / "tars").iterdir())) == 1
 
 
 @pytest.mark.heavy

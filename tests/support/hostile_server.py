@@ -70,7 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Content, for as long as anybody reads it."""
         has_ranges = kind == "overlong"
         self.close_connection = True
-        self.send_response(206 if has_ranges and "Range" in self.headers else 200)
+        wanted = self.headers.get("Range", "").removeprefix("bytes=") if has_ranges else ""
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {wanted}/{1 << 40}")
         self.send_header("Accept-Ranges", "bytes" if has_ranges else "none")
         self.send_header("Connection", "close")
         if has_ranges:

@@ -41,7 +41,8 @@ class FileHandler(SimpleHTTPRequestHandler):
     """Serves files whole and in ranges. A path that begins with /status/N gets that status instead.
 
     A path that begins with /whole/ is served without ranges, as some servers do; one that begins with /broken/ gives a
-    size and then nothing but errors; with /short/, `LACKING_BYTES` less come than are announced.
+    size and then nothing but errors; with /short/, `LACKING_BYTES` less come than are announced. With /streamed/, no
+    answer tells the size; with /elsewhere/, every range is one from the start.
     """
 
     protocol_version = "HTTP/1.1"
@@ -65,7 +66,8 @@ class FileHandler(SimpleHTTPRequestHandler):
         can_serve_ranges = not path.startswith("/whole/")
         if path.startswith("/broken/") and has_content:
             return self.send_error(500)
-        file = Path(self.translate_path(re.sub(r"^/(whole|broken|short)/", "/", path)))
+        is_streamed = path.startswith("/streamed/")
+        file = Path(self.translate_path(re.sub(r"^/(whole|broken|short|streamed|elsewhere)/", "/", path)))
         if not file.is_file():
             return self.send_error(404)
         content, code = file.read_bytes(), 200
@@ -74,14 +76,22 @@ class FileHandler(SimpleHTTPRequestHandler):
         start = end = 0
         if wanted and can_serve_ranges:
             start, end = int(wanted.group(1)), int(wanted.group(2) or size - 1)
+            if path.startswith("/elsewhere/"):
+                start, end = 0, end - start
+            if start >= size:
+                return self.send_error(416)
             content, code = content[start : end + 1], 206
         self.send_response(code)
         self.send_header("Accept-Ranges", "bytes" if can_serve_ranges else "none")
         if code == 206:
-            self.send_header("Content-Range", f"bytes {start}-{start + len(content) - 1}/{size}")
+            total = "*" if is_streamed else size
+            self.send_header("Content-Range", f"bytes {start}-{start + len(content) - 1}/{total}")
         lacking = LACKING_BYTES if path.startswith("/short/") else 0
-        self.close_connection |= bool(lacking)
-        self.send_header("Content-Length", str(len(content) + lacking))
+        if is_streamed and code == 200:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(content) + lacking))
+        self.close_connection |= bool(lacking) or is_streamed
         self.send_header("Last-Modified", self.date_time_string(int(file.stat().st_mtime)))
         self.end_headers()
         if has_content:

@@ -331,6 +331,15 @@ def test_rows_without_ids_are_told_apart_by_their_extensions(tmp_path):
     assert problems(twice)[0].startswith("id 'a.mp4' stands for both")
 
 
+def test_a_video_is_in_one_split(tmp_path):
+    header, both = "id,uri,split,start_seconds,end_seconds\n", "a,x.mp4,train,{}\nb,x.mp4,test,{}\n"
+    for first, second in ((",", ","), ("1,2", "1,2"), (",2", "0,2")):
+        (found,) = problems(write(tmp_path, "m.csv", header + both.format(first, second)))
+        assert found == f"'a' and 'b' are one video in two splits: '{tmp_path}/x.mp4'"
+    for apart in (both.format("0,2", "2,4"), both.replace("test", "train").format(",", ",")):
+        assert len(read_videos(write(tmp_path, "m.csv", header + apart))) == 2
+
+
 @pytest.mark.parametrize("name", ["m.txt", "m.json", "m.xlsx", "videos.zip", "m.parquet.gz"])
 def test_other_formats_are_refused_by_name_with_the_remedy(tmp_path, name):
     (found,) = problems(write(tmp_path, name, b"uri\na.mp4\n"))

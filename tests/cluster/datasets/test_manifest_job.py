@@ -15,6 +15,7 @@ from cluster.storage import files
 from schemas.errors import InputError
 from tests.cluster.datasets.test_public_datasets import touch, ucf, write
 from tests.support.servers import gs_bucket
+from tests.support.tars import tar_bytes
 
 
 def make(tmp_path: Path, output: str = "out/manifest.csv", **options: Any) -> str:
@@ -49,6 +50,27 @@ def test_what_patterns_match_is_left_out(tmp_path: Path) -> None:
     assert make_manifest(options).classes == {"run": 2}
     with pytest.raises(ManifestError, match="--exclude goes with folders"):
         make_manifest(options.with_values(dataset="manifest", input=f"{tmp_path}/m.csv", output=f"{tmp_path}/n.csv"))
+
+
+def test_a_damaged_tar_becomes_no_row(tmp_path: Path) -> None:
+    """Which would stand for all of its members, beside those that are rows themselves."""
+    content = tar_bytes((f"{number}.mp4", b"x") for number in range(8))
+    (tmp_path / "a.tar").write_bytes(content[:5000])
+    (tmp_path / "m.csv").write_text("id,uri\na,a.tar\n")
+    options = {"dataset": "manifest", "input": f"{tmp_path}/m.csv"}
+    with pytest.raises(ManifestError, match=r"1 tars are damaged or cannot be read to their end: .*a\.tar"):
+        make(tmp_path, **options)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "a.tar").write_bytes(content)
+    assert len(read_videos(make(tmp_path, **options))) == 8
+
+
+def test_no_video_gets_two_splits(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{number}.mp4" for number in range(20)))
+    rows = [f"{name}{number},{number}.mp4" for number in range(20) for name in "ab"]
+    (tmp_path / "m.csv").write_text("\n".join(["id,uri", *rows]))
+    with pytest.raises(ManifestError, match=r"'a.*' and 'b.*' are one video in two splits"):
+        make(tmp_path, dataset="manifest", input=f"{tmp_path}/m.csv")
 
 
 def test_a_class_of_ones_own_is_another_folder(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
 from cluster.datasets.manifest import ManifestError
 from cluster.datasets.public_datasets import DATASETS
 from schemas.spoken_words import SpokenWord
+from tests.support.tars import tar_bytes
 
 BBAF2N = ("bin", "blue", "at", "f", "two", "now")
 ALIGNMENT = "0 10000 sil\n" + "".join(
@@ -126,6 +127,11 @@ def test_lrs3(tmp_path: Path) -> None:
     }
     assert found.missing == {"the video of test/b/9.txt": ""}
     assert found.classes == ()
+
+
+def test_lrs_has_no_tars(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_bytes([("s/1.mp4", b"x"), ("s/1.txt", b"Text: A"), ("s/2.mp4", b"x")]))
+    assert problems("lrs", tmp_path) == ("there are tars, in which no transcripts are looked for: unpack them",)
 
 
 def test_lrs2_has_lists(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from cluster.datasets import tar_videos
 from cluster.datasets.manifest import ManifestError, read_input, read_videos, with_versions
 from cluster.datasets.manifest_writer import write_manifest
 from cluster.datasets.tar_videos import split_name, unpacked
-from cluster.storage import video_source
-from cluster.storage.forward_reads import HeaderReads, MemberReads, open_headers
+from cluster.storage import files
+from cluster.storage.forward_reads import HeaderReads, open_headers
 from cluster.storage.read_policy import STRICT
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
+from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.support.servers import s3_bucket
 from tests.support.tars import tar_bytes
 
 SAMPLES = [
@@ -79,10 +82,12 @@ def test_a_tar_counts_as_a_folder_of_its_name(shards: Path, caplog: pytest.LogCa
 
 def test_a_manifest_names_tars_and_their_members(shards: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "m.csv"
-    manifest.write_text(f"id,uri,labels\ns,shards/00.tar,5\n,shards/00.tar,\ny,{shards}/x.mp4,1\n")
+    (shards / "01.tar").write_bytes((shards / "00.tar").read_bytes())
+    manifest.write_text(f"id,uri,labels\ns,shards/00.tar,5\n,shards/01.tar,\ny,{shards}/x.mp4,1\n")
     videos = with_versions(read_videos(str(manifest)))
     assert [(video.id, video.labels) for video in videos[:2]] == [("s/n01/a", (5,)), ("s/n01/b.left.mp4", (5,))]
     assert videos[0].version == with_versions(read_videos(str(shards)))[0].version
+    assert videos[4].id == "shards/01/n01/a"
     for name in ("again.csv", "again.jsonl", "again.parquet"):
         write_manifest(str(tmp_path / name), videos)
         again = with_versions(read_videos(str(tmp_path / name)))
@@ -92,7 +97,15 @@ def test_a_manifest_names_tars_and_their_members(shards: Path, tmp_path: Path) -
     assert content(again[0]) == b"1" * 700
 
 
-@pytest.mark.parametrize("row", ["a.tar,5", "a.tar.gz,", "b/a.tgz,"])
+def test_members_are_in_a_manifest_once(shards: Path, tmp_path: Path) -> None:
+    (member, *_) = read_videos(str(shards))
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"id,uri\nt,shards/00.tar\nm,{member.uri}\n")
+    with pytest.raises(ManifestError, match="'t/n01/a' and 'm' are one member of a tar"):
+        read_videos(str(manifest))
+
+
+@pytest.mark.parametrize("row", ["a.tar,5", "a.tar.gz,", "b/a.tgz,", "https://h/a.tar.gz?sig=x,"])
 def test_a_row_that_cannot_be_a_tars_is_refused(row: str, tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text(f"uri,start_seconds\n{row}\n")
     with pytest.raises(ManifestError, match=r"a plain \.tar|no interval"):
@@ -131,14 +144,53 @@ def test_a_damaged_tar_is_a_row_after_its_members(shards: Path, caplog: pytest.L
     assert (listed.unread, listed.unread_share) == ((f"{shards}/01.tar",), 0.5)
 
 
-def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tar_that_has_changed_gives_no_other_bytes(shards: Path) -> None:
     video, *_ = read_videos(str(shards))
+    assert content(video) == b"1" * 700
     (shards / "00.tar").write_bytes(tar_bytes([("first.mp4", b"0" * 400), *SAMPLES]))
     assert "replaced since it was listed" in problem(video).message
     assert read_videos(str(shards))[1].version != video.version
-    (shards / "00.tar").write_bytes(tar_bytes(SAMPLES)[:1000])
-    monkeypatch.setattr(video_source, "_member_reads", MemberReads())  # another process
-    assert problem(video).code is FailureCode.TRUNCATED
+    for left in (1000, 512, 100):
+        (shards / "00.tar").write_bytes(tar_bytes(SAMPLES)[:left])
+        assert problem(video).code is FailureCode.TRUNCATED
+
+
+def test_a_tar_that_is_replaced_in_a_store_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the process that has read it before."""
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path))
+    with s3_bucket() as root:
+        for fill in (b"1", b"2"):
+            files.write_bytes(f"{root}/a.tar", tar_bytes((f"{number}.mp4", fill * 1000) for number in range(3)))
+            videos = read_videos(f"{root}/a.tar")
+            for video in videos:
+                with open_video(video.uri, version=video.version, read_until=10_000) as source:
+                    assert source.read() == fill * 1000  # type: ignore[union-attr]
+
+
+def test_a_tar_in_a_store_is_walked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
+    proxies: list[FaultyProxy] = []
+
+    @contextmanager
+    def through(address: str) -> Iterator[str]:
+        with faulty_proxy(address) as proxy:
+            proxies.append(proxy)
+            yield proxy.url
+
+    with s3_bucket(through) as root:
+        (proxy,) = proxies
+        members = [(f"{number}.mp4", b"x" * 50_000) for number in range(3)]
+        files.write_bytes(f"{root}/v/a.tar", tar_bytes([*members, ("1.cls", b"7")]))
+        (tmp_path / "m.csv").write_text(f"id,uri\na,{root}/v/a.tar\n")
+        first = read_videos(str(tmp_path / "m.csv"))
+        assert proxy.sent_bytes > 150_000
+        assert [video.labels for video in first] == [(), (7,), ()]
+        for source in (str(tmp_path / "m.csv"), f"{root}/v/"):
+            proxy.reset_counts()
+            assert read_videos(source) == first
+            assert proxy.sent_bytes < 10_000
+        files.write_bytes(f"{root}/v/a.tar", tar_bytes(members[:2]))
+        assert len(read_videos(f"{root}/v/")) == 2
 
 
 def test_names_are_data(tmp_path: Path) -> None:
@@ -148,6 +200,43 @@ def test_names_are_data(tmp_path: Path) -> None:
     assert [video.id for video in videos] == ["etc/a", "../../b", "c\nd", "e\\udcff"]
     assert [content(video) for video in videos] == [b"x"] * 4
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+def test_hidden_members_and_what_patterns_match_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = (
+        "a/1.mp4",
+        "a/._1.mp4",
+        "a/._1.cls",
+        "@eaDir/1.mp4",
+        "__MACOSX/a/1.mp4",
+        ".git/x.json",
+        "./a/2.mp4",
+        "3.ts",
+    )
+    (tmp_path / "00.tar").write_bytes(tar_bytes([(name, b"x") for name in names]))
+    with caplog.at_level(logging.INFO):
+        assert [video.id for video in read_videos(str(tmp_path))] == ["00/a/1", "00/a/2", "00/3"]
+        assert not caplog.text
+        for pattern, ids in (("a", ["00/3"]), ("00/a/1.*", ["00/a/2", "00/3"])):
+            assert [video.id for video in read_videos(str(tmp_path), (pattern,))] == ids
+        assert "nothing there" not in caplog.text
+        assert len(read_videos(str(tmp_path), ("b",))) == 3
+    assert "nothing there matches --exclude b" in caplog.text
+
+
+def test_labels_that_are_no_class_index_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    contents = {"1": b"7\n", "2": b"cat", "3": b"", "4": b"5" * 2000, "5": b"\xff"}
+    members = [(f"{name}.{extension}", label) for name, label in contents.items() for extension in ("cls", "mp4")]
+    (tmp_path / "a.tar").write_bytes(tar_bytes(members))
+    (tmp_path / "m.csv").write_text("id,uri\na,a.tar\n")
+    for source, name in ((tmp_path, "a.tar"), (tmp_path / "m.csv", "a")):
+        caplog.clear()
+        assert [video.labels for video in read_videos(str(source))] == [(7,), (), (), (), ()]
+        assert f"4 labels of tars are missing, as these hold no class index: '{name}/2.cls'" in caplog.text
+    (tmp_path / "m.csv").write_text("id,uri,labels\na,a.tar,3\n")
+    caplog.clear()
+    assert {video.labels for video in read_videos(str(tmp_path / "m.csv"))} == {(3,)}
+    assert not caplog.text
 
 
 def test_of_members_with_one_path_the_last_counts(tmp_path: Path) -> None:

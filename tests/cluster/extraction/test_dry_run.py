@@ -9,7 +9,7 @@ import pytest
 from cluster.datasets.increment import Increment
 from cluster.datasets.video_folder import list_videos
 from cluster.extraction.config import ExtractionOptions
-from cluster.extraction.dry_run import estimate
+from cluster.extraction.dry_run import _price_lines, estimate
 from cluster.extraction.plan import make_plan, read_inputs
 from cluster.storage import files
 from schemas.errors import InputError
@@ -86,6 +86,13 @@ def test_prices_give_the_cost_and_what_costs_less(plan):
         assert f": {cheaper} cost less" in text
         assert shared == pytest.approx(feeding + 0.12 / 3600 * price, rel=0.01, abs=0.01)
         assert most == pytest.approx((alone - feeding) / (0.12 / 3600), rel=0.2)
+
+
+def test_the_price_of_a_gpu_goes_with_that_of_a_core(plan):
+    with pytest.raises(InputError, match="--price-gpu-hour goes with --price-core-hour"):
+        plan.options.with_values(dry_run=True, price_gpu_hour=2.0)
+    options = plan.options.with_values(dry_run=True, price_core_hour=0.0, price_gpu_hour=2.0)
+    assert _price_lines(1.0, 1.0, 0.0, options.estimate) == ["cost         0.0000 on cores alone"]
 
 
 @pytest.mark.heavy

@@ -81,6 +81,31 @@ def test_other_pages_are_left_to_pyarrow(options: dict[str, Any], tmp_path: Path
     assert read(fixed(VALUES), tmp_path / "a.parquet", **options) is None
 
 
+@pytest.mark.parametrize(("place", "before", "after"), [(1, 0, 2), (None, b"\x15\x06\x15\x06", b"\x15\x08\x15\x06")])
+def test_other_kinds_of_pages_and_of_levels_are_left_to_pyarrow(
+    place: int | None, before: Any, after: Any, tmp_path: Path
+) -> None:
+    """A page whose header says that it is an index, and one with levels that have no length before them."""
+    path = tmp_path / "a.parquet"
+    read(fixed(VALUES), path)
+    metadata = pq.read_metadata(path)
+    content, start = bytearray(path.read_bytes()), metadata.row_group(0).column(1).data_page_offset
+    assert plain_vectors(metadata, memoryview(content), 0, "v", WIDTH)
+    if place is None:
+        place, size = content.index(before, start) - start, len(before)
+        content[start + place : start + place + size] = after
+    else:
+        assert content[start + place] == before
+        content[start + place] = after
+    assert plain_vectors(metadata, memoryview(content), 0, "v", WIDTH) is None
+
+
+def test_levels_of_any_size_are_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.features.plain_vectors.MAX_LEVELS_BYTES", 100)
+    assert read(fixed(VALUES), tmp_path / "a.parquet") is None
+    assert read(fixed(VALUES[:10]), tmp_path / "a.parquet") is not None
+
+
 def test_levels_that_say_otherwise_are_left_to_pyarrow(tmp_path: Path) -> None:
     """Of as many numbers as there should be, in lists of another length."""
     path = tmp_path / "a.parquet"

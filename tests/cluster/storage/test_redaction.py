@@ -31,6 +31,9 @@ from tests.support.fuzz import FUZZ
         ),
         ("GET /a.mp4?b=c&X-Amz-Signature=secret HTTP/1.1", "GET /a.mp4?*** HTTP/1.1"),
         ("s3://b/a?foo=secret gs://b/a#access_token=secret", "s3://b/a?*** gs://b/a#***"),
+        ("no 'https://h/a.tar?foo=secret#bytes=512-600'", "no 'https://h/a.tar?***#bytes=512-600'"),
+        ("https://h/a.tar#bytes=512-600&token=secret", "https://h/a.tar#***"),
+        ("https://h/a.mp4#bytes=512-600", "https://h/a.mp4#***"),
         ("https://h/my talk.mp4?foo=secret", "https://h/my talk.mp4?***"),
         ("{'Authorization': 'Bearer ya29.se-cr_et'}", "{'Authorization': '***'}"),
         ("Authorization: Basic dTpw\nHost: h", "Authorization: ***\nHost: h"),
@@ -67,6 +70,8 @@ def test_secrets_are_replaced(text, safe):
         "a@b.c: why?",
         "Basic authentication failed: the token server refused; Bearer tokens expire",
         "the signature: 3 arguments; secret: none; no token: unexpected end",
+        "no such file: '/v/a.tar#bytes=512-600', gs://b/a b.tar#bytes=512-600: missing",
+        "https://host/a.tar#bytes=512-600",
         "12/40 videos, 360 frames, 35.1 frames/s, 2 failed, 80 s left",
     ],
 )
@@ -82,6 +87,7 @@ def test_other_text_stays(text):
         ("https://user:a b@host/my talk.mp4", "https://***@host/my talk.mp4"),
         ("s3://bucket/a.mp4?versionId=a secret", "s3://bucket/a.mp4?***"),
         ("/videos/what?a=b.mp4", "/videos/what?a=b.mp4"),
+        ("https://host/my talk.tar?sig=a secret#bytes=512-600", "https://host/my talk.tar?***#bytes=512-600"),
         ("/videos/a?access_token=secret", "/videos/a?access_token=***"),
     ],
 )

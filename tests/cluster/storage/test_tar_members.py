@@ -9,7 +9,16 @@ from contextlib import suppress
 import pytest
 
 from cluster.storage import tar_members as module
-from cluster.storage.tar_members import TarError, TarMember, is_tar, member_uri, member_version, part_of, tar_members
+from cluster.storage.tar_members import (
+    TarError,
+    TarMember,
+    is_tar,
+    member_uri,
+    member_version,
+    part_of,
+    tar_members,
+    version_of_tar,
+)
 from tests.support.tars import FORMATS, tar_bytes
 
 NAMES = (
@@ -114,11 +123,25 @@ def test_where_it_is_damaged_the_members_before_are_read() -> None:
     assert (names, "at byte 1536" in problem) == (["1.mp4"], True)
     assert problem_of(b"")[1] == "it is empty"
     assert "no tar" in problem_of(b"\x1f\x8b" + bytes(2000))[1]
-    joined = whole + bytes(module.END_BYTES) + whole
-    assert problem_of(joined) == (
-        ["1.mp4", "2.mp4"],
-        "from byte 3072 on there is more after its end: are several tars joined?",
+
+
+@pytest.mark.parametrize("between", [0, 512, 3 << 20])
+def test_what_follows_an_end_is_not_lost(between: int) -> None:
+    """Tars that have been joined, as `cat` does."""
+    tar = tar_bytes([("1.mp4", b"a" * 600)])
+    assert problem_of(tar + bytes(between) + tar) == (
+        ["1.mp4"],
+        f"it goes on at byte {len(tar) + between}, after its end mark at byte 1536: if several tars have been joined, "
+        "give each of them",
     )
+
+
+def test_padding_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    tar = tar_bytes([("1.mp4", b"a" * 600)])
+    for padding in (0, 1, 512, (3 << 20) + 5):
+        assert [member.name for member in members_of(tar + bytes(padding))] == ["1.mp4"]
+    monkeypatch.setattr(module, "MAX_PADDING_BYTES", 1 << 20)
+    assert "more than 1,048,576 bytes of padding" in problem_of(tar + bytes(2 << 20))[1]
 
 
 @pytest.mark.parametrize("size", [b"\xff" * 12, b"99999999999\0", b"77777777777\0", b"\x80" + b"\xff" * 11])
@@ -140,6 +163,40 @@ def test_headers_without_a_member_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_MEMBERS", 3)
     names, problem = problem_of(tar_bytes([(f"{number}.mp4", b"") for number in range(5)]))
     assert (len(names), "more than 3 members" in problem) == (3, True)
+
+
+def test_names_and_headers_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = module.MAX_NAME_CHARACTERS
+    for format in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        (member,) = members_of(tar_bytes([("n" * limit, b"x")], format))
+        assert len(member.name) == limit
+        assert f"a name of {limit + 1:,} characters" in problem_of(tar_bytes([("n" * (limit + 1), b"x")], format))[1]
+    content = tar_bytes([("n" * 1000 + str(number), b"x") for number in range(9)])
+    monkeypatch.setattr(module, "MAX_HEADERS_BYTES", 5000)
+    names, problem = problem_of(content)
+    assert (len(names), "its headers take more than 5,000 bytes" in problem) == (4, True)
+
+
+def test_of_two_headers_of_attributes_neither_is_lost() -> None:
+    def attributes(*records: str) -> bytes:
+        data = "".join(records).encode()
+        info = tarfile.TarInfo("x")
+        info.type, info.size = tarfile.XHDTYPE, len(data)
+        return info.tobuf(tarfile.USTAR_FORMAT) + data.ljust(512, b"\0")
+
+    info = tarfile.TarInfo("short.mp4")
+    content = (
+        attributes("10 size=3\n", "24 GNU.sparse.major=1.0\n")
+        + attributes("14 path=l.mp4\n")
+        + info.tobuf(tarfile.USTAR_FORMAT)
+        + b"abc".ljust(512, b"\0")
+        + bytes(1024)
+    )
+    (member,) = members_of(content)
+    assert (member.name, member.is_file) == ("l.mp4", False)
+    whole = attributes("10 size=3\n") + content[1024:]
+    (member,) = members_of(whole)
+    assert (member.name, member.size_bytes) == ("l.mp4", 3)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -168,6 +225,11 @@ def test_a_member_has_a_uri_and_a_version_of_its_own() -> None:
         assert part_of(tar) is None
         assert member_version("etag:1", uri) == "etag:1#512-611"
         assert member_version("", uri) == ""
+    for no_tar in ("/v/a.tar?x", "gs://b/a.tar?x", "https://h/a?name=b.tar", "https://h/a.mp4#b.tar"):
+        assert not is_tar(no_tar)
+        assert part_of(f"{no_tar}#bytes=512-600") is None
+    assert version_of_tar("etag:1#512-611") == "etag:1"
+    assert version_of_tar("") == ""
     empty = part_of(member_uri("a.tar", 1024, 0))
     assert empty is not None
     assert empty.size_bytes == 0

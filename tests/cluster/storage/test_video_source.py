@@ -12,6 +12,7 @@ from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.length_probe import LengthProbe
 from cluster.storage import files
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, WHOLE_BYTES
+from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.retry import RetryPolicy
 from cluster.storage.video_source import open_video
 from extractors.video.decode import sample_frames
@@ -125,8 +126,8 @@ def test_a_failure_that_the_decoder_swallows_is_raised(web):
 
 
 @pytest.fixture(scope="module", params=[gs_bucket, s3_bucket])
-def store(request):
-    """A bucket, and the proxy that counts what is asked of it."""
+def store(request, tmp_path_factory):
+    """A bucket, and the proxy that counts what is asked of it; listings are kept elsewhere than a user's."""
     proxies = []
 
     @contextmanager
@@ -135,7 +136,8 @@ def store(request):
             proxies.append(proxy)
             yield proxy.url
 
-    with request.param(through) as uri:
+    with pytest.MonkeyPatch.context() as patch, request.param(through) as uri:
+        patch.setenv("FRAMEMILL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield uri, proxies[0]
 
 
@@ -220,7 +222,8 @@ def test_of_a_long_video_a_segment_is_read(name, tmp_path):
     with http_files(tmp_path) as address, faulty_proxy(address) as proxy:
         for start in (0, 80, 160):
             proxy.reset_counts()
-            with open_video(f"{proxy.url}/{name}") as source:
+            whole = path.stat().st_size
+            with open_video(f"{proxy.url}/{name}", size_bytes=whole, reads_all=not start) as source:
                 assert samples(source, start, start + 80) == 80
             # The groups of pictures around it, the head, and the index at the end.
             assert proxy.sent_bytes <= 1.1 * packet_bytes(path, start - 4, start + 84) + 3 * MIN_BLOCK_BYTES
@@ -268,6 +271,34 @@ def test_a_large_member_is_read_as_a_large_object(store):
     assert len(proxy.requests) <= 1 + len(content) / MAX_BLOCK_BYTES
     with open_video(small.uri) as source:
         assert source.read() == b"b"
+
+
+def test_a_member_beyond_the_end_of_its_tar_is_cut_off(store, web):
+    root, _ = store
+    files.write_bytes(f"{root}/short.tar", tar_bytes([("a.mp4", b"a")]))
+    for uri in (f"{root}/short.tar", f"{web}/v.tar"):
+        for start in (20_480, 1 << 30):
+            assert refusal(f"{uri}#bytes={start}-{start + 100}").code is FailureCode.TRUNCATED
+
+
+def test_a_video_whose_size_no_answer_tells_is_copied(web):
+    for options in ({}, {"size_bytes": 256 * 40_000}, {"reads_all": False}):
+        with open_video(f"{web}/streamed/v.mp4", **options) as file:
+            assert file.read() == bytes(range(256)) * 40_000
+
+
+def test_other_parts_than_were_asked_for_are_not_taken_for_them(web):
+    with pytest.raises(VideoError, match="another part") as caught, open_video(f"{web}/elsewhere/v.mp4") as file:
+        file.read()
+    assert caught.value.code is FailureCode.STORAGE
+    assert "another part" in refusal(f"{web}/elsewhere/v.tar#bytes=1024-2000").message
+
+
+def test_the_headers_of_a_tar_on_a_server_have_a_time_limit(web):
+    policy = ReadPolicy(copy_seconds=0.0)
+    with pytest.raises(VideoError, match="--copy-time-limit") as caught, open_video(f"{web}/v.tar", policy=policy):
+        pytest.fail("it was opened")
+    assert caught.value.code is FailureCode.COPY_LIMIT
 
 
 def test_failures_of_a_store_are_those_of_its_tars(store, web):
