@@ -29,7 +29,7 @@ POLL_SECONDS = 0.2
 
 def check_partitioning(root: str, partition: Partition) -> None:
     """Raise `DatasetError` where the dataset at `root` is divided otherwise. Writes nothing."""
-    count = _count(root)
+    count = partition_count(root)
     if count is None and partition != WHOLE and any(stored_parquet(files.join(root, "features"))):
         raise DatasetError(f"{root} was written as a whole: go on without --partition, or write to another place")
     if count not in (None, partition.count):
@@ -74,7 +74,7 @@ def shared_lease(uri: str, run_id: str) -> Iterator[Lease]:
         lease.release()
 
 
-def _count(root: str) -> int | None:
+def partition_count(root: str) -> int | None:
     """In how many partitions a dataset is written; None where it is none, or nothing yet."""
     try:
         return int(files.read_bytes(files.join(root, COUNT_FILE)))
