@@ -25,6 +25,7 @@ from cluster.datasets.tables import FENCED_KEY, GROUP_FILES, StoredTable, load_t
 from cluster.storage import files
 from cluster.storage.parquet import encode_on_disk
 from cluster.storage.writer import Writer
+from schemas.failures import FAILURE_SCHEMA
 from schemas.replaced import REPLACED_KEY, name_after, replaced_metadata
 
 MAX_REQUESTS = 16  # concurrent ones, to a bucket
@@ -47,6 +48,8 @@ class Replacement:
             ledgers = list(pool.map(self._load, [file.ledger for file in group if file.ledger]))
             if ledgers:
                 rows, ledgers = _matching(rows, ledgers)
+            else:
+                rows = [stored for stored in rows if stored.table.schema.names == FAILURE_SCHEMA.names]
             if len(rows) < 2:
                 return 0
             new = self._new_tables(rows, ledgers)

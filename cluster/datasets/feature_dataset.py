@@ -195,12 +195,22 @@ class FeatureDataset(DatasetFolder):
                 ids = set[str]().union(*gone.values())
                 self._remove([(shard, gone[shard.uri]) for shard, _ in part.shards_with(ids) if shard.uri in gone])
                 part = part.without(gone)
+            part = self._without_repeated_failures(part)
             part, mended, uris = part.mended()
             if mended:
                 forgotten = [load_table(self.writer, uri) for uri in uris]
                 with self.writer.changing(uris):
                     self._forget(forgotten, mended)
         return part
+
+    def _without_repeated_failures(self, part: SettledPart) -> SettledPart:
+        """The part with one failure for each video, the latest."""
+        twice = part.repeated_failures()
+        for group in groups(list(twice)):
+            with self.writer.changing(group):
+                for uri in group:
+                    remove_rows(self.writer, load_table(self.writer, uri), twice[uri])
+        return part.without(twice)
 
     def withdraw(self, ids: Collection[str], part: SettledPart | None = None) -> None:
         """Take rows out of the shards: what readers see holds none of these ids any more.
