@@ -123,7 +123,8 @@ def make_plan(
     with closing(dataset.settled_rows(in_parts=None)) as rows, dataset.explained("read"):
         found = files_of(rows, options.below_rows, repaired)
     groups = [
-        groups_of(small, options.rows_per_shard, MAX_SHARD_BYTES) for small in (found.small_shards, found.small_failures)
+        groups_of(small, options.rows_per_shard, MAX_SHARD_BYTES)
+        for small in (found.small_shards, found.small_failures)
     ]
     return CompactionPlan(found, *groups)
 

@@ -6,9 +6,9 @@
     4  ledgers of these             count for nothing without their shards
 
 No row is ever missing. Whoever finds rows twice after a crash between 2 and 3, the next extraction or compaction, keeps
-those of the new shard (`FeatureDataset.repaired`); our readers do so at any time (`schemas.replaced`). The lease refuses
-each step of a run that was overtaken: the files were read before the lease was last confirmed, and it names those that
-are about to change. Failures likewise, without ledgers.
+those of the new shard (`FeatureDataset.repaired`); our readers do so at any time (`schemas.replaced`). The lease
+refuses each step of a run that was overtaken: the files were read before the lease was last confirmed, and it names
+those that are about to change. Failures likewise, without ledgers.
 """
 
 from __future__ import annotations

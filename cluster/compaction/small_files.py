@@ -91,8 +91,9 @@ def _size(schema: pa.Schema, metadata: pq.FileMetaData) -> int:
     for place in range(metadata.num_columns):
         name = metadata.schema.column(place).path.partition(".")[0]
         if name in CODE_COLUMNS:  # one for each frame, as wide as the mean
-            size += sum(group.column(place).num_values for group in groups) * schema.field(f"mean_{name}").type.list_size
-    return size
+            width = schema.field(f"mean_{name}").type.list_size
+            size += width * sum(group.column(place).num_values for group in groups)
+    return int(size)
 
 
 def _type_text(kind: pa.DataType) -> str:

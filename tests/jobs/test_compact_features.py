@@ -1,4 +1,4 @@
-"""The job as a user runs it: killed before every change of a file, and between an extraction, a training and a scoring."""
+"""The job as a user runs it: killed before every change of a file, and between extraction, training and scoring."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_a_compaction_that_is_killed_before_any_change_of_a_file_loses_nothing(t
     numbers = set()
     for root in killed:
         again = root.with_name(root.name.replace("killed", "again"))
-        assert {name for name in ids(root)} == set(ids(tmp_path / "out")), "no row is ever missing"
-        assert {name for name in ids(root, "failures")} == set(ids(tmp_path / "out", "failures"))
+        assert set(ids(root)) == set(ids(tmp_path / "out")), "no row is ever missing"
+        assert set(ids(root, "failures")) == set(ids(tmp_path / "out", "failures"))
         assert seen(root) == seen(tmp_path / "out"), "our readers see each once"
         with (extraction := shard_dataset(root, "r2", has_frames=True)).lease():
             settled = extraction.prepare()

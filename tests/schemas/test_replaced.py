@@ -6,7 +6,11 @@ import pytest
 
 from schemas.replaced import name_after, replaced_by, replaced_metadata
 
-FIRST, LAST, NEXT = "part-20260101T000000-abc-00002.parquet", "part-20260102T000000-aaa-00001.parquet", "part-2027.parquet"
+FIRST, LAST, NEXT = (
+    "part-20260101T000000-abc-00002.parquet",
+    "part-20260102T000000-aaa-00001.parquet",
+    "part-2027.parquet",
+)
 
 
 def test_a_file_is_named_after_the_last_that_it_replaces_and_sorts_right_behind_it() -> None:

@@ -40,7 +40,9 @@ def test_any_files_are_grouped_within_the_limits_and_a_second_time_nothing_is_le
     rng = random.Random(seed)
     below = rng.choice((ROWS // 2, ROWS))
     files = [
-        small(f"{number:04d}", rng.randrange(1, below), rng.randrange(BYTES // 3), rng.choice("xyz"[: rng.randint(1, 3)]))
+        small(
+            f"{number:04d}", rng.randrange(1, below), rng.randrange(BYTES // 3), rng.choice("xyz"[: rng.randint(1, 3)])
+        )
         for number in rng.sample(range(1000), rng.randrange(60))
     ]
     groups = groups_of(rng.sample(files, len(files)), ROWS, BYTES)

@@ -89,10 +89,12 @@ def test_a_dry_run_says_what_would_be_done(tmp_path: Path, capsys: pytest.Captur
         f"{tmp_path}: 30 shards, of which 30 small ones with 52 rows become 2; "
         "8 failure files, of which 8 small ones with 8 rows become 1\n"
     )
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*")if path.is_file()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_large_files_stay_and_a_second_compaction_finds_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_large_files_stay_and_a_second_compaction_finds_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     dataset = shard_dataset(tmp_path, "r1")
     commit_nights(dataset, range(10), rows_per_night=20)
     commit_nights(shard_dataset(tmp_path, "r2"), range(10, 40))

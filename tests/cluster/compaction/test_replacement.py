@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from typing_extensions import Self
 
 from cluster.compaction import replacement
 from cluster.compaction.config import CompactionOptions
@@ -87,9 +86,7 @@ def compaction(watched: WatchedDataset, run_id: str) -> Actor:
 
 def extraction(watched: WatchedDataset, run_id: str) -> Actor:
     """The run of a night."""
-    return Actor(
-        run_id, lambda: watched.writer.write(watched.store.root, run_id, lambda: None, lambda ids: None)
-    )
+    return Actor(run_id, lambda: watched.writer.write(watched.store.root, run_id, lambda: None, lambda ids: None))
 
 
 def finish(actor: Actor) -> None:
@@ -206,9 +203,7 @@ def test_shards_whose_ledgers_list_other_videos_stay(tmp_path: Path, caplog: pyt
     names = [f"part-r0-{number:05d}.parquet" for number in range(4)]
     wrong = str(tmp_path / "ledger" / names[2])
     write_table(wrong, read_table(str(tmp_path / "ledger" / names[1])))
-    group = [
-        SmallFile(str(tmp_path / "features" / name), str(tmp_path / "ledger" / name), 1, 1, "") for name in names
-    ]
+    group = [SmallFile(str(tmp_path / "features" / name), str(tmp_path / "ledger" / name), 1, 1, "") for name in names]
     before = Replacement(PlainWriter(), [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PlainWriter, "remove", lambda self, uri, version, emptied: Path(uri).unlink())

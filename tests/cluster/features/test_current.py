@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,9 +88,9 @@ def test_a_file_that_is_listed_and_not_there_is_an_error() -> None:
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Iterator[Path]:
+def shards(tmp_path: Path) -> Path:
     commit_nights(shard_dataset(tmp_path, "r1"), range(6))
-    yield tmp_path
+    return tmp_path
 
 
 def test_shards_name_those_that_they_have_replaced(shards: Path) -> None:
