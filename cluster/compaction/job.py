@@ -122,11 +122,8 @@ def make_plan(
     """What is to be replaced, once `repaired` has gone through all parts. Raises `DatasetError`."""
     with closing(dataset.settled_rows(in_parts=None)) as rows, dataset.explained("read"):
         found = files_of(rows, options.below_rows, repaired)
-    groups = [
-        groups_of(small, options.rows_per_shard, MAX_SHARD_BYTES)
-        for small in (found.small_shards, found.small_failures)
-    ]
-    return CompactionPlan(found, *groups)
+    small = found.small_shards, found.small_failures
+    return CompactionPlan(found, *(groups_of(some, options.rows_per_shard, MAX_SHARD_BYTES) for some in small))
 
 
 def _place(dataset: FeatureDataset) -> str:
