@@ -17,11 +17,13 @@ import logging
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 
 import pyarrow as pa
 
 from cluster.compaction.groups import SmallFile
-from cluster.datasets.tables import FENCED_KEY, GROUP_FILES, StoredTable, load_table, store_table
+from cluster.datasets.tables import FENCED_KEY, GROUP_FILES, StoredTable, load_table
 from cluster.storage import files
 from cluster.storage.parquet import encode_on_disk
 from cluster.storage.writer import Writer
@@ -32,6 +34,20 @@ MAX_REQUESTS = 16  # concurrent ones, to a bucket
 NOT_KEPT = (FENCED_KEY.encode(), REPLACED_KEY.encode())  # metadata of a file that say nothing of its rows
 
 logger = logging.getLogger("framemill")
+
+
+@dataclass(frozen=True)
+class _Small:
+    """Files to remove, by URI and version, and what stays of one where a store cannot remove it."""
+
+    versions: Sequence[tuple[str, str]]
+    emptied: memoryview
+
+    @classmethod
+    def of(cls, files: Sequence[StoredTable]) -> _Small:
+        """Without the rows, which memory need not hold any more."""
+        emptied = encode_on_disk(files[0].table.schema.empty_table())
+        return cls([(stored.uri, stored.version) for stored in files], emptied)
 
 
 class Replacement:
@@ -53,24 +69,26 @@ class Replacement:
             if len(rows) < 2:
                 return 0
             new = self._new_tables(rows, ledgers)
-            small = [list(map(_emptied, each)) for each in (rows, ledgers)]
+            small = [_Small.of(each) for each in (rows, ledgers) if each]
+            count = len(rows)
             del rows, ledgers
             with self._writer.changing(new):
                 for uri, table in new.items():
                     self._writer.put(uri, encode_on_disk(table))
             del new
-            for first in range(0, len(small[0]), GROUP_FILES):
-                some = [each[first : first + GROUP_FILES] for each in small]
-                with self._writer.changing(stored.uri for each in some for stored in each):
+            for first in range(0, count, GROUP_FILES):
+                some = [replace(each, versions=each.versions[first : first + GROUP_FILES]) for each in small]
+                with self._writer.changing(uri for each in some for uri, _ in each.versions):
                     for each in some:
-                        list(pool.map(self._remove, each))
-        return len(small[0]) - 1
+                        list(pool.map(partial(self._remove, each.emptied), each.versions))
+        return count - 1
 
     def _load(self, uri: str) -> StoredTable:
         return load_table(self._writer, uri)
 
-    def _remove(self, emptied: StoredTable) -> None:
-        store_table(self._writer, emptied, emptied.table)
+    def _remove(self, emptied: memoryview, stored: tuple[str, str]) -> None:
+        uri, version = stored
+        self._writer.remove(uri, version, emptied)
 
     def _new_tables(self, rows: Sequence[StoredTable], ledgers: Sequence[StoredTable]) -> dict[str, pa.Table]:
         """The tables that take the place of others, by URI, in the order in which they are written."""
@@ -117,8 +135,3 @@ def _plain_field(field: pa.Field, schemas: Sequence[pa.Schema]) -> pa.Field:
 
 def _has_dictionary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) and pa.types.is_dictionary(kind.value_type))
-
-
-def _emptied(stored: StoredTable) -> StoredTable:
-    """The file without its rows, which memory need not hold until it is removed."""
-    return StoredTable(stored.uri, stored.table.schema.empty_table(), stored.version)

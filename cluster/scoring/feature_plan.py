@@ -228,14 +228,14 @@ def _rows_at_once(features: FeatureFiles, options: ScoringOptions) -> tuple[Feat
     try:
         for _ in range(MAX_OPENED):
             with suppress(FileNotFoundError):
-                return features, _read_rows(features)
+                return features, read_rows(features)
             features = open_features(options.features, code_range=options.records.range())
-        return features, _read_rows(features)
+        return features, read_rows(features)
     except (InputError, OSError) as error:
         raise InputError(str(error)) from error
 
 
-def _read_rows(features: FeatureFiles) -> tuple[FileRows, ...]:
+def read_rows(features: FeatureFiles) -> tuple[FileRows, ...]:
     """The rows of all files. Raises `FileNotFoundError` where one was removed meanwhile."""
     versions = versions_of(file.uri for file in features.files)
     with ThreadPoolExecutor(MAX_REQUESTS) as pool:
