@@ -165,7 +165,10 @@ def test_a_compaction_that_is_killed_at_any_write(
         last_night(dataset)
 
 
-@pytest.mark.parametrize(("first", "second"), [(compaction, extraction), (extraction, compaction)])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(compaction, extraction), pytest.param(extraction, compaction, marks=pytest.mark.heavy)],
+)
 def test_a_run_that_is_stopped_at_any_write_and_overtaken(
     dataset: WatchedDataset,
     first: Callable[[WatchedDataset, str], Actor],
