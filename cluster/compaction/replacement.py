@@ -23,9 +23,10 @@ from functools import partial
 import pyarrow as pa
 
 from cluster.compaction.groups import SmallFile
+from cluster.compaction.small_files import is_of_system
 from cluster.datasets.tables import FENCED_KEY, GROUP_FILES, StoredTable, load_table
 from cluster.storage import files
-from cluster.storage.parquet import encode_on_disk
+from cluster.storage.parquet import TableError, encode_on_disk
 from cluster.storage.writer import Writer
 from schemas.failures import FAILURE_SCHEMA
 from schemas.replaced import REPLACED_KEY, name_after, replaced_metadata
@@ -60,14 +61,12 @@ class Replacement:
     def replace(self, group: Sequence[SmallFile]) -> int:
         """Replace a group; returns how many files fewer there are. Memory holds about one file of the usual size."""
         with ThreadPoolExecutor(1 if files.is_local(group[0].uri) else MAX_REQUESTS) as pool:
-            rows = list(pool.map(self._load, [file.uri for file in group]))
-            ledgers = list(pool.map(self._load, [file.ledger for file in group if file.ledger]))
-            if ledgers:
-                rows, ledgers = _matching(rows, ledgers)
-            else:
-                rows = [stored for stored in rows if stored.table.schema.names == FAILURE_SCHEMA.names]
+            found = list(pool.map(self._load, [file.uri for file in group]))
+            listed = list(pool.map(self._load, [file.ledger for file in group if file.ledger]))
+            rows, ledgers = _matching(found, listed) if listed else (_of_this_release(found), [])
             if len(rows) < 2:
                 return 0
+            del found, listed
             new = self._new_tables(rows, ledgers)
             small = [_Small.of(each) for each in (rows, ledgers) if each]
             count = len(rows)
@@ -83,8 +82,15 @@ class Replacement:
                         list(pool.map(partial(self._remove, each.emptied), each.versions))
         return count - 1
 
-    def _load(self, uri: str) -> StoredTable:
-        return load_table(self._writer, uri)
+    def _load(self, uri: str) -> StoredTable | None:
+        """The table of a file; None for one that is damaged."""
+        try:
+            return load_table(self._writer, uri)
+        except (TableError, OSError) as error:
+            if is_of_system(error):
+                raise
+            logger.warning(f"{uri} cannot be read, and stays as it is: {error}")
+            return None
 
     def _remove(self, emptied: memoryview, stored: tuple[str, str]) -> None:
         uri, version = stored
@@ -104,16 +110,23 @@ class Replacement:
 
 
 def _matching(
-    shards: Sequence[StoredTable], ledgers: Sequence[StoredTable]
+    shards: Sequence[StoredTable | None], ledgers: Sequence[StoredTable | None]
 ) -> tuple[list[StoredTable], list[StoredTable]]:
     """The shards whose ledgers list their rows, and no others."""
     pairs = []
     for shard, ledger in zip(shards, ledgers, strict=True):
+        if shard is None or ledger is None:
+            continue
         if shard.table["id"].sort() == ledger.table["id"].sort():
             pairs.append((shard, ledger))
         else:
             logger.warning(f"{shard.uri} stays as it is: {ledger.uri} lists other videos")
     return [shard for shard, _ in pairs], [ledger for _, ledger in pairs]
+
+
+def _of_this_release(failures: Sequence[StoredTable | None]) -> list[StoredTable]:
+    """The files with all columns that failures have."""
+    return [file for file in failures if file is not None and file.table.schema.names == FAILURE_SCHEMA.names]
 
 
 def _joined(parts: Sequence[StoredTable], metadata: Mapping[str, str] | None = None) -> pa.Table:

@@ -68,12 +68,19 @@ def files_of(
     )
 
 
+def is_of_system(error: Exception) -> bool:
+    """Whether an error is one of a disk or store; pyarrow has `OSError`, without a number, for damaged files, too."""
+    return isinstance(error, OSError) and not (type(error) is OSError and error.errno is None)
+
+
 def _small_shard(file: SettledFile, revision: str) -> SmallFile | None:
     uri = file.shard or file.uri
     try:
         with open_parquet(uri) as parquet:
             schema, metadata = parquet.schema_arrow, parquet.metadata
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        if is_of_system(error):
+            raise
         logger.warning(f"{uri} cannot be read, and stays as it is: {error}")
         return None
     size_bytes = _size(schema, metadata)

@@ -3,6 +3,7 @@
     features/part-RUN-00000.parquet   rows that are done
     ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
+    …/part-RUN-00000_0001.parquet     what a compaction has made of it and of earlier ones (`schemas.replaced`)
     vocabulary.csv                    class names, where labels were given by name
     index/                            the lines of many ledgers in few files (`ledger_index`)
     runs/, lease.json                 as in `cluster.datasets.folder`

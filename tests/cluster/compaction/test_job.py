@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from schemas.ledger import revision_of
 from schemas.runs import RunRecord
 from tests.support.dataset import rows
 from tests.support.features import feature_row
-from tests.support.servers import gs_bucket
+from tests.support.servers import gs_bucket, s3_bucket
 from tests.support.shards import commit_nights, content_of, shard_dataset
 
 FOLDERS = ("features", "ledger", "failures")
@@ -129,11 +131,15 @@ def test_shards_without_ledger_or_of_large_rows_or_unreadable_stay(
     names = files_in(tmp_path, "features")
     (tmp_path / "ledger" / names[0]).unlink()
     (tmp_path / "features" / names[2]).write_bytes(b"PAR1 no")
+    damaged = tmp_path / "features" / names[3]
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:200] + bytes(byte ^ 255 for byte in content[200:3000]) + content[3000:])
     assert compacted(tmp_path) == ExitCode.DONE
     left = files_in(tmp_path, "features")
-    assert {names[0], names[2], "part-r1-00100.parquet"} < set(left)
-    assert len(left) == 4
-    assert f"{tmp_path / 'features' / names[2]} cannot be read, and stays as it is" in caplog.text
+    assert {names[0], names[2], names[3], "part-r1-00100.parquet"} < set(left)
+    assert len(left) == 5
+    for name in names[2:4]:
+        assert f"{tmp_path / 'features' / name} cannot be read, and stays as it is" in caplog.text
 
 
 def test_many_files_are_gone_through_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +175,9 @@ def recursive(root: Path, folder: str) -> list[dict[str, object]]:
     return sorted(found, key=lambda row: str(row["id"]))
 
 
-def test_a_bucket_is_compacted(tmp_path: Path) -> None:
-    with gs_bucket() as bucket:
+@pytest.mark.parametrize("served", [gs_bucket, s3_bucket])
+def test_a_bucket_is_compacted(served: Callable[[], AbstractContextManager[str]]) -> None:
+    with served() as bucket:
         root = f"{bucket}/out"
         commit_nights(shard_dataset(root, "r1", has_frames=True), range(20), frames=2)
         ids = read_index(open_features([root])).ids
