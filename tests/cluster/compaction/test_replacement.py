@@ -189,8 +189,8 @@ def test_a_run_that_is_stopped_at_any_write_and_overtaken(
 
 @pytest.mark.heavy
 def test_a_compaction_that_goes_on_while_it_is_overtaken(dataset: WatchedDataset) -> None:
-    for first_stop in range(1, writes_of(dataset, compaction)):
-        for second_stop in range(1, 30, 2):
+    for first_stop in range(1, writes_of(dataset, compaction), 3):
+        for second_stop in range(1, 30, 3):
             dataset.reset()
             overtaken, taking = compaction(dataset, "r1"), extraction(dataset, "r2")
             overtaken.run_to_write(first_stop)
