@@ -71,7 +71,7 @@ def opened(options: CompactionOptions) -> list[FeatureDataset]:
     """The dataset by partitions. Raises `DatasetError` where it cannot be compacted."""
     root, run_id = options.output, new_run_id(datetime.now(UTC))
     schema = stored_schema(root)
-    if schema is None:
+    if schema is None or "mean_rgb" not in schema.names:
         raise DatasetError(f"{root} holds no features")
     count = partition_count(root) or 1
     given = options.partition

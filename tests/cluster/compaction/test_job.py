@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,7 +23,7 @@ from cluster.features.files import open_features
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files
-from cluster.storage.parquet import read_table
+from cluster.storage.parquet import read_table, write_table
 from schemas.ledger import revision_of
 from schemas.runs import RunRecord
 from tests.support.dataset import rows
@@ -205,7 +206,9 @@ def test_the_record_of_a_run_that_died_counts_its_rows_before_its_files_are_join
 
 def test_what_is_no_dataset_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert compacted(tmp_path / "none") == ExitCode.BAD_INPUT
-    assert "holds no features" in caplog.text
+    write_table(str(tmp_path / "other" / "features" / "x.parquet"), pa.table({"id": ["a"]}))
+    assert compacted(tmp_path / "other") == ExitCode.BAD_INPUT
+    assert caplog.text.count("holds no features") == 2
 
 
 def test_a_store_that_takes_no_more_ends_the_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
