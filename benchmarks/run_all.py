@@ -23,6 +23,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "small_files": ("--videos", "200"),
     "growth": ("--videos", "50"),
     "planning": ("--ids", "100000"),
+    "compaction": ("--shards", "300"),
     "memory": ("--videos", "20", "200", "--minutes", "1", "10"),
     "simulation": (),
     "scoring": ("--videos", "100000"),

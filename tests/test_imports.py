@@ -69,6 +69,7 @@ ALLOWED = {
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/engines", "cluster/reports"],
         "extractors/*",
     ],
+    "cluster/compaction": ["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/reports"],
     "cluster/timelines": [
         *["cluster/storage", "cluster/runs", "cluster/datasets", "cluster/annotations", "classifiers/*"],
     ],

@@ -3,6 +3,7 @@
     features/part-RUN-00000.parquet   rows that are done
     ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
+    …/part-RUN-00000_0001.parquet     what a compaction has made of it and of earlier ones (`schemas.replaced`)
     vocabulary.csv                    class names, where labels were given by name
     index/                            the lines of many ledgers in few files (`ledger_index`)
     runs/, lease.json                 as in `cluster.datasets.folder`
@@ -209,12 +210,22 @@ class FeatureDataset(DatasetFolder):
                 ids = set[str]().union(*gone.values())
                 self._remove([(shard, gone[shard.uri]) for shard, _ in part.shards_with(ids) if shard.uri in gone])
                 part = part.without(gone)
+            part = self._without_repeated_failures(part)
             part, mended, uris = part.mended()
             if mended:
                 forgotten = [load_table(self.writer, uri) for uri in uris]
                 with self.writer.changing(uris):
                     self._forget(forgotten, mended)
         return part
+
+    def _without_repeated_failures(self, part: SettledPart) -> SettledPart:
+        """The part with one failure for each video, the latest."""
+        twice = part.repeated_failures()
+        for group in groups(list(twice)):
+            with self.writer.changing(group):
+                for uri in group:
+                    remove_rows(self.writer, load_table(self.writer, uri), twice[uri])
+        return part.without(twice)
 
     def withdraw(self, ids: Collection[str], part: SettledPart | None = None) -> None:
         """Take rows out of the shards: what readers see holds none of these ids any more.

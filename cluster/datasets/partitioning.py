@@ -41,7 +41,7 @@ def check_partitioning(root: str, partition: Partition, folders: tuple[str, ...]
 
     Raises `DatasetError` where that is otherwise. `folders` are those that hold its files.
     """
-    begun = _begun(root)
+    begun = begun_at(root)
     if begun is None:
         if partition != WHOLE and any(any(stored_parquet(files.join(root, name))) for name in folders):
             raise DatasetError(f"{root} was written as a whole: go on without --partition, or write to another place")
@@ -94,7 +94,7 @@ def shared_lease(uri: str, run_id: str, wait_seconds: float = WAIT_SECONDS) -> I
         lease.release()
 
 
-def _begun(root: str) -> Begun | None:
+def begun_at(root: str) -> Begun | None:
     """How the dataset is divided; None where it is not, or nothing yet."""
     uri = files.join(root, COUNT_FILE)
     try:

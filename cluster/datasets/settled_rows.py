@@ -200,13 +200,21 @@ class SettledPart:
         return [(shard, list(shard.ids)) for shard in found]
 
     def without(self, gone: dict[str, set[str]]) -> SettledPart:
-        """The part without these rows, by shard."""
+        """The part without these rows, by shard, or these failures, by file."""
         if not gone:
             return self
-        shards = [file.shard for file in self._rows.files]
+        uris = [file.shard or file.uri for file in self._rows.files]
         pairs = zip(self.lines["id"].to_pylist(), self.lines["file"].to_pylist(), strict=True)
-        kept = [name not in gone.get(shards[place] or "", ()) for name, place in pairs]
+        kept = [name not in gone.get(uris[place], ()) for name, place in pairs]
         return SettledPart(self._rows, self.lines.filter(pa.array(kept, pa.bool_())))
+
+    def repeated_failures(self) -> dict[str, set[str]]:
+        """By file, the ids of failures that a later file has, too."""
+        lines = self.failures
+        if pc.count_distinct(lines["id"]).as_py() == len(lines):
+            return {}
+        contents = pc.fill_null(lines["content"], "")
+        return repeated(self._shards(lines.set_column(lines.schema.get_field_index("content"), "content", contents)))
 
     def mended(self) -> tuple[SettledPart, set[str], list[str]]:
         """The part without failures of videos that have a row; their ids, and the files that hold them."""

@@ -24,17 +24,22 @@ def stored_schema(root: str) -> pa.Schema | None:
     Raises:
         DatasetError: for a file that is no feature shard.
     """
-    first = next(stored_parquet(files.join(root, "features")), None)
-    if first is None:
-        return None
-    try:
-        with open_parquet(first.uri) as parquet:
-            schema = parquet.schema_arrow
-        fingerprint_of(schema.metadata)
-    except ValueError as error:  # Arrow's errors are among them
-        message = f"{first.uri} is no feature shard: {error}\nMove it away, or write to another place"
-        raise DatasetError(message) from error
-    return schema
+    gone = ""
+    while (first := next(stored_parquet(files.join(root, "features")), None)) is not None:
+        try:
+            with open_parquet(first.uri) as parquet:
+                schema = parquet.schema_arrow
+            fingerprint_of(schema.metadata)
+        except FileNotFoundError:
+            if first.uri == gone:  # a link to nothing
+                raise
+            gone = first.uri  # by a compaction
+            continue
+        except ValueError as error:  # Arrow's errors are among them
+            message = f"{first.uri} is no feature shard: {error}\nMove it away, or write to another place"
+            raise DatasetError(message) from error
+        return schema
+    return None
 
 
 def schema_beside(stored: pa.Schema, schema: pa.Schema) -> pa.Schema:

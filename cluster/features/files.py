@@ -3,6 +3,8 @@
 In: URIs of our datasets, folders, globs or single files; feature shards (`.parquet`) or YouTube-8M's `.tfrecord`, not
 both. Out: `FeatureFiles`.
 
+Files that a compaction has replaced are left out, whichever of them are still there (`cluster.features.current`).
+
 Inspecting a shard reads its footer only. A file in a bucket is downloaded to a temporary file where most of it is read.
 No column is decoded that claims more than the file can hold (`cluster.storage.parquet_claims`).
 """
@@ -11,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.features import tfrecord_files
+from cluster.features.current import current_files
 from cluster.storage import files
 from cluster.storage.files import on_disk
 from cluster.storage.listing import list_files
@@ -30,6 +32,7 @@ from cluster.storage.tfrecords import TFRECORD, RecordError, is_tfrecord
 from schemas.errors import InputError, examples
 from schemas.fingerprint import fingerprint_of
 from schemas.quantization import CodeRange, code_range_of
+from schemas.replaced import replaced_by
 
 PARQUET = ".parquet"
 CODE_TYPES = (pa.large_binary(), pa.binary())  # the latter up to version 3
@@ -120,18 +123,10 @@ def open_features(
     Raises:
         FeatureFileError: for no file, missing columns, other types or widths, or different fingerprints.
     """
-    names = [name for uri in uris for name in _feature_uris(uri)]
-    if not names:
-        raise FeatureFileError(f"no {PARQUET} or {TFRECORD} file in {', '.join(uris) or 'nothing'}")
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
-        raise FeatureFileError(f"files are given more than once: {examples(repeated, str)}")
-    if len({name.endswith(PARQUET) for name in names}) > 1:
-        raise FeatureFileError(f"{PARQUET} and {TFRECORD} files are mixed in {', '.join(uris)}: give one kind")
-    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-        inspected = [file for file in pool.map(partial(_inspect, code_range=code_range), names) if file.rows]
+    found = current_files(partial(_names_in, uris), partial(_inspect, code_range=code_range))
+    inspected = [file for file in found if file.rows]
     if not inspected:
-        raise FeatureFileError(f"the {len(names)} files in {', '.join(uris)} hold no video")
+        raise FeatureFileError(f"the {len(found)} files in {', '.join(uris)} hold no video")
     _check_common(inspected, fingerprint)
     first_rows = np.cumsum([0, *(file.rows for file in inspected[:-1])]).tolist()
     return FeatureFiles(tuple(inspected), tuple(first_rows))
@@ -172,6 +167,19 @@ def as_feature_error(uri: str = "") -> Iterator[None]:
         raise FeatureFileError(f"{uri} cannot be read: {error}\nMove it away, or create it again") from error
 
 
+def _names_in(uris: Sequence[str]) -> list[str]:
+    """The URIs of all files, as they are now."""
+    names = [name for uri in uris for name in _feature_uris(uri)]
+    if not names:
+        raise FeatureFileError(f"no {PARQUET} or {TFRECORD} file in {', '.join(uris) or 'nothing'}")
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise FeatureFileError(f"files are given more than once: {examples(repeated, str)}")
+    if len({name.endswith(PARQUET) for name in names}) > 1:
+        raise FeatureFileError(f"{PARQUET} and {TFRECORD} files are mixed in {', '.join(uris)}: give one kind")
+    return names
+
+
 def _feature_uris(uri: str) -> list[str]:
     inside = files.join(uri, "features")
     try:
@@ -181,13 +189,14 @@ def _feature_uris(uri: str) -> list[str]:
     return [name for name in found if name.endswith(PARQUET) or is_tfrecord(name)]
 
 
-def _inspect(uri: str, code_range: CodeRange | None) -> FeatureFile:
+def _inspect(uri: str, code_range: CodeRange | None) -> tuple[FeatureFile, list[str]]:
+    """A file, and the URIs of those that it has replaced."""
     if not uri.endswith(PARQUET):
-        return _inspect_records(uri, code_range)
-    file = _inspect_parquet(uri)
+        return _inspect_records(uri, code_range), []
+    file, replaced = _inspect_parquet(uri)
     if code_range not in (None, file.code_range):
         raise FeatureFileError(f"the codes of {uri} are of the range {file.code_range}, not {code_range}")
-    return file
+    return file, replaced
 
 
 def _inspect_records(uri: str, code_range: CodeRange | None) -> FeatureFile:
@@ -200,7 +209,7 @@ def _inspect_records(uri: str, code_range: CodeRange | None) -> FeatureFile:
     return FeatureFile(uri, (found.records,), found.rgb_dim, found.audio_dim, LEVELS, found.fingerprint, frames)
 
 
-def _inspect_parquet(uri: str) -> FeatureFile:
+def _inspect_parquet(uri: str) -> tuple[FeatureFile, list[str]]:
     with parquet_footer(uri) as parquet:
         schema, metadata = parquet.schema_arrow, parquet.metadata
         groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
@@ -235,7 +244,11 @@ def _inspect_parquet(uri: str) -> FeatureFile:
         raise FeatureFileError(f"{uri}: the fingerprint in its metadata cannot be read: {error}") from error
     levels = LEVELS if len(frames) == 2 else (VIDEO,)
     count = _values(metadata, "rgb") if len(frames) == 2 else 0
-    return FeatureFile(uri, groups, widths["mean_rgb"], widths["mean_audio"], levels, fingerprint, count)
+    file = FeatureFile(uri, groups, widths["mean_rgb"], widths["mean_audio"], levels, fingerprint, count)
+    try:
+        return file, replaced_by(uri, schema.metadata)
+    except ValueError as error:
+        raise FeatureFileError(str(error)) from error
 
 
 def _values(metadata: pq.FileMetaData, name: str) -> int:

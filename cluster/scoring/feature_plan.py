@@ -6,8 +6,9 @@ Making it checks everything that can be wrong before any work is done.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -48,9 +49,12 @@ from cluster.timelines.config import TimelineOptions, timeline_fingerprint
 from extractors.video.grid import MAX_DENOMINATOR, as_fps
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp
+from schemas.ledger import LEDGER_SCHEMA
 
 # Where a fingerprint has the grid points a second; features without it are YouTube-8M's, of one.
 RATE, YOUTUBE_8M_RATE = "sampling.fps", "1"
+FEATURES, LEDGER = "features", "ledger"  # folders of a dataset
+MAX_OPENED = 3  # times, where files are removed in between
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ def make_feature_plan(settings: ScoringSettings) -> FeaturePlan:
     problems += unwritable(options)
     if problems or classifier is None or features is None:
         raise InputError(*problems)
-    rows = _read_rows(features, is_submitted=options.submission is not None)
+    features, rows = _rows_at_once(features, options)
+    _check_ids(rows, is_submitted=options.submission is not None)
     run_id = new_run_id(started)
     fingerprint = {**label_fingerprint(classifier, options.scores), "max_frames": str(options.max_frames)}
     if timelines is not None:
@@ -218,13 +223,26 @@ def _misfits(classifier: TrainedClassifier, features: FeatureFiles, options: Sco
     return problems
 
 
-def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows, ...]:
-    versions = versions_of(file.uri for file in features.files)
+def _rows_at_once(features: FeatureFiles, options: ScoringOptions) -> tuple[FeatureFiles, tuple[FileRows, ...]]:
+    """The files, and the rows of all of them, also while a compaction replaces some."""
     try:
-        with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-            rows = tuple(pool.map(lambda file: _rows_of(file, versions.get(file.uri, "")), features.files))
+        for _ in range(MAX_OPENED):
+            with suppress(FileNotFoundError):
+                return features, read_rows(features)
+            features = open_features(options.features, code_range=options.records.range())
+        return features, read_rows(features)
     except (InputError, OSError) as error:
         raise InputError(str(error)) from error
+
+
+def read_rows(features: FeatureFiles) -> tuple[FileRows, ...]:
+    """The rows of all files. Raises `FileNotFoundError` where one was removed meanwhile."""
+    versions = versions_of(file.uri for file in features.files)
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+        return tuple(pool.map(lambda file: _rows_of(file, versions.get(file.uri, "")), features.files))
+
+
+def _check_ids(rows: Sequence[FileRows], *, is_submitted: bool) -> None:
     ids = pa.chunked_array([each.ids for each in rows])
     problems = []
     if pc.count_distinct(ids).as_py() < len(ids):
@@ -237,15 +255,21 @@ def _read_rows(features: FeatureFiles, *, is_submitted: bool) -> tuple[FileRows,
     problems += unsubmittable(ids) if is_submitted else []
     if problems:
         raise InputError(*problems)
-    return rows
 
 
 def _rows_of(file: FeatureFile, version: str) -> FileRows:
+    """The rows of a file; `version` stands for the contents of those that no ledger lists."""
     ids = read_ids(file)
-    ledger = ledger_of(file.uri)
-    if ledger is None or not file.is_parquet or not files.exists(ledger):
-        return FileRows(file, ids, pa.repeat(pa.scalar(version), len(ids)))  # that of the file, as there is no ledger
-    known = read_table(ledger, ["id", "content"])
+    unlisted = pa.repeat(pa.scalar(version), len(ids))
+    ledger = ledger_of(file.uri) if file.is_parquet else None
+    if ledger is None:
+        return FileRows(file, ids, unlisted)
+    try:
+        known = read_table(ledger, ["id", "content"])
+    except FileNotFoundError:
+        known = LEDGER_SCHEMA.empty_table()
     places = pc.index_in(ids, known["id"])
+    if places.null_count and read_ids(file) != ids:  # a compaction removes a shard first, and then its ledger
+        raise FileNotFoundError(f"{file.uri} was removed while it was read")
     contents = known["content"].combine_chunks().take(places)
-    return FileRows(file, ids, pc.if_else(places.is_null(), version, contents))  # null where a row is being withdrawn
+    return FileRows(file, ids, pc.if_else(places.is_null(), unlisted, contents))  # null where a row is being withdrawn

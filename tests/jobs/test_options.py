@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.compaction.config import CompactionOptions
 from cluster.cutting.config import CuttingOptions
 from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
@@ -81,6 +82,9 @@ FLAGS = {
     "convert_tfrecords": """
         input output to level code-range
     """,
+    "compact_features": """
+        output partition dry-run rows-per-shard small-rows quiet log-format
+    """,
     "cut_clips": """
         annotations videos output cut clips crf without-sound tfrecords record-size from-tfrecords max-pixels format
         frame-rate label-from group-from merge-spellings test validation seed split-by exclude follow-links
@@ -124,6 +128,7 @@ KINDS: dict[str, type[Options]] = {
     "nightly": NightlyOptions,
     "make_manifest": ManifestOptions,
     "convert_tfrecords": ConversionOptions,
+    "compact_features": CompactionOptions,
     "cut_clips": CuttingOptions,
     "evaluate_events": EvaluationOptions,
     "make_sample_videos": SampleOptions,
@@ -166,6 +171,7 @@ LINES = {
         "--input i --output o --to tfrecord --level frame",
         "--input i --output o --to parquet --code-range -1..3",
     ),
+    "compact_features": ("--output o", "--output o --partition 1/4 --rows-per-shard 4096 --small-rows 100 --dry-run"),
     "cut_clips": (
         "--annotations a --videos v --output o.csv --cut exact --clips c --crf 12 --tfrecords t --record-size 128",
         "--annotations a --videos v --output o.jsonl --format elan --frame-rate 30000/1001 --label-from value "
@@ -206,6 +212,7 @@ WRITTEN = {
     ),
     "make_manifest": ("--dataset folders --input i --output w.csv", "output"),
     "convert_tfrecords": ("--input i --to parquet --output w", "output"),
+    "compact_features": ("--output w", "output"),
     "cut_clips": (
         "--annotations a --videos v --output w1.csv --cut exact --clips w2 --tfrecords w3",
         "output clips tfrecords",

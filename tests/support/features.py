@@ -41,12 +41,16 @@ def feature_row(number: int, *, frames: int = 0, dim: int = DIM, labels: Sequenc
 
 
 def write_shard(
-    path: Path, rows: Sequence[FeatureRow], fingerprint: Mapping[str, str] = FINGERPRINT, row_group_size: int = 1 << 20
+    path: Path,
+    rows: Sequence[FeatureRow],
+    fingerprint: Mapping[str, str] = FINGERPRINT,
+    row_group_size: int = 1 << 20,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Write rows to one shard."""
     path.parent.mkdir(parents=True, exist_ok=True)
     schema = feature_schema(len(rows[0].mean_rgb), frame_features=rows[0].rgb is not None)
-    metadata = {"framemill.fingerprint": json.dumps(dict(fingerprint))}
+    metadata = {"framemill.fingerprint": json.dumps(dict(fingerprint)), **(metadata or {})}
     table = pq.read_table(pa.BufferReader(encode_table(feature_table(rows, schema, metadata))))
     pq.write_table(table, path, compression="zstd", row_group_size=row_group_size)
     return path

@@ -276,6 +276,15 @@ def test_a_failure_is_forgotten_when_a_retry_succeeds(tmp_path):
     assert open_dataset(tmp_path).settled().failed == {"b": FailedBefore("truncated", "v1", "r1")}
 
 
+def test_failures_that_stand_twice_keep_the_later_one(tmp_path):
+    for number, (run_id, code) in enumerate([("r1", "missing"), ("r2", "empty")]):
+        open_dataset(tmp_path, run_id).commit(number, [], [failed("a", code), failed(f"b{number}")], ())
+    dataset = open_dataset(tmp_path, "r3")
+    assert dataset.prepare().failed["a"].code == "empty"
+    assert ids(tmp_path, "failures") == ["a", "b0", "b1"]
+    assert ids(tmp_path, "features") == []
+
+
 def test_a_failure_that_a_crash_left_beside_its_row_is_cleared(tmp_path):
     open_dataset(tmp_path).commit(0, [], [failed("a"), failed("b")], ())
     open_dataset(tmp_path, "r2").commit(0, [done("a")], [], retried=())  # as if it had died before forgetting

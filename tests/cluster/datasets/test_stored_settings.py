@@ -4,8 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.datasets import stored_settings
 from cluster.datasets.folder import DatasetError
 from cluster.datasets.stored_settings import differences, schema_beside, stored_schema
+from cluster.storage.parquet import open_parquet
 from schemas.features import feature_schema
 from schemas.fingerprint import fingerprint_metadata
 
@@ -23,6 +25,23 @@ def test_the_schema_is_that_of_a_shard(tmp_path):
     assert stored_schema(str(tmp_path)) == SCHEMA
     (tmp_path / "features" / "a.parquet").write_bytes(b"no Parquet")
     with pytest.raises(DatasetError, match=r"a\.parquet is no feature shard"):
+        stored_schema(str(tmp_path))
+
+
+def test_a_shard_that_is_removed_meanwhile_is_not_missed(tmp_path, monkeypatch):
+    (tmp_path / "features").mkdir()
+    for name in "ab":
+        pq.write_table(stored(fps="1").empty_table(), tmp_path / "features" / f"{name}.parquet")
+
+    def remove_and_open(uri):
+        (tmp_path / "features" / "a.parquet").unlink(missing_ok=True)
+        return open_parquet(uri)
+
+    monkeypatch.setattr(stored_settings, "open_parquet", remove_and_open)
+    assert stored_schema(str(tmp_path)) == SCHEMA
+    (tmp_path / "features" / "b.parquet").rename(tmp_path / "b")
+    (tmp_path / "features" / "link.parquet").symlink_to(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError):
         stored_schema(str(tmp_path))
 
 

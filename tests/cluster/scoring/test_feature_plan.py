@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -8,7 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.compaction.config import CompactionOptions
+from cluster.compaction.job import run_compaction
 from cluster.datasets.label_dataset import Labelled
+from cluster.datasets.partitions import Partition
+from cluster.features.columns import read_ids
 from cluster.features.steps import StepGrid
 from cluster.scoring import feature_plan
 from cluster.scoring.feature_plan import make_feature_plan
@@ -19,6 +24,7 @@ from schemas.videos import Video, content_of
 from tests.support.checkpoints import trained, write_trained
 from tests.support.features import feature_row, write_shard
 from tests.support.scoring import names, scoring_config, write_features
+from tests.support.shards import commit_nights, shard_dataset
 
 NOTHING = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
 
@@ -108,6 +114,37 @@ def test_without_a_ledger_the_files_own_version_counts(tmp_path, checkpoint):
     (portion,) = plan_of(path, checkpoint, tmp_path).portions(NOTHING)
     (content,) = portion.pieces[0].contents.to_pylist()
     assert content.startswith(f"{path.stat().st_size}@")
+
+
+def test_the_ledger_of_a_partition_counts(tmp_path, checkpoint):
+    dataset = shard_dataset(tmp_path / "f", "r1", partition=Partition(1, 2))
+    commit_nights(dataset, range(12))
+    plan = plan_of(tmp_path / "f", checkpoint, tmp_path)
+    assert {content for rows in plan.rows for content in rows.contents.to_pylist()} == {
+        f"etag:{name}" for rows in plan.rows for name in rows.ids.to_pylist()
+    }
+
+
+@pytest.mark.parametrize("moment", [1, 2, 6])
+def test_a_compaction_while_the_rows_are_read_changes_nothing(tmp_path, checkpoint, monkeypatch, moment):
+    commit_nights(shard_dataset(tmp_path / "f", "r1"), range(12))
+    before = plan_of(tmp_path / "f", checkpoint, tmp_path)
+    count = itertools.count(1)
+
+    def read_and_compact(file):
+        ids = read_ids(file)
+        if next(count) == moment:
+            assert run_compaction(CompactionOptions.of(output=str(tmp_path / "f"))) == 0
+        return ids
+
+    monkeypatch.setattr(feature_plan, "read_ids", read_and_compact)
+    after = plan_of(tmp_path / "f", checkpoint, tmp_path)
+    assert len(after.rows) == 1
+    assert sorted(contents_of(after)) == sorted(contents_of(before))
+
+
+def contents_of(plan):
+    return [pair for rows in plan.rows for pair in zip(rows.ids.to_pylist(), rows.contents.to_pylist(), strict=True)]
 
 
 def test_all_problems_are_reported_at_once(tmp_path, checkpoint):
