@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 from classifiers.choices import FP32, WORD_ERROR_RATE
 from classifiers.training.loop import DivergedError
@@ -49,11 +50,14 @@ LOGGED = ("loss", "hit_at_one", "character_error_rate", WORD_ERROR_RATE)  # metr
 logger = logging.getLogger("framemill")
 
 
-def run_training(options: TrainingOptions) -> ExitCode:
-    """Train a classifier, or resume a training that was interrupted."""
+def run_training(options: TrainingOptions, cluster: Callable[[], Any] = lambda: None) -> ExitCode:
+    """Train a classifier, or resume a training that was interrupted.
+
+    `cluster` waits for a connection to Ray that has begun to be made (`early_start`).
+    """
     try:
         with terminable():
-            _train(options.settings())
+            _train(options.settings(), cluster)
     except (InputError, OSError, ImportError) as error:
         return bad_input(error)
     except (EngineError, DivergedError, LostClipError) as error:
@@ -65,7 +69,7 @@ def run_training(options: TrainingOptions) -> ExitCode:
     return ExitCode.DONE
 
 
-def _train(settings: TrainingSettings) -> None:
+def _train(settings: TrainingSettings, cluster: Callable[[], Any]) -> None:
     started = time.monotonic()
     options, output = settings.options, settings.options.output
     files.check_writable(output)
@@ -92,7 +96,7 @@ def _train(settings: TrainingSettings) -> None:
         # Ray installs its own SIGTERM handler when it starts.
         with (
             closing(ProgressDisplay(style)) as display,
-            closing(make_training_engine(options.engine)) as engine,
+            closing(make_training_engine(options.engine, cluster())) as engine,
             terminable(),
         ):
             resources = engine.resources(options.engine)
