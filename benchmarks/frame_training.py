@@ -60,9 +60,9 @@ def ours(arguments: argparse.Namespace) -> dict[str, float]:
     from classifiers.training.loop import Training
     from classifiers.training.workers import SingleWorker
     from cluster.engines.base import usable_cores
+    from cluster.training import worker
     from cluster.training.data import identity_of
     from cluster.training.kinds import load_training_data
-    from cluster.training import worker
     from cluster.training.worker import TrainingPlan, TrainingWorker
 
     class Timed(Training):
@@ -125,7 +125,7 @@ def plain(arguments: argparse.Namespace) -> dict[str, float]:
             loss = F.cross_entropy(model(rgb[:, :longest], audio[:, :longest], frames), classes)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            total += float(loss) * len(rows)
+            total += float(loss.detach()) * len(rows)
         model.eval()
         with torch.inference_mode():
             for start in range(0, len(validation[0]), arguments.batch_size):

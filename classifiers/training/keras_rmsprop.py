@@ -21,7 +21,6 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
-
 PART = 1 << 18  # numbers
 
 
@@ -73,7 +72,9 @@ class KerasRMSprop(Optimizer):
         return [self.state[weight][name] for weight in weights]
 
 
-def _step(group: dict[str, Any], weights: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]) -> None:
+def _step(
+    group: dict[str, Any], weights: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]
+) -> None:
     rho, squares = group["rho"], state["velocity"]
     torch._foreach_mul_(squares, rho)
     torch._foreach_addcmul_(squares, gradients, gradients, 1 - rho)

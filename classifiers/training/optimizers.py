@@ -16,11 +16,11 @@ from torch.optim import Optimizer
 
 from classifiers.training.keras_rmsprop import KerasRMSprop
 
-# The first call of one of these methods would import torch's compiler, to tell it to leave them alone; that takes more
-# than a second of every start. Nothing is compiled here.
+# The first call of one of these methods would import torch's compiler, to tell it to leave them alone, which takes more
+# than a second of every start. Nothing is compiled here. This is where `torch._compile` looks.
 for _name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
     _method = inspect.unwrap(getattr(Optimizer, _name))
-    setattr(_method, "__dynamo_disable", _method)  # noqa: B010 - where `torch._compile` looks
+    setattr(_method, "__dynamo_disable", _method)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The start of a training on Ray: a cluster on this machine starts while all else is imported and the data are read.
 
-It does so where the training is certain to take place, unless its inputs are wrong: where this machine holds no training
-in the output. Any other run first finds out whether there is something to do.
+It does so where the training is certain to take place, unless its inputs are wrong: where the output is on this machine
+and holds no finished training. Any other run first finds out whether there is something to do.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cluster.engines.deferred import DeferredEngine
 from cluster.datasets.row_dataset import FAILURES, LEDGER
+from cluster.engines.deferred import DeferredEngine
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions
 from cluster.scoring.early_start import SETTLED, WORKER_IMPORTS, run_scoring

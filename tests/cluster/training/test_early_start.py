@@ -45,7 +45,7 @@ def test_only_a_training_that_is_certain_to_take_place_begins(
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     begun: list[EarlyCluster] = []
-    monkeypatch.setattr(EarlyCluster, "begin", begun.append)
+    monkeypatch.setattr(EarlyCluster, "begin", lambda self: begun.append(self))
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "config.json").write_text("{}")
     output = options.pop("output", "new")
