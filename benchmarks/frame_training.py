@@ -76,7 +76,7 @@ def ours(arguments: argparse.Namespace) -> dict[str, float]:
             Timed.cpu_seconds += time.process_time() - started
             return record
 
-    worker.Training = Timed  # type: ignore[misc]
+    setattr(worker, "Training", Timed)  # noqa: B010 - a name that it imports
     with tempfile.TemporaryDirectory() as output:
         settings = options_of(arguments, output).settings()
         data = load_training_data(settings)
@@ -97,6 +97,7 @@ def plain(arguments: argparse.Namespace) -> dict[str, float]:
     import torch
     import torch.nn.functional as F
 
+    from cluster.engines.base import usable_cores
     from cluster.features.source import SourceConfig
     from cluster.training.feature_data import FeatureSplit
     from cluster.training.kinds import load_training_data
@@ -111,6 +112,7 @@ def plain(arguments: argparse.Namespace) -> dict[str, float]:
         return batch.rgb, batch.audio, batch.num_frames, batch.targets
 
     training, validation = tensors("training"), tensors("validation")
+    torch.set_num_threads(usable_cores())
     torch.manual_seed(0)
     model = data.build_model()
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7, foreach=True)

@@ -113,4 +113,4 @@ def _pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
     if tensors[0].numel() <= PART or not all(each.is_cpu and each.is_contiguous() for each in tensors):
         yield tensors
     else:
-        yield from zip(*(each.view(-1).split(PART) for each in tensors), strict=True)
+        yield from zip(*(torch.split(each.view(-1), PART) for each in tensors), strict=True)
