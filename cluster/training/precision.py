@@ -20,7 +20,7 @@ from cluster.training.states import StateFolder
 from extractors.networks.cpu_precision import has_cpu_bf16
 
 # Models whose metrics in bf16 and in fp32 differ by no more than chance (`benchmarks/training_precision.py`).
-BF16_MODELS = frozenset({"dense-3", "dense-4", "dense-5", "dense-6"})
+BF16_MODELS = frozenset({"dense-2", "dense-3", "dense-4", "dense-5", "dense-6"})
 
 
 def with_precision(settings: TrainingSettings) -> TrainingSettings:
