@@ -28,6 +28,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "simulation": (),
     "scoring": ("--videos", "100000"),
     "training": ("--videos", "20000", "--epochs", "2", "--rounds", "1"),
+    "training_precision": ("--videos", "10000", "--epochs", "4", "--seeds", "3"),
+    "frame_training": ("--models", "netvlad", "--videos", "64", "--rounds", "1"),
     "reported_models": ("--videos", "4000", "--epochs", "6"),
     "frame_models": ("--videos", "1200"),
     "clip_models": ("--models", "c3d", "r3d-18", "movinet-a0", "--repeats", "1"),

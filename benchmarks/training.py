@@ -63,6 +63,7 @@ def ours(dataset: Path, epochs: int, engine: str, *, with_memory: bool = False) 
             subprocess.run(command, cwd=ROOT, env={**environment, MARKER: token}, check=True)
         seconds = time.perf_counter() - started
         record = json.loads(Path(output, "training.json").read_text())
+    print(f"{engine}, in {record['configuration']['precision']}", flush=True)  # as --precision auto has chosen
     best = record["history"][record["best_epoch"]]["validation"]
     return {
         "seconds": seconds,

@@ -20,7 +20,7 @@ LIP_MODELS = ("lipnet", "lipnet-keras")
 TASKS = SINGLE_LABEL, MULTI_LABEL = ("single-label", "multi-label")
 TRANSCRIPTION = "transcription"  # the task of lip readers, which no other model has
 OPTIMIZERS = ("rmsprop", "adam", "adamw", "sgd")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = FP32, BF16 = ("fp32", "bf16")
 # The metrics that may decide which epoch is best: 1 if more is better, -1 if less is. The last two are of lip readers.
 MONITORS = {
     "loss": -1,

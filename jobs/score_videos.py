@@ -18,7 +18,7 @@ def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(ScoringOptions, __doc__)
     configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
-    from cluster.scoring.job import run_scoring  # after parsing, as it brings torch
+    from cluster.scoring.early_start import run_scoring  # after parsing, which is quicker alone
 
     return run_scoring(options)
 

@@ -18,7 +18,7 @@ def main() -> int:
     """Run the job; returns the exit code."""
     options = parse_or_exit(TrainingOptions, __doc__)
     configure_logging(options.reporting.log_format, quiet=options.reporting.quiet)
-    from cluster.training.job import run_training  # after parsing, as it brings torch
+    from cluster.training.early_start import run_training  # after parsing, which is quicker alone
 
     return run_training(options)
 

@@ -78,11 +78,17 @@ def quantize(features: NDArray[np.floating], code_range: CodeRange = YOUTUBE_8M_
     return codes
 
 
-def dequantize(codes: NDArray[np.uint8], code_range: CodeRange = YOUTUBE_8M_RANGE) -> NDArray[np.float32]:
-    """uint8 codes of any shape to float32 features, by default in [-1.9922, 2.0078]."""
+def dequantize(
+    codes: NDArray[np.uint8],
+    code_range: CodeRange = YOUTUBE_8M_RANGE,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """uint8 codes of any shape to float32 features, by default in [-1.9922, 2.0078]; into `out`, if it is given."""
     if codes.dtype != np.uint8:
         raise TypeError(f"codes must be uint8, got {codes.dtype}")
-    return decode(np.arange(256), code_range)[codes]
+    # Every code is in the table: without a check it takes a third of the time.
+    features: NDArray[np.float32] = np.take(decode(np.arange(256), code_range), codes, out=out, mode="clip")
+    return features
 
 
 def decode(codes: NDArray[Any], code_range: CodeRange = YOUTUBE_8M_RANGE) -> NDArray[np.float32]:

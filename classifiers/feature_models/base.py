@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack
 
+import torch
 from torch import Tensor, nn
 
 from classifiers.layers.heads import make_head
@@ -60,8 +62,9 @@ class FeatureModel(nn.Module, ABC):
         """The input of the head, (N, H)."""
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Features (N, H) to logits (N, K)."""
-        logits: Tensor = self.head(features)
+        """Features (N, H) to logits (N, K), whatever autocast is set to: of logits in bf16, many would be equal."""
+        with _without_autocast(features.device.type):
+            logits: Tensor = self.head(features.to(next(self.head.parameters()).dtype))
         return logits
 
     def forward(self, rgb: Tensor, audio: Tensor, num_frames: Tensor) -> Tensor:
@@ -92,6 +95,10 @@ class FeatureModel(nn.Module, ABC):
                 f"{type(self).__name__} takes {self.level}-level features of shapes (N, {between}{self.rgb_dim}) and "
                 f"(N, {between}{self.audio_dim}), got {tuple(rgb.shape)} and {tuple(audio.shape)}"
             )
+
+
+def _without_autocast(device: str) -> AbstractContextManager[Any]:
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@
 Torch's RMSprop divides by sqrt(v) + eps, which with these defaults changes the loss by 0.1 from the first step on. With
 `centered`, the square of the mean gradient is subtracted from v; with `momentum`, the update is
 m = momentum m + step. Defaults are Keras's.
+
+On a CPU a step takes parts of the tensors, one after the other, that stay in its cache from the first operation to the
+last. The bits are those of whole tensors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,9 +21,11 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
+PART = 1 << 18  # numbers
+
 
 class KerasRMSprop(Optimizer):
-    """Keras's RMSprop; processes all tensors of a group together."""
+    """Keras's RMSprop; processes many tensors together."""
 
     def __init__(
         self,
@@ -54,30 +59,58 @@ class KerasRMSprop(Optimizer):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         weights: list[Tensor] = [weight for weight in group["params"] if weight.grad is not None]
-        if not weights:
-            return
         gradients: list[Tensor] = [weight.grad for weight in weights if weight.grad is not None]
-        rho = group["rho"]
-        squares = self._state(weights, "velocity")
-        torch._foreach_mul_(squares, rho)
-        torch._foreach_addcmul_(squares, gradients, gradients, 1 - rho)
-        roots = torch._foreach_add(squares, group["eps"])
-        if group["centered"]:
-            means = self._state(weights, "average_gradient")
-            torch._foreach_mul_(means, rho)
-            torch._foreach_add_(means, gradients, alpha=1 - rho)
-            torch._foreach_addcmul_(roots, means, means, -1)
-        torch._foreach_sqrt_(roots)
-        if group["momentum"] > 0:
-            updates = self._state(weights, "momentum")
-            torch._foreach_mul_(updates, group["momentum"])
-            torch._foreach_addcdiv_(updates, gradients, roots, group["lr"])
-            torch._foreach_sub_(weights, updates)
-        else:
-            torch._foreach_addcdiv_(weights, gradients, roots, -group["lr"])
+        names = ["velocity", *(["average_gradient"] if group["centered"] else [])]
+        names += ["momentum"] if group["momentum"] > 0 else []
+        for part in _parts([weights, gradients, *(self._state(weights, name) for name in names)]):
+            _step(group, part[0], part[1], dict(zip(names, part[2:], strict=True)))
 
     def _state(self, weights: list[Tensor], name: str) -> list[Tensor]:
         for weight in weights:
             if name not in self.state[weight]:
                 self.state[weight][name] = torch.zeros_like(weight)
         return [self.state[weight][name] for weight in weights]
+
+
+def _step(
+    group: dict[str, Any], weights: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]
+) -> None:
+    rho, squares = group["rho"], state["velocity"]
+    torch._foreach_mul_(squares, rho)
+    torch._foreach_addcmul_(squares, gradients, gradients, 1 - rho)
+    roots = torch._foreach_add(squares, group["eps"])
+    if group["centered"]:
+        means = state["average_gradient"]
+        torch._foreach_mul_(means, rho)
+        torch._foreach_add_(means, gradients, alpha=1 - rho)
+        torch._foreach_addcmul_(roots, means, means, -1)
+    torch._foreach_sqrt_(roots)
+    if group["momentum"] > 0:
+        updates = state["momentum"]
+        torch._foreach_mul_(updates, group["momentum"])
+        torch._foreach_addcdiv_(updates, gradients, roots, group["lr"])
+        torch._foreach_sub_(weights, updates)
+    else:
+        torch._foreach_addcdiv_(weights, gradients, roots, -group["lr"])
+
+
+def _parts(lists: Sequence[list[Tensor]]) -> Iterator[list[list[Tensor]]]:
+    """The tensors of all lists, in parts of about `PART` numbers; those of one parameter are at the same place."""
+    part: list[tuple[Tensor, ...]] = []
+    size = 0
+    for tensors in zip(*lists, strict=True):
+        for piece in _pieces(tensors):
+            part.append(piece)
+            size += piece[0].numel()
+            if size >= PART and piece[0].is_cpu:
+                yield [list(each) for each in zip(*part, strict=True)]
+                part, size = [], 0
+    if part:
+        yield [list(each) for each in zip(*part, strict=True)]
+
+
+def _pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+    if tensors[0].numel() <= PART or not all(each.is_cpu and each.is_contiguous() for each in tensors):
+        yield tensors
+    else:
+        yield from zip(*(torch.split(each.view(-1), PART) for each in tensors), strict=True)

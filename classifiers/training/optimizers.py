@@ -6,6 +6,7 @@ torch, weight decay is decoupled in `adamw` and added to the gradient in `sgd`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from classifiers.training.keras_rmsprop import KerasRMSprop
+
+# The first call of one of these methods would import torch's compiler, to tell it to leave them alone, which takes more
+# than a second of every start. Nothing is compiled here. This is where `torch._compile` looks.
+for _name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
+    _method = inspect.unwrap(getattr(Optimizer, _name))
+    setattr(_method, "__dynamo_disable", _method)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,23 @@ def join_cluster(address: str | None) -> bool:
     return True
 
 
+class Connection:
+    """A connection to the cluster at `address`, or to one that is started here: `has_started`.
+
+    Closing it ends our processes in the cluster, and the cluster if it was started here, unless this process was
+    connected before.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._was_there = ray.is_initialized()
+        self.has_started = join_cluster(address)
+
+    def close(self) -> None:
+        """Disconnect."""
+        if not self._was_there:
+            ray.shutdown()
+
+
 def _object_store_bytes() -> int:
     """Room for frames in transit to embedders, and no more than a third of the memory."""
     needed = (usable_cores() + 2) * STORE_BYTES_PER_CPU

@@ -87,13 +87,13 @@ def _parquet_blocks(
     columns = [*names, "num_frames", *(["id"] if with_ids else []), *(["gaps"] if with_gaps else [])]
     first_rows = np.cumsum([0, *file.row_groups])
     with whole_parquet(file.uri, columns) as parquet:
-        plain = _Plain.of(file, parquet) if level == VIDEO and not (with_ids or with_gaps) else None
+        plain = _Plain.of(file, parquet) if level == VIDEO and not with_gaps else None
         if with_gaps and "gaps" not in parquet.schema_arrow.names:  # as in the first shards
             columns.remove("gaps")
         for group in row_groups:
             start = int(first_rows[group])
             if plain is not None and (vectors := plain.vectors(group)) is not None:
-                yield from _plain_blocks(parquet, group, start, *vectors)
+                yield from _plain_blocks(parquet, group, start, vectors, with_ids=with_ids)
                 continue
             for batch in parquet.iter_batches(BLOCK_ROWS[level], [group], columns, use_threads=False):
                 ids = batch.column("id").to_pylist() if with_ids else ()
@@ -137,14 +137,15 @@ class _Plain:
 
 
 def _plain_blocks(
-    parquet: pq.ParquetFile, group: int, start: int, rgb: list[Array], audio: list[Array]
+    parquet: pq.ParquetFile, group: int, start: int, vectors: tuple[list[Array], list[Array]], *, with_ids: bool
 ) -> Iterator[FeatureBlock]:
-    column = parquet.read_row_group(group, ["num_frames"], use_threads=False)["num_frames"]
-    counts = column.to_numpy().astype(np.int64)
+    columns = parquet.read_row_group(group, ["num_frames", *(["id"] if with_ids else [])], use_threads=False)
+    counts = columns["num_frames"].to_numpy().astype(np.int64)
     for first in range(0, len(counts), BLOCK_ROWS[VIDEO]):
         rows = slice(first, min(first + BLOCK_ROWS[VIDEO], len(counts)))
-        rgb_rows, audio_rows = (rows_between(pages, rows.start, rows.stop) for pages in (rgb, audio))
-        yield FeatureBlock(start + first, rgb_rows, audio_rows, counts[rows])
+        rgb, audio = (rows_between(pages, rows.start, rows.stop) for pages in vectors)
+        ids = columns["id"][rows].to_pylist() if with_ids else ()
+        yield FeatureBlock(start + first, rgb, audio, counts[rows], ids=ids)
 
 
 def _means(column: pa.FixedSizeListArray, name: str, uri: str) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ number of rows and therefore of steps: up to world - 1 rows, different ones each
 row comes exactly once, and one worker may have one row more than another.
 
 A thread reads a window ahead; memory is about four windows (one in use, one waiting, one being filled, and headroom),
-whatever the number of videos. There is no Python loop over videos at video level unless ids are requested.
+whatever the number of videos. There is no Python loop over videos at video level unless ids are requested. At frame
+level, another thread decodes the next two batches.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ from numpy.typing import NDArray
 from classifiers.data.batches import FeatureBatch
 from classifiers.data.class_choice import Targets
 from cluster.features.blocks import read_blocks
-from cluster.features.files import LEVELS, FeatureFile, FeatureFileError, FeatureFiles
+from cluster.features.files import LEVELS, VIDEO, FeatureFile, FeatureFileError, FeatureFiles
 from cluster.features.read_ahead import read_ahead
 from cluster.features.window import FeatureBuffer, FeatureWindow, window_of
 
 WINDOW_BYTES = 64 << 20
 IN_ORDER_BYTES = 8 << 20
 FILES_OPEN = 4
+BATCHES_AHEAD = 1  # waiting, beside one that is being decoded
 BUFFERS = 3  # one in use, one waiting, one being filled
 FILE_ORDER, GROUPS, ROWS = range(3)  # streams of random numbers
 
@@ -138,6 +140,12 @@ class FeatureSource:
 
     def batches(self, epoch: int = 0) -> Iterator[FeatureBatch]:
         """One pass over the rows; if shuffled, `epoch` determines the order."""
+        if self._config.level == VIDEO:
+            yield from self._batches(epoch)
+        else:
+            yield from read_ahead(partial(self._batches, epoch), BATCHES_AHEAD)
+
+    def _batches(self, epoch: int) -> Iterator[FeatureBatch]:
         rng = np.random.default_rng((self._config.seed, epoch, ROWS, self._rank))
         spare: SimpleQueue[FeatureBuffer] = SimpleQueue()
         for _ in range(BUFFERS):

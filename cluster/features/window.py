@@ -82,17 +82,17 @@ class FeatureWindow:
 
     def batch(self, order: NDArray[np.int64], max_frames: int | None) -> FeatureBatch:
         """A copy of some rows as tensors, without targets."""
-        taken = self.take(order)
-        rgb, audio, counts = taken.rgb, taken.audio, taken.num_frames
-        if taken.frame_offsets is not None:
+        counts = self.num_frames[order]
+        if self.frame_offsets is None:
+            rgb, audio = self.rgb[order], self.audio[order]
+        else:
             counts = np.minimum(counts, counts.max() if max_frames is None else max_frames)
-            rgb = padded(rgb, taken.frame_offsets[:-1], counts)
-            audio = padded(audio, taken.frame_offsets[:-1], counts)
+            rgb, audio = (padded(frames, self.frame_offsets[order], counts) for frames in (self.rgb, self.audio))
         return FeatureBatch(
             rgb=torch.from_numpy(rgb),
             audio=torch.from_numpy(audio),
             num_frames=torch.from_numpy(counts),
-            ids=tuple(taken.ids),
+            ids=tuple([self.ids[row] for row in order]) if self.ids else (),
         )
 
 
@@ -182,11 +182,10 @@ class _Stack:
 
 def padded(frames: NDArray[Any], first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
     """(F, D) frames to N runs of them (N, T, D), decoded: `counts` frames from `first` on, then zeros."""
-    of_run = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(of_run)) - np.repeat(np.cumsum(counts) - counts, counts)
-    places = np.repeat(first, counts) + within
     result = np.zeros((len(counts), int(counts.max(initial=0)), frames.shape[1]), np.float32)
-    is_all = len(places) == len(frames) and bool((places == np.arange(len(frames))).all())
-    wanted = frames if is_all else frames[places]
-    result[of_run, within] = dequantize(wanted) if wanted.dtype == np.uint8 else wanted
+    for run, start, count in zip(result, first.tolist(), counts.tolist(), strict=True):
+        if frames.dtype == np.uint8:
+            dequantize(frames[start : start + count], out=run[:count])
+        else:
+            run[:count] = frames[start : start + count]
     return result

@@ -11,7 +11,7 @@ from contextlib import closing
 from cluster.engines.base import Engine
 from cluster.runs.lifecycle import ExitCode, bad_input, exit_code
 from cluster.scoring.clip_scoring import ClipScoring
-from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions, ScoringSettings
+from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringSettings
 from cluster.scoring.feature_scoring import FeatureScoring
 from cluster.scoring.label_source import LabelSource
 from cluster.scoring.run import ScoringRun
@@ -25,11 +25,10 @@ LABEL_SOURCES: dict[str, Callable[[ScoringSettings, Engine | None], LabelSource]
 }
 
 
-def run_scoring(options: ScoringOptions) -> ExitCode:
+def label_videos(settings: ScoringSettings, engine: Engine) -> ExitCode:
     """Score all videos that have no labels yet."""
-    settings = options.settings()
     try:
-        record = score_videos(settings)
+        record = score_videos(settings, engine)
     except (InputError, ImportError) as error:
         return bad_input(error)
     return exit_code(record, settings.max_failure_ratio)

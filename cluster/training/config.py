@@ -189,6 +189,7 @@ class TrainingOptions(Options):
             batch_size=self.optimisation.batch_size or BATCH_SIZES[self.kind],
             learning_rate=self.optimisation.highest_learning_rate(self.model.model),
             phases=self.optimisation.phase_settings(self.model.model),
+            precision=self.optimisation.given_precision,
         )
 
 
@@ -200,12 +201,14 @@ class TrainingSettings:
     batch_size     videos in a batch of each worker
     learning_rate  where no phase has another
     phases         one after the other
+    precision      fp32 or bf16
     """
 
     options: TrainingOptions
     batch_size: int
     learning_rate: float
     phases: tuple[PhaseSettings, ...]
+    precision: str
 
     @property
     def kind(self) -> str:
@@ -254,7 +257,13 @@ class TrainingSettings:
         """How the classifier is trained."""
         optimisation = self.options.optimisation
         phases = tuple(phase.phase(-(-batches_per_epoch // optimisation.accumulate)) for phase in self.phases)
-        return replace(optimisation.training_config(), phases=phases, class_weights=class_weights, monitor=self.monitor)
+        return replace(
+            optimisation.training_config(),
+            phases=phases,
+            class_weights=class_weights,
+            precision=self.precision,
+            monitor=self.monitor,
+        )
 
     def configuration(self) -> dict[str, Any]:
         """The options by name, with those that were resolved, for the record."""
@@ -263,6 +272,7 @@ class TrainingSettings:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
+            "precision": self.precision,
             "monitor": self.monitor,
             "split": self.options.splits.split if self._may_have_column else self.split(),
         }

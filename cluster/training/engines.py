@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import torch
 
@@ -10,13 +11,13 @@ from cluster.engines.options import LOCAL, RAY, cluster_address
 from cluster.training.base import ResourceError, TrainingEngine
 from cluster.training.option_groups import CPU, GPU, TrainingEngineOptions
 
-# Modules with a `make_engine(options)`.
+# Modules with a `make_engine(options, cluster)`.
 TRAINING_ENGINES = {RAY: "cluster.training.ray", LOCAL: "cluster.training.local"}
 
 
-def make_training_engine(options: TrainingEngineOptions) -> TrainingEngine:
-    """The engine that the options name."""
-    engine: TrainingEngine = import_module(TRAINING_ENGINES[options.engine]).make_engine(options)
+def make_training_engine(options: TrainingEngineOptions, cluster: Any = None) -> TrainingEngine:
+    """The engine that the options name; `cluster` is a connection to Ray, if there is one already."""
+    engine: TrainingEngine = import_module(TRAINING_ENGINES[options.engine]).make_engine(options, cluster)
     return engine
 
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
-from classifiers.choices import WORD_ERROR_RATE
+from classifiers.choices import FP32, WORD_ERROR_RATE
 from classifiers.training.loop import DivergedError
 from cluster.datasets.folder import held
 from cluster.engines.base import EngineError
@@ -34,6 +35,7 @@ from cluster.training.data import identity_of
 from cluster.training.engines import is_on_cpu, make_training_engine
 from cluster.training.kinds import load_training_data
 from cluster.training.output import REPORT_FILE, is_finished, write_output
+from cluster.training.precision import with_precision
 from cluster.training.progress import ProgressDisplay
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
@@ -42,18 +44,20 @@ from schemas.evaluations import SplitResult
 from schemas.text_results import TextResult
 from schemas.trainings import RECORD_FILE, Epoch, LostVideo, TrainingRecord
 
-FP32 = "fp32"
 MAX_LOST_LOGGED = 20
 LOGGED = ("loss", "hit_at_one", "character_error_rate", WORD_ERROR_RATE)  # metrics of an epoch
 
 logger = logging.getLogger("framemill")
 
 
-def run_training(options: TrainingOptions) -> ExitCode:
-    """Train a classifier, or resume a training that was interrupted."""
+def run_training(options: TrainingOptions, cluster: Callable[[], Any] = lambda: None) -> ExitCode:
+    """Train a classifier, or resume a training that was interrupted.
+
+    `cluster` waits for a connection to Ray that has begun to be made (`early_start`).
+    """
     try:
         with terminable():
-            _train(options.settings())
+            _train(options.settings(), cluster)
     except (InputError, OSError, ImportError) as error:
         return bad_input(error)
     except (EngineError, DivergedError, LostClipError) as error:
@@ -65,10 +69,11 @@ def run_training(options: TrainingOptions) -> ExitCode:
     return ExitCode.DONE
 
 
-def _train(settings: TrainingSettings) -> None:
+def _train(settings: TrainingSettings, cluster: Callable[[], Any]) -> None:
     started = time.monotonic()
     options, output = settings.options, settings.options.output
     files.check_writable(output)
+    settings = with_precision(settings)
     if is_on_cpu(options.engine):
         _check_precision(settings, on_gpu=False)
     data = load_training_data(settings)
@@ -84,14 +89,14 @@ def _train(settings: TrainingSettings) -> None:
         state = states.latest()
         sizes = ", ".join(f"{name} {len(split)}" for name, split in data.splits.items())
         noun = "classes" if data.input.alphabet is None else "outputs"
-        logger.info(f"{options.model.model}, {len(data.choice)} {noun}, videos: {sizes}")
+        logger.info(f"{options.model.model} in {settings.precision}, {len(data.choice)} {noun}, videos: {sizes}")
         if state is not None:
             logger.info(f"resuming after {len(state.history.epochs)} epochs")
         style = Progress.style_for(quiet=options.reporting.quiet, log_format=options.reporting.log_format)
         # Ray installs its own SIGTERM handler when it starts.
         with (
             closing(ProgressDisplay(style)) as display,
-            closing(make_training_engine(options.engine)) as engine,
+            closing(make_training_engine(options.engine, cluster())) as engine,
             terminable(),
         ):
             resources = engine.resources(options.engine)
@@ -109,7 +114,7 @@ def _train(settings: TrainingSettings) -> None:
 
 
 def _check_precision(settings: TrainingSettings, *, on_gpu: bool) -> None:
-    precision = settings.options.optimisation.precision
+    precision = settings.precision
     if settings.kind != FEATURES and precision != FP32 and not on_gpu:
         raise ResourceError(
             f"--precision {precision} for clips needs a GPU: on CPUs torch computes wrong gradients of 3D convolutions "

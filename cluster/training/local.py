@@ -35,6 +35,6 @@ class LocalTraining(TrainingEngine):
         pass
 
 
-def make_engine(options: TrainingEngineOptions) -> LocalTraining:
-    """The engine, which has no options."""
+def make_engine(options: TrainingEngineOptions, cluster: None = None) -> LocalTraining:
+    """The engine, which has no options and no cluster."""
     return LocalTraining()

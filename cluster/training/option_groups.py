@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from classifiers.choices import (
     CLIP_MODELS,
     FEATURE_MODELS,
+    FP32,
     LIP_MODELS,
     MONITORS,
     OPTIMIZERS,
@@ -196,7 +197,12 @@ class OptimisationOptions(Options):
         0.0, help="fraction of each target that is spread over all classes", minimum=0, below=1
     )
     max_gradient_norm: float | None = option(None, help="clip gradients to this norm")
-    precision: str = option("fp32", help="precision of the arithmetic; weights are always fp32", choices=PRECISIONS)
+    precision: str = option(
+        AUTO,
+        help="precision of the arithmetic; weights are always fp32; auto: bf16 on CPUs that have it, for models that "
+        "lose nothing by it, else fp32",
+        choices=(AUTO, *PRECISIONS),
+    )
     monitor: str | None = option(
         None,
         help="measure on the validation split that selects the best epoch; by default loss, of lip readers "
@@ -205,6 +211,11 @@ class OptimisationOptions(Options):
     )
     patience: int | None = option(None, help="stop after so many epochs without improvement")
     seed: int = option(0, help="random seed of weights, order and dropout")
+
+    @property
+    def given_precision(self) -> str:
+        """By name; fp32 for auto, which may choose another (`cluster.training.precision`)."""
+        return FP32 if self.precision == AUTO else self.precision
 
     def highest_learning_rate(self, model: str) -> float:
         """The learning rate that is given, or that of the recipe."""
@@ -250,7 +261,7 @@ class OptimisationOptions(Options):
             l2=self.l2,
             label_smoothing=self.label_smoothing,
             max_gradient_norm=self.max_gradient_norm,
-            precision=self.precision,
+            precision=self.given_precision,
             monitor=self.monitor or "loss",
             patience=self.patience,
             seed=self.seed,

@@ -45,17 +45,24 @@ class OtherTrainingError(InputError):
     """The output holds a finished training with other options; the message lists the differences."""
 
 
-def is_finished(output: str, identity: TrainingIdentity) -> bool:
-    """Whether `output` holds this training, finished. Raises `OtherTrainingError` where it holds another."""
+def finished_config(output: str) -> CheckpointConfig | None:
+    """That of the finished training which `output` holds. Raises `OtherTrainingError` where it cannot be read."""
     uri = files.join(output, CONFIG_FILE)
     try:
         content = files.read_bytes(uri)
     except FileNotFoundError:
-        return False
+        return None
     try:
-        config = strict_json.load(CheckpointConfig, content.decode(), uri, schema_version=SCHEMA_VERSION)
+        return strict_json.load(CheckpointConfig, content.decode(), uri, schema_version=SCHEMA_VERSION)
     except ValueError as error:
         raise OtherTrainingError(f"{error}\nGive another --output") from error
+
+
+def is_finished(output: str, identity: TrainingIdentity) -> bool:
+    """Whether `output` holds this training, finished. Raises `OtherTrainingError` where it holds another."""
+    config = finished_config(output)
+    if config is None:
+        return False
     differences = identity.differences(config.training.get("identity", {}))
     if differences:
         lines = "\n".join(f"  - {line}" for line in differences)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import threading
 from queue import Empty
 from tempfile import TemporaryDirectory
@@ -21,8 +22,7 @@ import torch
 import torch.distributed as dist
 from ray.exceptions import RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
-from ray.train.torch import TorchTrainer, get_device
-from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.torch import get_device
 from ray.train.v2._internal.exceptions import RayTrainError
 from ray.util.queue import Queue
 from torch import nn
@@ -31,7 +31,8 @@ from typing_extensions import override
 
 from classifiers.training.workers import SingleWorker, Workers
 from cluster.engines.base import EngineError
-from cluster.engines.ray_cluster import cluster_size, join_cluster
+from cluster.engines.ray_cluster import Connection, cluster_size
+from cluster.engines.ray_trainer import LeanTrainer
 from cluster.runs.logs import configure_worker_logging
 from cluster.training.base import Report, ResourceError, Show, TrainingEngine, WorkerResources
 from cluster.training.option_groups import CPU, GPU, TrainingEngineOptions
@@ -73,12 +74,11 @@ class ProcessGroup:
 
 
 class RayTraining(TrainingEngine):
-    """Training on a Ray cluster, or on one that it starts on this machine."""
+    """Training on the Ray cluster of a connection, with which it closes."""
 
-    def __init__(self, address: str | None) -> None:
-        self._was_connected = ray.is_initialized()
-        self._started_cluster = join_cluster(address)
-        for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if self._started_cluster else {})}.items():
+    def __init__(self, cluster: Connection) -> None:
+        self._cluster = cluster
+        for name, value in {**SETTINGS, **(SETTINGS_OF_OWN_CLUSTER if cluster.has_started else {})}.items():
             os.environ.setdefault(name, value)
 
     @override
@@ -90,7 +90,7 @@ class RayTraining(TrainingEngine):
         # Divide a machine's cores among its workers.
         nodes = max(size.nodes, 1)
         cpus = options.cpus_per_worker or max(size.cpus // nodes // -(-options.workers // nodes), 1)
-        if self._started_cluster and cpus * options.workers > size.cpus:
+        if self._cluster.has_started and cpus * options.workers > size.cpus:
             raise ResourceError(
                 f"{options.workers} workers of {cpus} CPU cores each need {cpus * options.workers}, this machine has "
                 f"{size.cpus}: give fewer --workers or --cpus-per-worker"
@@ -102,9 +102,10 @@ class RayTraining(TrainingEngine):
         self, plan: TrainingPlan, resources: WorkerResources, report: Report, show: Show | None = None
     ) -> TrainingOutcome:
         news: Queue = Queue(actor_options={"num_cpus": 0})
-        attempts = _Attempts(plan, resources, news, is_shown=show is not None)
+        attempts = _Attempts(plan, resources, news, is_shown=show is not None, is_alone=self._cluster.has_started)
 
-        def hand_on(found: Epoch | StageProgress) -> None:
+        def hand_on(packed: bytes) -> None:
+            found: Epoch | StageProgress = pickle.loads(packed)  # noqa: S301 - from our own workers
             if isinstance(found, Epoch):
                 attempts.losses = 0
                 report(found)
@@ -126,33 +127,20 @@ class RayTraining(TrainingEngine):
 
     @override
     def close(self) -> None:
-        if not self._was_connected:
-            ray.shutdown()  # ends our processes in the cluster, and the cluster if it was started here
-
-
-class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray ships no types
-    """Ray's trainer without its `PlacementGroupCleaner`.
-
-    That actor outlives a dead controller, to free its reserved resources. But it asks the cluster that was started last
-    on the machine whether the controller is alive, which may be another cluster, and then takes the workers from a
-    healthy training. It is not needed: reserved resources are freed with the controller or with this process.
-    """
-
-    @override
-    def _create_default_callbacks(self) -> list[Any]:
-        callbacks = super()._create_default_callbacks()
-        return [callback for callback in callbacks if not isinstance(callback, PlacementGroupCleanerCallback)]
+        self._cluster.close()
 
 
 class _Attempts(threading.Thread):
     """Attempts to train until one succeeds or fails for good; a thread, so that the main one can be interrupted."""
 
-    def __init__(self, plan: TrainingPlan, resources: WorkerResources, news: Queue, *, is_shown: bool) -> None:
+    def __init__(
+        self, plan: TrainingPlan, resources: WorkerResources, news: Queue, *, is_shown: bool, is_alone: bool
+    ) -> None:
         super().__init__(name="training", daemon=True)
         self.losses = 0
         self.must_stop = False
         self._workers, self._resources = plan.settings.options.engine.workers, resources
-        self._news, self._is_shown = news, is_shown
+        self._news, self._is_shown, self._is_alone = news, is_shown, is_alone
         self._plan = ray.put(plan)
         self._outcome: TrainingOutcome | None = None
         self._error: BaseException | None = None
@@ -176,10 +164,11 @@ class _Attempts(threading.Thread):
         assert self._outcome is not None
         return self._outcome
 
-    def _trainer(self, folder: str) -> _Trainer:
+    def _trainer(self, folder: str) -> LeanTrainer:
         resources = self._resources
-        return _Trainer(
+        return LeanTrainer(
             _work,
+            is_alone=self._is_alone,
             train_loop_config={"plan": self._plan, "news": self._news, "is_shown": self._is_shown},
             scaling_config=ScalingConfig(
                 num_workers=self._workers,
@@ -224,19 +213,22 @@ def _work(given: dict[str, Any]) -> TrainingOutcome | None:
     def wrap(model: nn.Module) -> nn.Module:
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
+    def tell(found: Epoch | StageProgress) -> None:
+        news.put(pickle.dumps(found))  # the queue's process need not import what it is
+
     worker = TrainingWorker(
         plan,
         workers,
         world,
         device=device,
         wrap=wrap if world > 1 else None,
-        report=news.put,
-        show=news.put if given["is_shown"] else None,
+        report=tell,
+        show=tell if given["is_shown"] else None,
     )
     outcome = worker()
     return outcome if context.get_world_rank() == 0 else None
 
 
-def make_engine(options: TrainingEngineOptions) -> RayTraining:
-    """The engine on the cluster that the options name."""
-    return RayTraining(options.address)
+def make_engine(options: TrainingEngineOptions, cluster: Connection | None = None) -> RayTraining:
+    """The engine on the cluster that the options name, which may have started."""
+    return RayTraining(cluster or Connection(options.address))

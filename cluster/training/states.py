@@ -2,7 +2,7 @@
 
     epoch-0003.safetensors   everything needed to resume after three epochs (`classifiers.training.state`), except
     frozen-0.safetensors     the weights that phase 0 (counted from 0) does not change; the last two epochs are kept
-    course.json              when the training started, and the epochs at which it was resumed
+    course.json              when the training started, the epochs at which it was resumed, and its precision
     lost.json                the videos that cannot be used; they are searched for once
 
 Each file is written whole or not at all. The folder is removed once the checkpoint is written.
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from classifiers.choices import FP32
 from classifiers.training.identity import TrainingIdentity
 from classifiers.training.state import TrainingState, TrainingStateError, read_state, write_frozen, write_state
 from cluster.storage import files
@@ -35,10 +36,11 @@ _STATE_FILE = re.compile(r"epoch-(\d{4,9})\.safetensors")
 
 @dataclass(frozen=True)
 class ResumeLog:
-    """When a training started, and the epochs at which it was resumed."""
+    """When a training started, the epochs at which it was resumed, and the precision that it began with."""
 
     started_at: str
     resumed_at_epoch: tuple[int, ...] = ()
+    precision: str = FP32
     schema_version: int = SCHEMA_VERSION
 
 
@@ -77,11 +79,11 @@ class StateFolder:
         uri = self.last()
         return None if uri is None else self.read(uri)
 
-    def begin(self, epoch: int) -> ResumeLog:
+    def begin(self, epoch: int, precision: str) -> ResumeLog:
         """Record that the training starts, or is resumed, with `epoch`."""
         log = self.resume_log()
         if log is None:
-            log = ResumeLog(utc_text(datetime.now(UTC)))
+            log = ResumeLog(utc_text(datetime.now(UTC)), precision=precision)
         else:
             log = replace(log, resumed_at_epoch=(*log.resumed_at_epoch, epoch))
         files.write_bytes(self._resume_log_uri, strict_json.dump(log).encode())

@@ -203,7 +203,7 @@ class TrainingWorker:
             while not training.is_over:
                 run_epoch()
             return None
-        resume_log = self._states.begin(training.epoch)
+        resume_log = self._states.begin(training.epoch, self._plan.settings.precision)
         with closing(TensorBoardLog(self._plan.settings.options.output, training.epoch)) as log:
             while not training.is_over:
                 record = run_epoch()

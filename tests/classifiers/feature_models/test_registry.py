@@ -232,6 +232,7 @@ def test_a_model_of_registered_size_is_trained_in_bf16(name: str) -> None:
     expected = model(rgb, audio, num_frames)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(rgb, audio, num_frames)
+        assert logits.dtype == torch.float32
         F.cross_entropy(logits, torch.arange(len(LENGTHS)) % CLASSES).backward()
     assert F.cosine_similarity(logits.float().flatten(), expected.flatten(), dim=0) > 0.99
     for key, weight in model.named_parameters():

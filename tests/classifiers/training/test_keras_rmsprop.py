@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from classifiers.training import keras_rmsprop
 from classifiers.training.keras_rmsprop import KerasRMSprop
 from tests.support import keras_models
 
@@ -94,3 +95,24 @@ def test_closure_runs_with_gradients() -> None:
 def test_all_problems_are_reported_together() -> None:
     with pytest.raises(ValueError, match=r"lr .* got -1; eps .* got 0; rho .* got 1; momentum .* got -0.1"):
         KerasRMSprop([torch.nn.Parameter(torch.ones(1))], lr=-1, eps=0, rho=1, momentum=-0.1)
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.7}, {"centered": True}])
+def test_parts_give_the_bits_of_whole_tensors(options: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(part: int) -> list[torch.Tensor]:
+        monkeypatch.setattr(keras_rmsprop, "PART", part)
+        generator = torch.Generator().manual_seed(0)
+        shapes = ((40, 30), (7,), (3, 5, 8, 2), (1,), (300,))
+        weights = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+        turned = torch.randn(30, 40, generator=generator).t()  # whose numbers do not lie in order
+        weights.append(torch.nn.Parameter(turned))
+        optimizer = KerasRMSprop(weights, **options)
+        for _ in range(3):
+            for weight in weights:
+                weight.grad = torch.randn(weight.shape, generator=generator)
+            optimizer.step()
+        return [weight.detach() for weight in weights]
+
+    whole = run(1 << 18)
+    for part in (1, 64, 1000):
+        assert all(torch.equal(one, other) for one, other in zip(run(part), whole, strict=True))

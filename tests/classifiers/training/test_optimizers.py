@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from classifiers.training.keras_rmsprop import KerasRMSprop
 from classifiers.training.optimizers import OPTIMIZERS, OptimizerConfig, build_optimizer
+from tests.support.dataset import ROOT
 
 RATE = 0.05
 # Name, options, and the optimizer that it must equal.
@@ -76,3 +80,18 @@ def test_invalid_options_are_refused(options: dict[str, object], problem: str) -
     with pytest.raises(ValueError, match=r"is|takes") as caught:
         OptimizerConfig(**options)  # type: ignore[arg-type]
     assert str(caught.value) == problem
+
+
+def test_no_start_waits_for_the_compiler_of_torch() -> None:
+    program = """
+import sys, torch
+from classifiers.training.optimizers import OptimizerConfig, build_optimizer
+weight = torch.nn.Parameter(torch.ones(2))
+optimizer = build_optimizer(OptimizerConfig(), [weight])
+weight.sum().backward()
+optimizer.step()
+optimizer.load_state_dict(optimizer.state_dict())
+optimizer.zero_grad()
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=100)

@@ -14,7 +14,8 @@ import torch
 from cluster.features.files import open_features
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.job import run_scoring, score_videos
+from cluster.scoring.early_start import run_scoring
+from cluster.scoring.job import score_videos
 from cluster.storage import files
 from cluster.storage.lease import Lease
 from cluster.storage.listing import list_files

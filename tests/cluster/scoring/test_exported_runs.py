@@ -13,7 +13,8 @@ import torch
 from classifiers.weights.checkpoint import Checkpoint
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.job import run_scoring, score_videos
+from cluster.scoring.early_start import run_scoring
+from cluster.scoring.job import score_videos
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, trained_stream, write_clip_videos

@@ -17,8 +17,9 @@ from cluster.features.tfrecord_files import YOUTUBE_8M
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringOptions
+from cluster.scoring.early_start import run_scoring
 from cluster.scoring.feature_plan import make_feature_plan
-from cluster.scoring.job import run_scoring, score_videos
+from cluster.scoring.job import score_videos
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from schemas.errors import InputError

@@ -14,7 +14,8 @@ import torch
 
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.job import run_scoring, score_videos
+from cluster.scoring.early_start import run_scoring
+from cluster.scoring.job import score_videos
 from schemas.scorings import ScoringRecord
 from schemas.timelines import TIMELINE_LABEL_SCHEMA
 from tests.support.checkpoints import write_trained

@@ -14,6 +14,7 @@ import torch
 
 from classifiers.feature_models.registry import build_model
 from classifiers.metrics.evaluation import Evaluation
+from cluster.engines.ray_cluster import Connection
 from cluster.features.files import FeatureFileError
 from cluster.features.source import SourceConfig
 from cluster.training.base import ResourceError
@@ -36,7 +37,7 @@ from tests.support.trainings import (
 @pytest.fixture(scope="module")
 def engine():
     ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, logging_level="warning")
-    with closing(RayTraining(None)) as engine:
+    with closing(RayTraining(Connection(None))) as engine:
         yield engine
     ray.shutdown()
 
@@ -199,7 +200,7 @@ def test_workers_on_gpus_learn_what_one_on_the_cpu_does(dataset, tmp_path):
     ray.shutdown()
     count = torch.cuda.device_count()
     cluster = {"num_cpus": 2, "num_gpus": count, "include_dashboard": False, "object_store_memory": 80 << 20}
-    with ray.init("local", **cluster), closing(RayTraining(None)) as engine:
+    with ray.init("local", **cluster), closing(RayTraining(Connection(None))) as engine:
         here = train_here(plan_of(training_config(dataset, tmp_path / "here", device="cpu")))
         there = train(engine, on_ray(dataset, tmp_path / "there", device="gpu", workers=min(count, 2)))
     assert there.device == torch.cuda.get_device_name()

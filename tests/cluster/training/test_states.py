@@ -72,10 +72,10 @@ def test_another_training_is_refused_and_a_damaged_state_too(tmp_path):
 def test_the_course_remembers_interruptions(tmp_path):
     states = StateFolder(str(tmp_path), TrainingIdentity({}))
     assert states.resume_log() is None
-    first = states.begin(0)
-    assert first.resumed_at_epoch == ()
-    assert states.begin(3).resumed_at_epoch == (3,)
-    last = states.begin(5)
+    first = states.begin(0, "bf16")
+    assert (first.resumed_at_epoch, first.precision) == ((), "bf16")
+    assert states.begin(3, "bf16").resumed_at_epoch == (3,)
+    last = states.begin(5, "bf16")
     assert last.resumed_at_epoch == (3, 5)
     assert last.started_at == first.started_at
     assert states.resume_log() == last
@@ -84,7 +84,7 @@ def test_the_course_remembers_interruptions(tmp_path):
 @pytest.mark.parametrize(("name", "content"), [("course.json", b"{"), ("course.json", b"\xff"), ("lost.json", b"[]")])
 def test_damaged_notes_are_told(tmp_path, name, content):
     states = StateFolder(str(tmp_path), TrainingIdentity({}))
-    states.begin(0)
+    states.begin(0, "bf16")
     (tmp_path / "state" / name).write_bytes(content)
     with pytest.raises(TrainingStateError, match=f"{name} is damaged"):
         (states.resume_log if name == "course.json" else states.lost)()
