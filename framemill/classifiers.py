@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -28,8 +29,6 @@ from framemill.tables import FINGERPRINT, read
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from framemill.inputs import Place, Videos
 
 BATCH_VIDEOS = {"video": 1024, "frame": 16}
@@ -140,8 +139,6 @@ class Classifier:
 
     def _labelled(self, videos: Videos, top_k: int) -> pd.DataFrame:
         """Labels of videos that are decoded first."""
-        import pandas as pd
-
         with TemporaryDirectory() as folder:
             if self._trained is None:
                 labels = files.join(folder, "labels")
@@ -219,8 +216,6 @@ def _tables(labels: str, below: str) -> Iterator[Any]:
 
 
 def _table(ids: list[Any], labels: list[list[tuple[str, float]]], failures: Sequence[str | None] = ()) -> pd.DataFrame:
-    import pandas as pd
-
     best = [each[0] if each else (None, float("nan")) for each in labels]
     return pd.DataFrame(
         {

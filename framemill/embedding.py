@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cluster.extraction.plan import get_weights, make_extractor
@@ -50,8 +52,19 @@ class VideoFeatures:
     coverage: float
 
 
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Leave the caller the threads of torch, of which networks take one, so that their bits do not depend on cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class FrameEmbedder:
-    """Inception for pictures and VGGish for sound, loaded once, in this process.
+    """Inception for pictures and VGGish for sound, loaded at their first use, in this process and on one core.
 
     A video gives the same bits as the jobs write.
 
@@ -102,7 +115,8 @@ class FrameEmbedder:
 
     def images(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Features (N, 1024), float32, of N pictures: uint8 of shape (height, width, 3), RGB, of any sizes."""
-        return self._extractor.frames.embed_stream(images)
+        with _threads_kept():
+            return self._extractor.frames.embed_stream(images)
 
     def video(self, path: Place) -> VideoFeatures:
         """The features of a video on this machine, of its pictures and its sound.
@@ -112,7 +126,8 @@ class FrameEmbedder:
         """
         source = local_video(path)
         video = Video(id=source, uri=source)
-        found, others = self._extractor(source, video)
+        with _threads_kept():
+            found, others = self._extractor(source, video)
         assert not others
         assert found.values is not None
         row = merge_segments(video, (), [found])

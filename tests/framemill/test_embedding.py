@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import framemill
 from schemas.quantization import quantize
@@ -49,6 +50,16 @@ def test_pictures_of_any_sizes(embedder: framemill.FrameEmbedder) -> None:
     assert together.shape == (2, 1024)
     assert together.dtype == np.float32
     np.testing.assert_array_equal(together[1:], embedder.images(pictures[1:]))
+
+
+def test_the_threads_of_torch_stay_as_they_are(embedder: framemill.FrameEmbedder) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        embedder.images([np.zeros((8, 8, 3), np.uint8)])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
