@@ -6,12 +6,14 @@
     table = framemill.read("features/")                     # one row per video, as pandas
     framemill.load_classifier("classifier/").predict(table)
 
-This package is what programs import; all others of the project may change in any release. Bad input raises
-`InputError`, whose text says what is wrong and what to do, a video that cannot be read `VideoError`.
+This package is what programs import; all others of the project may change in any release. Videos, datasets, weights
+and options that cannot be used raise `InputError`, whose text says what is wrong and what to do; a video that cannot be
+read raises `VideoError`.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +50,24 @@ _HOMES = {
     "read": "framemill.tables",
     "sample": "framemill.frames",
 }
+_PACKAGES = ("classifiers", "cluster", "extractors", "jobs", "schemas")
 __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sklearn":
+        return import_module("framemill.sklearn")
     if name not in _HOMES:
         raise AttributeError(f"module 'framemill' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        found = sys.modules.get(package)
+        if package not in _PACKAGES or found is None:
+            raise
+        message = f"{found.__file__} hides the package {package!r} that Framemill needs: rename it, or move it away"
+        raise ImportError(message) from error
 
 
 def __dir__() -> list[str]:

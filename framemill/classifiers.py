@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from classifiers.clip_models.registry import clip_model_entry
+from classifiers.clip_models.streaming import StreamModel
 from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CLIP, LIP, CheckpointConfig, CheckpointError, check_fingerprint
+from cluster.datasets.manifest import read_videos
 from cluster.extraction.recorded import options_of_fingerprint
 from cluster.features.window import padded
 from cluster.scoring.config import ScoringOptions
@@ -27,6 +31,7 @@ from framemill.extraction import extract
 from framemill.inputs import job_input
 from framemill.tables import FINGERPRINT, read
 from schemas.errors import InputError
+from schemas.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
     from framemill.inputs import Place, Videos
@@ -40,7 +45,7 @@ class Classifier:
 
     Attributes:
         classes: The K names of its classes, in the order of `predict_proba`.
-        takes: `mean features`, `frame features` or `clips`.
+        takes: `mean features`, `frame features`, `clips` or `streams`.
         name: The model, with the start of its weights' hash, as in the shards of labels.
     """
 
@@ -58,6 +63,8 @@ class Classifier:
         self._place, self._options = place, options
         self.classes = self._config.class_names
         self.takes = {"video": "mean features", "frame": "frame features"}.get(self._config.level, "clips")
+        if self._config.clips is not None and issubclass(clip_model_entry(self._config.model).model, StreamModel):
+            self.takes = "streams"
         self.name = f"{self._config.model}@{self._config.weights_sha256[:12]}"
 
     def predict(self, videos: Videos, *, top_k: int = 5) -> pd.DataFrame:
@@ -69,13 +76,16 @@ class Classifier:
             top_k: How many classes of each video.
 
         Returns:
-            A row for each video: its `id`, its best class (`label`), that one's probability (`score`), and `labels`,
-            the best `top_k` classes, each with its probability. A video that cannot be read has the label None, and why
-            in `failure`.
+            A row for each video, in the order given, or of their ids where a folder is: its `id`, its best class
+            (`label`), the probability of that (`score`), and `labels`, the best `top_k` classes, each with its
+            probability. A video that cannot be read has the label None, and the reason in `failure`.
 
         Raises:
-            InputError: If the features are not those that the classifier was trained on, or there are no videos.
+            InputError: If the features are not those that the classifier was trained on, as far as the table tells (one
+                that was merged with others does not), or there are no videos.
         """
+        if isinstance(videos, pa.Table):
+            videos = _frame(videos)
 
         if not _is_features(videos):
             return self._labelled(videos, top_k)
@@ -96,6 +106,8 @@ class Classifier:
         Raises:
             InputError: As `predict`.
         """
+        if isinstance(features, pa.Table):
+            features = _frame(features)
         found = []
         for batch in self._batches(features):
             assert self._trained is not None
@@ -140,14 +152,14 @@ class Classifier:
     def _labelled(self, videos: Videos, top_k: int) -> pd.DataFrame:
         """Labels of videos that are decoded first."""
         with TemporaryDirectory() as folder:
+            source = job_input(videos, folder)
             if self._trained is None:
                 labels = files.join(folder, "labels")
-                given = {"videos": job_input(videos, folder), "allow_local_files": True}
                 options = ScoringOptions.of(
                     checkpoint=(self._place,),
                     labels=labels,
                     top_k=top_k,
-                    **{"engine": "local", "quiet": True, **given, **self._options},
+                    **{"videos": source, "engine": "local", "quiet": True, **self._options},
                 )
                 record = score_videos(options.settings())
                 if record.status != "completed":
@@ -162,14 +174,16 @@ class Classifier:
                 features = files.join(folder, "features")
                 needs_frames = self._config.level == "frame"
                 same = options_of_fingerprint(self._config.feature_fingerprint, self._options)
-                run = extract(videos, features, frame_features=needs_frames, **same)
+                run = extract(source, features, frame_features=needs_frames, **same)
                 failed = run.failures
                 found = _table([], [])
                 if run.extracted:
                     found = self.predict(read(features, frames=needs_frames), top_k=top_k)
-        if failed:
-            found = pd.concat([found, _table(list(failed), [[]] * len(failed), list(failed.values()))])
-        return found.sort_values("id", ignore_index=True)
+            if failed:
+                found = pd.concat([found, _table(list(failed), [[]] * len(failed), list(failed.values()))])
+            is_folder = isinstance(videos, str | os.PathLike)
+            ids = sorted(found["id"]) if is_folder else [video.id for video in read_videos(source)]
+        return found.set_index("id").loc[ids].reset_index()
 
 
 def load_classifier(checkpoint: Place, **options: Any) -> Classifier:
@@ -204,8 +218,17 @@ def _arrays(column: Iterable[Any], name: str) -> list[NDArray[np.float32]]:
     arrays = [np.asarray(value, np.float32) for value in column]
     bad = sum(not np.isfinite(array).all() for array in arrays)
     if bad:
-        raise InputError(f"{name} of {bad} videos has NaN or infinite values: extract them again, or drop these rows")
+        raise InputError(f"{name} has NaN or infinite values in {bad} rows: extract them again, or drop these rows")
     return arrays
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """A table of `read` in Arrow's form, in that of pandas."""
+    frame = table.to_pandas(ignore_metadata=True)
+    for name in {"rgb", "audio"} & set(frame.columns):
+        frame[name] = [np.stack(rows) for rows in frame[name]]
+    frame.attrs[FINGERPRINT] = dict(fingerprint_of(table.schema.metadata or {}))
+    return frame
 
 
 def _tables(labels: str, below: str) -> Iterator[Any]:

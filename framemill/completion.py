@@ -1,7 +1,7 @@
 """Print what makes a shell complete commands, options and their values.
 
 framemill completion --shell bash > ~/.local/share/bash-completion/completions/framemill
-framemill completion --shell zsh >> ~/.zshrc
+source <(framemill completion --shell zsh)        # in ~/.zshrc
 framemill completion --shell fish > ~/.config/fish/completions/framemill.fish
 """
 
@@ -53,7 +53,7 @@ def _kind(module: str) -> type[Options]:
 
 def _bash(commands: Mapping[str, Command], *, is_zsh: bool) -> Iterator[str]:
     if is_zsh:
-        yield "autoload -U +X bashcompinit && bashcompinit"
+        yield "autoload -Uz compinit bashcompinit && compinit && bashcompinit"
     yield "_framemill() {"
     yield '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words=""'
     yield "  COMPREPLY=()"
@@ -87,6 +87,8 @@ def _fish(commands: Mapping[str, Command]) -> Iterator[str]:
             choices = f" -x -a {_quoted(' '.join(map(str, each.rule.choices)))}" if each.rule.choices else ""
             takes = "" if each.kind is bool else " -r"
             yield f"{start} -l {each.name}{choices or takes} -d {_quoted(each.rule.help)}"
+        yield f"{start} -l config -r -d 'read options from a file'"
+        yield f"{start} -l help -d 'list all options'"
 
 
 def _quoted(text: str) -> str:

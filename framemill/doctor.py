@@ -15,12 +15,14 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from urllib.parse import urlsplit
+
+from packaging.requirements import Requirement
 
 from cluster.engines.base import usable_cores
 from cluster.engines.gpus import gpu_count
@@ -37,7 +39,7 @@ from framemill import __version__
 from schemas.errors import InputError
 
 PACKAGE = "framemill"
-REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)[^;]*(?:;.*extra == ['\"](\w+)['\"])?")
+EXTRA = re.compile(r"""extra == ["'](\w+)["']""")
 HIDDEN_EXTRAS = ("dev", "fuzz")  # of those who work on the project
 # Where the libraries of a store look for credentials: environment variables, and a file in the home folder.
 CREDENTIALS = {
@@ -85,21 +87,41 @@ def main() -> int:
 
 def _libraries() -> Iterator[Finding]:
     yield Finding(State.FINE, PACKAGE, f"{__version__}, Python {platform.python_version()}, {Path(__file__).parent}")
-    extras: dict[str, list[str]] = {"": []}
-    for requirement in importlib.metadata.requires(PACKAGE) or ():
-        if (found := REQUIREMENT.match(requirement)) and found[2] not in HIDDEN_EXTRAS:
-            extras.setdefault(found[2] or "", []).append(found[1])
-    for extra, names in extras.items():
-        versions = {name: _version(name) for name in dict.fromkeys(names)}
-        missing = [name for name, version in versions.items() if version is None]
-        text = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
-        if not missing:
-            yield Finding(State.FINE, extra or "libraries", text)
-        elif extra:
-            remedy = f"pip install 'framemill[{extra}]'"
-            yield Finding(State.ABSENT, extra, f"without {', '.join(missing)}", remedy)
+    extras: dict[str, list[Requirement]] = {}
+    try:
+        requirements = importlib.metadata.requires(PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding(State.ABSENT, "libraries", "not looked at: this checkout is not installed", "pip install -e .")
+        return
+    for requirement in map(Requirement, requirements):
+        extra = EXTRA.search(str(requirement.marker or ""))
+        if extra is None or extra[1] not in HIDDEN_EXTRAS:
+            extras.setdefault(extra[1] if extra else "", []).append(requirement)
+    for name, found in extras.items():
+        versions = {each.name: _version(each.name) for each in found}
+        wrong = [
+            f"{each} (here: {versions[each.name] or 'none'})" for each in map(_bare, found) if not _fits(each, versions)
+        ]
+        remedy = f"pip install 'framemill[{name}]'" if name else "pip install framemill"
+        if not wrong:
+            text = ", ".join(f"{library} {version}" for library, version in versions.items())
+            yield Finding(State.FINE, name or "libraries", text)
         else:
-            yield Finding(State.BROKEN, "libraries", f"{', '.join(missing)} missing", "pip install framemill")
+            is_absent = name and not any(versions.values())
+            text = "not installed" if is_absent else f"needs {', '.join(wrong)}"
+            yield Finding(State.ABSENT if name else State.BROKEN, name or "libraries", text, remedy)
+
+
+def _bare(requirement: Requirement) -> Requirement:
+    """The requirement without the condition under which it holds."""
+    bare = Requirement(str(requirement))
+    bare.marker = None
+    return bare
+
+
+def _fits(requirement: Requirement, versions: Mapping[str, str | None]) -> bool:
+    version = versions[requirement.name]
+    return version is not None and requirement.specifier.contains(version.partition("+")[0], prereleases=True)
 
 
 def _version(name: str) -> str | None:
@@ -131,23 +153,29 @@ def _ray() -> Iterator[Finding]:
     if address is None:
         yield Finding(State.FINE, "Ray", "RAY_ADDRESS is not set: --engine ray starts a cluster on this machine")
         return
+    if address in ("auto", "local"):
+        yield Finding(State.FINE, "Ray", f"RAY_ADDRESS is {address}: Ray finds or starts a cluster on this machine")
+        return
     try:
-        with closing(_connection(address)):
-            yield Finding(State.FINE, "Ray", f"a cluster answers at {redacted_uri(address)} (RAY_ADDRESS)")
+        parts = urlsplit(address if "//" in address else f"ray-gcs://{address}")
+        with socket.create_connection((parts.hostname or "", parts.port or 6379), timeout=5):
+            yield Finding(State.FINE, "Ray", f"something listens at {redacted_uri(address)} (RAY_ADDRESS)")
     except (OSError, ValueError) as error:
         remedy = "unset RAY_ADDRESS to start a cluster on this machine, or give the address of one that runs"
         yield Finding(State.BROKEN, "Ray", f"no cluster at {redacted_uri(address)} (RAY_ADDRESS): {error}", remedy)
 
 
-def _connection(address: str) -> socket.socket:
-    host, _, port = address.rpartition("//")[2].rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=5)
-
-
 def _credentials() -> Iterator[Finding]:
     for scheme, (variables, file) in CREDENTIALS.items():
         given = [name for name in variables if os.environ.get(name)]
-        if given:
+        lost = [
+            name for name in given if name.endswith(("_CREDENTIALS", "_FILE")) and not Path(os.environ[name]).is_file()
+        ]
+        if lost:
+            yield Finding(
+                State.BROKEN, f"{scheme}://", f"{lost[0]} names a file that is not there", f"set {lost[0]} anew"
+            )
+        elif given:
             yield Finding(State.FINE, f"{scheme}://", f"credentials from {', '.join(given)}")
         elif (Path.home() / file).exists():
             yield Finding(State.FINE, f"{scheme}://", f"credentials from ~/{file}")
@@ -172,7 +200,9 @@ def _weights() -> Iterator[Finding]:
         with NamedTemporaryFile(dir=existing):
             yield Finding(State.FINE, "cache", f"{cache}")
     except OSError as error:
-        yield Finding(State.BROKEN, "cache", f"{cache} takes no files: {error}", "FRAMEMILL_CACHE names another folder")
+        yield Finding(
+            State.BROKEN, "cache", f"{cache} is not writable: {error}", "FRAMEMILL_CACHE names another folder"
+        )
     for known in WEIGHT_SETS:
         if known.shipped is None:
             yield _weight_set(known, cache)

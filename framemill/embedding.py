@@ -64,9 +64,9 @@ def _threads_kept() -> Iterator[None]:
 
 
 class FrameEmbedder:
-    """Inception for pictures and VGGish for sound, loaded at their first use, in this process and on one core.
+    """Inception for pictures and VGGish for sound, loaded at their first use, in this process, on one core of the CPU.
 
-    A video gives the same bits as the jobs write.
+    A video gives the same bits as jobs on CPUs write. For many videos, or GPUs, `framemill.extract` is faster.
 
     Args:
         weights: Of Inception: a published set (`inception-2015`, `inception-imagenet`, `inception-keras`), a path, a
@@ -111,12 +111,15 @@ class FrameEmbedder:
             )
         except ValueError as error:
             raise InputError(str(error)) from error
-        self._extractor, _ = make_extractor(sampling, found, pictures, sound, keeps_values=True)
+        self._extractor, _ = make_extractor(sampling, found, pictures, sound, keeps_values=True, device="cpu")
 
     def images(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Features (N, 1024), float32, of N pictures: uint8 of shape (height, width, 3), RGB, of any sizes."""
         with _threads_kept():
-            return self._extractor.frames.embed_stream(images)
+            try:
+                return self._extractor.frames.embed_stream(images)
+            except ValueError as error:
+                raise InputError(str(error)) from error
 
     def video(self, path: Place) -> VideoFeatures:
         """The features of a video on this machine, of its pictures and its sound.

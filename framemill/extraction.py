@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.job import extract as carry_out
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
-from cluster.storage import files
 from framemill.inputs import job_input
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
     from framemill.inputs import Place, Videos
-
-INPUTS = "inputs"  # manifests of videos that were given one by one
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Extraction:
 
     Attributes:
         videos: Number of videos of the input.
-        extracted: Those that have got a row.
+        extracted: Those that got a row.
         already_done: Those that earlier runs had settled.
         failures: Videos of the dataset that have no row, of this run or an earlier one: the failure code by id.
         output: The feature dataset.
@@ -49,7 +47,8 @@ def extract(videos: Videos, output: Place, *, engine: str = "local", quiet: bool
 
     Args:
         videos: A folder, glob, bucket prefix, video, tar or manifest; or several videos; or a table with the columns
-            of a manifest: `uri`, and any of `id`, `labels`, `split`, `start_seconds`, `end_seconds`, `group`.
+            of a manifest: `uri`, and any of `id`, `labels`, `split`, `start_seconds`, `end_seconds`, `group`. Without
+            an id, a video is named by its path or URI; those of a folder, by their places in it.
         output: Folder or URI of the dataset.
         engine: `local` for one process on this machine, `ray` for a cluster, or all cores of this machine.
         quiet: Whether to show no progress.
@@ -68,12 +67,15 @@ def extract(videos: Videos, output: Place, *, engine: str = "local", quiet: bool
         (2, 2, {})
     """
     place = os.fspath(output)
-    source = job_input(videos, files.join(place, INPUTS))
-    made_here = {} if isinstance(videos, str | os.PathLike) else {"allow_local_files": True}
-    chosen = ExtractionOptions.of(input=source, output=place, engine=engine, quiet=quiet, **{**made_here, **options})
-    if chosen.dry_run:
+    if options.get("dry_run"):
         raise InputError("dry_run prints what a run would do: framemill extract --dry-run")
-    with planned(chosen, read_inputs(chosen)) as (plan, made), plan.dataset.lease() as lease:
+    if "fps" in options:
+        options["fps"] = str(options["fps"])
+    with TemporaryDirectory() as folder:
+        source = job_input(videos, folder)
+        chosen = ExtractionOptions.of(input=source, output=place, engine=engine, quiet=quiet, **options)
+        inputs = read_inputs(chosen)
+    with planned(chosen, inputs) as (plan, made), plan.dataset.lease() as lease:
         record = carry_out(plan, made, lease)
     if record.status == "interrupted":
         raise KeyboardInterrupt

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.video.decode import sample_frames
+from extractors.video.grid import as_fps
 from framemill.inputs import local_video
+from schemas.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +33,8 @@ def sample(
     path: str | os.PathLike[str],
     fps: int | float | str | Fraction = 1,
     *,
-    start_seconds: float = 0,
-    end_seconds: float | None = None,
+    start_seconds: int | float | str | Fraction = 0,
+    end_seconds: int | float | str | Fraction | None = None,
 ) -> Iterator[Frame]:
     """The frames on screen k / fps seconds after the first one, for k = 0, 1, 2, …, as they are decoded.
 
@@ -46,6 +48,7 @@ def sample(
         end_seconds: Leaves out this time and those after it.
 
     Raises:
+        InputError: If a number is none, or the video is on another machine.
         VideoError: If the file cannot be read, or has no frame that can be decoded.
 
     Example:
@@ -53,10 +56,10 @@ def sample(
         >>> [(frame.seconds, frame.image.shape) for frame in framemill.sample(video, fps=2)]
         [(0.0, (36, 48, 3)), (0.5, (36, 48, 3)), (1.0, (36, 48, 3)), (1.5, (36, 48, 3))]
     """
-    samples = sample_frames(
-        local_video(path),
-        fps,
-        start_seconds=Fraction(start_seconds),
-        end_seconds=None if end_seconds is None else Fraction(end_seconds),
-    )
+    try:
+        rate, start = as_fps(fps), Fraction(str(start_seconds))
+        end = None if end_seconds is None else Fraction(str(end_seconds))  # as it is written: 0.1 is a tenth
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"fps, start_seconds and end_seconds are numbers of seconds: {error}") from error
+    samples = sample_frames(local_video(path), rate, start_seconds=start, end_seconds=end)
     return (Frame(float(found.seconds), found.image) for found in samples)

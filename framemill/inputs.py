@@ -6,59 +6,62 @@ the columns of a manifest, are written as a manifest first.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cluster.datasets.video_folder import distinct_ids
 from cluster.storage import files
+from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     Place: TypeAlias = str | os.PathLike[str]
-    Videos: TypeAlias = Place | Iterable[Place] | pd.DataFrame
+    Videos: TypeAlias = Place | Iterable[Place] | pd.DataFrame | pa.Table
 
 
-def local_video(path: Place) -> str:
-    """The path of a video on this machine. Raises `InputError` for one elsewhere."""
-    text = os.fspath(path)
+def local_path(place: Place) -> str:
+    """The path of a file on this machine. Raises `InputError` for one elsewhere."""
+    text = os.fspath(place)
     if not files.has_scheme(text):
         return text
     if not files.is_local(text):
-        raise InputError(f"{text} is not on this machine: framemill.extract reads videos from buckets and servers")
+        raise InputError(f"{redacted_uri(text)} is not on this machine")
     return files.local_path(text)
 
 
+def local_video(video: Place) -> str:
+    """The same of a video, with what reads others."""
+    try:
+        return local_path(video)
+    except InputError as error:
+        raise InputError(f"{error}: framemill.extract reads videos from buckets and servers") from None
+
+
 def job_input(videos: Videos, folder: str) -> str:
-    """What a job reads `videos` from: themselves, or a manifest in `folder`, named by its content."""
+    """What a job reads `videos` from: themselves, or a manifest in `folder`, a local one.
+
+    Videos without an id are named by their path or URI, as in any manifest: the same in each call.
+    """
     if isinstance(videos, str | os.PathLike):
         return os.fspath(videos)
-    table = (
-        _listed(list(videos)) if not hasattr(videos, "columns") else pa.Table.from_pandas(videos, preserve_index=False)
-    )
+    if isinstance(videos, pa.Table):
+        table = videos
+    elif hasattr(videos, "columns"):
+        table = pa.Table.from_pandas(videos, preserve_index=False)
+    else:
+        table = pa.table({"uri": pa.array([_absolute(video) for video in videos], pa.string())})
     if not len(table):
         raise InputError("no videos are given")
-    stream = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(None), stream)
-    uri = files.join(folder, f"{sha256(stream.getvalue()).hexdigest()[:16]}.parquet")
-    files.write_bytes(uri, stream.getvalue())
-    return uri
+    path = os.path.join(folder, "videos.parquet")
+    pq.write_table(table.replace_schema_metadata(None), path)
+    return path
 
 
-def _listed(videos: list[Place]) -> pa.Table:
-    """Videos with ids: their places below the folder that all of them have in common."""
-    uris = [text if files.has_scheme(text := os.fspath(video)) else os.path.abspath(text) for video in videos]
-    folders = {os.path.dirname(uri) for uri in uris}
-    try:
-        above = os.path.commonpath(folders) if folders else ""
-    except ValueError:  # paths and URIs
-        above = ""
-    full = [uri.removeprefix(above).lstrip("/") for uri in uris]
-    return pa.table({"id": distinct_ids([os.path.splitext(name)[0] for name in full], full), "uri": uris})
+def _absolute(video: Place) -> str:
+    text = os.fspath(video)
+    return text if files.has_scheme(text) else os.path.abspath(text)

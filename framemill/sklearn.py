@@ -4,8 +4,8 @@
     classifier = VideoClassifier("dense-5").fit(means(table), table.labels.str[0])
     save(classifier, "classifier/", table)      # framemill label --checkpoint classifier/
 
-`VideoClassifier` works in pipelines, cross-validation and searches. `save` takes any classifier of scikit-learn that
-gives probabilities, pipelines as well.
+`VideoClassifier` works in pipelines, cross-validation and searches. `save` takes it, and any classifier of scikit-learn
+that gives probabilities, pipelines of scikit-learn's own steps as well.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from classifiers.weights.checkpoint import VIDEO, Checkpoint, CheckpointConfig, 
 from cluster.storage import files
 from extractors.networks.pca import EIGENVALUE_OFFSET, Pca
 from extractors.weights.pca_formats import write_pca
-from framemill.tables import FINGERPRINT
+from framemill.inputs import local_path
+from framemill.tables import CLASSES, FINGERPRINT
 from schemas.errors import InputError
 from schemas.features import AUDIO_DIM
 
@@ -59,7 +60,7 @@ class VideoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         batch_size: Videos in one step.
         optimizer: `adam`, `adamw`, `sgd` or `rmsprop`.
         learning_rate: Of the optimizer.
-        random_state: Seed of the weights and of the order of videos: a whole number, or None for another each time.
+        random_state: Seed of the weights and of the order of videos; None for a different one each time.
 
     Attributes:
         classes_: The K classes, sorted.
@@ -99,6 +100,13 @@ class VideoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError(f"{self.model} takes the features of each frame, and this classifier means")
         self.classes_, places = np.unique(targets, return_inverse=True)
         self.audio_dim_ = AUDIO_DIM if self.n_features_in_ > AUDIO_DIM else 0
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}, it must be at least 1")
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+            self._train(features, places)
+        return self
+
+    def _train(self, features: NDArray[np.float32], places: NDArray[np.intp]) -> None:
         generator = np.random.default_rng(self.random_state)
         seed = int(generator.integers(2**31))
         torch.manual_seed(seed)
@@ -115,7 +123,6 @@ class VideoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             training.run_epoch(self._batches(features, places, generator.permutation(len(features))), None)
         training.load_best()
         self.network_ = network.eval()
-        return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """The probabilities (N, K) of all classes for features (N, D)."""
@@ -160,17 +167,19 @@ def means(table: pd.DataFrame) -> NDArray[np.float32]:
 def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names: Sequence[str] | None = None) -> None:
     """Write a fitted classifier as a checkpoint, which `framemill label`, `nightly` and `serve` take.
 
-    One of scikit-learn is saved by skops, without pickle; it is needed where the checkpoint is used.
+    Estimators of scikit-learn are saved with skops, without pickle; skops must also be installed where the checkpoint
+    is used. Of a search, the best estimator is saved.
 
     Args:
-        estimator: A classifier with `predict_proba`, fitted to `means(table)`.
+        estimator: A classifier of one class for each video, with `predict_proba`, fitted to `means(table)`.
         checkpoint: Folder or URI to write to.
         table: Features it was fitted to, from `framemill.read`: others of the same fingerprint are labelled.
-        class_names: The K names of its classes; None where `classes_` are the names, or numbers will do.
+        class_names: The K names of its classes. By default those of the dataset's vocabulary where `classes_` are its
+            indices, else `classes_` themselves.
 
     Raises:
-        InputError: If the classifier gives no probabilities, does not take these means, or holds types that may run
-            code when they are loaded.
+        InputError: If the classifier gives no probabilities of classes that exclude each other, does not take these
+            means, holds types that may run code when they are loaded, or the table has lost its fingerprint.
 
     Example:
         >>> import framemill
@@ -181,28 +190,44 @@ def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names:
         >>> framemill.load_classifier(output).classes
         ('cat', 'dog')
     """
+    estimator = getattr(estimator, "best_estimator_", estimator)
     classes = getattr(estimator, "classes_", None)
     if classes is None or not hasattr(estimator, "predict_proba"):
-        raise InputError(f"{type(estimator).__name__} is no fitted classifier that gives probabilities (predict_proba)")
+        raise InputError(
+            f"{type(estimator).__name__} is not a fitted classifier that gives probabilities (predict_proba)"
+        )
+    if FINGERPRINT not in table.attrs:
+        raise InputError(
+            "the table has lost the fingerprint that framemill.read gave it, as merging does: set table.attrs to those "
+            "of the table that was read"
+        )
     rgb_dim, audio_dim = (len(table[name].iloc[0]) for name in ("mean_rgb", "mean_audio"))
     width = getattr(estimator, "n_features_in_", None)
     if width != rgb_dim + audio_dim:
         raise InputError(f"the classifier takes {width} features, and the table has {rgb_dim} + {audio_dim}")
+    probabilities = np.asarray(estimator.predict_proba(means(table.iloc[:8])))
+    if probabilities.ndim != 2 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise InputError(
+            "the classifier gives each video any number of classes: save takes those of one class for each"
+        )
     is_ours = isinstance(estimator, VideoClassifier)
-    are_indices = np.issubdtype(np.asarray(classes).dtype, np.integer)
+    indices = _indices(np.asarray(classes))
+    if class_names is None and indices is not None:
+        names = table.attrs.get(CLASSES, ())
+        class_names = [names[index] if index < len(names) else str(index) for index in indices]
     try:
         config = CheckpointConfig(
             model=estimator.model if is_ours else MODEL,
             options={},
             num_classes=len(classes),
             class_names=tuple(map(str, classes if class_names is None else class_names)),
-            class_indices=tuple(map(int, classes)) if are_indices else tuple(range(len(classes))),
+            class_indices=indices if indices is not None else tuple(range(len(classes))),
             rgb_dim=rgb_dim,
             audio_dim=audio_dim,
             level=VIDEO,
             task=SINGLE_LABEL,
             input_columns=("mean_rgb", "mean_audio"),
-            feature_fingerprint=table.attrs.get(FINGERPRINT, {}),
+            feature_fingerprint=table.attrs[FINGERPRINT],
             temperature=1.0,
             metrics={},
             training={"library": "framemill" if is_ours else "scikit-learn", "videos": len(table)},
@@ -216,6 +241,13 @@ def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names:
         files.write_bytes(files.join(os.fspath(checkpoint), name), content)
 
 
+def _indices(classes: NDArray[Any]) -> tuple[int, ...] | None:
+    """Classes that are whole numbers, floats as well: pandas makes them of indices where some videos have none."""
+    if classes.dtype.kind not in "iuf" or (classes != np.floor(classes)).any():
+        return None
+    return tuple(map(int, classes))
+
+
 def save_pca(pca: Any, path: Place) -> None:
     """Write scikit-learn's `PCA` or `IncrementalPCA`, fitted to 2048 Inception features, for `--pca PATH`.
 
@@ -225,9 +257,15 @@ def save_pca(pca: Any, path: Place) -> None:
     Args:
         pca: Fitted, with as many components as features are to be kept, such as 1024.
         path: A new `.safetensors` file on this machine.
+
+    Raises:
+        InputError: If the path is of something else.
     """
+    place = local_path(path)
+    if not place.endswith(".safetensors"):
+        raise InputError(f"{place} must be named .safetensors")
     rows = getattr(pca, "n_samples_seen_", None) or pca.n_samples_
     variance = np.asarray(pca.explained_variance_, np.float64) * (rows - 1) / rows  # of the rows, as ours is
     scale = np.sqrt(variance + EIGENVALUE_OFFSET)
     matrix = (np.asarray(pca.components_, np.float64) / scale[:, None]).T
-    write_pca(Pca(np.asarray(pca.mean_, np.float32), matrix.astype(np.float32)), Path(path))
+    write_pca(Pca(np.asarray(pca.mean_, np.float32), matrix.astype(np.float32)), Path(place))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 import pyarrow as pa
 
+from cluster.datasets.vocabulary import VOCABULARY_FILE, read_class_names
 from cluster.features.blocks import codes_of_column
 from cluster.features.files import FRAME, FeatureFile, open_features, whole_parquet
+from cluster.storage import files
 from schemas.errors import InputError
 from schemas.features import CODE_COLUMNS
 from schemas.quantization import dequantize
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from framemill.inputs import Place
 
-FINGERPRINT = "framemill.fingerprint"  # its key in `DataFrame.attrs`
+FINGERPRINT, CLASSES = "framemill.fingerprint", "framemill.classes"  # keys of `DataFrame.attrs`
 
 
 @overload
@@ -57,7 +59,8 @@ def read(
         form: `pandas` for a DataFrame, in which `mean_rgb` and others are float32 arrays, or `arrow` for a table.
 
     Returns:
-        The rows, ordered by file. `DataFrame.attrs`, or the metadata of an Arrow table, keeps the fingerprint.
+        The rows, ordered by file. `DataFrame.attrs`, or the metadata of an Arrow table, keeps the fingerprint; the
+        former also the names of the classes that `labels` are indices of (`framemill.classes`).
 
     Raises:
         InputError: If there are no shards, they do not match, or they cannot be read.
@@ -84,7 +87,17 @@ def read(
     for name in set(CODE_COLUMNS) & set(frame.columns):
         frame[name] = [np.stack(rows) for rows in frame[name]]
     frame.attrs[FINGERPRINT] = dict(found.fingerprint)
+    frame.attrs[CLASSES] = _classes(given)
     return frame
+
+
+def _classes(given: Sequence[Place]) -> tuple[str, ...]:
+    """The names of classes 0, 1, 2, … in the vocabulary of the first dataset, if it has one."""
+    uri = files.join(os.fspath(given[0]), VOCABULARY_FILE)
+    try:
+        return read_class_names(uri)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 def _rows(file: FeatureFile, frames: bool, columns: Sequence[str] | None) -> pa.Table:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -20,7 +21,8 @@ from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, Checkpo
 MODEL = "scikit-learn"  # in the configuration of a checkpoint
 STATE = "skops"  # the tensor with the bytes of the file
 MISSING = "a classifier of scikit-learn needs other libraries: pip install 'framemill[sklearn]'"
-# scikit-learn's own types that skops leaves to its callers: they hold numbers, and load no code.
+# scikit-learn's own types that skops leaves to its callers, and that run no code when they are loaded. Trees predict
+# without a look at their bounds: `_check_trees` looks at them before.
 TRUSTED = frozenset(
     {
         "sklearn.calibration._CalibratedClassifier",
@@ -30,9 +32,6 @@ TRUSTED = frozenset(
         "sklearn.gaussian_process.kernels.ConstantKernel",
         "sklearn.gaussian_process.kernels.Product",
         "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
@@ -70,12 +69,16 @@ def estimator_state(estimator: Any) -> dict[str, Tensor]:
         ImportError: without skops.
         CheckpointError: for an estimator that `estimator_model` would refuse.
     """
+    name = type(estimator).__name__
     try:
         import skops.io
     except ImportError as error:
         raise ImportError(MISSING) from error
-    content = skops.io.dumps(estimator)
-    _load(content, type(estimator).__name__)
+    try:
+        content = skops.io.dumps(estimator)
+    except TypeError as error:
+        raise CheckpointError(name, [f"skops cannot save it: {error}"]) from error
+    _load(content, name)
     return {STATE: torch.frombuffer(bytearray(content), dtype=torch.uint8)}
 
 
@@ -113,8 +116,54 @@ def _load(content: bytes, subject: str) -> Any:
         if unknown - TRUSTED:
             names = ", ".join(sorted(unknown - TRUSTED))
             raise CheckpointError(subject, [f"it has types that may run code when they are loaded: {names}"])
-        return skops.io.loads(content, trusted=sorted(unknown))
+        estimator = skops.io.loads(content, trusted=sorted(unknown))
+        _check_trees(estimator)
+        return estimator
     except CheckpointError:
         raise
     except Exception as error:  # whatever a damaged file makes skops or scikit-learn do
         raise CheckpointError(subject, [f"the file of scikit-learn's classifier cannot be read: {error}"]) from error
+
+
+def _check_trees(estimator: Any) -> None:
+    """Raise `ValueError` for a tree whose nodes lead out of it, or back, or to features that there are not."""
+    seen: set[int] = set()
+    left = [estimator]
+    while left:
+        value = left.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        kind = type(value).__name__
+        if kind == "Tree":
+            inner = value.children_left != -1
+            children = np.stack([value.children_left, value.children_right])
+            _check_nodes(children[:, inner], inner.nonzero()[0], value.node_count)
+            _check_features(value.feature[inner], value.n_features)
+        elif kind == "TreePredictor":
+            nodes = value.nodes
+            inner = nodes["is_leaf"] == 0
+            _check_nodes(np.stack([nodes["left"], nodes["right"]])[:, inner], inner.nonzero()[0], len(nodes))
+            _check_features(nodes["feature_idx"][inner], getattr(estimator, "n_features_in_", 0))
+            of_sets = inner & (nodes["is_categorical"] != 0)
+            sets = min(len(value.binned_left_cat_bitsets), len(value.raw_left_cat_bitsets))
+            _check_features(nodes["bitset_idx"][of_sets], sets)
+        elif isinstance(value, np.ndarray):
+            left += value.ravel().tolist() if value.dtype == object else []
+        elif isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list | tuple):
+            left += value
+        else:
+            left += getattr(value, "__dict__", {}).values()
+
+
+def _check_nodes(children: NDArray[Any], parents: NDArray[Any], count: int) -> None:
+    """Children (2, n) of n nodes, as scikit-learn numbers them: after their parents."""
+    if (children <= parents).any() or (children >= count).any():
+        raise ValueError("a tree's nodes lead out of it, or back")
+
+
+def _check_features(places: NDArray[Any], count: int) -> None:
+    if (places < 0).any() or (places >= count).any():
+        raise ValueError("a tree looks at features that there are not")

@@ -222,13 +222,18 @@ def make_extractor(
     sound_precision: str,
     *,
     keeps_values: bool = False,
+    device: str = "auto",
 ) -> tuple[Extractor, dict[str, str]]:
     """The stage that extracts, and the fingerprint of its features."""
     frame_weights, sound_weights = weights["frames"], weights["sound"]
     assert frame_weights is not None
     assert sound_weights is not None
-    frames = FrameEmbedder(FrameEmbedderConfig(frame_weights, weights["frame-pca"], precision, threads=1))
-    sound = AudioEmbedder(AudioEmbedderConfig(sound_weights, weights["sound-pca"], sound_precision, threads=1))
+    frames = FrameEmbedder(
+        FrameEmbedderConfig(frame_weights, weights["frame-pca"], precision, device=device, threads=1)
+    )
+    sound = AudioEmbedder(
+        AudioEmbedderConfig(sound_weights, weights["sound-pca"], sound_precision, device=device, threads=1)
+    )
     return Extractor(sampling, frames, sound, keeps_values=keeps_values), {
         **{f"sampling.{key}": value for key, value in sampling.fingerprint_parts().items()},
         "sampling.version": SAMPLING_VERSION,

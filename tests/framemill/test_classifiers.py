@@ -40,6 +40,12 @@ def test_a_table_of_features_is_labelled(features: Path, tmp_path: Path, model: 
         np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_a_table_of_arrow_has_the_same_labels(features: Path, tmp_path: Path) -> None:
+    classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained("netvlad")))
+    one, other = (framemill.read(features, frames=True, form=form) for form in ("pandas", "arrow"))
+    assert classifier.predict(one).labels.tolist() == classifier.predict(other).labels.tolist()
+
+
 def test_features_of_other_options_are_refused(features: Path, tmp_path: Path) -> None:
     classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained(fingerprint={"source": "other"})))
     with pytest.raises(framemill.InputError, match="not the features that model 'dense-5' was trained on"):
@@ -55,7 +61,7 @@ def test_what_is_wrong_with_a_table_is_told(features: Path, tmp_path: Path) -> N
     with pytest.raises(framemill.InputError, match=r"rgb is of shape \(16,\), and .* takes features 32 wide"):
         wide.predict(table)
     table.at[0, "mean_rgb"] = np.full(16, np.nan, np.float32)
-    with pytest.raises(framemill.InputError, match="mean_rgb of 1 videos has NaN"):
+    with pytest.raises(framemill.InputError, match="mean_rgb has NaN or infinite values in 1 rows"):
         framemill.load_classifier(write_trained(tmp_path / "narrow", trained())).predict(table)
 
 
@@ -77,11 +83,12 @@ def test_videos_are_extracted_as_the_training_data_was(tmp_path: Path) -> None:
     place = write_trained(tmp_path / "model", trained("logistic", rgb_dim=1024, fingerprint=fingerprint))
     classifier = framemill.load_classifier(place)
     (tmp_path / "videos" / "broken.mp4").write_bytes(b"")
-    found = classifier.predict([*videos, tmp_path / "videos" / "broken.mp4"])
-    expected = classifier.predict(table)
-    assert found.failure.tolist()[:1] == ["empty"]
-    assert found.id.tolist()[1:] == expected.id.tolist()
-    assert found.labels.tolist()[1:] == expected.labels.tolist()
+    broken = tmp_path / "videos" / "broken.mp4"
+    found = classifier.predict([videos[1], broken, videos[0]])
+    expected = classifier.predict(table.set_index("uri").loc[[str(videos[1]), str(videos[0])]])
+    assert found.failure.tolist() == [None, "empty", None]
+    assert found.id.tolist() == [str(path.with_suffix("")) for path in (videos[1], broken, videos[0])]
+    assert found.labels.tolist() == [expected.labels[0], [], expected.labels[1]]
 
 
 def test_weights_without_a_name_have_to_be_given(tmp_path: Path) -> None:
@@ -96,9 +103,13 @@ def test_a_classifier_of_clips_looks_at_videos(features: Path, tmp_path: Path) -
     videos = write_clip_videos(tmp_path / "videos", 2)
     classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained_clips()))
     (tmp_path / "videos" / "broken.mp4").write_bytes(b"")
-    found = classifier.predict([*videos, tmp_path / "videos" / "broken.mp4"], top_k=2)
-    assert found.failure.tolist() == ["empty", None, None]
-    assert set(found.label[1:]) <= set(classifier.classes)
-    assert [len(labels) for labels in found.labels] == [0, 2, 2]
+    assert classifier.takes == "clips"
+    found = classifier.predict([videos[1], tmp_path / "videos" / "broken.mp4", videos[0]], top_k=2)
+    assert found.failure.tolist() == [None, "empty", None]
+    assert {found.label[0], found.label[2]} <= set(classifier.classes)
+    assert [len(labels) for labels in found.labels] == [2, 0, 2]
+    again = classifier.predict(tmp_path / "videos", top_k=2)
+    assert again.id.tolist() == sorted(again.id)
+    assert again.labels[list(again.id).index(videos[0].stem)] == found.labels[2]
     with pytest.raises(framemill.InputError, match="looks at clips"):
         classifier.predict_proba(framemill.read(features))

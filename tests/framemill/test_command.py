@@ -72,7 +72,16 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
+def test_a_file_that_hides_a_package_of_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "schemas.py").write_text("")
+    command = [sys.executable, "-c", "import framemill; framemill.sample"]
+    environment = {**job_environment(), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert f"{tmp_path}/schemas.py hides the package 'schemas' that Framemill needs: rename it" in done.stderr
+
+
 def test_names_of_the_package_are_found() -> None:
     assert all(getattr(framemill, name) is not None for name in framemill.__all__)
+    assert framemill.sklearn.VideoClassifier().epochs == 20
     with pytest.raises(AttributeError, match="no attribute 'smaple'"):
         framemill.smaple  # noqa: B018 - the access is what is tested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -70,12 +71,42 @@ def test_a_cluster_that_does_not_answer_is_broken(
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
-        assert findings(monkeypatch, capsys)[1]["Ray"].startswith("ok a cluster answers")
+        assert findings(monkeypatch, capsys)[1]["Ray"].startswith(f"ok something listens at 127.0.0.1:{port}")
     code, found = findings(monkeypatch, capsys)
     assert code == 1
     assert "unset RAY_ADDRESS" in found["Ray"]
+    monkeypatch.setenv("RAY_ADDRESS", f"http://127.0.0.1:{port}/")
+    assert findings(monkeypatch, capsys)[1]["Ray"].startswith("!! no cluster")
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    assert "auto" in findings(monkeypatch, capsys)[1]["Ray"]
+    assert findings(monkeypatch, capsys)[1]["Ray"].startswith("ok RAY_ADDRESS is auto")
+
+
+def test_credentials_that_are_not_there_are_broken(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(cache / "key.json"))
+    code, found = findings(monkeypatch, capsys)
+    assert code == 1
+    assert found["gs://"].startswith("!! GOOGLE_APPLICATION_CREDENTIALS names a file that is not there")
+
+
+def test_another_version_than_is_needed_is_broken(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs = [
+        "av<1",
+        "torch>=2",
+        'skops>=99; extra == "sklearn"',
+        'nothing>=1; extra == "other"',
+        'ruff; extra == "dev"',
+    ]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: needs)
+    code, found = findings(monkeypatch, capsys)
+    assert code == 1
+    assert re.fullmatch(r"!! needs av<1 \(here: 18[\d.]+\) → pip install framemill", found["libraries"])
+    assert found["sklearn"].startswith("-- needs skops>=99 (here: 0.")
+    assert found["other"] == "-- not installed → pip install 'framemill[other]'"
+    assert "dev" not in found
 
 
 def test_stores_are_listed(

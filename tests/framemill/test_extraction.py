@@ -26,9 +26,10 @@ def test_a_run_adds_what_is_new_and_tells_what_failed(videos: list[Path], tmp_pa
     assert (first.videos, first.extracted, first.already_done, first.failures) == (1, 1, 0, {})
     second = framemill.extract(videos, output, **RANDOM)
     assert (second.videos, second.extracted, second.already_done) == (3, 1, 1)
-    assert second.failures == {"broken": "empty"}
+    assert second.failures == {str(videos[2].with_suffix("")): "empty"}
     assert Path(second.report).is_file()
-    assert framemill.read(output).id.tolist() == ["a", "b"]
+    assert framemill.read(output).uri.tolist() == [str(path) for path in videos[:2]]
+    assert sorted(path.name for path in output.iterdir() if path.is_dir()) == ["failures", "features", "ledger", "runs"]
 
 
 def test_a_table_gives_labels_and_splits(videos: list[Path], tmp_path: Path) -> None:
@@ -40,12 +41,17 @@ def test_a_table_gives_labels_and_splits(videos: list[Path], tmp_path: Path) -> 
 
 def test_wrong_options_are_refused_before_anything_is_written(videos: list[Path], tmp_path: Path) -> None:
     with pytest.raises(framemill.InputError, match="fps must be"):
-        framemill.extract(videos[0], tmp_path / "features", fps="fast", **RANDOM)
+        framemill.extract(videos[:1], tmp_path / "features", fps="fast", **RANDOM)
     with pytest.raises(TypeError, match="no options framefeatures"):
         framemill.extract(videos[0], tmp_path / "features", framefeatures=True)
     with pytest.raises(framemill.InputError, match="framemill extract --dry-run"):
         framemill.extract(videos[0], tmp_path / "features", dry_run=True, **RANDOM)
     assert not (tmp_path / "features").exists()
+
+
+def test_a_rate_is_a_number_or_text(videos: list[Path], tmp_path: Path) -> None:
+    framemill.extract(videos[:1], tmp_path / "features", fps=2, **RANDOM)
+    assert framemill.read(tmp_path / "features").num_frames.tolist() == [3]
 
 
 def test_a_dataset_of_other_options_is_refused(videos: list[Path], tmp_path: Path) -> None:

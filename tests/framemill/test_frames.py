@@ -32,6 +32,17 @@ def test_a_part_of_a_video(video: Path) -> None:
     assert [frame.seconds for frame in framemill.sample(video, start_seconds=1, end_seconds=3)] == [1.0, 2.0]
 
 
+def test_bounds_are_as_they_are_written(video: Path) -> None:
+    times = [frame.seconds for frame in framemill.sample(video, fps=10, start_seconds=0.1, end_seconds=0.3)]
+    assert times == [0.1, 0.2]
+
+
+def test_what_is_no_number_is_refused_at_once(video: Path) -> None:
+    for wrong in ({"fps": 0}, {"fps": "fast"}, {"start_seconds": "late"}, {"end_seconds": float("inf")}):
+        with pytest.raises(framemill.InputError, match="are numbers of seconds"):
+            framemill.sample(video, **wrong)
+
+
 def test_a_file_uri_is_a_path(video: Path) -> None:
     assert len(list(framemill.sample(video.as_uri()))) == 4
 

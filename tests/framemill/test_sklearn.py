@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 from sklearn.decomposition import IncrementalPCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -21,6 +23,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import framemill
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.job import run_scoring
+from cluster.scoring.plan import read_checkpoint_at
 from extractors.networks.pca import fit_pca
 from extractors.weights.pca_formats import read_pca
 from framemill.sklearn import VideoClassifier, means, save, save_pca
@@ -111,18 +114,50 @@ def test_a_saved_classifier_labels_videos_in_the_job(
 
 
 def test_indices_of_the_data_set_stay_what_they_are(table: pd.DataFrame, classes: list[int], tmp_path: Path) -> None:
-    save(QUICK().fit(means(table), classes), tmp_path / "a", table, class_names=["cat", "dog", "bird"])
-    found = framemill.load_classifier(tmp_path / "a")
-    assert found.classes == ("cat", "dog", "bird")
+    odd = np.array([7.0, 1.0, 3.0])[classes]  # floats, as pandas makes them where some videos have no label
+    named = table.copy()
+    named.attrs = {**table.attrs, "framemill.classes": ("a", "b", "c", "d")}
+    save(QUICK(epochs=1).fit(means(named), odd), tmp_path / "a", named)
+    config = read_checkpoint_at(str(tmp_path / "a")).config
+    assert config.class_indices == (1, 3, 7)
+    assert config.class_names == ("b", "d", "7")
+    save(QUICK(epochs=1).fit(means(table), classes), tmp_path / "b", table, class_names=["cat", "dog", "bird"])
+    assert framemill.load_classifier(tmp_path / "b").classes == ("cat", "dog", "bird")
+
+
+def test_of_a_search_the_best_is_saved(table: pd.DataFrame, classes: list[int], tmp_path: Path) -> None:
+    search = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1]})
+    save(search.fit(means(table), classes), tmp_path / "a", table)
+    found = framemill.load_classifier(tmp_path / "a").predict_proba(table)
+    np.testing.assert_allclose(found, search.predict_proba(means(table)), rtol=1e-4, atol=1e-6)
+
+
+def test_training_leaves_the_random_numbers_of_torch_as_they_are(table: pd.DataFrame, classes: list[int]) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    QUICK(epochs=1).fit(means(table), classes)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_what_cannot_be_saved_is_refused(table: pd.DataFrame, classes: list[int], tmp_path: Path) -> None:
-    with pytest.raises(framemill.InputError, match="no fitted classifier"):
+    with pytest.raises(framemill.InputError, match="not a fitted classifier"):
         save(QUICK(), tmp_path, table)
-    with pytest.raises(framemill.InputError, match="RidgeClassifier is no fitted classifier that gives probabilities"):
+    with pytest.raises(
+        framemill.InputError, match="RidgeClassifier is not a fitted classifier that gives probabilities"
+    ):
         save(RidgeClassifier().fit(means(table), classes), tmp_path, table)
     with pytest.raises(framemill.InputError, match=r"takes 3 features, and the table has 16 \+ 128"):
         save(LogisticRegression().fit(means(table)[:, :3], classes), tmp_path, table)
+    several = np.stack([np.array(classes) == 0, np.array(classes) > 0], axis=1).astype(int)
+    for estimator in (OneVsRestClassifier(LogisticRegression()), RandomForestClassifier(3)):
+        with pytest.raises(framemill.InputError, match="any number of classes"):
+            save(estimator.fit(means(table), several), tmp_path, table)
+    merged = table.merge(pd.DataFrame({"id": table.id, "mine": classes}), on="id")
+    with pytest.raises(framemill.InputError, match=r"has lost the fingerprint .* set table\.attrs"):
+        save(LogisticRegression().fit(means(merged), classes), tmp_path, merged)
+    with pytest.raises(framemill.InputError, match="may run code when they are loaded"):
+        save(make_pipeline(StandardScaler(), QUICK(epochs=1)).fit(means(table), classes), tmp_path, table)
     with pytest.raises(framemill.InputError, match="no column mean_audio"):
         means(table.drop(columns="mean_audio"))
     assert not list(tmp_path.iterdir())

@@ -32,6 +32,12 @@ def test_means_are_arrays(dataset: Path) -> None:
     assert table.attrs["framemill.fingerprint"] == FINGERPRINT
 
 
+def test_names_of_classes_are_those_of_the_vocabulary(dataset: Path) -> None:
+    assert framemill.read(dataset).attrs["framemill.classes"] == ()
+    (dataset / "vocabulary.csv").write_text("index,name\n0,cat\n1,dog\n")
+    assert framemill.read(dataset).attrs["framemill.classes"] == ("cat", "dog")
+
+
 def test_codes_of_frames_are_decoded(dataset: Path) -> None:
     table = framemill.read(dataset, frames=True)
     for found, row in zip(table.itertuples(), ROWS, strict=True):

@@ -44,7 +44,7 @@ def checkpoint(state: dict[str, torch.Tensor], **changes: Any) -> Checkpoint:
         GradientBoostingClassifier(n_estimators=3),
         HistGradientBoostingClassifier(max_iter=3),
         MLPClassifier((8,), max_iter=5),
-        KNeighborsClassifier(),
+        KNeighborsClassifier(algorithm="brute"),
         CalibratedClassifierCV(make_pipeline(StandardScaler(), SVC())),
     ],
     ids=lambda estimator: type(estimator).__name__,
@@ -74,6 +74,25 @@ def test_functions_are_refused() -> None:
     estimator = make_pipeline(FunctionTransformer(), LogisticRegression()).fit(FEATURES, CLASSES)
     estimator.steps[0][1].func = os.system
     with pytest.raises(CheckpointError, match=r"may run code when they are loaded: posix\.system"):
+        estimator_state(estimator)
+
+
+@pytest.mark.parametrize("estimator", [RandomForestClassifier(3), HistGradientBoostingClassifier(max_iter=2)])
+@pytest.mark.parametrize("wrong", ["out", "back", "feature"])
+def test_trees_that_lead_astray_are_refused(estimator: Any, wrong: str) -> None:
+    estimator.fit(FEATURES, CLASSES)
+    if isinstance(estimator, RandomForestClassifier):
+        tree = estimator.estimators_[1].tree_
+        state = tree.__getstate__()
+        nodes = state["nodes"] = state["nodes"].copy()
+        left, feature = "left_child", "feature"
+    else:
+        nodes = estimator._predictors[1][0].nodes
+        left, feature = "left", "feature_idx"
+    nodes[feature if wrong == "feature" else left][0] = {"out": 10**6, "back": 0, "feature": 10**6}[wrong]
+    if isinstance(estimator, RandomForestClassifier):
+        tree.__setstate__(state)
+    with pytest.raises(CheckpointError, match="a tree"):
         estimator_state(estimator)
 
 
