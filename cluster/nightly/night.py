@@ -144,7 +144,7 @@ class Night:
             return self._day.runs.current.counts
 
     def _statistics(self, dataset: LabelDataset) -> LabelStatistics:
-        config = self._plan.labels.classifier.config
+        config = self._plan.labels.classes
         statistics = NightStatistics(config.class_indices, config.class_names, self._options.report.sure_from)
         samples = TimelineSamples(config.class_indices, config.class_names, self._options.timelines.step_seconds)
         has_timelines = self._options.timelines.timeline
