@@ -167,7 +167,7 @@ def _check_fit(classifier: TrainedClassifier, plan: Plan, timelines: TimelineOpt
     if timelines.timeline:
         attempt(lambda: step_grid(plan.fingerprint, timelines), problems)
         if timelines.sensitive:
-            attempt(lambda: counting_places(classifier, timelines.sensitive_class), problems)
+            attempt(lambda: counting_places(classifier, timelines.sensitive_class or ()), problems)
         if not has_frames:
             problems.append("--timeline takes the features of single frames: give --frame-features")
     if problems:

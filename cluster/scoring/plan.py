@@ -196,7 +196,7 @@ def timeline_form(classifier: Classifier, options: TimelineOptions, step_seconds
         top_k=options.timeline_top_k,
         strong_score=options.event_rules().end_threshold,
         is_single_label=classifier.is_single_label,
-        sensitive=counting_places(classifier, options.sensitive_class) if options.sensitive else (),
+        sensitive=counting_places(classifier, options.sensitive_class or ()) if options.sensitive else (),
     )
 
 

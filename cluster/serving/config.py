@@ -39,7 +39,7 @@ class ServedTimelines(TimelineOptions):
 
     timeline: bool = True
     sensitive: bool = False
-    sensitive_class: tuple[str, ...] = ()
+    sensitive_class: tuple[str, ...] | None = None
     vtt: str | None = None
     events_csv: str | None = None
 

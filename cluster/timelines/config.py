@@ -34,8 +34,8 @@ class TimelineOptions(Options):
         f"without --checkpoint by {NSFW}, which then has --stride 1 --event-min-seconds {NSFW_MIN_SECONDS:g}",
         common=True,
     )
-    sensitive_class: tuple[str, ...] = option(
-        (),
+    sensitive_class: tuple[str, ...] | None = option(
+        None,
         help="classes of the checkpoint that count as sensitive; of a checkpoint with one class that one, of "
         f"{NSFW} {', '.join(NSFW_CLASSES)}",
         filled=True,
@@ -145,7 +145,7 @@ def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOpt
     `kind` says what the scores of a step are of: `stream`, `windows` or `features`.
     """
     rules = options.event_rules()
-    sensitive = {"timeline.sensitive": " ".join(sorted(options.sensitive_class))} if options.sensitive else {}
+    sensitive = {"timeline.sensitive": " ".join(sorted(options.sensitive_class or ()))} if options.sensitive else {}
     memory = {} if options.memory_seconds is None else {"timeline.memory_seconds": repr(options.memory_seconds)}
     return {
         "timeline.kind": kind,

@@ -105,7 +105,7 @@ def test_what_sensitive_stands_for_is_in_the_options() -> None:
     given = ScoringOptions.of(videos="v", labels="l", sensitive=True, stride=0.5, sensitive_class=("porn",))
     assert (given.timelines.stride, given.timelines.sensitive_class) == (0.5, ("porn",))
     own = ScoringOptions.of(videos="v", labels="l", sensitive=True, checkpoint=("mine",))
-    assert (own.timelines.timeline, own.timelines.stride, own.timelines.sensitive_class) == (True, None, ())
+    assert (own.timelines.timeline, own.timelines.stride, own.timelines.sensitive_class) == (True, None, None)
     with pytest.raises(InputError, match="--sensitive goes with --timeline"):
         ScoringOptions.of(videos="v", labels="l", sensitive=True, timeline=False)
     with pytest.raises(InputError, match="--sensitive-class goes with --sensitive"):
