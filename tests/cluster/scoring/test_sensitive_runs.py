@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from schemas.scorings import ScoringRecord
 from tests.support.checkpoints import write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.npm_package import write_package
-from tests.support.scoring import DAY, label_rows
+from tests.support.scoring import DAY
 
 SENSITIVE = ("hentai", "porn", "sexy")
 PLACES = (1, 3, 4)
@@ -46,6 +47,11 @@ def score(videos: Path, labels: Path, **options: Any) -> ScoringRecord:
     return score_videos(ScoringOptions.of(videos=str(videos), labels=str(labels), **given).settings())
 
 
+def rows_of(labels: Path) -> list[dict[str, Any]]:
+    """All rows of the day, with their timelines."""
+    return [row for path in sorted(labels.glob(f"date={DAY}/*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
 def test_a_published_network_gives_scores_events_and_a_label(videos: Path, package: Path, tmp_path: Path) -> None:
     plain, labels = tmp_path / "plain", tmp_path / "labels"
     checkpoint = (str(package),)
@@ -54,8 +60,8 @@ def test_a_published_network_gives_scores_events_and_a_label(videos: Path, packa
     assert record.label_fingerprint["timeline.sensitive"] == " ".join(SENSITIVE)
     assert record.label_fingerprint["timeline.event_threshold"] == "0.5"
     assert record.counts.scored == 3
-    expected = {row["id"]: steps_of(row) for row in label_rows(plain)}
-    for row in label_rows(labels):
+    expected = {row["id"]: steps_of(row) for row in rows_of(plain)}
+    for row in rows_of(labels):
         steps = steps_of(row)
         assert [seconds for seconds, _ in steps] == [seconds for seconds, _ in expected[row["id"]]]
         shares = [scores[1] for _, scores in steps]
@@ -91,7 +97,7 @@ def test_a_checkpoint_of_two_classes_goes_the_same_way(videos: Path, tmp_path: P
     record = score(videos, tmp_path / "labels", sensitive_class=("Class 1",), event_threshold=0.1, **options)
     assert record.counts.scored == 3
     assert set(record.first_labels) <= {"sensitive", "harmless"}
-    assert {name for row in label_rows(tmp_path / "labels") for name in (row["labels"][0]["name"],)} == set(
+    assert {name for row in rows_of(tmp_path / "labels") for name in (row["labels"][0]["name"],)} == set(
         record.first_labels
     )
 
