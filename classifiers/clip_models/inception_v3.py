@@ -70,7 +70,8 @@ class FrameFeatures(nn.Module):
         is_reduced = values.dtype != torch.float32
         with torch.autocast(values.device.type, enabled=False) if is_reduced else nullcontext():
             features = self.network.forward_features(frames)  # (N T, 2048)
-        return features.unflatten(0, (-1, values.shape[2])).mean(dim=1)
+        mean: Tensor = features.view(-1, values.shape[2], features.shape[1]).mean(dim=1)  # (N, 2048)
+        return mean
 
 
 @register_clip_model("inception-v3", InceptionV3Config(), parameters=23_834_568, classes=1000, gflops=11.4)

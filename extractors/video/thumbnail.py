@@ -47,7 +47,7 @@ def encode_thumbnail(image: NDArray[np.uint8], long_side: int = LONG_SIDE, *, is
     frame = av.VideoFrame.from_ndarray(image, format="rgb24")
     if is_blurred:
         small = frame.reformat(width, height, "rgb24", threads=1).to_ndarray()
-        frame = av.VideoFrame.from_ndarray(blurred(small), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(blurred(small.astype(np.uint8)), format="rgb24")
     frame = frame.reformat(width, height, "yuvj420p", threads=1)
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 

@@ -72,8 +72,8 @@ FLAGS = {
         copy-limit-mib copy-time-limit weights pca audio-weights audio-pca fps sampling
         frame-features max-seconds precision top-k threshold views crops clip-precision backend timeline sensitive
         sensitive-class timeline-hz stride window memory-seconds timeline-top-k event-threshold event-end-threshold
-        event-min-seconds event-gap-seconds vtt events-csv sure-from without-pictures engine address workers pools embed-workers
-        time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+        event-min-seconds event-gap-seconds vtt events-csv sure-from without-pictures engine address workers pools
+        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
     """,
     "make_manifest": """
         dataset input output exclude follow-links allow-local-files allow-private-redirects
