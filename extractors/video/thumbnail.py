@@ -21,7 +21,7 @@ from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Seconds
 
 LONG_SIDE = 224
-CELLS = 8  # on the longer side of a blurred picture
+CELLS = 5  # on the longer side of a blurred picture
 POSITION = Fraction(1, 3)  # of the length: videos often start black
 DEFAULT_SECONDS = Fraction(9)  # assumed length of a video without a duration in its headers
 
