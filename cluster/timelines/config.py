@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,7 +146,8 @@ def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOpt
     `kind` says what the scores of a step are of: `stream`, `windows` or `features`.
     """
     rules = options.event_rules()
-    sensitive = {"timeline.sensitive": " ".join(sorted(options.sensitive_class or ()))} if options.sensitive else {}
+    counting = json.dumps(sorted(options.sensitive_class or ()))
+    sensitive = {"timeline.sensitive": counting} if options.sensitive else {}
     memory = {} if options.memory_seconds is None else {"timeline.memory_seconds": repr(options.memory_seconds)}
     return {
         "timeline.kind": kind,

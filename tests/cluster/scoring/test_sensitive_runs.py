@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_a_published_network_gives_scores_events_and_a_label(videos: Path, packa
     checkpoint = (str(package),)
     score(videos, plain, checkpoint=checkpoint, timeline=True, stride=0.5)
     record = score(videos, labels, checkpoint=checkpoint, sensitive=True, stride=0.5, event_min_seconds=0.0)
-    assert record.label_fingerprint["timeline.sensitive"] == " ".join(SENSITIVE)
+    assert json.loads(record.label_fingerprint["timeline.sensitive"]) == list(SENSITIVE)
     assert record.label_fingerprint["timeline.event_threshold"] == "0.5"
     assert record.counts.scored == 3
     expected = {row["id"]: steps_of(row) for row in rows_of(plain)}
