@@ -21,7 +21,6 @@ from classifiers.choices import NSFW, SINGLE_LABEL
 from classifiers.clip_models.base import HEAD
 from classifiers.clip_models.inception_v3 import InceptionV3Config
 from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig
-from extractors.networks.inception import inception_keras
 from extractors.weights.archive import ArchiveError
 from extractors.weights.content import WeightsError
 from extractors.weights.keras_inception import inception_state
@@ -49,7 +48,7 @@ def read_published_frames(place: str, open_uri: OpenUri = open_http) -> Checkpoi
     assert resolved is not None
     assert resolved.path is not None  # no random ones
     try:
-        arrays = read_package_model(Path(resolved.path), FOLDER, weights_budget(inception_keras()))
+        arrays = read_package_model(Path(resolved.path), FOLDER, weights_budget())
         state, config = _checkpoint(arrays)
     except (WeightsError, ArchiveError, BudgetError) as error:
         raise WeightsError(f"{place} is no package with a classifier of {len(CLASSES)} classes: {error}") from error
