@@ -12,10 +12,11 @@ FEATURE_MODELS = (
     *("gru", "logistic", "lstm", "mixture-of-experts", "netvlad", "nextvlad"),
 )
 CLIP_MODELS = (
-    *("c3d", "fast3d-18", "i3d", "i3d-flow", "mc3-18"),
+    *("c3d", "fast3d-18", "i3d", "i3d-flow", "inception-v3", "mc3-18"),
     *(f"movinet-a{size}{kind}" for size in range(6) for kind in ("", "-stream")),
     *("p3d-131", "p3d-199", "p3d-63", "r2plus1d-18", "r2plus1d-34", "r3d-18", "s3d"),
 )
+NSFW, PACKAGE = "inception-nsfw", ".tgz"  # a published classifier, and its file (`weights.published_frames`)
 LIP_MODELS = ("lipnet", "lipnet-keras")
 TASKS = SINGLE_LABEL, MULTI_LABEL = ("single-label", "multi-label")
 TRANSCRIPTION = "transcription"  # the task of lip readers, which no other model has
@@ -33,3 +34,8 @@ MONITORS = {
     (WORD_ERROR_RATE := "word_error_rate"): -1,
 }
 LIP_MONITORS = ("loss", "character_error_rate", WORD_ERROR_RATE)
+
+
+def is_published(checkpoint: str) -> bool:
+    """Whether it names a published classifier of pictures or its file, and not the folder of a checkpoint."""
+    return checkpoint == NSFW or checkpoint.lower().endswith(PACKAGE)

@@ -34,7 +34,7 @@ from cluster.storage.listing import list_files
 from cluster.storage.redaction import redacted_uri
 from extractors.networks.cpu_precision import has_cpu_int8, resolve_cpu_precision
 from extractors.weights.resolve import default_cache_dir
-from extractors.weights.weight_sets import WEIGHT_SETS, WeightSet, download_command
+from extractors.weights.weight_sets import WEIGHT_SETS, WeightSet
 from framemill import __version__
 from schemas.errors import InputError
 
@@ -212,10 +212,10 @@ def _weight_set(known: WeightSet, cache: Path) -> Finding:
     path, subject = cache / known.file_name, f"{known.name} ({known.kind})"
     if not path.exists():
         text = f"not in the cache; its first use downloads it ({known.size}), or"
-        return Finding(State.ABSENT, subject, text, download_command(known, path))
+        return Finding(State.ABSENT, subject, text, known.download(path))
     if known.size_bytes is not None and path.stat().st_size != known.size_bytes:
         text = f"{path} has {path.stat().st_size:,} bytes, and {known.size_bytes:,} were published"
-        return Finding(State.BROKEN, subject, text, f"rm {shlex.quote(str(path))}; {download_command(known, path)}")
+        return Finding(State.BROKEN, subject, text, f"rm {shlex.quote(str(path))}; {known.download(path)}")
     return Finding(State.FINE, subject, known.file_name)
 
 

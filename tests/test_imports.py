@@ -35,7 +35,7 @@ ALLOWED = {
     "classifiers/text": ["classifiers"],
     "classifiers/data": [],
     "classifiers/feature_models": ["classifiers/layers", "classifiers"],
-    "classifiers/clip_models": ["classifiers/layers", "classifiers"],
+    "classifiers/clip_models": ["classifiers/layers", "classifiers", "extractors/networks"],
     "classifiers/lip_models": ["classifiers/layers", "classifiers"],
     "classifiers/metrics": ["classifiers/text", "classifiers"],
     "classifiers/weights": [

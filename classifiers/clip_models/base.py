@@ -24,12 +24,15 @@ from torch.utils.checkpoint import checkpoint
 from typing_extensions import override
 
 from classifiers.clip_models.config import ClipConfig
+from classifiers.layers.direct_conv import DirectConv3d
+from classifiers.layers.fused_conv import FusibleConv
 from classifiers.layers.heads import glorot_linear
 from classifiers.published_layout import Layout
 from classifiers.registration import Registry
 from schemas.clips import ClipFormat
 
 HEAD = "head"
+REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # layers whose weights are held in reduced precision
 
 
 class ClipModel(nn.Module):
@@ -136,6 +139,17 @@ class ClipModel(nn.Module):
         for number, stage in enumerate(stages):
             stage.requires_grad_(number >= self._frozen)
         self.train(self.training)
+
+    def reduce(self, dtype: torch.dtype) -> None:
+        """Convert the weights of all but the head to `dtype`, and convolutions to their fastest kernels."""
+        for module in list(self.trunk.modules()):
+            if isinstance(module, FusibleConv):
+                module.fuse(dtype)
+        for module in self.trunk.modules():
+            if isinstance(module, REDUCED):
+                module.to(dtype)
+            if isinstance(module, nn.Conv3d):
+                DirectConv3d.replace(module)
 
     def base(self) -> ClipModel | None:
         """A related network, on the meta device, whose weights can start this one as far as they fit; None if none."""

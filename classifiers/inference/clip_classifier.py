@@ -26,12 +26,8 @@ from classifiers.clip_models.streaming import StreamModel
 from classifiers.inference.clip_base import ClipClassifier
 from classifiers.inference.ensemble import joint_logits
 from classifiers.inference.joint_state import joint_state, own_states
-from classifiers.layers.direct_conv import DirectConv3d
-from classifiers.layers.fused_conv import FusibleConv
 from classifiers.layers.stream import State
 from classifiers.weights.checkpoint import CLIP, Checkpoint, CheckpointConfig, CheckpointError, fitted_model
-
-REDUCED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # layers whose weights are held in reduced precision
 
 
 class TrainedClipClassifier(ClipClassifier):
@@ -82,15 +78,9 @@ class ClipEnsemble(nn.Module):
         return self.models[0].prepare(clips)
 
     def reduce(self, dtype: torch.dtype) -> None:
-        """Convert the weights of all but the heads to `dtype`, and convolutions to their fastest kernels."""
-        for module in [module for model in self.models for module in model.trunk.modules()]:
-            if isinstance(module, FusibleConv):
-                module.fuse(dtype)
-        for module in (module for model in self.models for module in model.trunk.modules()):
-            if isinstance(module, REDUCED):
-                module.to(dtype)
-            if isinstance(module, nn.Conv3d):
-                DirectConv3d.replace(module)
+        """Convert all but the heads for inference in `dtype`."""
+        for model in self.models:
+            model.reduce(dtype)
 
     def forward(self, values: Tensor) -> Tensor:
         """Prepared clips to the features of the first member and the joint logits, float32 (N, F + K).

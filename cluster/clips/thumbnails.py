@@ -34,11 +34,12 @@ def thumbnails_of(
     videos: Iterable[Video],
     policy: ReadPolicy = STRICT,
     *,
+    is_blurred: bool = False,
     total_seconds: float = TOTAL_SECONDS,
     give_up_after: int | None = None,
 ) -> dict[str, Thumbnail]:
     """Thumbnails by id, of as many videos as `total_seconds` allow; none where the first `give_up_after` give none."""
-    requests = [_request(video, policy) for video in videos]
+    requests = [_request(video, policy, is_blurred) for video in videos]
     failures = 0
     found: dict[str, Thumbnail] = {}
     processes: GuardedProcesses[str] = GuardedProcesses(DECODER, min(PROCESSES, len(requests)), is_silent=True)
@@ -54,19 +55,20 @@ def thumbnails_of(
     return found
 
 
-def _request(video: Video, policy: ReadPolicy) -> Request[str]:
+def _request(video: Video, policy: ReadPolicy, is_blurred: bool) -> Request[str]:
     start, end = (None if one is None else seconds_text(one) for one in (video.start_seconds, video.end_seconds))
-    content = json.dumps([video.uri, start, end, asdict(policy)]).encode()
+    content = json.dumps([video.uri, start, end, asdict(policy), is_blurred]).encode()
     return Request(video.id, content, VIDEO_SECONDS + GUARD_SECONDS, MAX_JPEG_BYTES)
 
 
 def answer(request: bytes) -> Response:
     """The thumbnail of a video, or an empty response."""
-    uri, start, end, allowed = json.loads(request)
+    uri, start, end, allowed, is_blurred = json.loads(request)
     failures = (Exception, LimitExceededError)  # no reason is given: the report shows that the picture is missing
     guard, policy = TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), ReadPolicy(**allowed)
     with suppress(*failures), guard, open_video(uri, policy=policy, reads_all=False) as source:
-        thumbnail = video_thumbnail(source, Fraction(start), None if end is None else Fraction(end))
+        last = None if end is None else Fraction(end)
+        thumbnail = video_thumbnail(source, Fraction(start), last, is_blurred=is_blurred)
         return Response({"seconds": thumbnail.seconds}, thumbnail.jpeg)
     return Response({})
 

@@ -39,7 +39,7 @@ from cluster.scoring.config import (
 )
 from cluster.storage.files import join
 from cluster.storage.read_policy import ReadPolicy
-from cluster.timelines.config import TimelineOptions
+from cluster.timelines.config import TimelineOptions, sensitive_defaults
 from extractors.video.media import MAX_PIXELS
 from schemas.errors import InputError
 from schemas.outcomes import TRANSIENT, FailureCode
@@ -127,6 +127,11 @@ class NightlyOptions(Options):
     engine: NightlyEngineOptions = field(default_factory=NightlyEngineOptions)
     failures: NightlyFailureOptions = field(default_factory=NightlyFailureOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
+
+    @classmethod
+    @override
+    def implied(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return sensitive_defaults(given)
 
     @override
     def conflicts(self) -> list[str]:

@@ -8,7 +8,7 @@ A run always ends in a record, whatever ends it (`cluster.nightly.day_record`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,6 +26,7 @@ from cluster.nightly.timeline_samples import TimelineSamples
 from cluster.runs.lifecycle import ExitCode, code_of, failed
 from cluster.storage.lease import Lease
 from cluster.storage.redaction import redacted, redacted_uri
+from extractors.video.thumbnail import Thumbnail
 from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
 from schemas.labels import LABEL_SCHEMA
@@ -132,7 +133,7 @@ class Night:
         self._lease.confirm()
         self._day.runs.end(status, problem, left)
         videos = [] if labels is None else self._videos_shown(labels)
-        pictures = {} if self._options.report.without_pictures else thumbnails_of(videos, self._options.policy)
+        pictures = {} if self._options.report.without_pictures else self._pictures(videos)
         self._day.write(labels, pictures, {video.id: redacted_uri(video.uri) for video in videos}, self._mended())
         return code_of(status, is_too_many=bool(problem))
 
@@ -144,7 +145,7 @@ class Night:
             return self._day.runs.current.counts
 
     def _statistics(self, dataset: LabelDataset) -> LabelStatistics:
-        config = self._plan.labels.classifier.config
+        config = self._plan.labels.classes
         statistics = NightStatistics(config.class_indices, config.class_names, self._options.report.sure_from)
         samples = TimelineSamples(config.class_indices, config.class_names, self._options.timelines.step_seconds)
         has_timelines = self._options.timelines.timeline
@@ -161,6 +162,10 @@ class Night:
         shown |= dict.fromkeys(timeline.id for timeline in labels.timelines)
         videos = {video.id: video for video in self._plan.first.videos if video.id in shown}
         return [videos[name] for name in shown if name in videos]
+
+    def _pictures(self, videos: Sequence[Video]) -> Mapping[str, Thumbnail]:
+        """Of a night that looks for sensitive scenes all are blurred: it may have overlooked some."""
+        return thumbnails_of(videos, self._options.policy, is_blurred=self._options.timelines.sensitive)
 
     def _mended(self) -> Collection[str]:
         """Ids that failed before this run, or in a run of the day, and no longer do."""

@@ -34,6 +34,7 @@ from cluster.scoring.feature_plan import step_grid
 from cluster.scoring.plan import kind_of, read_checkpoint_at
 from cluster.storage import files
 from cluster.timelines.config import TimelineOptions
+from cluster.timelines.sensitive import counting_places
 from schemas.errors import InputError
 
 
@@ -165,6 +166,8 @@ def _check_fit(classifier: TrainedClassifier, plan: Plan, timelines: TimelineOpt
         problems.append(f"model {classifier.name} takes the features of single frames: give --frame-features")
     if timelines.timeline:
         attempt(lambda: step_grid(plan.fingerprint, timelines), problems)
+        if timelines.sensitive:
+            attempt(lambda: counting_places(classifier, timelines.sensitive_class or ()), problems)
         if not has_frames:
             problems.append("--timeline takes the features of single frames: give --frame-features")
     if problems:

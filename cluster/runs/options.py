@@ -32,6 +32,11 @@ class Options:
         if problems:
             raise InputError(*problems)
 
+    @classmethod
+    def implied(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values that follow from those that are `given`, by the names of their fields; given ones stay."""
+        return {}
+
     def conflicts(self) -> list[str]:
         """What is wrong with options that are right one by one."""
         return []
@@ -116,6 +121,7 @@ class Values(Generic[T]):
         Raises:
             InputError: with everything that is wrong.
         """
+        self._given = {**self.kind.implied(self._given), **self._given}
         lacking = [found for found in self.options.values() if found.is_required and found.field not in self._given]
         missing = [found for found in lacking if found.name not in self._named]
         self.problems += [f"{prefix}{found.name} is required: {found.rule.help}" for found in missing]

@@ -35,6 +35,7 @@ from cluster.scoring.plan import (
     label_fingerprint,
     label_writer,
     read_trained,
+    timeline_form,
     unsubmittable,
     unwritable,
 )
@@ -138,6 +139,7 @@ def read_clip_inputs(settings: ScoringSettings, videos: Sequence[Video] | None =
                 kind = timeline_kind(trained)
                 timeline = TimelineSteps(kind, kind.step_seconds(trained, options.timelines))
                 sampling = kind.sampling(trained)
+                timeline_form(trained, options.timelines, timeline.seconds)  # must be possible
             else:
                 sampling = _sampling_of(trained, options.clips)
         except ValueError as error:

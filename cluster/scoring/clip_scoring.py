@@ -52,8 +52,9 @@ class ClipScoring(LabelSource):
         self._labels = ClipLabels(self._plan.writer, settings.rows_per_shard)
         self._timelines = TimelineAssembler(
             self._plan.run_id,
-            num_classes=inputs.trained.config.num_classes,
+            num_classes=self._plan.classes.num_classes,
             top_k=settings.options.scores.top_k,
+            labels_of=self._plan.writer.labels_of,
         )
         self._embeddings: ClipEmbeddings | None = None
         self._unlabelled: frozenset[str] = frozenset()

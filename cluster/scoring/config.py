@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from typing_extensions import override
 
@@ -15,7 +17,7 @@ from cluster.runs.options import Options
 from cluster.scoring.backend_choice import BACKEND_HELP, BACKEND_NAMES, backend_conflicts, is_exported
 from cluster.storage.files import join
 from cluster.storage.read_policy import ReadPolicy
-from cluster.timelines.config import TimelineOptions
+from cluster.timelines.config import TimelineOptions, sensitive_defaults
 from extractors.video.media import MAX_PIXELS
 from schemas.outcomes import FailureCode
 from schemas.records import is_date
@@ -167,6 +169,11 @@ class ScoringOptions(Options):
     engine: ScoringEngineOptions = field(default_factory=ScoringEngineOptions)
     failures: ScoringFailureOptions = field(default_factory=ScoringFailureOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
+
+    @classmethod
+    @override
+    def implied(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return sensitive_defaults(given)
 
     @override
     def conflicts(self) -> list[str]:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from classifiers.inference.feature_classifier import TrainedClassifier
-from classifiers.inference.timelines import mean_labels
 from cluster.engines.base import Resources, Worker
 from cluster.features.blocks import FeatureBlock, read_blocks
 from cluster.features.files import FRAME, FeatureFile, FeatureFileError
@@ -134,7 +133,7 @@ class FeatureScorer(Worker[Portion, ScoredPortion]):
         found: list[Timeline] = []
         for block, rows in _blocks(piece, FRAME, with_gaps=True):
             found += timelines.of_block(self.classifier, block, piece.rows[rows] - block.start, starts[rows])
-        places, scores = zip(*(mean_labels(timeline, self.top_k) for timeline in found), strict=True)
+        places, scores = zip(*(self.writer.labels_of(timeline, self.top_k) for timeline in found), strict=True)
         return PieceScores(piece, np.stack(places), np.stack(scores), found)
 
 

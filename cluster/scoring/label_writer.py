@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from classifiers.inference.timelines import mean_labels
 from classifiers.weights.checkpoint import CheckpointConfig
 from cluster.storage.parquet import encode_table
 from cluster.timelines.events import find_events
+from cluster.timelines.sensitive import sensitive_label
 from schemas.failures import FailureRow
 from schemas.labels import LABEL_LEDGER_SCHEMA, LabelClasses, LabelStamp, label_table
 from schemas.scorings import SCORE_BINS
@@ -65,9 +67,10 @@ class ScoredPortion:
 class LabelWriter:
     """Encodes portions.
 
-    config    has the classes
-    metadata  goes into label shards and ledgers
-    rules     of the events of timelines, in a run that has any
+    config        has the classes
+    metadata      goes into label shards and ledgers
+    rules         of the events of timelines, in a run that has any
+    is_sensitive  whether a video is labelled by its events (`cluster.timelines.sensitive`)
     """
 
     config: CheckpointConfig
@@ -75,6 +78,13 @@ class LabelWriter:
     stamp: LabelStamp
     metadata: Mapping[str, str]
     rules: EventRules | None = None
+    is_sensitive: bool = False
+
+    def labels_of(self, timeline: Timeline, top_k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The top classes of a video with a timeline, and their scores, (k,) each."""
+        if self.is_sensitive and self.rules is not None:
+            return sensitive_label(timeline, self.rules)
+        return mean_labels(timeline, top_k)
 
     def portion(
         self,

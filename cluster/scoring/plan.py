@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from classifiers.choices import is_published
 from classifiers.inference.base import Classifier, Trained
 from classifiers.inference.timelines import TimelineForm
 from classifiers.weights.checkpoint import (
@@ -22,16 +23,21 @@ from classifiers.weights.checkpoint import (
     LIP,
     WEIGHTS_FILE,
     Checkpoint,
+    CheckpointConfig,
     CheckpointError,
     read_checkpoint,
     read_config,
 )
+from classifiers.weights.published_frames import read_published_frames
 from cluster.datasets.label_dataset import LabelDataset
 from cluster.scoring.backend_choice import is_exported
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoreOptions, ScoringOptions, ScoringSettings
 from cluster.scoring.label_writer import LabelWriter
 from cluster.storage import files
+from cluster.storage.download import open_uri
 from cluster.timelines.config import TimelineOptions
+from cluster.timelines.sensitive import counting_places, label_config
+from extractors.weights.content import WeightsError
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp, unsubmittable_ids
 
@@ -56,6 +62,11 @@ class ScoringPlan(ABC):
     @abstractmethod
     def classifier(self) -> Classifier:
         """The classifier that labels."""
+
+    @property
+    def classes(self) -> CheckpointConfig:
+        """The configuration of the classifier, with the classes of the labels."""
+        return label_classes(self.classifier, self.settings.options.timelines)
 
     @property
     @abstractmethod
@@ -106,7 +117,7 @@ def kind_of(checkpoints: Sequence[str]) -> str | None:
     """
     by_kind: dict[str, list[str]] = {}
     for uri in checkpoints:
-        if is_exported(uri):
+        if is_exported(uri) or is_published(uri):
             by_kind.setdefault(OF_VIDEOS, []).append(uri)
             continue
         try:
@@ -123,7 +134,15 @@ def kind_of(checkpoints: Sequence[str]) -> str | None:
 
 
 def read_checkpoint_at(uri: str) -> Checkpoint:
-    """The checkpoint in a folder, on disk or in a bucket; `CheckpointError` or `StorageError` where there is none."""
+    """The checkpoint in a folder, on disk or in a bucket, or a published one by its name or file.
+
+    Raises `CheckpointError` or `InputError` where there is none.
+    """
+    if is_published(uri):
+        try:
+            return read_published_frames(uri, open_uri)
+        except WeightsError as error:
+            raise InputError(str(error)) from error
     contents: dict[str, bytes] = {}
     for name in (WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE):
         try:
@@ -156,21 +175,28 @@ def label_writer(
 ) -> LabelWriter:
     """The writer of a run's label shards."""
     return LabelWriter(
-        config=classifier.config,
+        config=label_classes(classifier, options.timelines),
         threshold=options.scores.threshold,
         stamp=stamp,
         metadata=dataset.metadata,
         rules=options.timelines.event_rules() if options.timelines.timeline else None,
+        is_sensitive=options.timelines.sensitive,
     )
 
 
+def label_classes(classifier: Classifier, options: TimelineOptions) -> CheckpointConfig:
+    """The configuration of a classifier, with the classes of the labels that a run with these options writes."""
+    return label_config(classifier.config) if options.sensitive else classifier.config
+
+
 def timeline_form(classifier: Classifier, options: TimelineOptions, step_seconds: Fraction) -> TimelineForm:
-    """What the timelines of a run with these steps hold."""
+    """What the timelines of a run with these steps hold. Raises `ValueError` for classes that cannot be sensitive."""
     return TimelineForm(
         step_seconds=float(step_seconds),
         top_k=options.timeline_top_k,
         strong_score=options.event_rules().end_threshold,
         is_single_label=classifier.is_single_label,
+        sensitive=counting_places(classifier, options.sensitive_class or ()) if options.sensitive else (),
     )
 
 

@@ -86,7 +86,7 @@ class ScoringRun(RecordedRun[ScoringRecord]):
         super().__init__(plan.dataset, plan.settings.options, plan.started, OpenFailures(backlog.failed))
         self._source, self._plan, self._backlog = source, plan, backlog
         self._settled_text = self._failures.among(plan.videos - backlog.left)
-        self._tally = _Tally(plan.classifier.config.num_classes, self._failures)
+        self._tally = _Tally(plan.classes.num_classes, self._failures)
 
     @override
     def _opening(self) -> str:
@@ -145,7 +145,7 @@ class ScoringRun(RecordedRun[ScoringRecord]):
         plan, tally, stats = self._plan, self._tally, self._source.stats()
         settings, options = plan.settings, plan.settings.options
         classifier = plan.classifier
-        names = classifier.config.class_names
+        names = plan.classes.class_names
         return ScoringRecord(
             **self._header(status),
             job="score_videos",

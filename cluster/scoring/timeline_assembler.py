@@ -1,12 +1,16 @@
 """Timelines of segments → the labels and the timeline of each video, or its failure.
 
-The labels of a video with a timeline are the best classes by the mean of its steps' probabilities. A segment that
+The labels of a video with a timeline follow from it, by the mean of its steps if nothing else is wanted. A segment that
 cannot be decoded leaves a gap in the timeline, unless later ones go on from its state: then its video fails.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from classifiers.inference.timelines import mean_labels
 from cluster.engines.tasks import Done, Failed, Outcome, failure_row
@@ -18,6 +22,8 @@ from schemas.failures import FailureRow
 from schemas.outcomes import FailureCode, Stage
 from schemas.timelines import Timeline, joined_timeline
 from schemas.videos import Video
+
+LabelsOf = Callable[[Timeline, int], tuple[NDArray[np.intp], NDArray[np.float32]]]  # and the number of the best classes
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,13 @@ class TimelineScores:
 class TimelineAssembler:
     """Keeps the timelines of finished segments of long videos, and nothing else of them, until the last one arrives.
 
-    A video has labels of at most `top_k` of `num_classes` classes.
+    A video has labels of at most `top_k` of `num_classes` classes, those that `labels_of` its timeline gives.
     """
 
-    def __init__(self, run_id: str, *, num_classes: int, top_k: int) -> None:
+    def __init__(self, run_id: str, *, num_classes: int, top_k: int, labels_of: LabelsOf = mean_labels) -> None:
         self._run_id = run_id
         self._num_classes = num_classes
-        self._top_k = top_k
+        self._top_k, self._labels_of = top_k, labels_of
         self._done: dict[str, dict[int, Timeline]] = {}  # by video, and the segment's place
         self._lost: dict[str, int] = {}  # how many segments, by video
 
@@ -71,7 +77,7 @@ class TimelineAssembler:
             message = "no step of a timeline begins in it: it is shorter than a step, or what there is of it is damaged"
             return self._failure(Failed(outcome.task, FailureCode.NO_DECODABLE_FRAME, message, Stage.DECODE))
         self._forget(video)
-        return VideoLabels(video, *mean_labels(timeline, self._top_k), timeline)
+        return VideoLabels(video, *self._labels_of(timeline, self._top_k), timeline)
 
     def _failure(self, failed: Failed) -> FailureRow:
         self._forget(failed.task.video)

@@ -38,6 +38,8 @@ class ServedTimelines(TimelineOptions):
     """Scores over the time of each video, which all have, and which events follow from them."""
 
     timeline: bool = True
+    sensitive: bool = False
+    sensitive_class: tuple[str, ...] | None = None
     vtt: str | None = None
     events_csv: str | None = None
 

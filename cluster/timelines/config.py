@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from typing_extensions import override
 
+from classifiers.choices import NSFW, is_published
 from cluster.runs.common_options import memory_option
 from cluster.runs.option import option
 from cluster.runs.options import Options
 from schemas.timelines import EventRules
 
+NSFW_CLASSES = ("hentai", "porn", "sexy")  # of the classifier that --sensitive stands for, those that count
+NSFW_MIN_SECONDS = 2.0  # of a scene by it
 END_SHARE = 0.8  # of the threshold at which an event begins, that at which it ends
 
 
@@ -22,6 +28,19 @@ class TimelineOptions(Options):
 
     timeline: bool = option(
         False, help="beside the labels of a video, its scores over time, and events: classes and when they last"
+    )
+    sensitive: bool = option(
+        False,
+        help="find sensitive scenes: --timeline with two classes, harmless and sensitive, and a label for each video; "
+        f"without --checkpoint by {NSFW}, which then has --stride 1 --event-min-seconds {NSFW_MIN_SECONDS:g}",
+        common=True,
+    )
+    sensitive_class: tuple[str, ...] | None = option(
+        None,
+        help="classes of the checkpoint that count as sensitive; of a checkpoint with one class that one, of "
+        f"{NSFW} {', '.join(NSFW_CLASSES)}",
+        filled=True,
+        goes_with="sensitive",
     )
     timeline_hz: float = option(
         1.0,
@@ -79,6 +98,8 @@ class TimelineOptions(Options):
 
     @override
     def conflicts(self) -> list[str]:
+        if self.sensitive and not self.timeline:
+            return ["--sensitive goes with --timeline, which must not be false"]
         end = self.event_end_threshold
         if end is not None and end > self.event_threshold:
             return [
@@ -103,12 +124,30 @@ class TimelineOptions(Options):
         )
 
 
+def sensitive_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--sensitive` stands for, of the options of a job that are not `given`, by the names of their fields."""
+    if not given.get("sensitive"):
+        return {}
+    checkpoint = given.get("checkpoint", (NSFW,))
+    if not all(map(is_published, checkpoint)):
+        return {"timeline": True}
+    return {
+        "timeline": True,
+        "checkpoint": checkpoint,
+        "sensitive_class": NSFW_CLASSES,
+        "stride": 1.0,
+        "event_min_seconds": NSFW_MIN_SECONDS,
+    }
+
+
 def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOptions) -> dict[str, str]:
     """What must be equal for two timelines, and their events, to be comparable beside their classifiers.
 
     `kind` says what the scores of a step are of: `stream`, `windows` or `features`.
     """
     rules = options.event_rules()
+    counting = json.dumps(sorted(options.sensitive_class or ()))
+    sensitive = {"timeline.sensitive": counting} if options.sensitive else {}
     memory = {} if options.memory_seconds is None else {"timeline.memory_seconds": repr(options.memory_seconds)}
     return {
         "timeline.kind": kind,
@@ -119,4 +158,5 @@ def timeline_fingerprint(kind: str, step_seconds: Fraction, options: TimelineOpt
         "timeline.event_min_seconds": repr(rules.min_seconds),
         "timeline.event_gap_seconds": repr(rules.gap_seconds),
         **memory,
+        **sensitive,
     }

@@ -20,6 +20,7 @@ whatever the precision of the network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,15 +29,22 @@ from torch.nn import functional
 
 from extractors.networks.sizes import FEATURE_DIM
 
+Width = Callable[[int], int]  # from the channels of a layer in the public networks to its own
+
 
 @dataclass(frozen=True)
 class InceptionConfig:
-    """The differences between the public networks."""
+    """The differences between the public networks, and the width: all numbers of channels are multiples of 16."""
 
     num_classes: int
     pool_counts_padding: bool
     last_pool_is_max: bool
     has_aux_head: bool
+    sixteenths: int = 16
+
+    def width(self, published: int) -> int:
+        """The channels of a layer that has `published` ones in the public networks."""
+        return published * self.sixteenths // 16
 
 
 class ConvBlock(nn.Module):
@@ -63,16 +71,17 @@ class ConvBlock(nn.Module):
 class GridBlock35(nn.Module):
     """Inception block at 35 x 35 (Mixed_5b to 5d): (B, c_in, 35, 35) to (B, 224 + pool_channels, 35, 35)."""
 
-    def __init__(self, c_in: int, *, pool_channels: int, pool_counts_padding: bool) -> None:
+    def __init__(self, c_in: int, *, pool_channels: int, pool_counts_padding: bool, width: Width = int) -> None:
         super().__init__()
-        self.branch1x1 = ConvBlock(c_in, 64, kernel=1)
-        self.branch5x5_1 = ConvBlock(c_in, 48, kernel=1)
-        self.branch5x5_2 = ConvBlock(48, 64, kernel=5, padding=2)
-        self.branch3x3dbl_1 = ConvBlock(c_in, 64, kernel=1)
-        self.branch3x3dbl_2 = ConvBlock(64, 96, kernel=3, padding=1)
-        self.branch3x3dbl_3 = ConvBlock(96, 96, kernel=3, padding=1)
+        c_in = width(c_in)
+        self.branch1x1 = ConvBlock(c_in, width(64), kernel=1)
+        self.branch5x5_1 = ConvBlock(c_in, width(48), kernel=1)
+        self.branch5x5_2 = ConvBlock(width(48), width(64), kernel=5, padding=2)
+        self.branch3x3dbl_1 = ConvBlock(c_in, width(64), kernel=1)
+        self.branch3x3dbl_2 = ConvBlock(width(64), width(96), kernel=3, padding=1)
+        self.branch3x3dbl_3 = ConvBlock(width(96), width(96), kernel=3, padding=1)
         self.pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=pool_counts_padding)
-        self.branch_pool = ConvBlock(c_in, pool_channels, kernel=1)
+        self.branch_pool = ConvBlock(c_in, width(pool_channels), kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Four branches, concatenated over channels."""
@@ -88,12 +97,12 @@ class GridBlock35(nn.Module):
 class ReduceTo17(nn.Module):
     """Mixed_6a: (B, 288, 35, 35) to (B, 768, 17, 17)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: Width = int) -> None:
         super().__init__()
-        self.branch3x3 = ConvBlock(288, 384, kernel=3, stride=2)
-        self.branch3x3dbl_1 = ConvBlock(288, 64, kernel=1)
-        self.branch3x3dbl_2 = ConvBlock(64, 96, kernel=3, padding=1)
-        self.branch3x3dbl_3 = ConvBlock(96, 96, kernel=3, stride=2)
+        self.branch3x3 = ConvBlock(width(288), width(384), kernel=3, stride=2)
+        self.branch3x3dbl_1 = ConvBlock(width(288), width(64), kernel=1)
+        self.branch3x3dbl_2 = ConvBlock(width(64), width(96), kernel=3, padding=1)
+        self.branch3x3dbl_3 = ConvBlock(width(96), width(96), kernel=3, stride=2)
         self.pool = nn.MaxPool2d(3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,22 +114,22 @@ class ReduceTo17(nn.Module):
 class GridBlock17(nn.Module):
     """Inception block at 17 x 17 (Mixed_6b to 6e): (B, 768, 17, 17) to the same; 7 x 7 kernels are factorised."""
 
-    def __init__(self, *, c_middle: int, pool_counts_padding: bool) -> None:
+    def __init__(self, *, c_middle: int, pool_counts_padding: bool, width: Width = int) -> None:
         super().__init__()
-        c = c_middle
+        c = width(c_middle)
         row: dict[str, tuple[int, int]] = {"kernel": (1, 7), "padding": (0, 3)}
         column: dict[str, tuple[int, int]] = {"kernel": (7, 1), "padding": (3, 0)}
-        self.branch1x1 = ConvBlock(768, 192, kernel=1)
-        self.branch7x7_1 = ConvBlock(768, c, kernel=1)
+        self.branch1x1 = ConvBlock(width(768), width(192), kernel=1)
+        self.branch7x7_1 = ConvBlock(width(768), c, kernel=1)
         self.branch7x7_2 = ConvBlock(c, c, kernel=row["kernel"], padding=row["padding"])
-        self.branch7x7_3 = ConvBlock(c, 192, kernel=column["kernel"], padding=column["padding"])
-        self.branch7x7dbl_1 = ConvBlock(768, c, kernel=1)
+        self.branch7x7_3 = ConvBlock(c, width(192), kernel=column["kernel"], padding=column["padding"])
+        self.branch7x7dbl_1 = ConvBlock(width(768), c, kernel=1)
         self.branch7x7dbl_2 = ConvBlock(c, c, kernel=column["kernel"], padding=column["padding"])
         self.branch7x7dbl_3 = ConvBlock(c, c, kernel=row["kernel"], padding=row["padding"])
         self.branch7x7dbl_4 = ConvBlock(c, c, kernel=column["kernel"], padding=column["padding"])
-        self.branch7x7dbl_5 = ConvBlock(c, 192, kernel=row["kernel"], padding=row["padding"])
+        self.branch7x7dbl_5 = ConvBlock(c, width(192), kernel=row["kernel"], padding=row["padding"])
         self.pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=pool_counts_padding)
-        self.branch_pool = ConvBlock(768, 192, kernel=1)
+        self.branch_pool = ConvBlock(width(768), width(192), kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Four branches, concatenated over channels."""
@@ -133,14 +142,14 @@ class GridBlock17(nn.Module):
 class ReduceTo8(nn.Module):
     """Mixed_7a: (B, 768, 17, 17) to (B, 1280, 8, 8)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: Width = int) -> None:
         super().__init__()
-        self.branch3x3_1 = ConvBlock(768, 192, kernel=1)
-        self.branch3x3_2 = ConvBlock(192, 320, kernel=3, stride=2)
-        self.branch7x7x3_1 = ConvBlock(768, 192, kernel=1)
-        self.branch7x7x3_2 = ConvBlock(192, 192, kernel=(1, 7), padding=(0, 3))
-        self.branch7x7x3_3 = ConvBlock(192, 192, kernel=(7, 1), padding=(3, 0))
-        self.branch7x7x3_4 = ConvBlock(192, 192, kernel=3, stride=2)
+        self.branch3x3_1 = ConvBlock(width(768), width(192), kernel=1)
+        self.branch3x3_2 = ConvBlock(width(192), width(320), kernel=3, stride=2)
+        self.branch7x7x3_1 = ConvBlock(width(768), width(192), kernel=1)
+        self.branch7x7x3_2 = ConvBlock(width(192), width(192), kernel=(1, 7), padding=(0, 3))
+        self.branch7x7x3_3 = ConvBlock(width(192), width(192), kernel=(7, 1), padding=(3, 0))
+        self.branch7x7x3_4 = ConvBlock(width(192), width(192), kernel=3, stride=2)
         self.pool = nn.MaxPool2d(3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,18 +162,19 @@ class ReduceTo8(nn.Module):
 class GridBlock8(nn.Module):
     """Inception block at 8 x 8 (Mixed_7b and 7c): (B, c_in, 8, 8) to (B, 2048, 8, 8); two branches fork at the end."""
 
-    def __init__(self, c_in: int, *, pool: nn.Module) -> None:
+    def __init__(self, c_in: int, *, pool: nn.Module, width: Width = int) -> None:
         super().__init__()
-        self.branch1x1 = ConvBlock(c_in, 320, kernel=1)
-        self.branch3x3_1 = ConvBlock(c_in, 384, kernel=1)
-        self.branch3x3_2a = ConvBlock(384, 384, kernel=(1, 3), padding=(0, 1))
-        self.branch3x3_2b = ConvBlock(384, 384, kernel=(3, 1), padding=(1, 0))
-        self.branch3x3dbl_1 = ConvBlock(c_in, 448, kernel=1)
-        self.branch3x3dbl_2 = ConvBlock(448, 384, kernel=3, padding=1)
-        self.branch3x3dbl_3a = ConvBlock(384, 384, kernel=(1, 3), padding=(0, 1))
-        self.branch3x3dbl_3b = ConvBlock(384, 384, kernel=(3, 1), padding=(1, 0))
+        c_in = width(c_in)
+        self.branch1x1 = ConvBlock(c_in, width(320), kernel=1)
+        self.branch3x3_1 = ConvBlock(c_in, width(384), kernel=1)
+        self.branch3x3_2a = ConvBlock(width(384), width(384), kernel=(1, 3), padding=(0, 1))
+        self.branch3x3_2b = ConvBlock(width(384), width(384), kernel=(3, 1), padding=(1, 0))
+        self.branch3x3dbl_1 = ConvBlock(c_in, width(448), kernel=1)
+        self.branch3x3dbl_2 = ConvBlock(width(448), width(384), kernel=3, padding=1)
+        self.branch3x3dbl_3a = ConvBlock(width(384), width(384), kernel=(1, 3), padding=(0, 1))
+        self.branch3x3dbl_3b = ConvBlock(width(384), width(384), kernel=(3, 1), padding=(1, 0))
         self.pool = pool
-        self.branch_pool = ConvBlock(c_in, 192, kernel=1)
+        self.branch_pool = ConvBlock(c_in, width(192), kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Six outputs of four branches, concatenated over channels."""
@@ -206,29 +216,29 @@ class InceptionV3(nn.Module):
     def __init__(self, config: InceptionConfig) -> None:
         super().__init__()
         self.config = config
-        padded = config.pool_counts_padding
-        self.Conv2d_1a_3x3 = ConvBlock(3, 32, kernel=3, stride=2)
-        self.Conv2d_2a_3x3 = ConvBlock(32, 32, kernel=3)
-        self.Conv2d_2b_3x3 = ConvBlock(32, 64, kernel=3, padding=1)
+        padded, width = config.pool_counts_padding, config.width
+        self.Conv2d_1a_3x3 = ConvBlock(3, width(32), kernel=3, stride=2)
+        self.Conv2d_2a_3x3 = ConvBlock(width(32), width(32), kernel=3)
+        self.Conv2d_2b_3x3 = ConvBlock(width(32), width(64), kernel=3, padding=1)
         self.maxpool1 = nn.MaxPool2d(3, stride=2)
-        self.Conv2d_3b_1x1 = ConvBlock(64, 80, kernel=1)
-        self.Conv2d_4a_3x3 = ConvBlock(80, 192, kernel=3)
+        self.Conv2d_3b_1x1 = ConvBlock(width(64), width(80), kernel=1)
+        self.Conv2d_4a_3x3 = ConvBlock(width(80), width(192), kernel=3)
         self.maxpool2 = nn.MaxPool2d(3, stride=2)
-        self.Mixed_5b = GridBlock35(192, pool_channels=32, pool_counts_padding=padded)
-        self.Mixed_5c = GridBlock35(256, pool_channels=64, pool_counts_padding=padded)
-        self.Mixed_5d = GridBlock35(288, pool_channels=64, pool_counts_padding=padded)
-        self.Mixed_6a = ReduceTo17()
-        self.Mixed_6b = GridBlock17(c_middle=128, pool_counts_padding=padded)
-        self.Mixed_6c = GridBlock17(c_middle=160, pool_counts_padding=padded)
-        self.Mixed_6d = GridBlock17(c_middle=160, pool_counts_padding=padded)
-        self.Mixed_6e = GridBlock17(c_middle=192, pool_counts_padding=padded)
+        self.Mixed_5b = GridBlock35(192, pool_channels=32, pool_counts_padding=padded, width=width)
+        self.Mixed_5c = GridBlock35(256, pool_channels=64, pool_counts_padding=padded, width=width)
+        self.Mixed_5d = GridBlock35(288, pool_channels=64, pool_counts_padding=padded, width=width)
+        self.Mixed_6a = ReduceTo17(width)
+        self.Mixed_6b = GridBlock17(c_middle=128, pool_counts_padding=padded, width=width)
+        self.Mixed_6c = GridBlock17(c_middle=160, pool_counts_padding=padded, width=width)
+        self.Mixed_6d = GridBlock17(c_middle=160, pool_counts_padding=padded, width=width)
+        self.Mixed_6e = GridBlock17(c_middle=192, pool_counts_padding=padded, width=width)
         self.AuxLogits = AuxHead(num_classes=config.num_classes) if config.has_aux_head else None
-        self.Mixed_7a = ReduceTo8()
+        self.Mixed_7a = ReduceTo8(width)
         average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=padded)
-        self.Mixed_7b = GridBlock8(1280, pool=average)
+        self.Mixed_7b = GridBlock8(1280, pool=average, width=width)
         last = nn.MaxPool2d(3, stride=1, padding=1) if config.last_pool_is_max else average
-        self.Mixed_7c = GridBlock8(2048, pool=last)
-        self.fc = Head(FEATURE_DIM, config.num_classes)
+        self.Mixed_7c = GridBlock8(2048, pool=last, width=width)
+        self.fc = Head(width(FEATURE_DIM), config.num_classes)
 
     def forward_stem(self, images: Tensor) -> Tensor:
         """(B, 3, 299, 299) in about [-1, 1] to (B, 192, 35, 35), through the layers with the largest activations."""
@@ -281,10 +291,16 @@ def inception_imagenet() -> InceptionV3:
     )
 
 
-def inception_keras() -> InceptionV3:
-    """Keras's Inception v3 without its head."""
+def inception_keras(sixteenths: int = 16) -> InceptionV3:
+    """Keras's Inception v3 without its head; of `sixteenths` of the width, for trials."""
     return InceptionV3(
-        InceptionConfig(num_classes=0, pool_counts_padding=False, last_pool_is_max=False, has_aux_head=False)
+        InceptionConfig(
+            num_classes=0,
+            pool_counts_padding=False,
+            last_pool_is_max=False,
+            has_aux_head=False,
+            sixteenths=sixteenths,
+        )
     )
 
 

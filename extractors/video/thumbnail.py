@@ -1,4 +1,8 @@
-"""Thumbnails: a frame, or a video, to a JPEG; of at most 224 pixels on its longer side, as reports take them."""
+"""Thumbnails: a frame, or a video, to a JPEG; of at most 224 pixels on its longer side, as reports take them.
+
+Blurred ones hold the mean colours of `CELLS` x `CELLS` parts of the frame or fewer, and no more: whatever is done to
+the file, nothing can be recognised.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Seconds
 
 LONG_SIDE = 224
+CELLS = 5  # on the longer side of a blurred picture
 POSITION = Fraction(1, 3)  # of the length: videos often start black
 DEFAULT_SECONDS = Fraction(9)  # assumed length of a video without a duration in its headers
 
@@ -29,7 +34,7 @@ class Thumbnail:
     jpeg: bytes
 
 
-def encode_thumbnail(image: NDArray[np.uint8], long_side: int = LONG_SIDE) -> bytes:
+def encode_thumbnail(image: NDArray[np.uint8], long_side: int = LONG_SIDE, *, is_blurred: bool = False) -> bytes:
     """uint8 (H, W, 3) RGB to JPEG bytes, downscaled to `long_side` pixels on the longer side."""
     height, width = image.shape[:2]
     scale = min(1.0, long_side / max(height, width))
@@ -39,11 +44,33 @@ def encode_thumbnail(image: NDArray[np.uint8], long_side: int = LONG_SIDE) -> by
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
     encoder.options = {"qmin": "5", "qmax": "5"}
     encoder.time_base = Fraction(1)  # required by the encoder, without meaning for a still image
-    frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(width, height, "yuvj420p", threads=1)
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    if is_blurred:
+        small = frame.reformat(width, height, "rgb24", threads=1).to_ndarray()
+        frame = av.VideoFrame.from_ndarray(blurred(small.astype(np.uint8)), format="rgb24")
+    frame = frame.reformat(width, height, "yuvj420p", threads=1)
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
-def video_thumbnail(source: Source, start_seconds: Seconds = 0, end_seconds: Seconds | None = None) -> Thumbnail:
+def blurred(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) to the same size: the means of at most `CELLS` parts on the longer side, drawn smoothly."""
+    values = image.astype(np.float64)
+    for axis, length in enumerate(image.shape[:2]):
+        count = max(1, length * CELLS // max(image.shape[:2]))
+        edges = np.arange(count + 1) * length // count
+        shape = [-1 if place == axis else 1 for place in range(3)]
+        means = np.add.reduceat(values, edges[:-1], axis) / np.diff(edges).reshape(shape)
+        position = np.clip((np.arange(length) + 0.5) * count / length - 0.5, 0, count - 1)
+        below = position.astype(np.intp)
+        share = (position - below).reshape(shape)
+        above = np.minimum(below + 1, count - 1)
+        values = means.take(below, axis) * (1 - share) + means.take(above, axis) * share
+    return np.rint(values).astype(np.uint8)
+
+
+def video_thumbnail(
+    source: Source, start_seconds: Seconds = 0, end_seconds: Seconds | None = None, *, is_blurred: bool = False
+) -> Thumbnail:
     """A frame of the part of a video between `start_seconds` and `end_seconds`.
 
     Raises:
@@ -55,9 +82,9 @@ def video_thumbnail(source: Source, start_seconds: Seconds = 0, end_seconds: Sec
         end = length if end_seconds is None else min(length, Fraction(end_seconds))
         second = Fraction(int(start + max(end - start, Fraction(0)) * POSITION))
         for sample in Sampler(media, source, Fraction(1)).samples(second, second + 1):
-            return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image))
+            return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
     if hasattr(source, "seek"):
         source.seek(0)
     for sample in sample_frames(source, start_seconds=start):  # the file is shorter than its header declares
-        return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image))
+        return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
     raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {start_seconds} on")

@@ -1,9 +1,9 @@
 """Reading members of untrusted tar archives.
 
-In: a .tar, .tar.gz or .tgz file and the base names of the members to read. Out: their bytes by base name. Nothing is
-written to disk, so that paths, links and permissions of members are harmless; only regular files are read, none with
-holes (sparse ones), which may claim any size; and neither the bytes that are unpacked, headers included, nor the number
-of members can exceed a limit, which stops decompression bombs.
+In: a .tar, .tar.gz or .tgz file and the names of the members to read, or the ends of their paths. Out: their bytes by
+these names. Nothing is written to disk, so that paths, links and permissions of members are harmless; only regular
+files are read, none with holes (sparse ones), which may claim any size; and neither the bytes that are unpacked,
+headers included, nor the number of members can exceed a limit, which stops decompression bombs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class BoundedReader:
 
 
 def read_members(path: Path, names: Collection[str], *, limit_bytes: int) -> dict[str, bytes]:
-    """The contents of the members with the base names `names`, in any folder of the archive.
+    """The contents of the members whose paths are, or end in, one of `names` (`NAME`, `FOLDER/NAME`).
 
     Raises:
         ArchiveError: if the archive cannot be read, unpacks to more than `limit_bytes`, or lacks one of the names.
@@ -56,8 +56,9 @@ def read_members(path: Path, names: Collection[str], *, limit_bytes: int) -> dic
                 for number, member in enumerate(archive):
                     if number == MAX_MEMBERS:
                         raise ArchiveError(f"it has more than {MAX_MEMBERS:,} members")
-                    name = PurePosixPath(member.name).name
-                    if name in names and name not in found and member.isreg():
+                    path_in_it = f"/{PurePosixPath(member.name)}"
+                    name = next((name for name in names if path_in_it.endswith(f"/{name}")), None)
+                    if name is not None and name not in found and member.isreg():
                         found[name] = _content(archive, member, limit_bytes)
         except (tarfile.TarError, zlib.error, EOFError, OSError, ArchiveError) as error:
             raise ArchiveError(f"cannot read {path} within {limit_bytes:,} bytes: {error}") from error

@@ -162,6 +162,8 @@ def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Prog
         _verify(known, path, sha256, lock)
         _pin(known, sha256, lock)
         return path, sha256
+    if known.npm:
+        raise MissingWeightsError(known, path, "a package is fetched by who uses it, under its licence")
     try:
         with temporary_beside(path) as part:
             sha256 = _download(known.url, part, open_uri, progress, known.size_bytes)
@@ -200,7 +202,7 @@ def _verify(known: WeightSet, path: Path, sha256: str, lock: Path) -> None:
             raise WeightsError(
                 f"{path} is not the file of {known.name!r}: its sha256 is {sha256} ({path.stat().st_size:,} bytes), "
                 f"the one {origin} is {hash_text}. {f'It {content}. ' if content else ''}"
-                f"Delete the file to download {known.url} again"
+                f"Delete the file to download {known.url or known.npm} again"
             )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from extractors.weights.content import WeightsError
 
-Kind = Literal["frames", "sound", "frame-pca", "sound-pca", "face-detector", "face-points"]
+Kind = Literal["frames", "sound", "frame-pca", "sound-pca", "face-detector", "face-points", "frame-classes"]
 
 SHIPPED = Path(__file__).parent / "face_mesh"
 
@@ -25,6 +25,7 @@ class WeightSet:
     about          its size as it was published, if it is not
     alternatives   other accepted public files of the same weights
     shipped        where the file is in this package, if it is: it is not downloaded then
+    npm            the package of npm that the file is, NAME@VERSION, in place of a `url`: its users fetch it themselves
     """
 
     name: str
@@ -38,6 +39,14 @@ class WeightSet:
     about: str = ""
     alternatives: str = ""
     shipped: Path | None = None
+    npm: str = ""
+
+    def download(self, path: Path) -> str:
+        """The command that brings the file to `path`."""
+        if self.npm:
+            folder = shlex.quote(str(path.parent))
+            return f"mkdir -p {folder} && npm pack {self.npm} --pack-destination {folder}"
+        return f"curl -fL --create-dirs -o {shlex.quote(str(path))} {shlex.quote(self.url)}"
 
     @property
     def size(self) -> str:
@@ -129,6 +138,16 @@ WEIGHT_SETS: tuple[WeightSet, ...] = (
         size_bytes=1_241_896,
         shipped=SHIPPED / "face_landmark.tflite",
     ),
+    WeightSet(
+        name="inception-nsfw",
+        kind="frame-classes",
+        url="",
+        file_name="nsfwjs-4.4.0.tgz",
+        licence="MIT (nsfwjs, Infinite Red)",
+        sha256="585cd178f3b994337c4d10a87b080d342fc52f8b9bf0085c4d1f345a3a1c5382",
+        size_bytes=24_973_068,
+        npm="nsfwjs@4.4.0",
+    ),
 )
 
 
@@ -136,6 +155,7 @@ UNPINNED = (
     "No full sha256 was published of {}: what is used first is pinned in FILE.sha256 beside it. To pin it yourself, "
     "put that file there, as `sha256sum FILE` writes it"
 )
+RANDOM = "For a trial without trained weights, random:SEED stands for a name, such as random:0"
 
 
 class MissingWeightsError(WeightsError):
@@ -149,18 +169,13 @@ class MissingWeightsError(WeightsError):
         return missing_weights([self])
 
 
-def download_command(known: WeightSet, path: Path) -> str:
-    """The command that downloads a set of weights to `path`."""
-    return f"curl -fL --create-dirs -o {shlex.quote(str(path))} {shlex.quote(known.url)}"
-
-
 def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
     """What to bring, as a table with a row for each missing set."""
-    header = ("name", "for", "file", "size", "folder", "download")
+    header = ("name", "for", "file", "size", "licence", "folder", "download")
     rows = [
         (
-            *(each.known.name, each.known.kind, each.known.file_name, each.known.size, str(each.path.parent)),
-            download_command(each.known, each.path),
+            *(each.known.name, each.known.kind, each.known.file_name, each.known.size, each.known.licence),
+            *(str(each.path.parent), each.known.download(each.path)),
         )
         for each in missing
     ]
@@ -169,6 +184,7 @@ def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
     reasons = "; ".join(dict.fromkeys(each.reason for each in missing))
     also = [f"{each.known.name} for {each.known.kind}: {each.known.alternatives}" for each in missing]
     also = [line for line, each in zip(also, missing, strict=True) if each.known.alternatives]
+    can_be_random = any(not each.known.npm for each in missing)
     unpinned = [each.known.file_name for each in missing if not each.known.sha256]
     return "\n".join(
         [
@@ -178,6 +194,6 @@ def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
             *(["Other public files of the same weights are accepted by their paths:"] if also else []),
             *(f"  {line}" for line in also),
             *([UNPINNED.format(", ".join(unpinned))] if unpinned else []),
-            "For a trial without trained weights, random:SEED stands for a name, such as random:0",
+            *([RANDOM] if can_be_random else []),
         ]
     )

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import framemill
 from cluster.scoring.config import ScoringOptions
-from cluster.scoring.job import run_scoring
+from cluster.scoring.early_start import run_scoring
 from cluster.scoring.plan import read_checkpoint_at
 from extractors.networks.pca import fit_pca
 from extractors.weights.pca_formats import read_pca

@@ -45,7 +45,8 @@ FLAGS = {
     "score_videos": """
         checkpoint labels features videos code-range exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit embeddings views crops date only-new top-k threshold
-        timeline timeline-hz stride window memory-seconds timeline-top-k event-threshold event-end-threshold
+        timeline sensitive sensitive-class timeline-hz stride window memory-seconds timeline-top-k event-threshold
+        event-end-threshold
         event-min-seconds event-gap-seconds vtt events-csv submission max-frames rows-per-shard precision backend
         max-pixels engine address workers pools embed-workers time-limit
         memory-limit-mib cluster-wait beam-options retry-failed max-failure-ratio quiet log-format
@@ -70,10 +71,10 @@ FLAGS = {
     "nightly": """
         videos features checkpoint labels date exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit weights pca audio-weights audio-pca fps sampling
-        frame-features max-seconds precision top-k threshold views crops clip-precision backend timeline timeline-hz
-        stride window memory-seconds timeline-top-k event-threshold event-end-threshold event-min-seconds
-        event-gap-seconds vtt events-csv sure-from without-pictures engine address workers pools embed-workers
-        time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
+        frame-features max-seconds precision top-k threshold views crops clip-precision backend timeline sensitive
+        sensitive-class timeline-hz stride window memory-seconds timeline-top-k event-threshold event-end-threshold
+        event-min-seconds event-gap-seconds vtt events-csv sure-from without-pictures engine address workers pools
+        embed-workers time-limit memory-limit-mib cluster-wait retry-failed max-failure-ratio quiet log-format
     """,
     "make_manifest": """
         dataset input output exclude follow-links allow-local-files allow-private-redirects

@@ -16,6 +16,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from classifiers.inference.base import Classifier
+from classifiers.weights.checkpoint import CheckpointConfig
 from cluster.datasets.increment import FailedBefore, Increment, Settled, is_replaced
 from cluster.datasets.label_dataset import LabelDataset
 from cluster.nightly.day_runs import DayRuns
@@ -126,12 +127,13 @@ class VideoPart(NightPart):
 
 
 class LabelPart(NightPart):
-    """A part that labels features or videos (`labels_of`), with `classifier`."""
+    """A part that labels features or videos (`labels_of`), with `classifier`; `classes` are those of the labels."""
 
     name: ClassVar[str] = "scoring"
     explained: ClassVar[str] = "the log"
     labels_of: ClassVar[str]
     classifier: Classifier
+    classes: CheckpointConfig
 
     @property
     def fingerprint(self) -> Mapping[str, str]:

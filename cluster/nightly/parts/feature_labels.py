@@ -18,6 +18,7 @@ from cluster.nightly.parts.outcome import PartOutcome
 from cluster.scoring.config import OF_FEATURES, ScoringSettings
 from cluster.scoring.feature_scoring import FeatureScoring
 from cluster.scoring.job import score
+from cluster.scoring.plan import label_classes
 from cluster.storage.lease import Lease, is_open
 from schemas.nights import NightCost, NightCounts
 from schemas.scorings import ScoringRecord
@@ -32,6 +33,7 @@ class FeatureLabels(LabelPart):
         self, settings: ScoringSettings, classifier: Classifier, features: FeatureDataset, engine: Engine
     ) -> None:
         self.classifier = classifier
+        self.classes = label_classes(classifier, settings.options.timelines)
         self._settings, self._features, self._engine = settings, features, engine
         self._source: FeatureScoring | None = None
 

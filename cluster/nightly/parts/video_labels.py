@@ -38,7 +38,7 @@ class VideoLabels(VideoPart, LabelPart):
         super().__init__(inputs.videos)
         self._inputs, self._engine = inputs, engine
         self._source = self._made_source()
-        self.classifier = self._source.plan.classifier
+        self.classifier, self.classes = self._source.plan.classifier, self._source.plan.classes
 
     @property
     @override

@@ -15,7 +15,7 @@ from classifiers.export.litert_converter import ConversionError, converter_of
 from classifiers.export.litert_file import finished
 from classifiers.export.litert_session import LiteRtSession
 from classifiers.inference.clip_classifier import clip_model_of
-from tests.classifiers.clip_models.test_registry import SMALL
+from tests.classifiers.clip_models.test_registry import small_options
 from tests.support.exports import coarse
 
 PYTHON = os.environ.get("FRAMEMILL_LITERT_PYTHON", "")
@@ -35,7 +35,7 @@ WITH_POSITIONS = ("movinet-a3-stream", "movinet-a4-stream", "movinet-a5-stream")
 
 @pytest.mark.parametrize("name", [name for name in clip_model_names() if name not in WITH_POSITIONS])
 def test_every_network_is_the_same_in_litert(name: str, tmp_path: Path) -> None:
-    checkpoint = coarse(name, SMALL)
+    checkpoint = coarse(name, small_options(name))
     network, versions = converter_of(PYTHON, tmp_path, install=False).network_file(checkpoint)
     form = form_of(clip_model_of(checkpoint))
     exported = described(form, checkpoint.config, precision="fp32", quantization={}, versions=versions)
@@ -46,4 +46,4 @@ def test_every_network_is_the_same_in_litert(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WITH_POSITIONS)
 def test_a_network_that_litert_cannot_run_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="cannot be converted to LiteRT"):
-        converter_of(PYTHON, tmp_path, install=False).network_file(coarse(name, SMALL))
+        converter_of(PYTHON, tmp_path, install=False).network_file(coarse(name, small_options(name)))

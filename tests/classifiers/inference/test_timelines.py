@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.inference.timelines import TimelineForm, mean_labels
+from classifiers.inference.timelines import SENSITIVE, TimelineForm, mean_labels
 from schemas.timelines import joined_timeline
 
 NUMBERS = np.array([3, 4, 7])
@@ -41,3 +41,21 @@ def test_labels_are_the_means_of_all_steps_whatever_their_parts() -> None:
     assert places.tolist() == np.argsort(-means)[:3].tolist()
     np.testing.assert_allclose(scores, np.sort(means)[::-1][:3], rtol=1e-6)
     assert scores.dtype == np.float32
+
+
+def test_two_classes_stand_for_all_where_some_are_sensitive() -> None:
+    form = TimelineForm(step_seconds=1.0, top_k=5, strong_score=0.4, is_single_label=True, sensitive=(0, 3))
+    timeline = form.timeline(NUMBERS, LOGITS)
+    expected = LOGITS.double().softmax(dim=1)[:, [0, 3]].sum(dim=1).numpy()
+    order = [[1, 0] if share > 0.5 else [0, 1] for share in expected]
+    assert timeline.places.tolist() == order
+    np.testing.assert_allclose(timeline.scores.max(axis=1), np.maximum(expected, 1 - expected), rtol=1e-6)
+    assert timeline.strong_places.tolist() == [SENSITIVE] * int((expected >= 0.4).sum())  # harmless steps make no event
+    np.testing.assert_allclose(timeline.probability_sum, [(1 - expected).sum(), expected.sum()], rtol=1e-6)
+    timeline.check(2)
+
+
+def test_of_a_multi_label_model_the_highest_score_counts() -> None:
+    form = TimelineForm(step_seconds=1.0, top_k=2, strong_score=0.4, is_single_label=False, sensitive=(1, 2))
+    scores = form.timeline(NUMBERS, LOGITS).probability_sum[SENSITIVE]
+    assert scores == pytest.approx(float(LOGITS.double().sigmoid()[:, [1, 2]].amax(dim=1).sum()), rel=1e-6)

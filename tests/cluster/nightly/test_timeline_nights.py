@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.clips.thumbnails import thumbnails_of
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
 from cluster.nightly.config import NightlyOptions
@@ -16,6 +19,7 @@ from cluster.nightly.records import NightRecords
 from cluster.runs.lifecycle import ExitCode
 from schemas.nights import NightCounts, NightRecord
 from schemas.sampled_timelines import NOTHING
+from schemas.videos import Video
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.folders import contents
@@ -151,3 +155,21 @@ def test_features_have_timelines_too(root: Path) -> None:
     assert all((one.cell_seconds, one.seconds) == (1.0, 4.0) for one in record.labels.timelines if one.id != "new")
     page = assert_self_contained((root / "of-features" / "report.html").read_text())
     assert "timelines" in page.headings
+
+
+def test_a_night_that_looks_for_sensitive_scenes_shows_blurred_pictures(root: Path, tmp_path: Path) -> None:
+    place = {"labels": str(tmp_path / "labels"), "events_csv": None}
+    classes = {"sensitive": True, "sensitive_class": ("Class 1", "Class 3"), "max_failure_ratio": 0.5}
+    assert run_nightly(config(root, **place, **classes)) == ExitCode.DONE
+    record = night(tmp_path)
+    assert record.labels is not None
+    assert {one.name for one in record.labels.classes} <= {"harmless", "sensitive"}
+    assert sum(one.first for one in record.labels.classes) == 2
+    for row in rows(tmp_path).values():
+        assert {event["name"] for event in row["events"]} <= {"sensitive"}
+        assert row["labels"][0]["name"] == ("sensitive" if row["events"] else "harmless")
+    page = (tmp_path / "labels" / "report.html").read_text()
+    assert "This night looked for sensitive scenes: pictures are blurred." in page
+    pictures = {base64.b64decode(found) for found in re.findall('data:image/jpeg;base64,([^"]+)', page)}
+    videos = [Video(path.stem, str(path)) for path in sorted((root / "videos").glob("v*.mp4"))]
+    assert pictures == {found.jpeg for found in thumbnails_of(videos, is_blurred=True).values()}

@@ -12,12 +12,12 @@ from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.config import PRECISIONS
 from extractors.networks.precision import resolve_device, resolve_precision
 from schemas.clips import ClipFormat
+from tests.classifiers.clip_models.test_registry import OTHERS
 from tests.support.clips import trained_clips
 
 CLIPS = torch.randint(0, 256, (5, 4, 28, 28, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 CLASSES = 4
 FULL_WIDTH = {"frames": 16, "height": 32, "width": 32}  # clips as small as all models take
-NARROW = {**FULL_WIDTH, "width_factor": 0.125}
 
 
 def offered_precisions() -> list[str]:
@@ -85,11 +85,16 @@ def test_it_travels_without_what_setup_builds():
     assert network.files() == []
 
 
+def options_of(name, **options):
+    """Options of a small model."""
+    return {**FULL_WIDTH, **options, **OTHERS.get(name, {})}
+
+
 # One narrow model of each family, and every model at full width.
 FAMILIES = {clip_model_entry(name).model: name for name in reversed(clip_model_names())}
 MODELS = [
-    *(pytest.param(name, NARROW, id=f"{name}-narrow") for name in FAMILIES.values()),
-    *(pytest.param(name, FULL_WIDTH, marks=pytest.mark.heavy, id=name) for name in clip_model_names()),
+    *(pytest.param(name, options_of(name, width_factor=0.125), id=f"{name}-narrow") for name in FAMILIES.values()),
+    *(pytest.param(name, options_of(name), marks=pytest.mark.heavy, id=name) for name in clip_model_names()),
 ]
 
 

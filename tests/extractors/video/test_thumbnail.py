@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from extractors.video.thumbnail import LONG_SIDE, encode_thumbnail, video_thumbnail
+from extractors.video.thumbnail import LONG_SIDE, blurred, encode_thumbnail, video_thumbnail
 from schemas.outcomes import VideoError
 from tests.support.videos import Clip, picture, read_number, write_video
 
@@ -83,3 +83,16 @@ def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
         video_thumbnail(tmp_path / "a.mp4")
     with pytest.raises(VideoError):
         video_thumbnail(write_video(tmp_path / "b.mp4", Clip(frames=30)), 400)
+
+
+def test_a_blurred_picture_holds_no_more_than_a_few_means():
+    image = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    image[:, 96:] //= 2
+    found = blurred(image)
+    assert found.shape == image.shape
+    assert np.abs(np.diff(found.astype(int), axis=1)).max() < 12  # no edge is left
+    np.testing.assert_allclose(found.mean((0, 1)), image.mean((0, 1)), atol=4)
+    other = image.reshape(90, 5, 32, 3)[:, :, ::-1].reshape(image.shape)  # other details, the same means
+    np.testing.assert_allclose(blurred(other), found, atol=1)
+    assert len(encode_thumbnail(image, is_blurred=True)) < 4000 < len(encode_thumbnail(image))
+    assert blurred(np.zeros((2, 300, 3), np.uint8)).shape == (2, 300, 3)

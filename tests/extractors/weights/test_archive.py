@@ -86,3 +86,8 @@ def test_members_are_counted(tmp_path, monkeypatch):
     path = write(tmp_path / "a.tgz", [(f"{number}", b"") for number in range(10)] + [("mean.npy", b"m")])
     with pytest.raises(ArchiveError, match="it has more than 10 members"):
         read_members(path, ["mean.npy"], limit_bytes=1 << 20)
+
+
+def test_members_are_told_apart_by_their_folders(tmp_path):
+    path = write(tmp_path / "a.tgz", [("p/one/model.js", b"1"), ("p/two/model.js", b"2"), ("p/not-two/model.js", b"3")])
+    assert read_members(path, ["two/model.js"], limit_bytes=1 << 20) == {"two/model.js": b"2"}

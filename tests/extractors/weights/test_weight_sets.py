@@ -19,16 +19,18 @@ def test_a_table_says_what_to_bring(tmp_path, entry):
     cache = tmp_path / "a cache"
     reason, header, row, *rest = str(missing(entry, cache)).splitlines()
     assert reason == f"weights are not in the cache and could not be downloaded (no route to {entry.url}):"
-    assert header.split() == ["name", "for", "file", "size", "folder", "download"]
+    assert header.split() == ["name", "for", "file", "size", "licence", "folder", "download"]
     starts = [header.index(name) for name in header.split()]
     cells = [row[start:stop].strip() for start, stop in zip(starts, [*starts[1:], None], strict=True)]
     assert cells[:3] == [entry.name, entry.kind, entry.file_name]
     assert re.fullmatch(r"(about )?\d+(\.\d)? MB", cells[3])
-    assert cells[4] == str(cache)
-    assert shlex.split(cells[5]) == ["curl", "-fL", "--create-dirs", "-o", str(cache / entry.file_name), entry.url]
+    assert cells[4:6] == [entry.licence, str(cache)]
+    fetched = ["curl", "-fL", "--create-dirs", "-o", str(cache / entry.file_name), entry.url]
+    packed = ["mkdir", "-p", str(cache), "&&", "npm", "pack", entry.npm, "--pack-destination", str(cache)]
+    assert shlex.split(cells[6]) == (packed if entry.npm else fetched)
     assert entry.alternatives in "\n".join(rest)
-    assert ("is pinned in FILE.sha256 beside it" in rest[-2]) == (not entry.sha256)
-    assert "random:SEED" in rest[-1]
+    assert ("is pinned in FILE.sha256 beside it" in "\n".join(rest)) == (not entry.sha256)
+    assert ("random:SEED" in "\n".join(rest)) == (not entry.npm)
 
 
 def test_several_missing_sets_are_one_table(tmp_path):
@@ -36,7 +38,7 @@ def test_several_missing_sets_are_one_table(tmp_path):
     header, *rows = lines[1 : 2 + len(WEIGHT_SETS)]
     column = header.index("download")
     assert [row.split()[0] for row in rows] == [entry.name for entry in WEIGHT_SETS]
-    assert all(row[column:].startswith("curl ") for row in rows)
+    assert all(row[column:].startswith(("curl ", "mkdir -p ")) for row in rows)
     assert sum("random:SEED" in line for line in lines) == 1
 
 
@@ -55,4 +57,8 @@ def test_names_are_unique_and_hashes_well_formed():
     assert len({(entry.name, entry.kind) for entry in WEIGHT_SETS}) == len(WEIGHT_SETS)
     for entry in WEIGHT_SETS:
         assert len(entry.sha256) in (0, 64)
-        assert entry.url.endswith(entry.file_name)
+        assert (
+            entry.npm.replace("@", "-") + ".tgz" == entry.file_name
+            if entry.npm
+            else entry.url.endswith(entry.file_name)
+        )
