@@ -24,7 +24,7 @@ from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.inception_3d import SamePool, Unit, inception_stages
 from classifiers.model_options import check_options
 from classifiers.published_layout import Layout, Replacements
-from schemas.clips import PIXELS, ClipFormat
+from schemas.clips import PIXELS, TVL1, ClipFormat
 
 SOURCE = "https://github.com/google-deepmind/kinetics-i3d: test set, whole videos, trained on ImageNet first"
 
@@ -118,7 +118,7 @@ class I3dConfig(ClipConfig):
     def clip_format(self) -> ClipFormat:
         pixels = {key: values[: 2 if self.flow else 3] for key, values in PIXELS[self.pixels].items()}
         shorter_side = round(max(self.height, self.width) * 256 / 224)
-        return self.make_format(resize=(shorter_side,), fps="25", pixels=pixels)
+        return self.make_format(resize=(shorter_side,), fps="25", pixels=pixels, flow=TVL1 if self.flow else None)
 
 
 RGB_ACCURACY = Accuracy(71.1, "Kinetics-400", SOURCE)
