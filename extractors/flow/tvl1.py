@@ -120,8 +120,12 @@ def _step(
 
 
 def _warped(source: Tensor, flow: Tensor) -> Tensor:
-    """Sample (N, C, H, W) where the flow leads, bicubically; outside there is 0."""
+    """Sample (N, C, H, W) where the flow leads, bicubically; outside there is 0.
+
+    As in OpenCV, places are multiples of 1/32: what does not move is sampled exactly, and stays where it is.
+    """
     height, width = flow.shape[2:]
+    flow = (flow * 32).round() / 32
     x = torch.arange(width, device=flow.device) + flow[:, 0]
     y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
     grid = torch.stack([x * (2 / (width - 1)) - 1, y * (2 / (height - 1)) - 1], -1)
