@@ -57,5 +57,5 @@ def test_pairs_are_apart(method, stored):
 def test_nothing_moves_between_frames_of_different_sizes(stored):
     first, second = stored["frames"]
     (field,) = flow_fields([(first, second[:50])], TVL1)
-    assert field.shape == first.shape[:2] + (2,)
+    assert field.shape == (*first.shape[:2], 2)
     assert (field == 128).all()
