@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
 
+from cluster.export.stream_join import JoinOptions, run_join
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.logs import shown
-from cluster.training.stream_join import JoinOptions, run_join
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ import pytest
 from cluster.cutting.config import CuttingOptions
 from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
+from cluster.export.stream_join import JoinOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
 from cluster.live.config import WatchOptions
@@ -26,7 +27,6 @@ from cluster.serving.config import ServeOptions
 from cluster.timelines.evaluation_job import EvaluationOptions
 from cluster.training.comparison import ComparisonOptions
 from cluster.training.config import TrainingOptions
-from cluster.training.stream_join import JoinOptions
 from cluster.transcription.config import TranscriptionOptions
 from jobs.make_recordings import RecordingOptions
 from jobs.make_sample_videos import SampleOptions

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_model_of
+from cluster.export.stream_join import JoinOptions, join, run_join
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.plan import read_checkpoint_at
-from cluster.training.stream_join import JoinOptions, join, run_join
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
 from schemas.errors import InputError

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from classifiers.clip_models.i3d_two_stream import joined
 from classifiers.clip_models.registry import clip_model_config
 from classifiers.inference.clip_classifier import clip_model_of
-from classifiers.weights.checkpoint import CONFIG_FILE, WEIGHTS_FILE, Checkpoint, read_checkpoint, write_checkpoint
+from classifiers.weights.checkpoint import CONFIG_FILE, Checkpoint, write_checkpoint
 from cluster.runs.command_line import complain
 from cluster.runs.lifecycle import ExitCode
 from cluster.runs.option import option
 from cluster.runs.options import Options
+from cluster.scoring.plan import read_checkpoint_at
 from cluster.storage import files
 from schemas.errors import InputError
 
@@ -40,10 +41,10 @@ def run_join(options: JoinOptions, log: Callable[[str], None]) -> ExitCode:
         files.check_writable(target)
         if files.exists(target):
             raise InputError(f"{options.output} holds a checkpoint already: give another --output")
-        checkpoint = join(_read(options.rgb), _read(options.flow))
+        checkpoint = join(read_checkpoint_at(options.rgb), read_checkpoint_at(options.flow))
         for name, content in write_checkpoint(checkpoint).items():
             files.write_bytes(files.join(options.output, name), content)
-    except (ValueError, OSError) as error:  # `InputError`, `CheckpointError` and `StorageError` among them
+    except (InputError, ValueError, OSError) as error:  # `CheckpointError` among them
         complain(error)
         return ExitCode.BAD_INPUT
     log(f"{options.output}: {TWO_STREAM}, {checkpoint.config.num_classes} classes; nothing has measured it yet")
@@ -98,13 +99,3 @@ def join(rgb: Checkpoint, flow: Checkpoint) -> Checkpoint:
         weights_sha256="",
     )
     return Checkpoint(config, joined(rgb.state, flow.state, (one.temperature, other.temperature)))
-
-
-def _read(uri: str) -> Checkpoint:
-    contents = {}
-    for name in (WEIGHTS_FILE, CONFIG_FILE):
-        try:
-            contents[name] = files.read_bytes(files.join(uri, name))
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # `read_checkpoint` reports a file that is required
-    return read_checkpoint(contents, uri)
