@@ -90,8 +90,8 @@ UNIT: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # 0..1
 SIGNED: dict[str, Any] = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # -1..1
 BYTES: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0..255
 IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-KINETICS: dict[str, Any] = {
+KINETICS: dict[str, Any] = {  # of torchvision's video models
     "mean": (0.43216, 0.394666, 0.37645),
     "std": (0.22803, 0.22145, 0.216989),
-}  # torchvision's video models
+}
 PIXELS = {"unit": UNIT, "signed": SIGNED, "bytes": BYTES, "imagenet": IMAGENET, "kinetics": KINETICS}
