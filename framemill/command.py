@@ -29,6 +29,7 @@ COMMANDS = {
     "nightly": Command("jobs.nightly", "extract and label what is new or has changed, with a report"),
     "manifest": Command("jobs.make_manifest", "a video data set → a manifest with labels and splits"),
     "clips": Command("jobs.cut_clips", "annotations → a manifest of clips, cut files, TFRecords"),
+    "join-streams": Command("jobs.join_streams", "classifiers of RGB and of flow → one of both"),
     "compact": Command("jobs.compact_features", "many small shards of features → few"),
     "convert": Command("jobs.convert_tfrecords", "YouTube-8M's .tfrecord files → features, or back"),
     "transcribe": Command("jobs.transcribe_lips", "videos → what is said, from the lips, and subtitles"),

@@ -30,7 +30,8 @@ class ClipRow:
     """The clips of one video.
 
     views          V, clips of the video, each of the same number of frames
-    frames         JPEGs, those of the first clip, then those of the second …
+    frames         JPEGs, those of the first clip, then those of the second …; of RGB with optical flow, all of RGB,
+                   then all of flow
     width, height  of the frames, in pixels
     fps            frames a second; None: all frames of the video
     content        content of the video, as in the ledger: where it differs, the clips are out of date

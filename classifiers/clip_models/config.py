@@ -48,6 +48,10 @@ class ClipConfig(ABC):
     def clip_format(self) -> ClipFormat:
         """The format of the model's input."""
 
-    def make_format(self, *, resize: tuple[int, ...], fps: str | None, pixels: Mapping[str, Any]) -> ClipFormat:
-        """A format of this size; `pixels` is a normalisation of `schemas.clips`."""
-        return ClipFormat(frames=self.frames, height=self.height, width=self.width, resize=resize, fps=fps, **pixels)
+    def make_format(
+        self, *, resize: tuple[int, ...], fps: str | None, pixels: Mapping[str, Any], flow: str | None = None
+    ) -> ClipFormat:
+        """A format of this size; `pixels` is a normalisation of `schemas.clips`, `flow` a method of it."""
+        return ClipFormat(
+            frames=self.frames, height=self.height, width=self.width, resize=resize, fps=fps, flow=flow, **pixels
+        )

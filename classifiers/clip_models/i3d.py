@@ -24,7 +24,7 @@ from classifiers.clip_models.config import ClipConfig
 from classifiers.clip_models.inception_3d import SamePool, Unit, inception_stages
 from classifiers.model_options import check_options
 from classifiers.published_layout import Layout, Replacements
-from schemas.clips import PIXELS, ClipFormat
+from schemas.clips import PIXELS, TVL1, ClipFormat
 
 SOURCE = "https://github.com/google-deepmind/kinetics-i3d: test set, whole videos, trained on ImageNet first"
 
@@ -97,13 +97,12 @@ LAYOUTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class I3dConfig(ClipConfig):
-    """Flow or RGB, the normalisation of pixels (`schemas.clips.PIXELS`), and the epsilon of batch normalisation."""
+class InflatedConfig(ClipConfig):
+    """The normalisation of pixels (`schemas.clips.PIXELS`), and the epsilon of batch normalisation."""
 
     height: int = 224
     width: int = 224
     dropout: float = 0.5
-    flow: bool = False
     pixels: str = "signed"
     bn_epsilon: float = 1e-3
 
@@ -114,11 +113,32 @@ class I3dConfig(ClipConfig):
         super().__post_init__()
         check_options(self, above_zero=("bn_epsilon",))
 
+    def format_of(self, pixels: Mapping[str, tuple[float, ...]], *, flow: bool) -> ClipFormat:
+        """The format with `pixels` as the normalisation of each channel."""
+        shorter_side = round(max(self.height, self.width) * 256 / 224)
+        return self.make_format(resize=(shorter_side,), fps="25", pixels=pixels, flow=TVL1 if flow else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class I3dConfig(InflatedConfig):
+    """Flow or RGB."""
+
+    flow: bool = False
+
     @override
     def clip_format(self) -> ClipFormat:
         pixels = {key: values[: 2 if self.flow else 3] for key, values in PIXELS[self.pixels].items()}
-        shorter_side = round(max(self.height, self.width) * 256 / 224)
-        return self.make_format(resize=(shorter_side,), fps="25", pixels=pixels)
+        return self.format_of(pixels, flow=self.flow)
+
+
+def inflated_stages(inputs: int, config: InflatedConfig) -> tuple[dict[str, nn.Module], int]:
+    """The stages of one network with `inputs` channels, and F."""
+
+    def convolution(inputs: int, outputs: int, *, size: int, stride: int = 1) -> nn.Module:
+        kernel, strides = (size,) * 3, (stride,) * 3
+        return Unit(inputs, outputs, kernel=kernel, stride=strides, same=True, epsilon=config.bn_epsilon)
+
+    return inception_stages(inputs, channels=config.channels, convolution=convolution, pool=SamePool)
 
 
 RGB_ACCURACY = Accuracy(71.1, "Kinetics-400", SOURCE)
@@ -135,10 +155,5 @@ class I3d(ClipModel):
     layouts = LAYOUTS
 
     def __init__(self, *, num_classes: int, config: I3dConfig) -> None:
-        def convolution(inputs: int, outputs: int, *, size: int, stride: int = 1) -> nn.Module:
-            kernel, strides = (size,) * 3, (stride,) * 3
-            return Unit(inputs, outputs, kernel=kernel, stride=strides, same=True, epsilon=config.bn_epsilon)
-
-        inputs = 2 if config.flow else 3
-        stages, feature_dim = inception_stages(inputs, channels=config.channels, convolution=convolution, pool=SamePool)
+        stages, feature_dim = inflated_stages(2 if config.flow else 3, config)
         super().__init__(config=config, stages=stages, feature_dim=feature_dim, num_classes=num_classes)

@@ -6,10 +6,24 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from classifiers.clip_models import c3d, fast3d, i3d, inception_v3, movinet, movinet_stream, p3d, s3d, video_resnet
+from classifiers.clip_models import (
+    c3d,
+    fast3d,
+    i3d,
+    i3d_two_stream,
+    inception_v3,
+    movinet,
+    movinet_stream,
+    p3d,
+    s3d,
+    video_resnet,
+)
 from classifiers.clip_models.base import CLIP_MODELS, ClipModel
 
-MODULES: tuple[ModuleType, ...] = (c3d, i3d, s3d, inception_v3, video_resnet, p3d, fast3d, movinet, movinet_stream)
+MODULES: tuple[ModuleType, ...] = (
+    *(c3d, i3d, i3d_two_stream, s3d, inception_v3),
+    *(video_resnet, p3d, fast3d, movinet, movinet_stream),
+)
 
 
 clip_model_names = CLIP_MODELS.names

@@ -7,6 +7,9 @@ All frames of a clip are transformed alike, each clip differently. Random number
 which training seeds by epoch and worker, so that augmentation is the same on every device. In evaluation clips are
 unchanged.
 
+Clips of 2 channels are optical flow, and so are the last 2 of 5: their vectors are mirrored, turned and scaled with the
+picture. Colours are those of 3 channels alone.
+
 Crop, zoom, rotation and flip are one affine transformation with bilinear sampling; outside the frame the nearest pixel
 is repeated. Colours follow, as defined by torchvision's ColorJitter, in the order brightness, contrast, saturation,
 hue, with two differences: contrast is relative to the mean grey of the whole clip, so that frames do not flicker, and
@@ -26,6 +29,8 @@ from classifiers.data.augmentation_config import ClipAugmentationConfig
 
 GREY = (0.299, 0.587, 0.114)
 YIQ = (GREY, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))  # RGB to luma and chroma
+FLOW_CHANNELS = (2, 5)
+NO_MOTION = 127.5
 BLUR_RADIUS = 3  # standard deviations
 
 
@@ -82,7 +87,18 @@ class ClipAugmentation(nn.Module):
         planes = values.reshape(count, frames * channels, height, width)
         grid = F.affine_grid(theta, list(planes.shape), align_corners=False)
         warped = F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        return warped.view(count, frames, channels, height, width)
+        warped = warped.view(count, frames, channels, height, width)
+        if channels in FLOW_CHANNELS:
+            source = torch.stack(  # of a step of one pixel right, and one down
+                [
+                    torch.stack([crop_width * cosine * mirror, -crop_width * sine], 1),
+                    torch.stack([crop_height * sine * mirror, crop_height * cosine], 1),
+                ],
+                1,
+            ).to(values.device)
+            vectors = warped[:, :, -2:] - NO_MOTION
+            warped[:, :, -2:] = torch.einsum("nij,ntjhw->ntihw", torch.linalg.inv(source), vectors) + NO_MOTION
+        return warped
 
     def _coloured(self, values: Tensor, draws: _Draws) -> Tensor:
         config = self.config

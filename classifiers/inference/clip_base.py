@@ -93,6 +93,8 @@ def _common_input(inputs: Mapping[str, ClipInput | None]) -> ClipInput:
         for key, value in _input_fields(one).items()
         if value != expected.get(key)
     ]
+    if len({one.format.channels for one in inputs.values() if one is not None}) > 1:
+        differences.append("an i3d of RGB and one of flow become one checkpoint with jobs/join_streams.py")
     if differences:
         raise CheckpointError("checkpoints with different clips cannot be averaged", differences)
     return clips

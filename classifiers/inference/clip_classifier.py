@@ -133,8 +133,9 @@ def clip_model_of(checkpoint: Checkpoint, subject: str = "checkpoint") -> ClipMo
         raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}, not clips"])
     build = partial(build_clip_model, config.model, num_classes=config.num_classes, options=config.options)
     model = fitted_model(build, checkpoint, subject)
-    # The frame rate may be chosen for the videos; the rest of the format is the model's.
-    if replace(config.clips.format, fps=None) != replace(model.clip_format, fps=None):
+    # Frame rate and method of the flow may be chosen for the videos; the rest of the format is the model's.
+    chosen, native = config.clips.format, model.clip_format
+    if chosen != replace(native, fps=chosen.fps, flow=native.flow and (chosen.flow or native.flow)):
         raise CheckpointError(
             subject,
             [f"its clips are {config.clips.format}, but the options of {config.model!r} require {model.clip_format}"],

@@ -1,6 +1,7 @@
 """A cache of decoded clips on disk or in a bucket, for training that uses the same clips in many epochs.
 
-    part-00000-WRITER.parquet   clips as JPEG frames (`schemas.cached_clips`), a row per video
+    part-00000-WRITER.parquet   clips as JPEG frames (`schemas.cached_clips`), a row per video; optical flow as JPEGs
+                                of its own, after those of RGB where a clip has both
 
 A shard is written atomically, so a visible one is complete. All shards of a folder hold clips of one form, such as a
 format and a sampling, which their metadata name; a cache of another one is refused. Pixels are stored as decoded,
@@ -42,6 +43,7 @@ CLIPS_KEY = b"framemill.clips"
 VERSION = 1  # of decoding and resizing; clips of another version do not mix with these
 MAX_SHARD_ROWS = 512
 MAX_SHARD_BYTES = 128 << 20
+RGB_CHANNELS = 3
 GROUP_ROWS = 4  # all are read for one of them
 ADVICE = "Give another folder for the cache, or move this one away: it is created again"
 
@@ -66,14 +68,15 @@ class CachedClip:
 def clip_row(
     video: Video, labels: tuple[int, ...], clips: NDArray[np.uint8], fps: str | None, *, content: str = ""
 ) -> ClipRow:
-    """The row that stores the clips (V, T, H, W, 3) of `video` at `fps`; `content` is the version of its bytes."""
-    views, frames, height, width, _ = clips.shape
+    """The row that stores the clips (V, T, H, W, C) of `video` at `fps`; `content` is the version of its bytes."""
+    views, frames, height, width, channels = clips.shape
+    images = clips.reshape(views * frames, height, width, channels)
     return ClipRow(
         id=video.id,
         labels=labels,
         split=video.split,
         views=views,
-        frames=tuple(encode_jpegs(clips.reshape(views * frames, height, width, 3))),
+        frames=tuple(jpeg for layers in _layers(channels) for jpeg in encode_jpegs(images[..., layers])),
         width=width,
         height=height,
         fps=None if fps is None else float(as_fps(fps)),
@@ -87,6 +90,7 @@ class ClipCache:
 
     def __init__(self, root: str, form: Mapping[str, Any]) -> None:
         self.root = root
+        self._layers = _layers(form.get("channels", RGB_CHANNELS))
         self._fingerprint = json.dumps({"version": VERSION, **form}, sort_keys=True)
         self._kept = ExitStack()
         self._open: dict[str, pq.ParquetFile] = {}
@@ -139,13 +143,18 @@ class ClipCache:
         return count
 
     def clips(self, cached: CachedClip, view: int | None = None) -> NDArray[np.uint8]:
-        """All clips (V, T, H, W, 3) of a video, or one view, (1, T, H, W, 3)."""
+        """All clips (V, T, H, W, C) of a video, or one view, (1, T, H, W, C)."""
         group, row = divmod(cached.row, GROUP_ROWS)
         try:
             frames = self._shard(cached.shard).read_row_group(group, ["frames"])["frames"][row].as_py()
-            count = len(frames) // cached.views
-            shown = slice(None) if view is None else slice(view * count, (view + 1) * count)
-            images = decode_jpegs(frames[shown])
+            count = len(frames) // len(self._layers) // cached.views
+            first, stop = (0, cached.views) if view is None else (view, view + 1)
+            parts = []
+            for number, layers in enumerate(self._layers):
+                start = number * count * cached.views
+                jpegs = frames[start + first * count : start + stop * count]
+                parts.append(decode_jpegs(jpegs, channels=layers.stop - layers.start))
+            images = np.concatenate(parts, axis=3) if len(parts) > 1 else parts[0]
         except (ValueError, OSError, pa.ArrowException) as error:
             raise ClipCacheError(
                 f"{cached.shard}: the clips of {cached.id!r} cannot be read: {error}\n{ADVICE}"
@@ -178,14 +187,20 @@ class ClipCache:
 
 def clip_form(clip_format: ClipFormat, sampling: ClipSampling) -> dict[str, Any]:
     """Everything that determines the pixels of clips."""
-    of_pixels = {name: value for name, value in asdict(clip_format).items() if name not in ("mean", "std")}
-    return {**of_pixels, **asdict(sampling)}
+    of_pixels = {name: value for name, value in clip_format.identity().items() if name not in ("mean", "std")}
+    flow = {} if clip_format.flow is None else {"channels": clip_format.channels}
+    return {**of_pixels, **flow, **asdict(sampling)}
 
 
 def mouth_form(look: LipInput, face: int | None) -> dict[str, Any]:
     """Everything that determines the pixels of mouths."""
     of_network = ("channels", "normalisation", "colours")
     return {name: value for name, value in asdict(look).items() if name not in of_network} | {"face": face}
+
+
+def _layers(channels: int) -> tuple[slice, ...]:
+    """The channels of clips that are stored as pictures of their own."""
+    return {2: (slice(0, 2),), 5: (slice(0, 3), slice(3, 5))}.get(channels, (slice(0, RGB_CHANNELS),))
 
 
 def _differences(theirs: str, ours: str) -> str:
@@ -214,7 +229,7 @@ class CachedClips:
         self._cache = cache
 
     def decode(self, tasks: Iterable[Task]) -> Generator[NDArray[np.uint8], None, None]:
-        """The clip of each task, (T, H, W, 3), in order."""
+        """The clip of each task, (T, H, W, C), in order."""
         index = self._cache.index()
         for task in tasks:
             cached = index.get(task.video.id)

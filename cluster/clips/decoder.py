@@ -1,6 +1,6 @@
 """Decoding one clip, in this process or in a child of `cluster.clips.decoder_pool` (`python -m cluster.clips.decoder`).
 
-In: a `ClipTask`. Out: uint8 (T, H, W, 3), or a `VideoError`. The guard stops a decoder that takes too much memory or
+In: a `ClipTask`. Out: uint8 (T, H, W, C), or a `VideoError`. The guard stops a decoder that takes too much memory or
 time (`cluster.engines.task_guard`); a crash takes the process, and the pool replaces it.
 """
 
@@ -44,8 +44,8 @@ class ClipTask:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(T, H, W, 3) of the clip."""
-        return self.format.frames, self.format.height, self.format.width, 3
+        """(T, H, W, C) of the clip."""
+        return self.format.frames, self.format.height, self.format.width, self.format.channels
 
     @property
     def size_bytes(self) -> int:
@@ -66,7 +66,7 @@ class ClipTask:
 
 
 def decode(task: ClipTask) -> NDArray[np.uint8]:
-    """The clip, (T, H, W, 3). Raises `VideoError` for any problem with the video."""
+    """The clip, (T, H, W, C). Raises `VideoError` for any problem with the video."""
 
     def clips_of(source: Source) -> NDArray[np.uint8]:
         return decode_clips(

@@ -42,7 +42,7 @@ from cluster.scoring.plan import (
 from cluster.scoring.timeline_kinds import TimelineKind, timeline_kind
 from cluster.timelines.config import timeline_fingerprint
 from extractors.clips.sampling import ClipSampling
-from schemas.clips import ClipFormat
+from extractors.flow.fields import require_flow
 from schemas.errors import InputError
 from schemas.labels import LabelStamp
 from schemas.videos import Video
@@ -135,6 +135,7 @@ def read_clip_inputs(settings: ScoringSettings, videos: Sequence[Video] | None =
     timeline: TimelineSteps | None = None
     if trained is not None:
         try:
+            require_flow(trained.clips.format.flow)
             if options.timelines.timeline:
                 kind = timeline_kind(trained)
                 timeline = TimelineSteps(kind, kind.step_seconds(trained, options.timelines))
@@ -142,7 +143,7 @@ def read_clip_inputs(settings: ScoringSettings, videos: Sequence[Video] | None =
                 timeline_form(trained, options.timelines, timeline.seconds)  # must be possible
             else:
                 sampling = _sampling_of(trained, options.clips)
-        except ValueError as error:
+        except (ValueError, ImportError) as error:
             problems.append(str(error))
     if options.clips.embeddings is not None and len(options.checkpoint) > 1:
         problems.append("embeddings are those of one network: give one checkpoint with --embeddings, not several")
@@ -172,11 +173,11 @@ def make_clip_plan(inputs: ClipInputs, *, on_gpu: bool) -> ClipPlan:
     settings, trained = inputs.settings, inputs.trained
     options, embeddings = settings.options, settings.options.clips.embeddings
     precision = _resolved(inputs, on_gpu=on_gpu and inputs.runs_on_gpus)
-    sampling = {} if inputs.sampling is None else {"clips.sampling": _json(inputs.sampling)}
+    sampling = {} if inputs.sampling is None else {"clips.sampling": _json(asdict(inputs.sampling))}
     clips = {
         "clips.model": trained.config.model,
         "clips.weights": trained.config.weights_sha256,
-        "clips.format": _json(trained.clips.format),
+        "clips.format": _json(trained.clips.format.identity()),
         **sampling,
         "clips.precision": precision,
         "clips.version": CLIPS_VERSION,
@@ -224,8 +225,8 @@ def _timeline_fingerprint(inputs: ClipInputs) -> dict[str, str]:
     return timeline_fingerprint(inputs.timeline.kind.name, inputs.timeline.seconds, inputs.settings.options.timelines)
 
 
-def _json(value: ClipSampling | ClipFormat) -> str:
-    return json.dumps(asdict(value), sort_keys=True)
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)
 
 
 def _read_videos(options: ScoringOptions, problems: list[str]) -> list[Video]:

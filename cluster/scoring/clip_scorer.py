@@ -22,6 +22,7 @@ from cluster.scoring.backends import ClipRunner
 from cluster.scoring.clip_network import ClipNetwork
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
+from extractors.flow.fields import require_flow
 from extractors.segments import Segment
 from extractors.video.media import Source
 from extractors.video.probe import probe
@@ -76,6 +77,7 @@ class ClipScorer:
 
     def setup(self) -> None:
         """Build the network, once per process."""
+        require_flow(self.clip_format.flow)
         self.network.setup()
 
     def __call__(

@@ -28,6 +28,7 @@ from cluster.scoring.clip_network import ClipNetwork
 from cluster.scoring.timeline_assembler import TimelineScores
 from extractors.clips.windows import decode_windows
 from extractors.extract import StageClock
+from extractors.flow.fields import require_flow
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
 from extractors.video.media import ReadsAhead, Source, open_media
 from extractors.video.probe import header_duration
@@ -73,6 +74,7 @@ class WindowScorer:
 
     def setup(self) -> None:
         """Build the network, once per process."""
+        require_flow(self.clip_format.flow)
         self.network.setup()
 
     def __call__(

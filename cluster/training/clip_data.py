@@ -295,7 +295,7 @@ SPLITTERS: Mapping[str, Callable[[TrainingOptions, Sequence[GroupedVideo]], Sequ
 
 def _has_raw_pixels(given: ModelInput) -> bool:
     assert given.clips is not None
-    return given.clips.format.std == BYTES["std"]
+    return bool(given.clips.format.std == BYTES["std"])
 
 
 def _check_model(data: ClipData) -> None:

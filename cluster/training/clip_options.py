@@ -9,11 +9,11 @@ from classifiers.model_options import parse_options
 from cluster.runs.option import named_values, option
 from cluster.runs.options import Options, attempt
 from extractors.clips.sampling import PLACEMENTS, SHORT, ClipSampling
-from schemas.clips import ClipFormat
+from extractors.flow.fields import require_flow
+from schemas.clips import FLOWS, ClipFormat
 from schemas.errors import InputError
 
 RANDOM = "random"  # placement
-RGB_CHANNELS = 3
 VIDEOS = "videos"  # the option that all of these go with
 
 
@@ -41,6 +41,13 @@ class ClipOptions(Options):
     )
     random_crop: bool = option(False, help="crop frames at random in training, not at the centre", goes_with=VIDEOS)
     fps: str | None = option(None, help="frames a second of a clip; by default those of the model", goes_with=VIDEOS)
+    flow: str | None = option(
+        None,
+        help="method of the optical flow, for models that look at it; by default that of the published weights, tvl1; "
+        "dis is much faster and needs OpenCV",
+        choices=FLOWS,
+        goes_with=VIDEOS,
+    )
     views: int = option(1, help="clips of a video that scoring averages; training uses one", goes_with=VIDEOS)
     crops: int = option(1, help="crops of each view: 1, or 3 along the longer side", goes_with=VIDEOS)
     clip_cache: str | None = option(
@@ -71,6 +78,13 @@ class ClipOptions(Options):
         augmentation = attempt(lambda: parse_options(ClipAugmentationConfig(), numbers or {}, "augment"), problems)
         sampling = attempt(self._sampling, problems)
         views = attempt(lambda: ClipSampling(views=self.views, crops=self.crops), problems)
+        if (
+            clip_format is not None
+            and clip_format.flow is not None
+            and augmentation is not None
+            and augmentation.colour
+        ):
+            problems.append(f"--augment colour changes RGB, but model {model!r} looks at optical flow: leave it out")
         if clip_format is None or augmentation is None or sampling is None or views is None or problems:
             raise InputError(*problems)
         is_random = sampling.placement == RANDOM
@@ -84,12 +98,14 @@ class ClipOptions(Options):
         )
 
     def _format(self, model: str, native: ClipFormat) -> ClipFormat:
-        if native.channels != RGB_CHANNELS:
-            raise ValueError(
-                f"model {model!r} looks at {native.channels} channels (optical flow), but videos give {RGB_CHANNELS} "
-                "(RGB): take a model of RGB"
-            )
-        return native if self.fps is None else replace(native, fps=self.fps)
+        if self.flow is not None and native.flow is None:
+            raise ValueError(f"--flow is for models that look at optical flow, not for {model!r}")
+        flow = self.flow or native.flow
+        try:
+            require_flow(flow)
+        except ImportError as error:
+            raise ValueError(str(error)) from error
+        return replace(native, fps=self.fps or native.fps, flow=flow)
 
     def _sampling(self) -> ClipSampling:
         try:

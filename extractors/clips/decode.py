@@ -1,7 +1,8 @@
 """Decoding of clips for clip classifiers.
 
-In: a path or a seekable binary file object, the clip's format and its sampling. Out: uint8 (V, T, H, W, 3) RGB,
-upright; V is views x crops, with the crops of a view adjacent. Dimensions: V clips, T frames, H height, W width.
+In: a path or a seekable binary file object, the clip's format and its sampling. Out: uint8 (V, T, H, W, C), upright; C
+is RGB, optical flow (`extractors.flow.fields`), or both, by the format. V is views x crops, with the crops of a view
+adjacent. Dimensions: V clips, T frames, C channels, H height, W width.
 
 Frames are chosen by their time on screen (`extractors.clips.sampling`), never by an index times a frame rate; clips
 without a frame rate of their own take consecutive frames of the video. Only the necessary packets are decoded, to the
@@ -10,6 +11,9 @@ the clip, or at the start of the file if the container has no index.
 
 Where timestamps or syntax are ambiguous, such as in a damaged file, every frame is decoded, twice: once to list the
 frames, and once for those of the clips. A moment whose frame is lost or damaged then gets the nearest intact frame.
+
+Flow is that from a frame of the clip to the next one at the clip's rate, computed after resizing and before cropping.
+The published recipe has one field less than frames; here the last frame of a video shows the motion that led to it.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from extractors.clips.crops import crop_corners, resized
 from extractors.clips.frame_times import FrameTimes, rounding_ticks
 from extractors.clips.passes import UNSURE, Image, fully_decoded_clips, selective_clips
 from extractors.clips.sampling import ClipSampling
+from extractors.flow.fields import flow_fields
 from extractors.video.grid import as_fps
 from extractors.video.media import MAX_PIXELS, Source
 from schemas.clips import ClipFormat
@@ -46,14 +51,14 @@ def decode_clips(
     selective: bool = True,
     max_pixels: int = MAX_PIXELS,
 ) -> Image:
-    """The clips (V, T, H, W, 3) of the part of `source` between `start_seconds` and `end_seconds`.
+    """The clips (V, T, H, W, C) of the part of `source` between `start_seconds` and `end_seconds`.
 
     seed       of random placements and crops: the same seed gives the same clips
     selective  False decodes every frame, to the same clips
 
     Raises:
         VideoError: for a file that cannot be read as a video, or without a decodable frame.
-        ValueError: for a format whose clips are not RGB.
+        ValueError: for a format that is neither RGB nor names its optical flow.
     """
     end = None if end_seconds is None else Fraction(end_seconds)
     request = ClipRequest(clip_format, sampling, seed, Fraction(start_seconds), end)
@@ -77,12 +82,12 @@ class ClipRequest:
     reaches_end = False
 
     def __post_init__(self) -> None:
-        """Refuse clips that are not RGB."""
+        """Refuse clips that are neither RGB nor optical flow."""
         channels = self.clip_format.channels
-        if channels != 3:
+        if channels != 3 and self.clip_format.flow is None:
             raise ValueError(
-                f"clips of {channels} channels cannot be decoded from a video, which gives 3 (RGB); "
-                "compute optical flow beforehand"
+                f"clips of {channels} channels cannot be decoded from a video, which gives 3 (RGB), unless the format "
+                "names the method of the optical flow"
             )
 
     def resized(self, image: Image) -> Image:
@@ -90,8 +95,8 @@ class ClipRequest:
         return resized(image, self.clip_format.resize)
 
     def moments(self, times: FrameTimes, tick: Fraction) -> dict[int, list[int]]:
-        """The timestamps of the T frames of each view, in ticks."""
-        sampling, frames = self.sampling, self.clip_format.frames
+        """The timestamps of the T frames of each view, in ticks; for optical flow also of T pairs: 3 T in all."""
+        sampling, frames, with_pairs = self.sampling, self.clip_format.frames, self.clip_format.flow is not None
         rng = np.random.default_rng([self.seed, 0])
         rounding = rounding_ticks(tick)
         # A part after the end of the video is replaced by the last frame.
@@ -102,28 +107,38 @@ class ClipRequest:
         if self.clip_format.fps is None and sampling.placement != "equal":
             start_pts = times.origin + (floor(start_ticks + rounding) if start_ticks else 0)
             sequence = times.sequence(start_pts, stop)
-            return dict(enumerate(map(sequence.timestamps, sampling.positions(frames, sequence.count, rng))))
+            views = sampling.positions(frames, sequence.count, rng, with_pairs=with_pairs)
+            return dict(enumerate(map(sequence.timestamps, views)))
         rate = as_fps(self.clip_format.fps or 1)  # equal distances do not depend on the rate
         length = (stop - times.origin - start_ticks) * tick * rate
         first = start_ticks + rounding
         return {
             view: [min(times.origin + floor(first + position / rate / tick), stop - 1) for position in positions]
-            for view, positions in enumerate(sampling.positions(frames, length, rng))
+            for view, positions in enumerate(sampling.positions(frames, length, rng, with_pairs=with_pairs))
         }
 
     def clip(self, number: int, images: Sequence[Image]) -> Image:
-        """The crops (crops, T, H, W, 3) of the T resized frames of view `number`."""
+        """The crops (crops, T, H, W, C) of the resized frames of view `number`, in the order of `moments`."""
         sampling, height, width = self.sampling, self.clip_format.height, self.clip_format.width
         position: tuple[float, float] | None = None
         if sampling.random_crop:
             down, right = np.random.default_rng([self.seed, 1]).random((number + 1, 2))[number].tolist()
             position = down, right
-        clips = np.empty((sampling.crops, len(images), height, width, 3), np.uint8)
-        for place, image in enumerate(images):  # their size may change within a video
+        layers = images if self.clip_format.flow is None else self._with_flow(images, self.clip_format.flow)
+        clips = np.empty((sampling.crops, len(layers), height, width, self.clip_format.channels), np.uint8)
+        for place, image in enumerate(layers):  # their size may change within a video
             corners = crop_corners(image, height, width, crops=sampling.crops, position=position)
             for crop, (top, left) in enumerate(corners):
                 clips[crop, place] = image[top : top + height, left : left + width]
         return clips
+
+    def _with_flow(self, images: Sequence[Image], method: str) -> Sequence[Image]:
+        """T frames, then T first and T second ones of pairs, as T fields of flow (H, W, 2), or after RGB (H, W, 5)."""
+        count = len(images) // 3
+        fields = flow_fields(list(zip(images[count : 2 * count], images[2 * count :], strict=True)), method)
+        if not self.clip_format.has_rgb:
+            return fields
+        return [np.concatenate(both, axis=2) for both in zip(images[:count], fields, strict=True)]
 
 
 def _in_order(clips: Iterable[tuple[int, Image]]) -> Image:

@@ -72,19 +72,28 @@ class ClipSampling:
         if problems:
             raise ValueError("; ".join(problems))
 
-    def positions(self, frames: int, length: Fraction, rng: np.random.Generator) -> list[list[Fraction]]:
-        """Positions (V, T), T = `frames`, in a part of `length` frames."""
+    def positions(
+        self, frames: int, length: Fraction, rng: np.random.Generator, *, with_pairs: bool = False
+    ) -> list[list[Fraction]]:
+        """Positions (V, T), T = `frames`, in a part of `length` frames.
+
+        `with_pairs` appends, for the motion at each of these, the first frames of T pairs of frames, and the second
+        ones: (V, 3 T). A pair is a frame and the next one, or the one before and it where there is no next one.
+        """
+        views = []
         if self.placement == "equal":
             spacing = length / frames
-            shifts = [Fraction(2 * view + 1, 2 * self.views) for view in range(self.views)]
-            return [[(number + shift) * spacing for number in range(frames)] for shift in shifts]
-        views = []
+            for shift in (Fraction(2 * view + 1, 2 * self.views) for view in range(self.views)):
+                chosen = [(number + shift) * spacing for number in range(frames)]
+                views.append(chosen + _pairs(chosen, length, Fraction(1)) if with_pairs else chosen)
+            return views
         for view in range(self.views):
             step = Fraction(1)
             if self.placement == "random":
                 step = Fraction(rng.uniform(*self.speed)).limit_denominator(SPEED_DENOMINATOR)
             first = self._first(view, length, frames, step, rng)
-            views.append(self._consecutive(first, length, frames, step))
+            chosen = self._consecutive(first, length, frames, step)
+            views.append(chosen + _pairs(chosen, length, step) if with_pairs else chosen)
         return views
 
     def _first(self, view: int, length: Fraction, frames: int, step: Fraction, rng: np.random.Generator) -> Fraction:
@@ -102,3 +111,10 @@ class ClipSampling:
         if self.short == "loop":
             return [first + number % available * step for number in numbers]
         return [first + min(number, available - 1) * step for number in numbers]
+
+
+def _pairs(positions: list[Fraction], length: Fraction, step: Fraction) -> list[Fraction]:
+    """The first frames of the pairs at `positions`, and the second ones."""
+    firsts = [one if one + step < length else max(one - step, positions[0]) for one in positions]
+    seconds = [one + step if one + step < length else one for one in positions]
+    return firsts + seconds

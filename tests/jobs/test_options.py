@@ -14,6 +14,7 @@ from cluster.compaction.config import CompactionOptions
 from cluster.cutting.config import CuttingOptions
 from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
+from cluster.export.stream_join import JoinOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
 from cluster.live.config import WatchOptions
@@ -61,7 +62,7 @@ FLAGS = {
         output features videos code-range labels exclude follow-links allow-local-files allow-private-redirects
         copy-limit-mib copy-time-limit model model-options init-weights init-head classes vocabulary
         task balance split split-column split-seed fractions validation-features test-features max-frames recipe phases
-        placement short start-seconds speed augment random-crop fps views crops crop face alphabet curriculum
+        placement short start-seconds speed augment random-crop fps flow views crops crop face alphabet curriculum
         curriculum-decay epochs batch-size accumulate
         optimizer learning-rate momentum weight-decay schedule warmup-steps hold-epochs decay-epochs decay-rate
         decay-floor l1 l2 label-smoothing class-weights max-gradient-norm precision monitor patience seed
@@ -113,6 +114,9 @@ FLAGS = {
     "compare_trainings": """
         trainings output
     """,
+    "join_streams": """
+        rgb flow output
+    """,
     "submit": """
         working-dir
     """,
@@ -135,6 +139,7 @@ KINDS: dict[str, type[Options]] = {
     "make_sample_videos": SampleOptions,
     "make_recordings": RecordingOptions,
     "compare_trainings": ComparisonOptions,
+    "join_streams": JoinOptions,
     "submit": SubmissionOptions,
     "watch": WatchOptions,
     "serve": ServeOptions,
@@ -186,6 +191,7 @@ LINES = {
     "make_sample_videos": ("--output o --count 3",),
     "make_recordings": ("--output o --athletes 3 --repetitions 2 --seed 4",),
     "compare_trainings": ("--trainings a b --output o.html",),
+    "join_streams": ("--rgb a --flow b --output o",),
     "submit": ("--working-dir d",),
     "serve": (
         "--checkpoint c d --host 0.0.0.0 --token-file t --stride 0.5 --decoders 2 --allow-uris --allow-private-uris",
@@ -225,6 +231,7 @@ WRITTEN = {
     "make_sample_videos": ("--output w", "output"),
     "make_recordings": ("--output w", "output"),
     "compare_trainings": ("--trainings a b --output w.html", "output"),
+    "join_streams": ("--rgb a --flow b --output w", "output"),
     "watch": ("--checkpoint c --source v --record w", "record"),
     "serve": ("--checkpoint c --uploads w1 --corrections w2", "uploads corrections"),
 }

@@ -15,6 +15,15 @@ def test_channels_are_those_of_the_means() -> None:
     assert replace(GOOD, mean=(0.5, 0.5), std=(0.5, 0.5)).channels == 2
 
 
+def test_flow_is_of_2_channels_or_follows_rgb() -> None:
+    for channels, has_rgb in ((2, False), (5, True)):
+        flow = replace(GOOD, mean=(0.5,) * channels, std=(0.5,) * channels, flow="dis")
+        assert (flow.channels, flow.has_rgb, flow.identity()["flow"]) == (channels, has_rgb, "dis")
+    assert "flow" not in GOOD.identity()
+    with pytest.raises(ValueError, match="flow is 'raft', it must be one of tvl1, dis; 3 channels with flow"):
+        replace(GOOD, flow="raft")
+
+
 def test_all_that_cannot_be_is_told_at_once() -> None:
     with pytest.raises(ValueError, match="frames is 0") as error:
         replace(GOOD, frames=0, resize=(100,), std=(1.0, 0.0))

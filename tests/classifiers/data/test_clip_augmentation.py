@@ -74,6 +74,35 @@ def test_a_flip_is_a_mirror_image() -> None:
     assert torch.equal(change(clips(), flip=1.0), clips().flip(3))
 
 
+@pytest.mark.parametrize("channels", [2, 5])
+def test_vectors_of_flow_follow_the_picture(channels: int) -> None:
+    flow = torch.full((1, 2, 24, 32, channels), 90, dtype=torch.uint8)
+    flow[..., -2:] = torch.tensor([147, 137])  # 19.5 levels to the right, 9.5 downwards
+    mirrored = change(flow, flip=1.0)
+    assert mirrored[..., -2:].reshape(-1, 2).unique(dim=0).tolist() == [[108, 137]]
+    assert (mirrored[..., :-2] == 90).all()
+    zoomed = change(flow, zoom=1.0, zoom_factor=(2.0, 2.0))
+    assert zoomed[..., -2:].reshape(-1, 2).unique(dim=0).tolist() in ([[166, 146]], [[166, 147]])  # 127.5 + 39, + 19
+    for seed in range(3):
+        turned = change(flow, seed=seed, rotation=1.0, rotation_degrees=90.0)[0, 0, 12, 16, -2:].float() - 127.5
+        assert turned.norm() == pytest.approx((19.5**2 + 9.5**2) ** 0.5, abs=0.8)
+
+
+def test_a_turned_picture_of_a_motion_shows_the_turned_motion() -> None:
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
+
+    def spot(right: float, down: float) -> Tensor:
+        return 255 * torch.exp(-((x - 32 - right) ** 2 + (y - 24 - down) ** 2) / 50)
+
+    both = torch.full((1, 2, 48, 64, 5), 127.5)
+    both[0, 0, ..., 0], both[0, 1, ..., 0] = spot(0, 0), spot(8, 3)
+    both[..., 3], both[..., 4] = 127.5 + 8, 127.5 + 3
+    changed = change(both.round().byte(), seed=3, flip=1.0, rotation=1.0, rotation_degrees=60.0)[0].float()
+    weights = changed[..., 0]
+    centres = [torch.stack([(one * x).sum(), (one * y).sum()]) / one.sum() for one in weights]
+    torch.testing.assert_close(centres[1] - centres[0], changed[0, 24, 32, 3:] - 127.5, atol=1.0, rtol=0)
+
+
 def test_a_crop_of_the_whole_frame_changes_nothing() -> None:
     batch = clips(height=24, width=24)
     assert torch.equal(change(batch, crop=1.0, crop_area=(1.0, 1.0), crop_ratio=(1.0, 1.0)), batch)

@@ -60,6 +60,28 @@ def test_clips_come_back(cache: ClipCache) -> None:
         np.testing.assert_array_equal(cache.clips(cached, 1), whole[1:2])
 
 
+@pytest.mark.parametrize("channels", [2, 5])
+def test_flow_comes_back(channels: int, tmp_path: Path) -> None:
+    half = (0.5,) * channels
+    form = replace(FORMAT, flow="dis", mean=half, std=half)
+    y, x = np.mgrid[0:48, 0:96]
+    flow = np.stack([[128 + 8 * view + 20 * np.sin((x + y + 3 * t) / 11) for t in range(4)] for view in range(3)])
+    stored = np.concatenate([clips(1), flow[..., None], 255 - flow[..., None]], axis=4).round().astype(np.uint8)
+    stored = stored[..., -channels:]
+    with ClipCache(str(tmp_path), clip_form(form, SAMPLING)) as cache:
+        cache.write([clip_row(video(1), (1,), stored, form.fps)])
+        (cached,) = cache.index().values()
+        whole = cache.clips(cached)
+        assert whole.shape == stored.shape
+        assert np.abs(whole[..., -2:].astype(int) - stored[..., -2:]).mean() < 1
+        np.testing.assert_array_equal(cache.clips(cached, 1), whole[1:2])
+        if channels == 5:
+            assert [read_number(image) for image in whole[2, :, :, :, :3]] == [120, 121, 122, 123]
+    other = ClipCache(str(tmp_path), clip_form(replace(form, flow="tvl1"), SAMPLING))
+    with other, pytest.raises(ClipCacheError, match="flow is dis, expected tvl1"):
+        other.index()
+
+
 def test_shards_have_a_limit_and_further_ones_are_added(
     cache: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

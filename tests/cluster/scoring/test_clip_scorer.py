@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,23 @@ def test_views_and_crops_of_the_part_that_is_wanted_are_averaged(start, end, pat
     assert scores.num_frames == 8
     assert scores.duration_seconds == pytest.approx(2.0 if end is None else 1.0)
     assert set(scores.seconds_by_stage) == {"decode", "network"}
+
+
+def test_flow_is_computed_from_the_video(path):
+    options = {"width_factor": 0.125, "frames": 8, "height": 32, "width": 32}
+    checkpoint = trained_clips("i3d-flow", options=options)
+    clips = checkpoint.config.clips
+    form = replace(clips.format, flow="dis")
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, clips=replace(clips, format=form)))
+    stage = scorer(checkpoint, sampling=ClipSampling())
+    stage.setup()
+    scores, _ = stage(str(path), Video("v", str(path)))
+    model = clip_model_of(checkpoint).eval()
+    (flow,) = decode_clips(path, form, ClipSampling())
+    assert np.ptp(flow, axis=(0, 1, 2)).min() > 10
+    with torch.inference_mode():
+        shares = torch.softmax(model(torch.from_numpy(flow)[None])[0], dim=0).numpy()
+    np.testing.assert_allclose(scores.scores, np.sort(shares)[::-1][:3], rtol=1e-4)
 
 
 def test_an_embedding_is_made_where_one_is_wanted(path):

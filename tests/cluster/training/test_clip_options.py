@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from cluster.runs.command_line import parse
@@ -35,6 +37,24 @@ def test_changes_and_rates():
     assert not found.is_repeatable
 
 
+def test_the_method_of_flow():
+    assert options().format.flow is None
+    assert options(model="i3d-flow").format.flow == "tvl1"
+    found = options("--flow", "dis", "--augment", "flip=0.5", model="i3d-flow")
+    assert (found.format.flow, found.format.channels, found.format.fps) == ("dis", 2, "25")
+    with pytest.raises(InputError, match="--flow is for models that look at optical flow, not for 'c3d'"):
+        options("--flow", "dis")
+    with pytest.raises(InputError, match="--augment colour changes RGB, but model 'i3d-flow' looks at optical flow"):
+        options("--augment", "colour=0.5", model="i3d-flow")
+
+
+def test_a_missing_opencv_is_told_before_anything_is_done(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert options(model="i3d-flow").format.flow == "tvl1"
+    with pytest.raises(InputError, match="pip install"):
+        options("--flow", "dis", model="i3d-flow")
+
+
 def test_all_that_is_wrong_is_told_at_once():
     words = ["--augment", "flop=1", "flip=2", "--speed", "fast", "--views", "0", "--crops", "2", "--time-limit", "0"]
     words += ["--max-failure-ratio", "2", "--random-crop", "--clip-cache", "cache", "--max-frames", "3"]
@@ -42,7 +62,6 @@ def test_all_that_is_wrong_is_told_at_once():
         options(*words, model="i3d-flow")
     text = str(raised.value)
     for part in (
-        "model 'i3d-flow' looks at 2 channels (optical flow), but videos give 3 (RGB)",
         "flop: unknown key; did you mean 'flip'?",
         "speed is two numbers, not fast",
         "views is 0",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from extractors.clips import decode
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
+from extractors.flow.fields import flow_fields
 from schemas.clips import UNIT, ClipFormat
 from schemas.outcomes import FailureCode, VideoError
 from tests.support.damage import DAMAGES
@@ -210,7 +213,39 @@ def test_a_video_without_a_frame_is_refused(tmp_path: Path, videos: dict[str, Pa
     assert refusal.value.code is FailureCode.NO_DECODABLE_FRAME
 
 
-def test_flow_is_refused(videos: dict[str, Path]) -> None:
+def flow_form(channels: int, **changes: Any) -> ClipFormat:
+    return replace(form(6, "25"), flow="dis", mean=(0.5,) * channels, std=(0.5,) * channels, **changes)
+
+
+@pytest.mark.parametrize("name", ["h264", "vp9"])
+def test_flow_is_that_from_a_frame_to_the_next(name: str, videos: dict[str, Path]) -> None:
+    rgb = decode_clips(videos[name], form(7, "25"), ClipSampling(placement="start", start_seconds=1))
+    sampling = ClipSampling(placement="start", start_seconds=1)
+    flow = decode_clips(videos[name], flow_form(2), sampling)
+    assert flow.shape == (1, 6, 96, 192, 2)
+    expected = flow_fields(list(pairwise(rgb[0])), "dis")
+    np.testing.assert_array_equal(flow[0], np.stack(expected))
+    both = decode_clips(videos[name], flow_form(5), sampling)
+    np.testing.assert_array_equal(both, np.concatenate([rgb[:, :6], flow], axis=4))
+    np.testing.assert_array_equal(both, decode_clips(videos[name], flow_form(5), sampling, selective=False))
+
+
+def test_the_last_frame_shows_the_motion_that_led_to_it(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "short.mp4", Clip(frames=4))
+    flow, looped = (decode_clips(path, replace(flow_form(2), frames=frames), ClipSampling())[0] for frames in (4, 8))
+    np.testing.assert_array_equal(flow[3], flow[2])
+    assert not np.array_equal(flow[1], flow[2])
+    np.testing.assert_array_equal(looped, np.concatenate([flow, flow]))
+
+
+def test_flow_is_cropped_as_rgb(videos: dict[str, Path]) -> None:
+    whole = decode_clips(videos["h264"], flow_form(5), ClipSampling())
+    crops = decode_clips(videos["h264"], flow_form(5, width=96), ClipSampling(crops=3))
+    for crop, left in enumerate((0, 48, 96)):
+        np.testing.assert_array_equal(crops[crop], whole[0, :, :, left : left + 96])
+
+
+def test_flow_of_no_method_is_refused(videos: dict[str, Path]) -> None:
     flow = ClipFormat(frames=4, height=96, width=192, resize=(96, 192), fps=None, mean=(0.5, 0.5), std=(0.5, 0.5))
     with pytest.raises(ValueError, match="2 channels"):
         decode_clips(videos["h264"], flow, ClipSampling())

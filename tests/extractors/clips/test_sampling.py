@@ -7,6 +7,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,22 @@ def test_speed_scales_the_step() -> None:
         assert Fraction(1, 2) <= step <= 2
         steps.add(step)
     assert len(steps) > 40
+
+
+def test_pairs_are_a_frame_and_the_next_one() -> None:
+    def paired(length: int, **options: Any) -> list[list[float]]:
+        rng = np.random.default_rng(0)
+        (found,) = ClipSampling(**options).positions(4, Fraction(length), rng, with_pairs=True)
+        return [list(map(float, found[start : start + 4])) for start in (0, 4, 8)]
+
+    assert paired(10) == [[3, 4, 5, 6], [3, 4, 5, 6], [4, 5, 6, 7]]
+    assert paired(4) == [[0, 1, 2, 3], [0, 1, 2, 2], [1, 2, 3, 3]]  # none follows the last one
+    assert paired(2) == [[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]]
+    assert paired(1) == [[0] * 4, [0] * 4, [0] * 4]
+    assert paired(40, placement="equal") == [[5, 15, 25, 35], [5, 15, 25, 35], [6, 16, 26, 36]]
+    frames, firsts, seconds = paired(40, placement="random", speed=(2.0, 2.0))
+    assert firsts == frames
+    assert seconds == [one + 2 for one in frames]
 
 
 def test_lengths_of_fractions_of_a_frame() -> None:

@@ -28,6 +28,17 @@ def test_colours_are_kept() -> None:
     assert np.abs(decode_jpegs(encode_jpegs(images)).astype(int) - images).max() <= 4
 
 
+def test_flow_comes_back() -> None:
+    y, x = np.mgrid[0:40, 0:56]
+    planes = [128 + 40 * np.sin(x / 9 + number) * np.cos(y / (7 + number)) for number in range(2)]
+    flow = np.stack(planes, axis=-1).round().astype(np.uint8)[None].repeat(2, 0)
+    flow[1, ..., 0] = 255
+    decoded = decode_jpegs(encode_jpegs(flow), channels=2)
+    assert decoded.shape == flow.shape
+    assert np.abs(decoded.astype(int) - flow).max() <= 4
+    assert np.abs(decoded.astype(int) - flow).mean() < 0.8
+
+
 def test_higher_quality_is_closer_to_the_source() -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     assert len(encode_jpegs(images, quality=1)[0]) > 2 * len(encode_jpegs(images, quality=20)[0])

@@ -1,0 +1,22 @@
+"""Join a trained I3D on RGB and one on optical flow into one checkpoint, which averages them.
+
+python jobs/join_streams.py --rgb rgb/ --flow flow/ --output two-stream/
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, only `jobs/` itself is on the path
+
+from cluster.export.stream_join import JoinOptions, run_join
+from cluster.runs.command_line import parse_or_exit
+from cluster.runs.logs import shown
+
+
+def main() -> int:
+    """Run the job; returns the exit code."""
+    return run_join(parse_or_exit(JoinOptions, __doc__), lambda line: print(shown(line)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
