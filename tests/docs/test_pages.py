@@ -1,0 +1,86 @@
+"""Every block of every page of the documentation, carried out in order, as a reader does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from cluster.storage.files import write_bytes
+from tests.support.documentation import PAGES, Reader
+from tests.support.job_server import free_port, running_job_server
+from tests.support.lip_trainings import mouths
+from tests.support.servers import gs_bucket
+from tests.support.talking import write_frames
+
+NAMES = sorted(page.stem for page in PAGES.glob("*.md"))
+# Pages that go on from what another one has left, as they say at their top.
+AFTER = {
+    "train": "extract",
+    "label": "train",
+    "nightly": "train",
+    "api": "train",
+    "serve": "train",
+    "scale": "extract",
+    "streaming": "clips",
+}
+HEAVY = {"clips", "lips", "nightly", "scale", "serve", "streaming"}  # these take half a minute and more
+Follow = Callable[[str], Path]
+Surroundings = Iterator[Mapping[str, str]]  # variables of the environment, while the page is followed
+
+
+def spoken(folder: Path) -> Surroundings:
+    """Recordings of three people, with what they say beside them."""
+    for speaker, texts in {"ann": ("ab c", "b a"), "ben": ("c ab", "a b"), "eve": ("cab", "bac")}.items():
+        for number, text in enumerate(texts):
+            path = folder / "recordings" / speaker / f"{number}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_frames(path, mouths(text, number))
+            path.with_suffix(".txt").write_text(f"Text: {text}\n")
+    yield {}
+
+
+def bucket_and_cluster(folder: Path) -> Surroundings:
+    """A bucket with the videos of the page before, and a cluster that takes jobs."""
+    with gs_bucket() as bucket:
+        for path in sorted((folder / "videos").rglob("*.mp4"))[:3]:
+            write_bytes(f"{bucket}/videos/{path.name}", path.read_bytes())
+        with running_job_server(folder.parent) as environment:
+            yield environment
+
+
+SURROUNDINGS: dict[str, Callable[[Path], Surroundings]] = {"lips": spoken, "scale": bucket_and_cluster}
+
+
+@pytest.fixture(scope="module")
+def follow(tmp_path_factory: pytest.TempPathFactory) -> Follow:
+    """Carries out a page, and those that it goes on from, each once; gives its folder."""
+    left: dict[str, Path] = {}
+
+    def carry_out(name: str) -> Path:
+        if name not in left:
+            folder = tmp_path_factory.mktemp(name) / "reader"
+            if name in AFTER:
+                shutil.copytree(carry_out(AFTER[name]), folder)
+            else:
+                folder.mkdir()
+            with ExitStack() as stack:
+                environment: Mapping[str, str] = {}
+                if name in SURROUNDINGS:
+                    environment = stack.enter_context(contextmanager(SURROUNDINGS[name])(folder))
+                Reader(folder, environment, {"8000": str(free_port())}).follow(PAGES / f"{name}.md")
+            left[name] = folder
+        return left[name]
+
+    return carry_out
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.heavy] if name in HEAVY else []) for name in NAMES]
+)
+@pytest.mark.timeout(3600)
+def test_every_block_of_a_page_works(name: str, follow: Follow) -> None:
+    follow(name)
