@@ -14,7 +14,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,8 +158,3 @@ def matches(shown: str, printed: str) -> bool:
     """Whether a block has printed what the page shows."""
     pattern = ".*?".join(map(re.escape, shown.strip().split("…")))
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
-
-
-def links(html: str) -> Iterator[str]:
-    """What a page of the site refers to."""
-    return (found for found in re.findall(r'(?:href|src)="([^"]*)"', html))
