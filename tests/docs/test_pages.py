@@ -84,3 +84,30 @@ def follow(tmp_path_factory: pytest.TempPathFactory) -> Follow:
 @pytest.mark.timeout(3600)
 def test_every_block_of_a_page_works(name: str, follow: Follow) -> None:
     follow(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("```sh\nframemill lable\n```", "no command 'lable'"),
+        ("```sh\nfalse\necho went on\n```", "exit code 1"),
+        ("```python\nimport framemill\n```\n\n```python\nframemill.smaple\n```", "no attribute 'smaple'"),
+        ("```sh\necho 4 videos\n```\n\n```text\n5 videos\n```", "not\n\n4 videos"),
+        ("```console\n$ ls\n```", "```console"),
+        ("- in a list\n\n    ```sh\n    false\n    ```", "a fence"),
+    ],
+)
+def test_a_page_that_is_wrong_is_found_out(text: str, told: str, tmp_path: Path) -> None:
+    page = tmp_path / "wrong.md"
+    page.write_text(f"# Wrong\n\n{text}\n")
+    (tmp_path / "reader").mkdir()
+    with pytest.raises(AssertionError) as caught:
+        Reader(tmp_path / "reader", {}, {}).follow(page)
+    assert told in str(caught.value)
+
+
+def test_output_may_leave_things_out(tmp_path: Path) -> None:
+    page = tmp_path / "right.md"
+    page.write_text("```sh\necho 4 videos in 3.2 s; sleep 600 &\n```\n\n```text\n4 videos in … s\n```\n")
+    (tmp_path / "reader").mkdir()
+    Reader(tmp_path / "reader", {}, {}).follow(page)

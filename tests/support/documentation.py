@@ -47,7 +47,9 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """The blocks of a page, in order."""
     found: list[Block] = []
-    for language, title, text in FENCE.findall(page.read_text()):
+    fenced = FENCE.findall(page.read_text())
+    assert page.read_text().count("```") == 2 * len(fenced), f"{page.name}: a fence that is indented, or not closed"
+    for language, title, text in fenced:
         if language == "text":
             assert found, f"{page.name}: output of no command"
             found[-1] = Block(found[-1].language, found[-1].title, found[-1].text, text)
