@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cluster.storage.files import write_bytes
-from tests.support.documentation import PAGES, Reader
+from tests.support.dataset import ROOT
+from tests.support.documentation import PAGES, Reader, blocks
 from tests.support.job_server import free_port, running_job_server
 from tests.support.lip_trainings import mouths
 from tests.support.servers import gs_bucket
@@ -84,6 +86,13 @@ def follow(tmp_path_factory: pytest.TempPathFactory) -> Follow:
 @pytest.mark.timeout(3600)
 def test_every_block_of_a_page_works(name: str, follow: Follow) -> None:
     follow(name)
+
+
+def test_examples_of_the_readme_are_those_of_a_page() -> None:
+    """There they are carried out, after what they need."""
+    shown = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    carried_out = {block.text for page in PAGES.glob("*.md") for block in blocks(page)}
+    assert set(shown) <= carried_out
 
 
 @pytest.mark.parametrize(
