@@ -29,7 +29,7 @@ QUICK := tests/*.py tests/schemas tests/extractors/video \
   $(addprefix tests/cluster/,storage runs reports datasets features timelines)
 SLOW := tests/extractors/video/test_decode.py
 
-.PHONY: help demo recordings check test test-all fuzz lint bench clean
+.PHONY: help demo recordings docs check test test-all fuzz lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ recordings: $(VENV)/installed ## generated recordings and annotations to classif
 	$(RUN)/python jobs/compare_trainings.py --trainings $(RECORDINGS)/by-clip/classifier $(RECORDINGS)/by-athlete/classifier \
 	  --output $(RECORDINGS)/comparison.html
 
+docs: $(VENV)/installed ## the documentation as a site: build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --config-file docs/mkdocs.yml
+
 check: $(VENV)/installed lint ## lint, types and the quick tests (under 3 minutes on two cores)
 	$(RUN)/python -m pytest -q $(QUICK) --ignore $(SLOW)
 
@@ -83,4 +86,4 @@ bench: $(VENV)/installed ## benchmarks at small sizes, beside alternatives (CLIP
 	$(RUN)/python benchmarks/run_all.py $(CLIPS) --folder bench
 
 clean: ## remove the environment and what the demo, the recordings and the benchmarks wrote
-	rm -rf $(VENV) $(DEMO) $(RECORDINGS) bench
+	rm -rf $(VENV) $(DEMO) $(RECORDINGS) bench build/docs
