@@ -54,14 +54,17 @@ def job_input(videos: Videos, folder: str) -> str:
     elif hasattr(videos, "columns"):
         table = pa.Table.from_pandas(videos, preserve_index=False)
     else:
-        table = pa.table({"uri": pa.array([_absolute(video) for video in videos], pa.string())})
+        table = pa.table({"uri": pa.array(map(os.fspath, videos), pa.string())})
     if not len(table):
         raise InputError("no videos are given")
+    if "uri" in table.column_names:  # relative to this program, not to the manifest
+        place = table.column_names.index("uri")
+        uris = [uri if uri is None else _absolute(uri) for uri in table["uri"].to_pylist()]
+        table = table.set_column(place, "uri", pa.array(uris, pa.string()))
     path = os.path.join(folder, "videos.parquet")
     pq.write_table(table.replace_schema_metadata(None), path)
     return path
 
 
-def _absolute(video: Place) -> str:
-    text = os.fspath(video)
-    return text if files.has_scheme(text) else os.path.abspath(text)
+def _absolute(uri: str) -> str:
+    return uri if files.has_scheme(uri) else os.path.abspath(uri)

@@ -39,7 +39,9 @@ def test_secrets_of_a_uri_are_in_no_id(tmp_path: Path) -> None:
 
 def test_a_relative_path_counts_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert list(ids_and_uris(job_input(["a.mp4"], ".")).values()) == [str(tmp_path / "a.mp4")]
+    (tmp_path / "made").mkdir()
+    for given in (["a.mp4"], pd.DataFrame({"uri": ["a.mp4"]})):
+        assert list(ids_and_uris(job_input(given, "made")).values()) == [str(tmp_path / "a.mp4")]
 
 
 @pytest.mark.parametrize("form", ["pandas", "arrow"])
