@@ -1,4 +1,4 @@
-"""Options of `jobs/export_model.py`."""
+"""Options of `jobs/export_model.py` and `jobs/join_streams.py`."""
 
 from __future__ import annotations
 
@@ -84,3 +84,12 @@ class ExportOptions(Options):
     def policy(self) -> ReadPolicy:
         """How far the reading of videos goes."""
         return read_policy(self.folders, self.access)
+
+
+@dataclass(frozen=True)
+class JoinOptions(Options):
+    """One join of two trainings (`cluster.export.stream_join`)."""
+
+    rgb: str = option(help="output of the training of an i3d", filled=True)
+    flow: str = option(help="output of the training of an i3d-flow with the same classes and clips", filled=True)
+    output: str = option(help="folder or URI of the checkpoint of both", filled=True, is_written=True)

@@ -7,31 +7,21 @@ classes, task, model options, and clips.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from classifiers.clip_models.i3d_two_stream import joined
 from classifiers.clip_models.registry import clip_model_config
 from classifiers.inference.clip_classifier import clip_model_of
 from classifiers.weights.checkpoint import CONFIG_FILE, Checkpoint, write_checkpoint
+from cluster.export.config import JoinOptions
 from cluster.runs.command_line import complain
 from cluster.runs.lifecycle import ExitCode
-from cluster.runs.option import option
-from cluster.runs.options import Options
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.storage import files
 from schemas.errors import InputError
 
 RGB, FLOW, TWO_STREAM = "i3d", "i3d-flow", "i3d-two-stream"
 EQUAL = ("task", "num_classes", "class_names", "class_indices")
-
-
-@dataclass(frozen=True)
-class JoinOptions(Options):
-    """One join."""
-
-    rgb: str = option(help="output of the training of an i3d", filled=True)
-    flow: str = option(help="output of the training of an i3d-flow with the same classes and clips", filled=True)
-    output: str = option(help="folder or URI of the checkpoint of both", filled=True, is_written=True)
 
 
 def run_join(options: JoinOptions, log: Callable[[str], None]) -> ExitCode:

@@ -9,7 +9,6 @@ from classifiers.model_options import parse_options
 from cluster.runs.option import named_values, option
 from cluster.runs.options import Options, attempt
 from extractors.clips.sampling import PLACEMENTS, SHORT, ClipSampling
-from extractors.flow.fields import require_flow
 from schemas.clips import FLOWS, ClipFormat
 from schemas.errors import InputError
 
@@ -102,6 +101,8 @@ class ClipOptions(Options):
             raise ValueError(f"--flow is for models that look at optical flow, not for {model!r}")
         flow = self.flow or native.flow
         try:
+            from extractors.flow.fields import require_flow  # which brings torch
+
             require_flow(flow)
         except ImportError as error:
             raise ValueError(str(error)) from error

@@ -14,7 +14,7 @@ from cluster.compaction.config import CompactionOptions
 from cluster.cutting.config import CuttingOptions
 from cluster.datasets.manifest_job import ManifestOptions
 from cluster.deploy.submission import SubmissionOptions
-from cluster.export.stream_join import JoinOptions
+from cluster.export.config import JoinOptions
 from cluster.extraction.config import ExtractionOptions
 from cluster.features.tfrecord_conversion import ConversionOptions
 from cluster.live.config import WatchOptions

@@ -15,7 +15,7 @@ from tests.support.dataset import ROOT
 
 OPTIONS = "input output features labels checkpoint videos submission init-weights"
 PLACE = re.compile(rf"--(?:{OPTIONS.replace(' ', '|')}) ([\w$()./-]+)")
-ELSEWHERE = re.compile(r"gs|s3|/|[A-Z]+$")  # buckets, absolute paths, and words that stand for a place
+ELSEWHERE = re.compile(r"gs|s3|/|[A-Z]+$|inception-")  # buckets, absolute paths, words that stand for a place, weights
 # Manifests are small, and a job needs them.
 CODE = ("jobs/extract_features.py", "cluster/features/source.py", "pyproject.toml", "manifest.csv", "nightly.toml")
 
