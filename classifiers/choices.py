@@ -12,7 +12,7 @@ FEATURE_MODELS = (
     *("gru", "logistic", "lstm", "mixture-of-experts", "netvlad", "nextvlad"),
 )
 CLIP_MODELS = (
-    *("c3d", "fast3d-18", "i3d", "i3d-flow", "inception-v3", "mc3-18"),
+    *("c3d", "fast3d-18", "i3d", "i3d-flow", "i3d-two-stream", "inception-v3", "mc3-18"),
     *(f"movinet-a{size}{kind}" for size in range(6) for kind in ("", "-stream")),
     *("p3d-131", "p3d-199", "p3d-63", "r2plus1d-18", "r2plus1d-34", "r3d-18", "s3d"),
 )

@@ -76,7 +76,7 @@ def estimator_state(estimator: Any) -> dict[str, Tensor]:
         raise ImportError(MISSING) from error
     try:
         content = skops.io.dumps(estimator)
-    except TypeError as error:
+    except Exception as error:  # whatever parts of others, such as networks, make skops do
         raise CheckpointError(name, [f"skops cannot save it: {error}"]) from error
     _load(content, name)
     return {STATE: torch.frombuffer(bytearray(content), dtype=torch.uint8)}

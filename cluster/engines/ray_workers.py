@@ -125,6 +125,7 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
             self.loading = None
         outcomes: list[OutcomeT] = []
         left: list[TaskT] = []
+        ready = self._with_first(ready)
         while self.on_hand and self.on_hand[0][0] in ready:
             reference, batch = self.on_hand[0]
             try:
@@ -138,12 +139,21 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
             self.on_hand.popleft()
             self.capacity = len(done) if len(done) < len(batch) else min(2 * len(done), MAX_BATCH_TASKS)
             self.head_since = time.monotonic()
-        second = self.on_hand[1][0] if len(self.on_hand) > 1 else None
-        if not outcomes and second in ready and not ray.wait([self.on_hand[0][0]], timeout=0)[0]:
-            # Batches are worked on in order: the second is over before the first only where the worker has died. Of the
-            # first, Ray may not tell that.
-            ray.get(second)
         return outcomes, left
+
+    def _with_first(self, ready: set[Any]) -> set[Any]:
+        """The answers, with that of the first batch where only the second was told of.
+
+        Ray tells of as many answers as it is asked for, in no order: of the second again and again. Batches are worked on
+        in order, so that the second is over before the first only where the worker has died: that is raised here.
+        """
+        if len(self.on_hand) < 2 or self.on_hand[0][0] in ready or self.on_hand[1][0] not in ready:
+            return ready
+        first, second = self.on_hand[0][0], self.on_hand[1][0]
+        if not ray.wait([first], timeout=0)[0]:
+            ray.get(second)
+            return ready
+        return {*ready, first}
 
     def kill(self) -> None:
         """End the process, by force if need be."""

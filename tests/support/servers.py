@@ -204,6 +204,8 @@ def s3_bucket(through: Through = nullcontext) -> Iterator[str]:
             pass
         with through(address) as seen, _pointed_at("s3", S3_ENVIRONMENT, seen):
             yield "s3://bucket"
+        with urlopen(Request(f"{address}/moto-api/reset", method="POST")):
+            pass  # all servers of a process share what they hold
     finally:
         server.stop()
 

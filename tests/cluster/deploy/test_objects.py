@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+import framemill
 from cluster.nightly.config import NightlyOptions
 from cluster.runs.command_line import parse
 from cluster.runs.lifecycle import ExitCode
@@ -117,7 +117,7 @@ def test_the_nightly_job_asks_for_all_cores_that_there_can_be() -> None:
 
 @pytest.mark.parametrize("pod", PODS)
 def test_images_are_of_this_version_and_cannot_change(pod: str) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = framemill.__version__
     assert container(pod)["image"] == f"REGISTRY/framemill:{version}@sha256:DIGEST"
 
 

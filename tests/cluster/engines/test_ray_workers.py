@@ -138,6 +138,14 @@ def test_the_second_batch_waits_for_the_first(worker: WorkerHandle[Pause, int]) 
     assert found == [0, 1]
 
 
+def test_answers_that_ray_tells_of_in_no_order_are_taken_in_order(worker: WorkerHandle[Pause, int]) -> None:
+    for number in range(2):
+        worker.give([Pause(number)], seconds=60)
+    (first, _), (second, _) = worker.on_hand
+    ray.wait([first, second], num_returns=2, timeout=60)
+    assert worker.collect({second}) == ([0, 1], [])
+
+
 def test_a_stuck_worker_is_killed_by_force(worker: WorkerHandle[Pause, int]) -> None:
     os.kill(worker.process_id, signal.SIGSTOP)
     worker.kill()

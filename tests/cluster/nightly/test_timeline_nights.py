@@ -164,7 +164,7 @@ def test_a_night_that_looks_for_sensitive_scenes_shows_blurred_pictures(root: Pa
     record = night(tmp_path)
     assert record.labels is not None
     assert {one.name for one in record.labels.classes} <= {"harmless", "sensitive"}
-    assert sum(one.first for one in record.labels.classes) == 2
+    assert sum(one.first for one in record.labels.classes) == record.counts.labelled >= 2
     for row in rows(tmp_path).values():
         assert {event["name"] for event in row["events"]} <= {"sensitive"}
         assert row["labels"][0]["name"] == ("sensitive" if row["events"] else "harmless")

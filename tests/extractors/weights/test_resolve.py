@@ -142,7 +142,8 @@ def test_without_network_the_error_tells_set_place_and_reason(tmp_path, entry):
     with pytest.raises(MissingWeightsError, match=entry.file_name) as caught:
         resolve_weights(entry.name, entry.kind, cache_dir=tmp_path, open_uri=opener({}))
     assert (caught.value.known, caught.value.path) == (entry, tmp_path / entry.file_name)
-    assert caught.value.reason == f"no route to {entry.url}"
+    fetched_by_users = "it is fetched by its users, under its licence"
+    assert caught.value.reason == (fetched_by_users if entry.npm else f"no route to {entry.url}")
 
 
 def test_a_file_placed_in_the_cache_is_verified(tmp_path):
