@@ -144,8 +144,8 @@ class WorkerHandle(Generic[TaskT, OutcomeT]):
     def _with_first(self, ready: set[Any]) -> set[Any]:
         """The answers, with that of the first batch where only the second was told of.
 
-        Ray tells of as many answers as it is asked for, in no order: of the second again and again. Batches are worked on
-        in order, so that the second is over before the first only where the worker has died: that is raised here.
+        Ray tells of as many answers as it is asked for, in no order: of the second again and again. Batches are worked
+        on in order, so that the second is over before the first only where the worker has died: that is raised here.
         """
         if len(self.on_hand) < 2 or self.on_hand[0][0] in ready or self.on_hand[1][0] not in ready:
             return ready

@@ -171,5 +171,5 @@ def test_a_night_that_looks_for_sensitive_scenes_shows_blurred_pictures(root: Pa
     page = (tmp_path / "labels" / "report.html").read_text()
     assert "This night looked for sensitive scenes: pictures are blurred." in page
     pictures = {base64.b64decode(found) for found in re.findall('data:image/jpeg;base64,([^"]+)', page)}
-    videos = [Video(path.stem, str(path)) for path in sorted((root / "videos").glob("v*.mp4"))]
+    videos = [Video(path.stem, str(path)) for path in sorted((root / "videos").glob("*.mp4"))]
     assert pictures == {found.jpeg for found in thumbnails_of(videos, is_blurred=True).values()}
