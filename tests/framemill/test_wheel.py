@@ -72,7 +72,7 @@ def test_the_steps_of_the_demo(installed: Path, tmp_path: Path) -> None:
     def step(*words: str) -> str:
         return run([installed / "framemill", *words], tmp_path)
 
-    step("samples", "--output", "videos", "--count", "9", "--nights", "1")
+    step("samples", "--output", "videos", "--count", "36", "--nights", "1")
     step("extract", "--input", "videos/manifest.csv", "--output", "features", "--max-failure-ratio", "1", *RANDOM)
     train = "--features features --output classifier --split column --model logistic --epochs 2 --batch-size 9"
     step("train", *train.split())
@@ -80,7 +80,7 @@ def test_the_steps_of_the_demo(installed: Path, tmp_path: Path) -> None:
     step("nightly", *label.split(), "--max-failure-ratio", "1")
     assert (tmp_path / "labels/report.html").is_file()
     found = pd.concat(map(pd.read_parquet, (tmp_path / "labels").glob("date=*/*.parquet")))
-    assert len(found) >= 9
+    assert len(found) >= 36
     assert step("doctor").startswith("ok  framemill")
 
 
