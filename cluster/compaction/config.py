@@ -6,18 +6,10 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from cluster.datasets.partitions import Partition
+from cluster.datasets.partitions import is_partition
 from cluster.runs.common_options import ReportingOptions
 from cluster.runs.option import option
 from cluster.runs.options import Options
-
-
-def is_partition(text: str) -> bool:
-    """Whether `text` is a partition."""
-    try:
-        return bool(Partition.parse(text))
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

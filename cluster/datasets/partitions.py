@@ -61,6 +61,14 @@ class Partition:
 WHOLE = Partition()
 
 
+def is_partition(text: str) -> bool:
+    """Whether `text` is a partition."""
+    try:
+        return bool(Partition.parse(text))
+    except ValueError:
+        return False
+
+
 def hashes_of(ids: Iterable[str]) -> NDArray[np.uint32]:
     """(ids,) the hash of each id."""
     return np.fromiter((crc32(_root(name).encode()) for name in ids), np.uint32)

@@ -46,7 +46,7 @@ class SubmissionOptions(Options):
     """One Ray job; its command follows the options, after `--`."""
 
     working_dir: str | None = option(
-        None, help="folder that is sent to the cluster, where the command runs; by default this code"
+        None, help="folder that is sent to the cluster, where the command runs; by default the checkout that this is of"
     )
 
 
@@ -54,6 +54,13 @@ def run_submission(options: SubmissionOptions, command: Sequence[str]) -> int:
     """Run `command` on the cluster of `RAY_API_SERVER_ADDRESS`; returns its exit code. SIGTERM and Ctrl-C stop it."""
     if not command:
         return bad_input(InputError("no command is given: write it after --, as in -- python jobs/nightly.py …"))
+    if options.working_dir is None and not (CODE / "pyproject.toml").is_file():
+        return bad_input(
+            InputError(
+                "--working-dir is required where Framemill is installed as a package: give a checkout of it, or, where "
+                "the image of the cluster has it, a folder with what else the command needs"
+            )
+        )
     os.environ.update(NO_DEFAULT_EXCLUDES)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from cluster.datasets.partitions import Partition
+from cluster.datasets.partitions import Partition, is_partition
 from cluster.engines.options import EngineOptions
 from cluster.runs.common_options import (
     AccessOptions,
@@ -34,14 +34,6 @@ def is_fps(text: str) -> bool:
     """Whether `text` is a rate that a video can be sampled at."""
     try:
         return as_fps(text) > 0
-    except ValueError:
-        return False
-
-
-def is_partition(text: str) -> bool:
-    """Whether `text` is a partition."""
-    try:
-        return bool(Partition.parse(text))
     except ValueError:
         return False
 

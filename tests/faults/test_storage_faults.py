@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -14,7 +13,7 @@ from cluster.storage.retry import RetryPolicy
 from cluster.storage.versions import versions_of
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
-from tests.support.faulty_proxy import Fault, FaultyProxy, every, faulty_proxy
+from tests.support.faulty_proxy import Fault, FaultyProxy, every, faulty_proxy, proxies_before_stores
 from tests.support.servers import gs_bucket, http_files, s3_bucket
 
 CONTENT = bytes(range(256)) * 80_000  # several requests long
@@ -28,13 +27,7 @@ FAULTS = [Fault.UNAVAILABLE, *(pytest.param(fault, marks=pytest.mark.heavy) for 
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest) -> Iterator[tuple[str, FaultyProxy]]:
     """A bucket, and the proxy before it."""
-    proxies: list[FaultyProxy] = []
-
-    @contextmanager
-    def through(address: str) -> Iterator[str]:
-        with faulty_proxy(address) as proxy:
-            proxies.append(proxy)
-            yield proxy.url
+    proxies, through = proxies_before_stores()
 
     with request.param(through) as bucket:
         yield bucket, proxies[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from cluster.storage.files import read_bytes, write_bytes
 from cluster.storage.listing import list_files
 from tests.support.dataset import rows, run_job
-from tests.support.faulty_proxy import Fault, FaultyProxy, every, faulty_proxy
+from tests.support.faulty_proxy import Fault, FaultyProxy, every, proxies_before_stores
 from tests.support.servers import S3_ENVIRONMENT, Through, gs_bucket, http_files, s3_bucket, write_certificate
 from tests.support.videos import Clip, write_video
 
@@ -74,13 +74,7 @@ def test_a_failing_bucket_gives_the_rows_of_a_folder(
     reference: list[dict[str, object]],
     tmp_path: Path,
 ) -> None:
-    proxies: list[FaultyProxy] = []
-
-    @contextmanager
-    def through(address: str) -> Iterator[str]:
-        with faulty_proxy(address) as proxy:
-            proxies.append(proxy)
-            yield proxy.url
+    proxies, through = proxies_before_stores()
 
     output = tmp_path / "fetched"
     with open_bucket(through) as bucket:

@@ -9,18 +9,20 @@ buckets that ignore them, where the next run repairs what they let happen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import cycle, product
 from pathlib import Path
 
 import pytest
 
 from cluster.datasets.folder import DatasetError
-from cluster.storage import fence, file_lock, lease
-from cluster.storage.holder import Holder
-from cluster.storage.lease import Lease, LeaseError
-from tests.support.clocks import Clock
-from tests.support.datasets_under_watch import WatchedDataset, in_bucket, in_careless_bucket, on_disk
+from cluster.storage.lease import LeaseError
+from tests.support.datasets_under_watch import (
+    WatchedDataset,
+    in_bucket,
+    in_careless_bucket,
+    on_disk,
+    time_in_turns,
+)
 from tests.support.interleaving import Actor, KilledError
 from tests.support.nightly_writers import FeatureWriter, LabelWriter
 
@@ -62,13 +64,7 @@ def dataset(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[WatchedDataset]:
     """A dataset with the rows of the night before; time passes in sleep alone, and each run has its own machine."""
-    clock = Clock()
-    for module in (lease, fence, file_lock):
-        monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(file_lock, "POLL_SECONDS", 10.0)
-    monkeypatch.setattr(Lease, "_renew_until_released", lambda self: None)
-    of_this_process = Holder.of_this_process
-    monkeypatch.setattr(Holder, "of_this_process", lambda run_id: replace(of_this_process(run_id), machine=run_id))
+    time_in_turns(monkeypatch)
     kind, writer = request.param
     with STORES[kind](tmp_path) as store:
         WRITERS[writer].begin(store.root)

@@ -84,6 +84,13 @@ def test_the_steps_of_the_demo(installed: Path, tmp_path: Path) -> None:
     assert step("doctor").startswith("ok  framemill")
 
 
+def test_submitting_sends_no_installed_packages(installed: Path, tmp_path: Path) -> None:
+    command = [installed / "framemill", "submit", "--", "python", "-V"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--working-dir is required where Framemill is installed as a package" in done.stderr
+
+
 def test_programs_are_checked_against_its_types(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "good.py").write_text(SCRIPT)
     (tmp_path / "bad.py").write_text(SCRIPT.replace("frame.seconds + 1", "frame.seconds + 'a'"))

@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.storage import file_lock, files, local_files
+from cluster.storage import fence, file_lock, files, lease, local_files
 from cluster.storage.holder import Holder
+from cluster.storage.lease import Lease
 from cluster.storage.local_files import TEMPORARY_SUFFIX
+from tests.support.clocks import Clock
 from tests.support.interleaving import before_operation
 from tests.support.nightly_writers import NightlyWriter
 from tests.support.shelf import shelf
@@ -207,3 +209,14 @@ def _stopping_at_lock(flock: Callable[[Any, int], None]) -> Callable[[Any, int],
 def _stopping_at_temporary() -> UUID:
     before_operation(False, "")
     return uuid4()
+
+
+def time_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes in sleep alone, nobody renews a lease in the background, and each run has its own machine."""
+    clock = Clock()
+    for module in (lease, fence, file_lock):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(file_lock, "POLL_SECONDS", 10.0)
+    monkeypatch.setattr(Lease, "_renew_until_released", lambda self: None)
+    of_this_process = Holder.of_this_process
+    monkeypatch.setattr(Holder, "of_this_process", lambda run_id: replace(of_this_process(run_id), machine=run_id))

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Never
 
 import pyarrow as pa
+import pytest
 
 from classifiers.weights.checkpoint import Checkpoint
 from cluster.datasets.label_dataset import Labelled
+from cluster.engines.deferred import DeferredEngine
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.plan import make_plan, read_inputs
@@ -26,6 +28,13 @@ from tests.support.clips import trained_clips, trained_stream
 from tests.support.scoring import scoring_config, write_features
 
 NO_LABELS = Labelled(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+
+
+def begun_engines(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What engines are told to begin with from now on, which they do not."""
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(DeferredEngine, "begin", lambda self, imports: calls.append(imports))
+    return calls
 
 
 def refuse_engine(*arguments: object) -> Never:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,3 +138,16 @@ def faulty_proxy(target: str) -> Iterator[FaultyProxy]:
         finally:
             proxy.has_ended.set()
             server.shutdown()
+
+
+def proxies_before_stores() -> tuple[list[FaultyProxy], Callable[[str], AbstractContextManager[str]]]:
+    """Proxies as they are opened, and what opens one before the store at an address (`tests.support.servers`)."""
+    opened: list[FaultyProxy] = []
+
+    @contextmanager
+    def through(address: str) -> Iterator[str]:
+        with faulty_proxy(address) as proxy:
+            opened.append(proxy)
+            yield proxy.url
+
+    return opened, through

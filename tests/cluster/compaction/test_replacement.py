@@ -6,7 +6,6 @@ The runs take turns as in `tests/faults/test_takeovers.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,14 +19,18 @@ from cluster.compaction.replacement import Replacement
 from cluster.datasets.folder import DatasetError
 from cluster.features.columns import read_index
 from cluster.features.files import open_features
-from cluster.storage import fence, file_lock, lease
-from cluster.storage.holder import Holder
-from cluster.storage.lease import Lease, LeaseError
+from cluster.storage.lease import LeaseError
 from cluster.storage.parquet import read_table, write_table
 from cluster.storage.writer import PlainWriter
 from schemas.videos import content_of
-from tests.support.clocks import Clock
-from tests.support.datasets_under_watch import WatchedDataset, in_bucket, in_careless_bucket, on_disk, table_of
+from tests.support.datasets_under_watch import (
+    WatchedDataset,
+    in_bucket,
+    in_careless_bucket,
+    on_disk,
+    table_of,
+    time_in_turns,
+)
 from tests.support.interleaving import Actor, KilledError
 from tests.support.nightly_writers import BEFORE, FAILED_BEFORE, FeatureWriter, failure, feature_dataset, feature_row
 
@@ -56,13 +59,7 @@ def dataset(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[WatchedDataset]:
     """The dataset of the night before, each row and each failure in a file of its own."""
-    clock = Clock()
-    for module in (lease, fence, file_lock):
-        monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(file_lock, "POLL_SECONDS", 10.0)
-    monkeypatch.setattr(Lease, "_renew_until_released", lambda self: None)
-    of_this_process = Holder.of_this_process
-    monkeypatch.setattr(Holder, "of_this_process", lambda run_id: replace(of_this_process(run_id), machine=run_id))
+    time_in_turns(monkeypatch)
     monkeypatch.setattr(replacement, "ThreadPoolExecutor", InThisThread)
     with STORES[request.param](tmp_path) as store:
         for number, video in enumerate(BEFORE):

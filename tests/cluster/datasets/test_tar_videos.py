@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from cluster.storage.read_policy import STRICT
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
 from schemas.videos import Video
-from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.support.faulty_proxy import proxies_before_stores
 from tests.support.servers import s3_bucket
 from tests.support.tars import tar_bytes
 
@@ -169,13 +168,7 @@ def test_a_tar_that_is_replaced_in_a_store_is_read_anew(tmp_path: Path, monkeypa
 
 def test_a_tar_in_a_store_is_walked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
-    proxies: list[FaultyProxy] = []
-
-    @contextmanager
-    def through(address: str) -> Iterator[str]:
-        with faulty_proxy(address) as proxy:
-            proxies.append(proxy)
-            yield proxy.url
+    proxies, through = proxies_before_stores()
 
     with s3_bucket(through) as root:
         (proxy,) = proxies

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.config import ExtractionOptions
 from cluster.extraction.early_start import WORKER_IMPORTS, run_extraction
 from cluster.runs.lifecycle import ExitCode
 from tests.support.dataset import ROOT
+from tests.support.engines import begun_engines
 
 DRIVER = """
 import sys
@@ -25,10 +25,7 @@ assert not {"aiohttp", "fsspec", "ray", "torch"} & set(sys.modules)
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """What engines were told to begin with."""
-    calls: list[tuple[str, ...]] = []
-    monkeypatch.setattr(DeferredEngine, "begin", lambda self, imports: calls.append(imports))
-    return calls
+    return begun_engines(monkeypatch)
 
 
 def test_a_driver_imports_neither_torch_nor_ray() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from cluster.datasets.row_dataset import FAILURES, LEDGER
-from cluster.engines.deferred import DeferredEngine
 from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.config import OF_FEATURES, OF_VIDEOS, ScoringOptions
 from cluster.scoring.early_start import SETTLED, WORKER_IMPORTS, run_scoring
 from tests.support.dataset import ROOT
+from tests.support.engines import begun_engines
 
 DAY = "2026-02-03"
 DRIVER = """
@@ -27,10 +27,7 @@ assert not {"aiohttp", "fsspec", "ray", "torch"} & set(sys.modules)
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """What engines were told to begin with."""
-    calls: list[tuple[str, ...]] = []
-    monkeypatch.setattr(DeferredEngine, "begin", lambda self, imports: calls.append(imports))
-    return calls
+    return begun_engines(monkeypatch)
 
 
 def test_a_driver_imports_nothing_heavy_before_its_engine_starts() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from cluster.storage import conditions, files
 from cluster.storage.conditions import ChangedError
-from tests.support.faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from tests.support.faulty_proxy import Fault, proxies_before_stores
 from tests.support.servers import gs_bucket, s3_bucket
 
 STORES = [pytest.param(gs_bucket, id="gs"), pytest.param(s3_bucket, id="s3")]
@@ -82,13 +81,7 @@ def test_nothing_is_written_to_a_web_server():
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_write_whose_response_was_lost_has_succeeded(store):
-    proxies: list[FaultyProxy] = []
-
-    @contextmanager
-    def through(address: str) -> Iterator[str]:
-        with faulty_proxy(address) as proxy:
-            proxies.append(proxy)
-            yield proxy.url
+    proxies, through = proxies_before_stores()
 
     with store(through) as bucket:
         (proxy,) = proxies

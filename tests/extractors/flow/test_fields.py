@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -39,7 +40,6 @@ def test_a_network_gets_what_opencv_and_the_published_recipe_give(stored):
 
 
 def test_grey_is_opencvs(stored):
-    cv2 = pytest.importorskip("cv2")
     for frame in stored["frames"]:
         np.testing.assert_array_equal(grey(frame), cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
 
