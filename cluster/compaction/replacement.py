@@ -23,10 +23,9 @@ from functools import partial
 import pyarrow as pa
 
 from cluster.compaction.groups import SmallFile
-from cluster.compaction.small_files import is_of_system
 from cluster.datasets.tables import FENCED_KEY, GROUP_FILES, StoredTable, load_table
 from cluster.storage import files
-from cluster.storage.parquet import TableError, encode_on_disk
+from cluster.storage.parquet import TableError, encode_on_disk, is_of_system
 from cluster.storage.writer import Writer
 from schemas.failures import FAILURE_SCHEMA
 from schemas.replaced import REPLACED_KEY, name_after, replaced_metadata

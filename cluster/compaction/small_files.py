@@ -20,7 +20,7 @@ from cluster.compaction.groups import SmallFile
 from cluster.datasets.settled_rows import SettledFile, SettledPart, SettledRows
 from cluster.datasets.shard_sink import LARGE_ROW_BYTES
 from cluster.datasets.tables import FENCED_KEY
-from cluster.storage.parquet import open_parquet
+from cluster.storage.parquet import is_of_system, open_parquet
 from schemas.features import CODE_COLUMNS
 from schemas.ledger import FIRST_REVISION
 from schemas.replaced import REPLACED_KEY
@@ -66,11 +66,6 @@ def files_of(
         ],
         uris=frozenset(file.shard or file.uri for file in rows.files),
     )
-
-
-def is_of_system(error: Exception) -> bool:
-    """Whether an error is one of a disk or store; pyarrow has `OSError`, without a number, for damaged files, too."""
-    return isinstance(error, OSError) and not (type(error) is OSError and error.errno is None)
 
 
 def _small_shard(file: SettledFile, revision: str) -> SmallFile | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from cluster.storage import files
 from cluster.storage.listing import list_files
-from cluster.storage.parquet import TableError, read_table, write_table
+from cluster.storage.parquet import TableError, is_of_system, read_table, write_table
 from cluster.storage.writer import Writer
 
 logger = logging.getLogger("framemill")
@@ -47,11 +48,17 @@ class LedgerIndex:
         return np.array([given.get(one, -1) for one in ours], np.int32)
 
     def part(self, number: int) -> pa.Table:
-        """The lines of a part, with their places among `files`. A damaged index is removed, and raises `TableError`."""
+        """The lines of a part, with their places among `files`.
+
+        An index that is damaged, or lacks the part, is removed, and raises `TableError`.
+        """
         try:
             return read_table(_part_uri(self._folder, self._name, number))
         except (OSError, TableError) as error:
-            files.delete(_table_uri(self._folder, self._name))
+            if is_of_system(error) and not isinstance(error, FileNotFoundError):
+                raise  # which says nothing of the index
+            with suppress(FileNotFoundError):  # a newer one has taken its place
+                files.delete(_table_uri(self._folder, self._name))
             raise TableError(f"the index {self._name} was damaged and is removed: run again\n{error}") from error
 
 

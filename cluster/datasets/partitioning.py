@@ -46,8 +46,9 @@ def check_partitioning(root: str, partition: Partition, folders: tuple[str, ...]
         if partition != WHOLE and any(any(stored_parquet(files.join(root, name))) for name in folders):
             raise DatasetError(f"{root} was written as a whole: go on without --partition, or write to another place")
     elif begun.count != partition.count:
-        which = f"1/{begun.count} and the others" if partition == WHOLE else f"K/{begun.count}"
-        remedy = f"give extract_features.py --partition {which}, or write to another place"
+        remedy = f"give --partition K/{begun.count}"
+        if partition == WHOLE:
+            remedy = f"give extract_features.py --partition 1/{begun.count} and the others, or write to another place"
         raise DatasetError(f"{root} is written in {begun.count} partitions: {remedy}")
     return begun
 

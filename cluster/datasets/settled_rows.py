@@ -283,7 +283,8 @@ class SettledPart:
 
 def sound(part: SettledPart) -> SettledPart:
     """The part as `FeatureDataset.repaired` leaves it, which has changed the files since the part was read."""
-    return part.without(all_gone(part)[0]).mended()[0]
+    part = part.without(all_gone(part)[0])
+    return part.without(part.repeated_failures()).mended()[0]
 
 
 def all_gone(part: SettledPart) -> tuple[dict[str, set[str]], dict[str, set[str]]]:

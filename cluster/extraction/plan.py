@@ -76,9 +76,10 @@ class Inputs:
 class Plan:
     """A run that can start; a dry run also without weights.
 
-    on_gpu   where the networks are
-    is_new   whether nothing says yet how the features of the dataset are made
-    related  pages that the report links to
+    on_gpu        where the networks are
+    is_new        whether nothing says yet how the features of the dataset are made
+    related       pages that the report links to
+    has_pictures  whether the report shows some of the videos
     """
 
     options: ExtractionOptions
@@ -91,6 +92,7 @@ class Plan:
     fingerprint: dict[str, str]
     weights_warning: str | None
     related: tuple[PageLink, ...] = ()
+    has_pictures: bool = True
 
     @property
     def videos(self) -> Sequence[Video]:

@@ -54,7 +54,7 @@ class ExtractionRun:
         self._plan = plan
         self._engine = engine
         self._backlog = backlog
-        first = backlog.first()
+        first = backlog.first() if plan.has_pictures else []
         pictured = {first[len(first) * number // PICTURES].id for number in range(PICTURES) if first}
         is_beam = plan.options.engine.engine == BEAM  # whose pipeline gets them all at once
         self._queue = TaskQueue(backlog.waiting() if is_beam else backlog, thumbnails=pictured)

@@ -1,8 +1,8 @@
 """The feature files that count, while a compaction puts one in the place of others (`schemas.replaced`).
 
 A listing may have been read before the new file was there and after old ones were gone, and a listed file may be gone
-when it is opened. So files are listed again once all of them have been opened, until no listed one is gone. Of files
-that are there, those that another one has replaced are left out.
+when it is opened. So files are listed again once all of them have been opened, until none has gone and all are open. Of
+files that are there, those that another one has replaced are left out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from schemas.errors import InputError
 
 MAX_REQUESTS = 16  # concurrent ones
 MAX_LISTINGS = 10
@@ -25,6 +27,7 @@ def current_files(listed: Callable[[], list[str]], inspect: Callable[[str], tupl
 
     Raises:
         FileNotFoundError: for a file that is listed, and not there.
+        InputError: where files go on being replaced; those that are only added are taken as they were listed last.
     """
     found: dict[str, tuple[T, Sequence[str]]] = {}
 
@@ -43,7 +46,12 @@ def current_files(listed: Callable[[], list[str]], inspect: Callable[[str], tupl
             before, names = names, listed()
             if lost := [result for name, result in results if isinstance(result, FileNotFoundError) and name in names]:
                 raise lost[0]
-            if names == before:
+            if set(before) <= set(names) <= found.keys():
                 break
+        else:
+            if found.keys() - set(names):  # what has taken their place was not opened
+                raise InputError(
+                    "feature files are joined faster than they can be opened: wait until compact_features.py has ended"
+                )
     replaced = {uri for name in names if name in found for uri in found[name][1]}
     return [found[name][0] for name in names if name in found and name not in replaced]

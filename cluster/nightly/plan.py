@@ -142,7 +142,10 @@ def planned_night(inputs: NightInputs) -> Iterator[tuple[NightPlan, Engine]]:
         else:
             plan, engine = stack.enter_context(planned(settings.extraction, inputs.extraction))
             page = PageLink(night_title(settings.date), NightRecords(options.labels).page_uri(settings.date))
-            extraction = Extraction(replace(plan, related=(page, *training_pages(options))), engine)
+            # Those of a night that looks for sensitive scenes are blurred, and the pages of extractions blur none.
+            has_pictures = not (options.report.without_pictures or options.timelines.sensitive)
+            related = (page, *training_pages(options))
+            extraction = Extraction(replace(plan, related=related, has_pictures=has_pictures), engine)
         yield NightPlan(extraction, _labels(inputs, extraction, engine)), engine
 
 

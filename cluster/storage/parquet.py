@@ -67,6 +67,11 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         yield parquet
 
 
+def is_of_system(error: Exception) -> bool:
+    """Whether an error is one of a disk or store; pyarrow has `OSError`, without a number, for damaged files, too."""
+    return isinstance(error, OSError) and not (type(error) is OSError and error.errno is None)
+
+
 def write_table(uri: str, table: pa.Table) -> int:
     """Write `table` to `uri` and return the size of the file in bytes."""
     data = encode_on_disk(table)

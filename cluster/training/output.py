@@ -26,6 +26,7 @@ from cluster.runs.provenance import command_line, package_versions, without_secr
 from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from cluster.training.base import WorkerResources
+from cluster.training.config import TrainingOptions
 from cluster.training.data import TrainingData
 from cluster.training.report_context import feature_reports, lip_previews, mistake_pictures
 from cluster.training.worker import TrainingOutcome, TrainingPlan
@@ -82,10 +83,16 @@ def write_output(
     contents = write_checkpoint(Checkpoint(_checkpoint_config(plan, outcome), outcome.state, outcome.history))
     last = contents.pop(CONFIG_FILE)
     contents[RECORD_FILE] = record.to_json().encode()
-    contents[OPTIONS_FILE] = config_text(plan.settings.options, "a training").encode()
+    contents[OPTIONS_FILE] = config_text(_repeating(plan), "a training").encode()
     _write(output, contents)
     _write(output, {REPORT_FILE: _page(plan, record).encode(), CONFIG_FILE: last})
     return record
+
+
+def _repeating(plan: TrainingPlan) -> TrainingOptions:
+    """The options that repeat the training on any machine: with the precision that `auto` has chosen on this one."""
+    options = plan.settings.options
+    return replace(options, optimisation=replace(options.optimisation, precision=plan.settings.precision))
 
 
 def _write(output: str, contents: Mapping[str, bytes]) -> None:

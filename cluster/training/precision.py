@@ -37,7 +37,8 @@ def _begun_precision(output: str) -> str | None:
     if config is not None:
         identity: dict[str, str] = config.training.get("identity", {})
         return identity.get("precision")
-    log = StateFolder(output, TrainingIdentity({})).resume_log()
+    states = StateFolder(output, TrainingIdentity({}))
+    log = states.resume_log() if states.last() is not None else None  # without a state, nothing is resumed
     return None if log is None else log.precision
 
 

@@ -85,7 +85,7 @@ class StateFolder:
         if log is None:
             log = ResumeLog(utc_text(datetime.now(UTC)), precision=precision)
         else:
-            log = replace(log, resumed_at_epoch=(*log.resumed_at_epoch, epoch))
+            log = replace(log, resumed_at_epoch=(*log.resumed_at_epoch, epoch), precision=precision)
         files.write_bytes(self._resume_log_uri, strict_json.dump(log).encode())
         return log
 

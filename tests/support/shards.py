@@ -15,7 +15,13 @@ FAILING = 7  # every seventh video fails
 
 
 def shard_dataset(
-    root: Path | str, run_id: str, *, partition: Partition = WHOLE, has_frames: bool = False, revision: str = "1"
+    root: Path | str,
+    run_id: str,
+    *,
+    partition: Partition = WHOLE,
+    has_frames: bool = False,
+    revision: str = "1",
+    note: str = "",
 ) -> FeatureDataset:
     """The dataset at `root`."""
     return FeatureDataset(
@@ -26,6 +32,7 @@ def shard_dataset(
         fingerprint=FINGERPRINT,
         partition=partition,
         revision=revision,
+        note=note,
     )
 
 

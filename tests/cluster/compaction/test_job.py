@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,13 +113,19 @@ def test_large_files_stay_and_a_second_compaction_finds_nothing(
     assert [pq.read_metadata(path).num_rows for path in sorted((tmp_path / "features").iterdir())] == [9, 12, 12, 2]
 
 
-def test_shards_of_another_schema_revision_or_note_are_kept_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"revision": "2"}, {"note": "random weights"}, {"has_frames": True}], ids=str)
+def test_shards_of_another_schema_revision_or_note_are_kept_apart(tmp_path: Path, other: dict[str, Any]) -> None:
     commit_nights(shard_dataset(tmp_path, "r1"), range(4))
-    commit_nights(shard_dataset(tmp_path, "r2", revision="2"), range(7, 11))
+    commit_nights(shard_dataset(tmp_path, "r2", **other), range(7, 11), frames=3 if "has_frames" in other else 0)
     assert compacted(tmp_path) == ExitCode.DONE
     first, second = files_in(tmp_path, "ledger")
     assert (first, second) == ("part-r1-00002_0001.parquet", "part-r2-00002_0001.parquet")
-    assert [revision_of(read_table(str(tmp_path / "ledger" / name))) for name in (first, second)] == ["1", "2"]
+    found = [revision_of(read_table(str(tmp_path / "ledger" / name))) for name in (first, second)]
+    assert found == ["1", other.get("revision", "1")]
+    schemas = [pq.read_schema(tmp_path / "features" / name) for name in (first, second)]
+    note = other["note"].encode() if "note" in other else None
+    assert [schema.metadata.get(b"framemill.note") for schema in schemas] == [None, note]
+    assert ["rgb" in schema.names for schema in schemas] == [False, "has_frames" in other]
 
 
 def test_shards_without_ledger_or_of_large_rows_or_unreadable_stay(

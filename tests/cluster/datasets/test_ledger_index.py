@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -186,6 +187,22 @@ def test_a_damaged_index_counts_no_more(root: Path, caplog: pytest.LogCaptureFix
     assert "r2.parquet is damaged, and all ledgers are read instead" in caplog.text
     write(root, "r3")
     assert (known(root), sorted(path.stem for path in (root / "index").iterdir())) == ((expected, 0), ["r3", "r3"])
+
+
+def test_an_index_that_a_store_does_not_give_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = dataset_of(str(root), "r9").settled()
+    write(root, "r2")
+
+    def refused(uri: str) -> pa.Table:
+        raise TimeoutError(110, "no answer", uri)
+
+    with monkeypatch.context() as patch:
+        found = newest_index(str(root / "index"))
+        patch.setattr("cluster.datasets.ledger_index.read_table", refused)
+        assert found is not None
+        with pytest.raises(TimeoutError):
+            found.part(0)
+    assert known(root) == (expected, 0)
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"PAR1, not more")])

@@ -127,8 +127,11 @@ def test_a_dataset_stays_divided_as_it_was_begun(tmp_path: Path) -> None:
         dataset.prepare()
     assert (parted / COUNT_FILE).read_text() == '2\n{"--frame-features": "no", "fps": "1"}\n'
     opened(parted, HALVES[1]).check()
-    for other, remedy in ((WHOLE, "1/2 and the others"), (Partition(1, 3), "K/2")):
-        match = rf"is written in 2 partitions: give extract_features.py --partition {remedy}"
+    for other, remedy in (
+        (WHOLE, r"extract_features\.py --partition 1/2 and the others"),
+        (Partition(1, 3), "--partition K/2$"),
+    ):
+        match = f"is written in 2 partitions: give {remedy}"
         with pytest.raises(DatasetError, match=match):
             opened(parted, other).check()
     (parted / COUNT_FILE).write_text("two")

@@ -10,6 +10,7 @@ import pytest
 from cluster.features.columns import read_index
 from cluster.features.current import current_files
 from cluster.features.files import FeatureFileError, open_features
+from schemas.errors import InputError
 from schemas.replaced import replaced_metadata
 from tests.support.features import feature_row, write_shard
 from tests.support.shards import commit_nights, shard_dataset
@@ -78,6 +79,20 @@ def test_a_listing_that_never_stays_the_same_is_taken_as_it_is() -> None:
 
     folder.before["list 1"] = add
     assert {"A", "X0", "X5"} < set(folder.found())
+
+
+def test_files_that_are_replaced_again_and_again_are_refused() -> None:
+    folder, numbers = Folder(a="", d=""), iter(range(100))
+
+    def compact() -> None:
+        number = next(numbers)
+        folder.files = {f"x{number}": [name for name in folder.files if name != "d"], "d": []}
+        folder.before[f"list {number + 2}"] = compact
+
+    folder.before["list 2"] = compact
+    next(numbers)
+    with pytest.raises(InputError, match=r"wait until compact_features\.py has ended"):
+        folder.found()
 
 
 def test_a_file_that_is_listed_and_not_there_is_an_error() -> None:

@@ -158,9 +158,10 @@ def test_features_have_timelines_too(root: Path) -> None:
 
 
 def test_a_night_that_looks_for_sensitive_scenes_shows_blurred_pictures(root: Path, tmp_path: Path) -> None:
-    place = {"labels": str(tmp_path / "labels"), "events_csv": None}
+    place = {"labels": str(tmp_path / "labels"), "features": str(tmp_path / "features"), "events_csv": None}
+    random = dict.fromkeys(("weights", "pca", "audio_weights", "audio_pca"), "random:0")
     classes = {"sensitive": True, "sensitive_class": ("Class 1", "Class 3"), "max_failure_ratio": 0.5}
-    assert run_nightly(config(root, **place, **classes)) == ExitCode.DONE
+    assert run_nightly(config(root, **place, **random, **classes)) == ExitCode.DONE
     record = night(tmp_path)
     assert record.labels is not None
     assert {one.name for one in record.labels.classes} <= {"harmless", "sensitive"}
@@ -173,3 +174,6 @@ def test_a_night_that_looks_for_sensitive_scenes_shows_blurred_pictures(root: Pa
     pictures = {base64.b64decode(found) for found in re.findall('data:image/jpeg;base64,([^"]+)', page)}
     videos = [Video(path.stem, str(path)) for path in sorted((root / "videos").glob("*.mp4"))]
     assert pictures == {found.jpeg for found in thumbnails_of(videos, is_blurred=True).values()}
+    assert len(list((tmp_path / "features" / "runs").glob("*.html"))) == 1  # which the page links to
+    for path in (tmp_path / "features" / "runs").iterdir():
+        assert "/9j/" not in path.read_text(), path  # as any JPEG begins in base64

@@ -15,6 +15,7 @@ from cluster.runs.command_line import parse
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.training.config import TrainingOptions
 from cluster.training.job import run_training
+from cluster.training.precision import with_precision
 from tests.support.trainings import (
     FILES,
     clip_config,
@@ -36,7 +37,8 @@ def trained(dataset, tmp_path_factory):
 def test_what_a_training_leaves(dataset, trained):
     assert {path.name for path in trained.iterdir()} == FILES
     again = parse(TrainingOptions, ["--config", str(trained / "training.toml")])
-    assert again.settings() == training_config(dataset, trained).settings()
+    chosen = with_precision(training_config(dataset, trained).settings()).precision
+    assert again == training_config(dataset, trained, precision=chosen)
     record = record_of(trained)
     assert record.split_sizes == {name: sum(one.videos[name] for one in record.classes) for name in record.split_sizes}
     assert [one.name for one in record.classes] == ["cat", "dog", "fish"]

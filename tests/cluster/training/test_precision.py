@@ -13,7 +13,9 @@ import torch
 
 from classifiers.choices import FEATURE_MODELS
 from classifiers.training.identity import TrainingIdentity
+from cluster.runs.command_line import parse
 from cluster.training import precision
+from cluster.training.config import TrainingOptions
 from cluster.training.job import run_training
 from cluster.training.precision import BF16_MODELS, with_precision
 from cluster.training.states import StateFolder
@@ -87,6 +89,8 @@ def test_a_training_keeps_its_precision(
     assert run_training(training_config(dataset, output)) == 0
     record = record_of(output)
     assert record.configuration["precision"] == "bf16"
+    again = parse(TrainingOptions, ["--config", str(output / "training.toml")])
+    assert with_precision(again.settings()).precision == "bf16"  # on a CPU on which `auto` is fp32
     assert json.loads((output / "config.json").read_text())["training"]["identity"]["precision"] == "bf16"
     assert curve(record.history) == curve(record_of(tmp_path / "whole").history)
     assert (output / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
@@ -94,8 +98,16 @@ def test_a_training_keeps_its_precision(
     assert "finished: nothing to do" in caplog.text
 
 
+def test_one_that_was_given_up_before_its_first_epoch_ended_decides_nothing(cpu: Cpu, tmp_path: Path) -> None:
+    states = StateFolder(str(tmp_path), TrainingIdentity({}))
+    states.begin(0, "bf16")
+    assert with_precision(training_config(tmp_path, tmp_path, model="netvlad").settings()).precision == "fp32"
+    assert states.begin(0, "fp32").precision == "fp32"
+
+
 def test_one_that_an_earlier_release_has_begun_stays_in_fp32(cpu: Cpu, tmp_path: Path) -> None:
     StateFolder(str(tmp_path), TrainingIdentity({})).begin(0, "fp32")
+    (tmp_path / "state" / "epoch-0001.safetensors").write_bytes(b"")
     course = tmp_path / "state" / "course.json"
     course.write_text(json.dumps({n: v for n, v in json.loads(course.read_text()).items() if n != "precision"}))
     assert with_precision(training_config(tmp_path, tmp_path).settings()).precision == "fp32"
