@@ -162,6 +162,8 @@ class Classifier:
                     **{"videos": source, "engine": "local", "quiet": True, **self._options},
                 )
                 record = score_videos(options.settings())
+                if record.status == "interrupted":
+                    raise KeyboardInterrupt
                 if record.status != "completed":
                     raise RuntimeError(f"the videos could not be labelled: the run {record.status}")
                 rows = [row for table in _tables(labels, "date=") for row in table.to_pylist()]
@@ -227,7 +229,8 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     frame = table.to_pandas(ignore_metadata=True)
     for name in {"rgb", "audio"} & set(frame.columns):
         frame[name] = [np.stack(rows) for rows in frame[name]]
-    frame.attrs[FINGERPRINT] = dict(fingerprint_of(table.schema.metadata or {}))
+    if fingerprint := dict(fingerprint_of(table.schema.metadata or {})):
+        frame.attrs[FINGERPRINT] = fingerprint
     return frame
 
 

@@ -32,7 +32,14 @@ from classifiers.training.loop import Training
 from classifiers.training.objective import Classification
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
-from classifiers.weights.checkpoint import VIDEO, Checkpoint, CheckpointConfig, CheckpointError, write_checkpoint
+from classifiers.weights.checkpoint import (
+    MAX_CLASS_INDEX,
+    VIDEO,
+    Checkpoint,
+    CheckpointConfig,
+    CheckpointError,
+    write_checkpoint,
+)
 from cluster.storage import files
 from extractors.networks.pca import EIGENVALUE_OFFSET, Pca
 from extractors.weights.pca_formats import write_pca
@@ -201,11 +208,12 @@ def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names:
             "the table has lost the fingerprint that framemill.read gave it, as merging does: set table.attrs to those "
             "of the table that was read"
         )
+    first = means(table.iloc[:8])  # which refuses a table without them
     rgb_dim, audio_dim = (len(table[name].iloc[0]) for name in ("mean_rgb", "mean_audio"))
     width = getattr(estimator, "n_features_in_", None)
     if width != rgb_dim + audio_dim:
         raise InputError(f"the classifier takes {width} features, and the table has {rgb_dim} + {audio_dim}")
-    probabilities = np.asarray(estimator.predict_proba(means(table.iloc[:8])))
+    probabilities = np.asarray(estimator.predict_proba(first))
     if probabilities.ndim != 2 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         raise InputError(
             "the classifier gives each video any number of classes: save takes those of one class for each"
@@ -242,8 +250,9 @@ def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names:
 
 
 def _indices(classes: NDArray[Any]) -> tuple[int, ...] | None:
-    """Classes that are whole numbers, floats as well: pandas makes them of indices where some videos have none."""
-    if classes.dtype.kind not in "iuf" or (classes != np.floor(classes)).any():
+    """Classes that can be indices of a data set, floats as well, as which pandas reads them where some are missing."""
+    is_index = classes.dtype.kind in "iuf" and not (classes != np.floor(classes)).any()
+    if not is_index or classes.min() < 0 or classes.max() > MAX_CLASS_INDEX:
         return None
     return tuple(map(int, classes))
 

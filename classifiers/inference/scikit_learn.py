@@ -7,6 +7,7 @@ logits (N, K) are the logarithms of the estimator's probabilities. N videos, K c
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ TRUSTED = frozenset(
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
     }
 )
 
@@ -126,36 +128,60 @@ def _load(content: bytes, subject: str) -> Any:
 
 
 def _check_trees(estimator: Any) -> None:
-    """Raise `ValueError` for a tree whose nodes lead out of it, or back, or to features that there are not."""
+    """Raise `ValueError` for trees that would read memory that is not theirs: they predict without a look at bounds.
+
+    Their nodes must not lead out of them, or back, nor look at features that their owner is not given: a decision tree
+    and boosting of histograms compare the width of their input with `n_features_in_`, and a forest or gradient boosting
+    gives its trees what it has compared itself.
+    """
     seen: set[int] = set()
-    left = [estimator]
+    left: list[tuple[Any, int]] = [(estimator, 0)]  # and the width of what the owner gives unseen, if it does so
     while left:
-        value = left.pop()
+        value, width = left.pop()
         if id(value) in seen:
             continue
         seen.add(id(value))
-        kind = type(value).__name__
-        if kind == "Tree":
-            inner = value.children_left != -1
-            children = np.stack([value.children_left, value.children_right])
-            _check_nodes(children[:, inner], inner.nonzero()[0], value.node_count)
-            _check_features(value.feature[inner], value.n_features)
-        elif kind == "TreePredictor":
-            nodes = value.nodes
-            inner = nodes["is_leaf"] == 0
-            _check_nodes(np.stack([nodes["left"], nodes["right"]])[:, inner], inner.nonzero()[0], len(nodes))
-            _check_features(nodes["feature_idx"][inner], getattr(estimator, "n_features_in_", 0))
-            of_sets = inner & (nodes["is_categorical"] != 0)
-            sets = min(len(value.binned_left_cat_bitsets), len(value.raw_left_cat_bitsets))
-            _check_features(nodes["bitset_idx"][of_sets], sets)
-        elif isinstance(value, np.ndarray):
-            left += value.ravel().tolist() if value.dtype == object else []
-        elif isinstance(value, dict):
-            left += value.values()
-        elif isinstance(value, list | tuple):
-            left += value
+        if type(value).__name__ in ("Tree", "TreePredictor"):
+            raise ValueError("a tree is where none belongs")
+        if isinstance(value, np.ndarray):
+            left += [(each, width) for each in value.ravel().tolist()] if value.dtype == object else []
+        elif isinstance(value, Mapping):
+            left += [(each, width) for each in value.values()]
+        elif isinstance(value, Collection) and not isinstance(value, str | bytes):
+            left += [(each, width) for each in value]
         else:
-            left += getattr(value, "__dict__", {}).values()
+            left += _parts(value, width)
+
+
+def _parts(value: Any, width: int) -> list[tuple[Any, int]]:
+    """The attributes of an object to look at, with the width of the input that it gives them; its trees are checked."""
+    attributes = dict(getattr(value, "__dict__", {}))
+    own = attributes.get("n_features_in_", 0)
+    module = type(value).__module__
+    if module == "sklearn.tree._classes":
+        _check_tree(attributes.pop("tree_", None), min(own, width or own))
+    elif module.startswith("sklearn.ensemble._hist_gradient_boosting"):
+        for tree in (tree for trees in attributes.pop("_predictors", ()) for tree in trees):
+            _check_predictor(tree, own)
+    gives_unseen = module in ("sklearn.ensemble._forest", "sklearn.ensemble._gb")
+    return [(each, own if gives_unseen else 0) for each in attributes.values()]
+
+
+def _check_tree(tree: Any, width: int) -> None:
+    if tree is not None:
+        inner = tree.children_left != -1
+        children = np.stack([tree.children_left, tree.children_right])
+        _check_nodes(children[:, inner], inner.nonzero()[0], tree.node_count)
+        _check_places(tree.feature[inner], width)
+
+
+def _check_predictor(tree: Any, width: int) -> None:
+    nodes = tree.nodes
+    inner = nodes["is_leaf"] == 0
+    _check_nodes(np.stack([nodes["left"], nodes["right"]])[:, inner], inner.nonzero()[0], len(nodes))
+    _check_places(nodes["feature_idx"][inner], width)
+    sets = min(len(tree.binned_left_cat_bitsets), len(tree.raw_left_cat_bitsets))
+    _check_places(nodes["bitset_idx"][inner & (nodes["is_categorical"] != 0)], sets)
 
 
 def _check_nodes(children: NDArray[Any], parents: NDArray[Any], count: int) -> None:
@@ -164,6 +190,6 @@ def _check_nodes(children: NDArray[Any], parents: NDArray[Any], count: int) -> N
         raise ValueError("a tree's nodes lead out of it, or back")
 
 
-def _check_features(places: NDArray[Any], count: int) -> None:
+def _check_places(places: NDArray[Any], count: int) -> None:
     if (places < 0).any() or (places >= count).any():
         raise ValueError("a tree looks at features that there are not")

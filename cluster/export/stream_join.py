@@ -88,4 +88,6 @@ def join(rgb: Checkpoint, flow: Checkpoint) -> Checkpoint:
         training={"joined": {RGB: one.weights_sha256, FLOW: other.weights_sha256}},
         weights_sha256="",
     )
-    return Checkpoint(config, joined(rgb.state, flow.state, (one.temperature, other.temperature)))
+    both_streams = Checkpoint(config, joined(rgb.state, flow.state, (one.temperature, other.temperature)))
+    clip_model_of(both_streams)  # which refuses weights that do not fit
+    return both_streams

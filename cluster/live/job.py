@@ -55,7 +55,10 @@ def ready_classifier(options: WatchOptions) -> tuple[ClipClassifier, LiveNetwork
                 "train_classifier.py --videos makes them"
             )
         elif config.clips is not None and config.clips.format.channels != 3:
-            problems.append(f"{uri}: its frames have {config.clips.format.channels} channels, those of a video 3 (RGB)")
+            problems.append(
+                f"{uri}: model {config.model!r} looks at optical flow, which is not computed live: give a network of "
+                "RGB, or label recordings with score_videos.py --videos"
+            )
     if problems:
         raise InputError(*problems)
     # One core is left to the decoder: threads of a network that wait for one another lose more than one of them brings.

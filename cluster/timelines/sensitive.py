@@ -31,14 +31,14 @@ LABELS = ("harmless", "sensitive")  # by their places
 
 
 def counting_places(classifier: Classifier, names: Sequence[str]) -> tuple[int, ...]:
-    """The places of the classes that count, in their order; of a classifier with one class, that one needs no name.
+    """The places of the classes that count, in their order; the one class of a multi-label classifier needs no name.
 
     Raises:
         ValueError: for unknown names, for none where they are needed, and where nothing is left that is harmless.
     """
     config = classifier.config
     known = ", ".join(config.class_names)
-    if not names and config.num_classes == 1:
+    if not names and config.num_classes == 1 and not classifier.is_single_label:
         return (0,)
     if not names:
         raise ValueError(f"give --sensitive-class: which of the classes of {classifier.name} count ({known})")

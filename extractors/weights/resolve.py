@@ -163,7 +163,7 @@ def _named_file(known: WeightSet, cache: Path, open_uri: OpenUri, progress: Prog
         _pin(known, sha256, lock)
         return path, sha256
     if known.npm:
-        raise MissingWeightsError(known, path, "it is fetched by its users, under its licence")
+        raise MissingWeightsError(known, path, "you fetch it yourself, under its licence")
     try:
         with temporary_beside(path) as part:
             sha256 = _download(known.url, part, open_uri, progress, known.size_bytes)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from extractors.weights.content import WeightsError
-from schemas.budget import Budget
+from schemas.budget import Budget, BudgetError
 
 MODEL_FILE = "model.json"
 MAX_JSON_BYTES = 8 << 20  # the one of Inception v3 has 0.2 MB
@@ -53,7 +53,9 @@ def read_layers_model(
                 if name in arrays:
                     raise WeightsError(f"array {name!r} is there twice")
                 arrays[name] = array
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (WeightsError, BudgetError):
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise WeightsError(f"{MODEL_FILE} is not the description of a layers model: {error!r}") from error
     return arrays
 

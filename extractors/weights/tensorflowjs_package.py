@@ -29,8 +29,12 @@ MODULE = ".min.js"
 MODEL_MODULE = f"model{MODULE}"
 MAX_SHARDS = 100
 EXPORTED = re.compile(r'\.exports=(?=[{"])')
-# A text, which stays as it is; the name of a field; true or false; a number without its zero.
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<name>[A-Za-z_$][\w$]*)(?=:)|!(?P<truth>[01])|(?<!\d)(?P<sign>-?)\.(?=\d)')
+# A text, which stays as it is, also one without an end; a word, which is the name of a field before a colon; true or
+# false; a number without its zero. A token that has begun goes to its end, so that no character is looked at twice.
+TOKEN = re.compile(
+    r'"(?:[^"\\]++|\\[\s\S])*+"?|(?P<word>[A-Za-z_$][\w$]*+)(?P<colon>(?=:))?|!(?P<truth>[01])'
+    r"|(?<!\d)(?P<sign>-?)\.(?=\d)"
+)
 
 
 def read_package_model(package: Path, folder: str, budget: Budget) -> dict[str, Tensor]:
@@ -72,14 +76,14 @@ def _exported(name: str, text: str) -> Any:
     try:
         if start is not None:
             return json.JSONDecoder().raw_decode(text, start.end())[0]
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits among them
         raise WeightsError(f"{name} exports what is no plain value: {error}") from error
     raise WeightsError(f"{name} is no module that exports a value")
 
 
 def _as_json(token: re.Match[str]) -> str:
-    if token["name"]:
-        return f'"{token["name"]}"'
+    if token["word"] and token["colon"] is not None:
+        return f'"{token["word"]}"'
     if token["truth"]:
         return "false" if token["truth"] == "1" else "true"
     return token[0] if token["sign"] is None else f"{token['sign']}0."

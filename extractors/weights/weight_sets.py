@@ -159,7 +159,7 @@ RANDOM = "For a trial without trained weights, random:SEED stands for a name, su
 
 
 class MissingWeightsError(WeightsError):
-    """The named set `known`, which belongs at `path` and could not be downloaded for a `reason`."""
+    """The named set `known`, which belongs at `path` and is not there for a `reason`."""
 
     def __init__(self, known: WeightSet, path: Path, reason: str) -> None:
         super().__init__(known, path, reason)
@@ -188,7 +188,7 @@ def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
     unpinned = [each.known.file_name for each in missing if not each.known.sha256]
     return "\n".join(
         [
-            f"weights are not in the cache and could not be downloaded ({reasons}):",
+            f"weights are not in the cache, and were not downloaded ({reasons}):",
             *(f"  {line}" for line in table),
             "Run the download where there is network access, and put each file into its folder here",
             *(["Other public files of the same weights are accepted by their paths:"] if also else []),

@@ -44,6 +44,10 @@ def test_a_table_of_arrow_has_the_same_labels(features: Path, tmp_path: Path) ->
     classifier = framemill.load_classifier(write_trained(tmp_path / "model", trained("netvlad")))
     one, other = (framemill.read(features, frames=True, form=form) for form in ("pandas", "arrow"))
     assert classifier.predict(one).labels.tolist() == classifier.predict(other).labels.tolist()
+    assert len(classifier.predict(other.replace_schema_metadata(None))) == len(one)
+    strange = framemill.load_classifier(write_trained(tmp_path / "b", trained("netvlad", fingerprint={"source": "b"})))
+    with pytest.raises(framemill.InputError, match="not the features"):
+        strange.predict(other)
 
 
 def test_features_of_other_options_are_refused(features: Path, tmp_path: Path) -> None:

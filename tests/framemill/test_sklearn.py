@@ -125,6 +125,12 @@ def test_indices_of_the_data_set_stay_what_they_are(table: pd.DataFrame, classes
     assert framemill.load_classifier(tmp_path / "b").classes == ("cat", "dog", "bird")
 
 
+def test_numbers_that_are_no_indices_are_names(table: pd.DataFrame, classes: list[int], tmp_path: Path) -> None:
+    signs = np.where(np.array(classes) > 0, 1, -1)
+    save(LogisticRegression().fit(means(table), signs), tmp_path / "a", table)
+    assert framemill.load_classifier(tmp_path / "a").classes == ("-1", "1")
+
+
 def test_of_a_search_the_best_is_saved(table: pd.DataFrame, classes: list[int], tmp_path: Path) -> None:
     search = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1]})
     save(search.fit(means(table), classes), tmp_path / "a", table)
@@ -158,6 +164,8 @@ def test_what_cannot_be_saved_is_refused(table: pd.DataFrame, classes: list[int]
         save(LogisticRegression().fit(means(merged), classes), tmp_path, merged)
     with pytest.raises(framemill.InputError, match="skops cannot save it"):
         save(make_pipeline(StandardScaler(), QUICK(epochs=1)).fit(means(table), classes), tmp_path, table)
+    with pytest.raises(framemill.InputError, match="the table has no videos"):
+        save(LogisticRegression().fit(means(table), classes), tmp_path, table.iloc[:0])
     with pytest.raises(framemill.InputError, match="no column mean_audio"):
         means(table.drop(columns="mean_audio"))
     assert not list(tmp_path.iterdir())

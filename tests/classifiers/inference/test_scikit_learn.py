@@ -10,13 +10,22 @@ import numpy as np
 import pytest
 import torch
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
@@ -43,6 +52,9 @@ def checkpoint(state: dict[str, torch.Tensor], **changes: Any) -> Checkpoint:
         RandomForestClassifier(5),
         GradientBoostingClassifier(n_estimators=3),
         HistGradientBoostingClassifier(max_iter=3),
+        make_pipeline(PCA(4), PolynomialFeatures(3), HistGradientBoostingClassifier(max_iter=3)),
+        BaggingClassifier(DecisionTreeClassifier(max_depth=2), 3, max_features=0.5),
+        VotingClassifier([("a", DecisionTreeClassifier()), ("b", AdaBoostClassifier(n_estimators=2))], voting="soft"),
         MLPClassifier((8,), max_iter=5),
         KNeighborsClassifier(algorithm="brute"),
         CalibratedClassifierCV(make_pipeline(StandardScaler(), SVC())),
@@ -81,19 +93,47 @@ def test_functions_are_refused() -> None:
 @pytest.mark.parametrize("wrong", ["out", "back", "feature"])
 def test_trees_that_lead_astray_are_refused(estimator: Any, wrong: str) -> None:
     estimator.fit(FEATURES, CLASSES)
+    number = 0 if wrong == "back" else 10**6
     if isinstance(estimator, RandomForestClassifier):
-        tree = estimator.estimators_[1].tree_
-        state = tree.__getstate__()
-        nodes = state["nodes"] = state["nodes"].copy()
-        left, feature = "left_child", "feature"
+        rewritten(estimator.estimators_[1].tree_, **{"feature" if wrong == "feature" else "left_child": number})
     else:
-        nodes = estimator._predictors[1][0].nodes
-        left, feature = "left", "feature_idx"
-    nodes[feature if wrong == "feature" else left][0] = {"out": 10**6, "back": 0, "feature": 10**6}[wrong]
-    if isinstance(estimator, RandomForestClassifier):
-        tree.__setstate__(state)
+        estimator._predictors[1][0].nodes["feature_idx" if wrong == "feature" else "left"][0] = number
     with pytest.raises(CheckpointError, match="a tree"):
         estimator_state(estimator)
+
+
+def rewritten(tree: Any, **fields: Any) -> None:
+    """Put other numbers into the first node of a tree."""
+    state = tree.__getstate__()
+    state["nodes"] = state["nodes"].copy()
+    for name, value in fields.items():
+        state["nodes"][name][0] = value
+    tree.__setstate__(state)
+
+
+def test_trees_get_what_those_around_them_have_looked_at() -> None:
+    """A forest does not have its trees compare what they are given with what they say of themselves."""
+    forest = RandomForestClassifier(3).fit(FEATURES, CLASSES)
+    forest.estimators_[1].n_features_in_ = 10**6
+    rewritten(forest.estimators_[1].tree_, feature=10**5)
+    boosting = GradientBoostingClassifier(n_estimators=2).fit(FEATURES, CLASSES)
+    boosting.estimators_[0, 0].n_features_in_ = 10**6
+    rewritten(boosting.estimators_[0, 0].tree_, feature=10**5)
+    for estimator in (forest, boosting):
+        with pytest.raises(CheckpointError, match="looks at features that there are not"):
+            estimator_state(estimator)
+
+
+def test_trees_in_sets_and_in_places_of_others_are_found() -> None:
+    tree = DecisionTreeClassifier().fit(FEATURES, CLASSES)
+    rewritten(tree.tree_, left_child=10**6)
+    voting = VotingClassifier([("a", DecisionTreeClassifier())], voting="soft").fit(FEATURES, CLASSES)
+    voting.estimators_ = {tree}
+    boosting = GradientBoostingClassifier(n_estimators=2).fit(FEATURES, CLASSES)
+    boosting.init_ = tree.tree_
+    for estimator, message in ((voting, "lead out of it"), (boosting, "is where none belongs")):
+        with pytest.raises(CheckpointError, match=message):
+            estimator_state(estimator)
 
 
 def test_a_damaged_file_is_refused() -> None:

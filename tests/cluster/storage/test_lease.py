@@ -84,7 +84,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(uri, other_process)
 
 
 def test_predecessors_are_all_runs_that_died_in_order(uri):
-    Lease(uri, "r0", renew_seconds=1000).acquire()
+    leave(uri)
     for run in ("r1", "r2"):
         as_of_another_machine(uri)
         lease = Lease(uri, run, **SHORT)
@@ -94,8 +94,7 @@ def test_predecessors_are_all_runs_that_died_in_order(uri):
 
 
 def test_a_lease_from_elsewhere_that_is_renewed_is_refused(uri):
-    Lease(uri, "r0", renew_seconds=1000).acquire()
-    as_of_another_machine(uri)
+    leave(uri)
     is_over = threading.Event()
     renewing = threading.Thread(target=_renew, args=(uri, is_over))
     renewing.start()

@@ -52,6 +52,8 @@ def test_the_classes_that_count_are_named_unless_there_is_one() -> None:
         counting_places(classifier(2), ["violence"])
     with pytest.raises(ValueError, match="at least one must be harmless"):
         counting_places(classifier(2), ["Class 0", "Class 1"])
+    with pytest.raises(ValueError, match="give --sensitive-class"):
+        counting_places(classifier(1), ())  # which is sure of its one class, whatever it sees
 
 
 def test_labels_have_two_classes() -> None:

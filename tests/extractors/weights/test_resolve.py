@@ -142,7 +142,7 @@ def test_without_network_the_error_tells_set_place_and_reason(tmp_path, entry):
     with pytest.raises(MissingWeightsError, match=entry.file_name) as caught:
         resolve_weights(entry.name, entry.kind, cache_dir=tmp_path, open_uri=opener({}))
     assert (caught.value.known, caught.value.path) == (entry, tmp_path / entry.file_name)
-    fetched_by_users = "it is fetched by its users, under its licence"
+    fetched_by_users = "you fetch it yourself, under its licence"
     assert caught.value.reason == (fetched_by_users if entry.npm else f"no route to {entry.url}")
 
 

@@ -18,7 +18,7 @@ def missing(entry, cache):
 def test_a_table_says_what_to_bring(tmp_path, entry):
     cache = tmp_path / "a cache"
     reason, header, row, *rest = str(missing(entry, cache)).splitlines()
-    assert reason == f"weights are not in the cache and could not be downloaded (no route to {entry.url}):"
+    assert reason == f"weights are not in the cache, and were not downloaded (no route to {entry.url}):"
     assert header.split() == ["name", "for", "file", "size", "licence", "folder", "download"]
     starts = [header.index(name) for name in header.split()]
     cells = [row[start:stop].strip() for start, stop in zip(starts, [*starts[1:], None], strict=True)]
