@@ -60,7 +60,8 @@ def measure(plan: ClipPlan) -> Iterator[dict[str, Any]]:
         assembler = TimelineAssembler("", num_classes=config.num_classes, top_k=1, labels_of=plan.writer.labels_of)
         labels, started = None, time.process_time()
         while (task := queue.take()) is not None:
-            labels = assembler.add(queue.settle(plan.worker(task)))
+            outcome = queue.settle(plan.worker(task))
+            labels = None if outcome is None else assembler.add(outcome)
         seconds = time.process_time() - started
         if not isinstance(labels, VideoLabels) or labels.timeline is None:
             raise ValueError(f"{video.uri}: {labels}")

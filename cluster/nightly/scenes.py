@@ -39,5 +39,5 @@ class Scenes:
         seconds, indices, scores = (steps.field(name).to_numpy() for name in ("seconds", "index", "score"))
         is_inside = (indices == strongest["index"]) & (strongest["start"] <= seconds) & (seconds < strongest["end"])
         if not is_inside.any():  # its class is not among the best ones of a step
-            return (strongest["start"] + strongest["end"]) / 2
+            return float(strongest["start"] + strongest["end"]) / 2
         return float(seconds[np.where(is_inside, scores, -1).argmax()]) + self._step_seconds / 2
