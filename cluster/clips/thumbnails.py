@@ -10,10 +10,11 @@ Files are not trusted: their decoders are guarded (`cluster.engines.task_guard`)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict
 from fractions import Fraction
+from types import MappingProxyType
 
 from cluster.engines.guarded_processes import GuardedProcesses, Request, Response, serve
 from cluster.engines.task_guard import GUARD_SECONDS, LimitExceededError, TaskGuard
@@ -35,11 +36,15 @@ def thumbnails_of(
     policy: ReadPolicy = STRICT,
     *,
     is_blurred: bool = False,
+    at_seconds: Mapping[str, float] = MappingProxyType({}),
     total_seconds: float = TOTAL_SECONDS,
     give_up_after: int | None = None,
 ) -> dict[str, Thumbnail]:
-    """Thumbnails by id, of as many videos as `total_seconds` allow; none where the first `give_up_after` give none."""
-    requests = [_request(video, policy, is_blurred) for video in videos]
+    """Thumbnails by id, of as many videos as `total_seconds` allow; none where the first `give_up_after` give none.
+
+    `at_seconds` are moments after the first frame, by id, of videos that are not shown after a third of them.
+    """
+    requests = [_request(video, policy, at_seconds.get(video.id), is_blurred=is_blurred) for video in videos]
     failures = 0
     found: dict[str, Thumbnail] = {}
     processes: GuardedProcesses[str] = GuardedProcesses(DECODER, min(PROCESSES, len(requests)), is_silent=True)
@@ -55,20 +60,20 @@ def thumbnails_of(
     return found
 
 
-def _request(video: Video, policy: ReadPolicy, is_blurred: bool) -> Request[str]:
+def _request(video: Video, policy: ReadPolicy, at_seconds: float | None, *, is_blurred: bool) -> Request[str]:
     start, end = (None if one is None else seconds_text(one) for one in (video.start_seconds, video.end_seconds))
-    content = json.dumps([video.uri, start, end, asdict(policy), is_blurred]).encode()
+    content = json.dumps([video.uri, start, end, at_seconds, asdict(policy), is_blurred]).encode()
     return Request(video.id, content, VIDEO_SECONDS + GUARD_SECONDS, MAX_JPEG_BYTES)
 
 
 def answer(request: bytes) -> Response:
     """The thumbnail of a video, or an empty response."""
-    uri, start, end, allowed, is_blurred = json.loads(request)
+    uri, start, end, at, allowed, is_blurred = json.loads(request)
     failures = (Exception, LimitExceededError)  # no reason is given: the report shows that the picture is missing
     guard, policy = TaskGuard(VIDEO_BYTES, VIDEO_SECONDS), ReadPolicy(**allowed)
     with suppress(*failures), guard, open_video(uri, policy=policy, reads_all=False) as source:
-        last = None if end is None else Fraction(end)
-        thumbnail = video_thumbnail(source, Fraction(start), last, is_blurred=is_blurred)
+        last, moment = (None if one is None else Fraction(one) for one in (end, at))
+        thumbnail = video_thumbnail(source, Fraction(start), last, at_seconds=moment, is_blurred=is_blurred)
         return Response({"seconds": thumbnail.seconds}, thumbnail.jpeg)
     return Response({})
 

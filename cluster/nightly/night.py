@@ -21,6 +21,7 @@ from cluster.nightly.parts.base import NightPart
 from cluster.nightly.parts.outcome import PartOutcome
 from cluster.nightly.plan import NightPlan
 from cluster.nightly.records import NightRecords
+from cluster.nightly.scenes import Scenes
 from cluster.nightly.statistics import BATCH_ROWS, NightStatistics
 from cluster.nightly.timeline_samples import TimelineSamples
 from cluster.runs.lifecycle import ExitCode, code_of, failed
@@ -128,12 +129,12 @@ class Night:
         with suppress(*BROKEN):  # of runs that died, which a night does without where the store is broken
             self._day.runs.recount(self._plan.outcome_of)
         problem = self._too_many_failures() if status == "completed" else problem
-        labels = None if dataset is None else self._statistics(dataset)
+        labels, scenes = (None, {}) if dataset is None else self._statistics(dataset)
         left = NightCounts() if status == "completed" else self._left()
         self._lease.confirm()
         self._day.runs.end(status, problem, left)
         videos = [] if labels is None else self._videos_shown(labels)
-        pictures = {} if self._options.report.without_pictures else self._pictures(videos)
+        pictures = {} if self._options.report.without_pictures else self._pictures(videos, scenes)
         self._day.write(labels, pictures, {video.id: redacted_uri(video.uri) for video in videos}, self._mended())
         return code_of(status, is_too_many=bool(problem))
 
@@ -144,17 +145,21 @@ class Night:
         except BROKEN:
             return self._day.runs.current.counts
 
-    def _statistics(self, dataset: LabelDataset) -> LabelStatistics:
+    def _statistics(self, dataset: LabelDataset) -> tuple[LabelStatistics, Mapping[str, float]]:
+        """Those of all labels, and where videos that are shown have their scenes."""
         config = self._plan.labels.classes
         statistics = NightStatistics(config.class_indices, config.class_names, self._options.report.sure_from)
-        samples = TimelineSamples(config.class_indices, config.class_names, self._options.timelines.step_seconds)
+        step_seconds = self._options.timelines.step_seconds
+        samples = TimelineSamples(config.class_indices, config.class_names, step_seconds)
+        scenes = Scenes(step_seconds)
         has_timelines = self._options.timelines.timeline
         for table in dataset.tables(TIMELINE_LABEL_SCHEMA if has_timelines else LABEL_SCHEMA):
             for batch in table.to_batches(BATCH_ROWS):
                 statistics.add(batch)
                 if has_timelines:
                     samples.add(batch)
-        return replace(statistics.result(), timelines=samples.result())
+                    scenes.add(batch, statistics.shown | samples.shown)
+        return replace(statistics.result(), timelines=samples.result()), scenes.seconds
 
     def _videos_shown(self, labels: LabelStatistics) -> list[Video]:
         """Rows hold URIs without their secrets; only the manifest has URIs that can be opened."""
@@ -163,9 +168,10 @@ class Night:
         videos = {video.id: video for video in self._plan.first.videos if video.id in shown}
         return [videos[name] for name in shown if name in videos]
 
-    def _pictures(self, videos: Sequence[Video]) -> Mapping[str, Thumbnail]:
+    def _pictures(self, videos: Sequence[Video], scenes: Mapping[str, float]) -> Mapping[str, Thumbnail]:
         """Of a night that looks for sensitive scenes all are blurred: it may have overlooked some."""
-        return thumbnails_of(videos, self._options.policy, is_blurred=self._options.timelines.sensitive)
+        is_blurred = self._options.timelines.sensitive
+        return thumbnails_of(videos, self._options.policy, is_blurred=is_blurred, at_seconds=scenes)
 
     def _mended(self) -> Collection[str]:
         """Ids that failed before this run, or in a run of the day, and no longer do."""

@@ -93,6 +93,11 @@ class NightStatistics:
             samples=tuple(map(self._shown, sorted(sampled, key=lambda row: (rank[row["place"]], row["hash"])))),
         )
 
+    @property
+    def shown(self) -> set[str]:
+        """The ids of all videos that may be shown, as far as rows have been looked at."""
+        return {name for table in (self._least_sure, self._sampled) for name in table["id"].to_pylist()}
+
     def _places(self, indices: NDArray[np.int32]) -> NDArray[np.intp]:
         places = np.searchsorted(self._indices, indices)
         places = np.minimum(places, len(self._indices) - 1)

@@ -43,6 +43,11 @@ class TimelineSamples:
         """The timelines of the sample."""
         return tuple(self._sampled.values())
 
+    @property
+    def shown(self) -> set[str]:
+        """The ids of the sample, as far as rows have been looked at."""
+        return {one.id for one in self._sampled.values()}
+
     def _timeline(self, row: pa.RecordBatch) -> SampledTimeline:
         steps = row.column("timeline").flatten()
         numbers = np.rint(steps.field("seconds").to_numpy() / self._step_seconds).astype(np.int64)  # (s,), ascending

@@ -67,7 +67,12 @@ def sensitive_label(timeline: Timeline, rules: EventRules) -> tuple[NDArray[np.i
     if events:
         place, score = SENSITIVE, max(event.score for event in events)
     else:
-        first = timeline.scores[:, 0].astype(np.float64)  # (n,) of the higher one of the two
-        sensitive = np.where(timeline.places[:, 0] == SENSITIVE, first, 1 - first)
-        place, score = HARMLESS, 1 - float(sensitive.max())
+        place, score = HARMLESS, 1 - float(sensitive_scores(timeline).max())
     return np.array([place], np.intp), np.array([min(max(score, 0.0), 1.0)], np.float32)
+
+
+def sensitive_scores(timeline: Timeline) -> NDArray[np.float64]:
+    """(n,) the probability of each step of being sensitive."""
+    first = timeline.scores[:, 0].astype(np.float64)  # (n,) of the higher one of the two
+    found: NDArray[np.float64] = np.where(timeline.places[:, 0] == SENSITIVE, first, 1 - first)
+    return found

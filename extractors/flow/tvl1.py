@@ -31,6 +31,9 @@ WARPS = 5
 EPSILON = 0.01  # of the mean square change, in pixels, at which a warp has converged
 OUTER_ITERATIONS, INNER_ITERATIONS = 10, 30  # the flow is median-filtered before the inner ones
 MEDIAN_SIDE = 5
+# In a square of 5 x 5 values whose rows and columns are sorted, the places of each row that may hold the median; six of
+# the others are at most as high as it, six at least.
+MIDDLE = ((3, 4), (2, 3, 4), (1, 2, 3), (0, 1, 2), (0, 1))
 FLAT = 1e-7  # below this squared gradient there is nothing to follow
 
 
@@ -86,10 +89,11 @@ def _solved(flow: Tensor, dual: Tensor, gradient: Tensor, residual: Tensor) -> t
     rows = torch.arange(len(flow), device=flow.device)  # of the pairs that are still iterated
     squared = gradient.square().sum(1, keepdim=True)
     slope = torch.where(squared > FLAT, -1 / squared, 0.0)
+    dual, slopes = dual.clone(), torch.zeros_like(dual)
     for _ in range(OUTER_ITERATIONS):
         flow = median_filtered(flow)
         for _ in range(INNER_ITERATIONS):
-            flow, dual, change = _step(flow, dual, gradient, residual, slope)
+            flow, change = _step(flow, dual, gradient, residual, slope, slopes[: len(flow)])
             is_done = change <= EPSILON**2
             if is_done.any():
                 final_flow[rows[is_done]], final_dual[rows[is_done]] = flow[is_done], dual[is_done]
@@ -105,18 +109,19 @@ def _solved(flow: Tensor, dual: Tensor, gradient: Tensor, residual: Tensor) -> t
 
 
 def _step(
-    flow: Tensor, dual: Tensor, gradient: Tensor, residual: Tensor, slope: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One inner iteration: the flow, the dual variables, and the mean square change (N,) of the flow."""
+    flow: Tensor, dual: Tensor, gradient: Tensor, residual: Tensor, slope: Tensor, slopes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One inner iteration: the flow, and its mean square change (N,); `dual` is updated, `slopes` overwritten."""
     difference = torch.addcmul(residual, gradient[:, :1], flow[:, :1]).addcmul_(gradient[:, 1:], flow[:, 1:])
     limit = LAMBDA * THETA
     thresholded = torch.addcmul(flow, difference.mul_(slope).clamp_(-limit, limit), gradient)
     smooth = thresholded.add_(_divergence(dual), alpha=THETA)
     change = (smooth - flow).square_().sum(1).mean((1, 2))
     rate = TAU / THETA
-    slopes = _forward_gradient(smooth)
+    _forward_gradient(smooth, slopes)
     length = torch.hypot(slopes[:, :, :1], slopes[:, :, 1:]).mul_(rate).add_(1)
-    return smooth, dual.add(slopes, alpha=rate).div_(length), change
+    dual.add_(slopes, alpha=rate).div_(length)
+    return smooth, change
 
 
 def _warped(source: Tensor, flow: Tensor) -> Tensor:
@@ -140,12 +145,10 @@ def _central_gradient(image: Tensor) -> Tensor:
     return torch.cat([across, down], 1) / 2
 
 
-def _forward_gradient(flow: Tensor) -> Tensor:
-    """The difference to the next pixel, (N, 2, H, W) to (N, 2, 2, H, W); 0 at the last one."""
-    slopes = flow.new_zeros(*flow.shape[:2], 2, *flow.shape[2:])
+def _forward_gradient(flow: Tensor, slopes: Tensor) -> None:
+    """The difference to the next pixel, (N, 2, H, W) to (N, 2, 2, H, W); at the last one `slopes` keeps what it has."""
     torch.sub(flow[..., 1:], flow[..., :-1], out=slopes[:, :, 0, :, :-1])
     torch.sub(flow[..., 1:, :], flow[..., :-1, :], out=slopes[:, :, 1, :-1])
-    return slopes
 
 
 def _divergence(dual: Tensor) -> Tensor:
@@ -157,26 +160,38 @@ def _divergence(dual: Tensor) -> Tensor:
 
 
 def median_filtered(values: Tensor) -> Tensor:
-    """The median of each pixel's neighbourhood of 5 x 5, (N, C, H, W); the edge is repeated."""
+    """The median of each pixel's neighbourhood of 5 x 5, (N, C, H, W); the edge is repeated.
+
+    Columns are sorted first, which neighbourhoods share, then the rows of the sorted columns: that leaves `MIDDLE`.
+    """
     half = MEDIAN_SIDE // 2
     height, width = values.shape[2:]
     padded = F.pad(values, (half,) * 4, mode="replicate")
-    lanes = [
-        padded[..., down : down + height, right : right + width]
-        for down in range(MEDIAN_SIDE)
-        for right in range(MEDIAN_SIDE)
+    every = tuple(range(MEDIAN_SIDE))
+    rows = _ranked([padded[..., down : down + height, :] for down in every], every)  # each (N, C, H, W + 4)
+    middle = [
+        lane
+        for row, ranks in zip(rows, MIDDLE, strict=True)
+        for lane in _ranked([row[..., right : right + width] for right in every], ranks)
     ]
-    for low, high, keeps_low, keeps_high in _median_network(len(lanes)):
+    (median,) = _ranked(middle, (len(middle) // 2,))
+    return median
+
+
+def _ranked(lanes: list[Tensor], ranks: tuple[int, ...]) -> list[Tensor]:
+    """Those of the sorted values of all lanes, pixel by pixel, that have these ranks."""
+    lanes = list(lanes)
+    for low, high, keeps_low, keeps_high in _sorting_network(len(lanes), ranks):
         less = torch.minimum(lanes[low], lanes[high]) if keeps_low else lanes[low]
         more = torch.maximum(lanes[low], lanes[high]) if keeps_high else lanes[high]
         lanes[low], lanes[high] = less, more
-    return lanes[len(lanes) // 2]
+    return [lanes[rank] for rank in ranks]
 
 
 @cache
-def _median_network(count: int) -> tuple[tuple[int, int, bool, bool], ...]:
-    """Comparators, in order, that put the median of `count` lanes in the middle one: Batcher's sorting network, without
-    what the middle does not depend on."""
+def _sorting_network(count: int, ranks: tuple[int, ...]) -> tuple[tuple[int, int, bool, bool], ...]:
+    """Comparators, in order, that put the values of these ranks in their lanes: Batcher's sorting network, without what
+    they do not depend on."""
     pairs = []
     size = 1 << (count - 1).bit_length()
     block = 1
@@ -189,7 +204,7 @@ def _median_network(count: int) -> tuple[tuple[int, int, bool, bool], ...]:
                         pairs.append((low, low + distance))
             distance //= 2
         block *= 2
-    wanted, kept = {count // 2}, []
+    wanted, kept = set(ranks), []
     for low, high in reversed(pairs):
         if low in wanted or high in wanted:
             kept.append((low, high, low in wanted, high in wanted))

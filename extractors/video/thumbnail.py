@@ -6,8 +6,10 @@ the file, nothing can be recognised.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import av
 import numpy as np
@@ -23,6 +25,7 @@ from schemas.videos import Seconds
 LONG_SIDE = 224
 CELLS = 5  # on the longer side of a blurred picture
 POSITION = Fraction(1, 3)  # of the length: videos often start black
+NEAR = 4  # points in the second before a given moment: the video may end before it
 DEFAULT_SECONDS = Fraction(9)  # assumed length of a video without a duration in its headers
 
 
@@ -69,22 +72,43 @@ def blurred(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def video_thumbnail(
-    source: Source, start_seconds: Seconds = 0, end_seconds: Seconds | None = None, *, is_blurred: bool = False
+    source: Source,
+    start_seconds: Seconds = 0,
+    end_seconds: Seconds | None = None,
+    *,
+    at_seconds: Fraction | None = None,
+    is_blurred: bool = False,
 ) -> Thumbnail:
     """A frame of the part of a video between `start_seconds` and `end_seconds`.
+
+    at_seconds  after the first frame of the video: the frame on screen then, or the last one in the second before;
+                by default a frame after a third of the part
 
     Raises:
         VideoError: if the file cannot be read, or has no frame from `start_seconds` on.
     """
     start = Fraction(start_seconds)
+    assumed = start + DEFAULT_SECONDS if at_seconds is None else at_seconds + 1
     with open_media(source) as media:
-        length = header_duration(media) or start + DEFAULT_SECONDS
+        length = header_duration(media) or assumed
         end = length if end_seconds is None else min(length, Fraction(end_seconds))
-        second = Fraction(int(start + max(end - start, Fraction(0)) * POSITION))
-        for sample in Sampler(media, source, Fraction(1)).samples(second, second + 1):
+        grid = _third(start, end) if at_seconds is None else _moment(min(at_seconds, end), start, end)
+        for sample in deque(Sampler(media, source, grid[0]).samples(*grid[1:]), maxlen=1):
             return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
     if hasattr(source, "seek"):
         source.seek(0)
     for sample in sample_frames(source, start_seconds=start):  # the file is shorter than its header declares
         return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
     raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {start_seconds} on")
+
+
+def _third(start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """The grid of one point after a third of a part, at a whole second: its rate, its start and its end."""
+    second = Fraction(int(start + max(end - start, Fraction(0)) * POSITION))
+    return Fraction(1), second, second + 1
+
+
+def _moment(at: Fraction, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """The grid whose last point is `at`, likewise, with others in the second before it."""
+    rate = ceil(NEAR * at) / at if at else Fraction(1)
+    return rate, max(at - 1, start), min(at + 1 / rate, end)

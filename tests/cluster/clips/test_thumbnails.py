@@ -21,6 +21,10 @@ def test_videos_without_a_thumbnail_are_left_out(tmp_path: Path) -> None:
     assert sorted(found) == ["0", "1", "2", "3", "4"]
     assert all(thumbnail.jpeg.startswith(b"\xff\xd8\xff") for thumbnail in found.values())
     assert found["0"].jpeg != thumbnails_of(videos[:1], is_blurred=True)["0"].jpeg
+    assert {name: one.seconds for name, one in thumbnails_of(videos[:2], at_seconds={"1": 0.5}).items()} == {
+        "0": 0.0,
+        "1": 0.5,
+    }
     with http_files(tmp_path) as root:
         assert thumbnails_of([Video("a", f"{root}/0.mp4"), Video("b", f"{root}/status/403/0.mp4")]) == {"a": found["0"]}
         copied = [Video("a", f"{root}/whole/0.mp4")]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from classifiers.inference.clip_classifier import clip_model_of
+from classifiers.weights.published_frames import CLASSES, read_published_frames
 from cluster.clips.thumbnails import thumbnails_of
 from cluster.extraction.job import planned
 from cluster.extraction.plan import read_inputs
@@ -23,7 +29,9 @@ from schemas.videos import Video
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.folders import contents
+from tests.support.npm_package import write_package
 from tests.support.pages import assert_accessible, assert_self_contained
+from tests.support.talking import write_frames
 from tests.support.videos import Clip, write_video
 
 STREAM = {"frames": 5, "height": 32, "width": 32}
@@ -173,7 +181,44 @@ def test_a_night_that_looks_for_sensitive_scenes_shows_blurred_pictures(root: Pa
     assert "This night looked for sensitive scenes: pictures are blurred." in page
     pictures = {base64.b64decode(found) for found in re.findall('data:image/jpeg;base64,([^"]+)', page)}
     videos = [Video(path.stem, str(path)) for path in sorted((root / "videos").glob("*.mp4"))]
-    assert pictures == {found.jpeg for found in thumbnails_of(videos, is_blurred=True).values()}
+    moments = {name: middle_of_scene(row) for name, row in rows(tmp_path).items() if row["events"]}
+    assert pictures == {found.jpeg for found in thumbnails_of(videos, is_blurred=True, at_seconds=moments).values()}
     assert len(list((tmp_path / "features" / "runs").glob("*.html"))) == 1  # which the page links to
     for path in (tmp_path / "features" / "runs").iterdir():
         assert "/9j/" not in path.read_text(), path  # as any JPEG begins in base64
+
+
+def middle_of_scene(row: dict[str, Any]) -> float:
+    """The middle of the strongest second of the strongest event."""
+    event = max(row["events"], key=lambda one: one["score"])
+    inside = [one for one in row["timeline"] if event["start"] <= one["seconds"] < event["end"]]
+    strongest = max((one for one in inside if one["index"] == event["index"]), key=lambda one: one["score"])
+    return float(strongest["seconds"] + 0.5)
+
+
+def test_the_picture_of_a_sensitive_video_is_of_its_scene(tmp_path: Path) -> None:
+    rest, scene = (20, 40, 200), (220, 60, 40)
+    frames = {name: np.full((64, 96, 3), colour, np.uint8) for name, colour in (("rest", rest), ("scene", scene))}
+    order = ["rest"] * 7 + ["scene"] * 3 + ["rest"] * 2  # seconds; a third of them is before the scene
+    write_frames(tmp_path / "videos" / "scene.mp4", [frames[name] for name in order for _ in range(5)], 5, "libx264")
+    write_frames(tmp_path / "videos" / "rest.mp4", [frames["rest"]] * 60, 5, "libx264")
+    package = write_package(tmp_path / "small.tgz")
+    network = clip_model_of(read_published_frames(str(package))).eval()
+    with torch.no_grad():
+        pictures = torch.tensor([rest, scene], dtype=torch.uint8)[:, None, None, None].expand(2, 1, 299, 299, 3)
+        chances = network(pictures).softmax(1)  # (2, K) of the rest and of the scene
+    place = int((chances[1] - chances[0]).argmax())
+    options = {"checkpoint": (str(package),), "stride": 1.0, "sensitive": True, "sensitive_class": (CLASSES[place],)}
+    threshold = float(chances[:, place].mean())
+    events = {"event_threshold": threshold, "event_end_threshold": threshold, "events_csv": None}
+    assert run_nightly(config(tmp_path, **options, **events)) == ExitCode.DONE
+    found = rows(tmp_path)
+    assert {name: row["labels"][0]["name"] for name, row in found.items()} == {"scene": "sensitive", "rest": "harmless"}
+    assert [(event["start"], event["end"]) for event in found["scene"]["events"]] == [(7, 10)]
+    page = (tmp_path / "labels" / "report.html").read_text()
+    shown = re.findall(r'data:image/jpeg;base64,([^"]+)" alt="Frame of (\w+)"', page)
+    assert {name for _, name in shown} == {"scene", "rest"}
+    for jpeg, name in shown:
+        with av.open(io.BytesIO(base64.b64decode(jpeg))) as container:
+            mean = next(container.decode(video=0)).to_ndarray(format="rgb24").mean((0, 1))
+        np.testing.assert_allclose(mean, scene if name == "scene" else rest, atol=12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -61,6 +62,18 @@ def test_the_thumbnail_is_taken_after_a_third_of_the_video(tmp_path: Path) -> No
     assert video_thumbnail(path, 12).seconds == 18.0
     with path.open("rb") as file:
         assert video_thumbnail(file) == thumbnail
+
+
+def test_the_thumbnail_is_taken_at_a_moment(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=60, rate=8))  # 7.5 s
+    for at, number in ((0, 0), (Fraction(9, 4), 18), (Fraction(7.3), 58), (7.5, 58), (8, 58), (99, 58)):
+        thumbnail = video_thumbnail(path, at_seconds=Fraction(at))
+        assert read_number(decoded(thumbnail.jpeg)) == pytest.approx(number, abs=1)
+        assert thumbnail.seconds == pytest.approx(min(at, 7.25), abs=0.13)
+    assert video_thumbnail(path, 2, 3, at_seconds=Fraction(5, 2)).seconds == 2.5
+    assert 2.5 <= video_thumbnail(path, 2, 3, at_seconds=Fraction(7, 2)).seconds < 3
+    raw = write_video(tmp_path / "a.h264", Clip(frames=60, rate=8, b_frames=0))  # of unknown length
+    assert video_thumbnail(raw, at_seconds=Fraction(1, 2)).seconds == 0.5
 
 
 def test_the_thumbnail_of_a_short_video_is_its_first_frame(tmp_path: Path) -> None:
