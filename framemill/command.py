@@ -16,9 +16,18 @@ from importlib import import_module
 from cluster.runs.command_line import discard_output
 from cluster.runs.option import nearest
 from framemill import __version__
-from schemas.commands import COMMAND_OF, COMMANDS, COMPLETION, PROGRAM
+from framemill.commands import Command
+from schemas.commands import COMMAND_OF, JOB_COMMANDS, PROGRAM
 
 HELP = ("-h", "--help", "help")
+COMPLETION = "completion"  # which knows the commands from here
+
+
+COMMANDS = {
+    **{name: Command(f"jobs.{job}", summary) for name, (job, summary) in JOB_COMMANDS.items()},
+    "doctor": Command("framemill.doctor", "what is installed, what is missing, and how to get it"),
+    COMPLETION: Command("framemill.completion", "completion for bash, zsh or fish"),
+}
 SCRIPT = re.compile(r"(?<!-- )python jobs/(\w+)\.py")  # not after `ray job submit … --`
 
 

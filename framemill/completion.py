@@ -14,7 +14,7 @@ from importlib import import_module
 from cluster.runs.command_line import parse_or_exit
 from cluster.runs.option import Option, option
 from cluster.runs.options import Options, options_of
-from schemas.commands import Command
+from framemill.commands import Command
 
 SHELLS = ("bash", "zsh", "fish")
 

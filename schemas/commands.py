@@ -8,47 +8,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
 
 PROGRAM = "framemill"
-JOBS = "jobs."  # modules that are scripts, too
-COMPLETION = "completion"  # whose `main` is given the commands
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command: the module whose `main` carries it out, and what it does."""
-
-    module: str
-    summary: str
-
-
-COMMANDS: Mapping[str, Command] = {
-    "extract": Command("jobs.extract_features", "videos → features, one row for each video"),
-    "train": Command("jobs.train_classifier", "features or clips → a classifier; mouths → a lip reader"),
-    "label": Command("jobs.score_videos", "features or videos → their best classes, also over time"),
-    "nightly": Command("jobs.nightly", "extract and label what is new or has changed, with a report"),
-    "manifest": Command("jobs.make_manifest", "a video data set → a manifest with labels and splits"),
-    "clips": Command("jobs.cut_clips", "annotations → a manifest of clips, cut files, TFRecords"),
-    "join-streams": Command("jobs.join_streams", "classifiers of RGB and of flow → one of both"),
-    "compact": Command("jobs.compact_features", "many small shards of features → few"),
-    "convert": Command("jobs.convert_tfrecords", "YouTube-8M's .tfrecord files → features, or back"),
-    "transcribe": Command("jobs.transcribe_lips", "videos → what is said, from the lips, and subtitles"),
-    "watch": Command("jobs.watch", "a camera or stream → its best classes, as it goes"),
-    "serve": Command("jobs.serve", "models → an HTTP service with a page"),
-    "export": Command("jobs.export_model", "a classifier of clips → ONNX or LiteRT"),
-    "evaluate": Command("jobs.evaluate_events", "labels over time, against annotated intervals"),
-    "compare": Command("jobs.compare_trainings", "trainings side by side, on one page"),
-    "samples": Command("jobs.make_sample_videos", "generated videos to try all this with"),
-    "recordings": Command("jobs.make_recordings", "generated workouts with annotations, likewise"),
-    "submit": Command("jobs.submit", "a command → a Ray job, with its output and exit code"),
-    "doctor": Command("framemill.doctor", "what is installed, what is missing, and how to get it"),
-    COMPLETION: Command("framemill.completion", "completion for bash, zsh or fish"),
+# By its name, what a command does: the job that carries it out, and in words.
+JOB_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "extract": ("extract_features", "videos → features, one row for each video"),
+    "train": ("train_classifier", "features or clips → a classifier; mouths → a lip reader"),
+    "label": ("score_videos", "features or videos → their best classes, also over time"),
+    "nightly": ("nightly", "extract and label what is new or has changed, with a report"),
+    "manifest": ("make_manifest", "a video data set → a manifest with labels and splits"),
+    "clips": ("cut_clips", "annotations → a manifest of clips, cut files, TFRecords"),
+    "join-streams": ("join_streams", "classifiers of RGB and of flow → one of both"),
+    "compact": ("compact_features", "many small shards of features → few"),
+    "convert": ("convert_tfrecords", "YouTube-8M's .tfrecord files → features, or back"),
+    "transcribe": ("transcribe_lips", "videos → what is said, from the lips, and subtitles"),
+    "watch": ("watch", "a camera or stream → its best classes, as it goes"),
+    "serve": ("serve", "models → an HTTP service with a page"),
+    "export": ("export_model", "a classifier of clips → ONNX or LiteRT"),
+    "evaluate": ("evaluate_events", "labels over time, against annotated intervals"),
+    "compare": ("compare_trainings", "trainings side by side, on one page"),
+    "samples": ("make_sample_videos", "generated videos to try all this with"),
+    "recordings": ("make_recordings", "generated workouts with annotations, likewise"),
+    "submit": ("submit", "a command → a Ray job, with its output and exit code"),
 }
-COMMAND_OF: Mapping[str, str] = {  # by the name of the job
-    command.module.removeprefix(JOBS): name for name, command in COMMANDS.items() if command.module.startswith(JOBS)
-}
+COMMAND_OF = {name: command for command, (name, _) in JOB_COMMANDS.items()}
 
 
 def job(name: str) -> str:

@@ -58,7 +58,7 @@ def ready_classifier(options: WatchOptions) -> tuple[ClipClassifier, LiveNetwork
         elif config.clips is not None and config.clips.format.channels != 3:
             problems.append(
                 f"{uri}: model {config.model!r} looks at optical flow, which is not computed live: give a network of "
-                "RGB, or label recordings with score_videos.py --videos"
+                f"RGB, or label recordings with {job('score_videos')} --videos"
             )
     if problems:
         raise InputError(*problems)

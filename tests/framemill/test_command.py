@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import framemill
-from framemill.command import as_commands, main
-from schemas.commands import COMMAND_OF, COMMANDS
+from framemill.command import COMMANDS, as_commands, main
+from schemas.commands import COMMAND_OF
 from tests.support.dataset import ROOT, job_environment
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from framemill.command import COMMANDS
 from framemill.completion import main, options_by_command
-from schemas.commands import COMMANDS
 
 
 def script(shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
