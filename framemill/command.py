@@ -17,30 +17,14 @@ from cluster.runs.command_line import discard_output
 from cluster.runs.option import nearest
 from framemill import __version__
 from framemill.commands import Command
+from schemas.commands import COMMAND_OF, JOB_COMMANDS, PROGRAM
 
 HELP = ("-h", "--help", "help")
 COMPLETION = "completion"  # which knows the commands from here
 
 
 COMMANDS = {
-    "extract": Command("jobs.extract_features", "videos → features, one row for each video"),
-    "train": Command("jobs.train_classifier", "features or clips → a classifier; mouths → a lip reader"),
-    "label": Command("jobs.score_videos", "features or videos → their best classes, also over time"),
-    "nightly": Command("jobs.nightly", "extract and label what is new or has changed, with a report"),
-    "manifest": Command("jobs.make_manifest", "a video data set → a manifest with labels and splits"),
-    "clips": Command("jobs.cut_clips", "annotations → a manifest of clips, cut files, TFRecords"),
-    "join-streams": Command("jobs.join_streams", "classifiers of RGB and of flow → one of both"),
-    "compact": Command("jobs.compact_features", "many small shards of features → few"),
-    "convert": Command("jobs.convert_tfrecords", "YouTube-8M's .tfrecord files → features, or back"),
-    "transcribe": Command("jobs.transcribe_lips", "videos → what is said, from the lips, and subtitles"),
-    "watch": Command("jobs.watch", "a camera or stream → its best classes, as it goes"),
-    "serve": Command("jobs.serve", "models → an HTTP service with a page"),
-    "export": Command("jobs.export_model", "a classifier of clips → ONNX or LiteRT"),
-    "evaluate": Command("jobs.evaluate_events", "labels over time, against annotated intervals"),
-    "compare": Command("jobs.compare_trainings", "trainings side by side, on one page"),
-    "samples": Command("jobs.make_sample_videos", "generated videos to try all this with"),
-    "recordings": Command("jobs.make_recordings", "generated workouts with annotations, likewise"),
-    "submit": Command("jobs.submit", "a command → a Ray job, with its output and exit code"),
+    **{name: Command(f"jobs.{job}", summary) for name, (job, summary) in JOB_COMMANDS.items()},
     "doctor": Command("framemill.doctor", "what is installed, what is missing, and how to get it"),
     COMPLETION: Command("framemill.completion", "completion for bash, zsh or fish"),
 }
@@ -58,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: there is no command {name!r}{nearest(name, COMMANDS)}", file=sys.stderr)
         print("framemill --help lists all commands", file=sys.stderr)
         return 2
-    sys.argv = [f"framemill {name}", *rest]
+    sys.argv = [f"{PROGRAM} {name}", *rest]
     module = import_module(COMMANDS[name].module)
     module.__doc__ = as_commands(module.__doc__ or "")
     run: Callable[..., int | None] = module.main
@@ -67,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def as_commands(text: str) -> str:
     """The text with commands in place of the scripts that carry them out, but where a Ray job has its own checkout."""
-    names = {command.module.removeprefix("jobs."): name for name, command in COMMANDS.items()}
-    return SCRIPT.sub(lambda found: f"framemill {names[found[1]]}", text)
+    return SCRIPT.sub(lambda found: f"{PROGRAM} {COMMAND_OF[found[1]]}", text)
 
 
 def _usage() -> str:

@@ -3,11 +3,11 @@
     model.onnx        or .tflite: the network; holds its `ExportedModel` as JSON, in the metadata under `METADATA_KEY`
     model.onnx.json   the `ExportReport`: the same, and the checks
 
-A network takes `clips`, or `frames` with one input for each tensor of its state (`StateTensor`). Frames are uint8 RGB,
-(videos, frames, height, width, 3), as `ClipFormat` cuts them out of a video; the network normalises them itself. It
-gives `logits` and `features`, the input of its head: of each clip, or of each frame. Probabilities are the softmax of
-the logits divided by the temperature, or their sigmoid where a video has several labels. All tensors of a state are 0
-before the first frames.
+A network takes `clips`, or `frames` with one input for each tensor of its state (`StateTensor`). Frames are uint8,
+(videos, frames, height, width, channels), as `ClipFormat` cuts them out of a video: RGB, optical flow, or both; the
+network normalises them itself. It gives `logits` and `features`, the input of its head: of each clip, or of each frame.
+Probabilities are the softmax of the logits divided by the temperature, or their sigmoid where a video has several
+labels. All tensors of a state are 0 before the first frames.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ PRECISIONS = (FP32, INT8)
 CLIPS, FRAMES = "clips", "frames"
 LOGITS, FEATURES = "logits", "features"
 STATE_PREFIX, NEXT_PREFIX = "state.", "next."
+RGB_CHANNELS = 3
 VALUE_BYTES = {"float32": 4, "int64": 8}  # of a state, by type
 MAX_STATE_BYTES = 1 << 30  # of one video; the largest networks have 72 MiB
 MAX_FEATURE_DIM = 1 << 16
@@ -106,6 +107,9 @@ class ExportedModel:
             problems.append(f"kind is {self.kind!r}, allowed: {CLIP}, {STREAM}")
         elif (self.kind == STREAM) != bool(self.state):
             problems.append(f"kind is {self.kind!r}, with {len(self.state)} tensors of state")
+        form = self.clips.format
+        if form.channels != RGB_CHANNELS and form.flow is None:
+            problems.append(f"clips have {form.channels} channels, and no method of the optical flow that they are of")
         if self.precision not in PRECISIONS:
             problems.append(f"precision is {self.precision!r}, allowed: {', '.join(PRECISIONS)}")
         if not MODEL_NAME.fullmatch(self.model):

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from classifiers.export.litert_converter import NEEDED
+
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("schemas", "extractors", "classifiers", "cluster", "jobs", "framemill")
 
@@ -253,6 +255,11 @@ def test_a_package_imports_nothing_by_itself() -> None:
 def test_extraction_needs_no_classifier() -> None:
     reached = closure(Path("jobs/extract_features.py"))
     assert not [str(path) for path in sorted(reached) if path.parts[0] == "classifiers"]
+
+
+def test_the_converter_is_given_all_that_its_program_needs() -> None:
+    reached = closure(Path("classifiers/export/litert_program.py"))
+    assert {path.parts[0] for path in reached} == set(NEEDED)
 
 
 def closure(path: Path) -> set[Path]:

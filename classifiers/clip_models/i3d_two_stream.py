@@ -46,8 +46,11 @@ class Streams(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, C, …) to (N, C', …)."""
-        channels = RGB_CHANNELS if self.is_first else values.shape[1] // 2
-        rgb, flow = values.tensor_split([channels], dim=1)
+        # No size is computed here: it would become a part of an exported network.
+        if self.is_first:
+            rgb, flow = torch.split(values, [RGB_CHANNELS, FLOW_CHANNELS], dim=1)
+        else:
+            rgb, flow = values.chunk(2, dim=1)
         return torch.cat([self.rgb(rgb), self.flow(flow)], dim=1)
 
 

@@ -30,7 +30,7 @@ logger = logging.getLogger("framemill")
 
 REQUIREMENTS = Path(__file__).with_name("litert_requirements.txt")
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder that ours are in
-NEEDED = ("classifiers", "schemas")  # by the program
+NEEDED = ("classifiers", "extractors", "schemas")  # by the program
 HAS_CONVERTER = "from importlib.metadata import version; version('litert-torch')"
 MAX_LINES = 15  # of a failed process
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"

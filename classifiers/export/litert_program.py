@@ -7,7 +7,7 @@ In: a folder with a checkpoint, `config.json` and `model.safetensors`. Out: in t
 `output_0` and so on, in the order of the form (`classifiers.export.form`). All sizes are fixed: one clip, or one frame
 of one video. Counters stay int64, as in the checkpoint's network.
 
-That environment needs `litert-torch`, and of ours `classifiers` and `schemas`.
+That environment needs `litert-torch`, and of ours `classifiers`, `extractors` and `schemas`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from classifiers.export.libraries import onnx_library
+from schemas.commands import job
 
 MAX_FILE_BYTES = 1 << 30  # the largest networks have 320 MB
 STANDARD_DOMAINS = ("", "ai.onnx")
@@ -39,7 +40,7 @@ def check_contents(content: bytes, subject: str) -> None:
         raise ExportError(f"{subject}: it is no ONNX file, it has no network")
     problem = next(_problems(model, onnx), None)
     if problem is not None:
-        raise ExportError(f"{subject}: {problem}; only files that jobs/export_model.py wrote are read")
+        raise ExportError(f"{subject}: {problem}; only files that {job('export_model')} wrote are read")
 
 
 def _problems(model: Any, onnx: Any) -> Iterator[str]:

@@ -17,6 +17,7 @@ from classifiers.export.feed import State, feed_of, initial_state
 from classifiers.export.libraries import runtime_library
 from classifiers.export.onnx_contents import ExportError, check_contents, shown
 from schemas import strict_json
+from schemas.commands import job
 from schemas.exports import FEATURES, LOGITS, METADATA_KEY, SCHEMA_VERSION, STREAM, ExportedModel
 
 SEVERE_ONLY = 3  # of its log
@@ -110,7 +111,7 @@ def _exported(metadata: Mapping[str, str], subject: str) -> ExportedModel:
         )
     if text is None:
         raise ExportError(
-            f"{subject}: its metadata have no {METADATA_KEY!r}: only files that jobs/export_model.py wrote are read"
+            f"{subject}: its metadata have no {METADATA_KEY!r}: only files that {job('export_model')} wrote are read"
         )
     try:
         return strict_json.load(ExportedModel, text, f"{subject}, {METADATA_KEY}", schema_version=SCHEMA_VERSION)

@@ -18,6 +18,7 @@ from classifiers.inference.base import Classifier, Trained, top_classes
 from classifiers.inference.ensemble import mean_probability
 from classifiers.weights.checkpoint import CheckpointError
 from schemas.clips import ClipInput
+from schemas.commands import job
 
 VIEW_FIELDS = ("views", "crops")
 
@@ -94,7 +95,7 @@ def _common_input(inputs: Mapping[str, ClipInput | None]) -> ClipInput:
         if value != expected.get(key)
     ]
     if len({one.format.channels for one in inputs.values() if one is not None}) > 1:
-        differences.append("an i3d of RGB and one of flow become one checkpoint with jobs/join_streams.py")
+        differences.append(f"an i3d of RGB and one of flow become one checkpoint with {job('join_streams')}")
     if differences:
         raise CheckpointError("checkpoints with different clips cannot be averaged", differences)
     return clips

@@ -23,6 +23,7 @@ from classifiers.inference.ensemble import Ensemble
 from classifiers.inference.scikit_learn import MODEL as SCIKIT_LEARN
 from classifiers.inference.scikit_learn import estimator_model
 from classifiers.weights.checkpoint import CLIP, LIP, Checkpoint, CheckpointError, fitted_model
+from schemas.commands import job
 
 FEATURE_FIELDS = ("rgb_dim", "audio_dim", "feature_fingerprint")
 
@@ -77,7 +78,8 @@ def _feature_model_of(checkpoint: Checkpoint, subject: str) -> FeatureModel:
     if config.level == LIP:
         raise CheckpointError(subject, [f"model {config.model!r} takes {config.takes}, not features"])
     if config.level == CLIP:
-        problem = f"model {config.model!r} takes clips of videos, not features: score_videos.py --videos labels with it"
+        label = f"{job('score_videos')} --videos"
+        problem = f"model {config.model!r} takes clips of videos, not features: {label} labels with it"
         raise CheckpointError(subject, [problem])
     if config.model == SCIKIT_LEARN:
         return estimator_model(checkpoint, subject)

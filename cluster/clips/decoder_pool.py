@@ -1,6 +1,6 @@
 """A pool of decoder processes that decodes clips ahead of their reader, in order.
 
-In: `ClipTask`s or `MouthTask`s. Out: for each, in order, uint8 (T, H, W, 3), or the `VideoError` that says why there is
+In: `ClipTask`s or `MouthTask`s. Out: for each, in order, uint8 (T, H, W, C), or the `VideoError` that says why there is
 none.
 
 A video whose decoder crashes or hangs gets a second attempt in a new process; other videos are not affected

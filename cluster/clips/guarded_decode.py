@@ -1,6 +1,6 @@
 """The common part of decoders: the guard around one task, and its outcome on the way from a child to the pool.
 
-In: a task, and the function that decodes it. Out: uint8 (T, H, W, 3), or a `VideoError`. The guard stops a decoder that
+In: a task, and the function that decodes it. Out: uint8 (T, H, W, C), or a `VideoError`. The guard stops a decoder that
 takes too much memory or time (`cluster.engines.task_guard`); a crash takes the process, and the pool replaces it.
 """
 

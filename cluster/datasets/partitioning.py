@@ -20,6 +20,7 @@ from cluster.datasets.folder import DatasetError, stored_parquet
 from cluster.datasets.partitions import WHOLE, Partition
 from cluster.storage import files
 from cluster.storage.lease import Lease, LeaseError
+from schemas.commands import job
 from schemas.fingerprint import fingerprint_text, parse_fingerprint
 
 COUNT_FILE = "partitions.txt"
@@ -48,7 +49,9 @@ def check_partitioning(root: str, partition: Partition, folders: tuple[str, ...]
     elif begun.count != partition.count:
         remedy = f"give --partition K/{begun.count}"
         if partition == WHOLE:
-            remedy = f"give extract_features.py --partition 1/{begun.count} and the others, or write to another place"
+            remedy = (
+                f"give {job('extract_features')} --partition 1/{begun.count} and the others, or write to another place"
+            )
         raise DatasetError(f"{root} is written in {begun.count} partitions: {remedy}")
     return begun
 

@@ -1,6 +1,6 @@
 """Clips of users' videos, for calibration and for checks: one of each video, as the checkpoint samples them.
 
-In: what names videos (`cluster.datasets.manifest`). Out: clips, uint8 (T, H, W, 3), and warnings for the videos that
+In: what names videos (`cluster.datasets.manifest`). Out: clips, uint8 (T, H, W, C), and warnings for the videos that
 have none. Decoders are supervised processes (`cluster.clips`), as decoding is not trusted.
 """
 

@@ -31,6 +31,7 @@ from cluster.runs.lifecycle import ExitCode, bad_input, terminable
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.scoring.stream_network import memory_frames
 from cluster.storage import files
+from extractors.flow.fields import require_flow
 from extractors.weights.resolve import default_cache_dir
 from schemas import strict_json
 from schemas.errors import InputError
@@ -75,11 +76,13 @@ def export_model(options: ExportOptions) -> ExportReport:
     except ValueError as error:  # `CheckpointError` among them
         raise InputError(str(error)) from error
     calibration, checked = (videos_of(sources, options) for sources in (options.calibration, options.check))
-    form, config = form_of(model, memory), checkpoint.config
+    form, clip_input = form_of(model, memory), checkpoint.config.clips
+    assert clip_input is not None  # of a clip classifier
+    if calibration or checked:
+        require_flow(clip_input.format.flow)
 
     def clips(videos: Sequence[Video]) -> Iterator[NDArray[np.uint8]]:
-        assert config.clips is not None  # of a clip classifier
-        return clips_of(videos, config.clips, options)
+        return clips_of(videos, clip_input, options)
 
     content, session = WRITERS[options.format](form, checkpoint, options, clips(calibration))
     checks = [random_check(form, session)]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from schemas.commands import job
 from schemas.errors import InputError
 
 MAX_REQUESTS = 16  # concurrent ones
@@ -51,7 +52,8 @@ def current_files(listed: Callable[[], list[str]], inspect: Callable[[str], tupl
         else:
             if found.keys() - set(names):  # what has taken their place was not opened
                 raise InputError(
-                    "feature files are joined faster than they can be opened: wait until compact_features.py has ended"
+                    "feature files are joined faster than they can be opened: wait until "
+                    f"{job('compact_features')} has ended"
                 )
     replaced = {uri for name in names if name in found for uri in found[name][1]}
     return [found[name][0] for name in names if name in found and name not in replaced]

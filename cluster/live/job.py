@@ -21,6 +21,7 @@ from cluster.scoring.backend_choice import chosen_backend
 from cluster.scoring.backends import BACKENDS
 from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
+from schemas.commands import job
 from schemas.errors import InputError
 
 
@@ -52,12 +53,12 @@ def ready_classifier(options: WatchOptions) -> tuple[ClipClassifier, LiveNetwork
         if config.level != CLIP:
             problems.append(
                 f"{uri}: model {config.model!r} takes {config.takes}: give a classifier of clips, as "
-                "train_classifier.py --videos makes them"
+                f"{job('train_classifier')} --videos makes them"
             )
         elif config.clips is not None and config.clips.format.channels != 3:
             problems.append(
                 f"{uri}: model {config.model!r} looks at optical flow, which is not computed live: give a network of "
-                "RGB, or label recordings with score_videos.py --videos"
+                f"RGB, or label recordings with {job('score_videos')} --videos"
             )
     if problems:
         raise InputError(*problems)

@@ -9,13 +9,17 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cluster.storage.redaction import redacted, redacted_uri
+from schemas.commands import PROGRAM
 
 PACKAGES = ("framemill", "av", "torch", "onnxruntime", "ray", "pyarrow", "numpy", "fsspec")
 
 
 def command_line() -> tuple[str, ...]:
     """The command line of this process, one argument each, without secrets."""
-    return tuple(map(_redacted, sys.argv))
+    words = sys.argv
+    if words and words[0].startswith(f"{PROGRAM} "):
+        words = [*words[0].split(), *words[1:]]
+    return tuple(map(_redacted, words))
 
 
 def without_secrets(configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ BACKEND_NAMES = (TORCH, ONNX)
 SUFFIX = ".onnx"
 EXPORTED_NAME = f"model{SUFFIX}"
 BACKEND_HELP = (
-    f"what runs the network: torch, or onnx for a file of export_model.py, given as the checkpoint or {EXPORTED_NAME} "
-    f"in its folder; by default onnx for {SUFFIX} files"
+    f"what runs the network: torch, or onnx for an exported file, given as the checkpoint or {EXPORTED_NAME} in its "
+    f"folder; by default onnx for {SUFFIX} files"
 )
 
 

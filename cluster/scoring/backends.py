@@ -31,6 +31,7 @@ from cluster.scoring.plan import read_checkpoint_at
 from cluster.scoring.stream_network import StreamNetwork, memory_frames
 from cluster.storage import files
 from extractors.networks.precision import resolve_device, resolve_precision
+from schemas.commands import job
 from schemas.errors import InputError
 
 
@@ -219,14 +220,14 @@ class OnnxBackend(Backend):
 def _nothing_exported(uri: str) -> str:
     """That a place holds no exported file, and what to do."""
     if is_exported(uri):
-        return f"{uri}: there is no such file; jobs/export_model.py writes it from a checkpoint"
+        return f"{uri}: there is no such file; {job('export_model')} writes it from a checkpoint"
     try:
         config = read_config(files.read_bytes(files.join(uri, CONFIG_FILE)), uri)
     except (CheckpointError, InputError, OSError):
         return f"{uri}: --backend onnx runs {EXPORTED_NAME} in it, and there is none"
     if config.level != CLIP:
         return f"{uri}: model {config.model!r} takes {config.takes}, which torch alone runs: leave --backend onnx out"
-    export = f"jobs/export_model.py --checkpoint {uri} --output {exported_file(uri)}"
+    export = f"{job('export_model')} --checkpoint {uri} --output {exported_file(uri)}"
     return f"{uri}: --backend onnx runs {EXPORTED_NAME} in it, and there is none: write it with {export}"
 
 

@@ -47,6 +47,7 @@ from cluster.storage.parquet import read_table
 from cluster.storage.versions import versions_of
 from cluster.timelines.config import TimelineOptions, timeline_fingerprint
 from extractors.video.grid import MAX_DENOMINATOR, as_fps
+from schemas.commands import job
 from schemas.errors import InputError, examples
 from schemas.labels import LabelStamp
 from schemas.ledger import LEDGER_SCHEMA
@@ -250,7 +251,7 @@ def _check_ids(rows: Sequence[FileRows], *, is_submitted: bool) -> None:
         twice = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
         problems.append(
             f"{len(twice)} ids have more than one row in these features: {examples(twice.to_pylist())}; the next "
-            "run of extract_features.py on a dataset keeps the later row of each"
+            f"run of {job('extract_features')} on a dataset keeps the later row of each"
         )
     problems += unsubmittable(ids) if is_submitted else []
     if problems:

@@ -34,6 +34,7 @@ from cluster.serving.readers import ServedReader, read_reader, unread
 from cluster.serving.still_stage import StillStage
 from cluster.storage import files
 from cluster.timelines.config import TimelineOptions
+from extractors.flow.fields import require_flow
 from extractors.networks.precision import resolve_audio_precision
 from extractors.sampling import SamplingConfig
 from extractors.video.grid import as_fps
@@ -150,7 +151,7 @@ def read_models(options: ServeOptions) -> ServedModels:
                 sampling[stage], stages[stage] = _extractor(uri, checkpoint, options)
                 extractors[key] = stage
             models[name] = _feature_model(name, uri, checkpoint, extractors[key], options.timelines)
-        except (CheckpointError, InputError, OSError, ValueError) as error:
+        except (CheckpointError, InputError, OSError, ValueError, ImportError) as error:
             problems.append(str(error))
     if not problems and not any(isinstance(model, ServedReader) for model in models.values()):
         problems += unread(options)
@@ -173,6 +174,7 @@ def _clip_model(
     name: str, uri: str, checkpoint: Checkpoint, options: ServeOptions
 ) -> tuple[ServedClassifier, VideoStage]:
     trained = TrainedClipClassifier({uri: checkpoint})
+    require_flow(trained.clips.format.flow)
     kind = timeline_kind(trained)
     timelines: TimelineOptions = options.timelines
     if trained.is_stream:

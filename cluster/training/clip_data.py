@@ -49,6 +49,7 @@ from cluster.training.manifest_labels import (
 from cluster.training.option_groups import COLUMN, HASH
 from cluster.training.splits import Candidates, Split, choose, make_splits, with_targets
 from schemas.clips import BYTES, ClipInput
+from schemas.commands import job
 from schemas.errors import EXAMPLES, InputError, examples
 from schemas.trainings import TRAINING, LostVideo
 from schemas.videos import Video
@@ -188,8 +189,8 @@ def load(settings: TrainingSettings) -> ClipData:
         if joined is not None:
             raise joined.unmatched(unlabelled, options.videos or "")
         raise ClipDataError(
-            f"{options.videos}: no video has a label in column labels (jobs/make_manifest.py makes manifests of public "
-            "data sets, and --labels takes one with labels)"
+            f"{options.videos}: no video has a label in column labels ({job('make_manifest')} makes manifests of "
+            "public data sets, and --labels takes one with labels)"
         )
     if unlabelled:
         logger.warning(

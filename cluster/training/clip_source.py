@@ -1,6 +1,6 @@
 """Streams clips of videos in batches, decoded ahead by other processes.
 
-In: videos, a mask of those to use (rows), and their targets. Out: `ClipBatch`es, uint8 (N, T, H, W, 3).
+In: videos, a mask of those to use (rows), and their targets. Out: `ClipBatch`es, uint8 (N, T, H, W, C).
 
 In order: the order of the manifest. Shuffled: an order drawn anew each epoch. The random part of a clip depends on the
 seed, the epoch and the video, not on the process that decodes it. Same seed, epoch and number of workers: same batches.

@@ -32,6 +32,7 @@ from cluster.training.manifest_labels import LabelsError, ManifestLabels, read_m
 from cluster.training.option_groups import COLUMN, FOLDERS, HASH
 from cluster.training.progress import UNWATCHED, Meter
 from cluster.training.splits import Candidates, Split, choose, make_splits
+from schemas.commands import job
 from schemas.errors import examples
 from schemas.trainings import TEST, TRAINING, VALIDATION, LostVideo
 
@@ -201,8 +202,8 @@ def _check_labelled(
         raise joined.unmatched(ids, place)
     raise LabelsError(
         f"none of the {len(ids)} videos in {place} has a label: give --labels MANIFEST, or run "
-        "jobs/extract_features.py again with a manifest that has the column labels, which keeps the features and adds "
-        "the labels"
+        f"{job('extract_features')} again with a manifest that has the column labels, which keeps the features and "
+        "adds the labels"
     )
 
 

@@ -40,6 +40,7 @@ from cluster.training.lip_source import LipSource, MouthReading
 from cluster.training.results import text_result
 from cluster.training.splits import ADVICE, Split, check_workers, required_splits
 from extractors.faces.mouths import WEIGHTS
+from schemas.commands import job
 from schemas.errors import examples
 from schemas.lips import FOUND
 from schemas.text_results import TextResult
@@ -180,8 +181,8 @@ def load(settings: TrainingSettings) -> LipData:
     spoken = [video for video in listed if video.text]
     if not spoken:
         raise ClipDataError(
-            f"{options.videos}: no video has a text in column text (jobs/make_manifest.py makes manifests of public "
-            "data sets of speakers)"
+            f"{options.videos}: no video has a text in column text ({job('make_manifest')} makes manifests of "
+            "public data sets of speakers)"
         )
     if len(spoken) < len(listed):
         silent = [video.id for video in listed if not video.text]

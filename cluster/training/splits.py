@@ -35,7 +35,7 @@ from schemas.trainings import SPLITS, TEST, TRAINING, VALIDATION
 # What to do about a split without videos, by the way of splitting.
 ADVICE = {
     HASH: "give more videos or other --fractions",
-    COLUMN: "assign some to it in that column (in manifests, jobs/make_manifest.py takes validation from training)",
+    COLUMN: "assign some to it in that column, or give --split hash",
     FOLDERS: "give other folders for it, or other --classes",
 }
 Mask = NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """Passes over a video that decode the frames of clips; a clip leaves as soon as its frames are there.
 
 In: a path or a seekable binary file object, and the choice of the frames. Out: (number of the clip, uint8 (crops, T, H,
-W, 3)), in the order of their last frames. A frame is kept, resized, as long as a later clip needs it: memory is that of
+W, C)), in the order of their last frames. A frame is kept, resized, as long as a later clip needs it: memory is that of
 the clips that overlap, whatever their number.
 
 `selective_clips` decodes the necessary packets alone, to the same bits as a full decode
@@ -62,7 +62,7 @@ class ClipChoice(Protocol):
         """The moments whose frames make the clips."""
 
     def clip(self, number: int, images: Sequence[Image]) -> Image:
-        """The crops (crops, T, H, W, 3) of the T resized frames of a clip."""
+        """The crops (crops, T, H, W, C) of the resized frames of a clip, in the order of its moments."""
 
 
 def selective_clips(source: Source, choice: ClipChoice, max_pixels: int) -> Iterator[tuple[int, Image]]:

@@ -1,7 +1,8 @@
 """Sliding windows over a video: the clips that a classifier without a memory looks at to tell what happens when.
 
 In: a path or a seekable binary file object, the clip's format, and the length of a step. Out: (number of the step,
-uint8 (T, H, W, 3)) in order, decoded in one pass (`extractors.clips.passes`). T frames, H height, W width.
+uint8 (T, H, W, C)) in order, decoded in one pass (`extractors.clips.passes`). T frames, H height, W width, C channels,
+of RGB, optical flow or both.
 
 Step k stands for the time from k to k + 1 times `step_seconds` after the first frame. Its window is the T frames, at
 the rate of the format, whose middle is that of the step; at both ends of the video the window is moved inside. A video
@@ -55,7 +56,7 @@ def decode_windows(
 
     Raises:
         VideoError: for a file that cannot be read as a video, without a decodable frame, or that is too long.
-        ValueError: for a format whose clips are not RGB.
+        ValueError: for a format that is neither RGB nor names its optical flow.
     """
     request = WindowRequest(
         clips=ClipRequest(
@@ -135,7 +136,7 @@ class WindowRequest:
                 yield step, max(min(middle - length / 2, latest), self.clips.start_seconds)
 
     def clip(self, number: int, images: Sequence[Image]) -> Image:
-        """The centre crop (1, T, H, W, 3) of the T resized frames of a window."""
+        """The centre crop (1, T, H, W, C) of the resized frames of a window."""
         return self.clips.clip(0, images)
 
     def _length(self, times: FrameTimes, tick: Fraction, end: Fraction) -> Fraction:

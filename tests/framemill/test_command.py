@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import framemill
 from framemill.command import COMMANDS, as_commands, main
+from schemas.commands import COMMAND_OF
 from tests.support.dataset import ROOT, job_environment
 
 
@@ -56,6 +59,31 @@ def test_help_of_a_command_speaks_of_the_command() -> None:
     assert printed.startswith("usage: framemill label --checkpoint")
     assert "framemill label --features features/" in printed
     assert "python jobs/" not in printed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_no_script(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module(COMMANDS[name].module)
+    monkeypatch.setattr(module, "__doc__", module.__doc__)  # which the command changes, as it does the arguments
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: framemill {name} ")
+    of_ray_jobs = re.compile(r"-- python jobs/\w+\.py")
+    assert not re.findall(rf"\b(?:{'|'.join(COMMAND_OF)})\.py", of_ray_jobs.sub("", printed))
+
+
+def test_errors_and_records_name_what_was_typed(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"no video")
+    options = ("--videos", "videos", "--checkpoint", "no.onnx", "--labels", "labels", "--engine", "local")
+    assert "framemill export writes it from a checkpoint" in run("label", *options, cwd=tmp_path).stderr
+    script = str(ROOT / "jobs" / "score_videos.py")
+    done = subprocess.run(
+        [sys.executable, script, *options], capture_output=True, text=True, cwd=tmp_path, env=job_environment()
+    )
+    assert f"python {ROOT}/jobs/export_model.py writes it from a checkpoint" in done.stderr
 
 
 def test_what_a_ray_job_runs_stays_a_script() -> None:

@@ -23,6 +23,7 @@ MODEL = "r3d-18"
 OPTIONS = {"width_factor": 0.125, "frames": 4, "height": 28, "width": 28}
 STREAM = "movinet-a0-stream"  # 5 frames a second
 STREAM_OPTIONS = {"width_factor": 0.125, "frames": 12, "height": 32, "width": 40, "dropout": 0.0}
+FLOW_OPTIONS = {"width_factor": 0.125, "frames": 8, "height": 32, "width": 32}  # of i3d-flow and i3d-two-stream
 DEVIATION = 0.1  # more would magnify what rounding does to features that hardly differ
 TINY = {"frames": 30, "width": 96, "height": 48}
 
@@ -37,10 +38,11 @@ def trained_clips(
     sampling: ClipSampling | None = None,
     options: Mapping[str, Any] = OPTIONS,
     fps: str | None = "",
+    flow: str | None = None,
 ) -> Checkpoint:
     """A checkpoint of a clip classifier that has seen a few batches of noise, so that its statistics mean something.
 
-    `fps` is the rate of its clips, by default that of the model.
+    `fps` is the rate of its clips, `flow` the method of their optical flow, by default those of the model.
     """
     torch.manual_seed(seed)
     network = build_clip_model(model, num_classes=classes, options=options)
@@ -62,7 +64,8 @@ def trained_clips(
         input_columns=(),
         feature_fingerprint={},
         clips=ClipInput(
-            format=form if fps == "" else replace(form, fps=fps), sampling=asdict(sampling or ClipSampling())
+            format=replace(form, fps=form.fps if fps == "" else fps, flow=flow or form.flow),
+            sampling=asdict(sampling or ClipSampling()),
         ),
         temperature=temperature,
         metrics={},

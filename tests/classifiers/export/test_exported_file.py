@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from classifiers.export.exported_file import read_exported
 from classifiers.export.onnx_contents import ExportError
 from tests.classifiers.export.test_onnx_session import metadata
-from tests.support.clips import trained_clips
+from tests.support.clips import FLOW_OPTIONS, trained_clips
 from tests.support.exports import exported, plain_stream
 
 
@@ -41,3 +42,14 @@ def test_a_file_alone_is_the_network_of_its_checkpoint(make) -> None:
 def test_what_no_checkpoint_may_say_is_refused(values, reason: str) -> None:
     with pytest.raises(ExportError, match=rf"^x\.onnx: .*{reason}"):
         read_exported(metadata(exported(trained_clips())[1], **values), "x.onnx")
+
+
+def test_clips_of_flow_without_its_method_are_refused() -> None:
+    """As in files from before the flow was computed of videos: nothing could be decoded for them."""
+    checkpoint = trained_clips("i3d-flow", options=FLOW_OPTIONS, flow="dis")
+    content = exported(checkpoint)[1]
+    clips = asdict(checkpoint.config.clips)
+    assert read_exported(content).config.clips == checkpoint.config.clips
+    del clips["format"]["flow"]
+    with pytest.raises(ExportError, match=r"2 channels, and no method of the optical flow"):
+        read_exported(metadata(content, clips=clips))

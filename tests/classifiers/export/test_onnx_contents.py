@@ -64,7 +64,7 @@ def test_what_no_export_has_is_refused(change: Callable[[Any], None], reason: st
     check_contents(content, "x.onnx")
     model = onnx.load_from_string(content)
     change(model)
-    with pytest.raises(ExportError, match=rf"^x\.onnx: .*{reason}.*only files that jobs/export_model\.py wrote"):
+    with pytest.raises(ExportError, match=rf"^x\.onnx: .*{reason}.*only files that framemill export wrote"):
         check_contents(model.SerializeToString(), "x.onnx")
 
 

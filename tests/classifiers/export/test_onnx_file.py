@@ -8,6 +8,7 @@ import torch
 from classifiers.clip_models.registry import clip_model_names
 from classifiers.export.form import form_of
 from classifiers.export.libraries import runtime_library
+from classifiers.export.onnx_contents import check_contents
 from classifiers.export.onnx_file import FRAMES_AXIS, OPSET, VIDEOS_AXIS, network_file
 from tests.classifiers.clip_models.test_registry import small
 from tests.support.exports import exported, plain_stream
@@ -20,7 +21,9 @@ CHEAP = ("movinet-a0", "movinet-a0-stream")
 )
 def test_every_network_is_the_same_in_onnx_at_other_sizes_than_that_of_the_trace(name: str) -> None:
     form = form_of(small(name))
-    session = runtime_library().InferenceSession(network_file(form), providers=["CPUExecutionProvider"])
+    content = network_file(form)
+    check_contents(content, name)
+    session = runtime_library().InferenceSession(content, providers=["CPUExecutionProvider"])
     for videos, frames in ((1, 1), (3, 5)):
         inputs = form.examples(videos, frames)
         with torch.inference_mode():

@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_refused(content: bytes) -> None:
 def test_other_files_are_refused_with_the_reason(content: bytes) -> None:
     with pytest.raises(ExportError, match=r"^x\.onnx: it is damaged or no ONNX file"):
         OnnxSession(content[: len(content) // 2], "x.onnx")
-    with pytest.raises(ExportError, match="only files that jobs/export_model"):
+    with pytest.raises(ExportError, match="only files that framemill export wrote"):
         OnnxSession(changed(content, author="somebody"))
     model = onnx.load_from_string(content)
     model.graph.node[0].op_type = "\x1b[2J"

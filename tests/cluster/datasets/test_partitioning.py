@@ -128,7 +128,7 @@ def test_a_dataset_stays_divided_as_it_was_begun(tmp_path: Path) -> None:
     assert (parted / COUNT_FILE).read_text() == '2\n{"--frame-features": "no", "fps": "1"}\n'
     opened(parted, HALVES[1]).check()
     for other, remedy in (
-        (WHOLE, r"extract_features\.py --partition 1/2 and the others"),
+        (WHOLE, r"framemill extract --partition 1/2 and the others"),
         (Partition(1, 3), "--partition K/2$"),
     ):
         match = f"is written in 2 partitions: give {remedy}"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from classifiers.export.exported_file import read_exported
 from classifiers.export.litert_session import LiteRtSession
 from classifiers.export.onnx_session import OnnxSession
 from cluster.export import job
@@ -16,7 +18,7 @@ from schemas import strict_json
 from schemas.errors import InputError
 from schemas.exports import ExportReport
 from tests.support.checkpoints import trained, write_trained
-from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.clips import FLOW_OPTIONS, trained_clips, write_clip_videos
 from tests.support.exports import as_converted, converter_stand_in, litert_checkpoint, litert_fixture, plain_stream
 
 
@@ -39,6 +41,29 @@ def test_a_classifier_becomes_a_file_that_is_checked_on_videos(precision: str, t
     report = strict_json.load(ExportReport, text, "report", schema_version=1)
     assert [(check.inputs, check.clips) for check in report.checks] == [("random", 4), ("videos", 3)]
     assert (report.bytes, report.exported) == (len(content), session.exported)
+
+
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("int8", marks=pytest.mark.heavy)])
+def test_two_streams_become_a_file_that_is_checked_on_videos(precision: str, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    write_clip_videos(videos, 2)
+    checkpoint = write_trained(tmp_path / "both", trained_clips("i3d-two-stream", options=FLOW_OPTIONS, flow="dis"))
+    given = {"calibration": (str(videos),)} if precision == "int8" else {}
+    chosen = options(tmp_path, checkpoint, precision=precision, check=(str(videos),), min_agreement=0.0, **given)
+    report = job.export_model(chosen)
+    assert [(check.inputs, check.clips) for check in report.checks] == [("random", 2), ("videos", 2)]
+    assert report.exported.clips.format.flow == "dis"
+    assert read_exported((tmp_path / "model.onnx").read_bytes()).config.clips == report.exported.clips
+
+
+def test_clips_whose_flow_cannot_be_computed_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    videos = tmp_path / "videos"
+    write_clip_videos(videos, 1)
+    checkpoint = write_trained(tmp_path / "flow", trained_clips("i3d-flow", options=FLOW_OPTIONS, flow="dis"))
+    with pytest.raises(ImportError, match=r"pip install 'framemill\[flow\]'"):
+        job.export_model(options(tmp_path, checkpoint, check=(str(videos),)))
+    assert job.export_model(options(tmp_path, checkpoint)).bytes  # which needs no clips of videos
 
 
 def test_a_memory_is_built_into_the_file(tmp_path: Path) -> None:

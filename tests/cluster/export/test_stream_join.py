@@ -1,7 +1,5 @@
 """Two checkpoints as one: what labels a video as the mean of both, and what does not go together."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -19,14 +17,8 @@ from tests.support.clips import trained_clips, write_clip_videos
 SMALL = {"width_factor": 0.125, "frames": 16, "height": 32, "width": 32}
 
 
-def trained(model, *, flow=None, **changes):
-    checkpoint = trained_clips(model, options=SMALL, **changes)
-    if flow is None:
-        return checkpoint
-    clips = checkpoint.config.clips
-    return replace(
-        checkpoint, config=replace(checkpoint.config, clips=replace(clips, format=replace(clips.format, flow=flow)))
-    )
+def trained(model, **changes):
+    return trained_clips(model, options=SMALL, **changes)
 
 
 def test_the_joined_checkpoint_is_the_mean_of_both_on_one_decode(tmp_path):

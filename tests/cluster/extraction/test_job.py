@@ -487,7 +487,7 @@ def test_partitions_of_a_folder_that_is_listed_meanwhile_make_the_same_rows(
     assert run_extraction(config(videos, output, partition="2/2")) == ExitCode.DONE
     assert account(records(output)[-1]) == (totals[1], totals[1], 0, 0)
     assert run_extraction(config(videos, output)) == ExitCode.BAD_INPUT
-    assert "is written in 2 partitions: give extract_features.py --partition 1/2 and the others" in log.text
+    assert "is written in 2 partitions: give framemill extract --partition 1/2 and the others" in log.text
 
 
 def test_a_tar_that_cannot_be_read_counts_in_every_partition(videos, tmp_path, log):

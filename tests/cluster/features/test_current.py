@@ -91,7 +91,7 @@ def test_files_that_are_replaced_again_and_again_are_refused() -> None:
 
     folder.before["list 2"] = compact
     next(numbers)
-    with pytest.raises(InputError, match=r"wait until compact_features\.py has ended"):
+    with pytest.raises(InputError, match=r"wait until framemill compact has ended"):
         folder.found()
 
 

@@ -11,7 +11,7 @@ from cluster.live.config import WatchOptions
 from cluster.live.job import ready_classifier, run_watch
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
-from tests.support.clips import trained_clips
+from tests.support.clips import FLOW_OPTIONS, trained_clips
 from tests.support.exports import exported
 
 STREAM_OPTIONS = {"frames": 4, "height": 32, "width": 32, "width_factor": 0.25}
@@ -61,6 +61,13 @@ def test_everything_that_is_wrong_is_said_at_once(checkpoints: dict[str, str], t
     assert "recordings replace nothing: give another --record" in there
     assert "takes features: give a classifier of clips" in features
     assert "none" in missing
+
+
+@pytest.mark.parametrize("model", ["i3d-flow", "i3d-two-stream"])
+def test_networks_that_look_at_optical_flow_are_refused(model: str, tmp_path: Path) -> None:
+    place = write_trained(tmp_path / "flow", trained_clips(model, options=FLOW_OPTIONS))
+    with pytest.raises(InputError, match=rf"{model}.* looks at optical flow, .* framemill label --videos"):
+        ready_classifier(options(place))
 
 
 def test_an_exported_file_needs_no_checkpoint(checkpoints: dict[str, str], tmp_path: Path) -> None:

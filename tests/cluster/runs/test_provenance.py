@@ -18,6 +18,11 @@ def test_the_command_line_loses_its_secrets(monkeypatch):
     assert command_line() == ("job.py", "--input", SHOWN)
 
 
+def test_a_command_has_two_words(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["framemill extract", "--input", "my videos"])
+    assert command_line() == ("framemill", "extract", "--input", "my videos")
+
+
 def test_versions_are_those_of_installed_packages():
     versions = package_versions()
     assert versions["python"] == ".".join(map(str, sys.version_info[:3]))

@@ -67,13 +67,13 @@ def test_precisions_are_those_of_the_machine_or_of_the_file(stream: Path, monkey
 def test_what_is_no_exported_file_says_what_to_do(tmp_path: Path) -> None:
     onnx = BACKENDS["onnx"]
     clips = write_trained(tmp_path / "clips", trained_clips())
-    with pytest.raises(InputError, match=r"write it with jobs/export_model\.py --checkpoint .*clips --output .*model"):
+    with pytest.raises(InputError, match=r"write it with framemill export --checkpoint .*clips --output .*model"):
         onnx.read(clips)
     with pytest.raises(InputError, match="model 'dense-5' takes features, which torch alone runs: leave --backend"):
         onnx.read(write_trained(tmp_path / "features", trained()))
     with pytest.raises(InputError, match=r"runs model\.onnx in it, and there is none$"):
         onnx.read(str(tmp_path / "nothing"))
-    with pytest.raises(InputError, match=r"x\.onnx: there is no such file; jobs/export_model\.py writes it"):
+    with pytest.raises(InputError, match=r"x\.onnx: there is no such file; framemill export writes it"):
         onnx.read(str(tmp_path / "x.onnx"))
     (tmp_path / "x.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match=r"x\.onnx: it is damaged or no ONNX file"):

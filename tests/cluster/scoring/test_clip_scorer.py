@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
 from schemas.outcomes import VideoError
 from schemas.videos import Video
-from tests.support.clips import trained_clips, write_clip_videos
+from tests.support.clips import FLOW_OPTIONS, trained_clips, write_clip_videos
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +56,12 @@ def test_views_and_crops_of_the_part_that_is_wanted_are_averaged(start, end, pat
 
 
 def test_flow_is_computed_from_the_video(path):
-    options = {"width_factor": 0.125, "frames": 8, "height": 32, "width": 32}
-    checkpoint = trained_clips("i3d-flow", options=options)
-    clips = checkpoint.config.clips
-    form = replace(clips.format, flow="dis")
-    checkpoint = replace(checkpoint, config=replace(checkpoint.config, clips=replace(clips, format=form)))
+    checkpoint = trained_clips("i3d-flow", options=FLOW_OPTIONS, flow="dis")
     stage = scorer(checkpoint, sampling=ClipSampling())
     stage.setup()
     scores, _ = stage(str(path), Video("v", str(path)))
     model = clip_model_of(checkpoint).eval()
-    (flow,) = decode_clips(path, form, ClipSampling())
+    (flow,) = decode_clips(path, checkpoint.config.clips.format, ClipSampling())
     assert np.ptp(flow, axis=(0, 1, 2)).min() > 10
     with torch.inference_mode():
         shares = torch.softmax(model(torch.from_numpy(flow)[None])[0], dim=0).numpy()

@@ -17,7 +17,7 @@ from cluster.scoring.early_start import run_scoring
 from cluster.scoring.job import score_videos
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
-from tests.support.clips import trained_clips, trained_stream, write_clip_videos
+from tests.support.clips import FLOW_OPTIONS, trained_clips, trained_stream, write_clip_videos
 from tests.support.exports import exported
 from tests.support.scoring import DAY
 
@@ -59,12 +59,17 @@ def scores_of(row: dict[str, Any]) -> np.ndarray:
     return np.array(sorted([(-1.0, one["index"], one["score"]) for one in row["labels"]] + steps))
 
 
+def two_streams() -> Checkpoint:
+    return trained_clips("i3d-two-stream", options=FLOW_OPTIONS, flow="dis")
+
+
 @pytest.mark.parametrize(
     ("make", "given"),
     [
         pytest.param(trained_clips, {"views": 2}, id="clips", marks=pytest.mark.heavy),
         pytest.param(trained_clips, {"timeline": True, "stride": 0.5}, id="windows", marks=pytest.mark.heavy),
         pytest.param(trained_stream, {"timeline": True, "timeline_hz": 5.0}, id="stream"),
+        pytest.param(two_streams, {"timeline": True, "stride": 0.5}, id="two streams"),
     ],
 )
 def test_an_exported_file_alone_gives_the_labels_of_its_checkpoint(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 
 import pytest
@@ -13,7 +14,7 @@ from cluster.serving.still_stage import StillStage
 from extractors.extract import Extractor
 from schemas.errors import InputError
 from tests.support.checkpoints import trained, write_trained
-from tests.support.clips import trained_clips, trained_stream
+from tests.support.clips import FLOW_OPTIONS, trained_clips, trained_stream
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,15 @@ def test_models_of_clips_have_stages_of_their_own(folder):
     assert names_of(served.models, ["clips", "clips"]) == ("clips",)
     with pytest.raises(InputError, match="there is no model 'x'"):
         names_of(served.models, ["x"])
+
+
+def test_optical_flow_that_cannot_be_computed_is_told_before_the_service_starts(tmp_path, monkeypatch):
+    place = write_trained(tmp_path / "flow", trained_clips("i3d-flow", options=FLOW_OPTIONS, flow="dis"))
+    options = ServeOptions.of(checkpoint=(place,))
+    assert read_models(options).models["flow"].kind == "clip"
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(InputError, match=r"--flow dis is computed by the package cv2"):
+        read_models(options)
 
 
 RANDOM = {

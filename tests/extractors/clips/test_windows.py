@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import weakref
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,21 @@ def found(source: object, clip_format: ClipFormat, **options: Any) -> dict[int, 
 
 def numbers(source: object, clip_format: ClipFormat, **options: Any) -> dict[int, list[int]]:
     return {step: list(map(read_number, clip)) for step, clip in found(source, clip_format, **options).items()}
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_windows_of_flow_are_single_clips_in_segments_as_well(channels: int, videos: dict[str, Path]) -> None:
+    half = (0.5,) * channels
+    clip_format = replace(form(frames=8, fps="10"), mean=half, std=half, flow="dis")
+    path = videos["h264 in QuickTime"]
+    windows = found(path, clip_format)
+    parts = found(path, clip_format, stop_seconds=3) | found(path, clip_format, first_seconds=3)
+    assert list(parts) == list(windows)
+    for step, start in starts_of(path, clip_format, Fraction(1)).items():
+        (expected,) = decode_clips(path, clip_format, START, start_seconds=start)
+        assert expected.shape[-1] == channels
+        np.testing.assert_array_equal(windows[step], expected)
+        np.testing.assert_array_equal(parts[step], expected)
 
 
 def starts_of(path: Path, clip_format: ClipFormat, step_seconds: Fraction) -> dict[int, Fraction]:
