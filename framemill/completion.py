@@ -7,6 +7,7 @@ framemill completion --shell fish > ~/.config/fish/completions/framemill.fish
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -28,7 +29,10 @@ class CompletionOptions(Options):
 
 def main(commands: Mapping[str, Command]) -> int:
     """Print the script that completes `commands`."""
-    shell = parse_or_exit(CompletionOptions, __doc__ or "").shell
+    given = sys.argv[1:]
+    if given[:1] and given[0] in SHELLS:  # `framemill completion bash`, as many commands have it
+        given.insert(0, "--shell")
+    shell = parse_or_exit(CompletionOptions, __doc__ or "", given).shell
     print("\n".join(_fish(commands) if shell == "fish" else _bash(commands, is_zsh=shell == "zsh")))
     return 0
 

@@ -27,6 +27,13 @@ def problems_of(error: Exception) -> tuple[str, ...]:
     return error.problems if isinstance(error, InputError) else (str(error),)
 
 
+def problem_list(subject: str, problems: Sequence[str], count: int | str = "") -> str:
+    """The problems of a `subject` in one text: a single one beside it, several below it and their `count`."""
+    if len(problems) == 1:
+        return f"{subject}: {problems[0]}"
+    return "\n".join([f"{subject}: {count or len(problems)} problems", *(f"  - {line}" for line in problems)])
+
+
 def examples(names: Sequence[str], quote: Callable[[str], str] = repr) -> str:
     """The first of `names`, quoted, and an ellipsis for the others."""
     return ", ".join(map(quote, names[:EXAMPLES])) + (", …" if len(names) > EXAMPLES else "")

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from schemas.errors import problem_list
 from schemas.numerals import number_of, whole_number_of
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class JsonMismatchError(ValueError):
     def __init__(self, subject: str, problems: list[str]) -> None:
         """`subject` names the document, as in 'run record'."""
         self.problems = tuple(problems)
-        super().__init__(f"{subject}: {len(problems)} problem(s)\n" + "\n".join(f"  - {line}" for line in problems))
+        super().__init__(problem_list(subject, problems))
 
 
 def dump(value: object) -> str:

@@ -193,7 +193,7 @@ def check_classes_have_videos(targets: Targets, choice: ClassChoice) -> None:
         more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
         raise ClassChoiceError(
             f"{len(empty)} of the {len(choice)} classes have no training video: {', '.join(empty[:10])}{more}\n"
-            "Choose other classes, or provide more videos"
+            "Leave them out (--classes names the others), or provide more videos of them"
         )
 
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from schemas.budget import Budget, BudgetError
-from schemas.errors import examples
+from schemas.errors import examples, problem_list
 from schemas.numerals import number_of, whole_number_of
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
@@ -56,9 +56,8 @@ class ArpaError(ValueError):
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
-        listed, more = self.problems[:MAX_LISTED], len(self.problems) > MAX_LISTED
-        count = f"more than {MAX_LISTED}" if more else len(listed)
-        super().__init__(f"ARPA file: {count} problem(s)\n" + "\n".join(f"  - {line}" for line in listed))
+        count = f"more than {MAX_LISTED}" if len(self.problems) > MAX_LISTED else ""
+        super().__init__(problem_list("ARPA file", self.problems[:MAX_LISTED], count))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from classifiers.choices import TASKS, TRANSCRIPTION
 from classifiers.text.alphabet import Alphabet
 from schemas import strict_json
 from schemas.clips import ClipInput
+from schemas.errors import problem_list
 from schemas.lips import LipInput
 from schemas.trainings import Epoch
 
@@ -50,10 +51,9 @@ class CheckpointError(ValueError):
 
     def __init__(self, subject: str, problems: list[str]) -> None:
         self.problems = tuple(problems)
-        listed = problems[:MAX_LISTED]
-        if len(listed) < len(problems):
-            listed.append(f"and {len(problems) - len(listed)} more")
-        super().__init__(f"{subject}: {len(problems)} problem(s)\n" + "\n".join(f"  - {line}" for line in listed))
+        more = len(problems) - MAX_LISTED
+        first = [*problems[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
+        super().__init__(problem_list(subject, first, len(problems)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +187,8 @@ def read_checkpoint(files: Mapping[str, bytes], subject: str = "checkpoint") -> 
     Raises:
         CheckpointError: with all problems.
     """
+    if not files:
+        raise CheckpointError(subject, [f"there is no checkpoint, a folder with {WEIGHTS_FILE} and {CONFIG_FILE}"])
     problems: list[str] = []
     config = _read_json(CheckpointConfig, files, CONFIG_FILE, problems)
     history = _read_json(TrainingHistory, files, HISTORY_FILE, problems) if HISTORY_FILE in files else None

@@ -109,6 +109,12 @@ class Option:
         """Whether it must be given."""
         return self.default is dataclasses.MISSING
 
+    @property
+    def help(self) -> str:
+        """What it is, with its choices."""
+        choices = f" ({' | '.join(map(str, self.rule.choices))})" if self.rule.choices else ""
+        return f"{self.rule.help}{choices}"
+
     def problems(self, value: Any) -> list[str]:
         """What is wrong with a value."""
         if value is None and self.is_optional:

@@ -50,9 +50,8 @@ def _heading(group: str) -> str:
 def _described(found: Option, known: Container[str]) -> Iterator[str]:
     value = _value(found)
     yield f"  --{found.name}" + (f" {value}" if value else "")
-    choices = f" ({' | '.join(map(str, found.rule.choices))})" if found.rule.choices else ""
     partner = f" (with --{spelled(found.rule.goes_with)})" if found.rule.goes_with in known else ""
-    text = f"{found.rule.help}{choices}{partner}{_default(found)}"
+    text = f"{found.help}{partner}{_default(found)}"
     yield from textwrap.wrap(text, HELP_WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 

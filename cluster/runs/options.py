@@ -124,7 +124,7 @@ class Values(Generic[T]):
         self._given = {**self.kind.implied(self._given), **self._given}
         lacking = [found for found in self.options.values() if found.is_required and found.field not in self._given]
         missing = [found for found in lacking if found.name not in self._named]
-        self.problems += [f"{prefix}{found.name} is required: {found.rule.help}" for found in missing]
+        self.problems += [f"{prefix}{found.name} is required: {found.help}" for found in missing]
         stand_ins = {found.field: (found.name,) if found.kind is tuple else found.name for found in lacking}
         if not any(found.problems(stand_ins[found.field]) for found in lacking):
             built = attempt(lambda: self._built({**self._given, **stand_ins}), self.problems)

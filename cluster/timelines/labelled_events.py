@@ -45,8 +45,8 @@ def read_events(labels: str, date: str | None = None) -> LabelledEvents:
         day = date or max(label_days(labels), default="any day")
         shards = parquet_files(files.join(labels, f"date={day}"))
         if not shards:
-            known = examples(sorted(label_days(labels), reverse=True), str) or "none"
-            raise LabelsError(f"{place} has no labels of {day}; days with labels: {known}")
+            known = examples(sorted(label_days(labels), reverse=True), str)
+            raise LabelsError(f"{place} has no labels of {day}" + (f"; days with labels: {known}" if known else ""))
         tables = {posixpath.basename(shard): read_columns(shard, EVENTS_SCHEMA.names) for shard in shards}
     except OSError as error:
         raise LabelsError(f"{place} cannot be read: {error}") from error

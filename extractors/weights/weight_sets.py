@@ -170,17 +170,13 @@ class MissingWeightsError(WeightsError):
 
 
 def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
-    """What to bring, as a table with a row for each missing set."""
-    header = ("name", "for", "file", "size", "licence", "folder", "download")
-    rows = [
-        (
-            *(each.known.name, each.known.kind, each.known.file_name, each.known.size, each.known.licence),
-            *(str(each.path.parent), each.known.download(each.path)),
-        )
-        for each in missing
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
+    """What to bring: each missing set and, below it, the command that downloads it."""
+    wanted = []
+    for each in missing:
+        known = each.known
+        wanted.append(f"  {known.name} for {known.kind}: {known.file_name}, {known.size}, {known.licence}")
+        wanted.append(f"    {known.download(each.path)}")
+    folders = ", ".join(dict.fromkeys(str(each.path.parent) for each in missing))
     reasons = "; ".join(dict.fromkeys(each.reason for each in missing))
     also = [f"{each.known.name} for {each.known.kind}: {each.known.alternatives}" for each in missing]
     also = [line for line, each in zip(also, missing, strict=True) if each.known.alternatives]
@@ -189,8 +185,8 @@ def missing_weights(missing: Sequence[MissingWeightsError]) -> str:
     return "\n".join(
         [
             f"weights are not in the cache, and were not downloaded ({reasons}):",
-            *(f"  {line}" for line in table),
-            "Run the download where there is network access, and put each file into its folder here",
+            *wanted,
+            f"Run these commands where there is network access, and put the files into {folders} on this machine",
             *(["Other public files of the same weights are accepted by their paths:"] if also else []),
             *(f"  {line}" for line in also),
             *([UNPINNED.format(", ".join(unpinned))] if unpinned else []),

@@ -30,6 +30,7 @@ AFTER = {
     "streaming": "clips",
 }
 HEAVY = {"clips", "lips", "nightly", "scale", "serve", "streaming"}  # these take half a minute and more
+LINE_CHARACTERS = 86
 Follow = Callable[[str], Path]
 Surroundings = Iterator[Mapping[str, str]]  # variables of the environment, while the page is followed
 
@@ -86,6 +87,12 @@ def follow(tmp_path_factory: pytest.TempPathFactory) -> Follow:
 @pytest.mark.timeout(3600)
 def test_every_block_of_a_page_works(name: str, follow: Follow) -> None:
     follow(name)
+
+
+def test_lines_of_blocks_fit_on_the_site() -> None:
+    """Between its menus, in a window 1,280 pixels wide."""
+    shown = [block.text + (block.printed or "") for page in PAGES.glob("*.md") for block in blocks(page)]
+    assert not [line for text in shown for line in text.splitlines() if len(line) > LINE_CHARACTERS]
 
 
 def test_examples_of_the_readme_are_those_of_a_page() -> None:

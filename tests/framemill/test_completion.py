@@ -48,6 +48,22 @@ def test_bash_completes(
     assert not done.stderr
 
 
+def test_the_shell_may_stand_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = script("fish", monkeypatch, capsys)
+    monkeypatch.setattr("sys.argv", ["framemill completion", "fish"])
+    assert main(COMMANDS) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_without_a_shell_the_known_ones_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["framemill completion"])
+    with pytest.raises(SystemExit):
+        main(COMMANDS)
+    assert "--shell is required: the shell (bash | zsh | fish)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_all_commands(
     shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

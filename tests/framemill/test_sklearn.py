@@ -44,10 +44,16 @@ def classes(table: pd.DataFrame) -> list[int]:
 
 @pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("model", ["logistic", "dense-1"])
-def test_all_of_scikit_learns_own_checks_pass(model: str) -> None:
-    rate = {"logistic": 0.05, "dense-1": 0.01}[model]
-    estimator = VideoClassifier(model, epochs=60, learning_rate=rate, batch_size=32, random_state=0)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        VideoClassifier(),
+        VideoClassifier("logistic", epochs=60, learning_rate=0.05, batch_size=32, random_state=0),
+        VideoClassifier("dense-1", epochs=60, learning_rate=0.01, batch_size=32, random_state=0),
+    ],
+    ids=["default", "logistic", "dense-1"],
+)
+def test_all_of_scikit_learns_own_checks_pass(estimator: VideoClassifier) -> None:
     count = 0
     for each, check in estimator_checks_generator(estimator):
         if "array_api" not in str(check):

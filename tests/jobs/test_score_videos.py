@@ -69,7 +69,7 @@ def test_wrong_options_exit_with_2_and_no_traceback(features, tmp_path):
     assert "top-k must be at least 1" in done.stderr
     done = run(features, tmp_path / "none", tmp_path / "labels", "--engine", "local")
     assert done.returncode == 2
-    assert "config.json: missing" in done.stderr
+    assert "there is no checkpoint" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "labels").exists()
 

@@ -399,7 +399,7 @@ def test_a_replica_that_is_killed_costs_no_video(client: Client, server: Server,
 def test_bad_input_is_told_before_any_work(tmp_path: Path, data: Path):
     (tmp_path / "token").write_text("short")
     for arguments, problem in (
-        (["--checkpoint", tmp_path / "none"], "config.json: missing"),
+        (["--checkpoint", tmp_path / "none"], "there is no checkpoint"),
         (["--checkpoint", data / "stream", "--token-file", tmp_path / "token"], "16 ASCII characters or more"),
         (["--checkpoint", data / "stream", data / "stream"], "more than once"),
     ):

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from schemas.errors import EXAMPLES, InputError, examples
+from schemas.errors import EXAMPLES, InputError, examples, problem_list
 
 
 class OtherError(InputError, ValueError):
@@ -30,3 +30,9 @@ def test_only_the_first_names_are_shown() -> None:
     assert examples(names) == "'0', '1', '2', '3', '4', …"
     assert examples(names[:EXAMPLES], str) == "0, 1, 2, 3, 4"
     assert examples([]) == ""
+
+
+def test_a_single_problem_stands_beside_its_subject_and_several_below_it() -> None:
+    assert problem_list("a.csv", ["no column id"]) == "a.csv: no column id"
+    assert problem_list("a.csv", ["no column id", "no rows"]) == "a.csv: 2 problems\n  - no column id\n  - no rows"
+    assert problem_list("a.csv", ["no column id", "and 4 more"], 5).startswith("a.csv: 5 problems\n")

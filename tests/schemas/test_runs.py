@@ -93,7 +93,7 @@ def test_every_disagreement_is_listed_at_once_with_its_place(record: RunRecord) 
     ],
 )
 def test_what_is_no_record_of_ours_is_told_in_one_line(text: str, problem: str) -> None:
-    with pytest.raises(JsonMismatchError, match="run record: 1 problem") as caught:
+    with pytest.raises(JsonMismatchError, match="run record: ") as caught:
         RunRecord.from_json(text)
     assert caught.value.problems[0].startswith(problem)
 

@@ -63,9 +63,9 @@ def test_bf16_gives_nearly_the_same_features():
 
 def test_checkpoints_that_cannot_be_averaged_are_refused():
     smaller = trained_clips(options={**OPTIONS, "frames": 2})
-    with pytest.raises(CheckpointError, match=r"with different clips cannot be averaged.*\n.*b: frames is 2, not 4"):
+    with pytest.raises(CheckpointError, match=r"with different clips cannot be averaged: b: frames is 2, not 4"):
         TrainedClipClassifier({"a": trained_clips(), "b": smaller})
-    with pytest.raises(CheckpointError, match=r"1 problem.*\n.*b: placement is equal, not central"):
+    with pytest.raises(CheckpointError, match="b: placement is equal, not central"):
         TrainedClipClassifier(
             {"a": trained_clips(), "b": trained_clips(sampling=ClipSampling(placement="equal", views=3))}
         )

@@ -99,7 +99,7 @@ def test_problems_are_listed_together_up_to_a_limit():
     assert len(error.value.problems) == MAX_LISTED + 1
     assert "line 4: 'x' is not a number" in str(error.value)
     assert "line 23: " in str(error.value)
-    assert str(error.value).startswith("ARPA file: more than 20 problem(s)")
+    assert str(error.value).startswith("ARPA file: more than 20 problems\n")
 
 
 def test_bytes_that_are_no_text_are_refused():

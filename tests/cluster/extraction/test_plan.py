@@ -106,16 +106,17 @@ def test_another_way_of_making_features_is_refused(config, tmp_path):
         assert words in str(caught.value)
 
 
-def test_all_missing_weights_are_one_table_beside_other_problems(config, tmp_path, monkeypatch):
+def test_all_missing_weights_are_one_list_beside_other_problems(config, tmp_path, monkeypatch):
     monkeypatch.setenv("FRAMEMILL_CACHE", str(tmp_path / "cache"))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing answers
     with pytest.raises(InputError) as caught:
         read_inputs(config.with_values(weights="inception-2015", audio_weights="vggish", pca="nothing.npz"))
-    other, table = caught.value.problems
+    other, missing = caught.value.problems
     assert "'nothing.npz' for frame-pca not found" in other
-    assert [line.split()[:2] for line in table.splitlines()[2:4]] == [["inception-2015", "frames"], ["vggish", "sound"]]
-    assert table.count("curl -fL") == 2
+    wanted = [line.partition(": ")[0].strip() for line in missing.splitlines()[1:5:2]]
+    assert wanted == ["inception-2015 for frames", "vggish for sound"]
+    assert missing.count("curl -fL") == 2
 
 
 def test_weights_are_found_by_file_uris(config, tmp_path, monkeypatch):

@@ -153,8 +153,7 @@ def test_all_problems_are_reported_at_once(tmp_path, checkpoint):
     (problem,) = problems_of(root, other, tmp_path)
     assert "source: test, the model was trained on elsewhere" in problem
     missing, features = problems_of(tmp_path / "no-features", (str(tmp_path / "no-model"), checkpoint), tmp_path)
-    assert "model.safetensors: missing" in missing
-    assert "config.json: missing" in missing
+    assert "no-model: there is no checkpoint" in missing
     assert "no-features does not exist" in features
     wide = write_trained(tmp_path / "wide", trained("lstm", rgb_dim=20))
     width, level, place = problems_of(root, wide, tmp_path, submission="https://example.com/s.csv")

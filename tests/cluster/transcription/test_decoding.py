@@ -86,7 +86,7 @@ def test_files_that_are_missing_or_wrong_are_all_told(tmp_path: Path) -> None:
     _, _, problems = read(lexicon=str(tmp_path / "none.txt"), language_model=str(model))
     assert len(problems) == 2
     assert problems[0].startswith(f"--lexicon {tmp_path}/none.txt: ")
-    assert problems[1].startswith(f"--language-model {model}: ARPA file: 1 problem(s)")
+    assert problems[1].startswith(f"--language-model {model}: ARPA file: it has no line ")
 
 
 def test_words_that_the_alphabet_or_the_model_lacks_are_errors() -> None:

@@ -15,35 +15,36 @@ def missing(entry, cache):
 
 
 @pytest.mark.parametrize("entry", WEIGHT_SETS, ids=lambda entry: f"{entry.name}-{entry.kind}")
-def test_a_table_says_what_to_bring(tmp_path, entry):
+def test_the_error_says_what_to_bring_and_where_to_put_it(tmp_path, entry):
     cache = tmp_path / "a cache"
-    reason, header, row, *rest = str(missing(entry, cache)).splitlines()
+    reason, wanted, command, place, *rest = str(missing(entry, cache)).splitlines()
     assert reason == f"weights are not in the cache, and were not downloaded (no route to {entry.url}):"
-    assert header.split() == ["name", "for", "file", "size", "licence", "folder", "download"]
-    starts = [header.index(name) for name in header.split()]
-    cells = [row[start:stop].strip() for start, stop in zip(starts, [*starts[1:], None], strict=True)]
-    assert cells[:3] == [entry.name, entry.kind, entry.file_name]
-    assert re.fullmatch(r"(about )?\d+(\.\d)? MB", cells[3])
-    assert cells[4:6] == [entry.licence, str(cache)]
+    name, _, terms = wanted.partition(": ")
+    assert name == f"  {entry.name} for {entry.kind}"
+    file, size, licence = terms.split(", ", 2)
+    assert file == entry.file_name
+    assert re.fullmatch(r"(about )?\d+(\.\d)? MB", size)
+    assert licence == entry.licence
+    assert place.endswith(f"put the files into {cache} on this machine")
     fetched = ["curl", "-fL", "--create-dirs", "-o", str(cache / entry.file_name), entry.url]
     packed = ["mkdir", "-p", str(cache), "&&", "npm", "pack", entry.npm, "--pack-destination", str(cache)]
-    assert shlex.split(cells[6]) == (packed if entry.npm else fetched)
+    assert shlex.split(command) == (packed if entry.npm else fetched)
     assert entry.alternatives in "\n".join(rest)
     assert ("is pinned in FILE.sha256 beside it" in "\n".join(rest)) == (not entry.sha256)
     assert ("random:SEED" in "\n".join(rest)) == (not entry.npm)
 
 
-def test_several_missing_sets_are_one_table(tmp_path):
+def test_several_missing_sets_are_one_list(tmp_path):
     lines = missing_weights([missing(entry, tmp_path) for entry in WEIGHT_SETS]).splitlines()
-    header, *rows = lines[1 : 2 + len(WEIGHT_SETS)]
-    column = header.index("download")
-    assert [row.split()[0] for row in rows] == [entry.name for entry in WEIGHT_SETS]
-    assert all(row[column:].startswith(("curl ", "mkdir -p ")) for row in rows)
+    end = 1 + 2 * len(WEIGHT_SETS)
+    assert [line.split()[0] for line in lines[1:end:2]] == [entry.name for entry in WEIGHT_SETS]
+    assert all(line.lstrip().startswith(("curl ", "mkdir -p ")) for line in lines[2:end:2])
+    assert sum(str(tmp_path) in line for line in lines[end:]) == 1
     assert sum("random:SEED" in line for line in lines) == 1
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_command_of_the_table_downloads_the_file(tmp_path):
+def test_the_command_downloads_the_file(tmp_path):
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "w.pth").write_bytes(b"weights")
     with http_files(tmp_path / "web") as address:
