@@ -14,8 +14,8 @@ from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import RETRY_ALL
 from cluster.datasets.manifest import open_input
 from cluster.datasets.partitions import WHOLE, hashes_of
+from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing
-from cluster.datasets.video_stream import ListedVideos
 from cluster.extraction import backlog as backlog_module
 from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions

@@ -10,13 +10,16 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cluster.datasets import manifest, tar_videos, video_folder, video_stream
-from cluster.datasets.manifest import ManifestError, open_input, read_input
+from cluster.datasets import manifest, spilled_videos, tar_videos, video_folder
+from cluster.datasets.manifest import open_input, read_input
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.partitions import PARTS, Partition
+from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing
-from cluster.datasets.video_stream import ListedVideos, VideoStream, WholeVideos
+from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from cluster.storage.forward_reads import open_headers
@@ -51,7 +54,7 @@ def videos_of(stream: VideoStream) -> dict[str, Video]:
     for part in stream.parts(PARTS):
         for place in range(len(part or ())):
             assert part is not None
-            video = part.video(place)
+            (video,) = part.videos(np.array([place]))
             assert (part.ids[place].as_py(), part.contents[place].as_py()) == (video.id, content_of(video))
             assert video.id not in found
             found[video.id] = video
@@ -120,7 +123,7 @@ def test_what_the_listing_cannot_read_is_an_error(folder: Path) -> None:
 
 
 def test_a_window_need_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_stream, "WINDOW_SECONDS", 0.0)
+    monkeypatch.setattr(spilled_videos, "WINDOW_SECONDS", 0.0)
     assert len(videos_of(open_input(str(folder)))) == len(NAMES) + 1
 
 
@@ -201,7 +204,7 @@ def test_the_listing_goes_on_while_nobody_asks_and_ends_when_it_is_closed(
     assert len(taken) >= 10
     stream.close()
     for thread in threading.enumerate():
-        if thread.name == "listing":
+        if thread.name == "videos":
             thread.join(10)
     assert len(taken) < 1000
     assert not list((tmp_path / "temporary").iterdir())
@@ -262,6 +265,6 @@ def test_a_tar_that_is_being_read_does_not_hold_up_the_end(folder: Path, monkeyp
         while not reads:
             next(parts)
     for thread in threading.enumerate():
-        if thread.name.startswith(("listing", "tars")):
+        if thread.name.startswith(("videos", "tars")):
             thread.join(10)
     assert len(reads) < 100
