@@ -222,7 +222,8 @@ def video_of(row: Mapping[str, Any]) -> Video:
 def _labels(labels: tuple[int | str, ...]) -> tuple[list[int] | None, list[str] | None]:
     if not labels:
         return None, None
-    indices, names = ([label for label in labels if isinstance(label, kind)] for kind in (int, str))
+    indices = [label for label in labels if isinstance(label, int)]
+    names = [label for label in labels if isinstance(label, str)]
     return indices or None, names or None
 
 

@@ -166,7 +166,7 @@ class _Survey:
     def _take(self, versions: Mapping[str, str]) -> None:
         with self._lock:
             self._versions |= versions
-            self._open -= versions.keys()
+            self._open.difference_update(versions)
 
 
 def _version(uri: str, policy: ReadPolicy) -> str:
