@@ -143,6 +143,8 @@ class SpilledVideos(VideoStream):
     def _run(self) -> None:
         try:
             self._find()
+        except OSError as error:  # of a disk, this machine's among them
+            self.error = StorageError(f"the input cannot be read to its end: {error}")
         except Exception as error:
             self.error = error
         self._is_over = True
@@ -288,12 +290,6 @@ class ListedVideos(SpilledVideos):
 
     @override
     def _find(self) -> None:
-        try:
-            self._list()
-        except OSError as error:
-            raise StorageError(f"the input cannot be listed to its end: {error}") from error
-
-    def _list(self) -> None:
         for some in self._files:
             if self._is_closed:
                 break
