@@ -6,6 +6,9 @@ import os
 import threading
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from cluster.datasets.manifest_rows import rows_in
@@ -15,6 +18,7 @@ from cluster.storage.open_file import size_of
 from cluster.storage.range_reader import RangeReader
 from tests.support.servers import gs_bucket, http_files
 
+TEXT = pa.csv.ConvertOptions(column_types={"id": pa.string()})
 CONTENT = b"id,uri\n" + b"".join(b"%d,%d.mp4\n" % (number, number) for number in range(5000))
 
 
@@ -45,14 +49,18 @@ def test_an_http_server_sends_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.heavy
 def test_a_large_object_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with gs_bucket() as bucket:
-        for name, content in (("m.csv", CONTENT), ("m.csv.gz", gzip.compress(CONTENT)), ("empty.csv", b"")):
+        table = pa.csv.read_csv(pa.BufferReader(CONTENT), convert_options=TEXT)
+        pa.parquet.write_table(table, tmp_path / "m.parquet", row_group_size=1000)
+        packed = gzip.compress(CONTENT)
+        contents = {"m.csv": CONTENT, "m.csv.gz": packed, "m.parquet": (tmp_path / "m.parquet").read_bytes()}
+        for name, content in {**contents, "empty.csv": b""}.items():
             files.write_bytes(f"{bucket}/{name}", content)
         with open_file.open_file(f"{bucket}/m.csv") as file:
             assert isinstance(file, io.BytesIO)
         with open_file.open_file(f"{bucket}/empty.csv") as file:
             assert file.read() == b""
         monkeypatch.setattr(open_file, "WHOLE_BYTES", 1000)
-        for name in ("m.csv", "m.csv.gz"):
+        for name in contents:
             file = open_file.open_file(f"{bucket}/{name}")
             assert isinstance(file, RangeReader)
             rows = list(rows_in(name, file))
